@@ -1,0 +1,52 @@
+/* One line an event, to stderr: time, level, thread, and for sessions the session and its peer.
+ * Under systemd (JOURNAL_STREAM names our stderr) the time is left out and each line starts with
+ * the journal's priority, "<6>". Any thread may log; a line is one write(2), so lines never mix. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* name, printed word, syslog priority (sd-daemon(3)) */
+#define LOG_LEVEL_LIST(X)              \
+    X(LOG_LEVEL_ERROR, "error", 3)     \
+    X(LOG_LEVEL_WARNING, "warning", 4) \
+    X(LOG_LEVEL_INFO, "info", 6)       \
+    X(LOG_LEVEL_DEBUG, "debug", 7)
+
+enum log_level {
+#define X(name, word, priority) name,
+    LOG_LEVEL_LIST(X)
+#undef X
+        LOG_LEVEL_COUNT
+};
+
+/* Any thread. The level from which on lines are dropped; also while others log (a reload does it).
+ */
+void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+
+/* True when lines of `level` are written; ask before building an expensive line. */
+bool log_is_on(enum log_level level);
+
+/* The word of a level, and back; false if there is no such word. */
+const char *log_level_word(enum log_level level);
+bool log_level_from_word(enum log_level *out, const char *word);
+
+/* The calling thread's name in its lines ("worker-1"); also set as the kernel's thread name. */
+void log_name_thread(const char *name);
+
+/* Any thread. Foreign bytes must have been escaped (text_escape) before they get here. */
+void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Any thread. The same for a session: `peer` is an address in text. */
+void log_session(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) \
+    (log_is_on(LOG_LEVEL_DEBUG) ? log_line(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)
+
+#endif

@@ -1,0 +1,42 @@
+/* Counters, one block of them per thread, summed when read. A thread counts only in its own block.
+ */
+#ifndef BASE_METRICS_H
+#define BASE_METRICS_H
+
+#include <stdint.h>
+
+/* name, printed word, meaning */
+#define METRIC_LIST(X)                                                                       \
+    X(METRIC_SESSIONS_ACCEPTED, "sessions_accepted", "sessions that peers opened")           \
+    X(METRIC_SESSIONS_DIALLED, "sessions_dialled", "sessions that we opened")                \
+    X(METRIC_SESSIONS_CLOSED, "sessions_closed", "sessions that ended")                      \
+    X(METRIC_SESSIONS_REFUSED, "sessions_refused", "connections refused for a limit")        \
+    X(METRIC_HANDSHAKES_FAILED, "handshakes_failed", "sessions that never became CONNECTED") \
+    X(METRIC_BAD_FRAMES, "bad_frames", "sessions closed for a bad frame")                    \
+    X(METRIC_BYTES_RECEIVED, "bytes_received", "bytes read from sessions")                   \
+    X(METRIC_BYTES_SENT, "bytes_sent", "bytes written to sessions")                          \
+    X(METRIC_FILES_RECEIVED, "files_received", "incoming files finished")                    \
+    X(METRIC_FILES_RECEIVE_FAILED, "files_receive_failed", "incoming files failed")          \
+    X(METRIC_FILES_SENT, "files_sent", "outgoing files finished")                            \
+    X(METRIC_FILES_SEND_FAILED, "files_send_failed", "outgoing files failed")                \
+    X(METRIC_COMMITS, "commits", "files made durable and renamed")                           \
+    X(METRIC_COMMIT_BATCHES, "commit_batches", "batches of commits")                         \
+    X(METRIC_EVENTS_LOST, "events_lost", "events dropped because nobody could keep up")
+
+enum metric {
+#define X(name, word, meaning) name,
+    METRIC_LIST(X)
+#undef X
+        METRIC_COUNT
+};
+
+/* Any thread. Adds to the calling thread's own counter; never waits. */
+void metrics_add(enum metric metric, uint64_t amount);
+
+/* Any thread. The sum over all threads, those that ended included. */
+uint64_t metrics_sum(enum metric metric);
+
+const char *metrics_word(enum metric metric);
+const char *metrics_meaning(enum metric metric);
+
+#endif

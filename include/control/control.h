@@ -1,0 +1,40 @@
+/* The thread behind the control socket: an HTTP server on a Unix socket that answers XML-RPC,
+ * numbers and keeps the events, and remembers the sends that people wait for. */
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
+
+#include "base/err.h"
+#include "engine/automat.h"
+#include "gateway/event.h"
+#include "gateway/gateway.h"
+#include "settings/settings.h"
+#include "store/committer.h"
+#include "store/inbox.h"
+#include "transport/supervisor.h"
+
+#include <stddef.h>
+
+struct control;
+
+struct control_config {
+    struct settings settings;
+    struct supervisor *supervisor;
+    const struct transport_ops *const *transports; /* with their selves: lists, cancels, connects */
+    void *const *transport_selves;
+    unsigned transport_count;
+    struct event_sink *events; /* this thread becomes its keeper */
+    struct inbox *inbox;
+    struct committer *committer;
+    const struct automat_kind *const *automata;
+    size_t automat_count;
+};
+
+/* Opens the socket (mode 0600; a dead one of an earlier run is replaced, a live one is ERR_BUSY).
+ * `problem` gets a sentence. */
+enum err control_open(struct control **out, const struct control_config *config, char *problem,
+                      size_t problem_room);
+enum err control_start(struct control *control);
+void control_stop(struct control *control);
+void control_close(struct control **control); /* removes the socket's file */
+
+#endif

@@ -1,0 +1,79 @@
+/* What happens, told to whoever follows: a plain struct that an emitting thread fills and gives
+ * away to the one thread that numbers and keeps events (control). An event that finds no room is
+ * counted and lost, and the numbers show the gap: a follower can never slow the daemon. */
+#ifndef GATEWAY_EVENT_H
+#define GATEWAY_EVENT_H
+
+#include "base/address.h"
+#include "loop/mailbox.h"
+
+#include <stdint.h>
+
+/* name, printed word ("event" in JSON) */
+#define EVENT_LIST(X)                                           \
+    X(EVENT_NETWORK_STATE, "network-connector-state-changed")   \
+    X(EVENT_TRANSPORT_STATE, "network-transport-state-changed") \
+    X(EVENT_SESSION_OPENED, "session-opened")                   \
+    X(EVENT_SESSION_IDENTIFIED, "session-identified")           \
+    X(EVENT_SESSION_CLOSED, "session-closed")                   \
+    X(EVENT_SENDING_STARTED, "file-sending-started")            \
+    X(EVENT_SENDING_PROGRESS, "file-sending-progress")          \
+    X(EVENT_SENDING_ENDED, "file-sent")                         \
+    X(EVENT_RECEIVING_STARTED, "file-receiving-started")        \
+    X(EVENT_RECEIVING_PROGRESS, "file-receiving-progress")      \
+    X(EVENT_RECEIVING_ENDED, "file-received")                   \
+    X(EVENT_SETTINGS_RELOADED, "settings-reloaded")             \
+    X(EVENT_RECEIVING_STATE, "receiving-state-changed")
+
+enum event_kind {
+#define X(name, word) name,
+    EVENT_LIST(X)
+#undef X
+        EVENT_KIND_COUNT
+};
+const char *event_word(enum event_kind kind);
+
+/* Fields that do not apply are zero or "". Text from peers is escaped before it gets here. */
+struct event {
+    struct message message; /* first */
+    enum event_kind kind;
+    int64_t at_us;   /* real time; filled in by event_emit */
+    uint64_t number; /* filled in by the keeper */
+    uint64_t session;
+    uint64_t request_id;
+    uint32_t transfer_id;
+    bool is_outgoing; /* session events */
+    uint64_t size_bytes;
+    uint64_t done_bytes;
+    uint64_t bytes_sent, bytes_received; /* session closed */
+    char host[ADDRESS_TEXT_SIZE];
+    char status[16]; /* "finished", "failed" */
+    char proto[16];
+    char from_state[24], to_state[24];
+    /* The rest is variable: made by event_new. Never NULL. */
+    const char *idurl;
+    const char *path;
+    const char *error; /* reason, or what changed */
+};
+
+/* Any thread. One event with copies of the three strings (NULL is ""), zero otherwise; NULL without
+ * memory: then the event is simply lost. */
+struct event *event_new(enum event_kind kind, const char *idurl, const char *path,
+                        const char *error);
+void event_free(struct event **e);
+
+/* Where events go; the control thread opens it. `take` runs in the keeper's thread and owns the
+ * event. Before there is a keeper, and without one, events are dropped. */
+struct event_sink;
+enum err event_sink_open(struct event_sink **out);
+void event_sink_close(struct event_sink **sink);
+/* Before other threads start. */
+void event_sink_connect(struct event_sink *sink, struct mailbox *keeper, message_fn *take);
+
+/* Any thread. Gives `e` away; NULL is fine. Never waits. */
+void event_emit(struct event_sink *sink, struct event *e);
+
+/* Keeper's thread. How many were lost since the last call. */
+uint64_t event_sink_take_lost(struct event_sink *sink);
+
+#endif

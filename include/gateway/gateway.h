@@ -1,0 +1,59 @@
+/* The registry between transports and the gateway: which transports there are and in what state,
+ * which gateway hears of files, and which transport a send goes to. Belongs to the supervisor's
+ * thread; only gateway_current and the gateway's own functions are for any thread. */
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include "base/err.h"
+#include "gateway/event.h"
+#include "gateway/gateway_ops.h"
+#include "gateway/transport_ops.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { GATEWAY_TRANSPORTS_MAX = 4, GATEWAY_CONTACTS_MAX = 16 };
+
+struct gateway;
+
+struct gateway_transport {
+    const struct transport_ops *ops;
+    void *self;
+    bool is_enabled;   /* by its service */
+    bool is_listening; /* its network_transport is LISTENING */
+    bool is_sending_enabled;
+    unsigned priority;
+    char state[24]; /* of its network_transport, for people */
+};
+
+/* At start, before other threads. The built-in gateway is behind it until another is set. */
+enum err gateway_open(struct gateway **out, struct event_sink *events);
+void gateway_close(struct gateway **gateway);
+enum err gateway_add(struct gateway *gateway, const struct transport_ops *ops, void *self);
+
+/* Any thread. Who hears of files now. */
+const struct gateway_ops *gateway_current(struct gateway *gateway, void **self);
+
+/* Supervisor thread. */
+unsigned gateway_count(const struct gateway *gateway);
+struct gateway_transport *gateway_transport_at(struct gateway *gateway, unsigned index);
+struct gateway_transport *gateway_find(struct gateway *gateway, const char *proto);
+
+/* Supervisor thread. Chooses the transport for one of `contacts` (their text, comma or space
+ * separated) by the transports' priority among those enabled and LISTENING. On ERR_OK `*chosen` and
+ * `*contact` are set. Otherwise `error` is a sentence: ERR_INVALID names the contact that is none,
+ * ERR_NOT_FOUND
+ * ('no transport in common') lists both sides' transports, ERR_DISABLED: sending is switched off.
+ */
+enum err gateway_choose(struct gateway *gateway, const char *contacts,
+                        struct gateway_transport **chosen, struct contact *contact,
+                        char error[REASON_SIZE]);
+
+/* The built-in gateway: every file's id is the one the transport proposed, every call is answered
+ * at once, and everything is told as events. */
+struct gateway_builtin;
+enum err gateway_builtin_open(struct gateway_builtin **out, struct event_sink *events);
+void gateway_builtin_close(struct gateway_builtin **builtin);
+extern const struct gateway_ops gateway_builtin_ops;
+
+#endif

@@ -1,0 +1,61 @@
+/* What a gateway hears: the callbacks of BitDust's gateway as one struct of functions. The built-in
+ * gateway implements it in this process; a remote one will, over XML-RPC. Who calls does not know
+ * which.
+ *
+ * Called from any thread. Strings are the caller's and copied by a gateway that keeps them. No
+ * function waits. The register and unregister calls take a gateway_transfer and answer ERR_OK when
+ * they were answered at once, or ERR_PENDING: then transfer->request comes back as a message,
+ * exactly once, and the caller leaves the transfer alone until then. Any other code: the gateway
+ * did not take it. */
+#ifndef GATEWAY_GATEWAY_OPS_H
+#define GATEWAY_GATEWAY_OPS_H
+
+#include "base/address.h"
+#include "base/err.h"
+#include "loop/mailbox.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum transfer_status { TRANSFER_FINISHED, TRANSFER_FAILED };
+/* "finished", "failed": BitDust's words. */
+const char *transfer_status_word(enum transfer_status status);
+
+enum { TRANSFER_ERROR_SIZE = 128, TRANSFER_ID_MAX = 99999999 };
+
+/* One file on its way, from its registration to its result. Lives in the transport's stream; one
+ * call at a time. */
+struct gateway_transfer {
+    struct request request; /* first: the way back of a call that was ERR_PENDING */
+    /* the question; strings stay the caller's and unchanged while a call is under way */
+    const char *proto;
+    char host[ADDRESS_TEXT_SIZE]; /* the address dialled, or the source address of one accepted */
+    const char *idurl;            /* the other side's, escaped; "" if unknown */
+    const char *filename;    /* absolute path: final name of a received file, or the sent one */
+    const char *description; /* sending only; may be NULL */
+    uint64_t session;
+    uint64_t request_id; /* sending only: of the send request */
+    uint64_t size_bytes;
+    uint64_t done_bytes;
+    enum transfer_status status;
+    char error[TRANSFER_ERROR_SIZE]; /* "" when finished; escaped */
+    /* the answer of a register call */
+    uint32_t transfer_id;
+    bool is_registered; /* false: the gateway does not know it, it is not unregistered */
+};
+
+struct gateway_ops {
+    const char *name; /* "built-in" */
+    void (*transport_initialized)(void *self, const char *proto);
+    void (*receiving_started)(void *self, const char *proto, const char *host);
+    void (*receiving_failed)(void *self, const char *proto, const char *error);
+    void (*disconnected)(void *self, const char *proto, const char *result);
+    enum err (*register_file_sending)(void *self, struct gateway_transfer *transfer);
+    enum err (*unregister_file_sending)(void *self, struct gateway_transfer *transfer);
+    enum err (*register_file_receiving)(void *self, struct gateway_transfer *transfer);
+    enum err (*unregister_file_receiving)(void *self, struct gateway_transfer *transfer);
+    /* For a file that failed before it was registered. */
+    void (*cancelled_file_sending)(void *self, const struct gateway_transfer *transfer);
+};
+
+#endif

@@ -1,0 +1,184 @@
+/* What a transport offers: BitDust's GateInterface as one struct of functions. tcp implements it;
+ * udp is to come through the same door. Whoever calls knows no transport's inside.
+ *
+ * Every call but build_contacts and verify_contacts hands over a request that comes back exactly
+ * once, as a message, to its `answer_to`. What hangs on a request (strings) is the asker's to free
+ * then. */
+#ifndef GATEWAY_TRANSPORT_OPS_H
+#define GATEWAY_TRANSPORT_OPS_H
+
+#include "base/address.h"
+#include "base/err.h"
+#include "gateway/contact.h"
+#include "gateway/gateway_ops.h"
+#include "loop/mailbox.h"
+#include "settings/settings.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { REASON_SIZE = 256, ROUTE_ADDRESSES_MAX = 8 };
+
+/* connect(options): open the listening sockets (none with receiving switched off) and serve. result
+ * ERR_OK is `receiving-started`, with what is bound in `host`; anything else is `failed`, with a
+ * sentence in `error` that names the address and the reason. */
+struct transport_start {
+    struct request request;
+    char host[REASON_SIZE];
+    char error[REASON_SIZE];
+};
+
+/* disconnect: stop listening, let files under way finish for `grace_ms` (0: at once), end every
+ * session. Comes back when the last one is gone: `stopped`. */
+struct transport_stop {
+    struct request request;
+    uint64_t grace_ms;
+};
+
+/* A host to reach: the contact, and what the transport found out about it on the way. */
+struct route {
+    struct contact contact;
+    unsigned address_count, address_next; /* transport's own from here on */
+    struct address addresses[ROUTE_ADDRESSES_MAX];
+    bool was_rerouted;
+};
+
+/* send_file, send_file_single. Comes back when the outcome is decided, whatever happens. */
+struct send_request {
+    struct request request;
+    uint64_t id;
+    struct route route;
+    char *remote_idurl; /* may be NULL; malloc, freed by send_request_free */
+    char *filename;     /* absolute; malloc */
+    char *description;  /* may be NULL; malloc */
+    bool is_single;
+    /* the outcome */
+    enum transfer_status status;
+    uint32_t transfer_id; /* 0 if it never got one */
+    uint64_t size_bytes;
+    uint64_t sent_bytes;
+    char error[TRANSFER_ERROR_SIZE]; /* "" when finished */
+    void *cookie;                    /* the asker's */
+};
+void send_request_free(struct send_request **r);
+
+/* connect_to, disconnect_from, send_keep_alive. */
+struct host_request {
+    struct request request;
+    struct route route;
+    /* connect_to: a session was there already. disconnect_from, send_keep_alive: something was
+     * done. */
+    bool answer;
+    uint64_t session;        /* connect_to */
+    char error[REASON_SIZE]; /* a sentence, if result is not ERR_OK */
+    void *cookie;
+};
+
+/* cancel_file_sending(transfer_id), cancel_file_receiving(transfer_id), cancel_outbox_file(host,
+ * filename), and by the id of a send request (`dustwire send` interrupted). */
+struct cancel_request {
+    struct request request;
+    uint32_t transfer_id;   /* 0: not asked for by it */
+    uint64_t send_id;       /* 0: not asked for by it */
+    struct contact contact; /* cancel_outbox_file */
+    char filename[SETTINGS_TEXT_SIZE * 4];
+    bool answer;
+    unsigned at; /* transport's own */
+    void *cookie;
+};
+
+struct session_info {
+    uint64_t id;
+    char proto[CONTACT_PROTO_SIZE];
+    const char *state; /* "CONNECTED" */
+    struct address host;
+    char announced[ADDRESS_TEXT_SIZE]; /* as announced, escaped; "" if nothing usable */
+    bool is_verified;                  /* files for `announced` go down this session */
+    bool is_outgoing;
+    unsigned worker;
+    unsigned files_in, files_out, files_waiting;
+    uint64_t bytes_sent, bytes_received;
+    int64_t opened_at_us;
+    int64_t last_activity_us;
+    char idurl[256]; /* escaped, cut */
+};
+
+struct stream_info {
+    uint32_t transfer_id;
+    uint64_t request_id;
+    int32_t stream_id; /* file_id on the wire */
+    char proto[CONTACT_PROTO_SIZE];
+    bool is_outgoing;
+    uint64_t session;
+    struct address host;
+    uint64_t current_bytes, total_bytes;
+    uint64_t bytes_per_second;
+    int64_t started_at_us;
+    const char *state; /* "waiting", "sending", "receiving", "committing", "ok awaited" */
+    char idurl[256];
+    char filename[SETTINGS_TEXT_SIZE];
+};
+
+/* list_sessions, list_streams, find_session, find_stream: a page of what there is, in order of
+ * session. Filters that are zero or "" let everything pass. */
+struct list_request {
+    struct request request;
+    size_t offset, limit;
+    struct address host;
+    char idurl[256];
+    int32_t stream_id;
+    uint32_t transfer_id;
+    uint64_t send_id;
+    /* the answer: one of the two arrays; list_request_fini frees it */
+    struct session_info *sessions;
+    struct stream_info *streams;
+    size_t count, total; /* total: how many passed the filters */
+    size_t room;         /* transport's own from here on */
+    unsigned at;
+    void *cookie;
+};
+void list_request_fini(struct list_request *r);
+
+/* A number of every worker, session and file in it, for status. */
+struct transport_counts {
+    unsigned workers;
+    unsigned sessions, sessions_connected;
+    unsigned files_in, files_out, files_waiting;
+};
+struct counts_request {
+    struct request request;
+    struct transport_counts counts;
+    unsigned at;
+    void *cookie;
+};
+
+struct transport_ops {
+    const char *proto; /* "tcp" */
+
+    /* Supervisor thread. */
+    void (*connect)(void *self, struct transport_start *start);
+    void (*disconnect)(void *self, struct transport_stop *stop);
+    void (*settings_changed)(void *self, const struct settings *settings); /* copies */
+    /* True if what is bound differs from what the settings ask for. */
+    bool (*is_rebind_needed)(void *self);
+    /* One contact of ours for an identity, e.g. "tcp://host:port". ERR_NOT_FOUND if there is none
+     * to give (no host known). */
+    enum err (*build_contacts)(void *self, char out[CONTACT_TEXT_SIZE]);
+    /* True if `contact` is ours: the host of the settings and the port of the settings. */
+    bool (*verify_contacts)(void *self, const struct contact *contact);
+
+    /* Any thread. */
+    void (*send_file)(void *self, struct send_request *r);
+    void (*connect_to)(void *self, struct host_request *r);
+    void (*disconnect_from)(void *self, struct host_request *r);
+    void (*send_keep_alive)(void *self, struct host_request *r);
+    void (*cancel_file_sending)(void *self, struct cancel_request *r);
+    void (*cancel_file_receiving)(void *self, struct cancel_request *r);
+    void (*cancel_outbox_file)(void *self, struct cancel_request *r);
+    void (*list_sessions)(void *self, struct list_request *r);
+    void (*list_streams)(void *self, struct list_request *r);
+    void (*count)(void *self, struct counts_request *r);
+};
+
+#endif

@@ -1,0 +1,44 @@
+/* Makes finished files durable in batches: everything that waits in its mailbox is one batch, so
+ * many files share a sync. One thread; owns the journal. Order of a commit: data written -> record
+ * appended to the journal -> both synced -> renameat2(RENAME_NOREPLACE) -> directory synced ->
+ * answer. Without durability the same without syncs. A failed sync: the file is removed under
+ * either name and the request answered with the error; it is never synced again as if it were
+ * clean. Large unlinks happen here too, so that no worker waits for them. */
+#ifndef STORE_COMMITTER_H
+#define STORE_COMMITTER_H
+
+#include "base/err.h"
+#include "loop/mailbox.h"
+#include "store/inbox.h"
+
+struct committer;
+
+enum commit_kind {
+    COMMIT_FILE,     /* file -> final name; the descriptor is closed on any outcome */
+    COMMIT_DISCARD,  /* close and unlink a partial file */
+    COMMIT_REPORTED, /* the gateway has had the report of record.transfer_id */
+    COMMIT_IDS,      /* a new block into `ids` */
+};
+
+/* The asker's again with the answer. `record.idurl` must stay valid until then. */
+struct commit_request {
+    struct request request;
+    enum commit_kind kind;
+    struct inbox_file file;     /* FILE, DISCARD */
+    struct inbox_record record; /* FILE: all of it; REPORTED: transfer_id */
+    struct transfer_ids ids;    /* IDS */
+};
+
+enum err committer_open(struct committer **out, struct inbox *inbox);
+void committer_close(struct committer **committer);
+enum err committer_start(struct committer *committer);
+/* After everybody who submits has stopped; what was submitted is done first. */
+void committer_stop(struct committer *committer);
+
+/* Any thread. Never refused: files at once are bounded by sessions, 40 each. */
+void committer_submit(struct committer *committer, struct commit_request *request);
+
+/* Any thread. Requests that wait now, for status. */
+size_t committer_waiting(struct committer *committer);
+
+#endif

@@ -1,0 +1,39 @@
+/* Files going out: opened once, checked, sized once. Any thread; a file is its opener's. */
+#ifndef STORE_OUTBOX_H
+#define STORE_OUTBOX_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { OUTBOX_SIZE_MAX = 2147483647 }; /* the wire's size field is a signed 32 bits */
+
+struct outbox_file {
+    int fd; /* -1: none */
+    uint32_t size_bytes;
+};
+
+/* Opens with O_NONBLOCK | O_CLOEXEC, so that a FIFO cannot hang us. `path` must be absolute
+ * (ERR_INVALID). ERR_NOT_REGULAR, ERR_TOO_LARGE (beyond OUTBOX_SIZE_MAX), ERR_NOT_FOUND,
+ * ERR_DENIED, ERR_DESCRIPTORS, ... On failure file->fd is -1. May wait for a disk. */
+enum err outbox_open(struct outbox_file *file, const char *path);
+
+/* At ease with a closed one. */
+void outbox_close(struct outbox_file *file);
+
+/* A sentence for people: names the file, the reason and what to do. */
+void outbox_explain(enum err e, const char *path, char *to, size_t room);
+
+/* sendfile(2) from `offset`, at most `most` bytes, to a socket. `*sent` is what went. ERR_OK with
+ * *sent > 0; ERR_AGAIN: the socket takes no more now; ERR_SHRUNK: the file ends before `offset +
+ * 1`; ERR_IO and others from reading the file; ERR_CLOSED, ERR_RESET, ... from the socket (then
+ * `*is_socket` is true). */
+enum err outbox_send(const struct outbox_file *file, uint64_t offset, size_t most, int socket,
+                     size_t *sent, bool *is_socket);
+
+/* Reads exactly `length` bytes at `offset`; ERR_SHRUNK if the file ends before. */
+enum err outbox_read(const struct outbox_file *file, uint64_t offset, void *to, size_t length);
+
+#endif

@@ -1,0 +1,34 @@
+/* tcp behind transport_ops: the door of the room. The daemon makes one, registers it with the
+ * gateway, and starts and stops its threads (acceptor, workers, resolver). */
+#ifndef TCP_TCP_INTERFACE_H
+#define TCP_TCP_INTERFACE_H
+
+#include "base/err.h"
+#include "engine/automat.h"
+#include "gateway/gateway.h"
+#include "gateway/transport_ops.h"
+#include "settings/settings.h"
+#include "store/committer.h"
+#include "store/inbox.h"
+
+struct tcp_interface;
+
+struct tcp_interface_config {
+    struct settings settings;
+    struct gateway *gateway;
+    struct event_sink *events;
+    struct inbox *inbox;
+    struct committer *committer;
+};
+
+enum err tcp_interface_open(struct tcp_interface **out, const struct tcp_interface_config *config);
+/* Starts the threads; nothing listens yet. */
+enum err tcp_interface_start(struct tcp_interface *tcp);
+/* Ends the threads; sessions still there end at once, their files reported failed. */
+void tcp_interface_stop(struct tcp_interface *tcp);
+void tcp_interface_close(struct tcp_interface **tcp);
+
+extern const struct transport_ops tcp_transport_ops; /* self is a struct tcp_interface */
+extern const struct automat_kind tcp_connection_kind;
+
+#endif

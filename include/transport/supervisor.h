@@ -1,0 +1,111 @@
+/* The thread that runs network_connector and the network_transport automata, their timers, the
+ * network watch and the services. Others ask it by requests. */
+#ifndef TRANSPORT_SUPERVISOR_H
+#define TRANSPORT_SUPERVISOR_H
+
+#include "base/err.h"
+#include "engine/automat.h"
+#include "gateway/gateway.h"
+#include "loop/mailbox.h"
+#include "settings/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct supervisor;
+
+struct supervisor_config {
+    const char
+        *settings_path; /* read again by a reload; "" : built-in defaults, a reload says so */
+    struct settings settings;
+    struct gateway
+        *gateway; /* its transports are registered; the supervisor's from start to stop */
+    struct event_sink *events;
+    /* Posted (by mailbox_answer) when a stop is complete: every transport is CLOSED. */
+    struct mailbox *stopped_to;
+    struct message *stopped;
+    message_fn *on_stopped;
+};
+
+enum err supervisor_open(struct supervisor **out, const struct supervisor_config *config);
+void supervisor_close(struct supervisor **supervisor);
+/* Feeds `init` and `reconnect` to network_connector: the transports come up. */
+enum err supervisor_start(struct supervisor *supervisor);
+/* Ends the thread; after on_stopped, or at once when a second signal says so. */
+void supervisor_stop(struct supervisor *supervisor);
+
+enum supervisor_ask {
+    SUPERVISOR_STATUS,
+    SUPERVISOR_SERVICES,
+    SUPERVISOR_RELOAD, /* read the settings file again */
+    SUPERVISOR_STOP,   /* SIGTERM, `dustwire stop`: files under way finish, then on_stopped */
+    SUPERVISOR_RECONNECT,
+    SUPERVISOR_CHECK_RECONNECT,
+};
+
+enum { SERVICES_MAX = 8, RELOAD_TEXT_SIZE = 16384 };
+
+/* A service of the node: on if switched on and everything it needs is on. */
+struct service_info {
+    char name[32];            /* "tcp_transport" */
+    char state[16];           /* "ON", "OFF", "STARTING", ... */
+    char reason[REASON_SIZE]; /* why it is not ON: a sentence */
+    char needs[128];          /* "tcp_connections, gateway" */
+    bool is_enabled;          /* by its setting */
+};
+
+struct transport_info {
+    char proto[16];
+    char state[24]; /* network_transport's */
+    bool is_enabled;
+    char host[REASON_SIZE]; /* what is bound, "" if nothing */
+    char last_error[REASON_SIZE];
+    unsigned priority;
+    struct transport_counts counts;
+};
+
+struct supervisor_request {
+    struct request request;
+    enum supervisor_ask ask;
+    void *cookie;
+    /* STATUS */
+    char network_state[24]; /* network_connector's */
+    unsigned disconnects;
+    bool is_stopping;
+    int64_t started_at_us;
+    unsigned transport_count;
+    struct transport_info transports[GATEWAY_TRANSPORTS_MAX];
+    char advice[REASON_SIZE]; /* what an operator should know or do now, "" if all is well */
+    /* STATUS and RELOAD: the settings in force */
+    struct settings settings;
+    /* SERVICES */
+    unsigned service_count;
+    struct service_info services[SERVICES_MAX];
+    /* RELOAD: result ERR_INVALID: nothing changed, `text` holds the problems, a line each. ERR_OK:
+     * `text` says what changed and what needs a restart. */
+    char text[RELOAD_TEXT_SIZE];
+};
+
+/* Any thread. ERR_FULL, ERR_CLOSED: the request stays the caller's. A STOP is never refused. */
+enum err supervisor_post(struct supervisor *supervisor, struct supervisor_request *r);
+
+/* Any thread. send_file by contacts: the supervisor chooses the transport and hands the request on;
+ * it comes back exactly once, with status, error and result set. `contacts` is copied... by the
+ * request: it lives in `r->contacts`. */
+struct contacts_request {
+    struct send_request send; /* first: this is what comes back */
+    char *contacts;           /* malloc; the asker's */
+};
+enum err supervisor_send(struct supervisor *supervisor, struct contacts_request *r);
+
+/* Any thread. The same for connect_to, disconnect_from, send_keep_alive (one contact, in
+ * r->route.contact, whose proto names the transport), and for lists and cancels (all transports).
+ */
+enum host_call { HOST_CONNECT_TO, HOST_DISCONNECT_FROM, HOST_SEND_KEEP_ALIVE };
+/* No message: they go straight to the transport, which takes them from any thread. */
+
+/* The three tables, for `dustwire automata`. */
+extern const struct automat_kind network_transport_kind;
+extern const struct automat_kind network_connector_kind;
+
+#endif

@@ -1,0 +1,95 @@
+#include "base/err.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+static const char *const texts[] = {
+#define X(name, text) [name] = text,
+    ERR_LIST(X)
+#undef X
+};
+
+static const char *const names[] = {
+#define X(name, text) [name] = #name,
+    ERR_LIST(X)
+#undef X
+};
+
+const char *err_text(enum err e)
+{
+    return (size_t)e < sizeof texts / sizeof *texts ? texts[e] : "unknown error";
+}
+
+const char *err_name(enum err e)
+{
+    return (size_t)e < sizeof names / sizeof *names ? names[e] : "ERR_UNKNOWN";
+}
+
+enum err err_from_errno(int error_number)
+{
+    switch (error_number) {
+    case 0:
+        return ERR_OK;
+    case ENOMEM:
+    case ENOBUFS:
+        return ERR_NO_MEMORY;
+    case EINVAL:
+    case ENAMETOOLONG:
+        return ERR_INVALID;
+    case ENOENT:
+    case ENOTDIR:
+        return ERR_NOT_FOUND;
+    case EEXIST:
+        return ERR_EXISTS;
+    case EACCES:
+    case EPERM:
+    case ELOOP:
+        return ERR_DENIED;
+    case EADDRINUSE:
+    case EBUSY:
+    case ETXTBSY:
+        return ERR_BUSY;
+    case ENOSPC:
+        return ERR_NO_SPACE;
+    case EDQUOT:
+        return ERR_QUOTA;
+    case EROFS:
+        return ERR_READ_ONLY;
+    case EIO:
+        return ERR_IO;
+    case EISDIR:
+    case ENXIO:
+    case ENODEV:
+        return ERR_NOT_REGULAR;
+    case EFBIG:
+    case EOVERFLOW:
+        return ERR_TOO_LARGE;
+    case EMFILE:
+    case ENFILE:
+        return ERR_DESCRIPTORS;
+    case ETIMEDOUT:
+        return ERR_TIMEOUT;
+    case EAGAIN:
+        return ERR_AGAIN;
+    case EPIPE:
+    case ENOTCONN:
+        return ERR_CLOSED;
+    case ECONNRESET:
+    case ECONNABORTED:
+        return ERR_RESET;
+    case ECONNREFUSED:
+        return ERR_REFUSED;
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+        return ERR_UNREACHABLE;
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+        return ERR_ADDRESS;
+    case ECANCELED:
+        return ERR_CANCELLED;
+    default:
+        return ERR_SYSTEM;
+    }
+}

@@ -1,0 +1,144 @@
+#include "base/log.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LINE_SIZE = 8192 };
+
+static const char *const words[] = {
+#define X(name, word, priority) [name] = word,
+    LOG_LEVEL_LIST(X)
+#undef X
+};
+
+static const int priorities[] = {
+#define X(name, word, priority) [name] = priority,
+    LOG_LEVEL_LIST(X)
+#undef X
+};
+
+/* Read by every thread for every line, written by a reload: a relaxed atomic, because a line more
+ * or less around the change does no harm and nothing else hangs on it. */
+static _Atomic int level_now = LOG_LEVEL_INFO;
+
+static _Thread_local char thread_name[16] = "main";
+
+void log_set_level(enum log_level level)
+{
+    atomic_store_explicit(&level_now, (int)level, memory_order_relaxed);
+}
+
+enum log_level log_get_level(void)
+{
+    return (enum log_level)atomic_load_explicit(&level_now, memory_order_relaxed);
+}
+
+bool log_is_on(enum log_level level)
+{
+    return (int)level <= atomic_load_explicit(&level_now, memory_order_relaxed);
+}
+
+const char *log_level_word(enum log_level level)
+{
+    return (unsigned)level < LOG_LEVEL_COUNT ? words[level] : "?";
+}
+
+bool log_level_from_word(enum log_level *out, const char *word)
+{
+    for (unsigned i = 0; i < LOG_LEVEL_COUNT; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *out = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void log_name_thread(const char *name)
+{
+    snprintf(thread_name, sizeof thread_name, "%s", name);
+    pthread_setname_np(pthread_self(), thread_name);
+}
+
+/* systemd names the device and inode of the stream that it reads in JOURNAL_STREAM (sd-daemon(3)):
+ * only if stderr is that very stream do priorities belong in the lines. */
+static bool is_stderr_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat st;
+
+    return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+static bool journal;
+static pthread_once_t journal_once = PTHREAD_ONCE_INIT;
+
+static void journal_look(void)
+{
+    journal = is_stderr_journal();
+}
+
+static size_t bounded(int length, size_t room)
+{
+    if (length < 0)
+        return 0;
+    return (size_t)length < room ? (size_t)length : room - 1;
+}
+
+static void write_line(enum log_level level, const char *about, const char *format, va_list args)
+{
+    char line[LINE_SIZE], time[CLOCK_TEXT_SIZE];
+    size_t end;
+
+    pthread_once(&journal_once, journal_look);
+    if (journal)
+        end = bounded(snprintf(line, sizeof line, "<%d>%-7s %-12s %s", priorities[level],
+                               words[level], thread_name, about),
+                      sizeof line);
+    else
+        end = bounded(snprintf(line, sizeof line, "%s %-7s %-12s %s",
+                               clock_text(time, clock_real_us()), words[level], thread_name, about),
+                      sizeof line);
+    /* One byte stays free for the newline. */
+    end +=
+        bounded(vsnprintf(line + end, sizeof line - 1 - end, format, args), sizeof line - 1 - end);
+    line[end++] = '\n';
+    /* A log that cannot be written is no reason to stop serving. */
+    if (write(STDERR_FILENO, line, end) < 0)
+        return;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    if (!log_is_on(level))
+        return;
+    va_start(args, format);
+    write_line(level, "", format, args);
+    va_end(args);
+}
+
+void log_session(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
+{
+    char about[128];
+    va_list args;
+
+    if (!log_is_on(level))
+        return;
+    snprintf(about, sizeof about, "session=%" PRIu64 " peer=%s ", session, peer);
+    va_start(args, format);
+    write_line(level, about, format, args);
+    va_end(args);
+}

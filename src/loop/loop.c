@@ -1,0 +1,196 @@
+#include "loop/loop.h"
+
+#include "base/clock.h"
+#include "base/contract.h"
+#include "base/log.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+struct loop {
+    struct loop_config config;
+    char name[16];
+    struct poller *poller;
+    struct mailbox *mailbox;
+    struct watch mail;
+    struct timers timers;
+    uint64_t now_ms;
+    bool is_hurried;
+    bool is_ending; /* owner thread only: set by the message of loop_stop */
+    bool is_started;
+    struct message stop;
+    pthread_t thread;
+    /* Written by the thread itself, read by its own functions: loop_assert_here. */
+    pthread_t owner_thread;
+    bool has_owner_thread;
+};
+
+static void mail_waits(struct watch *w, uint32_t events)
+{
+    struct loop *loop = w->ctx;
+
+    (void)events;
+    mailbox_drain(loop->mailbox);
+}
+
+enum err loop_open(struct loop **out, const struct loop_config *config)
+{
+    struct loop *loop = calloc(1, sizeof *loop);
+    enum err e = ERR_NO_MEMORY;
+
+    if (loop == NULL)
+        return ERR_NO_MEMORY;
+    loop->config = *config;
+    snprintf(loop->name, sizeof loop->name, "%s", config->name);
+    loop->config.name = loop->name;
+    timers_init(&loop->timers);
+    loop->now_ms = clock_mono_ms();
+    if ((e = poller_open(&loop->poller)) != ERR_OK)
+        goto fail;
+    if ((e = mailbox_open(&loop->mailbox, config->mailbox_limit, config->owner)) != ERR_OK)
+        goto fail;
+    loop->mail = (struct watch){.fd = mailbox_fd(loop->mailbox), .ready = mail_waits, .ctx = loop};
+    if ((e = poller_add(loop->poller, &loop->mail, EPOLLIN)) != ERR_OK)
+        goto fail;
+    *out = loop;
+    return ERR_OK;
+fail:
+    loop_close(&loop);
+    return e;
+}
+
+void loop_close(struct loop **loop)
+{
+    if (*loop == NULL)
+        return;
+    CONTRACT(!(*loop)->is_started);
+    mailbox_close(&(*loop)->mailbox);
+    poller_close(&(*loop)->poller);
+    free(*loop);
+    *loop = NULL;
+}
+
+void loop_turn(struct loop *loop, int most_ms)
+{
+    uint64_t deadline_ms;
+    int wait_ms = most_ms;
+
+    if (loop->is_hurried) {
+        wait_ms = 0;
+    } else if (timers_next(&loop->timers, &deadline_ms)) {
+        uint64_t now_ms = clock_mono_ms();
+        uint64_t left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
+
+        if (wait_ms < 0 || left_ms < (uint64_t)wait_ms)
+            wait_ms = left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+    }
+    loop->is_hurried = false;
+    poller_wait(loop->poller, wait_ms);
+    loop->now_ms = clock_mono_ms();
+    timers_run(&loop->timers, loop->now_ms);
+    if (loop->config.after_turn != NULL)
+        loop->config.after_turn(loop->config.owner);
+}
+
+static void *run(void *arg)
+{
+    struct loop *loop = arg;
+
+    log_name_thread(loop->name);
+    loop->owner_thread = pthread_self();
+    loop->has_owner_thread = true;
+    loop->now_ms = clock_mono_ms();
+    if (loop->config.started != NULL)
+        loop->config.started(loop->config.owner);
+    while (!loop->is_ending)
+        loop_turn(loop, -1);
+    /* Answers that came in with the stop still find their owner. */
+    while (mailbox_drain(loop->mailbox) > 0)
+        ;
+    if (loop->config.ended != NULL)
+        loop->config.ended(loop->config.owner);
+    return NULL;
+}
+
+enum err loop_start(struct loop *loop)
+{
+    sigset_t all, before;
+    int error_number;
+
+    CONTRACT(!loop->is_started);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error_number = pthread_create(&loop->thread, NULL, run, loop);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error_number != 0)
+        return err_from_errno(error_number);
+    loop->is_started = true;
+    return ERR_OK;
+}
+
+static void end(struct message *m, void *owner)
+{
+    struct loop *loop = (struct loop *)(void *)((char *)m - offsetof(struct loop, stop));
+
+    (void)owner;
+    loop->is_ending = true;
+}
+
+void loop_stop(struct loop *loop)
+{
+    if (!loop->is_started)
+        return;
+    mailbox_answer(loop->mailbox, &loop->stop, end);
+    pthread_join(loop->thread, NULL);
+    loop->is_started = false;
+    loop->has_owner_thread = false;
+}
+
+struct mailbox *loop_mailbox(struct loop *loop)
+{
+    return loop->mailbox;
+}
+
+void loop_assert_here(const struct loop *loop)
+{
+    CONTRACT(!loop->has_owner_thread || pthread_equal(loop->owner_thread, pthread_self()));
+}
+
+enum err loop_add(struct loop *loop, struct watch *w, uint32_t events)
+{
+    loop_assert_here(loop);
+    return poller_add(loop->poller, w, events);
+}
+
+void loop_remove(struct loop *loop, struct watch *w)
+{
+    loop_assert_here(loop);
+    poller_remove(loop->poller, w);
+}
+
+void loop_set_timer(struct loop *loop, struct timer *timer, uint64_t delay_ms)
+{
+    loop_assert_here(loop);
+    timers_set(&loop->timers, timer, loop->now_ms + delay_ms);
+}
+
+void loop_cancel_timer(struct loop *loop, struct timer *timer)
+{
+    loop_assert_here(loop);
+    timers_cancel(&loop->timers, timer);
+}
+
+uint64_t loop_now_ms(const struct loop *loop)
+{
+    return loop->now_ms;
+}
+
+void loop_hurry(struct loop *loop)
+{
+    loop->is_hurried = true;
+}

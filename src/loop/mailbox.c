@@ -1,0 +1,149 @@
+#include "loop/mailbox.h"
+
+#include "base/contract.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+STAILQ_HEAD(message_list, message);
+
+/* The lock is the one lock of the message path: held for a few pointer writes, never across a
+ * system call. The bell is rung outside of it, and only for the first message of a batch. */
+struct mailbox {
+    pthread_mutex_t lock; /* covers list, count, is_shut */
+    struct message_list list;
+    size_t count;
+    bool is_shut;
+    size_t limit;
+    int bell; /* eventfd */
+    void *owner;
+};
+
+enum err mailbox_open(struct mailbox **out, size_t limit, void *owner)
+{
+    struct mailbox *box = calloc(1, sizeof *box);
+
+    if (box == NULL)
+        return ERR_NO_MEMORY;
+    box->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (box->bell < 0) {
+        enum err e = err_from_errno(errno);
+
+        free(box);
+        return e;
+    }
+    pthread_mutex_init(&box->lock, NULL);
+    STAILQ_INIT(&box->list);
+    box->limit = limit;
+    box->owner = owner;
+    *out = box;
+    return ERR_OK;
+}
+
+void mailbox_close(struct mailbox **box)
+{
+    if (*box == NULL)
+        return;
+    CONTRACT((*box)->count == 0);
+    close((*box)->bell);
+    pthread_mutex_destroy(&(*box)->lock);
+    free(*box);
+    *box = NULL;
+}
+
+static void ring(struct mailbox *box)
+{
+    uint64_t one = 1;
+
+    /* Only a full counter (EAGAIN) can refuse, and then the bell is ringing. */
+    ssize_t written = write(box->bell, &one, sizeof one);
+    CONTRACT(written == sizeof one || errno == EAGAIN);
+}
+
+static enum err add(struct mailbox *box, struct message *m, message_fn *deliver, bool is_bounded)
+{
+    enum err e = ERR_OK;
+    bool is_first;
+
+    m->deliver = deliver;
+    pthread_mutex_lock(&box->lock);
+    is_first = box->count == 0;
+    if (is_bounded && box->is_shut) {
+        e = ERR_CLOSED;
+    } else if (is_bounded && box->count >= box->limit) {
+        e = ERR_FULL;
+    } else {
+        STAILQ_INSERT_TAIL(&box->list, m, link);
+        box->count++;
+    }
+    pthread_mutex_unlock(&box->lock);
+    if (e == ERR_OK && is_first)
+        ring(box);
+    return e;
+}
+
+enum err mailbox_post(struct mailbox *box, struct message *m, message_fn *deliver)
+{
+    return add(box, m, deliver, true);
+}
+
+void mailbox_answer(struct mailbox *box, struct message *m, message_fn *deliver)
+{
+    add(box, m, deliver, false);
+}
+
+void request_answer(struct request *r, enum err result)
+{
+    r->result = result;
+    if (r->answer_to == NULL)
+        r->on_answer(&r->message, NULL);
+    else
+        mailbox_answer(r->answer_to, &r->message, r->on_answer);
+}
+
+size_t mailbox_waiting(struct mailbox *box)
+{
+    size_t count;
+
+    pthread_mutex_lock(&box->lock);
+    count = box->count;
+    pthread_mutex_unlock(&box->lock);
+    return count;
+}
+
+void mailbox_shut(struct mailbox *box)
+{
+    pthread_mutex_lock(&box->lock);
+    box->is_shut = true;
+    pthread_mutex_unlock(&box->lock);
+}
+
+int mailbox_fd(const struct mailbox *box)
+{
+    return box->bell;
+}
+
+size_t mailbox_drain(struct mailbox *box)
+{
+    struct message_list batch = STAILQ_HEAD_INITIALIZER(batch);
+    struct message *m;
+    uint64_t rings;
+    size_t count;
+
+    if (read(box->bell, &rings, sizeof rings) < 0)
+        CONTRACT(errno == EAGAIN || errno == EINTR);
+    pthread_mutex_lock(&box->lock);
+    STAILQ_CONCAT(&batch, &box->list);
+    count = box->count;
+    box->count = 0;
+    pthread_mutex_unlock(&box->lock);
+    while ((m = STAILQ_FIRST(&batch)) != NULL) {
+        STAILQ_REMOVE_HEAD(&batch, link);
+        m->deliver(m, box->owner);
+    }
+    return count;
+}

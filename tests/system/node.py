@@ -404,10 +404,10 @@ class Node:
         return "tcp://[%s]:%d" % (host, self.port) if ":" in host else "tcp://%s:%d" % (host, self.port)
 
     def sessions(self):
-        return _rows(self.command("sessions", "--json"), "sessions")
+        return rows_of(self.command("sessions", "--json"), "sessions")
 
     def streams(self):
-        return _rows(self.command("streams", "--json"), "streams")
+        return rows_of(self.command("streams", "--json"), "streams")
 
     def status(self):
         result = self.command("status", "--json")
@@ -440,7 +440,7 @@ class Node:
             self.partials(), self.log()[-4000:]), limit)
 
 
-def _rows(result, word):
+def rows_of(result, word):
     """The rows of a list command: one object a row, or one object that holds them under `word`."""
     if result.code != 0:
         raise AssertionError("%s: %s" % (word, result))

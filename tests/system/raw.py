@@ -228,6 +228,12 @@ class Raw:
             raise AssertionError("%r instead of a %r frame" % (got or "the end", command))
         return got
 
+    def expect_any(self, *commands, limit=10.0):
+        got = self.next(limit)
+        if got is None or got.command not in commands:
+            raise AssertionError("%r instead of one of %r" % (got or "the end", commands))
+        return got
+
     def expect_ok(self, file_id, limit=20.0):
         got = self.expect(OK, limit)
         assert got.file_id == file_id, "%r instead of an ok for %d" % (got, file_id)

@@ -119,7 +119,7 @@ class AsServer(harness.SystemTest):
     """dustwired dials us; we answer with what the reference's server sent."""
 
     def setUp(self):
-        self.alice = self.node("alice")
+        self.alice = self.node("alice", {"sessions/linger-ms": int(harness.seconds(2000))})
         self.files = self.folder()
 
     def make(self, sizes):

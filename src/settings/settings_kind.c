@@ -67,9 +67,10 @@ static enum err number_of(const struct setting *row, uint64_t *out, const char *
     uint64_t number;
 
     if (text_to_u64(&number, text, row->most) != ERR_OK || number < row->least)
-        return refuse(why, "must be %sa whole number from %llu to %llu%s%s",
+        return refuse(why, "must be %sa whole number from %llu to %llu%s%s%s",
                       row->kind == &kind_threads ? "auto or " : "", (unsigned long long)row->least,
-                      (unsigned long long)row->most, row->unit[0] == '\0' ? "" : " ", row->unit);
+                      (unsigned long long)row->most, row->unit[0] == '\0' ? "" : " (", row->unit,
+                      row->unit[0] == '\0' ? "" : ")");
     *out = number;
     return ERR_OK;
 }

@@ -275,6 +275,7 @@ static void do_set_down(void *self, const void *arg)
 /* clang-format off */
 #define ALWAYS         AUTOMAT_ALWAYS
 #define DO(function)   AUTOMAT_DO(function)
+#define DO_UPNP        { do_upnp, "doUPNP" }
 #define RESET_TRUE     { set_reset, "Reset = true" }
 #define RESET_FALSE    { clear_reset, "Reset = false" }
 #define COLD_TRUE      { set_cold_start, "ColdStart = true" }
@@ -307,7 +308,7 @@ static const struct automat_row rows[] = {
     { NETWORK_START_UP,     NETWORK_EV_CHECK_RECONNECT,  ALWAYS,         NETWORK_UP,           { DO(do_set_up) } },
     { NETWORK_UP,           NETWORK_EV_NETWORK_UP,       COLD,           NETWORK_TRANSPORTS,   { DO(do_cold_start_network_transports), COLD_FALSE } },
     { NETWORK_UP,           NETWORK_EV_NETWORK_UP,       WARM,           NETWORK_TRANSPORTS,   { DO(do_start_network_transports) } },
-    { NETWORK_UP,           NETWORK_EV_NETWORK_UP,       WARM_UPNP,      NETWORK_UPNP,         { DO(do_upnp) } },
+    { NETWORK_UP,           NETWORK_EV_NETWORK_UP,       WARM_UPNP,      NETWORK_UPNP,         { DO_UPNP } },
     { NETWORK_UP,           NETWORK_EV_RECONNECT,        ALWAYS,         NETWORK_UP,           { RESET_TRUE } },
     { NETWORK_UP,           NETWORK_EV_CHECK_RECONNECT,  ALWAYS,         NETWORK_UP,           { RESET_TRUE } },
     { NETWORK_UPNP,         NETWORK_EV_UPNP_DONE,        ALWAYS,         NETWORK_TRANSPORTS,   { DO(do_start_network_transports) } },

@@ -300,7 +300,7 @@ static void take_request(struct message *m, void *owner)
         feed_for(s, r, NETWORK_EV_CHECK_RECONNECT);
         return;
     }
-    CONTRACT(!"an ask that supervisor.h lists");
+    contract_broken("an ask that supervisor.h lists", __FILE__, __LINE__, __func__);
 }
 
 enum err supervisor_post(struct supervisor *supervisor, struct supervisor_request *r)

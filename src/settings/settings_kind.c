@@ -67,9 +67,10 @@ static enum err number_of(const struct setting *row, uint64_t *out, const char *
     uint64_t number;
 
     if (text_to_u64(&number, text, row->most) != ERR_OK || number < row->least)
-        return refuse(why, "must be %sa whole number from %llu to %llu%s%s",
+        return refuse(why, "must be %sa whole number from %llu to %llu%s%s%s",
                       row->kind == &kind_threads ? "auto or " : "", (unsigned long long)row->least,
-                      (unsigned long long)row->most, row->unit[0] == '\0' ? "" : ", ", row->unit);
+                      (unsigned long long)row->most, row->unit[0] == '\0' ? "" : " (", row->unit,
+                      row->unit[0] == '\0' ? "" : ")");
     *out = number;
     return ERR_OK;
 }
@@ -77,7 +78,7 @@ static enum err number_of(const struct setting *row, uint64_t *out, const char *
 static enum err read_number(const struct setting *row, struct settings *s, const char *text,
                             char why[SETTINGS_WHY_SIZE])
 {
-    uint64_t number;
+    uint64_t number = 0;
     enum err e = number_of(row, &number, text, why);
 
     if (e == ERR_OK)
@@ -96,7 +97,7 @@ const struct setting_kind kind_number = {.read = read_number, .print = print_num
 static enum err read_port(const struct setting *row, struct settings *s, const char *text,
                           char why[SETTINGS_WHY_SIZE])
 {
-    uint64_t number;
+    uint64_t number = 0;
     enum err e = number_of(row, &number, text, why);
 
     if (e == ERR_OK)

@@ -506,13 +506,6 @@ static void check_combinations(struct reader *r)
     const struct settings *s = r->out;
     unsigned line;
 
-    if (are_known(r, offsetof(struct settings, network.retry_s),
-                  offsetof(struct settings, network.retry_long_s), &line) &&
-        s->network.retry_s > s->network.retry_long_s)
-        complain(r, line,
-                 "[network] retry-s = %u with retry-long-s = %u: the long wait must not be "
-                 "the shorter one",
-                 s->network.retry_s, s->network.retry_long_s);
     if (are_known(r, offsetof(struct settings, inbox.path),
                   offsetof(struct settings, control.socket), &line) &&
         lies_in(s->control.socket, s->inbox.path))

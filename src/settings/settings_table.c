@@ -96,9 +96,9 @@ const struct setting settings_rows[] = {
 #undef S
 #define S "network"
     KEY(S, "retry-s", kind_number, network.retry_s, "30", 1, DAY_S, "seconds", NOW,
-        "How long to wait before connecting again after a failure.")
+        "How often a transport that could not listen tries again, the first three times.")
     KEY(S, "retry-long-s", kind_number, network.retry_long_s, "60", 1, DAY_S, "seconds", NOW,
-        "The longer wait while there is no network; not below retry-s.")
+        "How often it tries after that.")
     KEY(S, "probe", kind_probe, network.probe, "", 0, 300, "", NOW,
         "A host:port that is asked to find out whether the network works; empty: none is.")
 #undef S

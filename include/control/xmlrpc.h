@@ -24,7 +24,8 @@ void rpc_library_fini(void);
 
 /* Any thread. What has to hold before a document may reach the parser: UTF-8 without NUL, no `<!`
  * (entities, CDATA), no processing instruction but a declaration at the start, at most
- * RPC_DEPTH_LIMIT elements inside each other, base64 that is base64. ERR_INVALID with a sentence. */
+ * RPC_DEPTH_LIMIT elements inside each other, base64 that is base64. ERR_INVALID with a sentence.
+ */
 enum err rpc_document_check(const char *bytes, size_t length, char problem[RPC_REASON_SIZE]);
 
 /* A call: what the server reads and the client writes. */
@@ -42,11 +43,12 @@ enum err rpc_call_write(char **out, size_t *length, const char *method, xmlrpc_v
 enum err rpc_answer_write(char **out, size_t *length, xmlrpc_value *answer);
 enum err rpc_fault_write(char **out, size_t *length, int code, const char *sentence);
 
-/* An answer: a value, or a fault. ERR_INVALID with a sentence in `text` if it is neither. */
+/* An answer: a value, or a fault. ERR_INVALID with a sentence in `text` if it is neither.
+ * Always to be ended with rpc_answer_fini. */
 struct rpc_answer {
     xmlrpc_value *value; /* NULL: a fault */
     int fault_code;
-    char text[RPC_REASON_SIZE]; /* the fault's sentence */
+    char *text; /* the fault's sentence, or why it is ERR_INVALID */
 };
 enum err rpc_answer_parse(struct rpc_answer *out, const char *bytes, size_t length);
 void rpc_answer_fini(struct rpc_answer *answer);
@@ -68,7 +70,8 @@ void rpc_add(xmlrpc_env *env, xmlrpc_value *array, xmlrpc_value *value);
 /* At ease with NULL; clears. */
 void rpc_release(xmlrpc_value **value);
 
-/* Any thread. True for UTF-8 that may stand in XML, control characters but tab and newline apart. */
+/* Any thread. True for UTF-8 that may stand in XML, control characters but tab and newline apart.
+ */
 bool rpc_is_clean_text(const char *bytes, size_t length);
 
 /* The parameters of a call, taken one after the other: by position, or by name if the call has one

@@ -3,7 +3,6 @@
 #include "base/contract.h"
 #include "base/text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,45 +104,58 @@ enum err rpc_answer_write(char **out, size_t *length, xmlrpc_value *answer)
     return take_document(out, length, &env, block);
 }
 
+static char *escaped(const char *text, size_t length)
+{
+    char *to = malloc(3 * length + 1);
+
+    if (to != NULL)
+        text_escape(to, 3 * length + 1, text, length, false);
+    return to;
+}
+
 enum err rpc_fault_write(char **out, size_t *length, int code, const char *sentence)
 {
-    char escaped[RPC_REASON_SIZE * 4];
+    size_t sentence_length = strlen(sentence);
+    char *clean = rpc_is_clean_text(sentence, sentence_length) ? text_dup(sentence, sentence_length)
+                                                               : escaped(sentence, sentence_length);
     xmlrpc_mem_block *block;
     xmlrpc_env env, fault;
 
-    if (!rpc_is_clean_text(sentence, strlen(sentence))) {
-        text_escape(escaped, sizeof escaped, sentence, strlen(sentence), false);
-        sentence = escaped;
-    }
+    if (clean == NULL)
+        return ERR_NO_MEMORY;
     xmlrpc_env_init(&env);
     xmlrpc_env_init(&fault);
-    xmlrpc_env_set_fault(&fault, code, sentence);
+    xmlrpc_env_set_fault(&fault, code, clean);
     block = XMLRPC_MEMBLOCK_NEW(char, &env, 0);
     if (!env.fault_occurred)
         xmlrpc_serialize_fault(&env, block, &fault);
     xmlrpc_env_clean(&fault);
+    free(clean);
     return take_document(out, length, &env, block);
 }
 
 enum err rpc_answer_parse(struct rpc_answer *out, const char *bytes, size_t length)
 {
+    char problem[RPC_REASON_SIZE];
     const char *fault = NULL;
-    enum err e = ERR_OK;
+    enum err e = rpc_document_check(bytes, length, problem);
     xmlrpc_env env;
 
     *out = (struct rpc_answer){.value = NULL};
-    if ((e = rpc_document_check(bytes, length, out->text)) != ERR_OK)
-        return e;
     xmlrpc_env_init(&env);
-    xmlrpc_parse_response2(&env, bytes, length, &out->value, &out->fault_code, &fault);
-    if (env.fault_occurred) {
-        keep_reason(out->text, "the answer is not an XML-RPC answer: ", env.fault_string);
+    if (e == ERR_OK) {
+        xmlrpc_parse_response2(&env, bytes, length, &out->value, &out->fault_code, &fault);
+        if (env.fault_occurred) {
+            keep_reason(problem, "the answer is not an XML-RPC answer: ", env.fault_string);
+            out->value = NULL;
+            e = ERR_INVALID;
+        }
+    }
+    if (e != ERR_OK)
+        out->text = text_dup(problem, strlen(problem));
+    else if (fault != NULL) {
         out->value = NULL;
-        e = ERR_INVALID;
-    } else if (fault != NULL) {
-        out->value = NULL;
-        snprintf(out->text, sizeof out->text, "%s", fault);
-        free((char *)(uintptr_t)fault);
+        out->text = (char *)(uintptr_t)fault;
     }
     xmlrpc_env_clean(&env);
     return e;
@@ -152,25 +164,26 @@ enum err rpc_answer_parse(struct rpc_answer *out, const char *bytes, size_t leng
 void rpc_answer_fini(struct rpc_answer *answer)
 {
     rpc_release(&answer->value);
+    free(answer->text);
+    answer->text = NULL;
 }
 
 xmlrpc_value *rpc_text(xmlrpc_env *env, const char *text)
 {
     size_t length = strlen(text);
     xmlrpc_value *value = NULL;
-    char *escaped;
+    char *clean;
 
     if (env->fault_occurred)
         return NULL;
     if (rpc_is_clean_text(text, length))
         return xmlrpc_string_new_lp(env, length, text);
-    if ((escaped = malloc(3 * length + 1)) == NULL) {
+    if ((clean = escaped(text, length)) == NULL) {
         xmlrpc_env_set_fault(env, XMLRPC_INTERNAL_ERROR, "out of memory");
         return NULL;
     }
-    text_escape(escaped, 3 * length + 1, text, length, false);
-    value = xmlrpc_string_new(env, escaped);
-    free(escaped);
+    value = xmlrpc_string_new(env, clean);
+    free(clean);
     return value;
 }
 

@@ -282,8 +282,9 @@ bool rpc_args_end(struct rpc_args *args)
     if (args->problem[0] != '\0')
         return false;
     if (args->is_named && members(args) > args->found)
-        return complain(args, "the struct of parameters holds names that this method does not have: "
-                              "system.methodHelp lists them");
+        return complain(args,
+                        "the struct of parameters holds names that this method does not have: "
+                        "system.methodHelp lists them");
     if (!args->is_named && count_of(args->params) > args->next)
         return complain(args, "too many parameters: this method takes at most %u", args->next);
     return true;

@@ -78,7 +78,7 @@ static enum err number_of(const struct setting *row, uint64_t *out, const char *
 static enum err read_number(const struct setting *row, struct settings *s, const char *text,
                             char why[SETTINGS_WHY_SIZE])
 {
-    uint64_t number;
+    uint64_t number = 0;
     enum err e = number_of(row, &number, text, why);
 
     if (e == ERR_OK)
@@ -97,7 +97,7 @@ const struct setting_kind kind_number = {.read = read_number, .print = print_num
 static enum err read_port(const struct setting *row, struct settings *s, const char *text,
                           char why[SETTINGS_WHY_SIZE])
 {
-    uint64_t number;
+    uint64_t number = 0;
     enum err e = number_of(row, &number, text, why);
 
     if (e == ERR_OK)

@@ -3,6 +3,8 @@
 #include "gateway/event.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,4 +97,47 @@ Test(event, is_dropped_without_a_keeper_and_without_memory, .timeout = 5)
     cr_assert_eq(event_sink_take_lost(sink), 0);
     event_sink_close(&sink);
     cr_assert_null(sink);
+}
+
+enum { EMITTERS = 3, EVENTS_EACH = 2000 };
+
+static atomic_uint emitters_done;
+static unsigned counted;
+
+static void count(struct message *m, void *owner)
+{
+    struct event *e = (struct event *)m;
+
+    (void)owner;
+    cr_assert_str_eq(e->path, "/tmp/x");
+    counted++;
+    event_free(&e);
+}
+
+static void *emit_many(void *ctx)
+{
+    for (int i = 0; i < EVENTS_EACH; i++)
+        event_emit(sink, event_new(EVENT_SENDING_PROGRESS, NULL, "/tmp/x", NULL));
+    atomic_fetch_add(&emitters_done, 1);
+    return ctx;
+}
+
+Test(event, is_taken_or_counted_whichever_thread_emits, .init = set_up, .fini = clean_up,
+     .timeout = 20)
+{
+    pthread_t threads[EMITTERS];
+    uint64_t lost = 0;
+
+    event_sink_connect(sink, box, count);
+    for (int i = 0; i < EMITTERS; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, emit_many, NULL), 0);
+    while (atomic_load(&emitters_done) < EMITTERS) {
+        mailbox_drain(box);
+        lost += event_sink_take_lost(sink);
+    }
+    for (int i = 0; i < EMITTERS; i++)
+        pthread_join(threads[i], NULL);
+    mailbox_drain(box);
+    lost += event_sink_take_lost(sink);
+    cr_assert_eq(counted + lost, EMITTERS * EVENTS_EACH);
 }

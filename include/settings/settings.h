@@ -116,6 +116,10 @@ void settings_print(const struct settings *s, FILE *out);
  */
 void settings_print_changed(const struct settings *s, settings_problem_fn *line, void *ctx);
 
+/* False if no transport can run: none is switched on together with the services that it needs. Not
+ * an error, but people must be told. */
+bool settings_has_transport(const struct settings *s);
+
 /* The worker count that `threads` means on this machine. */
 unsigned settings_worker_count(const struct settings *s);
 

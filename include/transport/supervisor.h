@@ -28,6 +28,8 @@ struct supervisor_config {
 };
 
 enum err supervisor_open(struct supervisor **out, const struct supervisor_config *config);
+/* After the threads of the transports have ended: requests that they still had come back before,
+ * and are taken out of the mailbox here. */
 void supervisor_close(struct supervisor **supervisor);
 /* Feeds `init` and `reconnect` to network_connector: the transports come up. */
 enum err supervisor_start(struct supervisor *supervisor);
@@ -103,6 +105,10 @@ enum err supervisor_send(struct supervisor *supervisor, struct contacts_request 
  */
 enum host_call { HOST_CONNECT_TO, HOST_DISCONNECT_FROM, HOST_SEND_KEEP_ALIVE };
 /* No message: they go straight to the transport, which takes them from any thread. */
+
+/* Any thread, never waits: an outgoing connect succeeded (`connection-done`). Many at once are told
+ * as one. Not after supervisor_close. */
+void supervisor_tell_connection_done(struct supervisor *supervisor);
 
 /* The three tables, for `dustwire automata`. */
 extern const struct automat_kind network_transport_kind;

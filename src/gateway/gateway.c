@@ -1,0 +1,223 @@
+#include "gateway/gateway.h"
+
+#include "base/contract.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct gateway {
+    unsigned count;
+    struct gateway_transport transports[GATEWAY_TRANSPORTS_MAX];
+    struct gateway_builtin *builtin;
+    /* Set before other threads start, then only read. */
+    const struct gateway_ops *current;
+    void *current_self;
+};
+
+enum err gateway_open(struct gateway **out, struct event_sink *events)
+{
+    struct gateway *gateway = calloc(1, sizeof *gateway);
+    enum err e;
+
+    if (gateway == NULL)
+        return ERR_NO_MEMORY;
+    e = gateway_builtin_open(&gateway->builtin, events);
+    if (e != ERR_OK) {
+        gateway_close(&gateway);
+        return e;
+    }
+    gateway->current = &gateway_builtin_ops;
+    gateway->current_self = gateway->builtin;
+    *out = gateway;
+    return ERR_OK;
+}
+
+void gateway_close(struct gateway **gateway)
+{
+    if (*gateway == NULL)
+        return;
+    gateway_builtin_close(&(*gateway)->builtin);
+    free(*gateway);
+    *gateway = NULL;
+}
+
+enum err gateway_add(struct gateway *gateway, const struct transport_ops *ops, void *self)
+{
+    if (gateway_find(gateway, ops->proto) != NULL)
+        return ERR_EXISTS;
+    if (gateway->count == GATEWAY_TRANSPORTS_MAX)
+        return ERR_FULL;
+    gateway->transports[gateway->count++] =
+        (struct gateway_transport){.ops = ops, .self = self, .priority = 1};
+    return ERR_OK;
+}
+
+const struct gateway_ops *gateway_current(struct gateway *gateway, void **self)
+{
+    *self = gateway->current_self;
+    return gateway->current;
+}
+
+unsigned gateway_count(const struct gateway *gateway)
+{
+    return gateway->count;
+}
+
+struct gateway_transport *gateway_transport_at(struct gateway *gateway, unsigned index)
+{
+    CONTRACT(index < gateway->count);
+    return &gateway->transports[index];
+}
+
+struct gateway_transport *gateway_find(struct gateway *gateway, const char *proto)
+{
+    for (unsigned i = 0; i < gateway->count; i++)
+        if (strcmp(gateway->transports[i].ops->proto, proto) == 0)
+            return &gateway->transports[i];
+    return NULL;
+}
+
+/* The other side's contacts, in its order. */
+struct contact_list {
+    unsigned count;
+    struct contact contacts[GATEWAY_CONTACTS_MAX];
+};
+
+static enum err contact_refused(const char *text, size_t length, char error[REASON_SIZE])
+{
+    char shown[100];
+
+    text_escape(shown, sizeof shown, text, length, false);
+    snprintf(error, REASON_SIZE,
+             "'%s' is no contact: write proto://host:port or host:port, an IPv6 address in "
+             "brackets, the port from 1 to 65535",
+             shown);
+    return ERR_INVALID;
+}
+
+/* One contact that is none refuses the whole list: to skip it would send the file somewhere else
+ * than the asker believes. */
+static enum err contacts_parse(struct contact_list *list, const char *text, char error[REASON_SIZE])
+{
+    static const char separators[] = ", \t\r\n";
+    char one[CONTACT_TEXT_SIZE];
+
+    list->count = 0;
+    for (text += strspn(text, separators); *text != '\0'; text += strspn(text, separators)) {
+        size_t length = strcspn(text, separators);
+
+        if (list->count == GATEWAY_CONTACTS_MAX) {
+            snprintf(error, REASON_SIZE, "more than %d contacts: give the best ones only",
+                     (int)GATEWAY_CONTACTS_MAX);
+            return ERR_INVALID;
+        }
+        if (length >= sizeof one)
+            return contact_refused(text, length, error);
+        memcpy(one, text, length);
+        one[length] = '\0';
+        if (contact_parse(&list->contacts[list->count], one) != ERR_OK)
+            return contact_refused(text, length, error);
+        list->count++;
+        text += length;
+    }
+    if (list->count > 0)
+        return ERR_OK;
+    snprintf(error, REASON_SIZE, "no contact was given: write proto://host:port or host:port");
+    return ERR_INVALID;
+}
+
+static const struct contact *first_of(const struct contact_list *list, const char *proto)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (strcmp(list->contacts[i].proto, proto) == 0)
+            return &list->contacts[i];
+    return NULL;
+}
+
+static bool is_ready(const struct gateway_transport *t)
+{
+    return t->is_enabled && t->is_listening;
+}
+
+/* The best by priority (1 is the highest, the first added wins a tie) that has a contact. */
+static struct gateway_transport *best_of(struct gateway *gateway, const struct contact_list *list,
+                                         bool must_send)
+{
+    struct gateway_transport *best = NULL;
+
+    for (unsigned i = 0; i < gateway->count; i++) {
+        struct gateway_transport *t = &gateway->transports[i];
+
+        if (!is_ready(t) || (must_send && !t->is_sending_enabled) ||
+            first_of(list, t->ops->proto) == NULL)
+            continue;
+        if (best == NULL || t->priority < best->priority)
+            best = t;
+    }
+    return best;
+}
+
+/* Adds ", word" or "word" as long as it fits; a list cut short ends in "...". */
+static void list_add(char *list, size_t room, const char *word)
+{
+    size_t used = strlen(list), left = room - used;
+    size_t need = strlen(word) + (used > 0 ? 2 : 0) + sizeof ", ...";
+
+    if (need <= left)
+        snprintf(list + used, left, "%s%s", used > 0 ? ", " : "", word);
+    else if (used > 0 && left >= sizeof ", ..." && list[used - 1] != '.')
+        snprintf(list + used, left, ", ...");
+}
+
+static void explain_nothing_in_common(struct gateway *gateway, const struct contact_list *list,
+                                      char error[REASON_SIZE])
+{
+    char theirs[80] = "", ours[110] = "", word[64];
+
+    for (unsigned i = 0; i < list->count; i++)
+        if (first_of(list, list->contacts[i].proto) == &list->contacts[i])
+            list_add(theirs, sizeof theirs, list->contacts[i].proto);
+    for (unsigned i = 0; i < gateway->count; i++) {
+        const struct gateway_transport *t = &gateway->transports[i];
+
+        snprintf(word, sizeof word, "%s (%s)", t->ops->proto,
+                 !t->is_enabled        ? "switched off"
+                 : t->state[0] != '\0' ? t->state
+                 : t->is_listening     ? "LISTENING"
+                                       : "not listening");
+        list_add(ours, sizeof ours, word);
+    }
+    snprintf(error, REASON_SIZE, "no transport in common: the contacts offer %s, this node has %s",
+             theirs, ours[0] == '\0' ? "none" : ours);
+}
+
+enum err gateway_choose(struct gateway *gateway, const char *contacts,
+                        struct gateway_transport **chosen, struct contact *contact,
+                        char error[REASON_SIZE])
+{
+    struct contact_list list;
+    struct gateway_transport *best;
+    enum err e = contacts_parse(&list, contacts, error);
+
+    if (e != ERR_OK)
+        return e;
+    best = best_of(gateway, &list, true);
+    if (best != NULL) {
+        *chosen = best;
+        *contact = *first_of(&list, best->ops->proto);
+        error[0] = '\0';
+        return ERR_OK;
+    }
+    best = best_of(gateway, &list, false);
+    if (best != NULL) {
+        snprintf(error, REASON_SIZE,
+                 "sending over %s is switched off: set sending-enabled = true in "
+                 "[services/%s-transport]",
+                 best->ops->proto, best->ops->proto);
+        return ERR_DISABLED;
+    }
+    explain_nothing_in_common(gateway, &list, error);
+    return ERR_NOT_FOUND;
+}

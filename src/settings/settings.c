@@ -1,0 +1,141 @@
+#include "settings/settings.h"
+
+#include "settings_priv.h"
+
+#include "base/contract.h"
+#include "base/text.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { WORKERS_MAX = 256 };
+
+void settings_default(struct settings *out)
+{
+    char why[SETTINGS_WHY_SIZE];
+
+    memset(out, 0, sizeof *out);
+    for (unsigned i = 0; i < settings_row_count; i++)
+        CONTRACT(setting_read(&settings_rows[i], out, settings_rows[i].fallback, why) == ERR_OK);
+}
+
+static void print_allowed(const struct setting *row, FILE *out)
+{
+    if (row->kind->allowed != NULL)
+        fprintf(out, "%s", row->kind->allowed);
+    else
+        fprintf(out, "%s%llu to %llu%s%s", row->kind == &kind_threads ? "auto or " : "",
+                (unsigned long long)row->least, (unsigned long long)row->most,
+                row->unit[0] == '\0' ? "" : " ", row->unit);
+}
+
+static void print_row(const struct setting *row, const struct settings *s, FILE *out)
+{
+    char value[SETTINGS_VALUE_SIZE];
+
+    fprintf(out, "\n# %s\n# ", row->meaning);
+    print_allowed(row, out);
+    fprintf(out, "; default %s", row->fallback[0] == '\0' ? "empty" : row->fallback);
+    if (row->change == CHANGE_RESTARTS)
+        fprintf(out, "; a change needs a restart");
+    else if (row->change == CHANGE_RECONNECTS)
+        fprintf(out, "; a change takes the transport down and up");
+    fprintf(out, "\n%s = %s\n", row->name, setting_text(value, row, s));
+}
+
+static bool opens_section(unsigned index)
+{
+    return index == 0 ||
+           strcmp(settings_rows[index].section, settings_rows[index - 1].section) != 0;
+}
+
+void settings_print(const struct settings *s, FILE *out)
+{
+    fputs(
+        "# The settings of dustwired. Every key may be left out: then its default holds.\n"
+        "# Check a changed file before use: dustwired --config FILE --check-config\n"
+        "# A comment has a line of its own; text with '#' or ';' in it stands in double quotes.\n",
+        out);
+    for (unsigned i = 0; i < settings_row_count; i++) {
+        if (opens_section(i))
+            fprintf(out, "\n[%s]\n", settings_rows[i].section);
+        print_row(&settings_rows[i], s, out);
+    }
+}
+
+static bool is_same(const struct setting *row, const struct settings *a, const struct settings *b)
+{
+    char text_a[SETTINGS_VALUE_SIZE], text_b[SETTINGS_VALUE_SIZE];
+
+    return strcmp(setting_text(text_a, row, a), setting_text(text_b, row, b)) == 0;
+}
+
+void settings_print_changed(const struct settings *s, settings_problem_fn *line, void *ctx)
+{
+    struct settings defaults;
+    char value[SETTINGS_VALUE_SIZE], sentence[SETTINGS_VALUE_SIZE + 128];
+
+    settings_default(&defaults);
+    for (unsigned i = 0; i < settings_row_count; i++) {
+        const struct setting *row = &settings_rows[i];
+
+        if (is_same(row, s, &defaults))
+            continue;
+        snprintf(sentence, sizeof sentence, "%s/%s = %s", row->section, row->name,
+                 setting_text(value, row, s));
+        line(ctx, sentence);
+    }
+}
+
+bool settings_has_transport(const struct settings *s)
+{
+    return s->tcp_transport.is_enabled && s->tcp_connections.is_enabled &&
+           s->gateway_service.is_enabled;
+}
+
+unsigned settings_worker_count(const struct settings *s)
+{
+    long online;
+
+    if (s->workers.threads != 0)
+        return s->workers.threads;
+    online = sysconf(_SC_NPROCESSORS_ONLN);
+    if (online < 1)
+        return 1;
+    return online > WORKERS_MAX ? WORKERS_MAX : (unsigned)online;
+}
+
+void settings_compare(const struct settings *before, const struct settings *after,
+                      struct settings_change *out)
+{
+    memset(out, 0, sizeof *out);
+    for (unsigned i = 0; i < settings_row_count; i++) {
+        const struct setting *row = &settings_rows[i];
+        size_t used = strlen(out->needs_restart);
+
+        if (is_same(row, before, after))
+            continue;
+        out->is_any = true;
+        if (row->change == CHANGE_RECONNECTS)
+            out->needs_reconnect = true;
+        if (row->change == CHANGE_RESTARTS)
+            snprintf(out->needs_restart + used, sizeof out->needs_restart - used, "%s[%s] %s",
+                     used == 0 ? "" : ", ", row->section, row->name);
+    }
+}
+
+/* By way of the text: the table knows how to write and read each value, so it need not know how
+ * many bytes a field has. */
+void settings_keep_fixed(struct settings *after, const struct settings *before)
+{
+    char value[SETTINGS_VALUE_SIZE], why[SETTINGS_WHY_SIZE];
+
+    for (unsigned i = 0; i < settings_row_count; i++) {
+        const struct setting *row = &settings_rows[i];
+
+        if (row->change != CHANGE_RESTARTS)
+            continue;
+        CONTRACT(row->kind->print(row, before, value, sizeof value) == ERR_OK);
+        CONTRACT(setting_read(row, after, value, why) == ERR_OK);
+    }
+}

@@ -1,0 +1,464 @@
+/* The kinds of values: how each is read strictly, and printed so that it reads back the same. */
+#include "settings_priv.h"
+
+#include "base/contract.h"
+#include "base/text.h"
+
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void *field(const struct setting *row, struct settings *s)
+{
+    return (char *)s + row->offset;
+}
+
+static const void *const_field(const struct setting *row, const struct settings *s)
+{
+    return (const char *)s + row->offset;
+}
+
+__attribute__((format(printf, 2, 3))) static enum err refuse(char why[SETTINGS_WHY_SIZE],
+                                                             const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(why, SETTINGS_WHY_SIZE, format, args);
+    va_end(args);
+    return ERR_INVALID;
+}
+
+/* Booleans */
+
+static enum err read_bool(const struct setting *row, struct settings *s, const char *text,
+                          char why[SETTINGS_WHY_SIZE])
+{
+    static const char *const words[][2] = {
+        {"false", "true"}, {"no", "yes"}, {"off", "on"}, {"0", "1"}};
+    bool *to = field(row, s);
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        for (int value = 0; value < 2; value++) {
+            if (strcmp(text, words[i][value]) == 0) {
+                *to = value == 1;
+                return ERR_OK;
+            }
+        }
+    }
+    return refuse(why, "must be true or false (or yes/no, on/off, 1/0)");
+}
+
+static enum err print_bool(const struct setting *row, const struct settings *s, char *to,
+                           size_t room)
+{
+    return text_copy(to, room, *(const bool *)const_field(row, s) ? "true" : "false");
+}
+
+const struct setting_kind kind_bool = {
+    .read = read_bool, .print = print_bool, .allowed = "true or false"};
+
+/* Numbers */
+
+static enum err number_of(const struct setting *row, uint64_t *out, const char *text,
+                          char why[SETTINGS_WHY_SIZE])
+{
+    uint64_t number;
+
+    if (text_to_u64(&number, text, row->most) != ERR_OK || number < row->least)
+        return refuse(why, "must be %sa whole number from %llu to %llu%s%s%s",
+                      row->kind == &kind_threads ? "auto or " : "", (unsigned long long)row->least,
+                      (unsigned long long)row->most, row->unit[0] == '\0' ? "" : " (", row->unit,
+                      row->unit[0] == '\0' ? "" : ")");
+    *out = number;
+    return ERR_OK;
+}
+
+static enum err read_number(const struct setting *row, struct settings *s, const char *text,
+                            char why[SETTINGS_WHY_SIZE])
+{
+    uint64_t number = 0;
+    enum err e = number_of(row, &number, text, why);
+
+    if (e == ERR_OK)
+        *(unsigned *)field(row, s) = (unsigned)number;
+    return e;
+}
+
+static enum err print_number(const struct setting *row, const struct settings *s, char *to,
+                             size_t room)
+{
+    return text_format(to, room, "%u", *(const unsigned *)const_field(row, s));
+}
+
+const struct setting_kind kind_number = {.read = read_number, .print = print_number};
+
+static enum err read_port(const struct setting *row, struct settings *s, const char *text,
+                          char why[SETTINGS_WHY_SIZE])
+{
+    uint64_t number = 0;
+    enum err e = number_of(row, &number, text, why);
+
+    if (e == ERR_OK)
+        *(uint16_t *)field(row, s) = (uint16_t)number;
+    return e;
+}
+
+static enum err print_port(const struct setting *row, const struct settings *s, char *to,
+                           size_t room)
+{
+    return text_format(to, room, "%u", (unsigned)*(const uint16_t *)const_field(row, s));
+}
+
+const struct setting_kind kind_port = {.read = read_port, .print = print_port};
+
+static enum err read_threads(const struct setting *row, struct settings *s, const char *text,
+                             char why[SETTINGS_WHY_SIZE])
+{
+    if (strcmp(text, "auto") != 0)
+        return read_number(row, s, text, why);
+    *(unsigned *)field(row, s) = 0;
+    return ERR_OK;
+}
+
+static enum err print_threads(const struct setting *row, const struct settings *s, char *to,
+                              size_t room)
+{
+    if (*(const unsigned *)const_field(row, s) == 0)
+        return text_copy(to, room, "auto");
+    return print_number(row, s, to, room);
+}
+
+const struct setting_kind kind_threads = {.read = read_threads, .print = print_threads};
+
+/* Words */
+
+static enum err read_durability(const struct setting *row, struct settings *s, const char *text,
+                                char why[SETTINGS_WHY_SIZE])
+{
+    (void)row;
+    if (strcmp(text, "full") == 0)
+        s->inbox.durability = DURABILITY_FULL;
+    else if (strcmp(text, "none") == 0)
+        s->inbox.durability = DURABILITY_NONE;
+    else
+        return refuse(why, "must be full or none");
+    return ERR_OK;
+}
+
+static enum err print_durability(const struct setting *row, const struct settings *s, char *to,
+                                 size_t room)
+{
+    (void)row;
+    return text_copy(to, room, s->inbox.durability == DURABILITY_FULL ? "full" : "none");
+}
+
+const struct setting_kind kind_durability = {
+    .read = read_durability, .print = print_durability, .allowed = "full or none"};
+
+static enum err read_level(const struct setting *row, struct settings *s, const char *text,
+                           char why[SETTINGS_WHY_SIZE])
+{
+    (void)row;
+    if (!log_level_from_word(&s->log.level, text))
+        return refuse(why, "must be error, warning, info or debug");
+    return ERR_OK;
+}
+
+static enum err print_level(const struct setting *row, const struct settings *s, char *to,
+                            size_t room)
+{
+    (void)row;
+    return text_copy(to, room, log_level_word(s->log.level));
+}
+
+const struct setting_kind kind_level = {
+    .read = read_level, .print = print_level, .allowed = "error, warning, info or debug"};
+
+/* Texts: the field is a char array of at least row->most + 1 bytes. */
+
+static enum err take_text(const struct setting *row, struct settings *s, const char *text,
+                          char why[SETTINGS_WHY_SIZE])
+{
+    size_t length = strlen(text);
+
+    if (length > row->most)
+        return refuse(why, "is %zu bytes long: must be at most %llu", length,
+                      (unsigned long long)row->most);
+    /* The file format has no way to write one inside of quotes. */
+    if (strchr(text, '"') != NULL)
+        return refuse(why, "must not hold a double quote");
+    memcpy(field(row, s), text, length + 1);
+    return ERR_OK;
+}
+
+static enum err print_text(const struct setting *row, const struct settings *s, char *to,
+                           size_t room)
+{
+    return text_copy(to, room, const_field(row, s));
+}
+
+static enum err read_idurl(const struct setting *row, struct settings *s, const char *text,
+                           char why[SETTINGS_WHY_SIZE])
+{
+    if (!text_is_printable(text, strlen(text)) || strchr(text, ' ') != NULL)
+        return refuse(why, "must be a URL of printable ASCII without spaces, or empty");
+    return take_text(row, s, text, why);
+}
+
+const struct setting_kind kind_idurl = {
+    .read = read_idurl, .print = print_text, .allowed = "a URL or empty", .is_quoted = true};
+
+/* Letters, digits, '-', '_' and dots; the last part not a number, or a mistyped 10.0.0.256 would be
+ * a name. */
+static bool is_host_name(const char *text)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    const char *last = strrchr(text, '.');
+
+    last = last == NULL ? text : last + 1;
+    return text[0] != '\0' && text[0] != '.' && text[0] != '-' &&
+           text[strspn(text, letters)] == '\0' && strstr(text, "..") == NULL &&
+           last[strspn(last, "0123456789")] != '\0';
+}
+
+static enum err read_host(const struct setting *row, struct settings *s, const char *text,
+                          char why[SETTINGS_WHY_SIZE])
+{
+    struct address address;
+    char ip[ADDRESS_TEXT_SIZE];
+
+    if (text[0] == '\0' || is_host_name(text))
+        return take_text(row, s, text, why);
+    if (address_from_ip_text(&address, text, 0) != ERR_OK)
+        return refuse(why, "must be a host name or an IPv4 or IPv6 address, without a port");
+    if (address_is_wildcard(&address))
+        return refuse(why, "is no address that a peer can reach: give one of this machine's, or "
+                           "leave it empty");
+    if (address.scope != 0)
+        return refuse(why, "must not name an interface: peers have others");
+    return take_text(row, s, address_ip_text(ip, &address), why);
+}
+
+const struct setting_kind kind_host = {.read = read_host,
+                                       .print = print_text,
+                                       .allowed = "a host name, an IP address or empty",
+                                       .is_quoted = true};
+
+static enum err read_path(const struct setting *row, struct settings *s, const char *text,
+                          char why[SETTINGS_WHY_SIZE])
+{
+    if (text[0] != '/')
+        return refuse(why, "must be an absolute path: begin it with '/'");
+    return take_text(row, s, text, why);
+}
+
+const struct setting_kind kind_path = {
+    .read = read_path, .print = print_text, .allowed = "an absolute path", .is_quoted = true};
+
+static enum err read_probe(const struct setting *row, struct settings *s, const char *text,
+                           char why[SETTINGS_WHY_SIZE])
+{
+    char host[ADDRESS_HOST_SIZE];
+    struct address address;
+    uint16_t port;
+
+    if (text[0] != '\0' &&
+        (address_split(text, host, &port) != ERR_OK ||
+         (!is_host_name(host) && address_from_ip_text(&address, host, port) != ERR_OK)))
+        return refuse(why, "must be host:port (an IPv6 address in brackets) or empty");
+    return take_text(row, s, text, why);
+}
+
+const struct setting_kind kind_probe = {
+    .read = read_probe, .print = print_text, .allowed = "host:port or empty", .is_quoted = true};
+
+/* Lists, comma separated */
+
+/* The next item, without the spaces around it, in `item`. False at the end of the list. An item
+ * that is too long to be an address is cut, and is none then. */
+static bool next_item(const char **at, char item[ADDRESS_TEXT_SIZE])
+{
+    size_t length;
+
+    if (*at == NULL)
+        return false;
+    *at += strspn(*at, " \t");
+    length = strcspn(*at, ",");
+    const char *after = (*at)[length] == ',' ? *at + length + 1 : NULL;
+
+    while (length > 0 && ((*at)[length - 1] == ' ' || (*at)[length - 1] == '\t'))
+        length--;
+    snprintf(item, ADDRESS_TEXT_SIZE, "%.*s", (int)length, *at);
+    *at = after;
+    return true;
+}
+
+/* The index of an interface means nothing to a reader, and not even to this program: its name. */
+static void print_ip(char out[ADDRESS_TEXT_SIZE], const struct address *address)
+{
+    char interface[IF_NAMESIZE];
+    struct address bare = *address;
+
+    bare.scope = 0;
+    address_ip_text(out, &bare);
+    if (address->scope != 0 && if_indextoname(address->scope, interface) != NULL) {
+        size_t used = strlen(out);
+
+        snprintf(out + used, ADDRESS_TEXT_SIZE - used, "%%%s", interface);
+    }
+}
+
+/* 0.0.0.0 beside 10.0.0.1 cannot both be bound to one port. */
+static bool is_covered(const struct address *a, const struct address *b)
+{
+    return a->family == b->family && (address_is_wildcard(a) || address_is_wildcard(b));
+}
+
+static enum err add_listen(struct settings *s, const char *item, char why[SETTINGS_WHY_SIZE])
+{
+    struct address address;
+
+    if (strcmp(item, "*") == 0)
+        return refuse(why, "must be \"*\" alone or addresses, not both");
+    if (address_from_ip_text(&address, item, 0) != ERR_OK)
+        return refuse(
+            why,
+            "holds '%s': must be \"*\" or IPv4 and IPv6 addresses of this machine without "
+            "a port, comma separated",
+            item);
+    for (unsigned i = 0; i < s->tcp_connections.listen_count; i++) {
+        const struct address *other = &s->tcp_connections.listen[i];
+
+        if (address_is_equal(&address, other))
+            return refuse(why, "names %s twice", item);
+        if (is_covered(&address, other))
+            return refuse(
+                why, "holds %s beside an address that it covers or is covered by: keep one", item);
+    }
+    if (s->tcp_connections.listen_count == SETTINGS_LISTEN_MAX)
+        return refuse(why, "must not hold more than %d addresses", (int)SETTINGS_LISTEN_MAX);
+    s->tcp_connections.listen[s->tcp_connections.listen_count++] = address;
+    return ERR_OK;
+}
+
+static enum err read_listen(const struct setting *row, struct settings *s, const char *text,
+                            char why[SETTINGS_WHY_SIZE])
+{
+    char item[ADDRESS_TEXT_SIZE];
+    enum err e = ERR_OK;
+
+    (void)row;
+    memset(s->tcp_connections.listen, 0, sizeof s->tcp_connections.listen);
+    s->tcp_connections.listen_count = 0;
+    s->tcp_connections.is_listen_any = strcmp(text, "*") == 0;
+    if (s->tcp_connections.is_listen_any)
+        return ERR_OK;
+    while (e == ERR_OK && next_item(&text, item))
+        e = add_listen(s, item, why);
+    return e;
+}
+
+static enum err print_listen(const struct setting *row, const struct settings *s, char *to,
+                             size_t room)
+{
+    char ip[ADDRESS_TEXT_SIZE];
+    enum err e = ERR_OK;
+
+    (void)row;
+    if (s->tcp_connections.is_listen_any)
+        return text_copy(to, room, "*");
+    to[0] = '\0';
+    for (unsigned i = 0; i < s->tcp_connections.listen_count && e == ERR_OK; i++) {
+        size_t used = strlen(to);
+
+        print_ip(ip, &s->tcp_connections.listen[i]);
+        e = text_format(to + used, room - used, "%s%s", i == 0 ? "" : ",", ip);
+    }
+    return e;
+}
+
+const struct setting_kind kind_listen = {.read = read_listen,
+                                         .print = print_listen,
+                                         .allowed = "\"*\" or IP addresses, comma separated",
+                                         .is_quoted = true};
+
+static enum err read_networks(const struct setting *row, struct settings *s, const char *text,
+                              char why[SETTINGS_WHY_SIZE])
+{
+    struct network_list *list = field(row, s);
+    char item[ADDRESS_TEXT_SIZE];
+
+    memset(list, 0, sizeof *list);
+    if (text[0] == '\0')
+        return ERR_OK;
+    while (next_item(&text, item)) {
+        struct network network;
+
+        if (network_from_text(&network, item) != ERR_OK || network.base.scope != 0)
+            return refuse(why,
+                          "holds '%s': must be networks like 10.0.0.0/8 or fd00::/8, comma "
+                          "separated, or empty",
+                          item);
+        if (list->count == SETTINGS_NETWORKS_MAX)
+            return refuse(why, "must not hold more than %d networks", (int)SETTINGS_NETWORKS_MAX);
+        list->networks[list->count++] = network;
+    }
+    return ERR_OK;
+}
+
+static enum err print_networks(const struct setting *row, const struct settings *s, char *to,
+                               size_t room)
+{
+    const struct network_list *list = const_field(row, s);
+    enum err e = ERR_OK;
+    char ip[ADDRESS_TEXT_SIZE];
+
+    to[0] = '\0';
+    for (unsigned i = 0; i < list->count && e == ERR_OK; i++) {
+        const struct network *network = &list->networks[i];
+        size_t used = strlen(to);
+
+        e = text_format(to + used, room - used, "%s%s/%u", i == 0 ? "" : ",",
+                        address_ip_text(ip, &network->base), (unsigned)network->prefix_bits);
+    }
+    return e;
+}
+
+const struct setting_kind kind_networks = {.read = read_networks,
+                                           .print = print_networks,
+                                           .allowed = "networks like 10.0.0.0/8, comma separated, "
+                                                      "at most 64",
+                                           .is_quoted = true};
+
+/* All kinds */
+
+/* What fits on a line behind `name = "` and before the quote. */
+static size_t value_room(const struct setting *row)
+{
+    return SETTINGS_LINE_MAX - strlen(row->name) - sizeof " = \"\"" + 1;
+}
+
+enum err setting_read(const struct setting *row, struct settings *s, const char *text,
+                      char why[SETTINGS_WHY_SIZE])
+{
+    char again[SETTINGS_VALUE_SIZE];
+    enum err e = row->kind->read(row, s, text, why);
+
+    if (e == ERR_OK && row->kind->print(row, s, again, value_room(row) + 1) != ERR_OK)
+        e = refuse(why, "is too long: written in full it must fit in %zu bytes", value_room(row));
+    return e;
+}
+
+const char *setting_text(char to[SETTINGS_VALUE_SIZE], const struct setting *row,
+                         const struct settings *s)
+{
+    char bare[SETTINGS_VALUE_SIZE];
+    enum err e = row->kind->print(row, s, bare, value_room(row) + 1);
+
+    CONTRACT(e == ERR_OK);
+    snprintf(to, SETTINGS_VALUE_SIZE, row->kind->is_quoted ? "\"%.1020s\"" : "%.1020s", bare);
+    return to;
+}

@@ -1,0 +1,61 @@
+/* The one list of keys: a row of the table is all that the project knows of a key. Reading,
+ * checking, printing and comparing walk the table and know no key by name. */
+#ifndef SETTINGS_SETTINGS_PRIV_H
+#define SETTINGS_SETTINGS_PRIV_H
+
+#include "settings/settings.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    /* iniparser gives up on a line of 1,023 bytes and more */
+    SETTINGS_LINE_MAX = 1020,
+    SETTINGS_WHY_SIZE = 256,
+};
+
+enum setting_change { CHANGE_AT_ONCE, CHANGE_RECONNECTS, CHANGE_RESTARTS };
+
+struct setting;
+
+struct setting_kind {
+    /* Takes the value into `s`. ERR_INVALID: then `why` completes "must be ..." or says what is
+     * wrong, and the field may hold anything. */
+    enum err (*read)(const struct setting *row, struct settings *s, const char *text,
+                     char why[SETTINGS_WHY_SIZE]);
+    /* The value as text that `read` takes back; ERR_TOO_LARGE if it does not fit. */
+    enum err (*print)(const struct setting *row, const struct settings *s, char *to, size_t room);
+    const char *allowed; /* for people; NULL: the numbers of the row */
+    bool is_quoted;      /* printed in quotes, so that no '#' or ';' cuts it */
+};
+
+struct setting {
+    const char *section, *name;
+    const struct setting_kind *kind;
+    size_t offset;        /* of the field, or of the first of several */
+    const char *fallback; /* the default, as text */
+    uint64_t least, most; /* numbers; texts: the longest */
+    const char *unit;     /* "" without one */
+    enum setting_change change;
+    const char *meaning; /* one sentence */
+};
+
+extern const struct setting settings_rows[];
+extern const unsigned settings_row_count;
+
+enum { SETTINGS_ROWS_MAX = 64 };
+
+/* The kinds of values. */
+extern const struct setting_kind kind_bool, kind_number, kind_port, kind_threads, kind_idurl,
+    kind_host, kind_listen, kind_networks, kind_path, kind_probe, kind_durability, kind_level;
+
+/* The value of `row` in `s`, with quotes if it needs them. A value read from a file always fits. */
+enum { SETTINGS_VALUE_SIZE = SETTINGS_LINE_MAX + 8 };
+const char *setting_text(char to[SETTINGS_VALUE_SIZE], const struct setting *row,
+                         const struct settings *s);
+
+/* Reads one value, and makes sure that it can be printed again. */
+enum err setting_read(const struct setting *row, struct settings *s, const char *text,
+                      char why[SETTINGS_WHY_SIZE]);
+
+#endif

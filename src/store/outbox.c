@@ -1,0 +1,151 @@
+#include "store/outbox.h"
+
+#include "base/contract.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* sendfile(2) moves no more at a time, and a worker should not stay longer in one call anyway. */
+enum { SEND_MOST = 0x7ffff000 };
+
+/* What kind of thing it is, and its size: the one time that we look. */
+static enum err check(struct outbox_file *file)
+{
+    struct stat st;
+
+    if (fstat(file->fd, &st) != 0)
+        return err_from_errno(errno);
+    if (!S_ISREG(st.st_mode))
+        return ERR_NOT_REGULAR;
+    if (st.st_size > OUTBOX_SIZE_MAX)
+        return ERR_TOO_LARGE;
+    file->size_bytes = (uint32_t)st.st_size;
+    return ERR_OK;
+}
+
+enum err outbox_open(struct outbox_file *file, const char *path)
+{
+    enum err e;
+
+    *file = (struct outbox_file){.fd = -1};
+    if (path[0] != '/')
+        return ERR_INVALID;
+    file->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (file->fd < 0)
+        return err_from_errno(errno);
+    e = check(file);
+    if (e != ERR_OK)
+        outbox_close(file);
+    return e;
+}
+
+void outbox_close(struct outbox_file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    *file = (struct outbox_file){.fd = -1};
+}
+
+static const char *advice(enum err e)
+{
+    switch (e) {
+    case ERR_INVALID:
+        return "the path must be absolute: begin it with '/'";
+    case ERR_NOT_FOUND:
+        return "there is no such file: check the path";
+    case ERR_DENIED:
+        return "the daemon may not read it: give its user the right to read the file and to enter "
+               "the folders above it";
+    case ERR_NOT_REGULAR:
+        return "it is not a regular file: a folder, a pipe or a device cannot be sent, pack it "
+               "into a file first";
+    case ERR_TOO_LARGE:
+        return "it is larger than 2,147,483,647 bytes, which the protocol cannot carry: split it";
+    case ERR_SHRUNK:
+        return "it became shorter while it was sent: send it again when nobody writes to it";
+    case ERR_DESCRIPTORS:
+        return "the daemon has too many files open: send fewer at once or raise its limit "
+               "(LimitNOFILE)";
+    case ERR_IO:
+        return "reading it failed: check the disk (the kernel's log says more)";
+    default:
+        return NULL;
+    }
+}
+
+void outbox_explain(enum err e, const char *path, char *to, size_t room)
+{
+    const char *what = advice(e);
+    char shown[256];
+
+    text_escape(shown, sizeof shown, path, strnlen(path, sizeof shown), false);
+    if (what != NULL)
+        snprintf(to, room, "cannot send %s: %s", shown, what);
+    else
+        snprintf(to, room, "cannot send %s: %s: try again, the daemon's log may say more", shown,
+                 err_text(e));
+}
+
+/* Which side refused: sendfile has one errno for both. The file only knows these. */
+static bool is_of_file(int error_number)
+{
+    switch (error_number) {
+    case EIO:
+    case EINVAL:
+    case EOVERFLOW:
+    case ESPIPE:
+    case ESTALE:
+    case EBADF:
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum err outbox_send(const struct outbox_file *file, uint64_t offset, size_t most, int socket,
+                     size_t *sent, bool *is_socket)
+{
+    off_t at = (off_t)offset;
+    ssize_t count;
+
+    CONTRACT(most > 0); /* else an end of the file could not be told from nothing asked */
+    *sent = 0;
+    *is_socket = false;
+    do
+        count = sendfile(socket, file->fd, &at, most < SEND_MOST ? most : SEND_MOST);
+    while (count < 0 && errno == EINTR);
+    if (count > 0) {
+        *sent = (size_t)count;
+        return ERR_OK;
+    }
+    if (count == 0)
+        return ERR_SHRUNK;
+    *is_socket = errno != EAGAIN && !is_of_file(errno);
+    return err_from_errno(errno);
+}
+
+enum err outbox_read(const struct outbox_file *file, uint64_t offset, void *to, size_t length)
+{
+    uint8_t *at = to;
+
+    while (length > 0) {
+        ssize_t count = pread(file->fd, at, length, (off_t)offset);
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return err_from_errno(errno);
+        if (count == 0)
+            return ERR_SHRUNK;
+        at += count;
+        offset += (uint64_t)count;
+        length -= (size_t)count;
+    }
+    return ERR_OK;
+}

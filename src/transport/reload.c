@@ -1,0 +1,143 @@
+#include "transport/reload.h"
+
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Lines one below the other; what does not fit is left out, and the last line says so. */
+struct page {
+    char *text;
+    size_t room, used;
+};
+
+static const char page_cut[] = "(and more)\n";
+
+static void page_init(struct page *p, char *text, size_t room)
+{
+    *p = (struct page){.text = text, .room = room};
+    text[0] = '\0';
+}
+
+__attribute__((format(printf, 2, 3))) static void page_add(struct page *p, const char *format, ...)
+{
+    size_t left = p->room - p->used;
+    va_list arguments;
+    int length;
+
+    if (left <= sizeof page_cut + 1)
+        return;
+    va_start(arguments, format);
+    length = vsnprintf(p->text + p->used, left, format, arguments);
+    va_end(arguments);
+    if (length >= 0 && (size_t)length + 1 + sizeof page_cut < left) {
+        p->used += (size_t)length;
+        p->text[p->used++] = '\n';
+        p->text[p->used] = '\0';
+        return;
+    }
+    memcpy(p->text + p->used, page_cut, sizeof page_cut);
+    p->used = p->room;
+}
+
+static void add_problem(void *ctx, const char *sentence)
+{
+    page_add(ctx, "%s", sentence);
+}
+
+/* The settings that are not the default, as lines "section/key = value". */
+enum { LINES_MAX = 128 };
+struct lines {
+    char *list[LINES_MAX];
+    unsigned count;
+};
+
+static void add_line(void *ctx, const char *sentence)
+{
+    struct lines *lines = ctx;
+
+    if (lines->count < LINES_MAX &&
+        (lines->list[lines->count] = text_dup(sentence, strlen(sentence))) != NULL)
+        lines->count++;
+}
+
+static void lines_clear(struct lines *lines)
+{
+    for (unsigned i = 0; i < lines->count; i++)
+        free(lines->list[i]);
+    lines->count = 0;
+}
+
+static size_t key_length(const char *line)
+{
+    const char *end = strstr(line, " = ");
+
+    return end == NULL ? strlen(line) : (size_t)(end - line);
+}
+
+static bool has_line(const struct lines *lines, const char *line)
+{
+    for (unsigned i = 0; i < lines->count; i++)
+        if (strcmp(lines->list[i], line) == 0)
+            return true;
+    return false;
+}
+
+static bool has_key(const struct lines *lines, const char *line)
+{
+    size_t length = key_length(line);
+
+    for (unsigned i = 0; i < lines->count; i++)
+        if (key_length(lines->list[i]) == length && memcmp(lines->list[i], line, length) == 0)
+            return true;
+    return false;
+}
+
+static void tell_changes(struct page *page, const struct settings *before,
+                         const struct settings *after)
+{
+    struct lines old = {.count = 0}, new = {.count = 0};
+
+    settings_print_changed(before, add_line, &old);
+    settings_print_changed(after, add_line, &new);
+    for (unsigned i = 0; i < new.count; i++)
+        if (!has_line(&old, new.list[i]))
+            page_add(page, "changed: %s", new.list[i]);
+    for (unsigned i = 0; i < old.count; i++)
+        if (!has_key(&new, old.list[i]))
+            page_add(page, "changed: %.*s is the default again", (int)key_length(old.list[i]),
+                     old.list[i]);
+    lines_clear(&old);
+    lines_clear(&new);
+}
+
+enum err reload_read(const char *path, const struct settings *before, struct settings *after,
+                     struct settings_change *change, char *text, size_t room)
+{
+    struct page page;
+    struct settings_change wanted;
+    enum err e;
+
+    page_init(&page, text, room);
+    if (path[0] == '\0') {
+        page_add(&page, "there is no settings file to read again: the daemon was started without "
+                        "--config FILE");
+        return ERR_INVALID;
+    }
+    if ((e = settings_read(after, path, add_problem, &page)) != ERR_OK) {
+        if (page.used == 0)
+            page_add(&page, "%s cannot be read: %s", path, err_text(e));
+        return ERR_INVALID;
+    }
+    settings_compare(before, after, &wanted);
+    settings_keep_fixed(after, before);
+    settings_compare(before, after, change);
+    tell_changes(&page, before, after);
+    if (wanted.needs_restart[0] != '\0')
+        page_add(&page, "needs a restart: %s", wanted.needs_restart);
+    if (page.used == 0)
+        page_add(&page, "nothing has changed");
+    return ERR_OK;
+}

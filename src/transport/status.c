@@ -1,0 +1,155 @@
+#include "base/text.h"
+#include "transport/services.h"
+#include "transport/supervisor_priv.h"
+#include "transport/transport_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* One STATUS under way: each transport counts in turn, then the answer goes out. */
+struct status_job {
+    struct counts_request counts;
+    struct supervisor *supervisor;
+    struct supervisor_request *r;
+    unsigned at; /* the transport that counts now */
+};
+
+static void fill_transports(struct supervisor *s, struct supervisor_request *r)
+{
+    r->transport_count = s->transport_count;
+    for (unsigned i = 0; i < s->transport_count; i++) {
+        const struct network_transport *t = &s->transports[i];
+        struct transport_info *info = &r->transports[i];
+
+        *info = (struct transport_info){.is_enabled = t->config.registered->is_enabled,
+                                        .priority = t->config.registered->priority};
+        snprintf(info->proto, sizeof info->proto, "%s", t->config.registered->ops->proto);
+        snprintf(info->state, sizeof info->state, "%s", automat_state_name(&t->automat));
+        snprintf(info->host, sizeof info->host, "%s", t->host);
+        snprintf(info->last_error, sizeof info->last_error, "%s", t->last_error);
+    }
+}
+
+/* With no transport enabled: the first one's reason stands for all. */
+static bool explain_nothing_enabled(struct supervisor *s, char out[REASON_SIZE])
+{
+    char reason[REASON_SIZE];
+
+    for (unsigned i = 0; i < s->transport_count; i++)
+        if (s->transports[i].config.registered->is_enabled)
+            return false;
+    if (s->transport_count == 0) {
+        snprintf(out, REASON_SIZE, "no transport is enabled: this program was built without one");
+        return true;
+    }
+    services_is_transport_on(&s->settings, s->transports[0].config.registered->ops->proto, reason);
+    snprintf(out, REASON_SIZE, "no transport is enabled: %.*s", REASON_SIZE - 32, reason);
+    return true;
+}
+
+void status_reason(struct supervisor *s, char out[REASON_SIZE])
+{
+    out[0] = '\0';
+    if (explain_nothing_enabled(s, out))
+        return;
+    if (s->connector.automat.state != NETWORK_DISCONNECTED)
+        return;
+    if (!s->connector.is_network_active) {
+        snprintf(out, REASON_SIZE, "this machine has no network address");
+        return;
+    }
+    if (s->connector.probe_result != ERR_OK) {
+        snprintf(out, REASON_SIZE, "the probe address %.128s ([network] probe) was not reached: %s",
+                 s->settings.network.probe, err_text(s->connector.probe_result));
+        return;
+    }
+    for (unsigned i = 0; i < s->transport_count; i++) {
+        const struct network_transport *t = &s->transports[i];
+
+        if (t->config.registered->is_enabled && t->last_error[0] != '\0') {
+            snprintf(out, REASON_SIZE, "%s", t->last_error);
+            return;
+        }
+    }
+    snprintf(out, REASON_SIZE, "not every enabled transport has been started");
+}
+
+static void fill_advice(struct supervisor *s, char out[REASON_SIZE])
+{
+    char reason[REASON_SIZE];
+    unsigned next_s = network_connector_next_round_s(&s->connector);
+
+    status_reason(s, reason);
+    if (s->is_stopping)
+        snprintf(out, REASON_SIZE,
+                 "stopping: files under way may finish, for %u s at most; nothing new is taken",
+                 s->settings.sessions.stop_timeout_s);
+    else if (reason[0] == '\0' || s->connector.automat.state != NETWORK_DISCONNECTED)
+        snprintf(out, REASON_SIZE, "%s", reason);
+    else
+        snprintf(out, REASON_SIZE, "%.*s; the next try is in %u s", REASON_SIZE - 40, reason,
+                 next_s);
+}
+
+static void fill(struct supervisor *s, struct supervisor_request *r)
+{
+    snprintf(r->network_state, sizeof r->network_state, "%s",
+             automat_state_name(&s->connector.automat));
+    r->disconnects = s->connector.disconnects;
+    r->is_stopping = s->is_stopping;
+    r->started_at_us = s->started_at_us;
+    r->settings = s->settings;
+    fill_transports(s, r);
+    fill_advice(s, r->advice);
+}
+
+static void counted(struct message *m, void *owner);
+
+/* Asks the next transport, or answers when there is none left. */
+static void go_on(struct status_job *job)
+{
+    struct supervisor *s = job->supervisor;
+    struct supervisor_request *r = job->r;
+
+    if (job->at < s->transport_count && !s->is_over) {
+        const struct gateway_transport *t = s->transports[job->at].config.registered;
+
+        job->counts = (struct counts_request){
+            .request = {.answer_to = loop_mailbox(s->loop), .on_answer = counted}};
+        t->ops->count(t->self, &job->counts);
+        return;
+    }
+    free(job);
+    request_answer(&r->request, ERR_OK);
+}
+
+static void counted(struct message *m, void *owner)
+{
+    struct status_job *job = CONTAINER_OF(m, struct status_job, counts.request.message);
+
+    (void)owner;
+    job->r->transports[job->at].counts = job->counts.counts;
+    job->at++;
+    go_on(job);
+}
+
+void status_answer(struct supervisor *s, struct supervisor_request *r)
+{
+    struct status_job *job = calloc(1, sizeof *job);
+
+    if (job == NULL) {
+        request_answer(&r->request, ERR_NO_MEMORY);
+        return;
+    }
+    fill(s, r);
+    job->supervisor = s;
+    job->r = r;
+    go_on(job);
+}
+
+void services_answer(struct supervisor *s, struct supervisor_request *r)
+{
+    fill_transports(s, r);
+    r->service_count = services_list(r->services, &s->settings, r->transports, r->transport_count);
+    request_answer(&r->request, ERR_OK);
+}

@@ -1,0 +1,365 @@
+#include "transport/supervisor.h"
+
+#include "base/clock.h"
+#include "base/contract.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "transport/reload.h"
+#include "transport/services.h"
+#include "transport/supervisor_priv.h"
+#include "transport/transport_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SUPERVISOR_MAILBOX_LIMIT = 4096 };
+
+/* What the machines tell. */
+
+static void transport_changed(void *ctx, struct network_transport *t)
+{
+    struct supervisor *s = ctx;
+
+    (void)t;
+    network_connector_transport_changed(&s->connector);
+}
+
+static void tell_if_stopped(struct supervisor *s)
+{
+    if (!s->is_stopping || s->is_stopped)
+        return;
+    for (unsigned i = 0; i < s->transport_count; i++)
+        if (!s->transports[i].is_ended)
+            return;
+    s->is_stopped = true;
+    log_info("every transport is stopped");
+    if (s->config.stopped_to != NULL && !s->is_over)
+        mailbox_answer(s->config.stopped_to, s->config.stopped, s->config.on_stopped);
+}
+
+static void transport_ended(void *ctx, struct network_transport *t)
+{
+    (void)t;
+    tell_if_stopped(ctx);
+}
+
+/* A reason is a warning once, however often it comes again; the retries that meet it again are for
+ * the debug level. */
+static void network_settled(void *ctx, enum network_connector_state state)
+{
+    struct supervisor *s = ctx;
+    char reason[REASON_SIZE];
+    bool is_news;
+
+    if (state == NETWORK_CONNECTED)
+        s->warned[0] = '\0';
+    if (state != NETWORK_DISCONNECTED)
+        return;
+    status_reason(s, reason);
+    is_news = strcmp(reason, s->warned) != 0;
+    log_line(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+             "not connected: %s; the next try is in %u s", reason,
+             network_connector_next_round_s(&s->connector));
+    snprintf(s->warned, sizeof s->warned, "%s", reason);
+}
+
+static void addresses_changed(void *ctx)
+{
+    struct supervisor *s = ctx;
+
+    network_connector_feed(&s->connector, NETWORK_EV_CHECK_RECONNECT);
+}
+
+/* Opening and closing. */
+
+static void add_transport(struct supervisor *s, struct gateway_transport *registered)
+{
+    const struct network_transport_config config = {
+        .gateway = s->config.gateway,
+        .registered = registered,
+        .events = s->config.events,
+        .answer_to = loop_mailbox(s->loop),
+        .ctx = s,
+        .changed = transport_changed,
+        .ended = transport_ended,
+    };
+
+    services_apply(&s->settings, registered);
+    network_transport_init(&s->transports[s->transport_count++], &config);
+}
+
+static void add_machines(struct supervisor *s)
+{
+    for (unsigned i = 0; i < gateway_count(s->config.gateway); i++)
+        add_transport(s, gateway_transport_at(s->config.gateway, i));
+    network_connector_init(&s->connector, &(struct network_connector_config){
+                                              .loop = s->loop,
+                                              .transports = s->transports,
+                                              .transport_count = s->transport_count,
+                                              .settings = &s->settings,
+                                              .events = s->config.events,
+                                              .has_address = net_watch_has_address,
+                                              .ctx = s,
+                                              .settled = network_settled,
+                                          });
+}
+
+static void thread_started(void *owner)
+{
+    supervisor_begin(owner);
+}
+
+static void thread_ended(void *owner)
+{
+    supervisor_end(owner);
+}
+
+enum err supervisor_open(struct supervisor **out, const struct supervisor_config *config)
+{
+    struct supervisor *s = calloc(1, sizeof *s);
+    const struct loop_config loop = {.name = "supervisor",
+                                     .mailbox_limit = SUPERVISOR_MAILBOX_LIMIT,
+                                     .owner = s,
+                                     .started = thread_started,
+                                     .ended = thread_ended};
+    enum err e = ERR_NO_MEMORY;
+
+    if (s == NULL)
+        return ERR_NO_MEMORY;
+    s->config = *config;
+    s->settings = config->settings;
+    s->net_watch.watch.fd = -1;
+    s->started_at_us = clock_real_us();
+    if ((s->settings_path = text_dup(config->settings_path, strlen(config->settings_path))) == NULL)
+        goto fail;
+    s->config.settings_path = s->settings_path;
+    if ((e = loop_open(&s->loop, &loop)) != ERR_OK)
+        goto fail;
+    add_machines(s);
+    *out = s;
+    return ERR_OK;
+fail:
+    supervisor_close(&s);
+    return e;
+}
+
+void supervisor_close(struct supervisor **supervisor)
+{
+    struct supervisor *s = *supervisor;
+
+    if (s == NULL)
+        return;
+    s->is_over = true;
+    if (s->loop != NULL) {
+        mailbox_shut(loop_mailbox(s->loop));
+        while (mailbox_drain(loop_mailbox(s->loop)) > 0)
+            ;
+    }
+    loop_close(&s->loop);
+    free(s->settings_path);
+    free(s);
+    *supervisor = NULL;
+}
+
+void supervisor_begin(struct supervisor *s)
+{
+    enum err e = net_watch_open(&s->net_watch, s->loop, addresses_changed, s);
+
+    if (e != ERR_OK)
+        log_warning("changes of this machine's addresses will not be noticed: %s", err_text(e));
+    for (unsigned i = 0; i < s->transport_count; i++)
+        network_transport_feed(&s->transports[i], TRANSPORT_EV_INIT);
+    network_connector_feed(&s->connector, NETWORK_EV_INIT);
+    network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
+}
+
+void supervisor_end(struct supervisor *s)
+{
+    s->is_over = true;
+    mailbox_shut(loop_mailbox(s->loop));
+    network_connector_end(&s->connector);
+    net_watch_close(&s->net_watch);
+}
+
+enum err supervisor_start(struct supervisor *supervisor)
+{
+    return loop_start(supervisor->loop);
+}
+
+void supervisor_stop(struct supervisor *supervisor)
+{
+    loop_stop(supervisor->loop);
+}
+
+/* Requests. */
+
+static void begin_stop(struct supervisor *s)
+{
+    uint64_t grace_ms = s->settings.sessions.stop_timeout_s * UINT64_C(1000);
+
+    if (s->is_stopping)
+        return;
+    s->is_stopping = true;
+    log_info("stopping: files under way may finish, for %u s at most",
+             s->settings.sessions.stop_timeout_s);
+    net_watch_close(&s->net_watch);
+    network_connector_end(&s->connector);
+    for (unsigned i = 0; i < s->transport_count; i++)
+        network_transport_shutdown(&s->transports[i], grace_ms);
+    tell_if_stopped(s);
+}
+
+static void put_in_force(struct supervisor *s, const struct settings *after)
+{
+    s->settings = *after;
+    log_set_level(after->log.level);
+    for (unsigned i = 0; i < s->transport_count; i++) {
+        struct gateway_transport *t = s->transports[i].config.registered;
+
+        services_apply(after, t);
+        t->ops->settings_changed(t->self, after);
+    }
+}
+
+/* One line of the log for each of the text. */
+static void log_text(enum log_level level, const char *text)
+{
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+
+        log_line(level, "settings: %.*s", (int)length, text);
+        text += length + (text[length] == '\n');
+    }
+}
+
+static void reload(struct supervisor *s, struct supervisor_request *r)
+{
+    struct settings after;
+    struct settings_change change;
+    enum err e =
+        reload_read(s->settings_path, &s->settings, &after, &change, r->text, sizeof r->text);
+
+    log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, r->text);
+    if (e != ERR_OK)
+        log_error("settings: not taken in, the old ones stay in force");
+    if (e == ERR_OK && change.is_any)
+        put_in_force(s, &after);
+    if (e == ERR_OK && s->config.events != NULL)
+        event_emit(s->config.events,
+                   event_new(EVENT_SETTINGS_RELOADED, NULL, s->settings_path, r->text));
+    if (e == ERR_OK && change.needs_reconnect)
+        network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
+    r->settings = s->settings;
+    request_answer(&r->request, e);
+}
+
+static void refuse_reload(struct supervisor_request *r)
+{
+    snprintf(r->text, sizeof r->text, "the daemon is stopping\n");
+    request_answer(&r->request, ERR_CLOSED);
+}
+
+static void feed_for(struct supervisor *s, struct supervisor_request *r,
+                     enum network_connector_event event)
+{
+    network_connector_feed(&s->connector, event);
+    request_answer(&r->request, s->is_stopping ? ERR_CLOSED : ERR_OK);
+}
+
+static void take_request(struct message *m, void *owner)
+{
+    struct supervisor *s = owner;
+    struct supervisor_request *r = CONTAINER_OF(m, struct supervisor_request, request.message);
+
+    if (s->is_over) {
+        request_answer(&r->request, ERR_CLOSED);
+        return;
+    }
+    switch (r->ask) {
+    case SUPERVISOR_STATUS:
+        status_answer(s, r);
+        return;
+    case SUPERVISOR_SERVICES:
+        services_answer(s, r);
+        return;
+    case SUPERVISOR_RELOAD:
+        if (s->is_stopping)
+            refuse_reload(r);
+        else
+            reload(s, r);
+        return;
+    case SUPERVISOR_STOP:
+        begin_stop(s);
+        request_answer(&r->request, ERR_OK);
+        return;
+    case SUPERVISOR_RECONNECT:
+        feed_for(s, r, NETWORK_EV_RECONNECT);
+        return;
+    case SUPERVISOR_CHECK_RECONNECT:
+        feed_for(s, r, NETWORK_EV_CHECK_RECONNECT);
+        return;
+    }
+    contract_broken("an ask that supervisor.h lists", __FILE__, __LINE__, __func__);
+}
+
+enum err supervisor_post(struct supervisor *supervisor, struct supervisor_request *r)
+{
+    if (r->ask != SUPERVISOR_STOP)
+        return mailbox_post(loop_mailbox(supervisor->loop), &r->request.message, take_request);
+    mailbox_answer(loop_mailbox(supervisor->loop), &r->request.message, take_request);
+    return ERR_OK;
+}
+
+/* Sends. */
+
+static void refuse_send(struct contacts_request *r, enum err e, const char *sentence)
+{
+    r->send.status = TRANSFER_FAILED;
+    snprintf(r->send.error, sizeof r->send.error, "%.*s", TRANSFER_ERROR_SIZE - 1, sentence);
+    request_answer(&r->send.request, e);
+}
+
+static void take_send(struct message *m, void *owner)
+{
+    struct supervisor *s = owner;
+    struct contacts_request *r = CONTAINER_OF(m, struct contacts_request, send.request.message);
+    struct gateway_transport *chosen;
+    char error[REASON_SIZE] = "";
+    enum err e;
+
+    if (s->is_stopping || s->is_over) {
+        refuse_send(r, ERR_CLOSED, "disconnecting");
+        return;
+    }
+    e = gateway_choose(s->config.gateway, r->contacts, &chosen, &r->send.route.contact, error);
+    if (e != ERR_OK)
+        refuse_send(r, e, error[0] != '\0' ? error : err_text(e));
+    else
+        chosen->ops->send_file(chosen->self, &r->send);
+}
+
+enum err supervisor_send(struct supervisor *supervisor, struct contacts_request *r)
+{
+    return mailbox_post(loop_mailbox(supervisor->loop), &r->send.request.message, take_send);
+}
+
+/* connection-done. */
+
+static void take_connection_done(struct message *m, void *owner)
+{
+    struct supervisor *s = owner;
+
+    (void)m;
+    /* Free for the next before it is looked at: none that comes now is missed. */
+    atomic_store(&s->is_done_posted, false);
+    if (!s->is_over)
+        network_connector_feed(&s->connector, NETWORK_EV_CONNECTION_DONE);
+}
+
+void supervisor_tell_connection_done(struct supervisor *supervisor)
+{
+    if (!atomic_exchange(&supervisor->is_done_posted, true))
+        mailbox_answer(loop_mailbox(supervisor->loop), &supervisor->connection_done,
+                       take_connection_done);
+}

@@ -1,0 +1,44 @@
+/* The supervisor from inside: its parts, and the turns that its tests take in its place. */
+#ifndef TRANSPORT_SUPERVISOR_PRIV_H
+#define TRANSPORT_SUPERVISOR_PRIV_H
+
+#include "loop/loop.h"
+#include "transport/net_watch.h"
+#include "transport/network_connector.h"
+#include "transport/network_transport.h"
+#include "transport/supervisor.h"
+
+#include <stdatomic.h>
+
+/* All of it belongs to the supervisor's thread, but `is_done_posted`. */
+struct supervisor {
+    struct supervisor_config config;
+    char *settings_path;
+    struct settings settings; /* in force */
+    struct loop *loop;
+    struct net_watch net_watch;
+    struct network_connector connector;
+    struct network_transport transports[GATEWAY_TRANSPORTS_MAX];
+    unsigned transport_count;
+    int64_t started_at_us;
+    bool is_stopping;
+    bool is_stopped;          /* on_stopped has been posted */
+    bool is_over;             /* the thread has ended: what still arrives is only given back */
+    char warned[REASON_SIZE]; /* why not connected, as last told at warning */
+    struct message connection_done;
+    atomic_bool is_done_posted;
+};
+
+/* What the thread does before its first turn and after its last. */
+void supervisor_begin(struct supervisor *s);
+void supervisor_end(struct supervisor *s);
+
+/* status.c: fills in and answers STATUS (when the transports have counted) and SERVICES. */
+void status_answer(struct supervisor *s, struct supervisor_request *r);
+void services_answer(struct supervisor *s, struct supervisor_request *r);
+
+/* status.c: why the network is not CONNECTED, a sentence without full stop; "" if nothing is wrong.
+ */
+void status_reason(struct supervisor *s, char out[REASON_SIZE]);
+
+#endif

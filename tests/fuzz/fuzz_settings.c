@@ -1,0 +1,51 @@
+/* Feeds whatever comes to settings_read, as a file in memory. */
+#include "settings/settings.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+
+static void ignore(void *ctx, const char *sentence)
+{
+    (void)ctx;
+    (void)sentence;
+}
+
+/* What was taken must be printed in a form that is taken again. */
+static void read_again(const struct settings *s)
+{
+    struct settings again;
+    struct settings_change change;
+    char path[64];
+    int fd = memfd_create("again", MFD_CLOEXEC);
+    FILE *out = fdopen(fd, "w");
+
+    settings_print(s, out);
+    fflush(out);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (settings_read(&again, path, ignore, NULL) != ERR_OK)
+        abort();
+    settings_compare(s, &again, &change);
+    if (change.is_any)
+        abort();
+    fclose(out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+    struct settings s;
+    char path[64];
+    int fd = memfd_create("settings", MFD_CLOEXEC);
+
+    if (write(fd, bytes, length) != (ssize_t)length)
+        abort();
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (settings_read(&s, path, ignore, NULL) == ERR_OK)
+        read_again(&s);
+    close(fd);
+    return 0;
+}

@@ -1,0 +1,82 @@
+#include "gateway/contact.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+Test(contact, reads_and_prints_both_forms, .timeout = 5)
+{
+    static const char *const cases[][2] = {
+        {"tcp://host:7771", "tcp://host:7771"},
+        {"host:1", "tcp://host:1"},
+        {"UDP://10.0.0.1:65535", "udp://10.0.0.1:65535"},
+        {"tcp://[::1]:7771", "tcp://[::1]:7771"},
+        {"[fd00::2]:5", "tcp://[fd00::2]:5"},
+        {"my-node_1.example.org:80", "tcp://my-node_1.example.org:80"},
+    };
+    char text[CONTACT_TEXT_SIZE];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct contact contact;
+
+        cr_assert_eq(contact_parse(&contact, cases[i][0]), ERR_OK, "%s", cases[i][0]);
+        cr_assert_str_eq(contact_text(text, &contact), cases[i][1]);
+    }
+}
+
+Test(contact, refuses_what_is_no_contact_and_writes_nothing, .timeout = 5)
+{
+    static const char *const cases[] = {
+        "",
+        "host",
+        ":7771",
+        "host:",
+        "host:0",
+        "host:65536",
+        "host:077",
+        "://host:1",
+        "tcp:/host:1",
+        "tcp//host:1",
+        "tcp://",
+        "tcp://host",
+        "9p://host:1",
+        "a-very-long-protocol://host:1",
+        "t cp://host:1",
+        "tcp://ho st:1",
+        "tcp://user@host:1",
+        "tcp://host:1/",
+        "tcp://host/a:1",
+        "tcp://::1:7771",
+        "tcp://[::1:7771",
+        "tcp://[host]:7771",
+        "tcp://[1.2.3.4]:7771",
+        "tcp://[]:7771",
+        "tcp://udp://host:1",
+        "tcp://-host:1",
+        "tcp://h\xc3\xb6st:1",
+        "tcp://ho\nst:1",
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct contact contact = {.port = 9};
+
+        cr_assert_eq(contact_parse(&contact, cases[i]), ERR_INVALID, "%s", cases[i]);
+        cr_assert_eq(contact.port, 9);
+        cr_assert_eq(contact.host[0], '\0');
+    }
+}
+
+Test(contact, takes_the_longest_host_and_no_longer_one, .timeout = 5)
+{
+    char text[ADDRESS_HOST_SIZE + 16], again[CONTACT_TEXT_SIZE], wanted[CONTACT_TEXT_SIZE];
+    struct contact contact;
+
+    memset(text, 'a', ADDRESS_HOST_SIZE);
+    snprintf(text + ADDRESS_HOST_SIZE - 1, 16, ":65535");
+    cr_assert_eq(contact_parse(&contact, text), ERR_OK);
+    snprintf(wanted, sizeof wanted, "tcp://%s", text);
+    cr_assert_str_eq(contact_text(again, &contact), wanted);
+    memset(text, 'a', ADDRESS_HOST_SIZE);
+    snprintf(text + ADDRESS_HOST_SIZE, 16, ":65535");
+    cr_assert_eq(contact_parse(&contact, text), ERR_INVALID);
+}

@@ -1,0 +1,173 @@
+#include "gateway/gateway.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct transport_ops tcp = {.proto = "tcp"}, udp = {.proto = "udp"};
+static struct event_sink *sink;
+static struct gateway *gateway;
+static struct gateway_transport *chosen;
+static struct contact contact;
+static char error[REASON_SIZE];
+
+static void add(const struct transport_ops *ops, unsigned priority)
+{
+    struct gateway_transport *t;
+
+    cr_assert_eq(gateway_add(gateway, ops, NULL), ERR_OK);
+    t = gateway_find(gateway, ops->proto);
+    t->is_enabled = t->is_listening = t->is_sending_enabled = true;
+    t->priority = priority;
+    snprintf(t->state, sizeof t->state, "LISTENING");
+}
+
+static void set_up(void)
+{
+    cr_assert_eq(event_sink_open(&sink), ERR_OK);
+    cr_assert_eq(gateway_open(&gateway, sink), ERR_OK);
+}
+
+static void two_transports(void)
+{
+    set_up();
+    add(&tcp, 2);
+    add(&udp, 1);
+}
+
+static void clean_up(void)
+{
+    gateway_close(&gateway);
+    event_sink_close(&sink);
+}
+
+static enum err choose(const char *contacts)
+{
+    chosen = NULL;
+    return gateway_choose(gateway, contacts, &chosen, &contact, error);
+}
+
+Test(gateway, knows_each_transport_once, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    static const struct transport_ops more[] = {{.proto = "a"}, {.proto = "b"}, {.proto = "c"}};
+
+    cr_assert_eq(gateway_count(gateway), 0);
+    cr_assert_null(gateway_find(gateway, "tcp"));
+    cr_assert_eq(gateway_add(gateway, &tcp, &contact), ERR_OK);
+    cr_assert_eq(gateway_add(gateway, &tcp, NULL), ERR_EXISTS);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(gateway_add(gateway, &more[i], NULL), ERR_OK);
+    cr_assert_eq(gateway_add(gateway, &udp, NULL), ERR_FULL);
+    cr_assert_eq(gateway_count(gateway), GATEWAY_TRANSPORTS_MAX);
+    cr_assert_eq(gateway_transport_at(gateway, 0), gateway_find(gateway, "tcp"));
+    cr_assert_eq(gateway_find(gateway, "tcp")->self, &contact);
+    cr_assert_not(gateway_find(gateway, "tcp")->is_enabled);
+}
+
+Test(gateway, has_the_built_in_one_behind_it, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    void *self = NULL;
+
+    cr_assert_eq(gateway_current(gateway, &self), &gateway_builtin_ops);
+    cr_assert_not_null(self);
+}
+
+Test(gateway, chooses_by_priority_among_several, .init = two_transports, .fini = clean_up,
+     .timeout = 5)
+{
+    cr_assert_eq(choose("tcp://a:1, udp://b:2 tcp://c:3"), ERR_OK);
+    cr_assert_eq(chosen->ops, &udp);
+    cr_assert_str_eq(contact.host, "b");
+    gateway_find(gateway, "udp")->priority = 3;
+    cr_assert_eq(choose("tcp://a:1,udp://b:2,tcp://c:3"), ERR_OK);
+    cr_assert_eq(chosen->ops, &tcp);
+    cr_assert_str_eq(contact.host, "a");
+}
+
+Test(gateway, passes_over_what_cannot_take_a_file, .init = two_transports, .fini = clean_up,
+     .timeout = 5)
+{
+    gateway_find(gateway, "udp")->is_listening = false;
+    cr_assert_eq(choose("udp://b:2 a:1"), ERR_OK);
+    cr_assert_eq(chosen->ops, &tcp);
+    gateway_find(gateway, "udp")->is_listening = true;
+    gateway_find(gateway, "udp")->is_enabled = false;
+    cr_assert_eq(choose("udp://b:2\ta:1\n"), ERR_OK);
+    cr_assert_eq(chosen->ops, &tcp);
+    gateway_find(gateway, "udp")->is_enabled = true;
+    gateway_find(gateway, "udp")->is_sending_enabled = false;
+    cr_assert_eq(choose("udp://b:2,,a:1,"), ERR_OK);
+    cr_assert_eq(chosen->ops, &tcp);
+}
+
+Test(gateway, says_what_both_sides_have_when_nothing_fits, .init = two_transports, .fini = clean_up,
+     .timeout = 5)
+{
+    cr_assert_eq(choose("foo://a:1 bar://b:2 foo://c:3"), ERR_NOT_FOUND);
+    cr_assert_str_eq(error, "no transport in common: the contacts offer foo, bar, this node has "
+                            "tcp (LISTENING), udp (LISTENING)");
+    gateway_find(gateway, "tcp")->is_enabled = false;
+    gateway_find(gateway, "udp")->is_listening = false;
+    snprintf(gateway_find(gateway, "udp")->state, 24, "OFFLINE");
+    cr_assert_eq(choose("udp://a:1 tcp://b:2"), ERR_NOT_FOUND);
+    cr_assert_str_eq(error, "no transport in common: the contacts offer udp, tcp, this node has "
+                            "tcp (switched off), udp (OFFLINE)");
+    cr_assert_null(chosen);
+}
+
+Test(gateway, says_so_when_there_is_no_transport, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    cr_assert_eq(choose("a:1"), ERR_NOT_FOUND);
+    cr_assert_str_eq(error, "no transport in common: the contacts offer tcp, this node has none");
+}
+
+Test(gateway, says_when_sending_is_off, .init = two_transports, .fini = clean_up, .timeout = 5)
+{
+    gateway_find(gateway, "tcp")->is_sending_enabled = false;
+    cr_assert_eq(choose("a:1"), ERR_DISABLED);
+    cr_assert_not_null(strstr(error, "sending-enabled"));
+    cr_assert_not_null(strstr(error, "tcp"));
+}
+
+Test(gateway, refuses_a_list_with_one_bad_contact_by_name, .init = two_transports, .fini = clean_up,
+     .timeout = 5)
+{
+    char longest[2000];
+
+    cr_assert_eq(choose("tcp://a:1, nonsense, udp://b:2"), ERR_INVALID);
+    cr_assert_not_null(strstr(error, "'nonsense'"));
+    cr_assert_eq(choose("a:1,b\x01:x"), ERR_INVALID);
+    cr_assert_not_null(strstr(error, "'b%01:x'"));
+    cr_assert_eq(choose(""), ERR_INVALID);
+    cr_assert_not_null(strstr(error, "no contact"));
+    cr_assert_eq(choose(" ,, "), ERR_INVALID);
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    cr_assert_eq(choose(longest), ERR_INVALID);
+    cr_assert_not_null(strstr(error, "xxx"));
+}
+
+Test(gateway, takes_sixteen_contacts_and_no_more, .init = two_transports, .fini = clean_up,
+     .timeout = 5)
+{
+    char list[GATEWAY_CONTACTS_MAX * 4 + 8] = "";
+
+    for (int i = 0; i < GATEWAY_CONTACTS_MAX; i++)
+        strcat(list, "a:1,");
+    cr_assert_eq(choose(list), ERR_OK);
+    strcat(list, "a:1");
+    cr_assert_eq(choose(list), ERR_INVALID);
+    cr_assert_not_null(strstr(error, "16"));
+}
+
+Test(gateway, keeps_its_sentence_whole_with_many_transports, .init = two_transports,
+     .fini = clean_up, .timeout = 5)
+{
+    char list[512] = "";
+
+    for (int i = 0; i < GATEWAY_CONTACTS_MAX; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "protocol-is-%c://a:1 ", 'a' + i);
+    cr_assert_eq(choose(list), ERR_NOT_FOUND);
+    cr_assert_not_null(strstr(error, "protocol-is-a, protocol-is-b"));
+    cr_assert_not_null(strstr(error, ", ..., this node has tcp (LISTENING), udp (LISTENING)"));
+}

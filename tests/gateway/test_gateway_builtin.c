@@ -1,0 +1,180 @@
+#include "gateway/gateway.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROOM = 8 };
+
+static struct event_sink *sink;
+static struct mailbox *box;
+static struct gateway_builtin *builtin;
+static struct event *taken[ROOM];
+static unsigned taken_count;
+static struct gateway_transfer transfer;
+
+static void take(struct message *m, void *owner)
+{
+    (void)owner;
+    taken[taken_count++] = (struct event *)m;
+}
+
+static void set_up(void)
+{
+    cr_assert_eq(event_sink_open(&sink), ERR_OK);
+    cr_assert_eq(mailbox_open(&box, ROOM, NULL), ERR_OK);
+    event_sink_connect(sink, box, take);
+    cr_assert_eq(gateway_builtin_open(&builtin, sink), ERR_OK);
+    transfer = (struct gateway_transfer){.proto = "tcp",
+                                         .host = "1.2.3.4:7771",
+                                         .idurl = "http://peer/id.xml",
+                                         .filename = "/inbox/a.in",
+                                         .session = 5,
+                                         .request_id = 6,
+                                         .size_bytes = 1000,
+                                         .transfer_id = 77};
+}
+
+static void clean_up(void)
+{
+    for (unsigned i = 0; i < taken_count; i++)
+        event_free(&taken[i]);
+    gateway_builtin_close(&builtin);
+    mailbox_close(&box);
+    event_sink_close(&sink);
+}
+
+static const struct event *last(unsigned count)
+{
+    mailbox_drain(box);
+    cr_assert_eq(taken_count, count);
+    return taken[count - 1];
+}
+
+static void check_transfer(const struct event *e, enum event_kind kind)
+{
+    cr_assert_eq(e->kind, kind);
+    cr_assert_eq(e->transfer_id, 77);
+    cr_assert_eq(e->session, 5);
+    cr_assert_eq(e->size_bytes, 1000);
+    cr_assert_str_eq(e->host, "1.2.3.4:7771");
+    cr_assert_str_eq(e->idurl, "http://peer/id.xml");
+    cr_assert_str_eq(e->path, "/inbox/a.in");
+    cr_assert_str_eq(e->proto, "tcp");
+}
+
+Test(gateway_builtin, takes_the_proposed_id_and_tells_a_received_file, .init = set_up,
+     .fini = clean_up, .timeout = 5)
+{
+    const struct event *e;
+
+    cr_assert_eq(gateway_builtin_ops.register_file_receiving(builtin, &transfer), ERR_OK);
+    cr_assert(transfer.is_registered);
+    cr_assert_eq(transfer.transfer_id, 77);
+    e = last(1);
+    check_transfer(e, EVENT_RECEIVING_STARTED);
+    cr_assert_str_eq(e->status, "");
+    transfer.status = TRANSFER_FINISHED;
+    transfer.done_bytes = 1000;
+    cr_assert_eq(gateway_builtin_ops.unregister_file_receiving(builtin, &transfer), ERR_OK);
+    e = last(2);
+    check_transfer(e, EVENT_RECEIVING_ENDED);
+    cr_assert_str_eq(e->status, "finished");
+    cr_assert_str_eq(e->error, "");
+    cr_assert_eq(e->done_bytes, 1000);
+}
+
+Test(gateway_builtin, tells_a_failed_sending_with_request_and_reason, .init = set_up,
+     .fini = clean_up, .timeout = 5)
+{
+    const struct event *e;
+
+    cr_assert_eq(gateway_builtin_ops.register_file_sending(builtin, &transfer), ERR_OK);
+    cr_assert(transfer.is_registered);
+    check_transfer(last(1), EVENT_SENDING_STARTED);
+    cr_assert_eq(taken[0]->request_id, 6);
+    transfer.status = TRANSFER_FAILED;
+    transfer.done_bytes = 10;
+    snprintf(transfer.error, sizeof transfer.error, "the peer went away");
+    cr_assert_eq(gateway_builtin_ops.unregister_file_sending(builtin, &transfer), ERR_OK);
+    e = last(2);
+    check_transfer(e, EVENT_SENDING_ENDED);
+    cr_assert_eq(e->request_id, 6);
+    cr_assert_eq(e->done_bytes, 10);
+    cr_assert_str_eq(e->status, "failed");
+    cr_assert_str_eq(e->error, "the peer went away");
+}
+
+Test(gateway_builtin, tells_a_cancelled_file_as_failed, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    const struct event *e;
+
+    transfer.transfer_id = 0;
+    transfer.idurl = NULL;
+    snprintf(transfer.error, sizeof transfer.error, "cancelled");
+    gateway_builtin_ops.cancelled_file_sending(builtin, &transfer);
+    e = last(1);
+    cr_assert_eq(e->kind, EVENT_SENDING_ENDED);
+    cr_assert_str_eq(e->status, "failed");
+    cr_assert_str_eq(e->error, "cancelled");
+    cr_assert_str_eq(e->idurl, "");
+    cr_assert_eq(e->request_id, 6);
+}
+
+Test(gateway_builtin, tells_what_becomes_of_receiving, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    gateway_builtin_ops.transport_initialized(builtin, "tcp");
+    gateway_builtin_ops.receiving_started(builtin, "tcp", "0.0.0.0:7771");
+    gateway_builtin_ops.receiving_failed(builtin, "tcp", "port 7771 is in use");
+    gateway_builtin_ops.disconnected(builtin, "tcp", "stopped");
+    last(3);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(taken[i]->kind, EVENT_RECEIVING_STATE);
+        cr_assert_str_eq(taken[i]->proto, "tcp");
+    }
+    cr_assert_str_eq(taken[0]->to_state, "receiving-started");
+    cr_assert_str_eq(taken[0]->host, "0.0.0.0:7771");
+    cr_assert_str_eq(taken[1]->to_state, "receiving-failed");
+    cr_assert_str_eq(taken[1]->error, "port 7771 is in use");
+    cr_assert_str_eq(taken[2]->to_state, "disconnected");
+    cr_assert_str_eq(taken[2]->error, "stopped");
+}
+
+Test(gateway_builtin, has_the_words_of_bitdust, .timeout = 5)
+{
+    cr_assert_str_eq(transfer_status_word(TRANSFER_FINISHED), "finished");
+    cr_assert_str_eq(transfer_status_word(TRANSFER_FAILED), "failed");
+}
+
+Test(gateway_builtin, counts_on_being_given_an_id, .init = set_up, .signal = SIGABRT, .timeout = 5)
+{
+    transfer.transfer_id = 0;
+    gateway_builtin_ops.register_file_receiving(builtin, &transfer);
+}
+
+Test(transport_ops, frees_a_send_request_with_its_strings, .timeout = 5)
+{
+    struct send_request *r = calloc(1, sizeof *r);
+
+    r->filename = strdup("/a");
+    r->remote_idurl = strdup("b");
+    r->description = strdup("c");
+    send_request_free(&r);
+    cr_assert_null(r);
+    send_request_free(&r);
+}
+
+Test(transport_ops, forgets_the_answer_of_a_list, .timeout = 5)
+{
+    struct list_request r = {.count = 1, .total = 9};
+
+    r.sessions = calloc(1, sizeof *r.sessions);
+    list_request_fini(&r);
+    cr_assert_null(r.sessions);
+    cr_assert_eq(r.count, 0);
+    list_request_fini(&r);
+}

@@ -1,0 +1,610 @@
+#include "settings/settings.h"
+
+#include <criterion/criterion.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[64], path[128];
+static struct settings s;
+static char told[65536]; /* every sentence of the last reading, a line each */
+static unsigned told_count;
+
+static void set_up(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/settings-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file.ini", folder);
+}
+
+static void clean_up(void)
+{
+    unlink(path);
+    rmdir(folder);
+}
+
+static void note(void *ctx, const char *sentence)
+{
+    size_t used = strlen(told);
+
+    cr_assert_eq(ctx, told);
+    snprintf(told + used, sizeof told - used, "%s\n", sentence);
+    told_count++;
+}
+
+static enum err read_path(const char *from)
+{
+    told[0] = '\0';
+    told_count = 0;
+    return settings_read(&s, from, note, told);
+}
+
+static enum err read_bytes(const void *bytes, size_t length)
+{
+    FILE *out = fopen(path, "w");
+
+    cr_assert_eq(fwrite(bytes, 1, length, out), length);
+    fclose(out);
+    return read_path(path);
+}
+
+static enum err read_text(const char *text)
+{
+    return read_bytes(text, strlen(text));
+}
+
+__attribute__((format(printf, 1, 2))) static enum err read_format(const char *format, ...)
+{
+    static char text[8192];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return read_text(text);
+}
+
+/* The file is refused for exactly one reason, and its sentence holds `part`. */
+static void check_refused(const char *text, const char *part)
+{
+    cr_assert_eq(read_text(text), ERR_INVALID, "%s", text);
+    cr_assert_eq(told_count, 1, "%s: %s", text, told);
+    cr_assert_not_null(strstr(told, part), "%s: %s", text, told);
+    cr_assert_not_null(strstr(told, path));
+}
+
+static void check_taken(const char *text)
+{
+    cr_assert_eq(read_text(text), ERR_OK, "%s: %s", text, told);
+    cr_assert_eq(told_count, 0);
+}
+
+static void check_same(const struct settings *a, const struct settings *b)
+{
+    struct settings_change change;
+
+    settings_compare(a, b, &change);
+    cr_assert_not(change.is_any);
+}
+
+Test(settings, has_the_documented_defaults, .timeout = 5)
+{
+    settings_default(&s);
+    cr_assert(s.tcp_transport.is_enabled && s.tcp_transport.is_receiving_enabled &&
+              s.tcp_transport.is_sending_enabled);
+    cr_assert_eq(s.tcp_connections.tcp_port, 7771);
+    cr_assert(s.tcp_connections.is_listen_any);
+    cr_assert_eq(s.workers.threads, 0);
+    cr_assert_geq(settings_worker_count(&s), 1);
+    cr_assert_eq(s.sessions.handshake_timeout_s, 10);
+    cr_assert_eq(s.sessions.ok_timeout_s, 300);
+    cr_assert_eq(s.sessions.limit, 16384);
+    cr_assert_eq(s.sessions.chunk_kib, 96);
+    cr_assert_eq(s.sessions.trusted_announcers.count, 0);
+    cr_assert_str_eq(s.inbox.path, "/var/lib/dustwire/inbox");
+    cr_assert_eq(s.inbox.durability, DURABILITY_FULL);
+    cr_assert_str_eq(s.control.socket, "/run/dustwire/control.sock");
+    cr_assert_eq(s.network.retry_s, 30);
+    cr_assert_eq(s.network.retry_long_s, 60);
+    cr_assert_eq(s.log.level, LOG_LEVEL_INFO);
+    s.workers.threads = 3;
+    cr_assert_eq(settings_worker_count(&s), 3);
+}
+
+Test(settings, are_the_defaults_in_an_empty_file, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    struct settings defaults;
+
+    settings_default(&defaults);
+    check_taken("");
+    check_same(&s, &defaults);
+    check_taken("# nothing but a comment \\\n; and another\n\n[workers]\r\n  \t\n");
+    check_same(&s, &defaults);
+}
+
+struct limits {
+    const char *section, *key;
+    unsigned long least, most;
+};
+
+static const struct limits limits[] = {
+    {"services/tcp-transport", "priority", 1, 99},
+    {"services/tcp-connections", "tcp-port", 1, 65535},
+    {"workers", "threads", 1, 256},
+    {"workers", "read-buffer-kib", 16, 4096},
+    {"workers", "mailbox-limit", 1024, 1048576},
+    {"sessions", "handshake-timeout-s", 1, 86400},
+    {"sessions", "connect-timeout-s", 1, 86400},
+    {"sessions", "keep-alive-s", 0, 86400},
+    {"sessions", "ok-timeout-s", 1, 86400},
+    {"sessions", "stall-window-s", 1, 86400},
+    {"sessions", "stall-bytes-per-s", 1, 1073741824},
+    {"sessions", "tcp-user-timeout-s", 1, 86400},
+    {"sessions", "linger-ms", 1, 86400},
+    {"sessions", "stop-timeout-s", 1, 86400},
+    {"sessions", "limit", 1, 1000000},
+    {"sessions", "control-frame-limit-bytes", 256, 99997},
+    {"sessions", "queue-limit", 1, 1000000},
+    {"sessions", "chunk-kib", 1, 97},
+    {"inbox", "journal-limit-mib", 1, 65536},
+    {"network", "retry-s", 1, 86400},
+    {"network", "retry-long-s", 1, 86400},
+    {"control", "events-kept", 100, 1000000},
+};
+
+static void check_number(const struct limits *l, const char *value, bool is_taken)
+{
+    char wanted[128];
+
+    cr_assert_eq(read_format("[%s]\n%s = %s\n", l->section, l->key, value),
+                 is_taken ? ERR_OK : ERR_INVALID, "%s = %s: %s", l->key, value, told);
+    cr_assert_eq(told_count, is_taken ? 0 : 1, "%s = %s: %s", l->key, value, told);
+    if (is_taken)
+        return;
+    snprintf(wanted, sizeof wanted, "line 2: [%s] %s = ", l->section, l->key);
+    cr_assert_not_null(strstr(told, wanted), "%s", told);
+    snprintf(wanted, sizeof wanted, "a whole number from %lu to %lu", l->least, l->most);
+    cr_assert_not_null(strstr(told, wanted), "%s", told);
+}
+
+Test(settings, hold_each_number_to_its_limits, .init = set_up, .fini = clean_up, .timeout = 30)
+{
+    static const char *const never[] = {
+        "",          "-1",  "+5",      "010",  "0x10",
+        "1.5",       "5s",  "1 000",   "1e3",  "\"\"",
+        "ten",       "5,0", "\" 50\"", "True", "99999999999999999999",
+        "4294967297"};
+    char value[32];
+
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        const struct limits *l = &limits[i];
+
+        snprintf(value, sizeof value, "%lu", l->least);
+        check_number(l, value, true);
+        snprintf(value, sizeof value, "\"%lu\"", l->most);
+        check_number(l, value, true);
+        snprintf(value, sizeof value, "%lu", l->most + 1);
+        check_number(l, value, false);
+        if (l->least > 0) {
+            snprintf(value, sizeof value, "%lu", l->least - 1);
+            check_number(l, value, false);
+        }
+        for (size_t j = 0; j < sizeof never / sizeof *never; j++)
+            check_number(l, never[j], false);
+    }
+}
+
+Test(settings, take_the_words_of_a_boolean_and_no_other, .init = set_up, .fini = clean_up,
+     .timeout = 10)
+{
+    static const char *const yes[] = {"true", "yes", "on", "1", "\"true\""};
+    static const char *const no[] = {"false", "no", "off", "0"};
+    static const char *const neither[] = {"True", "yesno", "y", "2", "", "t", "01", "enabled"};
+    static const char *const keys[][2] = {{"services/tcp-transport", "enabled"},
+                                          {"services/tcp-transport", "receiving-enabled"},
+                                          {"services/tcp-transport", "sending-enabled"},
+                                          {"services/tcp-connections", "enabled"},
+                                          {"services/gateway", "enabled"}};
+
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
+        cr_assert_eq(read_format("[services/gateway]\nenabled=%s", yes[i]), ERR_OK);
+        cr_assert(s.gateway_service.is_enabled);
+    }
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++) {
+        cr_assert_eq(read_format("[services/gateway]\nenabled=%s", no[i]), ERR_OK);
+        cr_assert_not(s.gateway_service.is_enabled);
+    }
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+        for (size_t i = 0; i < sizeof neither / sizeof *neither; i++) {
+            cr_assert_eq(read_format("[%s]\n%s = %s\n", keys[k][0], keys[k][1], neither[i]),
+                         ERR_INVALID);
+            cr_assert_eq(told_count, 1);
+            cr_assert_not_null(strstr(told, "true or false"));
+        }
+}
+
+Test(settings, take_the_words_of_the_other_keys, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    check_taken("[inbox]\ndurability = none\n[log]\nlevel = debug\n[workers]\nthreads = auto\n");
+    cr_assert_eq(s.inbox.durability, DURABILITY_NONE);
+    cr_assert_eq(s.log.level, LOG_LEVEL_DEBUG);
+    cr_assert_eq(s.workers.threads, 0);
+    check_refused("[inbox]\ndurability = Full\n", "must be full or none");
+    check_refused("[log]\nlevel = verbose\n", "must be error, warning, info or debug");
+    check_refused("[workers]\nthreads = AUTO\n", "must be auto or a whole number");
+}
+
+Test(settings, check_the_identity_url, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    char url[1002];
+
+    memset(url, 'u', sizeof url);
+    url[1001] = '\0';
+    cr_assert_eq(read_format("[node]\nidurl = \"%.1000s\"\n", url), ERR_OK, "%s", told);
+    cr_assert_eq(strlen(s.node.idurl), 1000);
+    cr_assert_eq(read_format("[node]\nidurl = \"%s\"\n", url), ERR_INVALID);
+    cr_assert_eq(told_count, 1, "%s", told);
+    check_taken("[node]\nidurl = \"http://a/b.xml#c;d\"\n");
+    cr_assert_str_eq(s.node.idurl, "http://a/b.xml#c;d");
+    check_refused("[node]\nidurl = \"a b\"\n", "without spaces");
+    check_refused("[node]\nidurl = \"h\xc3\xb6\"\n", "printable ASCII");
+    check_refused("[node]\nidurl = 'a\"b'\n", "double quote");
+}
+
+Test(settings, check_the_host, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    static const char *const good[][2] = {{"node.example.org", "node.example.org"},
+                                          {"10.0.0.1", "10.0.0.1"},
+                                          {"[FD00::1]", "fd00::1"},
+                                          {"::ffff:1.2.3.4", "1.2.3.4"},
+                                          {"", ""}};
+    static const char *const bad[] = {"0.0.0.0", "::",     "[::]",   "10.0.0.256",
+                                      "a b",     "a:7771", "http:/", "fe80::1%lo",
+                                      ".a",      "a..b",   "-a",     "1.2.3"};
+
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        cr_assert_eq(read_format("[node]\nhost = \"%s\"\n", good[i][0]), ERR_OK, "%s", told);
+        cr_assert_str_eq(s.node.host, good[i][1]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        cr_assert_eq(read_format("[node]\nhost = \"%s\"\n", bad[i]), ERR_INVALID, "%s", bad[i]);
+        cr_assert_eq(told_count, 1);
+    }
+}
+
+Test(settings, check_the_addresses_to_listen_on, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    char list[SETTINGS_LISTEN_MAX * 16 + 32] = "127.0.0.1";
+
+    check_taken("[services/tcp-connections]\nlisten = 127.0.0.1 , ::1,fe80::1%lo\n");
+    cr_assert_not(s.tcp_connections.is_listen_any);
+    cr_assert_eq(s.tcp_connections.listen_count, 3);
+    cr_assert(address_is_loopback(&s.tcp_connections.listen[1]));
+    cr_assert_neq(s.tcp_connections.listen[2].scope, 0);
+    check_refused("[services/tcp-connections]\nlisten = \"127.0.0.1,127.0.0.1\"\n", "twice");
+    check_refused("[services/tcp-connections]\nlisten = \"127.0.0.1,0.0.0.0\"\n", "covers");
+    check_refused("[services/tcp-connections]\nlisten = \"*,::1\"\n", "alone");
+    check_refused("[services/tcp-connections]\nlisten = \"::1,*\"\n", "alone");
+    check_refused("[services/tcp-connections]\nlisten = \"localhost\"\n", "'localhost'");
+    check_refused("[services/tcp-connections]\nlisten = \"127.0.0.1:7771\"\n", "without");
+    check_refused("[services/tcp-connections]\nlisten = \"127.0.0.1,\"\n", "''");
+    check_refused("[services/tcp-connections]\nlisten = \"\"\n", "''");
+    for (int i = 2; i <= SETTINGS_LISTEN_MAX; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), ",127.0.0.%d", i);
+    cr_assert_eq(read_format("[services/tcp-connections]\nlisten = \"%s\"\n", list), ERR_OK);
+    cr_assert_eq(read_format("[services/tcp-connections]\nlisten = \"%s,127.1.1.1\"\n", list),
+                 ERR_INVALID);
+    cr_assert_not_null(strstr(told, "more than 16"));
+}
+
+Test(settings, check_the_trusted_announcers, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    char list[1024] = "10.0.0.0/8";
+
+    check_taken("[sessions]\ntrusted-announcers = \"10.0.0.0/8, fd00::/8,192.168.1.1\"\n");
+    cr_assert_eq(s.sessions.trusted_announcers.count, 3);
+    cr_assert_eq(s.sessions.trusted_announcers.networks[0].prefix_bits, 8);
+    cr_assert_eq(s.sessions.trusted_announcers.networks[2].prefix_bits, 32);
+    check_refused("[sessions]\ntrusted-announcers = \"10.0.0.0/33\"\n", "'10.0.0.0/33'");
+    check_refused("[sessions]\ntrusted-announcers = \"a,b\"\n", "'a'");
+    check_refused("[sessions]\ntrusted-announcers = \",\"\n", "''");
+    check_refused("[sessions]\ntrusted-announcers = \"fe80::1%lo\"\n", "networks");
+    for (int i = 1; i < SETTINGS_NETWORKS_MAX; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), ",10.0.%d.0/24", i);
+    cr_assert_eq(read_format("[sessions]\ntrusted-announcers = \"%s\"\n", list), ERR_OK, "%s",
+                 told);
+    cr_assert_eq(s.sessions.trusted_announcers.count, SETTINGS_NETWORKS_MAX);
+    cr_assert_eq(read_format("[sessions]\ntrusted-announcers = \"%s,::1\"\n", list), ERR_INVALID);
+    cr_assert_not_null(strstr(told, "more than 64"));
+}
+
+Test(settings, refuse_a_list_that_could_not_be_printed_again, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    char list[1024] = "::a01:2ff";
+
+    /* Short as read, longer than a line when written out: "::10.1.2.255/128". */
+    for (int i = 1; i < SETTINGS_NETWORKS_MAX; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), ",::a01:2ff");
+    cr_assert_eq(read_format("[sessions]\ntrusted-announcers = \"%s\"\n", list), ERR_INVALID);
+    cr_assert_eq(told_count, 1);
+    cr_assert_not_null(strstr(told, "too long"));
+}
+
+Test(settings, check_the_paths_and_the_probe, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    char longest[128];
+
+    check_taken("[inbox]\npath = \"/srv/in#1;2 x\"\n");
+    cr_assert_str_eq(s.inbox.path, "/srv/in#1;2 x");
+    check_refused("[inbox]\npath = inbox\n", "absolute");
+    check_refused("[inbox]\npath = \"\"\n", "absolute");
+    check_refused("[inbox]\npath =\n", "absolute");
+    check_refused("[control]\nsocket = run/x\n", "absolute");
+    memset(longest, 's', sizeof longest);
+    longest[0] = '/';
+    cr_assert_eq(read_format("[control]\nsocket = %.107s\n", longest), ERR_OK, "%s", told);
+    cr_assert_eq(read_format("[control]\nsocket = %.108s\n", longest), ERR_INVALID);
+    cr_assert_not_null(strstr(told, "at most 107"));
+    check_taken("[network]\nprobe = \"[::1]:53\"\n");
+    check_taken("[network]\nprobe = example.org:443\n");
+    cr_assert_str_eq(s.network.probe, "example.org:443");
+    check_refused("[network]\nprobe = example.org\n", "host:port");
+    check_refused("[network]\nprobe = ::1:53\n", "host:port");
+    check_refused("[inbox]\npath = /a\n[control]\nsocket = /a/s\n", "lies in [inbox] path");
+    check_taken("[inbox]\npath = /a\n[control]\nsocket = /ab/s\n");
+}
+
+Test(settings, name_what_they_do_not_know_and_the_nearest_they_do, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    check_refused("[worker]\nthreads = 2\n", "did you mean [workers]?");
+    check_refused("[sessions]\nhandshake-timeout = 2\n", "[sessions] handshake-timeout-s?");
+    check_refused("[workers]\npriority = 2\n", "did you mean [services/tcp-transport] priority?");
+    check_refused("[services]\ntcp-transport/enabled = no\n", "[services] is no section");
+    check_refused("[services/gateway:enabled]\nx = no\n", "is no section");
+    check_refused("[node]\nidurl:x = no\n", "'idurl:x'");
+    check_refused("threads = 2\n", "before the first [section]");
+}
+
+Test(settings, fold_case_as_the_file_format_does, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    check_taken("[Workers]\nTHREADS = 2\n[ workers ]\nMailbox-Limit=2048\n");
+    cr_assert_eq(s.workers.threads, 2);
+    cr_assert_eq(s.workers.mailbox_limit, 2048);
+}
+
+Test(settings, name_duplicates_however_they_are_written, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    check_refused("[workers]\nthreads = 2\nthreads = 2\n", "line 3: [workers] threads");
+    check_refused("[workers]\nthreads = 2\n[node]\n[WORKERS]\nThreads = 3\n", "first in line 2");
+}
+
+Test(settings, refuse_what_would_be_cut_or_joined, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    char longest[2048];
+
+    check_refused("[inbox]\npath = /srv/in#1\n", "'#' or ';'");
+    check_refused("[inbox]\npath = /srv/in;1\n", "'#' or ';'");
+    check_refused("[workers]\nthreads = 2 # two\n", "line of its own");
+    check_refused("[inbox]\npath = \"/srv/in\n", "not closed");
+    check_refused("[inbox]\npath = \"/srv/in\\\"1\"\n", "closing quote");
+    check_refused("[inbox]\npath = /srv/\"in\"\n", "around the whole value");
+    check_refused("[inbox]\npath = /srv/in\\\n", "backslash");
+    check_refused("[workers] threads = 2\n", "no section");
+    check_refused("[workers\n", "no section");
+    check_refused("nonsense\n", "neither");
+    check_refused("= 2\n", "neither");
+    check_taken("[inbox]\npath = \"/srv/in\" # where\ndurability = 'none' ; why not\n");
+    memset(longest, 'x', sizeof longest);
+    longest[0] = '#';
+    longest[1020] = '\n';
+    cr_assert_eq(read_bytes(longest, 1021), ERR_OK, "%s", told);
+    longest[1020] = 'x';
+    longest[1021] = '\n';
+    cr_assert_eq(read_bytes(longest, 1022), ERR_INVALID);
+    cr_assert_not_null(strstr(told, "line 1: is 1021 bytes long"));
+}
+
+Test(settings, report_everything_at_once_in_the_order_of_the_file, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    static const char *const parts[] = {"line 1: ", "line 3: ", "line 4: ", "line 5: ", "line 7: "};
+    const char *at = told;
+
+    cr_assert_eq(read_text("x\n[workers]\nthreads = 0\nthread = 1\nthreads = 1\n[inbox]\n"
+                           "path = in\n"),
+                 ERR_INVALID);
+    cr_assert_eq(told_count, 5, "%s", told);
+    for (size_t i = 0; i < 5; i++) {
+        at = strstr(at, parts[i]);
+        cr_assert_not_null(at, "%s: %s", parts[i], told);
+    }
+}
+
+Test(settings, say_why_a_file_cannot_be_read, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    char missing[160];
+
+    cr_assert_eq(read_path(folder), ERR_NOT_REGULAR);
+    cr_assert_eq(told_count, 1);
+    cr_assert_eq(read_path("/dev/null"), ERR_NOT_REGULAR);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    cr_assert_eq(read_path(path), ERR_NOT_REGULAR);
+    unlink(path);
+    cr_assert_eq(read_path(path), ERR_NOT_FOUND);
+    cr_assert_not_null(strstr(told, "no such file"));
+    snprintf(missing, sizeof missing, "%s/missing/file.ini", folder);
+    cr_assert_eq(read_path(missing), ERR_NOT_FOUND);
+    cr_assert_eq(told_count, 1);
+}
+
+Test(settings, survive_garbage, .init = set_up, .fini = clean_up, .timeout = 20)
+{
+    size_t size = 10u << 20;
+    unsigned char *bytes = malloc(size);
+    uint32_t random = 1;
+
+    for (size_t i = 0; i < size; i++) {
+        random = random * 1664525u + 1013904223u;
+        bytes[i] = (unsigned char)(random >> 24);
+    }
+    cr_assert_eq(read_bytes(bytes, size), ERR_INVALID);
+    cr_assert_eq(told_count, 1);
+    cr_assert_not_null(strstr(told, "larger than 256 KiB"));
+    cr_assert_eq(read_bytes(bytes, 256 * 1024), ERR_INVALID);
+    cr_assert_eq(told_count, 101);
+    cr_assert_not_null(strstr(told, "more problems"));
+    cr_assert_eq(read_bytes(bytes, 256 * 1024 + 1), ERR_INVALID);
+    cr_assert_eq(told_count, 1);
+    free(bytes);
+}
+
+Test(settings, refuse_bytes_that_are_no_text, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    static const char nul[] = "[workers]\nthreads = 1\0 2\n";
+
+    cr_assert_eq(read_bytes(nul, sizeof nul - 1), ERR_INVALID);
+    cr_assert_eq(told_count, 1);
+    cr_assert_not_null(strstr(told, "line 2: holds the control character 0x00"));
+    check_refused("[node]\nidurl = a\x1b[m\n", "0x1b");
+    check_refused("# \x7f\n", "0x7f");
+    cr_assert_eq(read_bytes("\0", 1), ERR_INVALID);
+}
+
+static const char every_key[] =
+    "[services/tcp-transport]\nenabled=no\nreceiving-enabled=no\nsending-enabled=no\npriority=7\n"
+    "[services/tcp-connections]\nenabled=no\ntcp-port=1234\nlisten=\"127.0.0.1,fe80::1%lo,::1\"\n"
+    "[services/gateway]\nenabled=no\n[node]\nidurl=\"http://a/#;\"\nhost=\"::1\"\n[workers]\n"
+    "threads=5\nread-buffer-kib=17\nmailbox-limit=1025\n[sessions]\nhandshake-timeout-s=1\n"
+    "connect-timeout-s=2\nkeep-alive-s=3\nok-timeout-s=4\nstall-window-s=5\nstall-bytes-per-s=6\n"
+    "tcp-user-timeout-s=7\nlinger-ms=8\nstop-timeout-s=9\nlimit=10\n"
+    "control-frame-limit-bytes=1111\nqueue-limit=12\nchunk-kib=13\n"
+    "trusted-announcers=\"10.0.0.0/8,::1\"\n[inbox]\npath=\"/in#;'box\"\ndurability=none\n"
+    "journal-limit-mib=14\n[network]\nretry-s=15\nretry-long-s=16\nprobe=\"a:1\"\n[control]\n"
+    "socket=\"/s\"\nevents-kept=117\n[log]\nlevel=error\n";
+
+static unsigned changed_count;
+
+static void count_line(void *ctx, const char *sentence)
+{
+    (void)ctx;
+    cr_assert_not_null(strstr(sentence, " = "));
+    changed_count++;
+}
+
+Test(settings, print_what_reads_back_the_same, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    struct settings first;
+    char *text;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+
+    check_taken(every_key);
+    first = s;
+    settings_print_changed(&first, count_line, NULL);
+    cr_assert_eq(changed_count, 36, "%u keys differ from the default", changed_count);
+    settings_print(&first, out);
+    fclose(out);
+    check_taken(text);
+    check_same(&first, &s);
+    cr_assert_eq(memcmp(&first.tcp_connections.listen, &s.tcp_connections.listen,
+                        sizeof s.tcp_connections.listen),
+                 0);
+    cr_assert_str_eq(s.inbox.path, "/in#;'box");
+    free(text);
+}
+
+Test(settings, print_nothing_changed_for_the_defaults, .timeout = 5)
+{
+    settings_default(&s);
+    settings_print_changed(&s, count_line, NULL);
+    cr_assert_eq(changed_count, 0);
+}
+
+Test(settings, are_the_sample_file_byte_for_byte, .timeout = 5)
+{
+    char *text, sample[32768];
+    size_t length, sample_length;
+    FILE *out = open_memstream(&text, &length), *in;
+
+    settings_default(&s);
+    settings_print(&s, out);
+    fclose(out);
+    in = fopen(TESTS_DIR "/../etc/dustwired.ini", "r");
+    cr_assert_not_null(in);
+    sample_length = fread(sample, 1, sizeof sample, in);
+    fclose(in);
+    cr_assert_eq(sample_length, length);
+    cr_assert_eq(memcmp(sample, text, length), 0);
+    free(text);
+    cr_assert_eq(read_path(TESTS_DIR "/../etc/dustwired.ini"), ERR_OK);
+}
+
+Test(settings, tell_what_a_change_asks_for, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    static const struct {
+        const char *text, *needs_restart;
+        bool needs_reconnect;
+    } cases[] = {
+        {"[services/tcp-transport]\nenabled=no", "", true},
+        {"[services/tcp-transport]\nreceiving-enabled=no", "", true},
+        {"[services/tcp-transport]\nsending-enabled=no", "", false},
+        {"[services/tcp-transport]\npriority=2", "", false},
+        {"[services/tcp-connections]\nenabled=no", "", true},
+        {"[services/tcp-connections]\ntcp-port=1", "", true},
+        {"[services/tcp-connections]\nlisten=::1", "", true},
+        {"[services/gateway]\nenabled=no", "", true},
+        {"[node]\nhost=a", "", false},
+        {"[workers]\nthreads=9", "[workers] threads", false},
+        {"[workers]\nread-buffer-kib=99\n[inbox]\npath=/x",
+         "[workers] read-buffer-kib, [inbox] path", false},
+        {"[inbox]\ndurability=none", "[inbox] durability", false},
+        {"[control]\nsocket=/s", "[control] socket", false},
+        {"[sessions]\nlimit=1", "", false},
+        {"[log]\nlevel=debug", "", false},
+    };
+    struct settings defaults;
+    struct settings_change change;
+
+    settings_default(&defaults);
+    settings_compare(&defaults, &defaults, &change);
+    cr_assert_not(change.is_any || change.needs_reconnect);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        check_taken(cases[i].text);
+        settings_compare(&defaults, &s, &change);
+        cr_assert(change.is_any);
+        cr_assert_eq(change.needs_reconnect, cases[i].needs_reconnect, "%s", cases[i].text);
+        cr_assert_str_eq(change.needs_restart, cases[i].needs_restart);
+    }
+}
+
+Test(settings, keep_what_needs_a_restart, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    struct settings before;
+    struct settings_change change;
+
+    settings_default(&before);
+    check_taken(every_key);
+    settings_keep_fixed(&s, &before);
+    settings_compare(&before, &s, &change);
+    cr_assert(change.is_any && change.needs_reconnect);
+    cr_assert_str_eq(change.needs_restart, "");
+    cr_assert_str_eq(s.inbox.path, before.inbox.path);
+    cr_assert_eq(s.workers.threads, 0);
+    cr_assert_eq(s.sessions.limit, 10);
+}
+
+Test(settings, know_whether_any_transport_can_run, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    settings_default(&s);
+    cr_assert(settings_has_transport(&s));
+    check_taken("[services/tcp-transport]\nenabled = off\n");
+    cr_assert_not(settings_has_transport(&s));
+    check_taken("[services/gateway]\nenabled = off\n");
+    cr_assert_not(settings_has_transport(&s));
+}

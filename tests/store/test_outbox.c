@@ -1,0 +1,162 @@
+#include "store/outbox.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[64], path[128];
+static struct outbox_file file;
+static int pair[2];
+
+static void set_up(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/outbox-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    file.fd = -1;
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void clean_up(void)
+{
+    outbox_close(&file);
+    close(pair[0]);
+    close(pair[1]);
+    unlink(path);
+    rmdir(folder);
+}
+
+static void make_file(const char *text, off_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    cr_assert_eq(ftruncate(fd, size), 0);
+    close(fd);
+}
+
+Test(outbox, opens_a_regular_file_and_knows_its_size, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    make_file("hello", 5);
+    cr_assert_eq(outbox_open(&file, path), ERR_OK);
+    cr_assert_eq(file.size_bytes, 5);
+    cr_assert(fcntl(file.fd, F_GETFD) & FD_CLOEXEC);
+    outbox_close(&file);
+    cr_assert_eq(file.fd, -1);
+    outbox_close(&file);
+    make_file("", 0);
+    cr_assert_eq(outbox_open(&file, path), ERR_OK);
+    cr_assert_eq(file.size_bytes, 0);
+}
+
+Test(outbox, refuses_what_is_no_regular_file, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    cr_assert_eq(outbox_open(&file, folder), ERR_NOT_REGULAR);
+    cr_assert_eq(file.fd, -1);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    cr_assert_eq(outbox_open(&file, path), ERR_NOT_REGULAR);
+    cr_assert_eq(file.fd, -1);
+    cr_assert_eq(outbox_open(&file, "/dev/null"), ERR_NOT_REGULAR);
+}
+
+Test(outbox, refuses_a_missing_file_and_a_relative_path, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    cr_assert_eq(outbox_open(&file, path), ERR_NOT_FOUND);
+    cr_assert_eq(outbox_open(&file, "file"), ERR_INVALID);
+    cr_assert_eq(outbox_open(&file, ""), ERR_INVALID);
+    cr_assert_eq(file.fd, -1);
+}
+
+Test(outbox, takes_the_largest_size_and_no_byte_more, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    make_file("", OUTBOX_SIZE_MAX);
+    cr_assert_eq(outbox_open(&file, path), ERR_OK);
+    cr_assert_eq(file.size_bytes, (uint32_t)OUTBOX_SIZE_MAX);
+    outbox_close(&file);
+    make_file("", (off_t)OUTBOX_SIZE_MAX + 1);
+    cr_assert_eq(outbox_open(&file, path), ERR_TOO_LARGE);
+    cr_assert_eq(file.fd, -1);
+}
+
+Test(outbox, sends_from_an_offset_to_a_socket, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    char got[16];
+    size_t sent;
+    bool is_socket;
+
+    make_file("0123456789", 10);
+    cr_assert_eq(outbox_open(&file, path), ERR_OK);
+    cr_assert_eq(outbox_send(&file, 2, 5, pair[0], &sent, &is_socket), ERR_OK);
+    cr_assert_eq(sent, 5);
+    cr_assert_eq(read(pair[1], got, sizeof got), 5);
+    cr_assert_arr_eq(got, "23456", 5);
+    cr_assert_eq(outbox_send(&file, 8, 100, pair[0], &sent, &is_socket), ERR_OK);
+    cr_assert_eq(sent, 2);
+    cr_assert_eq(outbox_send(&file, 10, 1, pair[0], &sent, &is_socket), ERR_SHRUNK);
+    cr_assert_eq(sent, 0);
+    cr_assert_not(is_socket);
+}
+
+Test(outbox, tells_a_full_socket_from_a_lost_one, .init = set_up, .fini = clean_up, .timeout = 10)
+{
+    size_t sent, total = 0;
+    bool is_socket;
+    enum err e;
+
+    make_file("", 16 << 20);
+    cr_assert_eq(outbox_open(&file, path), ERR_OK);
+    while ((e = outbox_send(&file, total, 1 << 20, pair[0], &sent, &is_socket)) == ERR_OK)
+        total += sent;
+    cr_assert_eq(e, ERR_AGAIN);
+    cr_assert_not(is_socket);
+    cr_assert_gt(total, 0);
+    cr_assert_lt(total, 16u << 20);
+    close(pair[1]);
+    cr_assert_eq(outbox_send(&file, 0, 1, pair[0], &sent, &is_socket), ERR_CLOSED);
+    cr_assert(is_socket);
+}
+
+Test(outbox, notices_a_file_that_shrank_after_it_was_opened, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    size_t sent;
+    bool is_socket;
+    char bytes[8];
+
+    make_file("0123456789", 10);
+    cr_assert_eq(outbox_open(&file, path), ERR_OK);
+    cr_assert_eq(truncate(path, 4), 0);
+    cr_assert_eq(outbox_send(&file, 0, 10, pair[0], &sent, &is_socket), ERR_OK);
+    cr_assert_eq(sent, 4);
+    cr_assert_eq(outbox_send(&file, 4, 6, pair[0], &sent, &is_socket), ERR_SHRUNK);
+    cr_assert_eq(outbox_read(&file, 0, bytes, 4), ERR_OK);
+    cr_assert_arr_eq(bytes, "0123", 4);
+    cr_assert_eq(outbox_read(&file, 0, bytes, 5), ERR_SHRUNK);
+    cr_assert_eq(outbox_read(&file, 9, bytes, 0), ERR_OK);
+}
+
+Test(outbox, explains_itself_with_name_reason_and_advice, .timeout = 5)
+{
+    char text[256];
+
+    outbox_explain(ERR_TOO_LARGE, "/big", text, sizeof text);
+    cr_assert_str_eq(text, "cannot send /big: it is larger than 2,147,483,647 bytes, which the "
+                           "protocol cannot carry: split it");
+    outbox_explain(ERR_NOT_FOUND, "/a\nb", text, sizeof text);
+    cr_assert_not_null(strstr(text, "/a%0Ab"));
+    outbox_explain(ERR_SYSTEM, "/x", text, sizeof text);
+    cr_assert_not_null(strstr(text, err_text(ERR_SYSTEM)));
+    outbox_explain(ERR_TOO_LARGE, "/big", text, 8);
+    cr_assert_str_eq(text, "cannot ");
+}

@@ -204,7 +204,7 @@ class Silence(Hostile):
         session = self.keep(listener.accept(is_greeted=False))
         session.expect(raw.HELLO)
         self.assertEqual(session.expect_end(limit=5), [])
-        self.assert_not_sent(job.result(), "connection failed")
+        self.assert_not_sent(job.result(), "disconnected", "connection failed")
 
     def test_a_server_that_says_something_else(self):
         for first in (raw.hello(), raw.data(1, 1, b"x"), raw.ok(1), b"HTTP/1.1 400 Bad Request\r\n\r\n"):
@@ -214,7 +214,7 @@ class Silence(Hostile):
             session.expect(raw.HELLO)
             session.send(first)
             self.assertEqual(session.expect_end(), [])
-            self.assert_not_sent(job.result(), "connection failed")
+            self.assert_not_sent(job.result(), "disconnected", "connection failed")
 
 
 class IncomingFiles(Hostile):
@@ -380,8 +380,8 @@ class OutgoingFiles(Hostile):
         job = self.job(self.bob.send_job(paths, listener.contact))
         session = self.keep(listener.accept())
         first = session.take_files(20, is_answered=False)
-        harness.wait_until(lambda: sum(s["state"] == "waiting" for s in self.bob.streams()) == 5,
-                           lambda: "five files wait: %r" % self.bob.streams())
+        harness.wait_until(lambda: sum(s["files_waiting"] for s in self.bob.sessions()) == 5,
+                           lambda: "five files wait: %r" % self.bob.sessions())
         self.assertTrue(session.is_quiet())
         session.send(*[raw.ok(file_id) for file_id, _ in first])
         session.take_files(5)
@@ -481,7 +481,7 @@ class Routing(Hostile):
             self.skipTest("this machine has only loopback")
         wide = self.node("wide", listen="*")
         stranger = self.keep(raw.Raw.greet(wide.port, host=address))
-        self.assertEqual(wide.sessions()[0]["announced"], "")
+        self.assertFalse(wide.sessions()[0]["is_verified"])
         job = self.job(wide.send_job([self.make(10)], "127.0.0.1:7771"))
         job.result()
         self.assertTrue(stranger.is_quiet())

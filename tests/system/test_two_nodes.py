@@ -182,7 +182,7 @@ class Refusals(TwoNodes):
         self.assertEqual(row["bytes"], 0)
         self.assert_not_sent(self.a.send([path], self.b.contact))
         self.assert_still_sends()
-        self.assertEqual(len(self.b.events.all("file-receiving-started")), 1)
+        self.assertEqual(len(self.b.events.wait("file-receiving-started")), 1)
 
     def test_a_file_that_is_not_there_does_not_keep_the_others(self):
         files = self.make([10, 20])
@@ -230,6 +230,7 @@ class Refusals(TwoNodes):
         job = self.job(self.a.send_job(self.make([10, 20, 30]), listener.contact))
         session = listener.accept(is_greeted=False)
         session.expect(raw.HELLO)
+        listener.close()  # so that what is dialled anew is refused
         session.close()
         result = job.result()
         self.assertEqual(result.code, 1, str(result))

@@ -235,7 +235,8 @@ class Refusals(TwoNodes):
         result = job.result()
         self.assertEqual(result.code, 1, str(result))
         self.assertEqual([row["status"] for row in result.json()], ["failed"] * 3, str(result))
-        self.assertEqual({row["error"] for row in result.json()}, {"connection failed"}, str(result))
+        for row in result.json():  # the second and third may have had a connect of their own
+            self.assertTrue(row["error"].startswith("connection failed"), row)
 
     def test_no_transport_in_common_names_both_sides(self):
         row = self.assert_not_sent(self.a.send(self.make([10]), "udp://127.0.0.1:7771"), "udp")

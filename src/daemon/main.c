@@ -226,6 +226,7 @@ static void report_owed(void *ctx, const struct inbox_record *record, bool is_fi
         snprintf(t.error, sizeof t.error, "the daemon ended before the file was stored");
     log_info("reported late: transfer=%" PRIu32 " %s path=%s", record->transfer_id,
              transfer_status_word(t.status), path);
+    event_emit(d->events, gateway_transfer_event(EVENT_RECEIVING_ENDED, &t));
     gateway->unregister_file_receiving(self, &t);
     mark_reported(d, record->transfer_id);
 }

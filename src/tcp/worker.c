@@ -36,7 +36,7 @@ static void fail_send(struct worker *w, struct send_request *send, const char *r
 
     if (send->route.address_next < send->route.address_count)
         address_text(host, &send->route.addresses[send->route.address_next]);
-    tcp_send_fail(w->home.gateway, send, host, reason);
+    tcp_send_fail(w->home.gateway, w->home.events, send, host, reason);
 }
 
 static void route_on(void *self, struct send_request *send)

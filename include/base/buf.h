@@ -26,6 +26,9 @@ enum err buf_add(struct buf *b, const void *bytes, size_t length);
 /* Takes `length` bytes off the front; the memory goes when nothing is left. */
 void buf_take(struct buf *b, size_t length);
 
+/* Takes bytes off the back, so that the first `length` stay: undoes what was added since. */
+void buf_cut(struct buf *b, size_t length);
+
 /* Forgets everything and gives the memory back. */
 void buf_clear(struct buf *b);
 

@@ -37,4 +37,8 @@ void poller_remove(struct poller *p, struct watch *w);
 /* Waits at most `timeout_ms` (-1: without end) and calls the watches that are ready. */
 void poller_wait(struct poller *p, int timeout_ms);
 
+/* The same in two steps, for who has something to do between the wait and the calls. */
+void poller_gather(struct poller *p, int timeout_ms);
+void poller_deliver(struct poller *p);
+
 #endif

@@ -36,7 +36,7 @@ enum {
 enum frame_piece_kind {
     FRAME_PIECE_NONE,    /* all bytes are taken, the rest of a frame is still to come */
     FRAME_PIECE_CONTROL, /* a whole hello, wazap, ok or abort */
-    FRAME_PIECE_DATA,    /* the next bytes of a data frame, perhaps none */
+    FRAME_PIECE_DATA,    /* the next bytes of a data frame; none only if the frame has none */
     FRAME_PIECE_BAD,     /* the stream is broken: close the session, use nothing more of it */
 };
 
@@ -78,18 +78,26 @@ enum err frame_decode(struct frame_decoder *d, const uint8_t *bytes, size_t leng
                       struct frame_piece *out);
 
 /* Data bytes that the decoder may be told about instead of shown: how many of the present data
- * frame are still to come (0 if the decoder is not inside one). For splice(2). */
+ * frame are still to come, 0 if the decoder is not inside one (d->file_id and d->size say which
+ * file is meant). For splice(2). */
 uint32_t frame_decoder_data_left(const struct frame_decoder *d);
+/* Tells it: `count` bytes, no more than are left, went another way. */
+void frame_decoder_skip(struct frame_decoder *d, uint32_t count);
 
 /* Headers. Each writes exactly the bytes that its name says. */
 void frame_write_header(uint8_t out[FRAME_HEADER_SIZE], uint8_t command, size_t payload_length);
 void frame_write_data_header(uint8_t out[FRAME_DATA_HEADER_SIZE], int32_t file_id, int32_t size,
                              size_t data_length);
 
-/* Whole control frames, added to `out`. ERR_TOO_LARGE beyond FRAME_LENGTH_MAX. */
+/* Whole control frames, added to `out`; on failure `out` is as it was. ERR_TOO_LARGE beyond
+ * FRAME_LENGTH_MAX or `out`'s own limit. An `idurl` that is NULL or empty goes as `None`. */
+
+/* The strict form only: ERR_INVALID for port 0, for a host or idurl with spaces or unprintable
+ * bytes, for a host with a colon. An empty host means 'the address you see'. */
 enum err frame_add_hello(struct buf *out, const char *host, uint16_t port, const char *idurl);
 enum err frame_add_wazap(struct buf *out, const char *idurl);
 enum err frame_add_ok(struct buf *out, int32_t file_id);
+/* Puts a space before a text that has none, as the reference does. */
 enum err frame_add_abort(struct buf *out, int32_t file_id, const char *text);
 
 /* A hello's payload, `HOST:PORT IDURL`, taken as the reference takes it (docs/protocol.md, 2):

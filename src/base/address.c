@@ -88,8 +88,12 @@ enum err address_from_ip_text(struct address *out, const char *ip, uint16_t port
     }
     percent = strchr(bare, '%');
     if (percent != NULL) {
+        uint64_t index; /* a name, or the number that address_text prints */
+
         *percent = '\0';
         scope = if_nametoindex(percent + 1);
+        if (scope == 0 && text_to_u64(&index, percent + 1, UINT32_MAX) == ERR_OK)
+            scope = (uint32_t)index;
         if (scope == 0)
             return ERR_INVALID;
     }

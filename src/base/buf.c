@@ -50,6 +50,14 @@ void buf_take(struct buf *b, size_t length)
         buf_clear(b);
 }
 
+void buf_cut(struct buf *b, size_t length)
+{
+    if (length == 0)
+        buf_clear(b);
+    else if (length < buf_length(b))
+        b->end = b->start + (uint32_t)length;
+}
+
 void buf_clear(struct buf *b)
 {
     free(b->bytes);

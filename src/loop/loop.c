@@ -25,10 +25,11 @@ struct loop {
     bool is_started;
     struct message stop;
     pthread_t thread;
-    /* Written by the thread itself, read by its own functions: loop_assert_here. */
-    pthread_t owner_thread;
-    bool has_owner_thread;
 };
+
+/* The loop whose thread this is: what loop_assert_here asks. Nobody else can write it, so it needs
+ * no lock, and it holds from the thread's first step. */
+static _Thread_local const struct loop *here;
 
 static void mail_waits(struct watch *w, uint32_t events)
 {
@@ -90,8 +91,9 @@ void loop_turn(struct loop *loop, int most_ms)
             wait_ms = left_ms > INT_MAX ? INT_MAX : (int)left_ms;
     }
     loop->is_hurried = false;
-    poller_wait(loop->poller, wait_ms);
-    loop->now_ms = clock_mono_ms();
+    poller_gather(loop->poller, wait_ms);
+    loop->now_ms = clock_mono_ms(); /* after the wait: mail and sockets set timers from it */
+    poller_deliver(loop->poller);
     timers_run(&loop->timers, loop->now_ms);
     if (loop->config.after_turn != NULL)
         loop->config.after_turn(loop->config.owner);
@@ -102,8 +104,7 @@ static void *run(void *arg)
     struct loop *loop = arg;
 
     log_name_thread(loop->name);
-    loop->owner_thread = pthread_self();
-    loop->has_owner_thread = true;
+    here = loop;
     loop->now_ms = clock_mono_ms();
     if (loop->config.started != NULL)
         loop->config.started(loop->config.owner);
@@ -125,12 +126,12 @@ enum err loop_start(struct loop *loop)
     CONTRACT(!loop->is_started);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    loop->is_started = true; /* before the thread is there: from now on the loop is its own */
     error_number = pthread_create(&loop->thread, NULL, run, loop);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error_number != 0)
-        return err_from_errno(error_number);
-    loop->is_started = true;
-    return ERR_OK;
+        loop->is_started = false;
+    return err_from_errno(error_number);
 }
 
 static void end(struct message *m, void *owner)
@@ -145,10 +146,10 @@ void loop_stop(struct loop *loop)
 {
     if (!loop->is_started)
         return;
+    CONTRACT(here != loop); /* it would wait for itself */
     mailbox_answer(loop->mailbox, &loop->stop, end);
     pthread_join(loop->thread, NULL);
     loop->is_started = false;
-    loop->has_owner_thread = false;
 }
 
 struct mailbox *loop_mailbox(struct loop *loop)
@@ -158,7 +159,7 @@ struct mailbox *loop_mailbox(struct loop *loop)
 
 void loop_assert_here(const struct loop *loop)
 {
-    CONTRACT(!loop->has_owner_thread || pthread_equal(loop->owner_thread, pthread_self()));
+    CONTRACT(!loop->is_started || here == loop);
 }
 
 enum err loop_add(struct loop *loop, struct watch *w, uint32_t events)
@@ -187,10 +188,12 @@ void loop_cancel_timer(struct loop *loop, struct timer *timer)
 
 uint64_t loop_now_ms(const struct loop *loop)
 {
+    loop_assert_here(loop);
     return loop->now_ms;
 }
 
 void loop_hurry(struct loop *loop)
 {
+    loop_assert_here(loop);
     loop->is_hurried = true;
 }

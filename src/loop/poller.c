@@ -65,12 +65,16 @@ void poller_remove(struct poller *p, struct watch *w)
     w->magic = 0;
 }
 
-void poller_wait(struct poller *p, int timeout_ms)
+void poller_gather(struct poller *p, int timeout_ms)
 {
     int count = epoll_wait(p->fd, p->ready, BATCH, timeout_ms);
 
     CONTRACT(count >= 0 || errno == EINTR);
     p->ready_count = count < 0 ? 0 : count;
+}
+
+void poller_deliver(struct poller *p)
+{
     for (int i = 0; i < p->ready_count; i++) {
         struct watch *w = p->ready[i].data.ptr;
 
@@ -80,4 +84,10 @@ void poller_wait(struct poller *p, int timeout_ms)
         w->ready(w, p->ready[i].events);
     }
     p->ready_count = 0;
+}
+
+void poller_wait(struct poller *p, int timeout_ms)
+{
+    poller_gather(p, timeout_ms);
+    poller_deliver(p);
 }

@@ -27,7 +27,6 @@
 enum {
     BATCH_MAX = 1024,
     BULK_BYTES = 4 << 20, /* a file of this size or more is bulk */
-    FEW = 2,              /* up to so many files are synced one by one */
 };
 
 STAILQ_HEAD(waiting, message);
@@ -35,6 +34,7 @@ STAILQ_HEAD(waiting, message);
 struct committer {
     struct inbox *inbox;
     struct loop *loop, *bulk;
+    struct sync_pace pace;
     struct waiting files, discards, marks; /* marks: COMMIT_REPORTED and COMMIT_IDS */
     /* The batch under way. A request's result is its state: ERR_OK as long as all went well. */
     size_t count;
@@ -67,13 +67,6 @@ static enum err discard(struct committer *c, struct inbox_file *file)
     if (unlinkat(c->inbox->partial_fd, file->name, 0) != 0 && errno != ENOENT)
         return err_from_errno(errno);
     return ERR_OK;
-}
-
-static enum err sync_data(const struct inbox_file *file)
-{
-    if (file->fd < 0 || fdatasync(file->fd) == 0)
-        return ERR_OK;
-    return err_from_errno(errno);
 }
 
 /* --- the batch, step by step -------------------------------------------------------------------
@@ -164,23 +157,11 @@ static void write_journal(struct committer *c)
         journal_failed(c, "written", added != ERR_OK ? added : written);
 }
 
-/* Writing is started for all before the first is waited for: the disk gets them together. */
-static void start_writing(struct committer *c)
-{
-    for (size_t i = 0; i < c->count; i++)
-        if (c->batch[i]->file.fd >= 0)
-            sync_file_range(c->batch[i]->file.fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-}
-
 static void sync_batch(struct committer *c)
 {
     enum err e;
 
-    if (c->count > FEW)
-        start_writing(c);
-    for (size_t i = 0; i < c->count; i++)
-        if (c->batch[i]->request.result == ERR_OK)
-            c->batch[i]->request.result = sync_data(&c->batch[i]->file);
+    sync_batch_data(&c->pace, c->batch, c->count, c->inbox->dir_fd);
     if ((e = journal_sync(c->inbox->journal)) != ERR_OK)
         journal_failed(c, "synced", e);
 }
@@ -334,7 +315,7 @@ static void handle_bulk(struct message *m, void *owner)
         request_answer(&r->request, discard(c, &r->file));
         return;
     }
-    r->request.result = sync_data(&r->file);
+    r->request.result = sync_data(r->file.fd);
     close_file(&r->file);
     mailbox_answer(loop_mailbox(c->loop), m, collect);
 }
@@ -349,6 +330,7 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     if (c == NULL)
         return e;
     c->inbox = inbox;
+    sync_pace_open(&c->pace);
     STAILQ_INIT(&c->files);
     STAILQ_INIT(&c->discards);
     STAILQ_INIT(&c->marks);
@@ -371,6 +353,7 @@ void committer_close(struct committer **committer)
         return;
     loop_close(&(*committer)->bulk);
     loop_close(&(*committer)->loop);
+    sync_pace_close(&(*committer)->pace);
     free(*committer);
     *committer = NULL;
 }

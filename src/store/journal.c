@@ -222,6 +222,7 @@ static enum err rewrite(struct journal *j)
 enum err journal_mend(struct journal *j)
 {
     uint64_t before = j->whole_bytes;
+    unsigned owed = HASH_COUNT(j->ledger.owed);
     enum err e;
 
     CONTRACT(j->sink->held == 0);
@@ -232,6 +233,9 @@ enum err journal_mend(struct journal *j)
         log_info("journal rewritten: %llu bytes became %llu, %u reports are owed",
                  (unsigned long long)before, (unsigned long long)j->whole_bytes,
                  HASH_COUNT(j->ledger.owed));
+        if (HASH_COUNT(j->ledger.owed) < owed)
+            log_error("journal: %u owed reports could not be read any more and are lost",
+                      owed - HASH_COUNT(j->ledger.owed));
         return ERR_OK;
     }
     if (j->is_broken) {

@@ -2,6 +2,7 @@
 #ifndef STORE_STORE_PRIV_H
 #define STORE_STORE_PRIV_H
 
+#include "store/committer.h"
 #include "store/inbox.h"
 
 #include <uthash.h>
@@ -151,5 +152,24 @@ bool inbox_is_name(const char *name);
 
 /* Clears what the last run left half done, and counts it. */
 enum err inbox_recover(struct inbox *inbox);
+
+/* --- sync.c ------------------------------------------------------------------------------------
+ */
+
+/* fdatasync(2); -1 is synced already. */
+enum err sync_data(int fd);
+
+/* When one sync for a whole batch is the cheaper way. The committer's. */
+struct sync_pace {
+    int meminfo_fd; /* /proc/meminfo; -1: none */
+    uint64_t not_before_us, backoff_ms;
+};
+void sync_pace_open(struct sync_pace *pace);
+void sync_pace_close(struct sync_pace *pace);
+
+/* Gets the data of a batch on to the disk. A request whose result is not ERR_OK is left alone, one
+ * whose sync fails gets its error as result. `dir_fd` is on their file system and stays open. */
+void sync_batch_data(struct sync_pace *pace, struct commit_request *const *batch, size_t count,
+                     int dir_fd);
 
 #endif

@@ -142,6 +142,7 @@ static void do_check_network_interfaces(void *self, const void *arg)
     struct network_connector *n = self;
 
     (void)arg;
+    n->probe_result = ERR_OK; /* of an earlier round */
     n->is_network_active = n->config.has_address();
     n->is_current_interface_active = is_listening_address_here(n->config.settings);
     queue(n, NETWORK_EV_GOT_NETWORK_INFO);
@@ -235,7 +236,6 @@ static void do_ping(void *self, const void *arg)
     uint16_t port;
 
     (void)arg;
-    n->probe_result = ERR_OK;
     if (text[0] == '\0') {
         queue(n, NETWORK_EV_INTERNET_SUCCESS);
     } else if (address_split(text, host, &port) != ERR_OK ||

@@ -1,4 +1,3 @@
-#include "base/text.h"
 #include "transport/services.h"
 #include "transport/supervisor_priv.h"
 #include "transport/transport_priv.h"
@@ -30,39 +29,30 @@ static void fill_transports(struct supervisor *s, struct supervisor_request *r)
     }
 }
 
+static bool is_any_enabled(const struct supervisor *s)
+{
+    for (unsigned i = 0; i < s->transport_count; i++)
+        if (s->transports[i].config.registered->is_enabled)
+            return true;
+    return false;
+}
+
 /* With no transport enabled: the first one's reason stands for all. */
-static bool explain_nothing_enabled(struct supervisor *s, char out[REASON_SIZE])
+static void explain_nothing_enabled(struct supervisor *s, char out[REASON_SIZE])
 {
     char reason[REASON_SIZE];
 
-    for (unsigned i = 0; i < s->transport_count; i++)
-        if (s->transports[i].config.registered->is_enabled)
-            return false;
     if (s->transport_count == 0) {
         snprintf(out, REASON_SIZE, "no transport is enabled: this program was built without one");
-        return true;
+        return;
     }
     services_is_transport_on(&s->settings, s->transports[0].config.registered->ops->proto, reason);
     snprintf(out, REASON_SIZE, "no transport is enabled: %.*s", REASON_SIZE - 32, reason);
-    return true;
 }
 
-void status_reason(struct supervisor *s, char out[REASON_SIZE])
+/* The first enabled transport whose last start failed says why. */
+static void explain_transports(struct supervisor *s, char out[REASON_SIZE])
 {
-    out[0] = '\0';
-    if (explain_nothing_enabled(s, out))
-        return;
-    if (s->connector.automat.state != NETWORK_DISCONNECTED)
-        return;
-    if (!s->connector.is_network_active) {
-        snprintf(out, REASON_SIZE, "this machine has no network address");
-        return;
-    }
-    if (s->connector.probe_result != ERR_OK) {
-        snprintf(out, REASON_SIZE, "the probe address %.128s ([network] probe) was not reached: %s",
-                 s->settings.network.probe, err_text(s->connector.probe_result));
-        return;
-    }
     for (unsigned i = 0; i < s->transport_count; i++) {
         const struct network_transport *t = &s->transports[i];
 
@@ -74,21 +64,38 @@ void status_reason(struct supervisor *s, char out[REASON_SIZE])
     snprintf(out, REASON_SIZE, "not every enabled transport has been started");
 }
 
-static void fill_advice(struct supervisor *s, char out[REASON_SIZE])
+void status_reason(struct supervisor *s, char out[REASON_SIZE])
+{
+    const struct network_connector *n = &s->connector;
+
+    out[0] = '\0';
+    if (!is_any_enabled(s))
+        explain_nothing_enabled(s, out);
+    else if (n->automat.state != NETWORK_DISCONNECTED)
+        return;
+    else if (!n->is_network_active)
+        snprintf(out, REASON_SIZE, "this machine has no network address");
+    else if (n->probe_result != ERR_OK)
+        snprintf(out, REASON_SIZE, "the probe address %.128s ([network] probe) was not reached: %s",
+                 s->settings.network.probe, err_text(n->probe_result));
+    else
+        explain_transports(s, out);
+}
+
+void status_advice(struct supervisor *s, char out[REASON_SIZE])
 {
     char reason[REASON_SIZE];
-    unsigned next_s = network_connector_next_round_s(&s->connector);
 
     status_reason(s, reason);
     if (s->is_stopping)
         snprintf(out, REASON_SIZE,
                  "stopping: files under way may finish, for %u s at most; nothing new is taken",
                  s->settings.sessions.stop_timeout_s);
-    else if (reason[0] == '\0' || s->connector.automat.state != NETWORK_DISCONNECTED)
-        snprintf(out, REASON_SIZE, "%s", reason);
+    else if (reason[0] == '\0' || !is_any_enabled(s))
+        snprintf(out, REASON_SIZE, "%s", reason); /* no try can change it, only an operator */
     else
         snprintf(out, REASON_SIZE, "%.*s; the next try is in %u s", REASON_SIZE - 40, reason,
-                 next_s);
+                 network_connector_next_round_s(&s->connector));
 }
 
 static void fill(struct supervisor *s, struct supervisor_request *r)
@@ -100,7 +107,7 @@ static void fill(struct supervisor *s, struct supervisor_request *r)
     r->started_at_us = s->started_at_us;
     r->settings = s->settings;
     fill_transports(s, r);
-    fill_advice(s, r->advice);
+    status_advice(s, r->advice);
 }
 
 static void counted(struct message *m, void *owner);

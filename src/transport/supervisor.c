@@ -49,7 +49,7 @@ static void transport_ended(void *ctx, struct network_transport *t)
 static void network_settled(void *ctx, enum network_connector_state state)
 {
     struct supervisor *s = ctx;
-    char reason[REASON_SIZE];
+    char reason[REASON_SIZE], advice[REASON_SIZE];
     bool is_news;
 
     if (state == NETWORK_CONNECTED)
@@ -57,10 +57,9 @@ static void network_settled(void *ctx, enum network_connector_state state)
     if (state != NETWORK_DISCONNECTED)
         return;
     status_reason(s, reason);
+    status_advice(s, advice);
     is_news = strcmp(reason, s->warned) != 0;
-    log_line(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
-             "not connected: %s; the next try is in %u s", reason,
-             network_connector_next_round_s(&s->connector));
+    log_line(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "not connected: %s", advice);
     snprintf(s->warned, sizeof s->warned, "%s", reason);
 }
 

@@ -40,5 +40,7 @@ void services_answer(struct supervisor *s, struct supervisor_request *r);
 /* status.c: why the network is not CONNECTED, a sentence without full stop; "" if nothing is wrong.
  */
 void status_reason(struct supervisor *s, char out[REASON_SIZE]);
+/* The same for STATUS, with the time of the next try; also says that the daemon is stopping. */
+void status_advice(struct supervisor *s, char out[REASON_SIZE]);
 
 #endif

@@ -226,6 +226,35 @@ Test(committer, a_journal_that_cannot_grow_fails_the_batch_and_serves_again_late
     cr_assert_eq(owed_now().failed, 0);
 }
 
+Test(committer, a_journal_whose_sync_fails_fails_the_batch_and_is_written_anew,
+     .init = make_scratch, .fini = remove_scratch, .timeout = 20)
+{
+    struct commit_request some[2];
+    int old = -1, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    commit_file(1, "before");
+    for (uint32_t i = 0; i < 2; i++)
+        some[i] = written_file(i + 2, "x", 1);
+    /* takes each write, and fdatasync(2) refuses it */
+    old = dup(journal_fd(inbox->journal));
+    cr_assert_neq(dup2(null, journal_fd(inbox->journal)), -1);
+    commit_all(some, 2);
+    cr_assert_neq(dup2(old, journal_fd(inbox->journal)), -1);
+    close(old);
+    close(null);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_neq(some[i].request.result, ERR_OK);
+        cr_assert_not(is_partial(some[i].file.name));
+        cr_assert_not(is_in_inbox(some[i].file.name, "x", 1));
+    }
+    commit_file(10, "after");
+    reopen_inbox(DURABILITY_FULL);
+    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
+    cr_assert_eq(owed_now().finished, 2);
+    cr_assert_eq(owed_now().failed, 0);
+}
+
 static void answered_here(struct message *m, void *owner)
 {
     (void)owner;

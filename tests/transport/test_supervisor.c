@@ -243,6 +243,39 @@ Test(supervisor, warns_of_a_busy_port_once_and_again_for_another_reason, .init =
     cr_assert_eq(count_warnings(try_again_twice, tcp.error), 1);
 }
 
+Test(supervisor, many_outgoing_connects_are_one_message_and_one_round, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    tcp.is_at_once = true;
+    tcp.error = "in use";
+    begin();
+    for (unsigned i = 0; i < 10; i++)
+        supervisor_tell_connection_done(s);
+    cr_assert_eq(mailbox_waiting(loop_mailbox(s->loop)), 1);
+    pump();
+    cr_assert_eq(tcp.connects, 2);
+    supervisor_tell_connection_done(s); /* told again, but 15 s have not passed */
+    cr_assert_eq(mailbox_waiting(loop_mailbox(s->loop)), 1);
+    pump();
+    cr_assert_eq(tcp.connects, 2);
+}
+
+Test(supervisor, names_the_probe_that_was_not_reached, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
+{
+    bring_up();
+    /* Port 1 of loopback: nobody listens. */
+    snprintf(s->settings.network.probe, sizeof s->settings.network.probe, "127.0.0.1:1");
+    cr_assert_eq(ask(SUPERVISOR_RECONNECT), ERR_OK);
+    while (s->connector.automat.state == NETWORK_INTERNET)
+        loop_turn(s->loop, 1000);
+    cr_assert_str_eq(network_state(), "DISCONNECTED");
+    cr_assert_not_null(strstr(r.advice, "127.0.0.1:1"), "%s", r.advice);
+    s->settings.network.probe[0] = '\0';
+    fire(&s->connector.timer_5sec);
+    cr_assert_str_eq(network_state(), "CONNECTED");
+}
+
 Test(supervisor, two_reconnects_at_once_make_two_rounds, .init = a_supervisor, .fini = clean_up,
      .timeout = 10)
 {

@@ -1,0 +1,57 @@
+#include "base/err.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+Test(err, has_a_name_and_a_sentence_for_each_code, .timeout = 5)
+{
+    for (int e = ERR_OK; e <= ERR_SYSTEM; e++) {
+        const char *text = err_text((enum err)e);
+
+        cr_assert_eq(strncmp(err_name((enum err)e), "ERR_", 4), 0);
+        cr_assert_gt(strlen(text), 1u);
+        cr_assert_neq(text[strlen(text) - 1], '.', "it stands after a colon");
+        for (int other = ERR_OK; other < e; other++)
+            cr_assert_str_neq(text, err_text((enum err)other));
+    }
+    cr_assert_str_eq(err_name(ERR_NO_SPACE), "ERR_NO_SPACE");
+    cr_assert_str_eq(err_text(ERR_NO_SPACE), "no space left on the disk");
+}
+
+Test(err, answers_for_codes_that_do_not_exist, .timeout = 5)
+{
+    cr_assert_not_null(err_text((enum err)(ERR_SYSTEM + 1)));
+    cr_assert_not_null(err_name((enum err)(ERR_SYSTEM + 1)));
+    cr_assert_not_null(err_text((enum err) - 1));
+}
+
+Test(err, is_made_from_errno, .timeout = 5)
+{
+    static const struct {
+        int error_number;
+        enum err e;
+    } table[] = {
+        {0, ERR_OK},
+        {ENOENT, ERR_NOT_FOUND},
+        {EACCES, ERR_DENIED},
+        {ENOSPC, ERR_NO_SPACE},
+        {EDQUOT, ERR_QUOTA},
+        {EROFS, ERR_READ_ONLY},
+        {EMFILE, ERR_DESCRIPTORS},
+        {EAGAIN, ERR_AGAIN},
+        {EADDRINUSE, ERR_BUSY},
+        {EADDRNOTAVAIL, ERR_ADDRESS},
+        {ECONNRESET, ERR_RESET},
+        {ECONNREFUSED, ERR_REFUSED},
+        {ENETUNREACH, ERR_UNREACHABLE},
+        {EPIPE, ERR_CLOSED},
+        {ETIMEDOUT, ERR_TIMEOUT},
+        {EXDEV, ERR_SYSTEM},
+        {99999, ERR_SYSTEM},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        cr_assert_eq(err_from_errno(table[i].error_number), table[i].e, "%s",
+                     strerror(table[i].error_number));
+}

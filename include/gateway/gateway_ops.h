@@ -27,7 +27,7 @@ enum { TRANSFER_ERROR_SIZE = 128, TRANSFER_ID_MAX = 99999999 };
  * call at a time. */
 struct gateway_transfer {
     struct request request; /* first: the way back of a call that was ERR_PENDING */
-    /* the question; strings stay the caller's and unchanged while a call is under way */
+    /* the question; a gateway reads the strings during the call only */
     const char *proto;
     char host[ADDRESS_TEXT_SIZE]; /* the address dialled, or the source address of one accepted */
     const char *idurl;            /* the other side's, escaped; "" if unknown */

@@ -41,6 +41,7 @@ struct route {
     struct contact contact;
     unsigned address_count, address_next; /* transport's own from here on */
     struct address addresses[ROUTE_ADDRESSES_MAX];
+    uint64_t session;
     bool was_rerouted;
 };
 
@@ -72,6 +73,7 @@ struct host_request {
     bool answer;
     uint64_t session;        /* connect_to */
     char error[REASON_SIZE]; /* a sentence, if result is not ERR_OK */
+    unsigned at;             /* transport's own */
     void *cookie;
 };
 

@@ -19,6 +19,10 @@ struct tcp_interface_config {
     struct event_sink *events;
     struct inbox *inbox;
     struct committer *committer;
+    /* Any thread: an outgoing connect succeeded (network_connector's connection-done). May be NULL.
+     */
+    void (*connection_done)(void *ctx);
+    void *connection_done_ctx;
 };
 
 enum err tcp_interface_open(struct tcp_interface **out, const struct tcp_interface_config *config);

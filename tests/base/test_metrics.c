@@ -4,11 +4,15 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { THREADS = 8, TIMES = 20000 };
+enum { THREADS = 4, TIMES = 200000 };
+
+/* All count at the same time, or lost counts would not show. */
+static pthread_barrier_t start;
 
 static void *count(void *arg)
 {
     (void)arg;
+    pthread_barrier_wait(&start);
     for (unsigned i = 0; i < TIMES; i++) {
         metrics_add(METRIC_BYTES_RECEIVED, 3);
         metrics_add(METRIC_FILES_SENT, 1);
@@ -22,8 +26,10 @@ Test(metrics, sum_what_all_threads_counted, .timeout = 30)
     uint64_t last = 0;
 
     metrics_add(METRIC_FILES_SENT, 5);
+    pthread_barrier_init(&start, NULL, THREADS + 1);
     for (unsigned i = 0; i < THREADS; i++)
         cr_assert_eq(pthread_create(&threads[i], NULL, count, NULL), 0);
+    pthread_barrier_wait(&start);
     for (unsigned i = 0; i < 1000; i++) { /* read while they count: it only grows */
         uint64_t now = metrics_sum(METRIC_BYTES_RECEIVED);
 

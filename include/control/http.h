@@ -1,0 +1,46 @@
+/* The HTTP end of the control socket: libmicrohttpd in external epoll mode, turned by a loop, on a
+ * Unix socket of our own. Knows POST /RPC2 with XML and nothing of what stands in it. Everything
+ * here belongs to the loop's thread, but for open and close, which run when that thread does not.
+ *
+ * A call may be answered at once or later; in between its connection is suspended. */
+#ifndef CONTROL_HTTP_H
+#define CONTROL_HTTP_H
+
+#include "base/err.h"
+#include "loop/loop.h"
+
+#include <stddef.h>
+
+struct http;
+struct http_call;
+
+enum {
+    HTTP_BODY_LIMIT = 1 << 20,
+    HTTP_CONNECTIONS_MAX = 256,
+    HTTP_IDLE_TIMEOUT_S = 120,
+};
+
+/* A whole request. `body` is valid during the call; `call` until it is answered or gone. */
+typedef void http_called_fn(void *ctx, struct http_call *call, const char *body, size_t length);
+
+/* Opens the socket with mode 0600, making its folder (0700) where missing. A socket that nobody
+ * answers at is replaced; ERR_BUSY if somebody does; ERR_EXISTS for a path that is no socket.
+ * `problem` gets a sentence that names the path, the reason and what to do. */
+enum err http_open(struct http **out, struct loop *loop, const char *socket_path,
+                   http_called_fn *called, void *ctx, char *problem, size_t problem_room);
+/* After http_stop. Removes the socket's file, if it is still the one that was made. */
+void http_close(struct http **http);
+
+enum err http_start(struct http *http);
+/* Every call must have been answered. What is answered goes out as far as the sockets take it. */
+void http_stop(struct http *http);
+
+/* The client's end closed before the answer: `gone` is told, and the call is no more. Not called
+ * once the call is answered. Without a `gone` nobody is told and the call stays. */
+typedef void http_gone_fn(void *ctx);
+void http_call_watch(struct http_call *call, http_gone_fn *gone, void *ctx);
+
+/* Takes over `body` (malloc). NULL: no memory was left for it, the client gets status 500. */
+void http_answer(struct http_call *call, char *body, size_t length);
+
+#endif

@@ -1,0 +1,170 @@
+/* One TCP session, as the machine tcp_connection. Owner: one worker, for life.
+ *
+ *                    incoming                      outgoing
+ *                        \      AT_STARTUP         /          a socket, nothing said yet
+ *                  connection-made         connection-made
+ *                          v                     v
+ *                      SERVER?                CLIENT?
+ *         waits for the peer's hello         has sent its hello, waits for the wazap
+ *                          |   data-received     |
+ *                          +------> CONNECTED <--+            files go both ways
+ *     timer-10sec, disconnect,          | disconnect
+ *     not the frame expected            v
+ *                          +------> DISCONNECT                what is queued goes out, what comes
+ * is | connection-lost     thrown away, until the peer's end of file connection-lost, in any state
+ * ->CLOSED                  freed by the worker after the turn
+ */
+#ifndef TCP_TCP_CONNECTION_H
+#define TCP_TCP_CONNECTION_H
+
+#include "base/address.h"
+#include "engine/automat.h"
+#include "gateway/transport_ops.h"
+#include "loop/loop.h"
+#include "tcp/tcp_stream.h"
+#include "tcp/tcp_writer.h"
+#include "wire/frame.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+/* Enum name, printed name. */
+#define TCP_CONNECTION_STATES(X)   \
+    X(ST_AT_STARTUP, "AT_STARTUP") \
+    X(ST_CLIENT, "CLIENT?")        \
+    X(ST_SERVER, "SERVER?")        \
+    X(ST_CONNECTED, "CONNECTED")   \
+    X(ST_DISCONNECT, "DISCONNECT") \
+    X(ST_CLOSED, "CLOSED")
+
+#define TCP_CONNECTION_EVENTS(X)             \
+    X(EV_CONNECTION_MADE, "connection-made") \
+    X(EV_DATA_RECEIVED, "data-received")     \
+    X(EV_SEND_KEEP_ALIVE, "send-keep-alive") \
+    X(EV_TIMER_10SEC, "timer-10sec")         \
+    X(EV_DISCONNECT, "disconnect")           \
+    X(EV_CONNECTION_LOST, "connection-lost")
+
+enum tcp_connection_state {
+#define X(name, text) name,
+    TCP_CONNECTION_STATES(X)
+#undef X
+        ST_COUNT
+};
+enum tcp_connection_event {
+#define X(name, text) name,
+    TCP_CONNECTION_EVENTS(X)
+#undef X
+        EV_COUNT
+};
+
+enum {
+    TCP_FILES_OUT_MAX = 20, /* in flight on a session */
+    TCP_FILES_IN_MAX = 40,  /* one more and the session is dropped */
+    TCP_DROPPED_MAX = 40,   /* ids of files given up whose sender may go on */
+};
+
+struct tcp_connection;
+STAILQ_HEAD(tcp_message_list, message);
+
+/* What a session needs from its worker beyond tcp_home. */
+struct tcp_connection_news {
+    /* Runs again in the next turn. */
+    void (*unfinished)(void *worker, struct tcp_connection *c);
+    /* CLOSED: to be freed after the turn. */
+    void (*closed)(void *worker, struct tcp_connection *c);
+    /* A send whose session never came to life, and whose host has another address: route it on. */
+    void (*route_on)(void *worker, struct send_request *send);
+    void (*connected_out)(void *worker); /* an outgoing connect succeeded: connection-done */
+};
+
+struct tcp_connection {
+    uint32_t magic;
+    struct automat automat;
+    struct tcp_home *home;
+    const struct tcp_connection_news *news;
+    void *worker;
+    uint64_t id;
+    struct address peer; /* dialled, or source */
+    struct watch watch;
+    struct timer timer; /* the handshake's deadline, then the check of files and keep-alive, then
+                           the linger's end */
+    bool is_outgoing;
+    bool is_connecting; /* connect(2) is under way: AT_STARTUP */
+    bool is_single;     /* opened for send_file_single: ends when it has nothing to do */
+    bool is_listed;     /* in the directory */
+    bool is_draining;   /* takes no new files and ends when those under way are through */
+    bool is_verified;   /* `announced` routes */
+    bool is_unfinished; /* in the worker's list for the next turn */
+    bool is_shut;       /* our end of file is out */
+    bool is_ending;     /* told to end: `disconnect` has been fed */
+    bool can_read;      /* not read until EAGAIN since it was ready */
+    bool can_write;
+    bool has_peer_ended; /* end of file or reset was announced: read to the end */
+    char *idurl;         /* of the peer, escaped; NULL: none */
+    char *announced;     /* escaped; NULL: none */
+    char reason[96];     /* why it ends, for log and events */
+    struct frame_decoder decoder;
+    struct tcp_writer writer;
+    struct tcp_incoming_list incoming;
+    struct tcp_outgoing_list outgoing;
+    struct tcp_message_list waiting;  /* send requests whose turn has not come */
+    struct tcp_message_list awaiters; /* connect_to requests */
+    unsigned waiting_count;
+    int32_t next_file_id;
+    int32_t present_file_id; /* of the data frame being read */
+    int32_t *dropped;        /* TCP_DROPPED_MAX ids, allocated with the first */
+    uint8_t dropped_count;
+    uint64_t dropped_ms; /* when the last one was added */
+    uint64_t received_bytes;
+    int64_t opened_us;
+    uint64_t opened_ms, activity_ms;
+    TAILQ_ENTRY(tcp_connection) link; /* all of a worker */
+    STAILQ_ENTRY(tcp_connection) turn_link;
+    STAILQ_ENTRY(tcp_connection) grave_link;
+    UT_hash_handle hh; /* by id, in its worker */
+};
+
+extern const struct automat_kind tcp_connection_kind;
+
+/* All in the worker's thread. */
+
+/* A session over `fd`, accepted: taken over, closed on failure too. Its place in the directory is
+ * the session's from here. */
+enum err tcp_connection_accept(struct tcp_connection **out, struct tcp_home *home,
+                               const struct tcp_connection_news *news, void *worker, uint64_t id,
+                               int fd, const struct address *peer);
+
+/* A session to be: connects without waiting. Whatever comes of it is told later, also a refusal
+ * that is known at once. */
+enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home,
+                             const struct tcp_connection_news *news, void *worker, uint64_t id,
+                             const struct address *peer);
+
+/* After CLOSED, when the turn is over. */
+void tcp_connection_free(struct tcp_connection **c);
+
+/* The next turn of one that said `unfinished`. */
+void tcp_connection_turn(struct tcp_connection *c);
+
+/* Takes the request; its outcome is answered through it. */
+void tcp_connection_send(struct tcp_connection *c, struct send_request *send);
+void tcp_connection_await(struct tcp_connection *c, struct host_request *r);
+
+void tcp_connection_disconnect(struct tcp_connection *c, const char *reason);
+/* Ends as soon as no file is under way. */
+void tcp_connection_drain(struct tcp_connection *c);
+/* Lost at once, without a word: the daemon ends. */
+void tcp_connection_drop(struct tcp_connection *c, const char *reason);
+bool tcp_connection_keep_alive(struct tcp_connection *c);
+
+/* True if a file that `r` describes was there and is cancelled. */
+bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel_request *r);
+bool tcp_connection_cancel_receiving(struct tcp_connection *c, uint32_t transfer_id);
+
+void tcp_connection_describe(const struct tcp_connection *c, struct session_info *out);
+enum tcp_connection_state tcp_connection_state(const struct tcp_connection *c);
+
+#endif

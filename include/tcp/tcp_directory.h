@@ -1,0 +1,59 @@
+/* Who is connected, and which worker has it: the one structure that threads share. One lock, taken
+ * when a session opens, is named or closes and when a send looks for one; never per frame, never
+ * across a system call. Routes by address only: IP and port, as dialled or as announced and
+ * verified. */
+#ifndef TCP_TCP_DIRECTORY_H
+#define TCP_TCP_DIRECTORY_H
+
+#include "base/address.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tcp_directory;
+
+struct tcp_place {
+    uint64_t session; /* never used twice in a run; 0 is none */
+    unsigned worker;
+    bool is_connected;
+};
+
+enum err tcp_directory_open(struct tcp_directory **out, unsigned workers, unsigned session_limit);
+void tcp_directory_close(struct tcp_directory **directory);
+
+/* Any thread, as everything below. */
+void tcp_directory_set_limit(struct tcp_directory *d, unsigned session_limit);
+
+/* What we listen on ourselves. tcp_directory_is_own: true for an address that leads back to us. */
+void tcp_directory_set_own(struct tcp_directory *d, const struct address *own, unsigned count);
+bool tcp_directory_is_own(struct tcp_directory *d, const struct address *address);
+
+/* A place for a session that was accepted, with the worker that has the fewest. ERR_FULL at the
+ * limit. */
+enum err tcp_directory_accept(struct tcp_directory *d, struct tcp_place *out);
+
+/* The session for files to `address`: a CONNECTED one (dialled before announced), else one being
+ * dialled, else a place is reserved with the worker that has the fewest: the worker that is sent
+ * there claims it and dials. So two sends at once start one connect. ERR_FULL at the limit. */
+enum err tcp_directory_find_or_reserve(struct tcp_directory *d, const struct address *address,
+                                       struct tcp_place *out);
+
+/* The worker of a reserved place: takes it, once. False if there is no such reservation (any more).
+ */
+bool tcp_directory_claim(struct tcp_directory *d, uint64_t session);
+
+/* The handshake is done. `announced` (may be NULL) becomes the key of an accepted session; the
+ * caller has verified it. */
+void tcp_directory_connected(struct tcp_directory *d, uint64_t session,
+                             const struct address *announced);
+
+/* No more sends for this session; it keeps its place. */
+void tcp_directory_hide(struct tcp_directory *d, uint64_t session);
+
+/* The session is gone, or its reservation is given back. At ease with one unknown. */
+void tcp_directory_leave(struct tcp_directory *d, uint64_t session);
+
+unsigned tcp_directory_count(struct tcp_directory *d);
+
+#endif

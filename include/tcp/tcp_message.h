@@ -1,0 +1,46 @@
+/* Everything that crosses threads inside tcp, besides the requests of transport_ops, which travel
+ * as they are. Each is given away by posting it. */
+#ifndef TCP_TCP_MESSAGE_H
+#define TCP_TCP_MESSAGE_H
+
+#include "base/address.h"
+#include "loop/mailbox.h"
+#include "settings/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* acceptor -> worker: a new socket and its place in the directory. malloc; the worker frees it. */
+struct tcp_accepted {
+    struct message message;
+    int fd;
+    uint64_t session;
+    struct address peer;
+};
+
+/* node -> worker: new settings, and whether to serve (take sessions and sends). malloc; the worker
+ * frees it. */
+struct tcp_serve {
+    struct message message;
+    struct settings settings;
+    bool is_serving;
+};
+
+/* node -> worker -> node: end every session. Files under way may finish for `grace_ms`. */
+struct tcp_stop {
+    struct request request;
+    uint64_t grace_ms;
+    bool is_final; /* the daemon ends: sessions go at once and without a word */
+    void *node;
+};
+
+/* node -> acceptor -> node: close the listening sockets there are, then listen on `fds` (their
+ * ownership goes along). */
+struct tcp_listen {
+    struct request request;
+    unsigned count;
+    int fds[SETTINGS_LISTEN_MAX + 2];
+    void *node;
+};
+
+#endif

@@ -1,0 +1,186 @@
+/* One file on its way through a session, in or out: what it is, how far it got, and its way through
+ * gateway, store and result. Knows no socket. Owner: the worker; a stream may outlive its session
+ * (a file whose last byte has come is committed and reported all the same).
+ *
+ * Each stream does one thing at a time, so at most one of its requests is under way:
+ *
+ *   incoming   REGISTERING -> OPEN -> COMMITTING -> REPORTING -> MARKING -> gone
+ *              (bytes are taken in REGISTERING and OPEN; a failure goes by DISCARDING instead of
+ *              COMMITTING, and is not marked in the journal)
+ *   outgoing   REGISTERING -> SENDING -> OK_AWAITED -> REPORTING -> gone
+ */
+#ifndef TCP_TCP_STREAM_H
+#define TCP_TCP_STREAM_H
+
+#include "base/address.h"
+#include "base/err.h"
+#include "gateway/event.h"
+#include "gateway/gateway.h"
+#include "gateway/transport_ops.h"
+#include "loop/loop.h"
+#include "settings/settings.h"
+#include "store/committer.h"
+#include "store/inbox.h"
+#include "store/outbox.h"
+#include "tcp/tcp_directory.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct tcp_incoming;
+struct tcp_outgoing;
+
+/* The streams attached to a session; the session's. A stream takes itself out when it leaves. */
+struct tcp_incoming_list {
+    TAILQ_HEAD(, tcp_incoming) head;
+    unsigned count;
+};
+struct tcp_outgoing_list {
+    TAILQ_HEAD(, tcp_outgoing) head;
+    unsigned count;
+};
+
+/* What the sessions and streams of one worker share. The worker's. */
+struct tcp_home {
+    struct loop *loop;
+    unsigned worker;
+    bool is_serving; /* takes new sessions and sends */
+    struct settings settings;
+    struct tcp_directory *directory;
+    struct gateway *gateway;
+    struct event_sink *events;
+    struct inbox *inbox;
+    struct committer *committer;
+    struct transfer_ids ids;
+    struct commit_request more_ids;
+    bool is_asking_ids;
+    unsigned streams; /* alive, with or without a session */
+    uint8_t *scratch; /* room for one turn of reading, or of writing; nothing stays in it */
+    size_t scratch_size;
+};
+
+/* News from a stream to its session, given at creation, in the worker's thread. All but `sendable`
+ * are the last that the session hears of that stream: it has left already. */
+struct tcp_stream_news {
+    /* The file is committed: tell the peer. */
+    void (*committed)(void *session, int32_t file_id);
+    /* An incoming file was given up by our side (disk): tell the peer. */
+    void (*refused)(void *session, int32_t file_id, const char *reason);
+    /* The gateway could not be asked: the session that brings the file is to be closed. */
+    void (*gateway_lost)(void *session, int32_t file_id, const char *reason);
+    /* Registered, or free to go without: its frames can be sent. */
+    void (*sendable)(void *session);
+    /* An outgoing file's registration failed. */
+    void (*unsendable)(void *session);
+};
+
+enum tcp_incoming_phase {
+    INCOMING_REGISTERING,
+    INCOMING_OPEN,
+    INCOMING_COMMITTING,
+    INCOMING_DISCARDING,
+    INCOMING_REPORTING,
+    INCOMING_MARKING,
+};
+
+struct tcp_incoming {
+    uint32_t magic;
+    enum tcp_incoming_phase phase;
+    TAILQ_ENTRY(tcp_incoming) link;
+    struct tcp_incoming_list *list; /* NULL: not in a session any more */
+    struct tcp_home *home;
+    const struct tcp_stream_news *news;
+    void *session;
+    int32_t file_id;
+    uint32_t size_bytes;
+    bool is_whole; /* the last byte has come: it can fail no more by what the peer does */
+    bool is_failed;
+    int64_t started_us;
+    uint64_t progress_ms;                   /* when progress was told last */
+    uint64_t window_start_ms, window_bytes; /* for the stall limit */
+    struct inbox_file file;
+    struct gateway_transfer transfer;
+    struct commit_request commit;
+    char *idurl; /* escaped copy: the stream may outlive its session */
+    char path[INBOX_PATH_SIZE];
+};
+
+/* What a stream must know of its session. */
+struct tcp_peer {
+    uint64_t session;
+    struct address address;
+    const char *idurl; /* escaped, "" if unknown */
+};
+
+/* Starts an incoming file at its first frame: chooses its name, makes the partial file, registers
+ * it and puts it into `list`. ERR_NO_MEMORY: nothing was begun. Whatever else goes wrong is told by
+ * `news`, perhaps before this returns: look it up by its id then. */
+enum err tcp_incoming_new(struct tcp_home *home, const struct tcp_peer *peer,
+                          const struct tcp_stream_news *news, void *session,
+                          struct tcp_incoming_list *list, int32_t file_id, uint32_t size_bytes);
+
+/* Appends what came. ERR_TOO_LARGE: more than announced; others from the disk. On an error the
+ * caller fails the file. When the last byte is written the file goes to the committer. */
+enum err tcp_incoming_write(struct tcp_incoming *in, const void *bytes, size_t length);
+
+/* True while the peer may still send bytes of it. */
+bool tcp_incoming_is_receiving(const struct tcp_incoming *in);
+
+/* The peer or our side gives the file up; the stream leaves its session and goes its own way out.
+ * Only while receiving. */
+void tcp_incoming_fail(struct tcp_incoming *in, const char *reason);
+
+/* The session goes, the file stays: for one whose last byte has come. */
+void tcp_incoming_detach(struct tcp_incoming *in);
+
+enum tcp_outgoing_phase {
+    OUTGOING_REGISTERING,
+    OUTGOING_SENDING,
+    OUTGOING_OK_AWAITED,
+    OUTGOING_REPORTING,
+};
+
+struct tcp_outgoing {
+    uint32_t magic;
+    enum tcp_outgoing_phase phase;
+    TAILQ_ENTRY(tcp_outgoing) link;
+    struct tcp_outgoing_list *list; /* NULL: not in a session any more */
+    struct tcp_home *home;
+    const struct tcp_stream_news *news;
+    void *session;
+    int32_t file_id;
+    bool is_begun; /* a frame of it went out: a failure is told to the peer */
+    bool is_failed;
+    int64_t started_us;
+    uint64_t progress_ms;
+    uint64_t whole_ms; /* when the last byte was handed over */
+    uint64_t offset;   /* bytes in frames begun */
+    struct outbox_file file;
+    struct gateway_transfer transfer;
+    struct send_request *send; /* NULL once answered */
+    char *idurl;
+};
+
+/* Opens the file, registers it and puts it into `list`. Takes `send` over, which is answered in any
+ * case: at once, with the reason, if the file cannot be sent. */
+void tcp_outgoing_new(struct tcp_home *home, const struct tcp_peer *peer,
+                      const struct tcp_stream_news *news, void *session,
+                      struct tcp_outgoing_list *list, int32_t file_id, struct send_request *send);
+
+/* `bytes` more of it are in a frame. */
+void tcp_outgoing_sent(struct tcp_outgoing *out, uint32_t bytes);
+
+/* The end, either way. The stream leaves its session. An outgoing file that fails while one of its
+ * frames is half out has its descriptor taken by the writer before. */
+void tcp_outgoing_finish(struct tcp_outgoing *out);
+void tcp_outgoing_fail(struct tcp_outgoing *out, const char *reason);
+
+/* Any thread. A send that never became a stream: the gateway is told and the request answered. */
+void tcp_send_fail(struct gateway *gateway, struct send_request *send, const char *host,
+                   const char *reason);
+
+/* The next transfer id of ours; 0 if the journal could not reserve any more. */
+uint32_t tcp_home_next_id(struct tcp_home *home);
+
+#endif

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# scripts/test.sh: installs what is missing, builds everything and tests it; some minutes.
+# scripts/test.sh --all: also what takes longer (system tests under both sanitizers).
+# Every step runs, whatever the ones before said; the exit code is 0 only if all of them passed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+case ${1-} in
+'') sanitized=(-LE system) ;;
+--all) sanitized=() ;;
+*) echo "usage: scripts/test.sh [--all]" >&2; exit 2 ;;
+esac
+jobs=${JOBS:-$(nproc)}
+export JOBS=$jobs CTEST_OUTPUT_ON_FAILURE=1
+table=
+failures=0
+
+# step NAME COMMAND...: runs it, remembers result and time.
+step()
+{
+    local name=$1 start=$SECONDS result=ok
+    shift
+    printf '\n== %s: %s\n' "$name" "$*"
+    "$@" </dev/null || { result=FAILED; failures=$((failures + 1)); }
+    table+=$(printf '%-34s %-6s %4d s' "$name" "$result" $((SECONDS - start)))$'\n'
+    [ "$result" = ok ]
+}
+
+# ctest of a preset; its log is what the count is made of.
+run_tests()
+{
+    local preset=$1
+    shift
+    ctest --preset "$preset" -j "$jobs" "$@"
+}
+
+step "dependencies" scripts/deps.sh test || { echo "$table"; exit 1; }
+rm -f build/*/Testing/Temporary/LastTest.log
+step "format" scripts/format.sh --check
+step "layers" scripts/layers.sh
+step "layers: planted violations" scripts/layers.sh --self-test
+step "build release (gcc)" scripts/build.sh release && step "test release" run_tests release
+step "build clang" scripts/build.sh clang && step "clang-tidy" scripts/tidy.sh
+step "build debug" scripts/build.sh debug && step "test debug" run_tests debug -LE system
+step "build asan" scripts/build.sh asan && step "test asan" run_tests asan "${sanitized[@]}"
+step "build tsan" scripts/build.sh tsan && step "test tsan" run_tests tsan "${sanitized[@]}"
+
+shopt -s nullglob
+logs=(build/{release,debug,asan,tsan}/Testing/Temporary/LastTest.log)
+read -r passed failed < <(awk -f scripts/count_tests.awk "${logs[@]:-/dev/null}")
+# The sum over all presets, in ctest's words; a step that failed without a test failing counts too.
+[ "$failures" -eq 0 ] || [ "$failed" -gt 0 ] || failed=$failures
+total=$((passed + failed))
+[ "$total" -gt 0 ] || { echo "no test ran"; failures=1; }
+printf '\n%s\n' "$table"
+echo "$((total > 0 ? passed * 100 / total : 0))% tests passed, $failed tests failed out of $total"
+printf 'Total Test time (real) = %d sec\n' "$SECONDS"
+echo "$passed passed, $failed failed"
+[ "$failures" -eq 0 ]

@@ -1,0 +1,244 @@
+/* One thread, one loop, everything in it: the HTTP server, the ring of events, the table of sends,
+ * the calls that wait. So there is no lock here.
+ *
+ * The end has two steps, because requests of ours may still be with the supervisor and the
+ * transports when the thread ends. control_stop answers everybody who waits, closes HTTP and ends
+ * the thread; the mailbox stays open. The rooms below answer what they have while they stop, and
+ * control_close delivers those answers to a control that has nobody to tell. */
+#include "control/control_priv.h"
+
+#include "base/clock.h"
+#include "base/contract.h"
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAILBOX_LIMIT = 8192, EXPIRY_MS = 10000 };
+
+void control_fault(struct http_call *call, enum fault code, const char *format, ...)
+{
+    char *sentence = NULL, *document = NULL;
+    size_t length = 0;
+    va_list list;
+
+    va_start(list, format);
+    if (vasprintf(&sentence, format, list) < 0)
+        sentence = NULL;
+    va_end(list);
+    if (sentence == NULL || rpc_fault_write(&document, &length, (int)code, sentence) != ERR_OK)
+        document = NULL;
+    free(sentence);
+    http_answer(call, document, length);
+}
+
+void control_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value)
+{
+    char *document = NULL;
+    size_t length = 0;
+    bool is_made = !env->fault_occurred && rpc_answer_write(&document, &length, value) == ERR_OK;
+
+    if (!is_made)
+        log_error("an answer for the control socket could not be made: %s",
+                  env->fault_occurred ? env->fault_string : "it is no valid XML");
+    rpc_release(&value);
+    xmlrpc_env_clean(env);
+    if (is_made)
+        http_answer(call, document, length);
+    else
+        control_fault(call, FAULT_INTERNAL,
+                      "the daemon could not make the answer: see its log, and ask for less");
+}
+
+static void asked_gone(void *ctx)
+{
+    struct asked *asked = ctx;
+
+    asked->call = NULL;
+}
+
+void asked_begin(struct asked *asked, struct control *control, struct http_call *call)
+{
+    asked->control = control;
+    asked->call = call;
+    http_call_watch(call, asked_gone, asked);
+    LIST_INSERT_HEAD(&control->asked, asked, link);
+    control->away++;
+}
+
+void asked_end(struct asked *asked)
+{
+    LIST_REMOVE(asked, link);
+    asked->control->away--;
+}
+
+static const struct control_method *find_method(const char *name)
+{
+    for (const struct control_method *m = control_methods; m->name != NULL; m++)
+        if (strcmp(m->name, name) == 0)
+            return m;
+    return NULL;
+}
+
+static void called(void *ctx, struct http_call *call, const char *body, size_t length)
+{
+    struct control *control = ctx;
+    char problem[RPC_REASON_SIZE];
+    const struct control_method *method;
+    struct rpc_call question;
+    struct rpc_args args;
+
+    if (rpc_call_parse(&question, body, length, problem) != ERR_OK) {
+        control_fault(call, FAULT_NOT_XMLRPC, "%s", problem);
+        return;
+    }
+    method = find_method(question.method);
+    if (control->is_stopping) {
+        control_fault(call, FAULT_STOPPING, "the daemon is stopping");
+    } else if (method == NULL) {
+        control_fault(call, FAULT_NO_METHOD,
+                      "there is no method '%.100s': system.listMethods names them",
+                      question.method);
+    } else {
+        rpc_args_init(&args, question.params);
+        method->run(control, call, &args);
+    }
+    rpc_call_fini(&question);
+}
+
+static void take_event(struct message *m, void *owner)
+{
+    struct control *control = owner;
+    struct event *e = (struct event *)(void *)m;
+
+    event_ring_add(control->ring, e, event_sink_take_lost(control->config.events));
+    control->has_news = true;
+}
+
+static void expire(struct timer *timer, void *ctx)
+{
+    struct control *control = ctx;
+
+    sends_expire(control->sends, loop_now_ms(control->loop));
+    loop_set_timer(control->loop, timer, EXPIRY_MS);
+}
+
+static void started(void *owner)
+{
+    struct control *control = owner;
+    enum err e = http_start(control->http);
+
+    if (e != ERR_OK)
+        log_error("the control socket %s cannot be served: %s; restart the daemon",
+                  control->config.settings.control.socket, err_text(e));
+    else
+        log_info("control socket %s is open", control->config.settings.control.socket);
+    loop_set_timer(control->loop, &control->expiry, EXPIRY_MS);
+}
+
+static void after_turn(void *owner)
+{
+    struct control *control = owner;
+
+    if (!control->has_news)
+        return;
+    control->has_news = false;
+    control_waiters_look(control);
+}
+
+/* Whoever waits for an outcome that is known by now gets it, the others hear that we stop. */
+static void ended(void *owner)
+{
+    struct control *control = owner;
+    struct asked *asked;
+
+    control->is_stopping = true;
+    control_waiters_look(control);
+    control_waiters_end(control);
+    LIST_FOREACH (asked, &control->asked, link) {
+        if (asked->call == NULL)
+            continue;
+        control_fault(asked->call, FAULT_STOPPING,
+                      "the daemon stopped before the answer was there: look again when it is back");
+        asked->call = NULL;
+    }
+    http_stop(control->http);
+    loop_cancel_timer(control->loop, &control->expiry);
+}
+
+enum err control_open(struct control **out, const struct control_config *config, char *problem,
+                      size_t problem_room)
+{
+    struct control *control = calloc(1, sizeof *control);
+    enum err e = ERR_NO_MEMORY;
+
+    snprintf(problem, problem_room, "the control socket cannot be opened: %s",
+             err_text(ERR_NO_MEMORY));
+    if (control == NULL)
+        return ERR_NO_MEMORY;
+    rpc_library_init();
+    control->config = *config;
+    LIST_INIT(&control->asked);
+    LIST_INIT(&control->waiters);
+    control->expiry = (struct timer){.fire = expire, .ctx = control};
+    if ((e = loop_open(&control->loop, &(struct loop_config){.name = "control",
+                                                             .mailbox_limit = MAILBOX_LIMIT,
+                                                             .owner = control,
+                                                             .started = started,
+                                                             .after_turn = after_turn,
+                                                             .ended = ended})) != ERR_OK)
+        goto fail;
+    if ((e = event_ring_open(&control->ring, config->settings.control.events_kept)) != ERR_OK)
+        goto fail;
+    if ((e = sends_open(&control->sends)) != ERR_OK)
+        goto fail;
+    if ((e = http_open(&control->http, control->loop, config->settings.control.socket, called,
+                       control, problem, problem_room)) != ERR_OK)
+        goto fail;
+    event_sink_connect(config->events, loop_mailbox(control->loop), take_event);
+    problem[0] = '\0';
+    *out = control;
+    return ERR_OK;
+fail:
+    http_close(&control->http);
+    sends_close(&control->sends);
+    event_ring_close(&control->ring);
+    loop_close(&control->loop);
+    rpc_library_fini();
+    free(control);
+    return e;
+}
+
+enum err control_start(struct control *control)
+{
+    return loop_start(control->loop);
+}
+
+void control_stop(struct control *control)
+{
+    loop_stop(control->loop);
+}
+
+void control_close(struct control **control)
+{
+    struct control *c = *control;
+
+    if (c == NULL)
+        return;
+    c->is_stopping = true;
+    /* The others have ended: nobody emits any more, and every request is back or in the mailbox. */
+    event_sink_connect(c->config.events, NULL, NULL);
+    while (mailbox_drain(loop_mailbox(c->loop)) > 0)
+        ;
+    CONTRACT(c->away == 0);
+    http_close(&c->http);
+    sends_close(&c->sends);
+    event_ring_close(&c->ring);
+    loop_close(&c->loop);
+    rpc_library_fini();
+    free(c);
+    *control = NULL;
+}

@@ -1,0 +1,209 @@
+/* The table of methods, and the few that the control thread answers by itself. */
+#include "control/control_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct received_list {
+    struct control *control;
+    xmlrpc_env env;
+    xmlrpc_value *items;
+};
+
+static void add_received(void *ctx, const struct inbox_record *record, bool is_reported)
+{
+    struct received_list *list = ctx;
+    char path[INBOX_PATH_SIZE], peer[ADDRESS_TEXT_SIZE];
+    xmlrpc_value *value = rpc_struct(&list->env);
+
+    inbox_final_path(list->control->config.inbox, record->name, path);
+    rpc_put_integer(&list->env, value, "transfer_id", record->transfer_id);
+    rpc_put_text(&list->env, value, "idurl", record->idurl);
+    rpc_put_text(&list->env, value, "host", address_text(peer, &record->peer));
+    rpc_put_integer(&list->env, value, "size", (int64_t)record->size_bytes);
+    rpc_put_integer(&list->env, value, "started_us", record->started_us);
+    rpc_put_integer(&list->env, value, "committed_us", record->committed_us);
+    rpc_put(&list->env, value, "path", rpc_path(&list->env, path));
+    rpc_put_bool(&list->env, value, "is_reported", is_reported);
+    rpc_add(&list->env, list->items, value);
+}
+
+static void call_received(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    struct received_list list = {.control = control};
+    int64_t since_us = 0, offset = 0, limit = CONTROL_PAGE_MAX;
+    enum err e;
+
+    rpc_args_integer(args, "since_us", false, 0, INT64_MAX, &since_us);
+    rpc_args_integer(args, "offset", false, 0, INT32_MAX, &offset);
+    rpc_args_integer(args, "limit", false, 1, CONTROL_PAGE_MAX, &limit);
+    if (!rpc_args_end(args)) {
+        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        return;
+    }
+    xmlrpc_env_init(&list.env);
+    list.items = rpc_array(&list.env);
+    e = inbox_each_received(control->config.inbox, since_us, (size_t)offset, (size_t)limit,
+                            add_received, &list);
+    if (e == ERR_OK) {
+        control_answer(call, &list.env, list.items);
+        return;
+    }
+    rpc_release(&list.items);
+    xmlrpc_env_clean(&list.env);
+    control_fault(call, FAULT_FAILED, "the journal of the inbox cannot be read: %s", err_text(e));
+}
+
+/* Every machine's diagram, or that of `name`; NULL without memory or without such a machine. */
+static char *automata_text(const struct control *control, const char *name)
+{
+    char *text = NULL;
+    size_t length = 0, printed = 0;
+    FILE *out = open_memstream(&text, &length);
+
+    if (out == NULL)
+        return NULL;
+    for (size_t i = 0; i < control->config.automat_count; i++) {
+        const struct automat_kind *kind = control->config.automata[i];
+
+        if (name[0] != '\0' && strcmp(name, kind->name) != 0)
+            continue;
+        automat_print_dot(kind, out);
+        printed++;
+    }
+    if (fclose(out) == 0 && printed > 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static void no_automat(struct control *control, struct http_call *call, const char *name)
+{
+    char known[RPC_REASON_SIZE] = "";
+    size_t end = 0;
+
+    for (size_t i = 0; i < control->config.automat_count && end < sizeof known - 1; i++)
+        end += (size_t)snprintf(known + end, sizeof known - end, "%s%s", i == 0 ? "" : ", ",
+                                control->config.automata[i]->name);
+    control_fault(call, FAULT_NOT_FOUND, "there is no automat '%.100s': there are %s", name, known);
+}
+
+static void call_automata(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    char *name = NULL, *text;
+    const char *wanted;
+    xmlrpc_env env;
+
+    rpc_args_text(args, "name", false, &name);
+    wanted = name == NULL ? "" : name;
+    if (!rpc_args_end(args)) {
+        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+    } else if ((text = automata_text(control, wanted)) == NULL) {
+        no_automat(control, call, wanted);
+    } else {
+        xmlrpc_env_init(&env);
+        control_answer(call, &env, rpc_text(&env, text));
+        free(text);
+    }
+    free(name);
+}
+
+static void call_list_methods(struct control *control, struct http_call *call,
+                              struct rpc_args *args)
+{
+    xmlrpc_value *array;
+    xmlrpc_env env;
+
+    (void)control;
+    if (!rpc_args_end(args)) {
+        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        return;
+    }
+    xmlrpc_env_init(&env);
+    array = rpc_array(&env);
+    for (const struct control_method *m = control_methods; m->name != NULL; m++)
+        rpc_add(&env, array, rpc_text(&env, m->name));
+    control_answer(call, &env, array);
+}
+
+static void call_method_help(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    const struct control_method *m = control_methods;
+    char *name = NULL, help[RPC_REASON_SIZE * 4];
+    xmlrpc_env env;
+
+    (void)control;
+    rpc_args_text(args, "name", true, &name);
+    if (!rpc_args_end(args)) {
+        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        free(name);
+        return;
+    }
+    while (m->name != NULL && strcmp(m->name, name) != 0)
+        m++;
+    if (m->name == NULL) {
+        control_fault(call, FAULT_NOT_FOUND,
+                      "there is no method '%.100s': system.listMethods names them", name);
+    } else {
+        snprintf(help, sizeof help, "%s(%s): %s", m->name, m->parameters, m->help);
+        xmlrpc_env_init(&env);
+        control_answer(call, &env, rpc_text(&env, help));
+    }
+    free(name);
+}
+
+const struct control_method control_methods[] = {
+    {"status", "", "How the node is: network, transports, counters, settings in force.",
+     call_status},
+    {"services", "", "Each service, its state, and why it is not ON.", call_services},
+    {"list_sessions", "offset=0, limit=200", "A page of sessions in order: {sessions, total}.",
+     call_list_sessions},
+    {"list_streams", "offset=0, limit=200, ids=nil",
+     "A page of files on their way: {streams, total}; with ids only those of these requests.",
+     call_list_streams},
+    {"send_file", "remote_idurl, filename, host, description=nil",
+     "Queues a file (absolute path of the daemon's machine) for a contact or an array of contacts; "
+     "answers the request's id at once.",
+     call_send_file},
+    {"send_file_single", "remote_idurl, filename, host, description=nil",
+     "As send_file, on a session that is closed after the file if it was opened for it.",
+     call_send_file_single},
+    {"send_wait", "ids, timeout_ms=60000",
+     "Waits until one of these requests is decided, or for the time; answers all of them: id, "
+     "is_done, status, error, bytes, size, transfer_id, seconds.",
+     call_send_wait},
+    {"cancel_send", "id", "Cancels the send of this request; true if it was still possible.",
+     call_cancel_send},
+    {"connect_to", "host", "Opens a session, or finds it open: {answer, session}.",
+     call_connect_to},
+    {"disconnect_from", "host", "Ends the sessions with a contact; true if there was one.",
+     call_disconnect_from},
+    {"send_keep_alive", "host", "Sends a wazap to a contact; true if one went out.",
+     call_send_keep_alive},
+    {"cancel_file_sending", "transfer_id", "Cancels a file going out; true if it was found.",
+     call_cancel_file_sending},
+    {"cancel_file_receiving", "transfer_id", "Refuses the rest of a file coming in.",
+     call_cancel_file_receiving},
+    {"cancel_outbox_file", "host, filename",
+     "Cancels the sends of this file to this contact; true if there was one.",
+     call_cancel_outbox_file},
+    {"events", "after=-1, limit=500, timeout_ms=0",
+     "What happened behind number `after`: {events, last, lost}; waits for the first one. -1 "
+     "answers the present number.",
+     call_events},
+    {"received", "since_us=0, offset=0, limit=200",
+     "What the inbox's journal knows of received files, oldest first.", call_received},
+    {"reload", "", "Reads the settings file again; answers what changed and what needs a restart.",
+     call_reload},
+    {"reconnect", "", "Takes the network down and up again.", call_reconnect},
+    {"check_reconnect", "", "Looks whether what is bound still fits the settings.",
+     call_check_reconnect},
+    {"stop", "", "Ends the daemon: files under way may finish for the set time.", call_stop},
+    {"automata", "name=''", "The state machines as Graphviz, from the tables that run.",
+     call_automata},
+    {"settings_dump", "", "The settings in force as a commented file.", call_settings_dump},
+    {"system.listMethods", "", "The names of all methods.", call_list_methods},
+    {"system.methodHelp", "name", "What a method takes and does.", call_method_help},
+    {NULL, NULL, NULL, NULL},
+};

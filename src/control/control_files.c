@@ -1,0 +1,131 @@
+/* send_file, send_file_single, cancel_send, and the way back of a send. */
+#include "control/control_priv.h"
+
+#include "store/outbox.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Our part of a send beside the request itself. */
+struct send {
+    struct contacts_request request; /* first: comes back */
+    struct control *control;
+};
+
+static void send_free(struct send *send)
+{
+    free(send->request.contacts);
+    free(send->request.send.remote_idurl);
+    free(send->request.send.filename);
+    free(send->request.send.description);
+    free(send);
+}
+
+static void send_is_back(struct message *m, void *owner)
+{
+    struct send *send = (struct send *)(void *)m;
+    struct control *control = send->control;
+
+    (void)owner;
+    control->away--;
+    sends_finish(control->sends, &send->request.send, loop_now_ms(control->loop));
+    control->has_news = true;
+    send_free(send);
+}
+
+/* What is wrong with a file is said to whoever asks, before anything is queued. */
+static bool check_file(struct http_call *call, const char *path, uint64_t *size_bytes)
+{
+    char sentence[RPC_REASON_SIZE * 4];
+    struct outbox_file file;
+    enum err e = outbox_open(&file, path);
+
+    if (e != ERR_OK) {
+        outbox_explain(e, path, sentence, sizeof sentence);
+        control_fault(call, FAULT_FILE, "%s", sentence);
+        return false;
+    }
+    *size_bytes = file.size_bytes;
+    outbox_close(&file);
+    return true;
+}
+
+static bool read_send(struct send *send, struct rpc_args *args)
+{
+    struct send_request *r = &send->request.send;
+
+    rpc_args_text(args, "remote_idurl", false, &r->remote_idurl);
+    rpc_args_text(args, "filename", true, &r->filename);
+    rpc_args_contacts(args, "host", &send->request.contacts);
+    rpc_args_text(args, "description", false, &r->description);
+    return rpc_args_end(args);
+}
+
+static void refuse_send(struct http_call *call, enum err e)
+{
+    if (e == ERR_CLOSED)
+        control_fault(call, FAULT_STOPPING, "the daemon is stopping and takes no more files");
+    else
+        control_fault(call, FAULT_FULL,
+                      "the file was not taken: %s; try again when some files are through",
+                      err_text(e));
+}
+
+static bool post_send(struct control *control, struct http_call *call, struct send *send,
+                      uint64_t size_bytes)
+{
+    struct send_request *r = &send->request.send;
+    uint64_t id = sends_begin(control->sends, size_bytes, loop_now_ms(control->loop));
+    xmlrpc_env env;
+    enum err e;
+
+    if (id == 0) {
+        refuse_send(call, ERR_NO_MEMORY);
+        return false;
+    }
+    r->request =
+        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = send_is_back};
+    r->id = id;
+    r->size_bytes = size_bytes;
+    if ((e = supervisor_send(control->config.supervisor, &send->request)) != ERR_OK) {
+        sends_forget(control->sends, id);
+        refuse_send(call, e);
+        return false;
+    }
+    control->away++;
+    xmlrpc_env_init(&env);
+    control_answer(call, &env, rpc_integer(&env, (int64_t)id));
+    return true;
+}
+
+static void begin_send(struct control *control, struct http_call *call, struct rpc_args *args,
+                       bool is_single)
+{
+    struct send *send = calloc(1, sizeof *send);
+    uint64_t size_bytes = 0;
+
+    if (send == NULL) {
+        refuse_send(call, ERR_NO_MEMORY);
+        return;
+    }
+    send->control = control;
+    send->request.send.is_single = is_single;
+    if (!read_send(send, args))
+        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+    else if (sends_under_way(control->sends) >= CONTROL_SENDS_MAX)
+        refuse_send(call, ERR_FULL);
+    else if (check_file(call, send->request.send.filename, &size_bytes) &&
+             post_send(control, call, send, size_bytes))
+        return;
+    send_free(send);
+}
+
+void call_send_file(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    begin_send(control, call, args, false);
+}
+
+void call_send_file_single(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    begin_send(control, call, args, true);
+}

@@ -1,0 +1,208 @@
+/* list_sessions and list_streams: a page over all transports, one after the other. Each is asked
+ * for what is left of the page, and its total moves the offset for the next. */
+#include "control/control_priv.h"
+
+#include <stdlib.h>
+
+struct listing {
+    struct list_request request; /* first: comes back */
+    struct asked asked;
+    bool is_streams;
+    unsigned transport;
+    size_t offset, limit; /* what is left of the page */
+    size_t total;
+    uint64_t *ids; /* streams: of these send requests only; malloc, may be NULL */
+    size_t id_count;
+    xmlrpc_env env;
+    xmlrpc_value *items;
+};
+
+static void listing_is_back(struct message *m, void *owner);
+
+static void put_address(xmlrpc_env *env, xmlrpc_value *to, const char *name,
+                        const struct address *address)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    rpc_put_text(env, to, name, address_text(text, address));
+}
+
+static xmlrpc_value *session_value(xmlrpc_env *env, const struct session_info *s)
+{
+    xmlrpc_value *value = rpc_struct(env);
+
+    rpc_put_integer(env, value, "id", (int64_t)s->id);
+    rpc_put_text(env, value, "proto", s->proto);
+    rpc_put_text(env, value, "state", s->state == NULL ? "" : s->state);
+    put_address(env, value, "host", &s->host);
+    rpc_put_text(env, value, "announced", s->announced);
+    rpc_put_bool(env, value, "is_verified", s->is_verified);
+    rpc_put_bool(env, value, "is_outgoing", s->is_outgoing);
+    rpc_put_integer(env, value, "worker", s->worker);
+    rpc_put_integer(env, value, "files_in", s->files_in);
+    rpc_put_integer(env, value, "files_out", s->files_out);
+    rpc_put_integer(env, value, "files_waiting", s->files_waiting);
+    rpc_put_integer(env, value, "bytes_sent", (int64_t)s->bytes_sent);
+    rpc_put_integer(env, value, "bytes_received", (int64_t)s->bytes_received);
+    rpc_put_integer(env, value, "opened_at_us", s->opened_at_us);
+    rpc_put_integer(env, value, "last_activity_us", s->last_activity_us);
+    rpc_put_text(env, value, "idurl", s->idurl);
+    return value;
+}
+
+static xmlrpc_value *stream_value(xmlrpc_env *env, const struct stream_info *s)
+{
+    xmlrpc_value *value = rpc_struct(env);
+
+    rpc_put_integer(env, value, "transfer_id", s->transfer_id);
+    rpc_put_integer(env, value, "request_id", (int64_t)s->request_id);
+    rpc_put_integer(env, value, "stream_id", s->stream_id);
+    rpc_put_text(env, value, "proto", s->proto);
+    rpc_put_bool(env, value, "is_outgoing", s->is_outgoing);
+    rpc_put_integer(env, value, "session", (int64_t)s->session);
+    put_address(env, value, "host", &s->host);
+    rpc_put_integer(env, value, "bytes", (int64_t)s->current_bytes);
+    rpc_put_integer(env, value, "size", (int64_t)s->total_bytes);
+    rpc_put_integer(env, value, "bytes_per_second", (int64_t)s->bytes_per_second);
+    rpc_put_integer(env, value, "started_at_us", s->started_at_us);
+    rpc_put_text(env, value, "state", s->state == NULL ? "" : s->state);
+    rpc_put_text(env, value, "idurl", s->idurl);
+    rpc_put(env, value, "filename", rpc_path(env, s->filename));
+    return value;
+}
+
+static bool is_wanted(const struct listing *l, const struct stream_info *s)
+{
+    if (l->ids == NULL)
+        return true;
+    for (size_t i = 0; i < l->id_count; i++)
+        if (l->ids[i] == s->request_id)
+            return true;
+    return false;
+}
+
+static void take_items(struct listing *l)
+{
+    const struct list_request *r = &l->request;
+
+    for (size_t i = 0; i < r->count; i++) {
+        if (!l->is_streams)
+            rpc_add(&l->env, l->items, session_value(&l->env, &r->sessions[i]));
+        else if (is_wanted(l, &r->streams[i]))
+            rpc_add(&l->env, l->items, stream_value(&l->env, &r->streams[i]));
+    }
+}
+
+static void listing_free(struct listing *l)
+{
+    rpc_release(&l->items);
+    xmlrpc_env_clean(&l->env);
+    free(l->ids);
+    free(l);
+}
+
+static void listing_answer(struct listing *l)
+{
+    xmlrpc_value *value = rpc_struct(&l->env);
+    struct http_call *call = l->asked.call;
+
+    rpc_put(&l->env, value, l->is_streams ? "streams" : "sessions", l->items);
+    l->items = NULL;
+    rpc_put_integer(&l->env, value, "total", (int64_t)l->total);
+    control_answer(call, &l->env, value);
+    xmlrpc_env_init(&l->env);
+}
+
+static void listing_end(struct listing *l)
+{
+    if (l->asked.call != NULL)
+        listing_answer(l);
+    asked_end(&l->asked);
+    listing_free(l);
+}
+
+static void listing_ask(struct listing *l)
+{
+    struct control *control = l->asked.control;
+    const struct transport_ops *ops = control->config.transports[l->transport];
+    void *self = control->config.transport_selves[l->transport];
+
+    l->request = (struct list_request){.offset = l->offset, .limit = l->limit};
+    l->request.request =
+        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = listing_is_back};
+    if (l->id_count == 1)
+        l->request.send_id = l->ids[0];
+    if (l->is_streams)
+        ops->list_streams(self, &l->request);
+    else
+        ops->list_sessions(self, &l->request);
+}
+
+static size_t minus(size_t from, size_t what)
+{
+    return from > what ? from - what : 0;
+}
+
+static void listing_is_back(struct message *m, void *owner)
+{
+    struct listing *l = (struct listing *)(void *)m;
+    struct control *control = l->asked.control;
+    enum err e = l->request.request.result;
+
+    (void)owner;
+    if (e == ERR_OK) {
+        take_items(l);
+        l->total += l->request.total;
+        l->offset = minus(l->offset, l->request.total);
+        l->limit = minus(l->limit, l->request.count);
+    } else if (!l->env.fault_occurred) {
+        xmlrpc_env_set_fault(&l->env, FAULT_INTERNAL, err_text(e));
+    }
+    list_request_fini(&l->request);
+    /* With the page full the others are still asked for their totals. */
+    if (e == ERR_OK && !control->is_stopping && ++l->transport < control->config.transport_count)
+        listing_ask(l);
+    else
+        listing_end(l);
+}
+
+static void begin_listing(struct control *control, struct http_call *call, struct rpc_args *args,
+                          bool is_streams)
+{
+    struct listing *l = calloc(1, sizeof *l);
+    int64_t offset = 0, limit = CONTROL_PAGE_MAX;
+
+    if (l == NULL) {
+        control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
+        return;
+    }
+    xmlrpc_env_init(&l->env);
+    l->is_streams = is_streams;
+    rpc_args_integer(args, "offset", false, 0, INT32_MAX, &offset);
+    rpc_args_integer(args, "limit", false, 1, CONTROL_PAGE_MAX, &limit);
+    if (is_streams)
+        rpc_args_ids(args, "ids", false, CONTROL_PAGE_MAX, &l->ids, &l->id_count);
+    if (!rpc_args_end(args)) {
+        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        listing_free(l);
+        return;
+    }
+    l->offset = (size_t)offset;
+    l->limit = l->id_count > 1 ? CONTROL_FILTERED_MAX : (size_t)limit;
+    l->items = rpc_array(&l->env);
+    asked_begin(&l->asked, control, call);
+    if (control->config.transport_count == 0)
+        listing_end(l);
+    else
+        listing_ask(l);
+}
+
+void call_list_sessions(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    begin_listing(control, call, args, false);
+}
+
+void call_list_streams(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    begin_listing(control, call, args, true);
+}

@@ -1,0 +1,169 @@
+/* What only the control room shares: the socket, the ring of events, the table of sends, and the
+ * control thread's own struct. Everything here belongs to the control thread. */
+#ifndef CONTROL_PRIV_H
+#define CONTROL_PRIV_H
+
+#include "control/control.h"
+#include "control/http.h"
+#include "control/xmlrpc.h"
+#include "loop/loop.h"
+
+#include <sys/queue.h>
+#include <sys/types.h>
+
+enum {
+    CONTROL_WAIT_MAX_MS = 60000,
+    CONTROL_PAGE_MAX = 200,      /* sessions, streams, received files in an answer */
+    CONTROL_EVENTS_PAGE = 500,   /* events in an answer */
+    CONTROL_IDS_MAX = 1000,      /* requests in one send_wait */
+    CONTROL_FILTERED_MAX = 4096, /* streams looked through for some requests' */
+    CONTROL_SENDS_MAX = 100000,  /* sends that are not decided yet */
+    SENDS_KEPT_MAX = 10000,      /* decided sends */
+    SENDS_KEPT_MS = 600000,
+    SENDS_HANDED_MS = 60000, /* decided and told to somebody who waited */
+};
+
+/* --- the socket's file */
+struct control_socket {
+    int fd;
+    char path[108];
+    dev_t device; /* of the file that we made: another's is not ours to remove */
+    ino_t inode;
+};
+enum err control_socket_open(struct control_socket *out, const char *path, char *problem,
+                             size_t room);
+void control_socket_close(struct control_socket *s);
+
+/* --- the last events, numbered from 1. A number that is missing is an event that was lost. */
+struct event_ring;
+enum err event_ring_open(struct event_ring **out, size_t limit);
+void event_ring_close(struct event_ring **ring);
+/* Takes over `e`; `lost` events were lost before it. */
+void event_ring_add(struct event_ring *ring, struct event *e, uint64_t lost);
+uint64_t event_ring_last(const struct event_ring *ring); /* 0: none yet */
+
+struct event_page {
+    uint64_t last; /* what to give as `after` next */
+    uint64_t lost; /* numbers between `after` and `last` that nobody can be told of */
+    size_t count;
+};
+typedef void event_each_fn(void *ctx, const struct event *e);
+/* The events behind `after`, at most `limit`. An `after` that is still to come (of an earlier run
+ * of the daemon) answers none and the present last number. */
+struct event_page event_ring_read(const struct event_ring *ring, uint64_t after, size_t limit,
+                                  event_each_fn *each, void *ctx);
+
+/* --- what became of the sends. Decided ones are kept for SENDS_KEPT_MS, at most SENDS_KEPT_MAX of
+ * them, those that somebody was told of for SENDS_HANDED_MS. */
+struct send_result {
+    uint64_t id;
+    bool is_done;
+    enum transfer_status status;
+    uint32_t transfer_id;
+    uint64_t size_bytes, sent_bytes;
+    double seconds; /* since it was asked for; until it was decided */
+    char error[TRANSFER_ERROR_SIZE];
+};
+struct sends;
+enum err sends_open(struct sends **out);
+void sends_close(struct sends **sends);
+/* A new one, under way. Its id, or 0 without memory. */
+uint64_t sends_begin(struct sends *sends, uint64_t size_bytes, uint64_t now_ms);
+/* It never went out: forget it. */
+void sends_forget(struct sends *sends, uint64_t id);
+/* The outcome; one for each that began. */
+void sends_finish(struct sends *sends, const struct send_request *outcome, uint64_t now_ms);
+/* False if there is none of this id (any more). */
+bool sends_look(const struct sends *sends, uint64_t id, uint64_t now_ms, struct send_result *out);
+bool sends_is_done(const struct sends *sends, uint64_t id); /* unknown counts as done */
+void sends_mark_handed(struct sends *sends, uint64_t id, uint64_t now_ms);
+void sends_expire(struct sends *sends, uint64_t now_ms);
+size_t sends_under_way(const struct sends *sends);
+size_t sends_kept(const struct sends *sends);
+
+/* --- the thread */
+
+/* A call that waits for a request to come back. Lives beside that request, as long as it is away;
+ * `call` is NULL once nobody listens any more. */
+struct asked {
+    LIST_ENTRY(asked) link;
+    struct control *control;
+    struct http_call *call;
+};
+
+/* A long poll: events behind `after`, or one of `ids` decided. */
+struct waiter {
+    LIST_ENTRY(waiter) link;
+    struct control *control;
+    struct http_call *call;
+    struct timer timeout;
+    bool is_for_sends;
+    uint64_t after; /* events */
+    size_t limit;
+    uint64_t *ids; /* sends; malloc */
+    size_t id_count;
+};
+
+struct control {
+    struct control_config config;
+    struct loop *loop;
+    struct http *http;
+    struct event_ring *ring;
+    struct sends *sends;
+    struct timer expiry;
+    bool has_news;    /* events or outcomes that waiters may want, told after the turn */
+    bool is_stopping; /* calls are not taken any more */
+    unsigned away;    /* requests that have not come back */
+    LIST_HEAD(, asked) asked;
+    LIST_HEAD(, waiter) waiters;
+};
+
+/* One row of the table of methods. */
+struct control_method {
+    const char *name;
+    const char *parameters; /* as in "offset, limit" */
+    const char *help;
+    void (*run)(struct control *control, struct http_call *call, struct rpc_args *args);
+};
+extern const struct control_method control_methods[]; /* ends with a NULL name */
+
+/* Takes over `value`; a fault in `env` (no memory) goes out as a fault. Ends `env`. */
+void control_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value);
+void control_fault(struct http_call *call, enum fault code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+void asked_begin(struct asked *asked, struct control *control, struct http_call *call);
+/* The request is back (or never went). */
+void asked_end(struct asked *asked);
+
+/* Waits are answered after the turn in which there is something to say, or at the timeout. */
+void control_wait(struct control *control, struct http_call *call, struct waiter *waiter,
+                  uint64_t timeout_ms);
+void control_waiters_look(struct control *control);
+void control_waiters_end(struct control *control);
+
+/* The methods, by file. */
+#define CONTROL_METHOD_FN(name) \
+    void name(struct control *control, struct http_call *call, struct rpc_args *args)
+CONTROL_METHOD_FN(call_send_file);
+CONTROL_METHOD_FN(call_send_file_single);
+CONTROL_METHOD_FN(call_send_wait);
+CONTROL_METHOD_FN(call_cancel_send);
+CONTROL_METHOD_FN(call_events);
+CONTROL_METHOD_FN(call_list_sessions);
+CONTROL_METHOD_FN(call_list_streams);
+CONTROL_METHOD_FN(call_connect_to);
+CONTROL_METHOD_FN(call_disconnect_from);
+CONTROL_METHOD_FN(call_send_keep_alive);
+CONTROL_METHOD_FN(call_cancel_file_sending);
+CONTROL_METHOD_FN(call_cancel_file_receiving);
+CONTROL_METHOD_FN(call_cancel_outbox_file);
+CONTROL_METHOD_FN(call_status);
+CONTROL_METHOD_FN(call_services);
+CONTROL_METHOD_FN(call_reload);
+CONTROL_METHOD_FN(call_reconnect);
+CONTROL_METHOD_FN(call_check_reconnect);
+CONTROL_METHOD_FN(call_stop);
+CONTROL_METHOD_FN(call_settings_dump);
+
+#endif

@@ -1,0 +1,364 @@
+/* libmicrohttpd has its own epoll descriptor, which stands in our poller as one level-triggered
+ * watch. It keeps lists of connections that are ready beyond what epoll tells (it works
+ * edge-triggered inside), so after each MHD_run its timeout is asked for, and 0 means "run again".
+ *
+ * A suspended connection is none of MHD's business until it is resumed, and MHD aborts the process
+ * if it is stopped with one. So a suspended connection whose client goes away is seen by a watch of
+ * ours (EPOLLHUP: both ends closed), and http_stop wants every call answered. */
+#include "control/http.h"
+
+#include "base/buf.h"
+#include "base/contract.h"
+#include "base/log.h"
+#include "control/control_priv.h"
+
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static const uint32_t call_magic = 0x68747063; /* "htpc" */
+enum { STOP_RUNS = 64 };
+
+struct http_call {
+    uint32_t magic;
+    struct http *http;
+    struct MHD_Connection *connection;
+    struct buf body;
+    unsigned refused; /* HTTP status of a request that never gets to `called`, else 0 */
+    bool is_called;
+    bool is_suspended;
+    bool is_answered;
+    struct MHD_Response *response; /* NULL with is_answered: no memory */
+    struct watch hang_up;
+    bool is_watched;
+    http_gone_fn *gone;
+    void *gone_ctx;
+};
+
+struct http {
+    struct loop *loop;
+    http_called_fn *called;
+    void *ctx;
+    struct control_socket socket;
+    struct MHD_Daemon *daemon;
+    struct watch epoll;
+    struct timer again;
+    unsigned suspended;
+    bool is_stopping; /* nothing is called any more */
+};
+
+static void run(struct http *http)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+
+    MHD_run(http->daemon);
+    if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES)
+        loop_set_timer(http->loop, &http->again, timeout_ms);
+    else
+        loop_cancel_timer(http->loop, &http->again);
+}
+
+static void epoll_ready(struct watch *w, uint32_t events)
+{
+    (void)events;
+    run(w->ctx);
+}
+
+static void timer_due(struct timer *timer, void *ctx)
+{
+    (void)timer;
+    run(ctx);
+}
+
+static const char *refusal_text(unsigned status)
+{
+    switch (status) {
+    case MHD_HTTP_NOT_FOUND:
+        return "there is only /RPC2 here\n";
+    case MHD_HTTP_METHOD_NOT_ALLOWED:
+        return "only POST is answered here\n";
+    case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE:
+        return "the Content-Type has to be text/xml\n";
+    case MHD_HTTP_CONTENT_TOO_LARGE:
+        return "the request is longer than 1 MiB\n";
+    case MHD_HTTP_SERVICE_UNAVAILABLE:
+        return "the daemon is stopping\n";
+    default:
+        return "the daemon has no memory for an answer\n";
+    }
+}
+
+static enum MHD_Result queue_refusal(struct MHD_Connection *connection, unsigned status)
+{
+    const char *text = refusal_text(status);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+    enum MHD_Result result;
+
+    if (response == NULL)
+        return MHD_NO;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
+    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, MHD_HTTP_METHOD_POST);
+    result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static bool is_xml(const char *type)
+{
+    return type != NULL &&
+           (strncasecmp(type, "text/xml", 8) == 0 || strncasecmp(type, "application/xml", 15) == 0);
+}
+
+static unsigned look_at_headers(struct MHD_Connection *connection, const char *url,
+                                const char *method)
+{
+    const char *length =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+    if (strcmp(url, "/RPC2") != 0)
+        return MHD_HTTP_NOT_FOUND;
+    if (strcmp(method, MHD_HTTP_METHOD_POST) != 0)
+        return MHD_HTTP_METHOD_NOT_ALLOWED;
+    if (!is_xml(
+            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE)))
+        return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
+    if (length != NULL && strtoull(length, NULL, 10) > HTTP_BODY_LIMIT)
+        return MHD_HTTP_CONTENT_TOO_LARGE;
+    return 0;
+}
+
+/* A refused request is answered before its body is read: MHD closes the connection then. */
+static enum MHD_Result begin(struct http *http, struct MHD_Connection *connection, const char *url,
+                             const char *method, void **request)
+{
+    unsigned refused = look_at_headers(connection, url, method);
+    struct http_call *call;
+
+    if (refused != 0)
+        return queue_refusal(connection, refused);
+    if ((call = calloc(1, sizeof *call)) == NULL)
+        return MHD_NO;
+    call->magic = call_magic;
+    call->http = http;
+    call->connection = connection;
+    *request = call;
+    return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct http_call *call, const char *bytes, size_t *length)
+{
+    if (call->refused == 0 && buf_length(&call->body) + *length > HTTP_BODY_LIMIT)
+        call->refused = MHD_HTTP_CONTENT_TOO_LARGE;
+    if (call->refused == 0 && buf_add(&call->body, bytes, *length) != ERR_OK)
+        call->refused = MHD_HTTP_INTERNAL_SERVER_ERROR;
+    if (call->refused != 0)
+        buf_clear(&call->body);
+    *length = 0;
+    return MHD_YES;
+}
+
+static void hung_up(struct watch *w, uint32_t events)
+{
+    struct http_call *call = w->ctx;
+
+    (void)events;
+    MAGIC_CHECK(call, call_magic);
+    call->gone(call->gone_ctx);
+    http_answer(call, NULL, 0);
+}
+
+static void suspend(struct http_call *call)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    MHD_suspend_connection(call->connection);
+    call->is_suspended = true;
+    call->http->suspended++;
+    if (call->gone == NULL || info == NULL)
+        return;
+    call->hang_up = (struct watch){.fd = info->connect_fd, .ready = hung_up, .ctx = call};
+    call->is_watched = loop_add(call->http->loop, &call->hang_up, POLLER_LEVEL) == ERR_OK;
+}
+
+static enum MHD_Result queue_answer(struct http_call *call)
+{
+    if (call->response == NULL)
+        return queue_refusal(call->connection, MHD_HTTP_INTERNAL_SERVER_ERROR);
+    return MHD_queue_response(call->connection, MHD_HTTP_OK, call->response);
+}
+
+static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *upload_data,
+                              size_t *upload_data_size, void **request)
+{
+    struct http_call *call = *request;
+
+    (void)version;
+    if (call == NULL)
+        return begin(cls, connection, url, method, request);
+    MAGIC_CHECK(call, call_magic);
+    if (*upload_data_size > 0)
+        return take_body(call, upload_data, upload_data_size);
+    if (call->refused != 0)
+        return queue_refusal(connection, call->refused);
+    if (!call->is_called && call->http->is_stopping)
+        return queue_refusal(connection, MHD_HTTP_SERVICE_UNAVAILABLE);
+    if (!call->is_called) {
+        call->is_called = true;
+        call->http->called(call->http->ctx, call, (const char *)buf_bytes(&call->body),
+                           buf_length(&call->body));
+        buf_clear(&call->body);
+    }
+    if (call->is_answered)
+        return queue_answer(call);
+    suspend(call);
+    return MHD_YES;
+}
+
+static void completed(void *cls, struct MHD_Connection *connection, void **request,
+                      enum MHD_RequestTerminationCode code)
+{
+    struct http_call *call = *request;
+
+    (void)cls, (void)connection, (void)code;
+    if (call == NULL)
+        return;
+    MAGIC_CHECK(call, call_magic);
+    CONTRACT(!call->is_suspended && !call->is_watched);
+    if (call->response != NULL)
+        MHD_destroy_response(call->response);
+    buf_clear(&call->body);
+    call->magic = 0;
+    free(call);
+    *request = NULL;
+}
+
+void http_call_watch(struct http_call *call, http_gone_fn *gone, void *ctx)
+{
+    call->gone = gone;
+    call->gone_ctx = ctx;
+}
+
+void http_answer(struct http_call *call, char *body, size_t length)
+{
+    struct http *http = call->http;
+
+    MAGIC_CHECK(call, call_magic);
+    CONTRACT(!call->is_answered);
+    loop_assert_here(http->loop);
+    call->is_answered = true;
+    if (body != NULL)
+        call->response = MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE);
+    if (call->response != NULL)
+        MHD_add_response_header(call->response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/xml");
+    else
+        free(body);
+    if (!call->is_suspended)
+        return;
+    if (call->is_watched)
+        loop_remove(http->loop, &call->hang_up);
+    call->is_watched = call->is_suspended = false;
+    http->suspended--;
+    MHD_resume_connection(call->connection);
+    loop_set_timer(http->loop, &http->again, 0);
+}
+
+static void log_mhd(void *cls, const char *format, va_list args)
+{
+    char line[512];
+    size_t length;
+
+    (void)cls;
+    vsnprintf(line, sizeof line, format, args);
+    length = strcspn(line, "\n");
+    line[length] = '\0';
+    log_debug("control socket: %s", line);
+}
+
+enum err http_open(struct http **out, struct loop *loop, const char *socket_path,
+                   http_called_fn *called, void *ctx, char *problem, size_t problem_room)
+{
+    struct http *http = calloc(1, sizeof *http);
+    enum err e;
+
+    if (http == NULL)
+        return ERR_NO_MEMORY;
+    *http = (struct http){.loop = loop, .called = called, .ctx = ctx};
+    http->again = (struct timer){.fire = timer_due, .ctx = http};
+    if ((e = control_socket_open(&http->socket, socket_path, problem, problem_room)) != ERR_OK) {
+        free(http);
+        return e;
+    }
+    *out = http;
+    return ERR_OK;
+}
+
+void http_close(struct http **http)
+{
+    if (*http == NULL)
+        return;
+    CONTRACT((*http)->daemon == NULL);
+    control_socket_close(&(*http)->socket);
+    free(*http);
+    *http = NULL;
+}
+
+enum err http_start(struct http *http)
+{
+    const union MHD_DaemonInfo *info;
+    enum err e;
+
+    /* MHD closes the listening socket that it is given: it gets one of its own. */
+    int fd = fcntl(http->socket.fd, F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0)
+        return ERR_DESCRIPTORS;
+    http->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, http,
+        MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)HTTP_IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    if (http->daemon == NULL) {
+        close(fd);
+        return ERR_SYSTEM;
+    }
+    http->is_stopping = false;
+    info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    CONTRACT(info != NULL);
+    http->epoll = (struct watch){.fd = info->epoll_fd, .ready = epoll_ready, .ctx = http};
+    if ((e = loop_add(http->loop, &http->epoll, EPOLLIN | POLLER_LEVEL)) != ERR_OK) {
+        MHD_stop_daemon(http->daemon);
+        http->daemon = NULL;
+    }
+    return e;
+}
+
+void http_stop(struct http *http)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    int fd;
+
+    if (http->daemon == NULL)
+        return;
+    CONTRACT(http->suspended == 0);
+    http->is_stopping = true;
+    fd = MHD_quiesce_daemon(http->daemon);
+    MHD_run(http->daemon);
+    for (int i = 0; i < STOP_RUNS; i++)
+        if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0)
+            MHD_run(http->daemon);
+    loop_remove(http->loop, &http->epoll);
+    loop_cancel_timer(http->loop, &http->again);
+    MHD_stop_daemon(http->daemon);
+    http->daemon = NULL;
+    if (fd >= 0)
+        close(fd);
+}

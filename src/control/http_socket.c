@@ -1,0 +1,114 @@
+#include "control/control_priv.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 64 };
+
+static enum err make_folder(const char *path, char *problem, size_t room)
+{
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path];
+    char *slash;
+
+    if (text_copy(folder, sizeof folder, path) != ERR_OK || (slash = strrchr(folder, '/')) == NULL)
+        return ERR_OK;
+    *slash = '\0';
+    if (folder[0] == '\0' || mkdir(folder, 0700) == 0 || errno == EEXIST)
+        return ERR_OK;
+    snprintf(problem, room,
+             "the folder %s of the control socket cannot be made: %s; make it, or set [control] "
+             "socket to a path in a folder that is yours",
+             folder, strerror(errno));
+    return err_from_errno(errno);
+}
+
+/* What stands at the path: nothing (ERR_OK), a socket that nobody answers at (removed, ERR_OK), a
+ * living one (ERR_BUSY), something else (ERR_EXISTS). */
+static enum err clear_path(const struct sockaddr_un *at, char *problem, size_t room)
+{
+    struct stat st;
+    int fd, refused;
+
+    if (lstat(at->sun_path, &st) != 0)
+        return ERR_OK; /* bind(2) says what else is wrong with it */
+    if (!S_ISSOCK(st.st_mode)) {
+        snprintf(problem, room,
+                 "the control socket cannot be made: %s exists and is no socket; remove it or set "
+                 "[control] socket to another path",
+                 at->sun_path);
+        return ERR_EXISTS;
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_from_errno(errno);
+    refused = connect(fd, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    if (!refused) {
+        snprintf(problem, room,
+                 "the control socket %s is in use by another dustwired; stop that one or set "
+                 "[control] socket to another path",
+                 at->sun_path);
+        return ERR_BUSY;
+    }
+    unlink(at->sun_path);
+    return ERR_OK;
+}
+
+enum err control_socket_open(struct control_socket *out, const char *path, char *problem,
+                             size_t room)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct stat st;
+    enum err e;
+
+    *out = (struct control_socket){.fd = -1};
+    if (path[0] == '\0' || text_copy(at.sun_path, sizeof at.sun_path, path) != ERR_OK) {
+        snprintf(problem, room,
+                 "the control socket's path has to have 1 to %zu bytes: '%s' has %zu; set "
+                 "[control] socket to a shorter one",
+                 sizeof at.sun_path - 1, path, strlen(path));
+        return ERR_TOO_LARGE;
+    }
+    if ((e = make_folder(path, problem, room)) != ERR_OK)
+        return e;
+    if ((e = clear_path(&at, problem, room)) != ERR_OK)
+        return e;
+    out->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* The mode before the name: the file never stands there with a wider one. */
+    if (out->fd < 0 || fchmod(out->fd, 0600) != 0 ||
+        bind(out->fd, (const struct sockaddr *)&at, sizeof at) != 0 ||
+        listen(out->fd, BACKLOG) != 0 || lstat(path, &st) != 0) {
+        e = err_from_errno(errno);
+        snprintf(problem, room,
+                 "the control socket %s cannot be opened: %s; see to its folder, or set [control] "
+                 "socket to another path",
+                 path, strerror(errno));
+        if (out->fd >= 0)
+            close(out->fd);
+        out->fd = -1;
+        return e;
+    }
+    out->device = st.st_dev;
+    out->inode = st.st_ino;
+    return text_copy(out->path, sizeof out->path, path);
+}
+
+void control_socket_close(struct control_socket *s)
+{
+    struct stat st;
+
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+    if (s->path[0] != '\0' && lstat(s->path, &st) == 0 && st.st_dev == s->device &&
+        st.st_ino == s->inode)
+        unlink(s->path);
+    s->path[0] = '\0';
+}

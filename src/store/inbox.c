@@ -1,0 +1,382 @@
+#include "store/inbox.h"
+
+#include "store_priv.h"
+
+#include "base/clock.h"
+#include "base/contract.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Below the inbox everything is opened by directory descriptor and without following links: a path
+ * is looked up once, at open, and what happens to it later cannot lead a file elsewhere. */
+
+static const char partial_name[] = ".dustwire", lock_name[] = "lock";
+
+/* Where a sentence for people goes. */
+struct problem {
+    char *to;
+    size_t room;
+    const char *path;
+};
+
+static void explain(const struct problem *problem, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void explain(const struct problem *problem, const char *format, ...)
+{
+    char sentence[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    if (problem->room > 0)
+        snprintf(problem->to, problem->room, "inbox %s: %s", problem->path, sentence);
+}
+
+/* --- opening -----------------------------------------------------------------------------------
+ */
+
+/* A directory that was just made is on the disk only when its parent is. */
+static void sync_parent(const char *path)
+{
+    char parent[PATH_MAX];
+    char *slash;
+    int fd;
+
+    if (text_copy(parent, sizeof parent, path) != ERR_OK)
+        return;
+    slash = strrchr(parent, '/');
+    if (slash == NULL)
+        snprintf(parent, sizeof parent, ".");
+    else
+        slash[slash == parent ? 1 : 0] = '\0';
+    fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    fsync(fd);
+    close(fd);
+}
+
+static enum err make_directories(const char *path, const struct problem *problem)
+{
+    char part[SETTINGS_TEXT_SIZE];
+    size_t length = strlen(path);
+
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0700) == 0) {
+            sync_parent(part);
+        } else if (errno != EEXIST && errno != EISDIR) {
+            int error_number = errno;
+
+            if (error_number == ENOTDIR)
+                explain(problem, "a part of the path is no directory; set [inbox] path to another");
+            else
+                explain(problem,
+                        "the directory %s cannot be made: %s; make it, or set [inbox] path to a "
+                        "place where this user may",
+                        part, strerror(error_number));
+            return err_from_errno(error_number);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err open_directory(struct inbox *in, const struct problem *problem)
+{
+    char *real;
+    enum err e;
+
+    in->dir_fd = open(problem->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (in->dir_fd < 0) {
+        int error_number = errno;
+
+        explain(problem,
+                error_number == ENOTDIR ? "is not a directory (%s); set [inbox] path to one"
+                                        : "cannot be opened: %s; let this user read and write it",
+                strerror(error_number));
+        return err_from_errno(error_number);
+    }
+    if (faccessat(in->dir_fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
+        e = err_from_errno(errno);
+        explain(problem,
+                "files cannot be written there: %s; let this user write it, or set [inbox] path to "
+                "another directory",
+                strerror(errno));
+        return e;
+    }
+    real = realpath(problem->path, NULL);
+    e = real == NULL ? err_from_errno(errno) : text_copy(in->path, sizeof in->path, real);
+    if (e != ERR_OK)
+        explain(problem, "its absolute path cannot be used: %s; set [inbox] path to a shorter one",
+                err_text(e));
+    free(real);
+    return e;
+}
+
+static enum err open_partial(struct inbox *in, const struct problem *problem)
+{
+    int error_number;
+
+    if (mkdirat(in->dir_fd, partial_name, 0700) == 0)
+        fsync(in->dir_fd);
+    else if (errno != EEXIST)
+        goto fail;
+    in->partial_fd =
+        openat(in->dir_fd, partial_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (in->partial_fd < 0 || fchmod(in->partial_fd, 0700) != 0)
+        goto fail;
+    return ERR_OK;
+fail:
+    error_number = errno;
+    explain(problem,
+            "its directory %s for partial files cannot be used: %s; remove it or let this user "
+            "write it",
+            partial_name, strerror(error_number));
+    return err_from_errno(error_number);
+}
+
+/* Says who holds the lock, as well as is known. */
+static void explain_holder(int fd, const struct problem *problem)
+{
+    char pid[24] = "";
+    ssize_t length = pread(fd, pid, sizeof pid - 1, 0);
+
+    pid[length > 0 ? strcspn(pid, "\n") : 0] = '\0';
+    explain(
+        problem,
+        "another dustwired%s%s uses this inbox; stop it, or give each daemon an [inbox] path of "
+        "its own",
+        pid[0] == '\0' ? "" : ", process ", pid);
+}
+
+static enum err lock(struct inbox *in, const struct problem *problem)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int error_number;
+
+    in->lock_fd =
+        openat(in->partial_fd, lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (in->lock_fd >= 0 && fcntl(in->lock_fd, F_OFD_SETLK, &whole) == 0) {
+        if (ftruncate(in->lock_fd, 0) == 0)
+            dprintf(in->lock_fd, "%ld\n", (long)getpid()); /* a help to people, no more */
+        return ERR_OK;
+    }
+    error_number = errno;
+    if (in->lock_fd >= 0 && (error_number == EAGAIN || error_number == EACCES)) {
+        explain_holder(in->lock_fd, problem);
+        return ERR_BUSY;
+    }
+    explain(problem, "its lock file %s/%s cannot be taken: %s; let this user write it",
+            partial_name, lock_name, strerror(error_number));
+    return err_from_errno(error_number);
+}
+
+static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struct problem *problem)
+{
+    enum err e = journal_open(&in->journal, in->partial_fd, in->durability, limit_bytes);
+
+    if (e == ERR_CORRUPT)
+        explain(problem,
+                "its journal was written by a later version of dustwired; use that version, or "
+                "move %s/journal away",
+                partial_name);
+    else if (e != ERR_OK)
+        explain(problem,
+                "its journal %s/journal cannot be used: %s; make room, or let this user "
+                "read and write it",
+                partial_name, err_text(e));
+    if (e != ERR_OK)
+        return e;
+    e = inbox_recover(in);
+    if (e != ERR_OK)
+        explain(problem,
+                "what the last run left in %s cannot be cleared: %s; look at that "
+                "directory and at the disk",
+                partial_name, err_text(e));
+    return e;
+}
+
+enum err inbox_open(struct inbox **out, const char *path, enum durability durability,
+                    uint64_t journal_limit_bytes, char *problem_text, size_t problem_room)
+{
+    struct problem problem = {.to = problem_text, .room = problem_room, .path = path};
+    struct inbox *in = calloc(1, sizeof *in);
+    enum err e = ERR_NO_MEMORY;
+
+    *out = NULL;
+    if (in == NULL) {
+        explain(&problem, "%s", err_text(e));
+        return e;
+    }
+    in->durability = durability;
+    in->dir_fd = in->partial_fd = in->lock_fd = -1;
+    if (path[0] == '\0' || strlen(path) >= SETTINGS_TEXT_SIZE) {
+        e = ERR_INVALID;
+        explain(&problem, "the path is empty or too long; set [inbox] path");
+        goto fail;
+    }
+    if ((e = make_directories(path, &problem)) != ERR_OK ||
+        (e = open_directory(in, &problem)) != ERR_OK ||
+        (e = open_partial(in, &problem)) != ERR_OK || (e = lock(in, &problem)) != ERR_OK ||
+        (e = open_journal(in, journal_limit_bytes, &problem)) != ERR_OK)
+        goto fail;
+    *out = in;
+    return ERR_OK;
+fail:
+    inbox_close(&in);
+    return e;
+}
+
+void inbox_close(struct inbox **inbox)
+{
+    struct inbox *in = *inbox;
+
+    if (in == NULL)
+        return;
+    journal_close(&in->journal);
+    if (in->lock_fd >= 0)
+        close(in->lock_fd);
+    if (in->partial_fd >= 0)
+        close(in->partial_fd);
+    if (in->dir_fd >= 0)
+        close(in->dir_fd);
+    free(in);
+    *inbox = NULL;
+}
+
+const struct inbox_recovery *inbox_recovery(const struct inbox *inbox)
+{
+    return &inbox->recovery;
+}
+
+/* --- before the threads ------------------------------------------------------------------------
+ */
+
+struct tell {
+    inbox_owed_fn *each;
+    void *ctx;
+};
+
+static enum err tell_owed(void *ctx, const struct inbox_record *record, struct owed *owed)
+{
+    const struct tell *tell = ctx;
+
+    tell->each(tell->ctx, record, !owed->is_void);
+    return ERR_OK;
+}
+
+void inbox_each_owed(struct inbox *inbox, inbox_owed_fn *each, void *ctx)
+{
+    struct tell tell = {each, ctx};
+    enum err e = journal_each_owed(inbox->journal, tell_owed, &tell);
+
+    if (e != ERR_OK)
+        log_error("the journal of inbox %s cannot be read: %s; some reports stay owed until the "
+                  "next start",
+                  inbox->path, err_text(e));
+}
+
+enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
+{
+    enum err e;
+
+    if ((e = journal_reserve_ids(inbox->journal, out)) == ERR_OK &&
+        (e = journal_write(inbox->journal)) == ERR_OK)
+        e = journal_sync(inbox->journal);
+    if (e != ERR_OK)
+        *out = (struct transfer_ids){0};
+    return e;
+}
+
+/* --- partial files -----------------------------------------------------------------------------
+ */
+
+/* "20261121T031415Z-0123456789abcdef.in" */
+static const char name_pattern[] = "ddddddddTddddddZ-xxxxxxxxxxxxxxxx.in";
+
+bool inbox_is_name(const char *name)
+{
+    size_t i;
+
+    for (i = 0; name_pattern[i] != '\0'; i++) {
+        char wanted = name_pattern[i], is = name[i];
+
+        if (wanted == 'd' || wanted == 'x') {
+            if (!(is >= '0' && is <= '9') && !(wanted == 'x' && is >= 'a' && is <= 'f'))
+                return false;
+        } else if (is != wanted) {
+            return false;
+        }
+    }
+    return name[i] == '\0';
+}
+
+static enum err choose_name(char name[INBOX_NAME_SIZE])
+{
+    time_t now = (time_t)(clock_real_us() / 1000000);
+    uint64_t random;
+    struct tm utc;
+    char date[32];
+
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        return ERR_SYSTEM;
+    if (gmtime_r(&now, &utc) == NULL ||
+        strftime(date, sizeof date, "%Y%m%dT%H%M%SZ", &utc) != strlen("20261121T031415Z"))
+        return ERR_SYSTEM; /* a clock beyond the year 9999 */
+    return text_format(name, INBOX_NAME_SIZE, "%s-%016llx.in", date, (unsigned long long)random);
+}
+
+enum err inbox_begin(struct inbox *inbox, struct inbox_file *out)
+{
+    enum err e;
+
+    *out = (struct inbox_file){.fd = -1};
+    if ((e = choose_name(out->name)) != ERR_OK)
+        return e;
+    out->fd = openat(inbox->partial_fd, out->name,
+                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return out->fd < 0 ? err_from_errno(errno) : ERR_OK;
+}
+
+enum err inbox_write(struct inbox_file *file, const void *bytes, size_t length)
+{
+    const char *at = bytes;
+
+    while (length > 0) {
+        ssize_t count = write(file->fd, at, length);
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return count < 0 ? err_from_errno(errno) : ERR_IO;
+        at += count;
+        length -= (size_t)count;
+        file->written_bytes += (uint64_t)count;
+    }
+    return ERR_OK;
+}
+
+void inbox_final_path(const struct inbox *inbox, const char *name, char out[INBOX_PATH_SIZE])
+{
+    bool is_root = strcmp(inbox->path, "/") == 0;
+
+    enum err e = text_format(out, INBOX_PATH_SIZE, "%s/%s", is_root ? "" : inbox->path, name);
+    CONTRACT(e == ERR_OK);
+}

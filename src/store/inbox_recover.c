@@ -1,0 +1,100 @@
+#include "store_priv.h"
+
+#include "base/log.h"
+#include "base/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What a start finds is decided by two things only, the journal and the final names:
+ *
+ *     record, not reported | final file | then
+ *     yes                  | whole      | `finished` is owed
+ *     yes                  | none       | `failed` is owed; the record is marked void
+ *     yes                  | too short  | the same, and the file goes (durability = none, power
+ * cut) any                  | any        | files in .dustwire go
+ *
+ * The order of a commit (record, rename, answer) makes that right: what was acknowledged has both
+ * its record and its name. */
+
+static enum err mark_void(struct inbox *in, uint32_t transfer_id)
+{
+    struct record record = {.kind = RECORD_VOID, .number = transfer_id};
+
+    return journal_add(in->journal, &record);
+}
+
+static enum err check_owed(void *ctx, const struct inbox_record *record, struct owed *owed)
+{
+    struct inbox *in = ctx;
+    struct stat status;
+
+    if (!owed->is_void && fstatat(in->dir_fd, record->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(status.st_mode)) {
+        if ((uint64_t)status.st_size == record->size_bytes) {
+            in->recovery.owed_finished++;
+            return ERR_OK;
+        }
+        log_warning("inbox: %s has %lld bytes of %llu and is removed; it is reported failed",
+                    record->name, (long long)status.st_size,
+                    (unsigned long long)record->size_bytes);
+        unlinkat(in->dir_fd, record->name, 0);
+    }
+    in->recovery.owed_failed++;
+    return owed->is_void ? ERR_OK : mark_void(in, record->transfer_id);
+}
+
+static void remove_partial(struct inbox *in, const char *name)
+{
+    struct stat status;
+
+    if (!inbox_is_name(name) || fstatat(in->partial_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return;
+    if (unlinkat(in->partial_fd, name, 0) != 0) {
+        log_warning("inbox: the partial file %s cannot be removed: %s", name,
+                    err_text(err_from_errno(errno)));
+        return;
+    }
+    in->recovery.partial_files++;
+    in->recovery.partial_bytes += (uint64_t)status.st_size;
+}
+
+static enum err remove_partials(struct inbox *in)
+{
+    int fd = openat(in->partial_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    enum err e = ERR_OK;
+
+    if (dir == NULL) {
+        e = err_from_errno(errno);
+        if (fd >= 0)
+            close(fd);
+        return e;
+    }
+    for (errno = 0; (entry = readdir(dir)) != NULL; errno = 0)
+        remove_partial(in, entry->d_name);
+    e = err_from_errno(errno);
+    closedir(dir);
+    return e;
+}
+
+enum err inbox_recover(struct inbox *in)
+{
+    char size[TEXT_SIZE_ROOM];
+    enum err e;
+
+    in->recovery.damaged_records = journal_ledger(in->journal)->damaged;
+    if ((e = journal_each_owed(in->journal, check_owed, in)) != ERR_OK ||
+        (e = journal_write(in->journal)) != ERR_OK || (e = journal_sync(in->journal)) != ERR_OK ||
+        (e = remove_partials(in)) != ERR_OK)
+        return e;
+    log_info("inbox %s: %u partial files removed (%s), reports owed: %u finished, %u failed; %u "
+             "damaged records",
+             in->path, in->recovery.partial_files, text_size(size, in->recovery.partial_bytes),
+             in->recovery.owed_finished, in->recovery.owed_failed, in->recovery.damaged_records);
+    return ERR_OK;
+}

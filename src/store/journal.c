@@ -1,0 +1,444 @@
+#include "store_priv.h"
+
+#include "base/contract.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Records are collected in a buffer and written together; what the buffer cannot hold goes out
+ * earlier, and a write that fails takes back all since the last journal_write, so that a batch is
+ * in the journal whole or not at all.
+ *
+ * A rewrite streams the old file into `journal.new`, which replaces it by name when it is on the
+ * disk. It keeps what is owed, and of the rest the newest. It is also the way out of a failed sync:
+ * the kernel marks pages clean that it could not write, so nothing may be built on the old file. */
+
+static const char journal_name[] = "journal", new_name[] = "journal.new";
+
+enum { BUFFER_SIZE = 256 * 1024 };
+
+struct sink {
+    int fd;
+    uint64_t size; /* written */
+    size_t held;
+    char buffer[BUFFER_SIZE];
+};
+
+struct journal {
+    int dir_fd;
+    enum durability durability;
+    uint64_t limit_bytes, rewrite_at_bytes;
+    uint64_t whole_bytes; /* up to the last successful journal_write */
+    bool is_broken;
+    struct ledger ledger;
+    struct sink *sink;
+};
+
+static struct sink *sink_new(int fd, uint64_t size)
+{
+    struct sink *sink = malloc(sizeof *sink);
+
+    if (sink == NULL)
+        return NULL;
+    sink->fd = fd;
+    sink->size = size;
+    sink->held = 0;
+    return sink;
+}
+
+static void sink_free(struct sink **sink)
+{
+    if (*sink == NULL)
+        return;
+    if ((*sink)->fd >= 0)
+        close((*sink)->fd);
+    free(*sink);
+    *sink = NULL;
+}
+
+static enum err sink_flush(struct sink *sink)
+{
+    size_t done = 0;
+
+    while (done < sink->held) {
+        ssize_t count =
+            pwrite(sink->fd, sink->buffer + done, sink->held - done, (off_t)(sink->size + done));
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return count < 0 ? err_from_errno(errno) : ERR_IO;
+        done += (size_t)count;
+    }
+    sink->size += sink->held;
+    sink->held = 0;
+    return ERR_OK;
+}
+
+/* Where the record will stand, and how long it is. */
+static enum err sink_put(struct sink *sink, const struct record *record, uint64_t *offset,
+                         uint32_t *length)
+{
+    enum err e;
+
+    if (sink->held + RECORD_LINE_MAX > BUFFER_SIZE && (e = sink_flush(sink)) != ERR_OK)
+        return e;
+    *offset = sink->size + sink->held;
+    *length = (uint32_t)record_write(sink->buffer + sink->held, record);
+    sink->held += *length;
+    return ERR_OK;
+}
+
+static enum err put(struct sink *sink, enum record_kind kind, uint32_t number)
+{
+    struct record record = {.kind = kind, .number = number};
+    uint64_t offset;
+    uint32_t length;
+
+    return sink_put(sink, &record, &offset, &length);
+}
+
+/* --- rewriting ---------------------------------------------------------------------------------
+ */
+
+/* Reported files older than this place in the old journal are left behind. */
+static uint64_t keep_from(const struct journal *j)
+{
+    uint64_t budget = j->limit_bytes / 2, size = j->whole_bytes;
+    struct owed *owed, *next;
+
+    HASH_ITER (hh, j->ledger.owed, owed, next)
+        budget -= owed->length < budget ? owed->length : budget;
+    return size > budget ? size - budget : 0;
+}
+
+static enum err copy_file(struct sink *to, const struct journal *j, const struct record *record,
+                          uint64_t from_offset, uint64_t keep_offset)
+{
+    uint32_t id = record->file.transfer_id, length;
+    const struct owed *owed = ledger_find(&j->ledger, id, from_offset);
+    uint64_t offset;
+    enum err e;
+
+    if (owed == NULL && (from_offset < keep_offset || ledger_is_voided(&j->ledger, from_offset)))
+        return ERR_OK;
+    if ((e = sink_put(to, record, &offset, &length)) != ERR_OK)
+        return e;
+    if (owed == NULL)
+        return put(to, RECORD_REPORTED, id);
+    return owed->is_void ? put(to, RECORD_VOID, id) : ERR_OK;
+}
+
+static enum err copy_all(struct sink *to, const struct journal *j)
+{
+    struct journal_reader *reader;
+    struct record record;
+    enum journal_line line;
+    uint64_t keep_offset;
+    enum err e = ERR_OK;
+
+    if (j->sink == NULL)
+        return ERR_OK;
+    reader = journal_reader_new(j->sink->fd, 0, j->whole_bytes);
+    if (reader == NULL)
+        return ERR_NO_MEMORY;
+    keep_offset = keep_from(j);
+    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
+        if (line == LINE_UNREADABLE)
+            e = err_from_errno(errno);
+        else if (line == LINE_RECORD && record.kind == RECORD_FILE)
+            e = copy_file(to, j, &record, reader->line_offset, keep_offset);
+    }
+    free(reader);
+    return e;
+}
+
+static enum err write_new(struct journal *j, struct sink *to, struct ledger *ledger)
+{
+    uint32_t next_id = j->ledger.next_id == 0 ? 1 : j->ledger.next_id;
+    uint64_t end;
+    enum err e;
+
+    if ((e = put(to, RECORD_HEADER, JOURNAL_VERSION)) != ERR_OK ||
+        (e = put(to, RECORD_IDS, next_id)) != ERR_OK || (e = copy_all(to, j)) != ERR_OK ||
+        (e = sink_flush(to)) != ERR_OK)
+        return e;
+    if (fdatasync(to->fd) != 0)
+        return err_from_errno(errno);
+    if ((e = ledger_read(ledger, to->fd, to->size, &end)) != ERR_OK)
+        return e;
+    if (end != to->size || ledger->damaged > 0)
+        return ERR_CORRUPT;
+    if (renameat(j->dir_fd, new_name, j->dir_fd, journal_name) != 0)
+        return err_from_errno(errno);
+    return ERR_OK;
+}
+
+static void take_over(struct journal *j, struct sink *sink, const struct ledger *ledger)
+{
+    sink_free(&j->sink);
+    ledger_fini(&j->ledger);
+    j->sink = sink;
+    j->ledger = *ledger;
+    j->whole_bytes = sink->size;
+    j->rewrite_at_bytes = 2 * sink->size > j->limit_bytes ? 2 * sink->size : j->limit_bytes;
+    j->is_broken = false;
+}
+
+static enum err rewrite(struct journal *j)
+{
+    int flags = O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(j->dir_fd, new_name, flags, 0600);
+    struct ledger ledger = {0};
+    struct sink *sink;
+    enum err e = ERR_NO_MEMORY;
+
+    if (fd < 0)
+        return err_from_errno(errno);
+    sink = sink_new(fd, 0);
+    if (sink == NULL) {
+        close(fd);
+        return e;
+    }
+    if ((e = write_new(j, sink, &ledger)) != ERR_OK) {
+        unlinkat(j->dir_fd, new_name, 0);
+        sink_free(&sink);
+        ledger_fini(&ledger);
+        return e;
+    }
+    take_over(j, sink, &ledger);
+    if (fsync(j->dir_fd) == 0)
+        return ERR_OK;
+    j->is_broken = true; /* which of the two a power cut leaves is not known */
+    return err_from_errno(errno);
+}
+
+enum err journal_mend(struct journal *j)
+{
+    uint64_t before = j->whole_bytes;
+    unsigned owed = HASH_COUNT(j->ledger.owed);
+    enum err e;
+
+    CONTRACT(j->sink->held == 0);
+    if (!j->is_broken && j->whole_bytes <= j->rewrite_at_bytes)
+        return ERR_OK;
+    e = rewrite(j);
+    if (e == ERR_OK) {
+        log_info("journal rewritten: %llu bytes became %llu, %u reports are owed",
+                 (unsigned long long)before, (unsigned long long)j->whole_bytes,
+                 HASH_COUNT(j->ledger.owed));
+        if (HASH_COUNT(j->ledger.owed) < owed)
+            log_error("journal: %u owed reports could not be read any more and are lost",
+                      owed - HASH_COUNT(j->ledger.owed));
+        return ERR_OK;
+    }
+    if (j->is_broken) {
+        log_error("the journal cannot be written anew: %s; no file is taken in until it can",
+                  err_text(e));
+        return e;
+    }
+    j->rewrite_at_bytes = j->whole_bytes + j->limit_bytes / 4 + 1;
+    log_warning("the journal has grown beyond its limit and cannot be rewritten: %s", err_text(e));
+    return ERR_OK;
+}
+
+/* --- opening -----------------------------------------------------------------------------------
+ */
+
+static enum err cut_torn_end(struct journal *j, uint64_t end)
+{
+    struct stat status;
+
+    if (fstat(j->sink->fd, &status) != 0)
+        return err_from_errno(errno);
+    if (!S_ISREG(status.st_mode))
+        return ERR_NOT_REGULAR;
+    if ((uint64_t)status.st_size == end)
+        return ERR_OK;
+    log_warning("journal: the last record was cut off while it was written (%llu bytes), removed",
+                (unsigned long long)((uint64_t)status.st_size - end));
+    return ftruncate(j->sink->fd, (off_t)end) == 0 ? ERR_OK : err_from_errno(errno);
+}
+
+static enum err read_old(struct journal *j)
+{
+    uint64_t end;
+    enum err e;
+
+    if ((e = ledger_read(&j->ledger, j->sink->fd, UINT64_MAX, &end)) != ERR_OK)
+        return e;
+    if (j->ledger.has_header && j->ledger.version > JOURNAL_VERSION)
+        return ERR_CORRUPT;
+    if ((e = cut_torn_end(j, end)) != ERR_OK)
+        return e;
+    if (j->ledger.damaged > 0)
+        log_warning("journal: %u damaged records skipped, the first at byte %llu",
+                    j->ledger.damaged, (unsigned long long)j->ledger.first_damaged_offset);
+    j->sink->size = j->whole_bytes = end;
+    j->rewrite_at_bytes = j->limit_bytes;
+    j->is_broken = !j->ledger.has_header;
+    return ERR_OK;
+}
+
+static enum err open_old(struct journal *j)
+{
+    int fd = openat(j->dir_fd, journal_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return err_from_errno(errno);
+    j->sink = sink_new(fd, 0);
+    if (j->sink == NULL) {
+        close(fd);
+        return ERR_NO_MEMORY;
+    }
+    return read_old(j);
+}
+
+enum err journal_open(struct journal **out, int dir_fd, enum durability durability,
+                      uint64_t limit_bytes)
+{
+    struct journal *j = calloc(1, sizeof *j);
+    unsigned damaged;
+    enum err e;
+
+    if (j == NULL)
+        return ERR_NO_MEMORY;
+    j->dir_fd = dir_fd;
+    j->durability = durability;
+    j->limit_bytes = limit_bytes;
+    unlinkat(dir_fd, new_name, 0); /* of a rewrite that was interrupted */
+    e = open_old(j);
+    damaged = j->ledger.damaged;
+    if (e == ERR_NOT_FOUND)
+        e = rewrite(j);
+    else if (e == ERR_OK)
+        e = journal_mend(j);
+    if (e != ERR_OK) {
+        journal_close(&j);
+        return e;
+    }
+    j->ledger.damaged = damaged; /* for the report of the start; a rewrite left them behind */
+    *out = j;
+    return ERR_OK;
+}
+
+void journal_close(struct journal **journal)
+{
+    if (*journal == NULL)
+        return;
+    sink_free(&(*journal)->sink);
+    ledger_fini(&(*journal)->ledger);
+    free(*journal);
+    *journal = NULL;
+}
+
+/* --- appending ---------------------------------------------------------------------------------
+ */
+
+enum err journal_add(struct journal *j, const struct record *record)
+{
+    uint64_t offset;
+    uint32_t length;
+    enum err e = sink_put(j->sink, record, &offset, &length);
+
+    return e == ERR_OK ? ledger_take(&j->ledger, record, offset, length) : e;
+}
+
+enum err journal_write(struct journal *j)
+{
+    enum err e = sink_flush(j->sink);
+
+    if (e == ERR_OK) {
+        j->whole_bytes = j->sink->size;
+        return ERR_OK;
+    }
+    j->sink->held = 0;
+    j->sink->size = j->whole_bytes;
+    if (ftruncate(j->sink->fd, (off_t)j->whole_bytes) != 0)
+        j->is_broken = true;
+    return e;
+}
+
+enum err journal_sync(struct journal *j)
+{
+    if (j->durability != DURABILITY_FULL || fdatasync(j->sink->fd) == 0)
+        return ERR_OK;
+    j->is_broken = true;
+    return err_from_errno(errno);
+}
+
+void journal_forget(struct journal *j, uint32_t transfer_id)
+{
+    ledger_forget(&j->ledger, transfer_id);
+}
+
+struct ledger *journal_ledger(struct journal *j)
+{
+    return &j->ledger;
+}
+
+int journal_fd(const struct journal *j)
+{
+    return j->sink->fd;
+}
+
+uint64_t journal_size(const struct journal *j)
+{
+    return j->whole_bytes;
+}
+
+enum err journal_each_owed(struct journal *j, journal_owed_fn *each, void *ctx)
+{
+    struct journal_reader *reader;
+    struct record record;
+    enum journal_line line;
+    enum err e = ERR_OK;
+
+    if (HASH_COUNT(j->ledger.owed) == 0)
+        return ERR_OK;
+    reader = journal_reader_new(j->sink->fd, 0, j->whole_bytes);
+    if (reader == NULL)
+        return ERR_NO_MEMORY;
+    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
+        struct owed *owed;
+
+        if (line == LINE_UNREADABLE) {
+            e = err_from_errno(errno);
+        } else if (line == LINE_RECORD && record.kind == RECORD_FILE) {
+            owed = ledger_find(&j->ledger, record.file.transfer_id, reader->line_offset);
+            if (owed != NULL)
+                e = each(ctx, &record.file, owed);
+        }
+    }
+    free(reader);
+    return e;
+}
+
+static bool is_owed(const struct journal *j, uint32_t id)
+{
+    struct owed *owed;
+
+    HASH_FIND(hh, j->ledger.owed, &id, sizeof id, owed);
+    return owed != NULL;
+}
+
+enum err journal_reserve_ids(struct journal *j, struct transfer_ids *out)
+{
+    uint32_t start = j->ledger.next_id == 0 ? 1 : j->ledger.next_id, end;
+    struct record record = {.kind = RECORD_IDS};
+
+    while (is_owed(j, start))
+        start = start == TRANSFER_ID_MAX ? 1 : start + 1;
+    end = start;
+    while (end <= TRANSFER_ID_MAX && end - start < TRANSFER_IDS_BLOCK && !is_owed(j, end))
+        end++;
+    record.number = end > TRANSFER_ID_MAX ? 1 : end;
+    *out = (struct transfer_ids){.next = start, .end = end};
+    return journal_add(j, &record);
+}

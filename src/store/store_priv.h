@@ -1,0 +1,175 @@
+/* What only the store's files share: the journal's records, the journal, the inside of an inbox. */
+#ifndef STORE_STORE_PRIV_H
+#define STORE_STORE_PRIV_H
+
+#include "store/committer.h"
+#include "store/inbox.h"
+
+#include <uthash.h>
+
+/* --- record.c: one line of the journal ---------------------------------------------------------
+ * Fields split by tabs, foreign text percent-escaped, the CRC-32 of all before it (eight hex
+ * digits) as the last field, a line feed. docs/store.md lists the fields of each kind. */
+enum record_kind {
+    RECORD_HEADER,   /* number: the format's version */
+    RECORD_FILE,     /* file: all of it */
+    RECORD_REPORTED, /* number: the transfer id whose report the gateway has had */
+    RECORD_VOID,     /* number: the transfer id whose file never came to stand in the inbox */
+    RECORD_IDS,      /* number: where the next block of transfer ids begins */
+};
+
+struct record {
+    enum record_kind kind;
+    uint32_t number;
+    struct inbox_record file;
+};
+
+/* A longer identity than fits is cut; nothing else can be long. */
+enum { RECORD_LINE_MAX = 32768, JOURNAL_VERSION = 1, TRANSFER_ID_MAX = 99999999 };
+
+/* Writes the line with its line feed, no NUL; returns its length. */
+size_t record_write(char to[RECORD_LINE_MAX], const struct record *record);
+
+/* Takes `line` (no line feed, room for a NUL behind it) apart in place: out->file.idurl points into
+ * it. False if it is damaged. */
+bool record_read(struct record *out, char *line, size_t length);
+
+/* --- journal_reader.c: the lines of a journal, streamed ----------------------------------------
+ * Its holder's; reads with pread, so that the descriptor may be the writer's. */
+struct journal_reader {
+    int fd;
+    uint64_t line_offset; /* of the line given last */
+    uint32_t line_length; /* with its line feed */
+    uint64_t next_offset; /* where the next line begins: at the end, that of the last whole line */
+    uint64_t most;        /* reads nothing at or behind this offset */
+    size_t start, end;    /* of what is read and not yet given, in bytes[] */
+    char bytes[4 * RECORD_LINE_MAX];
+};
+
+enum journal_line { LINE_RECORD, LINE_DAMAGED, LINE_END, LINE_UNREADABLE };
+
+/* NULL when there is no memory; free with free(3). */
+struct journal_reader *journal_reader_new(int fd, uint64_t from, uint64_t most);
+
+/* The next line. A last line without its line feed is not given. What `out` points to is valid
+ * until the next call. */
+enum journal_line journal_reader_next(struct journal_reader *reader, struct record *out);
+
+/* --- ledger.c: what a journal comes to ---------------------------------------------------------
+ * Only what is owed is kept, by transfer id, each with the place of its record: a journal of a
+ * million reported files costs no memory. */
+struct owed {
+    uint32_t transfer_id;
+    uint32_t length;
+    uint64_t offset;
+    bool is_void;
+    UT_hash_handle hh;
+};
+
+struct voided {
+    uint64_t offset;
+    UT_hash_handle hh;
+};
+
+/* All zero is an empty one. */
+struct ledger {
+    struct owed *owed;     /* by transfer_id */
+    struct voided *voided; /* by offset: file records without a file; failures, so few */
+    bool has_header;
+    uint32_t version;
+    uint32_t next_id;
+    unsigned damaged;
+    uint64_t first_damaged_offset;
+};
+
+void ledger_fini(struct ledger *ledger);
+
+/* Enters the record that stands at `offset`. */
+enum err ledger_take(struct ledger *ledger, const struct record *record, uint64_t offset,
+                     uint32_t length);
+
+/* Enters all lines of `fd` before `most`; `*end` is where the last whole line ends. */
+enum err ledger_read(struct ledger *ledger, int fd, uint64_t most, uint64_t *end);
+
+/* The owed entry whose record is the one at `offset`, else NULL. */
+struct owed *ledger_find(const struct ledger *ledger, uint32_t transfer_id, uint64_t offset);
+bool ledger_is_voided(const struct ledger *ledger, uint64_t offset);
+void ledger_forget(struct ledger *ledger, uint32_t transfer_id);
+
+/* --- journal.c: the file -----------------------------------------------------------------------
+ * Owner: whoever opened the inbox, then the committer's thread. */
+struct journal;
+
+/* Opens or makes `journal` in `dir_fd`, reads it, cuts off a torn end. ERR_CORRUPT: written by a
+ * later version. */
+enum err journal_open(struct journal **out, int dir_fd, enum durability durability,
+                      uint64_t limit_bytes);
+void journal_close(struct journal **journal);
+
+/* Adds a record to what the next journal_write writes, and to the ledger. */
+enum err journal_add(struct journal *journal, const struct record *record);
+
+/* Writes what was added since the last journal_write: all of it, or on an error none of it (the
+ * ledger is the caller's to correct, with journal_forget). */
+enum err journal_write(struct journal *journal);
+
+/* fdatasync(2). After an error nothing written is known to be on the disk: the journal is broken
+ * until journal_mend. */
+enum err journal_sync(struct journal *journal);
+
+/* Rewrites a broken journal and one that has grown beyond its limit; at ease with any other. */
+enum err journal_mend(struct journal *journal);
+
+void journal_forget(struct journal *journal, uint32_t transfer_id);
+struct ledger *journal_ledger(struct journal *journal);
+int journal_fd(const struct journal *journal);
+uint64_t journal_size(const struct journal *journal);
+
+/* Calls `each` for the record of everything owed. */
+typedef enum err journal_owed_fn(void *ctx, const struct inbox_record *record, struct owed *owed);
+enum err journal_each_owed(struct journal *journal, journal_owed_fn *each, void *ctx);
+
+/* Reserves the next block of transfer ids: added, not yet written. */
+enum err journal_reserve_ids(struct journal *journal, struct transfer_ids *out);
+
+/* --- inbox.c -----------------------------------------------------------------------------------
+ */
+struct inbox {
+    char path[SETTINGS_TEXT_SIZE]; /* absolute */
+    enum durability durability;
+    int dir_fd;     /* the inbox */
+    int partial_fd; /* .dustwire */
+    int lock_fd;
+    struct journal *journal;
+    struct inbox_recovery recovery;
+};
+
+/* True if `name` is one that inbox_begin gives. */
+bool inbox_is_name(const char *name);
+
+/* --- inbox_recover.c ---------------------------------------------------------------------------
+ */
+
+/* Clears what the last run left half done, and counts it. */
+enum err inbox_recover(struct inbox *inbox);
+
+/* --- sync.c ------------------------------------------------------------------------------------
+ */
+
+/* fdatasync(2); -1 is synced already. */
+enum err sync_data(int fd);
+
+/* When one sync for a whole batch is the cheaper way. The committer's. */
+struct sync_pace {
+    int meminfo_fd; /* /proc/meminfo; -1: none */
+    uint64_t not_before_us, backoff_ms;
+};
+void sync_pace_open(struct sync_pace *pace);
+void sync_pace_close(struct sync_pace *pace);
+
+/* Gets the data of a batch on to the disk. A request whose result is not ERR_OK is left alone, one
+ * whose sync fails gets its error as result. `dir_fd` is on their file system and stays open. */
+void sync_batch_data(struct sync_pace *pace, struct commit_request *const *batch, size_t count,
+                     int dir_fd);
+
+#endif

@@ -1,0 +1,189 @@
+#include "tcp/acceptor.h"
+
+#include "base/contract.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    SOCKETS_MAX = SETTINGS_LISTEN_MAX + 2,
+    /* Without descriptors (EMFILE) accepting again at once would only spin: wait for some to close.
+     */
+    PAUSE_MS = 100,
+};
+
+struct acceptor {
+    struct acceptor_config config;
+    struct loop *loop;
+    unsigned count;
+    struct watch sockets[SOCKETS_MAX];
+    struct timer pause;
+    bool has_warned; /* about descriptors; again after a time without trouble */
+};
+
+static void close_sockets(struct acceptor *a)
+{
+    loop_cancel_timer(a->loop, &a->pause);
+    for (unsigned i = 0; i < a->count; i++) {
+        loop_remove(a->loop, &a->sockets[i]);
+        close(a->sockets[i].fd);
+    }
+    a->count = 0;
+}
+
+static void refuse(int fd, const struct address *peer, const char *why)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    metrics_add(METRIC_SESSIONS_REFUSED, 1);
+    log_info("connection refused: peer=%s reason=\"%s\"", address_text(text, peer), why);
+    close(fd);
+}
+
+static void hand_over(struct acceptor *a, int fd, const struct address *peer)
+{
+    struct tcp_accepted *accepted;
+    struct tcp_place place;
+
+    if (tcp_directory_accept(a->config.directory, &place) != ERR_OK) {
+        refuse(fd, peer, "[sessions] limit is reached");
+        return;
+    }
+    accepted = calloc(1, sizeof *accepted);
+    if (accepted != NULL) {
+        *accepted = (struct tcp_accepted){.fd = fd, .session = place.session, .peer = *peer};
+        if (worker_post_accepted(a->config.workers[place.worker], accepted) == ERR_OK)
+            return;
+        free(accepted);
+    }
+    tcp_directory_leave(a->config.directory, place.session);
+    refuse(fd, peer, "the worker's mailbox is full");
+}
+
+/* False: nobody is waiting, or nothing more can be taken now. */
+static bool accept_one(struct acceptor *a, int listening)
+{
+    struct sockaddr_storage from;
+    socklen_t length = sizeof from;
+    struct address peer;
+    int fd = accept4(listening, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0) {
+        if (address_from_sockaddr(&peer, (const struct sockaddr *)&from) == ERR_OK)
+            hand_over(a, fd, &peer);
+        else
+            close(fd);
+        return true;
+    }
+    switch (errno) {
+    case EAGAIN:
+        return false;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        if (!a->has_warned)
+            log_warning("cannot accept: %s; trying again every %d ms", strerror(errno), PAUSE_MS);
+        a->has_warned = true;
+        loop_set_timer(a->loop, &a->pause, PAUSE_MS);
+        return false;
+    default: /* this one connection broke off before it was ours (accept(2)): take the next */
+        return true;
+    }
+}
+
+static void socket_ready(struct watch *w, uint32_t events)
+{
+    struct acceptor *a = w->ctx;
+
+    (void)events;
+    while (accept_one(a, w->fd))
+        if (!a->pause.is_set)
+            a->has_warned = false;
+}
+
+static void pause_over(struct timer *timer, void *ctx)
+{
+    struct acceptor *a = ctx;
+
+    (void)timer;
+    for (unsigned i = 0; i < a->count && !a->pause.is_set; i++)
+        socket_ready(&a->sockets[i], EPOLLIN);
+}
+
+static void take_listen(struct message *m, void *owner)
+{
+    struct acceptor *a = owner;
+    struct tcp_listen *listen = (struct tcp_listen *)(void *)m;
+    enum err e = ERR_OK;
+
+    close_sockets(a);
+    for (unsigned i = 0; i < listen->count; i++) {
+        struct watch *w = &a->sockets[a->count];
+
+        *w = (struct watch){.fd = listen->fds[i], .ready = socket_ready, .ctx = a};
+        e = e == ERR_OK ? loop_add(a->loop, w, EPOLLIN) : e;
+        if (e == ERR_OK)
+            a->count++;
+        else
+            close(listen->fds[i]);
+    }
+    if (e != ERR_OK)
+        close_sockets(a);
+    request_answer(&listen->request, e);
+}
+
+void acceptor_post_listen(struct acceptor *acceptor, struct tcp_listen *listen)
+{
+    mailbox_answer(loop_mailbox(acceptor->loop), &listen->request.message, take_listen);
+}
+
+static void ended(void *owner)
+{
+    close_sockets(owner);
+}
+
+enum err acceptor_open(struct acceptor **out, const struct acceptor_config *config)
+{
+    struct acceptor *a = calloc(1, sizeof *a);
+    enum err e;
+
+    if (a == NULL)
+        return ERR_NO_MEMORY;
+    a->config = *config;
+    a->pause = (struct timer){.fire = pause_over, .ctx = a};
+    e = loop_open(
+        &a->loop,
+        &(struct loop_config){.name = "acceptor", .mailbox_limit = 16, .owner = a, .ended = ended});
+    if (e != ERR_OK) {
+        free(a);
+        return e;
+    }
+    *out = a;
+    return ERR_OK;
+}
+
+void acceptor_close(struct acceptor **acceptor)
+{
+    if (*acceptor == NULL)
+        return;
+    loop_close(&(*acceptor)->loop);
+    free(*acceptor);
+    *acceptor = NULL;
+}
+
+enum err acceptor_start(struct acceptor *acceptor)
+{
+    return loop_start(acceptor->loop);
+}
+
+void acceptor_stop(struct acceptor *acceptor)
+{
+    loop_stop(acceptor->loop);
+}

@@ -1,0 +1,320 @@
+#include "tcp/tcp_directory.h"
+
+#include "base/contract.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+/* Without memory uthash ends the process, unless told not to: then the element is left out, which
+ * its NULL table pointer shows. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+enum place_state { PLACE_RESERVED, PLACE_OPENING, PLACE_CONNECTED, PLACE_HIDDEN };
+
+struct host;
+
+struct entry {
+    uint64_t session;
+    uint32_t worker;
+    enum place_state state;
+    bool is_outgoing;
+    struct host *host; /* NULL: no sends are routed here */
+    LIST_ENTRY(entry) in_host;
+    UT_hash_handle hh;
+};
+
+/* All sessions under one key. */
+struct host {
+    struct address address;
+    LIST_HEAD(, entry) entries;
+    UT_hash_handle hh;
+};
+
+enum { OWN_MAX = 32 };
+
+struct tcp_directory {
+    pthread_mutex_t lock; /* covers everything below */
+    struct entry *by_session;
+    struct host *by_address;
+    uint64_t next_session;
+    unsigned limit;
+    unsigned own_count;
+    struct address own[OWN_MAX];
+    unsigned worker_count;
+    unsigned sessions_of[]; /* by worker */
+};
+
+enum err tcp_directory_open(struct tcp_directory **out, unsigned workers, unsigned session_limit)
+{
+    struct tcp_directory *d = calloc(1, sizeof *d + workers * sizeof d->sessions_of[0]);
+
+    if (d == NULL)
+        return ERR_NO_MEMORY;
+    pthread_mutex_init(&d->lock, NULL);
+    d->worker_count = workers;
+    d->limit = session_limit;
+    d->next_session = 1;
+    *out = d;
+    return ERR_OK;
+}
+
+void tcp_directory_close(struct tcp_directory **directory)
+{
+    if (*directory == NULL)
+        return;
+    CONTRACT((*directory)->by_session == NULL);
+    pthread_mutex_destroy(&(*directory)->lock);
+    free(*directory);
+    *directory = NULL;
+}
+
+void tcp_directory_set_limit(struct tcp_directory *d, unsigned session_limit)
+{
+    pthread_mutex_lock(&d->lock);
+    d->limit = session_limit;
+    pthread_mutex_unlock(&d->lock);
+}
+
+void tcp_directory_set_own(struct tcp_directory *d, const struct address *own, unsigned count)
+{
+    pthread_mutex_lock(&d->lock);
+    d->own_count = count < OWN_MAX ? count : OWN_MAX;
+    memcpy(d->own, own, d->own_count * sizeof *own);
+    pthread_mutex_unlock(&d->lock);
+}
+
+bool tcp_directory_is_own(struct tcp_directory *d, const struct address *address)
+{
+    bool is_own = false, is_perhaps = false;
+
+    pthread_mutex_lock(&d->lock);
+    for (unsigned i = 0; i < d->own_count && !is_own; i++) {
+        if (d->own[i].port != address->port || d->own[i].family != address->family)
+            continue;
+        is_own = address_is_same_ip(&d->own[i], address);
+        is_perhaps = is_perhaps || address_is_wildcard(&d->own[i]);
+    }
+    pthread_mutex_unlock(&d->lock);
+    return is_own || (is_perhaps && (address_is_wildcard(address) || address_is_local(address)));
+}
+
+static unsigned fewest(const struct tcp_directory *d)
+{
+    unsigned best = 0;
+
+    for (unsigned i = 1; i < d->worker_count; i++)
+        if (d->sessions_of[i] < d->sessions_of[best])
+            best = i;
+    return best;
+}
+
+static struct entry *find(struct tcp_directory *d, uint64_t session)
+{
+    struct entry *e;
+
+    HASH_FIND(hh, d->by_session, &session, sizeof session, e);
+    return e;
+}
+
+static struct entry *add(struct tcp_directory *d, bool is_outgoing, enum place_state state)
+{
+    struct entry *e = calloc(1, sizeof *e);
+
+    if (e == NULL)
+        return NULL;
+    e->session = d->next_session;
+    HASH_ADD(hh, d->by_session, session, sizeof e->session, e);
+    if (e->hh.tbl == NULL) {
+        free(e);
+        return NULL;
+    }
+    d->next_session++;
+    e->worker = fewest(d);
+    e->is_outgoing = is_outgoing;
+    e->state = state;
+    d->sessions_of[e->worker]++;
+    return e;
+}
+
+static void leave_host(struct tcp_directory *d, struct entry *e)
+{
+    struct host *host = e->host;
+
+    if (host == NULL)
+        return;
+    LIST_REMOVE(e, in_host);
+    e->host = NULL;
+    if (LIST_EMPTY(&host->entries)) {
+        HASH_DEL(d->by_address, host);
+        free(host);
+    }
+}
+
+static void remove_entry(struct tcp_directory *d, struct entry *e)
+{
+    leave_host(d, e);
+    HASH_DEL(d->by_session, e);
+    d->sessions_of[e->worker]--;
+    free(e);
+}
+
+/* Without memory the session simply has no key. */
+static bool join_host(struct tcp_directory *d, struct entry *e, const struct address *address)
+{
+    struct host *host;
+
+    HASH_FIND(hh, d->by_address, address, sizeof *address, host);
+    if (host == NULL) {
+        host = calloc(1, sizeof *host);
+        if (host == NULL)
+            return false;
+        host->address = *address;
+        LIST_INIT(&host->entries);
+        HASH_ADD(hh, d->by_address, address, sizeof host->address, host);
+        if (host->hh.tbl == NULL) {
+            free(host);
+            return false;
+        }
+    }
+    LIST_INSERT_HEAD(&host->entries, e, in_host);
+    e->host = host;
+    return true;
+}
+
+static void describe(const struct entry *e, struct tcp_place *out)
+{
+    *out = (struct tcp_place){e->session, e->worker, e->state == PLACE_CONNECTED};
+}
+
+enum err tcp_directory_accept(struct tcp_directory *d, struct tcp_place *out)
+{
+    struct entry *e = NULL;
+    enum err err = ERR_FULL;
+
+    pthread_mutex_lock(&d->lock);
+    if (HASH_COUNT(d->by_session) < d->limit) {
+        e = add(d, false, PLACE_OPENING);
+        err = e == NULL ? ERR_NO_MEMORY : ERR_OK;
+    }
+    if (e != NULL)
+        describe(e, out);
+    pthread_mutex_unlock(&d->lock);
+    return err;
+}
+
+/* Higher is better; 0 is not to be used. */
+static int rank(const struct entry *e)
+{
+    if (e->state == PLACE_CONNECTED)
+        return e->is_outgoing ? 3 : 2;
+    return e->state == PLACE_HIDDEN ? 0 : 1;
+}
+
+static struct entry *best_of(struct tcp_directory *d, const struct address *address)
+{
+    struct entry *e, *best = NULL;
+    struct host *host;
+
+    HASH_FIND(hh, d->by_address, address, sizeof *address, host);
+    if (host == NULL)
+        return NULL;
+    LIST_FOREACH (e, &host->entries, in_host)
+        if (rank(e) > (best == NULL ? 0 : rank(best)))
+            best = e;
+    return best;
+}
+
+static enum err reserve(struct tcp_directory *d, const struct address *address, struct entry **out)
+{
+    if (HASH_COUNT(d->by_session) >= d->limit)
+        return ERR_FULL;
+    *out = add(d, true, PLACE_RESERVED);
+    if (*out == NULL)
+        return ERR_NO_MEMORY;
+    if (!join_host(d, *out, address)) {
+        remove_entry(d, *out);
+        return ERR_NO_MEMORY;
+    }
+    return ERR_OK;
+}
+
+enum err tcp_directory_find_or_reserve(struct tcp_directory *d, const struct address *address,
+                                       struct tcp_place *out)
+{
+    struct entry *e;
+    enum err err = ERR_OK;
+
+    pthread_mutex_lock(&d->lock);
+    e = best_of(d, address);
+    if (e == NULL)
+        err = reserve(d, address, &e);
+    if (err == ERR_OK)
+        describe(e, out);
+    pthread_mutex_unlock(&d->lock);
+    return err;
+}
+
+bool tcp_directory_claim(struct tcp_directory *d, uint64_t session)
+{
+    struct entry *e;
+    bool is_claimed;
+
+    pthread_mutex_lock(&d->lock);
+    e = find(d, session);
+    is_claimed = e != NULL && e->state == PLACE_RESERVED;
+    if (is_claimed)
+        e->state = PLACE_OPENING;
+    pthread_mutex_unlock(&d->lock);
+    return is_claimed;
+}
+
+void tcp_directory_connected(struct tcp_directory *d, uint64_t session,
+                             const struct address *announced)
+{
+    struct entry *e;
+
+    pthread_mutex_lock(&d->lock);
+    e = find(d, session);
+    CONTRACT(e != NULL);
+    e->state = PLACE_CONNECTED;
+    if (announced != NULL && e->host == NULL)
+        join_host(d, e, announced);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void tcp_directory_hide(struct tcp_directory *d, uint64_t session)
+{
+    struct entry *e;
+
+    pthread_mutex_lock(&d->lock);
+    e = find(d, session);
+    if (e != NULL) {
+        e->state = PLACE_HIDDEN;
+        leave_host(d, e);
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
+void tcp_directory_leave(struct tcp_directory *d, uint64_t session)
+{
+    struct entry *e;
+
+    pthread_mutex_lock(&d->lock);
+    e = find(d, session);
+    if (e != NULL)
+        remove_entry(d, e);
+    pthread_mutex_unlock(&d->lock);
+}
+
+unsigned tcp_directory_count(struct tcp_directory *d)
+{
+    unsigned count;
+
+    pthread_mutex_lock(&d->lock);
+    count = HASH_COUNT(d->by_session);
+    pthread_mutex_unlock(&d->lock);
+    return count;
+}

@@ -1,0 +1,561 @@
+#include "tcp_priv.h"
+
+#include "base/contract.h"
+#include "base/metrics.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DROPPED_PATIENCE_MS = 1000,
+    STARTS_PER_TURN = 64, /* files opened for sending before other sessions have their turn */
+    /* Our file ids are above the reference's eight digits; the side that dialled takes even ones.
+     * So an abort that could mean a file of either side means one only. */
+    FILE_ID_FIRST = 100000000,
+};
+
+static struct tcp_peer peer_of(const struct tcp_connection *c)
+{
+    return (struct tcp_peer){c->id, c->peer, c->idurl == NULL ? "" : c->idurl};
+}
+
+/* The control queue takes what a session may have open, and no more is read while it is long: only
+ * memory can be missing. */
+static void must_add(struct tcp_connection *c, enum err e)
+{
+    if (e != ERR_OK)
+        tcp_connection_disconnect(c, err_text(e));
+    tcp_connection_wake(c);
+}
+
+static void add_abort(struct tcp_connection *c, int32_t file_id, const char *reason)
+{
+    char text[TRANSFER_ERROR_SIZE + 1];
+
+    snprintf(text, sizeof text, " %.*s", TRANSFER_ERROR_SIZE - 1, reason);
+    must_add(c, frame_add_abort(&c->writer.control, file_id, text));
+}
+
+/* Ids that we gave up. */
+
+static bool is_dropped(const struct tcp_connection *c, int32_t file_id)
+{
+    for (unsigned i = 0; i < c->dropped_count; i++)
+        if (c->dropped[i] == file_id)
+            return true;
+    return false;
+}
+
+static void undrop(struct tcp_connection *c, int32_t file_id)
+{
+    for (unsigned i = 0; i < c->dropped_count; i++)
+        if (c->dropped[i] == file_id) {
+            c->dropped[i] = c->dropped[--c->dropped_count];
+            return;
+        }
+}
+
+static void drop(struct tcp_connection *c, int32_t file_id)
+{
+    if (is_dropped(c, file_id))
+        return;
+    if (c->dropped == NULL)
+        c->dropped = calloc(TCP_DROPPED_MAX, sizeof *c->dropped);
+    if (c->dropped == NULL)
+        tcp_connection_disconnect(c, err_text(ERR_NO_MEMORY));
+    else if (c->dropped_count == TCP_DROPPED_MAX)
+        tcp_connection_disconnect(c, "too many files given up on this session");
+    else
+        c->dropped[c->dropped_count++] = file_id;
+    c->dropped_ms = loop_now_ms(c->home->loop);
+}
+
+/* We cannot take this file: the peer is told, what still comes of it is thrown away. */
+static void refuse(struct tcp_connection *c, int32_t file_id, const char *reason)
+{
+    add_abort(c, file_id, reason);
+    drop(c, file_id);
+}
+
+/* News from the streams. */
+
+static void on_committed(void *session, int32_t file_id)
+{
+    struct tcp_connection *c = session;
+
+    must_add(c, frame_add_ok(&c->writer.control, file_id));
+}
+
+static void on_refused(void *session, int32_t file_id, const char *reason)
+{
+    refuse(session, file_id, reason);
+}
+
+static void on_gateway_lost(void *session, int32_t file_id, const char *reason)
+{
+    struct tcp_connection *c = session;
+
+    add_abort(c, file_id, reason);
+    tcp_connection_disconnect(c, reason);
+}
+
+static void on_file_changed(void *session)
+{
+    tcp_connection_wake(session);
+}
+
+static const struct tcp_stream_news news = {
+    .committed = on_committed,
+    .refused = on_refused,
+    .gateway_lost = on_gateway_lost,
+    .sendable = on_file_changed,
+    .unsendable = on_file_changed,
+};
+
+/* Incoming files. */
+
+static struct tcp_incoming *find_incoming(struct tcp_connection *c, int32_t file_id)
+{
+    struct tcp_incoming *in;
+
+    TAILQ_FOREACH (in, &c->incoming.head, link)
+        if (in->file_id == file_id && tcp_incoming_is_receiving(in))
+            return in;
+    return NULL;
+}
+
+static void fail_incoming(struct tcp_connection *c, struct tcp_incoming *in, const char *reason)
+{
+    int32_t file_id = in->file_id;
+
+    tcp_incoming_fail(in, reason);
+    refuse(c, file_id, reason);
+}
+
+/* A sentence why a new file is not taken, or NULL. */
+static const char *why_not(const struct tcp_connection *c, const struct frame_piece *piece)
+{
+    if (piece->size < 0)
+        return "negative size";
+    if (c->is_draining)
+        return "disconnecting";
+    if (!c->home->settings.tcp_transport.is_receiving_enabled)
+        return "receiving is switched off here";
+    return NULL;
+}
+
+static struct tcp_incoming *begin_incoming(struct tcp_connection *c,
+                                           const struct frame_piece *piece)
+{
+    const char *reason = why_not(c, piece);
+    struct tcp_peer peer = peer_of(c);
+
+    if (reason != NULL) {
+        char host[ADDRESS_TEXT_SIZE];
+
+        log_session(LOG_LEVEL_INFO, c->id, address_text(host, &c->peer),
+                    "file refused: id=%" PRId32 " size=%" PRId32 " reason=\"%s\"", piece->file_id,
+                    piece->size, reason);
+        metrics_add(METRIC_FILES_RECEIVE_FAILED, 1);
+        refuse(c, piece->file_id, reason);
+        return NULL;
+    }
+    if (c->incoming.count >= TCP_FILES_IN_MAX) {
+        tcp_connection_disconnect(c, "more than 40 incoming files at once");
+        return NULL;
+    }
+    if (tcp_incoming_new(c->home, &peer, &news, c, &c->incoming, piece->file_id,
+                         (uint32_t)piece->size) != ERR_OK) {
+        tcp_connection_disconnect(c, err_text(ERR_NO_MEMORY));
+        return NULL;
+    }
+    return find_incoming(c, piece->file_id);
+}
+
+/* The first piece of a frame decides about the frame: the announced sizes must fit before a byte is
+ * written. */
+static struct tcp_incoming *open_frame(struct tcp_connection *c, const struct frame_piece *piece)
+{
+    struct tcp_incoming *in;
+    uint64_t frame_bytes = piece->length + frame_decoder_data_left(&c->decoder);
+
+    c->present_file_id = piece->file_id;
+    if (is_dropped(c, piece->file_id))
+        return NULL;
+    in = find_incoming(c, piece->file_id);
+    if (in == NULL)
+        in = begin_incoming(c, piece);
+    if (in == NULL)
+        return NULL;
+    if (piece->size != (int64_t)in->size_bytes)
+        fail_incoming(c, in, "another size in a later frame");
+    else if (frame_bytes > in->size_bytes - in->file.written_bytes)
+        fail_incoming(c, in, "more bytes than announced");
+    else
+        return in;
+    return NULL;
+}
+
+static void receive_data(struct tcp_connection *c, const struct frame_piece *piece)
+{
+    struct tcp_incoming *in =
+        piece->is_first ? open_frame(c, piece) : find_incoming(c, c->present_file_id);
+    char reason[TRANSFER_ERROR_SIZE];
+    enum err e;
+
+    if (in == NULL)
+        return;
+    e = tcp_incoming_write(in, piece->bytes, piece->length);
+    if (e == ERR_OK)
+        return;
+    snprintf(reason, sizeof reason, "cannot write the file: %s", err_text(e));
+    fail_incoming(c, in, reason);
+}
+
+/* Outgoing files. */
+
+static struct tcp_outgoing *find_outgoing(struct tcp_connection *c, int32_t file_id)
+{
+    struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (out, &c->outgoing.head, link)
+        if (out->file_id == file_id && out->is_begun)
+            return out;
+    return NULL;
+}
+
+/* The peer is told, unless it never heard of the file. */
+static void fail_outgoing(struct tcp_connection *c, struct tcp_outgoing *out, const char *reason)
+{
+    int32_t file_id = out->file_id;
+    bool is_begun = out->is_begun;
+
+    tcp_writer_abandon(&c->writer, out);
+    tcp_outgoing_fail(out, reason);
+    if (is_begun)
+        add_abort(c, file_id, reason);
+    tcp_connection_wake(c);
+}
+
+void tcp_files_broken(void *session, struct tcp_outgoing *out, enum err e)
+{
+    struct tcp_connection *c = session;
+
+    log_session(LOG_LEVEL_WARNING, c->id, out->transfer.host, "cannot read on in %s: %s",
+                out->transfer.filename, err_text(e));
+    fail_outgoing(c, out, err_text(e));
+}
+
+static void receive_ok(struct tcp_connection *c, int32_t file_id)
+{
+    struct tcp_outgoing *out = find_outgoing(c, file_id);
+
+    if (out == NULL)
+        return;
+    if (out->phase == OUTGOING_OK_AWAITED)
+        tcp_outgoing_finish(out);
+    else
+        fail_outgoing(c, out, "ok before the end");
+    tcp_connection_wake(c);
+}
+
+/* An abort's text, made fit for people: the reference's begins with a space. */
+static void abort_reason(char to[TRANSFER_ERROR_SIZE], const struct frame_piece *piece)
+{
+    const uint8_t *text = piece->bytes;
+    size_t length = piece->length;
+
+    while (length > 0 && *text == ' ') {
+        text++;
+        length--;
+    }
+    if (length == 0)
+        snprintf(to, TRANSFER_ERROR_SIZE, "aborted by the peer");
+    else
+        text_escape(to, TRANSFER_ERROR_SIZE, text, length, false);
+}
+
+static void receive_abort(struct tcp_connection *c, const struct frame_piece *piece)
+{
+    struct tcp_incoming *in = find_incoming(c, piece->file_id);
+    struct tcp_outgoing *out;
+    char reason[TRANSFER_ERROR_SIZE];
+
+    abort_reason(reason, piece);
+    if (in != NULL) {
+        tcp_incoming_fail(in, reason);
+        tcp_connection_wake(c);
+    } else if (is_dropped(c, piece->file_id)) {
+        undrop(c, piece->file_id);
+    } else if ((out = find_outgoing(c, piece->file_id)) != NULL) {
+        fail_outgoing(c, out, reason);
+    }
+}
+
+void tcp_files_receive(struct tcp_connection *c, const struct frame_piece *piece)
+{
+    switch (piece->kind) {
+    case FRAME_PIECE_BAD:
+        metrics_add(METRIC_BAD_FRAMES, 1);
+        tcp_connection_disconnect(c, piece->reason);
+        return;
+    case FRAME_PIECE_DATA:
+        receive_data(c, piece);
+        return;
+    case FRAME_PIECE_CONTROL:
+        if (piece->command == FRAME_OK)
+            receive_ok(c, piece->file_id);
+        else if (piece->command == FRAME_ABORT)
+            receive_abort(c, piece);
+        /* A second hello is ignored, a wazap is a keep-alive and not answered. */
+        return;
+    case FRAME_PIECE_NONE:
+        return;
+    }
+}
+
+/* Sends whose turn has come. */
+
+static bool is_file_id_used(const struct tcp_connection *c, int32_t file_id)
+{
+    const struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (out, &c->outgoing.head, link)
+        if (out->file_id == file_id)
+            return true;
+    return false;
+}
+
+static int32_t take_file_id(struct tcp_connection *c)
+{
+    int32_t file_id;
+
+    do {
+        file_id = c->next_file_id;
+        if (file_id > INT32_MAX - 2)
+            c->next_file_id = FILE_ID_FIRST + (file_id & 1);
+        else
+            c->next_file_id = file_id + 2;
+    } while (is_file_id_used(c, file_id));
+    return file_id;
+}
+
+static struct send_request *take_waiting(struct tcp_connection *c)
+{
+    struct message *m = STAILQ_FIRST(&c->waiting);
+
+    if (m == NULL)
+        return NULL;
+    STAILQ_REMOVE_HEAD(&c->waiting, link);
+    c->waiting_count--;
+    return (struct send_request *)(void *)m;
+}
+
+void tcp_files_start_pending(struct tcp_connection *c)
+{
+    struct tcp_peer peer = peer_of(c);
+    struct send_request *send;
+    unsigned budget = STARTS_PER_TURN;
+
+    if (c->outgoing.count == 0 && !tcp_writer_has_bytes(&c->writer))
+        c->writer.progress_ms = loop_now_ms(c->home->loop);
+    while (c->outgoing.count < TCP_FILES_OUT_MAX && budget > 0 &&
+           (send = take_waiting(c)) != NULL) {
+        tcp_outgoing_new(c->home, &peer, &news, c, &c->outgoing, take_file_id(c), send);
+        budget--;
+    }
+    if (budget == 0)
+        tcp_connection_wake(c);
+}
+
+bool tcp_files_is_busy(const struct tcp_connection *c)
+{
+    return c->incoming.count > 0 || c->outgoing.count > 0 || c->dropped_count > 0 ||
+           tcp_writer_has_bytes(&c->writer);
+}
+
+void tcp_files_turn(struct tcp_connection *c)
+{
+    tcp_files_start_pending(c);
+    if (c->incoming.count > 0 || c->outgoing.count > 0 || c->waiting_count > 0)
+        return;
+    if (c->is_draining)
+        tcp_connection_disconnect(c, "disconnecting");
+    else if (c->is_single)
+        tcp_connection_disconnect(c, "the single file is through");
+}
+
+/* Ends. */
+
+void tcp_files_stop(struct tcp_connection *c, const char *reason, bool is_told)
+{
+    struct tcp_incoming *in, *next_in;
+    struct tcp_outgoing *out;
+
+    for (in = TAILQ_FIRST(&c->incoming.head); in != NULL; in = next_in) {
+        int32_t file_id = in->file_id;
+
+        next_in = TAILQ_NEXT(in, link);
+        if (!tcp_incoming_is_receiving(in)) {
+            tcp_incoming_detach(in); /* it is the committer's, only the ok is lost */
+            continue;
+        }
+        tcp_incoming_fail(in, reason);
+        if (is_told)
+            add_abort(c, file_id, reason);
+    }
+    while ((out = TAILQ_FIRST(&c->outgoing.head)) != NULL) {
+        if (is_told) {
+            fail_outgoing(c, out, reason);
+        } else {
+            tcp_writer_abandon(&c->writer, out);
+            tcp_outgoing_fail(out, reason);
+        }
+    }
+}
+
+void tcp_files_fail_waiting(struct tcp_connection *c, const char *reason, bool may_route_on)
+{
+    struct send_request *send;
+    char host[ADDRESS_TEXT_SIZE];
+
+    address_text(host, &c->peer);
+    while ((send = take_waiting(c)) != NULL) {
+        if (may_route_on && send->route.address_next + 1 < send->route.address_count)
+            c->news->route_on(c->worker, send);
+        else
+            tcp_send_fail(c->home->gateway, send, host, reason);
+    }
+}
+
+/* Limits of time. */
+
+static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, uint64_t now_ms)
+{
+    const struct settings *s = &c->home->settings;
+    uint64_t came = in->file.written_bytes - in->window_bytes;
+
+    if (now_ms - in->window_start_ms < s->sessions.stall_window_s * 1000ull)
+        return;
+    if (came < (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s) {
+        fail_incoming(c, in, "stalled: too few bytes for too long");
+        return;
+    }
+    in->window_start_ms = now_ms;
+    in->window_bytes = in->file.written_bytes;
+}
+
+static void check_outgoing(struct tcp_connection *c, uint64_t now_ms)
+{
+    uint64_t limit_ms = c->home->settings.sessions.ok_timeout_s * 1000ull;
+    struct tcp_outgoing *out, *next;
+    bool is_sending = tcp_writer_has_bytes(&c->writer);
+
+    for (out = TAILQ_FIRST(&c->outgoing.head); out != NULL; out = next) {
+        next = TAILQ_NEXT(out, link);
+        is_sending = is_sending || out->phase == OUTGOING_SENDING;
+        if (out->phase == OUTGOING_OK_AWAITED && now_ms - out->whole_ms >= limit_ms)
+            fail_outgoing(c, out, "the peer did not confirm the file in time");
+    }
+    if (is_sending && now_ms - c->writer.progress_ms >= limit_ms)
+        tcp_connection_disconnect(c, "the peer does not read");
+}
+
+void tcp_files_check(struct tcp_connection *c)
+{
+    uint64_t now_ms = loop_now_ms(c->home->loop);
+    struct tcp_incoming *in, *next;
+
+    for (in = TAILQ_FIRST(&c->incoming.head); in != NULL; in = next) {
+        next = TAILQ_NEXT(in, link);
+        if (tcp_incoming_is_receiving(in))
+            check_incoming(c, in, now_ms);
+    }
+    check_outgoing(c, now_ms);
+    /* A peer that answers our abort with its own has had time for it; an old one learns only from
+     * the end of the session that its file failed. */
+    if (c->dropped_count > 0 && now_ms - c->dropped_ms >= DROPPED_PATIENCE_MS &&
+        c->incoming.count == 0 && c->outgoing.count == 0 && c->waiting_count == 0)
+        tcp_connection_disconnect(c, "a file was given up");
+}
+
+/* What others ask about files. */
+
+void tcp_connection_send(struct tcp_connection *c, struct send_request *send)
+{
+    char host[ADDRESS_TEXT_SIZE];
+
+    if (c->is_draining || c->waiting_count >= c->home->settings.sessions.queue_limit) {
+        tcp_send_fail(c->home->gateway, send, address_text(host, &c->peer),
+                      c->is_draining ? "disconnecting" : err_text(ERR_FULL));
+        return;
+    }
+    if (!send->is_single)
+        c->is_single = false;
+    STAILQ_INSERT_TAIL(&c->waiting, &send->request.message, link);
+    c->waiting_count++;
+    tcp_connection_wake(c);
+}
+
+static bool is_asked_for(const struct cancel_request *r, const struct tcp_connection *c,
+                         uint32_t transfer_id, uint64_t send_id, const char *filename)
+{
+    char host[ADDRESS_TEXT_SIZE];
+
+    if (r->transfer_id != 0)
+        return r->transfer_id == transfer_id;
+    if (r->send_id != 0)
+        return r->send_id == send_id;
+    return strcmp(r->contact.host, address_ip_text(host, &c->peer)) == 0 &&
+           r->contact.port == c->peer.port && strcmp(r->filename, filename) == 0;
+}
+
+static bool cancel_waiting(struct tcp_connection *c, const struct cancel_request *r)
+{
+    struct message *m;
+
+    STAILQ_FOREACH (m, &c->waiting, link) {
+        struct send_request *send = (struct send_request *)(void *)m;
+        char host[ADDRESS_TEXT_SIZE];
+
+        if (!is_asked_for(r, c, 0, send->id, send->filename))
+            continue;
+        STAILQ_REMOVE(&c->waiting, m, message, link);
+        c->waiting_count--;
+        tcp_send_fail(c->home->gateway, send, address_text(host, &c->peer), "cancelled");
+        return true;
+    }
+    return false;
+}
+
+bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel_request *r)
+{
+    struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (out, &c->outgoing.head, link) {
+        if (!is_asked_for(r, c, out->transfer.transfer_id, out->transfer.request_id,
+                          out->transfer.filename))
+            continue;
+        if (out->phase == OUTGOING_OK_AWAITED)
+            return false; /* its last frame has begun */
+        fail_outgoing(c, out, "cancelled");
+        return true;
+    }
+    return cancel_waiting(c, r);
+}
+
+bool tcp_connection_cancel_receiving(struct tcp_connection *c, uint32_t transfer_id)
+{
+    struct tcp_incoming *in;
+
+    TAILQ_FOREACH (in, &c->incoming.head, link) {
+        if (in->transfer.transfer_id != transfer_id || !tcp_incoming_is_receiving(in))
+            continue;
+        fail_incoming(c, in, "cancelled");
+        return true;
+    }
+    return false;
+}

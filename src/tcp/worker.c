@@ -1,0 +1,340 @@
+#include "tcp/worker.h"
+
+#include "worker_priv.h"
+
+#include "base/contract.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void unfinished(void *self, struct tcp_connection *c)
+{
+    struct worker *w = self;
+
+    c->is_unfinished = true;
+    STAILQ_INSERT_TAIL(&w->turn, c, turn_link);
+    loop_hurry(w->home.loop);
+}
+
+static void closed(void *self, struct tcp_connection *c)
+{
+    struct worker *w = self;
+
+    TAILQ_REMOVE(&w->sessions, c, link);
+    HASH_DEL(w->by_id, c);
+    w->session_count--;
+    STAILQ_INSERT_TAIL(&w->graves, c, grave_link);
+    loop_hurry(w->home.loop);
+}
+
+static void fail_send(struct worker *w, struct send_request *send, const char *reason)
+{
+    char host[ADDRESS_TEXT_SIZE] = "";
+
+    if (send->route.address_next < send->route.address_count)
+        address_text(host, &send->route.addresses[send->route.address_next]);
+    tcp_send_fail(w->home.gateway, send, host, reason);
+}
+
+static void route_on(void *self, struct send_request *send)
+{
+    struct worker *w = self;
+
+    send->route.address_next++;
+    w->config.route(w->config.node, send);
+}
+
+static void connected_out(void *self)
+{
+    struct worker *w = self;
+
+    w->config.connection_done(w->config.node);
+}
+
+static const struct tcp_connection_news news = {
+    .unfinished = unfinished,
+    .closed = closed,
+    .route_on = route_on,
+    .connected_out = connected_out,
+};
+
+/* Life of the thread. */
+
+static void reap(struct worker *w)
+{
+    struct tcp_turn_list graves = STAILQ_HEAD_INITIALIZER(graves);
+    struct tcp_connection *c;
+
+    STAILQ_CONCAT(&graves, &w->graves);
+    while ((c = STAILQ_FIRST(&graves)) != NULL) {
+        STAILQ_REMOVE_HEAD(&graves, grave_link);
+        if (c->is_unfinished) /* still in the list for the next turn */
+            STAILQ_INSERT_TAIL(&w->graves, c, grave_link);
+        else
+            tcp_connection_free(&c);
+    }
+}
+
+static void answer_stops(struct worker *w)
+{
+    struct message *m;
+
+    if (!w->is_stopping || w->session_count > 0 || w->home.streams > 0 || !STAILQ_EMPTY(&w->graves))
+        return;
+    w->is_stopping = false;
+    loop_cancel_timer(w->home.loop, &w->grace);
+    while ((m = STAILQ_FIRST(&w->stops)) != NULL) {
+        STAILQ_REMOVE_HEAD(&w->stops, link);
+        request_answer((struct request *)(void *)m, ERR_OK);
+    }
+}
+
+/* Everything that the mail, the sockets and the timers of this turn woke: read, act and write once
+ * for each, so that many small things leave in few system calls. */
+static void after_turn(void *self)
+{
+    struct worker *w = self;
+    struct tcp_turn_list now = STAILQ_HEAD_INITIALIZER(now);
+    struct tcp_connection *c;
+
+    STAILQ_CONCAT(&now, &w->turn);
+    while ((c = STAILQ_FIRST(&now)) != NULL) {
+        STAILQ_REMOVE_HEAD(&now, turn_link);
+        c->is_unfinished = false;
+        tcp_connection_turn(c);
+    }
+    reap(w);
+    answer_stops(w);
+    if (!STAILQ_EMPTY(&w->turn) || !STAILQ_EMPTY(&w->graves))
+        loop_hurry(w->home.loop);
+}
+
+static void grace_is_over(struct timer *timer, void *ctx)
+{
+    struct worker *w = ctx;
+    struct tcp_connection *c, *next;
+
+    (void)timer;
+    for (c = TAILQ_FIRST(&w->sessions); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, link);
+        tcp_connection_disconnect(c, "disconnecting");
+    }
+}
+
+enum err worker_open(struct worker **out, const struct worker_config *config)
+{
+    struct worker *w = calloc(1, sizeof *w);
+    char name[16];
+    enum err e = ERR_NO_MEMORY;
+
+    if (w == NULL)
+        return ERR_NO_MEMORY;
+    w->config = *config;
+    snprintf(name, sizeof name, "worker-%u", config->index % 100000u);
+    TAILQ_INIT(&w->sessions);
+    STAILQ_INIT(&w->turn);
+    STAILQ_INIT(&w->graves);
+    STAILQ_INIT(&w->stops);
+    w->grace = (struct timer){.fire = grace_is_over, .ctx = w};
+    w->home = (struct tcp_home){.worker = config->index,
+                                .settings = config->settings,
+                                .directory = config->directory,
+                                .gateway = config->gateway,
+                                .events = config->events,
+                                .inbox = config->inbox,
+                                .committer = config->committer,
+                                .scratch_size = config->settings.workers.read_buffer_kib * 1024u};
+    w->home.scratch = malloc(w->home.scratch_size);
+    if (w->home.scratch == NULL)
+        goto fail;
+    if ((e = inbox_first_ids(config->inbox, &w->home.ids)) != ERR_OK)
+        goto fail;
+    e = loop_open(&w->home.loop,
+                  &(struct loop_config){.name = name,
+                                        .mailbox_limit = config->settings.workers.mailbox_limit,
+                                        .owner = w,
+                                        .after_turn = after_turn});
+    if (e != ERR_OK)
+        goto fail;
+    *out = w;
+    return ERR_OK;
+fail:
+    worker_close(&w);
+    return e;
+}
+
+void worker_close(struct worker **worker)
+{
+    struct worker *w = *worker;
+
+    if (w == NULL)
+        return;
+    CONTRACT(w->session_count == 0 && w->home.streams == 0);
+    loop_close(&w->home.loop);
+    free(w->home.scratch);
+    free(w);
+    *worker = NULL;
+}
+
+enum err worker_start(struct worker *worker)
+{
+    return loop_start(worker->home.loop);
+}
+
+void worker_stop(struct worker *worker)
+{
+    loop_stop(worker->home.loop);
+}
+
+/* Mail. */
+
+static void add_session(struct worker *w, struct tcp_connection *c)
+{
+    TAILQ_INSERT_TAIL(&w->sessions, c, link);
+    HASH_ADD(hh, w->by_id, id, sizeof c->id, c);
+    w->session_count++;
+}
+
+static void take_accepted(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct tcp_accepted *a = (struct tcp_accepted *)(void *)m;
+    struct tcp_connection *c = NULL;
+    enum err e = ERR_OK;
+
+    if (!w->home.is_serving) {
+        close(a->fd);
+        tcp_directory_leave(w->home.directory, a->session);
+    } else {
+        e = tcp_connection_accept(&c, &w->home, &news, w, a->session, a->fd, &a->peer);
+    }
+    if (e != ERR_OK)
+        log_error("cannot take a new session: %s", err_text(e));
+    if (c != NULL)
+        add_session(w, c);
+    free(a);
+}
+
+enum err worker_post_accepted(struct worker *worker, struct tcp_accepted *accepted)
+{
+    return mailbox_post(loop_mailbox(worker->home.loop), &accepted->message, take_accepted);
+}
+
+static void take_serve(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct tcp_serve *serve = (struct tcp_serve *)(void *)m;
+
+    w->home.settings = serve->settings;
+    w->home.is_serving = serve->is_serving;
+    free(serve);
+}
+
+void worker_post_serve(struct worker *worker, struct tcp_serve *serve)
+{
+    mailbox_answer(loop_mailbox(worker->home.loop), &serve->message, take_serve);
+}
+
+static void take_stop(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct tcp_stop *stop = (struct tcp_stop *)(void *)m;
+    struct tcp_connection *c, *next;
+
+    w->home.is_serving = false;
+    w->is_stopping = true;
+    STAILQ_INSERT_TAIL(&w->stops, m, link);
+    for (c = TAILQ_FIRST(&w->sessions); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, link);
+        if (stop->is_final)
+            tcp_connection_drop(c, "the daemon ends");
+        else if (stop->grace_ms > 0)
+            tcp_connection_drain(c);
+        else
+            tcp_connection_disconnect(c, "disconnecting");
+    }
+    if (stop->grace_ms > 0)
+        loop_set_timer(w->home.loop, &w->grace, stop->grace_ms);
+    loop_hurry(w->home.loop);
+}
+
+void worker_post_stop(struct worker *worker, struct tcp_stop *stop)
+{
+    mailbox_answer(loop_mailbox(worker->home.loop), &stop->request.message, take_stop);
+}
+
+/* The session that a routed request is for. A reservation becomes a session that dials; NULL if
+ * there is neither any more. */
+static struct tcp_connection *find_or_dial(struct worker *w, const struct route *route)
+{
+    struct tcp_connection *c;
+
+    HASH_FIND(hh, w->by_id, &route->session, sizeof route->session, c);
+    if (c != NULL)
+        return c->is_ending ? NULL : c;
+    if (!tcp_directory_claim(w->home.directory, route->session))
+        return NULL;
+    if (!w->home.is_serving ||
+        tcp_connection_dial(&c, &w->home, &news, w, route->session,
+                            &route->addresses[route->address_next]) != ERR_OK) {
+        tcp_directory_leave(w->home.directory, route->session);
+        return NULL;
+    }
+    add_session(w, c);
+    return c;
+}
+
+/* A session just dialled for a single file ends with it; any send_file keeps it. */
+static void take_send(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct send_request *send = (struct send_request *)(void *)m;
+    struct tcp_connection *c;
+    unsigned before = w->session_count;
+
+    if (!w->home.is_serving) {
+        fail_send(w, send, "disconnected");
+        return;
+    }
+    c = find_or_dial(w, &send->route);
+    if (c != NULL) {
+        if (w->session_count > before)
+            c->is_single = send->is_single;
+        tcp_connection_send(c, send);
+    } else if (!send->route.was_rerouted) {
+        send->route.was_rerouted = true;
+        w->config.route(w->config.node, send);
+    } else {
+        fail_send(w, send, "connection closed");
+    }
+}
+
+enum err worker_post_send(struct worker *worker, struct send_request *r)
+{
+    return mailbox_post(loop_mailbox(worker->home.loop), &r->request.message, take_send);
+}
+
+static void take_connect_to(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct host_request *r = (struct host_request *)(void *)m;
+    struct tcp_connection *c = find_or_dial(w, &r->route);
+
+    if (c != NULL) {
+        c->is_single = false;
+        tcp_connection_await(c, r);
+        return;
+    }
+    snprintf(r->error, sizeof r->error, "%s",
+             w->home.is_serving ? "the session ended meanwhile; try again"
+                                : "the tcp transport is not up; see `dustwire status`");
+    request_answer(&r->request, ERR_CLOSED);
+}
+
+enum err worker_post_connect_to(struct worker *worker, struct host_request *r)
+{
+    return mailbox_post(loop_mailbox(worker->home.loop), &r->request.message, take_connect_to);
+}

@@ -1,0 +1,297 @@
+#include "tcp/worker.h"
+
+#include "worker_priv.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A request that concerns all workers goes from one to the next and back to its asker from the
+ * last: no gathering, no counting, and each worker touches only what is its own. */
+
+static void begin(struct worker *first, struct request *r, unsigned *at, message_fn *visit)
+{
+    *at = 0;
+    mailbox_answer(loop_mailbox(first->home.loop), &r->message, visit);
+}
+
+static void go_on(struct worker *w, struct request *r, unsigned *at, message_fn *visit)
+{
+    (*at)++;
+    if (*at == w->config.worker_count)
+        request_answer(r, ERR_OK);
+    else
+        mailbox_answer(loop_mailbox(w->config.workers[*at]->home.loop), &r->message, visit);
+}
+
+/* True if the session is with one of the addresses of the route. */
+static bool is_routed_to(const struct tcp_connection *c, const struct route *route)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    for (unsigned i = 0; i < route->address_count; i++) {
+        if (address_is_equal(&c->peer, &route->addresses[i]))
+            return true;
+        if (c->is_verified && c->announced != NULL && c->announced[0] != ':' &&
+            strcmp(c->announced, address_text(text, &route->addresses[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void visit_disconnect_from(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct host_request *r = (struct host_request *)(void *)m;
+    struct tcp_connection *c, *next;
+
+    for (c = TAILQ_FIRST(&w->sessions); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, link);
+        if (!c->is_ending && is_routed_to(c, &r->route)) {
+            tcp_connection_disconnect(c, "disconnecting");
+            r->answer = true;
+        }
+    }
+    go_on(w, &r->request, &r->at, visit_disconnect_from);
+}
+
+void worker_visit_disconnect_from(struct worker *first, struct host_request *r)
+{
+    begin(first, &r->request, &r->at, visit_disconnect_from);
+}
+
+static void visit_keep_alive(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct host_request *r = (struct host_request *)(void *)m;
+    struct tcp_connection *c;
+
+    TAILQ_FOREACH (c, &w->sessions, link)
+        if (is_routed_to(c, &r->route) && tcp_connection_keep_alive(c))
+            r->answer = true;
+    go_on(w, &r->request, &r->at, visit_keep_alive);
+}
+
+void worker_visit_keep_alive(struct worker *first, struct host_request *r)
+{
+    begin(first, &r->request, &r->at, visit_keep_alive);
+}
+
+static void visit_cancel_sending(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct cancel_request *r = (struct cancel_request *)(void *)m;
+    struct tcp_connection *c;
+
+    TAILQ_FOREACH (c, &w->sessions, link)
+        if (tcp_connection_cancel_sending(c, r)) {
+            r->answer = true;
+            break;
+        }
+    go_on(w, &r->request, &r->at, visit_cancel_sending);
+}
+
+void worker_visit_cancel_sending(struct worker *first, struct cancel_request *r)
+{
+    begin(first, &r->request, &r->at, visit_cancel_sending);
+}
+
+static void visit_cancel_receiving(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct cancel_request *r = (struct cancel_request *)(void *)m;
+    struct tcp_connection *c;
+
+    TAILQ_FOREACH (c, &w->sessions, link)
+        if (tcp_connection_cancel_receiving(c, r->transfer_id)) {
+            r->answer = true;
+            break;
+        }
+    go_on(w, &r->request, &r->at, visit_cancel_receiving);
+}
+
+void worker_visit_cancel_receiving(struct worker *first, struct cancel_request *r)
+{
+    begin(first, &r->request, &r->at, visit_cancel_receiving);
+}
+
+/* Room for one more row of the page, or NULL if the row is not on it. `array` points to the pointer
+ * to the rows, of either type. Without memory the page is simply shorter than `total` says. */
+static void *next_row(struct list_request *r, void *array, size_t row_size)
+{
+    size_t index = r->total++;
+    char *rows;
+
+    if (index < r->offset || r->count >= r->limit)
+        return NULL;
+    memcpy(&rows, array, sizeof rows);
+    if (r->count == r->room) {
+        size_t room = r->room == 0 ? 64 : r->room * 2;
+
+        rows = realloc(rows, room * row_size);
+        if (rows == NULL)
+            return NULL;
+        memcpy(array, &rows, sizeof rows);
+        r->room = room;
+    }
+    return rows + r->count++ * row_size;
+}
+
+static bool is_session_asked_for(const struct tcp_connection *c, const struct list_request *r)
+{
+    if (r->host.family != ADDRESS_NONE && !address_is_equal(&r->host, &c->peer))
+        return false;
+    return r->idurl[0] == '\0' || (c->idurl != NULL && strcmp(r->idurl, c->idurl) == 0);
+}
+
+static void visit_sessions(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct list_request *r = (struct list_request *)(void *)m;
+    struct tcp_connection *c;
+
+    TAILQ_FOREACH (c, &w->sessions, link) {
+        struct session_info *row;
+
+        if (!is_session_asked_for(c, r))
+            continue;
+        row = next_row(r, &r->sessions, sizeof *row);
+        if (row != NULL)
+            tcp_connection_describe(c, row);
+    }
+    go_on(w, &r->request, &r->at, visit_sessions);
+}
+
+void worker_visit_sessions(struct worker *first, struct list_request *r)
+{
+    begin(first, &r->request, &r->at, visit_sessions);
+}
+
+static const char *incoming_state(const struct tcp_incoming *in)
+{
+    return in->is_whole ? "committing" : "receiving";
+}
+
+static const char *outgoing_state(const struct tcp_outgoing *out)
+{
+    switch (out->phase) {
+    case OUTGOING_REGISTERING:
+        return "registering";
+    case OUTGOING_SENDING:
+        return "sending";
+    default:
+        return "ok awaited";
+    }
+}
+
+static bool is_stream_asked_for(const struct list_request *r, uint32_t transfer_id,
+                                int32_t stream_id, uint64_t send_id)
+{
+    return (r->transfer_id == 0 || r->transfer_id == transfer_id) &&
+           (r->stream_id == 0 || r->stream_id == stream_id) &&
+           (r->send_id == 0 || r->send_id == send_id);
+}
+
+static void describe_stream(struct stream_info *row, const struct tcp_connection *c,
+                            const struct gateway_transfer *t, int64_t started_us,
+                            uint64_t done_bytes)
+{
+    int64_t now_us = clock_real_us(), age_us = now_us > started_us ? now_us - started_us : 1;
+
+    *row = (struct stream_info){.transfer_id = t->transfer_id,
+                                .request_id = t->request_id,
+                                .session = c->id,
+                                .host = c->peer,
+                                .current_bytes = done_bytes,
+                                .total_bytes = t->size_bytes,
+                                .bytes_per_second =
+                                    (uint64_t)((double)done_bytes * 1e6 / (double)age_us),
+                                .started_at_us = started_us};
+    snprintf(row->proto, sizeof row->proto, "tcp");
+    snprintf(row->idurl, sizeof row->idurl, "%.*s", (int)sizeof row->idurl - 1, t->idurl);
+    snprintf(row->filename, sizeof row->filename, "%.*s", (int)sizeof row->filename - 1,
+             t->filename);
+}
+
+static void list_incoming(struct tcp_connection *c, struct list_request *r)
+{
+    struct tcp_incoming *in;
+
+    TAILQ_FOREACH (in, &c->incoming.head, link) {
+        struct stream_info *row;
+
+        if (!is_stream_asked_for(r, in->transfer.transfer_id, in->file_id, 0))
+            continue;
+        row = next_row(r, &r->streams, sizeof *row);
+        if (row == NULL)
+            continue;
+        describe_stream(row, c, &in->transfer, in->started_us, in->file.written_bytes);
+        row->stream_id = in->file_id;
+        row->state = incoming_state(in);
+    }
+}
+
+static void list_outgoing(struct tcp_connection *c, struct list_request *r)
+{
+    struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (out, &c->outgoing.head, link) {
+        struct stream_info *row;
+
+        if (!is_stream_asked_for(r, out->transfer.transfer_id, out->file_id,
+                                 out->transfer.request_id))
+            continue;
+        row = next_row(r, &r->streams, sizeof *row);
+        if (row == NULL)
+            continue;
+        describe_stream(row, c, &out->transfer, out->started_us, out->transfer.done_bytes);
+        row->stream_id = out->file_id;
+        row->is_outgoing = true;
+        row->state = outgoing_state(out);
+    }
+}
+
+static void visit_streams(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct list_request *r = (struct list_request *)(void *)m;
+    struct tcp_connection *c;
+
+    TAILQ_FOREACH (c, &w->sessions, link) {
+        if (!is_session_asked_for(c, r))
+            continue;
+        list_incoming(c, r);
+        list_outgoing(c, r);
+    }
+    go_on(w, &r->request, &r->at, visit_streams);
+}
+
+void worker_visit_streams(struct worker *first, struct list_request *r)
+{
+    begin(first, &r->request, &r->at, visit_streams);
+}
+
+static void visit_count(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct counts_request *r = (struct counts_request *)(void *)m;
+    struct tcp_connection *c;
+
+    r->counts.workers++;
+    TAILQ_FOREACH (c, &w->sessions, link) {
+        r->counts.sessions++;
+        r->counts.sessions_connected += tcp_connection_state(c) == ST_CONNECTED;
+        r->counts.files_in += c->incoming.count;
+        r->counts.files_out += c->outgoing.count;
+        r->counts.files_waiting += c->waiting_count;
+    }
+    go_on(w, &r->request, &r->at, visit_count);
+}
+
+void worker_visit_count(struct worker *first, struct counts_request *r)
+{
+    r->counts = (struct transport_counts){0};
+    begin(first, &r->request, &r->at, visit_count);
+}

@@ -1,0 +1,52 @@
+/* What the store's tests share: a scratch directory, an open inbox, commits answered into a
+ * mailbox. */
+#ifndef TESTS_STORE_SUPPORT_H
+#define TESTS_STORE_SUPPORT_H
+
+#include "store/committer.h"
+#include "store/inbox.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SCRATCH_SIZE = 256, LIMIT_BYTES = 1 << 20 };
+
+extern char scratch[SCRATCH_SIZE]; /* the inbox's path is below it */
+extern char inbox_path[SCRATCH_SIZE + 16];
+extern struct inbox *inbox;
+
+/* `.init` and `.fini` of a suite: the directory alone; opening is the test's. */
+void make_scratch(void);
+void remove_scratch(void);
+/* The same in the build directory: a real disk, where syncs do something. */
+void make_scratch_on_disk(void);
+void remove_tree(const char *path);
+
+void open_inbox(enum durability durability, uint64_t limit_bytes);
+void reopen_inbox(enum durability durability);
+
+/* Runs a committer around `count` requests, each submitted, and waits until all are answered, each
+ * once. */
+void commit_all(struct commit_request *requests, size_t count);
+
+/* A file begun and written, as a request to commit it. */
+struct commit_request written_file(uint32_t transfer_id, const void *bytes, size_t length);
+void commit_file(uint32_t transfer_id, const char *text);
+void mark_reported(uint32_t transfer_id);
+
+/* Steps of a commit done by hand, as far as a crash lets them: the record alone. */
+void journal_file_only(const struct commit_request *r);
+
+bool is_in_inbox(const char *name, const void *bytes, size_t length);
+bool is_partial(const char *name);
+unsigned count_in(const char *directory, const char *ending);
+
+/* What is owed: counted, and the last of them. */
+struct owed_seen {
+    unsigned finished, failed;
+    uint32_t last_id;
+};
+struct owed_seen owed_now(void);
+
+#endif

@@ -1,0 +1,289 @@
+#include "store/committer.h"
+
+#include "base/metrics.h"
+#include "store/store_priv.h"
+#include "store/store_support.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static void commits_and_checks(enum durability durability)
+{
+    struct commit_request r, empty;
+
+    open_inbox(durability, LIMIT_BYTES);
+    r = written_file(1, "hello", 5);
+    cr_assert(is_partial(r.file.name));
+    cr_assert_not(is_in_inbox(r.file.name, "hello", 5));
+    commit_all(&r, 1);
+    cr_assert_eq(r.request.result, ERR_OK);
+    cr_assert_eq(r.file.fd, -1);
+    cr_assert_not(is_partial(r.file.name));
+    cr_assert(is_in_inbox(r.file.name, "hello", 5));
+    empty = written_file(2, "", 0);
+    commit_all(&empty, 1);
+    cr_assert(is_in_inbox(empty.file.name, "", 0));
+}
+
+Test(committer, ok_means_the_whole_file_under_its_final_name, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    commits_and_checks(DURABILITY_NONE);
+}
+
+Test(committer, ok_means_the_same_on_a_real_disk_with_every_sync, .init = make_scratch_on_disk,
+     .fini = remove_scratch, .timeout = 20)
+{
+    commits_and_checks(DURABILITY_FULL);
+}
+
+Test(committer, a_large_file_goes_the_bulk_way_and_arrives, .init = make_scratch_on_disk,
+     .fini = remove_scratch, .timeout = 20)
+{
+    size_t length = (4 << 20) + 1;
+    char *bytes = calloc(1, length);
+    struct commit_request both[2];
+
+    bytes[length - 1] = 'x';
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    both[0] = written_file(1, bytes, length);
+    both[1] = written_file(2, bytes, length);
+    both[1].kind = COMMIT_DISCARD;
+    commit_all(both, 2);
+    cr_assert_eq(both[0].request.result, ERR_OK);
+    cr_assert_eq(both[1].request.result, ERR_OK);
+    cr_assert(is_in_inbox(both[0].file.name, bytes, length));
+    cr_assert_not(is_partial(both[1].file.name));
+    free(bytes);
+}
+
+static void many(enum durability durability)
+{
+    enum { COUNT = 300 };
+    static struct commit_request requests[COUNT];
+    uint64_t batches = metrics_sum(METRIC_COMMIT_BATCHES), commits = metrics_sum(METRIC_COMMITS);
+    char text[16];
+
+    open_inbox(durability, LIMIT_BYTES);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        int length = snprintf(text, sizeof text, "file %u", i);
+
+        requests[i] = written_file(i + 1, text, (size_t)length);
+    }
+    commit_all(requests, COUNT);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        int length = snprintf(text, sizeof text, "file %u", i);
+
+        cr_assert_eq(requests[i].request.result, ERR_OK);
+        cr_assert(is_in_inbox(requests[i].file.name, text, (size_t)length));
+    }
+    cr_assert_eq(metrics_sum(METRIC_COMMITS) - commits, COUNT);
+    cr_assert_lt(metrics_sum(METRIC_COMMIT_BATCHES) - batches, COUNT);
+    cr_assert_eq(owed_now().finished, COUNT);
+}
+
+Test(committer, three_hundred_at_once_are_each_answered_once_in_fewer_batches, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    many(DURABILITY_NONE);
+}
+
+Test(committer, three_hundred_at_once_share_syncs_on_a_real_disk, .init = make_scratch_on_disk,
+     .fini = remove_scratch, .timeout = 20)
+{
+    many(DURABILITY_FULL);
+}
+
+Test(committer, a_foreign_file_under_the_final_name_stays_and_ours_fails, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    struct commit_request both[2];
+    char path[INBOX_PATH_SIZE];
+    int fd;
+
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    both[0] = written_file(1, "ours", 4);
+    both[1] = written_file(2, "fine", 4);
+    inbox_final_path(inbox, both[0].file.name, path);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_eq(write(fd, "foreign", 7), 7);
+    close(fd);
+    commit_all(both, 2);
+    cr_assert_eq(both[0].request.result, ERR_EXISTS);
+    cr_assert_eq(both[1].request.result, ERR_OK);
+    cr_assert(is_in_inbox(both[0].file.name, "foreign", 7));
+    cr_assert_not(is_partial(both[0].file.name));
+    reopen_inbox(DURABILITY_FULL);
+    cr_assert_eq(owed_now().finished, 1); /* the failed one was answered: nothing owed for it */
+    cr_assert_eq(owed_now().failed, 0);
+    cr_assert_eq(owed_now().last_id, 2);
+}
+
+/* A pipe has no data to sync: fdatasync(2) refuses it, as a broken disk would. */
+static void put_pipe_in_place(struct commit_request *r)
+{
+    int ends[2];
+
+    cr_assert_eq(pipe(ends), 0);
+    close(r->file.fd);
+    close(ends[0]);
+    r->file.fd = ends[1];
+}
+
+Test(committer, a_file_whose_sync_fails_is_removed_and_the_others_pass, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    struct commit_request some[4];
+
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    for (uint32_t i = 0; i < 4; i++)
+        some[i] = written_file(i + 1, "x", 1);
+    put_pipe_in_place(&some[2]);
+    some[3].file.written_bytes = 5 << 20; /* by the bulk thread */
+    put_pipe_in_place(&some[3]);
+    commit_all(some, 4);
+    cr_assert_eq(some[0].request.result, ERR_OK);
+    cr_assert_eq(some[1].request.result, ERR_OK);
+    cr_assert_neq(some[2].request.result, ERR_OK);
+    cr_assert_neq(some[3].request.result, ERR_OK);
+    for (int i = 2; i < 4; i++) {
+        cr_assert_not(is_partial(some[i].file.name));
+        cr_assert_not(is_in_inbox(some[i].file.name, "x", 1));
+    }
+    reopen_inbox(DURABILITY_FULL);
+    cr_assert_eq(owed_now().finished, 2);
+    cr_assert_eq(owed_now().failed, 0);
+}
+
+Test(committer, a_discarded_file_is_gone, .init = make_scratch, .fini = remove_scratch,
+     .timeout = 20)
+{
+    struct commit_request r;
+
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    r = written_file(1, "x", 1);
+    r.kind = COMMIT_DISCARD;
+    commit_all(&r, 1);
+    cr_assert_eq(r.request.result, ERR_OK);
+    cr_assert_eq(r.file.fd, -1);
+    cr_assert_not(is_partial(r.file.name));
+    cr_assert_eq(owed_now().finished, 0);
+}
+
+Test(committer, gives_each_asker_ids_of_its_own, .init = make_scratch, .fini = remove_scratch,
+     .timeout = 20)
+{
+    struct commit_request asks[3] = {
+        {.kind = COMMIT_IDS}, {.kind = COMMIT_IDS}, {.kind = COMMIT_IDS}};
+    struct transfer_ids before, after;
+
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    cr_assert_eq(inbox_first_ids(inbox, &before), ERR_OK);
+    commit_all(asks, 3);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(asks[i].request.result, ERR_OK);
+        cr_assert_eq(asks[i].ids.next, before.end);
+        cr_assert_gt(asks[i].ids.end, asks[i].ids.next);
+        before = asks[i].ids;
+    }
+    reopen_inbox(DURABILITY_FULL);
+    cr_assert_eq(inbox_first_ids(inbox, &after), ERR_OK);
+    cr_assert_eq(after.next, before.end);
+}
+
+Test(committer, a_journal_that_cannot_grow_fails_the_batch_and_serves_again_later,
+     .init = make_scratch, .fini = remove_scratch, .timeout = 20)
+{
+    struct rlimit tight = {.rlim_max = RLIM_INFINITY}, loose = {RLIM_INFINITY, RLIM_INFINITY};
+    struct commit_request some[3];
+    uint64_t size;
+
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    commit_file(1, "before");
+    for (uint32_t i = 0; i < 3; i++)
+        some[i] = written_file(i + 2, "x", 1);
+    signal(SIGXFSZ, SIG_IGN);
+    size = journal_size(inbox->journal);
+    tight.rlim_cur = (rlim_t)size + 200; /* one record fits, three do not */
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    commit_all(some, 3);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &loose), 0);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(some[i].request.result, ERR_TOO_LARGE);
+        cr_assert_not(is_partial(some[i].file.name));
+        cr_assert_not(is_in_inbox(some[i].file.name, "x", 1));
+    }
+    commit_file(10, "after");
+    reopen_inbox(DURABILITY_FULL);
+    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
+    cr_assert_eq(owed_now().finished, 2);
+    cr_assert_eq(owed_now().failed, 0);
+}
+
+Test(committer, a_journal_whose_sync_fails_fails_the_batch_and_is_written_anew,
+     .init = make_scratch, .fini = remove_scratch, .timeout = 20)
+{
+    struct commit_request some[2];
+    int old = -1, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    commit_file(1, "before");
+    for (uint32_t i = 0; i < 2; i++)
+        some[i] = written_file(i + 2, "x", 1);
+    /* takes each write, and fdatasync(2) refuses it */
+    old = dup(journal_fd(inbox->journal));
+    cr_assert_neq(dup2(null, journal_fd(inbox->journal)), -1);
+    commit_all(some, 2);
+    cr_assert_neq(dup2(old, journal_fd(inbox->journal)), -1);
+    close(old);
+    close(null);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_neq(some[i].request.result, ERR_OK);
+        cr_assert_not(is_partial(some[i].file.name));
+        cr_assert_not(is_in_inbox(some[i].file.name, "x", 1));
+    }
+    commit_file(10, "after");
+    reopen_inbox(DURABILITY_FULL);
+    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
+    cr_assert_eq(owed_now().finished, 2);
+    cr_assert_eq(owed_now().failed, 0);
+}
+
+static void answered_here(struct message *m, void *owner)
+{
+    (void)owner;
+    ((struct commit_request *)(void *)m)->record.size_bytes++;
+}
+
+Test(committer, a_stop_finishes_what_was_submitted_before, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    enum { COUNT = 50 };
+    static struct commit_request requests[COUNT];
+    struct committer *committer;
+
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    cr_assert_eq(committer_open(&committer, inbox), ERR_OK);
+    cr_assert_eq(committer_start(committer), ERR_OK);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        requests[i] = written_file(i + 1, "x", 1);
+        if (i % 2 == 1)
+            requests[i].file.written_bytes = 5 << 20; /* half of them by the bulk thread */
+        requests[i].request.on_answer = answered_here;
+    }
+    for (uint32_t i = 0; i < COUNT; i++)
+        committer_submit(committer, &requests[i]);
+    committer_stop(committer);
+    cr_assert_eq(committer_waiting(committer), 0);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        cr_assert_eq(requests[i].request.result, ERR_OK);
+        cr_assert_eq(requests[i].record.size_bytes, 2, "answered once"); /* 1 and the answer's 1 */
+    }
+    committer_close(&committer);
+}

@@ -406,22 +406,6 @@ Test(supervisor, a_bad_file_changes_nothing_and_is_explained, .init = a_supervis
     cr_assert_neq(r.text[0], '\0');
 }
 
-Test(supervisor, more_problems_than_fit_end_with_a_word_that_says_so, .init = a_supervisor,
-     .fini = clean_up, .timeout = 10)
-{
-    static const char last[] = "(and more)\n";
-    FILE *file = fopen(path, "w");
-
-    fputs("[node]\n", file);
-    for (unsigned i = 0; i < 1000; i++)
-        fprintf(file, "no-such-key-%u = 1\n", i);
-    fclose(file);
-    bring_up();
-    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_INVALID);
-    cr_assert_gt(strlen(r.text), RELOAD_TEXT_SIZE / 2);
-    cr_assert_str_eq(r.text + strlen(r.text) - strlen(last), last);
-}
-
 Test(supervisor, an_unrelated_key_drops_no_session, .init = a_supervisor, .fini = clean_up,
      .timeout = 10)
 {

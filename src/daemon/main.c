@@ -232,7 +232,6 @@ static void report_owed(void *ctx, const struct inbox_record *record, bool is_fi
 
 static enum err start_store(struct daemon *d)
 {
-    const struct inbox_recovery *was;
     char problem[SETTINGS_TEXT_SIZE * 2];
     enum err e =
         inbox_open(&d->inbox, d->settings.inbox.path, d->settings.inbox.durability,
@@ -242,14 +241,7 @@ static enum err start_store(struct daemon *d)
         log_error("%s", problem);
         return e;
     }
-    was = inbox_recovery(d->inbox);
-    log_info("inbox %s: cleared partial_files=%u partial_bytes=%" PRIu64
-             " owed_finished=%u owed_failed=%u damaged_records=%u",
-             d->settings.inbox.path, was->partial_files, was->partial_bytes, was->owed_finished,
-             was->owed_failed, was->damaged_records);
-    if ((e = committer_open(&d->committer, d->inbox)) != ERR_OK)
-        return e;
-    return ERR_OK;
+    return committer_open(&d->committer, d->inbox);
 }
 
 static void connection_done(void *ctx)

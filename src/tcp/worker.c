@@ -139,14 +139,15 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
     STAILQ_INIT(&w->graves);
     STAILQ_INIT(&w->stops);
     w->grace = (struct timer){.fire = grace_is_over, .ctx = w};
-    w->home = (struct tcp_home){.worker = config->index,
-                                .settings = config->settings,
-                                .directory = config->directory,
-                                .gateway = config->gateway,
-                                .events = config->events,
-                                .inbox = config->inbox,
-                                .committer = config->committer,
-                                .scratch_size = config->settings.workers.read_buffer_kib * 1024u};
+    w->home =
+        (struct tcp_home){.worker = config->index,
+                          .settings = config->settings,
+                          .directory = config->directory,
+                          .gateway = config->gateway,
+                          .events = config->events,
+                          .inbox = config->inbox,
+                          .committer = config->committer,
+                          .scratch_size = (size_t)config->settings.workers.read_buffer_kib * 1024};
     w->home.scratch = malloc(w->home.scratch_size);
     if (w->home.scratch == NULL)
         goto fail;

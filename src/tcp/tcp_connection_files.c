@@ -1,4 +1,4 @@
-#include "tcp_priv.h"
+#include "tcp_connection_priv.h"
 
 #include "base/contract.h"
 #include "base/metrics.h"

@@ -17,12 +17,25 @@ struct network_asked {
     network_answer_fn *answer;
 };
 
+/* A reload that failed has more to say than its result. */
+static bool is_answerable(struct network_asked *n)
+{
+    enum err e = n->request.request.result;
+
+    if (e == ERR_OK || n->request.ask == SUPERVISOR_RELOAD)
+        return true;
+    control_fault(n->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
+                  "the daemon did not take it: %s",
+                  e == ERR_CLOSED ? "it is stopping" : err_text(e));
+    return false;
+}
+
 static void network_is_back(struct message *m, void *owner)
 {
     struct network_asked *n = (struct network_asked *)(void *)m;
 
     (void)owner;
-    if (n->asked.call != NULL)
+    if (n->asked.call != NULL && is_answerable(n))
         n->answer(n);
     asked_end(&n->asked);
     free(n);
@@ -177,6 +190,10 @@ static void answer_reload(struct network_asked *n)
 {
     xmlrpc_env env;
 
+    if (n->request.request.result == ERR_CLOSED) {
+        control_fault(n->asked.call, FAULT_STOPPING, "the daemon is stopping");
+        return;
+    }
     if (n->request.request.result != ERR_OK) {
         control_fault(n->asked.call, FAULT_SETTINGS, "%s",
                       n->request.text[0] != '\0' ? n->request.text
@@ -196,11 +213,6 @@ static void answer_done(struct network_asked *n)
 {
     xmlrpc_env env;
 
-    if (n->request.request.result != ERR_OK) {
-        control_fault(n->asked.call, FAULT_FAILED, "the daemon did not take it: %s",
-                      err_text(n->request.request.result));
-        return;
-    }
     xmlrpc_env_init(&env);
     control_answer(n->asked.call, &env, xmlrpc_bool_new(&env, true));
 }

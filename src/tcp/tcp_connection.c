@@ -1,6 +1,6 @@
 #include "tcp/tcp_connection.h"
 
-#include "tcp_priv.h"
+#include "tcp_connection_priv.h"
 
 #include "base/clock.h"
 #include "base/contract.h"

@@ -120,12 +120,17 @@ static void do_start(void *self, const void *arg)
 static void do_save_options(void *self, const void *arg)
 {
     struct network_transport *t = self;
+    char name[CONTACT_PROTO_SIZE + 16];
     void *gateway_self;
     const struct gateway_ops *gateway = gateway_current(t->config.gateway, &gateway_self);
 
     (void)arg;
     snprintf(t->host, sizeof t->host, "%s", t->start.host);
     t->last_error[0] = '\0';
+    if (t->host[0] != '\0')
+        log_info("%s: listening on %s", name_of(t, name), t->host);
+    else
+        log_info("%s: serves without listening", name_of(t, name));
     gateway->receiving_started(gateway_self, proto_of(t), t->host);
 }
 

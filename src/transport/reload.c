@@ -1,5 +1,6 @@
 #include "transport/reload.h"
 
+#include "base/contract.h"
 #include "base/text.h"
 
 #include <stdarg.h>
@@ -10,13 +11,15 @@
 /* Lines one below the other; what does not fit is left out, and the last line says so. */
 struct page {
     char *text;
-    size_t room, used;
+    size_t room, used; /* room for page_cut is kept free until `is_cut` */
+    bool is_cut;
 };
 
 static const char page_cut[] = "(and more)\n";
 
 static void page_init(struct page *p, char *text, size_t room)
 {
+    CONTRACT(room > sizeof page_cut);
     *p = (struct page){.text = text, .room = room};
     text[0] = '\0';
 }
@@ -27,7 +30,7 @@ __attribute__((format(printf, 2, 3))) static void page_add(struct page *p, const
     va_list arguments;
     int length;
 
-    if (left <= sizeof page_cut + 1)
+    if (p->is_cut)
         return;
     va_start(arguments, format);
     length = vsnprintf(p->text + p->used, left, format, arguments);
@@ -39,7 +42,12 @@ __attribute__((format(printf, 2, 3))) static void page_add(struct page *p, const
         return;
     }
     memcpy(p->text + p->used, page_cut, sizeof page_cut);
-    p->used = p->room;
+    p->is_cut = true;
+}
+
+static bool is_blank(const struct page *p)
+{
+    return p->used == 0 && !p->is_cut;
 }
 
 static void add_problem(void *ctx, const char *sentence)
@@ -127,7 +135,7 @@ enum err reload_read(const char *path, const struct settings *before, struct set
         return ERR_INVALID;
     }
     if ((e = settings_read(after, path, add_problem, &page)) != ERR_OK) {
-        if (page.used == 0)
+        if (is_blank(&page))
             page_add(&page, "%s cannot be read: %s", path, err_text(e));
         return ERR_INVALID;
     }
@@ -137,7 +145,7 @@ enum err reload_read(const char *path, const struct settings *before, struct set
     tell_changes(&page, before, after);
     if (wanted.needs_restart[0] != '\0')
         page_add(&page, "needs a restart: %s", wanted.needs_restart);
-    if (page.used == 0)
+    if (is_blank(&page))
         page_add(&page, "nothing has changed");
     return ERR_OK;
 }

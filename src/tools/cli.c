@@ -1,0 +1,224 @@
+/* dustwire: reads the command line, finds the command's row, runs it. The rows are in
+ * cli_commands.c. */
+#include "tools/cli.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "settings/settings.h"
+#include "tools/cli_text.h"
+
+#include <curl/curl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTION_SOCKET = 256, OPTION_JSON, OPTION_VERSION, OPTION_HELP, OPTION_OF_COMMAND = 1024 };
+
+static const struct option all_options[] = {
+    {"socket", required_argument, NULL, OPTION_SOCKET},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"recursive", no_argument, NULL, OPTION_OF_COMMAND + CLI_RECURSIVE},
+    {"single", no_argument, NULL, OPTION_OF_COMMAND + CLI_SINGLE},
+    {"idurl", required_argument, NULL, OPTION_OF_COMMAND + CLI_IDURL},
+    {"description", required_argument, NULL, OPTION_OF_COMMAND + CLI_DESCRIPTION},
+    {"after", required_argument, NULL, OPTION_OF_COMMAND + CLI_AFTER},
+    {"count", required_argument, NULL, OPTION_OF_COMMAND + CLI_COUNT},
+    {"since", required_argument, NULL, OPTION_OF_COMMAND + CLI_SINCE},
+    {"dot", no_argument, NULL, OPTION_OF_COMMAND + CLI_DOT},
+    {NULL, 0, NULL, 0},
+};
+
+static enum cli_end usage(const struct cli_command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static enum cli_end usage(const struct cli_command *command, const char *format, ...)
+{
+    va_list list;
+
+    fputs("dustwire: ", stderr);
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    if (command == NULL)
+        fputs("; 'dustwire help' lists the commands\n", stderr);
+    else
+        fprintf(stderr, "; 'dustwire help %s' says how it is used\n", command->name);
+    return CLI_USAGE;
+}
+
+static const char *option_name(unsigned option)
+{
+    for (const struct option *o = all_options; o->name != NULL; o++)
+        if (o->val == (int)(OPTION_OF_COMMAND + option))
+            return o->name;
+    return "?";
+}
+
+static bool read_number(int64_t *out, const char *text)
+{
+    uint64_t number;
+
+    if (text_to_u64(&number, text, INT64_MAX) != ERR_OK)
+        return false;
+    *out = (int64_t)number;
+    return true;
+}
+
+static bool read_value(struct cli *cli, unsigned option, const char *value)
+{
+    cli->given |= option;
+    switch (option) {
+    case CLI_IDURL:
+        cli->idurl = value;
+        return true;
+    case CLI_DESCRIPTION:
+        cli->description = value;
+        return true;
+    case CLI_AFTER:
+        return read_number(&cli->after, value);
+    case CLI_COUNT:
+        return read_number(&cli->count, value) && cli->count > 0;
+    case CLI_SINCE:
+        return cli_since(&cli->since_us, value, clock_real_us()) == ERR_OK;
+    default:
+        return true;
+    }
+}
+
+static void print_version(void)
+{
+    puts("dustwire " DUSTWIRE_VERSION);
+}
+
+/* One option; *is_over if the program has done all that was asked for. */
+static enum cli_end take_option(struct cli *cli, const struct cli_command *command, int found,
+                                const char *word, bool *is_over)
+{
+    unsigned option;
+
+    switch (found) {
+    case OPTION_SOCKET:
+        cli->socket = optarg;
+        return CLI_OK;
+    case OPTION_JSON:
+        cli->is_json = true;
+        return CLI_OK;
+    case OPTION_VERSION:
+        *is_over = true;
+        print_version();
+        return CLI_OK;
+    case 'h':
+    case OPTION_HELP:
+        *is_over = true;
+        if (command == NULL)
+            cli_print_overview(stdout);
+        else
+            cli_print_help(command, stdout);
+        return CLI_OK;
+    case '?':
+    case ':':
+        *is_over = true;
+        return usage(command,
+                     found == ':' ? "the option %s needs a value"
+                                  : "there is no option %s, or it takes no value",
+                     word);
+    }
+    option = found == 'r' ? CLI_RECURSIVE : (unsigned)found - OPTION_OF_COMMAND;
+    *is_over = true;
+    if (command == NULL || (command->options & option) == 0)
+        return usage(command, "the option --%s does not belong %s", option_name(option),
+                     command == NULL ? "before the command" : "to this command");
+    if (!read_value(cli, option, optarg))
+        return usage(command, "--%s cannot be '%s'", option_name(option), optarg);
+    *is_over = false;
+    return CLI_OK;
+}
+
+/* `letters` begins with '+' before the command: there options end at the first word. */
+static enum cli_end take_options(struct cli *cli, const struct cli_command *command, int count,
+                                 char **words, const char *letters, bool *is_over)
+{
+    enum cli_end end = CLI_OK;
+
+    optind = 0;
+    opterr = 0;
+    for (;;) {
+        int at = optind == 0 ? 1 : optind;
+        int found = getopt_long(count, words, letters, all_options, NULL);
+
+        if (found < 0)
+            break;
+        end = take_option(cli, command, found, at < count ? words[at] : "", is_over);
+        if (*is_over)
+            return end;
+    }
+    return end;
+}
+
+static enum cli_end run_command(struct cli *cli, const struct cli_command *command)
+{
+    enum cli_end end;
+
+    if (command->run == cli_help)
+        return cli_help(cli);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    rpc_library_init();
+    cli->client = cli_client_new(cli->socket);
+    if (cli->client == NULL) {
+        fputs("dustwire: out of memory\n", stderr);
+        end = CLI_FAILED;
+    } else {
+        end = command->run(cli);
+    }
+    cli_client_free(&cli->client);
+    rpc_library_fini();
+    curl_global_cleanup();
+    if (fflush(stdout) != 0 && end == CLI_OK)
+        end = CLI_FAILED;
+    return end;
+}
+
+static enum cli_end take_command(struct cli *cli, int count, char **words)
+{
+    const struct cli_command *command = cli_find_command(words[0]);
+    bool is_over = false;
+    enum cli_end end;
+
+    if (command == NULL)
+        return usage(NULL, "there is no command '%s'", words[0]);
+    end = take_options(cli, command, count, words, ":rh", &is_over);
+    if (is_over)
+        return end;
+    cli->arguments = words + optind;
+    cli->argument_count = count - optind;
+    if (cli->argument_count < command->least)
+        return usage(command, "'%s' needs %s", command->name, command->usage);
+    if (command->most >= 0 && cli->argument_count > command->most)
+        return usage(command, "'%s' does not take '%s'", command->name,
+                     cli->arguments[command->most]);
+    return run_command(cli, command);
+}
+
+int main(int count, char **words)
+{
+    struct settings defaults;
+    struct cli cli = {.since_us = 0};
+    bool is_over = false;
+    enum cli_end end;
+
+    signal(SIGPIPE, SIG_IGN);
+    settings_default(&defaults);
+    cli.socket = defaults.control.socket;
+    end = take_options(&cli, NULL, count, words, "+:rh", &is_over);
+    if (is_over)
+        return end;
+    if (optind >= count) {
+        cli_print_overview(stderr);
+        return CLI_USAGE;
+    }
+    return take_command(&cli, count - optind, words + optind);
+}

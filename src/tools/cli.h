@@ -1,0 +1,117 @@
+/* The command `dustwire`: meets the daemon only at its control socket. */
+#ifndef TOOLS_CLI_H
+#define TOOLS_CLI_H
+
+#include "control/xmlrpc.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Exit statuses, the same for every command. */
+enum cli_end {
+    CLI_OK = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+    CLI_NOT_SERVING = 3, /* no daemon, not connected, outcome unknown */
+    CLI_INTERRUPTED = 130,
+};
+
+enum cli_option {
+    CLI_RECURSIVE = 1 << 0,
+    CLI_SINGLE = 1 << 1,
+    CLI_IDURL = 1 << 2,
+    CLI_DESCRIPTION = 1 << 3,
+    CLI_AFTER = 1 << 4,
+    CLI_COUNT = 1 << 5,
+    CLI_SINCE = 1 << 6,
+    CLI_DOT = 1 << 7,
+};
+
+struct cli_client;
+
+struct cli {
+    const char *socket;
+    bool is_json;
+    unsigned given; /* of enum cli_option */
+    const char *idurl;
+    const char *description;
+    int64_t after;
+    int64_t count;
+    int64_t since_us;
+    int argument_count;
+    char **arguments;
+    struct cli_client *client;
+};
+
+struct cli_command {
+    const char *name;
+    const char *usage; /* behind the name */
+    const char *summary;
+    unsigned options;
+    int least, most; /* arguments; most < 0: any number */
+    enum cli_end (*run)(struct cli *cli);
+    const char *help;
+};
+extern const struct cli_command cli_commands[]; /* ends with a NULL name */
+const struct cli_command *cli_find_command(const char *name);
+
+/* cli_commands.c */
+void cli_print_overview(FILE *out);
+void cli_print_help(const struct cli_command *command, FILE *out);
+
+/* cli_client.c: a question being built, and its answer as JSON. */
+struct cli_ask {
+    xmlrpc_env env;
+    xmlrpc_value *params;
+};
+void cli_ask_init(struct cli_ask *ask);
+void cli_ask_text(struct cli_ask *ask, const char *text); /* any bytes; NULL is nil */
+void cli_ask_integer(struct cli_ask *ask, int64_t number);
+void cli_ask_ids(struct cli_ask *ask, const uint64_t *ids, size_t count);
+
+struct cli_reply {
+    enum cli_end end;
+    bool is_cut_off; /* the daemon had taken the question, but the answer never came */
+    int fault;       /* 0: none, or the trouble is not a fault */
+    char *problem;   /* a sentence, if end is not CLI_OK */
+    json_t *answer;  /* if it is */
+};
+struct cli_client *cli_client_new(const char *socket);
+void cli_client_free(struct cli_client **client);
+/* Ends `ask`. With `is_stoppable` Ctrl-C ends the waiting (CLI_INTERRUPTED). */
+struct cli_reply cli_call(struct cli_client *client, const char *method, struct cli_ask *ask,
+                          bool is_stoppable);
+void cli_reply_fini(struct cli_reply *reply);
+/* Prints the problem and ends the reply. */
+enum cli_end cli_fail(struct cli_reply *reply);
+
+/* Ctrl-C and SIGTERM: asked for instead of ending the program at once. */
+void cli_catch_interrupts(void);
+bool cli_is_interrupted(void);
+
+/* Looking into answers: "" and 0 for what is missing. */
+const char *cli_text_of(const json_t *object, const char *key);
+int64_t cli_number_of(const json_t *object, const char *key);
+bool cli_is_true(const json_t *object, const char *key);
+void cli_print_json(const json_t *value); /* one line on stdout, flushed */
+
+/* The commands, by file. */
+enum cli_end cli_status(struct cli *cli);
+enum cli_end cli_sessions(struct cli *cli);
+enum cli_end cli_streams(struct cli *cli);
+enum cli_end cli_services(struct cli *cli);
+enum cli_end cli_received(struct cli *cli);
+enum cli_end cli_send(struct cli *cli);
+enum cli_end cli_events(struct cli *cli);
+enum cli_end cli_connect(struct cli *cli);
+enum cli_end cli_disconnect(struct cli *cli);
+enum cli_end cli_keep_alive(struct cli *cli);
+enum cli_end cli_cancel(struct cli *cli);
+enum cli_end cli_reload(struct cli *cli);
+enum cli_end cli_reconnect(struct cli *cli);
+enum cli_end cli_stop(struct cli *cli);
+enum cli_end cli_automata(struct cli *cli);
+enum cli_end cli_help(struct cli *cli);
+
+#endif

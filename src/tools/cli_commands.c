@@ -1,0 +1,236 @@
+/* The table of commands: what is in a row is all that the command line and the help know of it. */
+#include "tools/cli.h"
+
+#include <string.h>
+
+const struct cli_command cli_commands[] = {
+    {"status", "", "how the node is", 0, 0, 0, cli_status,
+     "Shows the network's state, each transport with what it is bound to, its sessions and files,\n"
+     "what was moved since the start, and what an operator should do now, if anything.\n"
+     "--json prints the whole answer as one object.\n"
+     "\n"
+     "Exit status: 0 if the network is CONNECTED and a transport LISTENING; 3 if not, or if there\n"
+     "is no daemon; 2 for a wrong command line.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire status || journalctl -u dustwired -n 50\n"},
+    {"sessions", "", "the TCP sessions that are open", 0, 0, 0, cli_sessions,
+     "Lists every session: the peer's address, what it announced (unverified: files for that\n"
+     "address do not go down this session), files coming in, going out and waiting, bytes, age "
+     "and\n"
+     "the peer's IDURL. --json prints one array.\n"
+     "\n"
+     "Exit status: 0; 1 failure, 2 wrong command line, 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire sessions --json | jq '.[].host'\n"},
+    {"streams", "", "the files under way", 0, 0, 0, cli_streams,
+     "Lists every file coming in, going out or waiting to go out, with its transfer id (for\n"
+     "'dustwire cancel'), state, bytes done, size and speed. --json prints one array.\n"
+     "\n"
+     "Exit status: 0; 1 failure, 2 wrong command line, 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire streams\n"},
+    {"send", "FILE... CONTACT", "send files to a node, wait for its ok",
+     CLI_RECURSIVE | CLI_SINGLE | CLI_IDURL | CLI_DESCRIPTION, 2, -1, cli_send,
+     "Sends files to a contact (host:port, proto://host:port, or several of these with commas\n"
+     "between them, of which the first usable one is taken) and waits until the peer has\n"
+     "acknowledged each. The daemon opens the files: it has to be allowed to read them. At most "
+     "64\n"
+     "are under way at a time. A file of more than 2,147,483,647 bytes is refused. On a terminal "
+     "a\n"
+     "progress bar shows speed and time left; piped, there is one line a file: finished ones on\n"
+     "standard output, failed ones on standard error. --json prints one object a file: file,\n"
+     "status (finished, failed, outcome unknown), bytes, seconds, error.\n"
+     "Ctrl-C cancels what is under way; a second one ends the command at once.\n"
+     "\n"
+     "Options:\n"
+     "  -r, --recursive       send the files of folders too, however deep (links are not "
+     "followed)\n"
+     "      --single          close a session that was opened for this after the file\n"
+     "      --idurl IDURL     the identity of the receiver, for the log and the gateway\n"
+     "      --description TEXT  a note for the gateway\n"
+     "\n"
+     "Exit status: 0 all files finished; 1 one failed, with the reason; 2 wrong command line; 3 "
+     "no\n"
+     "daemon, or it went away and the outcome is unknown; 130 interrupted.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire send -r photos/ node.example.net:7771\n"},
+    {"connect", "CONTACT", "open a session to a node", 0, 1, 1, cli_connect,
+     "Opens a session to a contact ahead of use, or finds one open, and prints its number.\n"
+     "--json prints {answer, session}: answer is true if it was open already.\n"
+     "\n"
+     "Exit status: 0 connected; 1 not, with the reason; 2 wrong command line; 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire connect 192.0.2.7:7771\n"},
+    {"disconnect", "CONTACT", "end the sessions with a node", 0, 1, 1, cli_disconnect,
+     "Ends the sessions with a contact; files under way on them fail. --json prints {answer}.\n"
+     "\n"
+     "Exit status: 0 done; 1 there was none; 2 wrong command line; 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire disconnect 192.0.2.7:7771\n"},
+    {"keep-alive", "CONTACT", "send a keep-alive to a node", 0, 1, 1, cli_keep_alive,
+     "Sends a wazap on the session with a contact. --json prints {answer}.\n"
+     "\n"
+     "Exit status: 0 sent; 1 there is no session; 2 wrong command line; 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire keep-alive 192.0.2.7:7771\n"},
+    {"cancel", "TRANSFER-ID", "cancel a file under way", 0, 1, 1, cli_cancel,
+     "Cancels the sending or the receiving of a file. 'dustwire streams' shows the ids. A file\n"
+     "whose last frame has begun, or that is being made durable, can no longer be cancelled.\n"
+     "--json prints {answer}.\n"
+     "\n"
+     "Exit status: 0 cancelled; 1 there is no such file, or it is too late; 2 wrong command line;\n"
+     "3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire cancel 65537\n"},
+    {"events", "", "follow what happens, a line each", CLI_AFTER | CLI_COUNT, 0, 0, cli_events,
+     "Prints every event from now on until Ctrl-C: sessions opened and closed, files started,\n"
+     "finished and failed, changes of the network's and the transports' state, reloads. Says when\n"
+     "some were lost because nobody could keep up. --json prints one object an event: event,\n"
+     "number, time, and as it applies status, path, size, bytes, idurl, host, transfer_id, "
+     "session,\n"
+     "request_id, error, from, to, proto.\n"
+     "\n"
+     "Options:\n"
+     "      --after N   begin behind event number N, with those that the daemon still has (0: "
+     "all)\n"
+     "      --count N   end after N events\n"
+     "\n"
+     "Exit status: 0 after --count events; 1 failure; 2 wrong command line; 3 no daemon, or it "
+     "went\n"
+     "away; 130 interrupted.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire events --json | jq -r 'select(.event == \"file-received\") | .path'\n"},
+    {"received", "", "the files that were received", CLI_SINCE, 0, 0, cli_received,
+     "Lists what the inbox's journal knows of received files, oldest first: time, transfer id,\n"
+     "size, the peer's address and IDURL, path. --json prints one object a file.\n"
+     "\n"
+     "Options:\n"
+     "      --since WHEN   only those received at or after WHEN: 90s, 15m, 1h, 2d (ago), or a UTC\n"
+     "                     time such as 2026-11-21 or 2026-11-21T03:14:15\n"
+     "\n"
+     "Exit status: 0; 1 failure, 2 wrong command line, 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire received --since 1h\n"},
+    {"services", "", "the services and why one is not on", 0, 0, 0, cli_services,
+     "Lists the services of the node, their state, what they need, and why one is not ON.\n"
+     "--json prints one array.\n"
+     "\n"
+     "Exit status: 0; 1 failure, 2 wrong command line, 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire services\n"},
+    {"reload", "", "read the settings file again", 0, 0, 0, cli_reload,
+     "Makes the daemon read its settings file again. Prints what changed and what needs a "
+     "restart.\n"
+     "A bad file changes nothing: its problems are printed. --json prints {text}.\n"
+     "\n"
+     "Exit status: 0 taken; 1 refused, with the reasons; 2 wrong command line; 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwired --config /etc/dustwire/dustwired.ini --check-config && dustwire reload\n"},
+    {"reconnect", "", "take the network down and up again", 0, 0, 0, cli_reconnect,
+     "Makes network_connector take the transports down and up again. Sessions end.\n"
+     "\n"
+     "Exit status: 0 begun; 1 failure, 2 wrong command line, 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire reconnect\n"},
+    {"stop", "", "end the daemon", 0, 0, 0, cli_stop,
+     "Ends the daemon as SIGTERM does: files under way may finish for the time that the settings\n"
+     "give ([sessions] stop-timeout-s), then peers are told what is aborted.\n"
+     "\n"
+     "Exit status: 0 begun; 1 failure, 2 wrong command line, 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire stop\n"},
+    {"automata", "[NAME]", "the state machines that run", CLI_DOT, 0, 1, cli_automata,
+     "Prints the transitions of the state machines (or of the one named): tcp_connection,\n"
+     "network_transport, network_connector, from the very tables that run.\n"
+     "--json prints {dot}.\n"
+     "\n"
+     "Options:\n"
+     "      --dot   print whole Graphviz documents\n"
+     "\n"
+     "Exit status: 0; 1 there is no such machine; 2 wrong command line; 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire automata tcp_connection --dot | dot -Tsvg > tcp_connection.svg\n"},
+    {"help", "[COMMAND]", "how a command is used", 0, 0, 1, cli_help,
+     "Prints the list of commands, or how one is used: what it does, its options, its exit\n"
+     "statuses, an example.\n"
+     "\n"
+     "Exit status: 0; 2 if there is no such command.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire help send\n"},
+    {NULL, NULL, NULL, 0, 0, 0, NULL, NULL},
+};
+
+const struct cli_command *cli_find_command(const char *name)
+{
+    for (const struct cli_command *c = cli_commands; c->name != NULL; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+void cli_print_overview(FILE *out)
+{
+    fputs(
+        "Usage: dustwire [--socket PATH] [--json] COMMAND [ARGUMENT...]\n"
+        "\n"
+        "Moves files between the nodes of a peer-to-peer network, by way of the daemon dustwired\n"
+        "at its control socket.\n"
+        "\n"
+        "Commands:\n",
+        out);
+    for (const struct cli_command *c = cli_commands; c->name != NULL; c++)
+        fprintf(out, "  %-11s %-16s %s\n", c->name, c->usage, c->summary);
+    fputs("\n"
+          "Options:\n"
+          "  --socket PATH  the daemon's control socket ([control] socket of its settings)\n"
+          "  --json         print JSON instead of text\n"
+          "  --version      print the version\n"
+          "  -h, --help     print this, or behind a command how that is used\n"
+          "\n"
+          "Exit status: 0 done; 1 failed, with the reason; 2 wrong command line; 3 no daemon, not\n"
+          "serving, or outcome unknown; 130 interrupted.\n"
+          "\n"
+          "'dustwire help COMMAND' says more about a command.\n",
+          out);
+}
+
+void cli_print_help(const struct cli_command *command, FILE *out)
+{
+    fprintf(out, "Usage: dustwire [--socket PATH] [--json] %s%s%s%s\n\n%s", command->name,
+            command->options == 0 ? "" : " [OPTION...]", command->usage[0] == '\0' ? "" : " ",
+            command->usage, command->help);
+}
+
+enum cli_end cli_help(struct cli *cli)
+{
+    const struct cli_command *command;
+
+    if (cli->argument_count == 0) {
+        cli_print_overview(stdout);
+        return CLI_OK;
+    }
+    command = cli_find_command(cli->arguments[0]);
+    if (command == NULL) {
+        fprintf(stderr, "dustwire: there is no command '%s'; 'dustwire help' lists them\n",
+                cli->arguments[0]);
+        return CLI_USAGE;
+    }
+    cli_print_help(command, stdout);
+    return CLI_OK;
+}

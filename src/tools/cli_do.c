@@ -1,0 +1,194 @@
+/* The short commands: connect, disconnect, keep-alive, cancel, reload, reconnect, stop, automata.
+ */
+#include "tools/cli.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static struct cli_reply ask_text(struct cli *cli, const char *method, const char *text)
+{
+    struct cli_ask ask;
+
+    cli_ask_init(&ask);
+    if (text != NULL)
+        cli_ask_text(&ask, text);
+    return cli_call(cli->client, method, &ask, true);
+}
+
+static void say(const struct cli *cli, const char *key, bool answer, const char *sentence)
+{
+    json_t *object;
+
+    if (!cli->is_json) {
+        puts(sentence);
+        return;
+    }
+    object = json_pack("{s:b}", key, answer);
+    cli_print_json(object);
+    json_decref(object);
+}
+
+enum cli_end cli_connect(struct cli *cli)
+{
+    struct cli_reply reply = ask_text(cli, "connect_to", cli->arguments[0]);
+
+    if (reply.end != CLI_OK)
+        return cli_fail(&reply);
+    if (cli->is_json)
+        cli_print_json(reply.answer);
+    else
+        printf("%s %s, session %" PRId64 "\n",
+               cli_is_true(reply.answer, "answer") ? "already connected to" : "connected to",
+               cli->arguments[0], cli_number_of(reply.answer, "session"));
+    cli_reply_fini(&reply);
+    return CLI_OK;
+}
+
+/* For methods that answer whether there was anything to do. */
+static enum cli_end do_to_host(struct cli *cli, const char *method, const char *done,
+                               const char *nothing)
+{
+    struct cli_reply reply = ask_text(cli, method, cli->arguments[0]);
+    bool is_done;
+
+    if (reply.end != CLI_OK)
+        return cli_fail(&reply);
+    is_done = json_is_true(reply.answer);
+    if (is_done || cli->is_json)
+        say(cli, "answer", is_done, done);
+    else
+        fprintf(stderr, "dustwire: %s %s\n", nothing, cli->arguments[0]);
+    cli_reply_fini(&reply);
+    return is_done ? CLI_OK : CLI_FAILED;
+}
+
+enum cli_end cli_disconnect(struct cli *cli)
+{
+    return do_to_host(cli, "disconnect_from", "disconnected", "there is no session with");
+}
+
+enum cli_end cli_keep_alive(struct cli *cli)
+{
+    return do_to_host(cli, "send_keep_alive", "sent", "there is no session with");
+}
+
+static struct cli_reply cancel(struct cli *cli, const char *method, uint64_t id)
+{
+    struct cli_ask ask;
+
+    cli_ask_init(&ask);
+    cli_ask_integer(&ask, (int64_t)id);
+    return cli_call(cli->client, method, &ask, true);
+}
+
+enum cli_end cli_cancel(struct cli *cli)
+{
+    struct cli_reply reply;
+    bool is_done;
+    uint64_t id;
+
+    if (text_to_u64(&id, cli->arguments[0], 99999999) != ERR_OK || id == 0) {
+        fprintf(stderr, "dustwire: '%s' is no transfer id: 'dustwire streams' shows them\n",
+                cli->arguments[0]);
+        return CLI_USAGE;
+    }
+    reply = cancel(cli, "cancel_file_sending", id);
+    if (reply.end == CLI_OK && !json_is_true(reply.answer)) {
+        cli_reply_fini(&reply);
+        reply = cancel(cli, "cancel_file_receiving", id);
+    }
+    if (reply.end != CLI_OK)
+        return cli_fail(&reply);
+    is_done = json_is_true(reply.answer);
+    if (is_done || cli->is_json)
+        say(cli, "answer", is_done, "cancelled");
+    else
+        fprintf(stderr,
+                "dustwire: transfer %s is not under way, or too far to be cancelled: 'dustwire "
+                "streams' shows what is\n",
+                cli->arguments[0]);
+    cli_reply_fini(&reply);
+    return is_done ? CLI_OK : CLI_FAILED;
+}
+
+enum cli_end cli_reload(struct cli *cli)
+{
+    struct cli_reply reply = ask_text(cli, "reload", NULL);
+    const char *text;
+    json_t *object;
+
+    if (reply.end != CLI_OK)
+        return cli_fail(&reply);
+    text = json_string_value(reply.answer);
+    text = text == NULL ? "" : text;
+    if (cli->is_json) {
+        object = json_pack("{s:s}", "text", text);
+        cli_print_json(object);
+        json_decref(object);
+    } else {
+        printf("%s%s", text, text[0] == '\0' || text[strlen(text) - 1] != '\n' ? "\n" : "");
+    }
+    cli_reply_fini(&reply);
+    return CLI_OK;
+}
+
+enum cli_end cli_reconnect(struct cli *cli)
+{
+    struct cli_reply reply = ask_text(cli, "reconnect", NULL);
+
+    if (reply.end != CLI_OK)
+        return cli_fail(&reply);
+    say(cli, "answer", true, "reconnecting: 'dustwire status' shows how it goes");
+    cli_reply_fini(&reply);
+    return CLI_OK;
+}
+
+/* The daemon may be gone before its answer is out. */
+enum cli_end cli_stop(struct cli *cli)
+{
+    struct cli_reply reply = ask_text(cli, "stop", NULL);
+
+    if (reply.end != CLI_OK && !reply.is_cut_off)
+        return cli_fail(&reply);
+    say(cli, "answer", true, "stopping: files under way may finish first");
+    cli_reply_fini(&reply);
+    return CLI_OK;
+}
+
+/* Graphviz without its frame: one transition a line, for people. */
+static void print_transitions(const char *dot)
+{
+    while (*dot != '\0') {
+        size_t length = strcspn(dot, "\n");
+
+        if (strncmp(dot, "digraph", 7) == 0 || memmem(dot, length, "->", 2) != NULL)
+            printf("%.*s\n", (int)length, dot);
+        dot += length + (dot[length] == '\n');
+    }
+}
+
+enum cli_end cli_automata(struct cli *cli)
+{
+    struct cli_reply reply =
+        ask_text(cli, "automata", cli->argument_count > 0 ? cli->arguments[0] : "");
+    const char *dot;
+    json_t *object;
+
+    if (reply.end != CLI_OK)
+        return cli_fail(&reply);
+    dot = json_string_value(reply.answer);
+    dot = dot == NULL ? "" : dot;
+    if (cli->is_json) {
+        object = json_pack("{s:s}", "dot", dot);
+        cli_print_json(object);
+        json_decref(object);
+    } else if (cli->given & CLI_DOT) {
+        fputs(dot, stdout);
+    } else {
+        print_transitions(dot);
+    }
+    cli_reply_fini(&reply);
+    return CLI_OK;
+}

@@ -1,0 +1,326 @@
+/* status, sessions, streams, services, received: ask, then a table or JSON. */
+#include "tools/cli.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "tools/cli_text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAGE = 200, US_PER_S = 1000000 };
+
+static const char *or_dash(const char *text)
+{
+    return text[0] == '\0' ? "-" : text;
+}
+
+static const char *size_of(char out[TEXT_SIZE_ROOM], const json_t *object, const char *key)
+{
+    return text_size(out, (uint64_t)cli_number_of(object, key));
+}
+
+static const char *age_of(char out[CLI_DURATION_ROOM], const json_t *object, const char *key)
+{
+    return cli_duration(out, (double)(clock_real_us() - cli_number_of(object, key)) / US_PER_S);
+}
+
+static void print_transport(const json_t *t)
+{
+    printf("%s: %s%s%s\n", cli_text_of(t, "proto"), cli_text_of(t, "state"),
+           cli_text_of(t, "host")[0] == '\0' ? "" : " on ", cli_text_of(t, "host"));
+    if (!cli_is_true(t, "is_enabled"))
+        printf("  switched off\n");
+    if (cli_text_of(t, "last_error")[0] != '\0')
+        printf("  last error: %s\n", cli_text_of(t, "last_error"));
+    printf("  %" PRId64 " workers, %" PRId64 " sessions (%" PRId64 " connected)\n",
+           cli_number_of(t, "workers"), cli_number_of(t, "sessions"),
+           cli_number_of(t, "sessions_connected"));
+    printf("  files: %" PRId64 " coming in, %" PRId64 " going out, %" PRId64 " waiting\n",
+           cli_number_of(t, "files_in"), cli_number_of(t, "files_out"),
+           cli_number_of(t, "files_waiting"));
+}
+
+static void print_totals(const json_t *metrics)
+{
+    char sent[TEXT_SIZE_ROOM], received[TEXT_SIZE_ROOM];
+
+    printf("since the start: %" PRId64 " files sent (%" PRId64 " failed), %" PRId64
+           " received (%" PRId64 " failed); %s out, %s in\n",
+           cli_number_of(metrics, "files_sent"), cli_number_of(metrics, "files_send_failed"),
+           cli_number_of(metrics, "files_received"), cli_number_of(metrics, "files_receive_failed"),
+           size_of(sent, metrics, "bytes_sent"), size_of(received, metrics, "bytes_received"));
+}
+
+static void print_status(const json_t *s)
+{
+    const json_t *settings = json_object_get(s, "settings"), *t;
+    char up[CLI_DURATION_ROOM];
+    size_t i;
+
+    printf("dustwired %s, process %" PRId64 ", up %s%s\n", cli_text_of(s, "version"),
+           cli_number_of(s, "pid"), cli_duration(up, (double)cli_number_of(s, "uptime_s")),
+           cli_is_true(s, "is_stopping") ? ", stopping" : "");
+    printf("network: %s\n", cli_text_of(s, "network_state"));
+    json_array_foreach(json_object_get(s, "transports"), i, t) print_transport(t);
+    print_totals(json_object_get(s, "metrics"));
+    printf("inbox: %s (durability %s)\n", cli_text_of(settings, "inbox"),
+           cli_text_of(settings, "durability"));
+    printf("idurl: %s\n", or_dash(cli_text_of(settings, "idurl")));
+    if (cli_text_of(s, "advice")[0] != '\0')
+        printf("to do: %s\n", cli_text_of(s, "advice"));
+}
+
+/* Served is a node that is CONNECTED with a transport LISTENING. */
+static bool is_serving(const json_t *s)
+{
+    const json_t *t;
+    size_t i;
+
+    if (strcmp(cli_text_of(s, "network_state"), "CONNECTED") != 0)
+        return false;
+    json_array_foreach(json_object_get(s, "transports"), i, t)
+    {
+        if (strcmp(cli_text_of(t, "state"), "LISTENING") == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct cli_reply ask_plain(struct cli *cli, const char *method)
+{
+    struct cli_ask ask;
+
+    cli_ask_init(&ask);
+    return cli_call(cli->client, method, &ask, true);
+}
+
+enum cli_end cli_status(struct cli *cli)
+{
+    struct cli_reply reply = ask_plain(cli, "status");
+    bool is_good;
+
+    if (reply.end != CLI_OK)
+        return cli_fail(&reply);
+    is_good = is_serving(reply.answer);
+    if (cli->is_json)
+        cli_print_json(reply.answer);
+    else
+        print_status(reply.answer);
+    cli_reply_fini(&reply);
+    return is_good ? CLI_OK : CLI_NOT_SERVING;
+}
+
+/* All pages of a list, as one array; `key` is where an answer has it, NULL if it is the answer. */
+static enum cli_end all_pages(struct cli *cli, const char *method, const char *key, bool has_since,
+                              json_t **out)
+{
+    json_t *all = json_array();
+
+    for (;;) {
+        struct cli_reply reply;
+        struct cli_ask ask;
+        json_t *page;
+        size_t count;
+
+        cli_ask_init(&ask);
+        if (has_since)
+            cli_ask_integer(&ask, cli->since_us);
+        cli_ask_integer(&ask, (int64_t)json_array_size(all));
+        cli_ask_integer(&ask, PAGE);
+        reply = cli_call(cli->client, method, &ask, true);
+        if (reply.end != CLI_OK) {
+            json_decref(all);
+            return cli_fail(&reply);
+        }
+        page = key == NULL ? reply.answer : json_object_get(reply.answer, key);
+        count = json_array_size(page);
+        json_array_extend(all, page);
+        cli_reply_fini(&reply);
+        if (count < PAGE)
+            break;
+    }
+    *out = all;
+    return CLI_OK;
+}
+
+static void print_sessions(const json_t *sessions)
+{
+    static const char *const headers[] = {">ID",       "STATE", "WAY",  "HOST",
+                                          "ANNOUNCED", ">IN",   ">OUT", ">WAIT",
+                                          ">RECEIVED", ">SENT", ">AGE", "IDURL"};
+    char size[TEXT_SIZE_ROOM], age[CLI_DURATION_ROOM];
+    struct cli_table table;
+    const json_t *s;
+    size_t i;
+
+    cli_table_init(&table, headers, sizeof headers / sizeof *headers);
+    json_array_foreach(sessions, i, s)
+    {
+        cli_table_add(&table, "%" PRId64, cli_number_of(s, "id"));
+        cli_table_add(&table, "%s", cli_text_of(s, "state"));
+        cli_table_add(&table, "%s", cli_is_true(s, "is_outgoing") ? "out" : "in");
+        cli_table_add(&table, "%s", cli_text_of(s, "host"));
+        cli_table_add(&table, "%s%s", or_dash(cli_text_of(s, "announced")),
+                      cli_text_of(s, "announced")[0] != '\0' && !cli_is_true(s, "is_verified")
+                          ? " (unverified)"
+                          : "");
+        cli_table_add(&table, "%" PRId64, cli_number_of(s, "files_in"));
+        cli_table_add(&table, "%" PRId64, cli_number_of(s, "files_out"));
+        cli_table_add(&table, "%" PRId64, cli_number_of(s, "files_waiting"));
+        cli_table_add(&table, "%s", size_of(size, s, "bytes_received"));
+        cli_table_add(&table, "%s", size_of(size, s, "bytes_sent"));
+        cli_table_add(&table, "%s", age_of(age, s, "opened_at_us"));
+        cli_table_add(&table, "%s", or_dash(cli_text_of(s, "idurl")));
+    }
+    cli_table_print(&table, stdout);
+    cli_table_fini(&table);
+}
+
+static void print_streams(const json_t *streams)
+{
+    static const char *const headers[] = {">TRANSFER", "WAY",    "STATE",    "HOST", ">DONE",
+                                          ">SIZE",     ">SPEED", ">SESSION", ">AGE", "FILE"};
+    char size[TEXT_SIZE_ROOM], age[CLI_DURATION_ROOM];
+    struct cli_table table;
+    const json_t *s;
+    size_t i;
+
+    cli_table_init(&table, headers, sizeof headers / sizeof *headers);
+    json_array_foreach(streams, i, s)
+    {
+        cli_table_add(&table, "%" PRId64, cli_number_of(s, "transfer_id"));
+        cli_table_add(&table, "%s", cli_is_true(s, "is_outgoing") ? "out" : "in");
+        cli_table_add(&table, "%s", cli_text_of(s, "state"));
+        cli_table_add(&table, "%s", cli_text_of(s, "host"));
+        cli_table_add(&table, "%s", size_of(size, s, "bytes"));
+        cli_table_add(&table, "%s", size_of(size, s, "size"));
+        cli_table_add(&table, "%s/s", size_of(size, s, "bytes_per_second"));
+        cli_table_add(&table, "%" PRId64, cli_number_of(s, "session"));
+        cli_table_add(&table, "%s", age_of(age, s, "started_at_us"));
+        cli_table_add(&table, "%s", cli_text_of(s, "filename"));
+    }
+    cli_table_print(&table, stdout);
+    cli_table_fini(&table);
+}
+
+static enum cli_end show_list(struct cli *cli, const char *method, const char *key,
+                              void (*print)(const json_t *list))
+{
+    json_t *list = NULL;
+    enum cli_end end = all_pages(cli, method, key, false, &list);
+
+    if (end != CLI_OK)
+        return end;
+    if (cli->is_json)
+        cli_print_json(list);
+    else if (json_array_size(list) == 0)
+        printf("no %s\n", key);
+    else
+        print(list);
+    json_decref(list);
+    return CLI_OK;
+}
+
+enum cli_end cli_sessions(struct cli *cli)
+{
+    return show_list(cli, "list_sessions", "sessions", print_sessions);
+}
+
+enum cli_end cli_streams(struct cli *cli)
+{
+    return show_list(cli, "list_streams", "streams", print_streams);
+}
+
+static void print_services(const json_t *services)
+{
+    static const char *const headers[] = {"SERVICE", "STATE", "ENABLED", "NEEDS", "REASON"};
+    struct cli_table table;
+    const json_t *s;
+    size_t i;
+
+    cli_table_init(&table, headers, sizeof headers / sizeof *headers);
+    json_array_foreach(services, i, s)
+    {
+        cli_table_add(&table, "%s", cli_text_of(s, "name"));
+        cli_table_add(&table, "%s", cli_text_of(s, "state"));
+        cli_table_add(&table, "%s", cli_is_true(s, "is_enabled") ? "yes" : "no");
+        cli_table_add(&table, "%s", or_dash(cli_text_of(s, "needs")));
+        cli_table_add(&table, "%s", cli_text_of(s, "reason"));
+    }
+    cli_table_print(&table, stdout);
+    cli_table_fini(&table);
+}
+
+enum cli_end cli_services(struct cli *cli)
+{
+    struct cli_reply reply = ask_plain(cli, "services");
+
+    if (reply.end != CLI_OK)
+        return cli_fail(&reply);
+    if (cli->is_json)
+        cli_print_json(reply.answer);
+    else
+        print_services(reply.answer);
+    cli_reply_fini(&reply);
+    return CLI_OK;
+}
+
+static void print_received(const json_t *list)
+{
+    static const char *const headers[] = {"RECEIVED", ">TRANSFER", ">SIZE",
+                                          "FROM",     "IDURL",     "PATH"};
+    char size[TEXT_SIZE_ROOM], time[CLOCK_TEXT_SIZE];
+    struct cli_table table;
+    const json_t *r;
+    size_t i;
+
+    cli_table_init(&table, headers, sizeof headers / sizeof *headers);
+    json_array_foreach(list, i, r)
+    {
+        cli_table_add(&table, "%s", clock_text(time, cli_number_of(r, "committed_us")));
+        cli_table_add(&table, "%" PRId64, cli_number_of(r, "transfer_id"));
+        cli_table_add(&table, "%s", size_of(size, r, "size"));
+        cli_table_add(&table, "%s", cli_text_of(r, "host"));
+        cli_table_add(&table, "%s", or_dash(cli_text_of(r, "idurl")));
+        cli_table_add(&table, "%s", cli_text_of(r, "path"));
+    }
+    cli_table_print(&table, stdout);
+    cli_table_fini(&table);
+}
+
+static void print_received_json(const json_t *list)
+{
+    char time[CLOCK_TEXT_SIZE];
+    json_t *r;
+    size_t i;
+
+    json_array_foreach(list, i, r)
+    {
+        json_object_set_new(r, "started",
+                            json_string(clock_text(time, cli_number_of(r, "started_us"))));
+        json_object_set_new(r, "received",
+                            json_string(clock_text(time, cli_number_of(r, "committed_us"))));
+        json_object_del(r, "started_us");
+        json_object_del(r, "committed_us");
+        cli_print_json(r);
+    }
+}
+
+enum cli_end cli_received(struct cli *cli)
+{
+    json_t *list = NULL;
+    enum cli_end end = all_pages(cli, "received", NULL, true, &list);
+
+    if (end != CLI_OK)
+        return end;
+    if (cli->is_json)
+        print_received_json(list);
+    else if (json_array_size(list) == 0)
+        printf("no files received%s\n", cli->given & CLI_SINCE ? " since then" : "");
+    else
+        print_received(list);
+    json_decref(list);
+    return CLI_OK;
+}

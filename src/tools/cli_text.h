@@ -1,0 +1,42 @@
+/* Text for people: times, durations, the progress line, tables. Pure. */
+#ifndef TOOLS_CLI_TEXT_H
+#define TOOLS_CLI_TEXT_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* "90s", "15m", "1h", "2d" before `now_us`, or a UTC time: "2026-11-21", "2026-11-21T03:14",
+ * "2026-11-21T03:14:15", with or without Z. ERR_INVALID for anything else. */
+enum err cli_since(int64_t *out_us, const char *text, int64_t now_us);
+
+/* "12 s", "3:05", "1:02:03"; returns `out`. */
+enum { CLI_DURATION_ROOM = 24 };
+const char *cli_duration(char out[CLI_DURATION_ROOM], double seconds);
+
+struct cli_progress {
+    uint64_t done_bytes, total_bytes;
+    unsigned done_files, total_files;
+    double bytes_per_second;
+};
+/* A line of at most `columns` characters: bar, percent, sizes, speed, time left, files. */
+void cli_progress_line(char *out, size_t room, unsigned columns, const struct cli_progress *p);
+
+/* A table whose columns are as wide as their widest cell. A header that begins with '>' is of a
+ * column that stands to the right (numbers). Add the cells of a row from left to right. */
+struct cli_table {
+    const char *const *headers;
+    size_t columns;
+    char **cells;
+    size_t count, room;
+    int is_broken; /* no memory */
+};
+void cli_table_init(struct cli_table *table, const char *const *headers, size_t columns);
+void cli_table_add(struct cli_table *table, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void cli_table_print(const struct cli_table *table, FILE *out);
+void cli_table_fini(struct cli_table *table);
+
+#endif

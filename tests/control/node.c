@@ -1,0 +1,520 @@
+#include "control/node.h"
+
+#include "base/clock.h"
+#include "gateway/contact.h"
+
+#include <criterion/criterion.h>
+#include <curl/curl.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PARKED_MAX = 256 };
+
+char node_folder[64];
+char node_socket[96];
+
+/* What the transport has got and not answered; called from the supervisor's and control's threads. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct send_request *sends[PARKED_MAX];
+    unsigned send_count;
+    struct host_request *connects[PARKED_MAX];
+    unsigned connect_count;
+} played = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static struct {
+    struct settings settings;
+    struct event_sink *events;
+    struct gateway *gateway;
+    struct inbox *inbox;
+    struct committer *committer;
+    struct supervisor *supervisor;
+    struct control *control;
+} node;
+
+static void t_connect(void *self, struct transport_start *start)
+{
+    (void)self;
+    snprintf(start->host, sizeof start->host, "127.0.0.1:7771");
+    request_answer(&start->request, ERR_OK);
+}
+
+static void t_disconnect(void *self, struct transport_stop *stop)
+{
+    (void)self;
+    request_answer(&stop->request, ERR_OK);
+}
+
+static void t_settings_changed(void *self, const struct settings *settings)
+{
+    (void)self, (void)settings;
+}
+
+static bool t_is_rebind_needed(void *self)
+{
+    (void)self;
+    return false;
+}
+
+static enum err t_build_contacts(void *self, char out[CONTACT_TEXT_SIZE])
+{
+    (void)self, (void)out;
+    return ERR_NOT_FOUND;
+}
+
+static bool t_verify_contacts(void *self, const struct contact *contact)
+{
+    (void)self, (void)contact;
+    return false;
+}
+
+static void t_send_file(void *self, struct send_request *r)
+{
+    (void)self;
+    pthread_mutex_lock(&played.lock);
+    cr_assert_lt(played.send_count, PARKED_MAX);
+    played.sends[played.send_count++] = r;
+    pthread_cond_broadcast(&played.changed);
+    pthread_mutex_unlock(&played.lock);
+}
+
+static void t_connect_to(void *self, struct host_request *r)
+{
+    (void)self;
+    pthread_mutex_lock(&played.lock);
+    cr_assert_lt(played.connect_count, PARKED_MAX);
+    played.connects[played.connect_count++] = r;
+    pthread_cond_broadcast(&played.changed);
+    pthread_mutex_unlock(&played.lock);
+}
+
+static void t_host(void *self, struct host_request *r)
+{
+    (void)self;
+    r->answer = r->route.contact.port == 7771;
+    request_answer(&r->request, ERR_OK);
+}
+
+static struct send_request *take_send(uint64_t id)
+{
+    struct send_request *found = NULL;
+
+    pthread_mutex_lock(&played.lock);
+    for (unsigned i = 0; i < played.send_count; i++) {
+        if (played.sends[i] != NULL && played.sends[i]->id == id) {
+            found = played.sends[i];
+            played.sends[i] = NULL;
+        }
+    }
+    pthread_mutex_unlock(&played.lock);
+    return found;
+}
+
+static void end_send(struct send_request *r, enum transfer_status status, const char *error)
+{
+    r->status = status;
+    r->transfer_id = 65537;
+    r->sent_bytes = status == TRANSFER_FINISHED ? r->size_bytes : 0;
+    snprintf(r->error, sizeof r->error, "%s", error);
+    request_answer(&r->request, ERR_OK);
+}
+
+static void t_cancel(void *self, struct cancel_request *r)
+{
+    struct send_request *send = r->send_id == 0 ? NULL : take_send(r->send_id);
+
+    (void)self;
+    r->answer = send != NULL || r->transfer_id == 65537;
+    if (send != NULL)
+        end_send(send, TRANSFER_FAILED, "cancelled");
+    request_answer(&r->request, ERR_OK);
+}
+
+static void t_list_sessions(void *self, struct list_request *r)
+{
+    (void)self;
+    r->total = NODE_SESSIONS;
+    r->count = r->offset >= NODE_SESSIONS ? 0 : NODE_SESSIONS - r->offset;
+    if (r->count > r->limit)
+        r->count = r->limit;
+    r->sessions = calloc(r->count + 1, sizeof *r->sessions);
+    cr_assert_not_null(r->sessions);
+    for (size_t i = 0; i < r->count; i++) {
+        struct session_info *s = &r->sessions[i];
+
+        *s = (struct session_info){.id = r->offset + i + 1, .proto = "tcp", .state = "CONNECTED"};
+        memset(s->idurl, 'i', sizeof s->idurl - 1);
+    }
+    request_answer(&r->request, ERR_OK);
+}
+
+static void t_list_streams(void *self, struct list_request *r)
+{
+    (void)self;
+    r->streams = calloc(3, sizeof *r->streams);
+    cr_assert_not_null(r->streams);
+    for (unsigned i = 0; i < 3; i++) {
+        r->streams[i] = (struct stream_info){.request_id = i + 1, .state = "sending"};
+        strcpy(r->streams[i].filename, "/tmp/odd\xff\nname");
+    }
+    r->count = r->total = 3;
+    request_answer(&r->request, ERR_OK);
+}
+
+static void t_count(void *self, struct counts_request *r)
+{
+    (void)self;
+    r->counts = (struct transport_counts){.workers = 2, .sessions = NODE_SESSIONS};
+    request_answer(&r->request, ERR_OK);
+}
+
+static const struct transport_ops ops = {
+    .proto = "tcp",
+    .connect = t_connect,
+    .disconnect = t_disconnect,
+    .settings_changed = t_settings_changed,
+    .is_rebind_needed = t_is_rebind_needed,
+    .build_contacts = t_build_contacts,
+    .verify_contacts = t_verify_contacts,
+    .send_file = t_send_file,
+    .connect_to = t_connect_to,
+    .disconnect_from = t_host,
+    .send_keep_alive = t_host,
+    .cancel_file_sending = t_cancel,
+    .cancel_file_receiving = t_cancel,
+    .cancel_outbox_file = t_cancel,
+    .list_sessions = t_list_sessions,
+    .list_streams = t_list_streams,
+    .count = t_count,
+};
+static const struct transport_ops *const all_ops[] = {&ops};
+static void *const all_selves[] = {NULL};
+static const struct automat_kind *const automata[] = {&network_transport_kind,
+                                                      &network_connector_kind};
+
+static void wait_until_listening(void)
+{
+    for (;;) {
+        struct answer a = ask("status", "()");
+        xmlrpc_value *transports = member(&a, "transports"), *tcp = item(transports, 0);
+        char *state = text_in(tcp, "state");
+        bool is_there = strcmp(state, "LISTENING") == 0;
+
+        free(state);
+        rpc_release(&tcp);
+        rpc_release(&transports);
+        answer_fini(&a);
+        if (is_there)
+            return;
+    }
+}
+
+static void open_rooms(void)
+{
+    char problem[512] = "", path[96];
+
+    snprintf(path, sizeof path, "%s/inbox", node_folder);
+    settings_default(&node.settings);
+    snprintf(node.settings.inbox.path, sizeof node.settings.inbox.path, "%s", path);
+    snprintf(node.settings.control.socket, sizeof node.settings.control.socket, "%s", node_socket);
+    node.settings.control.events_kept = 100;
+    cr_assert_eq(event_sink_open(&node.events), ERR_OK);
+    cr_assert_eq(gateway_open(&node.gateway, node.events), ERR_OK);
+    cr_assert_eq(gateway_add(node.gateway, &ops, NULL), ERR_OK);
+    cr_assert_eq(inbox_open(&node.inbox, path, DURABILITY_NONE, 1 << 20, problem, sizeof problem),
+                 ERR_OK, "%s", problem);
+    cr_assert_eq(committer_open(&node.committer, node.inbox), ERR_OK);
+    cr_assert_eq(supervisor_open(&node.supervisor,
+                                 &(struct supervisor_config){.settings_path = "",
+                                                             .settings = node.settings,
+                                                             .gateway = node.gateway,
+                                                             .events = node.events}),
+                 ERR_OK);
+}
+
+void node_start(void)
+{
+    char problem[512] = "";
+
+    signal(SIGPIPE, SIG_IGN);
+    strcpy(node_folder, "/tmp/dustwire-control-XXXXXX");
+    cr_assert_not_null(mkdtemp(node_folder));
+    snprintf(node_socket, sizeof node_socket, "%s/run/control.sock", node_folder);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    open_rooms();
+    cr_assert_eq(control_open(&node.control,
+                              &(struct control_config){.settings = node.settings,
+                                                       .supervisor = node.supervisor,
+                                                       .transports = all_ops,
+                                                       .transport_selves = all_selves,
+                                                       .transport_count = 1,
+                                                       .events = node.events,
+                                                       .inbox = node.inbox,
+                                                       .committer = node.committer,
+                                                       .automata = automata,
+                                                       .automat_count = 2},
+                              problem, sizeof problem),
+                 ERR_OK, "%s", problem);
+    cr_assert_eq(committer_start(node.committer), ERR_OK);
+    cr_assert_eq(supervisor_start(node.supervisor), ERR_OK);
+    cr_assert_eq(control_start(node.control), ERR_OK);
+    wait_until_listening();
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+    (void)st, (void)kind, (void)where;
+    return remove(path);
+}
+
+void node_stop_control(void)
+{
+    control_stop(node.control);
+}
+
+/* As tcp would while it stops: nothing stays unanswered. */
+static void answer_what_is_parked(void)
+{
+    for (unsigned i = 0; i < played.send_count; i++)
+        if (played.sends[i] != NULL)
+            end_send(played.sends[i], TRANSFER_FAILED, "disconnecting");
+    for (unsigned i = 0; i < played.connect_count; i++)
+        if (played.connects[i] != NULL)
+            request_answer(&played.connects[i]->request, ERR_CLOSED);
+}
+
+void node_stop_rest(void)
+{
+    supervisor_stop(node.supervisor);
+    supervisor_close(&node.supervisor);
+    answer_what_is_parked();
+    committer_stop(node.committer);
+    control_close(&node.control);
+    committer_close(&node.committer);
+    gateway_close(&node.gateway);
+    inbox_close(&node.inbox);
+    event_sink_close(&node.events);
+    curl_global_cleanup();
+    nftw(node_folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+void node_stop(void)
+{
+    node_stop_control();
+    node_stop_rest();
+}
+
+const char *node_file(const char *name, size_t size)
+{
+    static char path[160];
+    FILE *out;
+
+    snprintf(path, sizeof path, "%s/%s", node_folder, name);
+    out = fopen(path, "w");
+    cr_assert_not_null(out);
+    for (size_t i = 0; i < size; i++)
+        putc('x', out);
+    fclose(out);
+    return path;
+}
+
+void node_emit(enum event_kind kind, const char *path)
+{
+    event_emit(node.events, event_new(kind, NULL, path, NULL));
+}
+
+void play_wait_sends(unsigned count)
+{
+    pthread_mutex_lock(&played.lock);
+    while (played.send_count < count)
+        pthread_cond_wait(&played.changed, &played.lock);
+    pthread_mutex_unlock(&played.lock);
+}
+
+const struct send_request *play_send(unsigned index)
+{
+    return played.sends[index];
+}
+
+void play_end_send(unsigned index, enum transfer_status status, const char *error)
+{
+    struct send_request *r = played.sends[index];
+
+    cr_assert_not_null(r);
+    played.sends[index] = NULL;
+    end_send(r, status, error);
+}
+
+void play_wait_connects(unsigned count)
+{
+    pthread_mutex_lock(&played.lock);
+    while (played.connect_count < count)
+        pthread_cond_wait(&played.changed, &played.lock);
+    pthread_mutex_unlock(&played.lock);
+}
+
+void play_end_connect(unsigned index, enum err result, const char *error)
+{
+    struct host_request *r = played.connects[index];
+
+    cr_assert_not_null(r);
+    played.connects[index] = NULL;
+    r->session = 7;
+    snprintf(r->error, sizeof r->error, "%s", error);
+    request_answer(&r->request, result);
+}
+
+struct bytes {
+    char *at;
+    size_t length;
+};
+
+static size_t take_bytes(char *from, size_t one, size_t count, void *ctx)
+{
+    struct bytes *b = ctx;
+
+    b->at = realloc(b->at, b->length + count + 1);
+    cr_assert_not_null(b->at);
+    memcpy(b->at + b->length, from, count);
+    b->length += count;
+    return one * count;
+}
+
+struct answer ask_raw(const char *method, const char *url, const char *type, const char *body,
+                      size_t length)
+{
+    struct answer a = {.status = 0};
+    struct bytes got = {NULL, 0};
+    struct curl_slist *headers = curl_slist_append(NULL, type);
+    CURL *curl = curl_easy_init();
+
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, node_socket);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &got);
+    if (curl_easy_perform(curl) == CURLE_OK)
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &a.status);
+    if (a.status == 200)
+        cr_assert_eq(rpc_answer_parse(&a.rpc, got.at, got.length), ERR_OK, "%.*s", (int)got.length,
+                     got.at);
+    curl_easy_cleanup(curl);
+    curl_slist_free_all(headers);
+    free(got.at);
+    return a;
+}
+
+struct answer ask(const char *method, const char *format, ...)
+{
+    xmlrpc_value *params;
+    const char *tail;
+    char *document;
+    size_t length;
+    struct answer a;
+    xmlrpc_env env;
+    va_list list;
+
+    xmlrpc_env_init(&env);
+    va_start(list, format);
+    xmlrpc_build_value_va(&env, format, list, &params, &tail);
+    va_end(list);
+    cr_assert(!env.fault_occurred, "%s", env.fault_string);
+    cr_assert_eq(rpc_call_write(&document, &length, method, params), ERR_OK);
+    rpc_release(&params);
+    xmlrpc_env_clean(&env);
+    a = ask_raw("POST", "http://node/RPC2", "Content-Type: text/xml", document, length);
+    free(document);
+    return a;
+}
+
+void answer_fini(struct answer *a)
+{
+    rpc_answer_fini(&a->rpc);
+}
+
+static xmlrpc_value *find(xmlrpc_value *of, const char *name)
+{
+    xmlrpc_value *found = NULL;
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    xmlrpc_struct_find_value(&env, of, name, &found);
+    cr_assert(!env.fault_occurred && found != NULL, "no member %s", name);
+    xmlrpc_env_clean(&env);
+    return found;
+}
+
+xmlrpc_value *member(const struct answer *a, const char *name)
+{
+    cr_assert_not_null(a->rpc.value, "%s", a->rpc.text == NULL ? "no answer" : a->rpc.text);
+    return find(a->rpc.value, name);
+}
+
+int64_t number_in(xmlrpc_value *of, const char *name)
+{
+    xmlrpc_value *found = name == NULL ? of : find(of, name);
+    xmlrpc_int64 wide = 0;
+    int narrow = 0;
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    if (xmlrpc_value_type(found) == XMLRPC_TYPE_I8)
+        xmlrpc_read_i8(&env, found, &wide);
+    else if (xmlrpc_value_type(found) == XMLRPC_TYPE_BOOL)
+        xmlrpc_read_bool(&env, found, &narrow);
+    else
+        xmlrpc_read_int(&env, found, &narrow);
+    cr_assert(!env.fault_occurred, "%s", env.fault_string);
+    xmlrpc_env_clean(&env);
+    if (name != NULL)
+        rpc_release(&found);
+    return wide != 0 ? wide : narrow;
+}
+
+char *text_in(xmlrpc_value *of, const char *name)
+{
+    xmlrpc_value *found = find(of, name);
+    const char *text = NULL;
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    xmlrpc_read_string(&env, found, &text);
+    cr_assert(!env.fault_occurred, "%s", env.fault_string);
+    xmlrpc_env_clean(&env);
+    rpc_release(&found);
+    return (char *)(uintptr_t)text;
+}
+
+size_t length_of(xmlrpc_value *array)
+{
+    xmlrpc_env env;
+    int length;
+
+    xmlrpc_env_init(&env);
+    length = xmlrpc_array_size(&env, array);
+    cr_assert(!env.fault_occurred, "%s", env.fault_string);
+    xmlrpc_env_clean(&env);
+    return (size_t)length;
+}
+
+xmlrpc_value *item(xmlrpc_value *array, size_t index)
+{
+    xmlrpc_value *found = NULL;
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    xmlrpc_array_read_item(&env, array, (unsigned)index, &found);
+    cr_assert(!env.fault_occurred, "%s", env.fault_string);
+    xmlrpc_env_clean(&env);
+    return found;
+}

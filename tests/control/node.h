@@ -1,0 +1,48 @@
+/* A node of real rooms (control, supervisor, gateway, inbox, committer) in a scratch folder, with a
+ * transport that the test plays. One at a time: a test is a process of its own. */
+#ifndef TESTS_CONTROL_NODE_H
+#define TESTS_CONTROL_NODE_H
+
+#include "control/control.h"
+#include "control/xmlrpc.h"
+
+#include <jansson.h>
+
+enum { NODE_SESSIONS = 600 };
+
+extern char node_folder[64];
+extern char node_socket[96];
+
+void node_start(void);
+void node_stop(void); /* control_stop and all the others, in the daemon's order */
+/* The same in two steps, for what happens in between. */
+void node_stop_control(void);
+void node_stop_rest(void);
+
+/* A file in the scratch folder; returns its absolute path, valid until the next call. */
+const char *node_file(const char *name, size_t size);
+void node_emit(enum event_kind kind, const char *path);
+
+/* The played transport. Waits until it has got `count` sends since the start, and answers one. */
+void play_wait_sends(unsigned count);
+void play_end_send(unsigned index, enum transfer_status status, const char *error);
+const struct send_request *play_send(unsigned index);
+void play_wait_connects(unsigned count);
+void play_end_connect(unsigned index, enum err result, const char *error);
+
+/* A client of its own connection. `params` as xmlrpc_build_value takes them, "()" for none. */
+struct answer {
+    long status;
+    struct rpc_answer rpc;
+};
+struct answer ask(const char *method, const char *format, ...);
+struct answer ask_raw(const char *method, const char *url, const char *type, const char *body,
+                      size_t length);
+void answer_fini(struct answer *a);
+xmlrpc_value *member(const struct answer *a, const char *name); /* counted */
+int64_t number_in(xmlrpc_value *of, const char *name);
+char *text_in(xmlrpc_value *of, const char *name);
+size_t length_of(xmlrpc_value *array);
+xmlrpc_value *item(xmlrpc_value *array, size_t index); /* counted */
+
+#endif

@@ -36,6 +36,7 @@ struct daemon {
     struct tcp_interface *tcp;
     struct supervisor *supervisor;
     struct control *control;
+    void *transport_selves[1]; /* of the transports that control may ask */
     struct message stopped;
     bool is_stopping;
     bool is_stopped;
@@ -290,13 +291,12 @@ static enum err open_supervisor(struct daemon *d, const char *path)
 static enum err open_control(struct daemon *d)
 {
     static const struct transport_ops *const transports[] = {&tcp_transport_ops};
-    void *const selves[] = {d->tcp};
     char problem[SETTINGS_TEXT_SIZE * 2];
     enum err e = control_open(&d->control,
                               &(struct control_config){.settings = d->settings,
                                                        .supervisor = d->supervisor,
                                                        .transports = transports,
-                                                       .transport_selves = selves,
+                                                       .transport_selves = d->transport_selves,
                                                        .transport_count = 1,
                                                        .events = d->events,
                                                        .inbox = d->inbox,

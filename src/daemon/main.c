@@ -36,6 +36,7 @@ struct daemon {
     struct tcp_interface *tcp;
     struct supervisor *supervisor;
     struct control *control;
+    void *transport_selves[1]; /* of the transports that control may ask */
     struct message stopped;
     bool is_stopping;
     bool is_stopped;
@@ -290,20 +291,22 @@ static enum err open_supervisor(struct daemon *d, const char *path)
 static enum err open_control(struct daemon *d)
 {
     static const struct transport_ops *const transports[] = {&tcp_transport_ops};
-    void *const selves[] = {d->tcp};
     char problem[SETTINGS_TEXT_SIZE * 2];
-    enum err e = control_open(&d->control,
-                              &(struct control_config){.settings = d->settings,
-                                                       .supervisor = d->supervisor,
-                                                       .transports = transports,
-                                                       .transport_selves = selves,
-                                                       .transport_count = 1,
-                                                       .events = d->events,
-                                                       .inbox = d->inbox,
-                                                       .committer = d->committer,
-                                                       .automata = automata,
-                                                       .automat_count = AUTOMATA_COUNT},
-                              problem, sizeof problem);
+    enum err e;
+
+    d->transport_selves[0] = d->tcp;
+    e = control_open(&d->control,
+                     &(struct control_config){.settings = d->settings,
+                                              .supervisor = d->supervisor,
+                                              .transports = transports,
+                                              .transport_selves = d->transport_selves,
+                                              .transport_count = 1,
+                                              .events = d->events,
+                                              .inbox = d->inbox,
+                                              .committer = d->committer,
+                                              .automata = automata,
+                                              .automat_count = AUTOMATA_COUNT},
+                     problem, sizeof problem);
 
     if (e != ERR_OK)
         log_error("%s", problem);

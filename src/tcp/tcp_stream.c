@@ -518,10 +518,13 @@ static struct tcp_outgoing *outgoing_blank(struct tcp_home *home, const struct t
 {
     struct tcp_outgoing *out = calloc(1, sizeof *out);
     struct gateway_transfer *t;
+    /* Whom the asker means goes before who the peer says it is. */
+    bool is_named = send->remote_idurl != NULL && send->remote_idurl[0] != '\0';
+    const char *idurl = is_named ? send->remote_idurl : peer->idurl;
 
     if (out == NULL)
         return NULL;
-    out->idurl = text_dup(peer->idurl, strlen(peer->idurl));
+    out->idurl = text_dup(idurl, strlen(idurl));
     if (out->idurl == NULL) {
         free(out);
         return NULL;

@@ -228,9 +228,12 @@ static void take_serve(struct message *m, void *owner)
 {
     struct worker *w = owner;
     struct tcp_serve *serve = (struct tcp_serve *)(void *)m;
+    struct tcp_connection *c;
 
     w->home.settings = serve->settings;
     w->home.is_serving = serve->is_serving;
+    TAILQ_FOREACH (c, &w->sessions, link)
+        tcp_connection_settings_changed(c);
     free(serve);
 }
 

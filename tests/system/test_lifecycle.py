@@ -342,6 +342,13 @@ class Kills(WithFiles):
         self.assertEqual(bob.partials(), [])
         self.assertLessEqual(set(map(harness.sha256_bytes, acknowledged)), set(bob.received_sums()))
         self.assertEqual(len(set(bob.received_sums())), len(bob.received_sums()))
+        rows = harness.wait_until(lambda: self.reported(bob), "everything is reported")
+        self.assertEqual(sorted(row["path"] for row in rows), bob.received())
+
+    def reported(self, node):
+        """The journal's files, if none of them is still owed to the gateway."""
+        rows = harness.rows_of(node.command("received", "--json"), "received")
+        return rows if rows and all(row["is_reported"] for row in rows) else None
 
     def test_a_daemon_that_dies_under_a_waiting_send(self):
         alice = self.node("alice")

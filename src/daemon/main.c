@@ -317,10 +317,11 @@ static enum err start_threads(struct daemon *d)
 {
     enum err e;
 
+    /* Before the committer runs: the owed reports are read from what it will own. */
+    inbox_each_owed(d->inbox, report_owed, d);
     if ((e = committer_start(d->committer)) != ERR_OK)
         return e;
     d->is_committing = true;
-    inbox_each_owed(d->inbox, report_owed, d);
     if ((e = tcp_interface_start(d->tcp)) != ERR_OK)
         return e;
     d->is_tcp_up = true;

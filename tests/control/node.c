@@ -18,7 +18,8 @@ enum { PARKED_MAX = 256 };
 char node_folder[64];
 char node_socket[96];
 
-/* What the transport has got and not answered; called from the supervisor's and control's threads. */
+/* What the transport has got and not answered; called from the supervisor's and control's threads.
+ */
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -230,12 +231,12 @@ static void open_rooms(void)
     cr_assert_eq(inbox_open(&node.inbox, path, DURABILITY_NONE, 1 << 20, problem, sizeof problem),
                  ERR_OK, "%s", problem);
     cr_assert_eq(committer_open(&node.committer, node.inbox), ERR_OK);
-    cr_assert_eq(supervisor_open(&node.supervisor,
-                                 &(struct supervisor_config){.settings_path = "",
-                                                             .settings = node.settings,
-                                                             .gateway = node.gateway,
-                                                             .events = node.events}),
-                 ERR_OK);
+    cr_assert_eq(
+        supervisor_open(&node.supervisor, &(struct supervisor_config){.settings_path = "",
+                                                                      .settings = node.settings,
+                                                                      .gateway = node.gateway,
+                                                                      .events = node.events}),
+        ERR_OK);
 }
 
 void node_start(void)

@@ -407,8 +407,8 @@ NODE_TEST(automata_are_printed_from_the_tables)
 
 NODE_TEST(the_short_calls_answer)
 {
-    static const char *const methods[] = {"services",        "reconnect", "check_reconnect",
-                                          "settings_dump",   "received",  "stop"};
+    static const char *const methods[] = {"services",      "reconnect", "check_reconnect",
+                                          "settings_dump", "received",  "stop"};
     struct answer a;
 
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {

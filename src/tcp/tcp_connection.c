@@ -545,6 +545,14 @@ static void check(struct tcp_connection *c)
         set_timer(c, keep_alive_ms - (now_ms - c->activity_ms));
 }
 
+/* With files under way the limits are looked at every second, though the timer may stand on a
+ * keep-alive that is far off. */
+static void check_soon(struct tcp_connection *c)
+{
+    if (!c->timer.is_set || c->timer.deadline_ms > loop_now_ms(c->home->loop) + CHECK_MS)
+        set_timer(c, CHECK_MS);
+}
+
 static void time_is_up(struct timer *timer, void *ctx)
 {
     struct tcp_connection *c = ctx;
@@ -702,8 +710,8 @@ void tcp_connection_turn(struct tcp_connection *c)
         write_some(c);
     if (may_read(c))
         wakes(c);
-    if (tcp_connection_state(c) == ST_CONNECTED && tcp_files_is_busy(c) && !c->timer.is_set)
-        set_timer(c, CHECK_MS);
+    if (tcp_connection_state(c) == ST_CONNECTED && tcp_files_is_busy(c))
+        check_soon(c);
 }
 
 static void socket_ready(struct watch *w, uint32_t events)

@@ -1,0 +1,38 @@
+"""Settings at their edges, and peers that are quick rather than loud."""
+import os
+import threading
+import time
+import unittest
+
+import node as harness
+import raw
+
+
+class SmallReadBuffer(harness.SystemTest):
+    def test_a_last_frame_larger_than_the_read_buffer_is_sent(self):
+        bob = self.node("bob", {"workers/read-buffer-kib": 16, "workers/threads": 1})
+        listener = raw.Listener()
+        self.addCleanup(listener.close)
+        path = harness.make_file(os.path.join(self.folder(), "f"), 80000)
+        job = bob.send_job([path], listener.contact)
+        session = listener.accept()
+        self.addCleanup(session.close)
+        (content,) = [content for _, content in session.take_files(1)]
+        self.assertEqual(content, harness.pattern(80000))
+        self.assertEqual(job.result().code, 0)
+
+
+class KeepAlive(harness.SystemTest):
+    def test_a_distant_keep_alive_does_not_put_off_the_limits_of_time(self):
+        bob = self.node("bob", {"sessions/keep-alive-s": 600})
+        session = raw.Raw.greet(bob.port)
+        self.addCleanup(session.close)
+        harness.wait_until(lambda: bob.sessions(), "the session is there")
+        time.sleep(1.5)  # the first check goes by: from now on the timer is the keep-alive's
+        session.send(raw.data(5, -1, b"x"))
+        self.assertEqual(session.expect(raw.ABORT).file_id, 5)
+        session.expect_end(limit=5)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -11,7 +11,9 @@
 
 enum {
     DROPPED_PATIENCE_MS = 1000,
-    STARTS_PER_TURN = 64, /* files opened for sending before other sessions have their turn */
+    GIVEN_UP_PER_S = 1000, /* a file that comes to nothing costs the peer 25 bytes and us a name, an
+                              unlink and a log line */
+    STARTS_PER_TURN = 64,  /* files opened for sending before other sessions have their turn */
     /* Our file ids are above the reference's eight digits; the side that dialled takes even ones.
      * So an abort that could mean a file of either side means one only. */
     FILE_ID_FIRST = 100000000,
@@ -73,11 +75,25 @@ static void drop(struct tcp_connection *c, int32_t file_id)
     c->dropped_ms = loop_now_ms(c->home->loop);
 }
 
+/* Bounds what a peer can make us do with files that it begins only to abort. */
+static void count_given_up(struct tcp_connection *c)
+{
+    uint64_t now_ms = loop_now_ms(c->home->loop);
+
+    if (now_ms - c->given_up_since_ms >= 1000) {
+        c->given_up_since_ms = now_ms;
+        c->given_up_count = 0;
+    }
+    if (++c->given_up_count > GIVEN_UP_PER_S)
+        tcp_connection_disconnect(c, "too many files given up in a second");
+}
+
 /* We cannot take this file: the peer is told, what still comes of it is thrown away. */
 static void refuse(struct tcp_connection *c, int32_t file_id, const char *reason)
 {
     add_abort(c, file_id, reason);
     drop(c, file_id);
+    count_given_up(c);
 }
 
 /* News from the streams. */
@@ -287,6 +303,7 @@ static void receive_abort(struct tcp_connection *c, const struct frame_piece *pi
     abort_reason(reason, piece);
     if (in != NULL) {
         tcp_incoming_fail(in, reason);
+        count_given_up(c);
         tcp_connection_wake(c);
     } else if (is_dropped(c, piece->file_id)) {
         undrop(c, piece->file_id);

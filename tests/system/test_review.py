@@ -34,5 +34,28 @@ class KeepAlive(harness.SystemTest):
         session.expect_end(limit=5)
 
 
+class GivenUpFiles(harness.SystemTest):
+    """25 bytes of a peer, a file begun and aborted, cost the daemon a file made and unlinked."""
+
+    def flood(self, pair):
+        self.bob = self.node("bob", {"workers/threads": 1})
+        hostile = raw.Raw.greet(self.bob.port)
+        self.addCleanup(hostile.close)
+        other = raw.Raw.greet(self.bob.port)
+        self.addCleanup(other.close)
+        hostile.send_unless_closed(*[pair(i) for i in range(20000)])
+        other.send(*raw.file_frames(1, b"another session's"))
+        other.expect_ok(1, limit=5)
+        self.bob.wait_log("too many files given up in a second")
+        self.assertLess(len(self.bob.log().splitlines()), 2000)
+        self.bob.wait_no_partials()
+
+    def test_that_are_begun_and_aborted_end_the_session(self):
+        self.flood(lambda i: raw.data(i, 100, b"x") + raw.abort(i))
+
+    def test_that_are_refused_and_aborted_end_the_session(self):
+        self.flood(lambda i: raw.data(i, -1, b"x") + raw.abort(i))
+
+
 if __name__ == "__main__":
     harness.main()

@@ -102,10 +102,11 @@ struct tcp_connection {
     bool is_ending;     /* told to end: `disconnect` has been fed */
     bool can_read;      /* not read until EAGAIN since it was ready */
     bool can_write;
-    bool has_peer_ended; /* end of file or reset was announced: read to the end */
-    char *idurl;         /* of the peer, escaped; NULL: none */
-    char *announced;     /* as announced, escaped; NULL: nothing usable */
-    char reason[96];     /* why it ends, for log and events */
+    bool has_small_frames; /* what came last was many small frames */
+    bool has_peer_ended;   /* end of file or reset was announced: read to the end */
+    char *idurl;           /* of the peer, escaped; NULL: none */
+    char *announced;       /* as announced, escaped; NULL: nothing usable */
+    char reason[96];       /* why it ends, for log and events */
     struct frame_decoder decoder;
     struct tcp_writer writer;
     struct tcp_incoming_list incoming;

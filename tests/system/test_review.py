@@ -1,8 +1,8 @@
 """Settings at their edges, and peers that are quick rather than loud."""
 import os
+import socket
 import threading
 import time
-import unittest
 
 import node as harness
 import raw
@@ -55,6 +55,33 @@ class GivenUpFiles(harness.SystemTest):
 
     def test_that_are_refused_and_aborted_end_the_session(self):
         self.flood(lambda i: raw.data(i, -1, b"x") + raw.abort(i))
+
+
+class TinyFrames(harness.SystemTest):
+    def test_leave_another_session_its_turn(self):
+        bob = self.node("bob", {"workers/threads": 1})
+        hostile = raw.Raw.greet(bob.port)
+        self.addCleanup(hostile.close)
+        frames = raw.data(5, 1 << 30, b"x") * 20000
+
+        def flood():
+            while hostile.send_unless_closed(frames):
+                pass
+
+        flooding = threading.Thread(target=flood, daemon=True)
+        flooding.start()
+        other = raw.Raw.greet(bob.port)
+        self.addCleanup(other.close)
+        took = []
+        for i in range(20):
+            begin = time.monotonic()
+            other.send(*raw.file_frames(100 + i, b"another session's"))
+            other.expect_ok(100 + i)
+            took.append(time.monotonic() - begin)
+        self.assertTrue(flooding.is_alive())
+        self.assertLess(sorted(took)[10], harness.seconds(0.05), took)
+        hostile.socket.shutdown(socket.SHUT_RDWR)
+        flooding.join()
 
 
 if __name__ == "__main__":

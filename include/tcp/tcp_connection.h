@@ -165,7 +165,7 @@ bool tcp_connection_keep_alive(struct tcp_connection *c);
 /* The home's settings are new: what runs on a timer looks again. */
 void tcp_connection_settings_changed(struct tcp_connection *c);
 
-/* True if a file that `r` describes was there and is cancelled. */
+/* Cancels every file that `r` describes; true if there was one. */
 bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel_request *r);
 bool tcp_connection_cancel_receiving(struct tcp_connection *c, uint32_t transfer_id);
 

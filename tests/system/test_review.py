@@ -1,8 +1,10 @@
 """Settings at their edges, and peers that are quick rather than loud."""
+import http.client
 import os
 import socket
 import threading
 import time
+import xmlrpc.client
 
 import node as harness
 import raw
@@ -82,6 +84,37 @@ class TinyFrames(harness.SystemTest):
         self.assertLess(sorted(took)[10], harness.seconds(0.05), took)
         hostile.socket.shutdown(socket.SHUT_RDWR)
         flooding.join()
+
+
+class UnixTransport(xmlrpc.client.Transport):
+    """XML-RPC to the control socket."""
+
+    def make_connection(self, path):
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(self.path)
+        return connection
+
+
+class CancelByHostAndFile(harness.SystemTest):
+    def test_cancels_all_sends_of_the_file_to_the_host_as_it_was_given(self):
+        bob = self.node("bob")
+        listener = raw.Listener()
+        self.addCleanup(listener.close)
+        path = harness.make_file(os.path.join(self.folder(), "f"), 64 << 20)
+        contact = "localhost:%d" % listener.port
+        jobs = [self.job(bob.send_job([path], contact)) for _ in range(22)]  # 2 wait for a place
+        session = listener.accept()
+        self.addCleanup(session.close)
+        harness.wait_until(lambda: sum(s["files_out"] + s["files_waiting"] for s in bob.sessions()) == 22,
+                           bob.sessions)
+        transport = UnixTransport()
+        transport.path = bob.socket
+        with xmlrpc.client.ServerProxy("http://localhost/RPC2", transport) as control:
+            self.assertTrue(control.cancel_outbox_file(contact, path))
+            self.assertFalse(control.cancel_outbox_file(contact, path))
+        for job in jobs:
+            self.assert_not_sent(job.result(), "cancelled")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,6 @@ struct tcp_connection {
     bool is_outgoing;
     bool is_connecting; /* connect(2) is under way: AT_STARTUP */
     bool is_single;     /* opened for send_file_single: ends when it has nothing to do */
-    bool is_listed;     /* in the directory */
     bool is_draining;   /* takes no new files and ends when those under way are through */
     bool is_unfinished; /* in the worker's list for the next turn */
     bool is_shut;       /* our end of file is out */

@@ -192,7 +192,6 @@ static void do_init(void *self, const void *arg)
     struct tcp_connection *c = self;
 
     (void)arg;
-    c->is_listed = true;
     metrics_add(c->is_outgoing ? METRIC_SESSIONS_DIALLED : METRIC_SESSIONS_ACCEPTED, 1);
     set_timer(c, c->home->settings.sessions.handshake_timeout_s * 1000ull);
     log_here(LOG_LEVEL_DEBUG, c, c->is_outgoing ? "connected" : "accepted");
@@ -448,7 +447,6 @@ static void bury(struct tcp_connection *c)
         c->watch.fd = -1;
     }
     tcp_directory_leave(c->home->directory, c->id);
-    metrics_add(METRIC_SESSIONS_CLOSED, 1);
     c->news->closed(c->worker, c);
 }
 
@@ -462,10 +460,11 @@ static void do_destroy_me(void *self, const void *arg)
     set_reason(c, "connection lost");
     if (was_open)
         log_end(c);
-    else if (c->is_listed && !c->is_shut)
+    else if (!c->is_shut)
         log_here(LOG_LEVEL_DEBUG, c, c->reason);
     tcp_files_fail_waiting(c, was_open ? "connection closed" : "connection failed", !was_open);
     answer_awaiters(c, ERR_CLOSED);
+    metrics_add(METRIC_SESSIONS_CLOSED, 1);
     emit(c, EVENT_SESSION_CLOSED, c->reason);
     bury(c);
 }

@@ -117,5 +117,16 @@ class CancelByHostAndFile(harness.SystemTest):
             self.assert_not_sent(job.result(), "cancelled")
 
 
+class Counters(harness.SystemTest):
+    def test_a_connect_that_fails_is_no_session_that_ended(self):
+        bob = self.node("bob")
+        path = harness.make_file(os.path.join(self.folder(), "f"), 10)
+        self.assert_not_sent(bob.send([path], "127.0.0.1:%d" % harness.free_port()))
+        self.assertEqual(bob.status()["metrics"]["sessions_closed"], 0)
+        session = raw.Raw.greet(bob.port)
+        session.close()
+        harness.wait_until(lambda: bob.status()["metrics"]["sessions_closed"] == 1, bob.status)
+
+
 if __name__ == "__main__":
     harness.main()

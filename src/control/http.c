@@ -361,4 +361,6 @@ void http_stop(struct http *http)
     http->daemon = NULL;
     if (fd >= 0)
         close(fd);
+    /* A connection in the backlog ends here instead of waiting for the process to end. */
+    control_socket_close(&http->socket);
 }

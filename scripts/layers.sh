@@ -23,7 +23,7 @@ tools: base wire settings loop control/xmlrpc.h'
 
 # Within tcp a file includes only those to its left. A file belongs to the longest name here that it is,
 # or continues after a `_`.
-tcp_order='tcp_priv tcp_message tcp_resolver tcp_directory tcp_stream tcp_connection worker acceptor tcp_node tcp_interface'
+tcp_order='tcp_message resolver tcp_directory tcp_stream tcp_writer tcp_connection worker acceptor tcp_listener tcp_node tcp_interface'
 
 # library header: the only rooms that meet it (tests aside).
 only_in='
@@ -31,7 +31,7 @@ iniparser settings
 microhttpd control
 xmlrpc-c control
 curl control tools
-sys/epoll loop tcp transport control
+sys/epoll loop tcp transport control daemon
 pthread base settings loop store gateway tcp transport control daemon tools'
 
 check()

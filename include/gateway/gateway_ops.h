@@ -12,6 +12,7 @@
 
 #include "base/address.h"
 #include "base/err.h"
+#include "gateway/event.h"
 #include "loop/mailbox.h"
 
 #include <stdbool.h>
@@ -43,6 +44,11 @@ struct gateway_transfer {
     uint32_t transfer_id;
     bool is_registered; /* false: the gateway does not know it, it is not unregistered */
 };
+
+/* Any thread. The event of `kind` that tells of this transfer as it is now, with its status for the
+ * kinds that end one; NULL without memory. Transports emit it, so that it is the same under every
+ * gateway. */
+struct event *gateway_transfer_event(enum event_kind kind, const struct gateway_transfer *transfer);
 
 struct gateway_ops {
     const char *name; /* "built-in" */

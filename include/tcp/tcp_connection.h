@@ -87,7 +87,8 @@ struct tcp_connection {
     const struct tcp_connection_news *news;
     void *worker;
     uint64_t id;
-    struct address peer; /* dialled, or source */
+    struct address peer;  /* dialled, or source */
+    struct address route; /* announced and verified: sends to it come here; else ADDRESS_NONE */
     struct watch watch;
     struct timer timer; /* the handshake's deadline, then the check of files and keep-alive, then
                            the linger's end */
@@ -96,7 +97,6 @@ struct tcp_connection {
     bool is_single;     /* opened for send_file_single: ends when it has nothing to do */
     bool is_listed;     /* in the directory */
     bool is_draining;   /* takes no new files and ends when those under way are through */
-    bool is_verified;   /* `announced` routes */
     bool is_unfinished; /* in the worker's list for the next turn */
     bool is_shut;       /* our end of file is out */
     bool is_ending;     /* told to end: `disconnect` has been fed */
@@ -104,7 +104,7 @@ struct tcp_connection {
     bool can_write;
     bool has_peer_ended; /* end of file or reset was announced: read to the end */
     char *idurl;         /* of the peer, escaped; NULL: none */
-    char *announced;     /* escaped; NULL: none */
+    char *announced;     /* as announced, escaped; NULL: nothing usable */
     char reason[96];     /* why it ends, for log and events */
     struct frame_decoder decoder;
     struct tcp_writer writer;
@@ -159,6 +159,8 @@ void tcp_connection_drain(struct tcp_connection *c);
 /* Lost at once, without a word: the daemon ends. */
 void tcp_connection_drop(struct tcp_connection *c, const char *reason);
 bool tcp_connection_keep_alive(struct tcp_connection *c);
+/* The home's settings are new: what runs on a timer looks again. */
+void tcp_connection_settings_changed(struct tcp_connection *c);
 
 /* True if a file that `r` describes was there and is cancelled. */
 bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel_request *r);

@@ -177,8 +177,8 @@ void tcp_outgoing_finish(struct tcp_outgoing *out);
 void tcp_outgoing_fail(struct tcp_outgoing *out, const char *reason);
 
 /* Any thread. A send that never became a stream: the gateway is told and the request answered. */
-void tcp_send_fail(struct gateway *gateway, struct send_request *send, const char *host,
-                   const char *reason);
+void tcp_send_fail(struct gateway *gateway, struct event_sink *events, struct send_request *send,
+                   const char *host, const char *reason);
 
 /* The next transfer id of ours; 0 if the journal could not reserve any more. */
 uint32_t tcp_home_next_id(struct tcp_home *home);

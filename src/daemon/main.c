@@ -36,14 +36,17 @@ struct daemon {
     struct tcp_interface *tcp;
     struct supervisor *supervisor;
     struct control *control;
+    void *transport_selves[1]; /* of the transports that control may ask */
     struct message stopped;
     bool is_stopping;
     bool is_stopped;
     bool is_committing, is_tcp_up, is_supervised, is_controlled; /* threads that run */
 };
 
-static const struct automat_kind *const automata[] = {&tcp_connection_kind, &network_transport_kind,
-                                                      &network_connector_kind};
+enum { AUTOMATA_COUNT = 3 };
+
+static const struct automat_kind *const automata[AUTOMATA_COUNT] = {
+    &tcp_connection_kind, &network_transport_kind, &network_connector_kind};
 
 /* Settings. */
 
@@ -226,6 +229,7 @@ static void report_owed(void *ctx, const struct inbox_record *record, bool is_fi
         snprintf(t.error, sizeof t.error, "the daemon ended before the file was stored");
     log_info("reported late: transfer=%" PRIu32 " %s path=%s", record->transfer_id,
              transfer_status_word(t.status), path);
+    event_emit(d->events, gateway_transfer_event(EVENT_RECEIVING_ENDED, &t));
     gateway->unregister_file_receiving(self, &t);
     mark_reported(d, record->transfer_id);
 }
@@ -287,20 +291,21 @@ static enum err open_supervisor(struct daemon *d, const char *path)
 static enum err open_control(struct daemon *d)
 {
     static const struct transport_ops *const transports[] = {&tcp_transport_ops};
-    void *const selves[] = {d->tcp};
     char problem[SETTINGS_TEXT_SIZE * 2];
-    enum err e =
-        control_open(&d->control,
+    enum err e;
+
+    d->transport_selves[0] = d->tcp;
+    e = control_open(&d->control,
                      &(struct control_config){.settings = d->settings,
                                               .supervisor = d->supervisor,
                                               .transports = transports,
-                                              .transport_selves = selves,
+                                              .transport_selves = d->transport_selves,
                                               .transport_count = 1,
                                               .events = d->events,
                                               .inbox = d->inbox,
                                               .committer = d->committer,
                                               .automata = automata,
-                                              .automat_count = sizeof automata / sizeof *automata},
+                                              .automat_count = AUTOMATA_COUNT},
                      problem, sizeof problem);
 
     if (e != ERR_OK)
@@ -312,10 +317,11 @@ static enum err start_threads(struct daemon *d)
 {
     enum err e;
 
+    /* Before the committer runs: the owed reports are read from what it will own. */
+    inbox_each_owed(d->inbox, report_owed, d);
     if ((e = committer_start(d->committer)) != ERR_OK)
         return e;
     d->is_committing = true;
-    inbox_each_owed(d->inbox, report_owed, d);
     if ((e = tcp_interface_start(d->tcp)) != ERR_OK)
         return e;
     d->is_tcp_up = true;

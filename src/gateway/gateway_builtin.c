@@ -85,68 +85,27 @@ static void disconnected(void *self, const char *proto, const char *result)
     tell_state(self, "disconnected", proto, NULL, result);
 }
 
-static struct event *transfer_event(enum event_kind kind, const struct gateway_transfer *t,
-                                    const char *error)
+/* Files are told as events by their transport, whoever the gateway is: here they only get their id.
+ */
+static enum err take(void *self, struct gateway_transfer *t)
 {
-    struct event *e = event_new(kind, t->idurl, t->filename, error);
-
-    if (e == NULL)
-        return NULL;
-    e->session = t->session;
-    e->request_id = t->request_id;
-    e->transfer_id = t->transfer_id;
-    e->size_bytes = t->size_bytes;
-    e->done_bytes = t->done_bytes;
-    copy_cut(e->proto, sizeof e->proto, t->proto);
-    copy_cut(e->host, sizeof e->host, t->host);
-    return e;
-}
-
-static enum err tell_started(void *self, enum event_kind kind, struct gateway_transfer *t)
-{
-    struct gateway_builtin *builtin = from_self(self);
-
+    (void)from_self(self);
     CONTRACT(t->transfer_id >= 1 && t->transfer_id <= TRANSFER_ID_MAX);
     t->is_registered = true;
-    event_emit(builtin->events, transfer_event(kind, t, NULL));
     return ERR_OK;
 }
 
-static void tell_ended(void *self, enum event_kind kind, const struct gateway_transfer *t,
-                       enum transfer_status status)
+static enum err release(void *self, struct gateway_transfer *t)
 {
-    struct event *e = transfer_event(kind, t, t->error);
-
-    if (e != NULL)
-        copy_cut(e->status, sizeof e->status, transfer_status_word(status));
-    event_emit(from_self(self)->events, e);
-}
-
-static enum err register_file_sending(void *self, struct gateway_transfer *transfer)
-{
-    return tell_started(self, EVENT_SENDING_STARTED, transfer);
-}
-
-static enum err unregister_file_sending(void *self, struct gateway_transfer *transfer)
-{
-    tell_ended(self, EVENT_SENDING_ENDED, transfer, transfer->status);
-    return ERR_OK;
-}
-
-static enum err register_file_receiving(void *self, struct gateway_transfer *transfer)
-{
-    return tell_started(self, EVENT_RECEIVING_STARTED, transfer);
-}
-
-static enum err unregister_file_receiving(void *self, struct gateway_transfer *transfer)
-{
-    tell_ended(self, EVENT_RECEIVING_ENDED, transfer, transfer->status);
+    (void)from_self(self);
+    (void)t;
     return ERR_OK;
 }
 
 static void cancelled_file_sending(void *self, const struct gateway_transfer *transfer)
 {
-    tell_ended(self, EVENT_SENDING_ENDED, transfer, TRANSFER_FAILED);
+    (void)from_self(self);
+    (void)transfer;
 }
 
 const struct gateway_ops gateway_builtin_ops = {
@@ -155,9 +114,9 @@ const struct gateway_ops gateway_builtin_ops = {
     .receiving_started = receiving_started,
     .receiving_failed = receiving_failed,
     .disconnected = disconnected,
-    .register_file_sending = register_file_sending,
-    .unregister_file_sending = unregister_file_sending,
-    .register_file_receiving = register_file_receiving,
-    .unregister_file_receiving = unregister_file_receiving,
+    .register_file_sending = take,
+    .unregister_file_sending = release,
+    .register_file_receiving = take,
+    .unregister_file_receiving = release,
     .cancelled_file_sending = cancelled_file_sending,
 };

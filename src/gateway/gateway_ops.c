@@ -1,6 +1,34 @@
 #include "gateway/gateway_ops.h"
 
+#include <stdio.h>
+
 const char *transfer_status_word(enum transfer_status status)
 {
     return status == TRANSFER_FINISHED ? "finished" : "failed";
+}
+
+/* As much as fits; for fields that only people read. */
+static void copy_cut(char *to, size_t room, const char *from)
+{
+    snprintf(to, room, "%.*s", (int)room - 1, from == NULL ? "" : from);
+}
+
+struct event *gateway_transfer_event(enum event_kind kind, const struct gateway_transfer *transfer)
+{
+    bool is_end = kind == EVENT_SENDING_ENDED || kind == EVENT_RECEIVING_ENDED;
+    struct event *e =
+        event_new(kind, transfer->idurl, transfer->filename, is_end ? transfer->error : NULL);
+
+    if (e == NULL)
+        return NULL;
+    e->session = transfer->session;
+    e->request_id = transfer->request_id;
+    e->transfer_id = transfer->transfer_id;
+    e->size_bytes = transfer->size_bytes;
+    e->done_bytes = transfer->done_bytes;
+    copy_cut(e->proto, sizeof e->proto, transfer->proto);
+    copy_cut(e->host, sizeof e->host, transfer->host);
+    if (is_end)
+        copy_cut(e->status, sizeof e->status, transfer_status_word(transfer->status));
+    return e;
 }

@@ -225,7 +225,7 @@ enum err journal_mend(struct journal *j)
     unsigned owed = HASH_COUNT(j->ledger.owed);
     enum err e;
 
-    CONTRACT(j->sink->held == 0);
+    CONTRACT(j->sink != NULL && j->sink->held == 0);
     if (!j->is_broken && j->whole_bytes <= j->rewrite_at_bytes)
         return ERR_OK;
     e = rewrite(j);

@@ -23,7 +23,7 @@ static char *put_text(char *at, const char *text)
     size_t length = strlen(text);
 
     *at++ = '\t';
-    memcpy(at, text, length);
+    memcpy(at, text, length); /* NOLINT(bugprone-not-null-terminated-result): more fields follow */
     return at + length;
 }
 

@@ -1,6 +1,6 @@
 #include "tcp/tcp_connection.h"
 
-#include "tcp_priv.h"
+#include "tcp_connection_priv.h"
 
 #include "base/clock.h"
 #include "base/contract.h"
@@ -54,6 +54,11 @@ static void set_reason(struct tcp_connection *c, const char *reason)
 {
     if (c->reason[0] == '\0')
         snprintf(c->reason, sizeof c->reason, "%.*s", (int)sizeof c->reason - 1, reason);
+}
+
+static bool is_routed(const struct tcp_connection *c)
+{
+    return c->route.family != ADDRESS_NONE;
 }
 
 static void log_here(enum log_level level, const struct tcp_connection *c, const char *what)
@@ -132,6 +137,12 @@ void tcp_connection_drain(struct tcp_connection *c)
 bool tcp_connection_keep_alive(struct tcp_connection *c)
 {
     return automat_feed(&c->automat, EV_SEND_KEEP_ALIVE, NULL);
+}
+
+void tcp_connection_settings_changed(struct tcp_connection *c)
+{
+    if (tcp_connection_state(c) == ST_CONNECTED)
+        set_timer(c, CHECK_MS);
 }
 
 /* The actions, in the order of the table. */
@@ -306,9 +317,8 @@ static void do_read_hello(void *self, const void *arg)
     address_length = piece->length - hello.idurl_length - 1;
     c->announced = escaped(piece->bytes,
                            address_length < ADDRESS_HOST_SIZE ? address_length : ADDRESS_HOST_SIZE);
-    c->is_verified = announced_route(c, &hello, &route);
-    if (c->is_verified)
-        tcp_directory_connected(c->home->directory, c->id, &route);
+    if (announced_route(c, &hello, &route))
+        c->route = route;
 }
 
 static void do_read_wazap(void *self, const void *arg)
@@ -340,13 +350,12 @@ static void do_open_stream(void *self, const void *arg)
     char peer[ADDRESS_TEXT_SIZE];
 
     (void)arg;
-    if (!c->is_verified)
-        tcp_directory_connected(c->home->directory, c->id, NULL);
+    tcp_directory_connected(c->home->directory, c->id, is_routed(c) ? &c->route : NULL);
     log_session(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
                 "session opened: %s idurl=%s announced=%s%s",
                 c->is_outgoing ? "outgoing" : "incoming", c->idurl == NULL ? "-" : c->idurl,
                 c->announced == NULL ? "-" : c->announced,
-                c->announced != NULL && !c->is_verified ? " (unverified)" : "");
+                c->announced != NULL && !is_routed(c) ? " (unverified)" : "");
     set_timer(c, CHECK_MS);
     answer_awaiters(c, ERR_OK);
     emit(c, EVENT_SESSION_IDENTIFIED, NULL);
@@ -870,7 +879,7 @@ void tcp_connection_describe(const struct tcp_connection *c, struct session_info
     *out = (struct session_info){.id = c->id,
                                  .state = automat_state_name(&c->automat),
                                  .host = c->peer,
-                                 .is_verified = c->is_verified,
+                                 .is_verified = is_routed(c),
                                  .is_outgoing = c->is_outgoing,
                                  .worker = c->home->worker,
                                  .files_in = c->incoming.count,

@@ -394,7 +394,8 @@ static void fail_send(struct tcp_node *node, struct send_request *send, enum err
 {
     char host[CONTACT_TEXT_SIZE];
 
-    tcp_send_fail(node->config.gateway, send, route_host(&send->route, host), place_problem(e));
+    tcp_send_fail(node->config.gateway, node->config.events, send, route_host(&send->route, host),
+                  place_problem(e));
 }
 
 static void place_send(struct tcp_node *node, struct send_request *send)
@@ -405,7 +406,8 @@ static void place_send(struct tcp_node *node, struct send_request *send)
     if (e == ERR_OK && (e = worker_post_send(node->workers[place.worker], send)) != ERR_OK) {
         if (!place.is_connected && tcp_directory_claim(node->directory, place.session))
             tcp_directory_leave(node->directory, place.session);
-        tcp_send_fail(node->config.gateway, send, "", "the worker's mailbox is full; send later");
+        tcp_send_fail(node->config.gateway, node->config.events, send, "",
+                      "the worker's mailbox is full; send later");
     } else if (e != ERR_OK) {
         fail_send(node, send, e);
     }

@@ -82,20 +82,9 @@ static void set_failed(struct gateway_transfer *t, const char *reason)
     snprintf(t->error, sizeof t->error, "%s", reason);
 }
 
-static void tell_progress(struct tcp_home *home, enum event_kind kind,
-                          const struct gateway_transfer *t, uint64_t done_bytes)
+static void tell(struct tcp_home *home, enum event_kind kind, struct gateway_transfer *t)
 {
-    struct event *e = event_new(kind, t->idurl, t->filename, NULL);
-
-    if (e == NULL)
-        return;
-    e->session = t->session;
-    e->request_id = t->request_id;
-    e->transfer_id = t->transfer_id;
-    e->size_bytes = t->size_bytes;
-    e->done_bytes = done_bytes;
-    memcpy(e->host, t->host, sizeof e->host);
-    event_emit(home->events, e);
+    event_emit(home->events, gateway_transfer_event(kind, t));
 }
 
 /* Incoming. */
@@ -173,6 +162,7 @@ static void incoming_report(struct tcp_incoming *in)
     t->done_bytes = in->file.written_bytes;
     metrics_add(in->is_failed ? METRIC_FILES_RECEIVE_FAILED : METRIC_FILES_RECEIVED, 1);
     log_incoming_end(in);
+    tell(in->home, EVENT_RECEIVING_ENDED, t);
     if (!t->is_registered) {
         incoming_reported(in);
         return;
@@ -259,6 +249,8 @@ static void incoming_commit(struct tcp_incoming *in)
 static void incoming_register_done(struct tcp_incoming *in, enum err e)
 {
     in->phase = INCOMING_OPEN;
+    if (e == ERR_OK)
+        tell(in->home, EVENT_RECEIVING_STARTED, &in->transfer);
     if (e != ERR_OK) {
         in->transfer.is_registered = false;
         if (!in->is_failed)
@@ -359,7 +351,8 @@ enum err tcp_incoming_write(struct tcp_incoming *in, const void *bytes, size_t l
         return e;
     if (loop_now_ms(home->loop) - in->progress_ms >= PROGRESS_MS) {
         in->progress_ms = loop_now_ms(home->loop);
-        tell_progress(home, EVENT_RECEIVING_PROGRESS, &in->transfer, in->file.written_bytes);
+        in->transfer.done_bytes = in->file.written_bytes;
+        tell(home, EVENT_RECEIVING_PROGRESS, &in->transfer);
     }
     if (in->file.written_bytes == in->size_bytes) {
         in->is_whole = true;
@@ -453,6 +446,7 @@ static void outgoing_report(struct tcp_outgoing *out)
     out->phase = OUTGOING_REPORTING;
     outbox_close(&out->file);
     log_outgoing_end(t);
+    tell(out->home, EVENT_SENDING_ENDED, t);
     t->request.on_answer = outgoing_report_answered;
     if (t->is_registered)
         e = gateway->unregister_file_sending(self, t);
@@ -476,6 +470,8 @@ static void outgoing_register_done(struct tcp_outgoing *out, enum err e)
     bool was_attached = out->list != NULL;
 
     out->phase = OUTGOING_SENDING;
+    if (e == ERR_OK)
+        tell(out->home, EVENT_SENDING_STARTED, &out->transfer);
     if (e != ERR_OK) {
         out->transfer.is_registered = false;
         if (!out->is_failed)
@@ -522,10 +518,13 @@ static struct tcp_outgoing *outgoing_blank(struct tcp_home *home, const struct t
 {
     struct tcp_outgoing *out = calloc(1, sizeof *out);
     struct gateway_transfer *t;
+    /* Whom the asker means goes before who the peer says it is. */
+    bool is_named = send->remote_idurl != NULL && send->remote_idurl[0] != '\0';
+    const char *idurl = is_named ? send->remote_idurl : peer->idurl;
 
     if (out == NULL)
         return NULL;
-    out->idurl = text_dup(peer->idurl, strlen(peer->idurl));
+    out->idurl = text_dup(idurl, strlen(idurl));
     if (out->idurl == NULL) {
         free(out);
         return NULL;
@@ -554,7 +553,7 @@ void tcp_outgoing_new(struct tcp_home *home, const struct tcp_peer *peer,
     enum err e;
 
     if (out == NULL) {
-        tcp_send_fail(home->gateway, send, "", err_text(ERR_NO_MEMORY));
+        tcp_send_fail(home->gateway, home->events, send, "", err_text(ERR_NO_MEMORY));
         return;
     }
     out->news = news;
@@ -581,7 +580,7 @@ void tcp_outgoing_sent(struct tcp_outgoing *out, uint32_t bytes)
     out->transfer.done_bytes += bytes;
     if (loop_now_ms(home->loop) - out->progress_ms >= PROGRESS_MS) {
         out->progress_ms = loop_now_ms(home->loop);
-        tell_progress(home, EVENT_SENDING_PROGRESS, &out->transfer, out->transfer.done_bytes);
+        tell(home, EVENT_SENDING_PROGRESS, &out->transfer);
     }
 }
 
@@ -601,8 +600,8 @@ void tcp_outgoing_fail(struct tcp_outgoing *out, const char *reason)
         outgoing_report(out);
 }
 
-void tcp_send_fail(struct gateway *registry, struct send_request *send, const char *host,
-                   const char *reason)
+void tcp_send_fail(struct gateway *registry, struct event_sink *events, struct send_request *send,
+                   const char *host, const char *reason)
 {
     void *self;
     const struct gateway_ops *gateway = gateway_current(registry, &self);
@@ -615,6 +614,7 @@ void tcp_send_fail(struct gateway *registry, struct send_request *send, const ch
     snprintf(t.host, sizeof t.host, "%s", host);
     set_failed(&t, reason);
     log_outgoing_end(&t);
+    event_emit(events, gateway_transfer_event(EVENT_SENDING_ENDED, &t));
     gateway->cancelled_file_sending(self, &t);
     answer_send(send, &t);
 }

@@ -36,7 +36,7 @@ static void fail_send(struct worker *w, struct send_request *send, const char *r
 
     if (send->route.address_next < send->route.address_count)
         address_text(host, &send->route.addresses[send->route.address_next]);
-    tcp_send_fail(w->home.gateway, send, host, reason);
+    tcp_send_fail(w->home.gateway, w->home.events, send, host, reason);
 }
 
 static void route_on(void *self, struct send_request *send)
@@ -139,14 +139,15 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
     STAILQ_INIT(&w->graves);
     STAILQ_INIT(&w->stops);
     w->grace = (struct timer){.fire = grace_is_over, .ctx = w};
-    w->home = (struct tcp_home){.worker = config->index,
-                                .settings = config->settings,
-                                .directory = config->directory,
-                                .gateway = config->gateway,
-                                .events = config->events,
-                                .inbox = config->inbox,
-                                .committer = config->committer,
-                                .scratch_size = config->settings.workers.read_buffer_kib * 1024u};
+    w->home =
+        (struct tcp_home){.worker = config->index,
+                          .settings = config->settings,
+                          .directory = config->directory,
+                          .gateway = config->gateway,
+                          .events = config->events,
+                          .inbox = config->inbox,
+                          .committer = config->committer,
+                          .scratch_size = (size_t)config->settings.workers.read_buffer_kib * 1024};
     w->home.scratch = malloc(w->home.scratch_size);
     if (w->home.scratch == NULL)
         goto fail;
@@ -227,9 +228,12 @@ static void take_serve(struct message *m, void *owner)
 {
     struct worker *w = owner;
     struct tcp_serve *serve = (struct tcp_serve *)(void *)m;
+    struct tcp_connection *c;
 
     w->home.settings = serve->settings;
     w->home.is_serving = serve->is_serving;
+    TAILQ_FOREACH (c, &w->sessions, link)
+        tcp_connection_settings_changed(c);
     free(serve);
 }
 

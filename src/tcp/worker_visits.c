@@ -29,15 +29,10 @@ static void go_on(struct worker *w, struct request *r, unsigned *at, message_fn 
 /* True if the session is with one of the addresses of the route. */
 static bool is_routed_to(const struct tcp_connection *c, const struct route *route)
 {
-    char text[ADDRESS_TEXT_SIZE];
-
-    for (unsigned i = 0; i < route->address_count; i++) {
-        if (address_is_equal(&c->peer, &route->addresses[i]))
+    for (unsigned i = 0; i < route->address_count; i++)
+        if (address_is_equal(&c->peer, &route->addresses[i]) ||
+            address_is_equal(&c->route, &route->addresses[i]))
             return true;
-        if (c->is_verified && c->announced != NULL && c->announced[0] != ':' &&
-            strcmp(c->announced, address_text(text, &route->addresses[i])) == 0)
-            return true;
-    }
     return false;
 }
 

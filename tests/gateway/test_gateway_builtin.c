@@ -53,75 +53,52 @@ static const struct event *last(unsigned count)
     return taken[count - 1];
 }
 
-static void check_transfer(const struct event *e, enum event_kind kind)
+Test(gateway_builtin, takes_the_proposed_id_of_every_file, .init = set_up, .fini = clean_up,
+     .timeout = 5)
 {
+    const struct gateway_ops *ops = &gateway_builtin_ops;
+
+    cr_assert_eq(ops->register_file_receiving(builtin, &transfer), ERR_OK);
+    cr_assert(transfer.is_registered);
+    cr_assert_eq(transfer.transfer_id, 77);
+    cr_assert_eq(ops->unregister_file_receiving(builtin, &transfer), ERR_OK);
+    transfer.is_registered = false;
+    cr_assert_eq(ops->register_file_sending(builtin, &transfer), ERR_OK);
+    cr_assert(transfer.is_registered);
+    cr_assert_eq(transfer.transfer_id, 77);
+    cr_assert_eq(ops->unregister_file_sending(builtin, &transfer), ERR_OK);
+    ops->cancelled_file_sending(builtin, &transfer);
+}
+
+static void check_transfer_event(enum event_kind kind, const char *status, const char *error)
+{
+    struct event *e = gateway_transfer_event(kind, &transfer);
+
+    cr_assert_not_null(e);
     cr_assert_eq(e->kind, kind);
     cr_assert_eq(e->transfer_id, 77);
     cr_assert_eq(e->session, 5);
+    cr_assert_eq(e->request_id, 6);
     cr_assert_eq(e->size_bytes, 1000);
+    cr_assert_eq(e->done_bytes, 10);
     cr_assert_str_eq(e->host, "1.2.3.4:7771");
     cr_assert_str_eq(e->idurl, "http://peer/id.xml");
     cr_assert_str_eq(e->path, "/inbox/a.in");
     cr_assert_str_eq(e->proto, "tcp");
+    cr_assert_str_eq(e->status, status);
+    cr_assert_str_eq(e->error, error);
+    event_free(&e);
 }
 
-Test(gateway_builtin, takes_the_proposed_id_and_tells_a_received_file, .init = set_up,
-     .fini = clean_up, .timeout = 5)
+Test(gateway_transfer, is_told_as_it_is, .init = set_up, .fini = clean_up, .timeout = 5)
 {
-    const struct event *e;
-
-    cr_assert_eq(gateway_builtin_ops.register_file_receiving(builtin, &transfer), ERR_OK);
-    cr_assert(transfer.is_registered);
-    cr_assert_eq(transfer.transfer_id, 77);
-    e = last(1);
-    check_transfer(e, EVENT_RECEIVING_STARTED);
-    cr_assert_str_eq(e->status, "");
-    transfer.status = TRANSFER_FINISHED;
-    transfer.done_bytes = 1000;
-    cr_assert_eq(gateway_builtin_ops.unregister_file_receiving(builtin, &transfer), ERR_OK);
-    e = last(2);
-    check_transfer(e, EVENT_RECEIVING_ENDED);
-    cr_assert_str_eq(e->status, "finished");
-    cr_assert_str_eq(e->error, "");
-    cr_assert_eq(e->done_bytes, 1000);
-}
-
-Test(gateway_builtin, tells_a_failed_sending_with_request_and_reason, .init = set_up,
-     .fini = clean_up, .timeout = 5)
-{
-    const struct event *e;
-
-    cr_assert_eq(gateway_builtin_ops.register_file_sending(builtin, &transfer), ERR_OK);
-    cr_assert(transfer.is_registered);
-    check_transfer(last(1), EVENT_SENDING_STARTED);
-    cr_assert_eq(taken[0]->request_id, 6);
-    transfer.status = TRANSFER_FAILED;
     transfer.done_bytes = 10;
+    check_transfer_event(EVENT_RECEIVING_STARTED, "", "");
+    check_transfer_event(EVENT_SENDING_PROGRESS, "", "");
+    check_transfer_event(EVENT_RECEIVING_ENDED, "finished", "");
+    transfer.status = TRANSFER_FAILED;
     snprintf(transfer.error, sizeof transfer.error, "the peer went away");
-    cr_assert_eq(gateway_builtin_ops.unregister_file_sending(builtin, &transfer), ERR_OK);
-    e = last(2);
-    check_transfer(e, EVENT_SENDING_ENDED);
-    cr_assert_eq(e->request_id, 6);
-    cr_assert_eq(e->done_bytes, 10);
-    cr_assert_str_eq(e->status, "failed");
-    cr_assert_str_eq(e->error, "the peer went away");
-}
-
-Test(gateway_builtin, tells_a_cancelled_file_as_failed, .init = set_up, .fini = clean_up,
-     .timeout = 5)
-{
-    const struct event *e;
-
-    transfer.transfer_id = 0;
-    transfer.idurl = NULL;
-    snprintf(transfer.error, sizeof transfer.error, "cancelled");
-    gateway_builtin_ops.cancelled_file_sending(builtin, &transfer);
-    e = last(1);
-    cr_assert_eq(e->kind, EVENT_SENDING_ENDED);
-    cr_assert_str_eq(e->status, "failed");
-    cr_assert_str_eq(e->error, "cancelled");
-    cr_assert_str_eq(e->idurl, "");
-    cr_assert_eq(e->request_id, 6);
+    check_transfer_event(EVENT_SENDING_ENDED, "failed", "the peer went away");
 }
 
 Test(gateway_builtin, tells_what_becomes_of_receiving, .init = set_up, .fini = clean_up,

@@ -1,4 +1,4 @@
-#include "tcp_priv.h"
+#include "tcp_connection_priv.h"
 
 #include "base/contract.h"
 #include "base/metrics.h"
@@ -427,7 +427,7 @@ void tcp_files_fail_waiting(struct tcp_connection *c, const char *reason, bool m
         if (may_route_on && send->route.address_next + 1 < send->route.address_count)
             c->news->route_on(c->worker, send);
         else
-            tcp_send_fail(c->home->gateway, send, host, reason);
+            tcp_send_fail(c->home->gateway, c->home->events, send, host, reason);
     }
 }
 
@@ -489,7 +489,7 @@ void tcp_connection_send(struct tcp_connection *c, struct send_request *send)
     char host[ADDRESS_TEXT_SIZE];
 
     if (c->is_draining || c->waiting_count >= c->home->settings.sessions.queue_limit) {
-        tcp_send_fail(c->home->gateway, send, address_text(host, &c->peer),
+        tcp_send_fail(c->home->gateway, c->home->events, send, address_text(host, &c->peer),
                       c->is_draining ? "disconnecting" : err_text(ERR_FULL));
         return;
     }
@@ -525,7 +525,8 @@ static bool cancel_waiting(struct tcp_connection *c, const struct cancel_request
             continue;
         STAILQ_REMOVE(&c->waiting, m, message, link);
         c->waiting_count--;
-        tcp_send_fail(c->home->gateway, send, address_text(host, &c->peer), "cancelled");
+        tcp_send_fail(c->home->gateway, c->home->events, send, address_text(host, &c->peer),
+                      "cancelled");
         return true;
     }
     return false;

@@ -1,7 +1,7 @@
 /* What the parts of a session show each other: tcp_connection.c is its life and its socket,
- * tcp_files.c what it does with files while CONNECTED. */
-#ifndef TCP_TCP_PRIV_H
-#define TCP_TCP_PRIV_H
+ * tcp_connection_files.c what it does with files while CONNECTED. */
+#ifndef TCP_TCP_CONNECTION_PRIV_H
+#define TCP_TCP_CONNECTION_PRIV_H
 
 #include "tcp/tcp_connection.h"
 
@@ -10,7 +10,7 @@
 /* The session has something to do when the mail of this turn is through. */
 void tcp_connection_wake(struct tcp_connection *c);
 
-/* tcp_files.c */
+/* tcp_connection_files.c */
 
 /* A piece that came while CONNECTED. */
 void tcp_files_receive(struct tcp_connection *c, const struct frame_piece *piece);

@@ -387,7 +387,7 @@ bool cli_is_true(const json_t *object, const char *key)
 
 void cli_print_json(const json_t *value)
 {
-    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
     putchar('\n');
     fflush(stdout);
 }

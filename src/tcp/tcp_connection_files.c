@@ -541,7 +541,7 @@ bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel
                           out->transfer.filename))
             continue;
         if (out->phase == OUTGOING_OK_AWAITED)
-            return false; /* its last frame has begun */
+            continue; /* its last frame has begun; another of the same name may be to come */
         fail_outgoing(c, out, "cancelled");
         return true;
     }

@@ -463,10 +463,16 @@ static void connect_to(void *ctx, void *what, enum err e)
         request_answer(&r->request, ERR_OK);
         return;
     }
-    if (e == ERR_OK && (e = worker_post_connect_to(node->workers[place.worker], r)) != ERR_OK)
-        give_back(node, &place);
-    if (e != ERR_OK)
+    if (e != ERR_OK) {
         fail_host(r, e);
+        return;
+    }
+    e = worker_post_connect_to(node->workers[place.worker], r);
+    if (e != ERR_OK) {
+        give_back(node, &place);
+        snprintf(r->error, sizeof r->error, "the worker's mailbox is full; try again");
+        request_answer(&r->request, e);
+    }
 }
 
 static void disconnect_from(void *ctx, void *what, enum err e)

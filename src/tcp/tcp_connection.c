@@ -679,6 +679,12 @@ static void finish_connect(struct tcp_connection *c)
         automat_feed(&c->automat, EV_CONNECTION_MADE, NULL);
 }
 
+/* The timer of a session that was idle may be the keep-alive's, far away. */
+static bool is_check_near(const struct tcp_connection *c)
+{
+    return c->timer.is_set && c->timer.deadline_ms <= loop_now_ms(c->home->loop) + CHECK_MS;
+}
+
 void tcp_connection_turn(struct tcp_connection *c)
 {
     MAGIC_CHECK(c, connection_magic);
@@ -702,7 +708,7 @@ void tcp_connection_turn(struct tcp_connection *c)
         write_some(c);
     if (may_read(c))
         wakes(c);
-    if (tcp_connection_state(c) == ST_CONNECTED && tcp_files_is_busy(c) && !c->timer.is_set)
+    if (tcp_connection_state(c) == ST_CONNECTED && tcp_files_is_busy(c) && !is_check_near(c))
         set_timer(c, CHECK_MS);
 }
 

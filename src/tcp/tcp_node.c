@@ -398,14 +398,20 @@ static void fail_send(struct tcp_node *node, struct send_request *send, enum err
                   place_problem(e));
 }
 
+/* For a request that its worker's mailbox refused. */
+static void give_back(struct tcp_node *node, const struct tcp_place *place)
+{
+    if (!place->is_connected && tcp_directory_claim(node->directory, place->session))
+        tcp_directory_leave(node->directory, place->session);
+}
+
 static void place_send(struct tcp_node *node, struct send_request *send)
 {
     struct tcp_place place;
     enum err e = find_place(node, &send->route, &place);
 
     if (e == ERR_OK && (e = worker_post_send(node->workers[place.worker], send)) != ERR_OK) {
-        if (!place.is_connected && tcp_directory_claim(node->directory, place.session))
-            tcp_directory_leave(node->directory, place.session);
+        give_back(node, &place);
         tcp_send_fail(node->config.gateway, node->config.events, send, "",
                       "the worker's mailbox is full; send later");
     } else if (e != ERR_OK) {
@@ -457,10 +463,16 @@ static void connect_to(void *ctx, void *what, enum err e)
         request_answer(&r->request, ERR_OK);
         return;
     }
-    if (e == ERR_OK)
-        e = worker_post_connect_to(node->workers[place.worker], r);
-    if (e != ERR_OK)
+    if (e != ERR_OK) {
         fail_host(r, e);
+        return;
+    }
+    e = worker_post_connect_to(node->workers[place.worker], r);
+    if (e != ERR_OK) {
+        give_back(node, &place);
+        snprintf(r->error, sizeof r->error, "the worker's mailbox is full; try again");
+        request_answer(&r->request, e);
+    }
 }
 
 static void disconnect_from(void *ctx, void *what, enum err e)

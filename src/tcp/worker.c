@@ -300,6 +300,8 @@ static void take_send(struct message *m, void *owner)
     unsigned before = w->session_count;
 
     if (!w->home.is_serving) {
+        if (tcp_directory_claim(w->home.directory, send->route.session))
+            tcp_directory_leave(w->home.directory, send->route.session);
         fail_send(w, send, "disconnected");
         return;
     }

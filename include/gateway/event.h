@@ -56,6 +56,10 @@ struct event {
     const char *error; /* reason, or what changed */
 };
 
+/* Longer than any identity that we may have ourselves. A peer's may be ten times that, and events
+ * are kept by the ten thousand: theirs are cut here. */
+enum { EVENT_IDURL_MAX = 1024 };
+
 /* Any thread. One event with copies of the three strings (NULL is ""), zero otherwise; NULL without
  * memory: then the event is simply lost. */
 struct event *event_new(enum event_kind kind, const char *idurl, const char *path,

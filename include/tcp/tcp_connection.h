@@ -102,10 +102,11 @@ struct tcp_connection {
     bool is_ending;     /* told to end: `disconnect` has been fed */
     bool can_read;      /* not read until EAGAIN since it was ready */
     bool can_write;
-    bool has_peer_ended; /* end of file or reset was announced: read to the end */
-    char *idurl;         /* of the peer, escaped; NULL: none */
-    char *announced;     /* as announced, escaped; NULL: nothing usable */
-    char reason[96];     /* why it ends, for log and events */
+    bool has_small_frames; /* what came last was many small frames */
+    bool has_peer_ended;   /* end of file or reset was announced: read to the end */
+    char *idurl;           /* of the peer, escaped; NULL: none */
+    char *announced;       /* as announced, escaped; NULL: nothing usable */
+    char reason[96];       /* why it ends, for log and events */
     struct frame_decoder decoder;
     struct tcp_writer writer;
     struct tcp_incoming_list incoming;
@@ -117,7 +118,9 @@ struct tcp_connection {
     int32_t present_file_id; /* of the data frame being read */
     int32_t *dropped;        /* TCP_DROPPED_MAX ids, allocated with the first */
     uint8_t dropped_count;
-    uint64_t dropped_ms; /* when the last one was added */
+    uint64_t dropped_ms;        /* when the last one was added */
+    uint64_t given_up_since_ms; /* incoming files that came to nothing, in the second since then */
+    unsigned given_up_count;
     uint64_t received_bytes;
     int64_t opened_us;
     uint64_t opened_ms, activity_ms;
@@ -162,7 +165,7 @@ bool tcp_connection_keep_alive(struct tcp_connection *c);
 /* The home's settings are new: what runs on a timer looks again. */
 void tcp_connection_settings_changed(struct tcp_connection *c);
 
-/* True if a file that `r` describes was there and is cancelled. */
+/* Cancels every file that `r` describes; true if there was one. */
 bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel_request *r);
 bool tcp_connection_cancel_receiving(struct tcp_connection *c, uint32_t transfer_id);
 

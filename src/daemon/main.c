@@ -108,6 +108,27 @@ static void end_at_once(void)
     _exit(EXIT_FAILED);
 }
 
+static void ended_by_handler(int number)
+{
+    (void)number;
+    _exit(EXIT_FAILED);
+}
+
+/* Nobody reads the signals while the rooms stop, and a name server that does not answer can hold
+ * that up: from here on a signal ends the process by itself. */
+static void let_signals_end_us(void)
+{
+    struct sigaction action = {.sa_handler = ended_by_handler};
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static void take_signal(struct daemon *d, unsigned number)
 {
     if (number == SIGHUP) {
@@ -392,6 +413,7 @@ static int run(struct daemon *d, const char *path)
         log_error("dustwired cannot start: %s", err_text(e));
     while (e == ERR_OK && !d->is_stopped)
         loop_turn(d->loop, -1);
+    let_signals_end_us();
     stop(d);
     if (e == ERR_OK)
         log_info("dustwired stopped");

@@ -30,13 +30,25 @@ static const char *or_empty(const char *text)
     return text == NULL ? "" : text;
 }
 
-/* Copies `text` with its NUL to `*at` and moves `*at` behind it. */
-static const char *put(char **at, const char *text)
+/* How much of an escaped identity is kept: no cut goes through a %XX. */
+static size_t idurl_length(const char *idurl)
 {
-    size_t size = strlen(text) + 1;
-    const char *start = memcpy(*at, text, size);
+    size_t length = strnlen(idurl, EVENT_IDURL_MAX);
 
-    *at += size;
+    if (idurl[length] == '\0')
+        return length;
+    if (idurl[length - 1] == '%')
+        return length - 1;
+    return idurl[length - 2] == '%' ? length - 2 : length;
+}
+
+/* Copies so much of `text` to `*at`, ends it and moves `*at` behind it. */
+static const char *put(char **at, const char *text, size_t length)
+{
+    char *start = memcpy(*at, text, length);
+
+    start[length] = '\0';
+    *at += length + 1;
     return start;
 }
 
@@ -53,15 +65,15 @@ struct event *event_new(enum event_kind kind, const char *idurl, const char *pat
     idurl = or_empty(idurl);
     path = or_empty(path);
     error = or_empty(error);
-    strings += strlen(idurl) + strlen(path) + strlen(error);
+    strings += idurl_length(idurl) + strlen(path) + strlen(error);
     e = calloc(1, sizeof *e + strings);
     if (e == NULL)
         return NULL;
     at = (char *)(e + 1);
     e->kind = kind;
-    e->idurl = put(&at, idurl);
-    e->path = put(&at, path);
-    e->error = put(&at, error);
+    e->idurl = put(&at, idurl, idurl_length(idurl));
+    e->path = put(&at, path, strlen(path));
+    e->error = put(&at, error, strlen(error));
     return e;
 }
 

@@ -66,9 +66,9 @@ const struct setting settings_rows[] = {
     KEY(S, "ok-timeout-s", kind_number, sessions.ok_timeout_s, "300", 1, DAY_S, "seconds", NOW,
         "How long to wait for the peer's ok after the last byte of a file.")
     KEY(S, "stall-window-s", kind_number, sessions.stall_window_s, "60", 1, DAY_S, "seconds", NOW,
-        "The time over which the speed of a session with files under way is judged.")
+        "The time over which the speed of an incoming file is judged.")
     KEY(S, "stall-bytes-per-s", kind_number, sessions.stall_bytes_per_s, "1024", 1, 1073741824, "bytes a second", NOW,
-        "A session with files under way that is slower over that time is closed.")
+        "An incoming file that is slower over that time is given up.")
     KEY(S, "tcp-user-timeout-s", kind_number, sessions.tcp_user_timeout_s, "30", 1, DAY_S, "seconds", NOW,
         "How long sent bytes may stay unacknowledged before the kernel gives the session up.")
     KEY(S, "linger-ms", kind_number, sessions.linger_ms, "2000", 1, DAY_S, "milliseconds", NOW,

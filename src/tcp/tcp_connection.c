@@ -23,8 +23,11 @@
 static const uint32_t connection_magic = 0x636f6e6e; /* "conn" */
 
 enum {
-    READS_PER_TURN = 4,   /* of the whole scratch buffer, before other sessions have their turn */
-    FRAMES_PER_TURN = 16, /* data frames written in a turn */
+    READS_PER_TURN = 4,     /* of the whole scratch buffer, before other sessions have their turn */
+    PIECES_PER_TURN = 1024, /* taken apart in a turn: a frame costs its time however small it is */
+    SMALL_FRAME_BYTES = 256, /* a peer whose frames are smaller on average is read in small bites */
+    SMALL_READ_BYTES = 16384,
+    FRAMES_PER_TURN = 16,        /* data frames written in a turn */
     CONTROL_WAITING_MAX = 65536, /* a peer that does not read our answers is not read either */
     CHECK_MS = 1000,
     REFERENCE_PORT = 7771, /* announced by who does not listen (docs/protocol.md, 2) */
@@ -545,6 +548,14 @@ static void check(struct tcp_connection *c)
         set_timer(c, keep_alive_ms - (now_ms - c->activity_ms));
 }
 
+/* With files under way the limits are looked at every second, though the timer may stand on a
+ * keep-alive that is far off. */
+static void check_soon(struct tcp_connection *c)
+{
+    if (!c->timer.is_set || c->timer.deadline_ms > loop_now_ms(c->home->loop) + CHECK_MS)
+        set_timer(c, CHECK_MS);
+}
+
 static void time_is_up(struct timer *timer, void *ctx)
 {
     struct tcp_connection *c = ctx;
@@ -570,8 +581,10 @@ static void time_is_up(struct timer *timer, void *ctx)
 
 /* The socket. */
 
-static void consume(struct tcp_connection *c, const uint8_t *bytes, size_t length)
+/* Returns how many pieces it was. */
+static unsigned consume(struct tcp_connection *c, const uint8_t *bytes, size_t length)
 {
+    unsigned pieces = 0;
     size_t at = 0;
 
     while (!c->is_ending) {
@@ -583,19 +596,26 @@ static void consume(struct tcp_connection *c, const uint8_t *bytes, size_t lengt
         if (e != ERR_OK)
             tcp_connection_disconnect(c, err_text(e));
         else if (piece.kind == FRAME_PIECE_NONE)
-            return;
+            break;
         else
             automat_feed(&c->automat, EV_DATA_RECEIVED, &piece);
+        pieces++;
     }
+    return pieces;
 }
 
-static void received(struct tcp_connection *c, size_t length)
+static unsigned received(struct tcp_connection *c, size_t length)
 {
+    unsigned pieces;
+
     c->received_bytes += length;
     c->activity_ms = loop_now_ms(c->home->loop);
     metrics_add(METRIC_BYTES_RECEIVED, length);
-    if (tcp_connection_state(c) != ST_DISCONNECT)
-        consume(c, c->home->scratch, length);
+    if (tcp_connection_state(c) == ST_DISCONNECT)
+        return 0;
+    pieces = consume(c, c->home->scratch, length);
+    c->has_small_frames = length / SMALL_FRAME_BYTES < pieces;
+    return pieces;
 }
 
 static bool may_read(const struct tcp_connection *c)
@@ -607,16 +627,21 @@ static bool may_read(const struct tcp_connection *c)
 
 /* One call of recv(2). A read that does not fill the room has emptied the socket: the next bytes
  * ring again (epoll(7), edge-triggered), only an end that was announced with them must be read up
- * to. */
-static void read_once(struct tcp_connection *c)
+ * to. Returns how many pieces came. */
+static unsigned read_once(struct tcp_connection *c)
 {
-    ssize_t n = recv(c->watch.fd, c->home->scratch, c->home->scratch_size, MSG_DONTWAIT);
+    size_t room = c->home->scratch_size;
+    ssize_t n;
 
+    if (c->has_small_frames && room > SMALL_READ_BYTES)
+        room = SMALL_READ_BYTES;
+    n = recv(c->watch.fd, c->home->scratch, room, MSG_DONTWAIT);
     if (n > 0) {
-        if ((size_t)n < c->home->scratch_size && !c->has_peer_ended)
+        if ((size_t)n < room && !c->has_peer_ended)
             c->can_read = false;
-        received(c, (size_t)n);
-    } else if (n == 0) {
+        return received(c, (size_t)n);
+    }
+    if (n == 0) {
         c->can_read = false;
         lose(c, "closed by the peer");
     } else if (errno == EAGAIN) {
@@ -625,12 +650,15 @@ static void read_once(struct tcp_connection *c)
         c->can_read = false;
         lose(c, err_text(err_from_errno(errno)));
     }
+    return 0;
 }
 
 static void read_some(struct tcp_connection *c)
 {
-    for (unsigned i = 0; i < READS_PER_TURN && may_read(c); i++)
-        read_once(c);
+    unsigned pieces = 0;
+
+    for (unsigned i = 0; i < READS_PER_TURN && pieces < PIECES_PER_TURN && may_read(c); i++)
+        pieces += read_once(c);
 }
 
 static void write_some(struct tcp_connection *c)
@@ -679,12 +707,6 @@ static void finish_connect(struct tcp_connection *c)
         automat_feed(&c->automat, EV_CONNECTION_MADE, NULL);
 }
 
-/* The timer of a session that was idle may be the keep-alive's, far away. */
-static bool is_check_near(const struct tcp_connection *c)
-{
-    return c->timer.is_set && c->timer.deadline_ms <= loop_now_ms(c->home->loop) + CHECK_MS;
-}
-
 void tcp_connection_turn(struct tcp_connection *c)
 {
     MAGIC_CHECK(c, connection_magic);
@@ -708,8 +730,8 @@ void tcp_connection_turn(struct tcp_connection *c)
         write_some(c);
     if (may_read(c))
         wakes(c);
-    if (tcp_connection_state(c) == ST_CONNECTED && tcp_files_is_busy(c) && !is_check_near(c))
-        set_timer(c, CHECK_MS);
+    if (tcp_connection_state(c) == ST_CONNECTED && tcp_files_is_busy(c))
+        check_soon(c);
 }
 
 static void socket_ready(struct watch *w, uint32_t events)

@@ -11,7 +11,9 @@
 
 enum {
     DROPPED_PATIENCE_MS = 1000,
-    STARTS_PER_TURN = 64, /* files opened for sending before other sessions have their turn */
+    GIVEN_UP_PER_S = 1000, /* a file that comes to nothing costs the peer 25 bytes and us a name, an
+                              unlink and a log line */
+    STARTS_PER_TURN = 64,  /* files opened for sending before other sessions have their turn */
     /* Our file ids are above the reference's eight digits; the side that dialled takes even ones.
      * So an abort that could mean a file of either side means one only. */
     FILE_ID_FIRST = 100000000,
@@ -73,11 +75,25 @@ static void drop(struct tcp_connection *c, int32_t file_id)
     c->dropped_ms = loop_now_ms(c->home->loop);
 }
 
+/* Bounds what a peer can make us do with files that it begins only to abort. */
+static void count_given_up(struct tcp_connection *c)
+{
+    uint64_t now_ms = loop_now_ms(c->home->loop);
+
+    if (now_ms - c->given_up_since_ms >= 1000) {
+        c->given_up_since_ms = now_ms;
+        c->given_up_count = 0;
+    }
+    if (++c->given_up_count > GIVEN_UP_PER_S)
+        tcp_connection_disconnect(c, "too many files given up in a second");
+}
+
 /* We cannot take this file: the peer is told, what still comes of it is thrown away. */
 static void refuse(struct tcp_connection *c, int32_t file_id, const char *reason)
 {
     add_abort(c, file_id, reason);
     drop(c, file_id);
+    count_given_up(c);
 }
 
 /* News from the streams. */
@@ -287,6 +303,7 @@ static void receive_abort(struct tcp_connection *c, const struct frame_piece *pi
     abort_reason(reason, piece);
     if (in != NULL) {
         tcp_incoming_fail(in, reason);
+        count_given_up(c);
         tcp_connection_wake(c);
     } else if (is_dropped(c, piece->file_id)) {
         undrop(c, piece->file_id);
@@ -341,6 +358,12 @@ static int32_t take_file_id(struct tcp_connection *c)
             c->next_file_id = file_id + 2;
     } while (is_file_id_used(c, file_id));
     return file_id;
+}
+
+static void put_waiting(struct tcp_connection *c, struct send_request *send)
+{
+    STAILQ_INSERT_TAIL(&c->waiting, &send->request.message, link);
+    c->waiting_count++;
 }
 
 static struct send_request *take_waiting(struct tcp_connection *c)
@@ -496,57 +519,67 @@ void tcp_connection_send(struct tcp_connection *c, struct send_request *send)
     }
     if (!send->is_single)
         c->is_single = false;
-    STAILQ_INSERT_TAIL(&c->waiting, &send->request.message, link);
-    c->waiting_count++;
+    put_waiting(c, send);
     tcp_connection_wake(c);
 }
 
-static bool is_asked_for(const struct cancel_request *r, const struct tcp_connection *c,
-                         uint32_t transfer_id, uint64_t send_id, const char *filename)
+/* By host and file: the host as it came with the send, for a name or an announced address is not
+ * what the session shows. */
+static bool is_asked_for(const struct cancel_request *r, const struct send_request *send,
+                         uint32_t transfer_id)
 {
-    char host[ADDRESS_TEXT_SIZE];
+    const struct contact *contact = &send->route.contact;
 
     if (r->transfer_id != 0)
         return r->transfer_id == transfer_id;
     if (r->send_id != 0)
-        return r->send_id == send_id;
-    return strcmp(r->contact.host, address_ip_text(host, &c->peer)) == 0 &&
-           r->contact.port == c->peer.port && strcmp(r->filename, filename) == 0;
+        return r->send_id == send->id;
+    return strcmp(r->contact.host, contact->host) == 0 && r->contact.port == contact->port &&
+           strcmp(r->filename, send->filename) == 0;
 }
 
 static bool cancel_waiting(struct tcp_connection *c, const struct cancel_request *r)
 {
-    struct message *m;
+    char host[ADDRESS_TEXT_SIZE];
+    bool is_done = false;
 
-    STAILQ_FOREACH (m, &c->waiting, link) {
-        struct send_request *send = (struct send_request *)(void *)m;
-        char host[ADDRESS_TEXT_SIZE];
+    address_text(host, &c->peer);
+    for (unsigned left = c->waiting_count; left > 0; left--) {
+        struct send_request *send = take_waiting(c);
 
-        if (!is_asked_for(r, c, 0, send->id, send->filename))
-            continue;
-        STAILQ_REMOVE(&c->waiting, m, message, link);
-        c->waiting_count--;
-        tcp_send_fail(c->home->gateway, c->home->events, send, address_text(host, &c->peer),
-                      "cancelled");
-        return true;
+        if (is_asked_for(r, send, 0)) {
+            tcp_send_fail(c->home->gateway, c->home->events, send, host, "cancelled");
+            is_done = true;
+        } else {
+            put_waiting(c, send);
+        }
     }
-    return false;
+    return is_done;
+}
+
+/* One whose last frame has begun can no longer be cancelled. */
+static struct tcp_outgoing *find_cancellable(const struct tcp_connection *c,
+                                             const struct cancel_request *r)
+{
+    struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (out, &c->outgoing.head, link)
+        if (out->phase != OUTGOING_OK_AWAITED &&
+            is_asked_for(r, out->send, out->transfer.transfer_id))
+            return out;
+    return NULL;
 }
 
 bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel_request *r)
 {
     struct tcp_outgoing *out;
+    bool is_done = cancel_waiting(c, r);
 
-    TAILQ_FOREACH (out, &c->outgoing.head, link) {
-        if (!is_asked_for(r, c, out->transfer.transfer_id, out->transfer.request_id,
-                          out->transfer.filename))
-            continue;
-        if (out->phase == OUTGOING_OK_AWAITED)
-            continue; /* its last frame has begun; another of the same name may be to come */
+    while ((out = find_cancellable(c, r)) != NULL) {
         fail_outgoing(c, out, "cancelled");
-        return true;
+        is_done = true;
     }
-    return cancel_waiting(c, r);
+    return is_done;
 }
 
 bool tcp_connection_cancel_receiving(struct tcp_connection *c, uint32_t transfer_id)

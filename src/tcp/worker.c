@@ -299,17 +299,13 @@ static void take_send(struct message *m, void *owner)
     struct tcp_connection *c;
     unsigned before = w->session_count;
 
-    if (!w->home.is_serving) {
-        if (tcp_directory_claim(w->home.directory, send->route.session))
-            tcp_directory_leave(w->home.directory, send->route.session);
-        fail_send(w, send, "disconnected");
-        return;
-    }
     c = find_or_dial(w, &send->route);
     if (c != NULL) {
         if (w->session_count > before)
             c->is_single = send->is_single;
         tcp_connection_send(c, send);
+    } else if (!w->home.is_serving) {
+        fail_send(w, send, "disconnected");
     } else if (!send->route.was_rerouted) {
         send->route.was_rerouted = true;
         w->config.route(w->config.node, send);

@@ -81,10 +81,8 @@ static void visit_cancel_sending(struct message *m, void *owner)
     struct tcp_connection *c;
 
     TAILQ_FOREACH (c, &w->sessions, link)
-        if (tcp_connection_cancel_sending(c, r)) {
+        if (tcp_connection_cancel_sending(c, r))
             r->answer = true;
-            break;
-        }
     go_on(w, &r->request, &r->at, visit_cancel_sending);
 }
 

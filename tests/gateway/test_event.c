@@ -54,6 +54,29 @@ Test(event, keeps_copies_of_its_strings, .timeout = 5)
     event_free(&e);
 }
 
+Test(event, cuts_a_very_long_identity_but_not_an_escape_in_it, .timeout = 5)
+{
+    static const char *const ends[] = {"xxx%FF", "xx%FFx", "x%FFxx"};
+    char idurl[3 * EVENT_IDURL_MAX];
+
+    for (unsigned i = 0; i < 3; i++) {
+        struct event *e;
+        size_t length;
+
+        memset(idurl, 'x', sizeof idurl - 1);
+        idurl[sizeof idurl - 1] = '\0';
+        memcpy(idurl + EVENT_IDURL_MAX - 5, ends[i], strlen(ends[i]));
+        e = event_new(EVENT_RECEIVING_ENDED, idurl, "/tmp/file", "why");
+        length = strlen(e->idurl);
+        cr_assert(length <= EVENT_IDURL_MAX && length + 2 >= EVENT_IDURL_MAX, "%zu", length);
+        cr_assert_arr_eq(e->idurl, idurl, length);
+        cr_assert(e->idurl[length - 1] != '%' && e->idurl[length - 2] != '%');
+        cr_assert_str_eq(e->path, "/tmp/file");
+        cr_assert_str_eq(e->error, "why");
+        event_free(&e);
+    }
+}
+
 Test(event, has_a_word_for_each_kind, .timeout = 5)
 {
     cr_assert_str_eq(event_word(EVENT_RECEIVING_ENDED), "file-received");

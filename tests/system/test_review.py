@@ -1,0 +1,121 @@
+"""Settings at their edges, and peers that are quick rather than loud."""
+import http.client
+import os
+import socket
+import threading
+import time
+import xmlrpc.client
+
+import node as harness
+import raw
+
+
+class SmallReadBuffer(harness.SystemTest):
+    def test_a_last_frame_larger_than_the_read_buffer_is_sent(self):
+        bob = self.node("bob", {"workers/read-buffer-kib": 16, "workers/threads": 1})
+        listener = raw.Listener()
+        self.addCleanup(listener.close)
+        path = harness.make_file(os.path.join(self.folder(), "f"), 80000)
+        job = bob.send_job([path], listener.contact)
+        session = listener.accept()
+        self.addCleanup(session.close)
+        (content,) = [content for _, content in session.take_files(1)]
+        self.assertEqual(content, harness.pattern(80000))
+        self.assertEqual(job.result().code, 0)
+
+
+class KeepAlive(harness.SystemTest):
+    def test_a_distant_keep_alive_does_not_put_off_the_limits_of_time(self):
+        bob = self.node("bob", {"sessions/keep-alive-s": 600})
+        session = raw.Raw.greet(bob.port)
+        self.addCleanup(session.close)
+        harness.wait_until(lambda: bob.sessions(), "the session is there")
+        time.sleep(1.5)  # the first check goes by: from now on the timer is the keep-alive's
+        session.send(raw.data(5, -1, b"x"))
+        self.assertEqual(session.expect(raw.ABORT).file_id, 5)
+        session.expect_end(limit=5)
+
+
+class GivenUpFiles(harness.SystemTest):
+    """25 bytes of a peer, a file begun and aborted, cost the daemon a file made and unlinked."""
+
+    def flood(self, pair):
+        self.bob = self.node("bob", {"workers/threads": 1})
+        hostile = raw.Raw.greet(self.bob.port)
+        self.addCleanup(hostile.close)
+        other = raw.Raw.greet(self.bob.port)
+        self.addCleanup(other.close)
+        hostile.send_unless_closed(*[pair(i) for i in range(20000)])
+        other.send(*raw.file_frames(1, b"another session's"))
+        other.expect_ok(1, limit=5)
+        self.bob.wait_log("too many files given up in a second")
+        self.assertLess(len(self.bob.log().splitlines()), 2000)
+        self.bob.wait_no_partials()
+
+    def test_that_are_begun_and_aborted_end_the_session(self):
+        self.flood(lambda i: raw.data(i, 100, b"x") + raw.abort(i))
+
+    def test_that_are_refused_and_aborted_end_the_session(self):
+        self.flood(lambda i: raw.data(i, -1, b"x") + raw.abort(i))
+
+
+class TinyFrames(harness.SystemTest):
+    def test_leave_another_session_its_turn(self):
+        bob = self.node("bob", {"workers/threads": 1})
+        hostile = raw.Raw.greet(bob.port)
+        self.addCleanup(hostile.close)
+        frames = raw.data(5, 1 << 30, b"x") * 20000
+
+        def flood():
+            while hostile.send_unless_closed(frames):
+                pass
+
+        flooding = threading.Thread(target=flood, daemon=True)
+        flooding.start()
+        other = raw.Raw.greet(bob.port)
+        self.addCleanup(other.close)
+        took = []
+        for i in range(20):
+            begin = time.monotonic()
+            other.send(*raw.file_frames(100 + i, b"another session's"))
+            other.expect_ok(100 + i)
+            took.append(time.monotonic() - begin)
+        self.assertTrue(flooding.is_alive())
+        self.assertLess(sorted(took)[10], harness.seconds(0.05), took)
+        hostile.socket.shutdown(socket.SHUT_RDWR)
+        flooding.join()
+
+
+class UnixTransport(xmlrpc.client.Transport):
+    """XML-RPC to the control socket."""
+
+    def make_connection(self, path):
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(self.path)
+        return connection
+
+
+class CancelByHostAndFile(harness.SystemTest):
+    def test_cancels_all_sends_of_the_file_to_the_host_as_it_was_given(self):
+        bob = self.node("bob")
+        listener = raw.Listener()
+        self.addCleanup(listener.close)
+        path = harness.make_file(os.path.join(self.folder(), "f"), 64 << 20)
+        contact = "localhost:%d" % listener.port
+        jobs = [self.job(bob.send_job([path], contact)) for _ in range(22)]  # 2 wait for a place
+        session = listener.accept()
+        self.addCleanup(session.close)
+        harness.wait_until(lambda: sum(s["files_out"] + s["files_waiting"] for s in bob.sessions()) == 22,
+                           bob.sessions)
+        transport = UnixTransport()
+        transport.path = bob.socket
+        with xmlrpc.client.ServerProxy("http://localhost/RPC2", transport) as control:
+            self.assertTrue(control.cancel_outbox_file(contact, path))
+            self.assertFalse(control.cancel_outbox_file(contact, path))
+        for job in jobs:
+            self.assert_not_sent(job.result(), "cancelled")
+
+
+if __name__ == "__main__":
+    harness.main()

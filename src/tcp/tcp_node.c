@@ -376,13 +376,6 @@ static enum err find_place(struct tcp_node *node, struct route *route, struct tc
     return e;
 }
 
-/* The worker was not told: a place that was reserved just now is free again. */
-static void give_back(struct tcp_node *node, const struct tcp_place *place)
-{
-    if (!place->is_connected && tcp_directory_claim(node->directory, place->session))
-        tcp_directory_leave(node->directory, place->session);
-}
-
 static const char *place_problem(enum err e)
 {
     switch (e) {

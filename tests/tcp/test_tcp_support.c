@@ -363,6 +363,8 @@ struct sent_file *send_path(const char *path, bool is_single)
         .filename = strdup(path),
         .is_single = is_single,
         .cookie = s};
+    snprintf(r->route.contact.host, sizeof r->route.contact.host, "127.0.0.1");
+    r->route.contact.port = conn->peer.port;
     r->route.address_count = 1;
     r->route.addresses[0] = conn->peer;
     s->r = r;

@@ -110,7 +110,7 @@ void turn(void)
 /* The gateway. */
 
 struct played_gateway played;
-enum { IDS_MAX = 2048, PENDING_MAX = 512 };
+enum { IDS_MAX = 4 * TRANSFER_IDS_BLOCK, PENDING_MAX = 512 };
 static uint8_t times_registered[IDS_MAX], times_unregistered[IDS_MAX];
 static struct {
     struct gateway_transfer *transfer;
@@ -246,6 +246,8 @@ static void check_ends(void)
 
 void home_close(void)
 {
+    if (home.loop == NULL)
+        return;
     if (conn != NULL && !is_conn_closed)
         tcp_connection_drop(conn, "the test ends");
     while (conn != NULL || home.streams > 0 || !STAILQ_EMPTY(&graves) ||

@@ -107,6 +107,7 @@ Test(tcp_connection, an_event_without_a_row_leaves_everything_as_it_was)
         }
     cr_expect_eq(tried, ST_COUNT * EV_COUNT - 14, "14 pairs have rows, three of them two");
     conn->automat.state = was;
+    home_close();
 }
 
 /* The handshake. */
@@ -126,6 +127,7 @@ Test(tcp_connection, one_accepted_waits_for_the_hello_and_answers_with_a_wazap)
     cr_expect_eq(state(), ST_CONNECTED);
     cr_expect_str_eq(conn->idurl, "http://id.example/peer.xml");
     cr_expect_eq(connects_done, 0);
+    home_close();
 }
 
 Test(tcp_connection, one_dialled_says_hello_and_is_connected_by_the_wazap_alone)
@@ -143,6 +145,7 @@ Test(tcp_connection, one_dialled_says_hello_and_is_connected_by_the_wazap_alone)
     UNTIL(state() != ST_CLIENT);
     cr_expect_eq(state(), ST_CONNECTED);
     cr_expect(peer_hears_nothing());
+    home_close();
 }
 
 Test(tcp_connection, who_does_not_receive_says_so_in_the_words_of_the_reference)
@@ -151,6 +154,7 @@ Test(tcp_connection, who_does_not_receive_says_so_in_the_words_of_the_reference)
     home.settings.tcp_connections.tcp_port = 4711;
     session_dialled();
     cr_expect_str_eq(peer_hears().text, "127.0.0.1:7771 None");
+    home_close();
 }
 
 Test(tcp_connection, data_may_follow_the_hello_in_its_segment)
@@ -163,6 +167,7 @@ Test(tcp_connection, data_may_follow_the_hello_in_its_segment)
     cr_expect_eq(peer_hears().command, 'w');
     cr_expect_eq(peer_hears().command, 'o');
     cr_expect(is_file(played.last_path, "pipelined", 9));
+    home_close();
 }
 
 Test(tcp_connection, a_hello_may_come_byte_by_byte)
@@ -177,6 +182,7 @@ Test(tcp_connection, a_hello_may_come_byte_by_byte)
     }
     cr_expect_eq(peer_hears().command, 'w');
     cr_expect_null(conn->idurl);
+    home_close();
 }
 
 static void is_hung_up(const char *reason)
@@ -193,6 +199,7 @@ Test(tcp_connection, data_first_is_no_hello)
     session_accepted();
     peer_file(1, "too early");
     is_hung_up("the first frame is no hello");
+    home_close();
 }
 
 Test(tcp_connection, a_hello_that_is_none_is_hung_up_on)
@@ -200,6 +207,7 @@ Test(tcp_connection, a_hello_that_is_none_is_hung_up_on)
     session_accepted();
     peer_say('h', "no-port None", 12);
     is_hung_up("the first frame is no hello");
+    home_close();
 }
 
 Test(tcp_connection, something_else_than_a_wazap_is_hung_up_on)
@@ -208,6 +216,7 @@ Test(tcp_connection, something_else_than_a_wazap_is_hung_up_on)
     cr_expect_eq(peer_hears().command, 'h');
     peer_hello();
     is_hung_up("the first frame is no wazap");
+    home_close();
 }
 
 Test(tcp_connection, another_protocol_is_hung_up_on)
@@ -216,6 +225,7 @@ Test(tcp_connection, another_protocol_is_hung_up_on)
     peer_write("GET / HTTP/1.0\r\n\r\n", 18);
     cr_expect(peer_hears_end());
     cr_expect_eq(state(), ST_DISCONNECT);
+    home_close();
 }
 
 Test(tcp_connection, a_hello_that_comes_late_comes_too_late)
@@ -224,6 +234,7 @@ Test(tcp_connection, a_hello_that_comes_late_comes_too_late)
     session_accepted();
     peer_write("\0\0", 2); /* a byte now and then gives no more time */
     is_hung_up("no hello in time");
+    home_close();
 }
 
 Test(tcp_connection, a_wazap_that_does_not_come_ends_the_session)
@@ -232,6 +243,7 @@ Test(tcp_connection, a_wazap_that_does_not_come_ends_the_session)
     session_dialled();
     cr_expect_eq(peer_hears().command, 'h');
     is_hung_up("no wazap in time");
+    home_close();
 }
 
 Test(tcp_connection, a_peer_that_leaves_before_its_hello_leaves_nothing)
@@ -240,6 +252,7 @@ Test(tcp_connection, a_peer_that_leaves_before_its_hello_leaves_nothing)
     peer_leave();
     UNTIL(conn == NULL);
     cr_expect_eq(tcp_directory_count(home.directory), 0);
+    home_close();
 }
 
 Test(tcp_connection, a_refused_connect_fails_what_waits_with_the_reason)
@@ -259,6 +272,7 @@ Test(tcp_connection, a_refused_connect_fails_what_waits_with_the_reason)
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "connection failed: connection refused");
     cr_expect_eq(played.cancelled, 1);
+    home_close();
 }
 
 Test(tcp_connection, a_host_with_another_address_gets_its_sends_routed_on)
@@ -272,6 +286,7 @@ Test(tcp_connection, a_host_with_another_address_gets_its_sends_routed_on)
     peer_leave();
     UNTIL(s->answers == 1);
     cr_expect_eq(routed_on, 1);
+    home_close();
 }
 
 Test(tcp_connection, a_peer_that_hangs_up_on_our_hello_fails_what_waits)
@@ -284,6 +299,7 @@ Test(tcp_connection, a_peer_that_hangs_up_on_our_hello_fails_what_waits)
     peer_leave();
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "connection failed");
+    home_close();
 }
 
 /* Keep-alive. */
@@ -297,6 +313,7 @@ Test(tcp_connection, a_keep_alive_is_a_wazap_that_is_not_answered)
     peer_hello();
     cr_expect(peer_hears_nothing());
     cr_expect_eq(state(), ST_CONNECTED);
+    home_close();
 }
 
 Test(tcp_connection, keep_alives_go_out_by_themselves_when_it_is_quiet)
@@ -305,6 +322,7 @@ Test(tcp_connection, keep_alives_go_out_by_themselves_when_it_is_quiet)
     session_connected(false);
     cr_expect_eq(peer_hears().command, 'w');
     cr_expect_eq(peer_hears().command, 'w');
+    home_close();
 }
 
 Test(tcp_connection, no_keep_alive_before_the_handshake)
@@ -312,6 +330,7 @@ Test(tcp_connection, no_keep_alive_before_the_handshake)
     session_accepted();
     cr_expect_not(tcp_connection_keep_alive(conn));
     cr_expect(peer_hears_nothing());
+    home_close();
 }
 
 /* Ends. */
@@ -327,6 +346,7 @@ Test(tcp_connection, a_disconnect_is_an_end_of_file_and_waits_for_the_peers)
     peer_end();
     UNTIL(conn == NULL);
     cr_expect_eq(played.registered, 0);
+    home_close();
 }
 
 Test(tcp_connection, a_peer_that_does_not_close_is_dropped_after_the_linger)
@@ -336,6 +356,7 @@ Test(tcp_connection, a_peer_that_does_not_close_is_dropped_after_the_linger)
     tcp_connection_disconnect(conn, "disconnecting");
     cr_expect(peer_hears_end());
     UNTIL(conn == NULL);
+    home_close();
 }
 
 Test(tcp_connection, a_half_close_of_the_peer_ends_the_session)
@@ -344,6 +365,7 @@ Test(tcp_connection, a_half_close_of_the_peer_ends_the_session)
     peer_end();
     UNTIL(conn == NULL);
     cr_expect(peer_hears_end());
+    home_close();
 }
 
 Test(tcp_connection, what_came_with_the_peers_end_is_still_taken)
@@ -357,6 +379,7 @@ Test(tcp_connection, what_came_with_the_peers_end_is_still_taken)
     UNTIL(conn == NULL && home.streams == 0);
     cr_expect_eq(played.finished, 2);
     cr_expect_eq(inbox_files(), 2);
+    home_close();
 }
 
 Test(tcp_connection, a_session_that_drains_with_nothing_to_do_ends)
@@ -366,6 +389,7 @@ Test(tcp_connection, a_session_that_drains_with_nothing_to_do_ends)
     cr_expect(peer_hears_end());
     peer_leave();
     UNTIL(conn == NULL);
+    home_close();
 }
 
 Test(tcp_connection, draining_lets_what_is_under_way_finish_and_takes_nothing_new)
@@ -390,6 +414,7 @@ Test(tcp_connection, draining_lets_what_is_under_way_finish_and_takes_nothing_ne
     cr_expect_eq(h.file_id, 1);
     cr_expect_eq(under_way->status, TRANSFER_FINISHED);
     cr_expect(peer_hears_end());
+    home_close();
 }
 
 /* Announced addresses. */
@@ -445,6 +470,7 @@ Test(tcp_connection, an_announced_address_routes_only_if_it_is_the_peers_own)
         network_from_text(&trusted->networks[0], "192.0.2.0/24");
         check_announcement(&table[i]);
     }
+    home_close();
 }
 
 Test(tcp_connection, text_of_the_peer_is_escaped_before_people_see_it)
@@ -460,6 +486,7 @@ Test(tcp_connection, text_of_the_peer_is_escaped_before_people_see_it)
     cr_expect_str_eq(info.announced, "192.0.2.1:9");
     cr_expect_null(strchr(info.idurl, '\x1b'));
     cr_expect_not(info.is_verified);
+    home_close();
 }
 
 /* Memory. */
@@ -477,6 +504,7 @@ Test(tcp_connection, an_idle_session_holds_no_buffer)
     cr_expect_null(conn->writer.begun.bytes);
     cr_expect_null(conn->dropped);
     cr_expect_leq(sizeof *conn, 1024);
+    home_close();
 }
 
 /* Awaiters. */
@@ -512,6 +540,7 @@ Test(tcp_connection, connect_to_is_answered_when_the_handshake_is_done)
     UNTIL(awaiter_answers == 2);
     cr_expect(awaiter.answer);
     cr_expect_eq(awaiter.session, conn->id);
+    home_close();
 }
 
 Test(tcp_connection, connect_to_is_answered_with_the_reason_when_the_session_fails)
@@ -523,4 +552,5 @@ Test(tcp_connection, connect_to_is_answered_with_the_reason_when_the_session_fai
     UNTIL(awaiter_answers == 1);
     cr_expect_eq(awaiter.request.result, ERR_CLOSED);
     cr_expect_neq(awaiter.error[0], '\0');
+    home_close();
 }

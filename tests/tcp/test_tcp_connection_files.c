@@ -45,6 +45,7 @@ Test(tcp_connection_files, a_file_in_pieces_is_answered_when_it_stands_in_the_in
     cr_expect_eq(played.finished, 1);
     cr_expect_eq(played.last_bytes, 6);
     cr_expect_str_eq(played.last_error, "");
+    home_close();
 }
 
 Test(tcp_connection_files, an_empty_file_arrives)
@@ -54,6 +55,7 @@ Test(tcp_connection_files, an_empty_file_arrives)
     hears('o', 5, NULL);
     UNTIL(played.finished == 1);
     cr_expect(is_file(played.last_path, "", 0));
+    home_close();
 }
 
 Test(tcp_connection_files, the_id_of_a_completed_file_is_a_new_file_also_in_the_same_segment)
@@ -67,6 +69,7 @@ Test(tcp_connection_files, the_id_of_a_completed_file_is_a_new_file_also_in_the_
     hears('o', -3, NULL);
     UNTIL(played.finished == 2);
     cr_expect_eq(inbox_files(), 2);
+    home_close();
 }
 
 Test(tcp_connection_files, another_size_in_a_later_frame_fails_that_file_alone)
@@ -82,6 +85,7 @@ Test(tcp_connection_files, another_size_in_a_later_frame_fails_that_file_alone)
     UNTIL(played.unregistered == 2);
     cr_expect_eq(played.registered, 2);
     cr_expect_eq(played.finished, 1);
+    home_close();
 }
 
 Test(tcp_connection_files, more_bytes_than_announced_fail_that_file_before_one_is_written)
@@ -93,6 +97,7 @@ Test(tcp_connection_files, more_bytes_than_announced_fail_that_file_before_one_i
     UNTIL(played.failed == 1);
     cr_expect_eq(played.last_bytes, 3);
     is_alive();
+    home_close();
 }
 
 Test(tcp_connection_files, a_first_frame_longer_than_its_file_is_refused)
@@ -101,6 +106,7 @@ Test(tcp_connection_files, a_first_frame_longer_than_its_file_is_refused)
     peer_data(1, 2, "abc", 3);
     hears('a', 1, " more bytes than announced");
     UNTIL(played.failed == 1);
+    home_close();
 }
 
 Test(tcp_connection_files, a_negative_size_is_refused)
@@ -110,6 +116,7 @@ Test(tcp_connection_files, a_negative_size_is_refused)
     hears('a', 1, " negative size");
     cr_expect_eq(played.registered, 0);
     is_alive();
+    home_close();
 }
 
 Test(tcp_connection_files, a_session_with_a_dropped_file_ends_when_nothing_else_is_under_way)
@@ -122,6 +129,7 @@ Test(tcp_connection_files, a_session_with_a_dropped_file_ends_when_nothing_else_
     hears('o', 2, NULL);
     cr_expect(peer_hears_end(), "only so an old sender learns that the file failed");
     cr_expect_str_eq(conn->reason, "a file was given up");
+    home_close();
 }
 
 Test(tcp_connection_files, a_session_whose_keep_alive_is_far_ends_as_soon_with_a_dropped_file)
@@ -132,6 +140,7 @@ Test(tcp_connection_files, a_session_whose_keep_alive_is_far_ends_as_soon_with_a
     peer_data(1, -1, "", 0);
     hears('a', 1, NULL);
     cr_expect(peer_hears_end());
+    home_close();
 }
 
 Test(tcp_connection_files, a_sender_that_confirms_the_drop_keeps_the_session)
@@ -144,6 +153,7 @@ Test(tcp_connection_files, a_sender_that_confirms_the_drop_keeps_the_session)
     }
     is_alive();
     cr_expect_eq(conn->dropped_count, 0);
+    home_close();
 }
 
 Test(tcp_connection_files, forty_files_may_be_dropped_and_one_more_ends_the_session)
@@ -158,6 +168,7 @@ Test(tcp_connection_files, forty_files_may_be_dropped_and_one_more_ends_the_sess
     hears('a', 40, NULL);
     cr_expect(peer_hears_end());
     cr_expect_str_eq(conn->reason, "too many files given up on this session");
+    home_close();
 }
 
 Test(tcp_connection_files, forty_files_may_be_open_and_one_more_ends_the_session)
@@ -172,6 +183,7 @@ Test(tcp_connection_files, forty_files_may_be_open_and_one_more_ends_the_session
     cr_expect(peer_hears_end());
     UNTIL(played.failed == TCP_FILES_IN_MAX);
     cr_expect_eq(inbox_partials(), 0);
+    home_close();
 }
 
 Test(tcp_connection_files, a_thousand_small_files_in_a_row_are_no_forty_at_once)
@@ -183,6 +195,33 @@ Test(tcp_connection_files, a_thousand_small_files_in_a_row_are_no_forty_at_once)
     }
     UNTIL(played.finished == 1000 && home.streams == 0);
     cr_expect_eq(inbox_files(), 1000);
+    home_close();
+}
+
+Test(tcp_connection_files, a_new_block_of_transfer_ids_comes_before_the_old_one_is_used_up)
+{
+    session_connected(false);
+    home.ids.end = home.ids.next + 3;
+    for (int i = 0; i < 6; i++) {
+        peer_file(i, "small");
+        hears('o', i, NULL);
+        UNTIL(!home.is_asking_ids && home.streams == 0);
+    }
+    cr_expect_eq(played.finished, 6);
+    cr_expect_gt(home.ids.next, (uint32_t)TRANSFER_IDS_BLOCK, "of the second block");
+    home_close();
+}
+
+Test(tcp_connection_files, without_a_transfer_id_a_file_is_refused)
+{
+    session_connected(false);
+    home.ids = (struct transfer_ids){0};
+    home.is_asking_ids = true; /* the journal does not answer */
+    peer_file(1, "small");
+    cr_expect_eq(peer_hears().command, 'a');
+    cr_expect_eq(played.registered, 0);
+    home.is_asking_ids = false;
+    home_close();
 }
 
 Test(tcp_connection_files, an_abort_of_the_sender_fails_the_file_with_its_text)
@@ -201,6 +240,7 @@ Test(tcp_connection_files, an_abort_of_the_sender_fails_the_file_with_its_text)
     peer_abort(2, "");
     UNTIL(played.failed == 2);
     cr_expect_str_eq(played.last_error, "aborted by the peer");
+    home_close();
 }
 
 Test(tcp_connection_files, ok_and_abort_of_an_unknown_file_are_ignored)
@@ -209,6 +249,7 @@ Test(tcp_connection_files, ok_and_abort_of_an_unknown_file_are_ignored)
     peer_ok(17);
     peer_abort(17, " what");
     is_alive();
+    home_close();
 }
 
 static void bad_frame(const char *frame, size_t length)
@@ -233,6 +274,7 @@ Test(tcp_connection_files, a_bad_version_ends_the_session_and_its_files)
     bad_frame("\0\0\0\x02"
               "2d",
               6);
+    home_close();
 }
 
 Test(tcp_connection_files, an_unknown_command_ends_the_session_and_its_files)
@@ -240,6 +282,7 @@ Test(tcp_connection_files, an_unknown_command_ends_the_session_and_its_files)
     bad_frame("\0\0\0\x02"
               "1D",
               6);
+    home_close();
 }
 
 Test(tcp_connection_files, a_frame_too_long_ends_the_session_and_its_files)
@@ -247,6 +290,7 @@ Test(tcp_connection_files, a_frame_too_long_ends_the_session_and_its_files)
     bad_frame("\0\x01\x86\xa0"
               "1d",
               6);
+    home_close();
 }
 
 Test(tcp_connection_files, receiving_switched_off_refuses_each_file)
@@ -256,6 +300,7 @@ Test(tcp_connection_files, receiving_switched_off_refuses_each_file)
     peer_data(1, 3, "abc", 3);
     hears('a', 1, " receiving is switched off here");
     cr_expect_eq(played.registered, 0);
+    home_close();
 }
 
 Test(tcp_connection_files, a_disconnect_tells_the_peer_of_each_file_both_ways)
@@ -274,6 +319,7 @@ Test(tcp_connection_files, a_disconnect_tells_the_peer_of_each_file_both_ways)
     cr_expect(peer_hears_end());
     UNTIL(s->answers == 1 && played.failed == 2);
     cr_expect_str_eq(s->error, "disconnecting");
+    home_close();
 }
 
 Test(tcp_connection_files, a_session_lost_mid_file_fails_it_both_ways)
@@ -289,6 +335,7 @@ Test(tcp_connection_files, a_session_lost_mid_file_fails_it_both_ways)
     cr_expect_str_eq(s->error, "connection closed");
     UNTIL(home.streams == 0);
     cr_expect_eq(inbox_files(), 0);
+    home_close();
 }
 
 Test(tcp_connection_files, a_whole_file_is_finished_though_its_session_dies)
@@ -304,6 +351,7 @@ Test(tcp_connection_files, a_whole_file_is_finished_though_its_session_dies)
     UNTIL(played.pending == 1);
     cr_expect_eq(played.finished, 1);
     cr_expect(is_file(played.last_path, "whole", 5));
+    home_close();
 }
 
 /* The gateway takes its time, or says no. */
@@ -318,6 +366,7 @@ Test(tcp_connection_files, bytes_are_taken_while_the_gateway_thinks)
     gateway_answer();
     hears('o', 1, NULL);
     cr_expect(is_file(played.last_path, "abcdef", 6));
+    home_close();
 }
 
 Test(tcp_connection_files, a_file_aborted_while_the_gateway_thinks_is_still_unregistered)
@@ -332,6 +381,7 @@ Test(tcp_connection_files, a_file_aborted_while_the_gateway_thinks_is_still_unre
     gateway_answer();
     UNTIL(played.failed == 1);
     is_alive();
+    home_close();
 }
 
 Test(tcp_connection_files, a_gateway_that_says_no_ends_the_session)
@@ -343,6 +393,7 @@ Test(tcp_connection_files, a_gateway_that_says_no_ends_the_session)
     cr_expect(peer_hears_end());
     UNTIL(home.streams == 0);
     cr_expect_eq(inbox_partials(), 0);
+    home_close();
 }
 
 Test(tcp_connection_files, a_gateway_that_says_no_late_ends_the_session_though_the_file_is_whole)
@@ -357,6 +408,7 @@ Test(tcp_connection_files, a_gateway_that_says_no_late_ends_the_session_though_t
     cr_expect(peer_hears_end());
     UNTIL(home.streams == 0);
     cr_expect_eq(inbox_files(), 0);
+    home_close();
 }
 
 Test(tcp_connection_files, a_send_that_the_gateway_refuses_fails_and_the_session_lives)
@@ -370,6 +422,7 @@ Test(tcp_connection_files, a_send_that_the_gateway_refuses_fails_and_the_session
     cr_expect_str_eq(s->error, err_text(ERR_GATEWAY));
     cr_expect_eq(played.cancelled, 1);
     is_alive();
+    home_close();
 }
 
 Test(tcp_connection_files, a_send_that_the_gateway_does_not_know_goes_on_and_is_not_unregistered)
@@ -382,6 +435,7 @@ Test(tcp_connection_files, a_send_that_the_gateway_does_not_know_goes_on_and_is_
     peer_ok(peer_hears().file_id);
     UNTIL(s->answers == 1);
     cr_expect_eq(s->status, TRANSFER_FINISHED);
+    home_close();
 }
 
 Test(tcp_connection_files, a_session_that_ends_while_the_gateway_thinks_fails_the_send_once)
@@ -397,6 +451,7 @@ Test(tcp_connection_files, a_session_that_ends_while_the_gateway_thinks_fails_th
     gateway_answer();
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "connection closed");
+    home_close();
 }
 
 /* Limits of time. */
@@ -408,6 +463,7 @@ Test(tcp_connection_files, a_file_that_stalls_is_given_up)
     peer_data(1, 10, "abc", 3);
     hears('a', 1, " stalled: too few bytes for too long");
     UNTIL(played.failed == 1);
+    home_close();
 }
 
 Test(tcp_connection_files, a_file_that_is_not_confirmed_in_time_fails)
@@ -423,6 +479,7 @@ Test(tcp_connection_files, a_file_that_is_not_confirmed_in_time_fails)
     UNTIL(s->answers == 1);
     peer_ok(file_id);
     is_alive();
+    home_close();
 }
 
 Test(tcp_connection_files, cancelling_an_incoming_file_tells_its_sender)
@@ -435,4 +492,5 @@ Test(tcp_connection_files, cancelling_an_incoming_file_tells_its_sender)
         conn, TAILQ_FIRST(&conn->incoming.head)->transfer.transfer_id));
     hears('a', 1, " cancelled");
     UNTIL(played.failed == 1);
+    home_close();
 }

@@ -68,6 +68,7 @@ Test(tcp_connection_sends, files_of_every_size_around_a_chunk_arrive)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         finishes(sizes[i]);
     cr_expect_eq(played.finished, sizeof sizes / sizeof *sizes);
+    home_close();
 }
 
 Test(tcp_connection_sends, a_read_buffer_smaller_than_a_chunk_sends_all_the_same)
@@ -77,6 +78,7 @@ Test(tcp_connection_sends, a_read_buffer_smaller_than_a_chunk_sends_all_the_same
     finishes(10);
     finishes(50 * 1024);
     finishes(LONG);
+    home_close();
 }
 
 Test(tcp_connection_sends, a_narrow_socket_gets_frames_in_pieces)
@@ -85,6 +87,7 @@ Test(tcp_connection_sends, a_narrow_socket_gets_frames_in_pieces)
     narrow();
     finishes(LONG);
     finishes(10);
+    home_close();
 }
 
 Test(tcp_connection_sends, a_peer_that_does_not_read_for_a_while_gets_it_all_later)
@@ -110,6 +113,7 @@ Test(tcp_connection_sends, a_peer_that_does_not_read_for_a_while_gets_it_all_lat
     UNTIL(answered() == 30);
     for (int i = 0; i < 30; i++)
         cr_expect_eq(s[i]->status, TRANSFER_FINISHED);
+    home_close();
 }
 
 Test(tcp_connection_sends, a_peer_that_never_reads_is_left)
@@ -124,6 +128,7 @@ Test(tcp_connection_sends, a_peer_that_never_reads_is_left)
     UNTIL(conn == NULL);
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "the peer does not read");
+    home_close();
 }
 
 Test(tcp_connection_sends, a_long_silence_of_ours_is_no_fault_of_the_peers)
@@ -135,6 +140,7 @@ Test(tcp_connection_sends, a_long_silence_of_ours_is_no_fault_of_the_peers)
     conn->timer.fire(&conn->timer, conn->timer.ctx); /* and the check comes before it */
     cr_expect_eq(state(), ST_CONNECTED);
     cr_expect_eq(peer_hears().command, 'w');
+    home_close();
 }
 
 Test(tcp_connection_sends, twenty_are_in_flight_and_the_next_follows_each_ok)
@@ -159,6 +165,7 @@ Test(tcp_connection_sends, twenty_are_in_flight_and_the_next_follows_each_ok)
     for (int i = 0; i < 25; i++)
         for (int j = 0; j < i; j++)
             cr_expect_neq(ids[i], ids[j]);
+    home_close();
 }
 
 Test(tcp_connection_sends, files_take_turns_a_chunk_each)
@@ -179,6 +186,7 @@ Test(tcp_connection_sends, files_take_turns_a_chunk_each)
     peer_ok(first);
     UNTIL(answered() == 2);
     cr_expect_eq(played.finished, 2);
+    home_close();
 }
 
 Test(tcp_connection_sends, what_waits_in_a_long_queue_is_bounded)
@@ -189,6 +197,7 @@ Test(tcp_connection_sends, what_waits_in_a_long_queue_is_bounded)
         send_made(1);
     UNTIL(answered() == 1);
     cr_expect_str_eq(sent[2].error, err_text(ERR_FULL));
+    home_close();
 }
 
 Test(tcp_connection_sends, an_ok_before_the_end_fails_that_file_alone)
@@ -210,6 +219,7 @@ Test(tcp_connection_sends, an_ok_before_the_end_fails_that_file_alone)
     cr_expect_eq(h.command, 'a');
     cr_expect_str_eq(h.text, " ok before the end");
     finishes(10);
+    home_close();
 }
 
 Test(tcp_connection_sends, an_abort_of_the_receiver_fails_the_file_with_its_text)
@@ -226,6 +236,7 @@ Test(tcp_connection_sends, an_abort_of_the_receiver_fails_the_file_with_its_text
     cr_expect_eq(peer_hears().command, 'a', "so that the receiver may forget the id");
     peer_ok(file_id);
     finishes(10);
+    home_close();
 }
 
 Test(tcp_connection_sends, an_id_of_either_side_is_another_file)
@@ -243,6 +254,7 @@ Test(tcp_connection_sends, an_id_of_either_side_is_another_file)
     peer_ok(file_id);
     UNTIL(s->answers == 1);
     cr_expect_eq(s->status, TRANSFER_FINISHED);
+    home_close();
 }
 
 Test(tcp_connection_sends, a_file_that_cannot_be_sent_says_why_and_the_session_lives)
@@ -265,6 +277,7 @@ Test(tcp_connection_sends, a_file_that_cannot_be_sent_says_why_and_the_session_l
     cr_expect_eq(played.cancelled, 3);
     cr_expect_eq(played.registered, 0);
     is_alive();
+    home_close();
 }
 
 Test(tcp_connection_sends, a_file_that_shrinks_is_filled_to_the_frames_end_and_aborted)
@@ -290,6 +303,7 @@ Test(tcp_connection_sends, a_file_that_shrinks_is_filled_to_the_frames_end_and_a
     UNTIL(s->answers == 1);
     cr_expect_eq(s->status, TRANSFER_FAILED);
     finishes(LONG);
+    home_close();
 }
 
 Test(tcp_connection_sends, a_file_that_shrinks_before_its_first_frame_is_never_heard_of)
@@ -307,6 +321,7 @@ Test(tcp_connection_sends, a_file_that_shrinks_before_its_first_frame_is_never_h
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "the file became shorter while it was sent");
     cr_expect(peer_hears_nothing());
+    home_close();
 }
 
 Test(tcp_connection_sends, a_file_that_grows_is_sent_as_it_was)
@@ -325,6 +340,7 @@ Test(tcp_connection_sends, a_file_that_grows_is_sent_as_it_was)
     gateway_answer();
     peer_ok(takes_file(10));
     UNTIL(answered() == 1);
+    home_close();
 }
 
 /* Cancels. */
@@ -355,6 +371,7 @@ Test(tcp_connection_sends, a_cancel_takes_effect_at_a_frames_end)
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "cancelled");
     finishes(LONG);
+    home_close();
 }
 
 Test(tcp_connection_sends, a_cancel_comes_too_late_once_the_last_frame_has_begun)
@@ -371,6 +388,7 @@ Test(tcp_connection_sends, a_cancel_comes_too_late_once_the_last_frame_has_begun
     peer_ok(file_id);
     UNTIL(s->answers == 1);
     cr_expect_eq(s->status, TRANSFER_FINISHED);
+    home_close();
 }
 
 Test(tcp_connection_sends, a_send_that_waits_is_cancelled_without_a_word_to_the_peer)
@@ -385,6 +403,7 @@ Test(tcp_connection_sends, a_send_that_waits_is_cancelled_without_a_word_to_the_
     peer_say('w', "None", 4);
     UNTIL(state() == ST_CONNECTED);
     cr_expect(peer_hears_nothing());
+    home_close();
 }
 
 Test(tcp_connection_sends, a_send_cancelled_while_the_gateway_thinks_is_unregistered_once)
@@ -403,6 +422,7 @@ Test(tcp_connection_sends, a_send_cancelled_while_the_gateway_thinks_is_unregist
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "cancelled");
     cr_expect(peer_hears_nothing());
+    home_close();
 }
 
 Test(tcp_connection_sends, a_file_is_cancelled_by_its_host_and_name_though_its_like_is_past_it)
@@ -427,6 +447,7 @@ Test(tcp_connection_sends, a_file_is_cancelled_by_its_host_and_name_though_its_l
     peer_ok(file_id);
     UNTIL(sent[0].answers == 1);
     cr_expect_eq(sent[0].status, TRANSFER_FINISHED);
+    home_close();
 }
 
 /* Single sends. */
@@ -445,6 +466,7 @@ Test(tcp_connection_sends, a_session_opened_for_a_single_file_ends_with_it)
     UNTIL(s->answers == 1);
     cr_expect_eq(s->status, TRANSFER_FINISHED);
     cr_expect_eq(played.registered, 0, "a single file is not registered");
+    home_close();
 }
 
 Test(tcp_connection_sends, a_send_on_a_single_session_keeps_it)
@@ -459,6 +481,7 @@ Test(tcp_connection_sends, a_send_on_a_single_session_keeps_it)
     peer_ok(takes_file(10));
     UNTIL(answered() == 2);
     is_alive();
+    home_close();
 }
 
 Test(tcp_connection_sends, both_directions_at_once_on_one_session)
@@ -480,4 +503,5 @@ Test(tcp_connection_sends, both_directions_at_once_on_one_session)
             peer_ok(h.file_id);
     }
     UNTIL(played.finished == 20);
+    home_close();
 }

@@ -28,11 +28,13 @@ typedef void http_called_fn(void *ctx, struct http_call *call, const char *body,
  * `problem` gets a sentence that names the path, the reason and what to do. */
 enum err http_open(struct http **out, struct loop *loop, const char *socket_path,
                    http_called_fn *called, void *ctx, char *problem, size_t problem_room);
-/* After http_stop. Removes the socket's file, if it is still the one that was made. */
+/* After http_stop, or instead of http_start. */
 void http_close(struct http **http);
 
 enum err http_start(struct http *http);
-/* Every call must have been answered. What is answered goes out as far as the sockets take it. */
+/* For good. Every call must have been answered; what is answered goes out as far as the sockets
+ * take it. Closes the socket, so that nobody waits at it in vain, and removes its file, if it is
+ * still the one that was made. */
 void http_stop(struct http *http);
 
 /* The client's end closed before the answer: `gone` is told, and the call is no more. Not called

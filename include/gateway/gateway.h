@@ -31,6 +31,10 @@ enum err gateway_open(struct gateway **out, struct event_sink *events);
 void gateway_close(struct gateway **gateway);
 enum err gateway_add(struct gateway *gateway, const struct transport_ops *ops, void *self);
 
+/* At start, before other threads: another gateway than the built-in one. `self` stays the caller's
+ * and goes to every call. */
+void gateway_set(struct gateway *gateway, const struct gateway_ops *ops, void *self);
+
 /* Any thread. Who hears of files now. */
 const struct gateway_ops *gateway_current(struct gateway *gateway, void **self);
 

@@ -5,11 +5,11 @@
  * transports when the thread ends. control_stop answers everybody who waits, closes HTTP and ends
  * the thread; the mailbox stays open. The rooms below answer what they have while they stop, and
  * control_close delivers those answers to a control that has nobody to tell. */
-#include "control/control_priv.h"
+#include "control/control.h"
 
-#include "base/clock.h"
 #include "base/contract.h"
 #include "base/log.h"
+#include "control/control_priv.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

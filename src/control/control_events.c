@@ -16,7 +16,7 @@ enum err event_ring_open(struct event_ring **out, size_t limit)
 
     if (limit == 0)
         limit = 1;
-    if (ring == NULL || (ring->events = calloc(limit, sizeof *ring->events)) == NULL) {
+    if (ring == NULL || (ring->events = calloc(limit, sizeof(struct event *))) == NULL) {
         free(ring);
         return ERR_NO_MEMORY;
     }

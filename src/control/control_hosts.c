@@ -2,6 +2,7 @@
  * proto; the cancels by asking one transport after the other until one knows the file. */
 #include "control/control_priv.h"
 
+#include "base/contract.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -177,12 +178,13 @@ static void cancel_is_back(struct message *m, void *owner);
 static void post_cancel(struct cancel_asked *c)
 {
     struct control *control = c->asked.control;
+    cancel_fn *cancel = c->choose(control->config.transports[c->transport]);
 
+    CONTRACT(cancel != NULL);
     c->request.request =
         (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = cancel_is_back};
     c->request.at = 0;
-    c->choose(control->config.transports[c->transport])(
-        control->config.transport_selves[c->transport], &c->request);
+    cancel(control->config.transport_selves[c->transport], &c->request);
 }
 
 static void cancel_is_back(struct message *m, void *owner)

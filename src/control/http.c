@@ -95,8 +95,8 @@ static const char *refusal_text(unsigned status)
 static enum MHD_Result queue_refusal(struct MHD_Connection *connection, unsigned status)
 {
     const char *text = refusal_text(status);
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_PERSISTENT);
     enum MHD_Result result;
 
     if (response == NULL)
@@ -361,4 +361,6 @@ void http_stop(struct http *http)
     http->daemon = NULL;
     if (fd >= 0)
         close(fd);
+    /* A connection in the backlog ends here instead of waiting for the process to end. */
+    control_socket_close(&http->socket);
 }

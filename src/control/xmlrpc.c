@@ -47,7 +47,7 @@ enum err rpc_call_parse(struct rpc_call *out, const char *bytes, size_t length,
         keep_reason(problem, "the request is not an XML-RPC call: ", env.fault_string);
         e = ERR_INVALID;
     } else {
-        out->method = (char *)(uintptr_t)method; /* ours to free, const or not */
+        out->method = (char *)method; /* ours to free, const or not */
         out->params = params;
     }
     xmlrpc_env_clean(&env);
@@ -155,7 +155,7 @@ enum err rpc_answer_parse(struct rpc_answer *out, const char *bytes, size_t leng
         out->text = text_dup(problem, strlen(problem));
     else if (fault != NULL) {
         out->value = NULL;
-        out->text = (char *)(uintptr_t)fault;
+        out->text = (char *)fault;
     }
     xmlrpc_env_clean(&env);
     return e;

@@ -115,11 +115,11 @@ static char *text_of(xmlrpc_value *value)
     if (!env.fault_occurred) {
         const void *from = bytes != NULL ? (const void *)bytes : text;
 
-        if (length == 0 || memchr(from, '\0', length) == NULL)
+        if (length == 0 || (from != NULL && memchr(from, '\0', length) == NULL))
             copy = text_dup(from, length);
     }
-    free((void *)(uintptr_t)bytes);
-    free((void *)(uintptr_t)text);
+    free((void *)bytes);
+    free((void *)text);
     xmlrpc_env_clean(&env);
     return copy;
 }

@@ -54,6 +54,12 @@ enum err gateway_add(struct gateway *gateway, const struct transport_ops *ops, v
     return ERR_OK;
 }
 
+void gateway_set(struct gateway *gateway, const struct gateway_ops *ops, void *self)
+{
+    gateway->current = ops;
+    gateway->current_self = self;
+}
+
 const struct gateway_ops *gateway_current(struct gateway *gateway, void **self)
 {
     *self = gateway->current_self;

@@ -78,7 +78,7 @@ static const char *idurl_of(const struct tcp_connection *c)
 
 static void emit(const struct tcp_connection *c, enum event_kind kind, const char *reason)
 {
-    struct event *e = event_new(kind, idurl_of(c), c->announced, reason);
+    struct event *e = event_new(kind, idurl_of(c), NULL, reason);
 
     if (e == NULL)
         return;

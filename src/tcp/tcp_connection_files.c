@@ -483,7 +483,8 @@ static void check_outgoing(struct tcp_connection *c, uint64_t now_ms)
         if (out->phase == OUTGOING_OK_AWAITED && now_ms - out->whole_ms >= limit_ms)
             fail_outgoing(c, out, "the peer did not confirm the file in time");
     }
-    if (is_sending && now_ms - c->writer.progress_ms >= limit_ms)
+    /* With a socket that takes more, the writer has only not had its turn since. */
+    if (is_sending && !c->can_write && now_ms - c->writer.progress_ms >= limit_ms)
         tcp_connection_disconnect(c, "the peer does not read");
 }
 

@@ -94,7 +94,9 @@ bool tcp_directory_is_own(struct tcp_directory *d, const struct address *address
     for (unsigned i = 0; i < d->own_count && !is_own; i++) {
         if (d->own[i].port != address->port || d->own[i].family != address->family)
             continue;
-        is_own = address_is_same_ip(&d->own[i], address);
+        /* connect(2) takes the wildcard for loopback. */
+        is_own = address_is_same_ip(&d->own[i], address) ||
+                 (address_is_wildcard(address) && address_is_loopback(&d->own[i]));
         is_perhaps = is_perhaps || address_is_wildcard(&d->own[i]);
     }
     pthread_mutex_unlock(&d->lock);

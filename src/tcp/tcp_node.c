@@ -376,13 +376,6 @@ static enum err find_place(struct tcp_node *node, struct route *route, struct tc
     return e;
 }
 
-/* The worker was not told: a place that was reserved just now is free again. */
-static void give_back(struct tcp_node *node, const struct tcp_place *place)
-{
-    if (!place->is_connected && tcp_directory_claim(node->directory, place->session))
-        tcp_directory_leave(node->directory, place->session);
-}
-
 static const char *place_problem(enum err e)
 {
     switch (e) {
@@ -403,6 +396,13 @@ static void fail_send(struct tcp_node *node, struct send_request *send, enum err
 
     tcp_send_fail(node->config.gateway, node->config.events, send, route_host(&send->route, host),
                   place_problem(e));
+}
+
+/* For a request that its worker's mailbox refused. */
+static void give_back(struct tcp_node *node, const struct tcp_place *place)
+{
+    if (!place->is_connected && tcp_directory_claim(node->directory, place->session))
+        tcp_directory_leave(node->directory, place->session);
 }
 
 static void place_send(struct tcp_node *node, struct send_request *send)
@@ -463,10 +463,16 @@ static void connect_to(void *ctx, void *what, enum err e)
         request_answer(&r->request, ERR_OK);
         return;
     }
-    if (e == ERR_OK && (e = worker_post_connect_to(node->workers[place.worker], r)) != ERR_OK)
-        give_back(node, &place);
-    if (e != ERR_OK)
+    if (e != ERR_OK) {
         fail_host(r, e);
+        return;
+    }
+    e = worker_post_connect_to(node->workers[place.worker], r);
+    if (e != ERR_OK) {
+        give_back(node, &place);
+        snprintf(r->error, sizeof r->error, "the worker's mailbox is full; try again");
+        request_answer(&r->request, e);
+    }
 }
 
 static void disconnect_from(void *ctx, void *what, enum err e)

@@ -116,15 +116,15 @@ static void end_frame(struct tcp_writer *w, tcp_writer_broken_fn *broken, void *
         broken(session, out, ERR_SHRUNK);
 }
 
-/* A last frame is put together in the scratch buffer, so none may be larger than that. */
+/* A last frame is put together in the scratch buffer: one that did not fit would never go out. */
 static uint32_t chunk_bytes(const struct tcp_home *home)
 {
     uint32_t chunk = home->settings.sessions.chunk_kib * 1024;
-    size_t most = home->scratch_size - FRAME_DATA_HEADER_SIZE;
+    size_t room = home->scratch_size - FRAME_DATA_HEADER_SIZE;
 
-    if (most > FRAME_DATA_BYTES_MAX)
-        most = FRAME_DATA_BYTES_MAX;
-    return chunk < most ? chunk : (uint32_t)most;
+    if (chunk > FRAME_DATA_BYTES_MAX)
+        chunk = FRAME_DATA_BYTES_MAX;
+    return chunk < room ? chunk : (uint32_t)room;
 }
 
 static bool is_last_frame(const struct tcp_outgoing *out, uint32_t chunk)

@@ -215,10 +215,10 @@ int main(int count, char **words)
     cli.socket = defaults.control.socket;
     end = take_options(&cli, NULL, count, words, "+:rh", &is_over);
     if (is_over)
-        return end;
+        return (int)end;
     if (optind >= count) {
         cli_print_overview(stderr);
-        return CLI_USAGE;
+        return (int)CLI_USAGE;
     }
-    return take_command(&cli, count - optind, words + optind);
+    return (int)take_command(&cli, count - optind, words + optind);
 }

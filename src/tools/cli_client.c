@@ -180,7 +180,7 @@ static json_t *struct_to_json(xmlrpc_env *env, xmlrpc_value *value)
         xmlrpc_read_string(env, key, &name);
         if (name != NULL)
             json_object_set_new(object, name, to_json(item));
-        free((void *)(uintptr_t)name);
+        free((void *)name);
         xmlrpc_DECREF(key);
         xmlrpc_DECREF(item);
     }
@@ -200,8 +200,8 @@ static json_t *bytes_to_json(xmlrpc_env *env, xmlrpc_value *value)
         xmlrpc_read_string_lp(env, value, &length, &text);
     if (!env->fault_occurred)
         json = text_to_json(bytes != NULL ? (const char *)bytes : text, length);
-    free((void *)(uintptr_t)bytes);
-    free((void *)(uintptr_t)text);
+    free((void *)bytes);
+    free((void *)text);
     return json;
 }
 
@@ -387,7 +387,7 @@ bool cli_is_true(const json_t *object, const char *key)
 
 void cli_print_json(const json_t *value)
 {
-    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
     putchar('\n');
     fflush(stdout);
 }

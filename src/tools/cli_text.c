@@ -30,8 +30,8 @@ static enum err duration_before(int64_t *out_us, const char *text, int64_t now_u
 {
     size_t length = strlen(text);
     char digits[16];
+    int64_t unit, seconds;
     uint64_t amount;
-    int64_t unit;
 
     if (length < 2 || length > sizeof digits || (unit = unit_seconds(text[length - 1])) == 0)
         return ERR_INVALID;
@@ -39,9 +39,8 @@ static enum err duration_before(int64_t *out_us, const char *text, int64_t now_u
     digits[length - 1] = '\0';
     if (text_to_u64(&amount, digits, INT32_MAX) != ERR_OK)
         return ERR_INVALID;
-    *out_us = now_us - (int64_t)amount * unit * US_PER_S;
-    if (*out_us < 0)
-        *out_us = 0;
+    seconds = (int64_t)amount * unit;
+    *out_us = seconds > now_us / US_PER_S ? 0 : now_us - seconds * US_PER_S;
     return ERR_OK;
 }
 

@@ -1,6 +1,6 @@
 #include "control/node.h"
 
-#include "base/clock.h"
+#include "base/log.h"
 #include "gateway/contact.h"
 
 #include <criterion/criterion.h>
@@ -244,6 +244,7 @@ void node_start(void)
     char problem[512] = "";
 
     signal(SIGPIPE, SIG_IGN);
+    log_set_level(LOG_LEVEL_ERROR);
     strcpy(node_folder, "/tmp/dustwire-control-XXXXXX");
     cr_assert_not_null(mkdtemp(node_folder));
     snprintf(node_socket, sizeof node_socket, "%s/run/control.sock", node_folder);

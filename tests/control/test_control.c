@@ -308,7 +308,13 @@ NODE_TEST(clients_that_vanish_while_they_wait_do_no_harm)
             shutdown(fd, SHUT_WR);
         close(fd);
     }
-    a = ask("status", "()");
+    /* While all places are taken a connection is closed at once; then there is room again. */
+    for (unsigned i = 0; i < 10000; i++) {
+        a = ask("status", "()");
+        if (a.rpc.value != NULL)
+            break;
+        answer_fini(&a);
+    }
     cr_assert_not_null(a.rpc.value);
     answer_fini(&a);
 }

@@ -116,7 +116,8 @@ static void close_node(void)
     if (!is_started)
         start_node();
     tcp_node_stop(node);
-    mailbox_drain(box);
+    while (mailbox_drain(box) > 0)
+        ;
     committer_stop(committer);
     tcp_node_close(&node);
     mailbox_close(&box);

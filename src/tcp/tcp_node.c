@@ -29,6 +29,7 @@ struct tcp_node {
     uint64_t grace_ms;
     unsigned stops_left; /* workers that have not answered */
     struct tcp_stop worker_stops[WORKERS_MAX];
+    struct tcp_stop last_stops[WORKERS_MAX]; /* tcp_node_stop's: others may be under way then */
     unsigned bound_count;
     struct address bound[TCP_LISTENERS_MAX];
 };
@@ -150,9 +151,9 @@ static void end_sessions(struct tcp_node *node)
     if (mailbox_open(&box, 1, &left) != ERR_OK)
         return;
     for (unsigned i = 0; i < node->worker_count; i++) {
-        node->worker_stops[i] = (struct tcp_stop){
+        node->last_stops[i] = (struct tcp_stop){
             .request = {.answer_to = box, .on_answer = count_down}, .is_final = true};
-        worker_post_stop(node->workers[i], &node->worker_stops[i]);
+        worker_post_stop(node->workers[i], &node->last_stops[i]);
     }
     while (left > 0) {
         struct pollfd bell = {.fd = mailbox_fd(box), .events = POLLIN};

@@ -116,7 +116,8 @@ static void close_node(void)
     if (!is_started)
         start_node();
     tcp_node_stop(node);
-    mailbox_drain(box);
+    while (mailbox_drain(box) > 0)
+        ;
     committer_stop(committer);
     tcp_node_close(&node);
     mailbox_close(&box);
@@ -402,6 +403,23 @@ Test(tcp_node, a_stop_whose_grace_is_over_tells_the_peer)
     cr_expect_eq(hears(peer), 'a');
     hears_end(peer);
     wait_answers(1);
+}
+
+Test(tcp_node, the_end_of_the_daemon_overtakes_a_stop_that_is_patient)
+{
+    static const char first[] = "\0\0\0\x0d"
+                                "1d\1\0\0\0\6\0\0\0abc";
+    int peer;
+
+    serve();
+    peer = connected_peer();
+    says(peer, first, sizeof first - 1);
+    while (counts().files_in == 0)
+        ;
+    stop_begins(60000);
+    close_node();
+    cr_expect_eq(answers, 1, "the patient stop is answered too");
+    close(peer);
 }
 
 Test(tcp_node, the_limit_of_sessions_turns_the_next_away)

@@ -11,7 +11,7 @@ struct resolver;
 
 enum err resolver_open(struct resolver **out);
 enum err resolver_start(struct resolver *resolver);
-/* What was asked before is answered first. */
+/* What was asked before is answered first, with ERR_CLOSED where nobody has looked yet. */
 void resolver_stop(struct resolver *resolver);
 void resolver_close(struct resolver **resolver);
 

@@ -155,6 +155,7 @@ struct tcp_outgoing {
     int64_t started_us;
     uint64_t progress_ms;
     uint64_t whole_ms; /* when the last byte was handed over */
+    uint64_t whole_at; /* the writer's sent_bytes from which on an ok can be true */
     uint64_t offset;   /* bytes in frames begun */
     struct outbox_file file;
     struct gateway_transfer transfer;

@@ -73,6 +73,10 @@ uint64_t sends_begin(struct sends *sends, uint64_t size_bytes, uint64_t now_ms)
     entry->result = (struct send_result){.id = ++sends->last_id, .size_bytes = size_bytes};
     entry->began_ms = now_ms;
     HASH_ADD(hh, sends->by_id, result.id, sizeof entry->result.id, entry);
+    if (entry->hh.tbl == NULL) {
+        free(entry);
+        return 0;
+    }
     return entry->result.id;
 }
 

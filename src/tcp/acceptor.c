@@ -66,6 +66,15 @@ static void hand_over(struct acceptor *a, int fd, const struct address *peer)
     refuse(fd, peer, "the worker's mailbox is full");
 }
 
+/* No descriptors, no memory, or something unknown: trying again at once would only spin. */
+static void pause_accepting(struct acceptor *a)
+{
+    if (!a->has_warned)
+        log_warning("cannot accept: %s; trying again every %d ms", strerror(errno), PAUSE_MS);
+    a->has_warned = true;
+    loop_set_timer(a->loop, &a->pause, PAUSE_MS);
+}
+
 /* False: nobody is waiting, or nothing more can be taken now. */
 static bool accept_one(struct acceptor *a, int listening)
 {
@@ -84,17 +93,21 @@ static bool accept_one(struct acceptor *a, int listening)
     switch (errno) {
     case EAGAIN:
         return false;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-        if (!a->has_warned)
-            log_warning("cannot accept: %s; trying again every %d ms", strerror(errno), PAUSE_MS);
-        a->has_warned = true;
-        loop_set_timer(a->loop, &a->pause, PAUSE_MS);
-        return false;
-    default: /* this one connection broke off before it was ours (accept(2)): take the next */
+    case EINTR:
+    case ECONNABORTED:
+    case EPERM: /* a firewall's word */
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+    case ENETDOWN: /* this one connection broke off before it was ours (accept(2)): take the next */
         return true;
+    default:
+        pause_accepting(a);
+        return false;
     }
 }
 

@@ -4,6 +4,7 @@
 #include "loop/loop.h"
 
 #include <netdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,9 @@ struct answer {
 struct resolver {
     struct loop *loop;
     struct answer *answers;
+    /* Set by whoever stops the thread, read by it before each question: a message would come behind
+     * the questions that a dead name server holds up. */
+    atomic_bool is_stopping;
 };
 
 struct question {
@@ -75,6 +79,7 @@ enum err resolver_start(struct resolver *resolver)
 
 void resolver_stop(struct resolver *resolver)
 {
+    atomic_store(&resolver->is_stopping, true);
     loop_stop(resolver->loop);
 }
 
@@ -88,6 +93,8 @@ static void keep(struct resolver *r, const struct answer *found)
         forget(r, r->answers);
     *a = *found;
     HASH_ADD_STR(r->answers, host, a);
+    if (a->hh.tbl == NULL)
+        free(a);
 }
 
 static enum err look_up(struct answer *out)
@@ -131,9 +138,12 @@ static void take_question(struct message *m, void *owner)
 {
     struct question *q = (struct question *)(void *)m;
     struct route *route = q->route;
+    struct resolver *r = owner;
     struct answer answer;
-    enum err e = find(owner, route->contact.host, &answer);
+    enum err e = ERR_CLOSED;
 
+    if (!atomic_load(&r->is_stopping))
+        e = find(r, route->contact.host, &answer);
     route->address_count = e == ERR_OK ? answer.count : 0;
     for (unsigned i = 0; i < route->address_count; i++) {
         route->addresses[i] = answer.addresses[i];

@@ -8,44 +8,24 @@
 #include "base/metrics.h"
 #include "base/text.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-static const uint32_t connection_magic = 0x636f6e6e; /* "conn" */
-
 enum {
-    READS_PER_TURN = 4,     /* of the whole scratch buffer, before other sessions have their turn */
-    PIECES_PER_TURN = 1024, /* taken apart in a turn: a frame costs its time however small it is */
-    SMALL_FRAME_BYTES = 256, /* a peer whose frames are smaller on average is read in small bites */
-    SMALL_READ_BYTES = 16384,
-    FRAMES_PER_TURN = 16,        /* data frames written in a turn */
-    CONTROL_WAITING_MAX = 65536, /* a peer that does not read our answers is not read either */
     CHECK_MS = 1000,
-    REFERENCE_PORT = 7771, /* announced by who does not listen (docs/protocol.md, 2) */
-    FILE_ID_FIRST = 100000000,
     FILE_ID_SPREAD = 1 << 30,
 };
 
 /* Small helpers. */
 
-static void wakes(struct tcp_connection *c)
+void tcp_connection_wake(struct tcp_connection *c)
 {
     if (!c->is_unfinished)
         c->news->unfinished(c->worker, c);
-}
-
-void tcp_connection_wake(struct tcp_connection *c)
-{
-    wakes(c);
 }
 
 enum tcp_connection_state tcp_connection_state(const struct tcp_connection *c)
@@ -59,12 +39,12 @@ static void set_reason(struct tcp_connection *c, const char *reason)
         snprintf(c->reason, sizeof c->reason, "%.*s", (int)sizeof c->reason - 1, reason);
 }
 
-static bool is_routed(const struct tcp_connection *c)
+bool tcp_connection_is_routed(const struct tcp_connection *c)
 {
     return c->route.family != ADDRESS_NONE;
 }
 
-static void log_here(enum log_level level, const struct tcp_connection *c, const char *what)
+void tcp_connection_log(enum log_level level, const struct tcp_connection *c, const char *what)
 {
     char peer[ADDRESS_TEXT_SIZE];
 
@@ -105,12 +85,12 @@ void tcp_connection_disconnect(struct tcp_connection *c, const char *reason)
     c->is_ending = true;
     set_reason(c, reason);
     if (tcp_connection_state(c) == ST_AT_STARTUP)
-        wakes(c); /* never came to life: its turn buries it */
+        tcp_connection_wake(c); /* never came to life: its turn buries it */
     else
         automat_feed(&c->automat, EV_DISCONNECT, NULL);
 }
 
-static void lose(struct tcp_connection *c, const char *reason)
+void tcp_connection_lose(struct tcp_connection *c, const char *reason)
 {
     set_reason(c, reason);
     automat_feed(&c->automat, EV_CONNECTION_LOST, NULL);
@@ -121,9 +101,9 @@ void tcp_connection_drop(struct tcp_connection *c, const char *reason)
     c->is_ending = true;
     if (tcp_connection_state(c) == ST_AT_STARTUP) {
         set_reason(c, reason);
-        wakes(c);
+        tcp_connection_wake(c);
     } else {
-        lose(c, reason);
+        tcp_connection_lose(c, reason);
     }
 }
 
@@ -132,7 +112,7 @@ void tcp_connection_drain(struct tcp_connection *c)
     c->is_draining = true;
     tcp_files_fail_waiting(c, "disconnecting", false);
     if (tcp_connection_state(c) == ST_CONNECTED)
-        wakes(c);
+        tcp_connection_wake(c);
     else
         tcp_connection_disconnect(c, "disconnecting");
 }
@@ -149,13 +129,6 @@ void tcp_connection_settings_changed(struct tcp_connection *c)
 }
 
 /* The actions, in the order of the table. */
-
-static const char *own_idurl(const struct tcp_connection *c)
-{
-    const char *idurl = c->home->settings.node.idurl;
-
-    return idurl[0] == '\0' ? "None" : idurl;
-}
 
 static bool is_incoming(const void *self, const void *arg)
 {
@@ -194,7 +167,7 @@ static void do_init(void *self, const void *arg)
     (void)arg;
     metrics_add(c->is_outgoing ? METRIC_SESSIONS_DIALLED : METRIC_SESSIONS_ACCEPTED, 1);
     set_timer(c, c->home->settings.sessions.handshake_timeout_s * 1000ull);
-    log_here(LOG_LEVEL_DEBUG, c, c->is_outgoing ? "connected" : "accepted");
+    tcp_connection_log(LOG_LEVEL_DEBUG, c, c->is_outgoing ? "connected" : "accepted");
     emit(c, EVENT_SESSION_OPENED, NULL);
 }
 
@@ -205,129 +178,6 @@ static void do_close_outgoing(void *self, const void *arg)
     (void)arg;
     c->is_connecting = false;
     c->news->connected_out(c->worker);
-}
-
-/* IPv4 or a name only: the reference cannot read an IPv6 literal. Empty means 'the address you
- * see'. */
-static const char *own_host(const struct tcp_connection *c)
-{
-    const char *host = c->home->settings.node.host;
-
-    if (!c->home->settings.tcp_transport.is_receiving_enabled)
-        return "127.0.0.1";
-    return strchr(host, ':') != NULL || c->peer.family == ADDRESS_V6 ? "" : host;
-}
-
-static void must(struct tcp_connection *c, enum err e)
-{
-    if (e != ERR_OK)
-        tcp_connection_disconnect(c, err_text(e));
-    wakes(c);
-}
-
-static void do_send_hello(void *self, const void *arg)
-{
-    struct tcp_connection *c = self;
-    const struct settings *s = &c->home->settings;
-    uint16_t port =
-        s->tcp_transport.is_receiving_enabled ? s->tcp_connections.tcp_port : REFERENCE_PORT;
-
-    (void)arg;
-    must(c, frame_add_hello(&c->writer.control, own_host(c), port, own_idurl(c)));
-}
-
-static void do_send_wazap(void *self, const void *arg)
-{
-    struct tcp_connection *c = self;
-
-    (void)arg;
-    c->activity_ms = loop_now_ms(c->home->loop);
-    must(c, frame_add_wazap(&c->writer.control, own_idurl(c)));
-}
-
-static char *escaped(const void *bytes, size_t length)
-{
-    char *text = malloc(3 * length + 1), *fitting;
-
-    if (text == NULL)
-        return NULL;
-    text_escape(text, 3 * length + 1, bytes, length, true);
-    fitting = realloc(text, strlen(text) + 1);
-    return fitting != NULL ? fitting : text;
-}
-
-static void take_idurl(struct tcp_connection *c, const void *bytes, size_t length)
-{
-    if (length == 0 || (length == 4 && memcmp(bytes, "None", 4) == 0))
-        return;
-    c->idurl = escaped(bytes, length);
-    if (c->idurl == NULL)
-        tcp_connection_disconnect(c, err_text(ERR_NO_MEMORY));
-}
-
-static bool is_trusted(const struct tcp_connection *c)
-{
-    const struct network_list *list = &c->home->settings.sessions.trusted_announcers;
-
-    for (unsigned i = 0; i < list->count; i++)
-        if (network_contains(&list->networks[i], &c->peer))
-            return true;
-    return false;
-}
-
-/* The address that a hello announces, if files for it may go down this session: a numeric one, that
- * is the session's own source or from a trusted announcer, and neither ours nor the reference's
- * word for 'none' (docs/protocol.md, 2: routing by announced address). */
-static bool announced_route(const struct tcp_connection *c, const struct hello *hello,
-                            struct address *out)
-{
-    char host[ADDRESS_TEXT_SIZE];
-
-    if (!hello->is_port_usable || hello->host_length >= sizeof host)
-        return false;
-    *out = c->peer;
-    out->port = hello->port;
-    if (hello->host_length > 0) {
-        memcpy(host, hello->host, hello->host_length);
-        host[hello->host_length] = '\0';
-        if (strlen(host) != hello->host_length ||
-            address_from_ip_text(out, host, hello->port) != ERR_OK)
-            return false;
-        if (!address_is_same_ip(out, &c->peer) && !is_trusted(c))
-            return false;
-        if (address_is_loopback(out) && !address_is_loopback(&c->peer))
-            return false;
-    }
-    return !address_is_wildcard(out) && !tcp_directory_is_own(c->home->directory, out);
-}
-
-static void do_read_hello(void *self, const void *arg)
-{
-    struct tcp_connection *c = self;
-    const struct frame_piece *piece = arg;
-    struct hello hello;
-    struct address route;
-    size_t address_length;
-
-    CONTRACT(hello_parse(&hello, piece->bytes, piece->length) == ERR_OK);
-    take_idurl(c, hello.idurl, hello.idurl_length);
-    if (!hello.is_port_usable || !text_is_printable(hello.host, hello.host_length)) {
-        log_here(LOG_LEVEL_DEBUG, c, "the announced address is unusable");
-        return;
-    }
-    /* HOST:PORT is all before the space and the IDURL. */
-    address_length = piece->length - hello.idurl_length - 1;
-    c->announced = escaped(piece->bytes,
-                           address_length < ADDRESS_HOST_SIZE ? address_length : ADDRESS_HOST_SIZE);
-    if (announced_route(c, &hello, &route))
-        c->route = route;
-}
-
-static void do_read_wazap(void *self, const void *arg)
-{
-    const struct frame_piece *piece = arg;
-
-    take_idurl(self, piece->bytes, piece->length);
 }
 
 static void answer_awaiters(struct tcp_connection *c, enum err result)
@@ -352,16 +202,17 @@ static void do_open_stream(void *self, const void *arg)
     char peer[ADDRESS_TEXT_SIZE];
 
     (void)arg;
-    tcp_directory_connected(c->home->directory, c->id, is_routed(c) ? &c->route : NULL);
+    tcp_directory_connected(c->home->directory, c->id,
+                            tcp_connection_is_routed(c) ? &c->route : NULL);
     log_session(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
                 "session opened: %s idurl=%s announced=%s%s",
                 c->is_outgoing ? "outgoing" : "incoming", c->idurl == NULL ? "-" : c->idurl,
                 c->announced == NULL ? "-" : c->announced,
-                c->announced != NULL && !is_routed(c) ? " (unverified)" : "");
+                c->announced != NULL && !tcp_connection_is_routed(c) ? " (unverified)" : "");
     set_timer(c, CHECK_MS);
     answer_awaiters(c, ERR_OK);
     emit(c, EVENT_SESSION_IDENTIFIED, NULL);
-    wakes(c);
+    tcp_connection_wake(c);
 }
 
 static void do_start_pending_files(void *self, const void *arg)
@@ -424,7 +275,7 @@ static void do_disconnect(void *self, const void *arg)
     tcp_files_fail_waiting(c, "disconnected", c->opened_ms == 0);
     answer_awaiters(c, ERR_CLOSED);
     set_timer(c, c->home->settings.sessions.linger_ms);
-    wakes(c);
+    tcp_connection_wake(c);
 }
 
 static void log_end(const struct tcp_connection *c)
@@ -461,7 +312,7 @@ static void do_destroy_me(void *self, const void *arg)
     if (was_open)
         log_end(c);
     else if (!c->is_shut)
-        log_here(LOG_LEVEL_DEBUG, c, c->reason);
+        tcp_connection_log(LOG_LEVEL_DEBUG, c, c->reason);
     tcp_files_fail_waiting(c, was_open ? "connection closed" : "connection failed", !was_open);
     answer_awaiters(c, ERR_CLOSED);
     metrics_add(METRIC_SESSIONS_CLOSED, 1);
@@ -547,9 +398,7 @@ static void check(struct tcp_connection *c)
         set_timer(c, keep_alive_ms - (now_ms - c->activity_ms));
 }
 
-/* With files under way the limits are looked at every second, though the timer may stand on a
- * keep-alive that is far off. */
-static void check_soon(struct tcp_connection *c)
+void tcp_connection_check_soon(struct tcp_connection *c)
 {
     if (!c->timer.is_set || c->timer.deadline_ms > loop_now_ms(c->home->loop) + CHECK_MS)
         set_timer(c, CHECK_MS);
@@ -573,115 +422,12 @@ static void time_is_up(struct timer *timer, void *ctx)
         check(c);
         break;
     default:
-        lose(c, "the peer did not close");
+        tcp_connection_lose(c, "the peer did not close");
         break;
     }
 }
 
-/* The socket. */
-
-/* Returns how many pieces it was. */
-static unsigned consume(struct tcp_connection *c, const uint8_t *bytes, size_t length)
-{
-    unsigned pieces = 0;
-    size_t at = 0;
-
-    while (!c->is_ending) {
-        struct frame_piece piece;
-        size_t taken;
-        enum err e = frame_decode(&c->decoder, bytes + at, length - at, &taken, &piece);
-
-        at += taken;
-        if (e != ERR_OK)
-            tcp_connection_disconnect(c, err_text(e));
-        else if (piece.kind == FRAME_PIECE_NONE)
-            break;
-        else
-            automat_feed(&c->automat, EV_DATA_RECEIVED, &piece);
-        pieces++;
-    }
-    return pieces;
-}
-
-static unsigned received(struct tcp_connection *c, size_t length)
-{
-    unsigned pieces;
-
-    c->received_bytes += length;
-    c->activity_ms = loop_now_ms(c->home->loop);
-    metrics_add(METRIC_BYTES_RECEIVED, length);
-    if (tcp_connection_state(c) == ST_DISCONNECT)
-        return 0;
-    pieces = consume(c, c->home->scratch, length);
-    c->has_small_frames = length / SMALL_FRAME_BYTES < pieces;
-    return pieces;
-}
-
-static bool may_read(const struct tcp_connection *c)
-{
-    return c->can_read && tcp_connection_state(c) != ST_CLOSED &&
-           (tcp_connection_state(c) == ST_DISCONNECT ||
-            buf_length(&c->writer.control) < CONTROL_WAITING_MAX);
-}
-
-/* One call of recv(2). A read that does not fill the room has emptied the socket: the next bytes
- * ring again (epoll(7), edge-triggered), only an end that was announced with them must be read up
- * to. Returns how many pieces came. */
-static unsigned read_once(struct tcp_connection *c)
-{
-    size_t room = c->home->scratch_size;
-    ssize_t n;
-
-    if (c->has_small_frames && room > SMALL_READ_BYTES)
-        room = SMALL_READ_BYTES;
-    n = recv(c->watch.fd, c->home->scratch, room, MSG_DONTWAIT);
-    if (n > 0) {
-        if ((size_t)n < room && !c->has_peer_ended)
-            c->can_read = false;
-        return received(c, (size_t)n);
-    }
-    if (n == 0) {
-        c->can_read = false;
-        lose(c, "closed by the peer");
-    } else if (errno == EAGAIN) {
-        c->can_read = false;
-    } else if (errno != EINTR) {
-        c->can_read = false;
-        lose(c, err_text(err_from_errno(errno)));
-    }
-    return 0;
-}
-
-static void read_some(struct tcp_connection *c)
-{
-    unsigned pieces = 0;
-
-    for (unsigned i = 0; i < READS_PER_TURN && pieces < PIECES_PER_TURN && may_read(c); i++)
-        pieces += read_once(c);
-}
-
-static void write_some(struct tcp_connection *c)
-{
-    bool is_closing = tcp_connection_state(c) != ST_CONNECTED;
-    enum err e;
-
-    if (!c->can_write || c->is_shut)
-        return;
-    e = tcp_writer_run(&c->writer, c->watch.fd, c->home, &c->outgoing, FRAMES_PER_TURN, is_closing,
-                       tcp_files_broken, c);
-    if (e == ERR_AGAIN) {
-        c->can_write = false;
-    } else if (e == ERR_FULL) {
-        wakes(c);
-    } else if (e != ERR_OK) {
-        lose(c, err_text(e));
-    } else if (tcp_connection_state(c) == ST_DISCONNECT) {
-        c->is_shut = true;
-        shutdown(c->watch.fd, SHUT_WR);
-    }
-}
-
-static void give_up_startup(struct tcp_connection *c)
+void tcp_connection_give_up(struct tcp_connection *c)
 {
     char reason[160], peer[ADDRESS_TEXT_SIZE];
 
@@ -694,59 +440,6 @@ static void give_up_startup(struct tcp_connection *c)
     bury(c);
 }
 
-static void finish_connect(struct tcp_connection *c)
-{
-    int error_number = 0;
-    socklen_t length = sizeof error_number;
-
-    getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &error_number, &length);
-    if (error_number != 0)
-        tcp_connection_disconnect(c, err_text(err_from_errno(error_number)));
-    else
-        automat_feed(&c->automat, EV_CONNECTION_MADE, NULL);
-}
-
-void tcp_connection_turn(struct tcp_connection *c)
-{
-    MAGIC_CHECK(c, connection_magic);
-    if (tcp_connection_state(c) == ST_CLOSED)
-        return;
-    if (tcp_connection_state(c) == ST_AT_STARTUP) {
-        if (!c->is_ending && c->can_write)
-            finish_connect(c);
-        if (c->is_ending && tcp_connection_state(c) == ST_AT_STARTUP) {
-            if (c->watch.fd >= 0 || c->is_connecting) {
-                c->is_connecting = false;
-                give_up_startup(c);
-            }
-            return;
-        }
-    }
-    read_some(c);
-    if (tcp_connection_state(c) == ST_CONNECTED)
-        tcp_files_turn(c);
-    if (tcp_connection_state(c) != ST_CLOSED)
-        write_some(c);
-    if (may_read(c))
-        wakes(c);
-    if (tcp_connection_state(c) == ST_CONNECTED && tcp_files_is_busy(c))
-        check_soon(c);
-}
-
-static void socket_ready(struct watch *w, uint32_t events)
-{
-    struct tcp_connection *c = w->ctx;
-
-    MAGIC_CHECK(c, connection_magic);
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        c->can_read = true;
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        c->has_peer_ended = true;
-    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-        c->can_write = true;
-    wakes(c);
-}
-
 /* Birth and death. */
 
 static int32_t first_file_id(bool is_outgoing)
@@ -755,7 +448,7 @@ static int32_t first_file_id(bool is_outgoing)
 
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
         random = (uint32_t)clock_mono_us();
-    return (int32_t)(FILE_ID_FIRST + (random % FILE_ID_SPREAD / 2) * 2 + (is_outgoing ? 0 : 1));
+    return (int32_t)(TCP_FILE_ID_FIRST + (random % FILE_ID_SPREAD / 2) * 2 + (is_outgoing ? 0 : 1));
 }
 
 static struct tcp_connection *blank(struct tcp_home *home, const struct tcp_connection_news *news,
@@ -765,13 +458,13 @@ static struct tcp_connection *blank(struct tcp_home *home, const struct tcp_conn
 
     if (c == NULL)
         return NULL;
-    c->magic = connection_magic;
+    c->magic = TCP_CONNECTION_MAGIC;
     c->home = home;
     c->news = news;
     c->worker = worker;
     c->id = id;
     c->peer = *peer;
-    c->watch = (struct watch){.fd = -1, .ready = socket_ready, .ctx = c};
+    c->watch = (struct watch){.fd = -1, .ready = tcp_socket_ready, .ctx = c};
     c->timer = (struct timer){.fire = time_is_up, .ctx = c};
     c->opened_us = clock_real_us();
     c->activity_ms = loop_now_ms(home->loop);
@@ -785,31 +478,12 @@ static struct tcp_connection *blank(struct tcp_home *home, const struct tcp_conn
     return c;
 }
 
-/* Options that fail change nothing that is promised: a debug line is enough. */
-static void set_options(int fd, const struct settings *s)
-{
-    int on = 1;
-    unsigned user_timeout_ms = s->sessions.tcp_user_timeout_s * 1000u;
-
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) < 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms) < 0)
-        log_debug("setsockopt: %s", strerror(errno));
-}
-
-static enum err watch_socket(struct tcp_connection *c, int fd)
-{
-    c->watch.fd = fd;
-    set_options(fd, &c->home->settings);
-    return loop_add(c->home->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
-}
-
 enum err tcp_connection_accept(struct tcp_connection **out, struct tcp_home *home,
                                const struct tcp_connection_news *news, void *worker, uint64_t id,
                                int fd, const struct address *peer)
 {
     struct tcp_connection *c = blank(home, news, worker, id, peer);
-    enum err e = c == NULL ? ERR_NO_MEMORY : watch_socket(c, fd);
+    enum err e = c == NULL ? ERR_NO_MEMORY : tcp_socket_watch(c, fd);
 
     if (e != ERR_OK) {
         close(fd);
@@ -821,28 +495,6 @@ enum err tcp_connection_accept(struct tcp_connection **out, struct tcp_home *hom
     *out = c;
     automat_feed(&c->automat, EV_CONNECTION_MADE, NULL);
     return ERR_OK;
-}
-
-static enum err start_connect(struct tcp_connection *c)
-{
-    struct sockaddr_storage to;
-    socklen_t length = address_to_sockaddr(&c->peer, &to);
-    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    enum err e;
-
-    if (fd < 0)
-        return err_from_errno(errno);
-    if (connect(fd, (const struct sockaddr *)&to, length) < 0 && errno != EINPROGRESS) {
-        e = err_from_errno(errno);
-        close(fd);
-        return e;
-    }
-    e = watch_socket(c, fd);
-    if (e != ERR_OK) {
-        close(fd);
-        c->watch.fd = -1;
-    }
-    return e;
 }
 
 enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home,
@@ -858,7 +510,7 @@ enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home,
     c->next_file_id = first_file_id(true);
     *out = c;
     set_timer(c, home->settings.sessions.connect_timeout_s * 1000ull);
-    e = start_connect(c);
+    e = tcp_socket_connect(c);
     if (e != ERR_OK)
         tcp_connection_disconnect(c, err_text(e));
     return ERR_OK;
@@ -870,7 +522,7 @@ void tcp_connection_free(struct tcp_connection **connection)
 
     if (c == NULL)
         return;
-    MAGIC_CHECK(c, connection_magic);
+    MAGIC_CHECK(c, TCP_CONNECTION_MAGIC);
     CONTRACT(c->watch.fd < 0 && c->incoming.count == 0 && c->outgoing.count == 0 &&
              c->waiting_count == 0);
     frame_decoder_fini(&c->decoder);
@@ -906,7 +558,7 @@ void tcp_connection_describe(const struct tcp_connection *c, struct session_info
     *out = (struct session_info){.id = c->id,
                                  .state = automat_state_name(&c->automat),
                                  .host = c->peer,
-                                 .is_verified = is_routed(c),
+                                 .is_verified = tcp_connection_is_routed(c),
                                  .is_outgoing = c->is_outgoing,
                                  .worker = c->home->worker,
                                  .files_in = c->incoming.count,

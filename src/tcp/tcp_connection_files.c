@@ -14,9 +14,6 @@ enum {
     GIVEN_UP_PER_S = 1000, /* a file that comes to nothing costs the peer 25 bytes and us a name, an
                               unlink and a log line */
     STARTS_PER_TURN = 64,  /* files opened for sending before other sessions have their turn */
-    /* Our file ids are above the reference's eight digits; the side that dialled takes even ones.
-     * So an abort that could mean a file of either side means one only. */
-    FILE_ID_FIRST = 100000000,
 };
 
 static struct tcp_peer peer_of(const struct tcp_connection *c)
@@ -24,21 +21,12 @@ static struct tcp_peer peer_of(const struct tcp_connection *c)
     return (struct tcp_peer){c->id, c->peer, c->idurl == NULL ? "" : c->idurl};
 }
 
-/* The control queue takes what a session may have open, and no more is read while it is long: only
- * memory can be missing. */
-static void must_add(struct tcp_connection *c, enum err e)
-{
-    if (e != ERR_OK)
-        tcp_connection_disconnect(c, err_text(e));
-    tcp_connection_wake(c);
-}
-
 static void add_abort(struct tcp_connection *c, int32_t file_id, const char *reason)
 {
     char text[TRANSFER_ERROR_SIZE + 1];
 
     snprintf(text, sizeof text, " %.*s", TRANSFER_ERROR_SIZE - 1, reason);
-    must_add(c, frame_add_abort(&c->writer.control, file_id, text));
+    tcp_connection_must(c, frame_add_abort(&c->writer.control, file_id, text));
 }
 
 /* Ids that we gave up. */
@@ -102,7 +90,7 @@ static void on_committed(void *session, int32_t file_id)
 {
     struct tcp_connection *c = session;
 
-    must_add(c, frame_add_ok(&c->writer.control, file_id));
+    tcp_connection_must(c, frame_add_ok(&c->writer.control, file_id));
 }
 
 static void on_refused(void *session, int32_t file_id, const char *reason)
@@ -271,7 +259,7 @@ static void receive_ok(struct tcp_connection *c, int32_t file_id)
 
     if (out == NULL)
         return;
-    if (out->phase == OUTGOING_OK_AWAITED)
+    if (out->phase == OUTGOING_OK_AWAITED && c->writer.sent_bytes >= out->whole_at)
         tcp_outgoing_finish(out);
     else
         fail_outgoing(c, out, "ok before the end");
@@ -353,7 +341,7 @@ static int32_t take_file_id(struct tcp_connection *c)
     do {
         file_id = c->next_file_id;
         if (file_id > INT32_MAX - 2)
-            c->next_file_id = FILE_ID_FIRST + (file_id & 1);
+            c->next_file_id = TCP_FILE_ID_FIRST + (file_id & 1);
         else
             c->next_file_id = file_id + 2;
     } while (is_file_id_used(c, file_id));
@@ -477,7 +465,7 @@ static void check_outgoing(struct tcp_connection *c, uint64_t now_ms)
     struct tcp_outgoing *out, *next;
     bool is_sending = tcp_writer_has_bytes(&c->writer);
 
-    for (out = TAILQ_FIRST(&c->outgoing.head); out != NULL; out = next) {
+    for (out = TAILQ_FIRST(&c->outgoing.head); out != NULL && !c->is_ending; out = next) {
         next = TAILQ_NEXT(out, link);
         is_sending = is_sending || out->phase == OUTGOING_SENDING;
         if (out->phase == OUTGOING_OK_AWAITED && now_ms - out->whole_ms >= limit_ms)
@@ -493,7 +481,7 @@ void tcp_files_check(struct tcp_connection *c)
     uint64_t now_ms = loop_now_ms(c->home->loop);
     struct tcp_incoming *in, *next;
 
-    for (in = TAILQ_FIRST(&c->incoming.head); in != NULL; in = next) {
+    for (in = TAILQ_FIRST(&c->incoming.head); in != NULL && !c->is_ending; in = next) {
         next = TAILQ_NEXT(in, link);
         if (tcp_incoming_is_receiving(in))
             check_incoming(c, in, now_ms);

@@ -1,14 +1,58 @@
-/* What the parts of a session show each other: tcp_connection.c is its life and its socket,
+/* What the parts of a session show each other: tcp_connection.c is its life and its table,
+ * tcp_connection_handshake.c hello and wazap, tcp_connection_socket.c reading and writing,
  * tcp_connection_files.c what it does with files while CONNECTED. */
 #ifndef TCP_TCP_CONNECTION_PRIV_H
 #define TCP_TCP_CONNECTION_PRIV_H
 
+#include "base/log.h"
 #include "tcp/tcp_connection.h"
+
+#define TCP_CONNECTION_MAGIC 0x636f6e6eu /* "conn" */
+
+/* Our file ids are above the reference's eight digits; the side that dialled takes even ones. So an
+ * abort that could mean a file of either side means one only. */
+enum { TCP_FILE_ID_FIRST = 100000000 };
 
 /* tcp_connection.c */
 
 /* The session has something to do when the mail of this turn is through. */
 void tcp_connection_wake(struct tcp_connection *c);
+
+/* The socket is of no more use: feeds connection-lost. The first reason given stays. */
+void tcp_connection_lose(struct tcp_connection *c, const char *reason);
+
+/* After something was queued for the peer: wakes the session, or ends it if there was no memory. */
+void tcp_connection_must(struct tcp_connection *c, enum err e);
+
+/* With files under way the limits are looked at every second, though the timer may stand on a
+ * keep-alive that is far off. */
+void tcp_connection_check_soon(struct tcp_connection *c);
+
+/* A session that never came to life. */
+void tcp_connection_give_up(struct tcp_connection *c);
+
+/* True if sends to an announced address come here. */
+bool tcp_connection_is_routed(const struct tcp_connection *c);
+
+void tcp_connection_log(enum log_level level, const struct tcp_connection *c, const char *what);
+
+/* tcp_connection_handshake.c: actions of the table, in its words */
+
+void do_send_hello(void *self, const void *arg);
+void do_send_wazap(void *self, const void *arg);
+void do_read_hello(void *self, const void *arg);
+void do_read_wazap(void *self, const void *arg);
+
+/* tcp_connection_socket.c */
+
+/* The watch_fn of every session. */
+void tcp_socket_ready(struct watch *w, uint32_t events);
+
+/* From here on `fd` is the session's; on failure still the caller's. */
+enum err tcp_socket_watch(struct tcp_connection *c, int fd);
+
+/* connect(2) without waiting. */
+enum err tcp_socket_connect(struct tcp_connection *c);
 
 /* tcp_connection_files.c */
 

@@ -7,9 +7,6 @@
 #include <string.h>
 #include <sys/queue.h>
 
-/* Without memory uthash ends the process, unless told not to: then the element is left out, which
- * its NULL table pointer shows. */
-#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 enum place_state { PLACE_RESERVED, PLACE_OPENING, PLACE_CONNECTED, PLACE_HIDDEN };

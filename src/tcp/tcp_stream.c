@@ -286,14 +286,16 @@ static void incoming_register(struct tcp_incoming *in)
 
 static void incoming_start(struct tcp_incoming *in)
 {
-    enum err e = in->transfer.transfer_id == 0 ? ERR_FULL : inbox_begin(in->home->inbox, &in->file);
+    bool has_id = in->transfer.transfer_id != 0;
+    enum err e = has_id ? inbox_begin(in->home->inbox, &in->file) : ERR_FULL;
     char reason[TRANSFER_ERROR_SIZE];
 
     if (e == ERR_OK) {
         inbox_final_path(in->home->inbox, in->file.name, in->path);
     } else {
         in->file.fd = -1;
-        snprintf(reason, sizeof reason, "cannot begin a file in the inbox: %s", err_text(e));
+        snprintf(reason, sizeof reason, "cannot begin a file in the inbox: %s",
+                 has_id ? err_text(e) : "the journal has no transfer id to give");
         log_session(LOG_LEVEL_ERROR, in->transfer.session, in->transfer.host, "%s", reason);
         incoming_break(in, reason, in->news->refused);
     }

@@ -149,7 +149,8 @@ static void to_the_back(struct tcp_outgoing_list *files, struct tcp_outgoing *ou
 }
 
 /* Appends a whole last frame to the scratch buffer. The file is not needed after it. */
-static enum err put_last_frame(struct tcp_home *home, size_t *used, struct tcp_outgoing *out)
+static enum err put_last_frame(const struct tcp_writer *w, struct tcp_home *home, size_t *used,
+                               struct tcp_outgoing *out)
 {
     uint32_t length = (uint32_t)(out->file.size_bytes - out->offset);
     uint8_t *at = home->scratch + *used;
@@ -163,6 +164,7 @@ static enum err put_last_frame(struct tcp_home *home, size_t *used, struct tcp_o
     out->offset += length;
     out->phase = OUTGOING_OK_AWAITED;
     out->whole_ms = loop_now_ms(home->loop);
+    out->whole_at = w->sent_bytes + *used; /* nothing else is begun before it */
     outbox_close(&out->file);
     tcp_outgoing_sent(out, length);
     return ERR_OK;
@@ -183,7 +185,7 @@ static enum err send_last_frames(struct tcp_writer *w, int socket, struct tcp_ho
            is_last_frame(out, chunk) &&
            used + FRAME_DATA_HEADER_SIZE + (out->file.size_bytes - out->offset) <=
                home->scratch_size) {
-        e = put_last_frame(home, &used, out);
+        e = put_last_frame(w, home, &used, out);
         if (e == ERR_OK)
             to_the_back(files, out);
         else

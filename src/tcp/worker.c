@@ -24,7 +24,8 @@ static void closed(void *self, struct tcp_connection *c)
     struct worker *w = self;
 
     TAILQ_REMOVE(&w->sessions, c, link);
-    HASH_DEL(w->by_id, c);
+    if (c->hh.tbl != NULL)
+        HASH_DEL(w->by_id, c);
     w->session_count--;
     STAILQ_INSERT_TAIL(&w->graves, c, grave_link);
     loop_hurry(w->home.loop);
@@ -197,6 +198,8 @@ static void add_session(struct worker *w, struct tcp_connection *c)
     TAILQ_INSERT_TAIL(&w->sessions, c, link);
     HASH_ADD(hh, w->by_id, id, sizeof c->id, c);
     w->session_count++;
+    if (c->hh.tbl == NULL) /* no memory: nobody could find it */
+        tcp_connection_drop(c, err_text(ERR_NO_MEMORY));
 }
 
 static void take_accepted(struct message *m, void *owner)

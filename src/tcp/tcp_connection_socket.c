@@ -1,0 +1,220 @@
+/* The socket of a session: connecting, reading and writing, a bounded share a turn. */
+#include "tcp/tcp_connection.h"
+
+#include "tcp_connection_priv.h"
+
+#include "base/contract.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    READS_PER_TURN = 4,      /* of the whole scratch buffer, before others have their turn */
+    PIECES_PER_TURN = 1024,  /* taken apart in a turn: a frame costs its time however small it is */
+    SMALL_FRAME_BYTES = 256, /* a peer whose frames are smaller on average is read in small bites */
+    SMALL_READ_BYTES = 16384,
+    FRAMES_PER_TURN = 16,        /* data frames written in a turn */
+    CONTROL_WAITING_MAX = 65536, /* a peer that does not read our answers is not read either */
+};
+
+/* Returns how many pieces it was. */
+static unsigned consume(struct tcp_connection *c, const uint8_t *bytes, size_t length)
+{
+    unsigned pieces = 0;
+    size_t at = 0;
+
+    while (!c->is_ending) {
+        struct frame_piece piece;
+        size_t taken;
+        enum err e = frame_decode(&c->decoder, bytes + at, length - at, &taken, &piece);
+
+        at += taken;
+        if (e != ERR_OK)
+            tcp_connection_disconnect(c, err_text(e));
+        else if (piece.kind == FRAME_PIECE_NONE)
+            break;
+        else
+            automat_feed(&c->automat, EV_DATA_RECEIVED, &piece);
+        pieces++;
+    }
+    return pieces;
+}
+
+static unsigned received(struct tcp_connection *c, size_t length)
+{
+    unsigned pieces;
+
+    c->received_bytes += length;
+    c->activity_ms = loop_now_ms(c->home->loop);
+    metrics_add(METRIC_BYTES_RECEIVED, length);
+    if (tcp_connection_state(c) == ST_DISCONNECT)
+        return 0;
+    pieces = consume(c, c->home->scratch, length);
+    c->has_small_frames = length / SMALL_FRAME_BYTES < pieces;
+    return pieces;
+}
+
+static bool may_read(const struct tcp_connection *c)
+{
+    return c->can_read && tcp_connection_state(c) != ST_CLOSED &&
+           (tcp_connection_state(c) == ST_DISCONNECT ||
+            buf_length(&c->writer.control) < CONTROL_WAITING_MAX);
+}
+
+/* One call of recv(2). A read that does not fill the room has emptied the socket: the next bytes
+ * ring again (epoll(7), edge-triggered), only an end that was announced with them must be read up
+ * to. Returns how many pieces came. */
+static unsigned read_once(struct tcp_connection *c)
+{
+    size_t room = c->home->scratch_size;
+    ssize_t n;
+
+    if (c->has_small_frames && room > SMALL_READ_BYTES)
+        room = SMALL_READ_BYTES;
+    n = recv(c->watch.fd, c->home->scratch, room, MSG_DONTWAIT);
+    if (n > 0) {
+        if ((size_t)n < room && !c->has_peer_ended)
+            c->can_read = false;
+        return received(c, (size_t)n);
+    }
+    if (n == 0) {
+        c->can_read = false;
+        tcp_connection_lose(c, "closed by the peer");
+    } else if (errno == EAGAIN) {
+        c->can_read = false;
+    } else if (errno != EINTR) {
+        c->can_read = false;
+        tcp_connection_lose(c, err_text(err_from_errno(errno)));
+    }
+    return 0;
+}
+
+static void read_some(struct tcp_connection *c)
+{
+    unsigned pieces = 0;
+
+    for (unsigned i = 0; i < READS_PER_TURN && pieces < PIECES_PER_TURN && may_read(c); i++)
+        pieces += read_once(c);
+}
+
+static void write_some(struct tcp_connection *c)
+{
+    bool is_closing = tcp_connection_state(c) != ST_CONNECTED;
+    enum err e;
+
+    if (!c->can_write || c->is_shut)
+        return;
+    e = tcp_writer_run(&c->writer, c->watch.fd, c->home, &c->outgoing, FRAMES_PER_TURN, is_closing,
+                       tcp_files_broken, c);
+    if (e == ERR_AGAIN) {
+        c->can_write = false;
+    } else if (e == ERR_FULL) {
+        tcp_connection_wake(c);
+    } else if (e != ERR_OK) {
+        tcp_connection_lose(c, err_text(e));
+    } else if (tcp_connection_state(c) == ST_DISCONNECT) {
+        c->is_shut = true;
+        shutdown(c->watch.fd, SHUT_WR);
+    }
+}
+
+static void finish_connect(struct tcp_connection *c)
+{
+    int error_number = 0;
+    socklen_t length = sizeof error_number;
+
+    getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &error_number, &length);
+    if (error_number != 0)
+        tcp_connection_disconnect(c, err_text(err_from_errno(error_number)));
+    else
+        automat_feed(&c->automat, EV_CONNECTION_MADE, NULL);
+}
+
+void tcp_connection_turn(struct tcp_connection *c)
+{
+    MAGIC_CHECK(c, TCP_CONNECTION_MAGIC);
+    if (tcp_connection_state(c) == ST_CLOSED)
+        return;
+    if (tcp_connection_state(c) == ST_AT_STARTUP) {
+        if (!c->is_ending && c->can_write)
+            finish_connect(c);
+        if (c->is_ending && tcp_connection_state(c) == ST_AT_STARTUP) {
+            if (c->watch.fd >= 0 || c->is_connecting) {
+                c->is_connecting = false;
+                tcp_connection_give_up(c);
+            }
+            return;
+        }
+    }
+    read_some(c);
+    if (tcp_connection_state(c) == ST_CONNECTED)
+        tcp_files_turn(c);
+    if (tcp_connection_state(c) != ST_CLOSED)
+        write_some(c);
+    if (may_read(c))
+        tcp_connection_wake(c);
+    if (tcp_connection_state(c) == ST_CONNECTED && tcp_files_is_busy(c))
+        tcp_connection_check_soon(c);
+}
+
+void tcp_socket_ready(struct watch *w, uint32_t events)
+{
+    struct tcp_connection *c = w->ctx;
+
+    MAGIC_CHECK(c, TCP_CONNECTION_MAGIC);
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        c->can_read = true;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        c->has_peer_ended = true;
+    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+        c->can_write = true;
+    tcp_connection_wake(c);
+}
+
+/* Options that fail change nothing that is promised: a debug line is enough. */
+static void set_options(int fd, const struct settings *s)
+{
+    int on = 1;
+    unsigned user_timeout_ms = s->sessions.tcp_user_timeout_s * 1000u;
+
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms) < 0)
+        log_debug("setsockopt: %s", strerror(errno));
+}
+
+enum err tcp_socket_watch(struct tcp_connection *c, int fd)
+{
+    c->watch.fd = fd;
+    set_options(fd, &c->home->settings);
+    return loop_add(c->home->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+}
+
+enum err tcp_socket_connect(struct tcp_connection *c)
+{
+    struct sockaddr_storage to;
+    socklen_t length = address_to_sockaddr(&c->peer, &to);
+    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    enum err e;
+
+    if (fd < 0)
+        return err_from_errno(errno);
+    if (connect(fd, (const struct sockaddr *)&to, length) < 0 && errno != EINPROGRESS) {
+        e = err_from_errno(errno);
+        close(fd);
+        return e;
+    }
+    e = tcp_socket_watch(c, fd);
+    if (e != ERR_OK) {
+        close(fd);
+        c->watch.fd = -1;
+    }
+    return e;
+}

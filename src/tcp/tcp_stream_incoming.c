@@ -1,0 +1,308 @@
+/* A file coming in, from its first frame to its report. */
+#include "tcp/tcp_stream.h"
+
+#include "tcp_stream_priv.h"
+
+#include "base/clock.h"
+#include "base/contract.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint32_t incoming_magic = 0x696e636f; /* "inco" */
+
+static void incoming_free(struct tcp_incoming *in)
+{
+    in->home->streams--;
+    in->magic = 0;
+    free(in->idurl);
+    free(in);
+}
+
+static void incoming_leave(struct tcp_incoming *in)
+{
+    if (in->list == NULL)
+        return;
+    TAILQ_REMOVE(&in->list->head, in, link);
+    in->list->count--;
+    in->list = NULL;
+}
+
+static void log_incoming_end(const struct tcp_incoming *in)
+{
+    const struct gateway_transfer *t = &in->transfer;
+
+    if (in->is_failed)
+        log_session(LOG_LEVEL_INFO, t->session, t->host,
+                    "file failed: receiving transfer=%" PRIu32 " bytes=%" PRIu64 "/%" PRIu32
+                    " reason=\"%s\"",
+                    t->transfer_id, in->file.written_bytes, in->size_bytes, t->error);
+    else
+        log_session(LOG_LEVEL_INFO, t->session, t->host,
+                    "file finished: received transfer=%" PRIu32 " bytes=%" PRIu32 " path=%s",
+                    t->transfer_id, in->size_bytes, in->path);
+}
+
+static void incoming_marked(struct message *m, void *owner)
+{
+    struct tcp_incoming *in = AROUND(m, struct tcp_incoming, commit);
+
+    (void)owner;
+    MAGIC_CHECK(in, incoming_magic);
+    incoming_free(in);
+}
+
+static void incoming_reported(struct tcp_incoming *in)
+{
+    if (in->is_failed) {
+        incoming_free(in);
+        return;
+    }
+    in->phase = INCOMING_MARKING;
+    in->commit.kind = COMMIT_REPORTED;
+    in->commit.request.on_answer = incoming_marked;
+    committer_submit(in->home->committer, &in->commit);
+}
+
+static void incoming_report_answered(struct message *m, void *owner)
+{
+    struct tcp_incoming *in = AROUND(m, struct tcp_incoming, transfer);
+
+    (void)owner;
+    MAGIC_CHECK(in, incoming_magic);
+    incoming_reported(in);
+}
+
+static void incoming_report(struct tcp_incoming *in)
+{
+    void *self;
+    const struct gateway_ops *gateway = gateway_current(in->home->gateway, &self);
+    struct gateway_transfer *t = &in->transfer;
+
+    in->phase = INCOMING_REPORTING;
+    t->status = in->is_failed ? TRANSFER_FAILED : TRANSFER_FINISHED;
+    t->done_bytes = in->file.written_bytes;
+    metrics_add(in->is_failed ? METRIC_FILES_RECEIVE_FAILED : METRIC_FILES_RECEIVED, 1);
+    log_incoming_end(in);
+    tcp_stream_tell(in->home, EVENT_RECEIVING_ENDED, t);
+    if (!t->is_registered) {
+        incoming_reported(in);
+        return;
+    }
+    t->request.on_answer = incoming_report_answered;
+    if (gateway->unregister_file_receiving(self, t) != ERR_PENDING)
+        incoming_reported(in);
+}
+
+static void incoming_discarded(struct message *m, void *owner)
+{
+    struct tcp_incoming *in = AROUND(m, struct tcp_incoming, commit);
+
+    (void)owner;
+    MAGIC_CHECK(in, incoming_magic);
+    incoming_report(in);
+}
+
+/* Out by failure: the partial file first, then the report. */
+static void incoming_discard(struct tcp_incoming *in)
+{
+    in->phase = INCOMING_DISCARDING;
+    in->commit.kind = COMMIT_DISCARD;
+    in->commit.file = in->file;
+    in->commit.request.on_answer = incoming_discarded;
+    if (in->file.fd < 0) {
+        incoming_report(in);
+        return;
+    }
+    in->file.fd = -1;
+    committer_submit(in->home->committer, &in->commit);
+}
+
+typedef void refusal_fn(void *session, int32_t file_id, const char *reason);
+
+/* Given up by our side. */
+static void incoming_break(struct tcp_incoming *in, const char *reason, refusal_fn *tell)
+{
+    bool was_attached = in->list != NULL;
+
+    in->is_failed = true;
+    tcp_stream_set_failed(&in->transfer, reason);
+    incoming_leave(in);
+    if (was_attached)
+        tell(in->session, in->file_id, reason);
+}
+
+static void incoming_committed(struct message *m, void *owner)
+{
+    struct tcp_incoming *in = AROUND(m, struct tcp_incoming, commit);
+    enum err e = in->commit.request.result;
+
+    (void)owner;
+    MAGIC_CHECK(in, incoming_magic);
+    if (e != ERR_OK) {
+        char reason[TRANSFER_ERROR_SIZE];
+
+        snprintf(reason, sizeof reason, "cannot store the file: %s", err_text(e));
+        incoming_break(in, reason, in->news->refused);
+    } else if (in->list != NULL) {
+        incoming_leave(in);
+        in->news->committed(in->session, in->file_id);
+    }
+    incoming_report(in);
+}
+
+static void incoming_commit(struct tcp_incoming *in)
+{
+    in->phase = INCOMING_COMMITTING;
+    in->commit.kind = COMMIT_FILE;
+    in->commit.request.on_answer = incoming_committed;
+    in->commit.file = in->file;
+    in->commit.record = (struct inbox_record){.transfer_id = in->transfer.transfer_id,
+                                              .peer = in->commit.record.peer,
+                                              .size_bytes = in->size_bytes,
+                                              .started_us = in->started_us,
+                                              .committed_us = clock_real_us(),
+                                              .idurl = in->idurl};
+    memcpy(in->commit.record.name, in->file.name, sizeof in->commit.record.name);
+    in->file.fd = -1;
+    committer_submit(in->home->committer, &in->commit);
+}
+
+static void incoming_register_done(struct tcp_incoming *in, enum err e)
+{
+    in->phase = INCOMING_OPEN;
+    if (e == ERR_OK)
+        tcp_stream_tell(in->home, EVENT_RECEIVING_STARTED, &in->transfer);
+    if (e != ERR_OK) {
+        in->transfer.is_registered = false;
+        if (!in->is_failed)
+            incoming_break(in, err_text(e), in->news->gateway_lost);
+    }
+    if (in->is_failed)
+        incoming_discard(in);
+    else if (in->is_whole)
+        incoming_commit(in);
+}
+
+static void incoming_registered(struct message *m, void *owner)
+{
+    struct tcp_incoming *in = AROUND(m, struct tcp_incoming, transfer);
+
+    (void)owner;
+    MAGIC_CHECK(in, incoming_magic);
+    incoming_register_done(in, in->transfer.request.result);
+}
+
+static void incoming_register(struct tcp_incoming *in)
+{
+    void *self;
+    const struct gateway_ops *gateway = gateway_current(in->home->gateway, &self);
+    enum err e;
+
+    in->transfer.request.on_answer = incoming_registered;
+    e = in->transfer.transfer_id == 0 ? ERR_FULL
+                                      : gateway->register_file_receiving(self, &in->transfer);
+    if (e != ERR_PENDING)
+        incoming_register_done(in, e);
+}
+
+static void incoming_start(struct tcp_incoming *in)
+{
+    bool has_id = in->transfer.transfer_id != 0;
+    enum err e = has_id ? inbox_begin(in->home->inbox, &in->file) : ERR_FULL;
+    char reason[TRANSFER_ERROR_SIZE];
+
+    if (e == ERR_OK) {
+        inbox_final_path(in->home->inbox, in->file.name, in->path);
+    } else {
+        in->file.fd = -1;
+        snprintf(reason, sizeof reason, "cannot begin a file in the inbox: %s",
+                 has_id ? err_text(e) : "the journal has no transfer id to give");
+        log_session(LOG_LEVEL_ERROR, in->transfer.session, in->transfer.host, "%s", reason);
+        incoming_break(in, reason, in->news->refused);
+    }
+    incoming_register(in);
+}
+
+enum err tcp_incoming_new(struct tcp_home *home, const struct tcp_peer *peer,
+                          const struct tcp_stream_news *news, void *session,
+                          struct tcp_incoming_list *list, int32_t file_id, uint32_t size_bytes)
+{
+    struct tcp_incoming *in = calloc(1, sizeof *in);
+
+    if (in == NULL)
+        return ERR_NO_MEMORY;
+    in->idurl = text_dup(peer->idurl, strlen(peer->idurl));
+    if (in->idurl == NULL) {
+        free(in);
+        return ERR_NO_MEMORY;
+    }
+    in->magic = incoming_magic;
+    in->home = home;
+    in->news = news;
+    in->session = session;
+    in->list = list;
+    in->file_id = file_id;
+    in->size_bytes = size_bytes;
+    in->started_us = clock_real_us();
+    in->progress_ms = in->window_start_ms = loop_now_ms(home->loop);
+    in->commit.request.answer_to = loop_mailbox(home->loop);
+    in->commit.record.peer = peer->address;
+    home->streams++;
+    tcp_stream_fill(&in->transfer, home, peer, in->idurl, incoming_registered);
+    in->transfer.size_bytes = size_bytes;
+    in->transfer.filename = in->path;
+    TAILQ_INSERT_TAIL(&list->head, in, link);
+    list->count++;
+    incoming_start(in);
+    return ERR_OK;
+}
+
+bool tcp_incoming_is_receiving(const struct tcp_incoming *in)
+{
+    return !in->is_whole && !in->is_failed;
+}
+
+enum err tcp_incoming_write(struct tcp_incoming *in, const void *bytes, size_t length)
+{
+    struct tcp_home *home = in->home;
+    enum err e;
+
+    CONTRACT(tcp_incoming_is_receiving(in));
+    if (length > in->size_bytes - in->file.written_bytes)
+        return ERR_TOO_LARGE;
+    if (length > 0 && (e = inbox_write(&in->file, bytes, length)) != ERR_OK)
+        return e;
+    if (loop_now_ms(home->loop) - in->progress_ms >= TCP_PROGRESS_MS) {
+        in->progress_ms = loop_now_ms(home->loop);
+        in->transfer.done_bytes = in->file.written_bytes;
+        tcp_stream_tell(home, EVENT_RECEIVING_PROGRESS, &in->transfer);
+    }
+    if (in->file.written_bytes == in->size_bytes) {
+        in->is_whole = true;
+        if (in->phase == INCOMING_OPEN)
+            incoming_commit(in);
+    }
+    return ERR_OK;
+}
+
+void tcp_incoming_fail(struct tcp_incoming *in, const char *reason)
+{
+    CONTRACT(tcp_incoming_is_receiving(in));
+    in->is_failed = true;
+    tcp_stream_set_failed(&in->transfer, reason);
+    incoming_leave(in);
+    if (in->phase == INCOMING_OPEN)
+        incoming_discard(in);
+}
+
+void tcp_incoming_detach(struct tcp_incoming *in)
+{
+    CONTRACT(in->is_whole);
+    incoming_leave(in);
+}

@@ -1,0 +1,256 @@
+/* A file going out, from its turn to its result. */
+#include "tcp/tcp_stream.h"
+
+#include "tcp_stream_priv.h"
+
+#include "base/clock.h"
+#include "base/contract.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint32_t outgoing_magic = 0x6f757467; /* "outg" */
+
+static void outgoing_free(struct tcp_outgoing *out)
+{
+    out->home->streams--;
+    out->magic = 0;
+    free(out->idurl);
+    free(out);
+}
+
+static void outgoing_leave(struct tcp_outgoing *out)
+{
+    if (out->list == NULL)
+        return;
+    TAILQ_REMOVE(&out->list->head, out, link);
+    out->list->count--;
+    out->list = NULL;
+}
+
+static void answer_send(struct send_request *send, const struct gateway_transfer *t)
+{
+    send->status = t->status;
+    send->transfer_id = t->transfer_id;
+    send->size_bytes = t->size_bytes;
+    send->sent_bytes = t->done_bytes;
+    snprintf(send->error, sizeof send->error, "%s", t->error);
+    request_answer(&send->request, t->status == TRANSFER_FINISHED ? ERR_OK : ERR_CANCELLED);
+}
+
+static void log_outgoing_end(const struct gateway_transfer *t)
+{
+    char name[SETTINGS_TEXT_SIZE];
+
+    text_escape(name, sizeof name, t->filename, strlen(t->filename), false);
+    metrics_add(t->status == TRANSFER_FINISHED ? METRIC_FILES_SENT : METRIC_FILES_SEND_FAILED, 1);
+    if (t->status == TRANSFER_FINISHED)
+        log_session(LOG_LEVEL_INFO, t->session, t->host,
+                    "file finished: sent transfer=%" PRIu32 " bytes=%" PRIu64 " path=%s",
+                    t->transfer_id, t->done_bytes, name);
+    else
+        log_session(LOG_LEVEL_INFO, t->session, t->host,
+                    "file failed: sending transfer=%" PRIu32 " bytes=%" PRIu64 "/%" PRIu64
+                    " path=%s reason=\"%s\"",
+                    t->transfer_id, t->done_bytes, t->size_bytes, name, t->error);
+}
+
+static void outgoing_report_answered(struct message *m, void *owner)
+{
+    struct tcp_outgoing *out = AROUND(m, struct tcp_outgoing, transfer);
+
+    (void)owner;
+    MAGIC_CHECK(out, outgoing_magic);
+    outgoing_free(out);
+}
+
+/* Decided: gateway and asker are told. Without a registration the gateway hears of a failure by
+ * cancelled_file_sending. The strings of the transfer are the request's, which goes back to its
+ * asker: a gateway that answers later gets copies. */
+static void outgoing_report(struct tcp_outgoing *out)
+{
+    void *self;
+    const struct gateway_ops *gateway = gateway_current(out->home->gateway, &self);
+    struct gateway_transfer *t = &out->transfer;
+    enum err e = ERR_OK;
+
+    out->phase = OUTGOING_REPORTING;
+    outbox_close(&out->file);
+    log_outgoing_end(t);
+    tcp_stream_tell(out->home, EVENT_SENDING_ENDED, t);
+    t->request.on_answer = outgoing_report_answered;
+    if (t->is_registered)
+        e = gateway->unregister_file_sending(self, t);
+    else if (t->status == TRANSFER_FAILED)
+        gateway->cancelled_file_sending(self, t);
+    answer_send(out->send, t);
+    out->send = NULL;
+    if (e != ERR_PENDING)
+        outgoing_free(out);
+}
+
+static void outgoing_break(struct tcp_outgoing *out, const char *reason)
+{
+    out->is_failed = true;
+    tcp_stream_set_failed(&out->transfer, reason);
+    outgoing_leave(out);
+}
+
+static void outgoing_register_done(struct tcp_outgoing *out, enum err e)
+{
+    bool was_attached = out->list != NULL;
+
+    out->phase = OUTGOING_SENDING;
+    if (e == ERR_OK)
+        tcp_stream_tell(out->home, EVENT_SENDING_STARTED, &out->transfer);
+    if (e != ERR_OK) {
+        out->transfer.is_registered = false;
+        if (!out->is_failed)
+            outgoing_break(out, err_text(e));
+    }
+    if (out->is_failed) {
+        void *session = out->session;
+        const struct tcp_stream_news *news = out->news;
+
+        outgoing_report(out);
+        if (was_attached)
+            news->unsendable(session);
+    } else {
+        out->news->sendable(out->session);
+    }
+}
+
+static void outgoing_registered(struct message *m, void *owner)
+{
+    struct tcp_outgoing *out = AROUND(m, struct tcp_outgoing, transfer);
+
+    (void)owner;
+    MAGIC_CHECK(out, outgoing_magic);
+    outgoing_register_done(out, out->transfer.request.result);
+}
+
+/* A file of send_file_single is neither registered nor unregistered (docs/protocol.md, 7). */
+static void outgoing_register(struct tcp_outgoing *out)
+{
+    void *self;
+    const struct gateway_ops *gateway = gateway_current(out->home->gateway, &self);
+    enum err e = ERR_OK;
+
+    if (out->transfer.transfer_id == 0)
+        e = ERR_FULL;
+    else if (!out->send->is_single)
+        e = gateway->register_file_sending(self, &out->transfer);
+    if (e != ERR_PENDING)
+        outgoing_register_done(out, e);
+}
+
+static struct tcp_outgoing *outgoing_blank(struct tcp_home *home, const struct tcp_peer *peer,
+                                           struct send_request *send)
+{
+    struct tcp_outgoing *out = calloc(1, sizeof *out);
+    struct gateway_transfer *t;
+    /* Whom the asker means goes before who the peer says it is. */
+    bool is_named = send->remote_idurl != NULL && send->remote_idurl[0] != '\0';
+    const char *idurl = is_named ? send->remote_idurl : peer->idurl;
+
+    if (out == NULL)
+        return NULL;
+    out->idurl = text_dup(idurl, strlen(idurl));
+    if (out->idurl == NULL) {
+        free(out);
+        return NULL;
+    }
+    out->magic = outgoing_magic;
+    out->home = home;
+    out->send = send;
+    out->file.fd = -1;
+    out->started_us = clock_real_us();
+    out->progress_ms = loop_now_ms(home->loop);
+    home->streams++;
+    t = &out->transfer;
+    tcp_stream_fill(t, home, peer, out->idurl, outgoing_registered);
+    t->request_id = send->id;
+    t->filename = send->filename;
+    t->description = send->description;
+    return out;
+}
+
+void tcp_outgoing_new(struct tcp_home *home, const struct tcp_peer *peer,
+                      const struct tcp_stream_news *news, void *session,
+                      struct tcp_outgoing_list *list, int32_t file_id, struct send_request *send)
+{
+    struct tcp_outgoing *out = outgoing_blank(home, peer, send);
+    char reason[TRANSFER_ERROR_SIZE];
+    enum err e;
+
+    if (out == NULL) {
+        tcp_send_fail(home->gateway, home->events, send, "", err_text(ERR_NO_MEMORY));
+        return;
+    }
+    out->news = news;
+    out->session = session;
+    out->file_id = file_id;
+    e = outbox_open(&out->file, send->filename);
+    if (e != ERR_OK) {
+        outbox_explain(e, send->filename, reason, sizeof reason);
+        outgoing_break(out, e == ERR_NOT_FOUND ? "file not exist" : reason);
+        outgoing_report(out);
+        return;
+    }
+    out->transfer.size_bytes = out->file.size_bytes;
+    out->list = list;
+    TAILQ_INSERT_TAIL(&list->head, out, link);
+    list->count++;
+    outgoing_register(out);
+}
+
+void tcp_outgoing_sent(struct tcp_outgoing *out, uint32_t bytes)
+{
+    struct tcp_home *home = out->home;
+
+    out->transfer.done_bytes += bytes;
+    if (loop_now_ms(home->loop) - out->progress_ms >= TCP_PROGRESS_MS) {
+        out->progress_ms = loop_now_ms(home->loop);
+        tcp_stream_tell(home, EVENT_SENDING_PROGRESS, &out->transfer);
+    }
+}
+
+void tcp_outgoing_finish(struct tcp_outgoing *out)
+{
+    CONTRACT(out->phase == OUTGOING_OK_AWAITED);
+    outgoing_leave(out);
+    out->transfer.status = TRANSFER_FINISHED;
+    outgoing_report(out);
+}
+
+void tcp_outgoing_fail(struct tcp_outgoing *out, const char *reason)
+{
+    CONTRACT(!out->is_failed);
+    outgoing_break(out, reason);
+    if (out->phase != OUTGOING_REGISTERING)
+        outgoing_report(out);
+}
+
+void tcp_send_fail(struct gateway *registry, struct event_sink *events, struct send_request *send,
+                   const char *host, const char *reason)
+{
+    void *self;
+    const struct gateway_ops *gateway = gateway_current(registry, &self);
+    struct gateway_transfer t = {.proto = "tcp",
+                                 .idurl = send->remote_idurl == NULL ? "" : send->remote_idurl,
+                                 .filename = send->filename,
+                                 .description = send->description,
+                                 .request_id = send->id};
+
+    snprintf(t.host, sizeof t.host, "%s", host);
+    tcp_stream_set_failed(&t, reason);
+    log_outgoing_end(&t);
+    event_emit(events, gateway_transfer_event(EVENT_SENDING_ENDED, &t));
+    gateway->cancelled_file_sending(self, &t);
+    answer_send(send, &t);
+}

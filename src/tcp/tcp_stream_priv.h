@@ -1,0 +1,24 @@
+/* What incoming and outgoing streams share. */
+#ifndef TCP_TCP_STREAM_PRIV_H
+#define TCP_TCP_STREAM_PRIV_H
+
+#include "tcp/tcp_stream.h"
+
+#include <stddef.h>
+
+enum { TCP_PROGRESS_MS = 1000 }; /* progress is told once a second and file */
+
+/* The struct around a member; the magic number is checked by whoever asks. */
+#define AROUND(member_pointer, type, member) \
+    ((type *)(void *)((char *)(member_pointer)-offsetof(type, member)))
+
+/* What a transfer is from its beginning; takes the next transfer id. */
+void tcp_stream_fill(struct gateway_transfer *t, struct tcp_home *home, const struct tcp_peer *peer,
+                     const char *idurl, message_fn *on_answer);
+
+void tcp_stream_set_failed(struct gateway_transfer *t, const char *reason);
+
+/* The event of `kind` for this transfer as it is now. */
+void tcp_stream_tell(struct tcp_home *home, enum event_kind kind, struct gateway_transfer *t);
+
+#endif

@@ -518,6 +518,7 @@ static bool is_asked_for(const struct cancel_request *r, const struct send_reque
 {
     const struct contact *contact = &send->route.contact;
 
+    CONTRACT(send->filename != NULL);
     if (r->transfer_id != 0)
         return r->transfer_id == transfer_id;
     if (r->send_id != 0)

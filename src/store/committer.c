@@ -202,14 +202,11 @@ static void sync_names(struct committer *c)
     fail_all(c, e);
 }
 
-/* Takes a failed file back: away under either name, and nothing owed for it: its asker is told. A
- * final name that is not of our making stays. */
-static void take_back(struct committer *c, size_t i)
+/* Nothing is owed for a failed file: its asker is told. */
+static void add_failure(struct committer *c, const struct commit_request *r)
 {
-    struct commit_request *r = c->batch[i];
     struct record record = {.kind = RECORD_VOID, .number = r->record.transfer_id};
 
-    unlinkat(c->is_renamed[i] ? c->inbox->dir_fd : c->inbox->partial_fd, r->file.name, 0);
     log_debug("inbox %s: the file %s of transfer %u fails: %s", c->inbox->path, r->file.name,
               (unsigned)r->record.transfer_id, err_text(r->request.result));
     journal_add(c->inbox->journal, &record);
@@ -217,17 +214,33 @@ static void take_back(struct committer *c, size_t i)
     journal_add(c->inbox->journal, &record);
 }
 
-static void answer_files(struct committer *c)
+/* Takes the failed files back, away under either name; a final name that is not of our making
+ * stays. The journal first: a record whose file is under neither name counts as finished at a
+ * restart. */
+static size_t take_back_failed(struct committer *c)
 {
     size_t failed = 0;
 
     for (size_t i = 0; i < c->count; i++)
         if (c->batch[i]->request.result != ERR_OK) {
-            take_back(c, i);
+            add_failure(c, c->batch[i]);
             failed++;
         }
-    if (failed > 0)
-        journal_write(c->inbox->journal); /* if it fails, a restart reports them once more */
+    if (failed == 0)
+        return 0;
+    if (journal_write(c->inbox->journal) == ERR_OK && is_full(c))
+        journal_sync(c->inbox->journal); /* if one fails, a restart reports them once more */
+    for (size_t i = 0; i < c->count; i++)
+        if (c->batch[i]->request.result != ERR_OK)
+            unlinkat(c->is_renamed[i] ? c->inbox->dir_fd : c->inbox->partial_fd,
+                     c->batch[i]->file.name, 0);
+    return failed;
+}
+
+static void answer_files(struct committer *c)
+{
+    size_t failed = take_back_failed(c);
+
     metrics_add(METRIC_COMMITS, c->count - failed);
     if (c->count > 0)
         metrics_add(METRIC_COMMIT_BATCHES, 1);

@@ -188,6 +188,28 @@ static enum err lock(struct inbox *in, const struct problem *problem)
     return err_from_errno(error_number);
 }
 
+/* Every commit needs it, so a file system without it is told at start, not by each file. */
+static enum err try_rename(struct inbox *in, const struct problem *problem)
+{
+    static const char from[] = "try-rename", to[] = "try-renamed";
+    int fd = openat(in->partial_fd, from, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int error_number = fd < 0 ? errno : 0;
+
+    unlinkat(in->partial_fd, to, 0);
+    if (fd >= 0 && renameat2(in->partial_fd, from, in->partial_fd, to, RENAME_NOREPLACE) != 0)
+        error_number = errno;
+    if (fd >= 0)
+        close(fd);
+    unlinkat(in->partial_fd, from, 0);
+    unlinkat(in->partial_fd, to, 0);
+    if (error_number != 0)
+        explain(problem,
+                "a file there cannot be made and renamed without replacing another: %s; make room, "
+                "or set [inbox] path to a file system that can (ext4, xfs, btrfs, tmpfs)",
+                strerror(error_number));
+    return err_from_errno(error_number);
+}
+
 static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struct problem *problem)
 {
     enum err e = journal_open(&in->journal, in->partial_fd, in->durability, limit_bytes);
@@ -235,6 +257,7 @@ enum err inbox_open(struct inbox **out, const char *path, enum durability durabi
     if ((e = make_directories(path, &problem)) != ERR_OK ||
         (e = open_directory(in, &problem)) != ERR_OK ||
         (e = open_partial(in, &problem)) != ERR_OK || (e = lock(in, &problem)) != ERR_OK ||
+        (e = try_rename(in, &problem)) != ERR_OK ||
         (e = open_journal(in, journal_limit_bytes, &problem)) != ERR_OK)
         goto fail;
     *out = in;

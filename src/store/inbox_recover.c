@@ -9,22 +9,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a start finds is decided by two things only, the journal and the final names:
+/* What a start finds is decided by the journal and the names:
  *
- *     record, not reported | final file | then
- *     yes                  | whole      | `finished` is owed
- *     yes                  | none       | `failed` is owed; the record is marked void
- *     yes                  | too short  | the same, and the file goes (durability = none, power
- * cut) any                  | any        | files in .dustwire go
+ *     record, not reported | final name | partial name | then
+ *     yes                  | whole      | any          | `finished` is owed
+ *     yes                  | none       | there        | `failed` is owed; the record is marked
+ * void yes                  | none       | none         | `finished` is owed: it was renamed, and
+ * who was told of it has taken it away already yes                  | too short  | any          |
+ * `failed`, and the file goes (durability = none and a power cut) any                  | any |
+ * there        | files in .dustwire go
  *
  * The order of a commit (record, rename, answer) makes that right: what was acknowledged has both
- * its record and its name. */
+ * its record and its name, and a failed commit is marked in the journal before its file goes. */
 
 static enum err mark_void(struct inbox *in, uint32_t transfer_id)
 {
     struct record record = {.kind = RECORD_VOID, .number = transfer_id};
 
     return journal_add(in->journal, &record);
+}
+
+static bool has_partial(const struct inbox *in, const char *name)
+{
+    return faccessat(in->partial_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static enum err check_owed(void *ctx, const struct inbox_record *record, struct owed *owed)
@@ -42,6 +49,9 @@ static enum err check_owed(void *ctx, const struct inbox_record *record, struct 
                     record->name, (long long)status.st_size,
                     (unsigned long long)record->size_bytes);
         unlinkat(in->dir_fd, record->name, 0);
+    } else if (!owed->is_void && !has_partial(in, record->name)) {
+        in->recovery.owed_finished++;
+        return ERR_OK;
     }
     in->recovery.owed_failed++;
     return owed->is_void ? ERR_OK : mark_void(in, record->transfer_id);

@@ -261,6 +261,22 @@ Test(inbox, killed_after_the_report_owes_nothing, .init = make_scratch, .fini = 
     expect_after_crash(REPORTED, 0, 0, 0, 1);
 }
 
+Test(inbox, a_file_taken_away_before_its_report_was_noted_was_finished, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    char path[INBOX_PATH_SIZE];
+    struct commit_request r;
+
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    r = written_file(9, "hello", 5);
+    commit_all(&r, 1);
+    inbox_final_path(inbox, r.file.name, path);
+    cr_assert_eq(unlink(path), 0);
+    reopen_inbox(DURABILITY_NONE);
+    cr_assert_eq(owed_now().finished, 1);
+    cr_assert_eq(owed_now().failed, 0);
+}
+
 Test(inbox, a_final_file_cut_short_by_a_power_cut_is_removed_and_owed_as_failed,
      .init = make_scratch, .fini = remove_scratch, .timeout = 20)
 {

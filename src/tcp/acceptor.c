@@ -16,6 +16,9 @@ enum {
     /* Without descriptors (EMFILE) accepting again at once would only spin: wait for some to close.
      */
     PAUSE_MS = 100,
+    /* Then mail has its turn: a flood that comes in faster than it is taken must not keep a stop
+       out. */
+    ACCEPTS_PER_TURN = 512,
 };
 
 struct acceptor {
@@ -23,8 +26,8 @@ struct acceptor {
     struct loop *loop;
     unsigned count;
     struct watch sockets[SOCKETS_MAX];
-    struct timer pause;
-    bool has_warned; /* about descriptors; again after a time without trouble */
+    struct timer pause; /* goes on with every socket when it fires */
+    bool has_warned;    /* about descriptors; again after a time without trouble */
 };
 
 static void close_sockets(struct acceptor *a)
@@ -116,9 +119,12 @@ static void socket_ready(struct watch *w, uint32_t events)
     struct acceptor *a = w->ctx;
 
     (void)events;
-    while (accept_one(a, w->fd))
-        if (!a->pause.is_set)
-            a->has_warned = false;
+    for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+        if (!accept_one(a, w->fd))
+            return;
+        a->has_warned = false;
+    }
+    loop_set_timer(a->loop, &a->pause, 0);
 }
 
 static void pause_over(struct timer *timer, void *ctx)

@@ -38,6 +38,11 @@ setting()
 write_second_settings()
 {
     own_folder "$folder"
+    # Below /tmp its name can be guessed: somebody else's folder, or a link, is not written to.
+    if [ -L "$folder" ] || [ ! -O "$folder" ]; then
+        echo "run.sh: $folder belongs to somebody else; set DUSTWIRE_SECOND to another folder" >&2
+        exit 1
+    fi
     chmod 700 "$folder"
     cat >"$ini" <<EOT
 ; A second node on this machine, written by scripts/run.sh --second.
@@ -56,11 +61,13 @@ EOT
 # Waits for the daemon to answer, or to end, and tells what to do next. Runs beside the daemon.
 greet()
 {
-    local tries
-    for ((tries = 0; tries < 100; tries++)); do
-        # 3: it is up, but not connected (a busy port); that is an answer too, and worth reading.
-        "$bin/dustwire" --socket "$socket" status >/dev/null 2>&1 && break
-        [ $? -eq 3 ] && { "$bin/dustwire" --socket "$socket" status || true; return; }
+    local tries=0 said
+    # status fails while nobody answers yet, too: only DISCONNECTED (a busy port) is worth reading.
+    until said=$("$bin/dustwire" --socket "$socket" status 2>&1); do
+        if [[ $said == *"network: DISCONNECTED"* ]] || ((++tries == 100)); then
+            printf '\n%s\n' "$said"
+            return
+        fi
         kill -0 "$1" 2>/dev/null || return
         sleep 0.1
     done

@@ -10,7 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 64 };
+/* A burst of commands waits in it: a client that finds it full takes the daemon for gone. */
+enum { BACKLOG = 1024 };
 
 static enum err make_folder(const char *path, char *problem, size_t room)
 {

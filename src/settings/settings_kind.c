@@ -265,15 +265,16 @@ static enum err read_probe(const struct setting *row, struct settings *s, const 
     struct address address;
     uint16_t port;
 
-    if (text[0] != '\0' &&
-        (address_split(text, host, &port) != ERR_OK ||
-         (!is_host_name(host) && address_from_ip_text(&address, host, port) != ERR_OK)))
-        return refuse(why, "must be host:port (an IPv6 address in brackets) or empty");
+    if (text[0] != '\0' && (address_split(text, host, &port) != ERR_OK ||
+                            address_from_ip_text(&address, host, port) != ERR_OK))
+        return refuse(why, "must be address:port, numeric (an IPv6 address in brackets), or empty");
     return take_text(row, s, text, why);
 }
 
-const struct setting_kind kind_probe = {
-    .read = read_probe, .print = print_text, .allowed = "host:port or empty", .is_quoted = true};
+const struct setting_kind kind_probe = {.read = read_probe,
+                                        .print = print_text,
+                                        .allowed = "address:port, numeric, or empty",
+                                        .is_quoted = true};
 
 /* Lists, comma separated */
 

@@ -100,7 +100,7 @@ const struct setting settings_rows[] = {
     KEY(S, "retry-long-s", kind_number, network.retry_long_s, "60", 1, DAY_S, "seconds", NOW,
         "How often it tries after that.")
     KEY(S, "probe", kind_probe, network.probe, "", 0, 300, "", NOW,
-        "A host:port that is asked to find out whether the network works; empty: none is.")
+        "A numeric address:port that is asked whether the network works; empty: none is.")
 #undef S
 #define S "control"
     KEY(S, "socket", kind_path, control.socket, "/run/dustwire/control.sock", 1, 107, "", RESTART,

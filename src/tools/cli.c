@@ -10,9 +10,12 @@
 #include <curl/curl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { OPTION_SOCKET = 256, OPTION_JSON, OPTION_VERSION, OPTION_HELP, OPTION_OF_COMMAND = 1024 };
 
@@ -138,21 +141,33 @@ static enum cli_end take_option(struct cli *cli, const struct cli_command *comma
     return CLI_OK;
 }
 
+/* The option that getopt has just looked at: a letter of several behind one dash, or the word that
+ * it went past. */
+static const char *refused_word(char room[3], char **words)
+{
+    if (optopt <= 0 || optopt > CHAR_MAX)
+        return words[optind - 1];
+    room[0] = '-';
+    room[1] = (char)optopt;
+    room[2] = '\0';
+    return room;
+}
+
 /* `letters` begins with '+' before the command: there options end at the first word. */
 static enum cli_end take_options(struct cli *cli, const struct cli_command *command, int count,
                                  char **words, const char *letters, bool *is_over)
 {
     enum cli_end end = CLI_OK;
+    char room[3];
 
     optind = 0;
     opterr = 0;
     for (;;) {
-        int at = optind == 0 ? 1 : optind;
         int found = getopt_long(count, words, letters, all_options, NULL);
 
         if (found < 0)
             break;
-        end = take_option(cli, command, found, at < count ? words[at] : "", is_over);
+        end = take_option(cli, command, found, refused_word(room, words), is_over);
         if (*is_over)
             return end;
     }
@@ -177,8 +192,6 @@ static enum cli_end run_command(struct cli *cli, const struct cli_command *comma
     cli_client_free(&cli->client);
     rpc_library_fini();
     curl_global_cleanup();
-    if (fflush(stdout) != 0 && end == CLI_OK)
-        end = CLI_FAILED;
     return end;
 }
 
@@ -203,6 +216,20 @@ static enum cli_end take_command(struct cli *cli, int count, char **words)
     return run_command(cli, command);
 }
 
+/* A full disk must not look like success. A reader that has had enough (`| head`) is told nothing.
+ */
+static enum cli_end close_output(enum cli_end end)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    bool is_lost = fflush(stdout) != 0;
+
+    if (!is_lost && !ferror(stdout))
+        return end;
+    if (poll(&out, 1, 0) <= 0 || (out.revents & POLLERR) == 0)
+        fputs("dustwire: the answer could not be written to standard output\n", stderr);
+    return end == CLI_OK ? CLI_FAILED : end;
+}
+
 int main(int count, char **words)
 {
     struct settings defaults;
@@ -215,10 +242,10 @@ int main(int count, char **words)
     cli.socket = defaults.control.socket;
     end = take_options(&cli, NULL, count, words, "+:rh", &is_over);
     if (is_over)
-        return (int)end;
+        return (int)close_output(end);
     if (optind >= count) {
         cli_print_overview(stderr);
         return (int)CLI_USAGE;
     }
-    return (int)take_command(&cli, count - optind, words + optind);
+    return (int)close_output(take_command(&cli, count - optind, words + optind));
 }

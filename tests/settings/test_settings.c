@@ -350,10 +350,11 @@ Test(settings, check_the_paths_and_the_probe, .init = set_up, .fini = clean_up, 
     cr_assert_eq(read_format("[control]\nsocket = %.108s\n", longest), ERR_INVALID);
     cr_assert_not_null(strstr(told, "at most 107"));
     check_taken("[network]\nprobe = \"[::1]:53\"\n");
-    check_taken("[network]\nprobe = example.org:443\n");
-    cr_assert_str_eq(s.network.probe, "example.org:443");
-    check_refused("[network]\nprobe = example.org\n", "host:port");
-    check_refused("[network]\nprobe = ::1:53\n", "host:port");
+    check_taken("[network]\nprobe = 192.0.2.1:443\n");
+    cr_assert_str_eq(s.network.probe, "192.0.2.1:443");
+    check_refused("[network]\nprobe = example.org:443\n", "numeric");
+    check_refused("[network]\nprobe = 192.0.2.1\n", "numeric");
+    check_refused("[network]\nprobe = ::1:53\n", "numeric");
     check_refused("[inbox]\npath = /a\n[control]\nsocket = /a/s\n", "lies in [inbox] path");
     check_taken("[inbox]\npath = /a\n[control]\nsocket = /ab/s\n");
 }
@@ -485,7 +486,8 @@ static const char every_key[] =
     "tcp-user-timeout-s=7\nlinger-ms=8\nstop-timeout-s=9\nlimit=10\n"
     "control-frame-limit-bytes=1111\nqueue-limit=12\nchunk-kib=13\n"
     "trusted-announcers=\"10.0.0.0/8,::1\"\n[inbox]\npath=\"/in#;'box\"\ndurability=none\n"
-    "journal-limit-mib=14\n[network]\nretry-s=15\nretry-long-s=16\nprobe=\"a:1\"\n[control]\n"
+    "journal-limit-mib=14\n[network]\nretry-s=15\nretry-long-s=16\nprobe=\"192.0.2.1:1\"\n[control]"
+    "\n"
     "socket=\"/s\"\nevents-kept=117\n[log]\nlevel=error\n";
 
 static unsigned changed_count;

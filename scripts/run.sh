@@ -56,14 +56,14 @@ EOT
 # Waits for the daemon to answer, or to end, and tells what to do next. Runs beside the daemon.
 greet()
 {
-    local tries
-    for ((tries = 0; tries < 100; tries++)); do
-        # 3: it is up, but not connected (a busy port); that is an answer too, and worth reading.
-        "$bin/dustwire" --socket "$socket" status >/dev/null 2>&1 && break
-        [ $? -eq 3 ] && { "$bin/dustwire" --socket "$socket" status || true; return; }
+    local tries is_up=no
+    for ((tries = 0; tries < 20; tries++)); do
+        "$bin/dustwire" --socket "$socket" status >/dev/null 2>&1 && { is_up=yes; break; }
         kill -0 "$1" 2>/dev/null || return
         sleep 0.1
     done
+    # Not connected (a busy port), and that for longer than a start takes: the status says why.
+    [ "$is_up" = yes ] || { "$bin/dustwire" --socket "$socket" status || true; return; }
     echo
     if [ "$second" = yes ]; then
         echo "The second node is up. From another shell, this sends a file from it to the first:"

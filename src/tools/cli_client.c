@@ -279,11 +279,11 @@ static void explain_curl(struct cli_client *client, struct cli_reply *reply, CUR
     if (code == CURLE_ABORTED_BY_CALLBACK) {
         reply_problem(reply, CLI_INTERRUPTED, "interrupted");
     } else if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST) {
-        reply_problem(reply, CLI_NOT_SERVING,
-                      "no daemon answers at the socket %s: %s; start dustwired, or name its socket "
-                      "with --socket PATH",
-                      client->socket,
-                      os_errno != 0 ? strerror((int)os_errno) : curl_easy_strerror(code));
+        reply_problem(
+            reply, CLI_NOT_SERVING,
+            "no daemon answers at the socket %s: %s; %s, or name its socket with --socket PATH",
+            client->socket, os_errno != 0 ? strerror((int)os_errno) : curl_easy_strerror(code),
+            os_errno == EACCES ? "run this as the daemon's user" : "start dustwired");
     } else {
         reply->is_cut_off = true;
         reply_problem(reply, CLI_NOT_SERVING,

@@ -85,13 +85,18 @@ static void print_result(struct sending *s, const struct cli_file *file)
     if (s->cli->is_json) {
         print_result_json(file);
     } else if (file->state == FILE_FINISHED) {
-        printf("%s: finished, %s in %.1f s (%s/s)\n", file->name, text_size(size, file->done_bytes),
+        cli_print_one_line(stdout, file->name);
+        printf(": finished, %s in %.1f s (%s/s)\n", text_size(size, file->done_bytes),
                file->seconds, text_size(speed, (uint64_t)((double)file->done_bytes / seconds)));
         fflush(stdout);
     } else {
-        fprintf(stderr, "dustwire: %s: %s: %s\n", file->name, status_word(file),
-                file->error == NULL || file->error[0] == '\0' ? "no reason was given"
-                                                              : file->error);
+        fputs("dustwire: ", stderr);
+        cli_print_one_line(stderr, file->name);
+        fprintf(stderr, ": %s: ", status_word(file));
+        cli_print_one_line(stderr, file->error == NULL || file->error[0] == '\0'
+                                       ? "no reason was given"
+                                       : file->error);
+        fputc('\n', stderr);
     }
 }
 

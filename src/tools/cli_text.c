@@ -123,6 +123,22 @@ void cli_progress_line(char *out, size_t room, unsigned columns, const struct cl
     snprintf(out, room, "[%s] %s", bar, words);
 }
 
+void cli_print_one_line(FILE *out, const char *text)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        bool is_c1 = at[0] == 0xC2 && at[1] >= 0x80 && at[1] <= 0x9F;
+
+        if (is_c1) {
+            fprintf(out, "%%%02X%%%02X", at[0], at[1]);
+            at++;
+        } else if (*at < 0x20 || *at == 0x7F) {
+            fprintf(out, "%%%02X", *at);
+        } else {
+            fputc(*at, out);
+        }
+    }
+}
+
 void cli_table_init(struct cli_table *table, const char *const *headers, size_t columns)
 {
     *table = (struct cli_table){.headers = headers, .columns = columns};

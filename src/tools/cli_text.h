@@ -24,6 +24,10 @@ struct cli_progress {
 /* A line of at most `columns` characters: bar, percent, sizes, speed, time left, files. */
 void cli_progress_line(char *out, size_t room, unsigned columns, const struct cli_progress *p);
 
+/* `text` with control characters percent-escaped ("%0A"), so that a name stays one line and cannot
+ * steer the terminal; everything else, UTF-8 too, as it is. */
+void cli_print_one_line(FILE *out, const char *text);
+
 /* A table whose columns are as wide as their widest cell. A header that begins with '>' is of a
  * column that stands to the right (numbers). Add the cells of a row from left to right. */
 struct cli_table {

@@ -119,6 +119,15 @@ class BothWays(TwoNodes):
         self.assert_sent(self.a.command("send", "--json", "-r", tree, self.b.contact), 60)
         self.assert_inbox(self.b, paths)
 
+    def test_a_name_with_control_characters_stays_one_line(self):
+        odd = os.path.join(self.files, "two\nlines \x1b[31m")
+        result = self.a.command("send", harness.make_file(odd, 10, seed=1), self.b.contact)
+        self.assertEqual(result.code, 0, str(result))
+        self.assertIn("two%0Alines %1B[31m: finished", result.out)
+        self.assertEqual(result.out.count("\n"), 1, str(result))
+        result = self.a.command("send", odd + "?", self.b.contact)
+        self.assertEqual((result.code, result.err.count("\n")), (1, 1), str(result))
+
     def test_connect_opens_a_session_ahead_of_use_and_disconnect_ends_it(self):
         result = self.a.command("connect", self.b.contact)
         self.assertEqual(result.code, 0, str(result))

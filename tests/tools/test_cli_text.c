@@ -119,3 +119,25 @@ Test(cli_text, tables_stand_in_columns, .timeout = 5)
     cli_table_fini(&table);
     free(text);
 }
+
+static char *printed(char *out, size_t room, const char *text)
+{
+    FILE *file = fmemopen(out, room, "w");
+
+    cr_assert_not_null(file);
+    cli_print_one_line(file, text);
+    fclose(file);
+    return out;
+}
+
+Test(cli_text, a_name_stays_one_line_and_cannot_steer_the_terminal, .timeout = 5)
+{
+    char out[64];
+
+    cr_assert_str_eq(printed(out, sizeof out, "a\nb\x1b[2J\x7f"), "a%0Ab%1B[2J%7F");
+    cr_assert_str_eq(printed(out, sizeof out,
+                             "\xc2\x9b"
+                             "1m"),
+                     "%C2%9B1m");
+    cr_assert_str_eq(printed(out, sizeof out, "50% \xc3\xbc\xc3\x84 x"), "50% \xc3\xbc\xc3\x84 x");
+}

@@ -17,6 +17,7 @@
 
 enum {
     CHECK_MS = 1000,
+    LOGGED_IDURL = 256, /* bytes of a peer's identity that a log line holds */
     FILE_ID_SPREAD = 1 << 30,
 };
 
@@ -205,9 +206,9 @@ static void do_open_stream(void *self, const void *arg)
     tcp_directory_connected(c->home->directory, c->id,
                             tcp_connection_is_routed(c) ? &c->route : NULL);
     log_session(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
-                "session opened: %s idurl=%s announced=%s%s",
-                c->is_outgoing ? "outgoing" : "incoming", c->idurl == NULL ? "-" : c->idurl,
-                c->announced == NULL ? "-" : c->announced,
+                "session opened: %s idurl=%.*s announced=%s%s",
+                c->is_outgoing ? "outgoing" : "incoming", LOGGED_IDURL,
+                c->idurl == NULL ? "-" : c->idurl, c->announced == NULL ? "-" : c->announced,
                 c->announced != NULL && !tcp_connection_is_routed(c) ? " (unverified)" : "");
     set_timer(c, CHECK_MS);
     answer_awaiters(c, ERR_OK);
@@ -257,17 +258,26 @@ static void log_refusal(struct tcp_connection *c)
                 "session refused: no handshake: %s", c->reason);
 }
 
+/* What is wrong with a piece that did not open the session. */
+static const char *why_refused(const struct tcp_connection *c, const struct frame_piece *piece)
+{
+    if (piece->kind == FRAME_PIECE_BAD)
+        return piece->reason;
+    if (c->is_outgoing)
+        return "the first frame is no wazap";
+    if (piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_HELLO)
+        return "the hello is not valid";
+    return "the first frame is no hello";
+}
+
 static void do_disconnect(void *self, const void *arg)
 {
     struct tcp_connection *c = self;
     const struct frame_piece *piece = arg;
 
     c->is_ending = true;
-    if (piece != NULL && piece->kind == FRAME_PIECE_BAD)
-        set_reason(c, piece->reason);
-    else if (piece != NULL)
-        set_reason(c,
-                   c->is_outgoing ? "the first frame is no wazap" : "the first frame is no hello");
+    if (piece != NULL)
+        set_reason(c, why_refused(c, piece));
     set_reason(c, "disconnected");
     tcp_directory_hide(c->home->directory, c->id);
     if (c->opened_ms == 0)

@@ -360,10 +360,13 @@ void cli_reply_fini(struct cli_reply *reply)
 enum cli_end cli_fail(struct cli_reply *reply)
 {
     enum cli_end end = reply->end;
+    const char *problem = reply->problem == NULL ? "out of memory" : reply->problem;
+    size_t length = strlen(problem);
 
+    if (length > 0 && problem[length - 1] == '\n') /* a list of problems, a line each */
+        length--;
     if (end != CLI_INTERRUPTED)
-        fprintf(stderr, "dustwire: %s\n",
-                reply->problem == NULL ? "out of memory" : reply->problem);
+        fprintf(stderr, "dustwire: %.*s\n", (int)length, problem);
     cli_reply_fini(reply);
     return end;
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 200, US_PER_S = 1000000 };
+enum { PAGE = 200, US_PER_S = 1000000, IDURL_WIDTH = 60 /* of a table; --json has it whole */ };
 
 static const char *or_dash(const char *text)
 {
@@ -172,7 +172,7 @@ static void print_sessions(const json_t *sessions)
         cli_table_add(&table, "%s", size_of(size, s, "bytes_received"));
         cli_table_add(&table, "%s", size_of(size, s, "bytes_sent"));
         cli_table_add(&table, "%s", age_of(age, s, "opened_at_us"));
-        cli_table_add(&table, "%s", or_dash(cli_text_of(s, "idurl")));
+        cli_table_add(&table, "%.*s", IDURL_WIDTH, or_dash(cli_text_of(s, "idurl")));
     }
     cli_table_print(&table, stdout);
     cli_table_fini(&table);
@@ -283,7 +283,7 @@ static void print_received(const json_t *list)
         cli_table_add(&table, "%" PRId64, cli_number_of(r, "transfer_id"));
         cli_table_add(&table, "%s", size_of(size, r, "size"));
         cli_table_add(&table, "%s", cli_text_of(r, "host"));
-        cli_table_add(&table, "%s", or_dash(cli_text_of(r, "idurl")));
+        cli_table_add(&table, "%.*s", IDURL_WIDTH, or_dash(cli_text_of(r, "idurl")));
         cli_table_add(&table, "%s", cli_text_of(r, "path"));
     }
     cli_table_print(&table, stdout);

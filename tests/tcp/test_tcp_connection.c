@@ -206,7 +206,7 @@ Test(tcp_connection, a_hello_that_is_none_is_hung_up_on)
 {
     session_accepted();
     peer_say('h', "no-port None", 12);
-    is_hung_up("the first frame is no hello");
+    is_hung_up("the hello is not valid");
     home_close();
 }
 

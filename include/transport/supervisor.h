@@ -91,20 +91,17 @@ struct supervisor_request {
 /* Any thread. ERR_FULL, ERR_CLOSED: the request stays the caller's. A STOP is never refused. */
 enum err supervisor_post(struct supervisor *supervisor, struct supervisor_request *r);
 
-/* Any thread. send_file by contacts: the supervisor chooses the transport and hands the request on;
- * it comes back exactly once, with status, error and result set. `contacts` is copied... by the
- * request: it lives in `r->contacts`. */
+/* A send by contacts, as text. On ERR_OK the request comes back exactly once, with status, error
+ * and result set: the supervisor chooses the transport and hands it on, or answers why there is
+ * none. */
 struct contacts_request {
     struct send_request send; /* first: this is what comes back */
     char *contacts;           /* malloc; the asker's */
 };
-enum err supervisor_send(struct supervisor *supervisor, struct contacts_request *r);
 
-/* Any thread. The same for connect_to, disconnect_from, send_keep_alive (one contact, in
- * r->route.contact, whose proto names the transport), and for lists and cancels (all transports).
- */
-enum host_call { HOST_CONNECT_TO, HOST_DISCONNECT_FROM, HOST_SEND_KEEP_ALIVE };
-/* No message: they go straight to the transport, which takes them from any thread. */
+/* Any thread. ERR_FULL, ERR_CLOSED: the request stays the caller's. (connect_to, lists, cancels and
+ * the like need no choice: they go straight to a transport, which takes them from any thread.) */
+enum err supervisor_send(struct supervisor *supervisor, struct contacts_request *r);
 
 /* Any thread, never waits: an outgoing connect succeeded (`connection-done`). Many at once are told
  * as one. Not after supervisor_close. */

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum host_call { HOST_CONNECT_TO, HOST_DISCONNECT_FROM, HOST_SEND_KEEP_ALIVE };
+
 struct host_asked {
     struct host_request request; /* first: comes back */
     struct asked asked;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "settings/settings.h"
+#include "tools/cli_hook.h"
 #include "tools/cli_text.h"
 
 #include <curl/curl.h>
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPTION_SOCKET = 256, OPTION_JSON, OPTION_VERSION, OPTION_HELP, OPTION_OF_COMMAND = 1024 };
+enum { OPTION_SOCKET = 256, OPTION_JSON, OPTION_VERSION, OPTION_HELP, OPTION_OF_COMMAND = 4096 };
 
 static const struct option all_options[] = {
     {"socket", required_argument, NULL, OPTION_SOCKET},
@@ -31,6 +32,9 @@ static const struct option all_options[] = {
     {"after", required_argument, NULL, OPTION_OF_COMMAND + CLI_AFTER},
     {"count", required_argument, NULL, OPTION_OF_COMMAND + CLI_COUNT},
     {"since", required_argument, NULL, OPTION_OF_COMMAND + CLI_SINCE},
+    {"on", required_argument, NULL, OPTION_OF_COMMAND + CLI_ON},
+    {"exec", required_argument, NULL, OPTION_OF_COMMAND + CLI_EXEC},
+    {"jobs", required_argument, NULL, OPTION_OF_COMMAND + CLI_JOBS},
     {"dot", no_argument, NULL, OPTION_OF_COMMAND + CLI_DOT},
     {NULL, 0, NULL, 0},
 };
@@ -85,6 +89,11 @@ static bool read_value(struct cli *cli, unsigned option, const char *value)
         return read_number(&cli->after, value);
     case CLI_COUNT:
         return read_number(&cli->count, value) && cli->count > 0;
+    case CLI_ON:
+        cli->on = value;
+        return value[0] != '\0';
+    case CLI_JOBS:
+        return read_number(&cli->jobs, value) && cli->jobs >= 1 && cli->jobs <= CLI_HOOK_JOBS_MAX;
     case CLI_SINCE:
         return cli_since(&cli->since_us, value, clock_real_us()) == ERR_OK;
     default:
@@ -170,6 +179,11 @@ static enum cli_end take_options(struct cli *cli, const struct cli_command *comm
         end = take_option(cli, command, found, refused_word(room, words), is_over);
         if (*is_over)
             return end;
+        if (cli->given & CLI_EXEC) { /* all the rest is the program's */
+            cli->program = words + optind - 1;
+            optind = count;
+            break;
+        }
     }
     return end;
 }

@@ -26,6 +26,9 @@ enum cli_option {
     CLI_COUNT = 1 << 5,
     CLI_SINCE = 1 << 6,
     CLI_DOT = 1 << 7,
+    CLI_ON = 1 << 8,
+    CLI_EXEC = 1 << 9,
+    CLI_JOBS = 1 << 10,
 };
 
 struct cli_client;
@@ -39,6 +42,9 @@ struct cli {
     int64_t after;
     int64_t count;
     int64_t since_us;
+    int64_t jobs;
+    const char *on;       /* words, comma separated */
+    char *const *program; /* of --exec, with its arguments, ended by NULL */
     int argument_count;
     char **arguments;
     struct cli_client *client;

@@ -90,7 +90,8 @@ const struct cli_command cli_commands[] = {
      "\n"
      "Example:\n"
      "  dustwire cancel 65537\n"},
-    {"events", "", "follow what happens, a line each", CLI_AFTER | CLI_COUNT, 0, 0, cli_events,
+    {"events", "", "follow what happens, a line each",
+     CLI_AFTER | CLI_COUNT | CLI_ON | CLI_EXEC | CLI_JOBS, 0, 0, cli_events,
      "Prints every event from now on until Ctrl-C: sessions opened and closed, files started,\n"
      "finished and failed, changes of the network's and the transports' state, reloads. Says when\n"
      "some were lost because nobody could keep up. --json prints one object an event: event,\n"
@@ -102,13 +103,23 @@ const struct cli_command cli_commands[] = {
      "      --after N   begin behind event number N, with those that the daemon still has (0: "
      "all)\n"
      "      --count N   end after N events\n"
+     "      --on WORDS  only events whose name or status is one of WORDS, comma separated:\n"
+     "                  file-received, session-opened, finished, failed, ...\n"
+     "      --exec PROGRAM [ARG...]\n"
+     "                  run PROGRAM for each instead of printing it; the last option, all behind "
+     "it is\n"
+     "                  PROGRAM's. No shell: its environment has every field of --json, as\n"
+     "                  DUSTWIRE_EVENT, DUSTWIRE_PATH, ... Failures are said on stderr.\n"
+     "      --jobs N    at most N programs at a time (default 4); events wait in the daemon "
+     "meanwhile\n"
      "\n"
      "Exit status: 0 after --count events; 1 failure; 2 wrong command line; 3 no daemon, or it "
      "went\n"
      "away; 130 interrupted.\n"
      "\n"
      "Example:\n"
-     "  dustwire events --json | jq -r 'select(.event == \"file-received\") | .path'\n"},
+     "  dustwire events --json | jq -r 'select(.event == \"file-received\") | .path'\n"
+     "  dustwire events --on file-received --exec sh -c 'mv \"$DUSTWIRE_PATH\" /srv/done/'\n"},
     {"received", "", "the files that were received", CLI_SINCE, 0, 0, cli_received,
      "Lists what the inbox's journal knows of received files, oldest first: time, transfer id,\n"
      "size, the peer's address and IDURL, path. --json prints one object a file.\n"

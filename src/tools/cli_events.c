@@ -3,11 +3,12 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "tools/cli_hook.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-enum { POLL_MS = 30000, PAGE = 500 };
+enum { POLL_MS = 30000, HOOK_POLL_MS = 1000, PAGE = 500, JOBS = 4 };
 
 static void print_word(const json_t *e, const char *key, const char *label)
 {
@@ -48,13 +49,43 @@ static void print_event(const json_t *e)
     fflush(stdout);
 }
 
-static void print_event_json(json_t *e)
+/* Microseconds become what people read. */
+static void make_readable(json_t *e)
 {
     char time[CLOCK_TEXT_SIZE];
 
     json_object_set_new(e, "time", json_string(clock_text(time, cli_number_of(e, "time_us"))));
     json_object_del(e, "time_us");
-    cli_print_json(e);
+}
+
+/* True if one of the words of --on is the event or its status. */
+static bool is_wanted(const struct cli *cli, const json_t *e)
+{
+    const char *word = cli->on;
+
+    while (word != NULL && *word != '\0') {
+        size_t length = strcspn(word, ",");
+        const char *event = cli_text_of(e, "event"), *status = cli_text_of(e, "status");
+
+        if ((strlen(event) == length && memcmp(event, word, length) == 0) ||
+            (length > 0 && strlen(status) == length && memcmp(status, word, length) == 0))
+            return true;
+        word += length + (word[length] == ',');
+    }
+    return cli->on == NULL;
+}
+
+static void tell(const struct cli *cli, struct cli_hook *hook, json_t *e)
+{
+    if (hook->program == NULL && !cli->is_json) {
+        print_event(e);
+        return;
+    }
+    make_readable(e);
+    if (hook->program != NULL)
+        cli_hook_run(hook, e);
+    else
+        cli_print_json(e);
 }
 
 static void say_lost(const struct cli *cli, int64_t lost)
@@ -70,8 +101,9 @@ static void say_lost(const struct cli *cli, int64_t lost)
     json_decref(object);
 }
 
-/* Prints a page; false once as many as asked for are printed. */
-static bool print_page(const struct cli *cli, const json_t *page, int64_t *printed)
+/* Tells a page; false once as many as asked for are told. */
+static bool tell_page(const struct cli *cli, struct cli_hook *hook, const json_t *page,
+                      int64_t *told)
 {
     json_t *e;
     size_t i;
@@ -80,22 +112,20 @@ static bool print_page(const struct cli *cli, const json_t *page, int64_t *print
         say_lost(cli, cli_number_of(page, "lost"));
     json_array_foreach(json_object_get(page, "events"), i, e)
     {
-        if (cli->is_json)
-            print_event_json(e);
-        else
-            print_event(e);
-        if ((cli->given & CLI_COUNT) && ++*printed >= cli->count)
+        if (!is_wanted(cli, e))
+            continue;
+        tell(cli, hook, e);
+        if ((cli->given & CLI_COUNT) && ++*told >= cli->count)
             return false;
     }
     return !ferror(stdout);
 }
 
-enum cli_end cli_events(struct cli *cli)
+static enum cli_end follow(struct cli *cli, struct cli_hook *hook)
 {
-    int64_t after = cli->given & CLI_AFTER ? cli->after : -1, printed = 0;
+    int64_t after = cli->given & CLI_AFTER ? cli->after : -1, told = 0;
     bool goes_on = true;
 
-    cli_catch_interrupts();
     while (goes_on) {
         struct cli_reply reply;
         struct cli_ask ask;
@@ -103,15 +133,29 @@ enum cli_end cli_events(struct cli *cli)
         cli_ask_init(&ask);
         cli_ask_integer(&ask, after);
         cli_ask_integer(&ask, PAGE);
-        cli_ask_integer(&ask, POLL_MS);
+        cli_ask_integer(&ask, hook->running > 0 ? HOOK_POLL_MS : POLL_MS);
         reply = cli_call(cli->client, "events", &ask, true);
         if (reply.end != CLI_OK)
             return cli_fail(&reply);
-        goes_on = print_page(cli, reply.answer, &printed);
+        goes_on = tell_page(cli, hook, reply.answer, &told);
+        cli_hook_look(hook);
         after = cli_number_of(reply.answer, "last");
         cli_reply_fini(&reply);
         if (goes_on && cli_is_interrupted())
             return CLI_INTERRUPTED;
     }
     return CLI_OK;
+}
+
+/* Programs that were started are waited for, however it ends. */
+enum cli_end cli_events(struct cli *cli)
+{
+    struct cli_hook hook = {.program = cli->program,
+                            .jobs = cli->given & CLI_JOBS ? (unsigned)cli->jobs : JOBS};
+    enum cli_end end;
+
+    cli_catch_interrupts();
+    end = follow(cli, &hook);
+    cli_hook_end(&hook);
+    return end;
 }

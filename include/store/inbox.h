@@ -66,6 +66,7 @@ struct inbox_file {
     int fd; /* -1: none */
     char name[INBOX_NAME_SIZE];
     uint64_t written_bytes;
+    uint64_t early_bytes; /* of these, whose way to the disk has begun (committer_write_early) */
 };
 
 /* Any thread. Makes the partial file. ERR_NO_SPACE, ERR_QUOTA, ERR_DESCRIPTORS, ... */

@@ -26,7 +26,9 @@
 
 enum {
     BATCH_MAX = 1024,
-    BULK_BYTES = 4 << 20, /* a file of this size or more is bulk */
+    BULK_BYTES = 4 << 20,  /* a file of this size or more is bulk */
+    EARLY_BYTES = 8 << 20, /* handed to the disk at a time, while more come in */
+    EARLY_WAITING_MAX = 256,
 };
 
 STAILQ_HEAD(waiting, message);
@@ -350,7 +352,8 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     config.after_turn = config.ended = run_all;
     if ((e = loop_open(&c->loop, &config)) != ERR_OK)
         goto fail;
-    config = (struct loop_config){.name = "committer-bulk", .owner = c};
+    config = (struct loop_config){
+        .name = "committer-bulk", .mailbox_limit = EARLY_WAITING_MAX, .owner = c};
     if ((e = loop_open(&c->bulk, &config)) != ERR_OK)
         goto fail;
     *out = c;
@@ -402,6 +405,41 @@ void committer_submit(struct committer *c, struct commit_request *r)
         mailbox_answer(loop_mailbox(c->bulk), &r->request.message, handle_bulk);
     else
         mailbox_answer(loop_mailbox(c->loop), &r->request.message, collect);
+}
+
+/* Bytes that start on their way. The descriptor is open until then: what closes a file of this size
+ * comes behind in the same mailbox. */
+struct early {
+    struct message message;
+    int fd;
+    uint64_t from, length;
+};
+
+static void start_writing(struct message *m, void *owner)
+{
+    struct early *early = (struct early *)(void *)m;
+
+    (void)owner;
+    if (sync_file_range(early->fd, (off_t)early->from, (off_t)early->length,
+                        SYNC_FILE_RANGE_WRITE) != 0)
+        log_debug("sync_file_range: %s", strerror(errno)); /* the sync at the end says it */
+    free(early);
+}
+
+void committer_write_early(struct committer *c, struct inbox_file *file)
+{
+    uint64_t length = file->written_bytes - file->early_bytes;
+    struct early *early;
+
+    if (length < EARLY_BYTES || !is_full(c))
+        return;
+    early = malloc(sizeof *early);
+    if (early == NULL)
+        return;
+    *early = (struct early){.fd = file->fd, .from = file->early_bytes, .length = length};
+    file->early_bytes = file->written_bytes;
+    if (mailbox_post(loop_mailbox(c->bulk), &early->message, start_writing) != ERR_OK)
+        free(early);
 }
 
 size_t committer_waiting(struct committer *c)

@@ -278,6 +278,7 @@ enum err tcp_incoming_write(struct tcp_incoming *in, const void *bytes, size_t l
         return ERR_TOO_LARGE;
     if (length > 0 && (e = inbox_write(&in->file, bytes, length)) != ERR_OK)
         return e;
+    committer_write_early(home->committer, &in->file);
     if (loop_now_ms(home->loop) - in->progress_ms >= TCP_PROGRESS_MS) {
         in->progress_ms = loop_now_ms(home->loop);
         in->transfer.done_bytes = in->file.written_bytes;

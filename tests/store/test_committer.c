@@ -43,6 +43,28 @@ Test(committer, ok_means_the_same_on_a_real_disk_with_every_sync, .init = make_s
     commits_and_checks(DURABILITY_FULL);
 }
 
+Test(committer, bytes_on_their_way_early_arrive_and_outlive_no_descriptor,
+     .init = make_scratch_on_disk, .fini = remove_scratch, .timeout = 20)
+{
+    size_t length = (size_t)20 << 20;
+    char *bytes = calloc(1, length);
+    struct commit_request both[2];
+
+    bytes[length - 1] = 'x';
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    both[0] = written_file(1, bytes, length);
+    both[1] = written_file(2, bytes, length);
+    both[1].kind = COMMIT_DISCARD;
+    commit_all(both, 2);
+    cr_assert_eq(both[0].file.early_bytes, length);
+    cr_assert_eq(both[1].file.early_bytes, length);
+    cr_assert_eq(both[0].request.result, ERR_OK);
+    cr_assert_eq(both[1].request.result, ERR_OK);
+    cr_assert(is_in_inbox(both[0].file.name, bytes, length));
+    cr_assert_not(is_partial(both[1].file.name));
+    free(bytes);
+}
+
 Test(committer, a_large_file_goes_the_bulk_way_and_arrives, .init = make_scratch_on_disk,
      .fini = remove_scratch, .timeout = 20)
 {

@@ -93,6 +93,7 @@ void commit_all(struct commit_request *requests, size_t count)
     for (size_t i = 0; i < count; i++) {
         requests[i].request.answer_to = box;
         requests[i].request.on_answer = count_answer;
+        committer_write_early(committer, &requests[i].file); /* as a file's owner does */
         committer_submit(committer, &requests[i]);
     }
     cr_assert_eq(committer_start(committer), ERR_OK);

@@ -38,9 +38,9 @@ void committer_stop(struct committer *committer);
 /* Any thread. Never refused: files at once are bounded by sessions, 40 each. */
 void committer_submit(struct committer *committer, struct commit_request *request);
 
-/* The file's owner, after each write. Of a large file the bytes start on their way to the disk while more
- * come in (durability full), so that the sync at its end has little left to wait for. A hint: nothing
- * fails by it, and it never waits. */
+/* The file's owner, after each write. Of a large file the bytes start on their way to the disk
+ * while more come in (durability full), so that the sync at its end has little left to wait for. A
+ * hint: nothing fails by it, and it never waits. */
 void committer_write_early(struct committer *committer, struct inbox_file *file);
 
 /* Any thread. Requests that wait now, for status. */

@@ -118,8 +118,8 @@ struct tcp_connection {
     int32_t *dropped;        /* TCP_DROPPED_MAX ids, allocated with the first */
     uint8_t dropped_count;
     uint64_t dropped_ms;        /* when the last one was added */
-    uint64_t given_up_since_ms; /* incoming files that came to nothing, in the second since then */
-    unsigned given_up_count;
+    uint64_t given_up_since_ms; /* up to when forgiven */
+    unsigned given_up_count;    /* incoming files that came to nothing, less what was forgiven */
     uint64_t received_bytes;
     int64_t opened_us;
     uint64_t opened_ms, activity_ms;

@@ -11,9 +11,11 @@
 
 enum {
     DROPPED_PATIENCE_MS = 1000,
-    GIVEN_UP_PER_S = 1000, /* a file that comes to nothing costs the peer 25 bytes and us a name, an
-                              unlink and a log line */
-    STARTS_PER_TURN = 64,  /* files opened for sending before other sessions have their turn */
+    /* A file that comes to nothing costs the peer 25 bytes and us a name, an unlink and a log line:
+     * so many at once, and so many more a second. */
+    GIVEN_UP_MAX = 1000,
+    GIVEN_UP_PER_S = 100,
+    STARTS_PER_TURN = 64, /* files opened for sending before other sessions have their turn */
 };
 
 static struct tcp_peer peer_of(const struct tcp_connection *c)
@@ -63,17 +65,17 @@ static void drop(struct tcp_connection *c, int32_t file_id)
     c->dropped_ms = loop_now_ms(c->home->loop);
 }
 
-/* Bounds what a peer can make us do with files that it begins only to abort. */
+/* Bounds what a peer can make us do with files that it begins only to abort, however long we take
+ * for each. */
 static void count_given_up(struct tcp_connection *c)
 {
-    uint64_t now_ms = loop_now_ms(c->home->loop);
+    uint64_t seconds = (loop_now_ms(c->home->loop) - c->given_up_since_ms) / 1000;
+    uint64_t forgiven = seconds * GIVEN_UP_PER_S;
 
-    if (now_ms - c->given_up_since_ms >= 1000) {
-        c->given_up_since_ms = now_ms;
-        c->given_up_count = 0;
-    }
-    if (++c->given_up_count > GIVEN_UP_PER_S)
-        tcp_connection_disconnect(c, "too many files given up in a second");
+    c->given_up_since_ms += seconds * 1000;
+    c->given_up_count = c->given_up_count > forgiven ? c->given_up_count - (unsigned)forgiven : 0;
+    if (++c->given_up_count > GIVEN_UP_MAX)
+        tcp_connection_disconnect(c, "too many files came to nothing");
 }
 
 /* We cannot take this file: the peer is told, what still comes of it is thrown away. */

@@ -21,6 +21,10 @@
     X(METRIC_FILES_SEND_FAILED, "files_send_failed", "outgoing files failed")                \
     X(METRIC_COMMITS, "commits", "files made durable and renamed")                           \
     X(METRIC_COMMIT_BATCHES, "commit_batches", "batches of commits")                         \
+    X(METRIC_GATEWAY_CALLS, "gateway_calls", "calls to a remote gateway")                    \
+    X(METRIC_GATEWAY_REPEATS, "gateway_repeats", "of these, without an answer and repeated") \
+    X(METRIC_GATEWAY_FAULTS, "gateway_faults", "of these, answered with a fault")            \
+    X(METRIC_GATEWAY_UNDELIVERED, "gateway_undelivered", "news left after too many faults")  \
     X(METRIC_EVENTS_LOST, "events_lost", "events dropped because nobody could keep up")
 
 enum metric {

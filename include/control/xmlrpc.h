@@ -70,6 +70,9 @@ void rpc_add(xmlrpc_env *env, xmlrpc_value *array, xmlrpc_value *value);
 /* At ease with NULL; clears. */
 void rpc_release(xmlrpc_value **value);
 
+/* Any thread. False for what is no whole number. */
+bool rpc_integer_of(xmlrpc_value *value, int64_t *out);
+
 /* Any thread. True for UTF-8 that may stand in XML, control characters but tab and newline apart.
  */
 bool rpc_is_clean_text(const char *bytes, size_t length);

@@ -1,6 +1,6 @@
 /* The registry between transports and the gateway: which transports there are and in what state,
  * which gateway hears of files, and which transport a send goes to. Belongs to the supervisor's
- * thread; only gateway_current and the gateway's own functions are for any thread. */
+ * thread; only what says so is for any thread. */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
@@ -31,12 +31,26 @@ enum err gateway_open(struct gateway **out, struct event_sink *events);
 void gateway_close(struct gateway **gateway);
 enum err gateway_add(struct gateway *gateway, const struct transport_ops *ops, void *self);
 
-/* At start, before other threads: another gateway than the built-in one. `self` stays the caller's
- * and goes to every call. */
+/* At start, or later from the control thread: another gateway than the built-in one, the same at
+ * every call. `self` stays the caller's, goes to every call and must outlive every thread. From now
+ * on it hears of what begins; what the built-in one registered ends there. */
 void gateway_set(struct gateway *gateway, const struct gateway_ops *ops, void *self);
 
-/* Any thread. Who hears of files now. */
-const struct gateway_ops *gateway_current(struct gateway *gateway, void **self);
+/* Any thread. Who hears of what begins now. */
+struct gateway_seat {
+    const struct gateway_ops *ops;
+    void *self;
+};
+const struct gateway_seat *gateway_current(struct gateway *gateway);
+
+/* Any thread. The calls of gateway_ops for a transfer: registered with the gateway of now, ended
+ * with the one that registered it. */
+enum err gateway_register(struct gateway *gateway, struct gateway_transfer *transfer);
+enum err gateway_receiving_ended(struct gateway *gateway, struct gateway_transfer *transfer);
+void gateway_sending_ended(struct gateway *gateway, struct gateway_transfer *transfer);
+bool gateway_is_full(struct gateway *gateway);
+/* The id by which a remote gateway knows the transfer; 0: none does. */
+uint32_t gateway_remote_id(const struct gateway_transfer *transfer);
 
 /* Supervisor thread. */
 unsigned gateway_count(const struct gateway *gateway);

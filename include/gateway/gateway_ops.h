@@ -1,12 +1,13 @@
 /* What a gateway hears: the callbacks of BitDust's gateway as one struct of functions. The built-in
- * gateway implements it in this process; a remote one will, over XML-RPC. Who calls does not know
- * which.
+ * gateway implements it in this process, a remote one over XML-RPC. Who calls does not know which,
+ * and goes through the functions of gateway.h, which see to it that a transfer stays with the
+ * gateway that it was registered with.
  *
  * Called from any thread. Strings are the caller's and copied by a gateway that keeps them. No
- * function waits. The register and unregister calls take a gateway_transfer and answer ERR_OK when
- * they were answered at once, or ERR_PENDING: then transfer->request comes back as a message,
- * exactly once, and the caller leaves the transfer alone until then. Any other code: the gateway
- * did not take it. */
+ * function waits. The calls that take a transfer for themselves answer ERR_OK when they were
+ * answered at once, or ERR_PENDING: then transfer->request comes back as a message, exactly once,
+ * and the caller leaves the transfer alone until then. Any other code: the gateway did not take it.
+ */
 #ifndef GATEWAY_GATEWAY_OPS_H
 #define GATEWAY_GATEWAY_OPS_H
 
@@ -24,6 +25,8 @@ const char *transfer_status_word(enum transfer_status status);
 
 enum { TRANSFER_ERROR_SIZE = 128, TRANSFER_ID_MAX = 99999999 };
 
+struct gateway_seat;
+
 /* One file on its way, from its registration to its result. Lives in the transport's stream; one
  * call at a time. */
 struct gateway_transfer {
@@ -31,18 +34,24 @@ struct gateway_transfer {
     /* the question; a gateway reads the strings during the call only */
     const char *proto;
     char host[ADDRESS_TEXT_SIZE]; /* the address dialled, or the source address of one accepted */
+    const char *asked_host;       /* sending only: where to, as the asker wrote it */
     const char *idurl;            /* the other side's, escaped; "" if unknown */
     const char *filename;    /* absolute path: final name of a received file, or the sent one */
     const char *description; /* sending only; may be NULL */
     uint64_t session;
-    uint64_t request_id; /* sending only: of the send request */
+    uint64_t request_id; /* sending only: of the send request; 0: nobody asked over control */
     uint64_t size_bytes;
     uint64_t done_bytes;
+    bool is_sending;
+    bool is_single; /* of send_file_single: never registered */
     enum transfer_status status;
     char error[TRANSFER_ERROR_SIZE]; /* "" when finished; escaped */
     /* the answer of a register call */
-    uint32_t transfer_id;
-    bool is_registered; /* false: the gateway does not know it, it is not unregistered */
+    uint32_t transfer_id; /* the gateway's; before, and if it has none for it, ours */
+    bool is_registered;   /* false: the gateway does not know it, it is not unregistered */
+    /* the gateway's own notes, zero at first */
+    const struct gateway_seat *seat; /* that registered it */
+    uint32_t instance;               /* of a remote gateway: which one since its first init */
 };
 
 /* Any thread. The event of `kind` that tells of this transfer as it is now, with its status for the
@@ -57,11 +66,16 @@ struct gateway_ops {
     void (*receiving_failed)(void *self, const char *proto, const char *error);
     void (*disconnected)(void *self, const char *proto, const char *result);
     enum err (*register_file_sending)(void *self, struct gateway_transfer *transfer);
-    enum err (*unregister_file_sending)(void *self, struct gateway_transfer *transfer);
     enum err (*register_file_receiving)(void *self, struct gateway_transfer *transfer);
-    enum err (*unregister_file_receiving)(void *self, struct gateway_transfer *transfer);
-    /* For a file that failed before it was registered. */
-    void (*cancelled_file_sending)(void *self, const struct gateway_transfer *transfer);
+    /* The end of a registered file coming in: unregister_file_receiving. ERR_CLOSED, also as the
+     * late answer: nobody was told, the report is still owed. */
+    enum err (*receiving_ended)(void *self, struct gateway_transfer *transfer);
+    /* The end of every file going out, registered or not: unregister_file_sending, or
+     * cancelled_file_sending for one that failed before it was registered, and file_result. Nobody
+     * waits for the answer. */
+    void (*sending_ended)(void *self, const struct gateway_transfer *transfer);
+    /* True while so much waits for the gateway that no more should be begun. */
+    bool (*is_full)(void *self);
 };
 
 #endif

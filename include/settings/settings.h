@@ -87,6 +87,12 @@ struct settings {
         char socket[SETTINGS_TEXT_SIZE];
         unsigned events_kept;
     } control;
+    struct {                          /* [gateway] */
+        char url[SETTINGS_TEXT_SIZE]; /* "" : the built-in one */
+        bool has_file_result;
+        unsigned patience_s;
+        unsigned queue_limit;
+    } gateway;
     struct { /* [log] */
         enum log_level level;
     } log;
@@ -115,6 +121,11 @@ void settings_print(const struct settings *s, FILE *out);
 /* One line a setting in force that is not the default: "section/key = value"; for the log at start.
  */
 void settings_print_changed(const struct settings *s, settings_problem_fn *line, void *ctx);
+
+/* True for the address of a remote gateway: http://ADDRESS:PORT[/PATH] with a loopback address (or
+ * the name localhost), or unix:/PATH. Otherwise `why` is what it must be. */
+enum { SETTINGS_WHY_SIZE = 256 };
+bool settings_gateway_url_check(const char *url, char why[SETTINGS_WHY_SIZE]);
 
 /* False if no transport can run: none is switched on together with the services that it needs. Not
  * an error, but people must be told. */

@@ -23,7 +23,8 @@ struct inbox;
 
 /* What a journal record says of one received file. Strings are the record's holder's. */
 struct inbox_record {
-    uint32_t transfer_id;
+    uint32_t transfer_id; /* ours: by it the journal knows the file */
+    uint32_t gateway_id;  /* a remote gateway's, to which it is owed; 0: none's */
     struct address peer;
     uint64_t size_bytes;
     int64_t started_us, committed_us; /* real time */

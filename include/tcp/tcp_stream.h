@@ -7,7 +7,7 @@
  *   incoming   REGISTERING -> OPEN -> COMMITTING -> REPORTING -> MARKING -> gone
  *              (bytes are taken in REGISTERING and OPEN; a failure goes by DISCARDING instead of
  *              COMMITTING, and is not marked in the journal)
- *   outgoing   REGISTERING -> SENDING -> OK_AWAITED -> REPORTING -> gone
+ *   outgoing   REGISTERING -> SENDING -> OK_AWAITED -> gone
  */
 #ifndef TCP_TCP_STREAM_H
 #define TCP_TCP_STREAM_H
@@ -93,6 +93,7 @@ struct tcp_incoming {
     const struct tcp_stream_news *news;
     void *session;
     int32_t file_id;
+    uint32_t journal_id; /* ours; the transfer's own becomes the gateway's */
     uint32_t size_bytes;
     bool is_whole; /* the last byte has come: it can fail no more by what the peer does */
     bool is_failed;
@@ -138,7 +139,6 @@ enum tcp_outgoing_phase {
     OUTGOING_REGISTERING,
     OUTGOING_SENDING,
     OUTGOING_OK_AWAITED,
-    OUTGOING_REPORTING,
 };
 
 struct tcp_outgoing {

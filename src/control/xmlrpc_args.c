@@ -124,7 +124,7 @@ static char *text_of(xmlrpc_value *value)
     return copy;
 }
 
-static bool integer_of(xmlrpc_value *value, int64_t *out)
+bool rpc_integer_of(xmlrpc_value *value, int64_t *out)
 {
     xmlrpc_int64 wide = 0;
     int narrow = 0;
@@ -172,7 +172,7 @@ bool rpc_args_integer(struct rpc_args *args, const char *name, bool is_needed, i
 
     if (value == NULL)
         return is_well;
-    is_well = integer_of(value, &number) && number >= least && number <= most;
+    is_well = rpc_integer_of(value, &number) && number >= least && number <= most;
     rpc_release(&value);
     if (!is_well)
         return complain(args,
@@ -187,7 +187,7 @@ static bool read_ids(xmlrpc_value *array, uint64_t *ids, size_t count)
     for (size_t i = 0; i < count; i++) {
         xmlrpc_value *item = item_of(array, i);
         int64_t number = 0;
-        bool is_good = item != NULL && integer_of(item, &number) && number >= 1;
+        bool is_good = item != NULL && rpc_integer_of(item, &number) && number >= 1;
 
         rpc_release(&item);
         if (!is_good)

@@ -3,6 +3,7 @@
 #include "base/contract.h"
 #include "base/text.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,10 @@ struct gateway {
     unsigned count;
     struct gateway_transport transports[GATEWAY_TRANSPORTS_MAX];
     struct gateway_builtin *builtin;
-    /* Set before other threads start, then only read. */
-    const struct gateway_ops *current;
-    void *current_self;
+    struct gateway_seat builtin_seat, other_seat; /* each written once, before it is published */
+    /* Atomic, because every thread asks it for every file while `init` may bring another gateway;
+     * what it points to never changes and outlives the threads. */
+    const struct gateway_seat *_Atomic current;
 };
 
 enum err gateway_open(struct gateway **out, struct event_sink *events)
@@ -28,8 +30,9 @@ enum err gateway_open(struct gateway **out, struct event_sink *events)
         gateway_close(&gateway);
         return e;
     }
-    gateway->current = &gateway_builtin_ops;
-    gateway->current_self = gateway->builtin;
+    gateway->builtin_seat =
+        (struct gateway_seat){.ops = &gateway_builtin_ops, .self = gateway->builtin};
+    atomic_init(&gateway->current, &gateway->builtin_seat);
     *out = gateway;
     return ERR_OK;
 }
@@ -56,14 +59,57 @@ enum err gateway_add(struct gateway *gateway, const struct transport_ops *ops, v
 
 void gateway_set(struct gateway *gateway, const struct gateway_ops *ops, void *self)
 {
-    gateway->current = ops;
-    gateway->current_self = self;
+    struct gateway_seat *seat = &gateway->other_seat;
+
+    if (seat->ops == NULL)
+        *seat = (struct gateway_seat){.ops = ops, .self = self};
+    CONTRACT(seat->ops == ops && seat->self == self);
+    atomic_store(&gateway->current, seat);
 }
 
-const struct gateway_ops *gateway_current(struct gateway *gateway, void **self)
+const struct gateway_seat *gateway_current(struct gateway *gateway)
 {
-    *self = gateway->current_self;
-    return gateway->current;
+    return atomic_load(&gateway->current);
+}
+
+enum err gateway_register(struct gateway *gateway, struct gateway_transfer *t)
+{
+    const struct gateway_seat *seat = gateway_current(gateway);
+
+    t->seat = seat;
+    return t->is_sending ? seat->ops->register_file_sending(seat->self, t)
+                         : seat->ops->register_file_receiving(seat->self, t);
+}
+
+static const struct gateway_seat *seat_of(struct gateway *gateway, const struct gateway_transfer *t)
+{
+    return t->seat != NULL ? t->seat : gateway_current(gateway);
+}
+
+enum err gateway_receiving_ended(struct gateway *gateway, struct gateway_transfer *t)
+{
+    const struct gateway_seat *seat = seat_of(gateway, t);
+
+    return seat->ops->receiving_ended(seat->self, t);
+}
+
+void gateway_sending_ended(struct gateway *gateway, struct gateway_transfer *t)
+{
+    const struct gateway_seat *seat = seat_of(gateway, t);
+
+    seat->ops->sending_ended(seat->self, t);
+}
+
+uint32_t gateway_remote_id(const struct gateway_transfer *t)
+{
+    return t->is_registered && t->instance != 0 ? t->transfer_id : 0;
+}
+
+bool gateway_is_full(struct gateway *gateway)
+{
+    const struct gateway_seat *seat = gateway_current(gateway);
+
+    return seat->ops->is_full(seat->self);
 }
 
 unsigned gateway_count(const struct gateway *gateway)

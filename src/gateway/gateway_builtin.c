@@ -95,17 +95,23 @@ static enum err take(void *self, struct gateway_transfer *t)
     return ERR_OK;
 }
 
-static enum err release(void *self, struct gateway_transfer *t)
+static enum err receiving_ended(void *self, struct gateway_transfer *t)
 {
     (void)from_self(self);
     (void)t;
     return ERR_OK;
 }
 
-static void cancelled_file_sending(void *self, const struct gateway_transfer *transfer)
+static void sending_ended(void *self, const struct gateway_transfer *t)
 {
     (void)from_self(self);
-    (void)transfer;
+    (void)t;
+}
+
+static bool is_full(void *self)
+{
+    (void)from_self(self);
+    return false;
 }
 
 const struct gateway_ops gateway_builtin_ops = {
@@ -115,8 +121,8 @@ const struct gateway_ops gateway_builtin_ops = {
     .receiving_failed = receiving_failed,
     .disconnected = disconnected,
     .register_file_sending = take,
-    .unregister_file_sending = release,
     .register_file_receiving = take,
-    .unregister_file_receiving = release,
-    .cancelled_file_sending = cancelled_file_sending,
+    .receiving_ended = receiving_ended,
+    .sending_ended = sending_ended,
+    .is_full = is_full,
 };

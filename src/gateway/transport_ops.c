@@ -9,6 +9,7 @@ void send_request_free(struct send_request **r)
     free((*r)->remote_idurl);
     free((*r)->filename);
     free((*r)->description);
+    free((*r)->asked_host);
     free(*r);
     *r = NULL;
 }

@@ -108,6 +108,16 @@ const struct setting settings_rows[] = {
     KEY(S, "events-kept", kind_number, control.events_kept, "10000", 100, 1000000, "events", RESTART,
         "How many past events are kept for those who follow them.")
 #undef S
+#define S "gateway"
+    KEY(S, "url", kind_gateway_url, gateway.url, "", 0, 1000, "", RESTART,
+        "Who hears of files, by XML-RPC: http://127.0.0.1:PORT/ or unix:/PATH; empty: the built-in gateway.")
+    KEY(S, "file-result", kind_bool, gateway.has_file_result, "false", 0, 0, "", RESTART,
+        "That gateway offers file_result; `init` may say otherwise.")
+    KEY(S, "patience-s", kind_number, gateway.patience_s, "30", 1, DAY_S, "seconds", RESTART,
+        "How long an incoming file waits for that gateway to register it.")
+    KEY(S, "queue-limit", kind_number, gateway.queue_limit, "10000", 10, 1000000, "calls", RESTART,
+        "How many calls may wait for that gateway; at it nothing more is read from peers.")
+#undef S
 #define S "log"
     KEY(S, "level", kind_level, log.level, "info", 0, 0, "", NOW,
         "What is logged.")

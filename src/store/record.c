@@ -9,7 +9,7 @@
 /* Numbers are put together by hand: this runs for every file received, and printf costs more than
  * the rest of the record. */
 
-enum { FIELDS_MAX = 10, CRC_DIGITS = 8, LINE_TAIL = 1 + CRC_DIGITS + 1 };
+enum { FIELDS_MAX = 11, CRC_DIGITS = 8, LINE_TAIL = 1 + CRC_DIGITS + 1 };
 
 static const char header_word[] = "dustwire-journal";
 
@@ -82,6 +82,7 @@ static char *put_file(char *at, const char *end, const struct inbox_record *file
     at = put_time(at, file->started_us);
     at = put_time(at, file->committed_us);
     at = put_text(at, file->name);
+    at = put_number(at, file->gateway_id);
     *at++ = '\t';
     return at + text_escape(at, (size_t)(end - at), file->idurl, strlen(file->idurl), true);
 }
@@ -153,8 +154,10 @@ static bool read_time(int64_t *out, const char *text)
     return true;
 }
 
-static bool read_file(struct inbox_record *file, char *fields[FIELDS_MAX])
+/* The gateway's id came later: a record without it is owed to none. */
+static bool read_file(struct inbox_record *file, char *fields[FIELDS_MAX], unsigned count)
 {
+    char *idurl = fields[count - 1];
     uint32_t port, scope;
     size_t length;
 
@@ -173,9 +176,11 @@ static bool read_file(struct inbox_record *file, char *fields[FIELDS_MAX])
         return false;
     if (!inbox_is_name(fields[8]) || text_copy(file->name, sizeof file->name, fields[8]) != ERR_OK)
         return false;
-    file->idurl = fields[9];
+    if (count == FIELDS_MAX && !read_u32(&file->gateway_id, fields[9], INT32_MAX))
+        return false;
+    file->idurl = idurl;
     /* in place: what is unescaped never overtakes what is still to read */
-    return text_unescape(fields[9], strlen(fields[9]) + 1, &length, fields[9]) == ERR_OK;
+    return text_unescape(idurl, strlen(idurl) + 1, &length, idurl) == ERR_OK;
 }
 
 bool record_read(struct record *out, char *line, size_t length)
@@ -197,7 +202,7 @@ bool record_read(struct record *out, char *line, size_t length)
                read_u32(&out->number, fields[2], UINT32_MAX);
     case 'F':
         out->kind = RECORD_FILE;
-        return count == FIELDS_MAX && read_file(&out->file, fields);
+        return count >= FIELDS_MAX - 1 && read_file(&out->file, fields, count);
     case 'R':
         out->kind = RECORD_REPORTED;
         break;

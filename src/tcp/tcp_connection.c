@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 enum {
-    CHECK_MS = 1000,
     LOGGED_IDURL = 256, /* bytes of a peer's identity that a log line holds */
     FILE_ID_SPREAD = 1 << 30,
 };
@@ -126,7 +125,7 @@ bool tcp_connection_keep_alive(struct tcp_connection *c)
 void tcp_connection_settings_changed(struct tcp_connection *c)
 {
     if (tcp_connection_state(c) == ST_CONNECTED)
-        set_timer(c, CHECK_MS);
+        set_timer(c, TCP_CHECK_MS);
 }
 
 /* The actions, in the order of the table. */
@@ -210,7 +209,7 @@ static void do_open_stream(void *self, const void *arg)
                 c->is_outgoing ? "outgoing" : "incoming", LOGGED_IDURL,
                 c->idurl == NULL ? "-" : c->idurl, c->announced == NULL ? "-" : c->announced,
                 c->announced != NULL && !tcp_connection_is_routed(c) ? " (unverified)" : "");
-    set_timer(c, CHECK_MS);
+    set_timer(c, TCP_CHECK_MS);
     answer_awaiters(c, ERR_OK);
     emit(c, EVENT_SESSION_IDENTIFIED, NULL);
     tcp_connection_wake(c);
@@ -398,20 +397,22 @@ static void check(struct tcp_connection *c)
     uint64_t now_ms = loop_now_ms(c->home->loop);
 
     tcp_files_check(c);
+    if (c->can_read)
+        tcp_connection_wake(c);
     if (keep_alive_ms > 0 && now_ms - c->activity_ms >= keep_alive_ms)
         automat_feed(&c->automat, EV_SEND_KEEP_ALIVE, NULL);
     if (tcp_connection_state(c) != ST_CONNECTED)
         return;
     if (tcp_files_is_busy(c))
-        set_timer(c, CHECK_MS);
+        set_timer(c, TCP_CHECK_MS);
     else if (keep_alive_ms > 0)
         set_timer(c, keep_alive_ms - (now_ms - c->activity_ms));
 }
 
-void tcp_connection_check_soon(struct tcp_connection *c)
+void tcp_connection_check_soon(struct tcp_connection *c, uint64_t most_ms)
 {
-    if (!c->timer.is_set || c->timer.deadline_ms > loop_now_ms(c->home->loop) + CHECK_MS)
-        set_timer(c, CHECK_MS);
+    if (!c->timer.is_set || c->timer.deadline_ms > loop_now_ms(c->home->loop) + most_ms)
+        set_timer(c, most_ms);
 }
 
 static void time_is_up(struct timer *timer, void *ctx)

@@ -446,6 +446,12 @@ void tcp_files_fail_waiting(struct tcp_connection *c, const char *reason, bool m
 
 /* Limits of time. */
 
+static void restart_window(struct tcp_incoming *in, uint64_t now_ms)
+{
+    in->window_start_ms = now_ms;
+    in->window_bytes = in->file.written_bytes;
+}
+
 static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, uint64_t now_ms)
 {
     const struct settings *s = &c->home->settings;
@@ -457,8 +463,7 @@ static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, ui
         fail_incoming(c, in, "stalled: too few bytes for too long");
         return;
     }
-    in->window_start_ms = now_ms;
-    in->window_bytes = in->file.written_bytes;
+    restart_window(in, now_ms);
 }
 
 static void check_outgoing(struct tcp_connection *c, uint64_t now_ms)
@@ -478,11 +483,25 @@ static void check_outgoing(struct tcp_connection *c, uint64_t now_ms)
         tcp_connection_disconnect(c, "the peer does not read");
 }
 
+/* While we do not read for our gateway's sake, the peer is not late. */
+static void hold_clocks(struct tcp_connection *c, uint64_t now_ms)
+{
+    struct tcp_incoming *in;
+    struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (in, &c->incoming.head, link)
+        restart_window(in, now_ms);
+    TAILQ_FOREACH (out, &c->outgoing.head, link)
+        out->whole_ms = now_ms;
+}
+
 void tcp_files_check(struct tcp_connection *c)
 {
     uint64_t now_ms = loop_now_ms(c->home->loop);
     struct tcp_incoming *in, *next;
 
+    if (c->can_read && gateway_is_full(c->home->gateway))
+        hold_clocks(c, now_ms);
     for (in = TAILQ_FIRST(&c->incoming.head); in != NULL && !c->is_ending; in = next) {
         next = TAILQ_NEXT(in, link);
         if (tcp_incoming_is_receiving(in))

@@ -24,9 +24,11 @@ void tcp_connection_lose(struct tcp_connection *c, const char *reason);
 /* After something was queued for the peer: wakes the session, or ends it if there was no memory. */
 void tcp_connection_must(struct tcp_connection *c, enum err e);
 
-/* With files under way the limits are looked at every second, though the timer may stand on a
+enum { TCP_CHECK_MS = 1000 }; /* how often files under way are looked at */
+
+/* Limits and a socket left unread are looked at in `most_ms`, though the timer may stand on a
  * keep-alive that is far off. */
-void tcp_connection_check_soon(struct tcp_connection *c);
+void tcp_connection_check_soon(struct tcp_connection *c, uint64_t most_ms);
 
 /* A session that never came to life. */
 void tcp_connection_give_up(struct tcp_connection *c);

@@ -21,6 +21,7 @@ enum {
     SMALL_FRAME_BYTES = 256, /* a peer whose frames are smaller on average is read in small bites */
     SMALL_READ_BYTES = 16384,
     FRAMES_PER_TURN = 16,        /* data frames written in a turn */
+    HOLD_MS = 20,                /* until a gateway with too much to do is looked at again */
     CONTROL_WAITING_MAX = 65536, /* a peer that does not read our answers is not read either */
 };
 
@@ -68,6 +69,12 @@ static bool may_read(const struct tcp_connection *c)
             buf_length(&c->writer.control) < CONTROL_WAITING_MAX);
 }
 
+/* More files in or out would mean more to tell a gateway that has too much waiting already. */
+static bool must_hold(const struct tcp_connection *c)
+{
+    return tcp_connection_state(c) == ST_CONNECTED && gateway_is_full(c->home->gateway);
+}
+
 /* One call of recv(2). A read that does not fill the room has emptied the socket: the next bytes
  * ring again (epoll(7), edge-triggered), only an end that was announced with them must be read up
  * to. Returns how many pieces came. */
@@ -100,7 +107,8 @@ static void read_some(struct tcp_connection *c)
 {
     unsigned pieces = 0;
 
-    for (unsigned i = 0; i < READS_PER_TURN && pieces < PIECES_PER_TURN && may_read(c); i++)
+    for (unsigned i = 0; i < READS_PER_TURN && pieces < PIECES_PER_TURN && may_read(c) && !must_hold(c);
+         i++)
         pieces += read_once(c);
 }
 
@@ -158,10 +166,12 @@ void tcp_connection_turn(struct tcp_connection *c)
         tcp_files_turn(c);
     if (tcp_connection_state(c) != ST_CLOSED)
         write_some(c);
-    if (may_read(c))
-        tcp_connection_wake(c);
     if (tcp_connection_state(c) == ST_CONNECTED && tcp_files_is_busy(c))
-        tcp_connection_check_soon(c);
+        tcp_connection_check_soon(c, TCP_CHECK_MS);
+    if (may_read(c) && must_hold(c))
+        tcp_connection_check_soon(c, HOLD_MS);
+    else if (may_read(c))
+        tcp_connection_wake(c);
 }
 
 void tcp_socket_ready(struct watch *w, uint32_t events)

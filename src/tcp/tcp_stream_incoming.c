@@ -57,9 +57,10 @@ static void incoming_marked(struct message *m, void *owner)
     incoming_free(in);
 }
 
-static void incoming_reported(struct tcp_incoming *in)
+/* A finished file whose report nobody took stays owed in the journal. */
+static void incoming_report_done(struct tcp_incoming *in, enum err e)
 {
-    if (in->is_failed) {
+    if (in->is_failed || e != ERR_OK) {
         incoming_free(in);
         return;
     }
@@ -75,14 +76,13 @@ static void incoming_report_answered(struct message *m, void *owner)
 
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
-    incoming_reported(in);
+    incoming_report_done(in, in->transfer.request.result);
 }
 
 static void incoming_report(struct tcp_incoming *in)
 {
-    void *self;
-    const struct gateway_ops *gateway = gateway_current(in->home->gateway, &self);
     struct gateway_transfer *t = &in->transfer;
+    enum err e;
 
     in->phase = INCOMING_REPORTING;
     t->status = in->is_failed ? TRANSFER_FAILED : TRANSFER_FINISHED;
@@ -90,13 +90,10 @@ static void incoming_report(struct tcp_incoming *in)
     metrics_add(in->is_failed ? METRIC_FILES_RECEIVE_FAILED : METRIC_FILES_RECEIVED, 1);
     log_incoming_end(in);
     tcp_stream_tell(in->home, EVENT_RECEIVING_ENDED, t);
-    if (!t->is_registered) {
-        incoming_reported(in);
-        return;
-    }
     t->request.on_answer = incoming_report_answered;
-    if (gateway->unregister_file_receiving(self, t) != ERR_PENDING)
-        incoming_reported(in);
+    e = t->is_registered ? gateway_receiving_ended(in->home->gateway, t) : ERR_OK;
+    if (e != ERR_PENDING)
+        incoming_report_done(in, e);
 }
 
 static void incoming_discarded(struct message *m, void *owner)
@@ -162,7 +159,8 @@ static void incoming_commit(struct tcp_incoming *in)
     in->commit.kind = COMMIT_FILE;
     in->commit.request.on_answer = incoming_committed;
     in->commit.file = in->file;
-    in->commit.record = (struct inbox_record){.transfer_id = in->transfer.transfer_id,
+    in->commit.record = (struct inbox_record){.transfer_id = in->journal_id,
+                                              .gateway_id = gateway_remote_id(&in->transfer),
                                               .peer = in->commit.record.peer,
                                               .size_bytes = in->size_bytes,
                                               .started_us = in->started_us,
@@ -200,13 +198,11 @@ static void incoming_registered(struct message *m, void *owner)
 
 static void incoming_register(struct tcp_incoming *in)
 {
-    void *self;
-    const struct gateway_ops *gateway = gateway_current(in->home->gateway, &self);
     enum err e;
 
     in->transfer.request.on_answer = incoming_registered;
     e = in->transfer.transfer_id == 0 ? ERR_FULL
-                                      : gateway->register_file_receiving(self, &in->transfer);
+                                      : gateway_register(in->home->gateway, &in->transfer);
     if (e != ERR_PENDING)
         incoming_register_done(in, e);
 }
@@ -255,6 +251,7 @@ enum err tcp_incoming_new(struct tcp_home *home, const struct tcp_peer *peer,
     in->commit.record.peer = peer->address;
     home->streams++;
     tcp_stream_fill(&in->transfer, home, peer, in->idurl, incoming_registered);
+    in->journal_id = in->transfer.transfer_id;
     in->transfer.size_bytes = size_bytes;
     in->transfer.filename = in->path;
     TAILQ_INSERT_TAIL(&list->head, in, link);

@@ -60,38 +60,17 @@ static void log_outgoing_end(const struct gateway_transfer *t)
                     t->transfer_id, t->done_bytes, t->size_bytes, name, t->error);
 }
 
-static void outgoing_report_answered(struct message *m, void *owner)
-{
-    struct tcp_outgoing *out = AROUND(m, struct tcp_outgoing, transfer);
-
-    (void)owner;
-    MAGIC_CHECK(out, outgoing_magic);
-    outgoing_free(out);
-}
-
-/* Decided: gateway and asker are told. Without a registration the gateway hears of a failure by
- * cancelled_file_sending. The strings of the transfer are the request's, which goes back to its
- * asker: a gateway that answers later gets copies. */
+/* Decided: gateway and asker are told, and it is gone. */
 static void outgoing_report(struct tcp_outgoing *out)
 {
-    void *self;
-    const struct gateway_ops *gateway = gateway_current(out->home->gateway, &self);
     struct gateway_transfer *t = &out->transfer;
-    enum err e = ERR_OK;
 
-    out->phase = OUTGOING_REPORTING;
     outbox_close(&out->file);
     log_outgoing_end(t);
     tcp_stream_tell(out->home, EVENT_SENDING_ENDED, t);
-    t->request.on_answer = outgoing_report_answered;
-    if (t->is_registered)
-        e = gateway->unregister_file_sending(self, t);
-    else if (t->status == TRANSFER_FAILED)
-        gateway->cancelled_file_sending(self, t);
+    gateway_sending_ended(out->home->gateway, t);
     answer_send(out->send, t);
-    out->send = NULL;
-    if (e != ERR_PENDING)
-        outgoing_free(out);
+    outgoing_free(out);
 }
 
 static void outgoing_break(struct tcp_outgoing *out, const char *reason)
@@ -137,16 +116,24 @@ static void outgoing_registered(struct message *m, void *owner)
 /* A file of send_file_single is neither registered nor unregistered (docs/protocol.md, 7). */
 static void outgoing_register(struct tcp_outgoing *out)
 {
-    void *self;
-    const struct gateway_ops *gateway = gateway_current(out->home->gateway, &self);
     enum err e = ERR_OK;
 
     if (out->transfer.transfer_id == 0)
         e = ERR_FULL;
     else if (!out->send->is_single)
-        e = gateway->register_file_sending(self, &out->transfer);
+        e = gateway_register(out->home->gateway, &out->transfer);
     if (e != ERR_PENDING)
         outgoing_register_done(out, e);
+}
+
+static void describe(struct gateway_transfer *t, const struct send_request *send)
+{
+    t->is_sending = true;
+    t->is_single = send->is_single;
+    t->request_id = send->id;
+    t->asked_host = send->asked_host;
+    t->filename = send->filename;
+    t->description = send->description;
 }
 
 static struct tcp_outgoing *outgoing_blank(struct tcp_home *home, const struct tcp_peer *peer,
@@ -174,9 +161,7 @@ static struct tcp_outgoing *outgoing_blank(struct tcp_home *home, const struct t
     home->streams++;
     t = &out->transfer;
     tcp_stream_fill(t, home, peer, out->idurl, outgoing_registered);
-    t->request_id = send->id;
-    t->filename = send->filename;
-    t->description = send->description;
+    describe(t, send);
     return out;
 }
 
@@ -236,21 +221,17 @@ void tcp_outgoing_fail(struct tcp_outgoing *out, const char *reason)
         outgoing_report(out);
 }
 
-void tcp_send_fail(struct gateway *registry, struct event_sink *events, struct send_request *send,
+void tcp_send_fail(struct gateway *gateway, struct event_sink *events, struct send_request *send,
                    const char *host, const char *reason)
 {
-    void *self;
-    const struct gateway_ops *gateway = gateway_current(registry, &self);
     struct gateway_transfer t = {.proto = "tcp",
-                                 .idurl = send->remote_idurl == NULL ? "" : send->remote_idurl,
-                                 .filename = send->filename,
-                                 .description = send->description,
-                                 .request_id = send->id};
+                                 .idurl = send->remote_idurl == NULL ? "" : send->remote_idurl};
 
+    describe(&t, send);
     snprintf(t.host, sizeof t.host, "%s", host);
     tcp_stream_set_failed(&t, reason);
     log_outgoing_end(&t);
     event_emit(events, gateway_transfer_event(EVENT_SENDING_ENDED, &t));
-    gateway->cancelled_file_sending(self, &t);
+    gateway_sending_ended(gateway, &t);
     answer_send(send, &t);
 }

@@ -79,17 +79,19 @@ static void reap(struct worker *w)
     }
 }
 
+/* A stop is over with the last session. What those left behind (a file being committed, a report
+ * that a gateway takes its time for) goes on, and only the final stop waits for it. */
 static void answer_stops(struct worker *w)
 {
-    struct message *m;
+    struct tcp_stop *stop = (struct tcp_stop *)(void *)STAILQ_FIRST(&w->stops);
 
-    if (!w->is_stopping || w->session_count > 0 || w->home.streams > 0 || !STAILQ_EMPTY(&w->graves))
+    if (stop == NULL || w->session_count > 0 || !STAILQ_EMPTY(&w->graves))
         return;
-    w->is_stopping = false;
     loop_cancel_timer(w->home.loop, &w->grace);
-    while ((m = STAILQ_FIRST(&w->stops)) != NULL) {
+    while (stop != NULL && (!stop->is_final || w->home.streams == 0)) {
         STAILQ_REMOVE_HEAD(&w->stops, link);
-        request_answer((struct request *)(void *)m, ERR_OK);
+        request_answer(&stop->request, ERR_OK);
+        stop = (struct tcp_stop *)(void *)STAILQ_FIRST(&w->stops);
     }
 }
 
@@ -252,7 +254,6 @@ static void take_stop(struct message *m, void *owner)
     struct tcp_connection *c, *next;
 
     w->home.is_serving = false;
-    w->is_stopping = true;
     STAILQ_INSERT_TAIL(&w->stops, m, link);
     for (c = TAILQ_FIRST(&w->sessions); c != NULL; c = next) {
         next = TAILQ_NEXT(c, link);

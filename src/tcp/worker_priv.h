@@ -17,7 +17,6 @@ struct worker {
     struct tcp_turn_list graves; /* CLOSED, freed after the turn */
     struct tcp_message_list stops;
     struct timer grace; /* of the stop under way */
-    bool is_stopping;
 };
 
 #endif

@@ -1,0 +1,566 @@
+/* The gate thread: a queue of jobs, up to GATE_CONNECTIONS of them on the wire.
+ *
+ * A job is in one place at a time: `ready` (waits for a connection), `notices` (waits for the
+ * notice before it) or `away` (on the wire, or resting until its next try). When nobody answers
+ * at the other end everything stays in `ready`, and after each pause one call tries. */
+#include "gate_priv.h"
+
+#include "base/contract.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAILBOX_LIMIT = 1024, /* of new work; what comes here is not refused, see gate_ops.is_full */
+    PAUSE_FIRST_MS = 200,
+    PAUSE_MOST_MS = 5000,
+};
+
+struct gate_init {
+    struct message message; /* first */
+    bool has_file_result;
+    char url[];
+};
+
+struct gate_shut {
+    struct message message; /* first */
+    uint64_t grace_ms;
+};
+
+/* The queue. */
+
+static void put(struct gate_job_list *list, struct gate_job *job, bool is_first)
+{
+    if (is_first)
+        TAILQ_INSERT_HEAD(list, job, link);
+    else
+        TAILQ_INSERT_TAIL(list, job, link);
+}
+
+static void go_away(struct gate *gate, struct gate_job *job)
+{
+    job->is_away = true;
+    put(&gate->away, job, false);
+}
+
+static void come_back(struct gate *gate, struct gate_job *job)
+{
+    if (!job->is_away)
+        return;
+    TAILQ_REMOVE(&gate->away, job, link);
+    job->is_away = false;
+    loop_cancel_timer(gate->loop, &job->rest);
+}
+
+/* Puts the first call that can go on the wire; false if none could. */
+static bool send_one(struct gate *gate)
+{
+    struct gate_job *job = TAILQ_FIRST(&gate->ready);
+    char *document = NULL;
+    size_t length = 0;
+
+    if (job == NULL || !gate_http_has_room(gate->http))
+        return false;
+    TAILQ_REMOVE(&gate->ready, job, link);
+    go_away(gate, job);
+    metrics_add(METRIC_GATEWAY_CALLS, 1);
+    if (gate_job_write(job, &document, &length) != ERR_OK ||
+        gate_http_post(gate->http, document, length, job) != ERR_OK) {
+        const struct gate_reply reply = {.outcome = GATE_NO_ANSWER,
+                                         .problem = err_text(ERR_NO_MEMORY)};
+
+        gate_job_replied(job, &reply);
+    }
+    return true;
+}
+
+static void run(struct gate *gate)
+{
+    if (!gate->has_url || gate->is_paused)
+        return;
+    if (gate->is_probing)
+        send_one(gate);
+    else
+        while (send_one(gate))
+            ;
+}
+
+static void next_notice(struct gate *gate)
+{
+    struct gate_job *job = TAILQ_FIRST(&gate->notices);
+
+    if (gate->is_notice_out || job == NULL)
+        return;
+    TAILQ_REMOVE(&gate->notices, job, link);
+    gate->is_notice_out = true;
+    put(&gate->ready, job, true);
+}
+
+static void tell_if_idle(struct gate *gate)
+{
+    struct request *idle = gate->idle;
+
+    if (idle == NULL || atomic_load(&gate->waiting) > 0)
+        return;
+    gate->idle = NULL;
+    request_answer(idle, ERR_OK);
+}
+
+void gate_job_end(struct gate_job *job, enum err result)
+{
+    struct gate *gate = job->gate;
+    struct gateway_transfer *t = job->transfer;
+
+    come_back(gate, job);
+    loop_cancel_timer(gate->loop, &job->expiry);
+    if (job->kind == JOB_NOTICE)
+        gate->is_notice_out = false;
+    if (t != NULL && job->kind == JOB_REGISTER) {
+        t->is_registered = result == ERR_OK && job->is_registered;
+        t->instance = job->instance;
+        t->transfer_id = job->transfer_id;
+    }
+    free(job);
+    atomic_fetch_sub(&gate->waiting, 1);
+    if (t != NULL)
+        request_answer(&t->request, result);
+}
+
+void gate_again(struct gate *gate, struct gate_job *job, uint64_t delay_ms)
+{
+    come_back(gate, job);
+    if (gate->is_closed) {
+        gate_job_end(job, ERR_CLOSED);
+    } else if (delay_ms == 0) {
+        put(&gate->ready, job, true);
+    } else {
+        go_away(gate, job);
+        loop_set_timer(gate->loop, &job->rest, delay_ms);
+    }
+}
+
+/* A job begins, or begins anew. */
+static void admit(struct gate *gate, struct gate_job *job, bool is_first)
+{
+    gate_job_begin(job);
+    if (job->call == CALL_NONE)
+        gate_job_end(job, ERR_OK);
+    else
+        put(&gate->ready, job, is_first);
+}
+
+static void rested(struct timer *timer, void *ctx)
+{
+    struct gate_job *job = ctx;
+
+    (void)timer;
+    gate_again(job->gate, job, 0);
+}
+
+/* Stopping. */
+
+static void end_all(struct gate_job_list *list)
+{
+    struct gate_job *job;
+
+    while ((job = TAILQ_FIRST(list)) != NULL) {
+        TAILQ_REMOVE(list, job, link);
+        job->is_away = false;
+        loop_cancel_timer(job->gate->loop, &job->rest);
+        gate_job_end(job, ERR_CLOSED);
+    }
+}
+
+static void close_now(struct gate *gate)
+{
+    size_t left = atomic_load(&gate->waiting);
+
+    if (gate->is_closed)
+        return;
+    gate->is_closed = true;
+    loop_cancel_timer(gate->loop, &gate->grace);
+    loop_cancel_timer(gate->loop, &gate->pause);
+    if (left > 0)
+        log_warning("gateway: %zu calls have not been answered at the stop; what the journal owes "
+                    "is told after the next start",
+                    left);
+    gate_http_cancel_all(gate->http);
+    end_all(&gate->away);
+    end_all(&gate->ready);
+    end_all(&gate->notices);
+}
+
+static void grace_is_over(struct timer *timer, void *ctx)
+{
+    (void)timer;
+    close_now(ctx);
+}
+
+static void take_shut(struct message *m, void *owner)
+{
+    struct gate *gate = owner;
+    struct gate_shut *shut = (struct gate_shut *)(void *)m;
+
+    gate->is_shut = true;
+    if (gate->is_paused || gate->is_probing || !gate->has_url)
+        close_now(gate);
+    else
+        loop_set_timer(gate->loop, &gate->grace, shut->grace_ms);
+    free(shut);
+}
+
+static void take_await_idle(struct message *m, void *owner)
+{
+    ((struct gate *)owner)->idle = (struct request *)(void *)m;
+}
+
+/* Nobody there. */
+
+static void pause_is_over(struct timer *timer, void *ctx)
+{
+    struct gate *gate = ctx;
+
+    (void)timer;
+    gate->is_paused = false;
+    gate->is_probing = true;
+}
+
+void gate_unreachable(struct gate *gate, const char *problem)
+{
+    if (gate->is_closed || gate->is_paused)
+        return;
+    if (gate->pause_ms == 0)
+        log_warning("gateway %s cannot be reached: %s; %zu calls wait, it is tried again and again",
+                    gate->settings.gateway.url, problem, gate_waiting(gate));
+    gate->pause_ms = gate->pause_ms == 0 ? PAUSE_FIRST_MS : gate->pause_ms * 2;
+    if (gate->pause_ms > PAUSE_MOST_MS)
+        gate->pause_ms = PAUSE_MOST_MS;
+    gate->is_paused = true;
+    gate->is_probing = false;
+    loop_set_timer(gate->loop, &gate->pause, gate->pause_ms);
+    if (gate->is_shut)
+        close_now(gate);
+}
+
+void gate_reachable(struct gate *gate)
+{
+    if (gate->pause_ms == 0)
+        return;
+    log_info("gateway %s answers again: %zu calls wait", gate->settings.gateway.url,
+             gate_waiting(gate));
+    gate->pause_ms = 0;
+    gate->is_paused = gate->is_probing = false;
+    loop_cancel_timer(gate->loop, &gate->pause);
+}
+
+static void replied(void *ctx, void *cookie, const struct gate_reply *reply)
+{
+    (void)ctx;
+    gate_job_replied(cookie, reply);
+}
+
+static void patience_is_over(struct timer *timer, void *ctx)
+{
+    struct gate_job *job = ctx;
+
+    (void)timer;
+    if (job->is_away)
+        gate_http_cancel(job->gate->http, job);
+    else
+        TAILQ_REMOVE(&job->gate->ready, job, link);
+    gate_job_expired(job);
+}
+
+/* Mail. */
+
+static void take_job(struct message *m, void *owner)
+{
+    struct gate *gate = owner;
+    struct gate_job *job = (struct gate_job *)(void *)m;
+
+    job->gate = gate;
+    job->rest = (struct timer){.fire = rested, .ctx = job};
+    job->expiry = (struct timer){.fire = patience_is_over, .ctx = job};
+    if (gate->is_closed) {
+        gate_job_end(job, ERR_CLOSED);
+    } else if (job->kind == JOB_NOTICE) {
+        put(&gate->notices, job, false);
+    } else {
+        if (job->kind == JOB_REGISTER)
+            loop_set_timer(gate->loop, &job->expiry, gate->settings.gateway.patience_s * 1000ull);
+        admit(gate, job, false);
+    }
+}
+
+/* What an earlier instance was to be told of the transport is no news for this one. */
+static void drop_notices(struct gate *gate)
+{
+    struct gate_job *job, *next;
+
+    end_all(&gate->notices);
+    for (job = TAILQ_FIRST(&gate->ready); job != NULL; job = next) {
+        next = TAILQ_NEXT(job, link);
+        if (job->kind != JOB_NOTICE)
+            continue;
+        TAILQ_REMOVE(&gate->ready, job, link);
+        gate_job_end(job, ERR_CLOSED);
+    }
+}
+
+/* Everything begins anew, in the old order: what was on the wire or resting came before what is
+ * ready. */
+static void begin_anew(struct gate *gate)
+{
+    struct gate_job_list all = TAILQ_HEAD_INITIALIZER(all);
+    struct gate_job *job;
+
+    gate_http_cancel_all(gate->http);
+    while ((job = TAILQ_LAST(&gate->away, gate_job_list)) != NULL) {
+        come_back(gate, job);
+        put(&gate->ready, job, true);
+    }
+    drop_notices(gate);
+    TAILQ_CONCAT(&all, &gate->ready, link);
+    while ((job = TAILQ_LAST(&all, gate_job_list)) != NULL) {
+        TAILQ_REMOVE(&all, job, link);
+        admit(gate, job, true);
+    }
+}
+
+static void take_init(struct message *m, void *owner)
+{
+    struct gate *gate = owner;
+    struct gate_init *init = (struct gate_init *)(void *)m;
+
+    if (!gate->is_closed) {
+        snprintf(gate->settings.gateway.url, sizeof gate->settings.gateway.url, "%s", init->url);
+        gate->has_url = true;
+        gate->has_file_result = init->has_file_result;
+        gate->instance++;
+        gate->pause_ms = 0;
+        gate->is_paused = gate->is_probing = false;
+        loop_cancel_timer(gate->loop, &gate->pause);
+        begin_anew(gate);
+        if (gate_http_aim(gate->http, init->url) != ERR_OK)
+            log_error("gateway %s cannot be called: %s", init->url, err_text(ERR_NO_MEMORY));
+        log_info("gateway %s is in charge, instance %u: %zu calls wait", init->url, gate->instance,
+                 gate_waiting(gate));
+    }
+    free(init);
+}
+
+static void after_turn(void *owner)
+{
+    struct gate *gate = owner;
+
+    next_notice(gate);
+    run(gate);
+    tell_if_idle(gate);
+}
+
+/* What curl holds is closed in the thread that watches its sockets. */
+static void ended(void *owner)
+{
+    struct gate *gate = owner;
+
+    close_now(gate);
+    tell_if_idle(gate);
+    gate_http_close(&gate->http);
+}
+
+/* Life. */
+
+enum err gate_open(struct gate **out, const struct settings *settings)
+{
+    struct gate *gate = calloc(1, sizeof *gate);
+    enum err e;
+
+    if (gate == NULL)
+        return ERR_NO_MEMORY;
+    gate->settings = *settings;
+    gate->has_url = settings->gateway.url[0] != '\0';
+    gate->has_file_result = settings->gateway.has_file_result;
+    gate->instance = GATE_FIRST_INSTANCE;
+    gate->pause = (struct timer){.fire = pause_is_over, .ctx = gate};
+    gate->grace = (struct timer){.fire = grace_is_over, .ctx = gate};
+    TAILQ_INIT(&gate->ready);
+    TAILQ_INIT(&gate->notices);
+    TAILQ_INIT(&gate->away);
+    atomic_init(&gate->waiting, 0);
+    rpc_library_init();
+    e = loop_open(&gate->loop, &(struct loop_config){.name = "gate",
+                                                     .mailbox_limit = MAILBOX_LIMIT,
+                                                     .owner = gate,
+                                                     .after_turn = after_turn,
+                                                     .ended = ended});
+    if (e == ERR_OK)
+        e = gate_http_open(&gate->http, gate->loop, settings->gateway.patience_s * 1000ull, replied,
+                           gate);
+    if (e == ERR_OK && gate->has_url)
+        e = gate_http_aim(gate->http, settings->gateway.url);
+    if (e != ERR_OK) {
+        gate_close(&gate);
+        return e;
+    }
+    *out = gate;
+    return ERR_OK;
+}
+
+void gate_close(struct gate **gate)
+{
+    struct gate *g = *gate;
+
+    if (g == NULL)
+        return;
+    /* Whatever was posted after the thread's end, or before it ever began, is answered here. */
+    g->is_closed = true;
+    while (g->loop != NULL && mailbox_drain(loop_mailbox(g->loop)) > 0)
+        ;
+    gate_http_close(&g->http);
+    loop_close(&g->loop);
+    rpc_library_fini();
+    free(g);
+    *gate = NULL;
+}
+
+enum err gate_start(struct gate *gate)
+{
+    return loop_start(gate->loop);
+}
+
+void gate_stop(struct gate *gate)
+{
+    loop_stop(gate->loop);
+}
+
+void gate_shut(struct gate *gate, uint64_t grace_ms)
+{
+    struct gate_shut *shut = calloc(1, sizeof *shut);
+
+    if (shut == NULL)
+        return; /* the gate's end, which comes soon, does the same without grace */
+    shut->grace_ms = grace_ms;
+    mailbox_answer(loop_mailbox(gate->loop), &shut->message, take_shut);
+}
+
+void gate_await_idle(struct gate *gate, struct request *idle)
+{
+    mailbox_answer(loop_mailbox(gate->loop), &idle->message, take_await_idle);
+}
+
+enum err gate_init(struct gate *gate, const char *url, bool has_file_result)
+{
+    size_t size = strlen(url) + 1;
+    struct gate_init *init = calloc(1, sizeof *init + size);
+
+    if (init == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(init->url, url, size);
+    init->has_file_result = has_file_result;
+    mailbox_answer(loop_mailbox(gate->loop), &init->message, take_init);
+    return ERR_OK;
+}
+
+size_t gate_waiting(const struct gate *gate)
+{
+    return atomic_load(&gate->waiting);
+}
+
+/* The calls, from any thread. */
+
+static void post(struct gate *gate, struct gate_job *job)
+{
+    atomic_fetch_add(&gate->waiting, 1);
+    mailbox_answer(loop_mailbox(gate->loop), &job->message, take_job);
+}
+
+static enum err post_for(struct gate *gate, enum gate_job_kind kind, struct gateway_transfer *t)
+{
+    struct gate_job *job = gate_job_of(kind, t);
+
+    if (job == NULL)
+        return ERR_NO_MEMORY;
+    job->transfer = t;
+    post(gate, job);
+    return ERR_PENDING;
+}
+
+static void post_notice(struct gate *gate, enum gate_call call, const char *proto, const char *host,
+                        const char *error)
+{
+    const char *const text[GATE_TEXT_COUNT] = {
+        [TEXT_PROTO] = proto, [TEXT_HOST] = host, [TEXT_ERROR] = error};
+    struct gate_job *job = gate_job_new(JOB_NOTICE, text);
+
+    if (job == NULL) {
+        log_error("gateway: %s is not told: %s", gate_call_method(call), err_text(ERR_NO_MEMORY));
+        return;
+    }
+    job->call = call;
+    post(gate, job);
+}
+
+static void transport_initialized(void *self, const char *proto)
+{
+    post_notice(self, CALL_TRANSPORT_INITIALIZED, proto, NULL, NULL);
+}
+
+static void receiving_started(void *self, const char *proto, const char *host)
+{
+    post_notice(self, CALL_RECEIVING_STARTED, proto, host, NULL);
+}
+
+/* A busy port has a word of its own in BitDust. */
+static void receiving_failed(void *self, const char *proto, enum err e, const char *error)
+{
+    post_notice(self, CALL_RECEIVING_FAILED, proto, NULL, e == ERR_BUSY ? "port is busy" : error);
+}
+
+static void disconnected(void *self, const char *proto, const char *result)
+{
+    post_notice(self, CALL_DISCONNECTED, proto, NULL, result);
+}
+
+static enum err register_file(void *self, struct gateway_transfer *transfer)
+{
+    return post_for(self, JOB_REGISTER, transfer);
+}
+
+static enum err receiving_ended(void *self, struct gateway_transfer *transfer)
+{
+    return post_for(self, JOB_END, transfer);
+}
+
+static void sending_ended(void *self, const struct gateway_transfer *transfer)
+{
+    struct gate_job *job = gate_job_of(JOB_END, transfer);
+
+    if (job == NULL)
+        log_error("gateway: the end of the sending of %s is not told: %s", transfer->filename,
+                  err_text(ERR_NO_MEMORY));
+    else
+        post(self, job);
+}
+
+static bool is_full(void *self)
+{
+    const struct gate *gate = self;
+
+    return gate_waiting(gate) >= gate->settings.gateway.queue_limit;
+}
+
+const struct gateway_ops gate_ops = {
+    .name = "remote",
+    .transport_initialized = transport_initialized,
+    .receiving_started = receiving_started,
+    .receiving_failed = receiving_failed,
+    .disconnected = disconnected,
+    .register_file_sending = register_file,
+    .register_file_receiving = register_file,
+    .receiving_ended = receiving_ended,
+    .sending_ended = sending_ended,
+    .is_full = is_full,
+};

@@ -151,7 +151,7 @@ static void answer_status(struct network_asked *n)
     rpc_put_integer(&env, value, "sends_under_way", (int64_t)sends_under_way(control->sends));
     rpc_put_integer(&env, value, "last_event", (int64_t)event_ring_last(control->ring));
     rpc_put(&env, value, "metrics", metrics_value(&env));
-    rpc_put(&env, value, "settings", settings_value(&env, &r->settings));
+    rpc_put(&env, value, "settings", settings_value(&env, &r->in_force.settings));
     control_answer(n->asked.call, &env, value);
 }
 
@@ -242,7 +242,7 @@ static void answer_settings(struct network_asked *n)
 
     xmlrpc_env_init(&env);
     if (out != NULL) {
-        settings_print(&n->request.settings, out);
+        settings_print(&n->request.in_force.settings, &n->request.in_force.origins, out);
         if (fclose(out) == 0)
             value = rpc_text(&env, text);
     }
@@ -254,5 +254,5 @@ static void answer_settings(struct network_asked *n)
 
 void call_settings_dump(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask(control, call, args, SUPERVISOR_STATUS, answer_settings);
+    ask(control, call, args, SUPERVISOR_SETTINGS, answer_settings);
 }

@@ -1,11 +1,13 @@
-/* The HTTP end of the control socket: libmicrohttpd in external epoll mode, turned by a loop, on a
- * Unix socket of our own. Knows POST /RPC2 with XML and nothing of what stands in it. Everything
- * here belongs to the loop's thread, but for open and close, which run when that thread does not.
+/* The HTTP end of the control room: libmicrohttpd in external epoll mode, turned by a loop, on a
+ * Unix socket of our own or on a TCP address. Knows POST /RPC2 with XML and nothing of what stands
+ * in it. Everything here belongs to the loop's thread, but for open and close, which run when that
+ * thread does not.
  *
  * A call may be answered at once or later; in between its connection is suspended. */
 #ifndef CONTROL_HTTP_H
 #define CONTROL_HTTP_H
 
+#include "base/address.h"
 #include "base/err.h"
 #include "loop/loop.h"
 
@@ -23,11 +25,22 @@ enum {
 /* A whole request. `body` is valid during the call; `call` until it is answered or gone. */
 typedef void http_called_fn(void *ctx, struct http_call *call, const char *body, size_t length);
 
-/* Opens the socket with mode 0600, making its folder (0700) where missing. A socket that nobody
- * answers at is replaced; ERR_BUSY if somebody does; ERR_EXISTS for a path that is no socket.
- * `problem` gets a sentence that names the path, the reason and what to do. */
-enum err http_open(struct http **out, struct loop *loop, const char *socket_path,
-                   http_called_fn *called, void *ctx, char *problem, size_t problem_room);
+struct http_config {
+    struct loop *loop;
+    http_called_fn *called;
+    void *ctx;
+    const char *socket_path; /* a Unix socket; NULL: TCP at `address` */
+    struct address address;
+    const char *token; /* TCP: what clients have to show; "" or NULL: nothing. Copied. */
+};
+/* A Unix socket has mode 0600, its folder (0700) is made where missing; one that nobody answers at
+ * is replaced; ERR_BUSY if somebody does; ERR_EXISTS for a path that is no socket. `problem` gets a
+ * sentence that names the path or address, the reason and what to do.
+ *
+ * At TCP a request without the token is answered with status 401 before its body is looked at, and
+ * one that a web page made (it has an Origin) with 403. */
+enum err http_open(struct http **out, const struct http_config *config, char *problem,
+                   size_t problem_room);
 /* After http_stop, or instead of http_start. */
 void http_close(struct http **http);
 

@@ -95,8 +95,13 @@ bool rpc_args_integer(struct rpc_args *args, const char *name, bool is_needed, i
 /* An array of integers of at least 1; malloc. */
 bool rpc_args_ids(struct rpc_args *args, const char *name, bool is_needed, size_t limit,
                   uint64_t **out, size_t *count);
-/* A contact or an array of contacts, joined with commas; malloc. */
+/* A host: text (host:port, proto://host:port) or an array (host, port), which becomes host:port;
+ * malloc. */
+bool rpc_args_host(struct rpc_args *args, const char *name, bool is_needed, char **out);
+/* A host or an array of hosts, joined with commas; malloc. */
 bool rpc_args_contacts(struct rpc_args *args, const char *name, char **out);
+/* Text, a number or a boolean, as text; malloc. */
+bool rpc_args_word(struct rpc_args *args, const char *name, char **out);
 /* True if there was no problem and nothing is left over. */
 bool rpc_args_end(struct rpc_args *args);
 

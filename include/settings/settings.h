@@ -15,11 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 enum {
     SETTINGS_TEXT_SIZE = 1024, /* an iniparser line is no longer */
     SETTINGS_LISTEN_MAX = 16,
     SETTINGS_NETWORKS_MAX = 64,
+    SETTINGS_KEYS_MAX = 64,
+    SETTINGS_TOKEN_SIZE = 208,
 };
 
 enum durability { DURABILITY_NONE, DURABILITY_FULL };
@@ -48,9 +51,10 @@ struct settings {
     struct { /* [services/gateway] */
         bool is_enabled;
     } gateway_service;
-    struct {                            /* [node] */
-        char idurl[SETTINGS_TEXT_SIZE]; /* "" is none: the word None goes out */
-        char host[ADDRESS_HOST_SIZE];   /* "" : peers take the address they see */
+    struct {                                    /* [node] */
+        char idurl[SETTINGS_TEXT_SIZE];         /* "" is none: the word None goes out */
+        char host[ADDRESS_HOST_SIZE];           /* "" : peers take the address they see */
+        char settings_file[SETTINGS_TEXT_SIZE]; /* "": in the inbox */
     } node;
     struct {              /* [workers] */
         unsigned threads; /* 0 is auto: the online CPUs */
@@ -85,6 +89,8 @@ struct settings {
     } network;
     struct { /* [control] */
         char socket[SETTINGS_TEXT_SIZE];
+        char listen[SETTINGS_TEXT_SIZE]; /* numeric address:port; "" is none */
+        char token[SETTINGS_TOKEN_SIZE]; /* "" is none; never printed */
         unsigned events_kept;
     } control;
     struct {                          /* [gateway] */
@@ -113,10 +119,51 @@ typedef void settings_problem_fn(void *ctx, const char *sentence);
 enum err settings_read(struct settings *out, const char *path, settings_problem_fn *problem,
                        void *ctx);
 
-/* Prints the settings as a commented INI file that settings_read takes back: each key with its
- * meaning, unit and default. etc/dustwired.ini is this output for the defaults (a test compares
+/* Where a value in force comes from. */
+enum settings_origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_OWN_FILE, ORIGIN_COMMAND_LINE };
+struct settings_place {
+    enum settings_origin from;
+    unsigned line; /* of a file */
+};
+struct settings_origins {
+    char file[SETTINGS_TEXT_SIZE]; /* given with --config; "" is none */
+    char own[SETTINGS_TEXT_SIZE];  /* the daemon's own; "" is none */
+    bool is_file_world_readable;
+    dev_t device; /* of `file` */
+    ino_t inode;
+    struct settings_place keys[SETTINGS_KEYS_MAX]; /* in the order of the table */
+};
+
+/* What a running daemon goes by. */
+struct settings_in_force {
+    struct settings settings;
+    struct settings_origins origins;
+};
+
+struct settings_paths {
+    const char *file; /* NULL: none, every key at its default */
+    const char *own;  /* the daemon's own file; NULL: as the settings say; "": none */
+    bool is_own_from_command_line;
+};
+
+/* Reads both files over the defaults, the daemon's own last; problems as above, of both. It may be
+ * missing: nothing has been set yet then. */
+enum err settings_load(struct settings *out, struct settings_origins *origins,
+                       const struct settings_paths *paths, settings_problem_fn *problem, void *ctx);
+
+/* Prints the settings as a commented INI file that settings_read takes back (but for a secret,
+ * which is not printed): each key with its meaning, unit, default, and where its value comes from
+ * if `origins` is not NULL. etc/dustwired.ini is this output for the defaults (a test compares
  * them). */
-void settings_print(const struct settings *s, FILE *out);
+void settings_print(const struct settings *s, const struct settings_origins *origins, FILE *out);
+
+/* One sentence for each thing that is no error, but that people must be told: no transport can run,
+ * a file with a token that everybody may read. */
+void settings_advise(const struct settings *s, const struct settings_origins *origins,
+                     settings_problem_fn *advice, void *ctx);
+
+/* [control] listen; false if there is none. */
+bool settings_control_address(const struct settings *s, struct address *out);
 
 /* One line a setting in force that is not the default: "section/key = value"; for the log at start.
  */
@@ -144,7 +191,10 @@ struct settings_change {
 void settings_compare(const struct settings *before, const struct settings *after,
                       struct settings_change *out);
 
-/* Copies from `before` what needs a restart, so that a reload never leaves a mixture in force. */
-void settings_keep_fixed(struct settings *after, const struct settings *before);
+/* Copies from `before` what needs a restart, so that a reload never leaves a mixture in force;
+ * where a value that is kept comes from is kept with it. */
+void settings_keep_fixed(struct settings *after, struct settings_origins *after_origins,
+                         const struct settings *before,
+                         const struct settings_origins *before_origins);
 
 #endif

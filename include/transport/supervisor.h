@@ -15,9 +15,9 @@
 struct supervisor;
 
 struct supervisor_config {
-    const char
-        *settings_path; /* read again by a reload; "" : built-in defaults, a reload says so */
-    struct settings settings;
+    struct settings_paths paths; /* read again by a reload; file NULL: a reload says so. The texts
+                                  * stay the caller's and where they are. */
+    struct settings_in_force in_force;
     struct gateway
         *gateway; /* its transports are registered; the supervisor's from start to stop */
     struct event_sink *events;
@@ -43,6 +43,10 @@ enum supervisor_ask {
     SUPERVISOR_STOP,   /* SIGTERM, `dustwire stop`: files under way finish, then on_stopped */
     SUPERVISOR_RECONNECT,
     SUPERVISOR_CHECK_RECONNECT,
+    SUPERVISOR_SETTINGS, /* those in force and where they come from */
+    SUPERVISOR_SET,      /* one of the settings that can be set while the daemon runs */
+    SUPERVISOR_BUILD_CONTACTS,
+    SUPERVISOR_VERIFY_CONTACTS,
 };
 
 enum { SERVICES_MAX = 8, RELOAD_TEXT_SIZE = 16384 };
@@ -78,14 +82,23 @@ struct supervisor_request {
     unsigned transport_count;
     struct transport_info transports[GATEWAY_TRANSPORTS_MAX];
     char advice[REASON_SIZE]; /* what an operator should know or do now, "" if all is well */
-    /* STATUS and RELOAD: the settings in force */
-    struct settings settings;
+    /* STATUS, RELOAD, SETTINGS, SET: the settings in force */
+    struct settings_in_force in_force;
     /* SERVICES */
     unsigned service_count;
     struct service_info services[SERVICES_MAX];
     /* RELOAD: result ERR_INVALID: nothing changed, `text` holds the problems, a line each. ERR_OK:
      * `text` says what changed and what needs a restart. */
     char text[RELOAD_TEXT_SIZE];
+    /* SET: both malloc, the asker's. The results as of RELOAD; ERR_NOT_FOUND there is no such
+     * setting; any other: it could not be written. */
+    char *name, *value;
+    /* BUILD_CONTACTS: the answer. VERIFY_CONTACTS: `wanted`, comma separated (malloc, the
+     * asker's), and true if one of them is ours and what is bound is what the settings ask for. */
+    unsigned contact_count;
+    char contacts[GATEWAY_TRANSPORTS_MAX][CONTACT_TEXT_SIZE];
+    char *wanted;
+    bool is_verified;
 };
 
 /* Any thread. ERR_FULL, ERR_CLOSED: the request stays the caller's. A STOP is never refused. */

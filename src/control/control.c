@@ -126,16 +126,23 @@ static void expire(struct timer *timer, void *ctx)
     loop_set_timer(control->loop, timer, EXPIRY_MS);
 }
 
+static void start_http(struct http *http, const char *where)
+{
+    enum err e = http_start(http);
+
+    if (e != ERR_OK)
+        log_error("control at %s cannot be served: %s; restart the daemon", where, err_text(e));
+    else
+        log_info("control socket %s is open", where);
+}
+
 static void started(void *owner)
 {
     struct control *control = owner;
-    enum err e = http_start(control->http);
 
-    if (e != ERR_OK)
-        log_error("the control socket %s cannot be served: %s; restart the daemon",
-                  control->config.settings.control.socket, err_text(e));
-    else
-        log_info("control socket %s is open", control->config.settings.control.socket);
+    start_http(control->http, control->config.settings.control.socket);
+    if (control->http_tcp != NULL)
+        start_http(control->http_tcp, control->config.settings.control.listen);
     loop_set_timer(control->loop, &control->expiry, EXPIRY_MS);
 }
 
@@ -166,7 +173,23 @@ static void ended(void *owner)
         asked->call = NULL;
     }
     http_stop(control->http);
+    if (control->http_tcp != NULL)
+        http_stop(control->http_tcp);
     loop_cancel_timer(control->loop, &control->expiry);
+}
+
+static enum err open_http(struct control *control, char *problem, size_t problem_room)
+{
+    const struct settings *s = &control->config.settings;
+    struct http_config config = {
+        .loop = control->loop, .called = called, .ctx = control, .socket_path = s->control.socket};
+    enum err e = http_open(&control->http, &config, problem, problem_room);
+
+    if (e != ERR_OK || !settings_control_address(s, &config.address))
+        return e;
+    config.socket_path = NULL;
+    config.token = s->control.token;
+    return http_open(&control->http_tcp, &config, problem, problem_room);
 }
 
 enum err control_open(struct control **out, const struct control_config *config, char *problem,
@@ -195,14 +218,14 @@ enum err control_open(struct control **out, const struct control_config *config,
         goto fail;
     if ((e = sends_open(&control->sends)) != ERR_OK)
         goto fail;
-    if ((e = http_open(&control->http, control->loop, config->settings.control.socket, called,
-                       control, problem, problem_room)) != ERR_OK)
+    if ((e = open_http(control, problem, problem_room)) != ERR_OK)
         goto fail;
     event_sink_connect(config->events, loop_mailbox(control->loop), take_event);
     problem[0] = '\0';
     *out = control;
     return ERR_OK;
 fail:
+    http_close(&control->http_tcp);
     http_close(&control->http);
     sends_close(&control->sends);
     event_ring_close(&control->ring);
@@ -234,6 +257,7 @@ void control_close(struct control **control)
     while (mailbox_drain(loop_mailbox(c->loop)) > 0)
         ;
     CONTRACT(c->away == 0);
+    http_close(&c->http_tcp);
     http_close(&c->http);
     sends_close(&c->sends);
     event_ring_close(&c->ring);

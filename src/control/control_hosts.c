@@ -131,7 +131,7 @@ static void ask_host(struct control *control, struct http_call *call, struct rpc
         control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
         return;
     }
-    rpc_args_text(args, "host", true, &text);
+    rpc_args_host(args, "host", true, &text);
     rpc_args_end(args);
     h->which = which;
     if (!read_contact(control, call, args, text, &h->request.route.contact)) {
@@ -283,7 +283,7 @@ void call_cancel_outbox_file(struct control *control, struct http_call *call, st
 
     if (c == NULL)
         return;
-    rpc_args_text(args, "host", true, &host);
+    rpc_args_host(args, "host", true, &host);
     rpc_args_text(args, "filename", true, &filename);
     rpc_args_end(args);
     if (!read_contact(control, call, args, host, &c->request.contact)) {

@@ -8,26 +8,26 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct network_asked;
-typedef void network_answer_fn(struct network_asked *n);
-
-struct network_asked {
-    struct supervisor_request request; /* first: comes back */
-    struct asked asked;
-    network_answer_fn *answer;
-};
-
-/* A reload that failed has more to say than its result. */
+/* A reload or a set that failed has more to say than its result. */
 static bool is_answerable(struct network_asked *n)
 {
+    enum supervisor_ask what = n->request.ask;
     enum err e = n->request.request.result;
 
-    if (e == ERR_OK || n->request.ask == SUPERVISOR_RELOAD)
+    if (e == ERR_OK || ((what == SUPERVISOR_RELOAD || what == SUPERVISOR_SET) && e != ERR_CLOSED))
         return true;
     control_fault(n->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
                   "the daemon did not take it: %s",
                   e == ERR_CLOSED ? "it is stopping" : err_text(e));
     return false;
+}
+
+static void network_free(struct network_asked *n)
+{
+    free(n->request.name);
+    free(n->request.value);
+    free(n->request.wanted);
+    free(n);
 }
 
 static void network_is_back(struct message *m, void *owner)
@@ -38,27 +38,35 @@ static void network_is_back(struct message *m, void *owner)
     if (n->asked.call != NULL && is_answerable(n))
         n->answer(n);
     asked_end(&n->asked);
-    free(n);
+    network_free(n);
 }
 
-static void ask(struct control *control, struct http_call *call, struct rpc_args *args,
-                enum supervisor_ask what, network_answer_fn *answer)
+struct network_asked *network_new(struct control *control, struct http_call *call,
+                                  enum supervisor_ask what, network_answer_fn *answer)
 {
-    struct network_asked *n;
-    enum err e;
+    struct network_asked *n = calloc(1, sizeof *n);
 
-    if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
-        return;
-    }
-    if ((n = calloc(1, sizeof *n)) == NULL) {
+    if (n == NULL) {
         control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
-        return;
+        return NULL;
     }
     n->request.request =
         (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = network_is_back};
     n->request.ask = what;
     n->answer = answer;
+    return n;
+}
+
+void network_post(struct control *control, struct http_call *call, struct network_asked *n,
+                  struct rpc_args *args)
+{
+    enum err e;
+
+    if (!rpc_args_end(args)) {
+        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        network_free(n);
+        return;
+    }
     asked_begin(&n->asked, control, call);
     if ((e = supervisor_post(control->config.supervisor, &n->request)) == ERR_OK)
         return;
@@ -67,7 +75,17 @@ static void ask(struct control *control, struct http_call *call, struct rpc_args
     else
         control_fault(call, FAULT_FULL, "the supervisor has too much to do: try again in a moment");
     asked_end(&n->asked);
-    free(n);
+    network_free(n);
+}
+
+/* A question without parameters. */
+static void ask(struct control *control, struct http_call *call, struct rpc_args *args,
+                enum supervisor_ask what, network_answer_fn *answer)
+{
+    struct network_asked *n = network_new(control, call, what, answer);
+
+    if (n != NULL)
+        network_post(control, call, n, args);
 }
 
 static xmlrpc_value *counts_into(xmlrpc_env *env, xmlrpc_value *value,
@@ -151,7 +169,7 @@ static void answer_status(struct network_asked *n)
     rpc_put_integer(&env, value, "sends_under_way", (int64_t)sends_under_way(control->sends));
     rpc_put_integer(&env, value, "last_event", (int64_t)event_ring_last(control->ring));
     rpc_put(&env, value, "metrics", metrics_value(&env));
-    rpc_put(&env, value, "settings", settings_value(&env, &r->settings));
+    rpc_put(&env, value, "settings", settings_value(&env, &r->in_force.settings));
     control_answer(n->asked.call, &env, value);
 }
 
@@ -190,10 +208,6 @@ static void answer_reload(struct network_asked *n)
 {
     xmlrpc_env env;
 
-    if (n->request.request.result == ERR_CLOSED) {
-        control_fault(n->asked.call, FAULT_STOPPING, "the daemon is stopping");
-        return;
-    }
     if (n->request.request.result != ERR_OK) {
         control_fault(n->asked.call, FAULT_SETTINGS, "%s",
                       n->request.text[0] != '\0' ? n->request.text
@@ -232,27 +246,38 @@ void call_stop(struct control *control, struct http_call *call, struct rpc_args 
     ask(control, call, args, SUPERVISOR_STOP, answer_done);
 }
 
-static void answer_settings(struct network_asked *n)
+static void answer_contacts(struct network_asked *n)
 {
-    xmlrpc_value *value = NULL;
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    xmlrpc_value *array;
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    if (out != NULL) {
-        settings_print(&n->request.settings, out);
-        if (fclose(out) == 0)
-            value = rpc_text(&env, text);
-    }
-    if (value == NULL && !env.fault_occurred)
-        xmlrpc_env_set_fault(&env, FAULT_INTERNAL, "out of memory");
-    control_answer(n->asked.call, &env, value);
-    free(text);
+    array = rpc_array(&env);
+    for (unsigned i = 0; i < n->request.contact_count; i++)
+        rpc_add(&env, array, rpc_text(&env, n->request.contacts[i]));
+    control_answer(n->asked.call, &env, array);
 }
 
-void call_settings_dump(struct control *control, struct http_call *call, struct rpc_args *args)
+void call_build_contacts(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask(control, call, args, SUPERVISOR_STATUS, answer_settings);
+    ask(control, call, args, SUPERVISOR_BUILD_CONTACTS, answer_contacts);
+}
+
+static void answer_verified(struct network_asked *n)
+{
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    control_answer(n->asked.call, &env, xmlrpc_bool_new(&env, n->request.is_verified));
+}
+
+void call_verify_contacts(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    struct network_asked *n =
+        network_new(control, call, SUPERVISOR_VERIFY_CONTACTS, answer_verified);
+
+    if (n == NULL)
+        return;
+    rpc_args_contacts(args, "contacts", &n->request.wanted);
+    network_post(control, call, n, args);
 }

@@ -32,6 +32,9 @@ struct control_socket {
 };
 enum err control_socket_open(struct control_socket *out, const char *path, char *problem,
                              size_t room);
+/* A TCP address instead: a socket without a file. */
+enum err control_socket_open_tcp(struct control_socket *out, const struct address *address,
+                                 char *problem, size_t room);
 void control_socket_close(struct control_socket *s);
 
 /* --- the last events, numbered from 1. A number that is missing is an event that was lost. */
@@ -107,7 +110,8 @@ struct waiter {
 struct control {
     struct control_config config;
     struct loop *loop;
-    struct http *http;
+    struct http *http;     /* the Unix socket */
+    struct http *http_tcp; /* NULL without [control] listen */
     struct event_ring *ring;
     struct sends *sends;
     struct timer expiry;
@@ -136,6 +140,21 @@ void asked_begin(struct asked *asked, struct control *control, struct http_call 
 /* The request is back (or never went). */
 void asked_end(struct asked *asked);
 
+/* A question to the supervisor. `answer` runs when it is back and somebody still listens. */
+struct network_asked;
+typedef void network_answer_fn(struct network_asked *n);
+struct network_asked {
+    struct supervisor_request request; /* first: comes back */
+    struct asked asked;
+    network_answer_fn *answer;
+};
+/* NULL without memory: `call` has been answered. */
+struct network_asked *network_new(struct control *control, struct http_call *call,
+                                  enum supervisor_ask what, network_answer_fn *answer);
+/* Takes over `n`. A problem with the parameters, or a full mailbox, is the call's answer. */
+void network_post(struct control *control, struct http_call *call, struct network_asked *n,
+                  struct rpc_args *args);
+
 /* Waits are answered after the turn in which there is something to say, or at the timeout. */
 void control_wait(struct control *control, struct http_call *call, struct waiter *waiter,
                   uint64_t timeout_ms);
@@ -152,6 +171,8 @@ CONTROL_METHOD_FN(call_cancel_send);
 CONTROL_METHOD_FN(call_events);
 CONTROL_METHOD_FN(call_list_sessions);
 CONTROL_METHOD_FN(call_list_streams);
+CONTROL_METHOD_FN(call_find_session);
+CONTROL_METHOD_FN(call_find_stream);
 CONTROL_METHOD_FN(call_connect_to);
 CONTROL_METHOD_FN(call_disconnect_from);
 CONTROL_METHOD_FN(call_send_keep_alive);
@@ -164,6 +185,10 @@ CONTROL_METHOD_FN(call_reload);
 CONTROL_METHOD_FN(call_reconnect);
 CONTROL_METHOD_FN(call_check_reconnect);
 CONTROL_METHOD_FN(call_stop);
+CONTROL_METHOD_FN(call_build_contacts);
+CONTROL_METHOD_FN(call_verify_contacts);
 CONTROL_METHOD_FN(call_settings_dump);
+CONTROL_METHOD_FN(call_settings_get);
+CONTROL_METHOD_FN(call_settings_set);
 
 #endif

@@ -10,7 +10,9 @@
 #include "base/buf.h"
 #include "base/contract.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "control/control_priv.h"
+#include "control/http_token.h"
 
 #include <fcntl.h>
 #include <microhttpd.h>
@@ -43,6 +45,9 @@ struct http {
     struct loop *loop;
     http_called_fn *called;
     void *ctx;
+    bool is_tcp;
+    char token[SETTINGS_TOKEN_SIZE]; /* "": nobody has to show one */
+    struct http_refusals refusals;
     struct control_socket socket;
     struct MHD_Daemon *daemon;
     struct watch epoll;
@@ -77,6 +82,10 @@ static void timer_due(struct timer *timer, void *ctx)
 static const char *refusal_text(unsigned status)
 {
     switch (status) {
+    case MHD_HTTP_UNAUTHORIZED:
+        return "this needs a token: Authorization: Bearer TOKEN\n";
+    case MHD_HTTP_FORBIDDEN:
+        return "web pages are not answered here\n";
     case MHD_HTTP_NOT_FOUND:
         return "there is only /RPC2 here\n";
     case MHD_HTTP_METHOD_NOT_ALLOWED:
@@ -104,6 +113,8 @@ static enum MHD_Result queue_refusal(struct MHD_Connection *connection, unsigned
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, MHD_HTTP_METHOD_POST);
+    if (status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     result = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return result;
@@ -115,18 +126,45 @@ static bool is_xml(const char *type)
            (strncasecmp(type, "text/xml", 8) == 0 || strncasecmp(type, "application/xml", 15) == 0);
 }
 
+static const char *header_of(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+static void tell_refused(struct http *http, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct address client = {.family = ADDRESS_NONE};
+
+    if (info != NULL && address_from_sockaddr(&client, info->client_addr) != ERR_OK)
+        client = (struct address){.family = ADDRESS_NONE};
+    http_refusals_tell(&http->refusals, &client, loop_now_ms(http->loop));
+}
+
+/* Before anything else of a request is looked at. */
+static unsigned look_at_client(struct http *http, struct MHD_Connection *connection)
+{
+    if (!http->is_tcp)
+        return 0;
+    if (http->token[0] != '\0' &&
+        !http_token_is_shown(header_of(connection, MHD_HTTP_HEADER_AUTHORIZATION), http->token)) {
+        tell_refused(http, connection);
+        return MHD_HTTP_UNAUTHORIZED;
+    }
+    return header_of(connection, MHD_HTTP_HEADER_ORIGIN) != NULL ? MHD_HTTP_FORBIDDEN : 0;
+}
+
 static unsigned look_at_headers(struct MHD_Connection *connection, const char *url,
                                 const char *method)
 {
-    const char *length =
-        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *length = header_of(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
     if (strcmp(url, "/RPC2") != 0)
         return MHD_HTTP_NOT_FOUND;
     if (strcmp(method, MHD_HTTP_METHOD_POST) != 0)
         return MHD_HTTP_METHOD_NOT_ALLOWED;
-    if (!is_xml(
-            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE)))
+    if (!is_xml(header_of(connection, MHD_HTTP_HEADER_CONTENT_TYPE)))
         return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
     if (length != NULL && strtoull(length, NULL, 10) > HTTP_BODY_LIMIT)
         return MHD_HTTP_CONTENT_TOO_LARGE;
@@ -137,9 +175,11 @@ static unsigned look_at_headers(struct MHD_Connection *connection, const char *u
 static enum MHD_Result begin(struct http *http, struct MHD_Connection *connection, const char *url,
                              const char *method, void **request)
 {
-    unsigned refused = look_at_headers(connection, url, method);
+    unsigned refused = look_at_client(http, connection);
     struct http_call *call;
 
+    if (refused == 0)
+        refused = look_at_headers(connection, url, method);
     if (refused != 0)
         return queue_refusal(connection, refused);
     if ((call = calloc(1, sizeof *call)) == NULL)
@@ -279,20 +319,30 @@ static void log_mhd(void *cls, const char *format, va_list args)
     vsnprintf(line, sizeof line, format, args);
     length = strcspn(line, "\n");
     line[length] = '\0';
-    log_debug("control socket: %s", line);
+    log_debug("control: %s", line);
 }
 
-enum err http_open(struct http **out, struct loop *loop, const char *socket_path,
-                   http_called_fn *called, void *ctx, char *problem, size_t problem_room)
+enum err http_open(struct http **out, const struct http_config *config, char *problem,
+                   size_t problem_room)
 {
     struct http *http = calloc(1, sizeof *http);
     enum err e;
 
     if (http == NULL)
         return ERR_NO_MEMORY;
-    *http = (struct http){.loop = loop, .called = called, .ctx = ctx};
+    *http = (struct http){.loop = config->loop,
+                          .called = config->called,
+                          .ctx = config->ctx,
+                          .is_tcp = config->socket_path == NULL};
     http->again = (struct timer){.fire = timer_due, .ctx = http};
-    if ((e = control_socket_open(&http->socket, socket_path, problem, problem_room)) != ERR_OK) {
+    if (http->is_tcp)
+        e = control_socket_open_tcp(&http->socket, &config->address, problem, problem_room);
+    else
+        e = control_socket_open(&http->socket, config->socket_path, problem, problem_room);
+    if (e == ERR_OK)
+        e = text_copy(http->token, sizeof http->token, config->token == NULL ? "" : config->token);
+    if (e != ERR_OK) {
+        control_socket_close(&http->socket);
         free(http);
         return e;
     }

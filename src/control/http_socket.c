@@ -101,6 +101,29 @@ enum err control_socket_open(struct control_socket *out, const char *path, char 
     return text_copy(out->path, sizeof out->path, path);
 }
 
+enum err control_socket_open_tcp(struct control_socket *out, const struct address *address,
+                                 char *problem, size_t room)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    struct sockaddr_storage at;
+    socklen_t length = address_to_sockaddr(address, &at);
+    int one = 1;
+    enum err e;
+
+    *out = (struct control_socket){
+        .fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    if (out->fd >= 0 && setsockopt(out->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+        bind(out->fd, (const struct sockaddr *)&at, length) == 0 && listen(out->fd, BACKLOG) == 0)
+        return ERR_OK;
+    e = err_from_errno(errno);
+    snprintf(problem, room,
+             "the control server cannot listen on %s: %s; free that port, or set [control] listen "
+             "to another address",
+             address_text(text, address), strerror(errno));
+    control_socket_close(out);
+    return e;
+}
+
 void control_socket_close(struct control_socket *s)
 {
     struct stat st;

@@ -221,6 +221,51 @@ bool rpc_args_ids(struct rpc_args *args, const char *name, bool is_needed, size_
     return true;
 }
 
+/* (host, port), or NULL if it is none; an IPv6 address gets its brackets. */
+static char *host_of_pair(xmlrpc_value *array)
+{
+    xmlrpc_value *first = NULL, *second = NULL;
+    char *host = NULL, *joined = NULL;
+    int64_t port = 0;
+
+    if (count_of(array) == 2) {
+        first = item_of(array, 0);
+        second = item_of(array, 1);
+    }
+    if (first != NULL && second != NULL && integer_of(second, &port) && port >= 1 &&
+        port <= 65535 && (host = text_of(first)) != NULL &&
+        asprintf(&joined, strchr(host, ':') != NULL && host[0] != '[' ? "[%s]:%d" : "%s:%d", host,
+                 (int)port) < 0)
+        joined = NULL;
+    free(host);
+    rpc_release(&first);
+    rpc_release(&second);
+    return joined;
+}
+
+static char *host_of(xmlrpc_value *value)
+{
+    return xmlrpc_value_type(value) == XMLRPC_TYPE_ARRAY ? host_of_pair(value) : text_of(value);
+}
+
+static const char what_is_a_host[] =
+    "host:port, proto://host:port or an array (host, port) with a port from 1 to 65535";
+
+bool rpc_args_host(struct rpc_args *args, const char *name, bool is_needed, char **out)
+{
+    bool is_well;
+    xmlrpc_value *value = take(args, name, is_needed, &is_well);
+
+    if (value == NULL)
+        return is_well;
+    *out = host_of(value);
+    rpc_release(&value);
+    if (*out == NULL || **out == '\0')
+        return complain(args, "parameter %u, %s, has to be a host: %s", args->next, name,
+                        what_is_a_host);
+    return true;
+}
+
 static char *join_contacts(xmlrpc_value *array)
 {
     char *joined = NULL;
@@ -232,7 +277,7 @@ static char *join_contacts(xmlrpc_value *array)
         return NULL;
     for (size_t i = 0; i < count && is_good; i++) {
         xmlrpc_value *item = item_of(array, i);
-        char *text = item == NULL ? NULL : text_of(item);
+        char *text = item == NULL ? NULL : host_of(item);
 
         is_good = text != NULL;
         if (is_good)
@@ -254,13 +299,49 @@ bool rpc_args_contacts(struct rpc_args *args, const char *name, char **out)
 
     if (value == NULL)
         return is_well;
-    *out = xmlrpc_value_type(value) == XMLRPC_TYPE_ARRAY ? join_contacts(value) : text_of(value);
+    *out = host_of(value);
+    if (*out == NULL && xmlrpc_value_type(value) == XMLRPC_TYPE_ARRAY)
+        *out = join_contacts(value);
     rpc_release(&value);
     if (*out == NULL || **out == '\0')
-        return complain(args,
-                        "parameter %u, %s, has to be a contact (host:port or proto://host:port) or "
-                        "an array of contacts",
-                        args->next, name);
+        return complain(args, "parameter %u, %s, has to be a host or an array of hosts: %s",
+                        args->next, name, what_is_a_host);
+    return true;
+}
+
+static char *word_of(xmlrpc_value *value)
+{
+    xmlrpc_env env;
+    xmlrpc_bool is = 0;
+    int64_t number = 0;
+    char *word = NULL;
+
+    switch (xmlrpc_value_type(value)) {
+    case XMLRPC_TYPE_BOOL:
+        xmlrpc_env_init(&env);
+        xmlrpc_read_bool(&env, value, &is);
+        xmlrpc_env_clean(&env);
+        return is ? text_dup("true", 4) : text_dup("false", 5);
+    case XMLRPC_TYPE_INT:
+    case XMLRPC_TYPE_I8:
+        return integer_of(value, &number) && asprintf(&word, "%" PRId64, number) >= 0 ? word : NULL;
+    default:
+        return text_of(value);
+    }
+}
+
+bool rpc_args_word(struct rpc_args *args, const char *name, char **out)
+{
+    bool is_well;
+    xmlrpc_value *value = take(args, name, true, &is_well);
+
+    if (value == NULL)
+        return is_well;
+    *out = word_of(value);
+    rpc_release(&value);
+    if (*out == NULL)
+        return complain(args, "parameter %u, %s, has to be text, a number or a boolean", args->next,
+                        name);
     return true;
 }
 

@@ -26,7 +26,8 @@
 #include <unistd.h>
 
 struct daemon {
-    struct settings settings;
+    struct settings_paths paths;
+    struct settings_in_force in_force; /* as read at the start */
     struct loop *loop; /* main's own: signals and the news that the stop is complete */
     struct watch signals;
     struct event_sink *events;
@@ -56,20 +57,29 @@ static void print_problem(void *ctx, const char *sentence)
     fprintf(stderr, "dustwired: %s\n", sentence);
 }
 
-static bool read_settings(struct settings *out, const char *path)
+static void print_note(void *ctx, const char *sentence)
 {
-    if (path == NULL) {
-        settings_default(out);
-        return true;
-    }
-    return settings_read(out, path, print_problem, NULL) == ERR_OK;
+    (void)ctx;
+    printf("note: %s\n", sentence);
 }
 
-static int check_config(const struct settings *s, const char *path)
+static int check_config(const struct settings_in_force *in_force)
 {
-    printf("%s: the settings are good\n", path == NULL ? "(defaults)" : path);
-    if (!settings_has_transport(s))
-        puts("note: no transport is enabled: the daemon would run, but neither send nor receive");
+    const char *file = in_force->origins.file;
+
+    printf("%s: the settings are good\n", file[0] == '\0' ? "(defaults)" : file);
+    settings_advise(&in_force->settings, &in_force->origins, print_note, NULL);
+    return EXIT_ENDED;
+}
+
+/* Of the defaults alone nobody has to be told where each comes from: that is the sample file. */
+static int dump_config(const struct settings_in_force *in_force)
+{
+    bool is_plain = in_force->origins.file[0] == '\0';
+
+    for (unsigned i = 0; i < SETTINGS_KEYS_MAX; i++)
+        is_plain = is_plain && in_force->origins.keys[i].from == ORIGIN_DEFAULT;
+    settings_print(&in_force->settings, is_plain ? NULL : &in_force->origins, stdout);
     return EXIT_ENDED;
 }
 
@@ -139,7 +149,7 @@ static void take_signal(struct daemon *d, unsigned number)
         end_at_once();
     d->is_stopping = true;
     log_info("%s: stopping; files under way may finish for %u s", strsignal((int)number),
-             d->settings.sessions.stop_timeout_s);
+             d->in_force.settings.sessions.stop_timeout_s);
     ask_supervisor(d, SUPERVISOR_STOP);
 }
 
@@ -198,14 +208,21 @@ static void log_setting(void *ctx, const char *sentence)
     log_info("setting: %s", sentence);
 }
 
-static void log_start(const struct daemon *d, const char *path)
+static void log_advice(void *ctx, const char *sentence)
+{
+    (void)ctx;
+    log_warning("settings: %s", sentence);
+}
+
+static void log_start(const struct daemon *d)
 {
     log_info("dustwired %s starts: settings=%s workers=%u inbox=%s durability=%s control=%s",
-             DUSTWIRE_VERSION, path == NULL ? "(defaults)" : path,
-             settings_worker_count(&d->settings), d->settings.inbox.path,
-             d->settings.inbox.durability == DURABILITY_FULL ? "full" : "none",
-             d->settings.control.socket);
-    settings_print_changed(&d->settings, log_setting, NULL);
+             DUSTWIRE_VERSION, d->paths.file == NULL ? "(defaults)" : d->paths.file,
+             settings_worker_count(&d->in_force.settings), d->in_force.settings.inbox.path,
+             d->in_force.settings.inbox.durability == DURABILITY_FULL ? "full" : "none",
+             d->in_force.settings.control.socket);
+    settings_print_changed(&d->in_force.settings, log_setting, NULL);
+    settings_advise(&d->in_force.settings, &d->in_force.origins, log_advice, NULL);
 }
 
 static void marked(struct message *m, void *owner)
@@ -258,9 +275,9 @@ static void report_owed(void *ctx, const struct inbox_record *record, bool is_fi
 static enum err start_store(struct daemon *d)
 {
     char problem[SETTINGS_TEXT_SIZE * 2];
-    enum err e =
-        inbox_open(&d->inbox, d->settings.inbox.path, d->settings.inbox.durability,
-                   (uint64_t)d->settings.inbox.journal_limit_mib << 20, problem, sizeof problem);
+    enum err e = inbox_open(
+        &d->inbox, d->in_force.settings.inbox.path, d->in_force.settings.inbox.durability,
+        (uint64_t)d->in_force.settings.inbox.journal_limit_mib << 20, problem, sizeof problem);
 
     if (e != ERR_OK) {
         log_error("%s", problem);
@@ -285,7 +302,7 @@ static enum err open_transports(struct daemon *d)
     if ((e = gateway_open(&d->gateway, d->events)) != ERR_OK)
         return e;
     e = tcp_interface_open(&d->tcp,
-                           &(struct tcp_interface_config){.settings = d->settings,
+                           &(struct tcp_interface_config){.settings = d->in_force.settings,
                                                           .gateway = d->gateway,
                                                           .events = d->events,
                                                           .inbox = d->inbox,
@@ -297,11 +314,11 @@ static enum err open_transports(struct daemon *d)
     return gateway_add(d->gateway, &tcp_transport_ops, d->tcp);
 }
 
-static enum err open_supervisor(struct daemon *d, const char *path)
+static enum err open_supervisor(struct daemon *d)
 {
     return supervisor_open(&d->supervisor,
-                           &(struct supervisor_config){.settings_path = path == NULL ? "" : path,
-                                                       .settings = d->settings,
+                           &(struct supervisor_config){.paths = d->paths,
+                                                       .in_force = d->in_force,
                                                        .gateway = d->gateway,
                                                        .events = d->events,
                                                        .stopped_to = loop_mailbox(d->loop),
@@ -317,7 +334,7 @@ static enum err open_control(struct daemon *d)
 
     d->transport_selves[0] = d->tcp;
     e = control_open(&d->control,
-                     &(struct control_config){.settings = d->settings,
+                     &(struct control_config){.settings = d->in_force.settings,
                                               .supervisor = d->supervisor,
                                               .transports = transports,
                                               .transport_selves = d->transport_selves,
@@ -355,7 +372,7 @@ static enum err start_threads(struct daemon *d)
     return ERR_OK;
 }
 
-static enum err start(struct daemon *d, const char *path)
+static enum err start(struct daemon *d)
 {
     enum err e = loop_open(
         &d->loop, &(struct loop_config){.name = "main", .mailbox_limit = 1024, .owner = d});
@@ -367,7 +384,7 @@ static enum err start(struct daemon *d, const char *path)
     if (e == ERR_OK)
         e = open_transports(d);
     if (e == ERR_OK)
-        e = open_supervisor(d, path);
+        e = open_supervisor(d);
     if (e == ERR_OK)
         e = open_control(d);
     if (e == ERR_OK)
@@ -401,14 +418,14 @@ static void stop(struct daemon *d)
     loop_close(&d->loop);
 }
 
-static int run(struct daemon *d, const char *path)
+static int run(struct daemon *d)
 {
     enum err e;
 
-    log_set_level(d->settings.log.level);
+    log_set_level(d->in_force.settings.log.level);
     raise_descriptor_limit();
-    log_start(d, path);
-    e = start(d, path);
+    log_start(d);
+    e = start(d);
     if (e != ERR_OK)
         log_error("dustwired cannot start: %s", err_text(e));
     while (e == ERR_OK && !d->is_stopped)
@@ -428,13 +445,15 @@ int main(int argc, char **argv)
     options_read(&options, argc, argv);
     if (options.action == OPTIONS_END)
         return options.exit_status;
-    if (!read_settings(&d.settings, options.config_path))
+    d.paths = (struct settings_paths){.file = options.config_path,
+                                      .own = options.settings_path,
+                                      .is_own_from_command_line = options.settings_path != NULL};
+    if (settings_load(&d.in_force.settings, &d.in_force.origins, &d.paths, print_problem, NULL) !=
+        ERR_OK)
         return EXIT_FAILED;
     if (options.action == OPTIONS_CHECK_CONFIG)
-        return check_config(&d.settings, options.config_path);
-    if (options.action == OPTIONS_DUMP_CONFIG) {
-        settings_print(&d.settings, stdout);
-        return EXIT_ENDED;
-    }
-    return run(&d, options.config_path);
+        return check_config(&d.in_force);
+    if (options.action == OPTIONS_DUMP_CONFIG)
+        return dump_config(&d.in_force);
+    return run(&d);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 static const char help[] =
-    "Usage: dustwired [--config FILE] [--check-config | --dump-config]\n"
+    "Usage: dustwired [--config FILE] [--settings-file FILE] [--check-config | --dump-config]\n"
     "\n"
     "The dustwire daemon: BitDust's tcp_transport() as a server. Stays in the foreground, logs to\n"
     "stderr, one line an event.\n"
@@ -13,8 +13,13 @@ static const char help[] =
     "  -c, --config FILE   read the settings from FILE (INI; see dustwired.ini(5)); without it "
     "every\n"
     "                      setting has its default\n"
+    "      --settings-file FILE\n"
+    "                      where 'dustwire set' writes, read after the other; overrides [node]\n"
+    "                      settings-file\n"
     "      --check-config  check the settings, name every problem at once, and end\n"
-    "      --dump-config   print the settings in force, with their meaning and unit, and end\n"
+    "      --dump-config   print the settings in force, with their meaning, unit and where each "
+    "comes\n"
+    "                      from, and end\n"
     "  -h, --help          this text\n"
     "  -V, --version       the version\n"
     "\n"
@@ -28,10 +33,11 @@ static const char help[] =
     "\n"
     "Talk to it with dustwire(1): `dustwire status`, `dustwire help`.\n";
 
-enum { OPTION_CHECK = 256, OPTION_DUMP };
+enum { OPTION_CHECK = 256, OPTION_DUMP, OPTION_SETTINGS_FILE };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
+    {"settings-file", required_argument, NULL, OPTION_SETTINGS_FILE},
     {"check-config", no_argument, NULL, OPTION_CHECK},
     {"dump-config", no_argument, NULL, OPTION_DUMP},
     {"help", no_argument, NULL, 'h'},
@@ -50,6 +56,15 @@ static void take(struct options *out, int option)
     switch (option) {
     case 'c':
         out->config_path = optarg;
+        break;
+    case OPTION_SETTINGS_FILE:
+        if (optarg[0] == '/') {
+            out->settings_path = optarg;
+        } else {
+            fprintf(stderr, "dustwired: --settings-file needs an absolute path, not '%s'\n",
+                    optarg);
+            end(out, EXIT_USAGE);
+        }
         break;
     case OPTION_CHECK:
         out->action = OPTIONS_CHECK_CONFIG;

@@ -29,9 +29,44 @@ static void print_allowed(const struct setting *row, FILE *out)
                 row->unit[0] == '\0' ? "" : " ", row->unit);
 }
 
-static void print_row(const struct setting *row, const struct settings *s, FILE *out)
+const char *setting_origin_text(char to[SETTINGS_ORIGIN_SIZE],
+                                const struct settings_origins *origins, unsigned index)
+{
+    const struct settings_place *place = &origins->keys[index];
+
+    switch (place->from) {
+    case ORIGIN_FILE:
+        snprintf(to, SETTINGS_ORIGIN_SIZE, "%s, line %u", origins->file, place->line);
+        break;
+    case ORIGIN_OWN_FILE:
+        snprintf(to, SETTINGS_ORIGIN_SIZE, "%s (dustwire set)", origins->own);
+        break;
+    case ORIGIN_COMMAND_LINE:
+        snprintf(to, SETTINGS_ORIGIN_SIZE, "the command line");
+        break;
+    default:
+        snprintf(to, SETTINGS_ORIGIN_SIZE, "the default");
+        break;
+    }
+    return to;
+}
+
+static void print_value(const struct setting *row, const struct settings *s, FILE *out)
 {
     char value[SETTINGS_VALUE_SIZE];
+
+    setting_text(value, row, s);
+    if (row->kind->is_secret && strcmp(value, "\"\"") != 0)
+        fprintf(out, "# %s = (set, not shown)\n", row->name);
+    else
+        fprintf(out, "%s = %s\n", row->name, value);
+}
+
+static void print_row(unsigned index, const struct settings *s,
+                      const struct settings_origins *origins, FILE *out)
+{
+    const struct setting *row = &settings_rows[index];
+    char origin[SETTINGS_ORIGIN_SIZE];
 
     fprintf(out, "\n# %s\n# ", row->meaning);
     print_allowed(row, out);
@@ -40,7 +75,10 @@ static void print_row(const struct setting *row, const struct settings *s, FILE 
         fprintf(out, "; a change needs a restart");
     else if (row->change == CHANGE_RECONNECTS)
         fprintf(out, "; a change takes the transport down and up");
-    fprintf(out, "\n%s = %s\n", row->name, setting_text(value, row, s));
+    if (origins != NULL)
+        fprintf(out, "\n# from %s", setting_origin_text(origin, origins, index));
+    putc('\n', out);
+    print_value(row, s, out);
 }
 
 static bool opens_section(unsigned index)
@@ -49,7 +87,7 @@ static bool opens_section(unsigned index)
            strcmp(settings_rows[index].section, settings_rows[index - 1].section) != 0;
 }
 
-void settings_print(const struct settings *s, FILE *out)
+void settings_print(const struct settings *s, const struct settings_origins *origins, FILE *out)
 {
     fputs(
         "# The settings of dustwired. Every key may be left out: then its default holds.\n"
@@ -59,7 +97,7 @@ void settings_print(const struct settings *s, FILE *out)
     for (unsigned i = 0; i < settings_row_count; i++) {
         if (opens_section(i))
             fprintf(out, "\n[%s]\n", settings_rows[i].section);
-        print_row(&settings_rows[i], s, out);
+        print_row(i, s, origins, out);
     }
 }
 
@@ -82,7 +120,7 @@ void settings_print_changed(const struct settings *s, settings_problem_fn *line,
         if (is_same(row, s, &defaults))
             continue;
         snprintf(sentence, sizeof sentence, "%s/%s = %s", row->section, row->name,
-                 setting_text(value, row, s));
+                 row->kind->is_secret ? "(set, not shown)" : setting_text(value, row, s));
         line(ctx, sentence);
     }
 }
@@ -91,6 +129,31 @@ bool settings_has_transport(const struct settings *s)
 {
     return s->tcp_transport.is_enabled && s->tcp_connections.is_enabled &&
            s->gateway_service.is_enabled;
+}
+
+void settings_advise(const struct settings *s, const struct settings_origins *origins,
+                     settings_problem_fn *advice, void *ctx)
+{
+    char sentence[SETTINGS_TEXT_SIZE + 128];
+
+    if (!settings_has_transport(s))
+        advice(ctx, "no transport is enabled: the daemon would run, but neither send nor receive");
+    if (s->control.token[0] != '\0' && origins->is_file_world_readable) {
+        snprintf(sentence, sizeof sentence,
+                 "%s holds [control] token and everybody on this machine may read it: chmod o-r",
+                 origins->file);
+        advice(ctx, sentence);
+    }
+}
+
+bool settings_control_address(const struct settings *s, struct address *out)
+{
+    char host[ADDRESS_HOST_SIZE];
+    uint16_t port;
+
+    return s->control.listen[0] != '\0' &&
+           address_split(s->control.listen, host, &port) == ERR_OK &&
+           address_from_ip_text(out, host, port) == ERR_OK;
 }
 
 unsigned settings_worker_count(const struct settings *s)
@@ -126,15 +189,18 @@ void settings_compare(const struct settings *before, const struct settings *afte
 
 /* By way of the text: the table knows how to write and read each value, so it need not know how
  * many bytes a field has. */
-void settings_keep_fixed(struct settings *after, const struct settings *before)
+void settings_keep_fixed(struct settings *after, struct settings_origins *after_origins,
+                         const struct settings *before,
+                         const struct settings_origins *before_origins)
 {
     char value[SETTINGS_VALUE_SIZE], why[SETTINGS_WHY_SIZE];
 
     for (unsigned i = 0; i < settings_row_count; i++) {
         const struct setting *row = &settings_rows[i];
 
-        if (row->change != CHANGE_RESTARTS)
+        if (row->change != CHANGE_RESTARTS || is_same(row, after, before))
             continue;
+        after_origins->keys[i] = before_origins->keys[i];
         CONTRACT(row->kind->print(row, before, value, sizeof value) == ERR_OK);
         CONTRACT(setting_read(row, after, value, why) == ERR_OK);
     }

@@ -258,8 +258,39 @@ static enum err read_path(const struct setting *row, struct settings *s, const c
 const struct setting_kind kind_path = {
     .read = read_path, .print = print_text, .allowed = "an absolute path", .is_quoted = true};
 
-static enum err read_probe(const struct setting *row, struct settings *s, const char *text,
+static enum err read_own_path(const struct setting *row, struct settings *s, const char *text,
+                              char why[SETTINGS_WHY_SIZE])
+{
+    return text[0] == '\0' ? take_text(row, s, text, why) : read_path(row, s, text, why);
+}
+
+const struct setting_kind kind_own_path = {.read = read_own_path,
+                                           .print = print_text,
+                                           .allowed = "an absolute path or empty",
+                                           .is_quoted = true};
+
+/* What a client may send behind "Bearer " (RFC 6750). */
+static enum err read_token(const struct setting *row, struct settings *s, const char *text,
                            char why[SETTINGS_WHY_SIZE])
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/=";
+
+    if (text[0] != '\0' && (strlen(text) < row->least || text[strspn(text, letters)] != '\0'))
+        return refuse(why, "must be empty or at least %llu letters, digits and -._~+/=",
+                      (unsigned long long)row->least);
+    return take_text(row, s, text, why);
+}
+
+const struct setting_kind kind_token = {.read = read_token,
+                                        .print = print_text,
+                                        .allowed =
+                                            "16 to 200 letters, digits and -._~+/=, or empty",
+                                        .is_quoted = true,
+                                        .is_secret = true};
+
+static enum err read_endpoint(const struct setting *row, struct settings *s, const char *text,
+                              char why[SETTINGS_WHY_SIZE])
 {
     char host[ADDRESS_HOST_SIZE];
     struct address address;
@@ -271,10 +302,10 @@ static enum err read_probe(const struct setting *row, struct settings *s, const 
     return take_text(row, s, text, why);
 }
 
-const struct setting_kind kind_probe = {.read = read_probe,
-                                        .print = print_text,
-                                        .allowed = "address:port, numeric, or empty",
-                                        .is_quoted = true};
+const struct setting_kind kind_endpoint = {.read = read_endpoint,
+                                           .print = print_text,
+                                           .allowed = "address:port, numeric, or empty",
+                                           .is_quoted = true};
 
 /* Lists, comma separated */
 

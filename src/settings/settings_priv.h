@@ -27,6 +27,7 @@ struct setting_kind {
     enum err (*print)(const struct setting *row, const struct settings *s, char *to, size_t room);
     const char *allowed; /* for people; NULL: the numbers of the row */
     bool is_quoted;      /* printed in quotes, so that no '#' or ';' cuts it */
+    bool is_secret;      /* never printed */
 };
 
 struct setting {
@@ -38,21 +39,26 @@ struct setting {
     const char *unit;     /* "" without one */
     enum setting_change change;
     const char *meaning; /* one sentence */
+    bool is_settable;    /* while the daemon runs: settings_own.h */
 };
 
 extern const struct setting settings_rows[];
 extern const unsigned settings_row_count;
 
-enum { SETTINGS_ROWS_MAX = 64 };
-
 /* The kinds of values. */
 extern const struct setting_kind kind_bool, kind_number, kind_port, kind_threads, kind_idurl,
-    kind_host, kind_listen, kind_networks, kind_path, kind_probe, kind_durability, kind_level;
+    kind_host, kind_listen, kind_networks, kind_path, kind_own_path, kind_endpoint, kind_token,
+    kind_durability, kind_level;
 
 /* The value of `row` in `s`, with quotes if it needs them. A value read from a file always fits. */
 enum { SETTINGS_VALUE_SIZE = SETTINGS_LINE_MAX + 8 };
 const char *setting_text(char to[SETTINGS_VALUE_SIZE], const struct setting *row,
                          const struct settings *s);
+
+/* "FILE, line 3", "the default": where the value of the row with this index comes from. */
+enum { SETTINGS_ORIGIN_SIZE = SETTINGS_TEXT_SIZE + 32 };
+const char *setting_origin_text(char to[SETTINGS_ORIGIN_SIZE],
+                                const struct settings_origins *origins, unsigned index);
 
 /* Reads one value, and makes sure that it can be printed again. */
 enum err setting_read(const struct setting *row, struct settings *s, const char *text,

@@ -1,9 +1,9 @@
-/* Reading the file. iniparser forgives and forgets: of two equal keys it keeps the last, a '#' cuts
- * a value, a directory is an empty file. So each line is looked at here first, for exactly what
- * iniparser would not tell; a line with something wrong is reported and does not reach it.
- * iniparser then reads what is left, from a file in memory, and only its strings are used. */
+/* Reading the files: the one that the operator writes, then the daemon's own over it. What reader.c
+ * has found good in a file is read by iniparser, from a file in memory, and only its strings are
+ * used. */
 #include "settings/settings.h"
 
+#include "reader.h"
 #include "settings_priv.h"
 
 #include "base/text.h"
@@ -19,77 +19,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    FILE_SIZE_MAX = 256 * 1024,
-    PROBLEMS_MAX = 100,
-    PROBLEM_SIZE = 640,
-    SHOWN_SIZE = 80, /* of a foreign text in a sentence */
-};
-
-struct problem {
-    unsigned line; /* 0: of the whole file */
-    char text[PROBLEM_SIZE];
-};
-
-/* One reading of one file. */
-struct reader {
-    struct settings *out;
-    const char *path;
-    settings_problem_fn *report;
-    void *ctx;
-    size_t length;
-    char *bytes;         /* the file, with a NUL behind it */
-    char *clean;         /* the same, lines with problems blanked */
-    const char *section; /* of the table; NULL before the first and in an unknown one */
-    bool is_in_unknown_section;
-    unsigned line_of[SETTINGS_ROWS_MAX]; /* where each key stands; 0: nowhere */
-    bool is_usable[SETTINGS_ROWS_MAX];
-    bool is_invalid[SETTINGS_ROWS_MAX];
-    unsigned problem_count; /* may be beyond PROBLEMS_MAX */
-    struct problem problems[PROBLEMS_MAX];
-};
-
-__attribute__((format(printf, 3, 4))) static void complain(struct reader *r, unsigned line,
-                                                           const char *format, ...)
-{
-    va_list args;
-
-    if (r->problem_count++ >= PROBLEMS_MAX)
-        return;
-    struct problem *p = &r->problems[r->problem_count - 1];
-
-    p->line = line;
-    va_start(args, format);
-    vsnprintf(p->text, sizeof p->text, format, args);
-    va_end(args);
-}
-
-static const char *shown(char to[SHOWN_SIZE], const char *text)
-{
-    text_escape(to, SHOWN_SIZE, text, strlen(text), false);
-    return to;
-}
-
 /* Bytes */
 
 static enum err cannot_read(struct reader *r, enum err e)
 {
     switch (e) {
     case ERR_NOT_FOUND:
-        complain(r, 0, "there is no such file: check the path given with --config");
+        reader_complain(r, 0, "there is no such file: check the path given with --config");
         break;
     case ERR_DENIED:
-        complain(r, 0, "it may not be read: give the daemon's user the right to");
+        reader_complain(r, 0, "it may not be read: give the daemon's user the right to");
         break;
     case ERR_NOT_REGULAR:
-        complain(r, 0, "it is not a regular file: give the path of an INI file");
+        reader_complain(r, 0, "it is not a regular file: give the path of an INI file");
         break;
     case ERR_TOO_LARGE:
-        complain(r, 0, "it is larger than %d KiB, which no settings file is: check the path",
-                 FILE_SIZE_MAX / 1024);
+        reader_complain(r, 0, "it is larger than %d KiB, which no settings file is: check the path",
+                        FILE_SIZE_MAX / 1024);
         return ERR_INVALID;
     default:
-        complain(r, 0, "it cannot be read: %s", err_text(e));
+        reader_complain(r, 0, "it cannot be read: %s", err_text(e));
         break;
     }
     return e;
@@ -105,6 +54,9 @@ static enum err read_all(struct reader *r, int fd)
         return ERR_NOT_REGULAR;
     if (st.st_size > FILE_SIZE_MAX)
         return ERR_TOO_LARGE;
+    r->device = st.st_dev;
+    r->inode = st.st_ino;
+    r->is_world_readable = (st.st_mode & S_IROTH) != 0;
     r->bytes = calloc(2, FILE_SIZE_MAX + 2);
     if (r->bytes == NULL)
         return ERR_NO_MEMORY;
@@ -129,265 +81,10 @@ static enum err read_file(struct reader *r)
     enum err e;
 
     if (fd < 0)
-        return cannot_read(r, err_from_errno(errno));
+        return err_from_errno(errno);
     e = read_all(r, fd);
     close(fd);
-    return e == ERR_OK ? ERR_OK : cannot_read(r, e);
-}
-
-/* The nearest known name */
-
-static unsigned least_of(unsigned a, unsigned b, unsigned c)
-{
-    unsigned least = a < b ? a : b;
-
-    return least < c ? least : c;
-}
-
-/* How many letters must change to make one of the other (Levenshtein). */
-static unsigned distance(const char *a, const char *b)
-{
-    enum { LONGEST = 48 };
-    unsigned row[LONGEST + 1];
-    size_t length = strlen(b);
-
-    if (strlen(a) > LONGEST || length > LONGEST)
-        return LONGEST;
-    for (unsigned i = 0; i <= length; i++)
-        row[i] = i;
-    for (unsigned i = 1; *a != '\0'; a++, i++) {
-        unsigned diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= length; j++) {
-            unsigned above = row[j];
-
-            row[j] = least_of(above + 1, row[j - 1] + 1, diagonal + (*a != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[length];
-}
-
-static const char *nearest_section(const char *name)
-{
-    const char *nearest = settings_rows[0].section;
-
-    for (unsigned i = 1; i < settings_row_count; i++)
-        if (distance(name, settings_rows[i].section) < distance(name, nearest))
-            nearest = settings_rows[i].section;
-    return nearest;
-}
-
-/* In the section first; a key that is exactly one of another section was put into the wrong one. */
-static const struct setting *nearest_key(const char *section, const char *name)
-{
-    const struct setting *nearest = NULL;
-
-    for (unsigned i = 0; i < settings_row_count; i++) {
-        const struct setting *row = &settings_rows[i];
-
-        if (strcmp(row->section, section) == 0 &&
-            (nearest == NULL || distance(name, row->name) < distance(name, nearest->name)))
-            nearest = row;
-    }
-    for (unsigned i = 0; i < settings_row_count; i++)
-        if (strcmp(settings_rows[i].name, name) == 0)
-            return &settings_rows[i];
-    return nearest;
-}
-
-/* Lines */
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static char *trim(char *text)
-{
-    size_t length = strlen(text);
-
-    while (length > 0 && is_blank(text[length - 1]))
-        text[--length] = '\0';
-    while (is_blank(*text))
-        text++;
-    return text;
-}
-
-/* ASCII, as iniparser folds sections and keys. */
-static void fold(char *text)
-{
-    for (; *text != '\0'; text++)
-        if (*text >= 'A' && *text <= 'Z')
-            *text = (char)(*text - 'A' + 'a');
-}
-
-static bool scan_section(struct reader *r, unsigned number, char *text)
-{
-    char name[SHOWN_SIZE];
-    size_t length = strlen(text);
-
-    r->section = NULL;
-    r->is_in_unknown_section = true;
-    if (text[length - 1] != ']') {
-        complain(r, number, "'%s' is no section: it is [name] and nothing else on its line",
-                 shown(name, text));
-        return false;
-    }
-    text[length - 1] = '\0';
-    text = trim(text + 1);
-    fold(text);
-    for (unsigned i = 0; i < settings_row_count; i++) {
-        if (strcmp(settings_rows[i].section, text) == 0) {
-            r->section = settings_rows[i].section;
-            r->is_in_unknown_section = false;
-            return true;
-        }
-    }
-    complain(r, number,
-             "[%s] is no section of dustwire, and its keys were not looked at: did you "
-             "mean [%s]?",
-             shown(name, text), nearest_section(text));
-    return false;
-}
-
-/* What iniparser would read differently from what is written, as the end of a sentence; or NULL. */
-static const char *value_trouble(const char *value)
-{
-    const char *end;
-
-    if (*value != '"' && *value != '\'') {
-        if (strpbrk(value, "#;") != NULL)
-            return "a '#' or ';' would cut it: put the value in double quotes, and a comment on a "
-                   "line of its own";
-        return strchr(value, '"') == NULL ? NULL : "the quotes must be around the whole value";
-    }
-    end = strchr(value + 1, *value);
-    if (end == NULL)
-        return "the quote is not closed";
-    for (end++; is_blank(*end);)
-        end++;
-    if (*end == '\0' || *end == '#' || *end == ';')
-        return NULL;
-    return "nothing may follow the closing quote (a quote cannot stand inside of quotes)";
-}
-
-static bool find_row(struct reader *r, unsigned number, const char *name, unsigned *index)
-{
-    char text[SHOWN_SIZE];
-    const struct setting *nearest;
-
-    for (unsigned i = 0; i < settings_row_count; i++) {
-        if (strcmp(settings_rows[i].section, r->section) == 0 &&
-            strcmp(settings_rows[i].name, name) == 0) {
-            *index = i;
-            return true;
-        }
-    }
-    nearest = nearest_key(r->section, name);
-    complain(r, number, "[%s] has no key '%s': did you mean [%s] %s?", r->section,
-             shown(text, name), nearest->section, nearest->name);
-    return false;
-}
-
-static bool scan_key(struct reader *r, unsigned number, char *text)
-{
-    char *equals = strchr(text, '='), *name, *value, name_shown[SHOWN_SIZE],
-         value_shown[SHOWN_SIZE];
-    const char *trouble;
-    unsigned index;
-
-    if (r->is_in_unknown_section)
-        return false;
-    if (equals == NULL || equals == text) {
-        complain(r, number, "'%s' is neither [section] nor key = value nor a # comment",
-                 shown(name_shown, text));
-        return false;
-    }
-    *equals = '\0';
-    name = trim(text);
-    value = trim(equals + 1);
-    fold(name);
-    if (r->section == NULL) {
-        complain(r, number, "'%s' stands before the first [section]", shown(name_shown, name));
-        return false;
-    }
-    if (!find_row(r, number, name, &index))
-        return false;
-    if (r->line_of[index] != 0) {
-        complain(r, number, "[%s] %s stands there twice, first in line %u: keep one", r->section,
-                 name, r->line_of[index]);
-        return false;
-    }
-    r->line_of[index] = number;
-    trouble = value_trouble(value);
-    if (trouble != NULL) {
-        r->is_invalid[index] = true;
-        complain(r, number, "[%s] %s = %s: %s", r->section, name, shown(value_shown, value),
-                 trouble);
-        return false;
-    }
-    r->is_usable[index] = true;
-    return true;
-}
-
-/* Bytes that no line of text has; also NUL, at which iniparser's line would end. */
-static bool scan_bytes(struct reader *r, unsigned number, const char *line, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)line[i];
-
-        if (byte >= 0x20 ? byte == 0x7f : !is_blank(line[i])) {
-            complain(r, number, "holds the control character 0x%02x: this is no line of text",
-                     (unsigned)byte);
-            return false;
-        }
-    }
-    if (length > SETTINGS_LINE_MAX) {
-        complain(r, number, "is %zu bytes long: a line has at most %d", length,
-                 (int)SETTINGS_LINE_MAX);
-        return false;
-    }
-    return true;
-}
-
-/* True if iniparser may see the line. It need not see comments, and a backslash at the end of one
- * would hide the line below from it. */
-static bool scan_line(struct reader *r, unsigned number, const char *line, size_t length)
-{
-    char copy[SETTINGS_LINE_MAX + 1], *text;
-
-    if (!scan_bytes(r, number, line, length))
-        return false;
-    memcpy(copy, line, length);
-    copy[length] = '\0';
-    text = trim(copy);
-    if (text[0] == '\0' || text[0] == '#' || text[0] == ';')
-        return false;
-    if (text[strlen(text) - 1] == '\\') {
-        complain(r, number, "ends in a backslash: a line cannot go on in the next one");
-        return false;
-    }
-    return text[0] == '[' ? scan_section(r, number, text) : scan_key(r, number, text);
-}
-
-static void scan(struct reader *r)
-{
-    unsigned number = 1;
-    size_t length;
-
-    for (size_t start = 0; start < r->length; start += length + 1, number++) {
-        const char *line = r->bytes + start;
-        const char *end = memchr(line, '\n', r->length - start);
-
-        length = end == NULL ? r->length - start : (size_t)(end - line);
-        if (scan_line(r, number, line, length))
-            memcpy(r->clean + start, line, length);
-        else
-            memset(r->clean + start, '\n', length);
-        r->clean[start + length] = '\n';
-    }
+    return e;
 }
 
 /* iniparser: its error callback and its load know no context, hence these, one reading at a time.
@@ -405,7 +102,7 @@ static int iniparser_complains(const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     text_escape(escaped, sizeof escaped, text, strcspn(text, "\n"), false);
-    complain(iniparser_reader, 0, "%s", escaped);
+    reader_complain(iniparser_reader, 0, "%s", escaped);
     return 0;
 }
 
@@ -441,12 +138,12 @@ static void take_value(struct reader *r, unsigned index, const dictionary *value
     snprintf(key, sizeof key, "%s:%s", row->section, row->name);
     value = iniparser_getstring(values, key, NULL);
     if (value == NULL) {
-        complain(r, r->line_of[index], "[%s] %s could not be read: write it as key = value",
-                 row->section, row->name);
+        reader_complain(r, r->line_of[index], "[%s] %s could not be read: write it as key = value",
+                        row->section, row->name);
         r->is_invalid[index] = true;
     } else if (setting_read(row, r->out, value, why) != ERR_OK) {
-        complain(r, r->line_of[index], "[%s] %s = %s: %s", row->section, row->name,
-                 value[0] == '\0' ? "(empty)" : shown(text, value), why);
+        reader_complain(r, r->line_of[index], "[%s] %s = %s: %s", row->section, row->name,
+                        reader_value_shown(text, row, value), why);
         r->is_invalid[index] = true;
     }
 }
@@ -461,7 +158,7 @@ static enum err take_values(struct reader *r)
     values = load_clean(r, fd);
     close(fd);
     if (values == NULL) {
-        complain(r, 0, "it cannot be taken apart: out of memory, or /proc is not there");
+        reader_complain(r, 0, "it cannot be taken apart: out of memory, or /proc is not there");
         return ERR_INVALID;
     }
     for (unsigned i = 0; i < settings_row_count; i++)
@@ -501,7 +198,7 @@ static bool lies_in(const char *path, const char *folder)
     return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
-static void check_combinations(struct reader *r)
+static void check_socket(struct reader *r)
 {
     const struct settings *s = r->out;
     unsigned line;
@@ -509,9 +206,45 @@ static void check_combinations(struct reader *r)
     if (are_known(r, offsetof(struct settings, inbox.path),
                   offsetof(struct settings, control.socket), &line) &&
         lies_in(s->control.socket, s->inbox.path))
-        complain(r, line,
-                 "[control] socket lies in [inbox] path, where only received files do: "
-                 "choose another folder for one of them");
+        reader_complain(r, line,
+                        "[control] socket lies in [inbox] path, where only received files do: "
+                        "choose another folder for one of them");
+}
+
+static void check_own_file(struct reader *r)
+{
+    const struct settings *s = r->out;
+    unsigned line;
+
+    if (are_known(r, offsetof(struct settings, inbox.path),
+                  offsetof(struct settings, node.settings_file), &line) &&
+        lies_in(s->node.settings_file, s->inbox.path))
+        reader_complain(r, line,
+                        "[node] settings-file lies in [inbox] path, where only received files do: "
+                        "choose another folder for one of them, or leave it empty");
+}
+
+static void check_control(struct reader *r)
+{
+    const struct settings *s = r->out;
+    struct address address;
+    unsigned line;
+
+    if (are_known(r, offsetof(struct settings, control.listen),
+                  offsetof(struct settings, control.token), &line) &&
+        s->control.token[0] == '\0' && settings_control_address(s, &address) &&
+        !address_is_loopback(&address))
+        reader_complain(r, line,
+                        "[control] listen = %s can be reached from other machines and needs "
+                        "[control] token: set one, or listen on 127.0.0.1",
+                        s->control.listen);
+}
+
+static void check_combinations(struct reader *r)
+{
+    check_socket(r);
+    check_own_file(r);
+    check_control(r);
 }
 
 /* Telling */
@@ -553,30 +286,133 @@ static void tell(struct reader *r)
     }
 }
 
+/* One file over `*out`; on ERR_OK `r` says where each key stands. */
+static enum err read_over(struct reader *r)
+{
+    enum err e = read_file(r);
+
+    if (e == ERR_NOT_FOUND && r->is_own)
+        return e; /* nothing has been set yet */
+    if (e != ERR_OK) {
+        e = cannot_read(r, e);
+    } else {
+        reader_scan(r);
+        e = take_values(r);
+    }
+    if (e == ERR_OK && !r->is_own)
+        check_combinations(r);
+    if (e == ERR_OK && r->problem_count > 0)
+        e = ERR_INVALID;
+    tell(r);
+    return e;
+}
+
+static struct reader *reader_new(struct settings *out, const char *path,
+                                 settings_problem_fn *problem, void *ctx)
+{
+    struct reader *r = calloc(1, sizeof *r);
+
+    if (r != NULL)
+        *r = (struct reader){.out = out, .path = path, .report = problem, .ctx = ctx};
+    return r;
+}
+
+static void reader_free(struct reader **r)
+{
+    free((*r)->bytes);
+    free(*r);
+    *r = NULL;
+}
+
 enum err settings_read(struct settings *out, const char *path, settings_problem_fn *problem,
                        void *ctx)
 {
-    struct reader *r = calloc(1, sizeof *r);
+    struct settings_origins origins;
+
+    return settings_load(out, &origins, &(struct settings_paths){.file = path, .own = ""}, problem,
+                         ctx);
+}
+
+static void note_origins(const struct reader *r, struct settings_origins *origins,
+                         enum settings_origin from)
+{
+    for (unsigned i = 0; i < settings_row_count; i++)
+        if (r->line_of[i] != 0)
+            origins->keys[i] = (struct settings_place){.from = from, .line = r->line_of[i]};
+}
+
+/* The operator's file. What the reader found out about the file itself is kept for the next. */
+static enum err load_file(struct settings *out, struct settings_origins *origins, const char *path,
+                          settings_problem_fn *problem, void *ctx)
+{
+    struct reader *r = reader_new(out, path, problem, ctx);
     enum err e;
 
     if (r == NULL)
         return ERR_NO_MEMORY;
-    r->out = out;
-    r->path = path;
-    r->report = problem;
-    r->ctx = ctx;
+    if ((e = read_over(r)) == ERR_OK) {
+        snprintf(origins->file, sizeof origins->file, "%s", path);
+        origins->is_file_world_readable = r->is_world_readable;
+        origins->device = r->device;
+        origins->inode = r->inode;
+        note_origins(r, origins, ORIGIN_FILE);
+    }
+    reader_free(&r);
+    return e;
+}
+
+static enum err choose_own(struct settings *s, struct settings_origins *origins,
+                           const struct settings_paths *paths)
+{
+    unsigned row = row_of(offsetof(struct settings, node.settings_file));
+
+    if (paths->is_own_from_command_line) {
+        origins->keys[row] = (struct settings_place){.from = ORIGIN_COMMAND_LINE};
+        if (text_copy(s->node.settings_file, sizeof s->node.settings_file, paths->own) != ERR_OK)
+            return ERR_TOO_LARGE;
+    }
+    if (paths->own != NULL)
+        return text_copy(origins->own, sizeof origins->own, paths->own);
+    if (s->node.settings_file[0] != '\0')
+        return text_copy(origins->own, sizeof origins->own, s->node.settings_file);
+    return text_format(origins->own, sizeof origins->own, "%s/.dustwire/settings.ini",
+                       s->inbox.path);
+}
+
+static enum err load_own(struct settings *out, struct settings_origins *origins,
+                         settings_problem_fn *problem, void *ctx)
+{
+    struct reader *r = reader_new(out, origins->own, problem, ctx);
+    enum err e;
+
+    if (r == NULL)
+        return ERR_NO_MEMORY;
+    r->is_own = true;
+    e = read_over(r);
+    if (e == ERR_OK)
+        note_origins(r, origins, ORIGIN_OWN_FILE);
+    if (e == ERR_OK && r->device == origins->device && r->inode == origins->inode) {
+        problem(ctx, "[node] settings-file is the file given with --config itself: 'dustwire set' "
+                     "would overwrite it; name another");
+        e = ERR_INVALID;
+    }
+    reader_free(&r);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+enum err settings_load(struct settings *out, struct settings_origins *origins,
+                       const struct settings_paths *paths, settings_problem_fn *problem, void *ctx)
+{
+    enum err e = ERR_OK;
+
     settings_default(out);
-    e = read_file(r);
-    if (e == ERR_OK) {
-        scan(r);
-        e = take_values(r);
-    }
-    if (e == ERR_OK) {
-        check_combinations(r);
-        e = r->problem_count == 0 ? ERR_OK : ERR_INVALID;
-    }
-    tell(r);
-    free(r->bytes);
-    free(r);
+    memset(origins, 0, sizeof *origins);
+    if (paths->file != NULL)
+        e = load_file(out, origins, paths->file, problem, ctx);
+    if (e == ERR_OK && (e = choose_own(out, origins, paths)) != ERR_OK)
+        problem(ctx, "the path of the daemon's own settings file is too long: set [node] "
+                     "settings-file to a shorter one");
+    if (e == ERR_OK && origins->own[0] != '\0')
+        e = load_own(out, origins, problem, ctx);
     return e;
 }

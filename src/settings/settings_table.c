@@ -12,6 +12,20 @@
      .change = (on_change),                                                  \
      .meaning = (says)},
 
+/* One that can be set while the daemon runs. */
+#define KEY_TO_SET(sec, key, of_kind, field, def, lo, hi, of_unit, on_change, says) \
+    {.section = (sec),                                                              \
+     .name = (key),                                                                 \
+     .kind = &(of_kind),                                                            \
+     .offset = offsetof(struct settings, field),                                    \
+     .fallback = (def),                                                             \
+     .least = (lo),                                                                 \
+     .most = (hi),                                                                  \
+     .unit = (of_unit),                                                             \
+     .change = (on_change),                                                         \
+     .meaning = (says),                                                             \
+     .is_settable = true},
+
 #define DAY_S   86400
 #define NOW     CHANGE_AT_ONCE
 #define RECONN  CHANGE_RECONNECTS
@@ -21,19 +35,19 @@
 /* clang-format off */
 const struct setting settings_rows[] = {
 #define S "services/tcp-transport"
-    KEY(S, "enabled", kind_bool, tcp_transport.is_enabled, "true", 0, 0, "", RECONN,
+    KEY_TO_SET(S, "enabled", kind_bool, tcp_transport.is_enabled, "true", 0, 0, "", RECONN,
         "Files move over TCP; needs the two services below.")
-    KEY(S, "receiving-enabled", kind_bool, tcp_transport.is_receiving_enabled, "true", 0, 0, "", RECONN,
+    KEY_TO_SET(S, "receiving-enabled", kind_bool, tcp_transport.is_receiving_enabled, "true", 0, 0, "", RECONN,
         "Listen for peers; without it only sessions that we open ourselves exist.")
-    KEY(S, "sending-enabled", kind_bool, tcp_transport.is_sending_enabled, "true", 0, 0, "", NOW,
+    KEY_TO_SET(S, "sending-enabled", kind_bool, tcp_transport.is_sending_enabled, "true", 0, 0, "", NOW,
         "Take files to send.")
-    KEY(S, "priority", kind_number, tcp_transport.priority, "1", 1, 99, "", NOW,
+    KEY_TO_SET(S, "priority", kind_number, tcp_transport.priority, "1", 1, 99, "", NOW,
         "Among several transports that could reach a peer the lowest number is taken.")
 #undef S
 #define S "services/tcp-connections"
     KEY(S, "enabled", kind_bool, tcp_connections.is_enabled, "true", 0, 0, "", RECONN,
         "Use TCP at all.")
-    KEY(S, "tcp-port", kind_port, tcp_connections.tcp_port, "7771", 1, 65535, "", RECONN,
+    KEY_TO_SET(S, "tcp-port", kind_port, tcp_connections.tcp_port, "7771", 1, 65535, "", RECONN,
         "The port to listen on.")
     KEY(S, "listen", kind_listen, tcp_connections, "*", 0, 0, "", RECONN,
         "The addresses to listen on; \"*\" is every address of this machine.")
@@ -47,6 +61,8 @@ const struct setting settings_rows[] = {
         "The identity URL that peers are told; empty: none.")
     KEY(S, "host", kind_host, node.host, "", 0, 253, "", NOW,
         "The host that peers are told to reach us at; empty: they take the address that they see.")
+    KEY(S, "settings-file", kind_own_path, node.settings_file, "", 0, 1000, "", RESTART,
+        "Where 'dustwire set' writes, read after this file; empty: .dustwire/settings.ini in the inbox.")
 #undef S
 #define S "workers"
     KEY(S, "threads", kind_threads, workers.threads, "auto", 1, 256, "threads", RESTART,
@@ -99,12 +115,16 @@ const struct setting settings_rows[] = {
         "How often a transport that could not listen tries again, the first three times.")
     KEY(S, "retry-long-s", kind_number, network.retry_long_s, "60", 1, DAY_S, "seconds", NOW,
         "How often it tries after that.")
-    KEY(S, "probe", kind_probe, network.probe, "", 0, 300, "", NOW,
+    KEY(S, "probe", kind_endpoint, network.probe, "", 0, 300, "", NOW,
         "A numeric address:port that is asked whether the network works; empty: none is.")
 #undef S
 #define S "control"
     KEY(S, "socket", kind_path, control.socket, "/run/dustwire/control.sock", 1, 107, "", RESTART,
         "The socket where the command dustwire reaches the daemon.")
+    KEY(S, "listen", kind_endpoint, control.listen, "", 0, 300, "", RESTART,
+        "A TCP address where the same is answered; beyond loopback only with a token.")
+    KEY(S, "token", kind_token, control.token, "", 16, 200, "", RESTART,
+        "What clients at that address have to show: Authorization: Bearer TOKEN; empty: nothing.")
     KEY(S, "events-kept", kind_number, control.events_kept, "10000", 100, 1000000, "events", RESTART,
         "How many past events are kept for those who follow them.")
 #undef S
@@ -127,5 +147,5 @@ const struct setting settings_rows[] = {
 
 const unsigned settings_row_count = sizeof settings_rows / sizeof *settings_rows;
 
-_Static_assert(sizeof settings_rows / sizeof *settings_rows <= SETTINGS_ROWS_MAX,
-               "SETTINGS_ROWS_MAX is too small");
+_Static_assert(sizeof settings_rows / sizeof *settings_rows <= SETTINGS_KEYS_MAX,
+               "SETTINGS_KEYS_MAX is too small");

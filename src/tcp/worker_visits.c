@@ -134,7 +134,8 @@ static void *next_row(struct list_request *r, void *array, size_t row_size)
 
 static bool is_session_asked_for(const struct tcp_connection *c, const struct list_request *r)
 {
-    if (r->host.family != ADDRESS_NONE && !address_is_equal(&r->host, &c->peer))
+    if (r->host.family != ADDRESS_NONE && !address_is_equal(&r->host, &c->peer) &&
+        !address_is_equal(&r->host, &c->route))
         return false;
     return r->idurl[0] == '\0' || (c->idurl != NULL && strcmp(r->idurl, c->idurl) == 0);
 }

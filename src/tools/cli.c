@@ -18,10 +18,20 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPTION_SOCKET = 256, OPTION_JSON, OPTION_VERSION, OPTION_HELP, OPTION_OF_COMMAND = 4096 };
+enum {
+    OPTION_SOCKET = 256,
+    OPTION_URL,
+    OPTION_TOKEN_FILE,
+    OPTION_JSON,
+    OPTION_VERSION,
+    OPTION_HELP,
+    OPTION_OF_COMMAND = 4096
+};
 
 static const struct option all_options[] = {
     {"socket", required_argument, NULL, OPTION_SOCKET},
+    {"url", required_argument, NULL, OPTION_URL},
+    {"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
     {"json", no_argument, NULL, OPTION_JSON},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -116,6 +126,12 @@ static enum cli_end take_option(struct cli *cli, const struct cli_command *comma
     case OPTION_SOCKET:
         cli->socket = optarg;
         return CLI_OK;
+    case OPTION_URL:
+        cli->url = optarg;
+        return CLI_OK;
+    case OPTION_TOKEN_FILE:
+        cli->token_file = optarg;
+        return CLI_OK;
     case OPTION_JSON:
         cli->is_json = true;
         return CLI_OK;
@@ -196,13 +212,8 @@ static enum cli_end run_command(struct cli *cli, const struct cli_command *comma
         return cli_help(cli);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     rpc_library_init();
-    cli->client = cli_client_new(cli->socket);
-    if (cli->client == NULL) {
-        fputs("dustwire: out of memory\n", stderr);
-        end = CLI_FAILED;
-    } else {
-        end = command->run(cli);
-    }
+    cli->client = cli_client_new(cli->socket, cli->url, cli->token_file);
+    end = cli->client == NULL ? CLI_FAILED : command->run(cli);
     cli_client_free(&cli->client);
     rpc_library_fini();
     curl_global_cleanup();

@@ -1,4 +1,4 @@
-/* The command `dustwire`: meets the daemon only at its control socket. */
+/* The command `dustwire`: meets the daemon only at its control socket, or at its TCP address. */
 #ifndef TOOLS_CLI_H
 #define TOOLS_CLI_H
 
@@ -35,6 +35,8 @@ struct cli_client;
 
 struct cli {
     const char *socket;
+    const char *url;        /* NULL: the socket */
+    const char *token_file; /* NULL: no token */
     bool is_json;
     unsigned given; /* of enum cli_option */
     const char *idurl;
@@ -83,7 +85,9 @@ struct cli_reply {
     char *problem;   /* a sentence, if end is not CLI_OK */
     json_t *answer;  /* if it is */
 };
-struct cli_client *cli_client_new(const char *socket);
+/* By the socket, or by `url` (http://host:port) with the token that stands in `token_file`; each
+ * may be NULL. NULL after a message on stderr. */
+struct cli_client *cli_client_new(const char *socket, const char *url, const char *token_file);
 void cli_client_free(struct cli_client **client);
 /* Ends `ask`. With `is_stoppable` Ctrl-C ends the waiting (CLI_INTERRUPTED). */
 struct cli_reply cli_call(struct cli_client *client, const char *method, struct cli_ask *ask,
@@ -114,6 +118,8 @@ enum cli_end cli_connect(struct cli *cli);
 enum cli_end cli_disconnect(struct cli *cli);
 enum cli_end cli_keep_alive(struct cli *cli);
 enum cli_end cli_cancel(struct cli *cli);
+enum cli_end cli_get(struct cli *cli);
+enum cli_end cli_set(struct cli *cli);
 enum cli_end cli_reload(struct cli *cli);
 enum cli_end cli_reconnect(struct cli *cli);
 enum cli_end cli_stop(struct cli *cli);

@@ -9,14 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_TIMEOUT_S = 180 };
+enum { ANSWER_TIMEOUT_S = 180, TOKEN_MAX = 255, TARGET_MAX = 1024 };
 
 static volatile sig_atomic_t interrupts;
 
 struct cli_client {
     CURL *curl;
     struct curl_slist *headers;
-    const char *socket;
+    char where[512]; /* for people: "the socket /run/..." or the URL */
+    bool is_url;
     bool is_stoppable;
     char *answer;
     size_t length;
@@ -92,21 +93,69 @@ static int look_for_interrupt(void *ctx, curl_off_t a, curl_off_t b, curl_off_t 
     return client->is_stoppable && cli_is_interrupted();
 }
 
-struct cli_client *cli_client_new(const char *socket)
+static bool add_header(struct cli_client *client, const char *header)
+{
+    struct curl_slist *longer = curl_slist_append(client->headers, header);
+
+    if (longer != NULL)
+        client->headers = longer;
+    return longer != NULL;
+}
+
+/* The first line of a file: a token on the command line could be seen by everybody. */
+static bool add_token(struct cli_client *client, const char *path)
+{
+    char token[TOKEN_MAX + 1] = "", header[TOKEN_MAX + sizeof "Authorization: Bearer "];
+    FILE *file = fopen(path, "re");
+
+    if (file == NULL) {
+        fprintf(stderr, "dustwire: the token file %s cannot be read: %s\n", path, strerror(errno));
+        return false;
+    }
+    if (fgets(token, sizeof token, file) == NULL)
+        token[0] = '\0';
+    fclose(file);
+    token[strcspn(token, "\r\n")] = '\0';
+    if (token[0] == '\0') {
+        fprintf(stderr, "dustwire: the token file %s has no token in its first line\n", path);
+        return false;
+    }
+    snprintf(header, sizeof header, "Authorization: Bearer %s", token);
+    return add_header(client, header);
+}
+
+static void aim(struct cli_client *client, const char *socket, const char *url)
+{
+    char target[TARGET_MAX];
+
+    client->is_url = url != NULL;
+    if (url == NULL) {
+        snprintf(client->where, sizeof client->where, "the socket %s", socket);
+        curl_easy_setopt(client->curl, CURLOPT_URL, "http://localhost/RPC2");
+        curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+        return;
+    }
+    snprintf(client->where, sizeof client->where, "%s", url);
+    snprintf(target, sizeof target, "%s/RPC2", url);
+    curl_easy_setopt(client->curl, CURLOPT_URL, target);
+    curl_easy_setopt(client->curl, CURLOPT_PROTOCOLS_STR, "http");
+}
+
+struct cli_client *cli_client_new(const char *socket, const char *url, const char *token_file)
 {
     struct cli_client *client = calloc(1, sizeof *client);
 
-    if (client == NULL)
-        return NULL;
-    client->socket = socket;
-    client->curl = curl_easy_init();
-    client->headers = curl_slist_append(NULL, "Content-Type: text/xml");
-    if (client->curl == NULL || client->headers == NULL) {
+    if (client == NULL || (client->curl = curl_easy_init()) == NULL ||
+        !add_header(client, "Content-Type: text/xml")) {
+        fputs("dustwire: out of memory\n", stderr);
         cli_client_free(&client);
         return NULL;
     }
-    curl_easy_setopt(client->curl, CURLOPT_URL, "http://localhost/RPC2");
-    curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+    if (token_file != NULL && !add_token(client, token_file)) {
+        cli_client_free(&client);
+        return NULL;
+    }
+    aim(client, socket, url);
     curl_easy_setopt(client->curl, CURLOPT_PROXY, "");
     curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
@@ -279,16 +328,17 @@ static void explain_curl(struct cli_client *client, struct cli_reply *reply, CUR
     if (code == CURLE_ABORTED_BY_CALLBACK) {
         reply_problem(reply, CLI_INTERRUPTED, "interrupted");
     } else if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST) {
-        reply_problem(
-            reply, CLI_NOT_SERVING,
-            "no daemon answers at the socket %s: %s; %s, or name its socket with --socket PATH",
-            client->socket, os_errno != 0 ? strerror((int)os_errno) : curl_easy_strerror(code),
-            os_errno == EACCES ? "run this as the daemon's user" : "start dustwired");
+        reply_problem(reply, CLI_NOT_SERVING, "no daemon answers at %s: %s; %s, or name its %s",
+                      client->where,
+                      os_errno != 0 ? strerror((int)os_errno) : curl_easy_strerror(code),
+                      os_errno == EACCES ? "run this as the daemon's user" : "start dustwired",
+                      client->is_url ? "[control] listen with --url http://HOST:PORT"
+                                     : "socket with --socket PATH");
     } else {
         reply->is_cut_off = true;
         reply_problem(reply, CLI_NOT_SERVING,
-                      "the daemon at the socket %s went away or did not answer (%s): see its log",
-                      client->socket, curl_easy_strerror(code));
+                      "the daemon at %s went away or did not answer (%s): see its log",
+                      client->where, curl_easy_strerror(code));
     }
 }
 
@@ -299,12 +349,19 @@ static void read_answer(struct cli_client *client, struct cli_reply *reply)
     enum err e;
 
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 401) {
+        reply_problem(reply, CLI_FAILED,
+                      "the daemon at %s wants another token: give the one of its [control] token "
+                      "with --token-file FILE",
+                      client->where);
+        return;
+    }
     if (status != 200) {
         reply->is_cut_off = status == 503;
         reply_problem(reply, status == 503 ? CLI_NOT_SERVING : CLI_FAILED,
-                      "what answers at the socket %s says HTTP status %ld: it is no dustwired, or "
-                      "it is stopping",
-                      client->socket, status);
+                      "what answers at %s says HTTP status %ld: it is no dustwired, or it is "
+                      "stopping",
+                      client->where, status);
         return;
     }
     e = rpc_answer_parse(&answer, client->answer == NULL ? "" : client->answer, client->length);

@@ -140,6 +140,30 @@ const struct cli_command cli_commands[] = {
      "\n"
      "Example:\n"
      "  dustwire services\n"},
+    {"get", "[NAME]", "what can be set while it runs", 0, 0, 1, cli_get,
+     "Prints the settings that can be set while the daemon runs, their values and where each "
+     "comes\n"
+     "from; with a NAME only its value. They are enabled, receiving-enabled, sending-enabled and\n"
+     "priority of [services/tcp-transport] and tcp-port of [services/tcp-connections].\n"
+     "--json prints an array of {name, section, value, from, allowed, meaning}, with a NAME one "
+     "of\n"
+     "these.\n"
+     "\n"
+     "Exit status: 0; 1 there is no such setting; 2 wrong command line; 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire get tcp-port\n"},
+    {"set", "NAME VALUE", "set one of them", 0, 2, 2, cli_set,
+     "Sets one of the settings that 'dustwire get' lists, at once and for every later start: it "
+     "is\n"
+     "written to the daemon's own settings file, which is read after the other and wins. What\n"
+     "changes the port or what is received takes the transport down and up; sessions end.\n"
+     "A bad value, or a file that cannot be written, changes nothing. --json prints {text}.\n"
+     "\n"
+     "Exit status: 0 set; 1 refused, with the reason; 2 wrong command line; 3 no daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire set receiving-enabled false\n"},
     {"reload", "", "read the settings file again", 0, 0, 0, cli_reload,
      "Makes the daemon read its settings file again. Prints what changed and what needs a "
      "restart.\n"
@@ -198,7 +222,7 @@ const struct cli_command *cli_find_command(const char *name)
 void cli_print_overview(FILE *out)
 {
     fputs(
-        "Usage: dustwire [--socket PATH] [--json] COMMAND [ARGUMENT...]\n"
+        "Usage: dustwire [--socket PATH | --url URL] [--json] COMMAND [ARGUMENT...]\n"
         "\n"
         "Moves files between the nodes of a peer-to-peer network, by way of the daemon dustwired\n"
         "at its control socket.\n"
@@ -210,6 +234,8 @@ void cli_print_overview(FILE *out)
     fputs("\n"
           "Options:\n"
           "  --socket PATH  the daemon's control socket ([control] socket of its settings)\n"
+          "  --url URL      its TCP address instead, http://HOST:PORT ([control] listen)\n"
+          "  --token-file FILE  the token for that address, in the file's first line\n"
           "  --json         print JSON instead of text\n"
           "  --version      print the version\n"
           "  -h, --help     print this, or behind a command how that is used\n"
@@ -223,9 +249,9 @@ void cli_print_overview(FILE *out)
 
 void cli_print_help(const struct cli_command *command, FILE *out)
 {
-    fprintf(out, "Usage: dustwire [--socket PATH] [--json] %s%s%s%s\n\n%s", command->name,
-            command->options == 0 ? "" : " [OPTION...]", command->usage[0] == '\0' ? "" : " ",
-            command->usage, command->help);
+    fprintf(out, "Usage: dustwire [--socket PATH | --url URL] [--json] %s%s%s%s\n\n%s",
+            command->name, command->options == 0 ? "" : " [OPTION...]",
+            command->usage[0] == '\0' ? "" : " ", command->usage, command->help);
 }
 
 enum cli_end cli_help(struct cli *cli)

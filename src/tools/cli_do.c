@@ -1,8 +1,9 @@
-/* The short commands: connect, disconnect, keep-alive, cancel, reload, reconnect, stop, automata.
- */
+/* The short commands: connect, disconnect, keep-alive, cancel, get, set, reload, reconnect, stop,
+ * automata. */
 #include "tools/cli.h"
 
 #include "base/text.h"
+#include "tools/cli_text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -113,15 +114,15 @@ enum cli_end cli_cancel(struct cli *cli)
     return is_done ? CLI_OK : CLI_FAILED;
 }
 
-enum cli_end cli_reload(struct cli *cli)
+/* An answer that says in lines what has changed. Ends the reply. */
+static enum cli_end say_changes(const struct cli *cli, struct cli_reply *reply)
 {
-    struct cli_reply reply = ask_text(cli, "reload", NULL);
     const char *text;
     json_t *object;
 
-    if (reply.end != CLI_OK)
-        return cli_fail(&reply);
-    text = json_string_value(reply.answer);
+    if (reply->end != CLI_OK)
+        return cli_fail(reply);
+    text = json_string_value(reply->answer);
     text = text == NULL ? "" : text;
     if (cli->is_json) {
         object = json_pack("{s:s}", "text", text);
@@ -130,6 +131,61 @@ enum cli_end cli_reload(struct cli *cli)
     } else {
         printf("%s%s", text, text[0] == '\0' || text[strlen(text) - 1] != '\n' ? "\n" : "");
     }
+    cli_reply_fini(reply);
+    return CLI_OK;
+}
+
+enum cli_end cli_reload(struct cli *cli)
+{
+    struct cli_reply reply = ask_text(cli, "reload", NULL);
+
+    return say_changes(cli, &reply);
+}
+
+enum cli_end cli_set(struct cli *cli)
+{
+    struct cli_reply reply;
+    struct cli_ask ask;
+
+    cli_ask_init(&ask);
+    cli_ask_text(&ask, cli->arguments[0]);
+    cli_ask_text(&ask, cli->arguments[1]);
+    reply = cli_call(cli->client, "settings_set", &ask, true);
+    return say_changes(cli, &reply);
+}
+
+static void print_settings(const json_t *keys)
+{
+    static const char *const headers[] = {"NAME", "VALUE", "FROM"};
+    struct cli_table table;
+    const json_t *key;
+    size_t i;
+
+    cli_table_init(&table, headers, sizeof headers / sizeof *headers);
+    json_array_foreach(keys, i, key)
+    {
+        cli_table_add(&table, "%s", cli_text_of(key, "name"));
+        cli_table_add(&table, "%s", cli_text_of(key, "value"));
+        cli_table_add(&table, "%s", cli_text_of(key, "from"));
+    }
+    cli_table_print(&table, stdout);
+    cli_table_fini(&table);
+}
+
+/* With a name the bare value, as a script wants it. */
+enum cli_end cli_get(struct cli *cli)
+{
+    bool is_one = cli->argument_count > 0;
+    struct cli_reply reply = ask_text(cli, "settings_get", is_one ? cli->arguments[0] : NULL);
+
+    if (reply.end != CLI_OK)
+        return cli_fail(&reply);
+    if (cli->is_json)
+        cli_print_json(is_one ? json_array_get(reply.answer, 0) : reply.answer);
+    else if (is_one)
+        puts(cli_text_of(json_array_get(reply.answer, 0), "value"));
+    else
+        print_settings(reply.answer);
     cli_reply_fini(&reply);
     return CLI_OK;
 }

@@ -295,14 +295,14 @@ static void show_progress(struct sending *s)
 static void look_how_far(struct sending *s)
 {
     struct cli_reply reply = ask_about_flight(s, "list_streams", true, 0);
-    const json_t *streams = json_object_get(reply.answer, "streams"), *stream;
+    const json_t *stream;
 
     for (size_t i = 0; i < s->flight_count && reply.end == CLI_OK; i++) {
         struct cli_file *file = &s->files.files[s->flight[i]];
 
-        stream = find_by(streams, "request_id", file->request_id);
+        stream = find_by(reply.answer, "request_id", file->request_id);
         if (stream != NULL)
-            file->done_bytes = (uint64_t)cli_number_of(stream, "bytes");
+            file->done_bytes = (uint64_t)cli_number_of(stream, "bytes_current");
     }
     cli_reply_fini(&reply);
     show_progress(s);

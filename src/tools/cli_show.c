@@ -23,7 +23,9 @@ static const char *size_of(char out[TEXT_SIZE_ROOM], const json_t *object, const
 
 static const char *age_of(char out[CLI_DURATION_ROOM], const json_t *object, const char *key)
 {
-    return cli_duration(out, (double)(clock_real_us() - cli_number_of(object, key)) / US_PER_S);
+    int64_t age_s = clock_real_us() / US_PER_S - cli_number_of(object, key);
+
+    return cli_duration(out, (double)age_s);
 }
 
 static void print_transport(const json_t *t)
@@ -112,16 +114,14 @@ enum cli_end cli_status(struct cli *cli)
     return is_good ? CLI_OK : CLI_NOT_SERVING;
 }
 
-/* All pages of a list, as one array; `key` is where an answer has it, NULL if it is the answer. */
-static enum cli_end all_pages(struct cli *cli, const char *method, const char *key, bool has_since,
-                              json_t **out)
+/* All pages of a list, as one array. A page that is not full is the last one. */
+static enum cli_end all_pages(struct cli *cli, const char *method, bool has_since, json_t **out)
 {
     json_t *all = json_array();
 
     for (;;) {
         struct cli_reply reply;
         struct cli_ask ask;
-        json_t *page;
         size_t count;
 
         cli_ask_init(&ask);
@@ -134,9 +134,8 @@ static enum cli_end all_pages(struct cli *cli, const char *method, const char *k
             json_decref(all);
             return cli_fail(&reply);
         }
-        page = key == NULL ? reply.answer : json_object_get(reply.answer, key);
-        count = json_array_size(page);
-        json_array_extend(all, page);
+        count = json_array_size(reply.answer);
+        json_array_extend(all, reply.answer);
         cli_reply_fini(&reply);
         if (count < PAGE)
             break;
@@ -160,10 +159,10 @@ static void print_sessions(const json_t *sessions)
     {
         cli_table_add(&table, "%" PRId64, cli_number_of(s, "id"));
         cli_table_add(&table, "%s", cli_text_of(s, "state"));
-        cli_table_add(&table, "%s", cli_is_true(s, "is_outgoing") ? "out" : "in");
+        cli_table_add(&table, "%s", cli_text_of(s, "direction"));
         cli_table_add(&table, "%s", cli_text_of(s, "host"));
         cli_table_add(&table, "%s%s", or_dash(cli_text_of(s, "announced")),
-                      cli_text_of(s, "announced")[0] != '\0' && !cli_is_true(s, "is_verified")
+                      cli_text_of(s, "announced")[0] != '\0' && !cli_is_true(s, "verified")
                           ? " (unverified)"
                           : "");
         cli_table_add(&table, "%" PRId64, cli_number_of(s, "files_in"));
@@ -171,7 +170,7 @@ static void print_sessions(const json_t *sessions)
         cli_table_add(&table, "%" PRId64, cli_number_of(s, "files_waiting"));
         cli_table_add(&table, "%s", size_of(size, s, "bytes_received"));
         cli_table_add(&table, "%s", size_of(size, s, "bytes_sent"));
-        cli_table_add(&table, "%s", age_of(age, s, "opened_at_us"));
+        cli_table_add(&table, "%s", age_of(age, s, "opened_at"));
         cli_table_add(&table, "%.*s", IDURL_WIDTH, or_dash(cli_text_of(s, "idurl")));
     }
     cli_table_print(&table, stdout);
@@ -191,32 +190,32 @@ static void print_streams(const json_t *streams)
     json_array_foreach(streams, i, s)
     {
         cli_table_add(&table, "%" PRId64, cli_number_of(s, "transfer_id"));
-        cli_table_add(&table, "%s", cli_is_true(s, "is_outgoing") ? "out" : "in");
+        cli_table_add(&table, "%s", cli_text_of(s, "type"));
         cli_table_add(&table, "%s", cli_text_of(s, "state"));
         cli_table_add(&table, "%s", cli_text_of(s, "host"));
-        cli_table_add(&table, "%s", size_of(size, s, "bytes"));
-        cli_table_add(&table, "%s", size_of(size, s, "size"));
+        cli_table_add(&table, "%s", size_of(size, s, "bytes_current"));
+        cli_table_add(&table, "%s", size_of(size, s, "bytes_total"));
         cli_table_add(&table, "%s/s", size_of(size, s, "bytes_per_second"));
         cli_table_add(&table, "%" PRId64, cli_number_of(s, "session"));
-        cli_table_add(&table, "%s", age_of(age, s, "started_at_us"));
+        cli_table_add(&table, "%s", age_of(age, s, "started_at"));
         cli_table_add(&table, "%s", cli_text_of(s, "filename"));
     }
     cli_table_print(&table, stdout);
     cli_table_fini(&table);
 }
 
-static enum cli_end show_list(struct cli *cli, const char *method, const char *key,
+static enum cli_end show_list(struct cli *cli, const char *method, const char *what,
                               void (*print)(const json_t *list))
 {
     json_t *list = NULL;
-    enum cli_end end = all_pages(cli, method, key, false, &list);
+    enum cli_end end = all_pages(cli, method, false, &list);
 
     if (end != CLI_OK)
         return end;
     if (cli->is_json)
         cli_print_json(list);
     else if (json_array_size(list) == 0)
-        printf("no %s\n", key);
+        printf("no %s\n", what);
     else
         print(list);
     json_decref(list);
@@ -311,7 +310,7 @@ static void print_received_json(const json_t *list)
 enum cli_end cli_received(struct cli *cli)
 {
     json_t *list = NULL;
-    enum cli_end end = all_pages(cli, "received", NULL, true, &list);
+    enum cli_end end = all_pages(cli, "received", true, &list);
 
     if (end != CLI_OK)
         return end;

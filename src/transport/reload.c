@@ -2,6 +2,7 @@
 
 #include "base/contract.h"
 #include "base/text.h"
+#include "settings/settings_own.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -121,31 +122,61 @@ static void tell_changes(struct page *page, const struct settings *before,
     lines_clear(&new);
 }
 
-enum err reload_read(const char *path, const struct settings *before, struct settings *after,
-                     struct settings_change *change, char *text, size_t room)
+static void tell_page(struct page *page, const struct settings *before,
+                      const struct settings *after, const char *needs_restart)
+{
+    tell_changes(page, before, after);
+    if (needs_restart[0] != '\0')
+        page_add(page, "needs a restart: %s", needs_restart);
+    if (is_blank(page))
+        page_add(page, "nothing has changed");
+}
+
+enum err reload_read(const struct settings_paths *paths, const struct settings_in_force *before,
+                     struct settings_in_force *after, struct settings_change *change, char *text,
+                     size_t room)
 {
     struct page page;
     struct settings_change wanted;
     enum err e;
 
     page_init(&page, text, room);
-    if (path[0] == '\0') {
+    if (paths->file == NULL) {
         page_add(&page, "there is no settings file to read again: the daemon was started without "
                         "--config FILE");
         return ERR_INVALID;
     }
-    if ((e = settings_read(after, path, add_problem, &page)) != ERR_OK) {
+    e = settings_load(&after->settings, &after->origins, paths, add_problem, &page);
+    if (e != ERR_OK) {
         if (is_blank(&page))
-            page_add(&page, "%s cannot be read: %s", path, err_text(e));
+            page_add(&page, "%s cannot be read: %s", paths->file, err_text(e));
         return ERR_INVALID;
     }
-    settings_compare(before, after, &wanted);
-    settings_keep_fixed(after, before);
-    settings_compare(before, after, change);
-    tell_changes(&page, before, after);
-    if (wanted.needs_restart[0] != '\0')
-        page_add(&page, "needs a restart: %s", wanted.needs_restart);
-    if (is_blank(&page))
-        page_add(&page, "nothing has changed");
+    settings_compare(&before->settings, &after->settings, &wanted);
+    settings_keep_fixed(&after->settings, &after->origins, &before->settings, &before->origins);
+    settings_compare(&before->settings, &after->settings, change);
+    tell_page(&page, &before->settings, &after->settings, wanted.needs_restart);
+    return ERR_OK;
+}
+
+enum err reload_set(const char *name, const char *value, const struct settings_in_force *before,
+                    struct settings_in_force *after, struct settings_change *change, char *text,
+                    size_t room)
+{
+    char problem[SETTINGS_OWN_TEXT_SIZE];
+    struct page page;
+    enum err e;
+
+    page_init(&page, text, room);
+    *after = *before;
+    e = settings_own_set(&after->settings, &after->origins, name, value, problem);
+    if (e == ERR_OK)
+        e = settings_own_write(&after->settings, &after->origins, problem);
+    if (e != ERR_OK) {
+        page_add(&page, "%s", problem);
+        return e;
+    }
+    settings_compare(&before->settings, &after->settings, change);
+    tell_page(&page, &before->settings, &after->settings, "");
     return ERR_OK;
 }

@@ -46,7 +46,8 @@ static void explain_nothing_enabled(struct supervisor *s, char out[REASON_SIZE])
         snprintf(out, REASON_SIZE, "no transport is enabled: this program was built without one");
         return;
     }
-    services_is_transport_on(&s->settings, s->transports[0].config.registered->ops->proto, reason);
+    services_is_transport_on(&s->in_force.settings, s->transports[0].config.registered->ops->proto,
+                             reason);
     snprintf(out, REASON_SIZE, "no transport is enabled: %.*s", REASON_SIZE - 32, reason);
 }
 
@@ -77,7 +78,7 @@ void status_reason(struct supervisor *s, char out[REASON_SIZE])
         snprintf(out, REASON_SIZE, "this machine has no network address");
     else if (n->probe_result != ERR_OK)
         snprintf(out, REASON_SIZE, "the probe address %.128s ([network] probe) was not reached: %s",
-                 s->settings.network.probe, err_text(n->probe_result));
+                 s->in_force.settings.network.probe, err_text(n->probe_result));
     else
         explain_transports(s, out);
 }
@@ -90,7 +91,7 @@ void status_advice(struct supervisor *s, char out[REASON_SIZE])
     if (s->is_stopping)
         snprintf(out, REASON_SIZE,
                  "stopping: files under way may finish, for %u s at most; nothing new is taken",
-                 s->settings.sessions.stop_timeout_s);
+                 s->in_force.settings.sessions.stop_timeout_s);
     else if (reason[0] == '\0' || !is_any_enabled(s))
         snprintf(out, REASON_SIZE, "%s", reason); /* no try can change it, only an operator */
     else
@@ -105,7 +106,7 @@ static void fill(struct supervisor *s, struct supervisor_request *r)
     r->disconnects = s->connector.disconnects;
     r->is_stopping = s->is_stopping;
     r->started_at_us = s->started_at_us;
-    r->settings = s->settings;
+    r->in_force = s->in_force;
     fill_transports(s, r);
     status_advice(s, r->advice);
 }
@@ -157,6 +158,7 @@ void status_answer(struct supervisor *s, struct supervisor_request *r)
 void services_answer(struct supervisor *s, struct supervisor_request *r)
 {
     fill_transports(s, r);
-    r->service_count = services_list(r->services, &s->settings, r->transports, r->transport_count);
+    r->service_count =
+        services_list(r->services, &s->in_force.settings, r->transports, r->transport_count);
     request_answer(&r->request, ERR_OK);
 }

@@ -84,7 +84,7 @@ static void add_transport(struct supervisor *s, struct gateway_transport *regist
         .ended = transport_ended,
     };
 
-    services_apply(&s->settings, registered);
+    services_apply(&s->in_force.settings, registered);
     network_transport_init(&s->transports[s->transport_count++], &config);
 }
 
@@ -96,7 +96,7 @@ static void add_machines(struct supervisor *s)
                                               .loop = s->loop,
                                               .transports = s->transports,
                                               .transport_count = s->transport_count,
-                                              .settings = &s->settings,
+                                              .settings = &s->in_force.settings,
                                               .events = s->config.events,
                                               .has_address = net_watch_has_address,
                                               .ctx = s,
@@ -122,17 +122,14 @@ enum err supervisor_open(struct supervisor **out, const struct supervisor_config
                                      .owner = s,
                                      .started = thread_started,
                                      .ended = thread_ended};
-    enum err e = ERR_NO_MEMORY;
+    enum err e;
 
     if (s == NULL)
         return ERR_NO_MEMORY;
     s->config = *config;
-    s->settings = config->settings;
+    s->in_force = config->in_force;
     s->net_watch.watch.fd = -1;
     s->started_at_us = clock_real_us();
-    if ((s->settings_path = text_dup(config->settings_path, strlen(config->settings_path))) == NULL)
-        goto fail;
-    s->config.settings_path = s->settings_path;
     if ((e = loop_open(&s->loop, &loop)) != ERR_OK)
         goto fail;
     add_machines(s);
@@ -156,7 +153,6 @@ void supervisor_close(struct supervisor **supervisor)
             ;
     }
     loop_close(&s->loop);
-    free(s->settings_path);
     free(s);
     *supervisor = NULL;
 }
@@ -195,13 +191,13 @@ void supervisor_stop(struct supervisor *supervisor)
 
 static void begin_stop(struct supervisor *s)
 {
-    uint64_t grace_ms = s->settings.sessions.stop_timeout_s * UINT64_C(1000);
+    uint64_t grace_ms = s->in_force.settings.sessions.stop_timeout_s * UINT64_C(1000);
 
     if (s->is_stopping)
         return;
     s->is_stopping = true;
     log_info("stopping: files under way may finish, for %u s at most",
-             s->settings.sessions.stop_timeout_s);
+             s->in_force.settings.sessions.stop_timeout_s);
     net_watch_close(&s->net_watch);
     network_connector_end(&s->connector);
     for (unsigned i = 0; i < s->transport_count; i++)
@@ -209,9 +205,11 @@ static void begin_stop(struct supervisor *s)
     tell_if_stopped(s);
 }
 
-static void put_in_force(struct supervisor *s, const struct settings *after)
+static void put_in_force(struct supervisor *s, const struct settings_in_force *in_force)
 {
-    s->settings = *after;
+    const struct settings *after = &in_force->settings;
+
+    s->in_force = *in_force;
     log_set_level(after->log.level);
     for (unsigned i = 0; i < s->transport_count; i++) {
         struct gateway_transport *t = s->transports[i].config.registered;
@@ -232,25 +230,87 @@ static void log_text(enum log_level level, const char *text)
     }
 }
 
+/* A reload or a set that was read well: into force, and told. */
+static void take_in(struct supervisor *s, const struct settings_in_force *after,
+                    const struct settings_change *change, const char *text)
+{
+    if (change->is_any)
+        put_in_force(s, after);
+    else
+        s->in_force.origins = after->origins;
+    if (s->config.events != NULL)
+        event_emit(s->config.events,
+                   event_new(EVENT_SETTINGS_RELOADED, NULL, after->origins.file, text));
+    if (change->needs_reconnect)
+        network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
+}
+
 static void reload(struct supervisor *s, struct supervisor_request *r)
 {
-    struct settings after;
+    const struct settings_paths paths = {.file = s->config.paths.file,
+                                         .own = s->in_force.origins.own,
+                                         .is_own_from_command_line =
+                                             s->config.paths.is_own_from_command_line};
+    struct settings_in_force after;
     struct settings_change change;
-    enum err e =
-        reload_read(s->settings_path, &s->settings, &after, &change, r->text, sizeof r->text);
+    enum err e = reload_read(&paths, &s->in_force, &after, &change, r->text, sizeof r->text);
 
     log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, r->text);
     if (e != ERR_OK)
         log_error("settings: not taken in, the old ones stay in force");
-    if (e == ERR_OK && change.is_any)
-        put_in_force(s, &after);
-    if (e == ERR_OK && s->config.events != NULL)
-        event_emit(s->config.events,
-                   event_new(EVENT_SETTINGS_RELOADED, NULL, s->settings_path, r->text));
-    if (e == ERR_OK && change.needs_reconnect)
-        network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
-    r->settings = s->settings;
+    else
+        take_in(s, &after, &change, r->text);
+    r->in_force = s->in_force;
     request_answer(&r->request, e);
+}
+
+/* Writes to the disk in this thread: it is rare, and what follows has to wait for it anyway. */
+static void set(struct supervisor *s, struct supervisor_request *r)
+{
+    struct settings_in_force after;
+    struct settings_change change;
+    enum err e =
+        reload_set(r->name, r->value, &s->in_force, &after, &change, r->text, sizeof r->text);
+
+    log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, r->text);
+    if (e == ERR_OK)
+        take_in(s, &after, &change, r->text);
+    r->in_force = s->in_force;
+    request_answer(&r->request, e);
+}
+
+static void build_contacts(struct supervisor *s, struct supervisor_request *r)
+{
+    for (unsigned i = 0; i < s->transport_count; i++) {
+        const struct gateway_transport *t = s->transports[i].config.registered;
+
+        if (t->is_enabled &&
+            t->ops->build_contacts(t->self, r->contacts[r->contact_count]) == ERR_OK)
+            r->contact_count++;
+    }
+    request_answer(&r->request, ERR_OK);
+}
+
+/* Ours, and what is bound is what the settings ask for. */
+static bool is_ours(struct supervisor *s, const char *text)
+{
+    const struct gateway_transport *t;
+    struct contact contact;
+
+    if (contact_parse(&contact, text) != ERR_OK ||
+        (t = gateway_find(s->config.gateway, contact.proto)) == NULL)
+        return false;
+    return t->is_listening && t->ops->verify_contacts(t->self, &contact) &&
+           !t->ops->is_rebind_needed(t->self);
+}
+
+static void verify_contacts(struct supervisor *s, struct supervisor_request *r)
+{
+    char *rest = r->wanted, *one;
+
+    while ((one = strsep(&rest, ",")) != NULL)
+        r->is_verified = r->is_verified || is_ours(s, one);
+    request_answer(&r->request, ERR_OK);
 }
 
 static void refuse_reload(struct supervisor_request *r)
@@ -287,6 +347,22 @@ static void take_request(struct message *m, void *owner)
             refuse_reload(r);
         else
             reload(s, r);
+        return;
+    case SUPERVISOR_SET:
+        if (s->is_stopping)
+            refuse_reload(r);
+        else
+            set(s, r);
+        return;
+    case SUPERVISOR_SETTINGS:
+        r->in_force = s->in_force;
+        request_answer(&r->request, ERR_OK);
+        return;
+    case SUPERVISOR_BUILD_CONTACTS:
+        build_contacts(s, r);
+        return;
+    case SUPERVISOR_VERIFY_CONTACTS:
+        verify_contacts(s, r);
         return;
     case SUPERVISOR_STOP:
         begin_stop(s);

@@ -13,8 +13,7 @@
 /* All of it belongs to the supervisor's thread, but `is_done_posted`. */
 struct supervisor {
     struct supervisor_config config;
-    char *settings_path;
-    struct settings settings; /* in force */
+    struct settings_in_force in_force;
     struct loop *loop;
     struct net_watch net_watch;
     struct network_connector connector;

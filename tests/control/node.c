@@ -232,10 +232,11 @@ static void open_rooms(void)
                  ERR_OK, "%s", problem);
     cr_assert_eq(committer_open(&node.committer, node.inbox), ERR_OK);
     cr_assert_eq(
-        supervisor_open(&node.supervisor, &(struct supervisor_config){.settings_path = "",
-                                                                      .settings = node.settings,
-                                                                      .gateway = node.gateway,
-                                                                      .events = node.events}),
+        supervisor_open(&node.supervisor,
+                        &(struct supervisor_config){.paths = {.file = NULL},
+                                                    .in_force = {.settings = node.settings},
+                                                    .gateway = node.gateway,
+                                                    .events = node.events}),
         ERR_OK);
 }
 

@@ -96,17 +96,15 @@ NODE_TEST(six_hundred_sessions_come_in_pages)
 
     for (int offset = 0;; offset += 200) {
         struct answer a = ask("list_sessions", "(ii)", offset, 200);
-        xmlrpc_value *sessions = member(&a, "sessions");
+        xmlrpc_value *sessions = a.rpc.value;
         size_t count = length_of(sessions);
 
-        cr_assert_eq(number_in(a.rpc.value, "total"), NODE_SESSIONS);
         for (size_t i = 0; i < count; i++) {
             xmlrpc_value *s = item(sessions, i);
 
             cr_assert_eq(number_in(s, "id"), (int64_t)++seen);
             rpc_release(&s);
         }
-        rpc_release(&sessions);
         answer_fini(&a);
         if (count == 0)
             break;
@@ -117,7 +115,7 @@ NODE_TEST(six_hundred_sessions_come_in_pages)
 NODE_TEST(streams_are_filtered_by_requests_and_odd_paths_come_as_base64)
 {
     struct answer a = ask("list_streams", "(ii(ii))", 0, 10, 1, 3);
-    xmlrpc_value *streams = member(&a, "streams"), *first = item(streams, 0), *path = NULL;
+    xmlrpc_value *streams = a.rpc.value, *first = item(streams, 0), *path = NULL;
     xmlrpc_env env;
 
     cr_assert_eq(length_of(streams), 2);
@@ -127,7 +125,6 @@ NODE_TEST(streams_are_filtered_by_requests_and_odd_paths_come_as_base64)
     xmlrpc_env_clean(&env);
     rpc_release(&path);
     rpc_release(&first);
-    rpc_release(&streams);
     answer_fini(&a);
 }
 

@@ -510,7 +510,7 @@ Test(settings, print_what_reads_back_the_same, .init = set_up, .fini = clean_up,
     first = s;
     settings_print_changed(&first, count_line, NULL);
     cr_assert_eq(changed_count, 36, "%u keys differ from the default", changed_count);
-    settings_print(&first, out);
+    settings_print(&first, NULL, out);
     fclose(out);
     check_taken(text);
     check_same(&first, &s);
@@ -535,7 +535,7 @@ Test(settings, are_the_sample_file_byte_for_byte, .timeout = 5)
     FILE *out = open_memstream(&text, &length), *in;
 
     settings_default(&s);
-    settings_print(&s, out);
+    settings_print(&s, NULL, out);
     fclose(out);
     in = fopen(TESTS_DIR "/../etc/dustwired.ini", "r");
     cr_assert_not_null(in);
@@ -592,7 +592,8 @@ Test(settings, keep_what_needs_a_restart, .init = set_up, .fini = clean_up, .tim
 
     settings_default(&before);
     check_taken(every_key);
-    settings_keep_fixed(&s, &before);
+    settings_keep_fixed(&s, &(struct settings_origins){.own = ""}, &before,
+                        &(struct settings_origins){.own = ""});
     settings_compare(&before, &s, &change);
     cr_assert(change.is_any && change.needs_reconnect);
     cr_assert_str_eq(change.needs_restart, "");

@@ -449,7 +449,7 @@ class Routing(Hostile):
         self.assert_not_routed(stranger, victim)
         rows = [row for row in self.bob.sessions() if row["host"].startswith("127.0.0.2")]
         self.assertEqual(len(rows), 1)
-        self.assertFalse(rows[0]["is_verified"], rows)
+        self.assertFalse(rows[0]["verified"], rows)
         self.assertIn(str(victim.port), rows[0]["announced"])
 
     def test_a_name_does_not_route(self):
@@ -481,7 +481,7 @@ class Routing(Hostile):
             self.skipTest("this machine has only loopback")
         wide = self.node("wide", listen="*")
         stranger = self.keep(raw.Raw.greet(wide.port, host=address))
-        self.assertFalse(wide.sessions()[0]["is_verified"])
+        self.assertFalse(wide.sessions()[0]["verified"])
         job = self.job(wide.send_job([self.make(10)], "127.0.0.1:7771"))
         job.result()
         self.assertTrue(stranger.is_quiet())

@@ -75,8 +75,8 @@ static void open_all(void)
 
 static void open_supervisor(void)
 {
-    cr_assert_eq(supervisor_open(&s, &(struct supervisor_config){.settings_path = path,
-                                                                 .settings = settings,
+    cr_assert_eq(supervisor_open(&s, &(struct supervisor_config){.paths = {.file = path, .own = ""},
+                                                                 .in_force.settings = settings,
                                                                  .gateway = gateway,
                                                                  .events = events,
                                                                  .stopped_to = answers,
@@ -169,7 +169,7 @@ Test(supervisor, comes_up_and_says_so, .init = a_supervisor, .fini = clean_up, .
     cr_assert_eq(r.transports[0].counts.sessions, 5);
     cr_assert_eq(r.transports[0].counts.files_in, 3);
     cr_assert_str_eq(r.advice, "");
-    cr_assert_eq(r.settings.tcp_connections.tcp_port, settings.tcp_connections.tcp_port);
+    cr_assert_eq(r.in_force.settings.tcp_connections.tcp_port, settings.tcp_connections.tcp_port);
     cr_assert_not(r.is_stopping);
 }
 
@@ -265,13 +265,14 @@ Test(supervisor, names_the_probe_that_was_not_reached, .init = a_supervisor, .fi
 {
     bring_up();
     /* Port 1 of loopback: nobody listens. */
-    snprintf(s->settings.network.probe, sizeof s->settings.network.probe, "127.0.0.1:1");
+    snprintf(s->in_force.settings.network.probe, sizeof s->in_force.settings.network.probe,
+             "127.0.0.1:1");
     cr_assert_eq(ask(SUPERVISOR_RECONNECT), ERR_OK);
     while (s->connector.automat.state == NETWORK_INTERNET)
         loop_turn(s->loop, 1000);
     cr_assert_str_eq(network_state(), "DISCONNECTED");
     cr_assert_not_null(strstr(r.advice, "127.0.0.1:1"), "%s", r.advice);
-    s->settings.network.probe[0] = '\0';
+    s->in_force.settings.network.probe[0] = '\0';
     fire(&s->connector.timer_5sec);
     cr_assert_str_eq(network_state(), "CONNECTED");
 }
@@ -399,7 +400,7 @@ Test(supervisor, a_bad_file_changes_nothing_and_is_explained, .init = a_supervis
     cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_INVALID);
     cr_assert_not_null(strstr(r.text, "99999"), "%s", r.text);
     cr_assert_not_null(strstr(r.text, "nonsense"), "%s", r.text);
-    cr_assert_eq(r.settings.tcp_connections.tcp_port, settings.tcp_connections.tcp_port);
+    cr_assert_eq(r.in_force.settings.tcp_connections.tcp_port, settings.tcp_connections.tcp_port);
     cr_assert_eq(tcp.settings_pushed + tcp.disconnects + settings_events, 0);
     unlink(path);
     cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_INVALID, "a missing file");
@@ -440,7 +441,7 @@ Test(supervisor, another_port_takes_the_transport_down_and_up, .init = a_supervi
     cr_assert_eq(tcp.disconnects, 1);
     cr_assert_eq(tcp.connects, 2);
     cr_assert_str_eq(network_state(), "CONNECTED");
-    cr_assert_eq(r.settings.tcp_connections.tcp_port, 7782);
+    cr_assert_eq(r.in_force.settings.tcp_connections.tcp_port, 7782);
 }
 
 Test(supervisor, what_needs_a_restart_is_named_and_stays, .init = a_supervisor, .fini = clean_up,
@@ -451,7 +452,7 @@ Test(supervisor, what_needs_a_restart_is_named_and_stays, .init = a_supervisor, 
     cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK, "%s", r.text);
     cr_assert_not_null(strstr(r.text, "restart"), "%s", r.text);
     cr_assert_not_null(strstr(r.text, "threads"), "%s", r.text);
-    cr_assert_eq(r.settings.workers.threads, settings.workers.threads);
+    cr_assert_eq(r.in_force.settings.workers.threads, settings.workers.threads);
     cr_assert_eq(tcp.disconnects, 0);
 }
 

@@ -1,0 +1,131 @@
+/* settings_get, settings_set, settings_dump: what is in force, and the few keys that can be set
+ * while the daemon runs. */
+#include "control/control_priv.h"
+
+#include "settings/settings_own.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void answer_dump(struct network_asked *n)
+{
+    xmlrpc_value *value = NULL;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    if (out != NULL) {
+        settings_print(&n->request.in_force.settings, &n->request.in_force.origins, out);
+        if (fclose(out) == 0)
+            value = rpc_text(&env, text);
+    }
+    if (value == NULL && !env.fault_occurred)
+        xmlrpc_env_set_fault(&env, FAULT_INTERNAL, "out of memory");
+    control_answer(n->asked.call, &env, value);
+    free(text);
+}
+
+void call_settings_dump(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    struct network_asked *n = network_new(control, call, SUPERVISOR_SETTINGS, answer_dump);
+
+    if (n != NULL)
+        network_post(control, call, n, args);
+}
+
+static xmlrpc_value *key_value(xmlrpc_env *env, const struct settings_own_key *key)
+{
+    xmlrpc_value *value = rpc_struct(env);
+
+    rpc_put_text(env, value, "name", key->name);
+    rpc_put_text(env, value, "section", key->section);
+    rpc_put_text(env, value, "value", key->value);
+    rpc_put_text(env, value, "from", key->origin);
+    rpc_put_text(env, value, "allowed", key->allowed);
+    rpc_put_text(env, value, "meaning", key->meaning);
+    return value;
+}
+
+static bool is_named(const struct settings_own_key *key, const char *name)
+{
+    size_t length = strlen(key->section);
+
+    return strcmp(key->name, name) == 0 ||
+           (strncmp(name, key->section, length) == 0 && name[length] == '/' &&
+            strcmp(name + length + 1, key->name) == 0);
+}
+
+/* All of them, as an array, or the one that was named. */
+static void answer_get(struct network_asked *n)
+{
+    struct settings_own_key keys[SETTINGS_OWN_MAX];
+    const struct settings_in_force *in_force = &n->request.in_force;
+    unsigned count = settings_own_list(keys, &in_force->settings, &in_force->origins);
+    const char *name = n->request.name;
+    xmlrpc_value *array;
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    array = rpc_array(&env);
+    for (unsigned i = 0; i < count; i++)
+        if (name == NULL || is_named(&keys[i], name))
+            rpc_add(&env, array, key_value(&env, &keys[i]));
+    if (name != NULL && !env.fault_occurred && xmlrpc_array_size(&env, array) == 0) {
+        xmlrpc_env_clean(&env);
+        rpc_release(&array);
+        control_fault(n->asked.call, FAULT_NOT_FOUND,
+                      "there is no setting '%.100s' here: settings_get without a name lists them",
+                      name);
+        return;
+    }
+    control_answer(n->asked.call, &env, array);
+}
+
+void call_settings_get(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    struct network_asked *n = network_new(control, call, SUPERVISOR_SETTINGS, answer_get);
+
+    if (n == NULL)
+        return;
+    rpc_args_text(args, "name", false, &n->request.name);
+    network_post(control, call, n, args);
+}
+
+static enum fault fault_of_set(enum err e)
+{
+    switch (e) {
+    case ERR_NOT_FOUND:
+        return FAULT_NOT_FOUND;
+    case ERR_INVALID:
+        return FAULT_SETTINGS;
+    default:
+        return FAULT_FAILED;
+    }
+}
+
+static void answer_set(struct network_asked *n)
+{
+    enum err e = n->request.request.result;
+    xmlrpc_env env;
+
+    if (e != ERR_OK) {
+        control_fault(n->asked.call, fault_of_set(e), "%s", n->request.text);
+        return;
+    }
+    xmlrpc_env_init(&env);
+    control_answer(n->asked.call, &env, rpc_text(&env, n->request.text));
+}
+
+void call_settings_set(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    struct network_asked *n = network_new(control, call, SUPERVISOR_SET, answer_set);
+
+    if (n == NULL)
+        return;
+    rpc_args_text(args, "name", true, &n->request.name);
+    rpc_args_word(args, "value", &n->request.value);
+    network_post(control, call, n, args);
+}

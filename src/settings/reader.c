@@ -1,0 +1,301 @@
+/* Looking at the lines before iniparser does. It forgives and forgets: of two equal keys it keeps
+ * the last, a '#' cuts a value, a directory is an empty file. So each line is looked at here first,
+ * for exactly what iniparser would not tell; a line with something wrong is reported and does not
+ * reach it. */
+#include "settings/reader.h"
+
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+__attribute__((format(printf, 3, 4))) void reader_complain(struct reader *r, unsigned line,
+                                                           const char *format, ...)
+{
+    va_list args;
+
+    if (r->problem_count++ >= PROBLEMS_MAX)
+        return;
+    struct problem *p = &r->problems[r->problem_count - 1];
+
+    p->line = line;
+    va_start(args, format);
+    vsnprintf(p->text, sizeof p->text, format, args);
+    va_end(args);
+}
+
+const char *reader_shown(char to[SHOWN_SIZE], const char *text)
+{
+    text_escape(to, SHOWN_SIZE, text, strlen(text), false);
+    return to;
+}
+
+const char *reader_value_shown(char to[SHOWN_SIZE], const struct setting *row, const char *value)
+{
+    if (value[0] == '\0')
+        return "(empty)";
+    return row->kind->is_secret ? "(not shown)" : reader_shown(to, value);
+}
+
+/* The nearest known name */
+
+static unsigned least_of(unsigned a, unsigned b, unsigned c)
+{
+    unsigned least = a < b ? a : b;
+
+    return least < c ? least : c;
+}
+
+/* How many letters must change to make one of the other (Levenshtein). */
+static unsigned distance(const char *a, const char *b)
+{
+    enum { LONGEST = 48 };
+    unsigned row[LONGEST + 1];
+    size_t length = strlen(b);
+
+    if (strlen(a) > LONGEST || length > LONGEST)
+        return LONGEST;
+    for (unsigned i = 0; i <= length; i++)
+        row[i] = i;
+    for (unsigned i = 1; *a != '\0'; a++, i++) {
+        unsigned diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= length; j++) {
+            unsigned above = row[j];
+
+            row[j] = least_of(above + 1, row[j - 1] + 1, diagonal + (*a != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[length];
+}
+
+static const char *nearest_section(const char *name)
+{
+    const char *nearest = settings_rows[0].section;
+
+    for (unsigned i = 1; i < settings_row_count; i++)
+        if (distance(name, settings_rows[i].section) < distance(name, nearest))
+            nearest = settings_rows[i].section;
+    return nearest;
+}
+
+/* In the section first; a key that is exactly one of another section was put into the wrong one. */
+static const struct setting *nearest_key(const char *section, const char *name)
+{
+    const struct setting *nearest = NULL;
+
+    for (unsigned i = 0; i < settings_row_count; i++) {
+        const struct setting *row = &settings_rows[i];
+
+        if (strcmp(row->section, section) == 0 &&
+            (nearest == NULL || distance(name, row->name) < distance(name, nearest->name)))
+            nearest = row;
+    }
+    for (unsigned i = 0; i < settings_row_count; i++)
+        if (strcmp(settings_rows[i].name, name) == 0)
+            return &settings_rows[i];
+    return nearest;
+}
+
+/* Lines */
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static char *trim(char *text)
+{
+    size_t length = strlen(text);
+
+    while (length > 0 && is_blank(text[length - 1]))
+        text[--length] = '\0';
+    while (is_blank(*text))
+        text++;
+    return text;
+}
+
+/* ASCII, as iniparser folds sections and keys. */
+static void fold(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text >= 'A' && *text <= 'Z')
+            *text = (char)(*text - 'A' + 'a');
+}
+
+static bool scan_section(struct reader *r, unsigned number, char *text)
+{
+    char name[SHOWN_SIZE];
+    size_t length = strlen(text);
+
+    r->section = NULL;
+    r->is_in_unknown_section = true;
+    if (text[length - 1] != ']') {
+        reader_complain(r, number, "'%s' is no section: it is [name] and nothing else on its line",
+                        reader_shown(name, text));
+        return false;
+    }
+    text[length - 1] = '\0';
+    text = trim(text + 1);
+    fold(text);
+    for (unsigned i = 0; i < settings_row_count; i++) {
+        if (strcmp(settings_rows[i].section, text) == 0) {
+            r->section = settings_rows[i].section;
+            r->is_in_unknown_section = false;
+            return true;
+        }
+    }
+    reader_complain(r, number,
+                    "[%s] is no section of dustwire, and its keys were not looked at: did you "
+                    "mean [%s]?",
+                    reader_shown(name, text), nearest_section(text));
+    return false;
+}
+
+/* What iniparser would read differently from what is written, as the end of a sentence; or NULL. */
+static const char *value_trouble(const char *value)
+{
+    const char *end;
+
+    if (*value != '"' && *value != '\'') {
+        if (strpbrk(value, "#;") != NULL)
+            return "a '#' or ';' would cut it: put the value in double quotes, and a comment on a "
+                   "line of its own";
+        return strchr(value, '"') == NULL ? NULL : "the quotes must be around the whole value";
+    }
+    end = strchr(value + 1, *value);
+    if (end == NULL)
+        return "the quote is not closed";
+    for (end++; is_blank(*end);)
+        end++;
+    if (*end == '\0' || *end == '#' || *end == ';')
+        return NULL;
+    return "nothing may follow the closing quote (a quote cannot stand inside of quotes)";
+}
+
+static bool find_row(struct reader *r, unsigned number, const char *name, unsigned *index)
+{
+    char text[SHOWN_SIZE];
+    const struct setting *nearest;
+
+    for (unsigned i = 0; i < settings_row_count; i++) {
+        if (strcmp(settings_rows[i].section, r->section) == 0 &&
+            strcmp(settings_rows[i].name, name) == 0) {
+            *index = i;
+            if (!r->is_own || settings_rows[i].is_settable)
+                return true;
+            reader_complain(r, number,
+                            "[%s] %s cannot be set while the daemon runs: it belongs into the file "
+                            "given with --config",
+                            r->section, name);
+            return false;
+        }
+    }
+    nearest = nearest_key(r->section, name);
+    reader_complain(r, number, "[%s] has no key '%s': did you mean [%s] %s?", r->section,
+                    reader_shown(text, name), nearest->section, nearest->name);
+    return false;
+}
+
+static bool scan_key(struct reader *r, unsigned number, char *text)
+{
+    char *equals = strchr(text, '='), *name, *value, name_shown[SHOWN_SIZE],
+         value_shown[SHOWN_SIZE];
+    const char *trouble;
+    unsigned index;
+
+    if (r->is_in_unknown_section)
+        return false;
+    if (equals == NULL || equals == text) {
+        reader_complain(r, number, "'%s' is neither [section] nor key = value nor a # comment",
+                        reader_shown(name_shown, text));
+        return false;
+    }
+    *equals = '\0';
+    name = trim(text);
+    value = trim(equals + 1);
+    fold(name);
+    if (r->section == NULL) {
+        reader_complain(r, number, "'%s' stands before the first [section]",
+                        reader_shown(name_shown, name));
+        return false;
+    }
+    if (!find_row(r, number, name, &index))
+        return false;
+    if (r->line_of[index] != 0) {
+        reader_complain(r, number, "[%s] %s stands there twice, first in line %u: keep one",
+                        r->section, name, r->line_of[index]);
+        return false;
+    }
+    r->line_of[index] = number;
+    trouble = value_trouble(value);
+    if (trouble != NULL) {
+        r->is_invalid[index] = true;
+        reader_complain(r, number, "[%s] %s = %s: %s", r->section, name,
+                        reader_value_shown(value_shown, &settings_rows[index], value), trouble);
+        return false;
+    }
+    r->is_usable[index] = true;
+    return true;
+}
+
+/* Bytes that no line of text has; also NUL, at which iniparser's line would end. */
+static bool scan_bytes(struct reader *r, unsigned number, const char *line, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)line[i];
+
+        if (byte >= 0x20 ? byte == 0x7f : !is_blank(line[i])) {
+            reader_complain(r, number,
+                            "holds the control character 0x%02x: this is no line of text",
+                            (unsigned)byte);
+            return false;
+        }
+    }
+    if (length > SETTINGS_LINE_MAX) {
+        reader_complain(r, number, "is %zu bytes long: a line has at most %d", length,
+                        (int)SETTINGS_LINE_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* True if iniparser may see the line. It need not see comments, and a backslash at the end of one
+ * would hide the line below from it. */
+static bool scan_line(struct reader *r, unsigned number, const char *line, size_t length)
+{
+    char copy[SETTINGS_LINE_MAX + 1], *text;
+
+    if (!scan_bytes(r, number, line, length))
+        return false;
+    memcpy(copy, line, length);
+    copy[length] = '\0';
+    text = trim(copy);
+    if (text[0] == '\0' || text[0] == '#' || text[0] == ';')
+        return false;
+    if (text[strlen(text) - 1] == '\\') {
+        reader_complain(r, number, "ends in a backslash: a line cannot go on in the next one");
+        return false;
+    }
+    return text[0] == '[' ? scan_section(r, number, text) : scan_key(r, number, text);
+}
+
+void reader_scan(struct reader *r)
+{
+    unsigned number = 1;
+    size_t length;
+
+    for (size_t start = 0; start < r->length; start += length + 1, number++) {
+        const char *line = r->bytes + start;
+        const char *end = memchr(line, '\n', r->length - start);
+
+        length = end == NULL ? r->length - start : (size_t)(end - line);
+        if (scan_line(r, number, line, length))
+            memcpy(r->clean + start, line, length);
+        else
+            memset(r->clean + start, '\n', length);
+        r->clean[start + length] = '\n';
+    }
+}

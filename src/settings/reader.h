@@ -1,0 +1,57 @@
+/* One reading of one file, shared by its two halves: settings_scan.c looks at the lines,
+ * settings_read.c takes the values. */
+#ifndef SETTINGS_READER_H
+#define SETTINGS_READER_H
+
+#include "settings/settings.h"
+#include "settings/settings_priv.h"
+
+#include <sys/types.h>
+
+enum {
+    FILE_SIZE_MAX = 256 * 1024,
+    PROBLEMS_MAX = 100,
+    PROBLEM_SIZE = 640,
+    SHOWN_SIZE = 80, /* of a foreign text in a sentence */
+};
+
+struct problem {
+    unsigned line; /* 0: of the whole file */
+    char text[PROBLEM_SIZE];
+};
+
+/* One reading of one file. */
+struct reader {
+    struct settings *out;
+    const char *path;
+    bool is_own; /* the file of our own: only what can be set while the daemon runs */
+    settings_problem_fn *report;
+    void *ctx;
+    dev_t device;
+    ino_t inode;
+    bool is_world_readable;
+    size_t length;
+    char *bytes;         /* the file, with a NUL behind it */
+    char *clean;         /* the same, lines with problems blanked */
+    const char *section; /* of the table; NULL before the first and in an unknown one */
+    bool is_in_unknown_section;
+    unsigned line_of[SETTINGS_KEYS_MAX]; /* where each key stands; 0: nowhere */
+    bool is_usable[SETTINGS_KEYS_MAX];
+    bool is_invalid[SETTINGS_KEYS_MAX];
+    unsigned problem_count; /* may be beyond PROBLEMS_MAX */
+    struct problem problems[PROBLEMS_MAX];
+};
+
+__attribute__((format(printf, 3, 4))) void reader_complain(struct reader *r, unsigned line,
+                                                           const char *format, ...);
+
+/* A foreign text as it may stand in a sentence; returns `to`. */
+const char *reader_shown(char to[SHOWN_SIZE], const char *text);
+/* The same of a value; a secret is not shown. */
+const char *reader_value_shown(char to[SHOWN_SIZE], const struct setting *row, const char *value);
+
+/* Looks at each line of `bytes`, reports what is wrong and copies what iniparser may see to
+ * `clean`. */
+void reader_scan(struct reader *r);
+
+#endif

@@ -1,0 +1,211 @@
+#include "settings/settings_own.h"
+
+#include "settings_priv.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void describe_allowed(const struct setting *row, char *to, size_t room)
+{
+    if (row->kind->allowed != NULL)
+        snprintf(to, room, "%s", row->kind->allowed);
+    else
+        snprintf(to, room, "%llu to %llu", (unsigned long long)row->least,
+                 (unsigned long long)row->most);
+}
+
+unsigned settings_own_list(struct settings_own_key out[SETTINGS_OWN_MAX], const struct settings *s,
+                           const struct settings_origins *origins)
+{
+    char value[SETTINGS_VALUE_SIZE], origin[SETTINGS_ORIGIN_SIZE];
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < settings_row_count && count < SETTINGS_OWN_MAX; i++) {
+        const struct setting *row = &settings_rows[i];
+        struct settings_own_key *key = &out[count];
+
+        if (!row->is_settable)
+            continue;
+        *key = (struct settings_own_key){
+            .section = row->section, .name = row->name, .meaning = row->meaning};
+        snprintf(key->value, sizeof key->value, "%.63s", setting_text(value, row, s));
+        snprintf(key->origin, sizeof key->origin, "%s", setting_origin_text(origin, origins, i));
+        describe_allowed(row, key->allowed, sizeof key->allowed);
+        count++;
+    }
+    return count;
+}
+
+/* "name" or "section/name". */
+static bool is_named(const struct setting *row, const char *name)
+{
+    size_t length = strlen(row->section);
+
+    if (!row->is_settable)
+        return false;
+    return strcmp(row->name, name) == 0 ||
+           (strncmp(name, row->section, length) == 0 && name[length] == '/' &&
+            strcmp(row->name, name + length + 1) == 0);
+}
+
+static bool find_row(const char *name, unsigned *index)
+{
+    for (unsigned i = 0; i < settings_row_count; i++) {
+        if (is_named(&settings_rows[i], name)) {
+            *index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void say_unknown(const char *name, char problem[SETTINGS_OWN_TEXT_SIZE])
+{
+    size_t used;
+
+    snprintf(problem, SETTINGS_OWN_TEXT_SIZE,
+             "'%.100s' is no setting that can be set while the daemon runs; those are", name);
+    for (unsigned i = 0; i < settings_row_count; i++) {
+        if (!settings_rows[i].is_settable)
+            continue;
+        used = strlen(problem);
+        snprintf(problem + used, SETTINGS_OWN_TEXT_SIZE - used, " %s", settings_rows[i].name);
+    }
+}
+
+enum err settings_own_set(struct settings *s, struct settings_origins *origins, const char *name,
+                          const char *value, char problem[SETTINGS_OWN_TEXT_SIZE])
+{
+    char why[SETTINGS_WHY_SIZE];
+    struct settings after = *s;
+    unsigned index;
+
+    if (!find_row(name, &index)) {
+        say_unknown(name, problem);
+        return ERR_NOT_FOUND;
+    }
+    if (setting_read(&settings_rows[index], &after, value, why) != ERR_OK) {
+        snprintf(problem, SETTINGS_OWN_TEXT_SIZE, "%s = %.100s: %s; nothing was changed",
+                 settings_rows[index].name, value[0] == '\0' ? "(empty)" : value, why);
+        return ERR_INVALID;
+    }
+    *s = after;
+    origins->keys[index] = (struct settings_place){.from = ORIGIN_OWN_FILE};
+    return ERR_OK;
+}
+
+static void print_own(const struct settings *s, const struct settings_origins *origins, FILE *out)
+{
+    char value[SETTINGS_VALUE_SIZE];
+    const char *section = "";
+
+    fputs("# Written by dustwired for 'dustwire set'; read after its other settings file.\n", out);
+    for (unsigned i = 0; i < settings_row_count; i++) {
+        const struct setting *row = &settings_rows[i];
+
+        if (origins->keys[i].from != ORIGIN_OWN_FILE)
+            continue;
+        if (strcmp(section, row->section) != 0)
+            fprintf(out, "\n[%s]\n", row->section);
+        section = row->section;
+        fprintf(out, "%s = %s\n", row->name, setting_text(value, row, s));
+    }
+}
+
+static enum err fail(char problem[SETTINGS_OWN_TEXT_SIZE], const char *path, int error_number)
+{
+    snprintf(problem, SETTINGS_OWN_TEXT_SIZE,
+             "the settings file %.900s cannot be written: %s; nothing was changed. See to its "
+             "folder, or give another file with [node] settings-file",
+             path, strerror(error_number));
+    return err_from_errno(error_number);
+}
+
+/* 0, or an errno. Closes `fd` whatever happens. */
+static int fill_file(int fd, const struct settings *s, const struct settings_origins *origins)
+{
+    FILE *out = fdopen(fd, "w");
+    int error_number;
+
+    if (out == NULL) {
+        error_number = errno;
+        close(fd);
+        return error_number;
+    }
+    print_own(s, origins, out);
+    error_number = fflush(out) != 0 || fsync(fd) != 0 ? errno : 0;
+    if (fclose(out) != 0 && error_number == 0)
+        error_number = errno;
+    return error_number;
+}
+
+static int write_new(const char *path, const struct settings *s,
+                     const struct settings_origins *origins)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    return fd < 0 ? errno : fill_file(fd, s, origins);
+}
+
+/* 0, or an errno. What has been renamed there stays so over a power cut. */
+static int sync_folder(const char *path)
+{
+    char folder[SETTINGS_TEXT_SIZE];
+    char *slash;
+    int fd, error_number;
+
+    snprintf(folder, sizeof folder, "%s", path);
+    slash = strrchr(folder, '/');
+    if (slash == NULL)
+        return EINVAL;
+    slash[slash == folder ? 1 : 0] = '\0';
+    if ((fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+        return errno;
+    error_number = fsync(fd) == 0 ? 0 : errno;
+    close(fd);
+    return error_number;
+}
+
+/* The old file stays under a second name until the folder is synced: it can be put back. */
+static int replace(const char *new_path, const char *old_path, const char *path)
+{
+    bool had_old;
+    int error_number;
+
+    unlink(old_path);
+    had_old = link(path, old_path) == 0;
+    if (!had_old && errno != ENOENT)
+        return errno;
+    error_number = rename(new_path, path) == 0 ? sync_folder(path) : errno;
+    if (error_number == 0)
+        unlink(old_path);
+    else if (had_old)
+        (void)rename(old_path, path); /* a no-op if both are the same file still */
+    else
+        unlink(path);
+    if (error_number != 0)
+        unlink(old_path);
+    return error_number;
+}
+
+enum err settings_own_write(const struct settings *s, const struct settings_origins *origins,
+                            char problem[SETTINGS_OWN_TEXT_SIZE])
+{
+    char new_path[SETTINGS_TEXT_SIZE + 8], old_path[SETTINGS_TEXT_SIZE + 8];
+    int error_number;
+
+    snprintf(new_path, sizeof new_path, "%s.new", origins->own);
+    snprintf(old_path, sizeof old_path, "%s.old", origins->own);
+    error_number = write_new(new_path, s, origins);
+    if (error_number == 0)
+        error_number = replace(new_path, old_path, origins->own);
+    if (error_number == 0)
+        return ERR_OK;
+    unlink(new_path);
+    return fail(problem, origins->own, error_number);
+}

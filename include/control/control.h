@@ -19,6 +19,8 @@ struct control;
 struct control_config {
     struct settings settings;
     struct supervisor *supervisor;
+    struct gateway *gateway; /* `init` puts `gate` into its seat */
+    struct gate *gate;
     const struct transport_ops *const *transports; /* with their selves: lists, cancels, connects */
     void *const *transport_selves;
     unsigned transport_count;

@@ -101,7 +101,12 @@ bool rpc_args_host(struct rpc_args *args, const char *name, bool is_needed, char
 /* A host or an array of hosts, joined with commas; malloc. */
 bool rpc_args_contacts(struct rpc_args *args, const char *name, char **out);
 /* Text, a number or a boolean, as text; malloc. */
-bool rpc_args_word(struct rpc_args *args, const char *name, char **out);
+bool rpc_args_word(struct rpc_args *args, const char *name, bool is_needed, char **out);
+/* A boolean in a struct of options; a missing one leaves `*out`, and other options do not matter.
+ */
+bool rpc_args_flag(struct rpc_args *args, const char *name, const char *member, bool *out);
+/* Whatever else there is was meant for somebody else. */
+void rpc_args_ignore_rest(struct rpc_args *args);
 /* True if there was no problem and nothing is left over. */
 bool rpc_args_end(struct rpc_args *args);
 

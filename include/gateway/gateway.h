@@ -48,6 +48,8 @@ const struct gateway_seat *gateway_current(struct gateway *gateway);
 enum err gateway_register(struct gateway *gateway, struct gateway_transfer *transfer);
 enum err gateway_receiving_ended(struct gateway *gateway, struct gateway_transfer *transfer);
 void gateway_sending_ended(struct gateway *gateway, struct gateway_transfer *transfer);
+/* What a transfer takes from the request that asked for it; the strings stay the request's. */
+void gateway_describe_send(struct gateway_transfer *transfer, const struct send_request *send);
 bool gateway_is_full(struct gateway *gateway);
 /* The id by which a remote gateway knows the transfer; 0: none does. */
 uint32_t gateway_remote_id(const struct gateway_transfer *transfer);

@@ -63,7 +63,8 @@ struct gateway_ops {
     const char *name; /* "built-in" */
     void (*transport_initialized)(void *self, const char *proto);
     void (*receiving_started)(void *self, const char *proto, const char *host);
-    void (*receiving_failed)(void *self, const char *proto, const char *error);
+    /* `error` is a sentence about `e`. */
+    void (*receiving_failed)(void *self, const char *proto, enum err e, const char *error);
     void (*disconnected)(void *self, const char *proto, const char *result);
     enum err (*register_file_sending)(void *self, struct gateway_transfer *transfer);
     enum err (*register_file_receiving)(void *self, struct gateway_transfer *transfer);

@@ -120,7 +120,13 @@ enum err settings_read(struct settings *out, const char *path, settings_problem_
                        void *ctx);
 
 /* Where a value in force comes from. */
-enum settings_origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_OWN_FILE, ORIGIN_COMMAND_LINE };
+enum settings_origin {
+    ORIGIN_DEFAULT,
+    ORIGIN_FILE,
+    ORIGIN_OWN_FILE,
+    ORIGIN_COMMAND_LINE,
+    ORIGIN_GATEWAY, /* an option of its connect; never written down */
+};
 struct settings_place {
     enum settings_origin from;
     unsigned line; /* of a file */

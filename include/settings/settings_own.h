@@ -27,6 +27,10 @@ unsigned settings_own_list(struct settings_own_key out[SETTINGS_OWN_MAX], const 
 enum err settings_own_set(struct settings *s, struct settings_origins *origins, const char *name,
                           const char *value, char problem[SETTINGS_OWN_TEXT_SIZE]);
 
+/* The same for any key, "section/key", as the gateway's; it is not written down. */
+enum err settings_override(struct settings_in_force *in_force, const char *key, const char *value,
+                           char problem[SETTINGS_OWN_TEXT_SIZE]);
+
 /* Writes what has been set to origins->own: a new file beside it, synced, then renamed over it. An
  * error leaves the old file as it was, and `problem` is a sentence. */
 enum err settings_own_write(const struct settings *s, const struct settings_origins *origins,

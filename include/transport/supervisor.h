@@ -47,6 +47,10 @@ enum supervisor_ask {
     SUPERVISOR_SET,      /* one of the settings that can be set while the daemon runs */
     SUPERVISOR_BUILD_CONTACTS,
     SUPERVISOR_VERIFY_CONTACTS,
+    /* The gateway's own: */
+    SUPERVISOR_GATEWAY_INIT, /* a new instance of a remote one is in its seat */
+    SUPERVISOR_CONNECT,
+    SUPERVISOR_DISCONNECT, /* and `shutdown` */
 };
 
 enum { SERVICES_MAX = 8, RELOAD_TEXT_SIZE = 16384 };
@@ -99,6 +103,9 @@ struct supervisor_request {
     char contacts[GATEWAY_TRANSPORTS_MAX][CONTACT_TEXT_SIZE];
     char *wanted;
     bool is_verified;
+    /* CONNECT: the options, malloc, the asker's; NULL or "": not given. ERR_INVALID, ERR_DISABLED:
+     * nothing was done, `text` says why. */
+    char *idurl, *host, *tcp_port;
 };
 
 /* Any thread. ERR_FULL, ERR_CLOSED: the request stays the caller's. A STOP is never refused. */

@@ -204,6 +204,7 @@ enum err control_open(struct control **out, const struct control_config *config,
         return ERR_NO_MEMORY;
     rpc_library_init();
     control->config = *config;
+    snprintf(control->gateway_url, sizeof control->gateway_url, "%s", config->settings.gateway.url);
     LIST_INIT(&control->asked);
     LIST_INIT(&control->waiters);
     control->expiry = (struct timer){.fire = expire, .ctx = control};

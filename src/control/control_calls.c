@@ -154,6 +154,15 @@ static void call_method_help(struct control *control, struct http_call *call, st
 }
 
 const struct control_method control_methods[] = {
+    {"init", "url, options=nil",
+     "A remote gateway takes over: http://127.0.0.1:PORT/ or unix:/PATH. options: file_result.",
+     call_init},
+    {"connect", "options: idurl=nil, host=nil, tcp_port=nil",
+     "The gateway wants the transports: they start, with these options over the settings.",
+     call_connect},
+    {"disconnect", "", "The gateway wants no transport until its next connect.", call_disconnect},
+    {"shutdown", "", "As disconnect: the sessions are closed in order, the daemon stays.",
+     call_shutdown},
     {"status", "", "How the node is: network, transports, counters, settings in force.",
      call_status},
     {"services", "", "Each service, its state, and why it is not ON.", call_services},

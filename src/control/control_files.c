@@ -1,10 +1,12 @@
 /* send_file, send_file_single, cancel_send, and the way back of a send. */
 #include "control/control_priv.h"
 
+#include "base/text.h"
 #include "store/outbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Our part of a send beside the request itself. */
 struct send {
@@ -15,6 +17,7 @@ struct send {
 static void send_free(struct send *send)
 {
     free(send->request.contacts);
+    free(send->request.send.asked_host);
     free(send->request.send.remote_idurl);
     free(send->request.send.filename);
     free(send->request.send.description);
@@ -50,6 +53,26 @@ static bool check_file(struct http_call *call, const char *path, uint64_t *size_
     return true;
 }
 
+/* Whoever shows it later takes identities for escaped. */
+static void escape_idurl(struct send_request *r)
+{
+    size_t length = r->remote_idurl == NULL ? 0 : strlen(r->remote_idurl);
+    char *escaped = length == 0 ? NULL : malloc(3 * length + 1);
+
+    if (escaped != NULL)
+        text_escape(escaped, 3 * length + 1, r->remote_idurl, length, true);
+    free(r->remote_idurl);
+    r->remote_idurl = escaped;
+}
+
+static void keep_asked_host(struct send *send)
+{
+    const char *contacts = send->request.contacts;
+
+    if (strpbrk(contacts, ", ") == NULL)
+        send->request.send.asked_host = text_dup(contacts, strlen(contacts));
+}
+
 static bool read_send(struct send *send, struct rpc_args *args)
 {
     struct send_request *r = &send->request.send;
@@ -58,7 +81,11 @@ static bool read_send(struct send *send, struct rpc_args *args)
     rpc_args_text(args, "filename", true, &r->filename);
     rpc_args_contacts(args, "host", &send->request.contacts);
     rpc_args_text(args, "description", false, &r->description);
-    return rpc_args_end(args);
+    if (!rpc_args_end(args))
+        return false;
+    escape_idurl(r);
+    keep_asked_host(send);
+    return true;
 }
 
 static void refuse_send(struct http_call *call, enum err e)
@@ -112,7 +139,8 @@ static void begin_send(struct control *control, struct http_call *call, struct r
     send->request.send.is_single = is_single;
     if (!read_send(send, args))
         control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
-    else if (sends_under_way(control->sends) >= CONTROL_SENDS_MAX)
+    else if (sends_under_way(control->sends) >= CONTROL_SENDS_MAX ||
+             gateway_is_full(control->config.gateway))
         refuse_send(call, ERR_FULL);
     else if (check_file(call, send->request.send.filename, &size_bytes) &&
              post_send(control, call, send, size_bytes))

@@ -3,18 +3,21 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "control/gate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A reload or a set that failed has more to say than its result. */
+/* A reload, a set or a connect that failed has more to say than its result. */
 static bool is_answerable(struct network_asked *n)
 {
     enum supervisor_ask what = n->request.ask;
     enum err e = n->request.request.result;
+    bool has_more =
+        what == SUPERVISOR_RELOAD || what == SUPERVISOR_SET || what == SUPERVISOR_CONNECT;
 
-    if (e == ERR_OK || ((what == SUPERVISOR_RELOAD || what == SUPERVISOR_SET) && e != ERR_CLOSED))
+    if (e == ERR_OK || (has_more && e != ERR_CLOSED))
         return true;
     control_fault(n->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
                   "the daemon did not take it: %s",
@@ -22,11 +25,14 @@ static bool is_answerable(struct network_asked *n)
     return false;
 }
 
-static void network_free(struct network_asked *n)
+void network_free(struct network_asked *n)
 {
     free(n->request.name);
     free(n->request.value);
     free(n->request.wanted);
+    free(n->request.idurl);
+    free(n->request.host);
+    free(n->request.tcp_port);
     free(n);
 }
 
@@ -146,6 +152,18 @@ static xmlrpc_value *settings_value(xmlrpc_env *env, const struct settings *s)
     return value;
 }
 
+/* Calls that wait for a remote gateway, also for one that is not there yet. */
+static xmlrpc_value *gateway_value(xmlrpc_env *env, const struct control *control)
+{
+    xmlrpc_value *value = rpc_struct(env);
+
+    rpc_put_text(env, value, "name", gateway_current(control->config.gateway)->ops->name);
+    rpc_put_text(env, value, "url", control->gateway_url);
+    rpc_put_integer(env, value, "waiting", (int64_t)gate_waiting(control->config.gate));
+    rpc_put_integer(env, value, "queue_limit", control->config.settings.gateway.queue_limit);
+    return value;
+}
+
 static void answer_status(struct network_asked *n)
 {
     const struct supervisor_request *r = &n->request;
@@ -168,6 +186,7 @@ static void answer_status(struct network_asked *n)
                     (int64_t)committer_waiting(control->config.committer));
     rpc_put_integer(&env, value, "sends_under_way", (int64_t)sends_under_way(control->sends));
     rpc_put_integer(&env, value, "last_event", (int64_t)event_ring_last(control->ring));
+    rpc_put(&env, value, "gateway", gateway_value(&env, control));
     rpc_put(&env, value, "metrics", metrics_value(&env));
     rpc_put(&env, value, "settings", settings_value(&env, &r->in_force.settings));
     control_answer(n->asked.call, &env, value);

@@ -109,6 +109,7 @@ struct waiter {
 
 struct control {
     struct control_config config;
+    char gateway_url[SETTINGS_TEXT_SIZE]; /* of the remote gateway; "": there was none */
     struct loop *loop;
     struct http *http;     /* the Unix socket */
     struct http *http_tcp; /* NULL without [control] listen */
@@ -151,6 +152,7 @@ struct network_asked {
 /* NULL without memory: `call` has been answered. */
 struct network_asked *network_new(struct control *control, struct http_call *call,
                                   enum supervisor_ask what, network_answer_fn *answer);
+void network_free(struct network_asked *n);
 /* Takes over `n`. A problem with the parameters, or a full mailbox, is the call's answer. */
 void network_post(struct control *control, struct http_call *call, struct network_asked *n,
                   struct rpc_args *args);
@@ -179,6 +181,10 @@ CONTROL_METHOD_FN(call_send_keep_alive);
 CONTROL_METHOD_FN(call_cancel_file_sending);
 CONTROL_METHOD_FN(call_cancel_file_receiving);
 CONTROL_METHOD_FN(call_cancel_outbox_file);
+CONTROL_METHOD_FN(call_init);
+CONTROL_METHOD_FN(call_connect);
+CONTROL_METHOD_FN(call_disconnect);
+CONTROL_METHOD_FN(call_shutdown);
 CONTROL_METHOD_FN(call_status);
 CONTROL_METHOD_FN(call_services);
 CONTROL_METHOD_FN(call_reload);

@@ -126,6 +126,6 @@ void call_settings_set(struct control *control, struct http_call *call, struct r
     if (n == NULL)
         return;
     rpc_args_text(args, "name", true, &n->request.name);
-    rpc_args_word(args, "value", &n->request.value);
+    rpc_args_word(args, "value", true, &n->request.value);
     network_post(control, call, n, args);
 }

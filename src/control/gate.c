@@ -3,6 +3,8 @@
  * A job is in one place at a time: `ready` (waits for a connection), `notices` (waits for the
  * notice before it) or `away` (on the wire, or resting until its next try). When nobody answers
  * at the other end everything stays in `ready`, and after each pause one call tries. */
+#include "control/gate.h"
+
 #include "gate_priv.h"
 
 #include "base/contract.h"

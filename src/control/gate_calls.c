@@ -46,9 +46,8 @@ static void add_bytes(xmlrpc_env *env, xmlrpc_value *params, const char *bytes)
 static void add_base64(xmlrpc_env *env, xmlrpc_value *params, const char *bytes)
 {
     add(env, params,
-        env->fault_occurred
-            ? NULL
-            : xmlrpc_base64_new(env, strlen(bytes), (const unsigned char *)bytes));
+        env->fault_occurred ? NULL
+                            : xmlrpc_base64_new(env, strlen(bytes), (const unsigned char *)bytes));
 }
 
 typedef void params_fn(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job);

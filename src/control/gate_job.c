@@ -106,7 +106,7 @@ static enum gate_call register_call(const struct gate_job *job)
 static enum gate_call result_call(const struct gate_job *job)
 {
     return job->is_sending && job->request_id != 0 && job->gate->has_file_result ? CALL_FILE_RESULT
-                                                                                : CALL_NONE;
+                                                                                 : CALL_NONE;
 }
 
 /* Of the end of a transfer. A single file is never registered: only its result is told. */
@@ -159,8 +159,7 @@ void gate_job_begin(struct gate_job *job)
 static void log_trouble(const struct gate_job *job, const char *what, const char *sentence)
 {
     log_warning("gateway: %s of %s %s: %s", gate_call_method(job->call),
-                job->text[TEXT_FILENAME] == NULL ? job->text[TEXT_PROTO]
-                                                 : job->text[TEXT_FILENAME],
+                job->text[TEXT_FILENAME] == NULL ? job->text[TEXT_PROTO] : job->text[TEXT_FILENAME],
                 what, sentence);
 }
 

@@ -47,16 +47,16 @@ void gate_http_cancel_all(struct gate_http *http);
  */
 
 /* name, method */
-#define GATE_CALL_LIST(X)                                         \
-    X(CALL_TRANSPORT_INITIALIZED, "transport_initialized")        \
-    X(CALL_RECEIVING_STARTED, "receiving_started")                \
-    X(CALL_RECEIVING_FAILED, "receiving_failed")                  \
-    X(CALL_DISCONNECTED, "disconnected")                          \
-    X(CALL_REGISTER_SENDING, "register_file_sending")             \
-    X(CALL_REGISTER_RECEIVING, "register_file_receiving")         \
-    X(CALL_UNREGISTER_SENDING, "unregister_file_sending")         \
-    X(CALL_UNREGISTER_RECEIVING, "unregister_file_receiving")     \
-    X(CALL_CANCELLED_SENDING, "cancelled_file_sending")           \
+#define GATE_CALL_LIST(X)                                     \
+    X(CALL_TRANSPORT_INITIALIZED, "transport_initialized")    \
+    X(CALL_RECEIVING_STARTED, "receiving_started")            \
+    X(CALL_RECEIVING_FAILED, "receiving_failed")              \
+    X(CALL_DISCONNECTED, "disconnected")                      \
+    X(CALL_REGISTER_SENDING, "register_file_sending")         \
+    X(CALL_REGISTER_RECEIVING, "register_file_receiving")     \
+    X(CALL_UNREGISTER_SENDING, "unregister_file_sending")     \
+    X(CALL_UNREGISTER_RECEIVING, "unregister_file_receiving") \
+    X(CALL_CANCELLED_SENDING, "cancelled_file_sending")       \
     X(CALL_FILE_RESULT, "file_result")
 
 enum gate_call {
@@ -98,10 +98,10 @@ struct gate_job {
     uint32_t transfer_id;
     uint64_t request_id, size_bytes, done_bytes;
     enum transfer_status status;
-    unsigned faults;     /* of the present call */
-    uint64_t rest_ms;    /* the last pause after no answer */
-    struct timer rest;   /* until the next try */
-    struct timer expiry; /* of a registration: patience */
+    unsigned faults;                   /* of the present call */
+    uint64_t rest_ms;                  /* the last pause after no answer */
+    struct timer rest;                 /* until the next try */
+    struct timer expiry;               /* of a registration: patience */
     const char *text[GATE_TEXT_COUNT]; /* each may be NULL; they stand behind the struct */
     char bytes[];
 };

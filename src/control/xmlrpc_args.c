@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,7 +233,7 @@ static char *host_of_pair(xmlrpc_value *array)
         first = item_of(array, 0);
         second = item_of(array, 1);
     }
-    if (first != NULL && second != NULL && integer_of(second, &port) && port >= 1 &&
+    if (first != NULL && second != NULL && rpc_integer_of(second, &port) && port >= 1 &&
         port <= 65535 && (host = text_of(first)) != NULL &&
         asprintf(&joined, strchr(host, ':') != NULL && host[0] != '[' ? "[%s]:%d" : "%s:%d", host,
                  (int)port) < 0)
@@ -324,16 +325,17 @@ static char *word_of(xmlrpc_value *value)
         return is ? text_dup("true", 4) : text_dup("false", 5);
     case XMLRPC_TYPE_INT:
     case XMLRPC_TYPE_I8:
-        return integer_of(value, &number) && asprintf(&word, "%" PRId64, number) >= 0 ? word : NULL;
+        return rpc_integer_of(value, &number) && asprintf(&word, "%" PRId64, number) >= 0 ? word
+                                                                                          : NULL;
     default:
         return text_of(value);
     }
 }
 
-bool rpc_args_word(struct rpc_args *args, const char *name, char **out)
+bool rpc_args_word(struct rpc_args *args, const char *name, bool is_needed, char **out)
 {
     bool is_well;
-    xmlrpc_value *value = take(args, name, true, &is_well);
+    xmlrpc_value *value = take(args, name, is_needed, &is_well);
 
     if (value == NULL)
         return is_well;
@@ -343,6 +345,45 @@ bool rpc_args_word(struct rpc_args *args, const char *name, char **out)
         return complain(args, "parameter %u, %s, has to be text, a number or a boolean", args->next,
                         name);
     return true;
+}
+
+static bool flag_of(xmlrpc_value *options, const char *name, bool *out)
+{
+    xmlrpc_value *member = member_of(options, name);
+    xmlrpc_bool is = 0;
+    xmlrpc_env env;
+    bool is_good;
+
+    if (member == NULL)
+        return true;
+    xmlrpc_env_init(&env);
+    xmlrpc_read_bool(&env, member, &is);
+    is_good = !env.fault_occurred;
+    xmlrpc_env_clean(&env);
+    rpc_release(&member);
+    if (is_good)
+        *out = is;
+    return is_good;
+}
+
+bool rpc_args_flag(struct rpc_args *args, const char *name, const char *member, bool *out)
+{
+    bool is_well;
+    xmlrpc_value *value = take(args, name, false, &is_well);
+
+    if (value == NULL)
+        return is_well;
+    is_well = xmlrpc_value_type(value) == XMLRPC_TYPE_STRUCT && flag_of(value, member, out);
+    rpc_release(&value);
+    if (!is_well)
+        return complain(args, "parameter %u, %s, has to be a struct, and %s in it a boolean",
+                        args->next, name, member);
+    return true;
+}
+
+void rpc_args_ignore_rest(struct rpc_args *args)
+{
+    args->found = args->next = UINT_MAX;
 }
 
 static size_t members(struct rpc_args *args)

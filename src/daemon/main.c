@@ -1,10 +1,12 @@
 /* Starts the rooms from the ground up, waits for signals, stops the rooms from the top down. */
 
 #include "options.h"
+#include "owed.h"
 
 #include "base/contract.h"
 #include "base/log.h"
 #include "control/control.h"
+#include "control/gate.h"
 #include "gateway/gateway.h"
 #include "loop/loop.h"
 #include "settings/settings.h"
@@ -32,6 +34,7 @@ struct daemon {
     struct watch signals;
     struct event_sink *events;
     struct gateway *gateway;
+    struct gate *gate; /* to a remote gateway, if there ever is one */
     struct inbox *inbox;
     struct committer *committer;
     struct tcp_interface *tcp;
@@ -39,9 +42,11 @@ struct daemon {
     struct control *control;
     void *transport_selves[1]; /* of the transports that control may ask */
     struct message stopped;
+    struct request gate_idle;
     bool is_stopping;
     bool is_stopped;
-    bool is_committing, is_tcp_up, is_supervised, is_controlled; /* threads that run */
+    bool is_gate_idle;
+    bool is_committing, is_gated, is_tcp_up, is_supervised, is_controlled; /* threads that run */
 };
 
 enum { AUTOMATA_COUNT = 3 };
@@ -225,53 +230,6 @@ static void log_start(const struct daemon *d)
     settings_advise(&d->in_force.settings, &d->in_force.origins, log_advice, NULL);
 }
 
-static void marked(struct message *m, void *owner)
-{
-    (void)owner;
-    free(m);
-}
-
-/* The journal is told that the gateway has had its report. */
-static void mark_reported(struct daemon *d, uint32_t transfer_id)
-{
-    struct commit_request *r = calloc(1, sizeof *r);
-
-    if (r == NULL)
-        return; /* it will be reported once more after the next start */
-    r->kind = COMMIT_REPORTED;
-    r->record.transfer_id = transfer_id;
-    r->record.idurl = "";
-    r->request.on_answer = marked;
-    committer_submit(d->committer, r);
-}
-
-/* What the last run acknowledged and did not get to report. */
-static void report_owed(void *ctx, const struct inbox_record *record, bool is_finished)
-{
-    struct daemon *d = ctx;
-    void *self;
-    const struct gateway_ops *gateway = gateway_current(d->gateway, &self);
-    char path[INBOX_PATH_SIZE];
-    struct gateway_transfer t = {.proto = "tcp",
-                                 .idurl = record->idurl,
-                                 .filename = path,
-                                 .size_bytes = record->size_bytes,
-                                 .done_bytes = is_finished ? record->size_bytes : 0,
-                                 .status = is_finished ? TRANSFER_FINISHED : TRANSFER_FAILED,
-                                 .transfer_id = record->transfer_id,
-                                 .is_registered = true};
-
-    inbox_final_path(d->inbox, record->name, path);
-    address_text(t.host, &record->peer);
-    if (!is_finished)
-        snprintf(t.error, sizeof t.error, "the daemon ended before the file was stored");
-    log_info("reported late: transfer=%" PRIu32 " %s path=%s", record->transfer_id,
-             transfer_status_word(t.status), path);
-    event_emit(d->events, gateway_transfer_event(EVENT_RECEIVING_ENDED, &t));
-    gateway->unregister_file_receiving(self, &t);
-    mark_reported(d, record->transfer_id);
-}
-
 static enum err start_store(struct daemon *d)
 {
     char problem[SETTINGS_TEXT_SIZE * 2];
@@ -301,6 +259,10 @@ static enum err open_transports(struct daemon *d)
         return e;
     if ((e = gateway_open(&d->gateway, d->events)) != ERR_OK)
         return e;
+    if ((e = gate_open(&d->gate, &d->in_force.settings)) != ERR_OK)
+        return e;
+    if (d->in_force.settings.gateway.url[0] != '\0')
+        gateway_set(d->gateway, &gate_ops, d->gate);
     e = tcp_interface_open(&d->tcp,
                            &(struct tcp_interface_config){.settings = d->in_force.settings,
                                                           .gateway = d->gateway,
@@ -336,6 +298,8 @@ static enum err open_control(struct daemon *d)
     e = control_open(&d->control,
                      &(struct control_config){.settings = d->in_force.settings,
                                               .supervisor = d->supervisor,
+                                              .gateway = d->gateway,
+                                              .gate = d->gate,
                                               .transports = transports,
                                               .transport_selves = d->transport_selves,
                                               .transport_count = 1,
@@ -356,10 +320,18 @@ static enum err start_threads(struct daemon *d)
     enum err e;
 
     /* Before the committer runs: the owed reports are read from what it will own. */
-    inbox_each_owed(d->inbox, report_owed, d);
+    owed_report(&(struct owed){.inbox = d->inbox,
+                               .committer = d->committer,
+                               .events = d->events,
+                               .gateway = d->gateway,
+                               .remote = {.ops = &gate_ops, .self = d->gate},
+                               .answer_to = loop_mailbox(d->loop)});
     if ((e = committer_start(d->committer)) != ERR_OK)
         return e;
     d->is_committing = true;
+    if ((e = gate_start(d->gate)) != ERR_OK)
+        return e;
+    d->is_gated = true;
     if ((e = tcp_interface_start(d->tcp)) != ERR_OK)
         return e;
     d->is_tcp_up = true;
@@ -392,6 +364,24 @@ static enum err start(struct daemon *d)
     return e;
 }
 
+static void gate_is_idle(struct message *m, void *owner)
+{
+    struct daemon *d = owner;
+
+    (void)m;
+    d->is_gate_idle = true;
+}
+
+/* What a remote gateway is still to be told has the time of a stop for it, if it answers at all. */
+static void stop_gate(struct daemon *d)
+{
+    d->gate_idle = (struct request){.answer_to = loop_mailbox(d->loop), .on_answer = gate_is_idle};
+    gate_await_idle(d->gate, &d->gate_idle);
+    while (!d->is_gate_idle)
+        loop_turn(d->loop, -1);
+    gate_stop(d->gate);
+}
+
 /* From the top down, each only if it runs. The control thread ends first, so that no new work
  * comes; the committer last, so that what was taken is finished. */
 static void stop(struct daemon *d)
@@ -400,13 +390,18 @@ static void stop(struct daemon *d)
         control_stop(d->control);
     if (d->is_supervised)
         supervisor_stop(d->supervisor);
+    if (d->is_gated)
+        gate_shut(d->gate, d->in_force.settings.sessions.stop_timeout_s * 1000ull);
     if (d->is_tcp_up)
         tcp_interface_stop(d->tcp);
+    if (d->is_gated)
+        stop_gate(d);
     if (d->is_committing)
         committer_stop(d->committer);
     control_close(&d->control);
     supervisor_close(&d->supervisor);
     tcp_interface_close(&d->tcp);
+    gate_close(&d->gate);
     gateway_close(&d->gateway);
     event_sink_close(&d->events);
     committer_close(&d->committer);

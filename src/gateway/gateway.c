@@ -100,6 +100,16 @@ void gateway_sending_ended(struct gateway *gateway, struct gateway_transfer *t)
     seat->ops->sending_ended(seat->self, t);
 }
 
+void gateway_describe_send(struct gateway_transfer *t, const struct send_request *send)
+{
+    t->is_sending = true;
+    t->is_single = send->is_single;
+    t->request_id = send->id;
+    t->asked_host = send->asked_host;
+    t->filename = send->filename;
+    t->description = send->description;
+}
+
 uint32_t gateway_remote_id(const struct gateway_transfer *t)
 {
     return t->is_registered && t->instance != 0 ? t->transfer_id : 0;

@@ -75,8 +75,9 @@ static void receiving_started(void *self, const char *proto, const char *host)
     tell_state(self, "receiving-started", proto, host, NULL);
 }
 
-static void receiving_failed(void *self, const char *proto, const char *error)
+static void receiving_failed(void *self, const char *proto, enum err e, const char *error)
 {
+    (void)e;
     tell_state(self, "receiving-failed", proto, NULL, error);
 }
 

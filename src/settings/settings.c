@@ -41,6 +41,9 @@ const char *setting_origin_text(char to[SETTINGS_ORIGIN_SIZE],
     case ORIGIN_OWN_FILE:
         snprintf(to, SETTINGS_ORIGIN_SIZE, "%s (dustwire set)", origins->own);
         break;
+    case ORIGIN_GATEWAY:
+        snprintf(to, SETTINGS_ORIGIN_SIZE, "the gateway's connect");
+        break;
     case ORIGIN_COMMAND_LINE:
         snprintf(to, SETTINGS_ORIGIN_SIZE, "the command line");
         break;

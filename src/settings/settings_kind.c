@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 static void *field(const struct setting *row, struct settings *s)
 {
@@ -306,6 +307,53 @@ const struct setting_kind kind_endpoint = {.read = read_endpoint,
                                            .print = print_text,
                                            .allowed = "address:port, numeric, or empty",
                                            .is_quoted = true};
+
+/* The host and port of an http URL: what stands between "http://" and the first slash. */
+static bool is_loopback_http(const char *url)
+{
+    char authority[ADDRESS_TEXT_SIZE], host[ADDRESS_HOST_SIZE];
+    size_t length = strcspn(url + 7, "/");
+    struct address address;
+    uint16_t port;
+
+    if (length >= sizeof authority)
+        return false;
+    memcpy(authority, url + 7, length);
+    authority[length] = '\0';
+    if (address_split(authority, host, &port) != ERR_OK)
+        return false;
+    return strcmp(host, "localhost") == 0 ||
+           (address_from_ip_text(&address, host, port) == ERR_OK && address_is_loopback(&address));
+}
+
+bool settings_gateway_url_check(const char *url, char why[SETTINGS_WHY_SIZE])
+{
+    bool is_good = text_is_printable(url, strlen(url)) && strchr(url, ' ') == NULL &&
+                   strlen(url) < SETTINGS_TEXT_SIZE;
+
+    if (strncmp(url, "unix:/", 6) == 0)
+        is_good = is_good && strlen(url + 5) < sizeof(((struct sockaddr_un *)NULL)->sun_path);
+    else
+        is_good = is_good && strncmp(url, "http://", 7) == 0 && is_loopback_http(url);
+    if (!is_good)
+        refuse(why, "must be http://127.0.0.1:PORT/ or another loopback address with its port, or "
+                    "unix:/PATH of at most 107 bytes");
+    return is_good;
+}
+
+static enum err read_gateway_url(const struct setting *row, struct settings *s, const char *text,
+                                 char why[SETTINGS_WHY_SIZE])
+{
+    if (text[0] != '\0' && !settings_gateway_url_check(text, why))
+        return ERR_INVALID;
+    return take_text(row, s, text, why);
+}
+
+const struct setting_kind kind_gateway_url = {
+    .read = read_gateway_url,
+    .print = print_text,
+    .allowed = "an http URL of this machine, unix:/PATH or empty",
+    .is_quoted = true};
 
 /* Lists, comma separated */
 

@@ -2,6 +2,7 @@
 
 #include "settings_priv.h"
 
+#include "base/contract.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -46,17 +47,15 @@ static bool is_named(const struct setting *row, const char *name)
 {
     size_t length = strlen(row->section);
 
-    if (!row->is_settable)
-        return false;
     return strcmp(row->name, name) == 0 ||
            (strncmp(name, row->section, length) == 0 && name[length] == '/' &&
             strcmp(row->name, name + length + 1) == 0);
 }
 
-static bool find_row(const char *name, unsigned *index)
+static bool find_row(const char *name, bool is_any, unsigned *index)
 {
     for (unsigned i = 0; i < settings_row_count; i++) {
-        if (is_named(&settings_rows[i], name)) {
+        if ((is_any || settings_rows[i].is_settable) && is_named(&settings_rows[i], name)) {
             *index = i;
             return true;
         }
@@ -78,25 +77,41 @@ static void say_unknown(const char *name, char problem[SETTINGS_OWN_TEXT_SIZE])
     }
 }
 
-enum err settings_own_set(struct settings *s, struct settings_origins *origins, const char *name,
-                          const char *value, char problem[SETTINGS_OWN_TEXT_SIZE])
+static enum err put(struct settings *s, struct settings_origins *origins, unsigned index,
+                    const char *value, enum settings_origin from,
+                    char problem[SETTINGS_OWN_TEXT_SIZE])
 {
     char why[SETTINGS_WHY_SIZE];
     struct settings after = *s;
-    unsigned index;
 
-    if (!find_row(name, &index)) {
-        say_unknown(name, problem);
-        return ERR_NOT_FOUND;
-    }
     if (setting_read(&settings_rows[index], &after, value, why) != ERR_OK) {
         snprintf(problem, SETTINGS_OWN_TEXT_SIZE, "%s = %.100s: %s; nothing was changed",
                  settings_rows[index].name, value[0] == '\0' ? "(empty)" : value, why);
         return ERR_INVALID;
     }
     *s = after;
-    origins->keys[index] = (struct settings_place){.from = ORIGIN_OWN_FILE};
+    origins->keys[index] = (struct settings_place){.from = from};
     return ERR_OK;
+}
+
+enum err settings_own_set(struct settings *s, struct settings_origins *origins, const char *name,
+                          const char *value, char problem[SETTINGS_OWN_TEXT_SIZE])
+{
+    unsigned index;
+
+    if (find_row(name, false, &index))
+        return put(s, origins, index, value, ORIGIN_OWN_FILE, problem);
+    say_unknown(name, problem);
+    return ERR_NOT_FOUND;
+}
+
+enum err settings_override(struct settings_in_force *in_force, const char *key, const char *value,
+                           char problem[SETTINGS_OWN_TEXT_SIZE])
+{
+    unsigned index;
+
+    CONTRACT(find_row(key, true, &index));
+    return put(&in_force->settings, &in_force->origins, index, value, ORIGIN_GATEWAY, problem);
 }
 
 static void print_own(const struct settings *s, const struct settings_origins *origins, FILE *out)

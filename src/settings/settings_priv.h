@@ -11,7 +11,6 @@
 enum {
     /* iniparser gives up on a line of 1,023 bytes and more */
     SETTINGS_LINE_MAX = 1020,
-    SETTINGS_WHY_SIZE = 256,
 };
 
 enum setting_change { CHANGE_AT_ONCE, CHANGE_RECONNECTS, CHANGE_RESTARTS };
@@ -47,8 +46,8 @@ extern const unsigned settings_row_count;
 
 /* The kinds of values. */
 extern const struct setting_kind kind_bool, kind_number, kind_port, kind_threads, kind_idurl,
-    kind_host, kind_listen, kind_networks, kind_path, kind_own_path, kind_endpoint, kind_token,
-    kind_durability, kind_level;
+    kind_host, kind_listen, kind_networks, kind_path, kind_own_path, kind_endpoint,
+    kind_gateway_url, kind_token, kind_durability, kind_level;
 
 /* The value of `row` in `s`, with quotes if it needs them. A value read from a file always fits. */
 enum { SETTINGS_VALUE_SIZE = SETTINGS_LINE_MAX + 8 };

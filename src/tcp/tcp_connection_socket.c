@@ -107,8 +107,8 @@ static void read_some(struct tcp_connection *c)
 {
     unsigned pieces = 0;
 
-    for (unsigned i = 0; i < READS_PER_TURN && pieces < PIECES_PER_TURN && may_read(c) && !must_hold(c);
-         i++)
+    for (unsigned i = 0;
+         i < READS_PER_TURN && pieces < PIECES_PER_TURN && may_read(c) && !must_hold(c); i++)
         pieces += read_once(c);
 }
 

@@ -126,16 +126,6 @@ static void outgoing_register(struct tcp_outgoing *out)
         outgoing_register_done(out, e);
 }
 
-static void describe(struct gateway_transfer *t, const struct send_request *send)
-{
-    t->is_sending = true;
-    t->is_single = send->is_single;
-    t->request_id = send->id;
-    t->asked_host = send->asked_host;
-    t->filename = send->filename;
-    t->description = send->description;
-}
-
 static struct tcp_outgoing *outgoing_blank(struct tcp_home *home, const struct tcp_peer *peer,
                                            struct send_request *send)
 {
@@ -161,7 +151,7 @@ static struct tcp_outgoing *outgoing_blank(struct tcp_home *home, const struct t
     home->streams++;
     t = &out->transfer;
     tcp_stream_fill(t, home, peer, out->idurl, outgoing_registered);
-    describe(t, send);
+    gateway_describe_send(t, send);
     return out;
 }
 
@@ -227,7 +217,7 @@ void tcp_send_fail(struct gateway *gateway, struct event_sink *events, struct se
     struct gateway_transfer t = {.proto = "tcp",
                                  .idurl = send->remote_idurl == NULL ? "" : send->remote_idurl};
 
-    describe(&t, send);
+    gateway_describe_send(&t, send);
     snprintf(t.host, sizeof t.host, "%s", host);
     tcp_stream_set_failed(&t, reason);
     log_outgoing_end(&t);

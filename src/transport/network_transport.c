@@ -290,7 +290,7 @@ static void start_failed(struct network_transport *t)
     snprintf(t->last_error, sizeof t->last_error, "%s",
              t->start.error[0] != '\0' ? t->start.error : err_text(t->start.request.result));
     log_debug("%s transport: not started: %s", proto_of(t), t->last_error);
-    seat->ops->receiving_failed(seat->self, proto_of(t), t->last_error);
+    seat->ops->receiving_failed(seat->self, proto_of(t), t->start.request.result, t->last_error);
     network_transport_feed(t, TRANSPORT_EV_FAILED);
 }
 

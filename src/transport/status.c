@@ -46,7 +46,13 @@ static void explain_nothing_enabled(struct supervisor *s, char out[REASON_SIZE])
         snprintf(out, REASON_SIZE, "no transport is enabled: this program was built without one");
         return;
     }
-    services_is_transport_on(&s->in_force.settings, s->transports[0].config.registered->ops->proto,
+    if (!s->wish.is_connected) {
+        snprintf(out, REASON_SIZE,
+                 "the gateway has not asked for a transport: it waits for its "
+                 "connect");
+        return;
+    }
+    services_is_transport_on(&s->acting.settings, s->transports[0].config.registered->ops->proto,
                              reason);
     snprintf(out, REASON_SIZE, "no transport is enabled: %.*s", REASON_SIZE - 32, reason);
 }
@@ -78,7 +84,7 @@ void status_reason(struct supervisor *s, char out[REASON_SIZE])
         snprintf(out, REASON_SIZE, "this machine has no network address");
     else if (n->probe_result != ERR_OK)
         snprintf(out, REASON_SIZE, "the probe address %.128s ([network] probe) was not reached: %s",
-                 s->in_force.settings.network.probe, err_text(n->probe_result));
+                 s->acting.settings.network.probe, err_text(n->probe_result));
     else
         explain_transports(s, out);
 }
@@ -91,7 +97,7 @@ void status_advice(struct supervisor *s, char out[REASON_SIZE])
     if (s->is_stopping)
         snprintf(out, REASON_SIZE,
                  "stopping: files under way may finish, for %u s at most; nothing new is taken",
-                 s->in_force.settings.sessions.stop_timeout_s);
+                 s->acting.settings.sessions.stop_timeout_s);
     else if (reason[0] == '\0' || !is_any_enabled(s))
         snprintf(out, REASON_SIZE, "%s", reason); /* no try can change it, only an operator */
     else
@@ -106,7 +112,7 @@ static void fill(struct supervisor *s, struct supervisor_request *r)
     r->disconnects = s->connector.disconnects;
     r->is_stopping = s->is_stopping;
     r->started_at_us = s->started_at_us;
-    r->in_force = s->in_force;
+    r->in_force = s->acting;
     fill_transports(s, r);
     status_advice(s, r->advice);
 }
@@ -159,6 +165,6 @@ void services_answer(struct supervisor *s, struct supervisor_request *r)
 {
     fill_transports(s, r);
     r->service_count =
-        services_list(r->services, &s->in_force.settings, r->transports, r->transport_count);
+        services_list(r->services, &s->acting.settings, r->transports, r->transport_count);
     request_answer(&r->request, ERR_OK);
 }

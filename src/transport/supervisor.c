@@ -4,6 +4,7 @@
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "transport/gateway_wish.h"
 #include "transport/reload.h"
 #include "transport/services.h"
 #include "transport/supervisor_priv.h"
@@ -85,6 +86,7 @@ static void add_transport(struct supervisor *s, struct gateway_transport *regist
     };
 
     services_apply(&s->in_force.settings, registered);
+    registered->is_enabled = registered->is_enabled && s->wish.is_connected;
     network_transport_init(&s->transports[s->transport_count++], &config);
 }
 
@@ -96,7 +98,7 @@ static void add_machines(struct supervisor *s)
                                               .loop = s->loop,
                                               .transports = s->transports,
                                               .transport_count = s->transport_count,
-                                              .settings = &s->in_force.settings,
+                                              .settings = &s->acting.settings,
                                               .events = s->config.events,
                                               .has_address = net_watch_has_address,
                                               .ctx = s,
@@ -127,7 +129,9 @@ enum err supervisor_open(struct supervisor **out, const struct supervisor_config
     if (s == NULL)
         return ERR_NO_MEMORY;
     s->config = *config;
-    s->in_force = config->in_force;
+    s->in_force = s->acting = config->in_force;
+    s->is_remote = s->in_force.settings.gateway.url[0] != '\0';
+    s->wish.is_connected = !s->is_remote;
     s->net_watch.watch.fd = -1;
     s->started_at_us = clock_real_us();
     if ((e = loop_open(&s->loop, &loop)) != ERR_OK)
@@ -207,16 +211,8 @@ static void begin_stop(struct supervisor *s)
 
 static void put_in_force(struct supervisor *s, const struct settings_in_force *in_force)
 {
-    const struct settings *after = &in_force->settings;
-
     s->in_force = *in_force;
-    log_set_level(after->log.level);
-    for (unsigned i = 0; i < s->transport_count; i++) {
-        struct gateway_transport *t = s->transports[i].config.registered;
-
-        services_apply(after, t);
-        t->ops->settings_changed(t->self, after);
-    }
+    gateway_wish_act(s);
 }
 
 /* One line of the log for each of the text. */
@@ -313,69 +309,61 @@ static void verify_contacts(struct supervisor *s, struct supervisor_request *r)
     request_answer(&r->request, ERR_OK);
 }
 
-static void refuse_reload(struct supervisor_request *r)
+static void answer_settings(struct supervisor *s, struct supervisor_request *r)
 {
-    snprintf(r->text, sizeof r->text, "the daemon is stopping\n");
-    request_answer(&r->request, ERR_CLOSED);
+    r->in_force = s->acting;
+    request_answer(&r->request, ERR_OK);
 }
 
-static void feed_for(struct supervisor *s, struct supervisor_request *r,
-                     enum network_connector_event event)
+static void stop(struct supervisor *s, struct supervisor_request *r)
 {
-    network_connector_feed(&s->connector, event);
-    request_answer(&r->request, s->is_stopping ? ERR_CLOSED : ERR_OK);
+    begin_stop(s);
+    request_answer(&r->request, ERR_OK);
 }
+
+static void reconnect(struct supervisor *s, struct supervisor_request *r)
+{
+    network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
+    request_answer(&r->request, ERR_OK);
+}
+
+static void check_reconnect(struct supervisor *s, struct supervisor_request *r)
+{
+    network_connector_feed(&s->connector, NETWORK_EV_CHECK_RECONNECT);
+    request_answer(&r->request, ERR_OK);
+}
+
+static const struct {
+    void (*run)(struct supervisor *s, struct supervisor_request *r); /* answers */
+    bool is_change;                                                  /* not while stopping */
+} asks[] = {
+    [SUPERVISOR_STATUS] = {status_answer, false},
+    [SUPERVISOR_SERVICES] = {services_answer, false},
+    [SUPERVISOR_SETTINGS] = {answer_settings, false},
+    [SUPERVISOR_BUILD_CONTACTS] = {build_contacts, false},
+    [SUPERVISOR_VERIFY_CONTACTS] = {verify_contacts, false},
+    [SUPERVISOR_STOP] = {stop, false},
+    [SUPERVISOR_RELOAD] = {reload, true},
+    [SUPERVISOR_SET] = {set, true},
+    [SUPERVISOR_RECONNECT] = {reconnect, true},
+    [SUPERVISOR_CHECK_RECONNECT] = {check_reconnect, true},
+    [SUPERVISOR_GATEWAY_INIT] = {gateway_wish_init, true},
+    [SUPERVISOR_CONNECT] = {gateway_wish_connect, true},
+    [SUPERVISOR_DISCONNECT] = {gateway_wish_disconnect, true},
+};
 
 static void take_request(struct message *m, void *owner)
 {
     struct supervisor *s = owner;
     struct supervisor_request *r = CONTAINER_OF(m, struct supervisor_request, request.message);
 
-    if (s->is_over) {
+    CONTRACT(r->ask < sizeof asks / sizeof *asks);
+    if (s->is_over || (asks[r->ask].is_change && s->is_stopping)) {
+        snprintf(r->text, sizeof r->text, "the daemon is stopping\n");
         request_answer(&r->request, ERR_CLOSED);
         return;
     }
-    switch (r->ask) {
-    case SUPERVISOR_STATUS:
-        status_answer(s, r);
-        return;
-    case SUPERVISOR_SERVICES:
-        services_answer(s, r);
-        return;
-    case SUPERVISOR_RELOAD:
-        if (s->is_stopping)
-            refuse_reload(r);
-        else
-            reload(s, r);
-        return;
-    case SUPERVISOR_SET:
-        if (s->is_stopping)
-            refuse_reload(r);
-        else
-            set(s, r);
-        return;
-    case SUPERVISOR_SETTINGS:
-        r->in_force = s->in_force;
-        request_answer(&r->request, ERR_OK);
-        return;
-    case SUPERVISOR_BUILD_CONTACTS:
-        build_contacts(s, r);
-        return;
-    case SUPERVISOR_VERIFY_CONTACTS:
-        verify_contacts(s, r);
-        return;
-    case SUPERVISOR_STOP:
-        begin_stop(s);
-        request_answer(&r->request, ERR_OK);
-        return;
-    case SUPERVISOR_RECONNECT:
-        feed_for(s, r, NETWORK_EV_RECONNECT);
-        return;
-    case SUPERVISOR_CHECK_RECONNECT:
-        feed_for(s, r, NETWORK_EV_CHECK_RECONNECT);
-        return;
-    }
-    contract_broken("an ask that supervisor.h lists", __FILE__, __LINE__, __func__);
+    asks[r->ask].run(s, r);
 }
 
 enum err supervisor_post(struct supervisor *supervisor, struct supervisor_request *r)
@@ -388,11 +376,20 @@ enum err supervisor_post(struct supervisor *supervisor, struct supervisor_reques
 
 /* Sends. */
 
-static void refuse_send(struct contacts_request *r, enum err e, const char *sentence)
+/* No transport was found, so here the gateway hears how it ended. */
+static void refuse_send(struct supervisor *s, struct contacts_request *r, enum err e,
+                        const char *sentence)
 {
-    r->send.status = TRANSFER_FAILED;
-    snprintf(r->send.error, sizeof r->send.error, "%.*s", TRANSFER_ERROR_SIZE - 1, sentence);
-    request_answer(&r->send.request, e);
+    struct send_request *send = &r->send;
+    struct gateway_transfer t = {.proto = "tcp",
+                                 .idurl = send->remote_idurl == NULL ? "" : send->remote_idurl};
+
+    send->status = t.status = TRANSFER_FAILED;
+    snprintf(send->error, sizeof send->error, "%.*s", TRANSFER_ERROR_SIZE - 1, sentence);
+    memcpy(t.error, send->error, sizeof t.error);
+    gateway_describe_send(&t, send);
+    gateway_sending_ended(s->config.gateway, &t);
+    request_answer(&send->request, e);
 }
 
 static void take_send(struct message *m, void *owner)
@@ -404,12 +401,12 @@ static void take_send(struct message *m, void *owner)
     enum err e;
 
     if (s->is_stopping || s->is_over) {
-        refuse_send(r, ERR_CLOSED, "disconnecting");
+        refuse_send(s, r, ERR_CLOSED, "disconnecting");
         return;
     }
     e = gateway_choose(s->config.gateway, r->contacts, &chosen, &r->send.route.contact, error);
     if (e != ERR_OK)
-        refuse_send(r, e, error[0] != '\0' ? error : err_text(e));
+        refuse_send(s, r, e, error[0] != '\0' ? error : err_text(e));
     else
         chosen->ops->send_file(chosen->self, &r->send);
 }

@@ -11,9 +11,20 @@
 #include <stdatomic.h>
 
 /* All of it belongs to the supervisor's thread, but `is_done_posted`. */
+/* Of the gateway's last connect: options that go over the settings, "" where it gave none. */
+struct gateway_wish {
+    bool is_connected; /* else nothing is enabled */
+    char idurl[SETTINGS_TEXT_SIZE];
+    char host[ADDRESS_HOST_SIZE];
+    char tcp_port[8];
+};
+
 struct supervisor {
     struct supervisor_config config;
-    struct settings_in_force in_force;
+    struct settings_in_force in_force; /* as the files say */
+    struct settings_in_force acting;   /* with what the gateway's connect put over it */
+    bool is_remote;                    /* the gateway is another process */
+    struct gateway_wish wish;
     struct loop *loop;
     struct net_watch net_watch;
     struct network_connector connector;

@@ -1,6 +1,7 @@
 #include "control/node.h"
 
 #include "base/log.h"
+#include "control/gate.h"
 #include "gateway/contact.h"
 
 #include <criterion/criterion.h>
@@ -33,6 +34,7 @@ static struct {
     struct settings settings;
     struct event_sink *events;
     struct gateway *gateway;
+    struct gate *gate;
     struct inbox *inbox;
     struct committer *committer;
     struct supervisor *supervisor;
@@ -227,6 +229,8 @@ static void open_rooms(void)
     node.settings.control.events_kept = 100;
     cr_assert_eq(event_sink_open(&node.events), ERR_OK);
     cr_assert_eq(gateway_open(&node.gateway, node.events), ERR_OK);
+    cr_assert_eq(gate_open(&node.gate, &node.settings), ERR_OK);
+    cr_assert_eq(gate_start(node.gate), ERR_OK);
     cr_assert_eq(gateway_add(node.gateway, &ops, NULL), ERR_OK);
     cr_assert_eq(inbox_open(&node.inbox, path, DURABILITY_NONE, 1 << 20, problem, sizeof problem),
                  ERR_OK, "%s", problem);
@@ -254,6 +258,8 @@ void node_start(void)
     cr_assert_eq(control_open(&node.control,
                               &(struct control_config){.settings = node.settings,
                                                        .supervisor = node.supervisor,
+                                                       .gateway = node.gateway,
+                                                       .gate = node.gate,
                                                        .transports = all_ops,
                                                        .transport_selves = all_selves,
                                                        .transport_count = 1,
@@ -300,6 +306,8 @@ void node_stop_rest(void)
     committer_stop(node.committer);
     control_close(&node.control);
     committer_close(&node.committer);
+    gate_stop(node.gate);
+    gate_close(&node.gate);
     gateway_close(&node.gateway);
     inbox_close(&node.inbox);
     event_sink_close(&node.events);

@@ -66,10 +66,71 @@ Test(gateway, knows_each_transport_once, .init = set_up, .fini = clean_up, .time
 
 Test(gateway, has_the_built_in_one_behind_it, .init = set_up, .fini = clean_up, .timeout = 5)
 {
-    void *self = NULL;
+    const struct gateway_seat *seat = gateway_current(gateway);
 
-    cr_assert_eq(gateway_current(gateway, &self), &gateway_builtin_ops);
-    cr_assert_not_null(self);
+    cr_assert_eq(seat->ops, &gateway_builtin_ops);
+    cr_assert_not_null(seat->self);
+    cr_assert_not(gateway_is_full(gateway));
+}
+
+/* A gateway that only remembers what it was called for. */
+static unsigned other_registered, other_ended;
+
+static enum err other_register(void *self, struct gateway_transfer *t)
+{
+    cr_assert_eq(self, &other_registered);
+    t->is_registered = true;
+    t->instance = 1;
+    other_registered++;
+    return ERR_OK;
+}
+
+static enum err other_receiving_ended(void *self, struct gateway_transfer *t)
+{
+    (void)self;
+    (void)t;
+    other_ended++;
+    return ERR_OK;
+}
+
+static void other_sending_ended(void *self, const struct gateway_transfer *t)
+{
+    (void)self;
+    (void)t;
+    other_ended++;
+}
+
+static bool other_is_full(void *self)
+{
+    (void)self;
+    return true;
+}
+
+static const struct gateway_ops other_ops = {.name = "other",
+                                             .register_file_sending = other_register,
+                                             .register_file_receiving = other_register,
+                                             .receiving_ended = other_receiving_ended,
+                                             .sending_ended = other_sending_ended,
+                                             .is_full = other_is_full};
+
+Test(gateway, ends_a_transfer_where_it_was_registered, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    struct gateway_transfer early = {.transfer_id = 1}, late = {.transfer_id = 2};
+    struct gateway_transfer sent = {.transfer_id = 3, .is_sending = true};
+
+    cr_assert_eq(gateway_register(gateway, &early), ERR_OK);
+    gateway_set(gateway, &other_ops, &other_registered);
+    cr_assert(gateway_is_full(gateway));
+    cr_assert_eq(gateway_register(gateway, &late), ERR_OK);
+    cr_assert_eq(other_registered, 1);
+    cr_assert_eq(gateway_receiving_ended(gateway, &early), ERR_OK);
+    cr_assert_eq(other_ended, 0, "it began with the built-in one");
+    cr_assert_eq(gateway_receiving_ended(gateway, &late), ERR_OK);
+    gateway_sending_ended(gateway, &sent);
+    cr_assert_eq(other_ended, 2, "what was never registered is told to the present one");
+    cr_assert_eq(gateway_remote_id(&early), 0);
+    cr_assert_eq(gateway_remote_id(&late), 2);
 }
 
 Test(gateway, chooses_by_priority_among_several, .init = two_transports, .fini = clean_up,

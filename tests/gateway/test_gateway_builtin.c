@@ -61,13 +61,13 @@ Test(gateway_builtin, takes_the_proposed_id_of_every_file, .init = set_up, .fini
     cr_assert_eq(ops->register_file_receiving(builtin, &transfer), ERR_OK);
     cr_assert(transfer.is_registered);
     cr_assert_eq(transfer.transfer_id, 77);
-    cr_assert_eq(ops->unregister_file_receiving(builtin, &transfer), ERR_OK);
+    cr_assert_eq(ops->receiving_ended(builtin, &transfer), ERR_OK);
     transfer.is_registered = false;
     cr_assert_eq(ops->register_file_sending(builtin, &transfer), ERR_OK);
     cr_assert(transfer.is_registered);
     cr_assert_eq(transfer.transfer_id, 77);
-    cr_assert_eq(ops->unregister_file_sending(builtin, &transfer), ERR_OK);
-    ops->cancelled_file_sending(builtin, &transfer);
+    ops->sending_ended(builtin, &transfer);
+    cr_assert_not(ops->is_full(builtin));
 }
 
 static void check_transfer_event(enum event_kind kind, const char *status, const char *error)
@@ -106,7 +106,7 @@ Test(gateway_builtin, tells_what_becomes_of_receiving, .init = set_up, .fini = c
 {
     gateway_builtin_ops.transport_initialized(builtin, "tcp");
     gateway_builtin_ops.receiving_started(builtin, "tcp", "0.0.0.0:7771");
-    gateway_builtin_ops.receiving_failed(builtin, "tcp", "port 7771 is in use");
+    gateway_builtin_ops.receiving_failed(builtin, "tcp", ERR_BUSY, "port 7771 is in use");
     gateway_builtin_ops.disconnected(builtin, "tcp", "stopped");
     last(3);
     for (int i = 0; i < 3; i++) {

@@ -31,6 +31,7 @@ void turn(void);
 
 /* The gateway that the streams report to. */
 struct played_gateway {
+    bool is_full;
     bool is_late;       /* answers are ERR_PENDING and come with gateway_answer */
     enum err no_longer; /* what a register call answers (later or at once), ERR_OK: taken */
     bool is_unknowing;  /* takes a sending without knowing it: is_registered stays false */

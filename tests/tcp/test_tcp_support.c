@@ -141,9 +141,8 @@ static enum err do_register(void *self, struct gateway_transfer *t)
     return played.is_late ? later(t, true) : registration(t);
 }
 
-static enum err do_unregister(void *self, struct gateway_transfer *t)
+static void unregistration(const struct gateway_transfer *t)
 {
-    (void)self;
     cr_assert(t->is_registered);
     cr_assert_eq(times_registered[t->transfer_id], 1);
     cr_assert_eq(times_unregistered[t->transfer_id], 0, "unregistered twice");
@@ -157,14 +156,29 @@ static enum err do_unregister(void *self, struct gateway_transfer *t)
         played.failed++;
     snprintf(played.last_error, sizeof played.last_error, "%s", t->error);
     snprintf(played.last_path, sizeof played.last_path, "%s", t->filename);
+}
+
+static enum err do_receiving_ended(void *self, struct gateway_transfer *t)
+{
+    (void)self;
+    unregistration(t);
     return played.is_late ? later(t, false) : ERR_OK;
 }
 
-static void do_cancelled(void *self, const struct gateway_transfer *t)
+static void do_sending_ended(void *self, const struct gateway_transfer *t)
 {
     (void)self;
-    played.cancelled++;
+    if (t->is_registered)
+        unregistration(t);
+    else if (t->status == TRANSFER_FAILED)
+        played.cancelled++;
     snprintf(played.last_error, sizeof played.last_error, "%s", t->error);
+}
+
+static bool do_is_full(void *self)
+{
+    (void)self;
+    return played.is_full;
 }
 
 void gateway_answer(void)
@@ -182,10 +196,10 @@ void gateway_answer(void)
 static const struct gateway_ops played_ops = {
     .name = "played",
     .register_file_sending = do_register,
-    .unregister_file_sending = do_unregister,
     .register_file_receiving = do_register,
-    .unregister_file_receiving = do_unregister,
-    .cancelled_file_sending = do_cancelled,
+    .receiving_ended = do_receiving_ended,
+    .sending_ended = do_sending_ended,
+    .is_full = do_is_full,
 };
 
 /* Life. */

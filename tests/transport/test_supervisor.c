@@ -265,14 +265,14 @@ Test(supervisor, names_the_probe_that_was_not_reached, .init = a_supervisor, .fi
 {
     bring_up();
     /* Port 1 of loopback: nobody listens. */
-    snprintf(s->in_force.settings.network.probe, sizeof s->in_force.settings.network.probe,
+    snprintf(s->acting.settings.network.probe, sizeof s->acting.settings.network.probe,
              "127.0.0.1:1");
     cr_assert_eq(ask(SUPERVISOR_RECONNECT), ERR_OK);
     while (s->connector.automat.state == NETWORK_INTERNET)
         loop_turn(s->loop, 1000);
     cr_assert_str_eq(network_state(), "DISCONNECTED");
     cr_assert_not_null(strstr(r.advice, "127.0.0.1:1"), "%s", r.advice);
-    s->in_force.settings.network.probe[0] = '\0';
+    s->acting.settings.network.probe[0] = '\0';
     fire(&s->connector.timer_5sec);
     cr_assert_str_eq(network_state(), "CONNECTED");
 }

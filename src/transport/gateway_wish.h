@@ -1,0 +1,18 @@
+/* What the gateway wants of the transports: BitDust's gateway owns their life by `connect` and
+ * `disconnect`, and its options of `connect` go over the settings without ever being written down.
+ * Under a remote gateway nothing runs before its first `connect`. Supervisor thread only. */
+#ifndef TRANSPORT_GATEWAY_WISH_H
+#define TRANSPORT_GATEWAY_WISH_H
+
+#include "transport/supervisor_priv.h"
+
+/* What is in force becomes what acts: the gateway's options go over it, each transport hears of it
+ * and is enabled or not. */
+void gateway_wish_act(struct supervisor *s);
+
+/* The requests of these names; each answers. */
+void gateway_wish_init(struct supervisor *s, struct supervisor_request *r);
+void gateway_wish_connect(struct supervisor *s, struct supervisor_request *r);
+void gateway_wish_disconnect(struct supervisor *s, struct supervisor_request *r);
+
+#endif

@@ -1,0 +1,133 @@
+"""A gateway of the tests' own, on Twisted's XML-RPC server: it answers like BitDust's, writes down
+every call, and misbehaves on order. Runs as a process of its own, so that it can be killed.
+
+    gateway_process.py ADDRESS CALLS FIRST_ID
+
+ADDRESS is unix:/PATH or a port of 127.0.0.1; CALLS a file that gets a JSON line for each call, with
+its answer, before it is answered. Orders are JSON lines on stdin, each answered by a line:
+{"mode": MODE, "methods": [names, or none for all], "times": how often, or none for ever}
+
+ok       answers
+fault    an XML-RPC fault
+nil      None instead of an id
+garbage  what is no XML-RPC
+html     HTTP status 500
+hang     never answers
+hang_up  closes the connection without an answer
+slow     answers after 0.2 s
+"""
+import base64
+import json
+import os
+import sys
+from xmlrpc.client import Binary
+
+from twisted.internet import reactor, stdio
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.protocols.basic import LineReceiver
+from twisted.web import server, xmlrpc
+
+
+def plain(value):
+    """What JSON can hold; base64 is marked, so that a test can tell it from text."""
+    if isinstance(value, Binary):
+        return {"base64": base64.b64encode(value.data).decode()}
+    return value
+
+
+class Gateway(xmlrpc.XMLRPC):
+    def __init__(self, calls, first_id):
+        super().__init__(allowNone=True)
+        self._calls, self._next_id = calls, first_id
+        self.orders = []
+
+    def _mode(self, method):
+        for order in self.orders:
+            if order["methods"] and method not in order["methods"]:
+                continue
+            if order["times"] == 0:
+                continue
+            if order["times"]:
+                order["times"] -= 1
+            return order["mode"]
+        return "ok"
+
+    def _note(self, method, args, mode, answer=None):
+        self._calls.write(json.dumps({"call": method, "args": [plain(a) for a in args],
+                                      "mode": mode, "answer": answer}) + "\n")
+        self._calls.flush()
+
+    def render_POST(self, request):
+        # The base class decodes and dispatches; the modes below that act on the connection itself
+        # need the request, so it is kept for the call that follows at once.
+        self._request = request
+        return super().render_POST(request)
+
+    def lookupProcedure(self, procedurePath):
+        def call(*args):
+            return self._answer(procedurePath, args)
+        return call
+
+    def _answer(self, method, args):
+        mode, request = self._mode(method), self._request
+        value = True
+        if method.startswith("register_"):
+            value = None if mode == "nil" else self._next_id
+            self._next_id += 1
+        self._note(method, args, mode, value)
+        if mode == "fault":
+            return xmlrpc.Fault(8002, "the test wants it so")
+        if mode == "hang":
+            return Deferred()
+        if mode == "hang_up":
+            request.transport.abortConnection()
+            return Deferred()
+        if mode in ("garbage", "html"):
+            request.setResponseCode(500 if mode == "html" else 200)
+            request.write(b"<html>this is no XML-RPC &nbsp;" + b"x" * 1000)
+            request.finish()
+            return Deferred()
+        if mode == "slow":
+            return deferLater(reactor, 0.2, lambda: value)
+        return value
+
+
+class Orders(LineReceiver):
+    delimiter = b"\n"
+
+    def __init__(self, gateway):
+        self._gateway = gateway
+
+    def lineReceived(self, line):
+        order = json.loads(line)
+        if order["mode"] == "ok":
+            self._gateway.orders = []
+        else:
+            self._gateway.orders.append({"mode": order["mode"], "methods": order.get("methods"),
+                                         "times": order.get("times")})
+        self.sendLine(b"done")
+
+    def connectionLost(self, reason):
+        if reactor.running:
+            reactor.stop()
+
+
+def main():
+    address, calls, first_id = sys.argv[1:4]
+    gateway = Gateway(open(calls, "a"), int(first_id))
+    site = server.Site(gateway, timeout=None)
+    site.log = lambda request: None
+    if address.startswith("unix:"):
+        path = address[5:]
+        if os.path.exists(path):
+            os.unlink(path)
+        reactor.listenUNIX(path, site)
+    else:
+        reactor.listenTCP(int(address), site, interface="127.0.0.1")
+    stdio.StandardIO(Orders(gateway))
+    reactor.callWhenRunning(lambda: (sys.stdout.write("ready\n"), sys.stdout.flush()))
+    reactor.run()
+
+
+main()

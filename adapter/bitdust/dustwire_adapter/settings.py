@@ -1,0 +1,104 @@
+"""Where the adapter finds the daemon and keeps its files, from the environment; and the INI file
+that it writes for the daemon.
+
+DUSTWIRE_DAEMON    the program dustwired (default: the one in PATH)
+DUSTWIRE_FOLDER    the adapter's folder, made with mode 0700 (default: ~/.dustwire)
+DUSTWIRE_SETTINGS  an INI file of the operator's own: its keys go into the daemon's settings, except
+                   for those that the adapter needs to have its own way
+DUSTWIRE_PORT      the port that is ours before the gateway's connect names one (default: 7771)
+"""
+import configparser
+import os
+import shutil
+
+DEFAULT_PORT = 7771
+# sun_path holds 108 bytes with the closing NUL.
+SOCKET_PATH_MAX = 107
+
+
+class SettingsError(Exception):
+    """A sentence that names the thing, the reason and what to do."""
+
+
+class Settings:
+    def __init__(self, folder, daemon=None, extra=None, port=DEFAULT_PORT):
+        self.folder = os.path.abspath(folder)
+        self.daemon = daemon or "dustwired"
+        self.extra = extra
+        self.port = port
+        self.control_socket = self._file("control.sock")
+        self.gateway_socket = self._file("gateway.sock")
+        self.ini = self._file("dustwired.ini")
+        self.log = self._file("dustwired.log")
+        self.pid_file = self._file("dustwired.pid")
+        self.inbox = self._file("inbox")
+
+    @classmethod
+    def from_environment(cls, environ=None):
+        environ = os.environ if environ is None else environ
+        port = environ.get("DUSTWIRE_PORT", str(DEFAULT_PORT))
+        if not port.isdigit() or not 0 < int(port) < 65536:
+            raise SettingsError("DUSTWIRE_PORT is %r: it has to be a port, 1 to 65535" % port)
+        return cls(environ.get("DUSTWIRE_FOLDER") or os.path.expanduser("~/.dustwire"),
+                   environ.get("DUSTWIRE_DAEMON"), environ.get("DUSTWIRE_SETTINGS"), int(port))
+
+    def _file(self, name):
+        return os.path.join(self.folder, name)
+
+    @property
+    def gateway_url(self):
+        return "unix:" + self.gateway_socket
+
+    def program(self):
+        """The path of dustwired."""
+        path = shutil.which(self.daemon)
+        if path is None:
+            raise SettingsError("there is no program %s: install dustwire, or set DUSTWIRE_DAEMON "
+                                "to the path of dustwired" % self.daemon)
+        return path
+
+    def prepare(self):
+        """Makes the folder, and writes the INI file anew, whole or not at all."""
+        for path in (self.control_socket, self.gateway_socket):
+            if len(os.fsencode(path)) > SOCKET_PATH_MAX:
+                raise SettingsError("the path %s is too long for a socket: set DUSTWIRE_FOLDER to a "
+                                    "shorter one" % path)
+        try:
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            os.chmod(self.folder, 0o700)
+            text, fresh = self.ini_text(), self.ini + ".new"
+            with open(fresh, "w", encoding="utf-8", errors="surrogateescape") as out:
+                out.write(text)
+            os.replace(fresh, self.ini)
+        except OSError as e:
+            raise SettingsError("the folder %s cannot be used: %s; set DUSTWIRE_FOLDER to one that "
+                                "this user can write" % (self.folder, e.strerror)) from e
+
+    def ini_text(self):
+        sections = self._extra_sections()
+        ours = {
+            ("inbox", "path"): '"%s"' % self.inbox,
+            ("control", "socket"): '"%s"' % self.control_socket,
+            ("gateway", "url"): '"%s"' % self.gateway_url,
+        }
+        sections.setdefault("services/tcp-connections", {}).setdefault("tcp-port", str(self.port))
+        for (section, key), value in ours.items():
+            sections.setdefault(section, {})[key] = value
+        lines = ["# Written by dustwire's adapter for BitDust at each start: changes here are lost.",
+                 "# Keys of your own go into the file that DUSTWIRE_SETTINGS names."]
+        for section, keys in sections.items():
+            lines.append("\n[%s]" % section)
+            lines.extend("%s = %s" % pair for pair in keys.items())
+        return "\n".join(lines) + "\n"
+
+    def _extra_sections(self):
+        if not self.extra:
+            return {}
+        parser = configparser.ConfigParser(interpolation=None, default_section="\n")
+        try:
+            with open(self.extra, encoding="utf-8") as stream:
+                parser.read_file(stream)
+        except (OSError, UnicodeDecodeError, configparser.Error) as e:
+            raise SettingsError("the settings %s (DUSTWIRE_SETTINGS) cannot be read: %s"
+                                % (self.extra, e)) from e
+        return {name.lower(): dict(parser[name]) for name in parser.sections()}

@@ -1,0 +1,98 @@
+"""A dustwired of the tests' own, for what the real one does only by chance: words that arrive in an
+odd order, a file that never ends. It keeps no network: a file's name says what becomes of it.
+
+hang…    registered, and then nothing
+early…   the outcome is told before send_file is answered
+refuse…  send_file answers a fault
+other    registered, reported, told
+"""
+import argparse
+import configparser
+import os
+import sys
+
+from twisted.internet import reactor
+from twisted.internet.defer import inlineCallbacks, returnValue
+from twisted.web import server, xmlrpc
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "adapter", "bitdust"))
+
+from dustwire_adapter.control import Control  # noqa: E402
+
+
+class Daemon(xmlrpc.XMLRPC):
+    def __init__(self, gateway_path):
+        super().__init__(allowNone=True)
+        self._gateway = Control(reactor, gateway_path)
+        self._last = 0
+        self._options = None
+
+    def xmlrpc_status(self):
+        return {"pid": os.getpid()}
+
+    def xmlrpc_received(self, since, offset, limit):
+        return []
+
+    def xmlrpc_list_sessions(self, offset, limit):
+        return []
+
+    xmlrpc_list_streams = xmlrpc_list_sessions
+
+    @inlineCallbacks
+    def xmlrpc_init(self, url, options):
+        self._options = options
+        yield self._gateway.call("transport_initialized", "tcp")
+        returnValue(True)
+
+    @inlineCallbacks
+    def xmlrpc_connect(self, options):
+        yield self._gateway.call("receiving_started", "tcp", "127.0.0.1:%d" % options["tcp_port"],
+                                 options)
+        returnValue(True)
+
+    def xmlrpc_disconnect(self):
+        return True
+
+    @inlineCallbacks
+    def xmlrpc_send_file(self, idurl, filename, host, description):
+        if isinstance(filename, xmlrpc.Binary):
+            filename = filename.data.decode()
+        self._last += 1
+        request, word = self._last, os.path.basename(filename)
+        if word.startswith("refuse"):
+            raise xmlrpc.Fault(2, "the file was not taken: try again")
+        done = self._send(request, idurl, filename, host.data.decode(), description, word)
+        if word.startswith("early"):
+            yield done
+        returnValue(request)
+
+    @inlineCallbacks
+    def _send(self, request, idurl, filename, host, description, word):
+        transfer = None
+        while transfer is None:
+            try:
+                transfer = yield self._gateway.call("register_file_sending", "tcp", host, idurl,
+                                                    filename, 5, description)
+            except xmlrpc.Fault:
+                pass
+        if word.startswith("hang"):
+            return
+        yield self._gateway.call("unregister_file_sending", transfer, "finished", 5, None)
+        yield self._gateway.call("file_result", request, "finished", 5, "")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config")
+    ini = configparser.ConfigParser(interpolation=None)
+    ini.read(parser.parse_args().config)
+    control, gateway = (ini[section][key].strip('"') for section, key in (
+        ("control", "socket"), ("gateway", "url")))
+    if os.path.exists(control):
+        os.unlink(control)
+    reactor.listenUNIX(control, server.Site(Daemon(gateway.partition(":")[2])))
+    reactor.run()
+
+
+main()

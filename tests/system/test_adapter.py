@@ -1,0 +1,364 @@
+"""The adapter against the real daemon: every call and what its callbacks bring; two nodes that
+exchange 300 files each way; a daemon that is killed in the middle of it."""
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import adapter_support  # noqa: E402
+import node  # noqa: E402
+from adapter_support import FakeGateway, until  # noqa: E402
+from twisted.internet import protocol, reactor  # noqa: E402
+from twisted.internet.defer import gatherResults, inlineCallbacks  # noqa: E402
+from twisted.trial import unittest  # noqa: E402
+
+from dustwire_adapter import tcp_interface, tcp_node  # noqa: E402
+from dustwire_adapter.settings import Settings  # noqa: E402
+
+FILES = 300
+ENDS = ("finished", "failed")
+
+
+class TakingGateway(FakeGateway):
+    """Takes a received file as BitDust's gateway does: opens it by the path that it was registered
+    with, when it is reported finished, and deletes it."""
+
+    def __init__(self, first_id=1):
+        super().__init__(first_id)
+        self.paths, self.taken = {}, []
+
+    def callRemote(self, method, *args):
+        answer = super().callRemote(method, *args)
+        if method == "register_file_receiving":
+            self.paths[self._next - 1] = args[3]
+        elif method == "unregister_file_receiving" and args[1] == "finished":
+            path = self.paths[args[0]]
+            with open(path, "rb") as stream:
+                self.taken.append(hashlib.sha256(stream.read()).hexdigest())
+            os.unlink(path)
+        return answer
+
+
+class Deaf(protocol.Protocol):
+    """A peer that takes a session and then reads nothing."""
+
+    def dataReceived(self, data):
+        self.transport.write(b"\x00\x00\x00\x061wNone")
+        self.transport.pauseProducing()
+
+
+class Identity:
+    def __init__(self, *contacts):
+        self.contacts = contacts
+
+    def getContactIndex(self, contact):
+        return self.contacts.index(contact) if contact in self.contacts else -1
+
+
+class Peer:
+    """One node: an adapter with its own folder and port, and its gateway."""
+
+    def __init__(self, name, folder, first_id):
+        self.port = node.free_port()
+        self.name, self.folder = name, os.path.join(folder, name)
+        extra = os.path.join(folder, name + ".ini")
+        with open(extra, "w") as out:
+            out.write("[services/tcp-connections]\nlisten = 127.0.0.1\n[workers]\nthreads = 2\n"
+                      "[sessions]\nlinger-ms = 500\n")
+        self.settings = Settings(self.folder, os.path.join(node.BUILD, "dustwired"), extra, self.port)
+        self.gateway = TakingGateway(first_id)
+        self.interface = tcp_interface.GateInterface(self.settings)
+        self.idurl = node.IDURL.format(name).encode()
+        self.host = b"127.0.0.1:%d" % self.port
+        self.options = {"idurl": self.idurl, "host": self.host, "tcp_port": self.port}
+
+    @inlineCallbacks
+    def start(self):
+        yield self.interface.init(self.gateway)
+        yield self.interface.connect(self.options)
+        yield until(lambda: self.gateway.count("receiving_started") == 1, self.log)
+        return self
+
+    def log(self):
+        with open(self.settings.log, errors="replace") as stream:
+            return "%s\n%s" % (self.gateway.calls[-8:], stream.read()[-4000:])
+
+    @property
+    def pid(self):
+        return self.interface._daemon.pid
+
+
+class AdapterTest(unittest.TestCase):
+    timeout = 240
+
+    @inlineCallbacks
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="dw-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.a = yield self.peer("a", 1000)
+        self.b = yield self.peer("b", 5000)
+
+    def peer(self, name, first_id):
+        peer = Peer(name, self.folder, first_id)
+        self.addCleanup(peer.interface.shutdown)
+        return peer.start()
+
+    def file(self, name, size=1024, seed=0):
+        return node.make_file(os.path.join(self.folder, name), size, seed)
+
+    def send(self, path, to=None, host=None):
+        return self.a.interface.send_file(b"http://b", path, host or to.host, "Data")
+
+    @inlineCallbacks
+    def connected(self):
+        """A session from a to b."""
+        self.assertFalse(self.a.interface.connect_to(self.b.host))
+        yield until(lambda: self.a.interface.connect_to(self.b.host), self.a.log)
+
+    def deaf(self):
+        factory = protocol.Factory.forProtocol(Deaf)
+        factory.noisy = False
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        return b"127.0.0.1:%d" % port.getHost().port
+
+
+class Calls(AdapterTest):
+    def test_start_is_told_in_the_gateways_words(self):
+        self.assertEqual(self.a.gateway.of("transport_initialized"), [("tcp",)])
+        proto, host, options = self.a.gateway.of("receiving_started")[0]
+        self.assertEqual((proto, options), ("tcp", self.a.options))
+        self.assertTrue(host.endswith(":%d" % self.a.port), host)
+
+    def test_contacts(self):
+        contact = b"tcp://" + self.a.host
+        self.assertEqual(self.a.interface.build_contacts(Identity()), [contact])
+        self.assertIs(self.a.interface.verify_contacts(Identity(b"udp://x:1", contact)), True)
+        self.assertIs(self.a.interface.verify_contacts(Identity(b"tcp://other:1")), False)
+        # What the rest of the node asks speaks for the interface that came last.
+        self.assertEqual(tcp_node.my_host(False), self.b.host)
+        self.assertEqual(tcp_node.my_host(True), ("127.0.0.1", self.b.port))
+        self.assertEqual(tcp_node.get_internal_port(), self.b.port)
+
+    @inlineCallbacks
+    def test_a_file_goes_over_and_both_gateways_hear_of_it(self):
+        path = self.file("one").encode()
+        answer = yield self.send(path, self.b)
+        self.assertEqual(answer, (path, "finished", ""))
+        self.assertEqual(self.a.gateway.of("register_file_sending"),
+                         [("tcp", self.b.host.decode(), "http://b", path, 1024, "Data")])
+        self.assertEqual([c[:3] for c in self.a.gateway.of("unregister_file_sending")],
+                         [(1000, "finished", 1024)])
+        yield until(lambda: self.b.gateway.taken, self.b.log)
+        proto, host, idurl, filename, size = self.b.gateway.of("register_file_receiving")[0]
+        self.assertEqual((proto, idurl, size), ("tcp", self.a.idurl.decode(), 1024))
+        self.assertTrue(host.startswith("127.0.0.1:"), host)
+        self.assertEqual([c[:3] for c in self.b.gateway.of("unregister_file_receiving")],
+                         [(5000, "finished", 1024)])
+        self.assertEqual(self.b.gateway.taken, [node.sha256(path)])
+
+    @inlineCallbacks
+    def test_names_of_files_may_be_any_bytes(self):
+        for name in ("ünïcode", b"not-utf8-\xff\xfe", "with space & <markup>"):
+            path = os.path.join(os.fsencode(self.folder), os.fsencode(name))
+            node.make_file(path, 100)
+            answer = yield self.send(path, self.b)
+            self.assertEqual(answer, (path, "finished", ""))
+        self.assertEqual(self.a.gateway.count("register_file_sending"), 3)
+
+    @inlineCallbacks
+    def test_a_single_file_is_only_answered(self):
+        path = self.file("single")
+        answer = yield self.a.interface.send_file_single(b"http://b", path, self.b.host, "Data")
+        self.assertEqual(answer, (path, "finished", ""))
+        self.assertEqual(self.a.gateway.count("cancelled_file_sending"), 0)
+        yield until(lambda: self.b.gateway.taken == [node.sha256(path)], self.b.log)
+
+    @inlineCallbacks
+    def test_a_file_that_does_not_exist_fails_and_is_cancelled(self):
+        path = os.path.join(self.folder, "missing")
+        answer = yield self.send(path, self.b)
+        self.assertEqual(answer, (path, "failed", "file not exist"))
+        self.assertEqual(self.a.gateway.of("cancelled_file_sending"),
+                         [("tcp", self.b.host, path, 0, "Data", "file not exist")])
+
+    @inlineCallbacks
+    def test_a_peer_that_is_not_there_fails_and_the_callers_host_comes_back_as_bytes(self):
+        path, host = self.file("one"), b"127.0.0.1:%d" % node.free_port()
+        answer = yield self.send(path, host=host)
+        self.assertEqual(answer[:2], (path, "failed"))
+        self.assertTrue(answer[2].startswith("connection failed"), answer)
+        yield until(lambda: self.a.gateway.count("cancelled_file_sending"), self.a.log)
+        self.assertEqual([c[:3] for c in self.a.gateway.of("cancelled_file_sending")],
+                         [("tcp", host, path)])
+        self.assertEqual(self.a.gateway.count("register_file_sending"), 0)
+
+    @inlineCallbacks
+    def test_sessions_are_opened_listed_kept_alive_and_ended(self):
+        interface = self.a.interface
+        self.assertFalse(interface.send_keep_alive(self.b.host))
+        self.assertFalse(interface.disconnect_from(self.b.host))
+        yield self.connected()
+        yield interface.refresh()
+        session = interface.list_sessions()[0]
+        self.assertEqual((session.peer_address, session.state), (("127.0.0.1", self.b.port),
+                                                                 "CONNECTED"))
+        self.assertEqual(session.peer_idurl, self.b.idurl.decode())
+        self.assertEqual(interface.find_session(host=self.b.host), [session])
+        self.assertEqual(interface.find_session(idurl=self.b.idurl), [session])
+        self.assertEqual(interface.find_session(host=b"127.0.0.1:1"), [])
+        self.assertEqual(interface.opened_connections(), [session])
+        self.assertEqual(interface.started_connections(), [])
+        received = session.total_bytes_received
+        yield self.b.interface.refresh()
+        self.assertEqual(len(self.b.interface.find_session(idurl=self.a.idurl)), 1)
+        self.assertTrue(self.b.interface.send_keep_alive(self.a.host))
+        yield until(lambda: interface.refresh() and session.total_bytes_received > received,
+                    "a wazap from b")
+        self.assertTrue(interface.disconnect_from(self.b.host))
+        yield until(lambda: not interface.list_sessions(), "no session")
+
+    @inlineCallbacks
+    def test_a_file_under_way_is_a_stream_and_can_be_cancelled(self):
+        path, interface = self.file("big", 64 << 20), self.a.interface
+        sent = self.send(path, host=self.deaf())
+        yield until(lambda: self.a.gateway.count("register_file_sending"), self.a.log)
+        self.assertEqual([s.transfer_id for s in interface.list_streams()], [1000])
+        yield until(lambda: interface.refresh() and getattr(
+            interface.find_stream(transfer_id=1000), "bytes_sent", 0) > 0, "bytes sent")
+        stream = interface.find_stream(transfer_id=1000)
+        self.assertEqual(stream.size, 64 << 20)
+        self.assertIs(interface.find_stream(stream_id=stream.file_id), stream)
+        self.assertIn(stream, list(interface.list_sessions()[0].stream))
+        self.assertIsNone(interface.find_stream(transfer_id=4))
+        self.assertIs(interface.cancel_file_sending(4), False)
+        self.assertIs(interface.cancel_file_sending(1000), True)
+        # The peer reads nothing, so the frame under way ends only with the session.
+        interface.disconnect_from(stream.peer_address)
+        answer = yield sent
+        self.assertEqual(answer[:2], (path, "failed"))
+        self.assertEqual([c[:2] for c in self.a.gateway.of("unregister_file_sending")],
+                         [(1000, "failed")])
+        self.assertEqual(interface.list_streams(), [])
+
+    @inlineCallbacks
+    def test_a_file_in_the_queue_can_be_cancelled_by_its_name(self):
+        host, interface = self.deaf(), self.a.interface
+        sends = [self.send(self.file("big%d" % i, 4 << 20), host=host) for i in range(25)]
+        yield until(lambda: self.a.gateway.count("register_file_sending") >= 20, self.a.log)
+        last = os.path.join(self.folder, "big24")
+        self.assertIs(interface.cancel_outbox_file(host, last), None)
+        answer = yield sends[24]
+        self.assertEqual(answer, (last, "failed", "cancelled"))
+        interface.disconnect_from(host)
+        answers = yield gatherResults(sends[:24])
+        self.assertEqual({a[1] for a in answers}, {"failed"})
+
+    @inlineCallbacks
+    def test_a_received_file_can_be_refused(self):
+        path = self.file("big", 256 << 20)
+        sent = self.send(path, self.b)
+        yield until(lambda: self.b.gateway.count("register_file_receiving"), self.b.log)
+        self.assertIs(self.b.interface.cancel_file_receiving(5000), False)
+        answer = yield sent
+        if answer[1] == "failed":   # unless it was through already
+            self.assertEqual([c[:2] for c in self.b.gateway.of("unregister_file_receiving")],
+                             [(5000, "failed")])
+
+    @inlineCallbacks
+    def test_disconnect_and_connect_again(self):
+        yield self.a.interface.disconnect()
+        yield until(lambda: self.a.gateway.count("disconnected") == 1, self.a.log)
+        with socket.socket() as probe:
+            self.assertNotEqual(probe.connect_ex(("127.0.0.1", self.a.port)), 0)
+        yield self.a.interface.connect(self.a.options)
+        yield until(lambda: self.a.gateway.count("receiving_started") == 2, self.a.log)
+        # Once more, while it listens.
+        yield self.a.interface.connect(self.a.options)
+        yield until(lambda: self.a.gateway.count("receiving_started") == 3, self.a.log)
+
+    @inlineCallbacks
+    def test_a_busy_port_is_told(self):
+        yield self.a.interface.disconnect()
+        yield until(lambda: self.a.gateway.count("disconnected") == 1, self.a.log)
+        self.a.interface.connect(dict(self.a.options, tcp_port=self.b.port))
+        yield until(lambda: self.a.gateway.count("receiving_failed") >= 1, self.a.log)
+        self.assertEqual(self.a.gateway.of("receiving_failed")[0], ("tcp", "port is busy"))
+
+    @inlineCallbacks
+    def test_shutdown_ends_the_daemon(self):
+        pid = self.a.pid
+        yield self.a.interface.shutdown()
+        self.assertRaises(ProcessLookupError, os.kill, pid, 0)
+        self.assertEqual(sorted(n for n in os.listdir(self.a.folder) if "sock" in n), [])
+        again = yield self.a.interface.init(self.a.gateway)
+        self.assertTrue(again)
+
+
+class Exchange(AdapterTest):
+    def begin(self, count):
+        """Files of many sizes, each way at once: (deferreds by path) of a, of b."""
+        sends = []
+        for one, other in ((self.a, self.b), (self.b, self.a)):
+            paths = [self.file("%s%d" % (one.name, i), 1 + i * 997 % 60000, seed=one.name + str(i))
+                     for i in range(count)]
+            sends.append({p: one.interface.send_file(other.idurl, p, other.host, "Data")
+                          for p in paths})
+        return sends
+
+    def assert_reported_once(self, peer):
+        """Each id that the gateway gave away has come back, once."""
+        for way in ("sending", "receiving"):
+            back = [c[0] for c in peer.gateway.of("unregister_file_" + way)]
+            self.assertEqual(len(back), len(set(back)), way)
+            self.assertEqual(len(back), peer.gateway.count("register_file_" + way), way)
+
+    @inlineCallbacks
+    def test_300_files_each_way(self):
+        for sends, to in zip(self.begin(FILES), (self.b, self.a)):
+            answers = yield gatherResults(sends.values())
+            self.assertEqual(sorted(answers), sorted((p, "finished", "") for p in sends))
+            yield until(lambda: len(to.gateway.taken) == FILES, to.log)
+            self.assertEqual(sorted(to.gateway.taken), sorted(map(node.sha256, sends)))
+        self.assert_reported_once(self.a)
+        self.assert_reported_once(self.b)
+
+    @inlineCallbacks
+    def test_a_daemon_killed_in_the_middle_loses_nothing_that_was_answered(self):
+        sends = self.begin(FILES)
+        yield until(lambda: len(self.a.gateway.taken) > FILES // 10, self.a.log)
+        os.kill(self.a.pid, signal.SIGKILL)
+        answers = yield gatherResults([gatherResults(s.values()) for s in sends])
+        self.assertTrue(all(a[1] in ENDS for both in answers for a in both))
+        self.assertIn("failed", [a[1] for a in answers[0]])
+        self.assertEqual(self.a.gateway.count("disconnected"), 1)
+        yield until(lambda: self.a.gateway.count("receiving_started") == 2, self.a.log)
+        for peer in (self.a, self.b):
+            yield until(lambda: self.is_all_back(peer), peer.log, 30)
+            self.assert_reported_once(peer)
+        for both, to in zip(answers, (self.b, self.a)):
+            sums = {node.sha256(a[0]) for a in both if a[1] == "finished"}
+            self.assertEqual(sums - set(to.gateway.taken), set())
+            self.assertEqual(len(to.gateway.taken), len(set(to.gateway.taken)))
+        yield self.again(answers[0])
+
+    @staticmethod
+    def is_all_back(peer):
+        return all(peer.gateway.count("unregister_file_" + way) ==
+                   peer.gateway.count("register_file_" + way) for way in ("sending", "receiving"))
+
+    @inlineCallbacks
+    def again(self, answers):
+        """What failed goes through now."""
+        failed = [a[0] for a in answers if a[1] == "failed"]
+        answers = yield gatherResults([self.send(p, self.b) for p in failed])
+        self.assertEqual({a[1] for a in answers}, {"finished"})
+
+
+if __name__ == "__main__":
+    adapter_support.run(__file__)

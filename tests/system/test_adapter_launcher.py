@@ -1,0 +1,141 @@
+"""The launcher: a package that looks like BitDust's from outside runs on the adapter, and its own
+tcp modules are never loaded; the settings that the adapter writes; what it says when it cannot start."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import node  # noqa: E402
+from adapter_support import ADAPTER  # noqa: E402
+
+from dustwire_adapter.settings import Settings, SettingsError  # noqa: E402
+
+LAUNCHER = os.path.join(ADAPTER, "dustwire-bitdust")
+MUST_NOT = "raise SystemExit('the module that was to be replaced is loaded')\n"
+NODE = """
+import sys
+from {package}transport.tcp import tcp_interface, tcp_node, other
+from twisted.internet import reactor
+
+
+class Gateway:
+    def callRemote(self, method, *args):
+        print(method, args[0], flush=True)
+        if method == "receiving_started":
+            print("port", tcp_node.get_internal_port(), tcp_node.my_host(True))
+            print("arguments", sys.argv[1:], __name__, other.WORD)
+            reactor.callLater(0, reactor.stop)
+        return True
+
+
+reactor.callLater({limit}, reactor.stop)
+interface = tcp_interface.GateInterface()
+interface.init(Gateway())
+interface.connect(dict(idurl=b"http://127.0.0.1/a.xml", host=b"127.0.0.1:{port}", tcp_port={port}))
+reactor.run()
+try:
+    tcp_node.connections_limit
+except AttributeError as e:
+    print(e)
+"""
+
+
+class Launcher(node.SystemTest):
+    def tree(self, package, port):
+        """A package tree with the modules that must not be loaded."""
+        root = self.folder()
+        tcp = os.path.join(root, package, "transport", "tcp")
+        os.makedirs(tcp)
+        for name in ("tcp_interface.py", "tcp_node.py"):
+            self.write(os.path.join(tcp, name), MUST_NOT)
+        self.write(os.path.join(tcp, "other.py"), "WORD = 'theirs'\n")
+        for path in (tcp, os.path.dirname(tcp), os.path.join(root, package)):
+            self.write(os.path.join(path, "__init__.py"), "")
+        text = NODE.format(package=package + "." if package else "", port=port,
+                           limit=node.seconds(20))
+        self.write(os.path.join(root, "start.py"), text)
+        self.write(os.path.join(root, package, "__main__.py"), text)
+        return root
+
+    @staticmethod
+    def write(path, text):
+        with open(path, "w") as out:
+            out.write(text)
+
+    def launch(self, *arguments, cwd="/", **environment):
+        folder = os.path.join(self.folder(), "a")
+        # With the node's own limit below the test's: a node that hangs still ends its daemon.
+        return subprocess.run(
+            [sys.executable, "-B", LAUNCHER, "--folder", folder, *arguments], cwd=cwd, text=True,
+            env={"PATH": node.BUILD + ":" + os.environ["PATH"], **environment},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            timeout=node.seconds(60))
+
+    def assert_ran(self, result, port, name):
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertIn("transport_initialized tcp\n", result.stdout)
+        self.assertIn("receiving_started tcp\n", result.stdout)
+        self.assertIn("port %d ('127.0.0.1', %d)\n" % (port, port), result.stdout)
+        self.assertIn("arguments ['-x', 'y'] %s theirs\n" % name, result.stdout)
+        self.assertIn("has no 'connections_limit'", result.stdout)
+
+    def test_a_script_runs_on_the_adapter(self):
+        port = node.free_port()
+        root = self.tree("fakedust", port)
+        self.assert_ran(self.launch(os.path.join(root, "start.py"), "-x", "y"), port, "__main__")
+
+    def test_a_module_runs_on_the_adapter(self):
+        port = node.free_port()
+        root = self.tree("fakedust", port)
+        self.assert_ran(self.launch("-m", "fakedust", "-x", "y", cwd=root), port, "__main__")
+
+    def test_a_tree_without_a_package_of_its_own_runs_too(self):
+        port = node.free_port()
+        root = self.tree("", port)
+        self.assert_ran(self.launch(os.path.join(root, "start.py"), "-x", "y"), port, "__main__")
+
+    def test_without_the_launcher_the_planted_modules_are_loaded(self):
+        root = self.tree("fakedust", 1)
+        result = subprocess.run([sys.executable, "-B", os.path.join(root, "start.py")], text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertIn("to be replaced is loaded", result.stderr)
+
+    def test_a_missing_daemon_is_said_before_the_node_starts(self):
+        root = self.tree("fakedust", 1)
+        result = self.launch("--daemon", "/nowhere/dustwired", os.path.join(root, "start.py"))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("there is no program /nowhere/dustwired", result.stderr)
+        self.assertNotIn("is loaded", result.stderr)
+
+    def test_a_missing_script_is_a_wrong_command_line(self):
+        self.assertEqual(self.launch().returncode, 2)
+
+
+class OwnSettings(node.SystemTest):
+    def test_the_operators_keys_go_in_and_the_adapters_own_prevail(self):
+        folder = self.folder()
+        extra = os.path.join(folder, "own.ini")
+        with open(extra, "w") as out:
+            out.write("[workers]\nthreads = 3\n[inbox]\npath = /elsewhere\ndurability = none\n")
+        settings = Settings(os.path.join(folder, "a"), extra=extra, port=7999)
+        settings.prepare()
+        result = subprocess.run([os.path.join(node.BUILD, "dustwired"), "--config", settings.ini,
+                                 "--check-config"], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True)
+        self.assertEqual(result.returncode, 0, result.stdout)
+        with open(settings.ini) as stream:
+            text = stream.read()
+        self.assertIn("threads = 3\n", text)
+        self.assertIn("durability = none\n", text)
+        self.assertIn('path = "%s"\n' % settings.inbox, text)
+        self.assertIn("tcp-port = 7999\n", text)
+
+    def test_a_folder_that_is_too_deep_for_a_socket_is_named(self):
+        settings = Settings(os.path.join(self.folder(), "x" * 100))
+        with self.assertRaisesRegex(SettingsError, "too long for a socket: set DUSTWIRE_FOLDER"):
+            settings.prepare()
+
+
+if __name__ == "__main__":
+    node.main()

@@ -112,7 +112,8 @@ static void answer_set(struct network_asked *n)
     xmlrpc_env env;
 
     if (e != ERR_OK) {
-        control_fault(n->asked.call, fault_of_set(e), "%s", n->request.text);
+        control_fault(n->asked.call, fault_of_set(e), "%.*s", (int)strcspn(n->request.text, "\n"),
+                      n->request.text);
         return;
     }
     xmlrpc_env_init(&env);

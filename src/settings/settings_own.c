@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SHOWN_SIZE = 100 };
+
 static void describe_allowed(const struct setting *row, char *to, size_t room)
 {
     if (row->kind->allowed != NULL)
@@ -64,12 +66,23 @@ static bool find_row(const char *name, unsigned *index)
     return false;
 }
 
+/* What a client wrote, as it may stand in a sentence and in the log. */
+static const char *shown(char to[SHOWN_SIZE], const char *text)
+{
+    if (text[0] == '\0')
+        return "(empty)";
+    text_escape(to, SHOWN_SIZE, text, strlen(text), false);
+    return to;
+}
+
 static void say_unknown(const char *name, char problem[SETTINGS_OWN_TEXT_SIZE])
 {
+    char text[SHOWN_SIZE];
     size_t used;
 
     snprintf(problem, SETTINGS_OWN_TEXT_SIZE,
-             "'%.100s' is no setting that can be set while the daemon runs; those are", name);
+             "'%s' is no setting that can be set while the daemon runs; those are",
+             shown(text, name));
     for (unsigned i = 0; i < settings_row_count; i++) {
         if (!settings_rows[i].is_settable)
             continue;
@@ -81,7 +94,7 @@ static void say_unknown(const char *name, char problem[SETTINGS_OWN_TEXT_SIZE])
 enum err settings_own_set(struct settings *s, struct settings_origins *origins, const char *name,
                           const char *value, char problem[SETTINGS_OWN_TEXT_SIZE])
 {
-    char why[SETTINGS_WHY_SIZE];
+    char why[SETTINGS_WHY_SIZE], text[SHOWN_SIZE];
     struct settings after = *s;
     unsigned index;
 
@@ -90,8 +103,8 @@ enum err settings_own_set(struct settings *s, struct settings_origins *origins, 
         return ERR_NOT_FOUND;
     }
     if (setting_read(&settings_rows[index], &after, value, why) != ERR_OK) {
-        snprintf(problem, SETTINGS_OWN_TEXT_SIZE, "%s = %.100s: %s; nothing was changed",
-                 settings_rows[index].name, value[0] == '\0' ? "(empty)" : value, why);
+        snprintf(problem, SETTINGS_OWN_TEXT_SIZE, "%s = %s: %s; nothing was changed",
+                 settings_rows[index].name, shown(text, value), why);
         return ERR_INVALID;
     }
     *s = after;

@@ -272,7 +272,7 @@ static void set(struct supervisor *s, struct supervisor_request *r)
     enum err e =
         reload_set(r->name, r->value, &s->in_force, &after, &change, r->text, sizeof r->text);
 
-    log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, r->text);
+    log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, r->text);
     if (e == ERR_OK)
         take_in(s, &after, &change, r->text);
     r->in_force = s->in_force;

@@ -43,22 +43,21 @@ unsigned settings_own_list(struct settings_own_key out[SETTINGS_OWN_MAX], const 
     return count;
 }
 
-/* "name" or "section/name". */
-static bool is_named(const struct setting *row, const char *name)
+bool settings_own_is_named(const char *section, const char *name, const char *wanted)
 {
-    size_t length = strlen(row->section);
+    size_t length = strlen(section);
 
-    if (!row->is_settable)
-        return false;
-    return strcmp(row->name, name) == 0 ||
-           (strncmp(name, row->section, length) == 0 && name[length] == '/' &&
-            strcmp(row->name, name + length + 1) == 0);
+    return strcmp(name, wanted) == 0 ||
+           (strncmp(wanted, section, length) == 0 && wanted[length] == '/' &&
+            strcmp(name, wanted + length + 1) == 0);
 }
 
 static bool find_row(const char *name, unsigned *index)
 {
     for (unsigned i = 0; i < settings_row_count; i++) {
-        if (is_named(&settings_rows[i], name)) {
+        const struct setting *row = &settings_rows[i];
+
+        if (row->is_settable && settings_own_is_named(row->section, row->name, name)) {
             *index = i;
             return true;
         }

@@ -4,14 +4,14 @@ _dustwire()
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= i=1
     local commands options
 
-    if [[ $before == --socket ]]; then
+    if [[ $before == --socket || $before == --token-file ]]; then
         compopt -o filenames
         COMPREPLY=($(compgen -f -- "$word"))
         return
     fi
     while ((i < COMP_CWORD)); do
         case ${COMP_WORDS[i]} in
-        --socket) ((i++)) ;;
+        --socket | --url | --token-file) ((i++)) ;;
         -*) ;;
         *) command=${COMP_WORDS[i]}; break ;;
         esac
@@ -21,7 +21,7 @@ _dustwire()
         if [[ -n $command ]]; then
             options=$("${COMP_WORDS[0]}" help "$command" 2>/dev/null | grep -oE '^ +(-[a-z], )?--[a-z]+' | grep -oE -e '--[a-z]+')
         fi
-        COMPREPLY=($(compgen -W "$options --socket --json --help $([[ -z $command ]] && echo --version)" -- "$word"))
+        COMPREPLY=($(compgen -W "$options --socket --url --token-file --json --help $([[ -z $command ]] && echo --version)" -- "$word"))
         return
     fi
     commands=$("${COMP_WORDS[0]}" help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
@@ -30,6 +30,14 @@ _dustwire()
     send)
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        ;;
+    get | set)
+        options="enabled receiving-enabled sending-enabled priority tcp-port"
+        if [[ $before == "$command" ]]; then
+            COMPREPLY=($(compgen -W "$options" -- "$word"))
+        elif [[ $command == set && $before == *enabled ]]; then
+            COMPREPLY=($(compgen -W 'true false' -- "$word"))
+        fi
         ;;
     automata) COMPREPLY=($(compgen -W 'tcp_connection network_transport network_connector' -- "$word")) ;;
     esac

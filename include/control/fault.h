@@ -14,7 +14,7 @@
     X(FAULT_FULL, 2, "too much is waiting already: try again when some of it is done")       \
     X(FAULT_FAILED, 3, "it was tried and failed")                                            \
     X(FAULT_FILE, 4, "the file cannot be sent")                                              \
-    X(FAULT_SETTINGS, 5, "the settings file is bad: nothing was changed")                    \
+    X(FAULT_SETTINGS, 5, "a setting or the settings file is bad: nothing was changed")       \
     X(FAULT_STOPPING, 6, "the daemon is stopping: what was asked for may or may not happen") \
     X(FAULT_DISABLED, 7, "that is switched off in the settings")                             \
     X(FAULT_BUSY, 8, "that is in use")

@@ -21,7 +21,10 @@ struct settings_own_key {
 unsigned settings_own_list(struct settings_own_key out[SETTINGS_OWN_MAX], const struct settings *s,
                            const struct settings_origins *origins);
 
-/* Takes `value` for `name` ("tcp-port" or "services/tcp-connections/tcp-port") into `s` and notes
+/* True if `wanted` means the key: "tcp-port" or "services/tcp-connections/tcp-port". */
+bool settings_own_is_named(const char *section, const char *name, const char *wanted);
+
+/* Takes `value` for `name` (as above) into `s` and notes
  * in `origins` that it was set. ERR_NOT_FOUND, ERR_INVALID: nothing has changed and `problem` is a
  * sentence. */
 enum err settings_own_set(struct settings *s, struct settings_origins *origins, const char *name,

@@ -49,15 +49,6 @@ static xmlrpc_value *key_value(xmlrpc_env *env, const struct settings_own_key *k
     return value;
 }
 
-static bool is_named(const struct settings_own_key *key, const char *name)
-{
-    size_t length = strlen(key->section);
-
-    return strcmp(key->name, name) == 0 ||
-           (strncmp(name, key->section, length) == 0 && name[length] == '/' &&
-            strcmp(name + length + 1, key->name) == 0);
-}
-
 /* All of them, as an array, or the one that was named. */
 static void answer_get(struct network_asked *n)
 {
@@ -71,7 +62,7 @@ static void answer_get(struct network_asked *n)
     xmlrpc_env_init(&env);
     array = rpc_array(&env);
     for (unsigned i = 0; i < count; i++)
-        if (name == NULL || is_named(&keys[i], name))
+        if (name == NULL || settings_own_is_named(keys[i].section, keys[i].name, name))
             rpc_add(&env, array, key_value(&env, &keys[i]));
     if (name != NULL && !env.fault_occurred && xmlrpc_array_size(&env, array) == 0) {
         xmlrpc_env_clean(&env);
@@ -112,7 +103,8 @@ static void answer_set(struct network_asked *n)
     xmlrpc_env env;
 
     if (e != ERR_OK) {
-        control_fault(n->asked.call, fault_of_set(e), "%s", n->request.text);
+        control_fault(n->asked.call, fault_of_set(e), "%.*s", (int)strcspn(n->request.text, "\n"),
+                      n->request.text);
         return;
     }
     xmlrpc_env_init(&env);

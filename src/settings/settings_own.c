@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SHOWN_SIZE = 100 };
+
 static void describe_allowed(const struct setting *row, char *to, size_t room)
 {
     if (row->kind->allowed != NULL)
@@ -42,20 +44,21 @@ unsigned settings_own_list(struct settings_own_key out[SETTINGS_OWN_MAX], const 
     return count;
 }
 
-/* "name" or "section/name". */
-static bool is_named(const struct setting *row, const char *name)
+bool settings_own_is_named(const char *section, const char *name, const char *wanted)
 {
-    size_t length = strlen(row->section);
+    size_t length = strlen(section);
 
-    return strcmp(row->name, name) == 0 ||
-           (strncmp(name, row->section, length) == 0 && name[length] == '/' &&
-            strcmp(row->name, name + length + 1) == 0);
+    return strcmp(name, wanted) == 0 ||
+           (strncmp(wanted, section, length) == 0 && wanted[length] == '/' &&
+            strcmp(name, wanted + length + 1) == 0);
 }
 
 static bool find_row(const char *name, bool is_any, unsigned *index)
 {
     for (unsigned i = 0; i < settings_row_count; i++) {
-        if ((is_any || settings_rows[i].is_settable) && is_named(&settings_rows[i], name)) {
+        const struct setting *row = &settings_rows[i];
+
+        if ((is_any || row->is_settable) && settings_own_is_named(row->section, row->name, name)) {
             *index = i;
             return true;
         }
@@ -63,12 +66,23 @@ static bool find_row(const char *name, bool is_any, unsigned *index)
     return false;
 }
 
+/* What a client wrote, as it may stand in a sentence and in the log. */
+static const char *shown(char to[SHOWN_SIZE], const char *text)
+{
+    if (text[0] == '\0')
+        return "(empty)";
+    text_escape(to, SHOWN_SIZE, text, strlen(text), false);
+    return to;
+}
+
 static void say_unknown(const char *name, char problem[SETTINGS_OWN_TEXT_SIZE])
 {
+    char text[SHOWN_SIZE];
     size_t used;
 
     snprintf(problem, SETTINGS_OWN_TEXT_SIZE,
-             "'%.100s' is no setting that can be set while the daemon runs; those are", name);
+             "'%s' is no setting that can be set while the daemon runs; those are",
+             shown(text, name));
     for (unsigned i = 0; i < settings_row_count; i++) {
         if (!settings_rows[i].is_settable)
             continue;
@@ -81,12 +95,12 @@ static enum err put(struct settings *s, struct settings_origins *origins, unsign
                     const char *value, enum settings_origin from,
                     char problem[SETTINGS_OWN_TEXT_SIZE])
 {
-    char why[SETTINGS_WHY_SIZE];
+    char why[SETTINGS_WHY_SIZE], text[SHOWN_SIZE];
     struct settings after = *s;
 
     if (setting_read(&settings_rows[index], &after, value, why) != ERR_OK) {
-        snprintf(problem, SETTINGS_OWN_TEXT_SIZE, "%s = %.100s: %s; nothing was changed",
-                 settings_rows[index].name, value[0] == '\0' ? "(empty)" : value, why);
+        snprintf(problem, SETTINGS_OWN_TEXT_SIZE, "%s = %s: %s; nothing was changed",
+                 settings_rows[index].name, shown(text, value), why);
         return ERR_INVALID;
     }
     *s = after;

@@ -28,7 +28,9 @@ static enum err cannot_read(struct reader *r, enum err e)
         reader_complain(r, 0, "there is no such file: check the path given with --config");
         break;
     case ERR_DENIED:
-        reader_complain(r, 0, "it may not be read: give the daemon's user the right to");
+        reader_complain(r, 0, "it may not be read: %s",
+                        r->is_own ? "run this as the daemon's user"
+                                  : "give the daemon's user the right to");
         break;
     case ERR_NOT_REGULAR:
         reader_complain(r, 0, "it is not a regular file: give the path of an INI file");

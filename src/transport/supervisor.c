@@ -226,17 +226,16 @@ static void log_text(enum log_level level, const char *text)
     }
 }
 
-/* A reload or a set that was read well: into force, and told. */
+/* A reload or a set that went well: into force, and told. `path` is the file that it was about. */
 static void take_in(struct supervisor *s, const struct settings_in_force *after,
-                    const struct settings_change *change, const char *text)
+                    const struct settings_change *change, const char *path, const char *text)
 {
     if (change->is_any)
         put_in_force(s, after);
     else
         s->in_force.origins = after->origins;
     if (s->config.events != NULL)
-        event_emit(s->config.events,
-                   event_new(EVENT_SETTINGS_RELOADED, NULL, after->origins.file, text));
+        event_emit(s->config.events, event_new(EVENT_SETTINGS_RELOADED, NULL, path, text));
     if (change->needs_reconnect)
         network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
 }
@@ -255,7 +254,7 @@ static void reload(struct supervisor *s, struct supervisor_request *r)
     if (e != ERR_OK)
         log_error("settings: not taken in, the old ones stay in force");
     else
-        take_in(s, &after, &change, r->text);
+        take_in(s, &after, &change, after.origins.file, r->text);
     r->in_force = s->in_force;
     request_answer(&r->request, e);
 }
@@ -268,9 +267,9 @@ static void set(struct supervisor *s, struct supervisor_request *r)
     enum err e =
         reload_set(r->name, r->value, &s->in_force, &after, &change, r->text, sizeof r->text);
 
-    log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, r->text);
+    log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, r->text);
     if (e == ERR_OK)
-        take_in(s, &after, &change, r->text);
+        take_in(s, &after, &change, after.origins.own, r->text);
     r->in_force = s->in_force;
     request_answer(&r->request, e);
 }

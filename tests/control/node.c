@@ -1,6 +1,7 @@
 #include "control/node.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "control/gate.h"
 #include "gateway/contact.h"
 
@@ -12,12 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { PARKED_MAX = 256 };
 
 char node_folder[64];
 char node_socket[96];
+uint16_t node_port;
+static char own_settings[96];
 
 /* What the transport has got and not answered; called from the supervisor's and control's threads.
  */
@@ -67,14 +71,14 @@ static bool t_is_rebind_needed(void *self)
 
 static enum err t_build_contacts(void *self, char out[CONTACT_TEXT_SIZE])
 {
-    (void)self, (void)out;
-    return ERR_NOT_FOUND;
+    (void)self;
+    return text_copy(out, CONTACT_TEXT_SIZE, "tcp://192.0.2.7:7771");
 }
 
 static bool t_verify_contacts(void *self, const struct contact *contact)
 {
-    (void)self, (void)contact;
-    return false;
+    (void)self;
+    return strcmp(contact->host, "192.0.2.7") == 0 && contact->port == 7771;
 }
 
 static void t_send_file(void *self, struct send_request *r)
@@ -139,9 +143,35 @@ static void t_cancel(void *self, struct cancel_request *r)
     request_answer(&r->request, ERR_OK);
 }
 
+/* There is one with 192.0.2.9:7771 and with the idurl "bob". */
+static void find_session(struct list_request *r)
+{
+    struct address wanted;
+
+    cr_assert_eq(address_from_ip_text(&wanted, "192.0.2.9", 7771), ERR_OK);
+    r->sessions = calloc(1, sizeof *r->sessions);
+    cr_assert_not_null(r->sessions);
+    if ((r->host.family == ADDRESS_NONE || address_is_equal(&r->host, &wanted)) &&
+        (r->idurl[0] == '\0' || strcmp(r->idurl, "bob") == 0)) {
+        *r->sessions = (struct session_info){.id = 9,
+                                             .proto = "tcp",
+                                             .state = "CONNECTED",
+                                             .host = wanted,
+                                             .is_outgoing = true,
+                                             .bytes_sent = UINT64_C(5000000000),
+                                             .opened_at_us = INT64_C(1700000000999999)};
+        r->count = r->total = 1;
+    }
+    request_answer(&r->request, ERR_OK);
+}
+
 static void t_list_sessions(void *self, struct list_request *r)
 {
     (void)self;
+    if (r->host.family != ADDRESS_NONE || r->idurl[0] != '\0') {
+        find_session(r);
+        return;
+    }
     r->total = NODE_SESSIONS;
     r->count = r->offset >= NODE_SESSIONS ? 0 : NODE_SESSIONS - r->offset;
     if (r->count > r->limit)
@@ -160,10 +190,15 @@ static void t_list_sessions(void *self, struct list_request *r)
 static void t_list_streams(void *self, struct list_request *r)
 {
     (void)self;
+    if (r->transfer_id != 0 && r->transfer_id != 65537) {
+        request_answer(&r->request, ERR_OK);
+        return;
+    }
     r->streams = calloc(3, sizeof *r->streams);
     cr_assert_not_null(r->streams);
     for (unsigned i = 0; i < 3; i++) {
-        r->streams[i] = (struct stream_info){.request_id = i + 1, .state = "sending"};
+        r->streams[i] =
+            (struct stream_info){.request_id = i + 1, .transfer_id = 65537, .state = "sending"};
         strcpy(r->streams[i].filename, "/tmp/odd\xff\nname");
     }
     r->count = r->total = 3;
@@ -218,12 +253,42 @@ static void wait_until_listening(void)
     }
 }
 
+static const char *tcp_token; /* NULL: no TCP address */
+
+static uint16_t free_port(void)
+{
+    struct address address;
+    struct sockaddr_storage at;
+    socklen_t length;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    cr_assert_eq(address_from_ip_text(&address, "127.0.0.1", 0), ERR_OK);
+    length = address_to_sockaddr(&address, &at);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&at, length), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &length), 0);
+    cr_assert_eq(address_from_sockaddr(&address, (struct sockaddr *)&at), ERR_OK);
+    close(fd);
+    return address.port;
+}
+
+static void set_settings(void)
+{
+    settings_default(&node.settings);
+    if (tcp_token == NULL)
+        return;
+    node_port = free_port();
+    snprintf(node.settings.control.listen, sizeof node.settings.control.listen, "127.0.0.1:%u",
+             (unsigned)node_port);
+    snprintf(node.settings.control.token, sizeof node.settings.control.token, "%s", tcp_token);
+}
+
 static void open_rooms(void)
 {
     char problem[512] = "", path[96];
+    static struct settings_in_force in_force;
 
     snprintf(path, sizeof path, "%s/inbox", node_folder);
-    settings_default(&node.settings);
+    set_settings();
     snprintf(node.settings.inbox.path, sizeof node.settings.inbox.path, "%s", path);
     snprintf(node.settings.control.socket, sizeof node.settings.control.socket, "%s", node_socket);
     node.settings.control.events_kept = 100;
@@ -235,12 +300,14 @@ static void open_rooms(void)
     cr_assert_eq(inbox_open(&node.inbox, path, DURABILITY_NONE, 1 << 20, problem, sizeof problem),
                  ERR_OK, "%s", problem);
     cr_assert_eq(committer_open(&node.committer, node.inbox), ERR_OK);
+    in_force.settings = node.settings;
+    snprintf(own_settings, sizeof own_settings, "%s/settings.ini", node_folder);
+    snprintf(in_force.origins.own, sizeof in_force.origins.own, "%s", own_settings);
     cr_assert_eq(
-        supervisor_open(&node.supervisor,
-                        &(struct supervisor_config){.paths = {.file = NULL},
-                                                    .in_force = {.settings = node.settings},
-                                                    .gateway = node.gateway,
-                                                    .events = node.events}),
+        supervisor_open(&node.supervisor, &(struct supervisor_config){.paths = {.file = NULL},
+                                                                      .in_force = in_force,
+                                                                      .gateway = node.gateway,
+                                                                      .events = node.events}),
         ERR_OK);
 }
 
@@ -274,6 +341,27 @@ void node_start(void)
     cr_assert_eq(supervisor_start(node.supervisor), ERR_OK);
     cr_assert_eq(control_start(node.control), ERR_OK);
     wait_until_listening();
+}
+
+void node_start_at_tcp(const char *token)
+{
+    tcp_token = token;
+    node_start();
+}
+
+char *node_own_settings(void)
+{
+    char *text = calloc(1, 4096);
+    FILE *in = fopen(own_settings, "r");
+
+    cr_assert_not_null(text);
+    if (in == NULL) {
+        free(text);
+        return NULL;
+    }
+    text[fread(text, 1, 4095, in)] = '\0';
+    fclose(in);
+    return text;
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)

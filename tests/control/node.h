@@ -14,6 +14,9 @@ extern char node_folder[64];
 extern char node_socket[96];
 
 void node_start(void);
+/* Also at a TCP address of loopback, whose port is node_port; "" is no token. */
+extern uint16_t node_port;
+void node_start_at_tcp(const char *token);
 void node_stop(void); /* control_stop and all the others, in the daemon's order */
 /* The same in two steps, for what happens in between. */
 void node_stop_control(void);
@@ -36,6 +39,9 @@ struct answer {
     struct rpc_answer rpc;
 };
 struct answer ask(const char *method, const char *format, ...);
+/* What the daemon's own settings file holds, malloc; NULL: there is none. */
+char *node_own_settings(void);
+
 struct answer ask_raw(const char *method, const char *url, const char *type, const char *body,
                       size_t length);
 void answer_fini(struct answer *a);

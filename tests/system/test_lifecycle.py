@@ -88,7 +88,10 @@ class Settings(WithFiles):
         path = self.write(first.stdout, "dumped.ini")
         second = self.run_daemon("--dump-config", "--config", path)
         self.assertEqual(second.returncode, 0, second.stderr)
-        self.assertEqual(first.stdout, second.stdout)
+        self.assertEqual(self.without_origins(first.stdout), self.without_origins(second.stdout))
+
+    def without_origins(self, dump):
+        return [line for line in dump.splitlines() if not line.startswith("# from ")]
 
     def test_an_inbox_that_cannot_be(self):
         node = self.node(settings={"inbox/path": os.path.join(self.make(3, "plain"), "inbox")},

@@ -75,6 +75,12 @@ static inline void scripted_settings_changed(void *self, const struct settings *
     t->settings = *settings;
 }
 
+static inline bool scripted_verify_contacts(void *self, const struct contact *contact)
+{
+    (void)self;
+    return strcmp(contact->host, "10.0.0.2") == 0 && contact->port == 7771;
+}
+
 static inline bool scripted_is_rebind_needed(void *self)
 {
     return ((struct scripted *)self)->is_rebind_needed;
@@ -100,6 +106,7 @@ static inline void scripted_init(struct scripted *t, const char *proto)
                                    .disconnect = scripted_disconnect,
                                    .settings_changed = scripted_settings_changed,
                                    .is_rebind_needed = scripted_is_rebind_needed,
+                                   .verify_contacts = scripted_verify_contacts,
                                    .send_file = scripted_send_file,
                                    .count = scripted_count}};
 }

@@ -49,6 +49,8 @@ static void take_answer(struct message *m, void *owner)
     answered++;
 }
 
+static char own[96]; /* the daemon's own settings file */
+
 static void write_settings(const char *text)
 {
     FILE *file = fopen(path, "w");
@@ -75,14 +77,20 @@ static void open_all(void)
 
 static void open_supervisor(void)
 {
-    cr_assert_eq(supervisor_open(&s, &(struct supervisor_config){.paths = {.file = path, .own = ""},
-                                                                 .in_force.settings = settings,
-                                                                 .gateway = gateway,
-                                                                 .events = events,
-                                                                 .stopped_to = answers,
-                                                                 .stopped = &stopped,
-                                                                 .on_stopped = take_stopped}),
-                 ERR_OK);
+    struct settings_in_force in_force = {.settings = settings};
+
+    snprintf(own, sizeof own, "%s/own.ini", folder);
+    snprintf(in_force.origins.own, sizeof in_force.origins.own, "%s", own);
+    cr_assert_eq(
+        supervisor_open(
+            &s, &(struct supervisor_config){.paths = {.file = path[0] == '\0' ? NULL : path},
+                                            .in_force = in_force,
+                                            .gateway = gateway,
+                                            .events = events,
+                                            .stopped_to = answers,
+                                            .stopped = &stopped,
+                                            .on_stopped = take_stopped}),
+        ERR_OK);
 }
 
 static void a_supervisor(void)
@@ -114,10 +122,12 @@ static void clean_up(void)
     mailbox_close(&kept);
     event_sink_close(&events);
     unlink(path);
+    unlink(own);
     rmdir(folder);
 }
 
 static struct supervisor_request r;
+static char given[2][64]; /* name and value of a SET, or contacts */
 
 static enum err ask(enum supervisor_ask what)
 {
@@ -125,6 +135,9 @@ static enum err ask(enum supervisor_ask what)
 
     memset(&r, 0, sizeof r);
     r.ask = what;
+    r.name = given[0];
+    r.value = given[1];
+    r.wanted = given[0];
     r.request.answer_to = answers;
     r.request.on_answer = take_answer;
     cr_assert_eq(supervisor_post(s, &r), ERR_OK);
@@ -444,6 +457,70 @@ Test(supervisor, another_port_takes_the_transport_down_and_up, .init = a_supervi
     cr_assert_eq(r.in_force.settings.tcp_connections.tcp_port, 7782);
 }
 
+static enum err set(const char *name, const char *value)
+{
+    snprintf(given[0], sizeof given[0], "%s", name);
+    snprintf(given[1], sizeof given[1], "%s", value);
+    return ask(SUPERVISOR_SET);
+}
+
+Test(supervisor, a_port_that_is_set_takes_the_transport_down_and_up, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    cr_assert_eq(set("tcp-port", "7782"), ERR_OK, "%s", r.text);
+    cr_assert_not_null(strstr(r.text, "tcp-port = 7782"), "%s", r.text);
+    cr_assert_eq(tcp.settings.tcp_connections.tcp_port, 7782);
+    cr_assert_eq(tcp.disconnects, 1);
+    cr_assert_eq(tcp.connects, 2);
+    cr_assert_eq(settings_events, 1);
+    cr_assert_eq(set("tcp-port", "7782"), ERR_OK, "%s", r.text);
+    cr_assert_eq(tcp.disconnects, 1, "it is that already");
+}
+
+Test(supervisor, what_is_set_outlives_a_reload, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
+{
+    bring_up();
+    cr_assert_eq(set("priority", "7"), ERR_OK, "%s", r.text);
+    cr_assert_eq(tcp.disconnects, 0);
+    write_settings("[services/tcp-transport]\npriority = 9\nsending-enabled = false\n");
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK, "%s", r.text);
+    cr_assert_eq(r.in_force.settings.tcp_transport.priority, 7);
+    cr_assert_not(r.in_force.settings.tcp_transport.is_sending_enabled);
+}
+
+Test(supervisor, a_bad_value_or_name_is_set_nowhere, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
+{
+    bring_up();
+    cr_assert_eq(set("tcp-port", "99999"), ERR_INVALID);
+    cr_assert_eq(set("threads", "2"), ERR_NOT_FOUND);
+    cr_assert_eq(tcp.settings_pushed + tcp.disconnects + settings_events, 0);
+    cr_assert_neq(access(own, F_OK), 0);
+}
+
+static bool are_ours(const char *contacts)
+{
+    snprintf(given[0], sizeof given[0], "%s", contacts);
+    cr_assert_eq(ask(SUPERVISOR_VERIFY_CONTACTS), ERR_OK);
+    return r.is_verified;
+}
+
+Test(supervisor, what_is_bound_decides_about_a_contact_of_ours, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    cr_assert_not(are_ours("udp://1.2.3.4:5,tcp://10.0.0.2:7771"), "nothing listens yet");
+    bring_up();
+    cr_assert(are_ours("udp://1.2.3.4:5,tcp://10.0.0.2:7771"));
+    cr_assert(are_ours("10.0.0.2:7771"));
+    cr_assert_not(are_ours("tcp://10.0.0.2:7772"));
+    cr_assert_not(are_ours("nonsense,,"));
+    tcp.is_rebind_needed = true;
+    cr_assert_not(are_ours("tcp://10.0.0.2:7771"), "another port is bound");
+    tcp.is_rebind_needed = false;
+}
+
 Test(supervisor, what_needs_a_restart_is_named_and_stays, .init = a_supervisor, .fini = clean_up,
      .timeout = 10)
 {
@@ -496,7 +573,7 @@ Test(supervisor, a_reload_without_a_file_says_so, .init = open_all, .fini = clea
     open_supervisor();
     bring_up();
     cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_INVALID);
-    cr_assert_not_null(strstr(r.text, "--config"), "%s", r.text);
+    cr_assert_not_null(strstr(r.text, "without --config"), "%s", r.text);
 }
 
 /* The thread itself. */

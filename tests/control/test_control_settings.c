@@ -1,0 +1,110 @@
+#include "control/node.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define NODE_TEST(name) \
+    Test(control_settings, name, .init = node_start, .fini = node_stop, .timeout = 30)
+
+static void expect_fault(struct answer a, int code, const char *part)
+{
+    cr_assert_null(a.rpc.value);
+    cr_assert_eq(a.rpc.fault_code, code, "%d %s", a.rpc.fault_code, a.rpc.text);
+    cr_assert_not_null(strstr(a.rpc.text, part), "%s", a.rpc.text);
+    answer_fini(&a);
+}
+
+static void expect_value(const char *name, const char *value, const char *from)
+{
+    struct answer a = ask("settings_get", "(s)", name);
+    xmlrpc_value *key = item(a.rpc.value, 0);
+    char *is = text_in(key, "value"), *is_from = text_in(key, "from");
+
+    cr_assert_eq(length_of(a.rpc.value), 1);
+    cr_assert_str_eq(is, value);
+    cr_assert_not_null(strstr(is_from, from), "%s", is_from);
+    free(is);
+    free(is_from);
+    rpc_release(&key);
+    answer_fini(&a);
+}
+
+static void set(struct answer a)
+{
+    cr_assert_not_null(a.rpc.value, "%s", a.rpc.text);
+    answer_fini(&a);
+}
+
+NODE_TEST(five_settings_can_be_set_and_say_where_they_come_from)
+{
+    struct answer a = ask("settings_get", "()");
+
+    cr_assert_eq(length_of(a.rpc.value), 5);
+    answer_fini(&a);
+    expect_value("tcp-port", "7771", "the default");
+    expect_value("services/tcp-connections/tcp-port", "7771", "the default");
+    expect_fault(ask("settings_get", "(s)", "limit"), FAULT_NOT_FOUND, "limit");
+}
+
+NODE_TEST(what_is_set_is_in_force_and_in_the_file)
+{
+    char *file;
+
+    cr_assert_null(node_own_settings());
+    set(ask("settings_set", "(si)", "priority", 7));
+    set(ask("settings_set", "(sb)", "sending-enabled", 0));
+    set(ask("settings_set", "(ss)", "tcp-port", "7790"));
+    expect_value("priority", "7", "settings.ini");
+    expect_value("sending-enabled", "false", "settings.ini");
+    expect_value("tcp-port", "7790", "settings.ini");
+    expect_value("enabled", "true", "the default");
+    file = node_own_settings();
+    cr_assert_not_null(strstr(file, "priority = 7\n"), "%s", file);
+    cr_assert_not_null(strstr(file, "tcp-port = 7790\n"), "%s", file);
+    cr_assert_null(strstr(file, "\nenabled"), "%s", file);
+    free(file);
+}
+
+NODE_TEST(with_sending_off_a_send_fails_and_says_so)
+{
+    struct answer a;
+    xmlrpc_value *outcome;
+    char *error;
+    int64_t id;
+
+    set(ask("settings_set", "(sb)", "sending-enabled", 0));
+    a = ask("send_file", "(nss)", node_file("one", 1), "127.0.0.1:7");
+    id = number_in(a.rpc.value, NULL);
+    answer_fini(&a);
+    a = ask("send_wait", "((i))", (int)id);
+    outcome = item(a.rpc.value, 0);
+    error = text_in(outcome, "error");
+    cr_assert_not_null(strstr(error, "sending"), "%s", error);
+    free(error);
+    rpc_release(&outcome);
+    answer_fini(&a);
+}
+
+NODE_TEST(a_bad_value_changes_nothing)
+{
+    expect_fault(ask("settings_set", "(si)", "tcp-port", 0), FAULT_SETTINGS, "1 to 65535");
+    expect_fault(ask("settings_set", "(ss)", "enabled", "maybe"), FAULT_SETTINGS, "true or false");
+    expect_fault(ask("settings_set", "(ss)", "priority", ""), FAULT_SETTINGS, "(empty)");
+    expect_fault(ask("settings_set", "(ss)", "limit", "1"), FAULT_NOT_FOUND, "tcp-port");
+    expect_fault(ask("settings_set", "(s)", "priority"), FAULT_PARAMETERS, "value");
+    expect_value("tcp-port", "7771", "the default");
+    cr_assert_null(node_own_settings());
+}
+
+NODE_TEST(a_file_that_cannot_be_written_changes_nothing)
+{
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/settings.ini.new", node_folder);
+    cr_assert_eq(mkdir(path, 0700), 0); /* in the way, for root too */
+    expect_fault(ask("settings_set", "(si)", "priority", 7), FAULT_FAILED, "nothing was changed");
+    expect_value("priority", "1", "the default");
+    cr_assert_null(node_own_settings());
+}

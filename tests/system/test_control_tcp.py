@@ -1,0 +1,189 @@
+"""The control server at a TCP address: the token, and the calls of a gateway through Python's own
+XML-RPC client."""
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import xmlrpc.client
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import node as harness  # noqa: E402
+
+TOKEN = "correct-horse-battery-staple"
+STATUS = xmlrpc.client.dumps((), "status")
+
+
+class Daemon(harness.SystemTest):
+    def at_tcp(self, token=TOKEN, **more):
+        port = harness.free_port()
+        node = self.node("alice", dict({"control/listen": "127.0.0.1:%d" % port,
+                                        "control/token": token}, **more))
+        node.control_port = port
+        return node
+
+    def proxy(self, node, token=TOKEN):
+        headers = [("Authorization", "Bearer " + token)] if token else []
+        proxy = xmlrpc.client.ServerProxy("http://127.0.0.1:%d/RPC2" % node.control_port,
+                                          headers=headers, allow_none=True)
+        self.addCleanup(proxy("close"))
+        return proxy
+
+    def post(self, node, path="/RPC2", headers=(), body=STATUS, method="POST"):
+        connection = http.client.HTTPConnection("127.0.0.1", node.control_port,
+                                                timeout=harness.seconds(10))
+        try:
+            connection.request(method, path, body,
+                               dict({"Content-Type": "text/xml"}, **dict(headers)))
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def fault(self, code, function, *arguments):
+        with self.assertRaises(xmlrpc.client.Fault) as caught:
+            function(*arguments)
+        self.assertEqual(caught.exception.faultCode, code, caught.exception)
+        self.assertTrue(caught.exception.faultString)
+        return caught.exception.faultString
+
+
+class Token(Daemon):
+    def test_with_the_token_the_calls_are_answered(self):
+        node = self.at_tcp()
+        self.assertEqual(self.proxy(node).status()["network_state"], "CONNECTED")
+        self.assertIn("find_session", self.proxy(node).system.listMethods())
+
+    def test_without_it_every_path_and_method_is_401_and_says_nothing(self):
+        node = self.at_tcp()
+        for headers in ((), (("Authorization", "Bearer wrong"),),
+                        (("Authorization", "Basic " + TOKEN),),
+                        (("Authorization", "Bearer " + TOKEN + "x"),)):
+            for method, path in (("POST", "/RPC2"), ("POST", "/"), ("GET", "/status"),
+                                 ("GET", "/events")):
+                status, body = self.post(node, path, headers, method=method)
+                self.assertEqual(status, 401, (method, path, headers))
+                self.assertNotIn(b"alice", body)
+                self.assertNotIn(TOKEN.encode(), body)
+
+    def test_it_is_refused_before_the_body_has_come(self):
+        node = self.at_tcp()
+        with socket.create_connection(("127.0.0.1", node.control_port)) as s:
+            s.settimeout(harness.seconds(10))
+            s.sendall(b"POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
+                      b"Content-Length: 1000000\r\n\r\n")
+            self.assertTrue(s.recv(4096).startswith(b"HTTP/1.1 401 "))
+
+    def test_a_thousand_guesses_are_few_log_lines(self):
+        node = self.at_tcp()
+        for i in range(1000):
+            self.assertEqual(
+                self.post(node, headers=(("Authorization", "Bearer %d" % i),))[0], 401)
+        lines = [line for line in node.log().splitlines() if "without the right token" in line]
+        self.assertTrue(1 <= len(lines) <= 10, lines)
+        self.assertIn("127.0.0.1", lines[0])
+        self.assertNotIn(TOKEN, node.log())
+
+    def test_the_unix_socket_needs_no_token(self):
+        self.assertEqual(self.at_tcp().command("status").code, 0)
+
+    def test_without_a_token_loopback_answers_everybody_but_web_pages(self):
+        node = self.at_tcp(token=None)
+        self.assertEqual(self.proxy(node, None).status()["network_state"], "CONNECTED")
+        self.assertEqual(self.post(node, headers=(("Origin", "http://x"),))[0], 403)
+
+    def test_dustwire_takes_a_url_and_a_token_file(self):
+        node = self.at_tcp()
+        token = os.path.join(node.folder, "token")
+        with open(token, "w") as out:
+            out.write(TOKEN + "\n")
+
+        def run(*options):
+            return subprocess.run([os.path.join(harness.BUILD, "dustwire"), "--url",
+                                   "http://127.0.0.1:%d" % node.control_port, *options, "status"],
+                                  capture_output=True, text=True, timeout=harness.seconds(20))
+
+        self.assertEqual(run("--token-file", token).returncode, 0)
+        refused = run()
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("--token-file", refused.stderr)
+
+    def test_beyond_loopback_without_a_token_is_a_settings_error(self):
+        node = self.node("wide", {"control/listen": "0.0.0.0:%d" % harness.free_port()},
+                         is_started=False)
+        check = subprocess.run([os.path.join(harness.BUILD, "dustwired"), "--config", node.config,
+                                "--check-config"], capture_output=True, text=True)
+        self.assertEqual(check.returncode, 1)
+        self.assertIn("needs [control] token", check.stderr)
+
+    def test_a_busy_port_is_named_at_the_start(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            where = "127.0.0.1:%d" % taken.getsockname()[1]
+            node = self.node("late", {"control/listen": where}, is_started=False).spawn()
+            self.assertEqual(node.wait_exit(), 1)
+            self.assertIn(where, node.log())
+        node.process = None
+
+
+class Calls(Daemon):
+    def setUp(self):
+        self.alice, self.bob = self.at_tcp(), self.node("bob")
+        self.calls = self.proxy(self.alice)
+
+    def test_a_file_goes_by_text_bytes_and_pair(self):
+        folder, hosts = self.folder(), [self.bob.contact, "127.0.0.1:%d" % self.bob.port,
+                                        ("127.0.0.1", self.bob.port),
+                                        (b"127.0.0.1", self.bob.port),
+                                        ["tcp://127.0.0.1:%d" % self.bob.port]]
+        for i, host in enumerate(hosts):
+            path = harness.make_file(os.path.join(folder, "f%d" % i), 1000, i)
+            call = self.calls.send_file if i % 2 else self.calls.send_file_single
+            request = call(b"http://bob/id.xml" if i % 2 else None, path.encode(), host, "note")
+            outcome, = self.calls.send_wait([request], 20000)
+            self.assertEqual(outcome["status"], "finished", outcome)
+        self.assertEqual(len(self.bob.received()), len(hosts))
+
+    def test_a_session_is_listed_and_found_in_all_ways(self):
+        self.calls.connect_to(("127.0.0.1", self.bob.port))
+        row, = harness.wait_until(lambda: [s for s in self.calls.list_sessions()
+                                           if s["idurl"]], "the session is named")
+        self.assertEqual((row["proto"], row["state"], row["direction"]), ("tcp", "CONNECTED", "out"))
+        self.assertEqual(row["host"], "127.0.0.1:%d" % self.bob.port)
+        self.assertLess(abs(row["opened_at"] - row["last_activity"]), 60)
+        for arguments in ((self.bob.contact,), (("127.0.0.1", self.bob.port),),
+                          (None, row["idurl"]), (row["host"], row["idurl"])):
+            self.assertEqual([s["id"] for s in self.calls.find_session(*arguments)], [row["id"]])
+        self.assertEqual(self.calls.find_session(None, "http://nobody"), [])
+        self.assertEqual(self.calls.find_session("127.0.0.1:9"), [])
+        self.assertEqual(self.calls.list_sessions(1, 10), [])
+        self.assertTrue(self.calls.send_keep_alive(["127.0.0.1", self.bob.port]))
+        self.assertTrue(self.calls.disconnect_from(b"127.0.0.1:%d" % self.bob.port))
+
+    def test_an_accepted_session_is_found_by_the_address_that_was_verified(self):
+        self.bob.command("connect", self.alice.contact)
+        row = harness.wait_until(lambda: next((s for s in self.calls.list_sessions()
+                                               if s["verified"]), None), "bob is verified")
+        self.assertEqual(row["direction"], "in")
+        self.assertEqual([s["id"] for s in self.calls.find_session(self.bob.contact)], [row["id"]])
+
+    def test_contacts_are_built_and_verified(self):
+        contacts = self.calls.build_contacts()
+        self.assertEqual(contacts, [self.alice.contact])
+        self.assertIs(self.calls.verify_contacts([b"udp://1.2.3.4:5", contacts[0].encode()]), True)
+        self.assertIs(self.calls.verify_contacts(["tcp://127.0.0.1:1"]), False)
+
+    def test_what_is_wrong_is_a_fault_with_its_code(self):
+        self.fault(-32601, self.calls.no_such)
+        self.fault(-32602, self.calls.list_sessions, "x")
+        self.fault(-32602, self.calls.send_keep_alive, ["127.0.0.1"])
+        self.fault(-32602, self.calls.find_stream)
+        self.fault(4, self.calls.send_file, None, "/no/such/file", self.bob.contact)
+        self.fault(1, self.calls.settings_get, "no-such")
+        self.fault(5, self.calls.settings_set, "tcp-port", 70000)
+        self.assertIsNone(self.calls.find_stream(None, 99))
+
+
+if __name__ == "__main__":
+    harness.main()

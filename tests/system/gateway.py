@@ -97,11 +97,14 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__()
         self._path = path
 
-    def make_connection(self, host):
-        if self._connection and host == self._connection[0]:
-            return self._connection[1]
-        self._connection = host, _UnixConnection(self._path)
-        return self._connection[1]
+    def single_request(self, host, handler, request_body, verbose=False):
+        """A connection for each call, closed after it."""
+        connection = _UnixConnection(self._path)
+        try:
+            connection.request("POST", handler, request_body, {"Content-Type": "text/xml"})
+            return self.parse_response(connection.getresponse())
+        finally:
+            connection.close()
 
 
 def control(node):

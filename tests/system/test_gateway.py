@@ -1,0 +1,390 @@
+"""A daemon under a remote gateway: every callback, the transport's life, and what holds when the
+gateway is dead, slow, faulty, hangs, talks rubbish or comes back as another."""
+import base64
+import os
+import signal
+import time
+import xmlrpc.client
+
+import gateway as remote
+import node as harness
+
+SIZE = 1024
+
+
+class GatewayTest(harness.SystemTest):
+    """`near` is driven by the gateway, `far` is a plain node."""
+
+    def setUp(self):
+        self.place = self.folder()
+        self.gateway = remote.Gateway(self.place)
+        self.addCleanup(self.gateway.kill)
+        self.gateway.start()
+
+    def driven(self, name="near", is_connected=True, **changes):
+        settings = {"gateway/url": self.gateway.url, "gateway/file-result": True,
+                    "gateway/patience-s": 2, "sessions/stop-timeout-s": 2}
+        settings.update({key.replace("__", "/").replace("_", "-"): value
+                         for key, value in changes.items()})
+        near = self.node(name, settings, is_started=False)
+        near.spawn()
+        self.wait_control(near)
+        if is_connected:
+            self.connect(near)
+        return near
+
+    def wait_control(self, near):
+        harness.wait_until(near.status, lambda: "the control socket: " + near.log())
+
+    def connect(self, near):
+        self.assertIs(remote.control(near).connect({"tcp_port": near.port}), True)
+        harness.wait_until(lambda: near.command("status").code == 0, near.log)
+
+    def file(self, name="file", size=SIZE, seed=None):
+        return harness.make_file(os.path.join(self.place, name), size, seed)
+
+    def address(self, node):
+        return "127.0.0.1:%d" % node.port
+
+    def metrics(self, node):
+        return node.status()["metrics"]
+
+
+class Callbacks(GatewayTest):
+    def test_a_file_sent_is_registered_unregistered_and_its_result_told(self):
+        near, far = self.driven(), self.node("far")
+        control, path = remote.control(near), self.file("unicode-\u00fc \u4e16")
+        request = control.send_file(b"http://127.0.0.1:8000/far.xml", path.encode(),
+                                    ("127.0.0.1", far.port), "note \u00e9".encode())
+        result = self.gateway.wait("file_result")[0]["args"]
+        self.assertEqual(result, [request, "finished", SIZE, None])
+        register, = self.gateway.taken("register_file_sending")
+        self.assertEqual(register["args"], ["tcp", self.address(far), "http://127.0.0.1:8000/far.xml",
+                                            path, SIZE, "note \u00e9"])
+        unregister, = self.gateway.taken("unregister_file_sending")
+        self.assertEqual(unregister["args"], [register["answer"], "finished", SIZE, None])
+        order = [c["call"] for c in self.gateway.calls() if "file" in c["call"]]
+        self.assertEqual(order, ["register_file_sending", "unregister_file_sending", "file_result"])
+
+    def test_a_file_received_has_its_path_its_size_and_one_id(self):
+        near, far = self.driven(), self.node("far")
+        self.assert_sent(far.send([self.file(size=300000)], near.contact), 1)
+        self.gateway.wait("unregister_file_receiving")
+        register, = self.gateway.taken("register_file_receiving")
+        path, = near.received()
+        self.assertEqual(register["args"][0], "tcp")
+        self.assertTrue(register["args"][1].startswith("127.0.0.1:"))
+        self.assertNotEqual(register["args"][1], self.address(far), "the source, not the announced")
+        self.assertEqual(register["args"][2:], ["http://127.0.0.1:8000/far.xml", path, 300000])
+        unregister, = self.gateway.taken("unregister_file_receiving")
+        self.assertEqual(unregister["args"], [register["answer"], "finished", 300000, None])
+
+    def test_a_failed_connect_is_told_with_the_host_as_it_was_asked_for(self):
+        near, control = self.driven(), None
+        control = remote.control(near)
+        host = "localhost:%d" % harness.free_port()
+        request = control.send_file("", self.file(), host, None)
+        result = self.gateway.wait("file_result")[0]["args"]
+        self.assertEqual(result[:3], [request, "failed", 0])
+        self.assertIn("connection failed", result[3])
+        cancelled, = self.gateway.taken("cancelled_file_sending")
+        self.assertEqual(cancelled["args"][1],
+                         {"base64": base64.b64encode(host.encode()).decode()})
+        self.assertEqual(cancelled["args"][0], "tcp")
+        self.assertEqual(cancelled["args"][2], self.file())
+        self.assertEqual(cancelled["args"][4], "")
+        self.assertIn("connection failed", cancelled["args"][5])
+        self.assertEqual(self.gateway.calls("register_file_sending"), [])
+
+    def test_of_a_single_file_only_the_result_is_told(self):
+        near, far = self.driven(), self.node("far")
+        request = remote.control(near).send_file_single("", self.file(), self.address(far), "")
+        self.assertEqual(self.gateway.wait("file_result")[0]["args"], [request, "finished", SIZE, None])
+        self.assertEqual(self.gateway.calls("register_file_sending", "unregister_file_sending",
+                                            "cancelled_file_sending"), [])
+
+    def test_without_file_result_a_send_is_told_by_the_other_calls_only(self):
+        near, far = self.driven(gateway__file_result=False), self.node("far")
+        remote.control(near).send_file("", self.file(), self.address(far), "")
+        self.gateway.wait("unregister_file_sending")
+        self.assertEqual(self.gateway.calls("file_result"), [])
+
+    def test_nil_lets_a_file_go_on_and_it_is_not_unregistered(self):
+        near, far = self.driven(), self.node("far")
+        self.gateway.order("nil")
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        remote.control(near).send_file("", self.file(), self.address(far), "")
+        self.gateway.wait("file_result")
+        self.assertEqual(len(near.received()), 1)
+        self.assertEqual(self.gateway.calls("unregister_file_receiving", "unregister_file_sending"), [])
+
+    def test_long_and_odd_arguments_come_through(self):
+        near, far = self.driven(), self.node("far")
+        name = b"\xff\xfe odd \n name"
+        path = os.path.join(self.place.encode(), name)
+        with open(path, "wb") as out:
+            out.write(b"x" * 10)
+        description, idurl = "d" * 5000, "http://127.0.0.1/%41" + "i" * 2000
+        remote.control(near).send_file(idurl, path, self.address(far), description)
+        self.gateway.wait("file_result")
+        args = self.gateway.taken("register_file_sending")[0]["args"]
+        self.assertEqual(args[2], idurl)
+        self.assertEqual(base64.b64decode(args[3]["base64"]), path)
+        self.assertEqual(args[5], description)
+
+    def test_a_gateway_over_http_is_called_the_same_way(self):
+        self.gateway.kill()
+        self.gateway = remote.Gateway(self.folder(), is_unix=False)
+        self.addCleanup(self.gateway.kill)
+        self.gateway.start()
+        near, far = self.driven(), self.node("far")
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        self.gateway.wait("unregister_file_receiving")
+
+
+class Life(GatewayTest):
+    def test_the_transport_waits_for_connect_and_goes_with_disconnect(self):
+        near = self.driven(is_connected=False)
+        control = remote.control(near)
+        self.gateway.wait("transport_initialized")
+        self.assertEqual(self.gateway.calls("transport_initialized")[0]["args"], ["tcp"])
+        status = near.status()
+        self.assertEqual(status["transports"][0]["state"], "OFFLINE")
+        self.assertIn("connect", status["advice"])
+        self.connect(near)
+        self.assertEqual(self.gateway.wait("receiving_started")[0]["args"][:2],
+                         ["tcp", self.address(near)])
+        self.assertIs(control.connect({"tcp_port": near.port}), True)
+        self.gateway.wait("receiving_started", 2)
+        self.assertIs(control.disconnect(), True)
+        self.assertEqual(self.gateway.wait("disconnected")[0]["args"], ["tcp", "disconnected"])
+        harness.wait_until(lambda: near.status()["transports"][0]["state"] == "OFFLINE", near.log)
+        self.assertIs(near.status()["transports"][0]["is_enabled"], False)
+        self.assertIs(control.shutdown(), True)
+        self.gateway.wait("disconnected", 2)
+        self.connect(near)
+        self.gateway.wait("receiving_started", 3)
+
+    def test_the_options_of_connect_go_over_the_settings_and_are_not_written(self):
+        near, far = self.driven(is_connected=False), self.node("far")
+        port = harness.free_port()
+        with open(near.config, "rb") as stream:
+            before = stream.read()
+        remote.control(near).connect({"idurl": b"http://127.0.0.1/other.xml", "tcp_port": port,
+                                      "host": b"127.0.0.1:%d" % port, "unknown": [1]})
+        self.assertEqual(self.gateway.wait("receiving_started")[0]["args"][1], "127.0.0.1:%d" % port)
+        self.assertIn("http://127.0.0.1/other.xml", near.status()["settings"]["idurl"])
+        self.assert_sent(far.send([self.file()], "127.0.0.1:%d" % port), 1)
+        with open(near.config, "rb") as stream:
+            self.assertEqual(stream.read(), before)
+        self.assertIn("the gateway's connect", remote.control(near).settings_dump())
+        remote.control(near).disconnect()
+        self.gateway.wait("disconnected")
+        self.assertEqual(near.status()["settings"]["tcp_port"], near.port)
+
+    def test_a_busy_port_has_bitdusts_word(self):
+        near, far = self.driven(is_connected=False), self.node("far")
+        remote.control(near).connect({"tcp_port": far.port})
+        self.assertEqual(self.gateway.wait("receiving_failed")[0]["args"], ["tcp", "port is busy"])
+
+    def test_bad_options_are_faults_and_change_nothing(self):
+        near = self.driven(is_connected=False)
+        control = remote.control(near)
+        for options in ({"tcp_port": 0}, {"tcp_port": "x"}, {"host": "no host!"}, {"idurl": "a b"}):
+            with self.assertRaises(xmlrpc.client.Fault) as caught:
+                control.connect(options)
+            self.assertEqual(caught.exception.faultCode, -32602, caught.exception)
+        for url in ("http://192.0.2.1:80/", "https://127.0.0.1:1/", "unix:relative", "", "http://127.0.0.1/"):
+            with self.assertRaises(xmlrpc.client.Fault) as caught:
+                control.init(url)
+            self.assertEqual(caught.exception.faultCode, -32602, caught.exception)
+        self.assertEqual(near.status()["transports"][0]["state"], "OFFLINE")
+
+    def test_init_puts_a_remote_gateway_in_the_place_of_the_built_in_one(self):
+        near, far = self.node("near", {"gateway/patience-s": 2}), self.node("far")
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        self.assertEqual(near.status()["gateway"]["name"], "built-in")
+        self.assertIs(remote.control(near).init(self.gateway.url, {"file_result": True, "x": 1}), True)
+        self.gateway.wait("transport_initialized")
+        self.assertEqual(near.status()["gateway"]["name"], "remote")
+        harness.wait_until(lambda: near.status()["transports"][0]["state"] == "OFFLINE", near.log)
+        self.connect(near)
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        self.gateway.wait("unregister_file_receiving")
+        request = remote.control(near).send_file("", self.file(), self.address(far), "")
+        self.assertEqual(self.gateway.wait("file_result")[0]["args"][0], request)
+
+    def test_a_stop_does_not_wait_long_for_a_gateway_that_is_gone(self):
+        near, far = self.driven(), self.node("far")
+        self.gateway.order("hang", ["unregister_file_receiving"])
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        self.gateway.kill()
+        begun = time.monotonic()
+        self.assertEqual(near.stop(), 0)
+        self.assertLess(time.monotonic() - begun, harness.seconds(4))
+
+
+class Trouble(GatewayTest):
+    def test_one_fault_of_a_registration_is_forgiven_two_close_the_session(self):
+        near, far = self.driven(), self.node("far")
+        self.gateway.order("fault", ["register_file_receiving"], 1)
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        self.gateway.order("ok")
+        self.gateway.order("fault", ["register_file_receiving"], 2)
+        self.assert_not_sent(far.send([self.file()], near.contact))
+        near.wait_log("the gateway did not take it")
+        harness.wait_until(lambda: near.sessions() == [], near.log)
+        near.wait_no_partials()
+        self.gateway.order("ok")
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        self.assertEqual(len(near.received()), 2)
+
+    def test_no_answer_in_time_fails_the_file_and_closes_the_session(self):
+        for mode in ("hang", "garbage", "html", "hang_up"):
+            with self.subTest(mode):
+                near, far = self.driven("near-" + mode), self.node("far-" + mode)
+                self.gateway.order(mode, ["register_file_receiving"])
+                begun = time.monotonic()
+                self.assert_not_sent(far.send([self.file()], near.contact))
+                self.assertGreater(time.monotonic() - begun, 1.9)
+                harness.wait_until(lambda: near.sessions() == [], near.log)
+                self.gateway.order("ok")
+                harness.wait_until(lambda: far.send([self.file()], near.contact).code == 0, near.log)
+
+    def test_a_send_goes_unregistered_when_the_gateway_gives_no_id(self):
+        near, far = self.driven(), self.node("far")
+        self.gateway.order("fault", ["register_file_sending"])
+        request = remote.control(near).send_file("", self.file(), self.address(far), "")
+        self.assertEqual(self.gateway.wait("file_result")[0]["args"], [request, "finished", SIZE, None])
+        self.assertEqual(self.gateway.calls("unregister_file_sending"), [])
+
+    def test_what_faults_four_times_is_left_and_blocks_no_other(self):
+        near, far = self.driven(), self.node("far")
+        self.gateway.order("fault", ["unregister_file_receiving"], 4)
+        self.assert_sent(far.send([self.file("first")], near.contact), 1)
+        harness.wait_until(lambda: self.metrics(near)["gateway_undelivered"] == 1, near.log)
+        self.assert_sent(far.send([self.file("second")], near.contact), 1)
+        self.gateway.wait("unregister_file_receiving")
+        self.assertEqual(len(near.received()), 2, "the file is kept")
+        self.assertEqual(len(self.gateway.calls("unregister_file_receiving")), 5)
+        near.wait_log("is left undelivered")
+
+    def test_a_report_waits_for_a_gateway_that_comes_back(self):
+        near, far = self.driven(), self.node("far")
+        self.gateway.order("hang", ["unregister_file_receiving"])
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        first = harness.wait_until(lambda: self.gateway.calls("unregister_file_receiving"), "asked")[0]
+        self.gateway.kill()
+        near.wait_log("cannot be reached")
+        self.assertEqual(near.status()["gateway"]["waiting"], 1)
+        self.gateway.start()
+        told = self.gateway.wait("unregister_file_receiving")
+        self.assertEqual(told[0]["args"], first["args"], "the same id")
+        harness.wait_until(lambda: near.status()["gateway"]["waiting"] == 0, near.log)
+
+    def test_a_report_survives_the_daemon(self):
+        near, far = self.driven(), self.node("far")
+        self.gateway.order("hang", ["unregister_file_receiving"])
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        first = harness.wait_until(lambda: self.gateway.calls("unregister_file_receiving"), "asked")[0]
+        near.kill()
+        self.gateway.order("ok")
+        near.spawn()
+        told = self.gateway.wait("unregister_file_receiving")
+        self.assertEqual(told[0]["args"], first["args"])
+        harness.wait_until(lambda: near.status().get("gateway", {}).get("waiting") == 0, near.log)
+        near.kill()
+        near.spawn()
+        self.wait_control(near)
+        self.connect(near)
+        self.assertEqual(len(self.gateway.taken("unregister_file_receiving")), 1, "told once")
+
+    def test_a_new_instance_is_told_of_what_an_old_one_had_registered(self):
+        near, far = self.driven(), self.node("far")
+        self.gateway.order("hang", ["unregister_file_receiving"])
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        old = harness.wait_until(lambda: self.gateway.calls("unregister_file_receiving"), "asked")[0]
+        self.gateway.kill()
+        self.gateway.start()
+        self.gateway.order("hang", ["register_file_receiving"], 1)
+        remote.control(near).init(self.gateway.url, {"file_result": True})
+        harness.wait_until(lambda: len(self.gateway.calls("register_file_receiving")) == 2, "again")
+        remote.control(near).init(self.gateway.url, {"file_result": True})
+        self.gateway.wait("unregister_file_receiving")
+        again = self.gateway.taken("register_file_receiving")[-1]
+        self.assertEqual(again["args"][3], near.received()[0])
+        told = self.gateway.taken("unregister_file_receiving")
+        self.assertEqual([t["args"] for t in told],
+                         [[again["answer"]] + old["args"][1:]], "with the new id, once")
+
+    def test_at_the_bound_nothing_more_is_read_and_nothing_is_lost(self):
+        near, far = self.driven(gateway__queue_limit=10), self.node("far")
+        files = [self.file("f%d" % i, seed=i) for i in range(60)]
+        self.gateway.order("hang", ["unregister_file_receiving"])
+        job = self.job(far.send_job(files, near.contact))
+        harness.wait_until(lambda: near.status()["gateway"]["waiting"] >= 10, near.log)
+        status = near.status()["gateway"]
+        self.assertEqual(status["queue_limit"], 10)
+        # The bound and what was under way: 20 files in flight.
+        self.assertLessEqual(status["waiting"], 30)
+        with self.assertRaises(xmlrpc.client.Fault) as caught:
+            remote.control(near).send_file("", files[0], self.address(far), "")
+        self.assertEqual(caught.exception.faultCode, 2)
+        self.assertTrue(job.is_running())
+        self.gateway.order("ok")
+        self.gateway.kill()
+        self.gateway.start()
+        self.assert_sent(job.result(), 60)
+        self.gateway.wait("unregister_file_receiving", 60)
+        ids = [c["args"][0] for c in self.gateway.taken("unregister_file_receiving")]
+        self.assertEqual(len(set(ids)), 60)
+
+    def test_two_hundred_transfers_outlive_all_that_a_gateway_can_do(self):
+        near, far = self.driven(gateway__patience_s=30), self.node("far")
+        control = remote.control(near)
+        out = [self.file("out%d" % i, 2000 + i, seed=i) for i in range(100)]
+        come = [self.file("in%d" % i, 3000 + i, seed=1000 + i) for i in range(100)]
+        jobs, requests, at = [], [], 0
+        for step, trouble in enumerate(("kill", "stop", "fault", "hang_up", "slow")):
+            jobs.append(self.job(far.send_job(come[step * 20:step * 20 + 20], near.contact)))
+            for path in out[step * 20:step * 20 + 20]:
+                requests.append(control.send_file("", path, self.address(far), ""))
+                at += 1
+                if at % 20 == 5:
+                    self._trouble(trouble)
+        for job in jobs:
+            self.assert_sent(job.result(), 20)
+        self.gateway.wait("file_result", 100, limit=60)
+        results = {}
+        for call in self.gateway.taken("file_result"):
+            results.setdefault(call["args"][0], set()).add(call["args"][1])
+        self.assertEqual(sorted(results), sorted(requests), "a result for each, and no other")
+        self.assertEqual(set().union(*results.values()), {"finished"})
+        self.gateway.wait("unregister_file_receiving", 100, limit=60)
+        registered = {c["answer"]: c["args"][3] for c in self.gateway.taken("register_file_receiving")}
+        told = {registered[c["args"][0]]: c["args"][1]
+                for c in self.gateway.taken("unregister_file_receiving")}
+        self.assertEqual(sorted(told), sorted(near.received()), "each file's end is told")
+        self.assertEqual(set(told.values()), {"finished"})
+        self.assertEqual(near.received_sums(), sorted(map(harness.sha256, come)))
+        self.assertEqual(far.received_sums(), sorted(map(harness.sha256, out)))
+        harness.wait_until(lambda: near.status()["gateway"]["waiting"] == 0, near.log)
+
+    def _trouble(self, what):
+        if what == "kill":
+            self.gateway.kill()
+            self.gateway.start()
+        elif what == "stop":
+            self.gateway.signal(signal.SIGSTOP)
+            time.sleep(0.5)
+            self.gateway.signal(signal.SIGCONT)
+        elif what == "fault":
+            self.gateway.order("fault", None, 1)
+        elif what == "hang_up":
+            self.gateway.order("hang_up", None, 5)
+        else:
+            self.gateway.order("slow", None, 20)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -99,6 +99,7 @@ class _UnixTransport(xmlrpc.client.Transport):
 
     def single_request(self, host, handler, request_body, verbose=False):
         """A connection for each call, closed after it."""
+        self.verbose = verbose
         connection = _UnixConnection(self._path)
         try:
             connection.request("POST", handler, request_body, {"Content-Type": "text/xml"})

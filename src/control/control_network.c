@@ -76,6 +76,8 @@ static xmlrpc_value *counts_into(xmlrpc_env *env, xmlrpc_value *value,
     rpc_put_integer(env, value, "workers", counts->workers);
     rpc_put_integer(env, value, "sessions", counts->sessions);
     rpc_put_integer(env, value, "sessions_connected", counts->sessions_connected);
+    rpc_put_integer(env, value, "sessions_half_open", counts->sessions_half_open);
+    rpc_put_integer(env, value, "sources_known", counts->sources_known);
     rpc_put_integer(env, value, "files_in", counts->files_in);
     rpc_put_integer(env, value, "files_out", counts->files_out);
     rpc_put_integer(env, value, "files_waiting", counts->files_waiting);
@@ -128,6 +130,28 @@ static xmlrpc_value *settings_value(xmlrpc_env *env, const struct settings *s)
     return value;
 }
 
+struct limits_out {
+    xmlrpc_env *env;
+    xmlrpc_value *value;
+};
+
+static void put_limit(void *ctx, const char *section, const char *name, const char *value)
+{
+    struct limits_out *out = ctx;
+    char key[96];
+
+    snprintf(key, sizeof key, "%s/%s", section, name);
+    rpc_put_text(out->env, out->value, key, value);
+}
+
+static xmlrpc_value *limits_value(xmlrpc_env *env, const struct settings *s)
+{
+    struct limits_out out = {env, rpc_struct(env)};
+
+    settings_each_limit(s, put_limit, &out);
+    return out.value;
+}
+
 static void answer_status(struct network_asked *n)
 {
     const struct supervisor_request *r = &n->request;
@@ -151,6 +175,7 @@ static void answer_status(struct network_asked *n)
     rpc_put_integer(&env, value, "sends_under_way", (int64_t)sends_under_way(control->sends));
     rpc_put_integer(&env, value, "last_event", (int64_t)event_ring_last(control->ring));
     rpc_put(&env, value, "metrics", metrics_value(&env));
+    rpc_put(&env, value, "limits", limits_value(&env, &r->settings));
     rpc_put(&env, value, "settings", settings_value(&env, &r->settings));
     control_answer(n->asked.call, &env, value);
 }

@@ -43,11 +43,12 @@ struct setting {
 extern const struct setting settings_rows[];
 extern const unsigned settings_row_count;
 
-enum { SETTINGS_ROWS_MAX = 64 };
+enum { SETTINGS_ROWS_MAX = 128 };
 
 /* The kinds of values. */
 extern const struct setting_kind kind_bool, kind_number, kind_port, kind_threads, kind_idurl,
-    kind_host, kind_listen, kind_networks, kind_path, kind_probe, kind_durability, kind_level;
+    kind_host, kind_listen, kind_networks, kind_idurls, kind_path, kind_probe, kind_durability,
+    kind_level;
 
 /* The value of `row` in `s`, with quotes if it needs them. A value read from a file always fits. */
 enum { SETTINGS_VALUE_SIZE = SETTINGS_LINE_MAX + 8 };

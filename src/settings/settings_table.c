@@ -77,14 +77,46 @@ const struct setting settings_rows[] = {
         "How long a stop lets files under way finish.")
     KEY(S, "limit", kind_number, sessions.limit, "16384", 1, 1000000, "sessions", NOW,
         "How many sessions there may be at once; more are refused.")
+    KEY(S, "limit-per-address", kind_number, sessions.limit_per_address, "100", 1, 1000000, "sessions", NOW,
+        "How many of those that peers opened may come from one address.")
+    KEY(S, "limit-per-network", kind_number, sessions.limit_per_network, "1000", 1, 1000000, "sessions", NOW,
+        "How many of them may come from one network: /24 for IPv4, /64 for IPv6.")
+    KEY(S, "half-open-limit", kind_number, sessions.half_open_limit, "2048", 1, 1000000, "sessions", NOW,
+        "How many accepted sessions may be without a hello at once.")
+    KEY(S, "half-open-per-address", kind_number, sessions.half_open_per_address, "32", 1, 1000000, "sessions", NOW,
+        "How many of those may come from one address (IPv6: one /64).")
+    KEY(S, "accepts-per-s", kind_number, sessions.accepts_per_s, "20", 1, 1000000, "sessions a second", NOW,
+        "How many sessions one address (IPv6: one /64) may open a second in the long run.")
+    KEY(S, "accepts-burst", kind_number, sessions.accepts_burst, "100", 1, 1000000, "sessions", NOW,
+        "How many it may open at once after a rest.")
     KEY(S, "control-frame-limit-bytes", kind_number, sessions.control_frame_limit_bytes, "4096", 256, 99997, "bytes", NOW,
         "The longest hello, wazap or abort that a peer may send.")
+    KEY(S, "idurl-limit-bytes", kind_number, sessions.idurl_limit_bytes, "1024", 16, SETTINGS_IDURL_MAX, "bytes", NOW,
+        "The longest identity that a peer may give.")
     KEY(S, "queue-limit", kind_number, sessions.queue_limit, "10000", 1, 1000000, "files", NOW,
         "How many files may wait in one session; more are refused.")
     KEY(S, "chunk-kib", kind_number, sessions.chunk_kib, "96", 1, 97, "KiB", NOW,
         "How much of a file goes out in one data frame.")
     KEY(S, "trusted-announcers", kind_networks, sessions.trusted_announcers, "", 0, 0, "", NOW,
         "Peers in these networks are believed when they announce another address than their own.")
+#undef S
+#define S "access"
+    KEY(S, "allow-networks", kind_networks, access.allow_networks, "", 0, 0, "", NOW,
+        "Only peers in these networks may have a session; empty: all.")
+    KEY(S, "deny-networks", kind_networks, access.deny_networks, "", 0, 0, "", NOW,
+        "Peers in these networks may not, also if they are allowed above.")
+    KEY(S, "allow-idurls", kind_idurls, access.allow_idurls, "", 0, 900, "", NOW,
+        "Only peers that call themselves one of these may have a session; empty: all.")
+    KEY(S, "deny-idurls", kind_idurls, access.deny_idurls, "", 0, 900, "", NOW,
+        "Peers that call themselves one of these may not.")
+    KEY(S, "exempt-networks", kind_networks, access.exempt_networks, "127.0.0.0/8,::1/128", 0, 0, "", NOW,
+        "Peers in these networks are free from limits per address and network, and from penalties.")
+    KEY(S, "penalty-after", kind_number, access.penalty_after, "10", 0, 1000000, "offences", NOW,
+        "How often an address may break the protocol before it is refused; one is forgiven a minute.")
+    KEY(S, "penalty-s", kind_number, access.penalty_s, "10", 0, DAY_S, "seconds", NOW,
+        "How long it is refused then, doubled with each further time; 0: never.")
+    KEY(S, "penalty-longest-s", kind_number, access.penalty_longest_s, "3600", 1, DAY_S, "seconds", NOW,
+        "The longest that it is refused.")
 #undef S
 #define S "inbox"
     KEY(S, "path", kind_path, inbox.path, "/var/lib/dustwire/inbox", 1, 990, "", RESTART,

@@ -125,7 +125,11 @@ bool tcp_connection_keep_alive(struct tcp_connection *c)
 
 void tcp_connection_settings_changed(struct tcp_connection *c)
 {
-    if (tcp_connection_state(c) == ST_CONNECTED)
+    const char *why = tcp_limits_of_access(c);
+
+    if (why != NULL)
+        tcp_connection_disconnect(c, why);
+    else if (tcp_connection_state(c) == ST_CONNECTED)
         set_timer(c, CHECK_MS);
 }
 
@@ -148,17 +152,17 @@ static bool is_hello(const void *self, const void *arg)
     const struct frame_piece *piece = arg;
     struct hello hello;
 
-    (void)self;
     return piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_HELLO &&
-           hello_parse(&hello, piece->bytes, piece->length) == ERR_OK;
+           hello_parse(&hello, piece->bytes, piece->length) == ERR_OK &&
+           tcp_limits_is_welcome(self, hello.idurl, hello.idurl_length);
 }
 
 static bool is_wazap(const void *self, const void *arg)
 {
     const struct frame_piece *piece = arg;
 
-    (void)self;
-    return piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_WAZAP;
+    return piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_WAZAP &&
+           tcp_limits_is_welcome(self, piece->bytes, piece->length);
 }
 
 static void do_init(void *self, const void *arg)
@@ -258,18 +262,6 @@ static void log_refusal(struct tcp_connection *c)
                 "session refused: no handshake: %s", c->reason);
 }
 
-/* What is wrong with a piece that did not open the session. */
-static const char *why_refused(const struct tcp_connection *c, const struct frame_piece *piece)
-{
-    if (piece->kind == FRAME_PIECE_BAD)
-        return piece->reason;
-    if (c->is_outgoing)
-        return "the first frame is no wazap";
-    if (piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_HELLO)
-        return "the hello is not valid";
-    return "the first frame is no hello";
-}
-
 static void do_disconnect(void *self, const void *arg)
 {
     struct tcp_connection *c = self;
@@ -277,7 +269,7 @@ static void do_disconnect(void *self, const void *arg)
 
     c->is_ending = true;
     if (piece != NULL)
-        set_reason(c, why_refused(c, piece));
+        set_reason(c, tcp_limits_refuse(c, piece));
     set_reason(c, "disconnected");
     tcp_directory_hide(c->home->directory, c->id);
     if (c->opened_ms == 0)
@@ -426,6 +418,7 @@ static void time_is_up(struct timer *timer, void *ctx)
     case ST_SERVER:
     case ST_CLIENT:
         set_reason(c, c->is_outgoing ? "no wazap in time" : "no hello in time");
+        tcp_limits_late(c);
         automat_feed(&c->automat, EV_TIMER_10SEC, NULL);
         break;
     case ST_CONNECTED:
@@ -512,6 +505,7 @@ enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home,
                              const struct address *peer)
 {
     struct tcp_connection *c = blank(home, news, worker, id, peer);
+    const char *why;
     enum err e;
 
     if (c == NULL)
@@ -520,9 +514,11 @@ enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home,
     c->next_file_id = first_file_id(true);
     *out = c;
     set_timer(c, home->settings.sessions.connect_timeout_s * 1000ull);
-    e = tcp_socket_connect(c);
-    if (e != ERR_OK)
-        tcp_connection_disconnect(c, err_text(e));
+    why = tcp_limits_of_access(c);
+    if (why == NULL && (e = tcp_socket_connect(c)) != ERR_OK)
+        why = err_text(e);
+    if (why != NULL)
+        tcp_connection_disconnect(c, why);
     return ERR_OK;
 }
 

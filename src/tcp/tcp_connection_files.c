@@ -307,6 +307,7 @@ void tcp_files_receive(struct tcp_connection *c, const struct frame_piece *piece
     switch (piece->kind) {
     case FRAME_PIECE_BAD:
         metrics_add(METRIC_BAD_FRAMES, 1);
+        tcp_limits_blame(c);
         tcp_connection_disconnect(c, piece->reason);
         return;
     case FRAME_PIECE_DATA:

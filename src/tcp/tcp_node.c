@@ -94,7 +94,8 @@ enum err tcp_node_open(struct tcp_node **out, const struct tcp_node_config *conf
         goto fail;
     if ((e = resolver_open(&node->resolver)) != ERR_OK)
         goto fail;
-    if ((e = acceptor_open(&node->acceptor, &(struct acceptor_config){.directory = node->directory,
+    if ((e = acceptor_open(&node->acceptor, &(struct acceptor_config){.settings = config->settings,
+                                                                      .directory = node->directory,
                                                                       .workers = node->workers})) !=
         ERR_OK)
         goto fail;
@@ -175,18 +176,29 @@ void tcp_node_stop(struct tcp_node *node)
 
 /* Up and down: the supervisor's thread. */
 
+static struct tcp_serve *new_serve(struct tcp_node *node, const char *whose)
+{
+    struct tcp_serve *serve = calloc(1, sizeof *serve);
+
+    if (serve == NULL) {
+        log_error("%s keeps its old settings: %s", whose, err_text(ERR_NO_MEMORY));
+        return NULL;
+    }
+    serve->settings = node->config.settings;
+    serve->is_serving = node->is_serving;
+    return serve;
+}
+
 static void post_serve(struct tcp_node *node)
 {
-    for (unsigned i = 0; i < node->worker_count; i++) {
-        struct tcp_serve *serve = calloc(1, sizeof *serve);
+    struct tcp_serve *serve = new_serve(node, "the acceptor");
 
-        if (serve == NULL) {
-            log_error("worker %u keeps its old settings: %s", i, err_text(ERR_NO_MEMORY));
-            continue;
-        }
-        serve->settings = node->config.settings;
-        serve->is_serving = node->is_serving;
-        worker_post_serve(node->workers[i], serve);
+    if (serve != NULL)
+        acceptor_post_settings(node->acceptor, serve);
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        serve = new_serve(node, "a worker");
+        if (serve != NULL)
+            worker_post_serve(node->workers[i], serve);
     }
 }
 

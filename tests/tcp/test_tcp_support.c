@@ -424,6 +424,7 @@ static void accept_as(const char *peer_ip)
     socklen_t length = sizeof from;
     int listening = listener(&at), fd;
     struct tcp_place place;
+    struct source_limits limits;
     struct address peer;
 
     peer_fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -435,7 +436,10 @@ static void accept_as(const char *peer_ip)
     cr_assert_eq(address_from_sockaddr(&peer, (struct sockaddr *)&from), ERR_OK);
     if (peer_ip != NULL)
         cr_assert_eq(address_from_ip_text(&peer, peer_ip, peer.port), ERR_OK);
-    cr_assert_eq(tcp_directory_accept(home.directory, &place), ERR_OK);
+    limits = source_limits_of(&home.settings, &peer);
+    cr_assert_eq(
+        tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop), &place),
+        ADMITTED);
     cr_assert_eq(tcp_connection_accept(&conn, &home, &news, NULL, place.session, fd, &peer),
                  ERR_OK);
 }

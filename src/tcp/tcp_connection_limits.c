@@ -1,0 +1,119 @@
+/* What a session may not do: whom it may be with, how a handshake is refused, and what breaking the
+ * protocol costs the address that it comes from. */
+#include "tcp/tcp_connection.h"
+
+#include "tcp_connection_priv.h"
+
+#include "base/metrics.h"
+#include "base/text.h"
+#include "tcp/access.h"
+#include "tcp/source_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Why the peer's identity is not let in, and what is counted then; text NULL: it is. */
+struct refusal {
+    const char *text;
+    enum metric metric;
+};
+
+static struct refusal judge_identity(const struct tcp_connection *c, const void *idurl,
+                                     size_t length)
+{
+    const struct settings *s = &c->home->settings;
+    char escaped[3 * SETTINGS_IDURL_MAX + 1];
+
+    if (length > s->sessions.idurl_limit_bytes)
+        return (struct refusal){"the identity is longer than [sessions] idurl-limit-bytes",
+                                METRIC_IDURLS_TOO_LONG};
+    text_escape(escaped, sizeof escaped, idurl, length, true);
+    return (struct refusal){
+        access_idurl_refusal(s, tcp_limits_is_nobody(idurl, length) ? NULL : escaped),
+        METRIC_REFUSED_ACCESS};
+}
+
+bool tcp_limits_is_nobody(const void *idurl, size_t length)
+{
+    return length == 0 || (length == 4 && memcmp(idurl, "None", 4) == 0);
+}
+
+bool tcp_limits_is_welcome(const struct tcp_connection *c, const void *idurl, size_t length)
+{
+    return judge_identity(c, idurl, length).text == NULL;
+}
+
+/* An identity in the frame that should open the session, if that is what it was refused for. */
+static struct refusal refusal_of(const struct tcp_connection *c, const struct frame_piece *piece)
+{
+    struct hello hello;
+
+    if (piece->kind != FRAME_PIECE_CONTROL)
+        return (struct refusal){0};
+    if (c->is_outgoing && piece->command == FRAME_WAZAP)
+        return judge_identity(c, piece->bytes, piece->length);
+    if (!c->is_outgoing && piece->command == FRAME_HELLO &&
+        hello_parse(&hello, piece->bytes, piece->length) == ERR_OK)
+        return judge_identity(c, hello.idurl, hello.idurl_length);
+    return (struct refusal){0};
+}
+
+/* What is wrong with a piece that did not open the session. */
+static const char *why_broken(const struct tcp_connection *c, const struct frame_piece *piece)
+{
+    if (piece->kind == FRAME_PIECE_BAD)
+        return piece->reason;
+    if (c->is_outgoing)
+        return "the first frame is no wazap";
+    if (piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_HELLO)
+        return "the hello is not valid";
+    return "the first frame is no hello";
+}
+
+const char *tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece *piece)
+{
+    struct refusal refusal = refusal_of(c, piece);
+
+    if (refusal.text != NULL) {
+        metrics_add(refusal.metric, 1);
+        return refusal.text;
+    }
+    tcp_limits_blame(c);
+    return why_broken(c, piece);
+}
+
+void tcp_limits_late(struct tcp_connection *c)
+{
+    metrics_add(METRIC_HANDSHAKES_LATE, 1);
+    tcp_limits_blame(c);
+}
+
+void tcp_limits_blame(struct tcp_connection *c)
+{
+    struct source_limits limits;
+    uint64_t ms;
+    char text[80];
+
+    if (c->is_outgoing)
+        return; /* we chose to call it */
+    limits = source_limits_of(&c->home->settings, &c->peer);
+    ms = tcp_directory_blame(c->home->directory, &c->peer, &limits, loop_now_ms(c->home->loop));
+    if (ms == 0)
+        return;
+    metrics_add(METRIC_PENALTIES, 1);
+    snprintf(text, sizeof text, "penalty: the address is refused for %llu s",
+             (unsigned long long)(ms / 1000));
+    tcp_connection_log(LOG_LEVEL_WARNING, c, text);
+}
+
+const char *tcp_limits_of_access(const struct tcp_connection *c)
+{
+    const struct settings *s = &c->home->settings;
+    const char *why = access_refusal(s, &c->peer);
+
+    if (why == NULL && tcp_connection_state(c) == ST_CONNECTED)
+        why = access_idurl_refusal(s, c->idurl);
+    if (why != NULL)
+        metrics_add(METRIC_REFUSED_ACCESS, 1);
+    return why;
+}

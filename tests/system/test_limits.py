@@ -1,0 +1,306 @@
+"""Each limit of docs/limits.md, hit by a stranger while a good peer goes on: what happens at it, and
+that its counter in `status` goes up. Strangers come from 127.0.0.2 on, the good peer from 127.0.0.1,
+which alone is free from limits per source."""
+import os
+import resource
+import socket
+import time
+
+import node as harness
+import raw
+
+CONTENT = harness.pattern(3000)
+STRANGER = "127.0.0.2"
+OTHER = "127.0.0.3"
+FAR = "127.0.1.1"  # of another /24
+
+
+class Limited(harness.SystemTest):
+    settings = {}
+
+    def setUp(self):
+        settings = {"access/exempt-networks": "127.0.0.1/32", "workers/threads": 1}
+        settings.update(self.settings)
+        self.bob = self.node("bob", settings)
+        self.good = self.greet("127.0.0.1", idurl="http://127.0.0.1:8000/good.xml")
+        self.good_id = 0
+        self.addCleanup(self.check_good)
+
+    def check_good(self):
+        """Whatever happened to strangers, the good peer's files go through."""
+        self.good_id += 1
+        self.good.send(*raw.file_frames(self.good_id, CONTENT))
+        self.good.expect_ok(self.good_id)
+
+    def keep(self, thing):
+        self.addCleanup(thing.close)
+        return thing
+
+    def dial(self, source=STRANGER):
+        return self.keep(raw.Raw.dial(self.bob.port, source=source))
+
+    def greet(self, source=STRANGER, **more):
+        return self.keep(raw.Raw.greet(self.bob.port, source=source, **more))
+
+    def is_refused(self, source=STRANGER):
+        """Hung up on without a word, before anything was said."""
+        caller = self.dial(source)
+        frames = caller.expect_end()
+        self.assertEqual(frames, [])
+        return True
+
+    def counter(self, word):
+        return self.bob.status()["metrics"][word]
+
+    def assert_counted(self, word, least=1):
+        harness.wait_until(lambda: self.counter(word) >= least,
+                           lambda: "%s at %d: %r" % (word, least, self.bob.status()["metrics"]))
+
+    def transport(self):
+        return self.bob.status()["transports"][0]
+
+
+class PerAddress(Limited):
+    settings = {"sessions/limit-per-address": 3, "sessions/limit-per-network": 5}
+
+    def test_an_address_has_so_many_sessions_and_the_next_is_refused(self):
+        mine = [self.greet() for _ in range(3)]
+        self.assertTrue(self.is_refused())
+        self.assert_counted("refused_address")
+        self.greet(OTHER)
+        self.check_good()
+        mine[0].close()
+        harness.wait_until(lambda: self.counter("sessions_closed") == 1, self.bob.status)
+        self.greet()
+
+    def test_a_network_has_so_many_sessions(self):
+        for last in range(2, 7):
+            self.greet("127.0.0.%d" % last)
+        self.assertTrue(self.is_refused("127.0.0.99"))
+        self.assert_counted("refused_network")
+        self.greet(FAR)
+        self.check_good()
+
+    def test_a_reload_changes_them(self):
+        for _ in range(3):
+            self.greet()
+        self.bob.change({"sessions/limit-per-address": 4})
+        self.assertEqual(self.bob.command("reload").code, 0)
+        self.greet()
+        self.assertTrue(self.is_refused())
+        self.assertEqual(self.bob.status()["limits"]["sessions/limit-per-address"], "4")
+
+
+class HalfOpen(Limited):
+    settings = {"sessions/half-open-limit": 5, "sessions/half-open-per-address": 3}
+
+    def test_one_address_has_so_many_handshakes_unfinished(self):
+        silent = [self.dial() for _ in range(3)]
+        self.assertTrue(self.is_refused())
+        self.assert_counted("refused_half_open")
+        self.assertEqual(self.transport()["sessions_half_open"], 3)
+        self.greet(OTHER)
+        self.check_good()
+        silent[0].send(raw.hello())
+        silent[0].expect(raw.WAZAP)
+        self.greet()
+
+    def test_so_many_are_unfinished_in_all(self):
+        silent = [self.dial("127.0.0.%d" % last) for last in range(2, 7)]
+        harness.wait_until(lambda: self.transport()["sessions_half_open"] == 5, self.transport)
+        self.assertTrue(self.is_refused("127.0.0.9"))
+        self.assert_counted("refused_half_open")
+        self.check_good()
+        silent[0].close()
+        harness.wait_until(lambda: self.transport()["sessions_half_open"] == 4, self.transport)
+        self.greet(OTHER)
+
+
+class Rate(Limited):
+    settings = {"sessions/accepts-per-s": 2, "sessions/accepts-burst": 4}
+
+    def test_an_address_that_connects_too_often_waits_and_comes_in_again(self):
+        for _ in range(4):
+            self.greet()
+        self.assertTrue(self.is_refused())
+        self.assert_counted("refused_rate")
+        self.greet(OTHER)
+        self.check_good()
+        harness.wait_until(self.is_let_in, "the address comes in again", every=0.3)
+
+    def is_let_in(self):
+        caller = self.dial()
+        try:
+            return caller.send_unless_closed(raw.hello()) and caller.next() is not None
+        except AssertionError:
+            return False
+
+
+class Handshake(Limited):
+    settings = {"sessions/handshake-timeout-s": 1}
+
+    def test_a_hello_that_drips_has_one_deadline(self):
+        slow = self.dial()
+        for byte in raw.hello()[:20]:
+            if not slow.send_unless_closed(bytes([byte])):
+                break
+            slow.socket.settimeout(0.2)
+            try:
+                if slow.socket.recv(1) == b"":
+                    break
+            except socket.timeout:
+                continue
+        else:
+            self.fail("20 bytes, one each 0.2 s, were waited for")
+        self.assert_counted("handshakes_late")
+
+
+class Penalty(Limited):
+    settings = {"access/penalty-after": 3, "access/penalty-s": 2}
+
+    def offend(self, source=STRANGER):
+        caller = self.dial(source)
+        caller.send(raw.frame(b"x", b"nonsense"))
+        caller.expect_end()
+
+    def test_who_breaks_the_protocol_again_and_again_is_refused_for_a_while(self):
+        for _ in range(4):
+            self.offend()
+        self.assertTrue(self.is_refused())
+        self.assert_counted("penalties")
+        self.assert_counted("refused_penalty")
+        self.bob.wait_log("penalty: the address is refused for 2 s")
+        self.greet(OTHER)
+        self.check_good()
+        harness.wait_until(self.is_let_in, "the penalty ends", every=0.3)
+        self.offend()
+        self.bob.wait_log("penalty: the address is refused for 4 s")
+
+    def is_let_in(self):
+        caller = self.dial()
+        try:
+            return caller.send_unless_closed(raw.hello()) and caller.next() is not None
+        except AssertionError:
+            return False
+
+    def test_an_exempt_address_is_not(self):
+        for _ in range(8):
+            self.offend("127.0.0.1")
+        self.greet("127.0.0.1")
+        self.assertEqual(self.counter("penalties"), 0)
+
+
+class Access(Limited):
+    settings = {"access/deny-networks": "127.0.0.2/32,10.0.0.0/8"}
+
+    def test_a_denied_network_is_refused(self):
+        self.assertTrue(self.is_refused())
+        self.assert_counted("refused_access")
+        self.greet(OTHER)
+
+    def test_nothing_is_dialled_there_either(self):
+        self.assert_not_sent_to("10.1.2.3")
+
+    def assert_not_sent_to(self, host):
+        path = harness.make_file(os.path.join(self.folder(), "f"), 10)
+        self.assert_not_sent(self.bob.send([path], "tcp://%s:7771" % host), "deny-networks")
+
+    def test_a_reload_ends_the_sessions_that_it_denies(self):
+        mine = self.greet(OTHER)
+        self.bob.change({"access/deny-networks": "127.0.0.3/32"})
+        self.assertEqual(self.bob.command("reload").code, 0)
+        mine.expect_end()
+        self.greet(STRANGER)
+
+    def test_a_list_with_a_mistake_is_not_taken(self):
+        self.bob.change({"access/deny-networks": "127.0.0.3/33"})
+        result = self.bob.command("reload")
+        self.assertNotEqual(result.code, 0)
+        self.assertIn("deny-networks", result.err + result.out)
+        self.assertTrue(self.is_refused(), "the old list holds")
+
+
+class Allowed(Limited):
+    settings = {"access/allow-networks": "127.0.0.1/32,127.0.0.2/32"}
+
+    def test_only_listed_networks_come_in(self):
+        self.greet(STRANGER)
+        self.assertTrue(self.is_refused(OTHER))
+        self.assert_counted("refused_access")
+
+
+GOOD = "http://127.0.0.1:8000/good.xml"
+FRIEND = "http://127.0.0.1:8000/friend.xml"
+
+
+class Identities(Limited):
+    settings = {"access/allow-idurls": GOOD + "," + FRIEND, "access/penalty-after": 0}
+
+    def test_only_listed_identities_get_a_session(self):
+        for idurl in (FRIEND + "x", "None", "http://127.0.0.1:8000/other.xml"):
+            caller = self.dial()
+            caller.send(raw.hello(idurl=idurl))
+            self.assertEqual(caller.expect_end(), [], idurl)
+        self.assert_counted("refused_access", 3)
+        self.greet(idurl=FRIEND)
+        self.assertEqual(self.counter("penalties"), 0, "it is no offence")
+
+    def test_a_peer_that_we_dial_is_held_to_them_too(self):
+        listener = self.keep(raw.Listener())
+        path = harness.make_file(os.path.join(self.folder(), "f"), 10)
+        job = self.job(self.bob.send_job([path], listener.contact))
+        self.keep(listener.accept(idurl="http://127.0.0.1:8000/other.xml"))
+        self.assert_not_sent(job.result(), "disconnected", "allow-idurls")
+
+
+class DeniedIdentities(Limited):
+    settings = {"access/deny-idurls": FRIEND, "sessions/idurl-limit-bytes": 100}
+
+    def test_a_denied_identity_gets_no_session(self):
+        caller = self.dial()
+        caller.send(raw.hello(idurl=FRIEND))
+        self.assertEqual(caller.expect_end(), [])
+        self.assert_counted("refused_access")
+        self.greet(idurl=FRIEND + "x")
+
+    def test_an_identity_over_the_limit_gets_none(self):
+        caller = self.dial()
+        caller.send(raw.hello(idurl="http://127.0.0.1:8000/" + "i" * 100))
+        self.assertEqual(caller.expect_end(), [])
+        self.assert_counted("idurls_too_long")
+
+
+class Descriptors(Limited):
+    def test_without_descriptors_nothing_spins_and_the_service_comes_back(self):
+        pid = self.bob.process.pid
+        self.bob._end_events()  # no connection of the control socket is left
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = len(os.listdir("/proc/%d/fd" % pid))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, hard))
+        callers = [self.dial("127.0.0.1") for _ in range(6)]
+        self.bob.wait_log("cannot accept")
+        waiting = self.job(self.bob.job("status"))
+        self.bob.wait_log("no descriptor is free")
+        self.assertLess(self.cpu_seconds_in_a_second(pid), 0.3)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        self.assertEqual(waiting.result().code, 0)
+        callers[-1].send(raw.hello())
+        callers[-1].expect(raw.WAZAP)
+        self.assert_counted("accept_pauses", 2)
+
+    def cpu_seconds_in_a_second(self, pid):
+        before, begun = self.cpu_ticks(pid), time.monotonic()
+        self.good.socket.settimeout(1)
+        with self.assertRaises(socket.timeout):
+            self.good.socket.recv(1)
+        ticks = (self.cpu_ticks(pid) - before) / os.sysconf("SC_CLK_TCK")
+        return ticks / (time.monotonic() - begun)
+
+    def cpu_ticks(self, pid):
+        with open("/proc/%d/stat" % pid) as stream:
+            fields = stream.read().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
+
+if __name__ == "__main__":
+    harness.main()

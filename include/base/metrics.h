@@ -6,32 +6,37 @@
 #include <stdint.h>
 
 /* name, printed word, meaning */
-#define METRIC_LIST(X)                                                                         \
-    X(METRIC_SESSIONS_ACCEPTED, "sessions_accepted", "sessions that peers opened")             \
-    X(METRIC_SESSIONS_DIALLED, "sessions_dialled", "sessions that we opened")                  \
-    X(METRIC_SESSIONS_CLOSED, "sessions_closed", "sessions that ended")                        \
-    X(METRIC_SESSIONS_REFUSED, "sessions_refused", "connections refused for a limit")          \
-    X(METRIC_REFUSED_LIMIT, "refused_limit", "connections over the limit of sessions")         \
-    X(METRIC_REFUSED_ADDRESS, "refused_address", "connections over the limit per address")     \
-    X(METRIC_REFUSED_NETWORK, "refused_network", "connections over the limit per network")     \
-    X(METRIC_REFUSED_HALF_OPEN, "refused_half_open", "connections over a limit of handshakes") \
-    X(METRIC_REFUSED_RATE, "refused_rate", "connections of addresses that connect too often")  \
-    X(METRIC_REFUSED_PENALTY, "refused_penalty", "connections of addresses under a penalty")   \
-    X(METRIC_REFUSED_ACCESS, "refused_access", "sessions refused by a list of [access]")       \
-    X(METRIC_PENALTIES, "penalties", "penalties for breaking the protocol")                    \
-    X(METRIC_ACCEPT_PAUSES, "accept_pauses", "times without descriptors to accept with")       \
-    X(METRIC_IDURLS_TOO_LONG, "idurls_too_long", "peers refused for a long identity")          \
-    X(METRIC_HANDSHAKES_LATE, "handshakes_late", "peers that took too long for their hello")   \
-    X(METRIC_HANDSHAKES_FAILED, "handshakes_failed", "sessions that never became CONNECTED")   \
-    X(METRIC_BAD_FRAMES, "bad_frames", "sessions closed for a bad frame")                      \
-    X(METRIC_BYTES_RECEIVED, "bytes_received", "bytes read from sessions")                     \
-    X(METRIC_BYTES_SENT, "bytes_sent", "bytes written to sessions")                            \
-    X(METRIC_FILES_RECEIVED, "files_received", "incoming files finished")                      \
-    X(METRIC_FILES_RECEIVE_FAILED, "files_receive_failed", "incoming files failed")            \
-    X(METRIC_FILES_SENT, "files_sent", "outgoing files finished")                              \
-    X(METRIC_FILES_SEND_FAILED, "files_send_failed", "outgoing files failed")                  \
-    X(METRIC_COMMITS, "commits", "files made durable and renamed")                             \
-    X(METRIC_COMMIT_BATCHES, "commit_batches", "batches of commits")                           \
+#define METRIC_LIST(X)                                                                           \
+    X(METRIC_SESSIONS_ACCEPTED, "sessions_accepted", "sessions that peers opened")               \
+    X(METRIC_SESSIONS_DIALLED, "sessions_dialled", "sessions that we opened")                    \
+    X(METRIC_SESSIONS_CLOSED, "sessions_closed", "sessions that ended")                          \
+    X(METRIC_SESSIONS_REFUSED, "sessions_refused", "connections refused for a limit")            \
+    X(METRIC_REFUSED_LIMIT, "refused_limit", "connections over the limit of sessions")           \
+    X(METRIC_REFUSED_ADDRESS, "refused_address", "connections over the limit per address")       \
+    X(METRIC_REFUSED_NETWORK, "refused_network", "connections over the limit per network")       \
+    X(METRIC_REFUSED_HALF_OPEN, "refused_half_open", "connections over a limit of handshakes")   \
+    X(METRIC_REFUSED_RATE, "refused_rate", "connections of addresses that connect too often")    \
+    X(METRIC_REFUSED_PENALTY, "refused_penalty", "connections of addresses under a penalty")     \
+    X(METRIC_REFUSED_ACCESS, "refused_access", "sessions refused by a list of [access]")         \
+    X(METRIC_PENALTIES, "penalties", "penalties for breaking the protocol")                      \
+    X(METRIC_ACCEPT_PAUSES, "accept_pauses", "times without descriptors to accept with")         \
+    X(METRIC_IDURLS_TOO_LONG, "idurls_too_long", "peers refused for a long identity")            \
+    X(METRIC_HANDSHAKES_LATE, "handshakes_late", "peers that took too long for their hello")     \
+    X(METRIC_HANDSHAKES_FAILED, "handshakes_failed", "sessions that never became CONNECTED")     \
+    X(METRIC_BAD_FRAMES, "bad_frames", "sessions closed for a bad frame")                        \
+    X(METRIC_BYTES_RECEIVED, "bytes_received", "bytes read from sessions")                       \
+    X(METRIC_BYTES_SENT, "bytes_sent", "bytes written to sessions")                              \
+    X(METRIC_FILES_RECEIVED, "files_received", "incoming files finished")                        \
+    X(METRIC_FILES_RECEIVE_FAILED, "files_receive_failed", "incoming files failed")              \
+    X(METRIC_FILES_SENT, "files_sent", "outgoing files finished")                                \
+    X(METRIC_FILES_SEND_FAILED, "files_send_failed", "outgoing files failed")                    \
+    X(METRIC_FILES_TOO_LARGE, "files_too_large", "files refused for their size")                 \
+    X(METRIC_FILES_OVER_BYTES, "files_over_bytes", "files refused for the bytes under way")      \
+    X(METRIC_FILES_OVER_COUNT, "files_over_count", "sessions closed for too many files at once") \
+    X(METRIC_FILES_OVER_QUOTA, "files_over_quota", "files refused for the inbox quota")          \
+    X(METRIC_FILES_NO_ROOM, "files_no_room", "files refused to keep the disk free")              \
+    X(METRIC_COMMITS, "commits", "files made durable and renamed")                               \
+    X(METRIC_COMMIT_BATCHES, "commit_batches", "batches of commits")                             \
     X(METRIC_EVENTS_LOST, "events_lost", "events dropped because nobody could keep up")
 
 enum metric {

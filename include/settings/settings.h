@@ -74,6 +74,8 @@ struct settings {
         unsigned accepts_per_s, accepts_burst;           /* from one address */
         unsigned control_frame_limit_bytes;              /* payload of hello, wazap and abort */
         unsigned idurl_limit_bytes;                      /* of a peer's identity */
+        unsigned files_in_limit, files_out_limit;        /* under way in one session */
+        unsigned files_in_mib;                           /* announced by those coming in */
         unsigned queue_limit;                            /* files waiting in one session */
         unsigned chunk_kib;                              /* file bytes in an outgoing data frame */
         struct network_list trusted_announcers;
@@ -92,6 +94,9 @@ struct settings {
         char path[SETTINGS_TEXT_SIZE];
         enum durability durability;
         unsigned journal_limit_mib;
+        unsigned quota_mib; /* 0: none */
+        unsigned min_free_mib;
+        unsigned largest_file_mib;
     } inbox;
     struct {                            /* [network] */
         unsigned retry_s;               /* timer-5sec */

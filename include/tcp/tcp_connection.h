@@ -61,9 +61,7 @@ enum tcp_connection_event {
 };
 
 enum {
-    TCP_FILES_OUT_MAX = 20, /* in flight on a session */
-    TCP_FILES_IN_MAX = 40,  /* one more and the session is dropped */
-    TCP_DROPPED_MAX = 40,   /* ids of files given up whose sender may go on */
+    TCP_DROPPED_MAX = 40, /* ids of files given up whose sender may go on */
 };
 
 struct tcp_connection;

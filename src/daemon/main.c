@@ -266,6 +266,8 @@ static enum err start_store(struct daemon *d)
         log_error("%s", problem);
         return e;
     }
+    inbox_set_limits(d->inbox, (uint64_t)d->settings.inbox.quota_mib << 20,
+                     (uint64_t)d->settings.inbox.min_free_mib << 20);
     return committer_open(&d->committer, d->inbox);
 }
 

@@ -93,6 +93,12 @@ const struct setting settings_rows[] = {
         "The longest hello, wazap or abort that a peer may send.")
     KEY(S, "idurl-limit-bytes", kind_number, sessions.idurl_limit_bytes, "1024", 16, SETTINGS_IDURL_MAX, "bytes", NOW,
         "The longest identity that a peer may give.")
+    KEY(S, "files-in-limit", kind_number, sessions.files_in_limit, "40", 1, 10000, "files", NOW,
+        "How many files may come in at once in one session; one more and it is closed.")
+    KEY(S, "files-in-mib", kind_number, sessions.files_in_mib, "40960", 1, 1073741824, "MiB", NOW,
+        "How large those may be together, as announced; a file beyond that is refused.")
+    KEY(S, "files-out-limit", kind_number, sessions.files_out_limit, "20", 1, 40, "files", NOW,
+        "How many files go out at once in one session; BitDust takes 40 at most.")
     KEY(S, "queue-limit", kind_number, sessions.queue_limit, "10000", 1, 1000000, "files", NOW,
         "How many files may wait in one session; more are refused.")
     KEY(S, "chunk-kib", kind_number, sessions.chunk_kib, "96", 1, 97, "KiB", NOW,
@@ -125,6 +131,12 @@ const struct setting settings_rows[] = {
         "full: a file is acknowledged when it survives a power cut; none: when it is complete.")
     KEY(S, "journal-limit-mib", kind_number, inbox.journal_limit_mib, "64", 1, 65536, "MiB", RESTART,
         "How large the journal of received files may grow before its oldest records go.")
+    KEY(S, "quota-mib", kind_number, inbox.quota_mib, "0", 0, 1073741824, "MiB", NOW,
+        "How much may stand in the inbox and be on its way there; more is refused; 0: no limit.")
+    KEY(S, "min-free-mib", kind_number, inbox.min_free_mib, "64", 0, 1073741824, "MiB", NOW,
+        "What stays free on the inbox's disk when all files under way are whole.")
+    KEY(S, "largest-file-mib", kind_number, inbox.largest_file_mib, "2048", 1, 2048, "MiB", NOW,
+        "A file that is announced as larger is refused.")
 #undef S
 #define S "network"
     KEY(S, "retry-s", kind_number, network.retry_s, "30", 1, DAY_S, "seconds", NOW,

@@ -141,15 +141,38 @@ static void fail_incoming(struct tcp_connection *c, struct tcp_incoming *in, con
     refuse(c, file_id, reason);
 }
 
+/* What the files that come in now were announced with. */
+static uint64_t announced_bytes(const struct tcp_connection *c)
+{
+    const struct tcp_incoming *in;
+    uint64_t bytes = 0;
+
+    TAILQ_FOREACH (in, &c->incoming.head, link)
+        bytes += in->size_bytes;
+    return bytes;
+}
+
+static const char *over_limit(enum metric metric, const char *reason)
+{
+    metrics_add(metric, 1);
+    return reason;
+}
+
 /* A sentence why a new file is not taken, or NULL. */
 static const char *why_not(const struct tcp_connection *c, const struct frame_piece *piece)
 {
+    const struct settings *s = &c->home->settings;
+
     if (piece->size < 0)
         return "negative size";
     if (c->is_draining)
         return "disconnecting";
-    if (!c->home->settings.tcp_transport.is_receiving_enabled)
+    if (!s->tcp_transport.is_receiving_enabled)
         return "receiving is switched off here";
+    if ((uint64_t)piece->size > (uint64_t)s->inbox.largest_file_mib << 20)
+        return over_limit(METRIC_FILES_TOO_LARGE, "the file is too large for this node");
+    if (announced_bytes(c) + (uint64_t)piece->size > (uint64_t)s->sessions.files_in_mib << 20)
+        return over_limit(METRIC_FILES_OVER_BYTES, "too many bytes at once: send it later");
     return NULL;
 }
 
@@ -169,8 +192,10 @@ static struct tcp_incoming *begin_incoming(struct tcp_connection *c,
         refuse(c, piece->file_id, reason);
         return NULL;
     }
-    if (c->incoming.count >= TCP_FILES_IN_MAX) {
-        tcp_connection_disconnect(c, "more than 40 incoming files at once");
+    if (c->incoming.count >= c->home->settings.sessions.files_in_limit) {
+        metrics_add(METRIC_FILES_OVER_COUNT, 1);
+        tcp_limits_blame(c);
+        tcp_connection_disconnect(c, "too many incoming files at once");
         return NULL;
     }
     if (tcp_incoming_new(c->home, &peer, &news, c, &c->incoming, piece->file_id,
@@ -376,7 +401,7 @@ void tcp_files_start_pending(struct tcp_connection *c)
 
     if (c->outgoing.count == 0 && !tcp_writer_has_bytes(&c->writer))
         c->writer.progress_ms = loop_now_ms(c->home->loop);
-    while (c->outgoing.count < TCP_FILES_OUT_MAX && budget > 0 &&
+    while (c->outgoing.count < c->home->settings.sessions.files_out_limit && budget > 0 &&
            (send = take_waiting(c)) != NULL) {
         tcp_outgoing_new(c->home, &peer, &news, c, &c->outgoing, take_file_id(c), send);
         budget--;

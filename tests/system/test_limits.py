@@ -3,7 +3,9 @@ that its counter in `status` goes up. Strangers come from 127.0.0.2 on, the good
 which alone is free from limits per source."""
 import os
 import resource
+import shutil
 import socket
+import tempfile
 import time
 
 import node as harness
@@ -268,6 +270,94 @@ class DeniedIdentities(Limited):
         caller.send(raw.hello(idurl="http://127.0.0.1:8000/" + "i" * 100))
         self.assertEqual(caller.expect_end(), [])
         self.assert_counted("idurls_too_long")
+
+
+class Files(Limited):
+    settings = {"inbox/largest-file-mib": 1, "sessions/files-in-limit": 5,
+                "sessions/files-in-mib": 2}
+
+    def test_a_file_over_the_largest_size_is_refused_and_the_next_one_goes_through(self):
+        mine = self.greet()
+        mine.send(raw.data(1, (1 << 20) + 1, b"x"))
+        self.assertIn("too large", mine.expect(raw.ABORT).text)
+        mine.send(raw.abort(1), *raw.file_frames(2, harness.pattern(1 << 20)))
+        mine.expect_ok(2)
+        self.assert_counted("files_too_large")
+
+    def test_so_many_bytes_may_be_under_way(self):
+        mine = self.greet()
+        mine.send(raw.data(1, 1 << 20, b"x"), raw.data(2, (1 << 20) - 1, b"x"), raw.data(3, 2, b"x"))
+        refused = mine.expect(raw.ABORT)
+        self.assertEqual(refused.file_id, 3)
+        self.assertIn("too many bytes at once", refused.text)
+        self.assert_counted("files_over_bytes")
+        mine.send(raw.abort(1), raw.abort(3), *raw.file_frames(4, b"four"))
+        mine.expect_ok(4)
+
+    def test_one_file_more_than_allowed_closes_the_session(self):
+        mine = self.greet()
+        for file_id in range(6):
+            mine.send(raw.data(file_id, 100, b"x"))
+        frames = mine.expect_end()
+        self.assertTrue(all("too many incoming files" in f.text for f in frames), frames)
+        self.assert_counted("files_over_count")
+
+
+class Quota(Limited):
+    settings = {"inbox/quota-mib": 1}
+    next_id = 10
+
+    def test_what_does_not_fit_is_refused_until_somebody_takes_files_away(self):
+        mine = self.greet()
+        mine.send(*raw.file_frames(1, harness.pattern(700000)))
+        mine.expect_ok(1)
+        mine.send(raw.data(2, 400000, b"x"))
+        self.assertIn("its quota is used up", mine.expect(raw.ABORT).text)
+        self.assert_counted("files_over_quota")
+        self.check_good()
+        os.unlink([path for path in self.bob.received() if os.path.getsize(path) == 700000][0])
+        harness.wait_until(lambda: self.is_taken(400000), "room is seen again", every=0.3)
+
+    def is_taken(self, size):
+        mine = self.greet()
+        self.next_id += 1
+        if not mine.send_unless_closed(*raw.file_frames(self.next_id, harness.pattern(size))):
+            return False
+        return mine.expect_any(raw.OK, raw.ABORT).command == raw.OK
+
+    def test_files_under_way_count_with_their_whole_size(self):
+        one, two = self.greet(), self.greet(OTHER)
+        one.send(raw.data(1, 600000, b"x"))
+        self.bob.events.wait("file-receiving-started")
+        two.send(raw.data(1, 600000, b"x"))
+        self.assertIn("quota", two.expect(raw.ABORT).text)
+        one.close()
+        harness.wait_until(lambda: self.is_taken(600000), "the first one's room", every=0.1)
+
+
+class FreeSpace(harness.SystemTest):
+    def test_parallel_files_cannot_fill_the_disk_together(self):
+        shared = "/dev/shm"  # where nobody builds meanwhile
+        folder = tempfile.mkdtemp(prefix="dw-", dir=shared)
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        disk = os.statvfs(shared)
+        free = disk.f_bavail * disk.f_frsize >> 20
+        bob = self.node("bob", {"inbox/path": folder + "/in", "inbox/min-free-mib": free - 500})
+        one, two = raw.Raw.greet(bob.port), raw.Raw.greet(bob.port)
+        self.addCleanup(one.close)
+        self.addCleanup(two.close)
+        one.send(raw.data(1, 400 << 20, b"x"))
+        bob.events.wait("file-receiving-started")
+        two.send(raw.data(1, 400 << 20, b"x"))
+        self.assertIn("too little of the disk would stay free", two.expect(raw.ABORT).text)
+        self.assertEqual(bob.status()["metrics"]["files_no_room"], 1)
+        two.send(raw.abort(1), *raw.file_frames(2, CONTENT))
+        two.expect_ok(2)
+        one.send(raw.abort(1))
+        bob.events.wait("file-received", status="failed", count=2)
+        two.send(raw.data(3, 400 << 20, b"x"))
+        bob.events.wait("file-receiving-started", count=4)
+        self.assertEqual(bob.status()["metrics"]["files_no_room"], 1)
 
 
 class Descriptors(Limited):

@@ -10,7 +10,7 @@
 
 TestSuite(tcp_connection_sends, .init = home_open, .fini = home_close, .timeout = 20);
 
-enum { CHUNK = 96 * 1024, LONG = 3 * CHUNK + 1000 };
+enum { CHUNK = 96 * 1024, LONG = 3 * CHUNK + 1000, FILES_OUT = 20 };
 
 /* The peer takes frames of one file until it is whole. */
 static int32_t takes_file(size_t size)
@@ -150,12 +150,12 @@ Test(tcp_connection_sends, twenty_are_in_flight_and_the_next_follows_each_ok)
     session_connected(false);
     for (int i = 0; i < 25; i++)
         send_made(10);
-    for (int i = 0; i < TCP_FILES_OUT_MAX; i++)
+    for (int i = 0; i < FILES_OUT; i++)
         ids[i] = takes_file(10);
     cr_expect(peer_hears_nothing());
     cr_expect_eq(conn->waiting_count, 5);
-    for (int i = TCP_FILES_OUT_MAX; i < 25; i++) {
-        peer_ok(ids[i - TCP_FILES_OUT_MAX]);
+    for (int i = FILES_OUT; i < 25; i++) {
+        peer_ok(ids[i - FILES_OUT]);
         ids[i] = takes_file(10);
     }
     for (int i = 5; i < 25; i++)

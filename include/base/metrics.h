@@ -37,6 +37,8 @@
     X(METRIC_FILES_NO_ROOM, "files_no_room", "files refused to keep the disk free")              \
     X(METRIC_COMMITS, "commits", "files made durable and renamed")                               \
     X(METRIC_COMMIT_BATCHES, "commit_batches", "batches of commits")                             \
+    X(METRIC_LOG_LINES_LIMITED, "log_lines_limited", "log lines over the limit of a peer")       \
+    X(METRIC_LOG_LINES_LOST, "log_lines_lost", "log lines that nobody read in time")             \
     X(METRIC_EVENTS_LOST, "events_lost", "events dropped because nobody could keep up")
 
 enum metric {

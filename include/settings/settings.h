@@ -109,6 +109,7 @@ struct settings {
     } control;
     struct { /* [log] */
         enum log_level level;
+        unsigned lines_per_peer_per_s; /* 0: no limit */
     } log;
 };
 

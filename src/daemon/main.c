@@ -408,6 +408,7 @@ static int run(struct daemon *d, const char *path)
     enum err e;
 
     log_set_level(d->settings.log.level);
+    log_set_peer_limit(d->settings.log.lines_per_peer_per_s);
     raise_descriptor_limit();
     log_start(d, path);
     e = start(d, path);

@@ -155,6 +155,8 @@ const struct setting settings_rows[] = {
 #define S "log"
     KEY(S, "level", kind_level, log.level, "info", 0, 0, "", NOW,
         "What is logged.")
+    KEY(S, "lines-per-peer-per-s", kind_number, log.lines_per_peer_per_s, "100", 0, 1000000, "lines a second", NOW,
+        "How many lines each thread writes about one peer; 0, and at level debug: all.")
 #undef S
 };
 /* clang-format on */

@@ -213,6 +213,7 @@ static void put_in_force(struct supervisor *s, const struct settings *after)
 {
     s->settings = *after;
     log_set_level(after->log.level);
+    log_set_peer_limit(after->log.lines_per_peer_per_s);
     for (unsigned i = 0; i < s->transport_count; i++) {
         struct gateway_transport *t = s->transports[i].config.registered;
 

@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import socket
+import subprocess
 import tempfile
 import time
 
@@ -358,6 +359,48 @@ class FreeSpace(harness.SystemTest):
         two.send(raw.data(3, 400 << 20, b"x"))
         bob.events.wait("file-receiving-started", count=4)
         self.assertEqual(bob.status()["metrics"]["files_no_room"], 1)
+
+
+class Log(Limited):
+    settings = {"log/lines-per-peer-per-s": 5, "sessions/accepts-burst": 10,
+                "sessions/accepts-per-s": 1}
+
+    def test_a_stranger_cannot_flood_it(self):
+        for number in range(100):
+            caller = self.dial()
+            if number >= 40:  # from here on surely refused
+                caller.expect_end()
+        self.assert_counted("log_lines_limited", 20)
+        self.assertLess(self.bob.log().count("connection refused"), 80)
+        self.greet("127.0.0.1").close()
+        self.bob.wait_log("closed by the peer")
+
+
+class NobodyReads(harness.SystemTest):
+    def test_a_stderr_that_nobody_reads_holds_nobody_up(self):
+        bob = harness.Node("bob", {"log/level": "debug", "workers/threads": 1})
+        self.addCleanup(self._close, bob)
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        with open(os.path.join("/proc/self/fd", str(writer)), "w") as log:
+            os.close(writer)
+            bob.process = subprocess.Popen(
+                [os.path.join(harness.BUILD, "dustwired"), "--config", bob.config],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        harness.wait_until(bob.is_serving, "bob serves")
+        mine = raw.Raw.greet(bob.port)
+        self.addCleanup(mine.close)
+        lost = 0
+        for file_id in range(100000):
+            mine.send(*raw.file_frames(file_id, b"x"))
+            mine.expect_ok(file_id)
+            if file_id % 500 == 499:
+                lost = bob.status()["metrics"]["log_lines_lost"]
+                if lost > 0:
+                    break
+        self.assertGreater(lost, 0)
+        mine.send(*raw.file_frames(200000, CONTENT))
+        mine.expect_ok(200000)
 
 
 class Descriptors(Limited):

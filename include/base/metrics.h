@@ -20,6 +20,13 @@
     X(METRIC_REFUSED_ACCESS, "refused_access", "sessions refused by a list of [access]")         \
     X(METRIC_PENALTIES, "penalties", "penalties for breaking the protocol")                      \
     X(METRIC_ACCEPT_PAUSES, "accept_pauses", "times without descriptors to accept with")         \
+    X(METRIC_FRAMES_TOO_LONG, "frames_too_long", "sessions closed for a long control frame")     \
+    X(METRIC_REASONS_CUT, "reasons_cut", "reasons of aborts that were cut")                      \
+    X(METRIC_SESSIONS_IDLE, "sessions_idle", "sessions closed for being idle")                   \
+    X(METRIC_PEERS_NOT_READING, "peers_not_reading",                                             \
+      "sessions closed because the peer did not read")                                           \
+    X(METRIC_FILES_STALLED, "files_stalled", "incoming files given up for being slow")           \
+    X(METRIC_OKS_LATE, "oks_late", "outgoing files given up without an ok")                      \
     X(METRIC_IDURLS_TOO_LONG, "idurls_too_long", "peers refused for a long identity")            \
     X(METRIC_HANDSHAKES_LATE, "handshakes_late", "peers that took too long for their hello")     \
     X(METRIC_HANDSHAKES_FAILED, "handshakes_failed", "sessions that never became CONNECTED")     \

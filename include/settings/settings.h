@@ -62,7 +62,9 @@ struct settings {
         unsigned handshake_timeout_s;
         unsigned connect_timeout_s;
         unsigned keep_alive_s; /* 0: none */
+        unsigned idle_limit_s; /* 0: none */
         unsigned ok_timeout_s;
+        unsigned unread_limit_s;
         unsigned stall_window_s;
         unsigned stall_bytes_per_s;
         unsigned tcp_user_timeout_s;
@@ -74,6 +76,7 @@ struct settings {
         unsigned accepts_per_s, accepts_burst;           /* from one address */
         unsigned control_frame_limit_bytes;              /* payload of hello, wazap and abort */
         unsigned idurl_limit_bytes;                      /* of a peer's identity */
+        unsigned reason_limit_bytes;                     /* of an abort's text */
         unsigned files_in_limit, files_out_limit;        /* under way in one session */
         unsigned files_in_mib;                           /* announced by those coming in */
         unsigned queue_limit;                            /* files waiting in one session */

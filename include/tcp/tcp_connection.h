@@ -121,6 +121,7 @@ struct tcp_connection {
     uint64_t received_bytes;
     int64_t opened_us;
     uint64_t opened_ms, activity_ms;
+    uint64_t heard_ms;                /* when the peer said something last */
     TAILQ_ENTRY(tcp_connection) link; /* all of a worker */
     STAILQ_ENTRY(tcp_connection) turn_link;
     STAILQ_ENTRY(tcp_connection) grave_link;

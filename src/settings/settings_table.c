@@ -63,6 +63,10 @@ const struct setting settings_rows[] = {
         "How long a connect to a peer may take.")
     KEY(S, "keep-alive-s", kind_number, sessions.keep_alive_s, "0", 0, DAY_S, "seconds", NOW,
         "How often an idle session says that it is alive; 0: never.")
+    KEY(S, "idle-limit-s", kind_number, sessions.idle_limit_s, "0", 0, DAY_S, "seconds", NOW,
+        "How long a peer without files under way may say nothing, no keep-alive either; 0: for ever.")
+    KEY(S, "unread-limit-s", kind_number, sessions.unread_limit_s, "120", 1, DAY_S, "seconds", NOW,
+        "How long a peer may read nothing of what waits for it.")
     KEY(S, "ok-timeout-s", kind_number, sessions.ok_timeout_s, "300", 1, DAY_S, "seconds", NOW,
         "How long to wait for the peer's ok after the last byte of a file.")
     KEY(S, "stall-window-s", kind_number, sessions.stall_window_s, "60", 1, DAY_S, "seconds", NOW,
@@ -93,6 +97,8 @@ const struct setting settings_rows[] = {
         "The longest hello, wazap or abort that a peer may send.")
     KEY(S, "idurl-limit-bytes", kind_number, sessions.idurl_limit_bytes, "1024", 16, SETTINGS_IDURL_MAX, "bytes", NOW,
         "The longest identity that a peer may give.")
+    KEY(S, "reason-limit-bytes", kind_number, sessions.reason_limit_bytes, "127", 0, 127, "bytes", NOW,
+        "How much of the text of an abort is kept.")
     KEY(S, "files-in-limit", kind_number, sessions.files_in_limit, "40", 1, 10000, "files", NOW,
         "How many files may come in at once in one session; one more and it is closed.")
     KEY(S, "files-in-mib", kind_number, sessions.files_in_mib, "40960", 1, 1073741824, "MiB", NOW,

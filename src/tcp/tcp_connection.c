@@ -387,17 +387,22 @@ static void check(struct tcp_connection *c)
 {
     const struct settings *s = &c->home->settings;
     uint64_t keep_alive_ms = s->sessions.keep_alive_s * 1000ull;
-    uint64_t now_ms = loop_now_ms(c->home->loop);
+    uint64_t now_ms = loop_now_ms(c->home->loop), quiet_ms;
 
     tcp_files_check(c);
+    if (tcp_limits_is_idle(c)) {
+        metrics_add(METRIC_SESSIONS_IDLE, 1);
+        tcp_connection_disconnect(c, "idle");
+        return;
+    }
     if (keep_alive_ms > 0 && now_ms - c->activity_ms >= keep_alive_ms)
         automat_feed(&c->automat, EV_SEND_KEEP_ALIVE, NULL);
     if (tcp_connection_state(c) != ST_CONNECTED)
         return;
     if (tcp_files_is_busy(c))
         set_timer(c, CHECK_MS);
-    else if (keep_alive_ms > 0)
-        set_timer(c, keep_alive_ms - (now_ms - c->activity_ms));
+    else if ((quiet_ms = tcp_limits_quiet_ms(c)) > 0)
+        set_timer(c, quiet_ms);
 }
 
 void tcp_connection_check_soon(struct tcp_connection *c)
@@ -470,7 +475,7 @@ static struct tcp_connection *blank(struct tcp_home *home, const struct tcp_conn
     c->watch = (struct watch){.fd = -1, .ready = tcp_socket_ready, .ctx = c};
     c->timer = (struct timer){.fire = time_is_up, .ctx = c};
     c->opened_us = clock_real_us();
-    c->activity_ms = loop_now_ms(home->loop);
+    c->activity_ms = c->heard_ms = loop_now_ms(home->loop);
     frame_decoder_init(&c->decoder, home->settings.sessions.control_frame_limit_bytes);
     tcp_writer_init(&c->writer, loop_now_ms(home->loop));
     TAILQ_INIT(&c->incoming.head);

@@ -294,7 +294,7 @@ static void receive_ok(struct tcp_connection *c, int32_t file_id)
 }
 
 /* An abort's text, made fit for people: the reference's begins with a space. */
-static void abort_reason(char to[TRANSFER_ERROR_SIZE], const struct frame_piece *piece)
+static void abort_reason(char to[TRANSFER_ERROR_SIZE], const struct frame_piece *piece, size_t most)
 {
     const uint8_t *text = piece->bytes;
     size_t length = piece->length;
@@ -302,6 +302,10 @@ static void abort_reason(char to[TRANSFER_ERROR_SIZE], const struct frame_piece 
     while (length > 0 && *text == ' ') {
         text++;
         length--;
+    }
+    if (length > most) {
+        metrics_add(METRIC_REASONS_CUT, 1);
+        length = most;
     }
     if (length == 0)
         snprintf(to, TRANSFER_ERROR_SIZE, "aborted by the peer");
@@ -315,7 +319,7 @@ static void receive_abort(struct tcp_connection *c, const struct frame_piece *pi
     struct tcp_outgoing *out;
     char reason[TRANSFER_ERROR_SIZE];
 
-    abort_reason(reason, piece);
+    abort_reason(reason, piece, c->home->settings.sessions.reason_limit_bytes);
     if (in != NULL) {
         tcp_incoming_fail(in, reason);
         count_given_up(c);
@@ -331,8 +335,7 @@ void tcp_files_receive(struct tcp_connection *c, const struct frame_piece *piece
 {
     switch (piece->kind) {
     case FRAME_PIECE_BAD:
-        metrics_add(METRIC_BAD_FRAMES, 1);
-        tcp_limits_blame(c);
+        tcp_limits_bad_frame(c, piece);
         tcp_connection_disconnect(c, piece->reason);
         return;
     case FRAME_PIECE_DATA:
@@ -480,6 +483,7 @@ static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, ui
     if (now_ms - in->window_start_ms < s->sessions.stall_window_s * 1000ull)
         return;
     if (came < (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s) {
+        metrics_add(METRIC_FILES_STALLED, 1);
         fail_incoming(c, in, "stalled: too few bytes for too long");
         return;
     }
@@ -490,18 +494,23 @@ static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, ui
 static void check_outgoing(struct tcp_connection *c, uint64_t now_ms)
 {
     uint64_t limit_ms = c->home->settings.sessions.ok_timeout_s * 1000ull;
+    uint64_t unread_ms = c->home->settings.sessions.unread_limit_s * 1000ull;
     struct tcp_outgoing *out, *next;
     bool is_sending = tcp_writer_has_bytes(&c->writer);
 
     for (out = TAILQ_FIRST(&c->outgoing.head); out != NULL && !c->is_ending; out = next) {
         next = TAILQ_NEXT(out, link);
         is_sending = is_sending || out->phase == OUTGOING_SENDING;
-        if (out->phase == OUTGOING_OK_AWAITED && now_ms - out->whole_ms >= limit_ms)
+        if (out->phase == OUTGOING_OK_AWAITED && now_ms - out->whole_ms >= limit_ms) {
+            metrics_add(METRIC_OKS_LATE, 1);
             fail_outgoing(c, out, "the peer did not confirm the file in time");
+        }
     }
     /* With a socket that takes more, the writer has only not had its turn since. */
-    if (is_sending && !c->can_write && now_ms - c->writer.progress_ms >= limit_ms)
+    if (is_sending && !c->can_write && now_ms - c->writer.progress_ms >= unread_ms) {
+        metrics_add(METRIC_PEERS_NOT_READING, 1);
         tcp_connection_disconnect(c, "the peer does not read");
+    }
 }
 
 void tcp_files_check(struct tcp_connection *c)

@@ -70,6 +70,19 @@ static const char *why_broken(const struct tcp_connection *c, const struct frame
     return "the first frame is no hello";
 }
 
+static void count_too_long(const struct frame_piece *piece)
+{
+    if (piece->kind == FRAME_PIECE_BAD && piece->reason == frame_too_long)
+        metrics_add(METRIC_FRAMES_TOO_LONG, 1);
+}
+
+void tcp_limits_bad_frame(struct tcp_connection *c, const struct frame_piece *piece)
+{
+    metrics_add(METRIC_BAD_FRAMES, 1);
+    count_too_long(piece);
+    tcp_limits_blame(c);
+}
+
 const char *tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece *piece)
 {
     struct refusal refusal = refusal_of(c, piece);
@@ -78,6 +91,7 @@ const char *tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece
         metrics_add(refusal.metric, 1);
         return refusal.text;
     }
+    count_too_long(piece);
     tcp_limits_blame(c);
     return why_broken(c, piece);
 }
@@ -116,4 +130,33 @@ const char *tcp_limits_of_access(const struct tcp_connection *c)
     if (why != NULL)
         metrics_add(METRIC_REFUSED_ACCESS, 1);
     return why;
+}
+
+/* Time without files. */
+
+bool tcp_limits_is_idle(const struct tcp_connection *c)
+{
+    uint64_t limit_ms = c->home->settings.sessions.idle_limit_s * 1000ull;
+
+    return limit_ms > 0 && !tcp_files_is_busy(c) && c->waiting_count == 0 &&
+           loop_now_ms(c->home->loop) - c->heard_ms >= limit_ms;
+}
+
+/* What is left of `limit_ms` since `since_ms`, at least one; UINT64_MAX without a limit. */
+static uint64_t left_of(uint64_t limit_ms, uint64_t since_ms, uint64_t now_ms)
+{
+    if (limit_ms == 0)
+        return UINT64_MAX;
+    return now_ms - since_ms < limit_ms ? limit_ms - (now_ms - since_ms) : 1;
+}
+
+uint64_t tcp_limits_quiet_ms(const struct tcp_connection *c)
+{
+    const struct settings *s = &c->home->settings;
+    uint64_t now_ms = loop_now_ms(c->home->loop);
+    uint64_t keep_alive = left_of(s->sessions.keep_alive_s * 1000ull, c->activity_ms, now_ms);
+    uint64_t idle = left_of(s->sessions.idle_limit_s * 1000ull, c->heard_ms, now_ms);
+    uint64_t first = keep_alive < idle ? keep_alive : idle;
+
+    return first == UINT64_MAX ? 0 : first;
 }

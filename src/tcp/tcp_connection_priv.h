@@ -60,6 +60,15 @@ void tcp_limits_late(struct tcp_connection *c);
 /* The peer broke the protocol: counts against the address that it comes from. */
 void tcp_limits_blame(struct tcp_connection *c);
 
+/* A frame that nobody may send came while CONNECTED. */
+void tcp_limits_bad_frame(struct tcp_connection *c, const struct frame_piece *piece);
+
+/* True if the peer has said nothing, not even a keep-alive, for longer than it may. */
+bool tcp_limits_is_idle(const struct tcp_connection *c);
+
+/* When a session without files is to be looked at again; 0: it need not be. */
+uint64_t tcp_limits_quiet_ms(const struct tcp_connection *c);
+
 /* Why the lists of [access] do not let the session be, counted; NULL: they do. */
 const char *tcp_limits_of_access(const struct tcp_connection *c);
 

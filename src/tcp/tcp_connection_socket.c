@@ -52,7 +52,7 @@ static unsigned received(struct tcp_connection *c, size_t length)
     unsigned pieces;
 
     c->received_bytes += length;
-    c->activity_ms = loop_now_ms(c->home->loop);
+    c->activity_ms = c->heard_ms = loop_now_ms(c->home->loop);
     metrics_add(METRIC_BYTES_RECEIVED, length);
     if (tcp_connection_state(c) == ST_DISCONNECT)
         return 0;

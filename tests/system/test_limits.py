@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import node as harness
@@ -401,6 +402,73 @@ class NobodyReads(harness.SystemTest):
         self.assertGreater(lost, 0)
         mine.send(*raw.file_frames(200000, CONTENT))
         mine.expect_ok(200000)
+
+
+class Time(Limited):
+    settings = {"sessions/stall-window-s": 1, "sessions/unread-limit-s": 1,
+                "sessions/ok-timeout-s": 2}
+
+    def test_a_file_that_does_not_come_on_is_given_up(self):
+        mine = self.greet()
+        mine.send(raw.data(1, 1000, b"x"))
+        self.assertIn("stalled", mine.expect(raw.ABORT).text)
+        self.assert_counted("files_stalled")
+
+    def test_a_peer_that_does_not_read_is_left(self):
+        listener = self.keep(raw.Listener(receive_buffer=4096))
+        path = harness.make_file(os.path.join(self.folder(), "f"), 20 << 20)
+        job = self.job(self.bob.send_job([path], listener.contact))
+        self.keep(listener.accept())
+        self.check_good()
+        self.assert_not_sent(job.result(), "does not read")
+        self.assert_counted("peers_not_reading")
+
+    def test_an_ok_that_does_not_come_is_not_waited_for_for_ever(self):
+        listener = self.keep(raw.Listener())
+        path = harness.make_file(os.path.join(self.folder(), "f"), 20)
+        job = self.job(self.bob.send_job([path], listener.contact))
+        self.keep(listener.accept()).take_files(1, is_answered=False)
+        self.assert_not_sent(job.result(), "did not confirm")
+        self.assert_counted("oks_late")
+
+
+class Idle(harness.SystemTest):
+    def test_a_session_that_says_nothing_ends_and_one_that_says_that_it_lives_stays(self):
+        bob = self.node("bob", {"sessions/idle-limit-s": 1})
+        quiet, alive = raw.Raw.greet(bob.port), raw.Raw.greet(bob.port)
+        self.addCleanup(quiet.close)
+        self.addCleanup(alive.close)
+        ended = []
+        quiet_reader = threading.Thread(target=lambda: ended.append(quiet.expect_end()))
+        quiet_reader.start()
+        while quiet_reader.is_alive():
+            alive.send(raw.wazap())
+            quiet_reader.join(0.2)
+        self.assertEqual(ended, [[]])
+        alive.send(*raw.file_frames(1, CONTENT))
+        alive.expect_ok(1)
+        self.assertEqual(bob.status()["metrics"]["sessions_idle"], 1)
+
+
+class Lengths(Limited):
+    settings = {"sessions/control-frame-limit-bytes": 300, "sessions/reason-limit-bytes": 5}
+
+    def test_a_long_control_frame_closes_the_session(self):
+        mine = self.greet()
+        mine.send(raw.wazap("w" * 301))
+        mine.expect_end()
+        self.assert_counted("frames_too_long")
+        caller = self.dial()
+        caller.send(raw.hello(idurl="i" * 300))
+        caller.expect_end()
+        self.assert_counted("frames_too_long", 2)
+
+    def test_a_long_reason_is_cut(self):
+        mine = self.greet()
+        mine.send(raw.data(1, 100, b"x"), raw.abort(1, " because of this and that"))
+        row, = self.bob.events.wait("file-received", status="failed")
+        self.assertEqual(row["error"], "becau")
+        self.assert_counted("reasons_cut")
 
 
 class Descriptors(Limited):

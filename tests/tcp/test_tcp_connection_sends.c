@@ -120,7 +120,7 @@ Test(tcp_connection_sends, a_peer_that_never_reads_is_left)
 {
     struct sent_file *s;
 
-    home.settings.sessions.ok_timeout_s = 1;
+    home.settings.sessions.unread_limit_s = 1;
     home.settings.sessions.linger_ms = 50;
     session_connected(true);
     narrow();
@@ -134,7 +134,7 @@ Test(tcp_connection_sends, a_peer_that_never_reads_is_left)
 Test(tcp_connection_sends, a_long_silence_of_ours_is_no_fault_of_the_peers)
 {
     session_connected(true);
-    home.settings.sessions.ok_timeout_s = 1;
+    home.settings.sessions.unread_limit_s = 1;
     conn->writer.progress_ms -= 5000;                /* long ago, there was nothing to say */
     cr_assert(tcp_connection_keep_alive(conn));      /* waits for its turn */
     conn->timer.fire(&conn->timer, conn->timer.ctx); /* and the check comes before it */

@@ -27,6 +27,8 @@
       "sessions closed because the peer did not read")                                           \
     X(METRIC_FILES_STALLED, "files_stalled", "incoming files given up for being slow")           \
     X(METRIC_OKS_LATE, "oks_late", "outgoing files given up without an ok")                      \
+    X(METRIC_WAITS_IN, "bandwidth_waits_in", "times that reading waited for bandwidth")          \
+    X(METRIC_WAITS_OUT, "bandwidth_waits_out", "times that sending waited for bandwidth")        \
     X(METRIC_IDURLS_TOO_LONG, "idurls_too_long", "peers refused for a long identity")            \
     X(METRIC_HANDSHAKES_LATE, "handshakes_late", "peers that took too long for their hello")     \
     X(METRIC_HANDSHAKES_FAILED, "handshakes_failed", "sessions that never became CONNECTED")     \

@@ -93,6 +93,10 @@ struct settings {
         unsigned penalty_s;     /* of the next one; each after it doubles it; 0: none */
         unsigned penalty_longest_s;
     } access;
+    struct { /* [bandwidth]; 0: no limit */
+        unsigned in_kib_per_s, out_kib_per_s;
+        unsigned session_in_kib_per_s, session_out_kib_per_s;
+    } bandwidth;
     struct { /* [inbox] */
         char path[SETTINGS_TEXT_SIZE];
         enum durability durability;

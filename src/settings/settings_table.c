@@ -12,10 +12,11 @@
      .change = (on_change),                                                  \
      .meaning = (says)},
 
-#define DAY_S   86400
-#define NOW     CHANGE_AT_ONCE
-#define RECONN  CHANGE_RECONNECTS
-#define RESTART CHANGE_RESTARTS
+#define DAY_S         86400
+#define BANDWIDTH_MAX 9000000 /* a second's worth of nanoseconds times that fits in 64 bits */
+#define NOW           CHANGE_AT_ONCE
+#define RECONN        CHANGE_RECONNECTS
+#define RESTART       CHANGE_RESTARTS
 
 /* In the order in which they are printed; the keys of a section stand together. */
 /* clang-format off */
@@ -129,6 +130,16 @@ const struct setting settings_rows[] = {
         "How long it is refused then, doubled with each further time; 0: never.")
     KEY(S, "penalty-longest-s", kind_number, access.penalty_longest_s, "3600", 1, DAY_S, "seconds", NOW,
         "The longest that it is refused.")
+#undef S
+#define S "bandwidth"
+    KEY(S, "in-kib-per-s", kind_number, bandwidth.in_kib_per_s, "0", 0, BANDWIDTH_MAX, "KiB a second", NOW,
+        "What all sessions together may receive; 0: no limit.")
+    KEY(S, "out-kib-per-s", kind_number, bandwidth.out_kib_per_s, "0", 0, BANDWIDTH_MAX, "KiB a second", NOW,
+        "What all sessions together may send; 0: no limit.")
+    KEY(S, "session-in-kib-per-s", kind_number, bandwidth.session_in_kib_per_s, "0", 0, BANDWIDTH_MAX, "KiB a second", NOW,
+        "What one session may receive; 0: no limit.")
+    KEY(S, "session-out-kib-per-s", kind_number, bandwidth.session_out_kib_per_s, "0", 0, BANDWIDTH_MAX, "KiB a second", NOW,
+        "What one session may send; 0: no limit.")
 #undef S
 #define S "inbox"
     KEY(S, "path", kind_path, inbox.path, "/var/lib/dustwire/inbox", 1, 990, "", RESTART,

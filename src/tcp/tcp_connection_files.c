@@ -482,7 +482,9 @@ static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, ui
 
     if (now_ms - in->window_start_ms < s->sessions.stall_window_s * 1000ull)
         return;
-    if (came < (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s) {
+    /* A session that waits for our bandwidth is not slow by itself. */
+    if (!c->is_short_in &&
+        came < (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s) {
         metrics_add(METRIC_FILES_STALLED, 1);
         fail_incoming(c, in, "stalled: too few bytes for too long");
         return;

@@ -18,6 +18,7 @@ struct tcp_node {
     struct tcp_directory *directory;
     struct resolver *resolver;
     struct acceptor *acceptor;
+    struct bandwidth_pool bandwidth; /* the workers' */
     unsigned worker_count;
     struct worker *workers[WORKERS_MAX];
     /* Supervisor thread only, from here on. */
@@ -64,6 +65,7 @@ static enum err open_workers(struct tcp_node *node)
                                        .events = node->config.events,
                                        .inbox = node->config.inbox,
                                        .committer = node->config.committer,
+                                       .bandwidth = &node->bandwidth,
                                        .workers = node->workers,
                                        .worker_count = count,
                                        .route = route_again,

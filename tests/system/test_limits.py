@@ -471,6 +471,95 @@ class Lengths(Limited):
         self.assert_counted("reasons_cut")
 
 
+class Bandwidth(harness.SystemTest):
+    """Each moves for long enough that a burst does not count; bounds from both sides."""
+    SECONDS = 2
+
+    def rate_in(self, bob, raws, seconds=SECONDS):
+        """Bytes a second that the node reads from peers that send as fast as they can."""
+        stop = threading.Event()
+
+        def pour(session, number):
+            session.socket.settimeout(harness.seconds(30))
+            chunk = raw.data(number, 1 << 30, b"x" * 60000)
+            try:
+                while not stop.is_set():
+                    session.socket.sendall(chunk)
+            except OSError:
+                pass  # the test is over
+
+        threads = [threading.Thread(target=pour, args=(session, 1), daemon=True) for session in raws]
+        for thread in threads:
+            thread.start()
+        first = self.received(bob)
+        harness.wait_until(lambda: self.received(bob) > first, "bytes come")
+        before, begun = self.received(bob), time.monotonic()
+        while time.monotonic() < begun + seconds:
+            time.sleep(0.05)
+        moved, took = self.received(bob) - before, time.monotonic() - begun
+        rows = {row["id"]: row["bytes_received"] for row in bob.sessions()}
+        stop.set()
+        return moved / took, rows
+
+    def received(self, bob):
+        return bob.status()["metrics"]["bytes_received"]
+
+    def greet(self, bob):
+        session = raw.Raw.greet(bob.port)
+        self.addCleanup(session.close)
+        return session
+
+    def assert_rate(self, is_, kib, least=0.7, most=1.3):
+        self.assertGreater(is_ / 1024, kib * least)
+        self.assertLess(is_ / 1024, kib * most)
+
+    def test_what_the_node_receives_is_bounded_and_shared(self):
+        bob = self.node("bob", {"bandwidth/in-kib-per-s": 2000, "workers/threads": 2,
+                                "sessions/stop-timeout-s": 1})
+        rate, rows = self.rate_in(bob, [self.greet(bob) for _ in range(4)])
+        self.assert_rate(rate, 2000)
+        self.assertGreater(min(rows.values()), max(rows.values()) / 5, rows)
+        self.assertGreater(bob.status()["metrics"]["bandwidth_waits_in"], 0)
+        late = self.greet(bob)  # it waits for its share, but not for the others' end
+        late.send(*raw.file_frames(7, CONTENT))
+        late.expect_ok(7)
+
+    def test_what_a_session_receives_is_bounded_and_a_reload_changes_it(self):
+        bob = self.node("bob", {"bandwidth/session-in-kib-per-s": 500,
+                                "sessions/stop-timeout-s": 1})
+        mine = self.greet(bob)
+        rate, _ = self.rate_in(bob, [mine])
+        self.assert_rate(rate, 500)
+        bob.change({"bandwidth/session-in-kib-per-s": 1500})
+        self.assertEqual(bob.command("reload").code, 0)
+        rate, _ = self.rate_in(bob, [self.greet(bob)])
+        self.assertGreater(rate / 1024, 1000)
+
+    def send_timed(self, settings, size, count=1):
+        alice, bob = self.node("alice", settings), self.node("bob")
+        folder = self.folder()
+        paths = [harness.make_file(os.path.join(folder, str(i)), size) for i in range(count)]
+        begun = time.monotonic()
+        self.assert_sent(alice.send(paths, bob.contact), count)
+        return alice, count * size / (time.monotonic() - begun)
+
+    def test_what_the_node_sends_is_bounded(self):
+        alice, rate = self.send_timed({"bandwidth/out-kib-per-s": 2000}, 2 << 20, 2)
+        self.assert_rate(rate, 2000, 0.6)
+        self.assertGreater(alice.status()["metrics"]["bandwidth_waits_out"], 0)
+
+    def test_what_a_session_sends_is_bounded(self):
+        _, rate = self.send_timed({"bandwidth/session-out-kib-per-s": 1000}, 2 << 20)
+        self.assert_rate(rate, 1000, 0.6)
+
+    def test_a_file_that_waits_for_our_bandwidth_has_not_stalled(self):
+        bob = self.node("bob", {"bandwidth/in-kib-per-s": 20, "sessions/stall-window-s": 1,
+                                "sessions/stall-bytes-per-s": 100000})
+        session = self.greet(bob)
+        session.send(raw.data(1, 40000, b"x" * 40000))
+        session.expect_ok(1)
+
+
 class Descriptors(Limited):
     def test_without_descriptors_nothing_spins_and_the_service_comes_back(self):
         pid = self.bob.process.pid

@@ -27,12 +27,20 @@ STAILQ_HEAD(session_list, tcp_connection);
 static struct session_list woken = STAILQ_HEAD_INITIALIZER(woken);
 static struct session_list graves = STAILQ_HEAD_INITIALIZER(graves);
 
+static struct bandwidth_pool bandwidth;
+
 static void on_unfinished(void *worker, struct tcp_connection *c)
 {
     (void)worker;
     c->is_unfinished = true;
     STAILQ_INSERT_TAIL(&woken, c, turn_link);
     loop_hurry(home.loop);
+}
+
+static void on_throttled(void *worker, struct tcp_connection *c, bool has_moved)
+{
+    (void)has_moved;
+    on_unfinished(worker, c); /* looks all the time */
 }
 
 static void on_closed(void *worker, struct tcp_connection *c)
@@ -58,6 +66,7 @@ static void on_connected_out(void *worker)
 
 static const struct tcp_connection_news news = {
     .unfinished = on_unfinished,
+    .throttled = on_throttled,
     .closed = on_closed,
     .route_on = on_route_on,
     .connected_out = on_connected_out,
@@ -212,6 +221,7 @@ void home_open(void)
 
     log_set_level(LOG_LEVEL_ERROR);
     settings_default(&home.settings);
+    home.bandwidth = (struct bandwidth){.pool = &bandwidth, .sharers = 1};
     home.is_serving = true;
     home.scratch_size = (size_t)home.settings.workers.read_buffer_kib * 1024;
     home.scratch = malloc(home.scratch_size);

@@ -116,6 +116,20 @@ static xmlrpc_value *metrics_value(xmlrpc_env *env)
     return value;
 }
 
+/* Of the limits those that were ever hit. */
+static xmlrpc_value *limits_hit_value(xmlrpc_env *env)
+{
+    xmlrpc_value *value = rpc_struct(env);
+
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        uint64_t times = metrics_sum((enum metric)i);
+
+        if (times > 0 && metrics_is_limit((enum metric)i))
+            rpc_put_integer(env, value, metrics_word((enum metric)i), (int64_t)times);
+    }
+    return value;
+}
+
 static xmlrpc_value *settings_value(xmlrpc_env *env, const struct settings *s)
 {
     xmlrpc_value *value = rpc_struct(env);
@@ -175,6 +189,7 @@ static void answer_status(struct network_asked *n)
     rpc_put_integer(&env, value, "sends_under_way", (int64_t)sends_under_way(control->sends));
     rpc_put_integer(&env, value, "last_event", (int64_t)event_ring_last(control->ring));
     rpc_put(&env, value, "metrics", metrics_value(&env));
+    rpc_put(&env, value, "limits_hit", limits_hit_value(&env));
     rpc_put(&env, value, "limits", limits_value(&env, &r->settings));
     rpc_put(&env, value, "settings", settings_value(&env, &r->settings));
     control_answer(n->asked.call, &env, value);

@@ -540,6 +540,8 @@ void tcp_connection_send(struct tcp_connection *c, struct send_request *send)
     char host[ADDRESS_TEXT_SIZE];
 
     if (c->is_draining || c->waiting_count >= c->home->settings.sessions.queue_limit) {
+        if (!c->is_draining)
+            metrics_add(METRIC_SENDS_OVER_QUEUE, 1);
         tcp_send_fail(c->home->gateway, c->home->events, send, address_text(host, &c->peer),
                       c->is_draining ? "disconnecting" : err_text(ERR_FULL));
         return;

@@ -71,6 +71,7 @@ class PerAddress(Limited):
         mine = [self.greet() for _ in range(3)]
         self.assertTrue(self.is_refused())
         self.assert_counted("refused_address")
+        self.assertIn("refused_address 1", self.bob.command("status").out)
         self.greet(OTHER)
         self.check_good()
         mine[0].close()

@@ -125,7 +125,7 @@ bool tcp_connection_keep_alive(struct tcp_connection *c)
 
 void tcp_connection_settings_changed(struct tcp_connection *c)
 {
-    const char *why = tcp_limits_of_access(c);
+    const char *why = c->is_ending ? NULL : tcp_limits_of_access(c);
 
     if (why != NULL)
         tcp_connection_disconnect(c, why);

@@ -141,45 +141,10 @@ static void fail_incoming(struct tcp_connection *c, struct tcp_incoming *in, con
     refuse(c, file_id, reason);
 }
 
-/* What the files that come in now were announced with. */
-static uint64_t announced_bytes(const struct tcp_connection *c)
-{
-    const struct tcp_incoming *in;
-    uint64_t bytes = 0;
-
-    TAILQ_FOREACH (in, &c->incoming.head, link)
-        bytes += in->size_bytes;
-    return bytes;
-}
-
-static const char *over_limit(enum metric metric, const char *reason)
-{
-    metrics_add(metric, 1);
-    return reason;
-}
-
-/* A sentence why a new file is not taken, or NULL. */
-static const char *why_not(const struct tcp_connection *c, const struct frame_piece *piece)
-{
-    const struct settings *s = &c->home->settings;
-
-    if (piece->size < 0)
-        return "negative size";
-    if (c->is_draining)
-        return "disconnecting";
-    if (!s->tcp_transport.is_receiving_enabled)
-        return "receiving is switched off here";
-    if ((uint64_t)piece->size > (uint64_t)s->inbox.largest_file_mib << 20)
-        return over_limit(METRIC_FILES_TOO_LARGE, "the file is too large for this node");
-    if (announced_bytes(c) + (uint64_t)piece->size > (uint64_t)s->sessions.files_in_mib << 20)
-        return over_limit(METRIC_FILES_OVER_BYTES, "too many bytes at once: send it later");
-    return NULL;
-}
-
 static struct tcp_incoming *begin_incoming(struct tcp_connection *c,
                                            const struct frame_piece *piece)
 {
-    const char *reason = why_not(c, piece);
+    const char *reason = tcp_limits_why_not(c, piece);
     struct tcp_peer peer = peer_of(c);
 
     if (reason != NULL) {
@@ -293,33 +258,13 @@ static void receive_ok(struct tcp_connection *c, int32_t file_id)
     tcp_connection_wake(c);
 }
 
-/* An abort's text, made fit for people: the reference's begins with a space. */
-static void abort_reason(char to[TRANSFER_ERROR_SIZE], const struct frame_piece *piece, size_t most)
-{
-    const uint8_t *text = piece->bytes;
-    size_t length = piece->length;
-
-    while (length > 0 && *text == ' ') {
-        text++;
-        length--;
-    }
-    if (length > most) {
-        metrics_add(METRIC_REASONS_CUT, 1);
-        length = most;
-    }
-    if (length == 0)
-        snprintf(to, TRANSFER_ERROR_SIZE, "aborted by the peer");
-    else
-        text_escape(to, TRANSFER_ERROR_SIZE, text, length, false);
-}
-
 static void receive_abort(struct tcp_connection *c, const struct frame_piece *piece)
 {
     struct tcp_incoming *in = find_incoming(c, piece->file_id);
     struct tcp_outgoing *out;
     char reason[TRANSFER_ERROR_SIZE];
 
-    abort_reason(reason, piece, c->home->settings.sessions.reason_limit_bytes);
+    tcp_limits_abort_reason(c, reason, piece);
     if (in != NULL) {
         tcp_incoming_fail(in, reason);
         count_given_up(c);
@@ -482,8 +427,8 @@ static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, ui
 
     if (now_ms - in->window_start_ms < s->sessions.stall_window_s * 1000ull)
         return;
-    /* A session that waits for our bandwidth is not slow by itself. */
-    if (!c->is_short_in &&
+    /* A session with bytes that wait for our bandwidth is not slow by itself. */
+    if (!(c->is_short_in && c->can_read) &&
         came < (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s) {
         metrics_add(METRIC_FILES_STALLED, 1);
         fail_incoming(c, in, "stalled: too few bytes for too long");

@@ -1,5 +1,6 @@
-/* What a session may not do: whom it may be with, how a handshake is refused, and what breaking the
- * protocol costs the address that it comes from. */
+/* What a session may not do: whom it may be with, how a handshake is refused, which files are
+ * taken, for how long it may say nothing, and what breaking the protocol costs the address that it
+ * comes from. */
 #include "tcp/tcp_connection.h"
 
 #include "tcp_connection_priv.h"
@@ -132,13 +133,70 @@ const char *tcp_limits_of_access(const struct tcp_connection *c)
     return why;
 }
 
+/* Files. */
+
+/* What the files that come in now were announced with. */
+static uint64_t announced_bytes(const struct tcp_connection *c)
+{
+    const struct tcp_incoming *in;
+    uint64_t bytes = 0;
+
+    TAILQ_FOREACH (in, &c->incoming.head, link)
+        bytes += in->size_bytes;
+    return bytes;
+}
+
+static const char *over_limit(enum metric metric, const char *reason)
+{
+    metrics_add(metric, 1);
+    return reason;
+}
+
+const char *tcp_limits_why_not(const struct tcp_connection *c, const struct frame_piece *piece)
+{
+    const struct settings *s = &c->home->settings;
+
+    if (piece->size < 0)
+        return "negative size";
+    if (c->is_draining)
+        return "disconnecting";
+    if (!s->tcp_transport.is_receiving_enabled)
+        return "receiving is switched off here";
+    if ((uint64_t)piece->size > (uint64_t)s->inbox.largest_file_mib << 20)
+        return over_limit(METRIC_FILES_TOO_LARGE, "the file is too large for this node");
+    if (announced_bytes(c) + (uint64_t)piece->size > (uint64_t)s->sessions.files_in_mib << 20)
+        return over_limit(METRIC_FILES_OVER_BYTES, "too many bytes at once: send it later");
+    return NULL;
+}
+
+void tcp_limits_abort_reason(const struct tcp_connection *c, char to[TRANSFER_ERROR_SIZE],
+                             const struct frame_piece *piece)
+{
+    size_t most = c->home->settings.sessions.reason_limit_bytes;
+    const uint8_t *text = piece->bytes;
+    size_t length = piece->length;
+
+    while (length > 0 && *text == ' ') {
+        text++;
+        length--;
+    }
+    if (length > most) {
+        metrics_add(METRIC_REASONS_CUT, 1);
+        length = most;
+    }
+    if (length == 0)
+        snprintf(to, TRANSFER_ERROR_SIZE, "aborted by the peer");
+    else
+        text_escape(to, TRANSFER_ERROR_SIZE, text, length, false);
+}
+
 /* Time without files. */
 
 bool tcp_limits_is_idle(const struct tcp_connection *c)
 {
     uint64_t limit_ms = c->home->settings.sessions.idle_limit_s * 1000ull;
 
-    return limit_ms > 0 && !tcp_files_is_busy(c) && c->waiting_count == 0 &&
+    return limit_ms > 0 && !c->is_ending && !tcp_files_is_busy(c) && c->waiting_count == 0 &&
            loop_now_ms(c->home->loop) - c->heard_ms >= limit_ms;
 }
 

@@ -63,6 +63,13 @@ void tcp_limits_blame(struct tcp_connection *c);
 /* A frame that nobody may send came while CONNECTED. */
 void tcp_limits_bad_frame(struct tcp_connection *c, const struct frame_piece *piece);
 
+/* A sentence why the new file that `piece` begins is not taken, counted; NULL: it is. */
+const char *tcp_limits_why_not(const struct tcp_connection *c, const struct frame_piece *piece);
+
+/* An abort's text, made fit for people: the reference's begins with a space. */
+void tcp_limits_abort_reason(const struct tcp_connection *c, char to[TRANSFER_ERROR_SIZE],
+                             const struct frame_piece *piece);
+
 /* True if the peer has said nothing, not even a keep-alive, for longer than it may. */
 bool tcp_limits_is_idle(const struct tcp_connection *c);
 

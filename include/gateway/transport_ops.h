@@ -147,6 +147,8 @@ void list_request_fini(struct list_request *r);
 struct transport_counts {
     unsigned workers;
     unsigned sessions, sessions_connected;
+    unsigned sessions_half_open; /* accepted, no hello yet */
+    unsigned sources_known;      /* addresses and networks that are remembered */
     unsigned files_in, files_out, files_waiting;
 };
 struct counts_request {

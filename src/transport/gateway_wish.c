@@ -32,6 +32,7 @@ void gateway_wish_act(struct supervisor *s)
     s->acting = s->in_force;
     (void)put_over(&s->wish, &s->acting, problem); /* it was checked when it came */
     log_set_level(s->acting.settings.log.level);
+    log_set_peer_limit(s->acting.settings.log.lines_per_peer_per_s);
     for (unsigned i = 0; i < s->transport_count; i++) {
         struct gateway_transport *t = s->transports[i].config.registered;
 

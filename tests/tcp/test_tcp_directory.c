@@ -37,11 +37,20 @@ static struct tcp_place find(const struct address *a)
     return place;
 }
 
+/* Somebody who is held to no limit of a source. */
+static enum admission accept_one(struct tcp_place *place)
+{
+    struct address peer = at("127.0.0.1", 1);
+    struct source_limits limits = {.sessions = LIMIT, .half_open = LIMIT, .is_exempt = true};
+
+    return tcp_directory_accept(d, &peer, &limits, 0, place);
+}
+
 static struct tcp_place accepted(void)
 {
     struct tcp_place place;
 
-    cr_assert_eq(tcp_directory_accept(d, &place), ERR_OK);
+    cr_assert_eq(accept_one(&place), ADMITTED);
     return place;
 }
 
@@ -169,7 +178,7 @@ Test(tcp_directory, the_limit_holds_for_both_ways_and_an_old_session_is_found_at
 
     tcp_directory_set_limit(d, 2);
     also = accepted().session;
-    cr_expect_eq(tcp_directory_accept(d, &place), ERR_FULL);
+    cr_expect_eq(accept_one(&place), ADMISSION_FULL);
     cr_expect_eq(tcp_directory_find_or_reserve(d, &b, &place), ERR_FULL);
     cr_expect_eq(find(&a).session, there);
     tcp_directory_leave(d, also);
@@ -264,7 +273,7 @@ static void one_round(unsigned i)
     if (atomic_fetch_add(&holders[i % HOSTS], 1) != 0)
         failures++; /* a second connect to the same host */
     tcp_directory_connected(d, place.session, NULL);
-    if (tcp_directory_accept(d, &taken) == ERR_OK) {
+    if (accept_one(&taken) == ADMITTED) {
         tcp_directory_connected(d, taken.session, i % 3 == 0 ? &a : NULL);
         tcp_directory_leave(d, taken.session);
     }

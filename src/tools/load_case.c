@@ -30,6 +30,8 @@ static void files_roles(struct load_plan *plan, const struct load_numbers *n, un
 {
     (void)part;
     add_files(plan, "files", n, n->sessions);
+    if (n->beside > 0)
+        add_role(plan, "idle", LOAD_IDLE, n->beside)->is_background = true;
 }
 
 static void handshake_roles(struct load_plan *plan, const struct load_numbers *n, unsigned part)

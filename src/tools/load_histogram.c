@@ -47,13 +47,16 @@ uint64_t load_histogram_at(const struct load_histogram *h, double share)
 {
     double wanted = share * (double)h->count;
     uint64_t seen = 0;
+    size_t bucket;
 
-    for (size_t i = 0; i < LOAD_HISTOGRAM_BUCKETS; i++) {
-        seen += h->buckets[i];
+    for (bucket = 0; bucket + 1 < LOAD_HISTOGRAM_BUCKETS; bucket++) {
+        seen += h->buckets[bucket];
         if (seen > 0 && (double)seen >= wanted)
-            return upper_end_of(i) < h->largest_ns ? upper_end_of(i) : h->largest_ns;
+            break;
     }
-    return h->largest_ns;
+    return bucket + 1 < LOAD_HISTOGRAM_BUCKETS && upper_end_of(bucket) < h->largest_ns
+               ? upper_end_of(bucket)
+               : h->largest_ns;
 }
 
 uint64_t load_histogram_mean(const struct load_histogram *h)

@@ -39,6 +39,8 @@ static const struct row {
     {"threads", KIND_NUMBER, AT(threads), 1, LOAD_THREADS_MAX, "N", "of this program; 1"},
     {"keep-alive", KIND_NUMBER, AT_NUMBER(keep_alive_s), 0, LOAD_SECONDS_MAX, "SECONDS",
      "idle: how often each session says that it is alive; 0: never"},
+    {"beside", KIND_NUMBER, AT_NUMBER(beside), 0, LOAD_SESSIONS_MAX, "N",
+     "bulk, small: idle sessions that are open besides"},
     {"bulk-sessions", KIND_NUMBER, AT_NUMBER(bulk_sessions), 1, LOAD_SESSIONS_MAX, "N",
      "mixed: sessions with large files"},
     {"bulk-size", KIND_SIZE, AT_NUMBER(bulk_size), 1, FRAME_FILE_SIZE_MAX, "SIZE",
@@ -50,7 +52,7 @@ static const struct row {
     {"chunk-kib", KIND_NUMBER, AT(chunk_kib), 1, FRAME_DATA_BYTES_MAX / 1024, "N",
      "file bytes in a data frame; 96"},
     {"spread", KIND_NUMBER, AT(spread), 0, 250, "N",
-     "local addresses 127.0.1.0 and on to connect from, so that ports do not run out; 0: one"},
+     "local addresses 127.0.1.1 and on to connect from, so that ports do not run out; 0: one"},
     {"pid", KIND_NUMBER, AT(pid), 1, INT32_MAX, "PID", "the daemon, for its CPU and memory"},
     {"socket", KIND_TEXT, AT(socket), 0, 0, "PATH", "or its control socket"},
     {"inbox", KIND_TEXT, AT(inbox), 0, 0, "DIR", "remove the received files while it runs"},
@@ -193,7 +195,11 @@ enum err load_options_read(struct load_options *out, enum load_asked *asked, int
     if (has_case && take_case(out, argc, argv, problem) != ERR_OK)
         return ERR_INVALID;
     fill_long_options(long_options);
-    optind = has_case ? 2 : 1;
+    if (has_case) { /* it stands where getopt expects the program's name */
+        argc--;
+        argv++;
+    }
+    optind = 0; /* begins anew, also for a second call */
     opterr = 0;
     while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) != -1)
         if (take_option(out, asked, option, argv, problem) != ERR_OK)

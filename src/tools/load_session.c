@@ -405,7 +405,7 @@ static void ready(struct watch *w, uint32_t events)
 enum err load_session_init(struct load_session *s)
 {
     s->watch = (struct watch){.fd = -1, .ready = ready, .ctx = s};
-    s->is_busy = s->quota > 0;
+    s->is_busy = s->quota > 0 && !role_of(s)->is_background;
     s->squad->busy += s->is_busy ? 1 : 0;
     if (role_of(s)->work != LOAD_FILES)
         return ERR_OK;

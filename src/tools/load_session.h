@@ -32,6 +32,7 @@ struct load_role {
     double rate;              /* of them a second in all, answered or not; 0: by the answers */
     double write_bytes_per_s; /* of each session; 0: as fast as it goes */
     double read_bytes_per_s;  /* likewise */
+    bool is_background;       /* the run does not wait for these sessions */
     const struct load_payload *payload; /* LOAD_FILES */
 };
 

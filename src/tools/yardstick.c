@@ -2,12 +2,12 @@
  * this machine's kernel allows. dustwired is measured against it, in the same minute and folder,
  * because absolute times say more about the machine than about the program.
  *
- *   yardstick bulk   DIR MIB STREAMS ROUNDS  sendfile, loopback, recv of 256 KiB, pwrite to a new file
- *   yardstick splice DIR MIB STREAMS ROUNDS  the same with splice(2) through a pipe on the way in
- *   yardstick drop   DIR MIB STREAMS ROUNDS  the same, thrown away on the way in
- *   yardstick small  DIR COUNT WINDOW        1 KiB each: create, write, rename, answer
- *   yardstick conns  COUNT WINDOW            connect, 40 bytes, 30 bytes back, close
- *   yardstick fsync  DIR COUNT               1 KiB each: create, write, fsync, rename, one in turn
+ *   yardstick bulk   DIR MIB STREAMS ROUNDS  sendfile, loopback, recv of 256 KiB, pwrite to a new
+ * file yardstick splice DIR MIB STREAMS ROUNDS  the same with splice(2) through a pipe on the way
+ * in yardstick drop   DIR MIB STREAMS ROUNDS  the same, thrown away on the way in yardstick small
+ * DIR COUNT WINDOW        1 KiB each: create, write, rename, answer yardstick conns  COUNT WINDOW
+ * connect, 40 bytes, 30 bytes back, close yardstick fsync  DIR COUNT               1 KiB each:
+ * create, write, fsync, rename, one in turn
  *
  * A line of JSON on stdout. Each end of each stream is a process that waits in its system calls, so
  * nothing but the kernel decides who runs. It includes nothing of this project on purpose. */
@@ -297,7 +297,8 @@ static void bulk(const char *name, receive_fn *receive, char **arguments)
     double speeds[ROUNDS_MAX], cpu;
 
     s.length = (off_t)atol(arguments[1]) * BLOCK_BYTES;
-    if (s.length <= 0 || streams < 1 || streams > STREAMS_MAX || rounds < 1 || rounds > ROUNDS_MAX) {
+    if (s.length <= 0 || streams < 1 || streams > STREAMS_MAX || rounds < 1 ||
+        rounds > ROUNDS_MAX) {
         errno = EINVAL;
         die(name);
     }

@@ -134,18 +134,24 @@ static bool open_next(struct load_squad *q, unsigned *next)
     return true;
 }
 
+/* Returns when none is settling although more were asked for: all are open, or failed. */
+static void open_squad(struct load_thread *t, struct load_squad *q)
+{
+    unsigned next = 0;
+
+    while (!is_stopping(t)) {
+        while (t->home.settling < SETTLING_MAX && open_next(q, &next))
+            ;
+        if (t->home.settling == 0)
+            return;
+        poller_wait(t->home.poller, LOOK_MS);
+    }
+}
+
 static void open_sessions(struct load_thread *t)
 {
-    for (unsigned i = 0; i < t->run->role_count; i++) {
-        unsigned next = 0;
-
-        do {
-            while (t->home.settling < SETTLING_MAX && open_next(&t->squads[i], &next))
-                ;
-            if (t->home.settling > 0)
-                poller_wait(t->home.poller, LOOK_MS);
-        } while (!is_stopping(t) && t->home.settling > 0);
-    }
+    for (unsigned i = 0; i < t->run->role_count; i++)
+        open_squad(t, &t->squads[i]);
 }
 
 static void begin(struct load_thread *t)

@@ -110,6 +110,11 @@ class Load(harness.SystemTest):
         addresses = {e["host"].rsplit(":", 1)[0] for e in self.bob.events.wait("session-opened", count=300)}
         self.assertEqual(addresses, {"127.0.1.1", "127.0.1.2", "127.0.1.3"})
 
+    def test_more_sessions_than_settle_at_once_are_all_opened(self):
+        for _ in range(5):
+            part, = self.run_load("idle", "--sessions", 1500, "--seconds", 1)
+            self.assertEqual(part["roles"][0]["opened"], 1500)
+
     def test_mixed_tells_small_alone_and_beside_bulk(self):
         alone, beside = self.run_load("mixed", "--seconds", 1, "--rate", 100, "--bulk-size", "1M",
                                       "--bulk-rate", "20M")

@@ -5,12 +5,12 @@ import os
 import re
 import subprocess
 
-from tools import BUILD, Measured, say
+from tools import BUILD, Measured, harness, say
 
 FRAME_BYTES = 96 << 10
 WORKS = {
     # unit: (size of a file, files of the lesser work, units in a file)
-    "data frame": (20 * FRAME_BYTES, 100, 20),
+    "data frame": (20 * FRAME_BYTES, 400, 20),
     "small file": (1024, 2000, 1),
 }
 SESSIONS = (10, 1000)
@@ -18,8 +18,8 @@ START_S = 60
 
 
 class Counted(Measured):
-    """A node under callgrind. It is not asked anything, since answers cost instructions too: its log
-    says when it serves."""
+    """A node under callgrind. It is not asked anything, since answers cost instructions too: the
+    kernel says when it listens."""
 
     def spawn(self):
         command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
@@ -29,8 +29,13 @@ class Counted(Measured):
         return self
 
     def __enter__(self):
-        self.spawn().wait_log("listening on", START_S)
+        self.spawn()
+        harness.wait_until(self.is_listening, self.log, START_S)
         return self
+
+    def is_listening(self):
+        with open("/proc/net/tcp") as table:
+            return any(":%04X 00000000:0000 0A" % self.port in line for line in table)
 
     def instructions(self):
         """After the stop: all that it ran in user space."""
@@ -39,7 +44,7 @@ class Counted(Measured):
 
 def count(bench, sessions, size, files):
     """Instructions of a node that has `sessions` open and takes `files`, one at a time."""
-    with Counted("counted", bench.folder, 1, log__level="info", sessions__handshake_timeout_s=120) as node:
+    with Counted("counted", bench.folder, 1, sessions__handshake_timeout_s=120) as node:
         part = bench.load(node, "bulk", size=size, files=files, beside=sessions - 1, seconds=300)[0]
         if part["roles"][0]["files"] != files or part["roles"][1]["opened"] != sessions - 1:
             raise SystemExit("load.sh: the load under callgrind failed")

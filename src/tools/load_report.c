@@ -180,10 +180,12 @@ bool load_report_is_clean(const struct load_plan *plan, const struct load_result
 {
     for (unsigned i = 0; i < plan->role_count; i++) {
         const struct load_role *role = &plan->roles[i];
+        bool is_missing = role->work != LOAD_HANDSHAKES && !r->is_interrupted &&
+                          r->tallies[i].opened < role->sessions;
         bool is_slow = role->read_bytes_per_s > 0 ||
                        (role->write_bytes_per_s > 0 && role->write_bytes_per_s < 1000);
 
-        if (r->tallies[i].refused > 0 || r->tallies[i].failed > 0 ||
+        if (is_missing || r->tallies[i].refused > 0 || r->tallies[i].failed > 0 ||
             (r->tallies[i].lost > 0 && !is_slow))
             return false;
     }

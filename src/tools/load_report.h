@@ -14,8 +14,8 @@ void load_report_print(FILE *out, const char *part, const struct load_plan *plan
 json_t *load_report_json(const char *part, const struct load_plan *plan,
                          const struct load_result *result);
 
-/* False if something failed that should not: sessions refused, files answered with an abort, or
- * sessions lost that are not slow on purpose. */
+/* False if something failed that should not: sessions refused or not opened, files answered with an
+ * abort, or sessions lost that are not slow on purpose. */
 bool load_report_is_clean(const struct load_plan *plan, const struct load_result *result);
 
 #endif

@@ -34,13 +34,14 @@ def threads_table(case, by_count):
 
 
 def growth_table(growth):
-    return table(["instructions per", *["at %d sessions (twice)" % n for n in growth[0][1]], "growth"],
-                 [[unit, *[" and ".join("%.0f" % n for n in twice) for twice in counts.values()],
-                   "%+.1f %%" % growth_of(counts)] for unit, counts in growth])
+    return table(["per", *["instructions at %d sessions (twice)" % n for n in growth[0][1]], "growth", "locks"],
+                 [[unit, *[" and ".join("%.0f" % n for n, _ in twice) for twice in counts.values()],
+                   "%+.1f %%" % growth_of(counts), "%.2f" % list(counts.values())[-1][0][1]]
+                  for unit, counts in growth])
 
 
 def growth_of(counts):
-    few, many = [Figure(twice).median for twice in counts.values()]
+    few, many = [Figure(n for n, _ in twice).median for twice in counts.values()]
     return 100 * (many / few - 1)
 
 

@@ -9,7 +9,7 @@ import peers
 import report
 import rows
 import sweep
-from tools import ROOT, Bench, file_system, machine, say
+from tools import ROOT, Bench, file_system, machine, say, troubles
 
 FULL = types.SimpleNamespace(bulk_mib=512, small=20000, small_mib=256, idle=18000, idle_s=20, mixed_s=10, synced=1000,
                              sessions=(100, 1000, 5000, 10000, 18000))
@@ -74,6 +74,8 @@ def main():
     report.write(options.out, results)
     print(report.goals(results["rows"]))
     say("the report: %s" % os.path.join(options.out, "report.md"))
+    if troubles:
+        raise SystemExit("load.sh: %d troubles, see above: do not believe all figures" % len(troubles))
 
 
 if __name__ == "__main__":

@@ -46,6 +46,15 @@ def number(value):
     return "%.3g" % value
 
 
+troubles = []
+
+
+def trouble(text):
+    """Something went wrong that makes figures doubtful: told at once, and in the end by the exit status."""
+    troubles.append(text)
+    say(text)
+
+
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
@@ -69,7 +78,7 @@ class Measured(harness.Node):
         problem = self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         if problem:
-            say(problem)
+            trouble(problem)
 
     def empty_inbox(self):
         for path in self.received():
@@ -113,7 +122,7 @@ class Bench:
                               timeout=LIMIT_S)
         node.empty_inbox()
         if done.returncode != 0:
-            say("dustwire-load %s ended with %d:\n%s" % (case, done.returncode, done.stderr))
+            trouble("dustwire-load %s ended with %d:\n%s" % (case, done.returncode, done.stderr))
         if not done.stdout:
             raise SystemExit("load.sh: %s gave no figures" % " ".join(arguments))
         return json.loads(done.stdout)["parts"]

@@ -16,7 +16,6 @@ enum {
     ANNOUNCED_PORTS = 65535,
 };
 
-static void pump(struct load_session *s);
 static void reopen_if_due(struct load_session *s);
 
 uint64_t load_now_ns(void)

@@ -178,7 +178,6 @@ static ssize_t by_dropping(int from, int to, off_t at, char *buffer, const int t
 }
 
 struct stream {
-    const char *name;
     receive_fn *receive;
     char target[PATH_ROOM];
     int source;
@@ -292,7 +291,7 @@ static void print_rounds(double *speeds, unsigned rounds)
 
 static void bulk(const char *name, receive_fn *receive, char **arguments)
 {
-    struct stream s = {.name = name, .receive = receive};
+    struct stream s = {.receive = receive};
     unsigned streams = (unsigned)atoi(arguments[2]), rounds = (unsigned)atoi(arguments[3]);
     double speeds[ROUNDS_MAX], cpu;
 

@@ -48,9 +48,10 @@ void log_line(enum log_level level, const char *format, ...) __attribute__((form
 void log_session(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Any thread. The same about a peer without a session. */
-void log_peer(enum log_level level, const char *peer, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Any thread. The same for what becomes of a session as a whole, or of a peer without one (session
+ * 0). These lines are counted by themselves: many about files cannot hide how a session ended. */
+void log_life(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)

@@ -35,7 +35,7 @@ static _Atomic int level_now = LOG_LEVEL_INFO;
 /* The same for the lines of a peer in a second. */
 static _Atomic unsigned peer_limit = 0;
 
-static _Thread_local struct log_meter meter;
+static _Thread_local struct log_meter meter_of_files, meter_of_lives;
 static _Thread_local char thread_name[16] = "main";
 
 void log_set_level(enum log_level level)
@@ -150,13 +150,14 @@ write_about(enum log_level level, const char *about, const char *format, ...)
 }
 
 /* Who asked for debug wants all there is. */
-static bool may_say(enum log_level level, const char *peer, const char *about)
+static bool may_say(struct log_meter *meter, enum log_level level, const char *peer,
+                    const char *about)
 {
     unsigned limit = atomic_load_explicit(&peer_limit, memory_order_relaxed), left_out;
 
     if (limit == 0 || log_is_on(LOG_LEVEL_DEBUG))
         return true;
-    if (!log_meter_takes(&meter, peer, clock_mono_ms() / 1000, limit, &left_out)) {
+    if (!log_meter_takes(meter, peer, clock_mono_ms() / 1000, limit, &left_out)) {
         metrics_add(METRIC_LOG_LINES_LIMITED, 1);
         return false;
     }
@@ -168,32 +169,38 @@ static bool may_say(enum log_level level, const char *peer, const char *about)
     return true;
 }
 
-void log_session(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
+/* `session` 0: none. */
+__attribute__((format(printf, 5, 0))) static void write_metered(struct log_meter *meter,
+                                                                enum log_level level,
+                                                                uint64_t session, const char *peer,
+                                                                const char *format, va_list args)
 {
     char about[128];
-    va_list args;
 
     if (!log_is_on(level))
         return;
-    snprintf(about, sizeof about, "session=%" PRIu64 " peer=%s ", session, peer);
-    if (!may_say(level, peer, about))
-        return;
+    if (session == 0)
+        snprintf(about, sizeof about, "peer=%s ", peer);
+    else
+        snprintf(about, sizeof about, "session=%" PRIu64 " peer=%s ", session, peer);
+    if (may_say(meter, level, peer, about))
+        write_line(level, about, format, args);
+}
+
+void log_session(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
+{
+    va_list args;
+
     va_start(args, format);
-    write_line(level, about, format, args);
+    write_metered(&meter_of_files, level, session, peer, format, args);
     va_end(args);
 }
 
-void log_peer(enum log_level level, const char *peer, const char *format, ...)
+void log_life(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
 {
-    char about[128];
     va_list args;
 
-    if (!log_is_on(level))
-        return;
-    snprintf(about, sizeof about, "peer=%s ", peer);
-    if (!may_say(level, peer, about))
-        return;
     va_start(args, format);
-    write_line(level, about, format, args);
+    write_metered(&meter_of_lives, level, session, peer, format, args);
     va_end(args);
 }

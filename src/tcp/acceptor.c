@@ -48,7 +48,7 @@ static void refuse(int fd, const struct address *peer, enum metric metric, const
 
     metrics_add(METRIC_SESSIONS_REFUSED, 1);
     metrics_add(metric, 1);
-    log_peer(LOG_LEVEL_INFO, address_text(text, peer), "connection refused: reason=\"%s\"", why);
+    log_life(LOG_LEVEL_INFO, 0, address_text(text, peer), "connection refused: reason=\"%s\"", why);
     close(fd);
 }
 

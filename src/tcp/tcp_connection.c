@@ -48,7 +48,7 @@ void tcp_connection_log(enum log_level level, const struct tcp_connection *c, co
 {
     char peer[ADDRESS_TEXT_SIZE];
 
-    log_session(level, c->id, address_text(peer, &c->peer), "%s", what);
+    log_life(level, c->id, address_text(peer, &c->peer), "%s", what);
 }
 
 static const char *idurl_of(const struct tcp_connection *c)
@@ -208,11 +208,11 @@ static void do_open_stream(void *self, const void *arg)
     (void)arg;
     tcp_directory_connected(c->home->directory, c->id,
                             tcp_connection_is_routed(c) ? &c->route : NULL);
-    log_session(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
-                "session opened: %s idurl=%.*s announced=%s%s",
-                c->is_outgoing ? "outgoing" : "incoming", LOGGED_IDURL,
-                c->idurl == NULL ? "-" : c->idurl, c->announced == NULL ? "-" : c->announced,
-                c->announced != NULL && !tcp_connection_is_routed(c) ? " (unverified)" : "");
+    log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
+             "session opened: %s idurl=%.*s announced=%s%s",
+             c->is_outgoing ? "outgoing" : "incoming", LOGGED_IDURL,
+             c->idurl == NULL ? "-" : c->idurl, c->announced == NULL ? "-" : c->announced,
+             c->announced != NULL && !tcp_connection_is_routed(c) ? " (unverified)" : "");
     set_timer(c, TCP_CHECK_MS);
     answer_awaiters(c, ERR_OK);
     emit(c, EVENT_SESSION_IDENTIFIED, NULL);
@@ -257,8 +257,8 @@ static void log_refusal(struct tcp_connection *c)
     char peer[ADDRESS_TEXT_SIZE];
 
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
-    log_session(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
-                "session refused: no handshake: %s", c->reason);
+    log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
+             "session refused: no handshake: %s", c->reason);
 }
 
 static void do_disconnect(void *self, const void *arg)
@@ -283,10 +283,10 @@ static void log_end(const struct tcp_connection *c)
 {
     char peer[ADDRESS_TEXT_SIZE];
 
-    log_session(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
-                "session closed: sent=%" PRIu64 " received=%" PRIu64 " seconds=%.3f reason=\"%s\"",
-                c->writer.sent_bytes, c->received_bytes,
-                (double)(clock_real_us() - c->opened_us) / 1e6, c->reason);
+    log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
+             "session closed: sent=%" PRIu64 " received=%" PRIu64 " seconds=%.3f reason=\"%s\"",
+             c->writer.sent_bytes, c->received_bytes,
+             (double)(clock_real_us() - c->opened_us) / 1e6, c->reason);
 }
 
 /* Out of everything that could call it again; the memory goes after the turn. */
@@ -441,7 +441,7 @@ void tcp_connection_give_up(struct tcp_connection *c)
     char reason[160], peer[ADDRESS_TEXT_SIZE];
 
     snprintf(reason, sizeof reason, "connection failed: %s", c->reason);
-    log_session(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer), "%s", reason);
+    log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer), "%s", reason);
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
     tcp_directory_hide(c->home->directory, c->id);
     tcp_files_fail_waiting(c, reason, true);

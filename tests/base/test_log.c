@@ -167,8 +167,8 @@ static void say_a_lot_about_two(void)
     log_set_peer_limit(5);
     for (int i = 0; i < 50; i++)
         log_session(LOG_LEVEL_INFO, 1, "192.0.2.1:4000", "stranger");
-    log_peer(LOG_LEVEL_INFO, "192.0.2.1:4001", "stranger");
-    log_peer(LOG_LEVEL_INFO, "192.0.2.2:4001", "neighbour");
+    log_life(LOG_LEVEL_INFO, 1, "192.0.2.1:4001", "how it ended");
+    log_life(LOG_LEVEL_INFO, 0, "192.0.2.2:4001", "neighbour");
     log_info("nobody in particular");
 }
 
@@ -177,7 +177,8 @@ Test(log, a_peer_cannot_flood_it, .timeout = 10)
     unsigned lines = 0;
 
     capture(say_a_lot_about_two, NO_JOURNAL);
-    expect_match("peer=192\\.0\\.2\\.2:4001 neighbour\n[^\n]*nobody in particular\n$");
+    expect_match("session=1 peer=192\\.0\\.2\\.1:4001 how it ended\n[^\n]*info +main "
+                 "+peer=192\\.0\\.2\\.2:4001 neighbour\n[^\n]*nobody in particular\n$");
     for (char *at = text; (at = strstr(at, " stranger")) != NULL; at++)
         lines++;
     cr_assert(lines >= 5 && lines <= 10, "%u lines: a second may have begun", lines);

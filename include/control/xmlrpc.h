@@ -107,6 +107,9 @@ bool rpc_args_word(struct rpc_args *args, const char *name, bool is_needed, char
 bool rpc_args_flag(struct rpc_args *args, const char *name, const char *member, bool *out);
 /* Whatever else there is was meant for somebody else. */
 void rpc_args_ignore_rest(struct rpc_args *args);
+/* A problem that the caller found: a sentence. Answers false. */
+bool rpc_args_complain(struct rpc_args *args, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* True if there was no problem and nothing is left over. */
 bool rpc_args_end(struct rpc_args *args);
 

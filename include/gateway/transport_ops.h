@@ -50,10 +50,11 @@ struct send_request {
     struct request request;
     uint64_t id;
     struct route route;
-    char *remote_idurl; /* escaped, may be NULL; malloc, freed by send_request_free */
-    char *filename;     /* absolute; malloc */
-    char *description;  /* may be NULL; malloc */
-    char *asked_host;   /* the one contact as the asker wrote it; NULL if several; malloc */
+    char *remote_idurl;              /* escaped, may be NULL; malloc, freed by send_request_free */
+    char *filename;                  /* absolute; malloc */
+    char *description;               /* may be NULL; malloc */
+    const struct gateway_seat *seat; /* of the gateway when it was asked for; NULL: of then */
+    char *asked_host; /* the one contact as the asker wrote it; NULL if several; malloc */
     bool is_single;
     /* the outcome */
     enum transfer_status status;

@@ -33,6 +33,7 @@ void network_free(struct network_asked *n)
     free(n->request.idurl);
     free(n->request.host);
     free(n->request.tcp_port);
+    free(n->request.url);
     free(n);
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -195,13 +196,11 @@ static void say_to_nobody(void)
     _exit(lost > 50000 ? 42 : 1);
 }
 
-Test(log, a_reader_that_does_not_read_holds_nobody_up, .timeout = 20)
+static void expect_nobody_held_up(int ends[2])
 {
-    int ends[2], status;
-    pid_t child;
+    int status;
+    pid_t child = fork();
 
-    cr_assert_eq(pipe(ends), 0);
-    child = fork();
     if (child == 0) {
         dup2(ends[1], STDERR_FILENO);
         say_to_nobody();
@@ -210,6 +209,22 @@ Test(log, a_reader_that_does_not_read_holds_nobody_up, .timeout = 20)
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 42);
     close(ends[0]);
     close(ends[1]);
+}
+
+Test(log, a_reader_that_does_not_read_holds_nobody_up, .timeout = 20)
+{
+    int ends[2];
+
+    cr_assert_eq(pipe(ends), 0);
+    expect_nobody_held_up(ends);
+}
+
+Test(log, a_journal_that_does_not_read_holds_nobody_up, .timeout = 20)
+{
+    int ends[2];
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    expect_nobody_held_up(ends);
 }
 
 enum { THREADS = 4, LINES = 200 };

@@ -67,14 +67,14 @@ class FileStream:
     def update(self, row):
         self.file_id = row["stream_id"]
         self.transfer_id = row["transfer_id"] or self.transfer_id
-        self.session_id = row.get("session")
+        self.session_id = row["session"]
         self.peer_address = address_of(row["host"])
         self.peer_idurl = row["idurl"]
         self.filename = row["filename"]
-        self.size = row["size"]
-        self.started = row["started_at_us"] / 1e6
-        self.state = row.get("state", "")
-        self.moved(row["bytes"])
+        self.size = row["bytes_total"]
+        self.started = row["started_at"]
+        self.state = row["state"]
+        self.moved(row["bytes_current"])
 
 
 class SessionStream:
@@ -118,7 +118,7 @@ class Connection:
         self.peer_address = address_of(row["host"])
         self.peer_idurl = row["idurl"]
         self.state = row["state"]
-        self.is_outgoing = row["is_outgoing"]
+        self.is_outgoing = row["direction"] == "out"
         self.announced_address = None
         if row["announced"] and row["is_verified"]:
             host, port = address_of(row["announced"])
@@ -250,8 +250,8 @@ class Sessions:
     @inlineCallbacks
     def _ask(self):
         began = self._reactor.seconds()
-        sessions = yield self._pages("list_sessions", "sessions")
-        streams = yield self._pages("list_streams", "streams")
+        sessions = yield self._pages("list_sessions")
+        streams = yield self._pages("list_streams")
         if self._is_on:
             self._take_sessions(sessions)
             self._take_streams(streams)
@@ -259,11 +259,10 @@ class Sessions:
         self._rest_until = now + SHARE * (now - began) if now - began > 0.1 else 0.0
 
     @inlineCallbacks
-    def _pages(self, method, word):
+    def _pages(self, method):
         rows = []
         while True:
             page = yield self._control.ask(method, len(rows), PAGE)
-            page = page[word] if isinstance(page, dict) else page
             rows.extend(page)
             if len(page) < PAGE:
                 return rows
@@ -281,8 +280,9 @@ class Sessions:
             connection.stream.outgoing.clear()
             connection.stream.incoming.clear()
         for row in rows:
-            key = row["session"], row["is_outgoing"], row["stream_id"], row["transfer_id"]
-            stream = known.get(key) or FileStream(row["is_outgoing"])
+            is_outgoing = row["type"] == "out"
+            key = row["session"], is_outgoing, row["stream_id"], row["transfer_id"]
+            stream = known.get(key) or FileStream(is_outgoing)
             stream.update(row)
             self._streams[key] = stream
             connection = self._connections.get(row["session"])

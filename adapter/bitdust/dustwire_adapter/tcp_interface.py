@@ -252,7 +252,7 @@ class GateInterface:
         if outcome is None:
             self._tell_cancelled(send, LOST)
             outcome = FAILED, 0, LOST
-        send.deferred.callback((send.filename, outcome[0], outcome[2]))
+        send.deferred.callback((send.filename, outcome[0], outcome[2] or ""))
 
     @inlineCallbacks
     def _settle_received(self):
@@ -319,7 +319,7 @@ class GateInterface:
     def _end_send(self, send, outcome):
         self._sends.remove(send)
         status, _, error = outcome
-        send.deferred.callback((send.filename, status, error))
+        send.deferred.callback((send.filename, status, error or ""))
 
     def _tell_cancelled(self, send, error):
         """The gateway hears of a file that it has never registered. A single one it does not know."""

@@ -10,6 +10,8 @@ Objects live as long as their session or stream, and change under whoever keeps 
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.logger import Logger
 
+from .control import ControlError
+
 PAGE = 200
 SOON_S = 0.05
 RARELY_S = 5.0
@@ -120,7 +122,7 @@ class Connection:
         self.state = row["state"]
         self.is_outgoing = row["direction"] == "out"
         self.announced_address = None
-        if row["announced"] and row["is_verified"]:
+        if row["announced"] and row["verified"]:
             host, port = address_of(row["announced"])
             # Without a host it is the one that the session comes from.
             self.announced_address = host or self.peer_address[0], port
@@ -235,8 +237,12 @@ class Sessions:
         asked.addErrback(self._failed)
         asked.addCallback(self._asked, waiters)
 
-    def _failed(self, failure):
-        log.debug("the daemon's lists could not be read: {error}", error=failure.value)
+    @staticmethod
+    def _failed(failure):
+        if failure.check(ControlError):     # it is gone, or going
+            log.debug("the daemon's lists could not be read: {error}", error=failure.value)
+        else:
+            log.failure("the daemon's lists could not be read", failure)
 
     def _asked(self, value, waiters):
         self._is_asking = False

@@ -266,9 +266,10 @@ class Calls(AdapterTest):
         yield until(lambda: self.b.gateway.count("register_file_receiving"), self.b.log)
         self.assertIs(self.b.interface.cancel_file_receiving(5000), False)
         answer = yield sent
-        if answer[1] == "failed":   # unless it was through already
-            self.assertEqual([c[:2] for c in self.b.gateway.of("unregister_file_receiving")],
-                             [(5000, "failed")])
+        ended = self.b.gateway.of
+        yield until(lambda: ended("unregister_file_receiving"), self.b.log)
+        # Unless it was through already, and then at both ends.
+        self.assertEqual([c[:2] for c in ended("unregister_file_receiving")], [(5000, answer[1])])
 
     @inlineCallbacks
     def test_disconnect_and_connect_again(self):

@@ -139,7 +139,7 @@ class Words(unittest.TestCase):
 
     @inlineCallbacks
     def test_a_received_file_without_a_record_is_reported_failed_after_the_restart(self):
-        answer = self.interface.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
+        answer = self.interface._reports.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
         answer = yield answer
         self.assertEqual(answer, 1)
         yield self.kill()
@@ -149,7 +149,7 @@ class Words(unittest.TestCase):
 
     @inlineCallbacks
     def test_a_received_file_that_was_reported_is_not_reported_again(self):
-        heard = self.interface
+        heard = self.interface._reports
         transfer = yield heard.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
         yield heard.heard_unregister_file_receiving(transfer, "finished", 9, "")
         again = heard.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)

@@ -38,6 +38,13 @@ def as_text(value):
     return "" if value is None else str(value)
 
 
+def host_bytes(host):
+    """`host:port` as bytes, of whatever form a host may have."""
+    if isinstance(host, (tuple, list)):
+        return ("%s:%s" % (as_text(host[0]), as_text(host[1]))).encode("utf-8", "surrogateescape")
+    return host if isinstance(host, bytes) else as_text(host).encode("utf-8", "surrogateescape")
+
+
 class FileStream:
     """One file on its way. `bytes_sent` exists on one that goes out, `bytes_received` on one that
     comes in."""

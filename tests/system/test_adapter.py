@@ -77,12 +77,12 @@ class Calls(AdapterTest):
 
     @inlineCallbacks
     def test_names_of_files_may_be_any_bytes(self):
-        for name in ("ünïcode", b"not-utf8-\xff\xfe", "with space & <markup>"):
+        for name in ("ünïcode", "\U0001f4e6", b"not-utf8-\xff\xfe", "with space & <markup>"):
             path = os.path.join(os.fsencode(self.folder), os.fsencode(name))
             node.make_file(path, 100)
             answer = yield self.send(path, self.b)
             self.assertEqual(answer, (path, "finished", ""))
-        self.assertEqual(self.a.gateway.count("register_file_sending"), 3)
+        self.assertEqual(self.a.gateway.count("register_file_sending"), 4)
 
     @inlineCallbacks
     def test_a_single_file_is_only_answered(self):

@@ -217,25 +217,21 @@ class Reports:
                                  (False, host, idurl, filename, size))
 
     def _registered(self, transfer_id, gateway, generation, is_heard, about):
+        """An answer may come when the daemon's patience is over: a file that comes in is refused
+        then, one that goes out goes on without an id, and its outcome comes by file_result."""
         if transfer_id is None or gateway is not self.gateway:
             return transfer_id
         transfer = Transfer(transfer_id, *about)
         self.transfers.add(transfer)
         if generation != self._generation:
             self._report_in_place(transfer, (FAILED, 0, LOST))
-        elif not is_heard():
-            self._unheard(transfer)
+        elif transfer.send is not None and transfer.send.outcome is not None:
+            self._report_in_place(transfer, transfer.send.outcome)  # nobody says it after that
+        elif transfer.send is None and not is_heard():
+            self._report_in_place(transfer, (FAILED, 0, LATE))
         elif not self._sessions.is_known(address_of(transfer.host)):
             self._sessions.want()
         return transfer_id
-
-    def _unheard(self, transfer):
-        """The daemon's patience was over: a file that comes in is refused, one that goes out goes on
-        without an id, and its outcome comes by file_result."""
-        if transfer.send is None:
-            self._report_in_place(transfer, (FAILED, 0, LATE))
-        elif transfer.send.outcome is not None:
-            self._report_in_place(transfer, transfer.send.outcome)
 
     def heard_unregister_file_sending(self, transfer_id, status, count, error=None):
         return self._heard_end("unregister_file_sending", transfer_id, (status, count, error))

@@ -10,7 +10,7 @@ Objects live as long as their session or stream, and change under whoever keeps 
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.logger import Logger
 
-from .control import ControlError
+from .control import ControlError, as_bytes
 
 PAGE = 200
 SOON_S = 0.05
@@ -41,8 +41,8 @@ def as_text(value):
 def host_bytes(host):
     """`host:port` as bytes, of whatever form a host may have."""
     if isinstance(host, (tuple, list)):
-        return ("%s:%s" % (as_text(host[0]), as_text(host[1]))).encode("utf-8", "surrogateescape")
-    return host if isinstance(host, bytes) else as_text(host).encode("utf-8", "surrogateescape")
+        host = "%s:%s" % (as_text(host[0]), as_text(host[1]))
+    return host if isinstance(host, bytes) else as_bytes(as_text(host))
 
 
 class FileStream:

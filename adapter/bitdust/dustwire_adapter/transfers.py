@@ -9,6 +9,7 @@ from collections import OrderedDict, defaultdict, deque
 
 from twisted.internet.defer import Deferred
 
+from .control import as_bytes
 from .sessions import FileStream, address_of
 
 FINISHED, FAILED = "finished", "failed"
@@ -16,7 +17,7 @@ FINISHED, FAILED = "finished", "failed"
 
 def path_key(filename):
     """One key for a path, whether it came as text or as bytes."""
-    return os.fsencode(filename)
+    return filename if isinstance(filename, bytes) else as_bytes(filename)
 
 
 class Send:

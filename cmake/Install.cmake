@@ -1,5 +1,5 @@
 # cmake --install build/release --prefix /usr/local
-# Programs, the settings, man pages, completion: each where it is there.
+# Programs, the settings, man pages, completion: each where it is there; the BitDust adapter.
 include(GNUInstallDirs)
 
 foreach(program IN ITEMS dustwired dustwire dustwire-load)
@@ -25,3 +25,9 @@ foreach(program IN ITEMS dustwire dustwire-load)
             DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME ${program})
     endif()
 endforeach()
+
+install(PROGRAMS ${CMAKE_SOURCE_DIR}/adapter/bitdust/dustwire-bitdust DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/adapter/bitdust/dustwire_adapter
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/dustwire/bitdust FILES_MATCHING PATTERN "*.py")
+install(FILES ${CMAKE_SOURCE_DIR}/adapter/bitdust/README.md
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/dustwire/bitdust)

@@ -73,8 +73,8 @@ void rpc_release(xmlrpc_value **value);
 /* Any thread. False for what is no whole number. */
 bool rpc_integer_of(xmlrpc_value *value, int64_t *out);
 
-/* Any thread. True for UTF-8 that may stand in XML, control characters but tab and newline apart.
- */
+/* Any thread. True for UTF-8 that may stand in XML and that xmlrpc-c carries: nothing beyond
+ * U+FFFF, of control characters only tab and newline. */
 bool rpc_is_clean_text(const char *bytes, size_t length);
 
 /* The parameters of a call, taken one after the other: by position, or by name if the call has one

@@ -80,18 +80,18 @@ struct tcp_connection_news {
     void (*connected_out)(void *worker); /* an outgoing connect succeeded: connection-done */
 };
 
+/* Most sessions never have one. */
+struct tcp_dropped {
+    uint64_t last_ms; /* when the last one was added */
+    unsigned count;
+    int32_t ids[TCP_DROPPED_MAX];
+};
+
+/* There may be many, most of them idle: what few need stands elsewhere, small things stand
+ * together.
+ */
 struct tcp_connection {
     uint32_t magic;
-    struct automat automat;
-    struct tcp_home *home;
-    const struct tcp_connection_news *news;
-    void *worker;
-    uint64_t id;
-    struct address peer;  /* dialled, or source */
-    struct address route; /* announced and verified: sends to it come here; else ADDRESS_NONE */
-    struct watch watch;
-    struct timer timer; /* the handshake's deadline, then the check of files and keep-alive, then
-                           the linger's end */
     bool is_outgoing;
     bool is_connecting; /* connect(2) is under way: AT_STARTUP */
     bool is_single;     /* opened for send_file_single: ends when it has nothing to do */
@@ -102,13 +102,22 @@ struct tcp_connection {
     bool can_read;      /* not read until EAGAIN since it was ready */
     bool can_write;
     bool has_small_frames; /* what came last was many small frames */
+    bool was_open;         /* CONNECTED once */
     bool is_short_in;      /* of bandwidth, in its last turn */
     bool is_short_out;
     bool is_throttled;   /* in the worker's list of those that wait for bandwidth */
     bool has_peer_ended; /* end of file or reset was announced: read to the end */
-    char *idurl;         /* of the peer, escaped; NULL: none */
-    char *announced;     /* as announced, escaped; NULL: nothing usable */
-    char reason[96];     /* why it ends, for log and events */
+    struct automat automat;
+    struct tcp_home *home;
+    uint64_t id;
+    struct address peer;  /* dialled, or source */
+    struct address route; /* announced and verified: sends to it come here; else ADDRESS_NONE */
+    struct watch watch;
+    struct timer timer; /* the handshake's deadline, then the check of files and keep-alive, then
+                           the linger's end */
+    char *idurl;        /* of the peer, escaped; NULL: none */
+    char *announced;    /* as announced, escaped; NULL: nothing usable, or it is `route` */
+    char *reason;       /* why it ends, for log and events; NULL: it does not */
     struct frame_decoder decoder;
     struct tcp_writer writer;
     struct tcp_incoming_list incoming;
@@ -117,16 +126,14 @@ struct tcp_connection {
     struct tcp_message_list awaiters; /* connect_to requests */
     unsigned waiting_count;
     int32_t next_file_id;
-    int32_t present_file_id; /* of the data frame being read */
-    int32_t *dropped;        /* TCP_DROPPED_MAX ids, allocated with the first */
-    uint8_t dropped_count;
-    uint64_t dropped_ms;        /* when the last one was added */
-    uint64_t given_up_since_ms; /* up to when forgiven */
-    unsigned given_up_count;    /* incoming files that came to nothing, less what was forgiven */
+    int32_t present_file_id;     /* of the data frame being read */
+    unsigned given_up_count;     /* incoming files that came to nothing, less what was forgiven */
+    struct tcp_dropped *dropped; /* files given up whose sender may go on; NULL: none yet */
+    uint64_t given_up_since_ms;  /* up to when forgiven */
     uint64_t received_bytes;
     struct bandwidth_session bandwidth;
     int64_t opened_us;
-    uint64_t opened_ms, activity_ms;
+    uint64_t activity_ms;
     uint64_t heard_ms;                /* when the peer said something last */
     TAILQ_ENTRY(tcp_connection) link; /* all of a worker */
     STAILQ_ENTRY(tcp_connection) turn_link;
@@ -140,14 +147,12 @@ extern const struct automat_kind tcp_connection_kind;
 
 /* A session over `fd`, accepted: taken over, closed on failure too. Its place in the directory is
  * the session's from here. */
-enum err tcp_connection_accept(struct tcp_connection **out, struct tcp_home *home,
-                               const struct tcp_connection_news *news, void *worker, uint64_t id,
+enum err tcp_connection_accept(struct tcp_connection **out, struct tcp_home *home, uint64_t id,
                                int fd, const struct address *peer);
 
 /* A session to be: connects without waiting. Whatever comes of it is told later, also a refusal
  * that is known at once. */
-enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home,
-                             const struct tcp_connection_news *news, void *worker, uint64_t id,
+enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home, uint64_t id,
                              const struct address *peer);
 
 /* After CLOSED, when the turn is over. */

@@ -46,6 +46,8 @@ struct tcp_outgoing_list {
 struct tcp_home {
     struct loop *loop;
     unsigned worker;
+    const struct tcp_connection_news *news; /* what the sessions tell, and to whom */
+    void *news_to;
     bool is_serving; /* takes new sessions and sends */
     struct settings settings;
     struct tcp_directory *directory;

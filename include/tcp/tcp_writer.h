@@ -19,10 +19,10 @@ struct tcp_writer {
     struct buf begun;   /* bytes of frames begun, in memory */
     /* The data frame under way, after what is in `begun`: */
     uint32_t frame_left;
+    bool is_padding; /* the file came up short: zeros to the end of the frame */
     uint64_t frame_offset;
     struct tcp_outgoing *current; /* NULL: none, or its file failed meanwhile */
     struct outbox_file abandoned; /* the file of a frame that must still be completed */
-    bool is_padding;              /* the file came up short: zeros to the end of the frame */
     uint64_t sent_bytes;
     uint64_t progress_ms; /* when the socket took something last */
 };

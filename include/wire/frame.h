@@ -66,9 +66,9 @@ struct frame_decoder {
     uint8_t command;       /* of the present frame, 0 between frames */
     bool is_first;
     bool is_bad;
-    struct buf control;
     /* internal: a control frame was handed out of `control` and goes with the next call */
     bool is_control_given;
+    struct buf control;
 };
 
 void frame_decoder_init(struct frame_decoder *d, uint32_t control_limit);

@@ -18,6 +18,7 @@
 enum {
     LOGGED_IDURL = 256, /* bytes of a peer's identity that a log line holds */
     FILE_ID_SPREAD = 1 << 30,
+    REASON_MAX = 95,
 };
 
 /* Small helpers. */
@@ -25,7 +26,7 @@ enum {
 void tcp_connection_wake(struct tcp_connection *c)
 {
     if (!c->is_unfinished)
-        c->news->unfinished(c->worker, c);
+        c->home->news->unfinished(c->home->news_to, c);
 }
 
 enum tcp_connection_state tcp_connection_state(const struct tcp_connection *c)
@@ -33,10 +34,16 @@ enum tcp_connection_state tcp_connection_state(const struct tcp_connection *c)
     return (enum tcp_connection_state)c->automat.state;
 }
 
+/* The first one counts. Without memory it stays unsaid. */
 static void set_reason(struct tcp_connection *c, const char *reason)
 {
-    if (c->reason[0] == '\0')
-        snprintf(c->reason, sizeof c->reason, "%.*s", (int)sizeof c->reason - 1, reason);
+    if (c->reason == NULL)
+        c->reason = text_dup(reason, strnlen(reason, REASON_MAX));
+}
+
+static const char *reason_of(const struct tcp_connection *c)
+{
+    return c->reason == NULL ? "" : c->reason;
 }
 
 bool tcp_connection_is_routed(const struct tcp_connection *c)
@@ -181,7 +188,7 @@ static void do_close_outgoing(void *self, const void *arg)
 
     (void)arg;
     c->is_connecting = false;
-    c->news->connected_out(c->worker);
+    c->home->news->connected_out(c->home->news_to);
 }
 
 static void answer_awaiters(struct tcp_connection *c, enum err result)
@@ -195,7 +202,7 @@ static void answer_awaiters(struct tcp_connection *c, enum err result)
         r->answer = false;
         r->session = c->id;
         if (result != ERR_OK)
-            snprintf(r->error, sizeof r->error, "%s", c->reason);
+            snprintf(r->error, sizeof r->error, "%s", reason_of(c));
         request_answer(&r->request, result);
     }
 }
@@ -203,7 +210,8 @@ static void answer_awaiters(struct tcp_connection *c, enum err result)
 static void do_open_stream(void *self, const void *arg)
 {
     struct tcp_connection *c = self;
-    char peer[ADDRESS_TEXT_SIZE];
+    char peer[ADDRESS_TEXT_SIZE], room[ADDRESS_TEXT_SIZE];
+    const char *announced = tcp_connection_announced(c, room);
 
     (void)arg;
     tcp_directory_connected(c->home->directory, c->id,
@@ -211,8 +219,8 @@ static void do_open_stream(void *self, const void *arg)
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
              "session opened: %s idurl=%.*s announced=%s%s",
              c->is_outgoing ? "outgoing" : "incoming", LOGGED_IDURL,
-             c->idurl == NULL ? "-" : c->idurl, c->announced == NULL ? "-" : c->announced,
-             c->announced != NULL && !tcp_connection_is_routed(c) ? " (unverified)" : "");
+             c->idurl == NULL ? "-" : c->idurl, announced[0] == '\0' ? "-" : announced,
+             announced[0] != '\0' && !tcp_connection_is_routed(c) ? " (unverified)" : "");
     set_timer(c, TCP_CHECK_MS);
     answer_awaiters(c, ERR_OK);
     emit(c, EVENT_SESSION_IDENTIFIED, NULL);
@@ -239,7 +247,7 @@ static void do_stop_in_out_files(void *self, const void *arg)
     (void)arg;
     /* Told to the peer when the end is ours: then there is still somebody to tell. */
     if (tcp_connection_state(c) == ST_DISCONNECT)
-        tcp_files_stop(c, c->reason[0] == '\0' ? "disconnecting" : c->reason, true);
+        tcp_files_stop(c, c->reason == NULL ? "disconnecting" : c->reason, true);
     else
         tcp_files_stop(c, "connection closed", false);
 }
@@ -258,7 +266,7 @@ static void log_refusal(struct tcp_connection *c)
 
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
-             "session refused: no handshake: %s", c->reason);
+             "session refused: no handshake: %s", reason_of(c));
 }
 
 static void do_disconnect(void *self, const void *arg)
@@ -271,9 +279,9 @@ static void do_disconnect(void *self, const void *arg)
         set_reason(c, tcp_limits_refuse(c, piece));
     set_reason(c, "disconnected");
     tcp_directory_hide(c->home->directory, c->id);
-    if (c->opened_ms == 0)
+    if (!c->was_open)
         log_refusal(c);
-    tcp_files_fail_waiting(c, "disconnected", c->opened_ms == 0);
+    tcp_files_fail_waiting(c, "disconnected", !c->was_open);
     answer_awaiters(c, ERR_CLOSED);
     set_timer(c, c->home->settings.sessions.linger_ms);
     tcp_connection_wake(c);
@@ -286,7 +294,7 @@ static void log_end(const struct tcp_connection *c)
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
              "session closed: sent=%" PRIu64 " received=%" PRIu64 " seconds=%.3f reason=\"%s\"",
              c->writer.sent_bytes, c->received_bytes,
-             (double)(clock_real_us() - c->opened_us) / 1e6, c->reason);
+             (double)(clock_real_us() - c->opened_us) / 1e6, reason_of(c));
 }
 
 /* Out of everything that could call it again; the memory goes after the turn. */
@@ -299,13 +307,13 @@ static void bury(struct tcp_connection *c)
         c->watch.fd = -1;
     }
     tcp_directory_leave(c->home->directory, c->id);
-    c->news->closed(c->worker, c);
+    c->home->news->closed(c->home->news_to, c);
 }
 
 static void do_destroy_me(void *self, const void *arg)
 {
     struct tcp_connection *c = self;
-    bool was_open = c->opened_ms != 0;
+    bool was_open = c->was_open;
 
     (void)arg;
     c->is_ending = true;
@@ -313,11 +321,11 @@ static void do_destroy_me(void *self, const void *arg)
     if (was_open)
         log_end(c);
     else if (!c->is_shut)
-        tcp_connection_log(LOG_LEVEL_DEBUG, c, c->reason);
+        tcp_connection_log(LOG_LEVEL_DEBUG, c, reason_of(c));
     tcp_files_fail_waiting(c, was_open ? "connection closed" : "connection failed", !was_open);
     answer_awaiters(c, ERR_CLOSED);
     metrics_add(METRIC_SESSIONS_CLOSED, 1);
-    emit(c, EVENT_SESSION_CLOSED, c->reason);
+    emit(c, EVENT_SESSION_CLOSED, reason_of(c));
     bury(c);
 }
 
@@ -364,7 +372,7 @@ static void stepped(void *self, uint8_t from, uint8_t event, uint8_t to)
 
     (void)event;
     if (from != ST_CONNECTED && to == ST_CONNECTED)
-        c->opened_ms = loop_now_ms(c->home->loop);
+        c->was_open = true;
 }
 
 const struct automat_kind tcp_connection_kind = {
@@ -440,7 +448,7 @@ void tcp_connection_give_up(struct tcp_connection *c)
 {
     char reason[160], peer[ADDRESS_TEXT_SIZE];
 
-    snprintf(reason, sizeof reason, "connection failed: %s", c->reason);
+    snprintf(reason, sizeof reason, "connection failed: %s", reason_of(c));
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer), "%s", reason);
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
     tcp_directory_hide(c->home->directory, c->id);
@@ -460,8 +468,7 @@ static int32_t first_file_id(bool is_outgoing)
     return (int32_t)(TCP_FILE_ID_FIRST + (random % FILE_ID_SPREAD / 2) * 2 + (is_outgoing ? 0 : 1));
 }
 
-static struct tcp_connection *blank(struct tcp_home *home, const struct tcp_connection_news *news,
-                                    void *worker, uint64_t id, const struct address *peer)
+static struct tcp_connection *blank(struct tcp_home *home, uint64_t id, const struct address *peer)
 {
     struct tcp_connection *c = calloc(1, sizeof *c);
 
@@ -469,8 +476,6 @@ static struct tcp_connection *blank(struct tcp_home *home, const struct tcp_conn
         return NULL;
     c->magic = TCP_CONNECTION_MAGIC;
     c->home = home;
-    c->news = news;
-    c->worker = worker;
     c->id = id;
     c->peer = *peer;
     c->watch = (struct watch){.fd = -1, .ready = tcp_socket_ready, .ctx = c};
@@ -487,11 +492,10 @@ static struct tcp_connection *blank(struct tcp_home *home, const struct tcp_conn
     return c;
 }
 
-enum err tcp_connection_accept(struct tcp_connection **out, struct tcp_home *home,
-                               const struct tcp_connection_news *news, void *worker, uint64_t id,
+enum err tcp_connection_accept(struct tcp_connection **out, struct tcp_home *home, uint64_t id,
                                int fd, const struct address *peer)
 {
-    struct tcp_connection *c = blank(home, news, worker, id, peer);
+    struct tcp_connection *c = blank(home, id, peer);
     enum err e = c == NULL ? ERR_NO_MEMORY : tcp_socket_watch(c, fd);
 
     if (e != ERR_OK) {
@@ -506,11 +510,10 @@ enum err tcp_connection_accept(struct tcp_connection **out, struct tcp_home *hom
     return ERR_OK;
 }
 
-enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home,
-                             const struct tcp_connection_news *news, void *worker, uint64_t id,
+enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home, uint64_t id,
                              const struct address *peer)
 {
-    struct tcp_connection *c = blank(home, news, worker, id, peer);
+    struct tcp_connection *c = blank(home, id, peer);
     const char *why;
     enum err e;
 
@@ -541,6 +544,7 @@ void tcp_connection_free(struct tcp_connection **connection)
     tcp_writer_fini(&c->writer);
     free(c->idurl);
     free(c->announced);
+    free(c->reason);
     free(c->dropped);
     c->magic = 0;
     free(c);
@@ -556,7 +560,7 @@ void tcp_connection_await(struct tcp_connection *c, struct host_request *r)
         r->session = c->id;
         request_answer(&r->request, ERR_OK);
     } else if (c->is_ending && tcp_connection_state(c) != ST_AT_STARTUP) {
-        snprintf(r->error, sizeof r->error, "%s", c->reason);
+        snprintf(r->error, sizeof r->error, "%s", reason_of(c));
         request_answer(&r->request, ERR_CLOSED);
     } else {
         STAILQ_INSERT_TAIL(&c->awaiters, &r->request.message, link);
@@ -566,6 +570,7 @@ void tcp_connection_await(struct tcp_connection *c, struct host_request *r)
 void tcp_connection_describe(const struct tcp_connection *c, struct session_info *out)
 {
     uint64_t quiet_ms = loop_now_ms(c->home->loop) - c->activity_ms;
+    char room[ADDRESS_TEXT_SIZE];
 
     *out = (struct session_info){.id = c->id,
                                  .state = automat_state_name(&c->automat),
@@ -582,6 +587,6 @@ void tcp_connection_describe(const struct tcp_connection *c, struct session_info
                                  .last_activity_us = clock_real_us() - (int64_t)quiet_ms * 1000};
     snprintf(out->proto, sizeof out->proto, "tcp");
     snprintf(out->announced, sizeof out->announced, "%.*s", (int)sizeof out->announced - 1,
-             c->announced == NULL ? "" : c->announced);
+             tcp_connection_announced(c, room));
     snprintf(out->idurl, sizeof out->idurl, "%.*s", (int)sizeof out->idurl - 1, idurl_of(c));
 }

@@ -33,36 +33,47 @@ static void add_abort(struct tcp_connection *c, int32_t file_id, const char *rea
 
 /* Ids that we gave up. */
 
+/* Where in the list; its count if it is not there. */
+static unsigned find_dropped(const struct tcp_dropped *dropped, int32_t file_id)
+{
+    unsigned i = 0;
+
+    while (i < dropped->count && dropped->ids[i] != file_id)
+        i++;
+    return i;
+}
+
 static bool is_dropped(const struct tcp_connection *c, int32_t file_id)
 {
-    for (unsigned i = 0; i < c->dropped_count; i++)
-        if (c->dropped[i] == file_id)
-            return true;
-    return false;
+    return c->dropped != NULL && find_dropped(c->dropped, file_id) < c->dropped->count;
 }
 
 static void undrop(struct tcp_connection *c, int32_t file_id)
 {
-    for (unsigned i = 0; i < c->dropped_count; i++)
-        if (c->dropped[i] == file_id) {
-            c->dropped[i] = c->dropped[--c->dropped_count];
-            return;
-        }
+    struct tcp_dropped *dropped = c->dropped;
+
+    if (is_dropped(c, file_id))
+        dropped->ids[find_dropped(dropped, file_id)] = dropped->ids[--dropped->count];
 }
 
 static void drop(struct tcp_connection *c, int32_t file_id)
 {
     if (is_dropped(c, file_id))
         return;
-    if (c->dropped == NULL)
-        c->dropped = calloc(TCP_DROPPED_MAX, sizeof *c->dropped);
-    if (c->dropped == NULL)
+    if (c->dropped == NULL && (c->dropped = calloc(1, sizeof *c->dropped)) == NULL) {
         tcp_connection_disconnect(c, err_text(ERR_NO_MEMORY));
-    else if (c->dropped_count == TCP_DROPPED_MAX)
+        return;
+    }
+    if (c->dropped->count == TCP_DROPPED_MAX)
         tcp_connection_disconnect(c, "too many files given up on this session");
     else
-        c->dropped[c->dropped_count++] = file_id;
-    c->dropped_ms = loop_now_ms(c->home->loop);
+        c->dropped->ids[c->dropped->count++] = file_id;
+    c->dropped->last_ms = loop_now_ms(c->home->loop);
+}
+
+static bool has_dropped(const struct tcp_connection *c)
+{
+    return c->dropped != NULL && c->dropped->count > 0;
 }
 
 /* Bounds what a peer can make us do with files that it begins only to abort, however long we take
@@ -360,7 +371,7 @@ void tcp_files_start_pending(struct tcp_connection *c)
 
 bool tcp_files_is_busy(const struct tcp_connection *c)
 {
-    return c->incoming.count > 0 || c->outgoing.count > 0 || c->dropped_count > 0 ||
+    return c->incoming.count > 0 || c->outgoing.count > 0 || has_dropped(c) ||
            tcp_writer_has_bytes(&c->writer);
 }
 
@@ -412,7 +423,7 @@ void tcp_files_fail_waiting(struct tcp_connection *c, const char *reason, bool m
     address_text(host, &c->peer);
     while ((send = take_waiting(c)) != NULL) {
         if (may_route_on && send->route.address_next + 1 < send->route.address_count)
-            c->news->route_on(c->worker, send);
+            c->home->news->route_on(c->home->news_to, send);
         else
             tcp_send_fail(c->home->gateway, c->home->events, send, host, reason);
     }
@@ -492,7 +503,7 @@ void tcp_files_check(struct tcp_connection *c)
     check_outgoing(c, now_ms);
     /* A peer that answers our abort with its own has had time for it; an old one learns only from
      * the end of the session that its file failed. */
-    if (c->dropped_count > 0 && now_ms - c->dropped_ms >= DROPPED_PATIENCE_MS &&
+    if (has_dropped(c) && now_ms - c->dropped->last_ms >= DROPPED_PATIENCE_MS &&
         c->incoming.count == 0 && c->outgoing.count == 0 && c->waiting_count == 0)
         tcp_connection_disconnect(c, "a file was given up");
 }

@@ -63,9 +63,10 @@ static char *escaped(const void *bytes, size_t length)
 
     if (text == NULL)
         return NULL;
-    text_escape(text, 3 * length + 1, bytes, length, true);
-    fitting = realloc(text, strlen(text) + 1);
-    return fitting != NULL ? fitting : text;
+    /* A copy that fits: what realloc would cut off could be of no use to anybody. */
+    fitting = text_dup(text, text_escape(text, 3 * length + 1, bytes, length, true));
+    free(text);
+    return fitting;
 }
 
 static void take_idurl(struct tcp_connection *c, const void *bytes, size_t length)
@@ -108,6 +109,25 @@ static bool announced_route(const struct tcp_connection *c, const struct hello *
     return !address_is_wildcard(out) && !tcp_directory_is_own(c->home->directory, out);
 }
 
+/* What says no more than the route need not be kept: there are many sessions. */
+static void forget_if_routed(struct tcp_connection *c)
+{
+    char route[ADDRESS_TEXT_SIZE];
+
+    if (c->announced == NULL || !tcp_connection_is_routed(c) ||
+        strcmp(c->announced, address_text(route, &c->route)) != 0)
+        return;
+    free(c->announced);
+    c->announced = NULL;
+}
+
+const char *tcp_connection_announced(const struct tcp_connection *c, char room[ADDRESS_TEXT_SIZE])
+{
+    if (c->announced != NULL)
+        return c->announced;
+    return tcp_connection_is_routed(c) ? address_text(room, &c->route) : "";
+}
+
 void do_read_hello(void *self, const void *arg)
 {
     struct tcp_connection *c = self;
@@ -128,6 +148,7 @@ void do_read_hello(void *self, const void *arg)
                            address_length < ADDRESS_HOST_SIZE ? address_length : ADDRESS_HOST_SIZE);
     if (announced_route(c, &hello, &route))
         c->route = route;
+    forget_if_routed(c);
 }
 
 void do_read_wazap(void *self, const void *arg)

@@ -36,6 +36,9 @@ void tcp_connection_give_up(struct tcp_connection *c);
 /* True if sends to an announced address come here. */
 bool tcp_connection_is_routed(const struct tcp_connection *c);
 
+/* The address that the peer says it has, escaped; "" if it said nothing usable. */
+const char *tcp_connection_announced(const struct tcp_connection *c, char room[ADDRESS_TEXT_SIZE]);
+
 void tcp_connection_log(enum log_level level, const struct tcp_connection *c, const char *what);
 
 /* tcp_connection_handshake.c: actions of the table, in its words */

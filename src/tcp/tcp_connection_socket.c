@@ -210,7 +210,7 @@ static void wait_for_bandwidth(struct tcp_connection *c, bool has_moved)
     if (is_writing)
         metrics_add(METRIC_WAITS_OUT, 1);
     if ((is_reading || is_writing) && !c->is_unfinished)
-        c->news->throttled(c->worker, c, has_moved);
+        c->home->news->throttled(c->home->news_to, c, has_moved);
 }
 
 void tcp_connection_turn(struct tcp_connection *c)

@@ -15,10 +15,10 @@ struct host;
 
 struct entry {
     uint64_t session;
-    uint32_t worker;
-    enum place_state state;
-    bool is_outgoing;
-    bool is_half_open;          /* accepted, and no hello yet */
+    uint16_t worker;
+    uint8_t state; /* enum place_state */
+    bool is_outgoing : 1;
+    bool is_half_open : 1;      /* accepted, and no hello yet */
     struct source_place source; /* of an accepted one */
     struct host *host;          /* NULL: no sends are routed here */
     LIST_ENTRY(entry) in_host;
@@ -141,7 +141,7 @@ static struct entry *add(struct tcp_directory *d, bool is_outgoing, enum place_s
         return NULL;
     }
     d->next_session++;
-    e->worker = fewest(d);
+    e->worker = (uint16_t)fewest(d);
     e->is_outgoing = is_outgoing;
     e->state = state;
     d->sessions_of[e->worker]++;

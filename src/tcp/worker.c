@@ -200,6 +200,8 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
     w->grace = (struct timer){.fire = grace_is_over, .ctx = w};
     w->home =
         (struct tcp_home){.worker = config->index,
+                          .news = &news,
+                          .news_to = w,
                           .settings = config->settings,
                           .directory = config->directory,
                           .gateway = config->gateway,
@@ -272,7 +274,7 @@ static void take_accepted(struct message *m, void *owner)
         close(a->fd);
         tcp_directory_leave(w->home.directory, a->session);
     } else {
-        e = tcp_connection_accept(&c, &w->home, &news, w, a->session, a->fd, &a->peer);
+        e = tcp_connection_accept(&c, &w->home, a->session, a->fd, &a->peer);
     }
     if (e != ERR_OK)
         log_error("cannot take a new session: %s", err_text(e));
@@ -343,8 +345,8 @@ static struct tcp_connection *find_or_dial(struct worker *w, const struct route 
     if (!tcp_directory_claim(w->home.directory, route->session))
         return NULL;
     if (!w->home.is_serving ||
-        tcp_connection_dial(&c, &w->home, &news, w, route->session,
-                            &route->addresses[route->address_next]) != ERR_OK) {
+        tcp_connection_dial(&c, &w->home, route->session, &route->addresses[route->address_next]) !=
+            ERR_OK) {
         tcp_directory_leave(w->home.directory, route->session);
         return NULL;
     }

@@ -237,6 +237,7 @@ void home_open(void)
     settings_default(&home.settings);
     home.bandwidth = (struct bandwidth){.pool = &bandwidth, .sharers = 1};
     home.is_serving = true;
+    home.news = &news;
     home.scratch_size = (size_t)home.settings.workers.read_buffer_kib * 1024;
     home.scratch = malloc(home.scratch_size);
     cr_assert_not_null(home.scratch);
@@ -464,8 +465,7 @@ static void accept_as(const char *peer_ip)
     cr_assert_eq(
         tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop), &place),
         ADMITTED);
-    cr_assert_eq(tcp_connection_accept(&conn, &home, &news, NULL, place.session, fd, &peer),
-                 ERR_OK);
+    cr_assert_eq(tcp_connection_accept(&conn, &home, place.session, fd, &peer), ERR_OK);
 }
 
 void session_accepted(void)
@@ -486,7 +486,7 @@ void session_of(const char *host, const char *peer_ip)
 void session_to(uint64_t id, const struct address *peer)
 {
     is_conn_closed = false;
-    cr_assert_eq(tcp_connection_dial(&conn, &home, &news, NULL, id, peer), ERR_OK);
+    cr_assert_eq(tcp_connection_dial(&conn, &home, id, peer), ERR_OK);
 }
 
 void session_dialled(void)

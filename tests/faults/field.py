@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 
 import node as harness
 import raw
@@ -17,7 +18,14 @@ TOKEN = 24
 
 class File:
     def __init__(self, token, content):
-        self.token, self.content, self.is_acknowledged = token, content, False
+        self.token, self.content, self.acknowledged_ns = token, content, None
+
+    @property
+    def is_acknowledged(self):
+        return self.acknowledged_ns is not None
+
+    def acknowledge(self):
+        self.acknowledged_ns = time.monotonic_ns()
 
 
 class Book:
@@ -43,6 +51,15 @@ class Book:
     def acknowledged(self):
         with self._lock:
             return self.acknowledged_before + sum(f.is_acknowledged for f in self._files.values())
+
+    def as_of(self, when_ns):
+        """A book of its own that knows only the oks seen before."""
+        book = Book(random.Random(when_ns))
+        for token, file in self._files.items():
+            book._files[token] = File(token, file.content)
+            if file.is_acknowledged and file.acknowledged_ns < when_ns:
+                book._files[token].acknowledged_ns = file.acknowledged_ns
+        return book
 
     def compare(self, paths):
         """What is wrong with an inbox: one sentence each."""
@@ -98,7 +115,6 @@ class Sender(threading.Thread):
         self._window, self._largest, self._left = window, largest, files
         self._under_way, self._next_id = {}, 1
         self.is_stopped, self.failed = threading.Event(), 0
-        self.when_acknowledged = None  # called with each file
 
     def run(self):
         try:
@@ -137,9 +153,7 @@ class Sender(threading.Thread):
             return
         file = self._under_way.pop(got.file_id)
         if got.command == raw.OK:
-            file.is_acknowledged = True
-            if self.when_acknowledged:
-                self.when_acknowledged(file)
+            file.acknowledge()
         else:
             self.failed += 1
 
@@ -176,12 +190,14 @@ class Field:
             self.losses.append("%s: %s" % (what, loss))
             print("  LOSS %s: %s" % (what, loss), flush=True)
 
-    def promises(self, node, is_emptied=True):
-        """After a fault is over: what does not hold. The inbox is emptied, the book of it too."""
+    def promises(self, node, book=None):
+        """After a fault is over: what does not hold. Its own book is begun anew, with the inbox
+        emptied; a given one is left alone."""
+        is_emptied, book = book is None, book or self.book
         try:
-            losses = self._serves(node)
+            losses = self._serves(node, book)
             node.wait_no_partials()
-            losses += self.book.compare(node.received()) + self._reports(node)
+            losses += book.compare(node.received()) + self._reports(node)
         except (OSError, AssertionError) as e:
             losses = ["%s\n%s" % (str(e)[:600], node.log()[-1500:])]
         if is_emptied:
@@ -190,14 +206,14 @@ class Field:
             self.book.forget()
         return losses
 
-    def _serves(self, node):
+    def _serves(self, node, book):
         if node.process.poll() is not None:
             return ["the daemon ended with %d\n%s" % (node.process.returncode, node.log()[-1500:])]
-        file = self.book.new(500)
+        file = book.new(500)
         peer = raw.Raw.greet(node.port, idurl="http://127.0.0.1/after.xml")
         peer.send(*raw.file_frames(1, file.content))
         peer.expect_ok(1)
-        file.is_acknowledged = True
+        file.acknowledge()
         peer.close()
         return []
 

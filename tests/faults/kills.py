@@ -60,7 +60,8 @@ def sender(field, most):
         alice.process.kill()
         told = {row["file"]: row["status"] for row in job.result().json()}
         for file, path in zip(files, paths):
-            file.is_acknowledged = told.get(path) == "finished"
+            if told.get(path) == "finished":
+                file.acknowledge()
         losses = field.promises(bob)
         alice.process.wait()
         alice.start()

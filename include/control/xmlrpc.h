@@ -61,6 +61,7 @@ xmlrpc_value *rpc_path(xmlrpc_env *env, const char *path);
 xmlrpc_value *rpc_integer(xmlrpc_env *env, int64_t number);
 xmlrpc_value *rpc_struct(xmlrpc_env *env);
 xmlrpc_value *rpc_array(xmlrpc_env *env);
+xmlrpc_value *rpc_bool(xmlrpc_env *env, bool is);
 void rpc_put(xmlrpc_env *env, xmlrpc_value *to, const char *name, xmlrpc_value *value);
 void rpc_put_text(xmlrpc_env *env, xmlrpc_value *to, const char *name, const char *text);
 void rpc_put_integer(xmlrpc_env *env, xmlrpc_value *to, const char *name, int64_t number);

@@ -12,7 +12,7 @@ os.environ.setdefault("DUSTWIRE_TEST_SLOW", "3")
 from field import Field  # noqa: E402 (the path above)
 from kinds import KINDS  # noqa: E402
 
-ROW = "%-16s %6s %8s %8s %6s %7s  %s"
+ROW = "%-18s %6s %8s %8s %6s %7s  %s"
 
 
 def arguments():
@@ -50,7 +50,7 @@ def main():
     given = arguments()
     if given.list:
         for name, what, _, full, quick in KINDS:
-            print("%-16s %s (%s runs, quick %s)" % (name, what, full or "all", quick or "all"))
+            print("%-18s %s (%s runs, quick %s)" % (name, what, full or "all", quick or "all"))
         return 0
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1 << 31)
     print("seed %d" % seed, flush=True)

@@ -78,6 +78,20 @@ class Book:
                        for f in self._files.values() if f.is_acknowledged and f.token not in seen]
         return losses
 
+    def knows(self, content):
+        file = self._files.get(content[:TOKEN])
+        return file is not None and file.content == content
+
+    def forget_missing(self, paths):
+        """What is no longer in the inbox was taken away by the test."""
+        present = set()
+        for path in paths:
+            with open(path, "rb") as stream:
+                present.add(stream.read(TOKEN))
+        for token in set(self._files) - present:
+            self.acknowledged_before += self._files.pop(token).is_acknowledged
+            self.forgotten += 1
+
     def forget(self):
         """What was compared is done with, and the memory free."""
         with self._lock:
@@ -108,12 +122,12 @@ class FaultNode(harness.Node):
 class Sender(threading.Thread):
     """A peer that sends until it is told to stop or its session ends; notes each ok in the book."""
 
-    def __init__(self, port, book, source, window=20, largest=60000, files=None, **more):
+    def __init__(self, port, book, source, window=20, largest=60000, files=None, size=None, **more):
         super().__init__(daemon=True)
         self._port, self._book, self._more = port, book, more
         self._source = random.Random(source.random())
         self._window, self._largest, self._left = window, largest, files
-        self._under_way, self._next_id = {}, 1
+        self._size_of_all, self._under_way, self._next_id = size, {}, 1
         self.is_stopped, self.failed = threading.Event(), 0
 
     def run(self):
@@ -137,7 +151,7 @@ class Sender(threading.Thread):
             peer.close()
 
     def _size(self):
-        return self._source.choice((TOKEN, 1000, 20000, self._source.randrange(TOKEN, self._largest)))
+        return self._size_of_all or self._source.choice((TOKEN, 1000, 20000, self._source.randrange(TOKEN, self._largest)))
 
     def _send_one(self, peer):
         file = self._book.new(self._size())
@@ -156,6 +170,28 @@ class Sender(threading.Thread):
             file.acknowledge()
         else:
             self.failed += 1
+
+
+def told_once(node):
+    """By the events of this life: each transfer has one result."""
+    events = node.follow().events
+    ids = lambda kind: [e["transfer_id"] for e in events.all(kind)]  # noqa: E731
+    harness.wait_until(lambda: set(ids("file-receiving-started")) <= set(ids("file-received")),
+                       "each file that began has a result")
+    told = ids("file-received")
+    return [] if len(told) == len(set(told)) else ["a transfer was reported more than once"]
+
+
+def thinned(points, most):
+    """At most so many (0: all) of a shuffled list, each kind of call (its first word) among them as
+    long as that goes."""
+    by_call, taken = {}, []
+    for point in points:
+        by_call.setdefault(point[0], []).append(point)
+    most = most or len(points)
+    while len(taken) < most and any(by_call.values()):
+        taken += [rest.pop() for rest in by_call.values() if rest]
+    return taken[:most]
 
 
 class Field:
@@ -197,7 +233,7 @@ class Field:
         try:
             losses = self._serves(node, book)
             node.wait_no_partials()
-            losses += book.compare(node.received()) + self._reports(node)
+            losses += book.compare(node.received()) + self._reports(node) + told_once(node)
         except (OSError, AssertionError) as e:
             losses = ["%s\n%s" % (str(e)[:600], node.log()[-1500:])]
         if is_emptied:
@@ -230,6 +266,19 @@ class Field:
             losses.append("a file was received twice by the journal")
         missing = set(node.received()) - set(listed)
         return losses + ["%s was never reported" % path for path in missing]
+
+    def check(self, node, what):
+        self.run_is_over(what, self.promises(node))
+
+    def restart(self, node, what):
+        """Ends it by kill -9, starts it, and checks."""
+        node.kill()
+        try:
+            node.start()
+        except AssertionError as e:
+            self.run_is_over(what, [str(e)[:2000]])
+        else:
+            self.check(node, what)
 
     def end(self, node):
         """The node's own end; a crash is a loss."""

@@ -5,8 +5,8 @@ import subprocess
 import threading
 
 import node as harness
+from field import TOKEN, thinned
 from layer import KILL_AFTER, KILL_BEFORE
-from field import TOKEN
 
 # Of the receive path, in the order in which a file meets them.
 CALLS = ("accept4", "epoll_ctl", "recv", "openat", "write", "sync_file_range", "pwrite", "fdatasync",
@@ -14,17 +14,6 @@ CALLS = ("accept4", "epoll_ctl", "recv", "openat", "write", "sync_file_range", "
 SYSCALLS = ("accept4", "epoll_ctl", "recvfrom", "openat", "getrandom", "write", "sync_file_range",
             "pwrite64", "fdatasync", "syncfs", "renameat2", "fsync", "sendto", "shutdown", "close",
             "futex", "epoll_wait")
-
-
-def restart_and_check(field, node, what):
-    node.kill()
-    losses = []
-    try:
-        node.start()
-        losses = field.promises(node)
-    except AssertionError as e:
-        losses = [str(e)[:2000]]
-    field.run_is_over(what, losses)
 
 
 def receiver(field, most):
@@ -40,7 +29,7 @@ def receiver(field, most):
         node.process.kill()
         for sender in senders:
             sender.join()
-        restart_and_check(field, node, "run %d, killed after %.3f s" % (i, delay))
+        field.restart(node, "run %d, killed after %.3f s" % (i, delay))
 
 
 def sender(field, most):
@@ -87,7 +76,7 @@ def in_turn(field, most):
         seen = node.layer.seen
         points += [(call, at, mode) for at in range(seen) for mode in (KILL_BEFORE, KILL_AFTER)]
     node.layer.disarm()
-    field.run_is_over("counting", field.promises(node))
+    field.check(node, "counting")
     field.source.shuffle(points)
     if most:
         points = thinned(points, most)
@@ -100,20 +89,9 @@ def in_turn(field, most):
         a_scenario(field, node)
         killed += node.layer.hits
         node.layer.disarm()
-        restart_and_check(field, node, "killed %s %s %d" % (
+        field.restart(node, "killed %s %s %d" % (
             "before" if mode == KILL_BEFORE else "after", call, at))
     field.notes.append("%d killed by it" % killed)
-
-
-def thinned(points, most):
-    """At most so many, each kind of call among them as long as that goes."""
-    by_call = {}
-    for point in points:
-        by_call.setdefault(point[0], []).append(point)
-    taken = []
-    while len(taken) < most and any(by_call.values()):
-        taken += [rest.pop() for rest in by_call.values() if rest]
-    return taken[:most]
 
 
 def syscalls(field, most):
@@ -132,7 +110,7 @@ def syscalls(field, most):
                 a_scenario(field, node)
                 is_alive = node.process.poll() is None
             killed += not is_alive
-            restart_and_check(field, node, "killed at %s, when=%d" % (call, when))
+            field.restart(node, "killed at %s, when=%d" % (call, when))
             if is_alive or (not most and when >= 40):
                 del turn[call]
             if most and field.runs >= most:

@@ -1,5 +1,6 @@
 """The one table of kinds. A row: name, what is done, the function, and how many runs it makes at most,
 in full and with --quick (0: all there are)."""
+import inturn
 import kills
 import powercut
 
@@ -10,4 +11,12 @@ KINDS = (
     ("kill-syscall", "killed at each system call of the receive path (strace)", kills.syscalls, 0, 17),
     ("power-cut", "unsynced writes and names dropped, some or all", powercut.cuts, 1000, 40),
     ("power-cut-journal", "the same while the journal is rewritten", powercut.journal_cuts, 200, 6),
+    ("disk", "each call on the inbox fails in turn: ENOSPC EIO EDQUOT EROFS, short", inturn.disk, 0, 40),
+    ("disk-start", "the same at the start", inturn.start_disk, 0, 12),
+    ("disk-full", "an inbox on a tmpfs of 2 MiB", inturn.full_disk, 10, 2),
+    ("memory", "each allocation fails in turn", inturn.memory, 0, 30),
+    ("memory-start", "the same at the start", inturn.start_memory, 0, 12),
+    ("descriptors", "EMFILE at each call that makes one", inturn.descriptors, 0, 20),
+    ("descriptors-start", "the same at the start", inturn.start_descriptors, 0, 8),
+    ("starved", "the limit of descriptors lowered under a living daemon", inturn.starved, 5, 1),
 )

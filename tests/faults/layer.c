@@ -50,12 +50,17 @@ bool layer_is_below(int fd, const char *folder)
 }
 
 /* Several threads count, and the test reads: hence atomics. */
+bool layer_is_armed(const char *call)
+{
+    return page != NULL && __atomic_load_n(&page->is_armed, __ATOMIC_ACQUIRE) &&
+           strcmp(page->call, call) == 0;
+}
+
 static bool is_hit(const char *call, int fd)
 {
     uint32_t number;
 
-    if (page == NULL || !__atomic_load_n(&page->is_armed, __ATOMIC_ACQUIRE) ||
-        strcmp(page->call, call) != 0)
+    if (!layer_is_armed(call))
         return false;
     if (page->under[0] != '\0' && !layer_is_below(fd, page->under))
         return false;

@@ -41,6 +41,7 @@ struct layer_hit {
     bool is_failing, is_short, is_killing_after;
 };
 
+bool layer_is_armed(const char *call);
 /* Before the call on `fd` (-1: on none): counts it, waits or kills if that is its fate. */
 struct layer_hit layer_decide(const char *call, int fd);
 /* -1, with the errno that the page says. */

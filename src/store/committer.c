@@ -278,6 +278,16 @@ static void answer_marks(struct committer *c)
     }
 }
 
+/* The journal is broken: what it will be rewritten from knows of the reports already. */
+static void note_marks(struct committer *c)
+{
+    struct message *m;
+
+    STAILQ_FOREACH (m, &c->marks, link)
+        if (of_message(m)->kind == COMMIT_REPORTED)
+            journal_forget(c->inbox->journal, of_message(m)->record.transfer_id);
+}
+
 static void run_batch(struct committer *c)
 {
     enum err e = journal_mend(c->inbox->journal);
@@ -285,10 +295,12 @@ static void run_batch(struct committer *c)
     take_batch(c);
     c->journal_error = ERR_OK;
     c->needs_sync = c->has_records = false;
-    if (e == ERR_OK)
+    if (e == ERR_OK) {
         write_journal(c);
-    else
+    } else {
+        note_marks(c);
         journal_failed(c, "written", e);
+    }
     if (is_full(c) && c->needs_sync && c->journal_error == ERR_OK)
         sync_batch(c);
     rename_batch(c);

@@ -222,6 +222,8 @@ class Field:
 
     def run_is_over(self, what, losses):
         self.runs += 1
+        if os.environ.get("DUSTWIRE_FAULTS_SHOW"):
+            print("  %.2f %s" % (time.monotonic(), what), flush=True)
         for loss in losses:
             self.losses.append("%s: %s" % (what, loss))
             print("  LOSS %s: %s" % (what, loss), flush=True)

@@ -3,6 +3,7 @@ at its start, which may then fail, but says why."""
 import errno
 import os
 import resource
+import select
 import threading
 import time
 
@@ -109,48 +110,56 @@ def memory(field, most):
 
 def everything(field, node):
     """Files in and out, and the commands: each of what a daemon allocates and opens when it lives."""
-    listener, files = raw.Listener(), Book(field.source)
-    taker = threading.Thread(target=take_all, args=(listener, files), daemon=True)
-    taker.start()
-    paths = []
+    files, paths = Book(field.source), []
+    taker = Taker(files)
     for k in range(3):
         paths.append(os.path.join(node.folder, "out%d" % k))
         with open(paths[-1], "wb") as out:
             out.write(files.new(50000).content)
-    job = node.send_job(paths, listener.contact)
+    job = node.send_job(paths, taker.listener.contact)
     a_scenario(field, node)
     for command in ("status", "sessions", "streams", "received", "services"):
         node.command(command, "--json")
     finished = sum(row["status"] == "finished" for row in job.result().json())
-    node.command("disconnect", listener.contact)
-    listener.close()
-    taker.join()
-    if finished > len(files.taken):
-        field.run_is_over("sending", ["%d files finished, %d came" % (finished, len(files.taken))])
+    node.command("disconnect", taker.listener.contact)
+    taker.end()
+    if finished > len(taker.taken):
+        field.run_is_over("sending", ["%d files finished, %d came" % (finished, len(taker.taken))])
 
 
-def take_all(listener, files):
-    """Accepts whoever comes until the listener is closed; what came whole is in `files.taken`."""
-    files.taken = []
-    try:
-        while True:
-            peer = listener.accept()
-            peer.socket.settimeout(10)
-            take_session(peer, files)
-            peer.close()
-    except (OSError, AssertionError):
-        pass
+class Taker(threading.Thread):
+    """A listening peer that takes what it knows, until it is told to end; what came whole is in
+    `taken`."""
+
+    def __init__(self, files):
+        super().__init__(daemon=True)
+        self.listener, self._files, self.taken = raw.Listener(), files, []
+        self._is_ended = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self._is_ended.is_set():
+            if select.select([self.listener.socket], [], [], 0.05)[0]:
+                try:
+                    take_session(self.listener.accept(), self._files, self.taken)
+                except (OSError, AssertionError):
+                    pass  # the fault ended it
+
+    def end(self):
+        self._is_ended.set()
+        self.join()
+        self.listener.close()
 
 
-def take_session(peer, files):
+def take_session(peer, files, taken):
     while True:
         got = peer.next()
         if got is None:
-            return
+            return peer.close()
         if got.command == raw.DATA and got.file_id not in peer.check.open:
             content = peer.check.done[got.file_id][-1]
             assert files.knows(content), "a file came that nobody sent"
-            files.taken.append(content)
+            taken.append(content)
             peer.send(raw.ok(got.file_id))
 
 

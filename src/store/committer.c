@@ -43,7 +43,7 @@ struct committer {
     struct commit_request *batch[BATCH_MAX];
     bool is_renamed[BATCH_MAX];
     bool needs_sync;
-    bool has_records; /* of this batch, in the journal */
+    bool has_records;       /* of this batch, in the journal */
     enum err journal_error; /* of this batch's records and marks */
 };
 

@@ -100,6 +100,7 @@ def error_of(call):
 
 
 def memory(field, most):
+    field.are_events_lost = True
     node = field.node(has_layer=True)
     seen = count_calls(field, node, ("alloc",), everything)["alloc"]
     points = [("alloc", at, errno.ENOMEM, 1) for at in range(seen)]

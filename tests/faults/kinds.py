@@ -2,6 +2,7 @@
 in full and with --quick (0: all there are)."""
 import inturn
 import kills
+import network
 import powercut
 
 KINDS = (
@@ -19,4 +20,12 @@ KINDS = (
     ("descriptors", "EMFILE at each call that makes one", inturn.descriptors, 0, 20),
     ("descriptors-start", "the same at the start", inturn.start_descriptors, 0, 8),
     ("starved", "the limit of descriptors lowered under a living daemon", inturn.starved, 5, 1),
+    ("disk-blocked", "a disk that blocks one write for 10 s", network.blocked_disk, 5, 1),
+    ("net-slow", "delay, one-byte segments, a modem", network.slow_links, 9, 3),
+    ("net-cut", "reset and half-close at random times", network.cuts, 60, 8),
+    ("net-partition", "a partition that heals, and one that does not", network.partitions, 10, 2),
+    ("net-flaky", "all sockets shut every 250 ms", network.flaky, 60, 1),
+    ("net-link", "tc tbf with losses, the link down", network.link, 9, 3),
+    ("reload", "reloads and reconnects under load", network.reloads, 1000, 20),
+    ("clock", "a clock that jumps", network.clock, 20, 5),
 )

@@ -120,9 +120,14 @@ int open(const char *path, int flags, ...)
 
 int accept4(int fd, struct sockaddr *from, socklen_t *length, int flags)
 {
+    struct sockaddr_storage own;
+    socklen_t own_length = sizeof own;
+    bool is_control =
+        getsockname(fd, (struct sockaddr *)&own, &own_length) == 0 && own.ss_family == AF_UNIX;
     int got;
 
-    CALL(got, "accept4", fd, (int)syscall(SYS_accept4, fd, from, length, flags));
+    CALL(got, is_control ? "accept4-control" : "accept4", fd,
+         (int)syscall(SYS_accept4, fd, from, length, flags));
     return got;
 }
 

@@ -1,5 +1,8 @@
 """The one table of kinds. A row: name, what is done, the function, and how many runs it makes at most,
-in full and with --quick (0: all there are)."""
+in full and with --quick (0: all there are).
+
+A kill -9 of a remote gateway is a row here as soon as there is one: `gateway`, with its own module."""
+import hostile
 import inturn
 import kills
 import network
@@ -28,4 +31,10 @@ KINDS = (
     ("net-link", "tc tbf with losses, the link down", network.link, 9, 3),
     ("reload", "reloads and reconnects under load", network.reloads, 1000, 20),
     ("clock", "a clock that jumps", network.clock, 20, 5),
+    ("half-open", "10,000 half-open handshakes beside good peers", hostile.half_open, 10, 1),
+    ("drip", "1,000 peers of a byte a second beside good peers", hostile.drip, 10, 1),
+    ("sizes", "sizes and ids as no file has them, 41 files", hostile.sizes, 10, 1),
+    ("frames", "frames of every length from 0 to the limit + 2", hostile.frames, 200000, 400),
+    ("hellos", "hellos with every kind of broken address", hostile.hellos, 10000, 300),
+    ("file-ids", "a million distinct file ids", hostile.many_ids, 1000000, 10000),
 )

@@ -32,6 +32,13 @@ void *__libc_realloc(void *old, size_t size);
         layer_done(&hit_);                                \
     } while (0)
 
+static bool is_in(const void *caller, const char *library)
+{
+    Dl_info info;
+
+    return dladdr(caller, &info) != 0 && strstr(info.dli_fname, library) != NULL;
+}
+
 /* --- memory ------------------------------------------------------------------------------------
  */
 
@@ -39,11 +46,7 @@ void *__libc_realloc(void *old, size_t size);
  * that it could not make, the other an array), so those are left alone: docs/reliability.md. */
 static bool is_exempt(const void *caller)
 {
-    Dl_info info;
-
-    return layer_is_armed("alloc") && dladdr(caller, &info) != 0 &&
-           (strstr(info.dli_fname, "libxmlrpc") != NULL ||
-            strstr(info.dli_fname, "libiniparser") != NULL);
+    return layer_is_armed("alloc") && (is_in(caller, "libxmlrpc") || is_in(caller, "libiniparser"));
 }
 
 static bool is_without_memory(const void *caller)
@@ -159,7 +162,8 @@ int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 {
     int done;
 
-    if (op != EPOLL_CTL_ADD) /* the others need no memory */
+    /* Only adding needs memory. libmicrohttpd forgets a connection that it could not add. */
+    if (op != EPOLL_CTL_ADD || is_in(__builtin_return_address(0), "libmicrohttpd"))
         return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
     CALL(done, "epoll_ctl", -1, (int)syscall(SYS_epoll_ctl, epoll, op, fd, event));
     return done;

@@ -204,7 +204,7 @@ def shell(*command):
 
 def is_own_network():
     """Only in a namespace with nothing but a loopback: elsewhere it is somebody's."""
-    return os.listdir("/sys/class/net") == ["lo"]
+    return [name for _, name in socket.if_nameindex()] == ["lo"]
 
 
 def link(field, most):

@@ -36,7 +36,7 @@ merge()
     local kept=tests/fuzz/corpus/$1
     mkdir -p "$kept"
     build/fuzz/"fuzz_$1" -merge=1 -max_len=2000 "$kept" "build/fuzz/corpus/$1" >/dev/null 2>&1
-    find "$kept" -size +2k -delete
+    find "$kept" -type f -size +2k -delete
     echo "$1: $(find "$kept" -type f | wc -l) files"
 }
 

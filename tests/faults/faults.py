@@ -9,7 +9,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.join(os.path.dirname(HERE), "system"))
 os.environ.setdefault("DUSTWIRE_TEST_SLOW", "3")
 
-from field import Field  # noqa: E402 (the path above)
+import planted  # noqa: E402 (the path above)
+from field import Field  # noqa: E402
 from kinds import KINDS  # noqa: E402
 
 ROW = "%-18s %6s %8s %8s %6s %7s  %s"
@@ -20,6 +21,7 @@ def arguments():
                                      "whether the daemon's promises hold. Exit status 1: one did not.")
     parser.add_argument("--quick", action="store_true", help="a share of each kind, within four minutes")
     parser.add_argument("--seed", type=int, help="repeat the runs of that seed")
+    parser.add_argument("--self-test", action="store_true", help="plant a loss of each kind: each must be found")
     parser.add_argument("--list", action="store_true", help="the kinds, and no run")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help="only these")
     given = parser.parse_args()
@@ -52,6 +54,8 @@ def main():
         for name, what, _, full, quick in KINDS:
             print("%-18s %s (%s runs, quick %s)" % (name, what, full or "all", quick or "all"))
         return 0
+    if given.self_test:
+        return planted.run()
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1 << 31)
     print("seed %d" % seed, flush=True)
     rows = [run_kind(row, seed, given.quick) for row in KINDS

@@ -208,7 +208,7 @@ class Field:
         self.book = Book(self.source)
         self.runs, self.losses, self._nodes = 0, [], []
         self.folder = tempfile.mkdtemp(prefix="dw-faults-")
-        self.notes, self.are_events_lost = [], False
+        self.notes, self.are_events_lost, self.is_silent = [], False, False
 
     def node(self, name="bob", settings=None, has_layer=False, is_recorded=False, is_started=True, **more):
         wanted = {"log/level": "warning"}
@@ -232,7 +232,8 @@ class Field:
             print("  %.2f %s" % (time.monotonic(), what), flush=True)
         for loss in losses:
             self.losses.append("%s: %s" % (what, loss))
-            print("  LOSS %s: %s" % (what, loss), flush=True)
+            if not self.is_silent:
+                print("  LOSS %s: %s" % (what, loss), flush=True)
 
     def promises(self, node, book=None):
         """After a fault is over: what does not hold. Its own book is begun anew, with the inbox

@@ -194,7 +194,9 @@ def told_once(node, are_events_lost=False):
     """By the events of this life: each transfer has one result. Without memory for an event it is lost,
     and those who follow are told so."""
     events = node.follow().events
-    ids = lambda kind: [e["transfer_id"] for e in events.all(kind)]  # noqa: E731
+
+    def ids(kind):
+        return [event["transfer_id"] for event in events.all(kind)]
     if not are_events_lost:
         harness.wait_until(lambda: set(ids("file-receiving-started")) <= set(ids("file-received")),
                            "each file that began has a result")

@@ -32,11 +32,12 @@ class Proxy:
                 far = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
                 continue
-            with self._lock:
+            for one in (near, far):
+                one.setblocking(True)
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._lock:  # from here on they may be cut at any moment
                 self._sockets += [near, far]
             for pair in ((near, far), (far, near)):
-                pair[0].setblocking(True)
-                pair[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._pump, args=pair, daemon=True).start()
 
     def _pump(self, come, go):

@@ -58,11 +58,16 @@ static void print_problem(void *ctx, const char *sentence)
 
 static bool read_settings(struct settings *out, const char *path)
 {
+    enum err e;
+
     if (path == NULL) {
         settings_default(out);
         return true;
     }
-    return settings_read(out, path, print_problem, NULL) == ERR_OK;
+    e = settings_read(out, path, print_problem, NULL);
+    if (e == ERR_NO_MEMORY)
+        fprintf(stderr, "dustwired: %s cannot be read: %s\n", path, err_text(e));
+    return e == ERR_OK;
 }
 
 static int check_config(const struct settings *s, const char *path)

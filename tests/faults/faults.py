@@ -44,8 +44,10 @@ def run_kind(row, seed, is_quick):
     notes = "; ".join(field.notes)
     if not field.runs:
         notes = "NOT RUN: " + (notes or "no reason")
-    return (name, field.runs, field.book.count, field.book.acknowledged, len(field.losses),
-            "%.1f" % (time.monotonic() - began), notes)
+    result = (name, field.runs, field.book.count, field.book.acknowledged, len(field.losses),
+              "%.1f" % (time.monotonic() - began), notes)
+    print((ROW % result).rstrip(), flush=True)
+    return result
 
 
 def main():

@@ -15,7 +15,7 @@ KINDS = (
     ("kill-syscall", "killed at each system call of the receive path (strace)", kills.syscalls, 0, 17),
     ("power-cut", "unsynced writes and names dropped, some or all", powercut.cuts, 1000, 40),
     ("power-cut-journal", "the same while the journal is rewritten", powercut.journal_cuts, 200, 2),
-    ("disk", "each call on the inbox fails in turn: ENOSPC EIO EDQUOT EROFS, short", inturn.disk, 1500, 30),
+    ("disk", "each call on the inbox fails in turn: ENOSPC EIO EDQUOT EROFS, short", inturn.disk, 600, 30),
     ("disk-start", "the same at the start", inturn.start_disk, 0, 12),
     ("disk-full", "an inbox on a tmpfs of 2 MiB", inturn.full_disk, 10, 2),
     ("memory", "each allocation fails in turn", inturn.memory, 0, 20),

@@ -45,6 +45,9 @@ step "build clang" scripts/build.sh clang && step "clang-tidy" scripts/tidy.sh
 step "build debug" scripts/build.sh debug && step "test debug" run_tests debug -LE system
 step "build asan" scripts/build.sh asan && step "test asan" run_tests asan "${sanitized[@]}"
 step "build tsan" scripts/build.sh tsan && step "test tsan" run_tests tsan "${sanitized[@]}"
+step "fuzz, 10 s each" scripts/fuzz.sh 10s
+step "faults: planted losses" scripts/faults.sh --self-test
+step "faults, a share" scripts/faults.sh --quick
 
 shopt -s nullglob
 logs=(build/{release,debug,asan,tsan}/Testing/Temporary/LastTest.log)

@@ -61,6 +61,9 @@ xmlrpc_value *rpc_path(xmlrpc_env *env, const char *path);
 xmlrpc_value *rpc_integer(xmlrpc_env *env, int64_t number);
 xmlrpc_value *rpc_struct(xmlrpc_env *env);
 xmlrpc_value *rpc_array(xmlrpc_env *env);
+xmlrpc_value *rpc_bytes(xmlrpc_env *env, const char *text); /* as base64, whatever it holds */
+xmlrpc_value *rpc_bool(xmlrpc_env *env, bool is);
+xmlrpc_value *rpc_nil(xmlrpc_env *env);
 void rpc_put(xmlrpc_env *env, xmlrpc_value *to, const char *name, xmlrpc_value *value);
 void rpc_put_text(xmlrpc_env *env, xmlrpc_value *to, const char *name, const char *text);
 void rpc_put_integer(xmlrpc_env *env, xmlrpc_value *to, const char *name, int64_t number);

@@ -17,7 +17,7 @@ static void answer_done(struct network_asked *n)
         return;
     }
     xmlrpc_env_init(&env);
-    control_answer(n->asked.call, &env, xmlrpc_bool_new(&env, true));
+    control_answer(n->asked.call, &env, rpc_bool(&env, true));
 }
 
 static void answer_init(struct network_asked *n)

@@ -61,7 +61,7 @@ static void answer_bool(struct http_call *call, bool answer)
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_answer(call, &env, xmlrpc_bool_new(&env, answer));
+    control_answer(call, &env, rpc_bool(&env, answer));
 }
 
 static void answer_host(struct host_asked *h)

@@ -120,7 +120,7 @@ static xmlrpc_value *first_or_nil(struct listing *l)
     if (l->env.fault_occurred)
         return NULL;
     if (xmlrpc_array_size(&l->env, l->items) == 0)
-        return xmlrpc_nil_new(&l->env);
+        return rpc_nil(&l->env);
     xmlrpc_array_read_item(&l->env, l->items, 0, &first);
     return first;
 }

@@ -288,7 +288,7 @@ static void answer_done(struct network_asked *n)
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_answer(n->asked.call, &env, xmlrpc_bool_new(&env, true));
+    control_answer(n->asked.call, &env, rpc_bool(&env, true));
 }
 
 void call_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
@@ -328,7 +328,7 @@ static void answer_verified(struct network_asked *n)
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_answer(n->asked.call, &env, xmlrpc_bool_new(&env, n->request.is_verified));
+    control_answer(n->asked.call, &env, rpc_bool(&env, n->request.is_verified));
 }
 
 void call_verify_contacts(struct control *control, struct http_call *call, struct rpc_args *args)

@@ -32,7 +32,7 @@ static void add_idurl(xmlrpc_env *env, xmlrpc_value *params, const char *escaped
 static void add_error(xmlrpc_env *env, xmlrpc_value *params, const char *error)
 {
     if (error == NULL || error[0] == '\0')
-        add(env, params, env->fault_occurred ? NULL : xmlrpc_nil_new(env));
+        add(env, params, rpc_nil(env));
     else
         add_text(env, params, error);
 }
@@ -41,13 +41,6 @@ static void add_error(xmlrpc_env *env, xmlrpc_value *params, const char *error)
 static void add_bytes(xmlrpc_env *env, xmlrpc_value *params, const char *bytes)
 {
     add(env, params, rpc_path(env, bytes == NULL ? "" : bytes));
-}
-
-static void add_base64(xmlrpc_env *env, xmlrpc_value *params, const char *bytes)
-{
-    add(env, params,
-        env->fault_occurred ? NULL
-                            : xmlrpc_base64_new(env, strlen(bytes), (const unsigned char *)bytes));
 }
 
 typedef void params_fn(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job);
@@ -104,7 +97,7 @@ static void cancelled_file_sending(xmlrpc_env *env, xmlrpc_value *params,
     const char *asked = job->text[TEXT_ASKED_HOST];
 
     add_text(env, params, job->text[TEXT_PROTO]);
-    add_base64(env, params, asked == NULL ? job->text[TEXT_HOST] : asked);
+    add(env, params, rpc_bytes(env, asked == NULL ? job->text[TEXT_HOST] : asked));
     add_bytes(env, params, job->text[TEXT_FILENAME]);
     add(env, params, rpc_integer(env, (int64_t)job->size_bytes));
     add_bytes(env, params, job->text[TEXT_DESCRIPTION]);

@@ -404,7 +404,7 @@ void http_close(struct http **http)
     *http = NULL;
 }
 
-enum err http_start(struct http *http)
+static enum err serve(struct http *http)
 {
     const union MHD_DaemonInfo *info;
     enum err e;
@@ -432,6 +432,15 @@ enum err http_start(struct http *http)
         MHD_stop_daemon(http->daemon);
         http->daemon = NULL;
     }
+    return e;
+}
+
+enum err http_start(struct http *http)
+{
+    enum err e = serve(http);
+
+    if (e != ERR_OK)
+        control_socket_close(&http->socket); /* else a command would wait there for ever */
     return e;
 }
 

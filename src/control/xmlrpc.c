@@ -168,11 +168,9 @@ void rpc_answer_fini(struct rpc_answer *answer)
     answer->text = NULL;
 }
 
-/* What xmlrpc-c answers when it has failed is no pointer. */
-static xmlrpc_value *new_string(xmlrpc_env *env, const char *text, size_t length)
+/* What a failed xmlrpc_…_new gives back is a pointer to freed memory, not NULL. */
+static xmlrpc_value *made(const xmlrpc_env *env, xmlrpc_value *value)
 {
-    xmlrpc_value *value = xmlrpc_string_new_lp(env, length, text);
-
     return env->fault_occurred ? NULL : value;
 }
 
@@ -185,12 +183,12 @@ xmlrpc_value *rpc_text(xmlrpc_env *env, const char *text)
     if (env->fault_occurred)
         return NULL;
     if (rpc_is_clean_text(text, length))
-        return new_string(env, text, length);
+        return made(env, xmlrpc_string_new_lp(env, length, text));
     if ((clean = escaped(text, length)) == NULL) {
         xmlrpc_env_set_fault(env, XMLRPC_INTERNAL_ERROR, "out of memory");
         return NULL;
     }
-    value = xmlrpc_string_new(env, clean);
+    value = made(env, xmlrpc_string_new(env, clean));
     free(clean);
     return value;
 }
@@ -202,8 +200,20 @@ xmlrpc_value *rpc_path(xmlrpc_env *env, const char *path)
     if (env->fault_occurred)
         return NULL;
     if (rpc_is_clean_text(path, length) && strpbrk(path, "\t\n") == NULL)
-        return new_string(env, path, length);
-    return xmlrpc_base64_new(env, length, (const unsigned char *)path);
+        return made(env, xmlrpc_string_new_lp(env, length, path));
+    return rpc_bytes(env, path);
+}
+
+xmlrpc_value *rpc_bytes(xmlrpc_env *env, const char *text)
+{
+    if (env->fault_occurred)
+        return NULL;
+    return made(env, xmlrpc_base64_new(env, strlen(text), (const unsigned char *)text));
+}
+
+xmlrpc_value *rpc_nil(xmlrpc_env *env)
+{
+    return env->fault_occurred ? NULL : made(env, xmlrpc_nil_new(env));
 }
 
 xmlrpc_value *rpc_integer(xmlrpc_env *env, int64_t number)
@@ -211,18 +221,23 @@ xmlrpc_value *rpc_integer(xmlrpc_env *env, int64_t number)
     if (env->fault_occurred)
         return NULL;
     if (number >= INT32_MIN && number <= INT32_MAX)
-        return xmlrpc_int_new(env, (int)number);
-    return xmlrpc_i8_new(env, number);
+        return made(env, xmlrpc_int_new(env, (int)number));
+    return made(env, xmlrpc_i8_new(env, number));
 }
 
 xmlrpc_value *rpc_struct(xmlrpc_env *env)
 {
-    return env->fault_occurred ? NULL : xmlrpc_struct_new(env);
+    return env->fault_occurred ? NULL : made(env, xmlrpc_struct_new(env));
 }
 
 xmlrpc_value *rpc_array(xmlrpc_env *env)
 {
-    return env->fault_occurred ? NULL : xmlrpc_array_new(env);
+    return env->fault_occurred ? NULL : made(env, xmlrpc_array_new(env));
+}
+
+xmlrpc_value *rpc_bool(xmlrpc_env *env, bool is)
+{
+    return env->fault_occurred ? NULL : made(env, xmlrpc_bool_new(env, is));
 }
 
 void rpc_put(xmlrpc_env *env, xmlrpc_value *to, const char *name, xmlrpc_value *value)
@@ -244,12 +259,12 @@ void rpc_put_integer(xmlrpc_env *env, xmlrpc_value *to, const char *name, int64_
 
 void rpc_put_bool(xmlrpc_env *env, xmlrpc_value *to, const char *name, bool is)
 {
-    rpc_put(env, to, name, env->fault_occurred ? NULL : xmlrpc_bool_new(env, is));
+    rpc_put(env, to, name, rpc_bool(env, is));
 }
 
 void rpc_put_double(xmlrpc_env *env, xmlrpc_value *to, const char *name, double number)
 {
-    rpc_put(env, to, name, env->fault_occurred ? NULL : xmlrpc_double_new(env, number));
+    rpc_put(env, to, name, env->fault_occurred ? NULL : made(env, xmlrpc_double_new(env, number)));
 }
 
 void rpc_add(xmlrpc_env *env, xmlrpc_value *array, xmlrpc_value *value)

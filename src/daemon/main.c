@@ -62,6 +62,16 @@ static void print_problem(void *ctx, const char *sentence)
     fprintf(stderr, "dustwired: %s\n", sentence);
 }
 
+static bool read_settings(struct daemon *d)
+{
+    enum err e =
+        settings_load(&d->in_force.settings, &d->in_force.origins, &d->paths, print_problem, NULL);
+
+    if (e == ERR_NO_MEMORY)
+        fprintf(stderr, "dustwired: the settings cannot be read: %s\n", err_text(e));
+    return e == ERR_OK;
+}
+
 static void print_note(void *ctx, const char *sentence)
 {
     (void)ctx;
@@ -446,8 +456,7 @@ int main(int argc, char **argv)
     d.paths = (struct settings_paths){.file = options.config_path,
                                       .own = options.settings_path,
                                       .is_own_from_command_line = options.settings_path != NULL};
-    if (settings_load(&d.in_force.settings, &d.in_force.origins, &d.paths, print_problem, NULL) !=
-        ERR_OK)
+    if (!read_settings(&d))
         return EXIT_FAILED;
     if (options.action == OPTIONS_CHECK_CONFIG)
         return check_config(&d.in_force);

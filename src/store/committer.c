@@ -46,6 +46,7 @@ struct committer {
     struct commit_request *batch[BATCH_MAX];
     bool is_renamed[BATCH_MAX];
     bool needs_sync;
+    bool has_records;       /* of this batch, in the journal */
     enum err journal_error; /* of this batch's records and marks */
 };
 
@@ -161,6 +162,7 @@ static void write_journal(struct committer *c)
     written = journal_write(journal);
     for (size_t i = 0; i < c->count && written != ERR_OK; i++)
         journal_forget(journal, c->batch[i]->record.transfer_id);
+    c->has_records = written == ERR_OK && c->count > 0;
     if (added != ERR_OK || written != ERR_OK)
         journal_failed(c, "written", added != ERR_OK ? added : written);
 }
@@ -222,12 +224,24 @@ static void add_failure(struct committer *c, const struct commit_request *r)
     journal_add(c->inbox->journal, &record);
 }
 
-/* Takes the failed files back, away under either name; a final name that is not of our making
- * stays. The journal first: a record whose file is under neither name counts as finished at a
- * restart. */
+/* Away under either name; a final name that is not of our making stays. Without the journal's word
+ * for it the file stays partial until the next start, which fails it: a record whose file is under
+ * neither name would count as finished. */
+static void take_back(struct committer *c, size_t i, bool is_recorded)
+{
+    const char *name = c->batch[i]->file.name;
+
+    if (is_recorded || !c->has_records)
+        unlinkat(c->is_renamed[i] ? c->inbox->dir_fd : c->inbox->partial_fd, name, 0);
+    else if (c->is_renamed[i])
+        renameat2(c->inbox->dir_fd, name, c->inbox->partial_fd, name, RENAME_NOREPLACE);
+}
+
+/* The journal first, then the files. */
 static size_t take_back_failed(struct committer *c)
 {
     size_t failed = 0;
+    bool is_recorded;
 
     for (size_t i = 0; i < c->count; i++)
         if (c->batch[i]->request.result != ERR_OK) {
@@ -236,12 +250,12 @@ static size_t take_back_failed(struct committer *c)
         }
     if (failed == 0)
         return 0;
-    if (journal_write(c->inbox->journal) == ERR_OK && is_full(c))
-        journal_sync(c->inbox->journal); /* if one fails, a restart reports them once more */
+    is_recorded = journal_write(c->inbox->journal) == ERR_OK;
+    if (is_recorded && is_full(c))
+        journal_sync(c->inbox->journal); /* if it fails, a restart reports them once more */
     for (size_t i = 0; i < c->count; i++)
         if (c->batch[i]->request.result != ERR_OK)
-            unlinkat(c->is_renamed[i] ? c->inbox->dir_fd : c->inbox->partial_fd,
-                     c->batch[i]->file.name, 0);
+            take_back(c, i, is_recorded);
     return failed;
 }
 
@@ -274,17 +288,29 @@ static void answer_marks(struct committer *c)
     }
 }
 
+/* The journal is broken: what it will be rewritten from knows of the reports already. */
+static void note_marks(struct committer *c)
+{
+    struct message *m;
+
+    STAILQ_FOREACH (m, &c->marks, link)
+        if (of_message(m)->kind == COMMIT_REPORTED)
+            journal_forget(c->inbox->journal, of_message(m)->record.transfer_id);
+}
+
 static void run_batch(struct committer *c)
 {
     enum err e = journal_mend(c->inbox->journal);
 
     take_batch(c);
     c->journal_error = ERR_OK;
-    c->needs_sync = false;
-    if (e == ERR_OK)
+    c->needs_sync = c->has_records = false;
+    if (e == ERR_OK) {
         write_journal(c);
-    else
+    } else {
+        note_marks(c);
         journal_failed(c, "written", e);
+    }
     if (is_full(c) && c->needs_sync && c->journal_error == ERR_OK)
         sync_batch(c);
     rename_batch(c);

@@ -23,6 +23,19 @@ static const char journal_name[] = "journal", new_name[] = "journal.new";
 
 enum { BUFFER_SIZE = 256 * 1024 };
 
+/* What became of a file: RECORD_VOID or RECORD_REPORTED. The ledger has it at once, and nobody says
+ * it again, so what a failed write took back goes out with the next one. */
+struct outcome {
+    enum record_kind kind;
+    uint32_t transfer_id;
+};
+
+struct outcomes {
+    struct outcome *list;
+    size_t count, room;
+    size_t late; /* of them, how many a failed write took back */
+};
+
 struct sink {
     int fd;
     uint64_t size; /* written */
@@ -38,6 +51,7 @@ struct journal {
     bool is_broken;
     struct ledger ledger;
     struct sink *sink;
+    struct outcomes outcomes; /* since the last successful journal_write */
 };
 
 static struct sink *sink_new(int fd, uint64_t size)
@@ -186,6 +200,7 @@ static void take_over(struct journal *j, struct sink *sink, const struct ledger 
     ledger_fini(&j->ledger);
     j->sink = sink;
     j->ledger = *ledger;
+    j->outcomes.count = j->outcomes.late = 0; /* a rewrite follows the ledger, which had them */
     j->whole_bytes = sink->size;
     j->rewrite_at_bytes = 2 * sink->size > j->limit_bytes ? 2 * sink->size : j->limit_bytes;
     j->is_broken = false;
@@ -332,6 +347,9 @@ void journal_close(struct journal **journal)
 {
     if (*journal == NULL)
         return;
+    if ((*journal)->outcomes.late > 0)
+        journal_write(*journal); /* the last chance; what fails is reported once more */
+    free((*journal)->outcomes.list);
     sink_free(&(*journal)->sink);
     ledger_fini(&(*journal)->ledger);
     free(*journal);
@@ -341,23 +359,55 @@ void journal_close(struct journal **journal)
 /* --- appending ---------------------------------------------------------------------------------
  */
 
+static void remember(struct outcomes *o, const struct record *record)
+{
+    size_t room = o->room == 0 ? 64 : 2 * o->room;
+
+    if (record->kind != RECORD_VOID && record->kind != RECORD_REPORTED)
+        return;
+    if (o->count == o->room) {
+        struct outcome *list = realloc(o->list, room * sizeof *list);
+
+        if (list == NULL)
+            return; /* if its write fails, too, it is reported once more after the next start */
+        o->list = list;
+        o->room = room;
+    }
+    o->list[o->count++] = (struct outcome){record->kind, record->number};
+}
+
 enum err journal_add(struct journal *j, const struct record *record)
 {
     uint64_t offset;
     uint32_t length;
-    enum err e = sink_put(j->sink, record, &offset, &length);
+    enum err e;
 
+    remember(&j->outcomes, record);
+    e = sink_put(j->sink, record, &offset, &length);
     return e == ERR_OK ? ledger_take(&j->ledger, record, offset, length) : e;
+}
+
+static enum err put_late(struct journal *j)
+{
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < j->outcomes.late && e == ERR_OK; i++)
+        e = put(j->sink, j->outcomes.list[i].kind, j->outcomes.list[i].transfer_id);
+    return e;
 }
 
 enum err journal_write(struct journal *j)
 {
-    enum err e = sink_flush(j->sink);
+    enum err e = put_late(j);
 
+    if (e == ERR_OK)
+        e = sink_flush(j->sink);
     if (e == ERR_OK) {
         j->whole_bytes = j->sink->size;
+        j->outcomes.count = j->outcomes.late = 0;
         return ERR_OK;
     }
+    j->outcomes.late = j->outcomes.count;
     j->sink->held = 0;
     j->sink->size = j->whole_bytes;
     if (ftruncate(j->sink->fd, (off_t)j->whole_bytes) != 0)

@@ -111,7 +111,8 @@ void journal_close(struct journal **journal);
 enum err journal_add(struct journal *journal, const struct record *record);
 
 /* Writes what was added since the last journal_write: all of it, or on an error none of it (the
- * ledger is the caller's to correct, with journal_forget). */
+ * ledger is the caller's to correct, with journal_forget). What became of a file, RECORD_VOID and
+ * RECORD_REPORTED, then goes out with the next one that succeeds. */
 enum err journal_write(struct journal *journal);
 
 /* fdatasync(2). After an error nothing written is known to be on the disk: the journal is broken

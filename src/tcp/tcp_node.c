@@ -123,6 +123,12 @@ void tcp_node_close(struct tcp_node **node)
     *node = NULL;
 }
 
+static void stop_threads(struct tcp_node *node)
+{
+    for (unsigned i = 0; i < node->worker_count; i++)
+        worker_stop(node->workers[i]);
+}
+
 enum err tcp_node_start(struct tcp_node *node)
 {
     enum err e = ERR_OK;
@@ -133,6 +139,10 @@ enum err tcp_node_start(struct tcp_node *node)
         e = resolver_start(node->resolver);
     if (e == ERR_OK)
         e = acceptor_start(node->acceptor);
+    if (e != ERR_OK) { /* those that did start; there is no session yet */
+        resolver_stop(node->resolver);
+        stop_threads(node);
+    }
     return e;
 }
 
@@ -172,8 +182,7 @@ void tcp_node_stop(struct tcp_node *node)
     acceptor_stop(node->acceptor);
     resolver_stop(node->resolver);
     end_sessions(node);
-    for (unsigned i = 0; i < node->worker_count; i++)
-        worker_stop(node->workers[i]);
+    stop_threads(node);
 }
 
 /* Up and down: the supervisor's thread. */

@@ -6,10 +6,12 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -193,6 +195,56 @@ Test(journal, of_a_later_version_is_refused_with_a_sentence, .init = a_journal,
         inbox_open(&inbox, inbox_path, DURABILITY_NONE, LIMIT_BYTES, problem, sizeof problem),
         ERR_CORRUPT);
     cr_assert_not_null(strstr(problem, "later version"));
+}
+
+/* As on a full disk: the journal can not grow while `write` runs. */
+static void write_on_a_full_disk(void)
+{
+    struct rlimit loose, tight;
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &loose);
+    tight = (struct rlimit){journal_size(inbox->journal), loose.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    cr_assert_neq(journal_write(inbox->journal), ERR_OK);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &loose), 0);
+}
+
+static void three_files_of_which_two_are_decided_on_a_full_disk(void)
+{
+    open_inbox(DURABILITY_FULL, 1 << 20);
+    for (uint32_t id = 1; id <= 3; id++) {
+        struct record record = file_record(id);
+
+        add(&record);
+    }
+    cr_assert_eq(journal_write(inbox->journal), ERR_OK);
+    add_number(RECORD_VOID, 1);
+    add_number(RECORD_REPORTED, 1);
+    add_number(RECORD_REPORTED, 2);
+    write_on_a_full_disk();
+}
+
+Test(journal, what_became_of_a_file_is_written_later_if_the_disk_was_full, .init = a_journal,
+     .fini = remove_scratch, .timeout = 5)
+{
+    three_files_of_which_two_are_decided_on_a_full_disk();
+    add_number(RECORD_REPORTED, 3);
+    cr_assert_eq(journal_write(inbox->journal), ERR_OK);
+    inbox_close(&inbox);
+    open_inbox(DURABILITY_FULL, 1 << 20);
+    cr_assert_eq(owed_now().finished + owed_now().failed, 0);
+    cr_assert_eq(HASH_COUNT(journal_ledger(inbox->journal)->voided), 1);
+}
+
+Test(journal, what_became_of_a_file_is_written_at_the_latest_at_the_close, .init = a_journal,
+     .fini = remove_scratch, .timeout = 5)
+{
+    three_files_of_which_two_are_decided_on_a_full_disk();
+    inbox_close(&inbox);
+    open_inbox(DURABILITY_FULL, 1 << 20);
+    cr_assert_eq(owed_now().finished, 1);
+    cr_assert_eq(owed_now().failed, 0);
 }
 
 Test(journal, a_rewrite_keeps_what_is_owed_the_id_mark_and_the_newest_reported, .init = a_journal,

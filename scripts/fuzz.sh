@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# scripts/fuzz.sh HOURS [TARGET]...: fuzzes each target (tests/fuzz/fuzz_TARGET.c) so long, one after the
+# other, under the address and undefined-behaviour sanitizers, and counts the executions. `10s`, `15m`
+# instead of HOURS are seconds and minutes; `--merge` puts what is new and short into tests/fuzz/corpus.
+# Exit status 1: an input broke something; it lies in build/fuzz/found.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() { echo "usage: scripts/fuzz.sh HOURS|Ns|Nm|--merge [TARGET]..." >&2; exit 2; }
+
+case ${1-} in
+--merge) seconds=0 ;;
+*[!0-9smh]* | '') usage ;;
+*s) seconds=${1%s} ;;
+*m) seconds=$((${1%m} * 60)) ;;
+*) seconds=$((${1%h} * 3600)) ;;
+esac
+shift
+targets=("$@")
+if [ ${#targets[@]} -eq 0 ]; then
+    for source in tests/fuzz/fuzz_*.c; do
+        name=${source##*/fuzz_}
+        targets+=("${name%.c}")
+    done
+fi
+
+[ -f build/fuzz/build.ninja ] || cmake -G Ninja -B build/fuzz -D CMAKE_C_COMPILER=clang \
+    -D CMAKE_BUILD_TYPE=Release -D DUSTWIRE_FUZZ=ON >/dev/null
+cmake --build build/fuzz -j "${JOBS:-$(nproc)}" -t "${targets[@]/#/fuzz_}" >/dev/null
+/usr/bin/python3 -B tests/fuzz/seed.py build/fuzz/corpus
+mkdir -p build/fuzz/found
+
+# What is short and reaches something that the others do not.
+merge()
+{
+    local kept=tests/fuzz/corpus/$1
+    mkdir -p "$kept"
+    build/fuzz/"fuzz_$1" -merge=1 -max_len=2000 "$kept" "build/fuzz/corpus/$1" >/dev/null 2>&1
+    find "$kept" -type f -size +2k -delete
+    echo "$1: $(find "$kept" -type f | wc -l) files"
+}
+
+failures=0
+for target in "${targets[@]}"; do
+    kept=tests/fuzz/corpus/$target
+    if [ "$seconds" -eq 0 ]; then
+        merge "$target"
+        continue
+    fi
+    mkdir -p "build/fuzz/corpus/$target"
+    [ ! -d "$kept" ] || cp -n "$kept"/* "build/fuzz/corpus/$target"
+    log=build/fuzz/$target.log
+    if build/fuzz/"fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="build/fuzz/found/$target-" "build/fuzz/corpus/$target" >"$log" 2>&1; then
+        result=ok
+    else
+        result=FAILED
+        failures=1
+        tail -40 "$log"
+    fi
+    printf '%-10s %-6s %12s executions in %s s\n' "$target" "$result" \
+        "$(awk '/stat::number_of_executed_units/ { print $2 }' "$log")" "$seconds"
+done
+exit $failures

@@ -1,0 +1,76 @@
+"""Runs the kinds of faults (kinds.py) and prints the table; scripts/faults.sh is the way in."""
+import argparse
+import os
+import random
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(1, os.path.join(os.path.dirname(HERE), "system"))
+os.environ.setdefault("DUSTWIRE_TEST_SLOW", "3")
+
+import planted  # noqa: E402 (the path above)
+from field import Field  # noqa: E402
+from kinds import KINDS  # noqa: E402
+
+ROW = "%-18s %6s %8s %8s %6s %7s  %s"
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="scripts/faults.sh", description="Makes faults, and looks "
+                                     "whether the daemon's promises hold. Exit status 1: one did not.")
+    parser.add_argument("--quick", action="store_true", help="a share of each kind, within four minutes")
+    parser.add_argument("--seed", type=int, help="repeat the runs of that seed")
+    parser.add_argument("--self-test", action="store_true", help="plant a loss of each kind: each must be found")
+    parser.add_argument("--list", action="store_true", help="the kinds, and no run")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="only these")
+    given = parser.parse_args()
+    unknown = set(given.kinds) - {row[0] for row in KINDS}
+    if unknown:
+        parser.error("no such kind: %s; --list names them" % ", ".join(sorted(unknown)))
+    return given
+
+
+def run_kind(row, seed, is_quick):
+    name, what, function, full, quick = row
+    print("== %s: %s" % (name, what), flush=True)
+    field, began = Field(seed, name), time.monotonic()
+    try:
+        function(field, quick if is_quick else full)
+    except Exception as e:  # whatever broke the kind is a failure of it, and the others still run
+        field.run_is_over("the kind itself", ["%s: %s" % (type(e).__name__, e)])
+    finally:
+        field.close()
+    notes = "; ".join(field.notes)
+    if not field.runs:
+        notes = "NOT RUN: " + (notes or "no reason")
+    result = (name, field.runs, field.book.count, field.book.acknowledged, len(field.losses),
+              "%.1f" % (time.monotonic() - began), notes)
+    print((ROW % result).rstrip(), flush=True)
+    return result
+
+
+def main():
+    given = arguments()
+    if given.list:
+        for name, what, _, full, quick in KINDS:
+            print("%-18s %s (%s runs, quick %s)" % (name, what, full or "all", quick or "all"))
+        return 0
+    if given.self_test:
+        return planted.run()
+    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1 << 31)
+    print("seed %d" % seed, flush=True)
+    rows = [run_kind(row, seed, given.quick) for row in KINDS
+            if not given.kinds or row[0] in given.kinds]
+    print("\nseed %d%s" % (seed, ", quick" if given.quick else ""))
+    print(ROW % ("kind", "runs", "files", "oks", "losses", "seconds", ""))
+    for row in rows:
+        print((ROW % row).rstrip())
+    losses = sum(row[4] for row in rows)
+    print(ROW % ("all", *(sum(row[i] for row in rows) for i in range(1, 5)),
+                 "%.1f" % sum(float(row[5]) for row in rows), ""))
+    return 1 if losses or not rows else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

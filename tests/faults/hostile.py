@@ -1,0 +1,197 @@
+"""Peers that want to harm: many of them, slow ones, and ones that say what nobody should. Beside them
+a bystander with half a file, which must come through, and good peers, which must keep their speed."""
+import os
+import struct
+import subprocess
+import sys
+import time
+
+import node as harness
+import raw
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SPEED_S, SHARE = 2.0, 0.8
+
+
+class Flood:
+    def __init__(self, kind, port, count):
+        self._process = subprocess.Popen([sys.executable, "-B", os.path.join(HERE, "flood.py"), kind,
+                                          str(port), str(count)], stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, text=True)
+        if self._process.stdout.readline() != "ready\n":
+            raise AssertionError("the flood ended early")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+def speed(field, bob):
+    """Files a second that good peers get through."""
+    before = field.book.acknowledged
+    senders = field.senders(bob, 3, largest=20000)
+    time.sleep(SPEED_S)
+    for sender in senders:
+        sender.is_stopped.set()
+    for sender in senders:
+        sender.join()
+    return (field.book.acknowledged - before) / SPEED_S
+
+
+def under_flood(field, most, kind, count):
+    """Speed without, with and without the flood; up to three times, as others use the machine, too."""
+    for i in range(most):
+        bob = field.node(settings={"sessions/limit": 20000, "sessions/handshake-timeout-s": 60})
+        tried = []
+        for _ in range(3):
+            first = speed(field, bob)
+            with Flood(kind, bob.port, count):
+                harness.wait_until(lambda: len(os.listdir("/proc/%d/fd" % bob.process.pid)) > count,
+                                   "all %d are in" % count, limit=30)
+                flooded = speed(field, bob)
+            harness.wait_until(lambda: len(os.listdir("/proc/%d/fd" % bob.process.pid)) < 100,
+                               "all %d are out" % count, limit=30)
+            usual = min(first, speed(field, bob))
+            tried.append("%.0f of %.0f files/s" % (flooded, usual))
+            losses = field.promises(bob)
+            if losses or flooded >= SHARE * usual:
+                break
+        else:
+            losses = ["good peers kept too little: " + "; ".join(tried)]
+        field.notes.append("%d peers: %s" % (count, tried[-1]))
+        field.run_is_over("%d %s peers" % (count, kind), losses)
+
+
+def half_open(field, most):
+    under_flood(field, 1, "half-open", 10000 if most > 1 else 2000)
+
+
+def drip(field, most):
+    under_flood(field, 1, "drip", 1000 if most > 1 else 300)
+
+
+class Bystander:
+    """A session with half a file."""
+
+    def __init__(self, field, bob):
+        self._file = field.book.new(80000)
+        self._peer = raw.Raw.greet(bob.port, idurl="http://127.0.0.1/bystander.xml")
+        self._peer.send(raw.data(1, 80000, self._file.content[:40000]))
+
+    def finish(self):
+        try:
+            self._peer.send(raw.data(1, 80000, self._file.content[40000:]))
+            self._peer.expect_ok(1)
+        except (OSError, AssertionError) as e:
+            return ["the bystander's file did not come through: %s" % e]
+        self._file.acknowledge()
+        self._peer.close()
+        return []
+
+
+def attack(field, cases, per_run=1):
+    """Each case: (name, frames, is_greeted). What the daemon does with it is the system tests'
+    business; here it must live, keep its promises and let nothing in that was not sent whole."""
+    bob = field.node()
+    for start in range(0, len(cases), per_run):
+        bystander = Bystander(field, bob)
+        for name, frames, is_greeted in cases[start:start + per_run]:
+            frames = [f() if callable(f) else f for f in frames]
+            peer = raw.Raw.greet(bob.port) if is_greeted else raw.Raw.dial(bob.port)
+            if peer.send_unless_closed(*frames):
+                try:
+                    peer.half_close()
+                except OSError:
+                    pass  # closed by the daemon
+            peer.expect_end()
+            peer.close()
+        field.run_is_over("%s ..." % cases[start][0], bystander.finish() + field.promises(bob))
+    if bob.memory_kib("VmRSS") > 64 * 1024:
+        field.run_is_over("memory", ["%d KiB" % bob.memory_kib("VmRSS")])
+
+
+def whole(field, file_id):
+    """A file of the book that is allowed to arrive; made when it is sent."""
+    return lambda: raw.data(file_id, 500, field.book.new(500).content)
+
+
+def sizes(field, most):
+    head = raw.data
+    cases = [
+        ("negative", [head(1, -1, b"x" * 10)], True),
+        ("the least", [head(1, -2147483648, b"x" * 10)], True),
+        ("the most", [head(1, 2147483647, b"x" * 10)], True),
+        ("no bytes of a file of some", [head(1, 10)], True),
+        ("more than announced", [head(1, 10, b"x" * 11)], True),
+        ("more in a second frame", [head(1, 20, b"x" * 15), head(1, 20, b"x" * 6)], True),
+        ("another size", [head(1, 20, b"x" * 5), head(1, 30, b"x" * 5)], True),
+        ("41 files", [head(i, 100, b"x") for i in range(41)], True),
+        ("an id in use by a whole file again", [whole(field, 5), whole(field, 5), whole(field, 5)], True),
+        ("an id while its file is open", [head(5, 100, b"x"), head(5, 500, b"y")], True),
+        ("an abort, then the id again", [head(5, 100, b"x"), raw.abort(5), whole(field, 5)], True),
+        ("an abort after the end", [whole(field, 5), raw.abort(5)], True),
+    ]
+    for i in range(most):
+        attack(field, cases, len(cases) if i else 1)
+
+
+def frames(field, most):
+    """Every length from 0 to the limit + 1, with every command."""
+    lengths = list(range(100000 + 2))
+    if most < len(lengths):
+        lengths = field.source.sample(lengths, most) + [0, 1, 2, 99998, 99999, 100000, 100001]
+    commands = (raw.HELLO, raw.WAZAP, raw.DATA, raw.OK, raw.ABORT, b"x")
+    cases = []
+    for n, length in enumerate(lengths):
+        body = (b"1" + commands[n % len(commands)] + bytes([1 + n % 255]) * length)[:length]
+        cases.append(("length %d" % length, [struct.pack(">I", length) + body], n % 3 > 0))
+    attack(field, cases, 100)
+
+
+HOSTS = (b"", b"127.0.0.1", b"999.1.1.1", b"::1", b"[::1]", b"[::1", b"[fe80::1%eth0]", b"[zz]", b"a" * 300,
+         b"\xff\xfe", b"\0", b"-", b".", b"127.0.0.1:1", b"%s%n", b"\x1b[2J", b" ")
+PORTS = (b"", b"0", b"-1", b"7771", b"65535", b"65536", b"9" * 40, b"+7", b"0x50", b"7 7", b"\t7", b"7_7", b"__",
+         b"\xd9\xa1", b"1e3", b"7\0")
+IDURLS = (b"", b"None", b"x" * 5000, b"\0\0", b"\xff" * 100, b"a b", b"%00%0a")
+
+
+def hellos(field, most):
+    every = [b"%s:%s %s" % (host, port, idurl) for host in HOSTS for port in PORTS for idurl in IDURLS]
+    every += [host + port for host in HOSTS for port in PORTS]
+    if most < len(every):
+        every = field.source.sample(every, most)
+    attack(field, [("%r" % hello[:60], [raw.frame(raw.HELLO, hello)], False) for hello in every], 100)
+
+
+def many_ids(field, most):
+    """Distinct file ids, each begun and aborted, and after so many a whole file, whose ok tells that all
+    before it were looked at. A session that brings too little is thrown out now and then. Neither memory
+    nor descriptors nor partial files grow."""
+    bob = field.node(settings={"inbox/durability": "none"})
+    bystander, done, thrown_out, batch = Bystander(field, bob), 0, 0, 100
+    before = (bob.memory_kib("VmRSS"), len(os.listdir("/proc/%d/fd" % bob.process.pid)))
+    peer = raw.Raw.greet(bob.port)
+    while done < most:
+        file = field.book.new(24)
+        try:
+            peer.send(*(raw.data(i, 1000, b"x") + raw.abort(i) for i in range(done, done + batch)),
+                      raw.data(done + batch, 24, file.content))
+            peer.expect_ok(done + batch)
+            file.acknowledge()
+        except (OSError, AssertionError):
+            thrown_out += 1
+            peer.close()
+            peer = raw.Raw.greet(bob.port)
+        done += batch + 1
+    peer.close()
+    losses = bystander.finish() + field.promises(bob)
+    after = (bob.memory_kib("VmRSS"), len(os.listdir("/proc/%d/fd" % bob.process.pid)))
+    if after[0] - before[0] > 8192 or after[1] > before[1] + 4:
+        losses.append("KiB and descriptors: before %r, after %r" % (before, after))
+    field.notes.append("%d ids, %d sessions thrown out, RSS %d to %d KiB" % (
+        done, thrown_out, before[0], after[0]))
+    field.run_is_over("ids", losses)

@@ -1,0 +1,40 @@
+"""The one table of kinds. A row: name, what is done, the function, and how many runs it makes at most,
+in full and with --quick (0: all there are).
+
+A kill -9 of a remote gateway is a row here as soon as there is one: `gateway`, with its own module."""
+import hostile
+import inturn
+import kills
+import network
+import powercut
+
+KINDS = (
+    ("kill-receiver", "kill -9 of the receiver at random times under load", kills.receiver, 200, 6),
+    ("kill-sender", "kill -9 of the sender at random times under load", kills.sender, 200, 6),
+    ("kill-call", "killed before and after each call of the receive path (layer)", kills.in_turn, 0, 26),
+    ("kill-syscall", "killed at each system call of the receive path (strace)", kills.syscalls, 0, 17),
+    ("power-cut", "unsynced writes and names dropped, some or all", powercut.cuts, 1000, 40),
+    ("power-cut-journal", "the same while the journal is rewritten", powercut.journal_cuts, 200, 2),
+    ("disk", "each call on the inbox fails in turn: ENOSPC EIO EDQUOT EROFS, short", inturn.disk, 600, 30),
+    ("disk-start", "the same at the start", inturn.start_disk, 0, 12),
+    ("disk-full", "an inbox on a tmpfs of 2 MiB", inturn.full_disk, 10, 2),
+    ("memory", "each allocation fails in turn", inturn.memory, 0, 20),
+    ("memory-start", "the same at the start", inturn.start_memory, 0, 12),
+    ("descriptors", "EMFILE at each call that makes one", inturn.descriptors, 0, 12),
+    ("descriptors-start", "the same at the start", inturn.start_descriptors, 0, 8),
+    ("starved", "the limit of descriptors lowered under a living daemon", inturn.starved, 5, 1),
+    ("disk-blocked", "a disk that blocks one write for 10 s", network.blocked_disk, 5, 1),
+    ("net-slow", "delay, one-byte segments, a modem", network.slow_links, 9, 3),
+    ("net-cut", "reset and half-close at random times", network.cuts, 60, 4),
+    ("net-partition", "a partition that heals, and one that does not", network.partitions, 10, 2),
+    ("net-flaky", "all sockets shut every 250 ms", network.flaky, 60, 1),
+    ("net-link", "tc tbf with losses, the link down", network.link, 9, 3),
+    ("reload", "reloads and reconnects under load", network.reloads, 1000, 20),
+    ("clock", "a clock that jumps", network.clock, 20, 5),
+    ("half-open", "10,000 half-open handshakes beside good peers", hostile.half_open, 10, 1),
+    ("drip", "1,000 peers of a byte a second beside good peers", hostile.drip, 10, 1),
+    ("sizes", "sizes and ids as no file has them, 41 files", hostile.sizes, 10, 1),
+    ("frames", "frames of every length from 0 to the limit + 2", hostile.frames, 200000, 400),
+    ("hellos", "hellos with every kind of broken address", hostile.hellos, 10000, 300),
+    ("file-ids", "a million distinct file ids", hostile.many_ids, 1000000, 10000),
+)

@@ -1,0 +1,248 @@
+/* A whole session fed with a stream: the automat, its streams, a real inbox in memory and a
+ * committer, over a socket. The input's first byte says how it is cut into pieces and whether a
+ * file of ours goes out meanwhile. At its end everything that began has ended once, and nothing
+ * partial is left. */
+#include "base/log.h"
+#include "tcp/tcp_connection.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MUST(holds) ((holds) ? (void)0 : abort())
+
+enum { FILE_BYTES = 30000, INPUT_MAX = 150000 };
+
+STAILQ_HEAD(session_list, tcp_connection);
+static struct session_list woken = STAILQ_HEAD_INITIALIZER(woken);
+static struct session_list graves = STAILQ_HEAD_INITIALIZER(graves);
+static struct tcp_home home;
+static struct tcp_connection *conn;
+static char folder[] = "/dev/shm/dustwire-fuzz-XXXXXX", out_path[64], inbox_path[64];
+static unsigned registered, unregistered, answers;
+
+/* --- the worker that the session believes to have ----------------------------------------------
+ */
+
+static void on_unfinished(void *worker, struct tcp_connection *c)
+{
+    (void)worker;
+    c->is_unfinished = true;
+    STAILQ_INSERT_TAIL(&woken, c, turn_link);
+    loop_hurry(home.loop);
+}
+
+static void on_closed(void *worker, struct tcp_connection *c)
+{
+    (void)worker;
+    STAILQ_INSERT_TAIL(&graves, c, grave_link);
+    loop_hurry(home.loop);
+}
+
+static void on_route_on(void *worker, struct send_request *send)
+{
+    (void)worker;
+    tcp_send_fail(home.gateway, home.events, send, "", "routed on");
+}
+
+static void on_connected_out(void *worker)
+{
+    (void)worker;
+}
+
+static const struct tcp_connection_news news = {.unfinished = on_unfinished,
+                                                .closed = on_closed,
+                                                .route_on = on_route_on,
+                                                .connected_out = on_connected_out};
+
+static void after_turn(void *owner)
+{
+    struct tcp_connection *c;
+
+    (void)owner;
+    while ((c = STAILQ_FIRST(&woken)) != NULL) {
+        STAILQ_REMOVE_HEAD(&woken, turn_link);
+        c->is_unfinished = false;
+        tcp_connection_turn(c);
+    }
+    while ((c = STAILQ_FIRST(&graves)) != NULL) {
+        STAILQ_REMOVE_HEAD(&graves, grave_link);
+        MUST(c == conn && !c->is_unfinished);
+        tcp_connection_free(&conn);
+    }
+}
+
+/* --- the gateway -------------------------------------------------------------------------------
+ */
+
+static enum err do_register(void *self, struct gateway_transfer *t)
+{
+    (void)self;
+    MUST(!t->is_registered);
+    t->is_registered = true;
+    registered++;
+    return ERR_OK;
+}
+
+static enum err do_unregister(void *self, struct gateway_transfer *t)
+{
+    (void)self;
+    MUST(t->is_registered);
+    unregistered++;
+    if (strncmp(t->filename, inbox_path, strlen(inbox_path)) == 0)
+        MUST((unlink(t->filename) == 0) == (t->status == TRANSFER_FINISHED));
+    return ERR_OK;
+}
+
+static void do_cancelled(void *self, const struct gateway_transfer *t)
+{
+    (void)self;
+    (void)t;
+}
+
+static const struct gateway_ops ops = {
+    .name = "fuzzed",
+    .register_file_sending = do_register,
+    .unregister_file_sending = do_unregister,
+    .register_file_receiving = do_register,
+    .unregister_file_receiving = do_unregister,
+    .cancelled_file_sending = do_cancelled,
+};
+
+/* --- once --------------------------------------------------------------------------------------
+ */
+
+static void remove_folder(void)
+{
+    char command[96];
+
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    MUST(system(command) == 0);
+}
+
+static void make_file(void)
+{
+    static char bytes[FILE_BYTES];
+    int fd;
+
+    MUST(mkdtemp(folder) != NULL);
+    atexit(remove_folder);
+    snprintf(out_path, sizeof out_path, "%s/out", folder);
+    snprintf(inbox_path, sizeof inbox_path, "%s/inbox", folder);
+    fd = open(out_path, O_WRONLY | O_CREAT, 0600);
+    MUST(fd >= 0 && write(fd, bytes, sizeof bytes) == sizeof bytes);
+    close(fd);
+}
+
+static void open_home(void)
+{
+    struct loop_config config = {
+        .name = "worker-0", .mailbox_limit = 1000, .after_turn = after_turn};
+    char problem[256];
+
+    log_set_level(LOG_LEVEL_ERROR);
+    MUST(freopen("/dev/null", "w", stdout) != NULL);
+    make_file();
+    settings_default(&home.settings);
+    home.is_serving = true;
+    home.scratch_size = 65536;
+    MUST((home.scratch = malloc(home.scratch_size)) != NULL);
+    MUST(loop_open(&home.loop, &config) == ERR_OK);
+    MUST(event_sink_open(&home.events) == ERR_OK);
+    MUST(gateway_open(&home.gateway, home.events) == ERR_OK);
+    gateway_set(home.gateway, &ops, NULL);
+    MUST(tcp_directory_open(&home.directory, 1, 1000) == ERR_OK);
+    MUST(inbox_open(&home.inbox, inbox_path, DURABILITY_NONE, 1 << 20, problem, sizeof problem) ==
+         ERR_OK);
+    MUST(inbox_first_ids(home.inbox, &home.ids) == ERR_OK);
+    MUST(committer_open(&home.committer, home.inbox) == ERR_OK);
+    MUST(committer_start(home.committer) == ERR_OK);
+}
+
+/* --- each input --------------------------------------------------------------------------------
+ */
+
+static void answered(struct message *m, void *owner)
+{
+    struct send_request *r = (struct send_request *)(void *)m;
+
+    (void)owner;
+    answers++;
+    send_request_free(&r);
+}
+
+static void send_a_file(void)
+{
+    struct send_request *r = calloc(1, sizeof *r);
+
+    MUST(r != NULL);
+    *r = (struct send_request){
+        .request = {.answer_to = loop_mailbox(home.loop), .on_answer = answered},
+        .id = 1,
+        .filename = strdup(out_path)};
+    snprintf(r->route.contact.host, sizeof r->route.contact.host, "127.0.0.1");
+    r->route.address_count = 1;
+    r->route.addresses[0] = conn->peer;
+    tcp_connection_send(conn, r);
+}
+
+/* What the daemon says is read and thrown away, so that it can say more. */
+static void hear(int peer)
+{
+    static char heard[65536];
+
+    while (recv(peer, heard, sizeof heard, MSG_DONTWAIT) > 0)
+        ;
+}
+
+static void accept_peer(int fd)
+{
+    struct tcp_place place;
+    struct address peer;
+
+    MUST(address_from_ip_text(&peer, "127.0.0.1", 40000) == ERR_OK);
+    MUST(tcp_directory_accept(home.directory, &place) == ERR_OK);
+    MUST(tcp_connection_accept(&conn, &home, &news, NULL, place.session, fd, &peer) == ERR_OK);
+}
+
+static void say(int peer, const uint8_t *bytes, size_t length, size_t step)
+{
+    for (size_t at = 0; at < length && conn != NULL; at += step) {
+        size_t piece = length - at < step ? length - at : step;
+
+        if (send(peer, bytes + at, piece, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+            return;
+        loop_turn(home.loop, 0);
+        hear(peer);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+    bool is_sending;
+    int pair[2];
+
+    if (home.loop == NULL)
+        open_home();
+    if (length < 2 || length > INPUT_MAX)
+        return 0;
+    registered = unregistered = answers = 0;
+    is_sending = bytes[0] & 1;
+    MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+    accept_peer(pair[0]);
+    if (is_sending)
+        send_a_file();
+    say(pair[1], bytes + 1, length - 1, bytes[0] < 250 ? 16384 : (size_t)(256 - bytes[0]) * 40);
+    shutdown(pair[1], SHUT_WR);
+    while (conn != NULL || home.streams > 0 || answers < is_sending) {
+        loop_turn(home.loop, 10);
+        hear(pair[1]);
+    }
+    close(pair[1]);
+    MUST(registered == unregistered && answers == is_sending);
+    MUST(tcp_directory_count(home.directory) == 0);
+    return 0;
+}

@@ -1,5 +1,5 @@
 # cmake --install build/release --prefix /usr/local
-# Programs, the settings, man pages, completion: each where it is there.
+# Programs, the settings, man pages, completion, the units: each where it is there.
 include(GNUInstallDirs)
 
 foreach(program IN ITEMS dustwired dustwire dustwire-load)
@@ -23,3 +23,19 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/etc/completion/dustwire.bash)
     install(FILES ${CMAKE_SOURCE_DIR}/etc/completion/dustwire.bash
         DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME dustwire)
 endif()
+
+# The units name where things were installed.
+foreach(unit IN ITEMS dustwired.service dustwired.socket)
+    if(EXISTS ${CMAKE_SOURCE_DIR}/etc/systemd/${unit})
+        file(READ ${CMAKE_SOURCE_DIR}/etc/systemd/${unit} text)
+        string(REPLACE "/usr/bin/" "${CMAKE_INSTALL_FULL_BINDIR}/" text "${text}")
+        string(REPLACE "/etc/dustwire/" "${CMAKE_INSTALL_FULL_SYSCONFDIR}/dustwire/" text "${text}")
+        file(WRITE ${CMAKE_BINARY_DIR}/systemd/${unit} "${text}")
+        install(FILES ${CMAKE_BINARY_DIR}/systemd/${unit} DESTINATION lib/systemd/system)
+    endif()
+endforeach()
+foreach(kind IN ITEMS sysusers tmpfiles)
+    if(EXISTS ${CMAKE_SOURCE_DIR}/etc/systemd/${kind}.conf)
+        install(FILES ${CMAKE_SOURCE_DIR}/etc/systemd/${kind}.conf DESTINATION lib/${kind}.d RENAME dustwire.conf)
+    endif()
+endforeach()

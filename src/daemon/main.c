@@ -1,5 +1,6 @@
 /* Starts the rooms from the ground up, waits for signals, stops the rooms from the top down. */
 
+#include "notify.h"
 #include "options.h"
 #include "owed.h"
 
@@ -43,6 +44,8 @@ struct daemon {
     void *transport_selves[1]; /* of the transports that control may ask */
     struct message stopped;
     struct request gate_idle;
+    struct notify notify;
+    struct watchdog watchdog;
     bool is_stopping;
     bool is_stopped;
     bool is_gate_idle;
@@ -253,8 +256,10 @@ static void connection_done(void *ctx)
 
 static enum err open_transports(struct daemon *d)
 {
+    struct passed_sockets passed;
     enum err e;
 
+    passed.count = notify_passed_sockets(&passed.first_fd);
     if ((e = event_sink_open(&d->events)) != ERR_OK)
         return e;
     if ((e = gateway_open(&d->gateway, d->events)) != ERR_OK)
@@ -269,6 +274,7 @@ static enum err open_transports(struct daemon *d)
                                                           .events = d->events,
                                                           .inbox = d->inbox,
                                                           .committer = d->committer,
+                                                          .passed = passed,
                                                           .connection_done = connection_done,
                                                           .connection_done_ctx = d});
     if (e != ERR_OK)
@@ -285,7 +291,9 @@ static enum err open_supervisor(struct daemon *d)
                                                        .events = d->events,
                                                        .stopped_to = loop_mailbox(d->loop),
                                                        .stopped = &d->stopped,
-                                                       .on_stopped = stop_complete});
+                                                       .on_stopped = stop_complete,
+                                                       .news = notify_news,
+                                                       .news_ctx = &d->notify});
 }
 
 static enum err open_control(struct daemon *d)
@@ -341,6 +349,7 @@ static enum err start_threads(struct daemon *d)
     if ((e = supervisor_start(d->supervisor)) != ERR_OK)
         return e;
     d->is_supervised = true;
+    watchdog_start(&d->watchdog, d->loop);
     return ERR_OK;
 }
 
@@ -364,6 +373,12 @@ static enum err start(struct daemon *d)
     return e;
 }
 
+static void turn(struct daemon *d)
+{
+    loop_turn(d->loop, -1);
+    watchdog_look(&d->watchdog);
+}
+
 static void gate_is_idle(struct message *m, void *owner)
 {
     struct daemon *d = owner;
@@ -378,7 +393,7 @@ static void stop_gate(struct daemon *d)
     d->gate_idle = (struct request){.answer_to = loop_mailbox(d->loop), .on_answer = gate_is_idle};
     gate_await_idle(d->gate, &d->gate_idle);
     while (!d->is_gate_idle)
-        loop_turn(d->loop, -1);
+        turn(d);
     gate_stop(d->gate);
 }
 
@@ -398,6 +413,9 @@ static void stop(struct daemon *d)
         stop_gate(d);
     if (d->is_committing)
         committer_stop(d->committer);
+    watchdog_stop(&d->watchdog);
+    if (d->loop != NULL)
+        mailbox_drain(loop_mailbox(d->loop)); /* the pulses of loops that are closed now */
     control_close(&d->control);
     supervisor_close(&d->supervisor);
     tcp_interface_close(&d->tcp);
@@ -424,7 +442,7 @@ static int run(struct daemon *d)
     if (e != ERR_OK)
         log_error("dustwired cannot start: %s", err_text(e));
     while (e == ERR_OK && !d->is_stopped)
-        loop_turn(d->loop, -1);
+        turn(d);
     let_signals_end_us();
     stop(d);
     if (e == ERR_OK)

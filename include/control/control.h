@@ -27,6 +27,7 @@ struct control_config {
     struct event_sink *events; /* this thread becomes its keeper */
     struct inbox *inbox;
     struct committer *committer;
+    const char *privileges; /* what the process may still do, for `status`; stays the caller's */
     const struct automat_kind *const *automata;
     size_t automat_count;
 };

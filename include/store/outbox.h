@@ -15,9 +15,16 @@ struct outbox_file {
     uint32_t size_bytes;
 };
 
+/* Before the threads start, once: from then on only files below one of these folders (comma
+ * separated, absolute; "": anywhere) are opened, never by a link or a ".." that leads out of it. */
+enum err outbox_set_roots(const char *roots);
+/* Adds one folder to the roots, if there are any; its descriptor stays the caller's. */
+void outbox_add_root(const char *path, int dir_fd);
+
 /* Opens with O_NONBLOCK | O_CLOEXEC, so that a FIFO cannot hang us. `path` must be absolute
  * (ERR_INVALID). ERR_NOT_REGULAR, ERR_TOO_LARGE (beyond OUTBOX_SIZE_MAX), ERR_NOT_FOUND,
- * ERR_DENIED, ERR_DESCRIPTORS, ... On failure file->fd is -1. May wait for a disk. */
+ * ERR_DENIED (also: not below a root), ERR_DESCRIPTORS, ... On failure file->fd is -1. May wait for
+ * a disk. */
 enum err outbox_open(struct outbox_file *file, const char *path);
 
 /* At ease with a closed one. */

@@ -3,6 +3,7 @@
 #include "notify.h"
 #include "options.h"
 #include "owed.h"
+#include "sandbox.h"
 
 #include "base/contract.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include "settings/settings.h"
 #include "store/committer.h"
 #include "store/inbox.h"
+#include "store/outbox.h"
 #include "tcp/tcp_interface.h"
 #include "transport/supervisor.h"
 
@@ -44,6 +46,7 @@ struct daemon {
     void *transport_selves[1]; /* of the transports that control may ask */
     struct message stopped;
     struct request gate_idle;
+    struct sandbox sandbox;
     struct notify notify;
     struct watchdog watchdog;
     bool is_stopping;
@@ -244,6 +247,12 @@ static enum err start_store(struct daemon *d)
         log_error("%s", problem);
         return e;
     }
+    if ((e = outbox_set_roots(d->in_force.settings.outbox.roots)) != ERR_OK) {
+        log_error("[outbox] roots cannot be opened: %s; make each of those folders and let this "
+                  "user enter it",
+                  err_text(e));
+        return e;
+    }
     return committer_open(&d->committer, d->inbox);
 }
 
@@ -314,6 +323,7 @@ static enum err open_control(struct daemon *d)
                                               .events = d->events,
                                               .inbox = d->inbox,
                                               .committer = d->committer,
+                                              .privileges = d->sandbox.text,
                                               .automata = automata,
                                               .automat_count = AUTOMATA_COUNT},
                      problem, sizeof problem);
@@ -361,6 +371,8 @@ static enum err start(struct daemon *d)
     if (e == ERR_OK)
         e = open_signals(d);
     if (e == ERR_OK)
+        e = sandbox_drop(&d->sandbox, &d->in_force.settings);
+    if (e == ERR_OK)
         e = start_store(d);
     if (e == ERR_OK)
         e = open_transports(d);
@@ -368,8 +380,10 @@ static enum err start(struct daemon *d)
         e = open_supervisor(d);
     if (e == ERR_OK)
         e = open_control(d);
-    if (e == ERR_OK)
+    if (e == ERR_OK) {
+        sandbox_confine(&d->sandbox, &d->in_force);
         e = start_threads(d);
+    }
     return e;
 }
 

@@ -210,8 +210,8 @@ class Notify(Served):
 
     def test_the_watchdog_stops_while_one_thread_hangs(self):
         node = self.served(environment={"WATCHDOG_USEC": "400000"}).spawn()
-        self.manager.wait({"WATCHDOG": "1"})
         self.manager.wait({"READY": "1"})
+        self.manager.wait({"WATCHDOG": "1"})
         acceptor = self.thread(node, "acceptor")
         # The debugger holds this one thread, as a handler that does not return would.
         with subprocess.Popen(["strace", "-qq", "-o", os.devnull, "-p", str(acceptor), "-e", "trace=epoll_wait",

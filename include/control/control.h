@@ -32,7 +32,7 @@ struct control_config {
     size_t automat_count;
 };
 
-/* Opens the socket (mode 0600; a dead one of an earlier run is replaced, a live one is ERR_BUSY).
+/* Opens the socket (a dead one of an earlier run is replaced, a live one is ERR_BUSY).
  * `problem` gets a sentence. */
 enum err control_open(struct control **out, const struct control_config *config, char *problem,
                       size_t problem_room);

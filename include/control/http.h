@@ -30,12 +30,14 @@ struct http_config {
     http_called_fn *called;
     void *ctx;
     const char *socket_path; /* a Unix socket; NULL: TCP at `address` */
+    const char *group;       /* of the Unix socket; "": our own */
+    unsigned mode;
     struct address address;
     const char *token; /* TCP: what clients have to show; "" or NULL: nothing. Copied. */
 };
-/* A Unix socket has mode 0600, its folder (0700) is made where missing; one that nobody answers at
- * is replaced; ERR_BUSY if somebody does; ERR_EXISTS for a path that is no socket. `problem` gets a
- * sentence that names the path or address, the reason and what to do.
+/* A Unix socket gets the group and the mode; its folder is made where missing, for the same people;
+ * one that nobody answers at is replaced; ERR_BUSY if somebody does; ERR_EXISTS for a path that is
+ * no socket. `problem` gets a sentence that names the path or address, the reason and what to do.
  *
  * At TCP a request without the token is answered with status 401 before its body is looked at, and
  * one that a web page made (it has an Origin) with 403. */

@@ -181,8 +181,12 @@ static void ended(void *owner)
 static enum err open_http(struct control *control, char *problem, size_t problem_room)
 {
     const struct settings *s = &control->config.settings;
-    struct http_config config = {
-        .loop = control->loop, .called = called, .ctx = control, .socket_path = s->control.socket};
+    struct http_config config = {.loop = control->loop,
+                                 .called = called,
+                                 .ctx = control,
+                                 .socket_path = s->control.socket,
+                                 .group = s->control.group,
+                                 .mode = s->control.mode};
     enum err e = http_open(&control->http, &config, problem, problem_room);
 
     if (e != ERR_OK || !settings_control_address(s, &config.address))

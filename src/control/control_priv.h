@@ -30,8 +30,10 @@ struct control_socket {
     dev_t device; /* of the file that we made: another's is not ours to remove */
     ino_t inode;
 };
-enum err control_socket_open(struct control_socket *out, const char *path, char *problem,
-                             size_t room);
+/* The file belongs to `group` ("": our own) and has `mode`; a folder that has to be made for it
+ * lets the same people in. */
+enum err control_socket_open(struct control_socket *out, const char *path, const char *group,
+                             unsigned mode, char *problem, size_t room);
 /* A TCP address instead: a socket without a file. */
 enum err control_socket_open_tcp(struct control_socket *out, const struct address *address,
                                  char *problem, size_t room);

@@ -338,7 +338,8 @@ enum err http_open(struct http **out, const struct http_config *config, char *pr
     if (http->is_tcp)
         e = control_socket_open_tcp(&http->socket, &config->address, problem, problem_room);
     else
-        e = control_socket_open(&http->socket, config->socket_path, problem, problem_room);
+        e = control_socket_open(&http->socket, config->socket_path, config->group, config->mode,
+                                problem, problem_room);
     if (e == ERR_OK)
         e = text_copy(http->token, sizeof http->token, config->token == NULL ? "" : config->token);
     if (e != ERR_OK) {

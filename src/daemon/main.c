@@ -239,10 +239,12 @@ static void log_start(const struct daemon *d)
 static enum err start_store(struct daemon *d)
 {
     char problem[SETTINGS_TEXT_SIZE * 2];
-    enum err e = inbox_open(
-        &d->inbox, d->in_force.settings.inbox.path, d->in_force.settings.inbox.durability,
-        (uint64_t)d->in_force.settings.inbox.journal_limit_mib << 20, problem, sizeof problem);
+    const struct settings *s = &d->in_force.settings;
+    enum err e = inbox_open(&d->inbox, s->inbox.path, s->inbox.durability,
+                            (uint64_t)s->inbox.journal_limit_mib << 20, problem, sizeof problem);
 
+    if (e == ERR_OK)
+        e = inbox_set_access(d->inbox, s->inbox.group, s->inbox.mode, problem, sizeof problem);
     if (e != ERR_OK) {
         log_error("%s", problem);
         return e;

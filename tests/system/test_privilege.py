@@ -1,4 +1,5 @@
 """What the daemon gives up, what that keeps it from, and who may ask it for what."""
+import grp
 import os
 import socket
 import subprocess
@@ -23,6 +24,18 @@ def thread_states(pid):
 def capabilities(pid):
     return {(kind, int(state[kind], 16)) for state in thread_states(pid)
             for kind in ("CapEff", "CapPrm", "CapInh", "CapAmb")}
+
+
+class PersonsNode(Node):
+    """A daemon of the user `person`."""
+    person, groups = 0, ()
+
+    def spawn(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(BUILD, "dustwired"), "--config", self.config], stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, user=self.person, group=self.person, extra_groups=self.groups, cwd="/")
+        return self
 
 
 class Dropped(SystemTest):
@@ -109,6 +122,89 @@ class Confined(SystemTest):
         peer = self.node("peer")
         path = make_file(os.path.join(folder, "out", "file"), 1000)
         self.assertEqual(node.send([path], "tcp://localhost:%d" % peer.port).code, 0)
+
+
+@unittest.skipUnless(IS_ROOT, "only root can be somebody else in turn")
+class People(SystemTest):
+    """Several people and one daemon, which runs as a user of its own without any privilege."""
+    DAEMON, ANNA, BERT, GROUP = 61001, 61002, 61003, grp.getgrnam("users").gr_gid
+
+    def setUp(self):
+        super().setUp()
+        self.top = self.folder()
+        os.chmod(self.top, 0o755)
+
+    def shared(self, name="shared", settings=None, groups=(GROUP,)):
+        """A node of the daemon's own user, who is in GROUP."""
+        folder = os.path.join(self.top, name)
+        os.mkdir(folder, 0o755)
+        os.chown(folder, self.DAEMON, self.DAEMON)
+        node = PersonsNode(name, settings, folder=folder)
+        node.person, node.groups = self.DAEMON, groups
+        self.addCleanup(self._close, node)
+        return node.start()
+
+    def run_as(self, person, node, *arguments, groups=()):
+        return subprocess.run(node.cli(*arguments), capture_output=True, text=True, user=person, group=person,
+                              extra_groups=groups, stdin=subprocess.DEVNULL, cwd="/")
+
+    def file_of(self, person, name, mode, size=50000, folder=None):
+        path = make_file(os.path.join(folder or self.top, name), size, seed=size)
+        os.chown(path, person, person)
+        os.chmod(path, mode)
+        return path
+
+    OPEN = {"control/group": "users", "control/mode": "0660"}
+
+    def test_runs_without_any_right_of_roots(self):
+        node = self.shared()
+        self.assertEqual({value for _, value in capabilities(node.process.pid)}, {0})
+        self.assertIn("user %d, no new privileges, capabilities: none" % self.DAEMON, node.log())
+
+    def test_by_default_the_socket_is_the_daemons_alone(self):
+        node = self.shared()
+        self.assertEqual(os.stat(node.socket).st_mode & 0o777, 0o600)
+        self.assertEqual(self.run_as(self.ANNA, node, "status", groups=[self.GROUP]).returncode, 3)
+
+    def test_the_socket_is_for_the_group_that_the_settings_name(self):
+        node = self.shared(settings=self.OPEN)
+        status = os.stat(node.socket)
+        self.assertEqual((status.st_mode & 0o777, status.st_gid), (0o660, self.GROUP))
+        self.assertEqual(self.run_as(self.ANNA, node, "status", groups=[self.GROUP]).returncode, 0)
+        self.assertEqual(self.run_as(self.BERT, node, "status").returncode, 3)
+
+    def test_a_group_that_the_daemon_is_not_in_is_told_at_start(self):
+        folder = os.path.join(self.top, "stranger")
+        os.mkdir(folder)
+        os.chown(folder, self.DAEMON, self.DAEMON)
+        node = PersonsNode("stranger", self.OPEN, folder=folder)
+        node.person, node.groups = self.DAEMON, ()
+        self.addCleanup(self._close, node)
+        node.spawn()
+        self.assertEqual(node.wait_exit(), 1)
+        self.assertIn("control socket", node.log())
+
+    def test_root_joins_the_group_before_it_gives_up_everything(self):
+        node = self.node("root", settings=self.OPEN)
+        self.assertEqual(os.stat(node.socket).st_gid, self.GROUP)
+        self.assertEqual({value for _, value in capabilities(node.process.pid)}, {0})
+
+    def test_received_files_are_for_the_group_that_the_settings_name(self):
+        node = self.shared(settings={"inbox/group": "users", "inbox/mode": "0640"})
+        peer = self.node("peer")
+        path = make_file(os.path.join(self.top, "file"), 70000)
+        self.assertEqual(peer.send([path], node.contact).code, 0)
+        received = node.received()
+        self.assertEqual(len(received), 1)
+        found = os.path.join(node.inbox, list(received)[0])
+        status = os.stat(found)
+        self.assertEqual((status.st_mode & 0o777, status.st_gid), (0o640, self.GROUP))
+        self.assertEqual(subprocess.run(["cmp", path, found], user=self.ANNA, group=self.ANNA,
+                                        extra_groups=[self.GROUP]).returncode, 0)
+        self.assertNotEqual(subprocess.run(["cmp", path, found], user=self.BERT, group=self.BERT, extra_groups=[],
+                                           stderr=subprocess.DEVNULL).returncode, 0)
+        self.assertNotEqual(subprocess.run(["rm", "-f", found], user=self.ANNA, group=self.ANNA,
+                                           extra_groups=[self.GROUP], stderr=subprocess.DEVNULL).returncode, 0)
 
 
 class Roots(SystemTest):

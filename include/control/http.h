@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct http;
 struct http_call;
@@ -56,6 +57,10 @@ void http_stop(struct http *http);
  * once the call is answered. Without a `gone` nobody is told and the call stays. */
 typedef void http_gone_fn(void *ctx);
 void http_call_watch(struct http_call *call, http_gone_fn *gone, void *ctx);
+
+/* Who calls over the Unix socket. Over TCP nobody is known: whoever has the token is taken for our
+ * own user. */
+uid_t http_call_uid(struct http_call *call);
 
 /* Takes over `body` (malloc). NULL: no memory was left for it, the client gets status 500. */
 void http_answer(struct http_call *call, char *body, size_t length);

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const uint32_t call_magic = 0x68747063; /* "htpc" */
@@ -284,6 +285,20 @@ void http_call_watch(struct http_call *call, http_gone_fn *gone, void *ctx)
 {
     call->gone = gone;
     call->gone_ctx = ctx;
+}
+
+uid_t http_call_uid(struct http_call *call)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t length = sizeof peer;
+
+    if (call->http->is_tcp)
+        return geteuid();
+    if (info == NULL || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+        return (uid_t)-1;
+    return peer.uid;
 }
 
 void http_answer(struct http_call *call, char *body, size_t length)

@@ -198,6 +198,13 @@ xmlrpc_value *rpc_path(xmlrpc_env *env, const char *path)
     return xmlrpc_base64_new(env, length, (const unsigned char *)path);
 }
 
+xmlrpc_value *rpc_bytes(xmlrpc_env *env, const void *bytes, size_t length)
+{
+    if (env->fault_occurred)
+        return NULL;
+    return xmlrpc_base64_new(env, length, bytes);
+}
+
 xmlrpc_value *rpc_integer(xmlrpc_env *env, int64_t number)
 {
     if (env->fault_occurred)

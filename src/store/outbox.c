@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,7 +100,38 @@ static int open_below(const char *path)
     return -1;
 }
 
-enum err outbox_open(struct outbox_file *file, const char *path)
+/* May that user do what `own` is for the owner, and the same bit is for everybody? Groups are left
+ * out: who is let in by one of them streams the file. */
+static bool may(const struct stat *st, uid_t asker, mode_t own)
+{
+    return (st->st_mode & (st->st_uid == asker ? own : own >> 6)) != 0;
+}
+
+/* Looked at by the descriptor, so that nobody exchanges the file in between. */
+static enum err check_asker(const struct outbox_file *file, uid_t asker)
+{
+    char link[32], path[PATH_MAX];
+    struct stat st;
+    ssize_t length;
+
+    if (asker == OUTBOX_DAEMON || asker == geteuid())
+        return ERR_OK;
+    if (fstat(file->fd, &st) != 0 || !may(&st, asker, S_IRUSR))
+        return ERR_DENIED;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file->fd);
+    length = readlink(link, path, sizeof path - 1);
+    if (length <= 0 || path[0] != '/')
+        return ERR_DENIED;
+    path[length] = '\0';
+    for (char *slash = strrchr(path, '/'); slash != NULL; slash = strrchr(path, '/')) {
+        *slash = '\0';
+        if (stat(path[0] == '\0' ? "/" : path, &st) != 0 || !may(&st, asker, S_IXUSR))
+            return ERR_DENIED;
+    }
+    return ERR_OK;
+}
+
+enum err outbox_open(struct outbox_file *file, const char *path, uid_t asker)
 {
     enum err e;
 
@@ -110,6 +142,8 @@ enum err outbox_open(struct outbox_file *file, const char *path)
     if (file->fd < 0)
         return errno == EXDEV ? ERR_DENIED : err_from_errno(errno);
     e = check(file);
+    if (e == ERR_OK)
+        e = check_asker(file, asker);
     if (e != ERR_OK)
         outbox_close(file);
     return e;
@@ -131,10 +165,11 @@ static const char *advice(enum err e)
         return "there is no such file: check the path";
     case ERR_DENIED:
         return root_count == 0
-                   ? "the daemon may not read it: give its user the right to read the file and to "
-                     "enter the folders above it"
-                   : "the daemon may not read it: it has to lie below one of [outbox] roots, and "
-                     "its user needs the right to read it and to enter the folders above it";
+                   ? "the daemon may not read it, or you may not: give both the right to read the "
+                     "file and to enter the folders above it"
+                   : "the daemon may not read it, or you may not: it has to lie below one of "
+                     "[outbox] roots, and both need the right to read it and to enter the folders "
+                     "above it";
     case ERR_NOT_REGULAR:
         return "it is not a regular file: a folder, a pipe or a device cannot be sent, pack it "
                "into a file first";

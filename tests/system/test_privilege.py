@@ -5,7 +5,7 @@ import socket
 import subprocess
 import unittest
 
-from node import BUILD, Node, SystemTest, make_file, wait_until
+from node import BUILD, HERE, Node, SystemTest, free_port, make_file, sha256, wait_until
 
 NO_LANDLOCK = "this kernel has no Landlock"
 CAP_NET_BIND_SERVICE = 1 << 10
@@ -124,8 +124,7 @@ class Confined(SystemTest):
         self.assertEqual(node.send([path], "tcp://localhost:%d" % peer.port).code, 0)
 
 
-@unittest.skipUnless(IS_ROOT, "only root can be somebody else in turn")
-class People(SystemTest):
+class Persons(SystemTest):
     """Several people and one daemon, which runs as a user of its own without any privilege."""
     DAEMON, ANNA, BERT, GROUP = 61001, 61002, 61003, grp.getgrnam("users").gr_gid
 
@@ -156,6 +155,9 @@ class People(SystemTest):
 
     OPEN = {"control/group": "users", "control/mode": "0660"}
 
+
+@unittest.skipUnless(IS_ROOT, "only root can be somebody else in turn")
+class People(Persons):
     def test_runs_without_any_right_of_roots(self):
         node = self.shared()
         self.assertEqual({value for _, value in capabilities(node.process.pid)}, {0})
@@ -205,6 +207,113 @@ class People(SystemTest):
                                            stderr=subprocess.DEVNULL).returncode, 0)
         self.assertNotEqual(subprocess.run(["rm", "-f", found], user=self.ANNA, group=self.ANNA,
                                            extra_groups=[self.GROUP], stderr=subprocess.DEVNULL).returncode, 0)
+
+
+@unittest.skipUnless(IS_ROOT, "only root can be somebody else in turn")
+class Streamed(Persons):
+    """Files that the daemon's user cannot read."""
+
+    def setUp(self):
+        super().setUp()
+        self.peer = self.node("peer")
+
+    def sender(self, settings=None):
+        return self.shared("sender", {**self.OPEN, **(settings or {})}).follow()
+
+    def send_as(self, person, node, *files):
+        return self.run_as(person, node, "send", "--json", *files, self.peer.contact, groups=[self.GROUP])
+
+    def spooled(self, node):
+        return [os.path.join(folder, name) for folder, _, names in
+                os.walk(os.path.join(node.inbox, ".dustwire", "spool")) for name in names]
+
+    def test_a_file_of_the_sender_alone_arrives_and_leaves_nothing(self):
+        node = self.sender()
+        path = self.file_of(self.ANNA, "letter of anna's", 0o600, 3000001)
+        result = self.send_as(self.ANNA, node, path)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        found = [os.path.join(self.peer.inbox, name) for name in self.peer.received()]
+        self.assertEqual([sha256(f) for f in found], [sha256(path)])
+        wait_until(lambda: self.spooled(node) == [], lambda: self.spooled(node))
+        sent = node.events.wait("file-sent")[0]
+        self.assertTrue(sent["path"].endswith("/letter of anna's"), sent)
+
+    def test_an_empty_one_too(self):
+        path = self.file_of(self.ANNA, "empty", 0o600, 0)
+        self.assertEqual(self.send_as(self.ANNA, self.sender(), path).returncode, 0)
+        self.assertEqual(len(self.peer.received()), 1)
+
+    def test_a_hundred_at_once_through_a_spool_for_a_few(self):
+        node = self.sender({"outbox/spool-limit-mib": 1})
+        paths = [self.file_of(self.ANNA, "f%d" % n, 0o600, 200000 + n) for n in range(100)]
+        result = self.send_as(self.ANNA, node, *paths)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(sorted(sha256(os.path.join(self.peer.inbox, n)) for n in self.peer.received()),
+                         sorted(sha256(p) for p in paths))
+        wait_until(lambda: self.spooled(node) == [], lambda: self.spooled(node))
+
+    def test_what_is_larger_than_the_spool_is_refused_with_both_reasons(self):
+        node = self.sender({"outbox/spool-limit-mib": 1})
+        result = self.send_as(self.ANNA, node, self.file_of(self.ANNA, "large", 0o600, 1100000))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("the daemon may not read it", result.stdout)
+        self.assertIn("larger than [outbox] spool-limit-mib", result.stdout)
+
+    def test_a_send_that_fails_leaves_nothing(self):
+        node = self.sender()
+        path = self.file_of(self.ANNA, "file", 0o600)
+        result = self.run_as(self.ANNA, node, "send", path, "tcp://127.0.0.1:%d" % free_port(), groups=[self.GROUP])
+        self.assertEqual(result.returncode, 1)
+        wait_until(lambda: self.spooled(node) == [], lambda: self.spooled(node))
+
+    def test_what_a_crash_left_is_gone_after_the_next_start(self):
+        node = self.sender({"node/confined": True})
+        nobody_there = socket.socket()
+        self.addCleanup(nobody_there.close)
+        nobody_there.bind(("127.0.0.1", 0))
+        nobody_there.listen()
+        path = self.file_of(self.ANNA, "file", 0o600)
+        send = subprocess.Popen(node.cli("send", path, "tcp://127.0.0.1:%d" % nobody_there.getsockname()[1]),
+                                user=self.ANNA, group=self.ANNA, extra_groups=[self.GROUP], cwd="/",
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: [os.path.getsize(f) for f in self.spooled(node)] == [50000], "it lies in the spool")
+        node.kill()
+        send.wait()
+        self.assertEqual(len(self.spooled(node)), 1)
+        node.start()
+        self.assertEqual(self.spooled(node), [])
+
+    def test_nobody_has_another_persons_file_read_by_the_daemon(self):
+        node = self.sender()
+        secrets = [self.file_of(self.DAEMON, "of the daemon", 0o600),
+                   self.file_of(self.DAEMON, "in its inbox", 0o644, folder=node.inbox)]
+        os.chmod(node.inbox, 0o700)
+        for secret in secrets:
+            link = os.path.join(self.top, os.path.basename(secret) + " by a link")
+            os.symlink(secret, link)
+            for path in (secret, link):
+                result = self.ask_to_send(self.BERT, node, path)
+                self.assertIn("or you may not", result)
+        self.assertEqual(len(self.peer.received()), 0)
+
+    def ask_to_send(self, person, node, path):
+        """send_file by its path alone, which `dustwire send` would give up for streaming."""
+        script = os.path.join(HERE, "ask_to_send.py")
+        return subprocess.run(["/usr/bin/python3", "-B", script, node.socket, path, self.peer.contact],
+                              capture_output=True, text=True, user=person, group=person,
+                              extra_groups=[self.GROUP], cwd="/").stdout
+
+    def test_what_everybody_may_read_needs_no_streaming(self):
+        node = self.sender({"outbox/spool-limit-mib": 0})
+        for person, mode in ((self.BERT, 0o644), (self.ANNA, 0o444)):
+            path = self.file_of(person, "open %o" % mode, mode)
+            self.assertIn("id ", self.ask_to_send(self.ANNA, node, path))
+            self.assertEqual(self.send_as(self.ANNA, node, path).returncode, 0)
+
+    def test_the_daemons_own_user_may_send_all_that_it_can_read(self):
+        node = self.sender({"outbox/spool-limit-mib": 0})
+        path = self.file_of(self.DAEMON, "mine", 0o600)
+        self.assertEqual(self.run_as(self.DAEMON, node, "send", path, self.peer.contact).returncode, 0)
 
 
 class Roots(SystemTest):

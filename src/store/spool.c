@@ -77,7 +77,7 @@ static void remove_folder(int dir_fd, const char *name)
 {
     each_entry(dir_fd, name, remove_file);
     if (unlinkat(dir_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
-        log_warning("%s of the spool cannot be removed: %s", name, strerror(errno));
+        log_warning("a folder of the spool cannot be removed: %s", strerror(errno));
 }
 
 static void drop(struct spool *spool, struct spooled *file)
@@ -290,7 +290,7 @@ void spool_expire(struct spool *spool, uint64_t now_ms)
     HASH_ITER (hh, spool->files, file, next) {
         if (file->is_taken || now_ms - file->touched_ms < SPOOL_IDLE_MS)
             continue;
-        log_info("spool: %s was not sent within %d s and is removed", file->name,
+        log_info("spool: file %" PRIu64 " was not sent within %d s and is removed", file->id,
                  SPOOL_IDLE_MS / 1000);
         drop(spool, file);
     }

@@ -1,5 +1,5 @@
 # cmake --install build/release --prefix /usr/local
-# Programs, the settings, man pages, completion, the units: each where it is there.
+# Programs, the settings, man pages, completion, the units: each where it is there; the BitDust adapter.
 include(GNUInstallDirs)
 
 foreach(program IN ITEMS dustwired dustwire dustwire-load)
@@ -19,10 +19,18 @@ foreach(section IN ITEMS 1 5 7 8)
     endif()
 endforeach()
 
-if(EXISTS ${CMAKE_SOURCE_DIR}/etc/completion/dustwire.bash)
-    install(FILES ${CMAKE_SOURCE_DIR}/etc/completion/dustwire.bash
-        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME dustwire)
-endif()
+foreach(program IN ITEMS dustwire dustwire-load)
+    if(EXISTS ${CMAKE_SOURCE_DIR}/etc/completion/${program}.bash)
+        install(FILES ${CMAKE_SOURCE_DIR}/etc/completion/${program}.bash
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME ${program})
+    endif()
+endforeach()
+
+install(PROGRAMS ${CMAKE_SOURCE_DIR}/adapter/bitdust/dustwire-bitdust DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/adapter/bitdust/dustwire_adapter
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/dustwire/bitdust FILES_MATCHING PATTERN "*.py")
+install(FILES ${CMAKE_SOURCE_DIR}/adapter/bitdust/README.md
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/dustwire/bitdust)
 
 # The units name where things were installed.
 foreach(unit IN ITEMS dustwired.service dustwired.socket)

@@ -19,11 +19,11 @@ tcp: base engine wire settings loop store gateway
 transport: base engine wire settings loop store gateway
 control: base engine wire settings loop store gateway transport
 daemon: base engine wire settings loop store gateway tcp transport control
-tools: base wire settings loop control/xmlrpc.h'
+tools: base engine wire settings loop control/xmlrpc.h'
 
 # Within tcp a file includes only those to its left. A file belongs to the longest name here that it is,
 # or continues after a `_`.
-tcp_order='tcp_message resolver tcp_directory tcp_stream tcp_writer tcp_connection worker acceptor tcp_listener tcp_node tcp_interface'
+tcp_order='tcp_message resolver access rate bandwidth source_table tcp_directory tcp_stream tcp_writer tcp_connection worker acceptor tcp_listener tcp_node tcp_interface'
 
 # library header: the only rooms that meet it (tests aside).
 only_in='
@@ -33,7 +33,7 @@ xmlrpc-c control
 curl control tools
 systemd daemon
 cap-ng daemon
-sys/epoll loop tcp transport control daemon
+sys/epoll loop tcp transport control daemon tools
 pthread base settings loop store gateway tcp transport control daemon tools'
 
 check()

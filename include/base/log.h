@@ -1,6 +1,7 @@
 /* One line an event, to stderr: time, level, thread, and for sessions the session and its peer.
  * Under systemd (JOURNAL_STREAM names our stderr) the time is left out and each line starts with
- * the journal's priority, "<6>". Any thread may log; a line is one write(2), so lines never mix. */
+ * the journal's priority, "<6>". Any thread may log; a line is one write(2), so lines never mix.
+ * Nobody waits for a reader: what a full pipe does not take is lost and counted. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -26,6 +27,10 @@ enum log_level {
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
+/* Any thread. So many lines a second about one peer, of each thread; 0: no limit. Not at level
+ * debug. */
+void log_set_peer_limit(unsigned lines_per_s);
+
 /* True when lines of `level` are written; ask before building an expensive line. */
 bool log_is_on(enum log_level level);
 
@@ -41,6 +46,11 @@ void log_line(enum log_level level, const char *format, ...) __attribute__((form
 
 /* Any thread. The same for a session: `peer` is an address in text. */
 void log_session(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Any thread. The same for what becomes of a session as a whole, or of a peer without one (session
+ * 0). These lines are counted by themselves: many about files cannot hide how a session ended. */
+void log_life(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 #define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)

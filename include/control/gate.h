@@ -17,12 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    GATE_CONNECTIONS = 8,
-    /* The instance of a gateway that the settings name, before any `init`; what the journal owes
-     * from an earlier run is taken for its. */
-    GATE_FIRST_INSTANCE = 1,
-};
+enum { GATE_CONNECTIONS = 8 };
 
 struct gate;
 extern const struct gateway_ops gate_ops; /* `self` is the gate */
@@ -44,6 +39,11 @@ void gate_stop(struct gate *gate);
  * what was registered with an earlier one and is still owed is registered again, then
  * unregistered. What is posted afterwards goes to it. ERR_NO_MEMORY: nothing was changed. */
 enum err gate_init(struct gate *gate, const char *url, bool has_file_result);
+
+/* Any thread. The gateway has said `connect`. What an earlier run of the daemon owes to a gateway
+ * (instance 0) waits for this or for gate_init: without an init it is the same instance, which
+ * knows the ids of that time. */
+void gate_confirm(struct gate *gate);
 
 /* Any thread. Calls that wait for their answer or their turn. */
 size_t gate_waiting(const struct gate *gate);

@@ -74,8 +74,8 @@ void rpc_release(xmlrpc_value **value);
 /* Any thread. False for what is no whole number. */
 bool rpc_integer_of(xmlrpc_value *value, int64_t *out);
 
-/* Any thread. True for UTF-8 that may stand in XML, control characters but tab and newline apart.
- */
+/* Any thread. True for UTF-8 that may stand in XML and that xmlrpc-c carries: nothing beyond
+ * U+FFFF, of control characters only tab and newline. */
 bool rpc_is_clean_text(const char *bytes, size_t length);
 
 /* The parameters of a call, taken one after the other: by position, or by name if the call has one
@@ -110,6 +110,9 @@ bool rpc_args_word(struct rpc_args *args, const char *name, bool is_needed, char
 bool rpc_args_flag(struct rpc_args *args, const char *name, const char *member, bool *out);
 /* Whatever else there is was meant for somebody else. */
 void rpc_args_ignore_rest(struct rpc_args *args);
+/* A problem that the caller found: a sentence. Answers false. */
+bool rpc_args_complain(struct rpc_args *args, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* True if there was no problem and nothing is left over. */
 bool rpc_args_end(struct rpc_args *args);
 

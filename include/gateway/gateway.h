@@ -31,9 +31,9 @@ enum err gateway_open(struct gateway **out, struct event_sink *events);
 void gateway_close(struct gateway **gateway);
 enum err gateway_add(struct gateway *gateway, const struct transport_ops *ops, void *self);
 
-/* At start, or later from the control thread: another gateway than the built-in one, the same at
- * every call. `self` stays the caller's, goes to every call and must outlive every thread. From now
- * on it hears of what begins; what the built-in one registered ends there. */
+/* At start, or later from the supervisor's thread: another gateway than the built-in one, the same
+ * at every call. `self` stays the caller's, goes to every call and must outlive every thread. From
+ * now on it hears of what begins; what the built-in one registered ends there. */
 void gateway_set(struct gateway *gateway, const struct gateway_ops *ops, void *self);
 
 /* Any thread. Who hears of what begins now. */
@@ -43,8 +43,8 @@ struct gateway_seat {
 };
 const struct gateway_seat *gateway_current(struct gateway *gateway);
 
-/* Any thread. The calls of gateway_ops for a transfer: registered with the gateway of now, ended
- * with the one that registered it. */
+/* Any thread. The calls of gateway_ops for a transfer: registered with the gateway of now (a send:
+ * with that of the time when it was asked for), ended with the one that registered it. */
 enum err gateway_register(struct gateway *gateway, struct gateway_transfer *transfer);
 enum err gateway_receiving_ended(struct gateway *gateway, struct gateway_transfer *transfer);
 void gateway_sending_ended(struct gateway *gateway, struct gateway_transfer *transfer);

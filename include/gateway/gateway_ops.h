@@ -23,7 +23,8 @@ enum transfer_status { TRANSFER_FINISHED, TRANSFER_FAILED };
 /* "finished", "failed": BitDust's words. */
 const char *transfer_status_word(enum transfer_status status);
 
-enum { TRANSFER_ERROR_SIZE = 128, TRANSFER_ID_MAX = 99999999 };
+/* Our ids have eight digits at most; a gateway's what an XML-RPC int holds. */
+enum { TRANSFER_ERROR_SIZE = 128, TRANSFER_ID_MAX = 99999999, GATEWAY_ID_MAX = INT32_MAX };
 
 struct gateway_seat;
 

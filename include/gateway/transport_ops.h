@@ -51,11 +51,12 @@ struct send_request {
     struct request request;
     uint64_t id;
     struct route route;
-    char *remote_idurl; /* escaped, may be NULL; malloc, freed by send_request_free */
-    char *filename;     /* absolute; malloc */
-    char *description;  /* may be NULL; malloc */
-    char *asked_host;   /* the one contact as the asker wrote it; NULL if several; malloc */
-    uid_t asker;        /* who has to be able to read the file (outbox_open) */
+    char *remote_idurl;              /* escaped, may be NULL; malloc, freed by send_request_free */
+    char *filename;                  /* absolute; malloc */
+    char *description;               /* may be NULL; malloc */
+    const struct gateway_seat *seat; /* of the gateway when it was asked for; NULL: of then */
+    char *asked_host; /* the one contact as the asker wrote it; NULL if several; malloc */
+    uid_t asker;      /* who has to be able to read the file (outbox_open) */
     bool is_single;
     /* the outcome */
     enum transfer_status status;
@@ -149,6 +150,8 @@ void list_request_fini(struct list_request *r);
 struct transport_counts {
     unsigned workers;
     unsigned sessions, sessions_connected;
+    unsigned sessions_half_open; /* accepted, no hello yet */
+    unsigned sources_known;      /* addresses and networks that are remembered */
     unsigned files_in, files_out, files_waiting;
 };
 struct counts_request {

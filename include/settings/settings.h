@@ -21,9 +21,10 @@ enum {
     SETTINGS_TEXT_SIZE = 1024, /* an iniparser line is no longer */
     SETTINGS_LISTEN_MAX = 16,
     SETTINGS_NETWORKS_MAX = 64,
-    SETTINGS_KEYS_MAX = 128,
+    SETTINGS_KEYS_MAX = 160,
     SETTINGS_GROUP_SIZE = 33,
     SETTINGS_TOKEN_SIZE = 208,
+    SETTINGS_IDURL_MAX = 4096, /* bytes of a peer's identity, at most */
 };
 
 enum durability { DURABILITY_NONE, DURABILITY_FULL };
@@ -67,22 +68,48 @@ struct settings {
         unsigned handshake_timeout_s;
         unsigned connect_timeout_s;
         unsigned keep_alive_s; /* 0: none */
+        unsigned idle_limit_s; /* 0: none */
         unsigned ok_timeout_s;
+        unsigned unread_limit_s;
         unsigned stall_window_s;
         unsigned stall_bytes_per_s;
         unsigned tcp_user_timeout_s;
         unsigned linger_ms;      /* how long a closing session waits for the peer's end of file */
         unsigned stop_timeout_s; /* how long a stop lets files under way finish */
         unsigned limit;          /* sessions at once */
-        unsigned control_frame_limit_bytes; /* payload of hello, wazap and abort */
-        unsigned queue_limit;               /* files waiting in one session */
-        unsigned chunk_kib;                 /* file bytes in an outgoing data frame */
+        unsigned limit_per_address, limit_per_network;   /* accepted ones, of them */
+        unsigned half_open_limit, half_open_per_address; /* accepted, no hello yet */
+        unsigned accepts_per_s, accepts_burst;           /* from one address */
+        unsigned control_frame_limit_bytes;              /* payload of hello, wazap and abort */
+        unsigned idurl_limit_bytes;                      /* of a peer's identity */
+        unsigned reason_limit_bytes;                     /* of an abort's text */
+        unsigned files_in_limit, files_out_limit;        /* under way in one session */
+        unsigned files_in_mib;                           /* announced by those coming in */
+        unsigned queue_limit;                            /* files waiting in one session */
+        unsigned chunk_kib;                              /* file bytes in an outgoing data frame */
         struct network_list trusted_announcers;
     } sessions;
+    struct {                                               /* [access] */
+        struct network_list allow_networks, deny_networks; /* none in allow: everybody */
+        struct network_list exempt_networks;               /* no limits per source */
+        /* Comma separated, no spaces; "" in allow: everybody. */
+        char allow_idurls[SETTINGS_TEXT_SIZE];
+        char deny_idurls[SETTINGS_TEXT_SIZE];
+        unsigned penalty_after; /* offences that cost nothing */
+        unsigned penalty_s;     /* of the next one; each after it doubles it; 0: none */
+        unsigned penalty_longest_s;
+    } access;
+    struct { /* [bandwidth]; 0: no limit */
+        unsigned in_kib_per_s, out_kib_per_s;
+        unsigned session_in_kib_per_s, session_out_kib_per_s;
+    } bandwidth;
     struct { /* [inbox] */
         char path[SETTINGS_TEXT_SIZE];
         enum durability durability;
         unsigned journal_limit_mib;
+        unsigned quota_mib; /* 0: none */
+        unsigned min_free_mib;
+        unsigned largest_file_mib;
         char group[SETTINGS_GROUP_SIZE]; /* of finished files; "": the daemon's own */
         unsigned mode;
     } inbox;
@@ -111,8 +138,12 @@ struct settings {
     } gateway;
     struct { /* [log] */
         enum log_level level;
+        unsigned lines_per_peer_per_s; /* 0: no limit */
     } log;
 };
+
+/* Any thread. True if one of the networks holds `address`. */
+bool network_list_contains(const struct network_list *list, const struct address *address);
 
 /* Fills in every default. */
 void settings_default(struct settings *out);
@@ -189,6 +220,11 @@ void settings_print_changed(const struct settings *s, settings_problem_fn *line,
  * the name localhost), or unix:/PATH. Otherwise `why` is what it must be. */
 enum { SETTINGS_WHY_SIZE = 256 };
 bool settings_gateway_url_check(const char *url, char why[SETTINGS_WHY_SIZE]);
+
+/* Each setting of the sections that hold limits (all but services, node, workers, network and
+ * control), as it is printed. */
+typedef void settings_limit_fn(void *ctx, const char *section, const char *name, const char *value);
+void settings_each_limit(const struct settings *s, settings_limit_fn *each, void *ctx);
 
 /* False if no transport can run: none is switched on together with the services that it needs. Not
  * an error, but people must be told. */

@@ -73,11 +73,19 @@ struct inbox_file {
     int fd; /* -1: none */
     char name[INBOX_NAME_SIZE];
     uint64_t written_bytes;
-    uint64_t early_bytes; /* of these, whose way to the disk has begun (committer_write_early) */
+    struct inbox *inbox;
+    uint64_t size_bytes;    /* announced: reserved as a whole */
+    uint64_t pending_bytes; /* of these, still reserved as not written */
+    uint64_t early_bytes;   /* of these, whose way to the disk has begun (committer_write_early) */
 };
 
-/* Any thread. Makes the partial file. ERR_NO_SPACE, ERR_QUOTA, ERR_DESCRIPTORS, ... */
-enum err inbox_begin(struct inbox *inbox, struct inbox_file *out);
+/* Any thread but a worker. How much may stand in the inbox and be under way to it (0: no limit),
+ * and what must stay free on its disk. */
+void inbox_set_limits(struct inbox *inbox, uint64_t quota_bytes, uint64_t min_free_bytes);
+
+/* Any thread. Reserves the room and makes the partial file. ERR_INBOX_QUOTA, ERR_MIN_FREE: there is
+ * none; ERR_NO_SPACE, ERR_QUOTA, ERR_DESCRIPTORS, ... */
+enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file *out);
 
 /* The file's owner. Appends all of it or fails; a failed file is to be discarded (COMMIT_DISCARD).
  */

@@ -11,6 +11,7 @@
 struct acceptor;
 
 struct acceptor_config {
+    struct settings settings;
     struct tcp_directory *directory;
     struct worker *const *workers;
 };
@@ -19,6 +20,9 @@ enum err acceptor_open(struct acceptor **out, const struct acceptor_config *conf
 enum err acceptor_start(struct acceptor *acceptor);
 void acceptor_stop(struct acceptor *acceptor); /* closes its sockets */
 void acceptor_close(struct acceptor **acceptor);
+
+/* Any thread. New settings. Always taken. */
+void acceptor_post_settings(struct acceptor *acceptor, struct tcp_serve *serve);
 
 /* Any thread. Always taken. Closes the sockets there are, listens on those given (perhaps none),
  * answers. What was accepted before has then been posted to its worker. */

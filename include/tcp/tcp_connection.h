@@ -61,9 +61,7 @@ enum tcp_connection_event {
 };
 
 enum {
-    TCP_FILES_OUT_MAX = 20, /* in flight on a session */
-    TCP_FILES_IN_MAX = 40,  /* one more and the session is dropped */
-    TCP_DROPPED_MAX = 40,   /* ids of files given up whose sender may go on */
+    TCP_DROPPED_MAX = 40, /* ids of files given up whose sender may go on */
 };
 
 struct tcp_connection;
@@ -73,6 +71,8 @@ STAILQ_HEAD(tcp_message_list, message);
 struct tcp_connection_news {
     /* Runs again in the next turn. */
     void (*unfinished)(void *worker, struct tcp_connection *c);
+    /* Runs again when there may be bandwidth: before those that `has_moved` something. */
+    void (*throttled)(void *worker, struct tcp_connection *c, bool has_moved);
     /* CLOSED: to be freed after the turn. */
     void (*closed)(void *worker, struct tcp_connection *c);
     /* A send whose session never came to life, and whose host has another address: route it on. */
@@ -102,10 +102,13 @@ struct tcp_connection {
     bool can_read;      /* not read until EAGAIN since it was ready */
     bool can_write;
     bool has_small_frames; /* what came last was many small frames */
-    bool has_peer_ended;   /* end of file or reset was announced: read to the end */
-    char *idurl;           /* of the peer, escaped; NULL: none */
-    char *announced;       /* as announced, escaped; NULL: nothing usable */
-    char reason[96];       /* why it ends, for log and events */
+    bool is_short_in;      /* of bandwidth, in its last turn */
+    bool is_short_out;
+    bool is_throttled;   /* in the worker's list of those that wait for bandwidth */
+    bool has_peer_ended; /* end of file or reset was announced: read to the end */
+    char *idurl;         /* of the peer, escaped; NULL: none */
+    char *announced;     /* as announced, escaped; NULL: nothing usable */
+    char reason[96];     /* why it ends, for log and events */
     struct frame_decoder decoder;
     struct tcp_writer writer;
     struct tcp_incoming_list incoming;
@@ -121,8 +124,10 @@ struct tcp_connection {
     uint64_t given_up_since_ms; /* up to when forgiven */
     unsigned given_up_count;    /* incoming files that came to nothing, less what was forgiven */
     uint64_t received_bytes;
+    struct bandwidth_session bandwidth;
     int64_t opened_us;
     uint64_t opened_ms, activity_ms;
+    uint64_t heard_ms;                /* when the peer said something last */
     TAILQ_ENTRY(tcp_connection) link; /* all of a worker */
     STAILQ_ENTRY(tcp_connection) turn_link;
     STAILQ_ENTRY(tcp_connection) grave_link;

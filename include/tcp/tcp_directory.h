@@ -7,6 +7,7 @@
 
 #include "base/address.h"
 #include "base/err.h"
+#include "tcp/source_table.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,9 +30,15 @@ void tcp_directory_set_limit(struct tcp_directory *d, unsigned session_limit);
 void tcp_directory_set_own(struct tcp_directory *d, const struct address *own, unsigned count);
 bool tcp_directory_is_own(struct tcp_directory *d, const struct address *address);
 
-/* A place for a session that was accepted, with the worker that has the fewest. ERR_FULL at the
- * limit. */
-enum err tcp_directory_accept(struct tcp_directory *d, struct tcp_place *out);
+/* A place for a session that `peer` opened, with the worker that has the fewest, if the limits let
+ * it in. */
+enum admission tcp_directory_accept(struct tcp_directory *d, const struct address *peer,
+                                    const struct source_limits *limits, uint64_t now_ms,
+                                    struct tcp_place *out);
+
+/* `peer` broke the protocol: for how many ms it is refused now. */
+uint64_t tcp_directory_blame(struct tcp_directory *d, const struct address *peer,
+                             const struct source_limits *limits, uint64_t now_ms);
 
 /* The session for files to `address`: a CONNECTED one (dialled before announced), else one being
  * dialled, else a place is reserved with the worker that has the fewest: the worker that is sent
@@ -55,5 +62,11 @@ void tcp_directory_hide(struct tcp_directory *d, uint64_t session);
 void tcp_directory_leave(struct tcp_directory *d, uint64_t session);
 
 unsigned tcp_directory_count(struct tcp_directory *d);
+
+/* Accepted sessions without a hello, and sources that are remembered. */
+struct tcp_directory_sources {
+    unsigned half_open, known;
+};
+struct tcp_directory_sources tcp_directory_sources(struct tcp_directory *d);
 
 #endif

@@ -18,8 +18,8 @@ struct tcp_accepted {
     struct address peer;
 };
 
-/* node -> worker: new settings, and whether to serve (take sessions and sends). malloc; the worker
- * frees it. */
+/* node -> worker, acceptor: new settings, and whether to serve (take sessions and sends). malloc;
+ * who takes it frees it. */
 struct tcp_serve {
     struct message message;
     struct settings settings;

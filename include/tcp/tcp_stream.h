@@ -22,6 +22,7 @@
 #include "store/committer.h"
 #include "store/inbox.h"
 #include "store/outbox.h"
+#include "tcp/bandwidth.h"
 #include "tcp/tcp_directory.h"
 
 #include <stdbool.h>
@@ -52,6 +53,7 @@ struct tcp_home {
     struct event_sink *events;
     struct inbox *inbox;
     struct committer *committer;
+    struct bandwidth bandwidth;
     struct transfer_ids ids;
     struct commit_request more_ids;
     bool is_asking_ids;

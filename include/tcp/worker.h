@@ -19,6 +19,7 @@ struct worker_config {
     struct event_sink *events;
     struct inbox *inbox;
     struct committer *committer;
+    struct bandwidth_pool *bandwidth; /* shared by all workers */
     /* All workers, `worker_count` of them, filled in before any is started: requests that visit
      * every worker go from one to the next. */
     struct worker *const *workers;

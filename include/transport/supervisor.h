@@ -117,6 +117,10 @@ struct supervisor_request {
     /* CONNECT: the options, malloc, the asker's; NULL or "": not given. ERR_INVALID, ERR_DISABLED:
      * nothing was done, `text` says why. */
     char *idurl, *host, *tcp_port;
+    /* GATEWAY_INIT: puts the gateway into its seat; `url` is malloc, the asker's. */
+    enum err (*take_over)(const struct supervisor_request *r);
+    char *url;
+    bool has_file_result;
 };
 
 /* Any thread. ERR_FULL, ERR_CLOSED: the request stays the caller's. A STOP is never refused. */

@@ -40,6 +40,9 @@ enum frame_piece_kind {
     FRAME_PIECE_BAD,     /* the stream is broken: close the session, use nothing more of it */
 };
 
+/* The reason of a control frame that is longer than the limit. */
+extern const char frame_too_long[];
+
 struct frame_piece {
     enum frame_piece_kind kind;
     uint8_t command;

@@ -1,6 +1,10 @@
 #include "base/log.h"
 
+#include "log_sink.h"
+
 #include "base/clock.h"
+#include "base/log_meter.h"
+#include "base/metrics.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -11,8 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { LINE_SIZE = 8192 };
 
 static const char *const words[] = {
 #define X(name, word, priority) [name] = word,
@@ -30,6 +32,10 @@ static const int priorities[] = {
  * or less around the change does no harm and nothing else hangs on it. */
 static _Atomic int level_now = LOG_LEVEL_INFO;
 
+/* The same for the lines of a peer in a second. */
+static _Atomic unsigned peer_limit = 0;
+
+static _Thread_local struct log_meter meter_of_files, meter_of_lives;
 static _Thread_local char thread_name[16] = "main";
 
 void log_set_level(enum log_level level)
@@ -40,6 +46,11 @@ void log_set_level(enum log_level level)
 enum log_level log_get_level(void)
 {
     return (enum log_level)atomic_load_explicit(&level_now, memory_order_relaxed);
+}
+
+void log_set_peer_limit(unsigned lines_per_s)
+{
+    atomic_store_explicit(&peer_limit, lines_per_s, memory_order_relaxed);
 }
 
 bool log_is_on(enum log_level level)
@@ -98,7 +109,7 @@ static size_t bounded(int length, size_t room)
 
 static void write_line(enum log_level level, const char *about, const char *format, va_list args)
 {
-    char line[LINE_SIZE], time[CLOCK_TEXT_SIZE];
+    char line[LOG_LINE_SIZE], time[CLOCK_TEXT_SIZE];
     size_t end;
 
     pthread_once(&journal_once, journal_look);
@@ -114,9 +125,7 @@ static void write_line(enum log_level level, const char *about, const char *form
     end +=
         bounded(vsnprintf(line + end, sizeof line - 1 - end, format, args), sizeof line - 1 - end);
     line[end++] = '\n';
-    /* A log that cannot be written is no reason to stop serving. */
-    if (write(STDERR_FILENO, line, end) < 0)
-        return;
+    log_sink_write(line, end);
 }
 
 void log_line(enum log_level level, const char *format, ...)
@@ -130,15 +139,68 @@ void log_line(enum log_level level, const char *format, ...)
     va_end(args);
 }
 
-void log_session(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+write_about(enum log_level level, const char *about, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_line(level, about, format, args);
+    va_end(args);
+}
+
+/* Who asked for debug wants all there is. */
+static bool may_say(struct log_meter *meter, enum log_level level, const char *peer,
+                    const char *about)
+{
+    unsigned limit = atomic_load_explicit(&peer_limit, memory_order_relaxed), left_out;
+
+    if (limit == 0 || log_is_on(LOG_LEVEL_DEBUG))
+        return true;
+    if (!log_meter_takes(meter, peer, clock_mono_ms() / 1000, limit, &left_out)) {
+        metrics_add(METRIC_LOG_LINES_LIMITED, 1);
+        return false;
+    }
+    if (left_out > 0)
+        write_about(level, about,
+                    "%u lines before this one were left out ([log] "
+                    "lines-per-peer-per-s)",
+                    left_out);
+    return true;
+}
+
+/* `session` 0: none. */
+__attribute__((format(printf, 5, 0))) static void write_metered(struct log_meter *meter,
+                                                                enum log_level level,
+                                                                uint64_t session, const char *peer,
+                                                                const char *format, va_list args)
 {
     char about[128];
-    va_list args;
 
     if (!log_is_on(level))
         return;
-    snprintf(about, sizeof about, "session=%" PRIu64 " peer=%s ", session, peer);
+    if (session == 0)
+        snprintf(about, sizeof about, "peer=%s ", peer);
+    else
+        snprintf(about, sizeof about, "session=%" PRIu64 " peer=%s ", session, peer);
+    if (may_say(meter, level, peer, about))
+        write_line(level, about, format, args);
+}
+
+void log_session(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
+{
+    va_list args;
+
     va_start(args, format);
-    write_line(level, about, format, args);
+    write_metered(&meter_of_files, level, session, peer, format, args);
+    va_end(args);
+}
+
+void log_life(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_metered(&meter_of_lives, level, session, peer, format, args);
     va_end(args);
 }

@@ -48,6 +48,16 @@ uint64_t metrics_sum(enum metric metric)
     return sum;
 }
 
+bool metrics_is_limit(enum metric metric)
+{
+    static const bool list[METRIC_COUNT] = {
+#define X(name, word, meaning) [name] = true,
+        METRIC_LIMITS_LIST(X)
+#undef X
+    };
+    return list[metric];
+}
+
 const char *metrics_word(enum metric metric)
 {
     static const char *const list[] = {

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DESCRIPTION_MAX = 65536 }; /* it is kept until the file is through */
+
 /* Our part of a send beside the request itself. */
 struct send {
     struct contacts_request request; /* first: comes back */
@@ -118,6 +120,9 @@ static bool read_send(struct send *send, struct rpc_args *args, bool is_spooled,
         rpc_args_text(args, "filename", true, &r->filename);
     rpc_args_contacts(args, "host", &send->request.contacts);
     rpc_args_text(args, "description", false, &r->description);
+    if (r->description != NULL && strlen(r->description) > DESCRIPTION_MAX)
+        return rpc_args_complain(args, "parameter 4, description, is longer than %d bytes",
+                                 (int)DESCRIPTION_MAX);
     if (!rpc_args_end(args))
         return false;
     escape_idurl(r);
@@ -150,6 +155,7 @@ static bool post_send(struct control *control, struct http_call *call, struct se
     r->request =
         (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = send_is_back};
     r->id = id;
+    r->seat = gateway_current(control->config.gateway);
     r->size_bytes = size_bytes;
     if ((e = supervisor_send(control->config.supervisor, &send->request)) != ERR_OK) {
         sends_forget(control->sends, id);

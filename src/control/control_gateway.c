@@ -5,7 +5,6 @@
 #include "control/gate.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static void answer_done(struct network_asked *n)
 {
@@ -21,45 +20,57 @@ static void answer_done(struct network_asked *n)
     control_answer(n->asked.call, &env, xmlrpc_bool_new(&env, true));
 }
 
-/* The gate hears of the new instance before anybody posts to it as the gateway in charge. */
-static bool take_over(struct control *control, struct http_call *call, const char *url,
-                      bool has_file_result)
+static void answer_init(struct network_asked *n)
 {
-    char why[SETTINGS_WHY_SIZE];
+    struct control *control = n->asked.control;
 
-    if (!settings_gateway_url_check(url, why)) {
-        control_fault(call, FAULT_PARAMETERS, "parameter 1, url, '%.200s': %s", url, why);
-        return false;
-    }
-    if (gate_init(control->config.gate, url, has_file_result) != ERR_OK) {
-        control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a gateway");
-        return false;
-    }
-    snprintf(control->gateway_url, sizeof control->gateway_url, "%s", url);
-    gateway_set(control->config.gateway, &gate_ops, control->config.gate);
-    return true;
+    snprintf(control->gateway_url, sizeof control->gateway_url, "%s", n->request.url);
+    answer_done(n);
+}
+
+/* In the supervisor's thread. The gate hears of the new instance before anybody posts to it as the
+ * gateway in charge. */
+static enum err take_over(const struct supervisor_request *r)
+{
+    struct control *control = r->cookie;
+    enum err e = gate_init(control->config.gate, r->url, r->has_file_result);
+
+    if (e == ERR_OK)
+        gateway_set(control->config.gateway, &gate_ops, control->config.gate);
+    return e;
 }
 
 void call_init(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct network_asked *n = network_new(control, call, SUPERVISOR_GATEWAY_INIT, answer_done);
-    bool has_file_result = false;
-    char *url = NULL;
+    struct network_asked *n = network_new(control, call, SUPERVISOR_GATEWAY_INIT, answer_init);
+    struct supervisor_request *r;
+    char why[SETTINGS_WHY_SIZE];
 
     if (n == NULL)
         return;
-    rpc_args_text(args, "url", true, &url);
-    rpc_args_flag(args, "options", "file_result", &has_file_result);
-    if (!rpc_args_end(args) || take_over(control, call, url, has_file_result))
-        network_post(control, call, n, args);
-    else
+    r = &n->request;
+    r->cookie = control;
+    r->take_over = take_over;
+    rpc_args_text(args, "url", true, &r->url);
+    rpc_args_flag(args, "options", "file_result", &r->has_file_result);
+    if (r->url != NULL && !settings_gateway_url_check(r->url, why)) {
+        control_fault(call, FAULT_PARAMETERS, "parameter 1, url, '%.200s': %s", r->url, why);
         network_free(n);
-    free(url);
+    } else {
+        network_post(control, call, n, args);
+    }
+}
+
+static void answer_connect(struct network_asked *n)
+{
+    if (n->request.request.result == ERR_OK)
+        gate_confirm(n->asked.control->config.gate);
+    answer_done(n);
 }
 
 void call_connect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct network_asked *n = network_new(control, call, SUPERVISOR_CONNECT, answer_done);
+    struct network_asked *n = network_new(control, call, SUPERVISOR_CONNECT, answer_connect);
 
     if (n == NULL)
         return;

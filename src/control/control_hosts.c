@@ -237,7 +237,7 @@ static void cancel_by_transfer(struct control *control, struct http_call *call,
 
     if (c == NULL)
         return;
-    rpc_args_integer(args, "transfer_id", true, 1, TRANSFER_ID_MAX, &transfer_id);
+    rpc_args_integer(args, "transfer_id", true, 1, GATEWAY_ID_MAX, &transfer_id);
     if (!rpc_args_end(args)) {
         control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
         free(c);

@@ -287,7 +287,7 @@ void call_find_stream(struct control *control, struct http_call *call, struct rp
     if (l == NULL)
         return;
     rpc_args_integer(args, "stream_id", false, 1, INT32_MAX, &stream_id);
-    rpc_args_integer(args, "transfer_id", false, 1, TRANSFER_ID_MAX, &transfer_id);
+    rpc_args_integer(args, "transfer_id", false, 1, GATEWAY_ID_MAX, &transfer_id);
     if (args->problem[0] == '\0' && stream_id == 0 && transfer_id == 0)
         snprintf(args->problem, sizeof args->problem, "give a stream_id or a transfer_id");
     l->filter.stream_id = (int32_t)stream_id;

@@ -33,6 +33,7 @@ void network_free(struct network_asked *n)
     free(n->request.idurl);
     free(n->request.host);
     free(n->request.tcp_port);
+    free(n->request.url);
     free(n);
 }
 
@@ -100,6 +101,8 @@ static xmlrpc_value *counts_into(xmlrpc_env *env, xmlrpc_value *value,
     rpc_put_integer(env, value, "workers", counts->workers);
     rpc_put_integer(env, value, "sessions", counts->sessions);
     rpc_put_integer(env, value, "sessions_connected", counts->sessions_connected);
+    rpc_put_integer(env, value, "sessions_half_open", counts->sessions_half_open);
+    rpc_put_integer(env, value, "sources_known", counts->sources_known);
     rpc_put_integer(env, value, "files_in", counts->files_in);
     rpc_put_integer(env, value, "files_out", counts->files_out);
     rpc_put_integer(env, value, "files_waiting", counts->files_waiting);
@@ -138,6 +141,20 @@ static xmlrpc_value *metrics_value(xmlrpc_env *env)
     return value;
 }
 
+/* Of the limits those that were ever hit. */
+static xmlrpc_value *limits_hit_value(xmlrpc_env *env)
+{
+    xmlrpc_value *value = rpc_struct(env);
+
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        uint64_t times = metrics_sum((enum metric)i);
+
+        if (times > 0 && metrics_is_limit((enum metric)i))
+            rpc_put_integer(env, value, metrics_word((enum metric)i), (int64_t)times);
+    }
+    return value;
+}
+
 static xmlrpc_value *settings_value(xmlrpc_env *env, const struct settings *s)
 {
     xmlrpc_value *value = rpc_struct(env);
@@ -162,6 +179,28 @@ static xmlrpc_value *gateway_value(xmlrpc_env *env, const struct control *contro
     rpc_put_integer(env, value, "waiting", (int64_t)gate_waiting(control->config.gate));
     rpc_put_integer(env, value, "queue_limit", control->config.settings.gateway.queue_limit);
     return value;
+}
+
+struct limits_out {
+    xmlrpc_env *env;
+    xmlrpc_value *value;
+};
+
+static void put_limit(void *ctx, const char *section, const char *name, const char *value)
+{
+    struct limits_out *out = ctx;
+    char key[96];
+
+    snprintf(key, sizeof key, "%s/%s", section, name);
+    rpc_put_text(out->env, out->value, key, value);
+}
+
+static xmlrpc_value *limits_value(xmlrpc_env *env, const struct settings *s)
+{
+    struct limits_out out = {env, rpc_struct(env)};
+
+    settings_each_limit(s, put_limit, &out);
+    return out.value;
 }
 
 static void answer_status(struct network_asked *n)
@@ -190,6 +229,8 @@ static void answer_status(struct network_asked *n)
                  control->config.privileges == NULL ? "" : control->config.privileges);
     rpc_put(&env, value, "gateway", gateway_value(&env, control));
     rpc_put(&env, value, "metrics", metrics_value(&env));
+    rpc_put(&env, value, "limits_hit", limits_hit_value(&env));
+    rpc_put(&env, value, "limits", limits_value(&env, &r->in_force.settings));
     rpc_put(&env, value, "settings", settings_value(&env, &r->in_force.settings));
     control_answer(n->asked.call, &env, value);
 }

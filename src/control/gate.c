@@ -1,8 +1,9 @@
-/* The gate thread: a queue of jobs, up to GATE_CONNECTIONS of them on the wire.
+/* The gate thread: queues of jobs, up to GATE_CONNECTIONS of them on the wire.
  *
- * A job is in one place at a time: `ready` (waits for a connection), `notices` (waits for the
- * notice before it) or `away` (on the wire, or resting until its next try). When nobody answers
- * at the other end everything stays in `ready`, and after each pause one call tries. */
+ * A job is in one place at a time: `ready`, by rank (waits for a connection), `notices` (waits for
+ * the notice before it), `owed` (of an earlier run: waits until the gateway has said who it is) or
+ * `away` (on the wire, or resting until its next try). When nobody is there everything stays in
+ * `ready`, and after each pause one call tries. */
 #include "control/gate.h"
 
 #include "gate_priv.h"
@@ -19,6 +20,9 @@ enum {
     MAILBOX_LIMIT = 1024, /* of new work; what comes here is not refused, see gate_ops.is_full */
     PAUSE_FIRST_MS = 200,
     PAUSE_MOST_MS = 5000,
+    /* Of the gateway; 0 is none, or one of an earlier run that nobody knows yet. */
+    GATE_EARLIER_INSTANCE = 1,
+    FIRST_INSTANCE = 2,
 };
 
 struct gate_init {
@@ -27,12 +31,14 @@ struct gate_init {
     char url[];
 };
 
-struct gate_shut {
-    struct message message; /* first */
-    uint64_t grace_ms;
-};
+/* The queues. */
 
-/* The queue. */
+static enum gate_rank rank_of(const struct gate_job *job)
+{
+    if (job->rest_ms > 0)
+        return RANK_REPEAT;
+    return job->kind == JOB_END ? RANK_END : RANK_FIRST;
+}
 
 static void put(struct gate_job_list *list, struct gate_job *job, bool is_first)
 {
@@ -40,6 +46,17 @@ static void put(struct gate_job_list *list, struct gate_job *job, bool is_first)
         TAILQ_INSERT_HEAD(list, job, link);
     else
         TAILQ_INSERT_TAIL(list, job, link);
+}
+
+/* The rank of a job does not change while it waits. */
+static void get_ready(struct gate *gate, struct gate_job *job, bool is_first)
+{
+    put(&gate->ready[rank_of(job)], job, is_first);
+}
+
+static void leave_ready(struct gate *gate, struct gate_job *job)
+{
+    TAILQ_REMOVE(&gate->ready[rank_of(job)], job, link);
 }
 
 static void go_away(struct gate *gate, struct gate_job *job)
@@ -54,19 +71,39 @@ static void come_back(struct gate *gate, struct gate_job *job)
         return;
     TAILQ_REMOVE(&gate->away, job, link);
     job->is_away = false;
+    if (job->is_out)
+        gate->out[job->rank]--;
+    job->is_out = false;
     loop_cancel_timer(gate->loop, &job->rest);
 }
 
-/* Puts the first call that can go on the wire; false if none could. */
-static bool send_one(struct gate *gate)
+static bool has_share(const struct gate *gate, enum gate_rank rank)
 {
-    struct gate_job *job = TAILQ_FIRST(&gate->ready);
+    unsigned ends = gate->out[RANK_END] + gate->out[RANK_REPEAT];
+
+    if (rank == RANK_REPEAT && gate->out[RANK_REPEAT] >= GATE_REPEATS_MAX)
+        return false;
+    return rank == RANK_FIRST || ends < GATE_ENDS_MAX;
+}
+
+static struct gate_job *next_job(struct gate *gate)
+{
+    for (unsigned rank = 0; rank < GATE_RANK_COUNT; rank++)
+        if (!TAILQ_EMPTY(&gate->ready[rank]) && has_share(gate, (enum gate_rank)rank))
+            return TAILQ_FIRST(&gate->ready[rank]);
+    return NULL;
+}
+
+static void dispatch(struct gate *gate, struct gate_job *job)
+{
     char *document = NULL;
     size_t length = 0;
 
-    if (job == NULL || !gate_http_has_room(gate->http))
-        return false;
-    TAILQ_REMOVE(&gate->ready, job, link);
+    leave_ready(gate, job);
+    job->is_sent = true;
+    job->is_out = true;
+    job->rank = rank_of(job);
+    gate->out[job->rank]++;
     go_away(gate, job);
     metrics_add(METRIC_GATEWAY_CALLS, 1);
     if (gate_job_write(job, &document, &length) != ERR_OK ||
@@ -76,18 +113,21 @@ static bool send_one(struct gate *gate)
 
         gate_job_replied(job, &reply);
     }
-    return true;
+}
+
+static bool may_send(const struct gate *gate)
+{
+    if (!gate->has_url || gate->is_paused)
+        return false;
+    return gate->is_probing ? gate_http_is_idle(gate->http) : gate_http_has_room(gate->http);
 }
 
 static void run(struct gate *gate)
 {
-    if (!gate->has_url || gate->is_paused)
-        return;
-    if (gate->is_probing)
-        send_one(gate);
-    else
-        while (send_one(gate))
-            ;
+    struct gate_job *job;
+
+    while (may_send(gate) && (job = next_job(gate)) != NULL)
+        dispatch(gate, job);
 }
 
 static void next_notice(struct gate *gate)
@@ -98,17 +138,7 @@ static void next_notice(struct gate *gate)
         return;
     TAILQ_REMOVE(&gate->notices, job, link);
     gate->is_notice_out = true;
-    put(&gate->ready, job, true);
-}
-
-static void tell_if_idle(struct gate *gate)
-{
-    struct request *idle = gate->idle;
-
-    if (idle == NULL || atomic_load(&gate->waiting) > 0)
-        return;
-    gate->idle = NULL;
-    request_answer(idle, ERR_OK);
+    get_ready(gate, job, true);
 }
 
 void gate_job_end(struct gate_job *job, enum err result)
@@ -131,27 +161,33 @@ void gate_job_end(struct gate_job *job, enum err result)
         request_answer(&t->request, result);
 }
 
+/* What goes on does so before what has not begun; what is repeated waits its turn. */
 void gate_again(struct gate *gate, struct gate_job *job, uint64_t delay_ms)
 {
     come_back(gate, job);
     if (gate->is_closed) {
         gate_job_end(job, ERR_CLOSED);
     } else if (delay_ms == 0) {
-        put(&gate->ready, job, true);
+        get_ready(gate, job, rank_of(job) != RANK_REPEAT);
     } else {
         go_away(gate, job);
         loop_set_timer(gate->loop, &job->rest, delay_ms);
     }
 }
 
-/* A job begins, or begins anew. */
+/* A job begins, or begins anew. An id of an earlier run means something only to the gateway of that
+ * time: whether this is the same one, its init or connect says. */
 static void admit(struct gate *gate, struct gate_job *job, bool is_first)
 {
+    if (job->kind == JOB_END && job->is_registered && job->instance == 0) {
+        put(&gate->owed, job, is_first);
+        return;
+    }
     gate_job_begin(job);
     if (job->call == CALL_NONE)
         gate_job_end(job, ERR_OK);
     else
-        put(&gate->ready, job, is_first);
+        get_ready(gate, job, is_first);
 }
 
 static void rested(struct timer *timer, void *ctx)
@@ -176,6 +212,25 @@ static void end_all(struct gate_job_list *list)
     }
 }
 
+/* Calls that could go out now. What is owed to an earlier instance waits for nobody at a stop. */
+static bool is_idle(const struct gate *gate)
+{
+    for (unsigned rank = 0; rank < GATE_RANK_COUNT; rank++)
+        if (!TAILQ_EMPTY(&gate->ready[rank]))
+            return false;
+    return TAILQ_EMPTY(&gate->away) && TAILQ_EMPTY(&gate->notices);
+}
+
+static void tell_if_idle(struct gate *gate)
+{
+    struct request *idle = gate->idle;
+
+    if (idle == NULL || !is_idle(gate))
+        return;
+    gate->idle = NULL;
+    request_answer(idle, ERR_OK);
+}
+
 static void close_now(struct gate *gate)
 {
     size_t left = atomic_load(&gate->waiting);
@@ -191,8 +246,10 @@ static void close_now(struct gate *gate)
                     left);
     gate_http_cancel_all(gate->http);
     end_all(&gate->away);
-    end_all(&gate->ready);
+    for (unsigned rank = 0; rank < GATE_RANK_COUNT; rank++)
+        end_all(&gate->ready[rank]);
     end_all(&gate->notices);
+    end_all(&gate->owed);
 }
 
 static void grace_is_over(struct timer *timer, void *ctx)
@@ -204,14 +261,13 @@ static void grace_is_over(struct timer *timer, void *ctx)
 static void take_shut(struct message *m, void *owner)
 {
     struct gate *gate = owner;
-    struct gate_shut *shut = (struct gate_shut *)(void *)m;
 
+    (void)m;
     gate->is_shut = true;
     if (gate->is_paused || gate->is_probing || !gate->has_url)
         close_now(gate);
     else
-        loop_set_timer(gate->loop, &gate->grace, shut->grace_ms);
-    free(shut);
+        loop_set_timer(gate->loop, &gate->grace, gate->shut.grace_ms);
 }
 
 static void take_await_idle(struct message *m, void *owner)
@@ -249,6 +305,7 @@ void gate_unreachable(struct gate *gate, const char *problem)
 
 void gate_reachable(struct gate *gate)
 {
+    gate->answered_ms = loop_now_ms(gate->loop);
     if (gate->pause_ms == 0)
         return;
     log_info("gateway %s answers again: %zu calls wait", gate->settings.gateway.url,
@@ -264,15 +321,33 @@ static void replied(void *ctx, void *cookie, const struct gate_reply *reply)
     gate_job_replied(cookie, reply);
 }
 
+static uint64_t patience_ms(const struct gate *gate)
+{
+    return gate->settings.gateway.patience_s * 1000ull;
+}
+
+/* The time that a call waits here behind others, while they are answered, is not the gateway's. */
+static bool is_only_queued(const struct gate_job *job)
+{
+    const struct gate *gate = job->gate;
+
+    return !job->is_sent && gate->answered_ms > 0 &&
+           loop_now_ms(gate->loop) - gate->answered_ms < patience_ms(gate);
+}
+
 static void patience_is_over(struct timer *timer, void *ctx)
 {
     struct gate_job *job = ctx;
+    struct gate *gate = job->gate;
 
-    (void)timer;
+    if (is_only_queued(job)) {
+        loop_set_timer(gate->loop, timer, patience_ms(gate));
+        return;
+    }
     if (job->is_away)
-        gate_http_cancel(job->gate->http, job);
+        gate_http_cancel(gate->http, job);
     else
-        TAILQ_REMOVE(&job->gate->ready, job, link);
+        leave_ready(gate, job);
     gate_job_expired(job);
 }
 
@@ -292,7 +367,7 @@ static void take_job(struct message *m, void *owner)
         put(&gate->notices, job, false);
     } else {
         if (job->kind == JOB_REGISTER)
-            loop_set_timer(gate->loop, &job->expiry, gate->settings.gateway.patience_s * 1000ull);
+            loop_set_timer(gate->loop, &job->expiry, patience_ms(gate));
         admit(gate, job, false);
     }
 }
@@ -303,32 +378,45 @@ static void drop_notices(struct gate *gate)
     struct gate_job *job, *next;
 
     end_all(&gate->notices);
-    for (job = TAILQ_FIRST(&gate->ready); job != NULL; job = next) {
+    for (job = TAILQ_FIRST(&gate->ready[RANK_FIRST]); job != NULL; job = next) {
         next = TAILQ_NEXT(job, link);
         if (job->kind != JOB_NOTICE)
             continue;
-        TAILQ_REMOVE(&gate->ready, job, link);
+        leave_ready(gate, job);
         gate_job_end(job, ERR_CLOSED);
     }
 }
 
-/* Everything begins anew, in the old order: what was on the wire or resting came before what is
- * ready. */
+static void take_all(struct gate_job_list *to, struct gate_job_list *from)
+{
+    TAILQ_CONCAT(to, from, link);
+}
+
+/* Everything begins anew: what was on the wire or resting first, then what is owed from an earlier
+ * run, then what is ready. */
 static void begin_anew(struct gate *gate)
 {
     struct gate_job_list all = TAILQ_HEAD_INITIALIZER(all);
     struct gate_job *job;
 
     gate_http_cancel_all(gate->http);
-    while ((job = TAILQ_LAST(&gate->away, gate_job_list)) != NULL) {
+    while ((job = TAILQ_FIRST(&gate->away)) != NULL) {
         come_back(gate, job);
-        put(&gate->ready, job, true);
+        job->rest_ms = 0;
+        if (job->kind == JOB_NOTICE)
+            gate_job_end(job, ERR_CLOSED);
+        else
+            put(&all, job, false);
     }
     drop_notices(gate);
-    TAILQ_CONCAT(&all, &gate->ready, link);
-    while ((job = TAILQ_LAST(&all, gate_job_list)) != NULL) {
+    take_all(&all, &gate->owed);
+    for (unsigned rank = 0; rank < GATE_RANK_COUNT; rank++)
+        take_all(&all, &gate->ready[rank]);
+    while ((job = TAILQ_FIRST(&all)) != NULL) {
         TAILQ_REMOVE(&all, job, link);
-        admit(gate, job, true);
+        if (job->is_registered && job->instance == 0)
+            job->instance = GATE_EARLIER_INSTANCE;
+        admit(gate, job, false);
     }
 }
 
@@ -352,6 +440,22 @@ static void take_init(struct message *m, void *owner)
                  gate_waiting(gate));
     }
     free(init);
+}
+
+/* `connect` without an init: the gateway is the one that it was. */
+static void take_confirm(struct message *m, void *owner)
+{
+    struct gate *gate = owner;
+    struct gate_job_list owed = TAILQ_HEAD_INITIALIZER(owed);
+    struct gate_job *job;
+
+    free(m);
+    take_all(&owed, &gate->owed);
+    while ((job = TAILQ_FIRST(&owed)) != NULL) {
+        TAILQ_REMOVE(&owed, job, link);
+        job->instance = gate->instance;
+        admit(gate, job, false);
+    }
 }
 
 static void after_turn(void *owner)
@@ -385,11 +489,13 @@ enum err gate_open(struct gate **out, const struct settings *settings)
     gate->settings = *settings;
     gate->has_url = settings->gateway.url[0] != '\0';
     gate->has_file_result = settings->gateway.has_file_result;
-    gate->instance = GATE_FIRST_INSTANCE;
+    gate->instance = FIRST_INSTANCE;
     gate->pause = (struct timer){.fire = pause_is_over, .ctx = gate};
     gate->grace = (struct timer){.fire = grace_is_over, .ctx = gate};
-    TAILQ_INIT(&gate->ready);
+    for (unsigned rank = 0; rank < GATE_RANK_COUNT; rank++)
+        TAILQ_INIT(&gate->ready[rank]);
     TAILQ_INIT(&gate->notices);
+    TAILQ_INIT(&gate->owed);
     TAILQ_INIT(&gate->away);
     atomic_init(&gate->waiting, 0);
     rpc_library_init();
@@ -440,12 +546,8 @@ void gate_stop(struct gate *gate)
 
 void gate_shut(struct gate *gate, uint64_t grace_ms)
 {
-    struct gate_shut *shut = calloc(1, sizeof *shut);
-
-    if (shut == NULL)
-        return; /* the gate's end, which comes soon, does the same without grace */
-    shut->grace_ms = grace_ms;
-    mailbox_answer(loop_mailbox(gate->loop), &shut->message, take_shut);
+    gate->shut.grace_ms = grace_ms;
+    mailbox_answer(loop_mailbox(gate->loop), &gate->shut.message, take_shut);
 }
 
 void gate_await_idle(struct gate *gate, struct request *idle)
@@ -464,6 +566,17 @@ enum err gate_init(struct gate *gate, const char *url, bool has_file_result)
     init->has_file_result = has_file_result;
     mailbox_answer(loop_mailbox(gate->loop), &init->message, take_init);
     return ERR_OK;
+}
+
+void gate_confirm(struct gate *gate)
+{
+    struct message *m = calloc(1, sizeof *m);
+
+    if (m == NULL)
+        log_error("gateway: what is owed from an earlier run waits for its init: %s",
+                  err_text(ERR_NO_MEMORY));
+    else
+        mailbox_answer(loop_mailbox(gate->loop), m, take_confirm);
 }
 
 size_t gate_waiting(const struct gate *gate)

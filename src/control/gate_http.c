@@ -74,12 +74,6 @@ static void line_release(struct gate_http *http, struct line *line)
     http->busy--;
 }
 
-static bool is_hung_up(CURLcode code)
-{
-    return code == CURLE_COULDNT_CONNECT || code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR ||
-           code == CURLE_RECV_ERROR || code == CURLE_PARTIAL_FILE;
-}
-
 static const char *problem_of(const struct line *line, CURLcode code)
 {
     if (line->is_too_long)
@@ -99,7 +93,7 @@ static void line_finished(struct gate_http *http, struct line *line, CURLcode co
 
     curl_easy_getinfo(line->curl, CURLINFO_RESPONSE_CODE, &status);
     if (code != CURLE_OK) {
-        reply.outcome = is_hung_up(code) ? GATE_UNREACHABLE : GATE_NO_ANSWER;
+        reply.outcome = code == CURLE_COULDNT_CONNECT ? GATE_UNREACHABLE : GATE_NO_ANSWER;
         text_format(problem, sizeof problem, "%s", problem_of(line, code));
     } else if (status != 200) {
         reply.outcome = GATE_NO_ANSWER;
@@ -314,6 +308,11 @@ enum err gate_http_aim(struct gate_http *http, const char *url)
 bool gate_http_has_room(const struct gate_http *http)
 {
     return http->busy < GATE_CONNECTIONS;
+}
+
+bool gate_http_is_idle(const struct gate_http *http)
+{
+    return http->busy == 0;
 }
 
 enum err gate_http_post(struct gate_http *http, char *document, size_t length, void *cookie)

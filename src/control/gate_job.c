@@ -10,13 +10,14 @@
  *                  a value      a fault                          no answer
  *   register       the id       once more; then it fails (in),   again, until [gateway] patience-s
  *                               goes without (out)               is over; then the same
- *   all others     taken        FAULTS_MAX more times; then      again, for ever
+ *   all others     taken        FAULTS_MAX more times; then      again, for ever, behind others
  *                               logged, counted, left */
 #include "gate_priv.h"
 
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -156,11 +157,17 @@ void gate_job_begin(struct gate_job *job)
 
 /* Answers. */
 
+/* A fault's sentence is the gateway's: it gets no line of its own. */
 static void log_trouble(const struct gate_job *job, const char *what, const char *sentence)
 {
-    log_warning("gateway: %s of %s %s: %s", gate_call_method(job->call),
-                job->text[TEXT_FILENAME] == NULL ? job->text[TEXT_PROTO] : job->text[TEXT_FILENAME],
-                what, sentence);
+    const char *name = job->text[TEXT_FILENAME];
+    char shown_name[SETTINGS_TEXT_SIZE], shown[RPC_REASON_SIZE];
+
+    if (name == NULL)
+        name = job->text[TEXT_PROTO];
+    text_escape(shown_name, sizeof shown_name, name, strlen(name), false);
+    text_escape(shown, sizeof shown, sentence, strlen(sentence), false);
+    log_warning("gateway: %s of %s %s: %s", gate_call_method(job->call), shown_name, what, shown);
 }
 
 static void set_registered(struct gate_job *job, uint32_t transfer_id)
@@ -221,7 +228,7 @@ static void take_id(struct gate_job *job, xmlrpc_value *value)
 
     if (xmlrpc_value_type(value) == XMLRPC_TYPE_NIL) {
         set_registered(job, 0);
-    } else if (rpc_integer_of(value, &id) && id >= 1 && id <= INT32_MAX) {
+    } else if (rpc_integer_of(value, &id) && id >= 1 && id <= GATEWAY_ID_MAX) {
         set_registered(job, (uint32_t)id);
     } else {
         take_fault(job, "it answered neither nil nor a transfer id");

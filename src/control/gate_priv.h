@@ -20,8 +20,8 @@ struct gate_http;
 
 enum gate_outcome {
     GATE_ANSWERED,    /* HTTP 200 with a body */
-    GATE_NO_ANSWER,   /* late, or something that is no answer: `problem` says what */
-    GATE_UNREACHABLE, /* nobody listens there, or hung up */
+    GATE_NO_ANSWER,   /* late, hung up, or what is no answer: `problem` says which */
+    GATE_UNREACHABLE, /* nobody listens there */
 };
 struct gate_reply {
     enum gate_outcome outcome;
@@ -38,6 +38,7 @@ void gate_http_close(struct gate_http **http);
 /* After gate_http_cancel_all: where the posts go from now on. */
 enum err gate_http_aim(struct gate_http *http, const char *url);
 bool gate_http_has_room(const struct gate_http *http);
+bool gate_http_is_idle(const struct gate_http *http);
 /* Takes over `document` (malloc) in any case. Only while there is room. */
 enum err gate_http_post(struct gate_http *http, char *document, size_t length, void *cookie);
 void gate_http_cancel(struct gate_http *http, const void *cookie);
@@ -84,6 +85,12 @@ enum gate_text {
     GATE_TEXT_COUNT
 };
 
+/* In this order they get a connection: files wait for what is registered. The ends of files take
+ * only a part of the connections, and of that what had no answer before only a part again: so calls
+ * that hang hold up no other. */
+enum gate_rank { RANK_FIRST, RANK_END, RANK_REPEAT, GATE_RANK_COUNT };
+enum { GATE_ENDS_MAX = GATE_CONNECTIONS - 2, GATE_REPEATS_MAX = GATE_CONNECTIONS / 2 };
+
 struct gate_job {
     struct message message; /* first */
     uint32_t magic;
@@ -93,6 +100,9 @@ struct gate_job {
     enum gate_call call;               /* that is to be made now */
     struct gateway_transfer *transfer; /* comes back with the answer; NULL: nobody waits */
     bool is_away;                      /* in gate->away, not in a queue */
+    bool is_sent;                      /* was on the wire */
+    bool is_out;                       /* is on it, counted in gate->out[rank] */
+    enum gate_rank rank;               /* as which it went out */
     bool is_sending, is_single, is_registered;
     uint32_t instance; /* of the gateway that registered it */
     uint32_t transfer_id;
@@ -122,6 +132,11 @@ void gate_job_expired(struct gate_job *job);
 /* gate_calls.c. The present call as a document in malloc'ed memory. */
 enum err gate_job_write(const struct gate_job *job, char **out, size_t *length);
 
+struct gate_shut {
+    struct message message; /* first */
+    uint64_t grace_ms;
+};
+
 /* --- gate.c ------------------------------------------------------------------------------------
  */
 struct gate {
@@ -131,13 +146,17 @@ struct gate {
     bool has_url;
     bool has_file_result;
     uint32_t instance;
-    struct gate_job_list ready;   /* wait for a connection */
-    struct gate_job_list notices; /* wait for the notice before them */
-    struct gate_job_list away;    /* on the wire, or resting until the next try */
-    bool is_notice_out;           /* a notice is in `ready` or `away` */
-    bool is_paused, is_probing;   /* nobody answers; one call tries */
+    struct gate_job_list ready[GATE_RANK_COUNT]; /* wait for a connection */
+    struct gate_job_list notices;                /* wait for the notice before them */
+    struct gate_job_list owed;                   /* of an earlier run: wait for init or connect */
+    struct gate_job_list away;                   /* on the wire, or resting until the next try */
+    bool is_notice_out;                          /* a notice is in `ready` or `away` */
+    unsigned out[GATE_RANK_COUNT];               /* on the wire, by rank */
+    bool is_paused, is_probing;                  /* nobody is there; one call tries */
     uint64_t pause_ms;
+    uint64_t answered_ms; /* when the last answer came */
     struct timer pause, grace;
+    struct gate_shut shut;
     bool is_shut, is_closed;
     struct request *idle;
     /* Atomic: posting threads count up, the gate counts down, and workers look at it for every
@@ -145,12 +164,13 @@ struct gate {
     atomic_size_t waiting;
 };
 
-/* To be tried again: at once, or after `delay_ms`. */
+/* To be tried again or to go on: at once, or after `delay_ms`. */
 void gate_again(struct gate *gate, struct gate_job *job, uint64_t delay_ms);
 /* Over, whatever came of it: answers its transfer and frees it. */
 void gate_job_end(struct gate_job *job, enum err result);
 /* Nobody answers there: nothing goes out for a while. */
 void gate_unreachable(struct gate *gate, const char *problem);
+/* Somebody has answered. */
 void gate_reachable(struct gate *gate);
 
 #endif

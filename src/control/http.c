@@ -10,21 +10,24 @@
 #include "base/buf.h"
 #include "base/contract.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/text.h"
 #include "control/control_priv.h"
 #include "control/http_token.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static const uint32_t call_magic = 0x68747063; /* "htpc" */
-enum { STOP_RUNS = 64 };
+enum { STOP_RUNS = 64, STARVED_MS = 100 };
 
 struct http_call {
     uint32_t magic;
@@ -53,6 +56,7 @@ struct http {
     struct MHD_Daemon *daemon;
     struct watch epoll;
     struct timer again;
+    bool is_starved; /* of descriptors: runs every STARVED_MS and not when its epoll is ready */
     unsigned suspended;
     bool is_stopping; /* nothing is called any more */
 };
@@ -68,16 +72,56 @@ static void run(struct http *http)
         loop_cancel_timer(http->loop, &http->again);
 }
 
+/* Without a descriptor for the first connection MHD busy-waits for one: whoever waits in the
+ * backlog keeps its epoll ready. */
+static bool has_descriptor(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+
+    if (fd < 0)
+        return errno != EMFILE && errno != ENFILE;
+    close(fd);
+    return true;
+}
+
+static void starve(struct http *http)
+{
+    if (!http->is_starved) {
+        log_warning("control: no descriptor is free; looking every %d ms", STARVED_MS);
+        metrics_add(METRIC_ACCEPT_PAUSES, 1);
+        loop_remove(http->loop, &http->epoll);
+    }
+    http->is_starved = true;
+    loop_set_timer(http->loop, &http->again, STARVED_MS);
+}
+
+static void look_again(struct http *http)
+{
+    if (http->is_starved)
+        http->is_starved = loop_add(http->loop, &http->epoll, EPOLLIN | POLLER_LEVEL) != ERR_OK;
+}
+
+static void run_if_possible(struct http *http)
+{
+    bool has_one = has_descriptor();
+
+    if (has_one)
+        look_again(http);
+    run(http); /* those that are connected go on in any case */
+    if (!has_one || http->is_starved)
+        starve(http);
+}
+
 static void epoll_ready(struct watch *w, uint32_t events)
 {
     (void)events;
-    run(w->ctx);
+    run_if_possible(w->ctx);
 }
 
 static void timer_due(struct timer *timer, void *ctx)
 {
     (void)timer;
-    run(ctx);
+    run_if_possible(ctx);
 }
 
 static const char *refusal_text(unsigned status)
@@ -396,7 +440,7 @@ enum err http_start(struct http *http)
         close(fd);
         return ERR_SYSTEM;
     }
-    http->is_stopping = false;
+    http->is_stopping = http->is_starved = false;
     info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     CONTRACT(info != NULL);
     http->epoll = (struct watch){.fd = info->epoll_fd, .ready = epoll_ready, .ctx = http};
@@ -421,7 +465,8 @@ void http_stop(struct http *http)
     for (int i = 0; i < STOP_RUNS; i++)
         if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0)
             MHD_run(http->daemon);
-    loop_remove(http->loop, &http->epoll);
+    if (!http->is_starved)
+        loop_remove(http->loop, &http->epoll);
     loop_cancel_timer(http->loop, &http->again);
     MHD_stop_daemon(http->daemon);
     http->daemon = NULL;

@@ -168,6 +168,14 @@ void rpc_answer_fini(struct rpc_answer *answer)
     answer->text = NULL;
 }
 
+/* What xmlrpc-c answers when it has failed is no pointer. */
+static xmlrpc_value *new_string(xmlrpc_env *env, const char *text, size_t length)
+{
+    xmlrpc_value *value = xmlrpc_string_new_lp(env, length, text);
+
+    return env->fault_occurred ? NULL : value;
+}
+
 xmlrpc_value *rpc_text(xmlrpc_env *env, const char *text)
 {
     size_t length = strlen(text);
@@ -177,7 +185,7 @@ xmlrpc_value *rpc_text(xmlrpc_env *env, const char *text)
     if (env->fault_occurred)
         return NULL;
     if (rpc_is_clean_text(text, length))
-        return xmlrpc_string_new_lp(env, length, text);
+        return new_string(env, text, length);
     if ((clean = escaped(text, length)) == NULL) {
         xmlrpc_env_set_fault(env, XMLRPC_INTERNAL_ERROR, "out of memory");
         return NULL;
@@ -194,7 +202,7 @@ xmlrpc_value *rpc_path(xmlrpc_env *env, const char *path)
     if (env->fault_occurred)
         return NULL;
     if (rpc_is_clean_text(path, length) && strpbrk(path, "\t\n") == NULL)
-        return xmlrpc_string_new_lp(env, length, path);
+        return new_string(env, path, length);
     return xmlrpc_base64_new(env, length, (const unsigned char *)path);
 }
 

@@ -9,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool complain(struct rpc_args *args, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static bool complain(struct rpc_args *args, const char *format, ...)
+bool rpc_args_complain(struct rpc_args *args, const char *format, ...)
 {
     va_list list;
 
@@ -95,7 +92,7 @@ static xmlrpc_value *take(struct rpc_args *args, const char *name, bool is_neede
         rpc_release(&value);
     *is_well = value != NULL || !is_needed;
     if (!*is_well)
-        complain(args, "parameter %u, %s, is missing", args->next, name);
+        rpc_args_complain(args, "parameter %u, %s, is missing", args->next, name);
     return value;
 }
 
@@ -157,8 +154,9 @@ bool rpc_args_text(struct rpc_args *args, const char *name, bool is_needed, char
     text = text_of(value);
     rpc_release(&value);
     if (text == NULL)
-        return complain(args, "parameter %u, %s, has to be text: a string or base64, without NUL",
-                        args->next, name);
+        return rpc_args_complain(
+            args, "parameter %u, %s, has to be text: a string or base64, without NUL", args->next,
+            name);
     free(*out);
     *out = text;
     return true;
@@ -180,7 +178,7 @@ bool rpc_args_bytes(struct rpc_args *args, const char *name, unsigned char **out
     xmlrpc_env_clean(&env);
     rpc_release(&value);
     if (!is_well)
-        return complain(args, "parameter %u, %s, has to be base64", args->next, name);
+        return rpc_args_complain(args, "parameter %u, %s, has to be base64", args->next, name);
     *out = (unsigned char *)bytes;
     return true;
 }
@@ -197,9 +195,9 @@ bool rpc_args_integer(struct rpc_args *args, const char *name, bool is_needed, i
     is_well = rpc_integer_of(value, &number) && number >= least && number <= most;
     rpc_release(&value);
     if (!is_well)
-        return complain(args,
-                        "parameter %u, %s, has to be a whole number from %" PRId64 " to %" PRId64,
-                        args->next, name, least, most);
+        return rpc_args_complain(
+            args, "parameter %u, %s, has to be a whole number from %" PRId64 " to %" PRId64,
+            args->next, name, least, most);
     *out = number;
     return true;
 }
@@ -235,8 +233,9 @@ bool rpc_args_ids(struct rpc_args *args, const char *name, bool is_needed, size_
     rpc_release(&value);
     if (!is_well) {
         free(ids);
-        return complain(args, "parameter %u, %s, has to be an array of 1 to %zu request ids",
-                        args->next, name, limit);
+        return rpc_args_complain(args,
+                                 "parameter %u, %s, has to be an array of 1 to %zu request ids",
+                                 args->next, name, limit);
     }
     *out = ids;
     *count = length;
@@ -283,8 +282,8 @@ bool rpc_args_host(struct rpc_args *args, const char *name, bool is_needed, char
     *out = host_of(value);
     rpc_release(&value);
     if (*out == NULL || **out == '\0')
-        return complain(args, "parameter %u, %s, has to be a host: %s", args->next, name,
-                        what_is_a_host);
+        return rpc_args_complain(args, "parameter %u, %s, has to be a host: %s", args->next, name,
+                                 what_is_a_host);
     return true;
 }
 
@@ -326,8 +325,9 @@ bool rpc_args_contacts(struct rpc_args *args, const char *name, char **out)
         *out = join_contacts(value);
     rpc_release(&value);
     if (*out == NULL || **out == '\0')
-        return complain(args, "parameter %u, %s, has to be a host or an array of hosts: %s",
-                        args->next, name, what_is_a_host);
+        return rpc_args_complain(args,
+                                 "parameter %u, %s, has to be a host or an array of hosts: %s",
+                                 args->next, name, what_is_a_host);
     return true;
 }
 
@@ -363,8 +363,8 @@ bool rpc_args_word(struct rpc_args *args, const char *name, bool is_needed, char
     *out = word_of(value);
     rpc_release(&value);
     if (*out == NULL)
-        return complain(args, "parameter %u, %s, has to be text, a number or a boolean", args->next,
-                        name);
+        return rpc_args_complain(args, "parameter %u, %s, has to be text, a number or a boolean",
+                                 args->next, name);
     return true;
 }
 
@@ -397,8 +397,9 @@ bool rpc_args_flag(struct rpc_args *args, const char *name, const char *member, 
     is_well = xmlrpc_value_type(value) == XMLRPC_TYPE_STRUCT && flag_of(value, member, out);
     rpc_release(&value);
     if (!is_well)
-        return complain(args, "parameter %u, %s, has to be a struct, and %s in it a boolean",
-                        args->next, name, member);
+        return rpc_args_complain(args,
+                                 "parameter %u, %s, has to be a struct, and %s in it a boolean",
+                                 args->next, name, member);
     return true;
 }
 
@@ -425,10 +426,11 @@ bool rpc_args_end(struct rpc_args *args)
     if (args->problem[0] != '\0')
         return false;
     if (args->is_named && members(args) > args->found)
-        return complain(args,
-                        "the struct of parameters holds names that this method does not have: "
-                        "system.methodHelp lists them");
+        return rpc_args_complain(
+            args, "the struct of parameters holds names that this method does not have: "
+                  "system.methodHelp lists them");
     if (!args->is_named && count_of(args->params) > args->next)
-        return complain(args, "too many parameters: this method takes at most %u", args->next);
+        return rpc_args_complain(args, "too many parameters: this method takes at most %u",
+                                 args->next);
     return true;
 }

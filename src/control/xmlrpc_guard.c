@@ -62,7 +62,8 @@ bool rpc_is_clean_text(const char *bytes, size_t length)
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)bytes[i];
 
-        if ((byte < 0x20 && byte != '\t' && byte != '\n') || byte == 0x7f)
+        /* xmlrpc-c knows no character of four bytes. */
+        if ((byte < 0x20 && byte != '\t' && byte != '\n') || byte == 0x7f || byte >= 0xf0)
             return false;
     }
     return true;

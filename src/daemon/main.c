@@ -249,6 +249,8 @@ static enum err start_store(struct daemon *d)
         log_error("%s", problem);
         return e;
     }
+    inbox_set_limits(d->inbox, (uint64_t)d->in_force.settings.inbox.quota_mib << 20,
+                     (uint64_t)d->in_force.settings.inbox.min_free_mib << 20);
     if ((e = outbox_set_roots(d->in_force.settings.outbox.roots)) != ERR_OK) {
         log_error("[outbox] roots cannot be opened: %s; make each of those folders and let this "
                   "user enter it",
@@ -452,6 +454,7 @@ static int run(struct daemon *d)
     enum err e;
 
     log_set_level(d->in_force.settings.log.level);
+    log_set_peer_limit(d->in_force.settings.log.lines_per_peer_per_s);
     raise_descriptor_limit();
     log_start(d);
     e = start(d);

@@ -100,7 +100,6 @@ static void report_one(void *ctx, const struct inbox_record *record, bool is_fin
     }
     if (record->gateway_id != 0) {
         r->transfer.seat = &r->owed.remote;
-        r->transfer.instance = GATE_FIRST_INSTANCE;
         e = gateway_receiving_ended(owed->gateway, &r->transfer);
     }
     if (e != ERR_PENDING)

@@ -74,7 +74,7 @@ const struct gateway_seat *gateway_current(struct gateway *gateway)
 
 enum err gateway_register(struct gateway *gateway, struct gateway_transfer *t)
 {
-    const struct gateway_seat *seat = gateway_current(gateway);
+    const struct gateway_seat *seat = t->seat != NULL ? t->seat : gateway_current(gateway);
 
     t->seat = seat;
     return t->is_sending ? seat->ops->register_file_sending(seat->self, t)
@@ -103,6 +103,7 @@ void gateway_sending_ended(struct gateway *gateway, struct gateway_transfer *t)
 void gateway_describe_send(struct gateway_transfer *t, const struct send_request *send)
 {
     t->is_sending = true;
+    t->seat = send->seat;
     t->is_single = send->is_single;
     t->request_id = send->id;
     t->asked_host = send->asked_host;

@@ -10,6 +10,14 @@
 
 enum { WORKERS_MAX = 256 };
 
+bool network_list_contains(const struct network_list *list, const struct address *address)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (network_contains(&list->networks[i], address))
+            return true;
+    return false;
+}
+
 void settings_default(struct settings *out)
 {
     char why[SETTINGS_WHY_SIZE];
@@ -126,6 +134,26 @@ void settings_print_changed(const struct settings *s, settings_problem_fn *line,
                  row->kind->is_secret ? "(set, not shown)" : setting_text(value, row, s));
         line(ctx, sentence);
     }
+}
+
+static bool holds_limits(const char *section)
+{
+    static const char *const sections[] = {"sessions", "access", "bandwidth", "inbox", "log"};
+
+    for (unsigned i = 0; i < sizeof sections / sizeof *sections; i++)
+        if (strcmp(section, sections[i]) == 0)
+            return true;
+    return false;
+}
+
+void settings_each_limit(const struct settings *s, settings_limit_fn *each, void *ctx)
+{
+    char value[SETTINGS_VALUE_SIZE];
+
+    for (unsigned i = 0; i < settings_row_count; i++)
+        if (holds_limits(settings_rows[i].section))
+            each(ctx, settings_rows[i].section, settings_rows[i].name,
+                 setting_text(value, &settings_rows[i], s));
 }
 
 bool settings_has_transport(const struct settings *s)

@@ -384,6 +384,36 @@ static bool next_item(const char **at, char item[ADDRESS_TEXT_SIZE])
     return true;
 }
 
+/* A list of identities: kept as text, each item checked. */
+static bool is_identity(const char *text, size_t length)
+{
+    return length > 0 && text_is_printable(text, length) && memchr(text, ' ', length) == NULL;
+}
+
+static enum err read_idurls(const struct setting *row, struct settings *s, const char *text,
+                            char why[SETTINGS_WHY_SIZE])
+{
+    const char *at = text;
+    size_t length;
+
+    while (text[0] != '\0') {
+        length = strcspn(at, ",");
+        if (!is_identity(at, length))
+            return setting_refuse(
+                why, "must be URLs of printable ASCII, comma separated without spaces, "
+                     "or empty");
+        if (at[length] == '\0')
+            break;
+        at += length + 1;
+    }
+    return setting_take_text(row, s, text, why);
+}
+
+const struct setting_kind kind_idurls = {.read = read_idurls,
+                                         .print = setting_print_text,
+                                         .allowed = "URLs, comma separated without spaces",
+                                         .is_quoted = true};
+
 /* The index of an interface means nothing to a reader, and not even to this program: its name. */
 static void print_ip(char out[ADDRESS_TEXT_SIZE], const struct address *address)
 {

@@ -46,7 +46,7 @@ extern const unsigned settings_row_count;
 
 /* The kinds of values. */
 extern const struct setting_kind kind_bool, kind_number, kind_port, kind_threads, kind_idurl,
-    kind_host, kind_listen, kind_networks, kind_path, kind_own_path, kind_endpoint,
+    kind_host, kind_listen, kind_networks, kind_idurls, kind_path, kind_own_path, kind_endpoint,
     kind_gateway_url, kind_token, kind_durability, kind_level, kind_group, kind_mode, kind_roots;
 
 /* For the kinds: the field of the row, a refusal with its reason, texts. */

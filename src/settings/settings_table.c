@@ -26,10 +26,11 @@
      .meaning = (says),                                                             \
      .is_settable = true},
 
-#define DAY_S   86400
-#define NOW     CHANGE_AT_ONCE
-#define RECONN  CHANGE_RECONNECTS
-#define RESTART CHANGE_RESTARTS
+#define DAY_S         86400
+#define BANDWIDTH_MAX 9000000 /* a second's worth of nanoseconds times that fits in 64 bits */
+#define NOW           CHANGE_AT_ONCE
+#define RECONN        CHANGE_RECONNECTS
+#define RESTART       CHANGE_RESTARTS
 
 /* In the order in which they are printed; the keys of a section stand together. */
 /* clang-format off */
@@ -81,6 +82,10 @@ const struct setting settings_rows[] = {
         "How long a connect to a peer may take.")
     KEY(S, "keep-alive-s", kind_number, sessions.keep_alive_s, "0", 0, DAY_S, "seconds", NOW,
         "How often an idle session says that it is alive; 0: never.")
+    KEY(S, "idle-limit-s", kind_number, sessions.idle_limit_s, "0", 0, DAY_S, "seconds", NOW,
+        "How long a peer without files under way may say nothing, no keep-alive either; 0: for ever.")
+    KEY(S, "unread-limit-s", kind_number, sessions.unread_limit_s, "120", 1, DAY_S, "seconds", NOW,
+        "How long a peer may read nothing of what waits for it.")
     KEY(S, "ok-timeout-s", kind_number, sessions.ok_timeout_s, "300", 1, DAY_S, "seconds", NOW,
         "How long to wait for the peer's ok after the last byte of a file.")
     KEY(S, "stall-window-s", kind_number, sessions.stall_window_s, "60", 1, DAY_S, "seconds", NOW,
@@ -95,14 +100,64 @@ const struct setting settings_rows[] = {
         "How long a stop lets files under way finish.")
     KEY(S, "limit", kind_number, sessions.limit, "16384", 1, 1000000, "sessions", NOW,
         "How many sessions there may be at once; more are refused.")
+    KEY(S, "limit-per-address", kind_number, sessions.limit_per_address, "100", 1, 1000000, "sessions", NOW,
+        "How many of those that peers opened may come from one address.")
+    KEY(S, "limit-per-network", kind_number, sessions.limit_per_network, "1000", 1, 1000000, "sessions", NOW,
+        "How many of them may come from one network: /24 for IPv4, /64 for IPv6.")
+    KEY(S, "half-open-limit", kind_number, sessions.half_open_limit, "2048", 1, 1000000, "sessions", NOW,
+        "How many accepted sessions may be without a hello at once.")
+    KEY(S, "half-open-per-address", kind_number, sessions.half_open_per_address, "32", 1, 1000000, "sessions", NOW,
+        "How many of those may come from one address (IPv6: one /64).")
+    KEY(S, "accepts-per-s", kind_number, sessions.accepts_per_s, "20", 1, 1000000, "sessions a second", NOW,
+        "How many sessions one address (IPv6: one /64) may open a second in the long run.")
+    KEY(S, "accepts-burst", kind_number, sessions.accepts_burst, "100", 1, 1000000, "sessions", NOW,
+        "How many it may open at once after a rest.")
     KEY(S, "control-frame-limit-bytes", kind_number, sessions.control_frame_limit_bytes, "4096", 256, 99997, "bytes", NOW,
         "The longest hello, wazap or abort that a peer may send.")
+    KEY(S, "idurl-limit-bytes", kind_number, sessions.idurl_limit_bytes, "1024", 16, SETTINGS_IDURL_MAX, "bytes", NOW,
+        "The longest identity that a peer may give.")
+    KEY(S, "reason-limit-bytes", kind_number, sessions.reason_limit_bytes, "127", 0, 127, "bytes", NOW,
+        "How much of the text of an abort is kept.")
+    KEY(S, "files-in-limit", kind_number, sessions.files_in_limit, "40", 1, 10000, "files", NOW,
+        "How many files may come in at once in one session; one more and it is closed.")
+    KEY(S, "files-in-mib", kind_number, sessions.files_in_mib, "40960", 1, 1073741824, "MiB", NOW,
+        "How large those may be together, as announced; a file beyond that is refused.")
+    KEY(S, "files-out-limit", kind_number, sessions.files_out_limit, "20", 1, 40, "files", NOW,
+        "How many files go out at once in one session; BitDust takes 40 at most.")
     KEY(S, "queue-limit", kind_number, sessions.queue_limit, "10000", 1, 1000000, "files", NOW,
         "How many files may wait in one session; more are refused.")
     KEY(S, "chunk-kib", kind_number, sessions.chunk_kib, "96", 1, 97, "KiB", NOW,
         "How much of a file goes out in one data frame.")
     KEY(S, "trusted-announcers", kind_networks, sessions.trusted_announcers, "", 0, 0, "", NOW,
         "Peers in these networks are believed when they announce another address than their own.")
+#undef S
+#define S "access"
+    KEY(S, "allow-networks", kind_networks, access.allow_networks, "", 0, 0, "", NOW,
+        "Only peers in these networks may have a session; empty: all.")
+    KEY(S, "deny-networks", kind_networks, access.deny_networks, "", 0, 0, "", NOW,
+        "Peers in these networks may not, also if they are allowed above.")
+    KEY(S, "allow-idurls", kind_idurls, access.allow_idurls, "", 0, 900, "", NOW,
+        "Only peers that call themselves one of these may have a session; empty: all.")
+    KEY(S, "deny-idurls", kind_idurls, access.deny_idurls, "", 0, 900, "", NOW,
+        "Peers that call themselves one of these may not.")
+    KEY(S, "exempt-networks", kind_networks, access.exempt_networks, "127.0.0.0/8,::1/128", 0, 0, "", NOW,
+        "Peers in these networks are free from limits per address and network, and from penalties.")
+    KEY(S, "penalty-after", kind_number, access.penalty_after, "10", 0, 1000000, "offences", NOW,
+        "How often an address may break the protocol before it is refused; one is forgiven a minute.")
+    KEY(S, "penalty-s", kind_number, access.penalty_s, "10", 0, DAY_S, "seconds", NOW,
+        "How long it is refused then, doubled with each further time; 0: never.")
+    KEY(S, "penalty-longest-s", kind_number, access.penalty_longest_s, "3600", 1, DAY_S, "seconds", NOW,
+        "The longest that it is refused.")
+#undef S
+#define S "bandwidth"
+    KEY(S, "in-kib-per-s", kind_number, bandwidth.in_kib_per_s, "0", 0, BANDWIDTH_MAX, "KiB a second", NOW,
+        "What all sessions together may receive; 0: no limit.")
+    KEY(S, "out-kib-per-s", kind_number, bandwidth.out_kib_per_s, "0", 0, BANDWIDTH_MAX, "KiB a second", NOW,
+        "What all sessions together may send; 0: no limit.")
+    KEY(S, "session-in-kib-per-s", kind_number, bandwidth.session_in_kib_per_s, "0", 0, BANDWIDTH_MAX, "KiB a second", NOW,
+        "What one session may receive; 0: no limit.")
+    KEY(S, "session-out-kib-per-s", kind_number, bandwidth.session_out_kib_per_s, "0", 0, BANDWIDTH_MAX, "KiB a second", NOW,
+        "What one session may send; 0: no limit.")
 #undef S
 #define S "inbox"
     KEY(S, "path", kind_path, inbox.path, "/var/lib/dustwire/inbox", 1, 990, "", RESTART,
@@ -111,6 +166,12 @@ const struct setting settings_rows[] = {
         "full: a file is acknowledged when it survives a power cut; none: when it is complete.")
     KEY(S, "journal-limit-mib", kind_number, inbox.journal_limit_mib, "64", 1, 65536, "MiB", RESTART,
         "How large the journal of received files may grow before its oldest records go.")
+    KEY(S, "quota-mib", kind_number, inbox.quota_mib, "0", 0, 1073741824, "MiB", NOW,
+        "How much may stand in the inbox and be on its way there; more is refused; 0: no limit.")
+    KEY(S, "min-free-mib", kind_number, inbox.min_free_mib, "64", 0, 1073741824, "MiB", NOW,
+        "What stays free on the inbox's disk when all files under way are whole.")
+    KEY(S, "largest-file-mib", kind_number, inbox.largest_file_mib, "2048", 1, 2048, "MiB", NOW,
+        "A file that is announced as larger is refused.")
     KEY(S, "group", kind_group, inbox.group, "", 0, SETTINGS_GROUP_SIZE - 1, "", RESTART,
         "The group of received files and of their folder; empty: the daemon's own.")
     KEY(S, "mode", kind_mode, inbox.mode, "0600", 0600, 0666, "", RESTART,
@@ -157,6 +218,8 @@ const struct setting settings_rows[] = {
 #define S "log"
     KEY(S, "level", kind_level, log.level, "info", 0, 0, "", NOW,
         "What is logged.")
+    KEY(S, "lines-per-peer-per-s", kind_number, log.lines_per_peer_per_s, "100", 0, 1000000, "lines a second", NOW,
+        "How many lines each thread writes about one peer; 0, and at level debug: all.")
 #undef S
 };
 /* clang-format on */

@@ -29,6 +29,8 @@ enum {
     BULK_BYTES = 4 << 20,  /* a file of this size or more is bulk */
     EARLY_BYTES = 8 << 20, /* handed to the disk at a time, while more come in */
     EARLY_WAITING_MAX = 256,
+    RECOUNT_MS = 2000, /* and never more than a twentieth of the time */
+    RECOUNT_SHARE = 20,
 };
 
 STAILQ_HEAD(waiting, message);
@@ -37,6 +39,7 @@ struct committer {
     struct inbox *inbox;
     struct loop *loop, *bulk;
     struct sync_pace pace;
+    struct timer recount;                  /* of the inbox, in the bulk thread */
     struct waiting files, discards, marks; /* marks: COMMIT_REPORTED and COMMIT_IDS */
     /* The batch under way. A request's result is its state: ERR_OK as long as all went well. */
     size_t count;
@@ -65,10 +68,13 @@ static void close_file(struct inbox_file *file)
 
 static enum err discard(struct committer *c, struct inbox_file *file)
 {
+    enum err e = ERR_OK;
+
     close_file(file);
     if (unlinkat(c->inbox->partial_fd, file->name, 0) != 0 && errno != ENOENT)
-        return err_from_errno(errno);
-    return ERR_OK;
+        e = err_from_errno(errno);
+    inbox_release(c->inbox, file, false);
+    return e;
 }
 
 /* --- the batch, step by step -------------------------------------------------------------------
@@ -246,8 +252,12 @@ static void answer_files(struct committer *c)
     metrics_add(METRIC_COMMITS, c->count - failed);
     if (c->count > 0)
         metrics_add(METRIC_COMMIT_BATCHES, 1);
-    for (size_t i = 0; i < c->count; i++)
-        request_answer(&c->batch[i]->request, c->batch[i]->request.result);
+    for (size_t i = 0; i < c->count; i++) {
+        struct commit_request *r = c->batch[i];
+
+        inbox_release(c->inbox, &r->file, r->request.result == ERR_OK);
+        request_answer(&r->request, r->request.result);
+    }
     c->count = 0;
 }
 
@@ -335,6 +345,26 @@ static void handle_bulk(struct message *m, void *owner)
     mailbox_answer(loop_mailbox(c->loop), m, collect);
 }
 
+/* Files are taken out of the inbox by others: only a look at the directory tells. */
+static void recount(struct timer *timer, void *ctx)
+{
+    struct committer *c = ctx;
+    uint64_t before_ms = clock_mono_ms(), next_ms;
+
+    (void)timer;
+    if (atomic_load(&c->inbox->space.quota_bytes) > 0)
+        space_count(&c->inbox->space, c->inbox->dir_fd);
+    next_ms = (clock_mono_ms() - before_ms) * RECOUNT_SHARE;
+    loop_set_timer(c->bulk, &c->recount, next_ms > RECOUNT_MS ? next_ms : RECOUNT_MS);
+}
+
+static void bulk_started(void *owner)
+{
+    struct committer *c = owner;
+
+    loop_set_timer(c->bulk, &c->recount, RECOUNT_MS);
+}
+
 enum err committer_open(struct committer **out, struct inbox *inbox)
 {
     struct committer *c = calloc(1, sizeof *c);
@@ -345,6 +375,7 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     if (c == NULL)
         return e;
     c->inbox = inbox;
+    c->recount = (struct timer){.fire = recount, .ctx = c};
     sync_pace_open(&c->pace);
     STAILQ_INIT(&c->files);
     STAILQ_INIT(&c->discards);
@@ -352,8 +383,10 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     config.after_turn = config.ended = run_all;
     if ((e = loop_open(&c->loop, &config)) != ERR_OK)
         goto fail;
-    config = (struct loop_config){
-        .name = "committer-bulk", .mailbox_limit = EARLY_WAITING_MAX, .owner = c};
+    config = (struct loop_config){.name = "committer-bulk",
+                                  .mailbox_limit = EARLY_WAITING_MAX,
+                                  .owner = c,
+                                  .started = bulk_started};
     if ((e = loop_open(&c->bulk, &config)) != ERR_OK)
         goto fail;
     *out = c;

@@ -331,23 +331,59 @@ static enum err choose_name(char name[INBOX_NAME_SIZE])
     return text_format(name, INBOX_NAME_SIZE, "%s-%016llx.in", date, (unsigned long long)random);
 }
 
-enum err inbox_begin(struct inbox *inbox, struct inbox_file *out)
+void inbox_set_limits(struct inbox *inbox, uint64_t quota_bytes, uint64_t min_free_bytes)
+{
+    space_set_limits(&inbox->space, inbox->dir_fd, quota_bytes, min_free_bytes);
+}
+
+static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
+{
+    enum err e = choose_name(file->name);
+
+    if (e != ERR_OK)
+        return e;
+    file->fd = openat(inbox->partial_fd, file->name,
+                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file->fd < 0)
+        return err_from_errno(errno);
+    if ((e = inbox_apply_access(inbox, file->fd)) == ERR_OK)
+        return ERR_OK;
+    unlinkat(inbox->partial_fd, file->name, 0);
+    close(file->fd);
+    file->fd = -1;
+    return e;
+}
+
+enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file *out)
 {
     enum err e;
 
-    *out = (struct inbox_file){.fd = -1};
-    if ((e = choose_name(out->name)) != ERR_OK)
+    *out = (struct inbox_file){
+        .fd = -1, .inbox = inbox, .size_bytes = size_bytes, .pending_bytes = size_bytes};
+    if ((e = space_reserve(&inbox->space, inbox->dir_fd, size_bytes)) != ERR_OK)
         return e;
-    out->fd = openat(inbox->partial_fd, out->name,
-                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (out->fd < 0)
-        return err_from_errno(errno);
-    if ((e = inbox_apply_access(inbox, out->fd)) == ERR_OK)
-        return ERR_OK;
-    unlinkat(inbox->partial_fd, out->name, 0);
-    close(out->fd);
-    out->fd = -1;
+    if ((e = make_partial(inbox, out)) != ERR_OK)
+        inbox_release(inbox, out, false);
     return e;
+}
+
+void inbox_release(struct inbox *inbox, struct inbox_file *file, bool is_kept)
+{
+    space_release(&inbox->space, file->pending_bytes, file->size_bytes, is_kept);
+    file->pending_bytes = file->size_bytes = 0;
+}
+
+/* What is written is no longer reserved: told in steps, so that the shared number is left alone for
+ * most writes. */
+static void tell_written(struct inbox_file *file)
+{
+    uint64_t told = file->size_bytes - file->pending_bytes;
+    uint64_t news = file->written_bytes - told;
+
+    if (news < SPACE_STEP_BYTES || news > file->pending_bytes)
+        return;
+    space_written(&file->inbox->space, news);
+    file->pending_bytes -= news;
 }
 
 enum err inbox_write(struct inbox_file *file, const void *bytes, size_t length)
@@ -365,6 +401,7 @@ enum err inbox_write(struct inbox_file *file, const void *bytes, size_t length)
         length -= (size_t)count;
         file->written_bytes += (uint64_t)count;
     }
+    tell_written(file);
     return ERR_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "store/committer.h"
 #include "store/inbox.h"
 
+#include <stdatomic.h>
 #include <sys/types.h>
 #include <uthash.h>
 
@@ -133,6 +134,34 @@ enum err journal_each_owed(struct journal *journal, journal_owed_fn *each, void 
 /* Reserves the next block of transfer ids: added, not yet written. */
 enum err journal_reserve_ids(struct journal *journal, struct transfer_ids *out);
 
+/* --- space.c: room on the disk for what peers announced ------------------------------------------
+ * A file's whole size is reserved when it begins, so that files that come in at once never fill the
+ * disk together. Any thread, where nothing else is said. All zero is one without limits. */
+struct space {
+    _Atomic uint64_t
+        quota_bytes; /* of all files that stand in the inbox or are under way; 0: none */
+    _Atomic uint64_t min_free_bytes; /* of the disk */
+    _Atomic uint64_t pending_bytes;  /* announced and not written yet, in steps */
+    _Atomic uint64_t open_bytes;     /* announced sizes of the files under way */
+    _Atomic uint64_t used_bytes; /* those, and what stood in the inbox when it was counted last */
+};
+
+enum { SPACE_STEP_BYTES = 1 << 20 };
+
+/* Not in a worker: a new quota begins with counting. */
+void space_set_limits(struct space *s, int dir_fd, uint64_t quota_bytes, uint64_t min_free_bytes);
+
+/* ERR_INBOX_QUOTA, ERR_MIN_FREE: nothing is reserved. */
+enum err space_reserve(struct space *s, int dir_fd, uint64_t size);
+void space_written(struct space *s, uint64_t bytes);
+
+/* The file is through. `pending`: what was not told as written; `is_kept`: it stands in the inbox.
+ */
+void space_release(struct space *s, uint64_t pending, uint64_t size, bool is_kept);
+
+/* Not in a worker: reads the directory, because others take files away. */
+void space_count(struct space *s, int dir_fd);
+
 /* --- inbox.c -----------------------------------------------------------------------------------
  */
 struct inbox {
@@ -141,12 +170,16 @@ struct inbox {
     int dir_fd;     /* the inbox */
     int partial_fd; /* .dustwire */
     int lock_fd;
+    struct space space;
     struct journal *journal;
     struct inbox_recovery recovery;
     bool has_group; /* of finished files; else the daemon's own */
     gid_t group;
     mode_t mode;
 };
+
+/* The file is through: what it had reserved is free again. */
+void inbox_release(struct inbox *inbox, struct inbox_file *file, bool is_kept);
 
 /* True if `name` is one that inbox_begin gives. */
 bool inbox_is_name(const char *name);

@@ -3,6 +3,8 @@
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "tcp/access.h"
+#include "tcp/source_table.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -40,13 +42,33 @@ static void close_sockets(struct acceptor *a)
     a->count = 0;
 }
 
-static void refuse(int fd, const struct address *peer, const char *why)
+static void refuse(int fd, const struct address *peer, enum metric metric, const char *why)
 {
     char text[ADDRESS_TEXT_SIZE];
 
     metrics_add(METRIC_SESSIONS_REFUSED, 1);
-    log_info("connection refused: peer=%s reason=\"%s\"", address_text(text, peer), why);
+    metrics_add(metric, 1);
+    log_life(LOG_LEVEL_INFO, 0, address_text(text, peer), "connection refused: reason=\"%s\"", why);
     close(fd);
+}
+
+/* False: refused, and closed. */
+static bool admit(struct acceptor *a, int fd, const struct address *peer, struct tcp_place *place)
+{
+    const struct settings *s = &a->config.settings;
+    struct source_limits limits = source_limits_of(s, peer);
+    const char *why = access_refusal(s, peer);
+    enum admission admission;
+
+    if (why != NULL) {
+        refuse(fd, peer, METRIC_REFUSED_ACCESS, why);
+        return false;
+    }
+    admission =
+        tcp_directory_accept(a->config.directory, peer, &limits, loop_now_ms(a->loop), place);
+    if (admission != ADMITTED)
+        refuse(fd, peer, admission_metric(admission), admission_text(admission));
+    return admission == ADMITTED;
 }
 
 static void hand_over(struct acceptor *a, int fd, const struct address *peer)
@@ -54,10 +76,8 @@ static void hand_over(struct acceptor *a, int fd, const struct address *peer)
     struct tcp_accepted *accepted;
     struct tcp_place place;
 
-    if (tcp_directory_accept(a->config.directory, &place) != ERR_OK) {
-        refuse(fd, peer, "[sessions] limit is reached");
+    if (!admit(a, fd, peer, &place))
         return;
-    }
     accepted = calloc(1, sizeof *accepted);
     if (accepted != NULL) {
         *accepted = (struct tcp_accepted){.fd = fd, .session = place.session, .peer = *peer};
@@ -66,7 +86,7 @@ static void hand_over(struct acceptor *a, int fd, const struct address *peer)
         free(accepted);
     }
     tcp_directory_leave(a->config.directory, place.session);
-    refuse(fd, peer, "the worker's mailbox is full");
+    refuse(fd, peer, METRIC_REFUSED_LIMIT, "the worker's mailbox is full");
 }
 
 /* No descriptors, no memory, or something unknown: trying again at once would only spin. */
@@ -75,6 +95,7 @@ static void pause_accepting(struct acceptor *a)
     if (!a->has_warned)
         log_warning("cannot accept: %s; trying again every %d ms", strerror(errno), PAUSE_MS);
     a->has_warned = true;
+    metrics_add(METRIC_ACCEPT_PAUSES, 1);
     loop_set_timer(a->loop, &a->pause, PAUSE_MS);
 }
 
@@ -161,6 +182,20 @@ static void take_listen(struct message *m, void *owner)
 void acceptor_post_listen(struct acceptor *acceptor, struct tcp_listen *listen)
 {
     mailbox_answer(loop_mailbox(acceptor->loop), &listen->request.message, take_listen);
+}
+
+static void take_settings(struct message *m, void *owner)
+{
+    struct acceptor *a = owner;
+    struct tcp_serve *serve = (struct tcp_serve *)(void *)m;
+
+    a->config.settings = serve->settings;
+    free(serve);
+}
+
+void acceptor_post_settings(struct acceptor *acceptor, struct tcp_serve *serve)
+{
+    mailbox_answer(loop_mailbox(acceptor->loop), &serve->message, take_settings);
 }
 
 static void ended(void *owner)

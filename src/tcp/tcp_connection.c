@@ -48,7 +48,7 @@ void tcp_connection_log(enum log_level level, const struct tcp_connection *c, co
 {
     char peer[ADDRESS_TEXT_SIZE];
 
-    log_session(level, c->id, address_text(peer, &c->peer), "%s", what);
+    log_life(level, c->id, address_text(peer, &c->peer), "%s", what);
 }
 
 static const char *idurl_of(const struct tcp_connection *c)
@@ -124,7 +124,11 @@ bool tcp_connection_keep_alive(struct tcp_connection *c)
 
 void tcp_connection_settings_changed(struct tcp_connection *c)
 {
-    if (tcp_connection_state(c) == ST_CONNECTED)
+    const char *why = c->is_ending ? NULL : tcp_limits_of_access(c);
+
+    if (why != NULL)
+        tcp_connection_disconnect(c, why);
+    else if (tcp_connection_state(c) == ST_CONNECTED)
         set_timer(c, TCP_CHECK_MS);
 }
 
@@ -147,17 +151,17 @@ static bool is_hello(const void *self, const void *arg)
     const struct frame_piece *piece = arg;
     struct hello hello;
 
-    (void)self;
     return piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_HELLO &&
-           hello_parse(&hello, piece->bytes, piece->length) == ERR_OK;
+           hello_parse(&hello, piece->bytes, piece->length) == ERR_OK &&
+           tcp_limits_is_welcome(self, hello.idurl, hello.idurl_length);
 }
 
 static bool is_wazap(const void *self, const void *arg)
 {
     const struct frame_piece *piece = arg;
 
-    (void)self;
-    return piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_WAZAP;
+    return piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_WAZAP &&
+           tcp_limits_is_welcome(self, piece->bytes, piece->length);
 }
 
 static void do_init(void *self, const void *arg)
@@ -204,11 +208,11 @@ static void do_open_stream(void *self, const void *arg)
     (void)arg;
     tcp_directory_connected(c->home->directory, c->id,
                             tcp_connection_is_routed(c) ? &c->route : NULL);
-    log_session(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
-                "session opened: %s idurl=%.*s announced=%s%s",
-                c->is_outgoing ? "outgoing" : "incoming", LOGGED_IDURL,
-                c->idurl == NULL ? "-" : c->idurl, c->announced == NULL ? "-" : c->announced,
-                c->announced != NULL && !tcp_connection_is_routed(c) ? " (unverified)" : "");
+    log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
+             "session opened: %s idurl=%.*s announced=%s%s",
+             c->is_outgoing ? "outgoing" : "incoming", LOGGED_IDURL,
+             c->idurl == NULL ? "-" : c->idurl, c->announced == NULL ? "-" : c->announced,
+             c->announced != NULL && !tcp_connection_is_routed(c) ? " (unverified)" : "");
     set_timer(c, TCP_CHECK_MS);
     answer_awaiters(c, ERR_OK);
     emit(c, EVENT_SESSION_IDENTIFIED, NULL);
@@ -253,20 +257,8 @@ static void log_refusal(struct tcp_connection *c)
     char peer[ADDRESS_TEXT_SIZE];
 
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
-    log_session(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
-                "session refused: no handshake: %s", c->reason);
-}
-
-/* What is wrong with a piece that did not open the session. */
-static const char *why_refused(const struct tcp_connection *c, const struct frame_piece *piece)
-{
-    if (piece->kind == FRAME_PIECE_BAD)
-        return piece->reason;
-    if (c->is_outgoing)
-        return "the first frame is no wazap";
-    if (piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_HELLO)
-        return "the hello is not valid";
-    return "the first frame is no hello";
+    log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
+             "session refused: no handshake: %s", c->reason);
 }
 
 static void do_disconnect(void *self, const void *arg)
@@ -276,7 +268,7 @@ static void do_disconnect(void *self, const void *arg)
 
     c->is_ending = true;
     if (piece != NULL)
-        set_reason(c, why_refused(c, piece));
+        set_reason(c, tcp_limits_refuse(c, piece));
     set_reason(c, "disconnected");
     tcp_directory_hide(c->home->directory, c->id);
     if (c->opened_ms == 0)
@@ -291,10 +283,10 @@ static void log_end(const struct tcp_connection *c)
 {
     char peer[ADDRESS_TEXT_SIZE];
 
-    log_session(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
-                "session closed: sent=%" PRIu64 " received=%" PRIu64 " seconds=%.3f reason=\"%s\"",
-                c->writer.sent_bytes, c->received_bytes,
-                (double)(clock_real_us() - c->opened_us) / 1e6, c->reason);
+    log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
+             "session closed: sent=%" PRIu64 " received=%" PRIu64 " seconds=%.3f reason=\"%s\"",
+             c->writer.sent_bytes, c->received_bytes,
+             (double)(clock_real_us() - c->opened_us) / 1e6, c->reason);
 }
 
 /* Out of everything that could call it again; the memory goes after the turn. */
@@ -394,9 +386,14 @@ static void check(struct tcp_connection *c)
 {
     const struct settings *s = &c->home->settings;
     uint64_t keep_alive_ms = s->sessions.keep_alive_s * 1000ull;
-    uint64_t now_ms = loop_now_ms(c->home->loop);
+    uint64_t now_ms = loop_now_ms(c->home->loop), quiet_ms;
 
     tcp_files_check(c);
+    if (tcp_limits_is_idle(c)) {
+        metrics_add(METRIC_SESSIONS_IDLE, 1);
+        tcp_connection_disconnect(c, "idle");
+        return;
+    }
     if (c->can_read)
         tcp_connection_wake(c);
     if (keep_alive_ms > 0 && now_ms - c->activity_ms >= keep_alive_ms)
@@ -405,8 +402,8 @@ static void check(struct tcp_connection *c)
         return;
     if (tcp_files_is_busy(c))
         set_timer(c, TCP_CHECK_MS);
-    else if (keep_alive_ms > 0)
-        set_timer(c, keep_alive_ms - (now_ms - c->activity_ms));
+    else if ((quiet_ms = tcp_limits_quiet_ms(c)) > 0)
+        set_timer(c, quiet_ms);
 }
 
 void tcp_connection_check_soon(struct tcp_connection *c, uint64_t most_ms)
@@ -427,6 +424,7 @@ static void time_is_up(struct timer *timer, void *ctx)
     case ST_SERVER:
     case ST_CLIENT:
         set_reason(c, c->is_outgoing ? "no wazap in time" : "no hello in time");
+        tcp_limits_late(c);
         automat_feed(&c->automat, EV_TIMER_10SEC, NULL);
         break;
     case ST_CONNECTED:
@@ -443,7 +441,7 @@ void tcp_connection_give_up(struct tcp_connection *c)
     char reason[160], peer[ADDRESS_TEXT_SIZE];
 
     snprintf(reason, sizeof reason, "connection failed: %s", c->reason);
-    log_session(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer), "%s", reason);
+    log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer), "%s", reason);
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
     tcp_directory_hide(c->home->directory, c->id);
     tcp_files_fail_waiting(c, reason, true);
@@ -478,7 +476,7 @@ static struct tcp_connection *blank(struct tcp_home *home, const struct tcp_conn
     c->watch = (struct watch){.fd = -1, .ready = tcp_socket_ready, .ctx = c};
     c->timer = (struct timer){.fire = time_is_up, .ctx = c};
     c->opened_us = clock_real_us();
-    c->activity_ms = loop_now_ms(home->loop);
+    c->activity_ms = c->heard_ms = loop_now_ms(home->loop);
     frame_decoder_init(&c->decoder, home->settings.sessions.control_frame_limit_bytes);
     tcp_writer_init(&c->writer, loop_now_ms(home->loop));
     TAILQ_INIT(&c->incoming.head);
@@ -513,6 +511,7 @@ enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home,
                              const struct address *peer)
 {
     struct tcp_connection *c = blank(home, news, worker, id, peer);
+    const char *why;
     enum err e;
 
     if (c == NULL)
@@ -521,9 +520,11 @@ enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home,
     c->next_file_id = first_file_id(true);
     *out = c;
     set_timer(c, home->settings.sessions.connect_timeout_s * 1000ull);
-    e = tcp_socket_connect(c);
-    if (e != ERR_OK)
-        tcp_connection_disconnect(c, err_text(e));
+    why = tcp_limits_of_access(c);
+    if (why == NULL && (e = tcp_socket_connect(c)) != ERR_OK)
+        why = err_text(e);
+    if (why != NULL)
+        tcp_connection_disconnect(c, why);
     return ERR_OK;
 }
 

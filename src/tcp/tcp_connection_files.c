@@ -141,22 +141,10 @@ static void fail_incoming(struct tcp_connection *c, struct tcp_incoming *in, con
     refuse(c, file_id, reason);
 }
 
-/* A sentence why a new file is not taken, or NULL. */
-static const char *why_not(const struct tcp_connection *c, const struct frame_piece *piece)
-{
-    if (piece->size < 0)
-        return "negative size";
-    if (c->is_draining)
-        return "disconnecting";
-    if (!c->home->settings.tcp_transport.is_receiving_enabled)
-        return "receiving is switched off here";
-    return NULL;
-}
-
 static struct tcp_incoming *begin_incoming(struct tcp_connection *c,
                                            const struct frame_piece *piece)
 {
-    const char *reason = why_not(c, piece);
+    const char *reason = tcp_limits_why_not(c, piece);
     struct tcp_peer peer = peer_of(c);
 
     if (reason != NULL) {
@@ -169,8 +157,10 @@ static struct tcp_incoming *begin_incoming(struct tcp_connection *c,
         refuse(c, piece->file_id, reason);
         return NULL;
     }
-    if (c->incoming.count >= TCP_FILES_IN_MAX) {
-        tcp_connection_disconnect(c, "more than 40 incoming files at once");
+    if (c->incoming.count >= c->home->settings.sessions.files_in_limit) {
+        metrics_add(METRIC_FILES_OVER_COUNT, 1);
+        tcp_limits_blame(c);
+        tcp_connection_disconnect(c, "too many incoming files at once");
         return NULL;
     }
     if (tcp_incoming_new(c->home, &peer, &news, c, &c->incoming, piece->file_id,
@@ -268,29 +258,13 @@ static void receive_ok(struct tcp_connection *c, int32_t file_id)
     tcp_connection_wake(c);
 }
 
-/* An abort's text, made fit for people: the reference's begins with a space. */
-static void abort_reason(char to[TRANSFER_ERROR_SIZE], const struct frame_piece *piece)
-{
-    const uint8_t *text = piece->bytes;
-    size_t length = piece->length;
-
-    while (length > 0 && *text == ' ') {
-        text++;
-        length--;
-    }
-    if (length == 0)
-        snprintf(to, TRANSFER_ERROR_SIZE, "aborted by the peer");
-    else
-        text_escape(to, TRANSFER_ERROR_SIZE, text, length, false);
-}
-
 static void receive_abort(struct tcp_connection *c, const struct frame_piece *piece)
 {
     struct tcp_incoming *in = find_incoming(c, piece->file_id);
     struct tcp_outgoing *out;
     char reason[TRANSFER_ERROR_SIZE];
 
-    abort_reason(reason, piece);
+    tcp_limits_abort_reason(c, reason, piece);
     if (in != NULL) {
         tcp_incoming_fail(in, reason);
         count_given_up(c);
@@ -306,7 +280,7 @@ void tcp_files_receive(struct tcp_connection *c, const struct frame_piece *piece
 {
     switch (piece->kind) {
     case FRAME_PIECE_BAD:
-        metrics_add(METRIC_BAD_FRAMES, 1);
+        tcp_limits_bad_frame(c, piece);
         tcp_connection_disconnect(c, piece->reason);
         return;
     case FRAME_PIECE_DATA:
@@ -375,7 +349,7 @@ void tcp_files_start_pending(struct tcp_connection *c)
 
     if (c->outgoing.count == 0 && !tcp_writer_has_bytes(&c->writer))
         c->writer.progress_ms = loop_now_ms(c->home->loop);
-    while (c->outgoing.count < TCP_FILES_OUT_MAX && budget > 0 &&
+    while (c->outgoing.count < c->home->settings.sessions.files_out_limit && budget > 0 &&
            (send = take_waiting(c)) != NULL) {
         tcp_outgoing_new(c->home, &peer, &news, c, &c->outgoing, take_file_id(c), send);
         budget--;
@@ -459,7 +433,10 @@ static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, ui
 
     if (now_ms - in->window_start_ms < s->sessions.stall_window_s * 1000ull)
         return;
-    if (came < (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s) {
+    /* A session with bytes that wait for our bandwidth is not slow by itself. */
+    if (!(c->is_short_in && c->can_read) &&
+        came < (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s) {
+        metrics_add(METRIC_FILES_STALLED, 1);
         fail_incoming(c, in, "stalled: too few bytes for too long");
         return;
     }
@@ -469,18 +446,23 @@ static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, ui
 static void check_outgoing(struct tcp_connection *c, uint64_t now_ms)
 {
     uint64_t limit_ms = c->home->settings.sessions.ok_timeout_s * 1000ull;
+    uint64_t unread_ms = c->home->settings.sessions.unread_limit_s * 1000ull;
     struct tcp_outgoing *out, *next;
     bool is_sending = tcp_writer_has_bytes(&c->writer);
 
     for (out = TAILQ_FIRST(&c->outgoing.head); out != NULL && !c->is_ending; out = next) {
         next = TAILQ_NEXT(out, link);
         is_sending = is_sending || out->phase == OUTGOING_SENDING;
-        if (out->phase == OUTGOING_OK_AWAITED && now_ms - out->whole_ms >= limit_ms)
+        if (out->phase == OUTGOING_OK_AWAITED && now_ms - out->whole_ms >= limit_ms) {
+            metrics_add(METRIC_OKS_LATE, 1);
             fail_outgoing(c, out, "the peer did not confirm the file in time");
+        }
     }
     /* With a socket that takes more, the writer has only not had its turn since. */
-    if (is_sending && !c->can_write && now_ms - c->writer.progress_ms >= limit_ms)
+    if (is_sending && !c->can_write && now_ms - c->writer.progress_ms >= unread_ms) {
+        metrics_add(METRIC_PEERS_NOT_READING, 1);
         tcp_connection_disconnect(c, "the peer does not read");
+    }
 }
 
 /* While we do not read for our gateway's sake, the peer is not late. */
@@ -522,6 +504,8 @@ void tcp_connection_send(struct tcp_connection *c, struct send_request *send)
     char host[ADDRESS_TEXT_SIZE];
 
     if (c->is_draining || c->waiting_count >= c->home->settings.sessions.queue_limit) {
+        if (!c->is_draining)
+            metrics_add(METRIC_SENDS_OVER_QUEUE, 1);
         tcp_send_fail(c->home->gateway, c->home->events, send, address_text(host, &c->peer),
                       c->is_draining ? "disconnecting" : err_text(ERR_FULL));
         return;

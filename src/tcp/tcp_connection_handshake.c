@@ -70,7 +70,7 @@ static char *escaped(const void *bytes, size_t length)
 
 static void take_idurl(struct tcp_connection *c, const void *bytes, size_t length)
 {
-    if (length == 0 || (length == 4 && memcmp(bytes, "None", 4) == 0))
+    if (tcp_limits_is_nobody(bytes, length))
         return;
     c->idurl = escaped(bytes, length);
     if (c->idurl == NULL)
@@ -79,12 +79,7 @@ static void take_idurl(struct tcp_connection *c, const void *bytes, size_t lengt
 
 static bool is_trusted(const struct tcp_connection *c)
 {
-    const struct network_list *list = &c->home->settings.sessions.trusted_announcers;
-
-    for (unsigned i = 0; i < list->count; i++)
-        if (network_contains(&list->networks[i], &c->peer))
-            return true;
-    return false;
+    return network_list_contains(&c->home->settings.sessions.trusted_announcers, &c->peer);
 }
 
 /* The address that a hello announces, if files for it may go down this session: a numeric one, that

@@ -45,6 +45,42 @@ void do_send_wazap(void *self, const void *arg);
 void do_read_hello(void *self, const void *arg);
 void do_read_wazap(void *self, const void *arg);
 
+/* tcp_connection_limits.c */
+
+/* True for an identity that is none: empty, or the word None. */
+bool tcp_limits_is_nobody(const void *idurl, size_t length);
+
+/* True if a peer that calls itself so may have a session. */
+bool tcp_limits_is_welcome(const struct tcp_connection *c, const void *idurl, size_t length);
+
+/* Counts and judges the piece that did not open the session; returns what is wrong with it. */
+const char *tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece *piece);
+
+/* The handshake's deadline is over. */
+void tcp_limits_late(struct tcp_connection *c);
+
+/* The peer broke the protocol: counts against the address that it comes from. */
+void tcp_limits_blame(struct tcp_connection *c);
+
+/* A frame that nobody may send came while CONNECTED. */
+void tcp_limits_bad_frame(struct tcp_connection *c, const struct frame_piece *piece);
+
+/* A sentence why the new file that `piece` begins is not taken, counted; NULL: it is. */
+const char *tcp_limits_why_not(const struct tcp_connection *c, const struct frame_piece *piece);
+
+/* An abort's text, made fit for people: the reference's begins with a space. */
+void tcp_limits_abort_reason(const struct tcp_connection *c, char to[TRANSFER_ERROR_SIZE],
+                             const struct frame_piece *piece);
+
+/* True if the peer has said nothing, not even a keep-alive, for longer than it may. */
+bool tcp_limits_is_idle(const struct tcp_connection *c);
+
+/* When a session without files is to be looked at again; 0: it need not be. */
+uint64_t tcp_limits_quiet_ms(const struct tcp_connection *c);
+
+/* Why the lists of [access] do not let the session be, counted; NULL: they do. */
+const char *tcp_limits_of_access(const struct tcp_connection *c);
+
 /* tcp_connection_socket.c */
 
 /* The watch_fn of every session. */

@@ -21,7 +21,7 @@ enum {
     SMALL_FRAME_BYTES = 256, /* a peer whose frames are smaller on average is read in small bites */
     SMALL_READ_BYTES = 16384,
     FRAMES_PER_TURN = 16,        /* data frames written in a turn */
-    HOLD_MS = 20,                /* until a gateway with too much to do is looked at again */
+    HOLD_MS = 250,               /* until a gateway with too much to do is looked at again */
     CONTROL_WAITING_MAX = 65536, /* a peer that does not read our answers is not read either */
 };
 
@@ -48,13 +48,37 @@ static unsigned consume(struct tcp_connection *c, const uint8_t *bytes, size_t l
     return pieces;
 }
 
+static uint64_t now_us(const struct tcp_connection *c)
+{
+    return loop_now_ms(c->home->loop) * 1000;
+}
+
+/* What of `wanted` bandwidth lets pass now. If it is not all and more is to be moved, the session
+ * waits for the next tick. */
+static uint64_t allowed(struct tcp_connection *c, enum bandwidth_way way, uint64_t wanted)
+{
+    uint64_t bytes =
+        bandwidth_allowance(&c->home->bandwidth, &c->bandwidth, way, &c->home->settings, now_us(c));
+
+    if (bytes >= wanted)
+        return wanted;
+    *(way == BANDWIDTH_IN ? &c->is_short_in : &c->is_short_out) = true;
+    return bytes;
+}
+
+static void moved(struct tcp_connection *c, enum bandwidth_way way, uint64_t bytes)
+{
+    bandwidth_take(&c->home->bandwidth, &c->bandwidth, way, &c->home->settings, bytes, now_us(c));
+}
+
 static unsigned received(struct tcp_connection *c, size_t length)
 {
     unsigned pieces;
 
     c->received_bytes += length;
-    c->activity_ms = loop_now_ms(c->home->loop);
+    c->activity_ms = c->heard_ms = loop_now_ms(c->home->loop);
     metrics_add(METRIC_BYTES_RECEIVED, length);
+    moved(c, BANDWIDTH_IN, length);
     if (tcp_connection_state(c) == ST_DISCONNECT)
         return 0;
     pieces = consume(c, c->home->scratch, length);
@@ -69,10 +93,12 @@ static bool may_read(const struct tcp_connection *c)
             buf_length(&c->writer.control) < CONTROL_WAITING_MAX);
 }
 
-/* More files in or out would mean more to tell a gateway that has too much waiting already. */
+/* More files in or out would mean more to tell a gateway that has too much waiting already. But a
+ * peer that has hung up is read to its end: its session must go. */
 static bool must_hold(const struct tcp_connection *c)
 {
-    return tcp_connection_state(c) == ST_CONNECTED && gateway_is_full(c->home->gateway);
+    return tcp_connection_state(c) == ST_CONNECTED && !c->has_peer_ended &&
+           gateway_is_full(c->home->gateway);
 }
 
 /* One call of recv(2). A read that does not fill the room has emptied the socket: the next bytes
@@ -85,6 +111,9 @@ static unsigned read_once(struct tcp_connection *c)
 
     if (c->has_small_frames && room > SMALL_READ_BYTES)
         room = SMALL_READ_BYTES;
+    room = (size_t)allowed(c, BANDWIDTH_IN, room);
+    if (room == 0)
+        return 0;
     n = recv(c->watch.fd, c->home->scratch, room, MSG_DONTWAIT);
     if (n > 0) {
         if ((size_t)n < room && !c->has_peer_ended)
@@ -107,24 +136,41 @@ static void read_some(struct tcp_connection *c)
 {
     unsigned pieces = 0;
 
-    for (unsigned i = 0;
-         i < READS_PER_TURN && pieces < PIECES_PER_TURN && may_read(c) && !must_hold(c); i++)
+    for (unsigned i = 0; i < READS_PER_TURN && pieces < PIECES_PER_TURN && may_read(c) &&
+                         !c->is_short_in && !must_hold(c);
+         i++)
         pieces += read_once(c);
+}
+
+/* Files go on in whole frames: a share that ends within one is gone over, and paid back by waiting.
+ * What answers the peer's frames is never held back. */
+static unsigned frames_allowed(struct tcp_connection *c)
+{
+    uint64_t chunk = c->home->settings.sessions.chunk_kib * 1024ull;
+
+    if (c->outgoing.count == 0)
+        return FRAMES_PER_TURN;
+    return (unsigned)((allowed(c, BANDWIDTH_OUT, FRAMES_PER_TURN * chunk) + chunk - 1) / chunk);
 }
 
 static void write_some(struct tcp_connection *c)
 {
     bool is_closing = tcp_connection_state(c) != ST_CONNECTED;
+    uint64_t before = c->writer.sent_bytes;
+    unsigned frames;
     enum err e;
 
     if (!c->can_write || c->is_shut)
         return;
-    e = tcp_writer_run(&c->writer, c->watch.fd, c->home, &c->outgoing, FRAMES_PER_TURN, is_closing,
+    frames = frames_allowed(c);
+    e = tcp_writer_run(&c->writer, c->watch.fd, c->home, &c->outgoing, frames, is_closing,
                        tcp_files_broken, c);
+    moved(c, BANDWIDTH_OUT, c->writer.sent_bytes - before);
     if (e == ERR_AGAIN) {
         c->can_write = false;
     } else if (e == ERR_FULL) {
-        tcp_connection_wake(c);
+        if (!c->is_short_out)
+            tcp_connection_wake(c);
     } else if (e != ERR_OK) {
         tcp_connection_lose(c, err_text(e));
     } else if (tcp_connection_state(c) == ST_DISCONNECT) {
@@ -145,8 +191,32 @@ static void finish_connect(struct tcp_connection *c)
         automat_feed(&c->automat, EV_CONNECTION_MADE, NULL);
 }
 
+static bool may_write(const struct tcp_connection *c)
+{
+    return c->can_write && tcp_connection_state(c) != ST_CLOSED && c->outgoing.count > 0;
+}
+
+static uint64_t moved_bytes(const struct tcp_connection *c)
+{
+    return c->received_bytes + c->writer.sent_bytes;
+}
+
+static void wait_for_bandwidth(struct tcp_connection *c, bool has_moved)
+{
+    bool is_reading = c->is_short_in && may_read(c), is_writing = c->is_short_out && may_write(c);
+
+    if (is_reading)
+        metrics_add(METRIC_WAITS_IN, 1);
+    if (is_writing)
+        metrics_add(METRIC_WAITS_OUT, 1);
+    if ((is_reading || is_writing) && !c->is_unfinished)
+        c->news->throttled(c->worker, c, has_moved);
+}
+
 void tcp_connection_turn(struct tcp_connection *c)
 {
+    uint64_t before;
+
     MAGIC_CHECK(c, TCP_CONNECTION_MAGIC);
     if (tcp_connection_state(c) == ST_CLOSED)
         return;
@@ -161,6 +231,8 @@ void tcp_connection_turn(struct tcp_connection *c)
             return;
         }
     }
+    before = moved_bytes(c);
+    c->is_short_in = c->is_short_out = false;
     read_some(c);
     if (tcp_connection_state(c) == ST_CONNECTED)
         tcp_files_turn(c);
@@ -170,8 +242,9 @@ void tcp_connection_turn(struct tcp_connection *c)
         tcp_connection_check_soon(c, TCP_CHECK_MS);
     if (may_read(c) && must_hold(c))
         tcp_connection_check_soon(c, HOLD_MS);
-    else if (may_read(c))
+    else if (may_read(c) && !c->is_short_in)
         tcp_connection_wake(c);
+    wait_for_bandwidth(c, moved_bytes(c) > before);
 }
 
 void tcp_socket_ready(struct watch *w, uint32_t events)

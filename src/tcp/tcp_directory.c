@@ -18,7 +18,9 @@ struct entry {
     uint32_t worker;
     enum place_state state;
     bool is_outgoing;
-    struct host *host; /* NULL: no sends are routed here */
+    bool is_half_open;          /* accepted, and no hello yet */
+    struct source_place source; /* of an accepted one */
+    struct host *host;          /* NULL: no sends are routed here */
     LIST_ENTRY(entry) in_host;
     UT_hash_handle hh;
 };
@@ -36,6 +38,7 @@ struct tcp_directory {
     pthread_mutex_t lock; /* covers everything below */
     struct entry *by_session;
     struct host *by_address;
+    struct source_table *sources;
     uint64_t next_session;
     unsigned limit;
     unsigned own_count;
@@ -48,8 +51,14 @@ enum err tcp_directory_open(struct tcp_directory **out, unsigned workers, unsign
 {
     struct tcp_directory *d = calloc(1, sizeof *d + workers * sizeof d->sessions_of[0]);
 
+    enum err e;
+
     if (d == NULL)
         return ERR_NO_MEMORY;
+    if ((e = source_table_open(&d->sources)) != ERR_OK) {
+        free(d);
+        return e;
+    }
     pthread_mutex_init(&d->lock, NULL);
     d->worker_count = workers;
     d->limit = session_limit;
@@ -63,6 +72,7 @@ void tcp_directory_close(struct tcp_directory **directory)
     if (*directory == NULL)
         return;
     CONTRACT((*directory)->by_session == NULL);
+    source_table_close(&(*directory)->sources);
     pthread_mutex_destroy(&(*directory)->lock);
     free(*directory);
     *directory = NULL;
@@ -155,6 +165,8 @@ static void leave_host(struct tcp_directory *d, struct entry *e)
 static void remove_entry(struct tcp_directory *d, struct entry *e)
 {
     leave_host(d, e);
+    if (!e->is_outgoing)
+        source_table_leave(d->sources, &e->source, e->is_half_open);
     HASH_DEL(d->by_session, e);
     d->sessions_of[e->worker]--;
     free(e);
@@ -188,20 +200,50 @@ static void describe(const struct entry *e, struct tcp_place *out)
     *out = (struct tcp_place){e->session, e->worker, e->state == PLACE_CONNECTED};
 }
 
-enum err tcp_directory_accept(struct tcp_directory *d, struct tcp_place *out)
+static enum admission admit(struct tcp_directory *d, const struct address *peer,
+                            const struct source_limits *limits, uint64_t now_ms,
+                            struct tcp_place *out)
 {
-    struct entry *e = NULL;
-    enum err err = ERR_FULL;
+    struct source_place source;
+    struct entry *e;
+    enum admission a;
+
+    if (HASH_COUNT(d->by_session) >= d->limit)
+        return ADMISSION_FULL;
+    if ((a = source_table_enter(d->sources, peer, limits, now_ms, &source)) != ADMITTED)
+        return a;
+    e = add(d, false, PLACE_OPENING);
+    if (e == NULL) {
+        source_table_leave(d->sources, &source, true);
+        return ADMISSION_NO_MEMORY;
+    }
+    e->source = source;
+    e->is_half_open = true;
+    describe(e, out);
+    return ADMITTED;
+}
+
+enum admission tcp_directory_accept(struct tcp_directory *d, const struct address *peer,
+                                    const struct source_limits *limits, uint64_t now_ms,
+                                    struct tcp_place *out)
+{
+    enum admission a;
 
     pthread_mutex_lock(&d->lock);
-    if (HASH_COUNT(d->by_session) < d->limit) {
-        e = add(d, false, PLACE_OPENING);
-        err = e == NULL ? ERR_NO_MEMORY : ERR_OK;
-    }
-    if (e != NULL)
-        describe(e, out);
+    a = admit(d, peer, limits, now_ms, out);
     pthread_mutex_unlock(&d->lock);
-    return err;
+    return a;
+}
+
+uint64_t tcp_directory_blame(struct tcp_directory *d, const struct address *peer,
+                             const struct source_limits *limits, uint64_t now_ms)
+{
+    uint64_t ms;
+
+    pthread_mutex_lock(&d->lock);
+    ms = source_table_blame(d->sources, peer, limits, now_ms);
+    pthread_mutex_unlock(&d->lock);
+    return ms;
 }
 
 /* Higher is better; 0 is not to be used. */
@@ -279,6 +321,9 @@ void tcp_directory_connected(struct tcp_directory *d, uint64_t session,
     e = find(d, session);
     CONTRACT(e != NULL);
     e->state = PLACE_CONNECTED;
+    if (e->is_half_open)
+        source_table_identified(d->sources, &e->source);
+    e->is_half_open = false;
     if (announced != NULL && e->host == NULL)
         join_host(d, e, announced);
     pthread_mutex_unlock(&d->lock);
@@ -316,4 +361,15 @@ unsigned tcp_directory_count(struct tcp_directory *d)
     count = HASH_COUNT(d->by_session);
     pthread_mutex_unlock(&d->lock);
     return count;
+}
+
+struct tcp_directory_sources tcp_directory_sources(struct tcp_directory *d)
+{
+    struct tcp_directory_sources sources;
+
+    pthread_mutex_lock(&d->lock);
+    sources.half_open = source_table_half_open(d->sources);
+    sources.known = source_table_count(d->sources);
+    pthread_mutex_unlock(&d->lock);
+    return sources;
 }

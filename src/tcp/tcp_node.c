@@ -18,6 +18,7 @@ struct tcp_node {
     struct tcp_directory *directory;
     struct resolver *resolver;
     struct acceptor *acceptor;
+    struct bandwidth_pool bandwidth; /* the workers' */
     unsigned worker_count;
     struct worker *workers[WORKERS_MAX];
     /* Supervisor thread only, from here on. */
@@ -64,6 +65,7 @@ static enum err open_workers(struct tcp_node *node)
                                        .events = node->config.events,
                                        .inbox = node->config.inbox,
                                        .committer = node->config.committer,
+                                       .bandwidth = &node->bandwidth,
                                        .workers = node->workers,
                                        .worker_count = count,
                                        .route = route_again,
@@ -94,7 +96,8 @@ enum err tcp_node_open(struct tcp_node **out, const struct tcp_node_config *conf
         goto fail;
     if ((e = resolver_open(&node->resolver)) != ERR_OK)
         goto fail;
-    if ((e = acceptor_open(&node->acceptor, &(struct acceptor_config){.directory = node->directory,
+    if ((e = acceptor_open(&node->acceptor, &(struct acceptor_config){.settings = config->settings,
+                                                                      .directory = node->directory,
                                                                       .workers = node->workers})) !=
         ERR_OK)
         goto fail;
@@ -175,18 +178,29 @@ void tcp_node_stop(struct tcp_node *node)
 
 /* Up and down: the supervisor's thread. */
 
+static struct tcp_serve *new_serve(struct tcp_node *node, const char *whose)
+{
+    struct tcp_serve *serve = calloc(1, sizeof *serve);
+
+    if (serve == NULL) {
+        log_error("%s keeps its old settings: %s", whose, err_text(ERR_NO_MEMORY));
+        return NULL;
+    }
+    serve->settings = node->config.settings;
+    serve->is_serving = node->is_serving;
+    return serve;
+}
+
 static void post_serve(struct tcp_node *node)
 {
-    for (unsigned i = 0; i < node->worker_count; i++) {
-        struct tcp_serve *serve = calloc(1, sizeof *serve);
+    struct tcp_serve *serve = new_serve(node, "the acceptor");
 
-        if (serve == NULL) {
-            log_error("worker %u keeps its old settings: %s", i, err_text(ERR_NO_MEMORY));
-            continue;
-        }
-        serve->settings = node->config.settings;
-        serve->is_serving = node->is_serving;
-        worker_post_serve(node->workers[i], serve);
+    if (serve != NULL)
+        acceptor_post_settings(node->acceptor, serve);
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        serve = new_serve(node, "a worker");
+        if (serve != NULL)
+            worker_post_serve(node->workers[i], serve);
     }
 }
 
@@ -313,6 +327,8 @@ void tcp_node_settings_changed(struct tcp_node *node, const struct settings *set
 {
     node->config.settings = *settings;
     tcp_directory_set_limit(node->directory, settings->sessions.limit);
+    inbox_set_limits(node->config.inbox, (uint64_t)settings->inbox.quota_mib << 20,
+                     (uint64_t)settings->inbox.min_free_mib << 20);
     post_serve(node);
 }
 

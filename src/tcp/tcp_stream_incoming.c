@@ -210,7 +210,7 @@ static void incoming_register(struct tcp_incoming *in)
 static void incoming_start(struct tcp_incoming *in)
 {
     bool has_id = in->transfer.transfer_id != 0;
-    enum err e = has_id ? inbox_begin(in->home->inbox, &in->file) : ERR_FULL;
+    enum err e = has_id ? inbox_begin(in->home->inbox, in->size_bytes, &in->file) : ERR_FULL;
     char reason[TRANSFER_ERROR_SIZE];
 
     if (e == ERR_OK) {

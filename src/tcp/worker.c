@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* How often sessions that wait for bandwidth look. */
+enum { TICK_MS = 20 };
+
 static void unfinished(void *self, struct tcp_connection *c)
 {
     struct worker *w = self;
@@ -19,10 +22,60 @@ static void unfinished(void *self, struct tcp_connection *c)
     loop_hurry(w->home.loop);
 }
 
+/* Those that got nothing come first the next time, in the order in which they waited. */
+static void throttled(void *self, struct tcp_connection *c, bool has_moved)
+{
+    struct worker *w = self;
+
+    c->is_unfinished = c->is_throttled = true;
+    if (has_moved) {
+        STAILQ_INSERT_TAIL(&w->throttled, c, turn_link);
+    } else {
+        if (w->last_starved == NULL)
+            STAILQ_INSERT_HEAD(&w->throttled, c, turn_link);
+        else
+            STAILQ_INSERT_AFTER(&w->throttled, w->last_starved, c, turn_link);
+        w->last_starved = c;
+    }
+    if (!w->tick.is_set)
+        loop_set_timer(w->home.loop, &w->tick, TICK_MS);
+}
+
+/* Those that wait have their turn. The tick goes on until nobody waits. */
+static void tick(struct timer *timer, void *ctx)
+{
+    struct worker *w = ctx;
+    struct tcp_connection *c;
+    unsigned count = 0;
+
+    (void)timer;
+    STAILQ_FOREACH (c, &w->throttled, turn_link) {
+        c->is_throttled = false;
+        count++;
+    }
+    STAILQ_CONCAT(&w->turn, &w->throttled);
+    w->last_starved = NULL;
+    w->home.bandwidth.sharers = count > 0 ? count : 1;
+    if (count > 0) {
+        loop_set_timer(w->home.loop, &w->tick, TICK_MS);
+        loop_hurry(w->home.loop);
+    }
+}
+
+static void forget_throttled(struct worker *w, struct tcp_connection *c)
+{
+    if (!c->is_throttled)
+        return;
+    STAILQ_REMOVE(&w->throttled, c, tcp_connection, turn_link);
+    c->is_throttled = c->is_unfinished = false;
+    w->last_starved = NULL; /* the next one that starves comes first */
+}
+
 static void closed(void *self, struct tcp_connection *c)
 {
     struct worker *w = self;
 
+    forget_throttled(w, c);
     TAILQ_REMOVE(&w->sessions, c, link);
     if (c->hh.tbl != NULL)
         HASH_DEL(w->by_id, c);
@@ -57,6 +110,7 @@ static void connected_out(void *self)
 
 static const struct tcp_connection_news news = {
     .unfinished = unfinished,
+    .throttled = throttled,
     .closed = closed,
     .route_on = route_on,
     .connected_out = connected_out,
@@ -139,8 +193,10 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
     snprintf(name, sizeof name, "worker-%u", config->index % 100000u);
     TAILQ_INIT(&w->sessions);
     STAILQ_INIT(&w->turn);
+    STAILQ_INIT(&w->throttled);
     STAILQ_INIT(&w->graves);
     STAILQ_INIT(&w->stops);
+    w->tick = (struct timer){.fire = tick, .ctx = w};
     w->grace = (struct timer){.fire = grace_is_over, .ctx = w};
     w->home =
         (struct tcp_home){.worker = config->index,
@@ -149,6 +205,7 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
                           .gateway = config->gateway,
                           .events = config->events,
                           .inbox = config->inbox,
+                          .bandwidth = {.pool = config->bandwidth, .sharers = 1},
                           .committer = config->committer,
                           .scratch_size = (size_t)config->settings.workers.read_buffer_kib * 1024};
     w->home.scratch = malloc(w->home.scratch_size);

@@ -13,7 +13,10 @@ struct worker {
     struct tcp_connection_list sessions;
     struct tcp_connection *by_id; /* uthash */
     unsigned session_count;
-    struct tcp_turn_list turn;   /* have something to do */
+    struct tcp_turn_list turn;      /* have something to do */
+    struct tcp_turn_list throttled; /* wait for bandwidth; their next turn comes with the tick */
+    struct tcp_connection *last_starved; /* in it; NULL: none */
+    struct timer tick;
     struct tcp_turn_list graves; /* CLOSED, freed after the turn */
     struct tcp_message_list stops;
     struct timer grace; /* of the stop under way */

@@ -267,13 +267,22 @@ void worker_visit_streams(struct worker *first, struct list_request *r)
     begin(first, &r->request, &r->at, visit_streams);
 }
 
+static void count_sources(struct worker *w, struct transport_counts *counts)
+{
+    struct tcp_directory_sources sources = tcp_directory_sources(w->home.directory);
+
+    counts->sessions_half_open = sources.half_open;
+    counts->sources_known = sources.known;
+}
+
 static void visit_count(struct message *m, void *owner)
 {
     struct worker *w = owner;
     struct counts_request *r = (struct counts_request *)(void *)m;
     struct tcp_connection *c;
 
-    r->counts.workers++;
+    if (r->counts.workers++ == 0)
+        count_sources(w, &r->counts);
     TAILQ_FOREACH (c, &w->sessions, link) {
         r->counts.sessions++;
         r->counts.sessions_connected += tcp_connection_state(c) == ST_CONNECTED;

@@ -55,6 +55,24 @@ static void print_totals(const json_t *metrics)
            size_of(sent, metrics, "bytes_sent"), size_of(received, metrics, "bytes_received"));
 }
 
+/* Nothing where no limit was ever hit. */
+static void print_limits_hit(const json_t *hit)
+{
+    const char *word, *before = "limits hit: ";
+    const json_t *times;
+    void *at;
+
+    for (at = json_object_iter((json_t *)hit); at != NULL;
+         at = json_object_iter_next((json_t *)hit, at)) {
+        word = json_object_iter_key(at);
+        times = json_object_iter_value(at);
+        printf("%s%s %" JSON_INTEGER_FORMAT, before, word, json_integer_value(times));
+        before = ", ";
+    }
+    if (json_object_size(hit) > 0)
+        printf("\n");
+}
+
 static void print_status(const json_t *s)
 {
     const json_t *settings = json_object_get(s, "settings"), *t;
@@ -67,6 +85,7 @@ static void print_status(const json_t *s)
     printf("network: %s\n", cli_text_of(s, "network_state"));
     json_array_foreach(json_object_get(s, "transports"), i, t) print_transport(t);
     print_totals(json_object_get(s, "metrics"));
+    print_limits_hit(json_object_get(s, "limits_hit"));
     printf("inbox: %s (durability %s)\n", cli_text_of(settings, "inbox"),
            cli_text_of(settings, "durability"));
     printf("idurl: %s\n", or_dash(cli_text_of(settings, "idurl")));

@@ -30,8 +30,11 @@ void gateway_wish_act(struct supervisor *s)
     char problem[SETTINGS_OWN_TEXT_SIZE];
 
     s->acting = s->in_force;
-    (void)put_over(&s->wish, &s->acting, problem); /* it was checked when it came */
+    /* It was checked when it came; what a reload brought may be at odds with it. */
+    if (put_over(&s->wish, &s->acting, problem) != ERR_OK)
+        log_warning("the gateway's connect: %s", problem);
     log_set_level(s->acting.settings.log.level);
+    log_set_peer_limit(s->acting.settings.log.lines_per_peer_per_s);
     for (unsigned i = 0; i < s->transport_count; i++) {
         struct gateway_transport *t = s->transports[i].config.registered;
 
@@ -93,6 +96,12 @@ static void tell_again(struct supervisor *s)
     }
 }
 
+static void start_a_round(struct supervisor *s)
+{
+    if (!network_connector_will_start(&s->connector))
+        network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
+}
+
 static bool is_all_down(const struct supervisor *s)
 {
     for (unsigned i = 0; i < s->transport_count; i++)
@@ -115,7 +124,7 @@ void gateway_wish_connect(struct supervisor *s, struct supervisor_request *r)
         gateway_wish_act(s);
         settings_compare(&before, &s->acting.settings, &change);
         if (!was_connected || change.needs_reconnect)
-            network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
+            start_a_round(s);
         else
             tell_again(s);
     }
@@ -138,7 +147,7 @@ void gateway_wish_disconnect(struct supervisor *s, struct supervisor_request *r)
         seat->ops->disconnected(seat->self, s->transports[i].config.registered->ops->proto,
                                 "disconnected");
     if (!was_down)
-        network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
+        start_a_round(s);
     request_answer(&r->request, ERR_OK);
 }
 
@@ -146,16 +155,17 @@ void gateway_wish_disconnect(struct supervisor *s, struct supervisor_request *r)
  * one that has may find its transport serving. */
 void gateway_wish_init(struct supervisor *s, struct supervisor_request *r)
 {
+    enum err e = r->take_over(r);
     const struct gateway_seat *seat = gateway_current(s->config.gateway);
     bool is_new = !s->is_remote;
 
-    s->is_remote = true;
-    for (unsigned i = 0; i < s->transport_count; i++)
+    for (unsigned i = 0; i < s->transport_count && e == ERR_OK; i++)
         seat->ops->transport_initialized(seat->self,
                                          s->transports[i].config.registered->ops->proto);
-    if (is_new) {
+    if (e == ERR_OK && is_new) {
+        s->is_remote = true;
         wish_down(s);
         network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
     }
-    request_answer(&r->request, ERR_OK);
+    request_answer(&r->request, e);
 }

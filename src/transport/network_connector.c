@@ -485,6 +485,20 @@ void network_connector_end(struct network_connector *n)
     probe_cancel(&n->probe);
 }
 
+bool network_connector_will_start(const struct network_connector *n)
+{
+    switch (n->automat.state) {
+    case NETWORK_DOWN:
+    case NETWORK_NETWORK:
+    case NETWORK_INTERNET:
+    case NETWORK_UP:
+    case NETWORK_UPNP:
+        return true;
+    default:
+        return false;
+    }
+}
+
 unsigned network_connector_next_round_s(const struct network_connector *n)
 {
     uint64_t now_ms = loop_now_ms(n->config.loop), at_ms;

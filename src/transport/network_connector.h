@@ -114,6 +114,10 @@ void network_connector_feed(struct network_connector *n, enum network_connector_
 /* A transport changed its state; several changes inside one step are told as one. */
 void network_connector_transport_changed(struct network_connector *n);
 
+/* True while a round is under way that has not come to start the transports: it will start what is
+ * wanted by then, and a `reconnect` would only make a second round of it. */
+bool network_connector_will_start(const struct network_connector *n);
+
 /* In DISCONNECTED: seconds until the next round by a timer. 0 elsewhere. */
 unsigned network_connector_next_round_s(const struct network_connector *n);
 

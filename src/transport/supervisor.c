@@ -237,18 +237,36 @@ static void log_text(enum log_level level, const char *text)
     }
 }
 
-/* A reload or a set that went well: into force, and told. `path` is the file that it was about. */
+/* A reload or a set that went well: into force, and told. `path` is the file that it was about.
+ * What the gateway's connect covers changes nothing for now. */
 static void take_in(struct supervisor *s, const struct settings_in_force *after,
                     const struct settings_change *change, const char *path, const char *text)
 {
+    struct settings before = s->acting.settings;
+    struct settings_change acting;
+
     if (change->is_any)
         put_in_force(s, after);
     else
         s->in_force.origins = after->origins;
+    settings_compare(&before, &s->acting.settings, &acting);
     if (s->config.events != NULL)
         event_emit(s->config.events, event_new(EVENT_SETTINGS_RELOADED, NULL, path, text));
-    if (change->needs_reconnect)
+    if (acting.needs_reconnect)
         network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
+}
+
+/* Says so if the gateway's connect goes over what was set or read. */
+static void say_what_is_covered(const struct supervisor *s, char text[RELOAD_TEXT_SIZE])
+{
+    size_t used = strlen(text);
+    struct settings_change covered;
+
+    settings_compare(&s->in_force.settings, &s->acting.settings, &covered);
+    if (covered.is_any && s->wish.is_connected)
+        snprintf(text + used, RELOAD_TEXT_SIZE - used,
+                 "note: until its disconnect the gateway's connect goes over what the files say of "
+                 "idurl, host or tcp-port\n");
 }
 
 static void reload(struct supervisor *s, struct supervisor_request *r)
@@ -268,10 +286,11 @@ static void reload(struct supervisor *s, struct supervisor_request *r)
         log_error("settings: not taken in, the old ones stay in force");
     else
         take_in(s, &after, &change, after.origins.file, r->text);
+    say_what_is_covered(s, r->text);
     tell_news(s, SUPERVISOR_NEWS_RELOADED,
               e == ERR_OK ? "the settings have been read again"
                           : "the settings are bad: the old ones stay in force");
-    r->in_force = s->in_force;
+    r->in_force = s->acting;
     request_answer(&r->request, e);
 }
 
@@ -286,7 +305,8 @@ static void set(struct supervisor *s, struct supervisor_request *r)
     log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, r->text);
     if (e == ERR_OK)
         take_in(s, &after, &change, after.origins.own, r->text);
-    r->in_force = s->in_force;
+    say_what_is_covered(s, r->text);
+    r->in_force = s->acting;
     request_answer(&r->request, e);
 }
 

@@ -53,6 +53,8 @@ void frame_decoder_fini(struct frame_decoder *d)
 }
 
 /* What is wrong with the command and the payload's length, NULL if nothing is. */
+const char frame_too_long[] = "a control frame beyond the set limit";
+
 static const char *command_problem(uint8_t command, uint32_t payload, uint32_t control_limit)
 {
     switch (command) {
@@ -69,7 +71,7 @@ static const char *command_problem(uint8_t command, uint32_t payload, uint32_t c
     default:
         return "a frame of an unknown command";
     }
-    return payload > control_limit ? "a control frame beyond the set limit" : NULL;
+    return payload > control_limit ? frame_too_long : NULL;
 }
 
 /* Judges as much of the header as is here. */

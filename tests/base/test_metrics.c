@@ -70,3 +70,11 @@ Test(metrics, each_have_a_word_and_a_meaning_of_their_own, .timeout = 5)
             cr_assert_str_neq(metrics_word((enum metric)i), metrics_word((enum metric)j));
     }
 }
+
+Test(metrics, knows_which_count_limits, .timeout = 5)
+{
+    cr_assert(metrics_is_limit(METRIC_REFUSED_RATE));
+    cr_assert(metrics_is_limit(METRIC_EVENTS_LOST));
+    cr_assert_not(metrics_is_limit(METRIC_SESSIONS_ACCEPTED));
+    cr_assert_not(metrics_is_limit(METRIC_COMMIT_BATCHES));
+}

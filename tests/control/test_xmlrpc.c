@@ -286,3 +286,21 @@ RPC_TEST(text_with_a_nul_and_numbers_out_of_range_are_refused)
     cr_assert_not_null(strstr(args.problem, "0 to 10"), "%s", args.problem);
     rpc_call_fini(&call);
 }
+
+RPC_TEST(a_path_with_a_character_of_four_bytes_goes_as_base64_and_a_text_escaped)
+{
+    static const char parcel[] = "\xf0\x9f\x93\xa6";
+    xmlrpc_value *path, *text;
+    xmlrpc_env env;
+
+    cr_assert(!rpc_is_clean_text(parcel, strlen(parcel)));
+    xmlrpc_env_init(&env);
+    path = rpc_path(&env, parcel);
+    text = rpc_text(&env, parcel);
+    cr_assert(!env.fault_occurred, "%s", env.fault_string);
+    cr_assert_eq(xmlrpc_value_type(path), XMLRPC_TYPE_BASE64);
+    cr_assert_eq(xmlrpc_value_type(text), XMLRPC_TYPE_STRING);
+    rpc_release(&path);
+    rpc_release(&text);
+    xmlrpc_env_clean(&env);
+}

@@ -149,6 +149,30 @@ static const struct limits limits[] = {
     {"sessions", "control-frame-limit-bytes", 256, 99997},
     {"sessions", "queue-limit", 1, 1000000},
     {"sessions", "chunk-kib", 1, 97},
+    {"sessions", "idle-limit-s", 0, 86400},
+    {"sessions", "unread-limit-s", 1, 86400},
+    {"sessions", "limit-per-address", 1, 1000000},
+    {"sessions", "limit-per-network", 1, 1000000},
+    {"sessions", "half-open-limit", 1, 1000000},
+    {"sessions", "half-open-per-address", 1, 1000000},
+    {"sessions", "accepts-per-s", 1, 1000000},
+    {"sessions", "accepts-burst", 1, 1000000},
+    {"sessions", "idurl-limit-bytes", 16, 4096},
+    {"sessions", "reason-limit-bytes", 0, 127},
+    {"sessions", "files-in-limit", 1, 10000},
+    {"sessions", "files-in-mib", 1, 1073741824},
+    {"sessions", "files-out-limit", 1, 40},
+    {"access", "penalty-after", 0, 1000000},
+    {"access", "penalty-s", 0, 86400},
+    {"access", "penalty-longest-s", 1, 86400},
+    {"bandwidth", "in-kib-per-s", 0, 9000000},
+    {"bandwidth", "out-kib-per-s", 0, 9000000},
+    {"bandwidth", "session-in-kib-per-s", 0, 9000000},
+    {"bandwidth", "session-out-kib-per-s", 0, 9000000},
+    {"inbox", "quota-mib", 0, 1073741824},
+    {"inbox", "min-free-mib", 0, 1073741824},
+    {"inbox", "largest-file-mib", 1, 2048},
+    {"log", "lines-per-peer-per-s", 0, 1000000},
     {"inbox", "journal-limit-mib", 1, 65536},
     {"network", "retry-s", 1, 86400},
     {"network", "retry-long-s", 1, 86400},
@@ -360,6 +384,48 @@ Test(settings, check_the_trusted_announcers, .init = set_up, .fini = clean_up, .
     cr_assert_not_null(strstr(told, "more than 64"));
 }
 
+Test(settings, check_the_lists_of_identities, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    check_taken("[access]\nallow-idurls = \"http://a/x.xml,http://b/y.xml\"\n");
+    cr_assert_str_eq(s.access.allow_idurls, "http://a/x.xml,http://b/y.xml");
+    check_taken("[access]\ndeny-idurls = \"\"\n");
+    check_refused("[access]\nallow-idurls = \"http://a, http://b\"\n", "without spaces");
+    check_refused("[access]\nallow-idurls = \"http://a,\"\n", "must be URLs");
+    check_refused("[access]\nallow-idurls = \",http://a\"\n", "must be URLs");
+    check_refused("[access]\ndeny-idurls = \",\"\n", "must be URLs");
+}
+
+Test(settings, free_loopback_from_limits_of_a_source, .timeout = 5)
+{
+    struct address address;
+
+    settings_default(&s);
+    cr_assert_eq(address_from_ip_text(&address, "127.1.2.3", 1), ERR_OK);
+    cr_assert(network_list_contains(&s.access.exempt_networks, &address));
+    cr_assert_eq(address_from_ip_text(&address, "::1", 1), ERR_OK);
+    cr_assert(network_list_contains(&s.access.exempt_networks, &address));
+    cr_assert_eq(address_from_ip_text(&address, "128.0.0.1", 1), ERR_OK);
+    cr_assert_not(network_list_contains(&s.access.exempt_networks, &address));
+    cr_assert_not(network_list_contains(&s.access.allow_networks, &address));
+}
+
+static unsigned limits_seen;
+
+static void see_limit(void *ctx, const char *section, const char *name, const char *value)
+{
+    (void)ctx;
+    cr_assert(section[0] != '\0' && name[0] != '\0' && value != NULL);
+    cr_assert_str_neq(section, "node");
+    limits_seen++;
+}
+
+Test(settings, tell_each_limit, .timeout = 5)
+{
+    settings_default(&s);
+    settings_each_limit(&s, see_limit, NULL);
+    cr_assert_gt(limits_seen, 45u);
+}
+
 Test(settings, refuse_a_list_that_could_not_be_printed_again, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
@@ -527,7 +593,16 @@ static const char every_key[] =
     "trusted-announcers=\"10.0.0.0/8,::1\"\n[inbox]\npath=\"/in#;'box\"\ndurability=none\n"
     "journal-limit-mib=14\n[network]\nretry-s=15\nretry-long-s=16\nprobe=\"192.0.2.1:1\"\n[control]"
     "\n"
-    "socket=\"/s\"\nevents-kept=117\n[log]\nlevel=error\n";
+    "socket=\"/s\"\nevents-kept=117\n[gateway]\nurl=\"unix:/g\"\n"
+    "file-result=on\npatience-s=19\nqueue-limit=120\n[log]\nlevel=error\nlines-per-peer-per-s=18\n"
+    "[sessions]\nidle-limit-s=19\nunread-limit-s=20\nlimit-per-address=21\nlimit-per-network=22\n"
+    "half-open-limit=23\nhalf-open-per-address=24\naccepts-per-s=25\naccepts-burst=26\n"
+    "idurl-limit-bytes=27\nreason-limit-bytes=28\nfiles-in-limit=29\nfiles-in-mib=30\n"
+    "files-out-limit=31\n[access]\nallow-networks=\"192.0.2.0/24\"\ndeny-networks=\"::/0\"\n"
+    "allow-idurls=\"http://a/;#,http://b\"\ndeny-idurls=\"http://c\"\nexempt-networks=\"\"\n"
+    "penalty-after=32\npenalty-s=33\npenalty-longest-s=34\n[bandwidth]\nin-kib-per-s=35\n"
+    "out-kib-per-s=36\nsession-in-kib-per-s=37\nsession-out-kib-per-s=38\n[inbox]\nquota-mib=39\n"
+    "min-free-mib=40\nlargest-file-mib=41\n";
 
 static unsigned changed_count;
 
@@ -548,7 +623,7 @@ Test(settings, print_what_reads_back_the_same, .init = set_up, .fini = clean_up,
     check_taken(every_key);
     first = s;
     settings_print_changed(&first, count_line, NULL);
-    cr_assert_eq(changed_count, 36, "%u keys differ from the default", changed_count);
+    cr_assert_eq(changed_count, 69, "%u keys differ from the default", changed_count);
     settings_print(&first, NULL, out);
     fclose(out);
     check_taken(text);

@@ -191,7 +191,7 @@ Test(inbox, gives_files_and_folder_the_mode_and_group_of_the_settings, .init = m
     umask(0077);
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     cr_assert_eq(inbox_set_access(inbox, "nogroup", 0640, problem, sizeof problem), ERR_OK);
-    cr_assert_eq(inbox_begin(inbox, &file), ERR_OK);
+    cr_assert_eq(inbox_begin(inbox, 8, &file), ERR_OK);
     cr_assert_eq(fstat(file.fd, &status), 0);
     cr_assert_eq(status.st_mode & 07777, 0640);
     cr_assert_eq(status.st_gid, 65534);
@@ -258,8 +258,8 @@ Test(inbox, a_new_name_has_the_documented_form_and_no_other_has, .init = make_sc
     struct inbox_file file, other;
 
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
-    cr_assert_eq(inbox_begin(inbox, &file), ERR_OK);
-    cr_assert_eq(inbox_begin(inbox, &other), ERR_OK);
+    cr_assert_eq(inbox_begin(inbox, 8, &file), ERR_OK);
+    cr_assert_eq(inbox_begin(inbox, 8, &other), ERR_OK);
     cr_assert(inbox_is_name(file.name));
     cr_assert_str_neq(file.name, other.name);
     cr_assert(inbox_is_name("20261121T031415Z-0123456789abcdef.in"));
@@ -282,7 +282,7 @@ Test(inbox, a_write_beyond_the_size_limit_is_an_error_and_keeps_count, .init = m
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     signal(SIGXFSZ, SIG_IGN);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    cr_assert_eq(inbox_begin(inbox, &file), ERR_OK);
+    cr_assert_eq(inbox_begin(inbox, 8, &file), ERR_OK);
     cr_assert_eq(inbox_write(&file, bytes, sizeof bytes), ERR_OK);
     cr_assert_eq(inbox_write(&file, bytes, sizeof bytes), ERR_TOO_LARGE); /* the short write too */
     cr_assert_eq(file.written_bytes, 100000);

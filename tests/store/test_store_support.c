@@ -114,7 +114,7 @@ struct commit_request written_file(uint32_t transfer_id, const void *bytes, size
 {
     struct commit_request r = {.kind = COMMIT_FILE};
 
-    cr_assert_eq(inbox_begin(inbox, &r.file), ERR_OK);
+    cr_assert_eq(inbox_begin(inbox, length, &r.file), ERR_OK);
     cr_assert_eq(inbox_write(&r.file, bytes, length), ERR_OK);
     r.record = (struct inbox_record){.transfer_id = transfer_id,
                                      .size_bytes = length,

@@ -1,5 +1,6 @@
 """What tests of the adapter share: a gateway that remembers what it was told, and the adapter's
 modules on the path. These tests run under twisted.trial, for they need a reactor."""
+import hashlib
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import tempfile
 
 from twisted.internet import reactor, task
 from twisted.internet.defer import inlineCallbacks, succeed
+from twisted.trial import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ADAPTER = os.path.join(os.path.dirname(os.path.dirname(HERE)), "adapter", "bitdust")
@@ -16,6 +18,11 @@ for _path in (HERE, ADAPTER):
         sys.path.insert(0, _path)
 
 import node  # noqa: E402
+
+from dustwire_adapter import tcp_interface  # noqa: E402
+from dustwire_adapter.settings import Settings  # noqa: E402
+
+ENDS = ("finished", "failed")
 
 
 class FakeGateway:
@@ -53,6 +60,114 @@ def until(condition, what, limit=10.0):
             raise AssertionError("not within %.1f s: %s" % (
                 node.seconds(limit), what() if callable(what) else what))
         yield task.deferLater(reactor, 0.01, lambda: None)
+
+
+class TakingGateway(FakeGateway):
+    """Takes a received file as BitDust's gateway does: opens it by the path that it was registered
+    with, when it is reported finished, and deletes it."""
+
+    def __init__(self, first_id=1):
+        super().__init__(first_id)
+        self.paths, self.taken = {}, []
+
+    def callRemote(self, method, *args):
+        answer = super().callRemote(method, *args)
+        if method == "register_file_receiving":
+            self.paths[self._next - 1] = args[3]
+        elif method == "unregister_file_receiving" and args[1] == "finished":
+            path = self.paths[args[0]]
+            with open(path, "rb") as stream:
+                self.taken.append(hashlib.sha256(stream.read()).hexdigest())
+            os.unlink(path)
+        return answer
+
+
+class Peer:
+    """One node: an adapter with its own folder and port, and its gateway."""
+
+    def __init__(self, name, folder, first_id, more=""):
+        self.port = node.free_port()
+        self.name, self.folder = name, os.path.join(folder, name)
+        extra = os.path.join(folder, name + ".ini")
+        with open(extra, "w") as out:
+            out.write("[services/tcp-connections]\nlisten = 127.0.0.1\n[workers]\nthreads = 2\n"
+                      "[sessions]\nlinger-ms = 500\n" + more)
+        self.settings = Settings(self.folder, os.path.join(node.BUILD, "dustwired"), extra, self.port)
+        self.gateway = TakingGateway(first_id)
+        self.interface = tcp_interface.GateInterface(self.settings)
+        self.idurl = node.IDURL.format(name).encode()
+        self.host = b"127.0.0.1:%d" % self.port
+        self.options = {"idurl": self.idurl, "host": self.host, "tcp_port": self.port}
+
+    @inlineCallbacks
+    def start(self):
+        yield self.interface.init(self.gateway)
+        yield self.interface.connect(self.options)
+        yield until(lambda: self.gateway.count("receiving_started") == 1, self.log)
+        return self
+
+    def log(self):
+        with open(self.settings.log, errors="replace") as stream:
+            return "%s\n%s" % (self.gateway.calls[-8:], stream.read()[-4000:])
+
+    @property
+    def pid(self):
+        return self.interface._daemon.pid
+
+
+class AdapterTest(unittest.TestCase):
+    timeout = 240
+    settings = ""       # more of the daemons' INI files
+
+    @inlineCallbacks
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="dw-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.a = yield self.peer("a", 1000)
+        self.b = yield self.peer("b", 500000)
+
+    def peer(self, name, first_id):
+        peer = Peer(name, self.folder, first_id, self.settings)
+        self.addCleanup(peer.interface.shutdown)
+        return peer.start()
+
+    def file(self, name, size=1024, seed=0):
+        return node.make_file(os.path.join(self.folder, name), size, seed)
+
+    def send(self, path, to=None, host=None):
+        return self.a.interface.send_file(b"http://b", path, host or to.host, "Data")
+
+    @inlineCallbacks
+    def connected(self):
+        """A session from a to b."""
+        self.assertFalse(self.a.interface.connect_to(self.b.host))
+        yield until(lambda: self.a.interface.connect_to(self.b.host), self.a.log)
+
+
+class ExchangeTest(AdapterTest):
+    """Files in both directions at once."""
+
+    def begin(self, count):
+        """Files of many sizes, each way at once: (deferreds by path) of a, of b."""
+        sends = []
+        for one, other in ((self.a, self.b), (self.b, self.a)):
+            paths = [self.file("%s%d" % (one.name, i), 1 + i * 997 % 60000, seed=one.name + str(i))
+                     for i in range(count)]
+            sends.append({p: one.interface.send_file(other.idurl, p, other.host, "Data")
+                          for p in paths})
+        return sends
+
+    def assert_reported_once(self, peer):
+        """Each id that the gateway gave away has come back, once."""
+        for way in ("sending", "receiving"):
+            back = [c[0] for c in peer.gateway.of("unregister_file_" + way)]
+            self.assertEqual(len(back), len(set(back)), way)
+            self.assertEqual(len(back), peer.gateway.count("register_file_" + way), way)
+
+    @staticmethod
+    def is_all_back(peer):
+        return all(peer.gateway.count("unregister_file_" + way) ==
+                   peer.gateway.count("register_file_" + way) for way in ("sending", "receiving"))
 
 
 def run(path):

@@ -1,6 +1,8 @@
 """The launcher: a package that looks like BitDust's from outside runs on the adapter, and its own
 tcp modules are never loaded; the settings that the adapter writes; what it says when it cannot start."""
+import ast
 import os
+import shutil
 import subprocess
 import sys
 
@@ -63,11 +65,11 @@ class Launcher(node.SystemTest):
         with open(path, "w") as out:
             out.write(text)
 
-    def launch(self, *arguments, cwd="/", **environment):
+    def launch(self, *arguments, cwd="/", launcher=LAUNCHER, **environment):
         folder = os.path.join(self.folder(), "a")
         # With the node's own limit below the test's: a node that hangs still ends its daemon.
         return subprocess.run(
-            [sys.executable, "-B", LAUNCHER, "--folder", folder, *arguments], cwd=cwd, text=True,
+            [sys.executable, "-B", launcher, "--folder", folder, *arguments], cwd=cwd, text=True,
             env={"PATH": node.BUILD + ":" + os.environ["PATH"], **environment},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             timeout=node.seconds(60))
@@ -84,6 +86,17 @@ class Launcher(node.SystemTest):
         port = node.free_port()
         root = self.tree("fakedust", port)
         self.assert_ran(self.launch(os.path.join(root, "start.py"), "-x", "y"), port, "__main__")
+
+    def test_an_installed_launcher_finds_the_adapter(self):
+        prefix, port = self.folder(), node.free_port()
+        os.mkdir(os.path.join(prefix, "bin"))
+        shutil.copy(LAUNCHER, os.path.join(prefix, "bin"))
+        shutil.copytree(os.path.join(ADAPTER, "dustwire_adapter"),
+                        os.path.join(prefix, "share", "dustwire", "bitdust", "dustwire_adapter"))
+        root = self.tree("fakedust", port)
+        self.assert_ran(self.launch(os.path.join(root, "start.py"), "-x", "y",
+                                    launcher=os.path.join(prefix, "bin", "dustwire-bitdust")),
+                        port, "__main__")
 
     def test_a_module_runs_on_the_adapter(self):
         port = node.free_port()
@@ -110,6 +123,17 @@ class Launcher(node.SystemTest):
 
     def test_a_missing_script_is_a_wrong_command_line(self):
         self.assertEqual(self.launch().returncode, 2)
+
+
+class Modules(node.SystemTest):
+    def test_they_are_python_3_8(self):
+        modules = os.path.join(ADAPTER, "dustwire_adapter")
+        paths = [LAUNCHER] + [os.path.join(modules, n) for n in sorted(os.listdir(modules))
+                              if n.endswith(".py")]
+        self.assertGreater(len(paths), 10)
+        for path in paths:
+            with open(path, encoding="utf-8") as stream:
+                ast.parse(stream.read(), path, feature_version=(3, 8))
 
 
 class OwnSettings(node.SystemTest):

@@ -3,6 +3,7 @@ what is reported when the daemon is gone. Against the real one: test_adapter.py.
 import os
 import shutil
 import signal
+import socket
 import stat
 import sys
 import tempfile
@@ -139,7 +140,7 @@ class Words(unittest.TestCase):
 
     @inlineCallbacks
     def test_a_received_file_without_a_record_is_reported_failed_after_the_restart(self):
-        answer = self.interface.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
+        answer = self.interface._reports.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
         answer = yield answer
         self.assertEqual(answer, 1)
         yield self.kill()
@@ -149,7 +150,7 @@ class Words(unittest.TestCase):
 
     @inlineCallbacks
     def test_a_received_file_that_was_reported_is_not_reported_again(self):
-        heard = self.interface
+        heard = self.interface._reports
         transfer = yield heard.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
         yield heard.heard_unregister_file_receiving(transfer, "finished", 9, "")
         again = heard.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
@@ -157,6 +158,98 @@ class Words(unittest.TestCase):
         self.assertTrue(heard.heard_unregister_file_receiving(transfer, "finished", 9, ""))
         self.assertEqual(self.gateway.count("register_file_receiving"), 1)
         self.assertEqual(self.gateway.count("unregister_file_receiving"), 1)
+
+    @inlineCallbacks
+    def test_a_gateway_that_fails_after_the_daemon_died_is_told_again(self):
+        faults = [True, True]
+
+        def unregister(*args):
+            if faults:
+                faults.pop()
+                raise ValueError("not now")
+            return True
+        self.gateway.answers["unregister_file_sending"] = unregister
+        send = self.interface.send_file(None, self.file("hang"), HOST, "Data")
+        yield until(lambda: self.gateway.count("register_file_sending") == 1, "a register call")
+        yield self.kill()
+        yield send
+        yield until(lambda: self.gateway.count("unregister_file_sending") == 3, "a third try")
+        yield until(lambda: not self.interface.list_streams(), "an end of it")
+        self.flushLoggedErrors()
+
+    @inlineCallbacks
+    def test_a_gateway_that_never_takes_an_end_is_left_alone_after_four_tries(self):
+        def unregister(*args):
+            raise ValueError("never")
+        self.gateway.answers["unregister_file_sending"] = unregister
+        send = self.interface.send_file(None, self.file("hang"), HOST, "Data")
+        yield until(lambda: self.gateway.count("register_file_sending") == 1, "a register call")
+        yield self.kill()
+        yield send
+        yield until(lambda: not self.interface.list_streams(), "it is given up")
+        self.assertEqual(self.gateway.count("unregister_file_sending"), 4)
+        self.flushLoggedErrors()
+
+    @inlineCallbacks
+    def test_an_end_that_is_said_twice_to_a_slow_gateway_is_told_once(self):
+        heard, slow = self.interface._reports, Deferred()
+        self.gateway.answers["unregister_file_receiving"] = lambda *args: slow
+        transfer = yield heard.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
+        both = gatherResults([heard.heard_unregister_file_receiving(transfer, "finished", 9)
+                              for _ in range(2)])
+        slow.callback(False)
+        answers = yield both
+        self.assertEqual(answers, [False, False])
+        self.assertEqual(self.gateway.count("unregister_file_receiving"), 1)
+
+    def test_a_received_file_that_is_registered_too_late_is_reported_failed(self):
+        late = Deferred()
+        self.gateway.answers["register_file_receiving"] = lambda *args: late
+        self.interface._reports.heard_register_file_receiving(
+            "tcp", "10.0.0.1:5", "", "/in/x", 9, is_heard=lambda: False)
+        late.callback(7)
+        self.assertEqual(self.gateway.of("unregister_file_receiving"),
+                         [(7, "failed", 0, "the gateway's answer came too late")])
+
+    @inlineCallbacks
+    def test_a_send_that_is_registered_too_late_is_reported_as_it_ended(self):
+        late = Deferred()
+        self.gateway.answers["register_file_sending"] = lambda *args: late
+        answer = yield self.interface.send_file(None, self.file("impatient"), HOST, "Data")
+        self.assertEqual(answer[1], "finished")
+        self.assertEqual(self.gateway.count("unregister_file_sending"), 0)
+        late.callback(7)
+        self.assertEqual(self.gateway.of("unregister_file_sending"), [(7, "finished", 5, None)])
+        self.assertEqual(self.interface.list_streams(), [])
+
+    @inlineCallbacks
+    def test_connections_of_a_dead_daemon_are_dropped(self):
+        with socket.socket(socket.AF_UNIX) as left:
+            left.connect(os.path.join(self.folder, "adapter", "gateway.sock"))
+            left.setblocking(False)
+            yield until(lambda: self.interface._callbacks._site.protocols, "it is taken")
+            yield self.kill()
+            yield until(lambda: self.is_closed(left), "its end")
+
+    @staticmethod
+    def is_closed(connection):
+        try:
+            return connection.recv(1) == b""
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            return True
+
+    @inlineCallbacks
+    def test_a_send_without_a_daemon_is_refused_after_its_call_and_not_in_it(self):
+        yield self.kill()
+        path = self.file("plain")
+        send = self.interface.send_file(None, path, HOST, "Data")
+        self.assertEqual(self.gateway.count("cancelled_file_sending"), 0)
+        answer = yield send
+        self.assertEqual(answer, (path, "failed", "disconnected"))
+        self.assertEqual(self.gateway.of("cancelled_file_sending"),
+                         [("tcp", HOST, path, 0, "Data", "disconnected")])
 
     @inlineCallbacks
     def test_shutdown_ends_the_daemon_and_every_send(self):

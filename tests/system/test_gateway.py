@@ -8,6 +8,7 @@ import xmlrpc.client
 
 import gateway as remote
 import node as harness
+import raw
 
 SIZE = 1024
 
@@ -290,6 +291,9 @@ class Trouble(GatewayTest):
         near.kill()
         self.gateway.order("ok")
         near.spawn()
+        self.wait_control(near)
+        self.assertEqual(self.gateway.taken("unregister_file_receiving"), [], "whose id would it be?")
+        self.connect(near)
         told = self.gateway.wait("unregister_file_receiving")
         self.assertEqual(told[0]["args"], first["args"])
         harness.wait_until(lambda: near.status().get("gateway", {}).get("waiting") == 0, near.log)
@@ -298,6 +302,49 @@ class Trouble(GatewayTest):
         self.wait_control(near)
         self.connect(near)
         self.assertEqual(len(self.gateway.taken("unregister_file_receiving")), 1, "told once")
+
+    def test_a_new_instance_after_both_were_killed_gets_an_id_of_its_own(self):
+        near, far = self.driven(), self.node("far")
+        self.gateway.order("hang", ["unregister_file_receiving"])
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        harness.wait_until(lambda: self.gateway.calls("unregister_file_receiving"), "asked")
+        near.kill()
+        self.gateway.kill()
+        self.gateway.start()
+        near.spawn()
+        self.wait_control(near)
+        remote.control(near).init(self.gateway.url, {"file_result": True})
+        told, = self.gateway.wait("unregister_file_receiving")
+        again = self.gateway.taken("register_file_receiving")[-1]
+        self.assertEqual(told["args"][0], again["answer"])
+        self.assertEqual(again["args"][3], near.received()[0])
+
+    def test_calls_that_hang_hold_up_no_other(self):
+        near, far = self.driven(gateway__patience_s=10), self.node("far")
+        self.gateway.order("hang", ["unregister_file_receiving"])
+        self.assert_sent(far.send([self.file("f%d" % i, seed=i) for i in range(18)], near.contact), 18)
+        harness.wait_until(lambda: len(self.gateway.calls("unregister_file_receiving")) >= 8, "hung")
+        time.sleep(11)  # the hung ones come to their end and are repeated
+        begun = time.monotonic()
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        self.assertLess(time.monotonic() - begun, 9)
+
+    def test_a_call_that_is_hung_up_on_holds_up_no_other(self):
+        near, far = self.driven(), self.node("far")
+        self.gateway.order("hang_up", ["unregister_file_receiving"])
+        self.assert_sent(far.send([self.file()], near.contact), 1)
+        near.wait_log("got no answer and will be repeated")
+        for i in range(10):
+            begun = time.monotonic()
+            remote.control(near).send_file("", self.file(), self.address(far), "")
+            self.gateway.wait("file_result", i + 1)
+            self.assertLess(time.monotonic() - begun, harness.seconds(0.5))
+        self.assertNotIn("cannot be reached", near.log())
+
+    def test_a_slow_gateway_fails_no_file_by_its_slowness(self):
+        near, far = self.driven(), self.node("far")
+        self.gateway.order("slow")
+        self.assert_sent(far.send([self.file("f%d" % i, seed=i) for i in range(150)], near.contact), 150)
 
     def test_a_new_instance_is_told_of_what_an_old_one_had_registered(self):
         near, far = self.driven(), self.node("far")
@@ -338,6 +385,19 @@ class Trouble(GatewayTest):
         self.gateway.wait("unregister_file_receiving", 60)
         ids = [c["args"][0] for c in self.gateway.taken("unregister_file_receiving")]
         self.assertEqual(len(set(ids)), 60)
+
+    def test_peers_that_hang_up_go_though_nothing_is_read(self):
+        near, far = self.driven(gateway__queue_limit=10), self.node("far")
+        self.gateway.order("hang", ["unregister_file_receiving"])
+        self.job(far.send_job([self.file("f%d" % i, seed=i) for i in range(20)], near.contact))
+        harness.wait_until(lambda: near.status()["gateway"]["waiting"] >= 10, near.log)
+        sessions = [raw.Raw.greet(near.port) for _ in range(5)]
+        for session in sessions:
+            session.send(raw.data(5, 100, b"x"))
+        harness.wait_until(lambda: len(near.sessions()) == 6, near.log)
+        for session in sessions:
+            session.close()
+        harness.wait_until(lambda: len(near.sessions()) == 1, near.log)
 
     def test_two_hundred_transfers_outlive_all_that_a_gateway_can_do(self):
         near, far = self.driven(gateway__patience_s=30), self.node("far")

@@ -325,6 +325,35 @@ Test(tcp_connection, keep_alives_go_out_by_themselves_when_it_is_quiet)
     home_close();
 }
 
+Test(tcp_connection, an_idle_session_ends_though_we_keep_it_alive)
+{
+    home.settings.sessions.keep_alive_s = 1;
+    home.settings.sessions.idle_limit_s = 2;
+    home.settings.sessions.linger_ms = 50;
+    session_connected(false);
+    cr_expect_eq(peer_hears().command, 'w');
+    UNTIL(state() == ST_DISCONNECT);
+    cr_expect_str_eq(conn->reason, "idle");
+    peer_end();
+    UNTIL(conn == NULL);
+    home_close();
+}
+
+Test(tcp_connection, a_peer_that_keeps_it_alive_is_not_idle)
+{
+    uint64_t since_ms;
+
+    home.settings.sessions.idle_limit_s = 1;
+    session_connected(false);
+    since_ms = loop_now_ms(home.loop);
+    while (loop_now_ms(home.loop) - since_ms < 1500) {
+        peer_say('w', "None", 4);
+        turn();
+    }
+    cr_expect_eq(state(), ST_CONNECTED);
+    home_close();
+}
+
 Test(tcp_connection, no_keep_alive_before_the_handshake)
 {
     session_accepted();

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { FILES_IN = 40 };
+
 TestSuite(tcp_connection_files, .init = home_open, .fini = home_close, .timeout = 20);
 
 static void hears(uint8_t command, int32_t file_id, const char *text)
@@ -174,14 +176,14 @@ Test(tcp_connection_files, forty_files_may_be_dropped_and_one_more_ends_the_sess
 Test(tcp_connection_files, forty_files_may_be_open_and_one_more_ends_the_session)
 {
     session_connected(false);
-    for (int i = 0; i < TCP_FILES_IN_MAX; i++)
+    for (int i = 0; i < FILES_IN; i++)
         peer_data(i, 10, "abc", 3);
-    UNTIL(played.registered == TCP_FILES_IN_MAX);
+    UNTIL(played.registered == FILES_IN);
     peer_data(40, 10, "abc", 3);
-    for (int i = 0; i < TCP_FILES_IN_MAX; i++)
-        hears('a', i, " more than 40 incoming files at once");
+    for (int i = 0; i < FILES_IN; i++)
+        hears('a', i, " too many incoming files at once");
     cr_expect(peer_hears_end());
-    UNTIL(played.failed == TCP_FILES_IN_MAX);
+    UNTIL(played.failed == FILES_IN);
     cr_expect_eq(inbox_partials(), 0);
     home_close();
 }

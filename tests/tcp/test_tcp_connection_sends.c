@@ -10,7 +10,7 @@
 
 TestSuite(tcp_connection_sends, .init = home_open, .fini = home_close, .timeout = 20);
 
-enum { CHUNK = 96 * 1024, LONG = 3 * CHUNK + 1000 };
+enum { CHUNK = 96 * 1024, LONG = 3 * CHUNK + 1000, FILES_OUT = 20 };
 
 /* The peer takes frames of one file until it is whole. */
 static int32_t takes_file(size_t size)
@@ -120,7 +120,7 @@ Test(tcp_connection_sends, a_peer_that_never_reads_is_left)
 {
     struct sent_file *s;
 
-    home.settings.sessions.ok_timeout_s = 1;
+    home.settings.sessions.unread_limit_s = 1;
     home.settings.sessions.linger_ms = 50;
     session_connected(true);
     narrow();
@@ -134,7 +134,7 @@ Test(tcp_connection_sends, a_peer_that_never_reads_is_left)
 Test(tcp_connection_sends, a_long_silence_of_ours_is_no_fault_of_the_peers)
 {
     session_connected(true);
-    home.settings.sessions.ok_timeout_s = 1;
+    home.settings.sessions.unread_limit_s = 1;
     conn->writer.progress_ms -= 5000;                /* long ago, there was nothing to say */
     cr_assert(tcp_connection_keep_alive(conn));      /* waits for its turn */
     conn->timer.fire(&conn->timer, conn->timer.ctx); /* and the check comes before it */
@@ -150,12 +150,12 @@ Test(tcp_connection_sends, twenty_are_in_flight_and_the_next_follows_each_ok)
     session_connected(false);
     for (int i = 0; i < 25; i++)
         send_made(10);
-    for (int i = 0; i < TCP_FILES_OUT_MAX; i++)
+    for (int i = 0; i < FILES_OUT; i++)
         ids[i] = takes_file(10);
     cr_expect(peer_hears_nothing());
     cr_expect_eq(conn->waiting_count, 5);
-    for (int i = TCP_FILES_OUT_MAX; i < 25; i++) {
-        peer_ok(ids[i - TCP_FILES_OUT_MAX]);
+    for (int i = FILES_OUT; i < 25; i++) {
+        peer_ok(ids[i - FILES_OUT]);
         ids[i] = takes_file(10);
     }
     for (int i = 5; i < 25; i++)

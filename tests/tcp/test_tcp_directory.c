@@ -37,11 +37,20 @@ static struct tcp_place find(const struct address *a)
     return place;
 }
 
+/* Somebody who is held to no limit of a source. */
+static enum admission accept_one(struct tcp_place *place)
+{
+    struct address peer = at("127.0.0.1", 1);
+    struct source_limits limits = {.sessions = LIMIT, .half_open = LIMIT, .is_exempt = true};
+
+    return tcp_directory_accept(d, &peer, &limits, 0, place);
+}
+
 static struct tcp_place accepted(void)
 {
     struct tcp_place place;
 
-    cr_assert_eq(tcp_directory_accept(d, &place), ERR_OK);
+    cr_assert_eq(accept_one(&place), ADMITTED);
     return place;
 }
 
@@ -161,6 +170,33 @@ Test(tcp_directory, leaving_and_hiding_what_is_unknown_is_nothing)
     cr_expect_eq(tcp_directory_count(d), 0);
 }
 
+Test(tcp_directory, a_source_counts_its_sessions_until_they_leave)
+{
+    struct source_limits limits = {.sessions = LIMIT,
+                                   .per_address = 2,
+                                   .per_network = 10,
+                                   .half_open = 10,
+                                   .half_open_per_address = 2,
+                                   .accepts_per_s = 10,
+                                   .accepts_burst = 10};
+    struct address peer = at("192.0.2.1", 1);
+    struct tcp_place one, two, three;
+
+    cr_assert_eq(tcp_directory_accept(d, &peer, &limits, 100000, &one), ADMITTED);
+    cr_assert_eq(tcp_directory_accept(d, &peer, &limits, 100000, &two), ADMITTED);
+    cr_expect_eq(tcp_directory_sources(d).half_open, 2);
+    tcp_directory_connected(d, one.session, NULL);
+    tcp_directory_hide(d, two.session); /* refused, and on its way out */
+    cr_expect_eq(tcp_directory_sources(d).half_open, 1);
+    cr_expect_eq(tcp_directory_accept(d, &peer, &limits, 100000, &three), ADMISSION_ADDRESS_FULL);
+    tcp_directory_leave(d, two.session);
+    cr_expect_eq(tcp_directory_sources(d).half_open, 0);
+    cr_expect_eq(tcp_directory_accept(d, &peer, &limits, 100000, &three), ADMITTED);
+    tcp_directory_leave(d, one.session);
+    tcp_directory_leave(d, three.session);
+    cr_expect_eq(tcp_directory_sources(d).half_open, 0);
+}
+
 Test(tcp_directory, the_limit_holds_for_both_ways_and_an_old_session_is_found_at_it)
 {
     struct address a = at("192.0.2.1", 7771), b = at("192.0.2.2", 7771);
@@ -169,7 +205,7 @@ Test(tcp_directory, the_limit_holds_for_both_ways_and_an_old_session_is_found_at
 
     tcp_directory_set_limit(d, 2);
     also = accepted().session;
-    cr_expect_eq(tcp_directory_accept(d, &place), ERR_FULL);
+    cr_expect_eq(accept_one(&place), ADMISSION_FULL);
     cr_expect_eq(tcp_directory_find_or_reserve(d, &b, &place), ERR_FULL);
     cr_expect_eq(find(&a).session, there);
     tcp_directory_leave(d, also);
@@ -264,7 +300,7 @@ static void one_round(unsigned i)
     if (atomic_fetch_add(&holders[i % HOSTS], 1) != 0)
         failures++; /* a second connect to the same host */
     tcp_directory_connected(d, place.session, NULL);
-    if (tcp_directory_accept(d, &taken) == ERR_OK) {
+    if (accept_one(&taken) == ADMITTED) {
         tcp_directory_connected(d, taken.session, i % 3 == 0 ? &a : NULL);
         tcp_directory_leave(d, taken.session);
     }

@@ -27,12 +27,20 @@ STAILQ_HEAD(session_list, tcp_connection);
 static struct session_list woken = STAILQ_HEAD_INITIALIZER(woken);
 static struct session_list graves = STAILQ_HEAD_INITIALIZER(graves);
 
+static struct bandwidth_pool bandwidth;
+
 static void on_unfinished(void *worker, struct tcp_connection *c)
 {
     (void)worker;
     c->is_unfinished = true;
     STAILQ_INSERT_TAIL(&woken, c, turn_link);
     loop_hurry(home.loop);
+}
+
+static void on_throttled(void *worker, struct tcp_connection *c, bool has_moved)
+{
+    (void)has_moved;
+    on_unfinished(worker, c); /* looks all the time */
 }
 
 static void on_closed(void *worker, struct tcp_connection *c)
@@ -58,6 +66,7 @@ static void on_connected_out(void *worker)
 
 static const struct tcp_connection_news news = {
     .unfinished = on_unfinished,
+    .throttled = on_throttled,
     .closed = on_closed,
     .route_on = on_route_on,
     .connected_out = on_connected_out,
@@ -226,6 +235,7 @@ void home_open(void)
 
     log_set_level(LOG_LEVEL_ERROR);
     settings_default(&home.settings);
+    home.bandwidth = (struct bandwidth){.pool = &bandwidth, .sharers = 1};
     home.is_serving = true;
     home.scratch_size = (size_t)home.settings.workers.read_buffer_kib * 1024;
     home.scratch = malloc(home.scratch_size);
@@ -438,6 +448,7 @@ static void accept_as(const char *peer_ip)
     socklen_t length = sizeof from;
     int listening = listener(&at), fd;
     struct tcp_place place;
+    struct source_limits limits;
     struct address peer;
 
     peer_fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -449,7 +460,10 @@ static void accept_as(const char *peer_ip)
     cr_assert_eq(address_from_sockaddr(&peer, (struct sockaddr *)&from), ERR_OK);
     if (peer_ip != NULL)
         cr_assert_eq(address_from_ip_text(&peer, peer_ip, peer.port), ERR_OK);
-    cr_assert_eq(tcp_directory_accept(home.directory, &place), ERR_OK);
+    limits = source_limits_of(&home.settings, &peer);
+    cr_assert_eq(
+        tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop), &place),
+        ADMITTED);
     cr_assert_eq(tcp_connection_accept(&conn, &home, &news, NULL, place.session, fd, &peer),
                  ERR_OK);
 }

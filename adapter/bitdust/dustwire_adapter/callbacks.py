@@ -1,12 +1,14 @@
 """Calls from the daemon: an XML-RPC server on a Unix socket in the adapter's folder, which only its
 user can enter. Each call is handed to a method `heard_<name>` of whoever listens, which answers a
-value or a Deferred; a failure becomes an XML-RPC fault, and the daemon calls again.
+value or a Deferred; a failure becomes an XML-RPC fault, and the daemon calls again. Those that register are
+given `is_heard` too: whether the daemon still waits for the answer.
 """
 import xmlrpc.client
 
 from twisted.internet.defer import maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
+from twisted.protocols.policies import WrappingFactory
 from twisted.web import server, xmlrpc as web_xmlrpc
 
 from .settings import SettingsError
@@ -23,6 +25,12 @@ def _plain(value):
     return value.data if isinstance(value, xmlrpc.client.Binary) else value
 
 
+def _heard(request):
+    lost = []
+    request.notifyFinish().addErrback(lost.append)
+    return lambda: not lost
+
+
 class _Callbacks(web_xmlrpc.XMLRPC):
     def __init__(self, listener):
         super().__init__(allowNone=True)
@@ -34,9 +42,13 @@ class _Callbacks(web_xmlrpc.XMLRPC):
                                             "procedure %s not found" % procedurePath)
         heard = getattr(self._listener, "heard_" + procedurePath)
 
-        def call(*args):
-            return maybeDeferred(heard, *map(_plain, args)).addErrback(
+        def call(request, *args):
+            more = {}
+            if procedurePath.startswith("register_"):
+                more["is_heard"] = _heard(request)
+            return maybeDeferred(heard, *map(_plain, args), **more).addErrback(
                 self._failed, procedurePath)
+        call.withRequest = True
         return call
 
     def listProcedures(self):
@@ -64,7 +76,8 @@ class CallbackServer:
     def __init__(self, reactor, path, listener):
         self._reactor = reactor
         self._path = path
-        self._site = _Site(_Callbacks(listener), timeout=None)
+        self._site = WrappingFactory(_Site(_Callbacks(listener), timeout=None))
+        self._site.noisy = False
         self._port = None
 
     def start(self):
@@ -77,6 +90,12 @@ class CallbackServer:
         except (CannotListenError, OSError) as e:
             raise SettingsError("the socket %s cannot be opened: %s; if another node uses this "
                                 "folder, set DUSTWIRE_FOLDER to one of its own" % (self._path, e)) from e
+
+    def drop(self):
+        """What a daemon that is gone has left unread is no news: it has been reported failed, and
+        the numbers in it are those of the next daemon too."""
+        for connection in list(self._site.protocols):
+            connection.abortConnection()
 
     def stop(self):
         port, self._port = self._port, None

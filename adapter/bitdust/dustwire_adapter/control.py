@@ -5,7 +5,6 @@ ordered lane has one connection: sends and cancels reach the daemon in the order
 made, and none overtakes another. Calls that may take long (connect_to waits for a peer) or whose order does not matter
 go over a lane of several.
 """
-import os
 import xmlrpc.client
 from collections import deque
 
@@ -24,16 +23,25 @@ class ControlError(Exception):
     """The daemon could not be asked, or went away before it answered."""
 
 
+def as_bytes(text):
+    """UTF-8, whatever the text holds: names that the system gave as bytes come out as they were, and
+    what has no bytes at all comes out as bytes that name nothing."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _is_clean(text):
+    """What the daemon's XML-RPC takes as text: XML's characters of the first 65536, and no carriage
+    return, which XML makes a newline of."""
+    return all(c >= " " or c in "\t\n" for c in text) and not any(
+        c > "\ufffd" or "\ud800" <= c <= "\udfff" for c in text)
+
+
 def wire_value(value):
     """What XML-RPC can carry of a text: bytes and what is no clean text go as base64."""
-    if isinstance(value, str):
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
-            return os.fsencode(value)
-        if any(c < " " and c not in "\t\n" for c in value):
-            return value.encode("utf-8")
-    return value
+    return as_bytes(value) if isinstance(value, str) and not _is_clean(value) else value
 
 
 class _Marshaller(xmlrpc.client.Marshaller):

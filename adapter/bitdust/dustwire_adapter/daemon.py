@@ -17,7 +17,7 @@ from .settings import SettingsError
 log = Logger()
 
 LOOK_S = 0.05           # while it starts
-WATCH_S = 0.5           # a daemon that is not our child
+WATCH_S = 0.5           # while it is up
 START_LIMIT_S = 30
 BACKOFF_FIRST_S, BACKOFF_LAST_S = 0.2, 30.0
 STEADY_S = 60           # up for so long: the next restart begins with the first backoff
@@ -58,7 +58,7 @@ class Daemon:
         self._control = control
         self._up, self._down = up, down
         self._child = None      # its process transport, when it is our child
-        self._is_ours = False
+        self.is_ours = False
         self.pid = None
         self._is_up = False
         self._is_stopping = False
@@ -89,10 +89,9 @@ class Daemon:
         if self._is_stopping:
             return
         self.pid = status["pid"]
-        self._is_ours = self.pid == self._read_pid()
+        self.is_ours = self.pid == self._read_pid()
         log.info("using the dustwired that runs already, pid {pid}", pid=self.pid)
         self._came_up()
-        self._watch()
 
     def _spawn(self):
         if self._is_stopping:
@@ -117,7 +116,7 @@ class Daemon:
             os.close(out)
             os.close(null)
         self.pid = self._child.pid
-        self._is_ours = True
+        self.is_ours = True
         self._write_pid()
         self._later(LOOK_S, self._look)
 
@@ -128,6 +127,7 @@ class Daemon:
             os.replace(path, path + ".1")
 
     def _look(self):
+        self._reap()
         if self._child is None or self._is_up:
             return
         if self._reactor.seconds() - self._started_at > START_LIMIT_S:
@@ -150,12 +150,19 @@ class Daemon:
 
     def _came_up(self):
         self._is_up = True
+        self._watch()
         if not self._is_stopping:
             self._up()
 
     # ---- watching
 
+    def _reap(self):
+        """A child's end is signalled, unless the node keeps SIGCHLD to itself."""
+        if self._child is not None:
+            self._child.reapProcess()
+
     def _watch(self):
+        self._reap()
         if self._is_up and not _is_alive(self.pid):
             self._gone("the daemon is gone")
         elif self._is_up:
@@ -167,7 +174,8 @@ class Daemon:
 
     def _gone(self, reason):
         was_up, self._is_up, self.pid = self._is_up, False, None
-        if self._is_ours:
+        self._cancel_timer()
+        if self.is_ours:
             self._remove_pid()
         if self._stopped is not None:
             self._end_stop()
@@ -194,21 +202,23 @@ class Daemon:
         """Ends the daemon if it is ours; fires when it is gone."""
         self._is_stopping = True
         self._cancel_timer()
-        if self.pid is None or not self._is_ours:
+        if self.pid is None or not self.is_ours:
             self._is_up = False
             return succeed(None)
-        if self._stopped is None:
+        is_first, done = self._stopped is None, Deferred()
+        if is_first:
             self._stopped = Deferred()
+        self._stopped.addCallback(done.callback)
+        if is_first:
             self._signal(signal.SIGTERM)
             self._stop_limit = self._reactor.callLater(STOP_LIMIT_S, self._signal, signal.SIGKILL)
-            if self._child is None:
-                self._wait_gone()
-        done = Deferred()
-        self._stopped.addCallback(lambda value: done.callback(None))
+            self._wait_gone()
         return done
 
     def _wait_gone(self):
-        """For one that is ours and not our child."""
+        self._reap()
+        if self._stopped is None:
+            return
         if _is_alive(self.pid):
             self._later(LOOK_S, self._wait_gone)
         else:

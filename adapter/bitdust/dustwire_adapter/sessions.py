@@ -10,6 +10,8 @@ Objects live as long as their session or stream, and change under whoever keeps 
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.logger import Logger
 
+from .control import ControlError, as_bytes
+
 PAGE = 200
 SOON_S = 0.05
 RARELY_S = 5.0
@@ -34,6 +36,13 @@ def as_text(value):
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     return "" if value is None else str(value)
+
+
+def host_bytes(host):
+    """`host:port` as bytes, of whatever form a host may have."""
+    if isinstance(host, (tuple, list)):
+        host = "%s:%s" % (as_text(host[0]), as_text(host[1]))
+    return host if isinstance(host, bytes) else as_bytes(as_text(host))
 
 
 class FileStream:
@@ -67,14 +76,14 @@ class FileStream:
     def update(self, row):
         self.file_id = row["stream_id"]
         self.transfer_id = row["transfer_id"] or self.transfer_id
-        self.session_id = row.get("session")
+        self.session_id = row["session"]
         self.peer_address = address_of(row["host"])
         self.peer_idurl = row["idurl"]
         self.filename = row["filename"]
-        self.size = row["size"]
-        self.started = row["started_at_us"] / 1e6
-        self.state = row.get("state", "")
-        self.moved(row["bytes"])
+        self.size = row["bytes_total"]
+        self.started = row["started_at"]
+        self.state = row["state"]
+        self.moved(row["bytes_current"])
 
 
 class SessionStream:
@@ -118,9 +127,9 @@ class Connection:
         self.peer_address = address_of(row["host"])
         self.peer_idurl = row["idurl"]
         self.state = row["state"]
-        self.is_outgoing = row["is_outgoing"]
+        self.is_outgoing = row["direction"] == "out"
         self.announced_address = None
-        if row["announced"] and row["is_verified"]:
+        if row["announced"] and row["verified"]:
             host, port = address_of(row["announced"])
             # Without a host it is the one that the session comes from.
             self.announced_address = host or self.peer_address[0], port
@@ -235,8 +244,12 @@ class Sessions:
         asked.addErrback(self._failed)
         asked.addCallback(self._asked, waiters)
 
-    def _failed(self, failure):
-        log.debug("the daemon's lists could not be read: {error}", error=failure.value)
+    @staticmethod
+    def _failed(failure):
+        if failure.check(ControlError):     # it is gone, or going
+            log.debug("the daemon's lists could not be read: {error}", error=failure.value)
+        else:
+            log.failure("the daemon's lists could not be read", failure)
 
     def _asked(self, value, waiters):
         self._is_asking = False
@@ -250,8 +263,8 @@ class Sessions:
     @inlineCallbacks
     def _ask(self):
         began = self._reactor.seconds()
-        sessions = yield self._pages("list_sessions", "sessions")
-        streams = yield self._pages("list_streams", "streams")
+        sessions = yield self._pages("list_sessions")
+        streams = yield self._pages("list_streams")
         if self._is_on:
             self._take_sessions(sessions)
             self._take_streams(streams)
@@ -259,11 +272,10 @@ class Sessions:
         self._rest_until = now + SHARE * (now - began) if now - began > 0.1 else 0.0
 
     @inlineCallbacks
-    def _pages(self, method, word):
+    def _pages(self, method):
         rows = []
         while True:
             page = yield self._control.ask(method, len(rows), PAGE)
-            page = page[word] if isinstance(page, dict) else page
             rows.extend(page)
             if len(page) < PAGE:
                 return rows
@@ -281,8 +293,9 @@ class Sessions:
             connection.stream.outgoing.clear()
             connection.stream.incoming.clear()
         for row in rows:
-            key = row["session"], row["is_outgoing"], row["stream_id"], row["transfer_id"]
-            stream = known.get(key) or FileStream(row["is_outgoing"])
+            is_outgoing = row["type"] == "out"
+            key = row["session"], is_outgoing, row["stream_id"], row["transfer_id"]
+            stream = known.get(key) or FileStream(is_outgoing)
             stream.update(row)
             self._streams[key] = stream
             connection = self._connections.get(row["session"])

@@ -6,24 +6,24 @@ Callbacks of the daemon are handed to the gateway through gateway.callRemote(met
 """
 import os
 
-from twisted.internet.defer import Deferred, fail, inlineCallbacks, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, fail, inlineCallbacks, succeed
 from twisted.logger import Logger
 
 from . import PROTO
 from .callbacks import CallbackServer
 from .control import Control
 from .daemon import Daemon
-from .sessions import Sessions, address_of, as_text
+from .reports import LOST, Reports
+from .sessions import Sessions, address_of, as_text, host_bytes
 from .settings import Settings, SettingsError
-from .transfers import FAILED, Send, Sends, Transfer, Transfers, path_key
+from .transfers import Send
 
 __all__ = ["GateInterface", "PROTO", "proto", "current"]
 
 log = Logger()
 proto = PROTO
 RETRY_S = 1.0
-JOURNAL_PAGE = 200
-LOST = "disconnected"
+TELL_LIMIT_S = 5.0      # at shutdown, for a gateway that does not answer
 
 _current = None
 
@@ -31,13 +31,6 @@ _current = None
 def current():
     """The interface that was initialised last: the one that tcp_node's functions speak for."""
     return _current
-
-
-def host_bytes(host):
-    """`host:port` as bytes, of whatever form a host may have."""
-    if isinstance(host, (tuple, list)):
-        return ("%s:%s" % (as_text(host[0]), as_text(host[1]))).encode("utf-8", "surrogateescape")
-    return host if isinstance(host, bytes) else as_text(host).encode("utf-8", "surrogateescape")
 
 
 def text_or_none(value):
@@ -50,17 +43,13 @@ class GateInterface:
     def __init__(self, settings=None, reactor=None):
         self._settings = settings
         self._given_reactor = reactor
-        self._gateway = None
         self._is_open = False           # from init to shutdown
-        self._options = None            # of the last connect, while it is wanted
-        self._bound_port = None
         self._is_ready = False          # the daemon is up and knows the gateway
-        self._is_initialized_told = False
         self._generation = 0            # of the daemon
         self._waiting_ready = []        # Deferreds of init
         self._waiting_connect = []      # Deferreds of connect
-        self._sends = Sends()
-        self._transfers = Transfers()
+        self._unsent = []               # (send, error) that could not be asked for
+        self._reports = Reports()
         self._control = self._daemon = self._callbacks = self._sessions = None
         self._trigger = None
         self._shutdown = None
@@ -81,13 +70,10 @@ class GateInterface:
 
     def _init(self, gateway):
         global _current
-        self._gateway = gateway
+        self._reports.new_gateway(gateway)
         _current = self
         if not self._is_open:
             self._open()
-        else:
-            self._transfers = Transfers()
-            self._is_initialized_told = False
         ready = Deferred()
         self._waiting_ready.append(ready)
         if self._is_ready:
@@ -106,21 +92,22 @@ class GateInterface:
             self._reactor = reactor
             self._control = Control(reactor, settings.control_socket)
             self._sessions = Sessions(reactor, self._control)
-            self._callbacks = CallbackServer(reactor, settings.gateway_socket, self)
+            self._callbacks = CallbackServer(reactor, settings.gateway_socket, self._reports)
             self._daemon = Daemon(reactor, settings, self._control, self._daemon_up,
                                   self._daemon_down)
+            self._reports.open(reactor, self._sessions)
             self._callbacks.start()
             self._daemon.start()
         except SettingsError:
             if self._callbacks is not None:
                 self._callbacks.stop()
             raise
-        self._is_open, self._shutdown, self._is_initialized_told = True, None, False
+        self._is_open, self._shutdown = True, None
         self._trigger = reactor.addSystemEventTrigger("before", "shutdown", self.shutdown)
 
     def connect(self, options):
         """Listen. `options`: idurl, host (`H:P`), tcp_port. Fires with True when the daemon does."""
-        self._options = dict(options or {})
+        self._reports.options = dict(options or {})
         if self._is_ready:
             return self._connect()
         connected = Deferred()
@@ -129,12 +116,12 @@ class GateInterface:
 
     def _wire_options(self):
         options = {}
-        if text_or_none(self._options.get("idurl")) is not None:
-            options["idurl"] = text_or_none(self._options["idurl"])
-        if self._options.get("host"):
-            options["host"] = as_text(self._options["host"])
-        if self._options.get("tcp_port"):
-            options["tcp_port"] = int(self._options["tcp_port"])
+        if text_or_none(self._reports.options.get("idurl")) is not None:
+            options["idurl"] = text_or_none(self._reports.options["idurl"])
+        if self._reports.options.get("host"):
+            options["host"] = as_text(self._reports.options["host"])
+        if self._reports.options.get("tcp_port"):
+            options["tcp_port"] = int(self._reports.options["tcp_port"])
         return options
 
     def _connect(self):
@@ -143,7 +130,7 @@ class GateInterface:
 
     def disconnect(self):
         """Stop listening, and end the sessions. Fires with True when the daemon has begun to."""
-        self._options = None
+        self._reports.options = None
         self._answer_waiting(self._waiting_connect, False)
         if not self._is_ready:
             return succeed(True)
@@ -171,14 +158,30 @@ class GateInterface:
             except (KeyError, ValueError):  # it is what calls us
                 pass
             self._trigger = None
-        yield self.disconnect()
+        if not self._daemon.is_ours:
+            yield self.disconnect()
+        self._answer_waiting(self._waiting_connect, False)
         yield self._daemon.stop()
-        self._lose("the transport is shut down")
+        told = self._lose()
+        self._end_unsent()
+        yield self._or_late(told)
         yield self._callbacks.stop()
         self._control.close()
         self._answer_waiting(self._waiting_ready, False)
         self._is_open = False
         return True
+
+    def _or_late(self, told):
+        """What `told` answers, or None when it takes too long."""
+        done = Deferred()
+        timer = self._reactor.callLater(TELL_LIMIT_S, done.callback, None)
+
+        def is_told(answer):
+            if timer.active():
+                timer.cancel()
+                done.callback(answer)
+        told.addBoth(is_told)
+        return done
 
     @staticmethod
     def _answer_waiting(waiting, answer):
@@ -195,9 +198,9 @@ class GateInterface:
     def _introduce(self, generation):
         """A daemon that is up hears who the gateway is, and what it is to do."""
         try:
-            yield self._settle_received()
+            yield self._reports.settle_received(self._control)
             yield self._control.call("init", self._settings.gateway_url, {"file_result": True})
-            connected = yield (self._connect() if self._options is not None else succeed(None))
+            connected = yield (self._connect() if self._reports.options is not None else succeed(None))
         except Exception as e:  # refused, or gone again
             if generation == self._generation and self._shutdown is None:
                 log.error("dustwired does not take us for its gateway: {error}", error=e)
@@ -207,11 +210,11 @@ class GateInterface:
             return
         self._is_ready = True
         self._sessions.start()
-        if connected is not None and self._options is None:     # taken back meanwhile
+        if connected is not None and self._reports.options is None:     # taken back meanwhile
             self._control.call("disconnect").addErrback(self._not_done, "disconnect", None)
         elif connected is not None:
             self._answer_waiting(self._waiting_connect, connected)
-        elif self._options is not None:     # asked for meanwhile
+        elif self._reports.options is not None:     # asked for meanwhile
             self._connect().addCallback(
                 lambda answer: self._answer_waiting(self._waiting_connect, answer))
         # Last: who waited for this may connect at once.
@@ -222,60 +225,15 @@ class GateInterface:
             self._introduce(generation)
 
     def _daemon_down(self, reason):
-        self._lose(reason)
-        self._tell("disconnected", PROTO, reason)
+        self._lose()
+        self._reports.tell("disconnected", PROTO, reason)
 
-    def _lose(self, reason):
-        """The daemon is gone: what it can no longer report is reported here. What it had received
-        waits until it is back: its journal says what it will report itself."""
+    def _lose(self):
         self._generation += 1
         self._is_ready = False
-        self._bound_port = None
         self._sessions.stop()
-        sends = self._sends.take_all()
-        for transfer in self._transfers.all(is_outgoing=True):
-            self._report_lost(transfer)
-        for send in sends:
-            self._send_lost(send, reason)
-
-    def _report_lost(self, transfer):
-        if transfer.is_reporting:
-            return
-        outcome = transfer.outcome or (FAILED, 0, LOST)
-        method = "unregister_file_sending" if transfer.is_outgoing else "unregister_file_receiving"
-        self._report(transfer, method, outcome).addErrback(
-            lambda failure: log.error("the gateway failed in {method}: {error}", method=method,
-                                      error=failure.value))
-
-    def _send_lost(self, send, reason):
-        outcome = send.transfer.outcome if send.transfer is not None else None
-        if outcome is None:
-            self._tell_cancelled(send, LOST)
-            outcome = FAILED, 0, LOST
-        send.deferred.callback((send.filename, outcome[0], outcome[2]))
-
-    @inlineCallbacks
-    def _settle_received(self):
-        """After a kill: received files that the journal does not hold are reported failed."""
-        lost = self._transfers.all(is_outgoing=False)
-        if not lost:
-            return
-        since = int(min(t.started for t in lost) - 3600) * 1000000
-        held = yield self._journal(max(since, 0))
-        for transfer in lost:
-            if path_key(transfer.filename) not in held:
-                self._report_lost(transfer)
-
-    @inlineCallbacks
-    def _journal(self, since):
-        """The paths of received files that the daemon has still to report."""
-        held, offset = set(), 0
-        while True:
-            rows = yield self._control.call("received", since, offset, JOURNAL_PAGE)
-            held.update(path_key(row["path"]) for row in rows if not row["is_reported"])
-            offset += len(rows)
-            if len(rows) < JOURNAL_PAGE:
-                return held
+        self._callbacks.drop()
+        return self._reports.lose()
 
     # ---- sending
 
@@ -283,9 +241,9 @@ class GateInterface:
         """Fires with (file, status, error), always, when the outcome is known."""
         send = Send(text_or_none(remote_idurl), filename, host_bytes(host), description, single)
         if not self._is_ready:
-            self._end_unsent(send, LOST)
+            self._not_sent(send, LOST)
             return send.deferred
-        self._sends.add(send)
+        self._reports.sends.add(send)
         asked = self._control.call("send_file_single" if single else "send_file",
                                    send.idurl, send.path, send.host,
                                    None if description is None else as_text(description))
@@ -296,15 +254,28 @@ class GateInterface:
     def send_file_single(self, remote_idurl, filename, host, description=""):
         return self.send_file(remote_idurl, filename, host, description, single=True)
 
+    def _not_sent(self, send, error):
+        """The caller hears of it when it has our answer, and not before."""
+        self._unsent.append((send, error))
+        if self._is_open:
+            self._reactor.callLater(0, self._end_unsent)
+        else:
+            self._end_unsent()
+
+    def _end_unsent(self):
+        unsent, self._unsent = self._unsent, []
+        for send, error in unsent:
+            self._reports.end_unsent(send, error)
+
     def _send_queued(self, request_id, send):
-        outcome = self._sends.queued(send, request_id)
+        outcome = self._reports.sends.queued(send, request_id)
         if outcome is not None:
-            self._end_send(send, outcome)
+            self._reports.end_send(send, outcome)
 
     def _send_refused(self, failure, send):
-        if self._sends.refused(send):
-            self._sends.remove(send)
-            self._end_unsent(send, self._why_refused(send, failure.value))
+        if self._reports.sends.refused(send):
+            self._reports.sends.remove(send)
+            self._reports.end_unsent(send, self._why_refused(send, failure.value))
 
     @staticmethod
     def _why_refused(send, error):
@@ -312,40 +283,24 @@ class GateInterface:
             return "file not exist"
         return getattr(error, "faultString", None) or str(error)
 
-    def _end_unsent(self, send, error):
-        self._tell_cancelled(send, error)
-        send.deferred.callback((send.filename, FAILED, error))
-
-    def _end_send(self, send, outcome):
-        self._sends.remove(send)
-        status, _, error = outcome
-        send.deferred.callback((send.filename, status, error))
-
-    def _tell_cancelled(self, send, error):
-        """The gateway hears of a file that it has never registered. A single one it does not know."""
-        if not send.is_with_gateway and not send.is_single:
-            send.is_with_gateway = True
-            self._tell("cancelled_file_sending", PROTO, send.host, send.filename, 0,
-                       send.description, error)
-
     def cancel_file_sending(self, transfer_id):
         """True if the file is under way. One whose last frame has begun is sent all the same."""
-        transfer = self._transfers.get(transfer_id)
-        if transfer is None or not transfer.is_outgoing or not self._is_ready:
+        transfer = self._reports.transfers.get(transfer_id)
+        if not self._is_ready or transfer is None or not transfer.is_outgoing:
             return False
         self._order("cancel_file_sending", transfer_id)
         return True
 
     def cancel_file_receiving(self, transfer_id):
         """The daemon refuses the rest of it; the answer is False, as in the reference."""
-        transfer = self._transfers.get(transfer_id)
+        transfer = self._reports.transfers.get(transfer_id)
         if transfer is not None and not transfer.is_outgoing and self._is_ready:
             self._order("cancel_file_receiving", transfer_id)
         return False
 
     def cancel_outbox_file(self, host, filename):
         if self._is_ready:
-                self._order("cancel_outbox_file", host_bytes(host), os.path.abspath(filename))
+            self._order("cancel_outbox_file", host_bytes(host), os.path.abspath(filename))
 
     def _order(self, method, *args):
         self._control.call(method, *args).addErrback(self._not_done, method, None)
@@ -385,17 +340,17 @@ class GateInterface:
 
     def port(self):
         """The port that we listen on, or are to."""
-        return self._bound_port or self.wanted_port()
+        return self._reports.bound_port or self.wanted_port()
 
     def wanted_port(self):
-        wanted = (self._options or {}).get("tcp_port")
+        wanted = (self._reports.options or {}).get("tcp_port")
         if wanted:
             return int(wanted)
         return self._settings.port if self._settings is not None else Settings.from_environment().port
 
     def host(self):
         """`H:P` as bytes: where others reach us; empty if nobody has said."""
-        host = host_bytes((self._options or {}).get("host") or b"")
+        host = host_bytes((self._reports.options or {}).get("host") or b"")
         if host and address_of(host)[1] == 0:
             host += b":%d" % self.port()
         return host
@@ -428,7 +383,7 @@ class GateInterface:
         streams = self._sessions.streams()
         listed = {s.transfer_id for s in streams}
         for is_outgoing in (True, False):
-            streams.extend(t.stream() for t in self._transfers.all(is_outgoing)
+            streams.extend(t.stream() for t in self._reports.transfers.all(is_outgoing)
                            if t.transfer_id not in listed)
         return sorted(streams, key=lambda s: s.started) if sorted_by_time else streams
 
@@ -453,122 +408,3 @@ class GateInterface:
     def started_connections(self):
         self.list_sessions()
         return [] if self._sessions is None else self._sessions.started()
-
-    # ---- what the daemon says
-
-    def _ask_gateway(self, method, *args):
-        return maybeDeferred(self._gateway.callRemote, method, *args)
-
-    def _tell(self, method, *args):
-        if self._gateway is None:
-            return
-        self._ask_gateway(method, *args).addErrback(
-            lambda failure: log.error("the gateway failed in {method}: {error}", method=method,
-                                      error=failure.value))
-
-    def heard_transport_initialized(self, proto, *rest):
-        """Once a gateway: that the daemon was started again is none of its business."""
-        if self._is_initialized_told:
-            return True
-        self._is_initialized_told = True
-        return self._ask_gateway("transport_initialized", proto)
-
-    def heard_receiving_started(self, proto, host, options=None):
-        self._bound_port = address_of(host)[1] or None
-        return self._ask_gateway("receiving_started", proto, host,
-                                 self._options if self._options is not None else options)
-
-    def heard_receiving_failed(self, proto, error=None):
-        return self._ask_gateway("receiving_failed", proto, error)
-
-    def heard_disconnected(self, proto, result=None):
-        return self._ask_gateway("disconnected", proto, result)
-
-    def heard_register_file_sending(self, proto, host, idurl, filename, size, description=None):
-        send = self._sends.claim(filename, host)
-        if send is not None:
-            filename, description = send.filename, send.description
-            idurl = send.idurl or idurl
-        asked = self._ask_gateway("register_file_sending", proto, host, idurl, filename, size,
-                                  description)
-        if send is not None:
-            asked.addErrback(self._not_registered, send)
-        return asked.addCallback(self._registered, self._generation, True, host, idurl, filename,
-                                 size, send)
-
-    def _not_registered(self, failure, send):
-        self._sends.unclaim(send)
-        return failure
-
-    def heard_register_file_receiving(self, proto, host, idurl, filename, size):
-        """One that the gateway has under an id already keeps it: the daemon was started again."""
-        known = self._transfers.known_id(filename)
-        if known is not None:
-            return known
-        asked = self._ask_gateway("register_file_receiving", proto, host, idurl, filename, size)
-        return asked.addCallback(self._registered, self._generation, False, host, idurl, filename,
-                                 size)
-
-    def _registered(self, transfer_id, generation, is_outgoing, host, idurl, filename, size,
-                    send=None):
-        if transfer_id is None:
-            return None
-        transfer = Transfer(transfer_id, is_outgoing, host, idurl, filename, size, send)
-        self._transfers.add(transfer)
-        if generation != self._generation and is_outgoing:
-            self._report_lost(transfer)     # its daemon is gone meanwhile
-        elif generation != self._generation and self._is_ready:
-            self._settle_received().addErrback(self._not_done, "received", None)
-        elif not self._sessions.is_known(address_of(host)):
-            self._sessions.want()
-        return transfer_id
-
-    def heard_unregister_file_sending(self, transfer_id, status, count, error=None):
-        return self._heard_end("unregister_file_sending", transfer_id, (status, count, error))
-
-    def heard_unregister_file_receiving(self, transfer_id, status, count, error=None):
-        return self._heard_end("unregister_file_receiving", transfer_id, (status, count, error))
-
-    def _heard_end(self, method, transfer_id, outcome):
-        transfer = self._transfers.get(transfer_id)
-        if transfer is not None:
-            return self._report(transfer, method, outcome)
-        if self._transfers.is_reported(transfer_id):
-            return True
-        return self._ask_gateway(method, transfer_id, *outcome)
-
-    def _report(self, transfer, method, outcome):
-        transfer.outcome, transfer.is_reporting = outcome, True
-        asked = self._ask_gateway(method, transfer.transfer_id, *outcome)
-        return asked.addCallbacks(self._reported, self._not_reported,
-                                  callbackArgs=(transfer,), errbackArgs=(transfer,))
-
-    def _reported(self, answer, transfer):
-        self._transfers.remove(transfer)
-        self._sessions.ended(transfer.transfer_id)
-        return answer
-
-    @staticmethod
-    def _not_reported(failure, transfer):
-        transfer.is_reporting = False
-        return failure
-
-    def heard_cancelled_file_sending(self, proto, host, filename, size, description=None,
-                                     error=None):
-        send = self._sends.claim(filename, host)
-        host = host_bytes(host)
-        if send is not None:
-            host, filename, description = send.host, send.filename, send.description
-        asked = self._ask_gateway("cancelled_file_sending", proto, host, filename, size,
-                                  description, error)
-        if send is not None:
-            asked.addErrback(self._not_registered, send)
-        return asked
-
-    def heard_file_result(self, request_id, status, count, error=None):
-        send = self._sends.by_request(request_id)
-        if send is not None:
-            self._end_send(send, (status, count, error))
-        else:
-            self._sends.keep_early(request_id, (status, count, error))
-        return True

@@ -9,6 +9,7 @@ from collections import OrderedDict, defaultdict, deque
 
 from twisted.internet.defer import Deferred
 
+from .control import as_bytes
 from .sessions import FileStream, address_of
 
 FINISHED, FAILED = "finished", "failed"
@@ -16,7 +17,7 @@ FINISHED, FAILED = "finished", "failed"
 
 def path_key(filename):
     """One key for a path, whether it came as text or as bytes."""
-    return os.fsencode(filename)
+    return filename if isinstance(filename, bytes) else as_bytes(filename)
 
 
 class Send:
@@ -33,11 +34,12 @@ class Send:
         self.request_id = None
         self.is_with_gateway = False    # registered once, or its failure told
         self.transfer = None
+        self.outcome = None             # (status, bytes, error), once it is known
 
 
 class Transfer:
-    """A file that the gateway has registered. `outcome` is what the daemon has said of its end,
-    which the gateway may not have taken yet: (status, bytes, error)."""
+    """A file that the gateway has registered. `outcome` is what was said of its end, which the
+    gateway may not have taken yet: (status, bytes, error)."""
 
     def __init__(self, transfer_id, is_outgoing, host, idurl, filename, size, send=None):
         self.transfer_id = transfer_id
@@ -49,7 +51,8 @@ class Transfer:
         self.send = send
         self.started = time.time()
         self.outcome = None
-        self.is_reporting = False
+        self.waiters = []       # Deferreds of those who have told the gateway of the end
+        self.faults = 0         # in its answers to that
 
     def stream(self):
         """For listings, until the daemon's own list has it."""
@@ -85,17 +88,23 @@ class Sends:
 
     def queued(self, send, request_id):
         """The daemon has taken it. Answers its outcome, if that was here first."""
-        self._asked -= 1
+        outcome = self._early.pop(request_id, None)
+        self._answered()
         if send not in self._all:
             return None
         send.request_id = request_id
         self._by_request[request_id] = send
-        return self._early.pop(request_id, None)
+        return outcome
 
     def refused(self, send):
         """The daemon has not taken it. True if its end is still to be told."""
-        self._asked -= 1
+        self._answered()
         return send in self._all
+
+    def _answered(self):
+        self._asked -= 1
+        if self._asked == 0:        # an outcome that is still here is of a send given up
+            self._early.clear()
 
     def by_request(self, request_id):
         return self._by_request.get(request_id)
@@ -175,6 +184,9 @@ class Transfers:
         """The id under which the gateway has, or had, this received file."""
         transfer = self._incoming.get(path_key(filename))
         return self._reported.get(path_key(filename)) if transfer is None else transfer.transfer_id
+
+    def has(self, transfer):
+        return self._by_id.get(transfer.transfer_id) is transfer
 
     def is_reported(self, transfer_id):
         return transfer_id in self._reported_ids

@@ -1,0 +1,62 @@
+#include "base/log_meter.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+static struct log_meter m;
+static unsigned left_out;
+
+TestSuite(log_meter, .timeout = 5);
+
+static unsigned passed(const char *peer, uint64_t second, unsigned lines)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < lines; i++)
+        count += log_meter_takes(&m, peer, second, 10, &left_out);
+    return count;
+}
+
+Test(log_meter, a_peer_has_so_many_lines_a_second)
+{
+    cr_expect_eq(passed("192.0.2.1:4000", 7, 25), 10u);
+    cr_expect_eq(passed("192.0.2.1:4000", 8, 5), 5u);
+}
+
+Test(log_meter, another_port_is_the_same_peer_and_another_address_is_not)
+{
+    passed("192.0.2.1:4000", 7, 10);
+    cr_expect_eq(passed("192.0.2.1:4001", 7, 1), 0u);
+    cr_expect_eq(passed("192.0.2.2:4000", 7, 1), 1u);
+    cr_expect_eq(passed("[2001:db8::1]:4000", 7, 11), 10u);
+    cr_expect_eq(passed("[2001:db8::1]:4001", 7, 1), 0u);
+}
+
+Test(log_meter, the_first_line_of_a_second_says_how_many_are_missing_before_it)
+{
+    passed("192.0.2.1:4000", 7, 25);
+    cr_expect(log_meter_takes(&m, "192.0.2.1:4000", 9, 10, &left_out));
+    cr_expect_eq(left_out, 15u);
+    cr_expect(log_meter_takes(&m, "192.0.2.1:4000", 9, 10, &left_out));
+    cr_expect_eq(left_out, 0u);
+    cr_expect(log_meter_takes(&m, "192.0.2.1:4000", 10, 10, &left_out));
+    cr_expect_eq(left_out, 0u);
+}
+
+Test(log_meter, all_peers_together_are_bounded)
+{
+    unsigned lines = 0;
+    char peer[32];
+
+    for (unsigned i = 0; i < 100000; i++) {
+        snprintf(peer, sizeof peer, "10.%u.%u.%u:1", i >> 16, (i >> 8) & 255, i & 255);
+        lines += log_meter_takes(&m, peer, 7, 10, &left_out);
+    }
+    cr_expect_leq(lines, 10u * LOG_METER_PLACES);
+}
+
+Test(log_meter, peers_without_a_port_have_places_too)
+{
+    cr_expect_eq(passed("-", 7, 11), 10u);
+    cr_expect_eq(passed("", 7, 1), 1u);
+}

@@ -1,0 +1,617 @@
+"""Each limit of docs/limits.md, hit by a stranger while a good peer goes on: what happens at it, and
+that its counter in `status` goes up. Strangers come from 127.0.0.2 on, the good peer from 127.0.0.1,
+which alone is free from limits per source."""
+import os
+import re
+import resource
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+import node as harness
+import raw
+
+CONTENT = harness.pattern(3000)
+STRANGER = "127.0.0.2"
+OTHER = "127.0.0.3"
+FAR = "127.0.1.1"  # of another /24
+
+
+class Limited(harness.SystemTest):
+    settings = {}
+
+    def setUp(self):
+        settings = {"access/exempt-networks": "127.0.0.1/32", "workers/threads": 1}
+        settings.update(self.settings)
+        self.bob = self.node("bob", settings)
+        self.good = self.greet("127.0.0.1", idurl="http://127.0.0.1:8000/good.xml")
+        self.good_id = 0
+        self.addCleanup(self.check_good)
+
+    def check_good(self):
+        """Whatever happened to strangers, the good peer's files go through."""
+        self.good_id += 1
+        self.good.send(*raw.file_frames(self.good_id, CONTENT))
+        self.good.expect_ok(self.good_id)
+
+    def keep(self, thing):
+        self.addCleanup(thing.close)
+        return thing
+
+    def dial(self, source=STRANGER):
+        return self.keep(raw.Raw.dial(self.bob.port, source=source))
+
+    def greet(self, source=STRANGER, **more):
+        return self.keep(raw.Raw.greet(self.bob.port, source=source, **more))
+
+    def is_refused(self, source=STRANGER):
+        """Hung up on without a word, before anything was said."""
+        caller = self.dial(source)
+        frames = caller.expect_end()
+        self.assertEqual(frames, [])
+        return True
+
+    def counter(self, word):
+        return self.bob.status()["metrics"][word]
+
+    def assert_counted(self, word, least=1):
+        harness.wait_until(lambda: self.counter(word) >= least,
+                           lambda: "%s at %d: %r" % (word, least, self.bob.status()["metrics"]))
+
+    def transport(self):
+        return self.bob.status()["transports"][0]
+
+
+class PerAddress(Limited):
+    settings = {"sessions/limit-per-address": 3, "sessions/limit-per-network": 5}
+
+    def test_an_address_has_so_many_sessions_and_the_next_is_refused(self):
+        mine = [self.greet() for _ in range(3)]
+        self.assertTrue(self.is_refused())
+        self.assert_counted("refused_address")
+        self.assertIn("refused_address 1", self.bob.command("status").out)
+        self.greet(OTHER)
+        self.check_good()
+        mine[0].close()
+        harness.wait_until(lambda: self.counter("sessions_closed") == 1, self.bob.status)
+        self.greet()
+
+    def test_a_network_has_so_many_sessions(self):
+        for last in range(2, 7):
+            self.greet("127.0.0.%d" % last)
+        self.assertTrue(self.is_refused("127.0.0.99"))
+        self.assert_counted("refused_network")
+        self.greet(FAR)
+        self.check_good()
+
+    def test_a_reload_changes_them(self):
+        for _ in range(3):
+            self.greet()
+        self.bob.change({"sessions/limit-per-address": 4})
+        self.assertEqual(self.bob.command("reload").code, 0)
+        self.greet()
+        self.assertTrue(self.is_refused())
+        self.assertEqual(self.bob.status()["limits"]["sessions/limit-per-address"], "4")
+
+
+class HalfOpen(Limited):
+    settings = {"sessions/half-open-limit": 5, "sessions/half-open-per-address": 3}
+
+    def test_one_address_has_so_many_handshakes_unfinished(self):
+        silent = [self.dial() for _ in range(3)]
+        self.assertTrue(self.is_refused())
+        self.assert_counted("refused_half_open")
+        self.assertEqual(self.transport()["sessions_half_open"], 3)
+        self.greet(OTHER)
+        self.check_good()
+        silent[0].send(raw.hello())
+        silent[0].expect(raw.WAZAP)
+        self.greet()
+
+    def test_so_many_are_unfinished_in_all(self):
+        silent = [self.dial("127.0.0.%d" % last) for last in range(2, 7)]
+        harness.wait_until(lambda: self.transport()["sessions_half_open"] == 5, self.transport)
+        self.assertTrue(self.is_refused("127.0.0.9"))
+        self.assert_counted("refused_half_open")
+        self.check_good()
+        silent[0].close()
+        harness.wait_until(lambda: self.transport()["sessions_half_open"] == 4, self.transport)
+        self.greet(OTHER)
+
+
+class Rate(Limited):
+    settings = {"sessions/accepts-per-s": 2, "sessions/accepts-burst": 4}
+
+    def test_an_address_that_connects_too_often_waits_and_comes_in_again(self):
+        for _ in range(4):
+            self.greet()
+        self.assertTrue(self.is_refused())
+        self.assert_counted("refused_rate")
+        self.greet(OTHER)
+        self.check_good()
+        harness.wait_until(self.is_let_in, "the address comes in again", every=0.3)
+
+    def is_let_in(self):
+        caller = self.dial()
+        try:
+            return caller.send_unless_closed(raw.hello()) and caller.next() is not None
+        except AssertionError:
+            return False
+
+
+class Handshake(Limited):
+    settings = {"sessions/handshake-timeout-s": 1}
+
+    def test_a_hello_that_drips_has_one_deadline(self):
+        slow = self.dial()
+        for byte in raw.hello()[:20]:
+            if not slow.send_unless_closed(bytes([byte])):
+                break
+            slow.socket.settimeout(0.2)
+            try:
+                if slow.socket.recv(1) == b"":
+                    break
+            except socket.timeout:
+                continue
+        else:
+            self.fail("20 bytes, one each 0.2 s, were waited for")
+        self.assert_counted("handshakes_late")
+
+
+class Penalty(Limited):
+    settings = {"access/penalty-after": 3, "access/penalty-s": 2}
+
+    def offend(self, source=STRANGER):
+        caller = self.dial(source)
+        caller.send(raw.frame(b"x", b"nonsense"))
+        caller.expect_end()
+
+    def test_who_breaks_the_protocol_again_and_again_is_refused_for_a_while(self):
+        for _ in range(4):
+            self.offend()
+        self.assertTrue(self.is_refused())
+        self.assert_counted("penalties")
+        self.assert_counted("refused_penalty")
+        self.bob.wait_log("penalty: the address is refused for 2 s")
+        self.greet(OTHER)
+        self.check_good()
+        harness.wait_until(self.is_let_in, "the penalty ends", every=0.3)
+        self.offend()
+        self.bob.wait_log("penalty: the address is refused for 4 s")
+
+    def is_let_in(self):
+        caller = self.dial()
+        try:
+            return caller.send_unless_closed(raw.hello()) and caller.next() is not None
+        except AssertionError:
+            return False
+
+    def test_an_exempt_address_is_not(self):
+        for _ in range(8):
+            self.offend("127.0.0.1")
+        self.greet("127.0.0.1")
+        self.assertEqual(self.counter("penalties"), 0)
+
+
+class Access(Limited):
+    settings = {"access/deny-networks": "127.0.0.2/32,10.0.0.0/8"}
+
+    def test_a_denied_network_is_refused(self):
+        self.assertTrue(self.is_refused())
+        self.assert_counted("refused_access")
+        self.greet(OTHER)
+
+    def test_nothing_is_dialled_there_either(self):
+        self.assert_not_sent_to("10.1.2.3")
+
+    def assert_not_sent_to(self, host):
+        path = harness.make_file(os.path.join(self.folder(), "f"), 10)
+        self.assert_not_sent(self.bob.send([path], "tcp://%s:7771" % host), "deny-networks")
+
+    def test_a_reload_ends_the_sessions_that_it_denies(self):
+        mine = self.greet(OTHER)
+        self.bob.change({"access/deny-networks": "127.0.0.3/32"})
+        self.assertEqual(self.bob.command("reload").code, 0)
+        mine.expect_end()
+        self.greet(STRANGER)
+
+    def test_a_list_with_a_mistake_is_not_taken(self):
+        self.bob.change({"access/deny-networks": "127.0.0.3/33"})
+        result = self.bob.command("reload")
+        self.assertNotEqual(result.code, 0)
+        self.assertIn("deny-networks", result.err + result.out)
+        self.assertTrue(self.is_refused(), "the old list holds")
+
+
+class Allowed(Limited):
+    settings = {"access/allow-networks": "127.0.0.1/32,127.0.0.2/32"}
+
+    def test_only_listed_networks_come_in(self):
+        self.greet(STRANGER)
+        self.assertTrue(self.is_refused(OTHER))
+        self.assert_counted("refused_access")
+
+
+GOOD = "http://127.0.0.1:8000/good.xml"
+FRIEND = "http://127.0.0.1:8000/friend.xml"
+
+
+class Identities(Limited):
+    settings = {"access/allow-idurls": GOOD + "," + FRIEND, "access/penalty-after": 0}
+
+    def test_only_listed_identities_get_a_session(self):
+        for idurl in (FRIEND + "x", "None", "http://127.0.0.1:8000/other.xml"):
+            caller = self.dial()
+            caller.send(raw.hello(idurl=idurl))
+            self.assertEqual(caller.expect_end(), [], idurl)
+        self.assert_counted("refused_access", 3)
+        self.greet(idurl=FRIEND)
+        self.assertEqual(self.counter("penalties"), 0, "it is no offence")
+
+    def test_a_peer_that_we_dial_is_held_to_them_too(self):
+        listener = self.keep(raw.Listener())
+        path = harness.make_file(os.path.join(self.folder(), "f"), 10)
+        job = self.job(self.bob.send_job([path], listener.contact))
+        self.keep(listener.accept(idurl="http://127.0.0.1:8000/other.xml"))
+        self.assert_not_sent(job.result(), "disconnected", "allow-idurls")
+
+
+class DeniedIdentities(Limited):
+    settings = {"access/deny-idurls": FRIEND, "sessions/idurl-limit-bytes": 100}
+
+    def test_a_denied_identity_gets_no_session(self):
+        caller = self.dial()
+        caller.send(raw.hello(idurl=FRIEND))
+        self.assertEqual(caller.expect_end(), [])
+        self.assert_counted("refused_access")
+        self.greet(idurl=FRIEND + "x")
+
+    def test_an_identity_over_the_limit_gets_none(self):
+        caller = self.dial()
+        caller.send(raw.hello(idurl="http://127.0.0.1:8000/" + "i" * 100))
+        self.assertEqual(caller.expect_end(), [])
+        self.assert_counted("idurls_too_long")
+
+
+class Files(Limited):
+    settings = {"inbox/largest-file-mib": 1, "sessions/files-in-limit": 5,
+                "sessions/files-in-mib": 2}
+
+    def test_a_file_over_the_largest_size_is_refused_and_the_next_one_goes_through(self):
+        mine = self.greet()
+        mine.send(raw.data(1, (1 << 20) + 1, b"x"))
+        self.assertIn("too large", mine.expect(raw.ABORT).text)
+        mine.send(raw.abort(1), *raw.file_frames(2, harness.pattern(1 << 20)))
+        mine.expect_ok(2)
+        self.assert_counted("files_too_large")
+
+    def test_so_many_bytes_may_be_under_way(self):
+        mine = self.greet()
+        mine.send(raw.data(1, 1 << 20, b"x"), raw.data(2, (1 << 20) - 1, b"x"), raw.data(3, 2, b"x"))
+        refused = mine.expect(raw.ABORT)
+        self.assertEqual(refused.file_id, 3)
+        self.assertIn("too many bytes at once", refused.text)
+        self.assert_counted("files_over_bytes")
+        mine.send(raw.abort(1), raw.abort(3), *raw.file_frames(4, b"four"))
+        mine.expect_ok(4)
+
+    def test_one_file_more_than_allowed_closes_the_session(self):
+        mine = self.greet()
+        for file_id in range(6):
+            mine.send(raw.data(file_id, 100, b"x"))
+        frames = mine.expect_end()
+        self.assertTrue(all("too many incoming files" in f.text for f in frames), frames)
+        self.assert_counted("files_over_count")
+
+
+class Quota(Limited):
+    settings = {"inbox/quota-mib": 1}
+    next_id = 10
+
+    def test_what_does_not_fit_is_refused_until_somebody_takes_files_away(self):
+        mine = self.greet()
+        mine.send(*raw.file_frames(1, harness.pattern(700000)))
+        mine.expect_ok(1)
+        mine.send(raw.data(2, 400000, b"x"))
+        self.assertIn("its quota is used up", mine.expect(raw.ABORT).text)
+        self.assert_counted("files_over_quota")
+        self.check_good()
+        os.unlink([path for path in self.bob.received() if os.path.getsize(path) == 700000][0])
+        harness.wait_until(lambda: self.is_taken(400000), "room is seen again", every=0.3)
+
+    def is_taken(self, size):
+        mine = self.greet()
+        self.next_id += 1
+        if not mine.send_unless_closed(*raw.file_frames(self.next_id, harness.pattern(size))):
+            return False
+        return mine.expect_any(raw.OK, raw.ABORT).command == raw.OK
+
+    def test_files_under_way_count_with_their_whole_size(self):
+        one, two = self.greet(), self.greet(OTHER)
+        one.send(raw.data(1, 600000, b"x"))
+        self.bob.events.wait("file-receiving-started")
+        two.send(raw.data(1, 600000, b"x"))
+        self.assertIn("quota", two.expect(raw.ABORT).text)
+        one.close()
+        harness.wait_until(lambda: self.is_taken(600000), "the first one's room", every=0.1)
+
+
+class FreeSpace(harness.SystemTest):
+    def test_parallel_files_cannot_fill_the_disk_together(self):
+        shared = "/dev/shm"  # where nobody builds meanwhile
+        folder = tempfile.mkdtemp(prefix="dw-", dir=shared)
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        disk = os.statvfs(shared)
+        free = disk.f_bavail * disk.f_frsize >> 20
+        bob = self.node("bob", {"inbox/path": folder + "/in", "inbox/min-free-mib": free - 500})
+        one, two = raw.Raw.greet(bob.port), raw.Raw.greet(bob.port)
+        self.addCleanup(one.close)
+        self.addCleanup(two.close)
+        one.send(raw.data(1, 400 << 20, b"x"))
+        bob.events.wait("file-receiving-started")
+        two.send(raw.data(1, 400 << 20, b"x"))
+        self.assertIn("too little of the disk would stay free", two.expect(raw.ABORT).text)
+        self.assertEqual(bob.status()["metrics"]["files_no_room"], 1)
+        two.send(raw.abort(1), *raw.file_frames(2, CONTENT))
+        two.expect_ok(2)
+        one.send(raw.abort(1))
+        bob.events.wait("file-received", status="failed", count=2)
+        two.send(raw.data(3, 400 << 20, b"x"))
+        bob.events.wait("file-receiving-started", count=4)
+        self.assertEqual(bob.status()["metrics"]["files_no_room"], 1)
+
+
+class Log(Limited):
+    settings = {"log/lines-per-peer-per-s": 5, "sessions/accepts-burst": 10,
+                "sessions/accepts-per-s": 1}
+
+    def test_a_stranger_cannot_flood_it(self):
+        for number in range(100):
+            caller = self.dial()
+            if number >= 40:  # from here on surely refused
+                caller.expect_end()
+        self.assert_counted("log_lines_limited", 20)
+        self.assertLess(self.bob.log().count("connection refused"), 80)
+        self.greet("127.0.0.1").close()
+        self.bob.wait_log("closed by the peer")
+
+
+class NobodyReads(harness.SystemTest):
+    def test_a_stderr_that_nobody_reads_holds_nobody_up(self):
+        bob = harness.Node("bob", {"log/level": "debug", "workers/threads": 1,
+                                   "inbox/durability": "none"})
+        self.addCleanup(self._close, bob)
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        with open(os.path.join("/proc/self/fd", str(writer)), "w") as log:
+            os.close(writer)
+            bob.process = subprocess.Popen(
+                [os.path.join(harness.BUILD, "dustwired"), "--config", bob.config],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        harness.wait_until(bob.is_serving, "bob serves")
+        mine = raw.Raw.greet(bob.port)
+        self.addCleanup(mine.close)
+        lost, file_id = 0, 0
+        while lost == 0 and file_id < 100000:
+            mine.send(*[raw.data(file_id + i, 1, b"x") for i in range(30)])
+            for _ in range(30):
+                mine.expect(raw.OK)
+            file_id += 30
+            if file_id % 600 == 0:
+                lost = bob.status()["metrics"]["log_lines_lost"]
+        self.assertGreater(lost, 0)
+        mine.send(*raw.file_frames(200000, CONTENT))
+        mine.expect_ok(200000)
+
+
+class Time(Limited):
+    settings = {"sessions/stall-window-s": 1, "sessions/unread-limit-s": 1,
+                "sessions/ok-timeout-s": 2}
+
+    def test_a_file_that_does_not_come_on_is_given_up(self):
+        mine = self.greet()
+        mine.send(raw.data(1, 1000, b"x"))
+        self.assertIn("stalled", mine.expect(raw.ABORT).text)
+        self.assert_counted("files_stalled")
+
+    def test_a_peer_that_does_not_read_is_left(self):
+        listener = self.keep(raw.Listener(receive_buffer=4096))
+        path = harness.make_file(os.path.join(self.folder(), "f"), 20 << 20)
+        job = self.job(self.bob.send_job([path], listener.contact))
+        self.keep(listener.accept())
+        self.check_good()
+        self.assert_not_sent(job.result(), "does not read")
+        self.assert_counted("peers_not_reading")
+
+    def test_an_ok_that_does_not_come_is_not_waited_for_for_ever(self):
+        listener = self.keep(raw.Listener())
+        path = harness.make_file(os.path.join(self.folder(), "f"), 20)
+        job = self.job(self.bob.send_job([path], listener.contact))
+        self.keep(listener.accept()).take_files(1, is_answered=False)
+        self.assert_not_sent(job.result(), "did not confirm")
+        self.assert_counted("oks_late")
+
+
+class Idle(harness.SystemTest):
+    def test_a_session_that_says_nothing_ends_and_one_that_says_that_it_lives_stays(self):
+        bob = self.node("bob", {"sessions/idle-limit-s": 1})
+        quiet, alive = raw.Raw.greet(bob.port), raw.Raw.greet(bob.port)
+        self.addCleanup(quiet.close)
+        self.addCleanup(alive.close)
+        ended = []
+        quiet_reader = threading.Thread(target=lambda: ended.append(quiet.expect_end()))
+        quiet_reader.start()
+        while quiet_reader.is_alive():
+            alive.send(raw.wazap())
+            quiet_reader.join(0.2)
+        self.assertEqual(ended, [[]])
+        alive.send(*raw.file_frames(1, CONTENT))
+        alive.expect_ok(1)
+        self.assertEqual(bob.status()["metrics"]["sessions_idle"], 1)
+
+
+class Lengths(Limited):
+    settings = {"sessions/control-frame-limit-bytes": 300, "sessions/reason-limit-bytes": 5}
+
+    def test_a_long_control_frame_closes_the_session(self):
+        mine = self.greet()
+        mine.send(raw.wazap("w" * 301))
+        mine.expect_end()
+        self.assert_counted("frames_too_long")
+        caller = self.dial()
+        caller.send(raw.hello(idurl="i" * 300))
+        caller.expect_end()
+        self.assert_counted("frames_too_long", 2)
+
+    def test_a_long_reason_is_cut(self):
+        mine = self.greet()
+        mine.send(raw.data(1, 100, b"x"), raw.abort(1, " because of this and that"))
+        row, = self.bob.events.wait("file-received", status="failed")
+        self.assertEqual(row["error"], "becau")
+        self.assert_counted("reasons_cut")
+
+
+class Bandwidth(harness.SystemTest):
+    """Each moves for long enough that a burst does not count; bounds from both sides."""
+    SECONDS = 2
+
+    def rate_in(self, bob, raws, seconds=SECONDS):
+        """Bytes a second that the node reads from peers that send as fast as they can."""
+        stop = threading.Event()
+
+        def pour(session, number):
+            session.socket.settimeout(harness.seconds(30))
+            chunk = raw.data(number, 1 << 30, b"x" * 60000)
+            try:
+                while not stop.is_set():
+                    session.socket.sendall(chunk)
+            except OSError:
+                pass  # the test is over
+
+        threads = [threading.Thread(target=pour, args=(session, 1), daemon=True) for session in raws]
+        for thread in threads:
+            thread.start()
+        first = self.received(bob)
+        harness.wait_until(lambda: self.received(bob) > first, "bytes come")
+        before, begun = self.received(bob), time.monotonic()
+        while time.monotonic() < begun + seconds:
+            time.sleep(0.05)
+        moved, took = self.received(bob) - before, time.monotonic() - begun
+        rows = {row["id"]: row["bytes_received"] for row in bob.sessions()}
+        stop.set()
+        return moved / took, rows
+
+    def received(self, bob):
+        return bob.status()["metrics"]["bytes_received"]
+
+    def greet(self, bob):
+        session = raw.Raw.greet(bob.port)
+        self.addCleanup(session.close)
+        return session
+
+    def assert_rate(self, is_, kib, least=0.7, most=1.3):
+        self.assertGreater(is_ / 1024, kib * least)
+        self.assertLess(is_ / 1024, kib * most)
+
+    def test_what_the_node_receives_is_bounded_and_shared(self):
+        bob = self.node("bob", {"bandwidth/in-kib-per-s": 2000, "workers/threads": 2,
+                                "sessions/stop-timeout-s": 1})
+        rate, rows = self.rate_in(bob, [self.greet(bob) for _ in range(4)])
+        self.assert_rate(rate, 2000)
+        self.assertGreater(min(rows.values()), max(rows.values()) / 5, rows)
+        self.assertGreater(bob.status()["metrics"]["bandwidth_waits_in"], 0)
+        late = self.greet(bob)  # it waits for its share, but not for the others' end
+        late.send(*raw.file_frames(7, CONTENT))
+        late.expect_ok(7)
+
+    def test_what_a_session_receives_is_bounded_and_a_reload_changes_it(self):
+        bob = self.node("bob", {"bandwidth/session-in-kib-per-s": 500,
+                                "sessions/stop-timeout-s": 1})
+        mine = self.greet(bob)
+        rate, _ = self.rate_in(bob, [mine])
+        self.assert_rate(rate, 500)
+        bob.change({"bandwidth/session-in-kib-per-s": 1500})
+        self.assertEqual(bob.command("reload").code, 0)
+        rate, _ = self.rate_in(bob, [self.greet(bob)])
+        self.assertGreater(rate / 1024, 1000)
+
+    def send_timed(self, settings, size, count=1):
+        alice, bob = self.node("alice", settings), self.node("bob")
+        folder = self.folder()
+        paths = [harness.make_file(os.path.join(folder, str(i)), size) for i in range(count)]
+        begun = time.monotonic()
+        self.assert_sent(alice.send(paths, bob.contact), count)
+        return alice, count * size / (time.monotonic() - begun)
+
+    def test_what_the_node_sends_is_bounded(self):
+        alice, rate = self.send_timed({"bandwidth/out-kib-per-s": 2000}, 2 << 20, 2)
+        self.assert_rate(rate, 2000, 0.6)
+        self.assertGreater(alice.status()["metrics"]["bandwidth_waits_out"], 0)
+
+    def test_what_a_session_sends_is_bounded(self):
+        _, rate = self.send_timed({"bandwidth/session-out-kib-per-s": 1000}, 2 << 20)
+        self.assert_rate(rate, 1000, 0.6)
+
+    def test_a_file_that_waits_for_our_bandwidth_has_not_stalled(self):
+        bob = self.node("bob", {"bandwidth/in-kib-per-s": 20, "sessions/stall-window-s": 1,
+                                "sessions/stall-bytes-per-s": 100000})
+        session = self.greet(bob)
+        session.send(raw.data(1, 40000, b"x" * 40000))
+        session.expect_ok(1)
+
+
+class Documented(harness.SystemTest):
+    def test_every_limit_and_counter_stands_in_the_table_and_exists(self):
+        path = os.path.join(harness.HERE, "..", "..", "docs", "limits.md")
+        with open(path) as stream:
+            rows = [line.split("|") for line in stream if line.startswith("| ")]
+        settings, counters = set(), set()
+        for row in rows[1:]:
+            section = re.match(r" `\[(\w+)\] ", row[2])
+            for name in re.findall(r"`(?:\[\w+\] )?([\w-]+)`", row[2]):
+                settings.add("%s/%s" % (section.group(1), name))
+            counters.update(re.findall(r"`(\w{5,})`", row[5]))
+        status = self.node("bob").status()
+        self.assertEqual(settings - set(status["limits"]), set())
+        self.assertEqual(counters - set(status["metrics"]), set())
+        self.assertGreaterEqual(len(counters), 25)
+        self.assertEqual(status["limits"]["sessions/half-open-limit"], "2048")
+
+
+class Descriptors(Limited):
+    def test_without_descriptors_nothing_spins_and_the_service_comes_back(self):
+        pid = self.bob.process.pid
+        self.bob._end_events()  # no connection of the control socket is left
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = len(os.listdir("/proc/%d/fd" % pid))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, hard))
+        callers = [self.dial("127.0.0.1") for _ in range(6)]
+        self.bob.wait_log("cannot accept")
+        waiting = self.job(self.bob.job("status"))
+        self.bob.wait_log("no descriptor is free")
+        self.assertLess(self.cpu_seconds_in_a_second(pid), 0.3)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        self.assertEqual(waiting.result().code, 0)
+        callers[-1].send(raw.hello())
+        callers[-1].expect(raw.WAZAP)
+        self.assert_counted("accept_pauses", 2)
+
+    def cpu_seconds_in_a_second(self, pid):
+        before, begun = self.cpu_ticks(pid), time.monotonic()
+        self.good.socket.settimeout(1)
+        with self.assertRaises(socket.timeout):
+            self.good.socket.recv(1)
+        ticks = (self.cpu_ticks(pid) - before) / os.sysconf("SC_CLK_TCK")
+        return ticks / (time.monotonic() - begun)
+
+    def cpu_ticks(self, pid):
+        with open("/proc/%d/stat" % pid) as stream:
+            fields = stream.read().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
+
+if __name__ == "__main__":
+    harness.main()

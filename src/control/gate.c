@@ -372,51 +372,41 @@ static void take_job(struct message *m, void *owner)
     }
 }
 
-/* What an earlier instance was to be told of the transport is no news for this one. */
-static void drop_notices(struct gate *gate)
+/* All that is there, as the new instance is to hear of it: what was on the wire or resting first,
+ * then what is owed from an earlier run, then what is ready. */
+static void gather(struct gate *gate, struct gate_job_list *all)
 {
-    struct gate_job *job, *next;
+    struct gate_job *job;
 
-    end_all(&gate->notices);
-    for (job = TAILQ_FIRST(&gate->ready[RANK_FIRST]); job != NULL; job = next) {
-        next = TAILQ_NEXT(job, link);
-        if (job->kind != JOB_NOTICE)
-            continue;
-        leave_ready(gate, job);
-        gate_job_end(job, ERR_CLOSED);
+    gate_http_cancel_all(gate->http);
+    TAILQ_FOREACH (job, &gate->away, link) {
+        loop_cancel_timer(gate->loop, &job->rest);
+        job->is_away = job->is_out = false;
     }
+    memset(gate->out, 0, sizeof gate->out);
+    TAILQ_CONCAT(all, &gate->away, link);
+    TAILQ_CONCAT(all, &gate->owed, link);
+    for (unsigned rank = 0; rank < GATE_RANK_COUNT; rank++)
+        TAILQ_CONCAT(all, &gate->ready[rank], link);
 }
 
-static void take_all(struct gate_job_list *to, struct gate_job_list *from)
-{
-    TAILQ_CONCAT(to, from, link);
-}
-
-/* Everything begins anew: what was on the wire or resting first, then what is owed from an earlier
- * run, then what is ready. */
+/* Everything begins anew, but for the notices: what an earlier instance was to be told of the
+ * transport is no news for this one. */
 static void begin_anew(struct gate *gate)
 {
     struct gate_job_list all = TAILQ_HEAD_INITIALIZER(all);
     struct gate_job *job;
 
-    gate_http_cancel_all(gate->http);
-    while ((job = TAILQ_FIRST(&gate->away)) != NULL) {
-        come_back(gate, job);
-        job->rest_ms = 0;
-        if (job->kind == JOB_NOTICE)
-            gate_job_end(job, ERR_CLOSED);
-        else
-            put(&all, job, false);
-    }
-    drop_notices(gate);
-    take_all(&all, &gate->owed);
-    for (unsigned rank = 0; rank < GATE_RANK_COUNT; rank++)
-        take_all(&all, &gate->ready[rank]);
+    gather(gate, &all);
+    end_all(&gate->notices);
     while ((job = TAILQ_FIRST(&all)) != NULL) {
         TAILQ_REMOVE(&all, job, link);
         if (job->is_registered && job->instance == 0)
             job->instance = GATE_EARLIER_INSTANCE;
-        admit(gate, job, false);
+        if (job->kind == JOB_NOTICE)
+            gate_job_end(job, ERR_CLOSED);
+        else
+            admit(gate, job, false);
     }
 }
 
@@ -450,7 +440,7 @@ static void take_confirm(struct message *m, void *owner)
     struct gate_job *job;
 
     free(m);
-    take_all(&owed, &gate->owed);
+    TAILQ_CONCAT(&owed, &gate->owed, link);
     while ((job = TAILQ_FIRST(&owed)) != NULL) {
         TAILQ_REMOVE(&owed, job, link);
         job->instance = gate->instance;
@@ -584,98 +574,8 @@ size_t gate_waiting(const struct gate *gate)
     return atomic_load(&gate->waiting);
 }
 
-/* The calls, from any thread. */
-
-static void post(struct gate *gate, struct gate_job *job)
+void gate_post(struct gate *gate, struct gate_job *job)
 {
     atomic_fetch_add(&gate->waiting, 1);
     mailbox_answer(loop_mailbox(gate->loop), &job->message, take_job);
 }
-
-static enum err post_for(struct gate *gate, enum gate_job_kind kind, struct gateway_transfer *t)
-{
-    struct gate_job *job = gate_job_of(kind, t);
-
-    if (job == NULL)
-        return ERR_NO_MEMORY;
-    job->transfer = t;
-    post(gate, job);
-    return ERR_PENDING;
-}
-
-static void post_notice(struct gate *gate, enum gate_call call, const char *proto, const char *host,
-                        const char *error)
-{
-    const char *const text[GATE_TEXT_COUNT] = {
-        [TEXT_PROTO] = proto, [TEXT_HOST] = host, [TEXT_ERROR] = error};
-    struct gate_job *job = gate_job_new(JOB_NOTICE, text);
-
-    if (job == NULL) {
-        log_error("gateway: %s is not told: %s", gate_call_method(call), err_text(ERR_NO_MEMORY));
-        return;
-    }
-    job->call = call;
-    post(gate, job);
-}
-
-static void transport_initialized(void *self, const char *proto)
-{
-    post_notice(self, CALL_TRANSPORT_INITIALIZED, proto, NULL, NULL);
-}
-
-static void receiving_started(void *self, const char *proto, const char *host)
-{
-    post_notice(self, CALL_RECEIVING_STARTED, proto, host, NULL);
-}
-
-/* A busy port has a word of its own in BitDust. */
-static void receiving_failed(void *self, const char *proto, enum err e, const char *error)
-{
-    post_notice(self, CALL_RECEIVING_FAILED, proto, NULL, e == ERR_BUSY ? "port is busy" : error);
-}
-
-static void disconnected(void *self, const char *proto, const char *result)
-{
-    post_notice(self, CALL_DISCONNECTED, proto, NULL, result);
-}
-
-static enum err register_file(void *self, struct gateway_transfer *transfer)
-{
-    return post_for(self, JOB_REGISTER, transfer);
-}
-
-static enum err receiving_ended(void *self, struct gateway_transfer *transfer)
-{
-    return post_for(self, JOB_END, transfer);
-}
-
-static void sending_ended(void *self, const struct gateway_transfer *transfer)
-{
-    struct gate_job *job = gate_job_of(JOB_END, transfer);
-
-    if (job == NULL)
-        log_error("gateway: the end of the sending of %s is not told: %s", transfer->filename,
-                  err_text(ERR_NO_MEMORY));
-    else
-        post(self, job);
-}
-
-static bool is_full(void *self)
-{
-    const struct gate *gate = self;
-
-    return gate_waiting(gate) >= gate->settings.gateway.queue_limit;
-}
-
-const struct gateway_ops gate_ops = {
-    .name = "remote",
-    .transport_initialized = transport_initialized,
-    .receiving_started = receiving_started,
-    .receiving_failed = receiving_failed,
-    .disconnected = disconnected,
-    .register_file_sending = register_file,
-    .register_file_receiving = register_file,
-    .receiving_ended = receiving_ended,
-    .sending_ended = sending_ended,
-    .is_full = is_full,
-};

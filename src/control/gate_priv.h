@@ -1,6 +1,7 @@
 /* What only the gate's files share. All of it belongs to the gate thread, but what says otherwise.
  *
- *   gate.c        the thread, its queue, and the gateway_ops that post to it
+ *   gate.c        the thread and its queues
+ *   gate_ops.c    the gateway_ops, which post to it
  *   gate_job.c    a job: what is to be told, call after call, and what an answer means
  *   gate_calls.c  the calls as XML-RPC documents
  *   gate_http.c   curl_multi in our loop */
@@ -163,6 +164,9 @@ struct gate {
      * read; a mailbox could tell only what it holds itself. */
     atomic_size_t waiting;
 };
+
+/* Any thread. Takes the job over; it is counted as waiting from here on. */
+void gate_post(struct gate *gate, struct gate_job *job);
 
 /* To be tried again or to go on: at once, or after `delay_ms`. */
 void gate_again(struct gate *gate, struct gate_job *job, uint64_t delay_ms);

@@ -32,13 +32,14 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/adapter/bitdust/dustwire_adapter
 install(FILES ${CMAKE_SOURCE_DIR}/adapter/bitdust/README.md
     DESTINATION ${CMAKE_INSTALL_DATADIR}/dustwire/bitdust)
 
-# The units name where things were installed.
+# The units name where things are installed, which is known only then: --prefix may say otherwise.
 foreach(unit IN ITEMS dustwired.service dustwired.socket)
     if(EXISTS ${CMAKE_SOURCE_DIR}/etc/systemd/${unit})
-        file(READ ${CMAKE_SOURCE_DIR}/etc/systemd/${unit} text)
-        string(REPLACE "/usr/bin/" "${CMAKE_INSTALL_FULL_BINDIR}/" text "${text}")
-        string(REPLACE "/etc/dustwire/" "${CMAKE_INSTALL_FULL_SYSCONFDIR}/dustwire/" text "${text}")
-        file(WRITE ${CMAKE_BINARY_DIR}/systemd/${unit} "${text}")
+        install(CODE "
+            file(READ \"${CMAKE_SOURCE_DIR}/etc/systemd/${unit}\" text)
+            string(REPLACE /usr/bin/ \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/\" text \"\${text}\")
+            string(REPLACE /etc/dustwire/ \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SYSCONFDIR}/dustwire/\" text \"\${text}\")
+            file(WRITE \"${CMAKE_BINARY_DIR}/systemd/${unit}\" \"\${text}\")")
         install(FILES ${CMAKE_BINARY_DIR}/systemd/${unit} DESTINATION lib/systemd/system)
     endif()
 endforeach()

@@ -1,5 +1,5 @@
 # cmake --install build/release --prefix /usr/local
-# Programs, the settings, man pages, completion: each where it is there; the BitDust adapter.
+# Programs, the settings, man pages, completion, the units: each where it is there; the BitDust adapter.
 include(GNUInstallDirs)
 
 foreach(program IN ITEMS dustwired dustwire dustwire-load)
@@ -31,3 +31,20 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/adapter/bitdust/dustwire_adapter
     DESTINATION ${CMAKE_INSTALL_DATADIR}/dustwire/bitdust FILES_MATCHING PATTERN "*.py")
 install(FILES ${CMAKE_SOURCE_DIR}/adapter/bitdust/README.md
     DESTINATION ${CMAKE_INSTALL_DATADIR}/dustwire/bitdust)
+
+# The units name where things are installed, which is known only then: --prefix may say otherwise.
+foreach(unit IN ITEMS dustwired.service dustwired.socket)
+    if(EXISTS ${CMAKE_SOURCE_DIR}/etc/systemd/${unit})
+        install(CODE "
+            file(READ \"${CMAKE_SOURCE_DIR}/etc/systemd/${unit}\" text)
+            string(REPLACE /usr/bin/ \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/\" text \"\${text}\")
+            string(REPLACE /etc/dustwire/ \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SYSCONFDIR}/dustwire/\" text \"\${text}\")
+            file(WRITE \"${CMAKE_BINARY_DIR}/systemd/${unit}\" \"\${text}\")")
+        install(FILES ${CMAKE_BINARY_DIR}/systemd/${unit} DESTINATION lib/systemd/system)
+    endif()
+endforeach()
+foreach(kind IN ITEMS sysusers tmpfiles)
+    if(EXISTS ${CMAKE_SOURCE_DIR}/etc/systemd/${kind}.conf)
+        install(FILES ${CMAKE_SOURCE_DIR}/etc/systemd/${kind}.conf DESTINATION lib/${kind}.d RENAME dustwire.conf)
+    endif()
+endforeach()

@@ -7,13 +7,13 @@ set -euo pipefail
 build_packages="
 gcc libc6-dev cmake ninja-build pkgconf|pkg-config
 libiniparser-dev libmicrohttpd-dev libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev
-libxmlrpc-core-c3-dev uthash-dev libjansson-dev zlib1g-dev libcriterion-dev"
+libsystemd-dev libcap-ng-dev libxmlrpc-core-c3-dev uthash-dev libjansson-dev zlib1g-dev libcriterion-dev"
 # What the linked programs need at run time comes with the -dev packages above.
 run_packages="$build_packages"
 test_packages="
 $build_packages
 clang clang-format clang-tidy libclang-rt-14-dev
-python3 python3-twisted strace iproute2 procps util-linux valgrind lcov"
+python3 python3-twisted strace iproute2 procps util-linux valgrind lcov systemd"
 # scripts/load.sh: python3 runs the measurements, the others draw and count. rsync and nginx are measured
 # beside dustwired where they are there, and installed for that by nobody.
 load_packages="python3 gnuplot-nox valgrind util-linux"

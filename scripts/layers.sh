@@ -31,6 +31,8 @@ iniparser settings
 microhttpd control
 xmlrpc-c control
 curl control tools
+systemd daemon
+cap-ng daemon
 sys/epoll loop tcp transport control daemon tools
 pthread base settings loop store gateway tcp transport control daemon tools'
 

@@ -27,11 +27,12 @@ struct control_config {
     struct event_sink *events; /* this thread becomes its keeper */
     struct inbox *inbox;
     struct committer *committer;
+    const char *privileges; /* what the process may still do, for `status`; stays the caller's */
     const struct automat_kind *const *automata;
     size_t automat_count;
 };
 
-/* Opens the socket (mode 0600; a dead one of an earlier run is replaced, a live one is ERR_BUSY).
+/* Opens the socket (a dead one of an earlier run is replaced, a live one is ERR_BUSY).
  * `problem` gets a sentence. */
 enum err control_open(struct control **out, const struct control_config *config, char *problem,
                       size_t problem_room);

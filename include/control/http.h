@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct http;
 struct http_call;
@@ -30,12 +31,14 @@ struct http_config {
     http_called_fn *called;
     void *ctx;
     const char *socket_path; /* a Unix socket; NULL: TCP at `address` */
+    const char *group;       /* of the Unix socket; "": our own */
+    unsigned mode;
     struct address address;
     const char *token; /* TCP: what clients have to show; "" or NULL: nothing. Copied. */
 };
-/* A Unix socket has mode 0600, its folder (0700) is made where missing; one that nobody answers at
- * is replaced; ERR_BUSY if somebody does; ERR_EXISTS for a path that is no socket. `problem` gets a
- * sentence that names the path or address, the reason and what to do.
+/* A Unix socket gets the group and the mode; its folder is made where missing, for the same people;
+ * one that nobody answers at is replaced; ERR_BUSY if somebody does; ERR_EXISTS for a path that is
+ * no socket. `problem` gets a sentence that names the path or address, the reason and what to do.
  *
  * At TCP a request without the token is answered with status 401 before its body is looked at, and
  * one that a web page made (it has an Origin) with 403. */
@@ -54,6 +57,10 @@ void http_stop(struct http *http);
  * once the call is answered. Without a `gone` nobody is told and the call stays. */
 typedef void http_gone_fn(void *ctx);
 void http_call_watch(struct http_call *call, http_gone_fn *gone, void *ctx);
+
+/* Who calls over the Unix socket. Over TCP nobody is known: whoever has the token is taken for our
+ * own user. */
+uid_t http_call_uid(struct http_call *call);
 
 /* Takes over `body` (malloc). NULL: no memory was left for it, the client gets status 500. */
 void http_answer(struct http_call *call, char *body, size_t length);

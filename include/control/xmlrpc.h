@@ -58,10 +58,10 @@ void rpc_answer_fini(struct rpc_answer *answer);
  * bytes come through. Integers beyond 32 bits go as i8. */
 xmlrpc_value *rpc_text(xmlrpc_env *env, const char *text);
 xmlrpc_value *rpc_path(xmlrpc_env *env, const char *path);
+xmlrpc_value *rpc_bytes(xmlrpc_env *env, const void *bytes, size_t length); /* base64 */
 xmlrpc_value *rpc_integer(xmlrpc_env *env, int64_t number);
 xmlrpc_value *rpc_struct(xmlrpc_env *env);
 xmlrpc_value *rpc_array(xmlrpc_env *env);
-xmlrpc_value *rpc_bytes(xmlrpc_env *env, const char *text); /* as base64, whatever it holds */
 xmlrpc_value *rpc_bool(xmlrpc_env *env, bool is);
 xmlrpc_value *rpc_nil(xmlrpc_env *env);
 void rpc_put(xmlrpc_env *env, xmlrpc_value *to, const char *name, xmlrpc_value *value);
@@ -93,6 +93,8 @@ struct rpc_args {
 void rpc_args_init(struct rpc_args *args, xmlrpc_value *params);
 /* String or base64, copied; malloc. */
 bool rpc_args_text(struct rpc_args *args, const char *name, bool is_needed, char **out);
+/* Base64, copied; malloc. Needed. */
+bool rpc_args_bytes(struct rpc_args *args, const char *name, unsigned char **out, size_t *length);
 bool rpc_args_integer(struct rpc_args *args, const char *name, bool is_needed, int64_t least,
                       int64_t most, int64_t *out);
 /* An array of integers of at least 1; malloc. */

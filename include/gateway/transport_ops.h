@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { REASON_SIZE = 256, ROUTE_ADDRESSES_MAX = 8 };
 
@@ -55,6 +56,7 @@ struct send_request {
     char *description;               /* may be NULL; malloc */
     const struct gateway_seat *seat; /* of the gateway when it was asked for; NULL: of then */
     char *asked_host; /* the one contact as the asker wrote it; NULL if several; malloc */
+    uid_t asker;      /* who has to be able to read the file (outbox_open) */
     bool is_single;
     /* the outcome */
     enum transfer_status status;

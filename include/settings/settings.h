@@ -22,6 +22,7 @@ enum {
     SETTINGS_LISTEN_MAX = 16,
     SETTINGS_NETWORKS_MAX = 64,
     SETTINGS_KEYS_MAX = 160,
+    SETTINGS_GROUP_SIZE = 33,
     SETTINGS_TOKEN_SIZE = 208,
     SETTINGS_IDURL_MAX = 4096, /* bytes of a peer's identity, at most */
 };
@@ -56,6 +57,7 @@ struct settings {
         char idurl[SETTINGS_TEXT_SIZE];         /* "" is none: the word None goes out */
         char host[ADDRESS_HOST_SIZE];           /* "" : peers take the address they see */
         char settings_file[SETTINGS_TEXT_SIZE]; /* "": in the inbox */
+        bool is_confined;                       /* by Landlock */
     } node;
     struct {              /* [workers] */
         unsigned threads; /* 0 is auto: the online CPUs */
@@ -108,7 +110,13 @@ struct settings {
         unsigned quota_mib; /* 0: none */
         unsigned min_free_mib;
         unsigned largest_file_mib;
+        char group[SETTINGS_GROUP_SIZE]; /* of finished files; "": the daemon's own */
+        unsigned mode;
     } inbox;
+    struct {                            /* [outbox] */
+        char roots[SETTINGS_TEXT_SIZE]; /* folders, comma separated; "": anywhere */
+        unsigned spool_limit_mib;       /* 0: none is taken */
+    } outbox;
     struct {                            /* [network] */
         unsigned retry_s;               /* timer-5sec */
         unsigned retry_long_s;          /* timer-1hour */
@@ -119,6 +127,8 @@ struct settings {
         char listen[SETTINGS_TEXT_SIZE]; /* numeric address:port; "" is none */
         char token[SETTINGS_TOKEN_SIZE]; /* "" is none; never printed */
         unsigned events_kept;
+        char group[SETTINGS_GROUP_SIZE]; /* of the socket; "": the daemon's own */
+        unsigned mode;
     } control;
     struct {                          /* [gateway] */
         char url[SETTINGS_TEXT_SIZE]; /* "" : the built-in one */
@@ -219,6 +229,10 @@ void settings_each_limit(const struct settings *s, settings_limit_fn *each, void
 /* False if no transport can run: none is switched on together with the services that it needs. Not
  * an error, but people must be told. */
 bool settings_has_transport(const struct settings *s);
+
+/* The folders of [outbox] roots, one a call: `*at` begins as the setting's text and moves on. False
+ * when there is none left. */
+bool settings_next_root(const char **at, char root[SETTINGS_TEXT_SIZE]);
 
 /* The worker count that `threads` means on this machine. */
 unsigned settings_worker_count(const struct settings *s);

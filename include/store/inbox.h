@@ -41,11 +41,17 @@ struct inbox_recovery {
 };
 
 /* Opens (and makes, with mode 0700, where missing) the inbox, takes its lock, reads the journal,
- * clears what was half done. `problem` gets a sentence that names the path, the reason and what to
+ * clears what was half done. A link on the way to it is followed only if it is root's or this
+ * user's; below it none is. `problem` gets a sentence that names the path, the reason and what to
  * do. ERR_BUSY: another daemon holds the lock. */
 enum err inbox_open(struct inbox **out, const char *path, enum durability durability,
                     uint64_t journal_limit_bytes, char *problem, size_t problem_room);
 void inbox_close(struct inbox **inbox);
+
+/* After open, before other threads: finished files belong to `group` ("": our own) and have `mode`;
+ * the inbox itself lets in who may read them. Without it: 0600. */
+enum err inbox_set_access(struct inbox *inbox, const char *group, unsigned mode, char *problem,
+                          size_t problem_room);
 const struct inbox_recovery *inbox_recovery(const struct inbox *inbox);
 
 /* After open, before other threads: each report still owed, `is_finished` or failed. The record is

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { OUTBOX_SIZE_MAX = 2147483647 }; /* the wire's size field is a signed 32 bits */
 
@@ -15,10 +16,22 @@ struct outbox_file {
     uint32_t size_bytes;
 };
 
-/* Opens with O_NONBLOCK | O_CLOEXEC, so that a FIFO cannot hang us. `path` must be absolute
+/* Before the threads start, once: from then on only files below one of these folders (comma
+ * separated, absolute; "": anywhere) are opened, never by a link or a ".." that leads out of it. */
+enum err outbox_set_roots(const char *roots);
+/* Adds one folder to the roots, if there are any; its descriptor stays the caller's. */
+void outbox_add_root(const char *path, int dir_fd);
+
+/* Who may have anything that the daemon can read: root, and this process's own user. */
+enum { OUTBOX_DAEMON = 0 };
+
+/* For another `asker` the file has to be their own, or readable by everybody, and so with every
+ * folder above it: what the daemon can read is not for everybody who can ask it (ERR_DENIED).
+ * Opens with O_NONBLOCK | O_CLOEXEC, so that a FIFO cannot hang us. `path` must be absolute
  * (ERR_INVALID). ERR_NOT_REGULAR, ERR_TOO_LARGE (beyond OUTBOX_SIZE_MAX), ERR_NOT_FOUND,
- * ERR_DENIED, ERR_DESCRIPTORS, ... On failure file->fd is -1. May wait for a disk. */
-enum err outbox_open(struct outbox_file *file, const char *path);
+ * ERR_DENIED (also: not below a root), ERR_DESCRIPTORS, ... On failure file->fd is -1. May wait for
+ * a disk. */
+enum err outbox_open(struct outbox_file *file, const char *path, uid_t asker);
 
 /* At ease with a closed one. */
 void outbox_close(struct outbox_file *file);

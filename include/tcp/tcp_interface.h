@@ -10,6 +10,7 @@
 #include "settings/settings.h"
 #include "store/committer.h"
 #include "store/inbox.h"
+#include "tcp/tcp_message.h"
 
 struct tcp_interface;
 
@@ -19,6 +20,7 @@ struct tcp_interface_config {
     struct event_sink *events;
     struct inbox *inbox;
     struct committer *committer;
+    struct passed_sockets passed;
     /* Any thread: an outgoing connect succeeded (network_connector's connection-done). May be NULL.
      */
     void (*connection_done)(void *ctx);

@@ -43,4 +43,11 @@ struct tcp_listen {
     void *node;
 };
 
+/* From outside: listening sockets that the service manager opened: `count` descriptors in a row.
+ * They are used in place of our own where they are what the settings ask for, and stay open. */
+struct passed_sockets {
+    int first_fd;
+    unsigned count;
+};
+
 #endif

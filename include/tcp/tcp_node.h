@@ -20,6 +20,7 @@ struct tcp_node_config {
     struct event_sink *events;
     struct inbox *inbox;
     struct committer *committer;
+    struct passed_sockets passed;
     void (*connection_done)(void *ctx); /* any thread; may be NULL */
     void *connection_done_ctx;
 };

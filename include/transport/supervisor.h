@@ -14,6 +14,15 @@
 
 struct supervisor;
 
+/* What a service manager wants to know. `text` is a sentence for people. */
+enum supervisor_news {
+    SUPERVISOR_NEWS_SETTLED,   /* connected, or for now not: the first one ends the start */
+    SUPERVISOR_NEWS_RELOADING, /* the settings are being read again ... */
+    SUPERVISOR_NEWS_RELOADED,  /* ... and have been taken in, or not */
+    SUPERVISOR_NEWS_STOPPING,
+};
+typedef void supervisor_news_fn(void *ctx, enum supervisor_news news, const char *text);
+
 struct supervisor_config {
     struct settings_paths paths; /* read again by a reload; file NULL: a reload says so. The texts
                                   * stay the caller's and where they are. */
@@ -25,6 +34,8 @@ struct supervisor_config {
     struct mailbox *stopped_to;
     struct message *stopped;
     message_fn *on_stopped;
+    supervisor_news_fn *news; /* called in the supervisor's thread; may be NULL */
+    void *news_ctx;
 };
 
 enum err supervisor_open(struct supervisor **out, const struct supervisor_config *config);

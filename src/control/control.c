@@ -123,6 +123,7 @@ static void expire(struct timer *timer, void *ctx)
     struct control *control = ctx;
 
     sends_expire(control->sends, loop_now_ms(control->loop));
+    spool_expire(control->spool, loop_now_ms(control->loop));
     loop_set_timer(control->loop, timer, EXPIRY_MS);
 }
 
@@ -181,8 +182,12 @@ static void ended(void *owner)
 static enum err open_http(struct control *control, char *problem, size_t problem_room)
 {
     const struct settings *s = &control->config.settings;
-    struct http_config config = {
-        .loop = control->loop, .called = called, .ctx = control, .socket_path = s->control.socket};
+    struct http_config config = {.loop = control->loop,
+                                 .called = called,
+                                 .ctx = control,
+                                 .socket_path = s->control.socket,
+                                 .group = s->control.group,
+                                 .mode = s->control.mode};
     enum err e = http_open(&control->http, &config, problem, problem_room);
 
     if (e != ERR_OK || !settings_control_address(s, &config.address))
@@ -190,6 +195,20 @@ static enum err open_http(struct control *control, char *problem, size_t problem
     config.socket_path = NULL;
     config.token = s->control.token;
     return http_open(&control->http_tcp, &config, problem, problem_room);
+}
+
+static enum err open_spool(struct control *control, char *problem, size_t problem_room)
+{
+    const struct settings *s = &control->config.settings;
+    enum err e = spool_open(&control->spool, control->config.inbox,
+                            (uint64_t)s->outbox.spool_limit_mib << 20);
+
+    if (e != ERR_OK)
+        snprintf(problem, problem_room,
+                 "the folder .dustwire/spool in the inbox %s cannot be used: %s; remove it or give "
+                 "it to this user",
+                 s->inbox.path, err_text(e));
+    return e;
 }
 
 enum err control_open(struct control **out, const struct control_config *config, char *problem,
@@ -219,6 +238,8 @@ enum err control_open(struct control **out, const struct control_config *config,
         goto fail;
     if ((e = sends_open(&control->sends)) != ERR_OK)
         goto fail;
+    if ((e = open_spool(control, problem, problem_room)) != ERR_OK)
+        goto fail;
     if ((e = open_http(control, problem, problem_room)) != ERR_OK)
         goto fail;
     event_sink_connect(config->events, loop_mailbox(control->loop), take_event);
@@ -228,6 +249,7 @@ enum err control_open(struct control **out, const struct control_config *config,
 fail:
     http_close(&control->http_tcp);
     http_close(&control->http);
+    spool_close(&control->spool);
     sends_close(&control->sends);
     event_ring_close(&control->ring);
     loop_close(&control->loop);
@@ -260,6 +282,7 @@ void control_close(struct control **control)
     CONTRACT(c->away == 0);
     http_close(&c->http_tcp);
     http_close(&c->http);
+    spool_close(&c->spool);
     sends_close(&c->sends);
     event_ring_close(&c->ring);
     loop_close(&c->loop);

@@ -186,6 +186,17 @@ const struct control_method control_methods[] = {
     {"send_file_single", "remote_idurl, filename, host, description=nil",
      "As send_file, on a session that is closed after the file if it was opened for it.",
      call_send_file_single},
+    {"spool_begin", "name, size",
+     "Room for a file of this name and size that the daemon cannot read: its bytes come with "
+     "spool_write. Answers its id.",
+     call_spool_begin},
+    {"spool_write", "id, bytes", "The next bytes (base64) of that file; answers how many.",
+     call_spool_write},
+    {"send_spooled", "remote_idurl, id, host, description=nil",
+     "As send_file, for a file whose bytes have all come; it is removed after the send.",
+     call_send_spooled},
+    {"send_spooled_single", "remote_idurl, id, host, description=nil",
+     "As send_file_single, for such a file.", call_send_spooled_single},
     {"send_wait", "ids, timeout_ms=60000",
      "Waits until one of these requests is decided, or for the time; answers all of them: id, "
      "is_done, status, error, bytes, size, transfer_id, seconds.",

@@ -1,4 +1,4 @@
-/* send_file, send_file_single, cancel_send, and the way back of a send. */
+/* send_file, send_file_single, send_spooled, and the way back of a send. */
 #include "control/control_priv.h"
 
 #include "base/text.h"
@@ -14,10 +14,14 @@ enum { DESCRIPTION_MAX = 65536 }; /* it is kept until the file is through */
 struct send {
     struct contacts_request request; /* first: comes back */
     struct control *control;
+    uint64_t spool_id; /* 0: the file stays where it is */
 };
 
+/* The end of every send, and of one that never began. */
 static void send_free(struct send *send)
 {
+    if (send->spool_id != 0)
+        spool_release(send->control->spool, send->spool_id);
     free(send->request.contacts);
     free(send->request.send.asked_host);
     free(send->request.send.remote_idurl);
@@ -39,11 +43,11 @@ static void send_is_back(struct message *m, void *owner)
 }
 
 /* What is wrong with a file is said to whoever asks, before anything is queued. */
-static bool check_file(struct http_call *call, const char *path, uint64_t *size_bytes)
+static bool check_file(struct http_call *call, const char *path, uid_t asker, uint64_t *size_bytes)
 {
     char sentence[RPC_REASON_SIZE * 4];
     struct outbox_file file;
-    enum err e = outbox_open(&file, path);
+    enum err e = outbox_open(&file, path, asker);
 
     if (e != ERR_OK) {
         outbox_explain(e, path, sentence, sizeof sentence);
@@ -75,12 +79,45 @@ static void keep_asked_host(struct send *send)
         send->request.send.asked_host = text_dup(contacts, strlen(contacts));
 }
 
-static bool read_send(struct send *send, struct rpc_args *args)
+/* From here on the file of the spool is this send's. */
+static bool take_spooled(struct http_call *call, struct send *send, uint64_t id)
+{
+    char path[SPOOL_PATH_SIZE];
+    enum err e = spool_take(send->control->spool, id, http_call_uid(call), path);
+
+    if (e == ERR_OK) {
+        send->spool_id = id;
+        send->request.send.filename = text_dup(path, strlen(path));
+        e = send->request.send.filename == NULL ? ERR_NO_MEMORY : ERR_OK;
+    }
+    if (e != ERR_OK)
+        control_refuse_spool(call, e);
+    return e == ERR_OK;
+}
+
+/* A file of the spool is its owner's, which the spool has seen to; any other is read only if the
+ * asker could read it too. */
+static bool find_file(struct http_call *call, struct send *send, int64_t spool_id,
+                      uint64_t *size_bytes)
+{
+    struct send_request *r = &send->request.send;
+
+    if (spool_id != 0 && !take_spooled(call, send, (uint64_t)spool_id))
+        return false;
+    r->asker = spool_id != 0 ? OUTBOX_DAEMON : http_call_uid(call);
+    return check_file(call, r->filename, r->asker, size_bytes);
+}
+
+/* Either a path or the id of a file in the spool. */
+static bool read_send(struct send *send, struct rpc_args *args, bool is_spooled, int64_t *spool_id)
 {
     struct send_request *r = &send->request.send;
 
     rpc_args_text(args, "remote_idurl", false, &r->remote_idurl);
-    rpc_args_text(args, "filename", true, &r->filename);
+    if (is_spooled)
+        rpc_args_integer(args, "id", true, 1, INT64_MAX, spool_id);
+    else
+        rpc_args_text(args, "filename", true, &r->filename);
     rpc_args_contacts(args, "host", &send->request.contacts);
     rpc_args_text(args, "description", false, &r->description);
     if (r->description != NULL && strlen(r->description) > DESCRIPTION_MAX)
@@ -132,10 +169,11 @@ static bool post_send(struct control *control, struct http_call *call, struct se
 }
 
 static void begin_send(struct control *control, struct http_call *call, struct rpc_args *args,
-                       bool is_single)
+                       bool is_single, bool is_spooled)
 {
     struct send *send = calloc(1, sizeof *send);
     uint64_t size_bytes = 0;
+    int64_t spool_id = 0;
 
     if (send == NULL) {
         refuse_send(call, ERR_NO_MEMORY);
@@ -143,12 +181,12 @@ static void begin_send(struct control *control, struct http_call *call, struct r
     }
     send->control = control;
     send->request.send.is_single = is_single;
-    if (!read_send(send, args))
+    if (!read_send(send, args, is_spooled, &spool_id))
         control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
     else if (sends_under_way(control->sends) >= CONTROL_SENDS_MAX ||
              gateway_is_full(control->config.gateway))
         refuse_send(call, ERR_FULL);
-    else if (check_file(call, send->request.send.filename, &size_bytes) &&
+    else if (find_file(call, send, spool_id, &size_bytes) &&
              post_send(control, call, send, size_bytes))
         return;
     send_free(send);
@@ -156,10 +194,21 @@ static void begin_send(struct control *control, struct http_call *call, struct r
 
 void call_send_file(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    begin_send(control, call, args, false);
+    begin_send(control, call, args, false, false);
 }
 
 void call_send_file_single(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    begin_send(control, call, args, true);
+    begin_send(control, call, args, true, false);
+}
+
+void call_send_spooled(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    begin_send(control, call, args, false, true);
+}
+
+void call_send_spooled_single(struct control *control, struct http_call *call,
+                              struct rpc_args *args)
+{
+    begin_send(control, call, args, true, true);
 }

@@ -225,6 +225,8 @@ static void answer_status(struct network_asked *n)
                     (int64_t)committer_waiting(control->config.committer));
     rpc_put_integer(&env, value, "sends_under_way", (int64_t)sends_under_way(control->sends));
     rpc_put_integer(&env, value, "last_event", (int64_t)event_ring_last(control->ring));
+    rpc_put_text(&env, value, "privileges",
+                 control->config.privileges == NULL ? "" : control->config.privileges);
     rpc_put(&env, value, "gateway", gateway_value(&env, control));
     rpc_put(&env, value, "metrics", metrics_value(&env));
     rpc_put(&env, value, "limits_hit", limits_hit_value(&env));

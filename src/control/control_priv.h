@@ -7,6 +7,7 @@
 #include "control/http.h"
 #include "control/xmlrpc.h"
 #include "loop/loop.h"
+#include "store/spool.h"
 
 #include <sys/queue.h>
 #include <sys/types.h>
@@ -30,8 +31,10 @@ struct control_socket {
     dev_t device; /* of the file that we made: another's is not ours to remove */
     ino_t inode;
 };
-enum err control_socket_open(struct control_socket *out, const char *path, char *problem,
-                             size_t room);
+/* The file belongs to `group` ("": our own) and has `mode`; a folder that has to be made for it
+ * lets the same people in. */
+enum err control_socket_open(struct control_socket *out, const char *path, const char *group,
+                             unsigned mode, char *problem, size_t room);
 /* A TCP address instead: a socket without a file. */
 enum err control_socket_open_tcp(struct control_socket *out, const struct address *address,
                                  char *problem, size_t room);
@@ -115,6 +118,7 @@ struct control {
     struct http *http_tcp; /* NULL without [control] listen */
     struct event_ring *ring;
     struct sends *sends;
+    struct spool *spool; /* files that were streamed here */
     struct timer expiry;
     bool has_news;    /* events or outcomes that waiters may want, told after the turn */
     bool is_stopping; /* calls are not taken any more */
@@ -136,6 +140,9 @@ extern const struct control_method control_methods[]; /* ends with a NULL name *
 void control_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value);
 void control_fault(struct http_call *call, enum fault code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* control_spool.c: the fault for a failure of the spool. */
+void control_refuse_spool(struct http_call *call, enum err e);
 
 void asked_begin(struct asked *asked, struct control *control, struct http_call *call);
 /* The request is back (or never went). */
@@ -168,6 +175,10 @@ void control_waiters_end(struct control *control);
     void name(struct control *control, struct http_call *call, struct rpc_args *args)
 CONTROL_METHOD_FN(call_send_file);
 CONTROL_METHOD_FN(call_send_file_single);
+CONTROL_METHOD_FN(call_send_spooled);
+CONTROL_METHOD_FN(call_send_spooled_single);
+CONTROL_METHOD_FN(call_spool_begin);
+CONTROL_METHOD_FN(call_spool_write);
 CONTROL_METHOD_FN(call_send_wait);
 CONTROL_METHOD_FN(call_cancel_send);
 CONTROL_METHOD_FN(call_events);

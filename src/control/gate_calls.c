@@ -95,9 +95,10 @@ static void cancelled_file_sending(xmlrpc_env *env, xmlrpc_value *params,
                                    const struct gate_job *job)
 {
     const char *asked = job->text[TEXT_ASKED_HOST];
+    const char *host = asked == NULL ? job->text[TEXT_HOST] : asked;
 
     add_text(env, params, job->text[TEXT_PROTO]);
-    add(env, params, rpc_bytes(env, asked == NULL ? job->text[TEXT_HOST] : asked));
+    add(env, params, rpc_bytes(env, host, strlen(host)));
     add_bytes(env, params, job->text[TEXT_FILENAME]);
     add(env, params, rpc_integer(env, (int64_t)job->size_bytes));
     add_bytes(env, params, job->text[TEXT_DESCRIPTION]);

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const uint32_t call_magic = 0x68747063; /* "htpc" */
@@ -330,6 +331,20 @@ void http_call_watch(struct http_call *call, http_gone_fn *gone, void *ctx)
     call->gone_ctx = ctx;
 }
 
+uid_t http_call_uid(struct http_call *call)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t length = sizeof peer;
+
+    if (call->http->is_tcp)
+        return geteuid();
+    if (info == NULL || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+        return (uid_t)-1;
+    return peer.uid;
+}
+
 void http_answer(struct http_call *call, char *body, size_t length)
 {
     struct http *http = call->http;
@@ -382,7 +397,8 @@ enum err http_open(struct http **out, const struct http_config *config, char *pr
     if (http->is_tcp)
         e = control_socket_open_tcp(&http->socket, &config->address, problem, problem_room);
     else
-        e = control_socket_open(&http->socket, config->socket_path, problem, problem_room);
+        e = control_socket_open(&http->socket, config->socket_path, config->group, config->mode,
+                                problem, problem_room);
     if (e == ERR_OK)
         e = text_copy(http->token, sizeof http->token, config->token == NULL ? "" : config->token);
     if (e != ERR_OK) {

@@ -1,8 +1,10 @@
 #include "control/control_priv.h"
 
+#include "base/log.h"
 #include "base/text.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,7 +15,45 @@
 /* A burst of commands waits in it: a client that finds it full takes the daemon for gone. */
 enum { BACKLOG = 1024 };
 
-static enum err make_folder(const char *path, char *problem, size_t room)
+/* Who may use the socket. */
+struct access {
+    bool has_group;
+    gid_t group;
+    mode_t mode;
+};
+
+static enum err find_access(struct access *out, const char *group, unsigned mode, char *problem,
+                            size_t room)
+{
+    const struct group *entry = group[0] == '\0' ? NULL : getgrnam(group);
+
+    *out = (struct access){.has_group = entry != NULL,
+                           .group = entry == NULL ? 0 : entry->gr_gid,
+                           .mode = (mode_t)mode};
+    if (group[0] == '\0' || entry != NULL)
+        return ERR_OK;
+    snprintf(problem, room,
+             "the control socket cannot have the group '%s': there is none of that name; make it, "
+             "or set [control] group to another",
+             group);
+    return ERR_NOT_FOUND;
+}
+
+/* Who may write to the socket has to reach it. */
+static void open_folder(const char *folder, const struct access *access)
+{
+    mode_t mode =
+        0700 | ((access->mode & 0020) != 0 ? 0010 : 0) | ((access->mode & 0002) != 0 ? 0001 : 0);
+
+    if (access->has_group && lchown(folder, (uid_t)-1, access->group) != 0)
+        log_warning("the folder %s of the control socket keeps its group: %s", folder,
+                    strerror(errno));
+    else if (mode != 0700)
+        chmod(folder, mode);
+}
+
+static enum err make_folder(const char *path, const struct access *access, char *problem,
+                            size_t room)
 {
     char folder[sizeof((struct sockaddr_un *)0)->sun_path];
     char *slash;
@@ -21,7 +61,13 @@ static enum err make_folder(const char *path, char *problem, size_t room)
     if (text_copy(folder, sizeof folder, path) != ERR_OK || (slash = strrchr(folder, '/')) == NULL)
         return ERR_OK;
     *slash = '\0';
-    if (folder[0] == '\0' || mkdir(folder, 0700) == 0 || errno == EEXIST)
+    if (folder[0] == '\0')
+        return ERR_OK;
+    if (mkdir(folder, 0700) == 0) {
+        open_folder(folder, access);
+        return ERR_OK;
+    }
+    if (errno == EEXIST)
         return ERR_OK;
     snprintf(problem, room,
              "the folder %s of the control socket cannot be made: %s; make it, or set [control] "
@@ -62,10 +108,20 @@ static enum err clear_path(const struct sockaddr_un *at, char *problem, size_t r
     return ERR_OK;
 }
 
-enum err control_socket_open(struct control_socket *out, const char *path, char *problem,
-                             size_t room)
+/* The file never stands there with a wider mode than it is to have: the mode comes before the name,
+ * and before the listening, so that nobody connects in between. */
+static bool bind_file(int fd, const struct sockaddr_un *at, const struct access *access)
+{
+    return fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)at, sizeof *at) == 0 &&
+           (!access->has_group || lchown(at->sun_path, (uid_t)-1, access->group) == 0) &&
+           (access->mode == 0600 || chmod(at->sun_path, access->mode) == 0);
+}
+
+enum err control_socket_open(struct control_socket *out, const char *path, const char *group,
+                             unsigned mode, char *problem, size_t room)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct access access;
     struct stat st;
     enum err e;
 
@@ -77,15 +133,14 @@ enum err control_socket_open(struct control_socket *out, const char *path, char 
                  sizeof at.sun_path - 1, path, strlen(path));
         return ERR_TOO_LARGE;
     }
-    if ((e = make_folder(path, problem, room)) != ERR_OK)
+    if ((e = find_access(&access, group, mode, problem, room)) != ERR_OK ||
+        (e = make_folder(path, &access, problem, room)) != ERR_OK)
         return e;
     if ((e = clear_path(&at, problem, room)) != ERR_OK)
         return e;
     out->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* The mode before the name: the file never stands there with a wider one. */
-    if (out->fd < 0 || fchmod(out->fd, 0600) != 0 ||
-        bind(out->fd, (const struct sockaddr *)&at, sizeof at) != 0 ||
-        listen(out->fd, BACKLOG) != 0 || lstat(path, &st) != 0) {
+    if (out->fd < 0 || !bind_file(out->fd, &at, &access) || listen(out->fd, BACKLOG) != 0 ||
+        lstat(path, &st) != 0) {
         e = err_from_errno(errno);
         snprintf(problem, room,
                  "the control socket %s cannot be opened: %s; see to its folder, or set [control] "

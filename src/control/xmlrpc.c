@@ -201,19 +201,19 @@ xmlrpc_value *rpc_path(xmlrpc_env *env, const char *path)
         return NULL;
     if (rpc_is_clean_text(path, length) && strpbrk(path, "\t\n") == NULL)
         return made(env, xmlrpc_string_new_lp(env, length, path));
-    return rpc_bytes(env, path);
-}
-
-xmlrpc_value *rpc_bytes(xmlrpc_env *env, const char *text)
-{
-    if (env->fault_occurred)
-        return NULL;
-    return made(env, xmlrpc_base64_new(env, strlen(text), (const unsigned char *)text));
+    return rpc_bytes(env, path, length);
 }
 
 xmlrpc_value *rpc_nil(xmlrpc_env *env)
 {
     return env->fault_occurred ? NULL : made(env, xmlrpc_nil_new(env));
+}
+
+xmlrpc_value *rpc_bytes(xmlrpc_env *env, const void *bytes, size_t length)
+{
+    if (env->fault_occurred)
+        return NULL;
+    return made(env, xmlrpc_base64_new(env, length, bytes));
 }
 
 xmlrpc_value *rpc_integer(xmlrpc_env *env, int64_t number)

@@ -162,6 +162,27 @@ bool rpc_args_text(struct rpc_args *args, const char *name, bool is_needed, char
     return true;
 }
 
+bool rpc_args_bytes(struct rpc_args *args, const char *name, unsigned char **out, size_t *length)
+{
+    bool is_well;
+    xmlrpc_value *value = take(args, name, true, &is_well);
+    const unsigned char *bytes = NULL;
+    xmlrpc_env env;
+
+    if (value == NULL)
+        return is_well;
+    xmlrpc_env_init(&env);
+    if (xmlrpc_value_type(value) == XMLRPC_TYPE_BASE64)
+        xmlrpc_read_base64(&env, value, length, &bytes);
+    is_well = bytes != NULL && !env.fault_occurred;
+    xmlrpc_env_clean(&env);
+    rpc_release(&value);
+    if (!is_well)
+        return rpc_args_complain(args, "parameter %u, %s, has to be base64", args->next, name);
+    *out = (unsigned char *)bytes;
+    return true;
+}
+
 bool rpc_args_integer(struct rpc_args *args, const char *name, bool is_needed, int64_t least,
                       int64_t most, int64_t *out)
 {

@@ -1,7 +1,9 @@
 /* Starts the rooms from the ground up, waits for signals, stops the rooms from the top down. */
 
+#include "notify.h"
 #include "options.h"
 #include "owed.h"
+#include "sandbox.h"
 
 #include "base/contract.h"
 #include "base/log.h"
@@ -12,6 +14,7 @@
 #include "settings/settings.h"
 #include "store/committer.h"
 #include "store/inbox.h"
+#include "store/outbox.h"
 #include "tcp/tcp_interface.h"
 #include "transport/supervisor.h"
 
@@ -43,6 +46,9 @@ struct daemon {
     void *transport_selves[1]; /* of the transports that control may ask */
     struct message stopped;
     struct request gate_idle;
+    struct sandbox sandbox;
+    struct notify notify;
+    struct watchdog watchdog;
     bool is_stopping;
     bool is_stopped;
     bool is_gate_idle;
@@ -243,16 +249,24 @@ static void log_start(const struct daemon *d)
 static enum err start_store(struct daemon *d)
 {
     char problem[SETTINGS_TEXT_SIZE * 2];
-    enum err e = inbox_open(
-        &d->inbox, d->in_force.settings.inbox.path, d->in_force.settings.inbox.durability,
-        (uint64_t)d->in_force.settings.inbox.journal_limit_mib << 20, problem, sizeof problem);
+    const struct settings *s = &d->in_force.settings;
+    enum err e = inbox_open(&d->inbox, s->inbox.path, s->inbox.durability,
+                            (uint64_t)s->inbox.journal_limit_mib << 20, problem, sizeof problem);
 
+    if (e == ERR_OK)
+        e = inbox_set_access(d->inbox, s->inbox.group, s->inbox.mode, problem, sizeof problem);
     if (e != ERR_OK) {
         log_error("%s", problem);
         return e;
     }
     inbox_set_limits(d->inbox, (uint64_t)d->in_force.settings.inbox.quota_mib << 20,
                      (uint64_t)d->in_force.settings.inbox.min_free_mib << 20);
+    if ((e = outbox_set_roots(d->in_force.settings.outbox.roots)) != ERR_OK) {
+        log_error("[outbox] roots cannot be opened: %s; make each of those folders and let this "
+                  "user enter it",
+                  err_text(e));
+        return e;
+    }
     return committer_open(&d->committer, d->inbox);
 }
 
@@ -265,8 +279,10 @@ static void connection_done(void *ctx)
 
 static enum err open_transports(struct daemon *d)
 {
+    struct passed_sockets passed;
     enum err e;
 
+    passed.count = notify_passed_sockets(&passed.first_fd);
     if ((e = event_sink_open(&d->events)) != ERR_OK)
         return e;
     if ((e = gateway_open(&d->gateway, d->events)) != ERR_OK)
@@ -281,6 +297,7 @@ static enum err open_transports(struct daemon *d)
                                                           .events = d->events,
                                                           .inbox = d->inbox,
                                                           .committer = d->committer,
+                                                          .passed = passed,
                                                           .connection_done = connection_done,
                                                           .connection_done_ctx = d});
     if (e != ERR_OK)
@@ -297,7 +314,9 @@ static enum err open_supervisor(struct daemon *d)
                                                        .events = d->events,
                                                        .stopped_to = loop_mailbox(d->loop),
                                                        .stopped = &d->stopped,
-                                                       .on_stopped = stop_complete});
+                                                       .on_stopped = stop_complete,
+                                                       .news = notify_news,
+                                                       .news_ctx = &d->notify});
 }
 
 static enum err open_control(struct daemon *d)
@@ -318,6 +337,7 @@ static enum err open_control(struct daemon *d)
                                               .events = d->events,
                                               .inbox = d->inbox,
                                               .committer = d->committer,
+                                              .privileges = d->sandbox.text,
                                               .automata = automata,
                                               .automat_count = AUTOMATA_COUNT},
                      problem, sizeof problem);
@@ -353,6 +373,7 @@ static enum err start_threads(struct daemon *d)
     if ((e = supervisor_start(d->supervisor)) != ERR_OK)
         return e;
     d->is_supervised = true;
+    watchdog_start(&d->watchdog, d->loop);
     return ERR_OK;
 }
 
@@ -364,6 +385,8 @@ static enum err start(struct daemon *d)
     if (e == ERR_OK)
         e = open_signals(d);
     if (e == ERR_OK)
+        e = sandbox_drop(&d->sandbox, &d->in_force.settings);
+    if (e == ERR_OK)
         e = start_store(d);
     if (e == ERR_OK)
         e = open_transports(d);
@@ -371,9 +394,17 @@ static enum err start(struct daemon *d)
         e = open_supervisor(d);
     if (e == ERR_OK)
         e = open_control(d);
-    if (e == ERR_OK)
+    if (e == ERR_OK) {
+        sandbox_confine(&d->sandbox, &d->in_force);
         e = start_threads(d);
+    }
     return e;
+}
+
+static void turn(struct daemon *d)
+{
+    loop_turn(d->loop, -1);
+    watchdog_look(&d->watchdog);
 }
 
 static void gate_is_idle(struct message *m, void *owner)
@@ -390,7 +421,7 @@ static void stop_gate(struct daemon *d)
     d->gate_idle = (struct request){.answer_to = loop_mailbox(d->loop), .on_answer = gate_is_idle};
     gate_await_idle(d->gate, &d->gate_idle);
     while (!d->is_gate_idle)
-        loop_turn(d->loop, -1);
+        turn(d);
     gate_stop(d->gate);
 }
 
@@ -410,6 +441,9 @@ static void stop(struct daemon *d)
         stop_gate(d);
     if (d->is_committing)
         committer_stop(d->committer);
+    watchdog_stop(&d->watchdog);
+    if (d->loop != NULL)
+        mailbox_drain(loop_mailbox(d->loop)); /* the pulses of loops that are closed now */
     control_close(&d->control);
     supervisor_close(&d->supervisor);
     tcp_interface_close(&d->tcp);
@@ -437,7 +471,7 @@ static int run(struct daemon *d)
     if (e != ERR_OK)
         log_error("dustwired cannot start: %s", err_text(e));
     while (e == ERR_OK && !d->is_stopped)
-        loop_turn(d->loop, -1);
+        turn(d);
     let_signals_end_us();
     stop(d);
     if (e == ERR_OK)

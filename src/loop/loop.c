@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/contract.h"
 #include "base/log.h"
+#include "loop/pulse.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -24,6 +25,7 @@ struct loop {
     bool is_ending; /* owner thread only: set by the message of loop_stop */
     bool is_started;
     struct message stop;
+    struct pulse pulse; /* of the thread that starts the loop */
     pthread_t thread;
 };
 
@@ -69,7 +71,7 @@ void loop_close(struct loop **loop)
 {
     if (*loop == NULL)
         return;
-    CONTRACT(!(*loop)->is_started);
+    CONTRACT(!(*loop)->is_started && !(*loop)->pulse.is_out);
     mailbox_close(&(*loop)->mailbox);
     poller_close(&(*loop)->poller);
     free(*loop);
@@ -131,6 +133,8 @@ enum err loop_start(struct loop *loop)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error_number != 0)
         loop->is_started = false;
+    else
+        pulse_enter(&loop->pulse, loop->mailbox, loop->name);
     return err_from_errno(error_number);
 }
 
@@ -147,6 +151,7 @@ void loop_stop(struct loop *loop)
     if (!loop->is_started)
         return;
     CONTRACT(here != loop); /* it would wait for itself */
+    pulse_leave(&loop->pulse);
     mailbox_answer(loop->mailbox, &loop->stop, end);
     pthread_join(loop->thread, NULL);
     loop->is_started = false;

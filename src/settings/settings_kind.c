@@ -10,18 +10,17 @@
 #include <string.h>
 #include <sys/un.h>
 
-static void *field(const struct setting *row, struct settings *s)
+void *setting_field(const struct setting *row, struct settings *s)
 {
     return (char *)s + row->offset;
 }
 
-static const void *const_field(const struct setting *row, const struct settings *s)
+const void *setting_const_field(const struct setting *row, const struct settings *s)
 {
     return (const char *)s + row->offset;
 }
 
-__attribute__((format(printf, 2, 3))) static enum err refuse(char why[SETTINGS_WHY_SIZE],
-                                                             const char *format, ...)
+enum err setting_refuse(char why[SETTINGS_WHY_SIZE], const char *format, ...)
 {
     va_list args;
 
@@ -38,7 +37,7 @@ static enum err read_bool(const struct setting *row, struct settings *s, const c
 {
     static const char *const words[][2] = {
         {"false", "true"}, {"no", "yes"}, {"off", "on"}, {"0", "1"}};
-    bool *to = field(row, s);
+    bool *to = setting_field(row, s);
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         for (int value = 0; value < 2; value++) {
@@ -48,13 +47,13 @@ static enum err read_bool(const struct setting *row, struct settings *s, const c
             }
         }
     }
-    return refuse(why, "must be true or false (or yes/no, on/off, 1/0)");
+    return setting_refuse(why, "must be true or false (or yes/no, on/off, 1/0)");
 }
 
 static enum err print_bool(const struct setting *row, const struct settings *s, char *to,
                            size_t room)
 {
-    return text_copy(to, room, *(const bool *)const_field(row, s) ? "true" : "false");
+    return text_copy(to, room, *(const bool *)setting_const_field(row, s) ? "true" : "false");
 }
 
 const struct setting_kind kind_bool = {
@@ -68,10 +67,11 @@ static enum err number_of(const struct setting *row, uint64_t *out, const char *
     uint64_t number;
 
     if (text_to_u64(&number, text, row->most) != ERR_OK || number < row->least)
-        return refuse(why, "must be %sa whole number from %llu to %llu%s%s%s",
-                      row->kind == &kind_threads ? "auto or " : "", (unsigned long long)row->least,
-                      (unsigned long long)row->most, row->unit[0] == '\0' ? "" : " (", row->unit,
-                      row->unit[0] == '\0' ? "" : ")");
+        return setting_refuse(why, "must be %sa whole number from %llu to %llu%s%s%s",
+                              row->kind == &kind_threads ? "auto or " : "",
+                              (unsigned long long)row->least, (unsigned long long)row->most,
+                              row->unit[0] == '\0' ? "" : " (", row->unit,
+                              row->unit[0] == '\0' ? "" : ")");
     *out = number;
     return ERR_OK;
 }
@@ -83,14 +83,14 @@ static enum err read_number(const struct setting *row, struct settings *s, const
     enum err e = number_of(row, &number, text, why);
 
     if (e == ERR_OK)
-        *(unsigned *)field(row, s) = (unsigned)number;
+        *(unsigned *)setting_field(row, s) = (unsigned)number;
     return e;
 }
 
 static enum err print_number(const struct setting *row, const struct settings *s, char *to,
                              size_t room)
 {
-    return text_format(to, room, "%u", *(const unsigned *)const_field(row, s));
+    return text_format(to, room, "%u", *(const unsigned *)setting_const_field(row, s));
 }
 
 const struct setting_kind kind_number = {.read = read_number, .print = print_number};
@@ -102,14 +102,14 @@ static enum err read_port(const struct setting *row, struct settings *s, const c
     enum err e = number_of(row, &number, text, why);
 
     if (e == ERR_OK)
-        *(uint16_t *)field(row, s) = (uint16_t)number;
+        *(uint16_t *)setting_field(row, s) = (uint16_t)number;
     return e;
 }
 
 static enum err print_port(const struct setting *row, const struct settings *s, char *to,
                            size_t room)
 {
-    return text_format(to, room, "%u", (unsigned)*(const uint16_t *)const_field(row, s));
+    return text_format(to, room, "%u", (unsigned)*(const uint16_t *)setting_const_field(row, s));
 }
 
 const struct setting_kind kind_port = {.read = read_port, .print = print_port};
@@ -119,14 +119,14 @@ static enum err read_threads(const struct setting *row, struct settings *s, cons
 {
     if (strcmp(text, "auto") != 0)
         return read_number(row, s, text, why);
-    *(unsigned *)field(row, s) = 0;
+    *(unsigned *)setting_field(row, s) = 0;
     return ERR_OK;
 }
 
 static enum err print_threads(const struct setting *row, const struct settings *s, char *to,
                               size_t room)
 {
-    if (*(const unsigned *)const_field(row, s) == 0)
+    if (*(const unsigned *)setting_const_field(row, s) == 0)
         return text_copy(to, room, "auto");
     return print_number(row, s, to, room);
 }
@@ -144,7 +144,7 @@ static enum err read_durability(const struct setting *row, struct settings *s, c
     else if (strcmp(text, "none") == 0)
         s->inbox.durability = DURABILITY_NONE;
     else
-        return refuse(why, "must be full or none");
+        return setting_refuse(why, "must be full or none");
     return ERR_OK;
 }
 
@@ -163,7 +163,7 @@ static enum err read_level(const struct setting *row, struct settings *s, const 
 {
     (void)row;
     if (!log_level_from_word(&s->log.level, text))
-        return refuse(why, "must be error, warning, info or debug");
+        return setting_refuse(why, "must be error, warning, info or debug");
     return ERR_OK;
 }
 
@@ -179,37 +179,39 @@ const struct setting_kind kind_level = {
 
 /* Texts: the field is a char array of at least row->most + 1 bytes. */
 
-static enum err take_text(const struct setting *row, struct settings *s, const char *text,
-                          char why[SETTINGS_WHY_SIZE])
+enum err setting_take_text(const struct setting *row, struct settings *s, const char *text,
+                           char why[SETTINGS_WHY_SIZE])
 {
     size_t length = strlen(text);
 
     if (length > row->most)
-        return refuse(why, "is %zu bytes long: must be at most %llu", length,
-                      (unsigned long long)row->most);
+        return setting_refuse(why, "is %zu bytes long: must be at most %llu", length,
+                              (unsigned long long)row->most);
     /* The file format has no way to write one inside of quotes. */
     if (strchr(text, '"') != NULL)
-        return refuse(why, "must not hold a double quote");
-    memcpy(field(row, s), text, length + 1);
+        return setting_refuse(why, "must not hold a double quote");
+    memcpy(setting_field(row, s), text, length + 1);
     return ERR_OK;
 }
 
-static enum err print_text(const struct setting *row, const struct settings *s, char *to,
-                           size_t room)
+enum err setting_print_text(const struct setting *row, const struct settings *s, char *to,
+                            size_t room)
 {
-    return text_copy(to, room, const_field(row, s));
+    return text_copy(to, room, setting_const_field(row, s));
 }
 
 static enum err read_idurl(const struct setting *row, struct settings *s, const char *text,
                            char why[SETTINGS_WHY_SIZE])
 {
     if (!text_is_printable(text, strlen(text)) || strchr(text, ' ') != NULL)
-        return refuse(why, "must be a URL of printable ASCII without spaces, or empty");
-    return take_text(row, s, text, why);
+        return setting_refuse(why, "must be a URL of printable ASCII without spaces, or empty");
+    return setting_take_text(row, s, text, why);
 }
 
-const struct setting_kind kind_idurl = {
-    .read = read_idurl, .print = print_text, .allowed = "a URL or empty", .is_quoted = true};
+const struct setting_kind kind_idurl = {.read = read_idurl,
+                                        .print = setting_print_text,
+                                        .allowed = "a URL or empty",
+                                        .is_quoted = true};
 
 /* Letters, digits, '-', '_' and dots; the last part not a number, or a mistyped 10.0.0.256 would be
  * a name. */
@@ -232,19 +234,21 @@ static enum err read_host(const struct setting *row, struct settings *s, const c
     char ip[ADDRESS_TEXT_SIZE];
 
     if (text[0] == '\0' || is_host_name(text))
-        return take_text(row, s, text, why);
+        return setting_take_text(row, s, text, why);
     if (address_from_ip_text(&address, text, 0) != ERR_OK)
-        return refuse(why, "must be a host name or an IPv4 or IPv6 address, without a port");
+        return setting_refuse(why,
+                              "must be a host name or an IPv4 or IPv6 address, without a port");
     if (address_is_wildcard(&address))
-        return refuse(why, "is no address that a peer can reach: give one of this machine's, or "
-                           "leave it empty");
+        return setting_refuse(why,
+                              "is no address that a peer can reach: give one of this machine's, or "
+                              "leave it empty");
     if (address.scope != 0)
-        return refuse(why, "must not name an interface: peers have others");
-    return take_text(row, s, address_ip_text(ip, &address), why);
+        return setting_refuse(why, "must not name an interface: peers have others");
+    return setting_take_text(row, s, address_ip_text(ip, &address), why);
 }
 
 const struct setting_kind kind_host = {.read = read_host,
-                                       .print = print_text,
+                                       .print = setting_print_text,
                                        .allowed = "a host name, an IP address or empty",
                                        .is_quoted = true};
 
@@ -252,21 +256,23 @@ static enum err read_path(const struct setting *row, struct settings *s, const c
                           char why[SETTINGS_WHY_SIZE])
 {
     if (text[0] != '/')
-        return refuse(why, "must be an absolute path: begin it with '/'");
-    return take_text(row, s, text, why);
+        return setting_refuse(why, "must be an absolute path: begin it with '/'");
+    return setting_take_text(row, s, text, why);
 }
 
-const struct setting_kind kind_path = {
-    .read = read_path, .print = print_text, .allowed = "an absolute path", .is_quoted = true};
+const struct setting_kind kind_path = {.read = read_path,
+                                       .print = setting_print_text,
+                                       .allowed = "an absolute path",
+                                       .is_quoted = true};
 
 static enum err read_own_path(const struct setting *row, struct settings *s, const char *text,
                               char why[SETTINGS_WHY_SIZE])
 {
-    return text[0] == '\0' ? take_text(row, s, text, why) : read_path(row, s, text, why);
+    return text[0] == '\0' ? setting_take_text(row, s, text, why) : read_path(row, s, text, why);
 }
 
 const struct setting_kind kind_own_path = {.read = read_own_path,
-                                           .print = print_text,
+                                           .print = setting_print_text,
                                            .allowed = "an absolute path or empty",
                                            .is_quoted = true};
 
@@ -278,13 +284,13 @@ static enum err read_token(const struct setting *row, struct settings *s, const 
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/=";
 
     if (text[0] != '\0' && (strlen(text) < row->least || text[strspn(text, letters)] != '\0'))
-        return refuse(why, "must be empty or at least %llu letters, digits and -._~+/=",
-                      (unsigned long long)row->least);
-    return take_text(row, s, text, why);
+        return setting_refuse(why, "must be empty or at least %llu letters, digits and -._~+/=",
+                              (unsigned long long)row->least);
+    return setting_take_text(row, s, text, why);
 }
 
 const struct setting_kind kind_token = {.read = read_token,
-                                        .print = print_text,
+                                        .print = setting_print_text,
                                         .allowed =
                                             "16 to 200 letters, digits and -._~+/=, or empty",
                                         .is_quoted = true,
@@ -299,12 +305,13 @@ static enum err read_endpoint(const struct setting *row, struct settings *s, con
 
     if (text[0] != '\0' && (address_split(text, host, &port) != ERR_OK ||
                             address_from_ip_text(&address, host, port) != ERR_OK))
-        return refuse(why, "must be address:port, numeric (an IPv6 address in brackets), or empty");
-    return take_text(row, s, text, why);
+        return setting_refuse(
+            why, "must be address:port, numeric (an IPv6 address in brackets), or empty");
+    return setting_take_text(row, s, text, why);
 }
 
 const struct setting_kind kind_endpoint = {.read = read_endpoint,
-                                           .print = print_text,
+                                           .print = setting_print_text,
                                            .allowed = "address:port, numeric, or empty",
                                            .is_quoted = true};
 
@@ -336,8 +343,9 @@ bool settings_gateway_url_check(const char *url, char why[SETTINGS_WHY_SIZE])
     else
         is_good = is_good && strncmp(url, "http://", 7) == 0 && is_loopback_http(url);
     if (!is_good)
-        refuse(why, "must be http://127.0.0.1:PORT/ or another loopback address with its port, or "
-                    "unix:/PATH of at most 107 bytes");
+        setting_refuse(
+            why, "must be http://127.0.0.1:PORT/ or another loopback address with its port, or "
+                 "unix:/PATH of at most 107 bytes");
     return is_good;
 }
 
@@ -346,12 +354,12 @@ static enum err read_gateway_url(const struct setting *row, struct settings *s, 
 {
     if (text[0] != '\0' && !settings_gateway_url_check(text, why))
         return ERR_INVALID;
-    return take_text(row, s, text, why);
+    return setting_take_text(row, s, text, why);
 }
 
 const struct setting_kind kind_gateway_url = {
     .read = read_gateway_url,
-    .print = print_text,
+    .print = setting_print_text,
     .allowed = "an http URL of this machine, unix:/PATH or empty",
     .is_quoted = true};
 
@@ -391,17 +399,18 @@ static enum err read_idurls(const struct setting *row, struct settings *s, const
     while (text[0] != '\0') {
         length = strcspn(at, ",");
         if (!is_identity(at, length))
-            return refuse(why, "must be URLs of printable ASCII, comma separated without spaces, "
-                               "or empty");
+            return setting_refuse(
+                why, "must be URLs of printable ASCII, comma separated without spaces, "
+                     "or empty");
         if (at[length] == '\0')
             break;
         at += length + 1;
     }
-    return take_text(row, s, text, why);
+    return setting_take_text(row, s, text, why);
 }
 
 const struct setting_kind kind_idurls = {.read = read_idurls,
-                                         .print = print_text,
+                                         .print = setting_print_text,
                                          .allowed = "URLs, comma separated without spaces",
                                          .is_quoted = true};
 
@@ -431,9 +440,9 @@ static enum err add_listen(struct settings *s, const char *item, char why[SETTIN
     struct address address;
 
     if (strcmp(item, "*") == 0)
-        return refuse(why, "must be \"*\" alone or addresses, not both");
+        return setting_refuse(why, "must be \"*\" alone or addresses, not both");
     if (address_from_ip_text(&address, item, 0) != ERR_OK)
-        return refuse(
+        return setting_refuse(
             why,
             "holds '%s': must be \"*\" or IPv4 and IPv6 addresses of this machine without "
             "a port, comma separated",
@@ -442,13 +451,14 @@ static enum err add_listen(struct settings *s, const char *item, char why[SETTIN
         const struct address *other = &s->tcp_connections.listen[i];
 
         if (address_is_equal(&address, other))
-            return refuse(why, "names %s twice", item);
+            return setting_refuse(why, "names %s twice", item);
         if (is_covered(&address, other))
-            return refuse(
+            return setting_refuse(
                 why, "holds %s beside an address that it covers or is covered by: keep one", item);
     }
     if (s->tcp_connections.listen_count == SETTINGS_LISTEN_MAX)
-        return refuse(why, "must not hold more than %d addresses", (int)SETTINGS_LISTEN_MAX);
+        return setting_refuse(why, "must not hold more than %d addresses",
+                              (int)SETTINGS_LISTEN_MAX);
     s->tcp_connections.listen[s->tcp_connections.listen_count++] = address;
     return ERR_OK;
 }
@@ -497,7 +507,7 @@ const struct setting_kind kind_listen = {.read = read_listen,
 static enum err read_networks(const struct setting *row, struct settings *s, const char *text,
                               char why[SETTINGS_WHY_SIZE])
 {
-    struct network_list *list = field(row, s);
+    struct network_list *list = setting_field(row, s);
     char item[ADDRESS_TEXT_SIZE];
 
     memset(list, 0, sizeof *list);
@@ -507,12 +517,13 @@ static enum err read_networks(const struct setting *row, struct settings *s, con
         struct network network;
 
         if (network_from_text(&network, item) != ERR_OK || network.base.scope != 0)
-            return refuse(why,
-                          "holds '%s': must be networks like 10.0.0.0/8 or fd00::/8, comma "
-                          "separated, or empty",
-                          item);
+            return setting_refuse(why,
+                                  "holds '%s': must be networks like 10.0.0.0/8 or fd00::/8, comma "
+                                  "separated, or empty",
+                                  item);
         if (list->count == SETTINGS_NETWORKS_MAX)
-            return refuse(why, "must not hold more than %d networks", (int)SETTINGS_NETWORKS_MAX);
+            return setting_refuse(why, "must not hold more than %d networks",
+                                  (int)SETTINGS_NETWORKS_MAX);
         list->networks[list->count++] = network;
     }
     return ERR_OK;
@@ -521,7 +532,7 @@ static enum err read_networks(const struct setting *row, struct settings *s, con
 static enum err print_networks(const struct setting *row, const struct settings *s, char *to,
                                size_t room)
 {
-    const struct network_list *list = const_field(row, s);
+    const struct network_list *list = setting_const_field(row, s);
     enum err e = ERR_OK;
     char ip[ADDRESS_TEXT_SIZE];
 
@@ -557,7 +568,8 @@ enum err setting_read(const struct setting *row, struct settings *s, const char 
     enum err e = row->kind->read(row, s, text, why);
 
     if (e == ERR_OK && row->kind->print(row, s, again, value_room(row) + 1) != ERR_OK)
-        e = refuse(why, "is too long: written in full it must fit in %zu bytes", value_room(row));
+        e = setting_refuse(why, "is too long: written in full it must fit in %zu bytes",
+                           value_room(row));
     return e;
 }
 

@@ -47,7 +47,17 @@ extern const unsigned settings_row_count;
 /* The kinds of values. */
 extern const struct setting_kind kind_bool, kind_number, kind_port, kind_threads, kind_idurl,
     kind_host, kind_listen, kind_networks, kind_idurls, kind_path, kind_own_path, kind_endpoint,
-    kind_gateway_url, kind_token, kind_durability, kind_level;
+    kind_gateway_url, kind_token, kind_durability, kind_level, kind_group, kind_mode, kind_roots;
+
+/* For the kinds: the field of the row, a refusal with its reason, texts. */
+void *setting_field(const struct setting *row, struct settings *s);
+const void *setting_const_field(const struct setting *row, const struct settings *s);
+enum err setting_refuse(char why[SETTINGS_WHY_SIZE], const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+enum err setting_take_text(const struct setting *row, struct settings *s, const char *text,
+                           char why[SETTINGS_WHY_SIZE]);
+enum err setting_print_text(const struct setting *row, const struct settings *s, char *to,
+                            size_t room);
 
 /* The value of `row` in `s`, with quotes if it needs them. A value read from a file always fits. */
 enum { SETTINGS_VALUE_SIZE = SETTINGS_LINE_MAX + 8 };

@@ -64,6 +64,8 @@ const struct setting settings_rows[] = {
         "The host that peers are told to reach us at; empty: they take the address that they see.")
     KEY(S, "settings-file", kind_own_path, node.settings_file, "", 0, 1000, "", RESTART,
         "Where 'dustwire set' writes, read after this file; empty: .dustwire/settings.ini in the inbox.")
+    KEY(S, "confined", kind_bool, node.is_confined, "true", 0, 0, "", RESTART,
+        "Give up, by Landlock, every file that the daemon does not need: docs/privilege.md.")
 #undef S
 #define S "workers"
     KEY(S, "threads", kind_threads, workers.threads, "auto", 1, 256, "threads", RESTART,
@@ -170,6 +172,16 @@ const struct setting settings_rows[] = {
         "What stays free on the inbox's disk when all files under way are whole.")
     KEY(S, "largest-file-mib", kind_number, inbox.largest_file_mib, "2048", 1, 2048, "MiB", NOW,
         "A file that is announced as larger is refused.")
+    KEY(S, "group", kind_group, inbox.group, "", 0, SETTINGS_GROUP_SIZE - 1, "", RESTART,
+        "The group of received files and of their folder; empty: the daemon's own.")
+    KEY(S, "mode", kind_mode, inbox.mode, "0600", 0600, 0666, "", RESTART,
+        "Who may read received files, as for chmod; their folder lets the same people in.")
+#undef S
+#define S "outbox"
+    KEY(S, "roots", kind_roots, outbox.roots, "", 0, 1000, "", RESTART,
+        "Files to be sent lie below these folders or are refused; empty: wherever the daemon may read.")
+    KEY(S, "spool-limit-mib", kind_number, outbox.spool_limit_mib, "4096", 0, 1048576, "MiB", RESTART,
+        "How much 'dustwire send' may stream here of files that the daemon cannot read; 0: nothing.")
 #undef S
 #define S "network"
     KEY(S, "retry-s", kind_number, network.retry_s, "30", 1, DAY_S, "seconds", NOW,
@@ -188,6 +200,10 @@ const struct setting settings_rows[] = {
         "What clients at that address have to show: Authorization: Bearer TOKEN; empty: nothing.")
     KEY(S, "events-kept", kind_number, control.events_kept, "10000", 100, 1000000, "events", RESTART,
         "How many past events are kept for those who follow them.")
+    KEY(S, "group", kind_group, control.group, "", 0, SETTINGS_GROUP_SIZE - 1, "", RESTART,
+        "The group of the socket; empty: the daemon's own.")
+    KEY(S, "mode", kind_mode, control.mode, "0600", 0600, 0666, "", RESTART,
+        "Who may use the socket, as for chmod: who may write to it commands the daemon.")
 #undef S
 #define S "gateway"
     KEY(S, "url", kind_gateway_url, gateway.url, "", 0, 1000, "", RESTART,

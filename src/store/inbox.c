@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,69 +48,33 @@ static void explain(const struct problem *problem, const char *format, ...)
 /* --- opening -----------------------------------------------------------------------------------
  */
 
-/* A directory that was just made is on the disk only when its parent is. */
-static void sync_parent(const char *path)
+/* The path for people and gateways, without links. It is never opened; that it means the directory
+ * that we have is looked at once. */
+static enum err find_path(struct inbox *in, const char *path)
 {
-    char parent[PATH_MAX];
-    char *slash;
-    int fd;
+    struct stat ours, named;
+    char *real = realpath(path, NULL);
+    enum err e = real == NULL ? err_from_errno(errno) : text_copy(in->path, sizeof in->path, real);
 
-    if (text_copy(parent, sizeof parent, path) != ERR_OK)
-        return;
-    slash = strrchr(parent, '/');
-    if (slash == NULL)
-        snprintf(parent, sizeof parent, ".");
-    else
-        slash[slash == parent ? 1 : 0] = '\0';
-    fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    fsync(fd);
-    close(fd);
-}
-
-static enum err make_directories(const char *path, const struct problem *problem)
-{
-    char part[SETTINGS_TEXT_SIZE];
-    size_t length = strlen(path);
-
-    for (size_t i = 1; i <= length; i++) {
-        if (path[i] != '/' && path[i] != '\0')
-            continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (mkdir(part, 0700) == 0) {
-            sync_parent(part);
-        } else if (errno != EEXIST && errno != EISDIR) {
-            int error_number = errno;
-
-            if (error_number == ENOTDIR)
-                explain(problem, "a part of the path is no directory; set [inbox] path to another");
-            else
-                explain(problem,
-                        "the directory %s cannot be made: %s; make it, or set [inbox] path to a "
-                        "place where this user may",
-                        part, strerror(error_number));
-            return err_from_errno(error_number);
-        }
-    }
-    return ERR_OK;
+    free(real);
+    if (e == ERR_OK && (fstat(in->dir_fd, &ours) != 0 || stat(in->path, &named) != 0))
+        e = err_from_errno(errno);
+    if (e == ERR_OK && (ours.st_dev != named.st_dev || ours.st_ino != named.st_ino))
+        e = ERR_DENIED;
+    return e;
 }
 
 static enum err open_directory(struct inbox *in, const struct problem *problem)
 {
-    char *real;
-    enum err e;
+    char why[512];
+    enum err e = directory_open(&in->dir_fd, problem->path, why, sizeof why);
 
-    in->dir_fd = open(problem->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (in->dir_fd < 0) {
-        int error_number = errno;
-
+    if (e != ERR_OK) {
         explain(problem,
-                error_number == ENOTDIR ? "is not a directory (%s); set [inbox] path to one"
-                                        : "cannot be opened: %s; let this user read and write it",
-                strerror(error_number));
-        return err_from_errno(error_number);
+                "%s; make it a directory that this user may read and write, or set "
+                "[inbox] path to another",
+                why);
+        return e;
     }
     if (faccessat(in->dir_fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
         e = err_from_errno(errno);
@@ -121,17 +84,16 @@ static enum err open_directory(struct inbox *in, const struct problem *problem)
                 strerror(errno));
         return e;
     }
-    real = realpath(problem->path, NULL);
-    e = real == NULL ? err_from_errno(errno) : text_copy(in->path, sizeof in->path, real);
+    e = find_path(in, problem->path);
     if (e != ERR_OK)
         explain(problem, "its absolute path cannot be used: %s; set [inbox] path to a shorter one",
                 err_text(e));
-    free(real);
     return e;
 }
 
 static enum err open_partial(struct inbox *in, const struct problem *problem)
 {
+    struct stat status;
     int error_number;
 
     if (mkdirat(in->dir_fd, partial_name, 0700) == 0)
@@ -140,14 +102,17 @@ static enum err open_partial(struct inbox *in, const struct problem *problem)
         goto fail;
     in->partial_fd =
         openat(in->dir_fd, partial_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (in->partial_fd < 0 || fchmod(in->partial_fd, 0700) != 0)
+    if (in->partial_fd < 0 || fstat(in->partial_fd, &status) != 0)
+        goto fail;
+    errno = EPERM; /* whoever owns it could exchange what stands in it */
+    if (status.st_uid != geteuid() || fchmod(in->partial_fd, 0700) != 0)
         goto fail;
     return ERR_OK;
 fail:
     error_number = errno;
     explain(problem,
-            "its directory %s for partial files cannot be used: %s; remove it or let this user "
-            "write it",
+            "its directory %s for partial files cannot be used: %s; remove it, or give it to this "
+            "user",
             partial_name, strerror(error_number));
     return err_from_errno(error_number);
 }
@@ -248,14 +213,14 @@ enum err inbox_open(struct inbox **out, const char *path, enum durability durabi
         return e;
     }
     in->durability = durability;
+    in->mode = 0600;
     in->dir_fd = in->partial_fd = in->lock_fd = -1;
     if (path[0] == '\0' || strlen(path) >= SETTINGS_TEXT_SIZE) {
         e = ERR_INVALID;
         explain(&problem, "the path is empty or too long; set [inbox] path");
         goto fail;
     }
-    if ((e = make_directories(path, &problem)) != ERR_OK ||
-        (e = open_directory(in, &problem)) != ERR_OK ||
+    if ((e = open_directory(in, &problem)) != ERR_OK ||
         (e = open_partial(in, &problem)) != ERR_OK || (e = lock(in, &problem)) != ERR_OK ||
         (e = try_rename(in, &problem)) != ERR_OK ||
         (e = open_journal(in, journal_limit_bytes, &problem)) != ERR_OK)
@@ -379,7 +344,14 @@ static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
         return e;
     file->fd = openat(inbox->partial_fd, file->name,
                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return file->fd < 0 ? err_from_errno(errno) : ERR_OK;
+    if (file->fd < 0)
+        return err_from_errno(errno);
+    if ((e = inbox_apply_access(inbox, file->fd)) == ERR_OK)
+        return ERR_OK;
+    unlinkat(inbox->partial_fd, file->name, 0);
+    close(file->fd);
+    file->fd = -1;
+    return e;
 }
 
 enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file *out)

@@ -2,13 +2,17 @@
 
 #include "base/contract.h"
 #include "base/text.h"
+#include "settings/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* sendfile(2) moves no more at a time, and a worker should not stay longer in one call anyway. */
@@ -29,17 +33,117 @@ static enum err check(struct outbox_file *file)
     return ERR_OK;
 }
 
-enum err outbox_open(struct outbox_file *file, const char *path)
+/* Roots. Written before the threads start, only read by them. */
+
+enum { ROOTS_MAX = 64 };
+
+struct root {
+    char path[SETTINGS_TEXT_SIZE];
+    int fd;
+};
+static struct root roots[ROOTS_MAX + 1]; /* the last is for outbox_add_root */
+static unsigned root_count;
+
+static enum err add_root(const char *path, int fd)
+{
+    if (root_count > ROOTS_MAX)
+        return ERR_FULL;
+    roots[root_count].fd = fd;
+    return text_copy(roots[root_count++].path, SETTINGS_TEXT_SIZE, path);
+}
+
+enum err outbox_set_roots(const char *list)
+{
+    char path[SETTINGS_TEXT_SIZE];
+    enum err e = ERR_OK;
+
+    while (e == ERR_OK && settings_next_root(&list, path)) {
+        int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        e = fd < 0                    ? err_from_errno(errno)
+            : root_count == ROOTS_MAX ? ERR_FULL
+                                      : add_root(path, fd);
+    }
+    return e;
+}
+
+void outbox_add_root(const char *path, int dir_fd)
+{
+    if (root_count > 0)
+        add_root(path, dir_fd);
+}
+
+/* What stands in `path` behind the root, NULL if it does not lie below it. */
+static const char *below(const struct root *root, const char *path)
+{
+    size_t length = strcmp(root->path, "/") == 0 ? 0 : strlen(root->path);
+
+    if (strncmp(path, root->path, length) != 0 || path[length] != '/')
+        return NULL;
+    return path + length + strspn(path + length, "/");
+}
+
+enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY };
+
+/* -1 with errno, as open(2); EXDEV: the kernel says that the path leads out of the root. */
+static int open_below(const char *path)
+{
+    struct open_how how = {.flags = OPEN_FLAGS, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+
+    for (unsigned i = 0; i < root_count; i++) {
+        const char *rest = below(&roots[i], path);
+
+        if (rest != NULL && rest[0] != '\0')
+            return (int)syscall(SYS_openat2, roots[i].fd, rest, &how, sizeof how);
+    }
+    errno = EXDEV;
+    return -1;
+}
+
+/* May that user do what `own` is for the owner, and the same bit is for everybody? Groups are left
+ * out: who is let in by one of them streams the file. */
+static bool may(const struct stat *st, uid_t asker, mode_t own)
+{
+    return (st->st_mode & (st->st_uid == asker ? own : own >> 6)) != 0;
+}
+
+/* Looked at by the descriptor, so that nobody exchanges the file in between. */
+static enum err check_asker(const struct outbox_file *file, uid_t asker)
+{
+    char link[32], path[PATH_MAX];
+    struct stat st;
+    ssize_t length;
+
+    if (asker == OUTBOX_DAEMON || asker == geteuid())
+        return ERR_OK;
+    if (fstat(file->fd, &st) != 0 || !may(&st, asker, S_IRUSR))
+        return ERR_DENIED;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file->fd);
+    length = readlink(link, path, sizeof path - 1);
+    if (length <= 0 || path[0] != '/')
+        return ERR_DENIED;
+    path[length] = '\0';
+    for (char *slash = strrchr(path, '/'); slash != NULL; slash = strrchr(path, '/')) {
+        *slash = '\0';
+        if (stat(path[0] == '\0' ? "/" : path, &st) != 0 || !may(&st, asker, S_IXUSR))
+            return ERR_DENIED;
+    }
+    return ERR_OK;
+}
+
+enum err outbox_open(struct outbox_file *file, const char *path, uid_t asker)
 {
     enum err e;
 
     *file = (struct outbox_file){.fd = -1};
     if (path[0] != '/')
         return ERR_INVALID;
-    file->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    file->fd = root_count == 0 ? open(path, OPEN_FLAGS) : open_below(path);
     if (file->fd < 0)
-        return err_from_errno(errno);
+        return errno == EXDEV ? ERR_DENIED : err_from_errno(errno);
     e = check(file);
+    if (e == ERR_OK)
+        e = check_asker(file, asker);
     if (e != ERR_OK)
         outbox_close(file);
     return e;
@@ -60,8 +164,12 @@ static const char *advice(enum err e)
     case ERR_NOT_FOUND:
         return "there is no such file: check the path";
     case ERR_DENIED:
-        return "the daemon may not read it: give its user the right to read the file and to enter "
-               "the folders above it";
+        return root_count == 0
+                   ? "the daemon may not read it, or you may not: give both the right to read the "
+                     "file and to enter the folders above it"
+                   : "the daemon may not read it, or you may not: it has to lie below one of "
+                     "[outbox] roots, and both need the right to read it and to enter the folders "
+                     "above it";
     case ERR_NOT_REGULAR:
         return "it is not a regular file: a folder, a pipe or a device cannot be sent, pack it "
                "into a file first";

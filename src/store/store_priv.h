@@ -6,6 +6,7 @@
 #include "store/inbox.h"
 
 #include <stdatomic.h>
+#include <sys/types.h>
 #include <uthash.h>
 
 /* --- record.c: one line of the journal ---------------------------------------------------------
@@ -173,6 +174,9 @@ struct inbox {
     struct space space;
     struct journal *journal;
     struct inbox_recovery recovery;
+    bool has_group; /* of finished files; else the daemon's own */
+    gid_t group;
+    mode_t mode;
 };
 
 /* The file is through: what it had reserved is free again. */
@@ -180,6 +184,19 @@ void inbox_release(struct inbox *inbox, struct inbox_file *file, bool is_kept);
 
 /* True if `name` is one that inbox_begin gives. */
 bool inbox_is_name(const char *name);
+
+/* --- directory.c -------------------------------------------------------------------------------
+ */
+
+/* Opens the directory, makes (0700) the parts of its path that are missing, follows only links of
+ * root's and of our own. A failure: `why` is a clause that names the part and the reason. */
+enum err directory_open(int *out, const char *path, char *why, size_t room);
+
+/* --- inbox_access.c ----------------------------------------------------------------------------
+ */
+
+/* Gives a file of ours the group and mode of inbox_set_access. */
+enum err inbox_apply_access(const struct inbox *in, int fd);
 
 /* --- inbox_recover.c ---------------------------------------------------------------------------
  */

@@ -19,6 +19,7 @@ enum err tcp_interface_open(struct tcp_interface **out, const struct tcp_interfa
                                    .events = config->events,
                                    .inbox = config->inbox,
                                    .committer = config->committer,
+                                   .passed = config->passed,
                                    .connection_done = config->connection_done,
                                    .connection_done_ctx = config->connection_done_ctx};
     enum err e;

@@ -1,6 +1,9 @@
 #include "tcp_listener.h"
 
+#include "base/log.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +28,38 @@ static enum err set_up(int fd, const struct address *address)
     return ERR_OK;
 }
 
-static enum err open_one(int *out, const struct address *address)
+static bool is_listening_at(int fd, const struct address *address)
+{
+    struct sockaddr_storage at;
+    struct address bound;
+    socklen_t length = sizeof at, int_length = sizeof(int);
+    int is_listening = 0;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &int_length) == 0 &&
+           is_listening != 0 && getsockname(fd, (struct sockaddr *)&at, &length) == 0 &&
+           address_from_sockaddr(&bound, (const struct sockaddr *)&at) == ERR_OK &&
+           address_is_equal(&bound, address);
+}
+
+/* A duplicate of the passed socket that listens at `address`, -1 if there is none. The passed one
+ * stays open, for the next time. */
+static int take_passed(const struct passed_sockets *passed, const struct address *address)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    for (unsigned i = 0; i < passed->count; i++) {
+        int fd = passed->first_fd + (int)i;
+
+        if (!is_listening_at(fd, address) || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+            continue;
+        log_info("%s: listening with the socket that the service manager passed",
+                 address_text(text, address));
+        return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    }
+    return -1;
+}
+
+static enum err open_own(int *out, const struct address *address)
 {
     int fd = socket(address->family == ADDRESS_V4 ? AF_INET : AF_INET6,
                     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -39,6 +73,17 @@ static enum err open_one(int *out, const struct address *address)
     else
         close(fd);
     return e;
+}
+
+static enum err open_one(int *out, const struct address *address,
+                         const struct passed_sockets *passed)
+{
+    int fd = take_passed(passed, address);
+
+    if (fd < 0)
+        return open_own(out, address);
+    *out = fd;
+    return ERR_OK;
 }
 
 static void explain(enum err e, const struct address *address, char *to, size_t room)
@@ -100,15 +145,15 @@ static bool is_forgiven(const struct settings *s, const struct tcp_listener *l, 
     return s->tcp_connections.is_listen_any && l->count > 0 && e == ERR_ADDRESS;
 }
 
-enum err tcp_listener_open(struct tcp_listener *l, const struct settings *s, char *problem,
-                           size_t room)
+enum err tcp_listener_open(struct tcp_listener *l, const struct settings *s,
+                           const struct passed_sockets *passed, char *problem, size_t room)
 {
     struct address wanted[TCP_LISTENERS_MAX];
     unsigned count = tcp_listener_addresses(s, wanted);
 
     l->count = 0;
     for (unsigned i = 0; i < count; i++) {
-        enum err e = open_one(&l->fds[l->count], &wanted[i]);
+        enum err e = open_one(&l->fds[l->count], &wanted[i], passed);
 
         if (e == ERR_OK) {
             l->bound[l->count++] = wanted[i];

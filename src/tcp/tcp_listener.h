@@ -6,6 +6,7 @@
 #include "base/address.h"
 #include "base/err.h"
 #include "settings/settings.h"
+#include "tcp/tcp_message.h"
 
 #include <stddef.h>
 
@@ -20,9 +21,10 @@ struct tcp_listener {
 /* The addresses that the settings ask for. */
 unsigned tcp_listener_addresses(const struct settings *s, struct address out[TCP_LISTENERS_MAX]);
 
-/* All of them or none; `problem` gets a sentence that names the address and the reason. */
-enum err tcp_listener_open(struct tcp_listener *l, const struct settings *s, char *problem,
-                           size_t room);
+/* All of them or none; `problem` gets a sentence that names the address and the reason. An address
+ * for which a socket was passed is listened on with a duplicate of that. */
+enum err tcp_listener_open(struct tcp_listener *l, const struct settings *s,
+                           const struct passed_sockets *passed, char *problem, size_t room);
 void tcp_listener_close(struct tcp_listener *l);
 
 #endif

@@ -274,7 +274,8 @@ void tcp_node_listen(struct tcp_node *node, struct transport_start *start)
     enum err e = ERR_OK;
 
     if (node->config.settings.tcp_transport.is_receiving_enabled)
-        e = tcp_listener_open(&l, &node->config.settings, start->error, sizeof start->error);
+        e = tcp_listener_open(&l, &node->config.settings, &node->config.passed, start->error,
+                              sizeof start->error);
     if (e != ERR_OK) {
         request_answer(&start->request, e);
         return;

@@ -170,7 +170,7 @@ void tcp_outgoing_new(struct tcp_home *home, const struct tcp_peer *peer,
     out->news = news;
     out->session = session;
     out->file_id = file_id;
-    e = outbox_open(&out->file, send->filename);
+    e = outbox_open(&out->file, send->filename, send->asker);
     if (e != ERR_OK) {
         outbox_explain(e, send->filename, reason, sizeof reason);
         outgoing_break(out, e == ERR_NOT_FOUND ? "file not exist" : reason);

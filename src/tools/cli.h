@@ -75,6 +75,7 @@ struct cli_ask {
 };
 void cli_ask_init(struct cli_ask *ask);
 void cli_ask_text(struct cli_ask *ask, const char *text); /* any bytes; NULL is nil */
+void cli_ask_bytes(struct cli_ask *ask, const void *bytes, size_t count);
 void cli_ask_integer(struct cli_ask *ask, int64_t number);
 void cli_ask_ids(struct cli_ask *ask, const uint64_t *ids, size_t count);
 
@@ -95,6 +96,12 @@ struct cli_reply cli_call(struct cli_client *client, const char *method, struct 
 void cli_reply_fini(struct cli_reply *reply);
 /* Prints the problem and ends the reply. */
 enum cli_end cli_fail(struct cli_reply *reply);
+
+/* cli_spool.c: streams a file that the daemon cannot read where it is. ERR_OK: `*id` is what
+ * send_spooled takes, and `reply` is as it was. ERR_DENIED: neither can we, `reply` still says what
+ * the daemon said. Any other: `reply` is why it failed. */
+enum err cli_spool(struct cli_client *client, const char *path, int64_t *id,
+                   struct cli_reply *reply);
 
 /* Ctrl-C and SIGTERM: asked for instead of ending the program at once. */
 void cli_catch_interrupts(void);

@@ -56,6 +56,11 @@ void cli_ask_text(struct cli_ask *ask, const char *text)
             text == NULL ? xmlrpc_nil_new(&ask->env) : rpc_path(&ask->env, text));
 }
 
+void cli_ask_bytes(struct cli_ask *ask, const void *bytes, size_t count)
+{
+    rpc_add(&ask->env, ask->params, rpc_bytes(&ask->env, bytes, count));
+}
+
 void cli_ask_integer(struct cli_ask *ask, int64_t number)
 {
     rpc_add(&ask->env, ask->params, rpc_integer(&ask->env, number));

@@ -36,8 +36,8 @@ const struct cli_command cli_commands[] = {
      CLI_RECURSIVE | CLI_SINGLE | CLI_IDURL | CLI_DESCRIPTION, 2, -1, cli_send,
      "Sends files to a contact (host:port, proto://host:port, or several of these with commas\n"
      "between them, of which the first usable one is taken) and waits until the peer has\n"
-     "acknowledged each. The daemon opens the files: it has to be allowed to read them. At most "
-     "64\n"
+     "acknowledged each. The daemon reads the files where they are; those that it may not read or\n"
+     "does not see are streamed to it ([outbox] spool-limit-mib). At most 64\n"
      "are under way at a time. A file of more than 2,147,483,647 bytes is refused. On a terminal "
      "a\n"
      "progress bar shows speed and time left; piped, there is one line a file: finished ones on\n"

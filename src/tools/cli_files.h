@@ -16,6 +16,7 @@ struct cli_file {
     char *path; /* absolute; NULL if there is none */
     uint64_t size_bytes, done_bytes;
     uint64_t request_id;
+    int64_t spool_id; /* the daemon has its bytes: it cannot read the file; 0: not streamed */
     double seconds;
     enum cli_file_state state;
     char *error; /* why it failed; malloc */

@@ -121,24 +121,61 @@ static void daemon_is_lost(struct sending *s, const char *reason)
     s->flight_count = 0;
 }
 
+/* By its path, or what was streamed of it. */
 static struct cli_reply ask_for(struct sending *s, const struct cli_file *file)
 {
+    static const char *const methods[2][2] = {{"send_file", "send_file_single"},
+                                              {"send_spooled", "send_spooled_single"}};
+    bool is_spooled = file->spool_id != 0, is_single = (s->cli->given & CLI_SINGLE) != 0;
     struct cli_ask ask;
 
     cli_ask_init(&ask);
     cli_ask_text(&ask, s->cli->idurl);
-    cli_ask_text(&ask, file->path);
+    if (is_spooled)
+        cli_ask_integer(&ask, file->spool_id);
+    else
+        cli_ask_text(&ask, file->path);
     cli_ask_text(&ask, s->contact);
     cli_ask_text(&ask, s->cli->description);
-    return cli_call(s->cli->client, s->cli->given & CLI_SINGLE ? "send_file_single" : "send_file",
-                    &ask, false);
+    return cli_call(s->cli->client, methods[is_spooled][is_single], &ask, false);
+}
+
+/* Neither way went: both reasons. */
+static void join_problems(struct cli_reply *reply, const char *first)
+{
+    char *both = NULL;
+
+    if (reply->problem == NULL || first == NULL || strcmp(reply->problem, first) == 0 ||
+        asprintf(&both, "%s; %s", first, reply->problem) < 0)
+        return;
+    free(reply->problem);
+    reply->problem = both;
+}
+
+/* What the daemon cannot read, or does not see, is streamed to it, if we can read it. */
+static struct cli_reply ask_or_stream(struct sending *s, struct cli_file *file)
+{
+    struct cli_reply reply = ask_for(s, file);
+    char *first;
+
+    if (reply.fault != FAULT_FILE || file->spool_id != 0)
+        return reply;
+    first = reply.problem == NULL ? NULL : strdup(reply.problem);
+    if (cli_spool(s->cli->client, file->path, &file->spool_id, &reply) == ERR_OK) {
+        cli_reply_fini(&reply);
+        reply = ask_for(s, file);
+    } else {
+        join_problems(&reply, first);
+    }
+    free(first);
+    return reply;
 }
 
 /* False if no more can be asked for now. */
 static bool begin_file(struct sending *s, size_t index)
 {
     struct cli_file *file = &s->files.files[index];
-    struct cli_reply reply = ask_for(s, file);
+    struct cli_reply reply = ask_or_stream(s, file);
 
     if (reply.fault == FAULT_FULL && s->flight_count > 0) {
         cli_reply_fini(&reply);

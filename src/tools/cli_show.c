@@ -89,6 +89,7 @@ static void print_status(const json_t *s)
     printf("inbox: %s (durability %s)\n", cli_text_of(settings, "inbox"),
            cli_text_of(settings, "durability"));
     printf("idurl: %s\n", or_dash(cli_text_of(settings, "idurl")));
+    printf("privileges: %s\n", or_dash(cli_text_of(s, "privileges")));
     if (cli_text_of(s, "advice")[0] != '\0')
         printf("to do: %s\n", cli_text_of(s, "advice"));
 }

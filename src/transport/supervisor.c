@@ -16,6 +16,12 @@
 
 enum { SUPERVISOR_MAILBOX_LIMIT = 4096 };
 
+static void tell_news(const struct supervisor *s, enum supervisor_news news, const char *text)
+{
+    if (s->config.news != NULL)
+        s->config.news(s->config.news_ctx, news, text);
+}
+
 /* What the machines tell. */
 
 static void transport_changed(void *ctx, struct network_transport *t)
@@ -50,11 +56,13 @@ static void transport_ended(void *ctx, struct network_transport *t)
 static void network_settled(void *ctx, enum network_connector_state state)
 {
     struct supervisor *s = ctx;
-    char reason[REASON_SIZE], advice[REASON_SIZE];
+    char reason[REASON_SIZE], advice[REASON_SIZE], text[REASON_SIZE + 32];
     bool is_news;
 
-    if (state == NETWORK_CONNECTED)
+    if (state == NETWORK_CONNECTED) {
         s->warned[0] = '\0';
+        tell_news(s, SUPERVISOR_NEWS_SETTLED, "connected");
+    }
     if (state != NETWORK_DISCONNECTED)
         return;
     status_reason(s, reason);
@@ -62,6 +70,8 @@ static void network_settled(void *ctx, enum network_connector_state state)
     is_news = strcmp(reason, s->warned) != 0;
     log_line(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "not connected: %s", advice);
     snprintf(s->warned, sizeof s->warned, "%s", reason);
+    snprintf(text, sizeof text, "not connected: %s", advice);
+    tell_news(s, SUPERVISOR_NEWS_SETTLED, text);
 }
 
 static void addresses_changed(void *ctx)
@@ -202,6 +212,7 @@ static void begin_stop(struct supervisor *s)
     s->is_stopping = true;
     log_info("stopping: files under way may finish, for %u s at most",
              s->in_force.settings.sessions.stop_timeout_s);
+    tell_news(s, SUPERVISOR_NEWS_STOPPING, "stopping: files under way may finish");
     net_watch_close(&s->net_watch);
     network_connector_end(&s->connector);
     for (unsigned i = 0; i < s->transport_count; i++)
@@ -266,14 +277,19 @@ static void reload(struct supervisor *s, struct supervisor_request *r)
                                              s->config.paths.is_own_from_command_line};
     struct settings_in_force after;
     struct settings_change change;
-    enum err e = reload_read(&paths, &s->in_force, &after, &change, r->text, sizeof r->text);
+    enum err e;
 
+    tell_news(s, SUPERVISOR_NEWS_RELOADING, "reading the settings again");
+    e = reload_read(&paths, &s->in_force, &after, &change, r->text, sizeof r->text);
     log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, r->text);
     if (e != ERR_OK)
         log_error("settings: not taken in, the old ones stay in force");
     else
         take_in(s, &after, &change, after.origins.file, r->text);
     say_what_is_covered(s, r->text);
+    tell_news(s, SUPERVISOR_NEWS_RELOADED,
+              e == ERR_OK ? "the settings have been read again"
+                          : "the settings are bad: the old ones stay in force");
     r->in_force = s->acting;
     request_answer(&r->request, e);
 }

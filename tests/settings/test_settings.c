@@ -261,6 +261,45 @@ Test(settings, take_the_words_of_the_other_keys, .init = set_up, .fini = clean_u
     check_refused("[workers]\nthreads = AUTO\n", "must be auto or a whole number");
 }
 
+Test(settings, take_modes_that_let_the_daemon_work_and_nobody_execute, .init = set_up,
+     .fini = clean_up, .timeout = 5)
+{
+    static const char *const bad[] = {"0400", "0700", "0610", "4660", "06600",
+                                      "66",   "0668", "rw",   "",     "0x1b0"};
+
+    check_taken("[control]\nmode = 0660\n[inbox]\nmode = 644\n");
+    cr_assert_eq(s.control.mode, 0660u);
+    cr_assert_eq(s.inbox.mode, 0644u);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        cr_assert_eq(read_format("[inbox]\nmode = \"%s\"\n", bad[i]), ERR_INVALID, "%s", bad[i]);
+        cr_assert_not_null(strstr(told, "must be an octal mode from 0600 to 0666"));
+    }
+}
+
+Test(settings, take_names_of_groups, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    check_taken("[control]\ngroup = dust-wire_1.x\n");
+    cr_assert_str_eq(s.control.group, "dust-wire_1.x");
+    check_refused("[inbox]\ngroup = \"a b\"\n", "must be the name of a group");
+    check_refused("[inbox]\ngroup = \"-a\"\n", "must be the name of a group");
+}
+
+Test(settings, take_folders_to_send_from, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    char root[SETTINGS_TEXT_SIZE];
+    const char *at = s.outbox.roots;
+
+    check_taken("[outbox]\nroots = \"/srv/a/, /srv/b c,,/\"\n");
+    cr_assert(settings_next_root(&at, root));
+    cr_assert_str_eq(root, "/srv/a");
+    cr_assert(settings_next_root(&at, root));
+    cr_assert_str_eq(root, "/srv/b c");
+    cr_assert(settings_next_root(&at, root));
+    cr_assert_str_eq(root, "/");
+    cr_assert_not(settings_next_root(&at, root));
+    check_refused("[outbox]\nroots = \"/srv, home\"\n", "holds 'home': must be absolute paths");
+}
+
 Test(settings, check_the_identity_url, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     char url[1002];

@@ -90,6 +90,130 @@ Test(inbox, a_link_in_place_of_the_partial_directory_is_not_followed, .init = ma
     cr_assert_not_null(strstr(problem, ".dustwire"));
 }
 
+/* What only root can plant: a thing of another user's. */
+static void plant_link(const char *target, const char *path, uid_t owner)
+{
+    cr_assert_eq(symlink(target, path), 0);
+    cr_assert_eq(lchown(path, owner, (gid_t)-1), 0);
+}
+
+static void need_root(void)
+{
+    if (geteuid() != 0)
+        cr_skip_test("only root can make another user's link");
+}
+
+Test(inbox, is_not_reached_by_a_link_that_another_user_made, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    char problem[512], real[SCRATCH_SIZE + 32], below[SCRATCH_SIZE + 64];
+
+    need_root();
+    snprintf(real, sizeof real, "%s/elsewhere", scratch);
+    cr_assert_eq(mkdir(real, 0700), 0);
+    plant_link(real, inbox_path, 65534);
+    snprintf(below, sizeof below, "%s/deep/inbox", inbox_path);
+    cr_assert_eq(try_open(inbox_path, problem), ERR_DENIED);
+    cr_assert_not_null(strstr(problem, "is a link of another user"));
+    cr_assert_eq(try_open(below, problem), ERR_DENIED);
+    cr_assert_not_null(strstr(problem, "is a link of another user"));
+    snprintf(below, sizeof below, "%s/deep", real);
+    cr_assert_eq(access(below, F_OK), -1, "nothing was made behind it");
+}
+
+Test(inbox, is_reached_by_links_of_its_own_user_whether_absolute_or_not, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    char problem[512], real[SCRATCH_SIZE + 32], path[INBOX_PATH_SIZE];
+
+    snprintf(real, sizeof real, "%s/elsewhere", scratch);
+    cr_assert_eq(mkdir(real, 0700), 0);
+    cr_assert_eq(symlink("elsewhere", inbox_path), 0);
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    inbox_final_path(inbox, "x.in", path);
+    cr_assert_eq(strncmp(path, real, strlen(real)), 0, "%s", path);
+    inbox_close(&inbox);
+    cr_assert_eq(unlink(inbox_path), 0);
+    cr_assert_eq(symlink(real, inbox_path), 0);
+    cr_assert_eq(try_open(inbox_path, problem), ERR_OK);
+}
+
+Test(inbox, a_circle_of_links_ends, .init = make_scratch, .fini = remove_scratch, .timeout = 20)
+{
+    char problem[512];
+
+    cr_assert_eq(symlink(inbox_path, inbox_path), 0);
+    cr_assert_neq(try_open(inbox_path, problem), ERR_OK);
+    cr_assert_not_null(strstr(problem, "[inbox] path"));
+}
+
+Test(inbox, a_partial_directory_of_another_user_is_refused, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    char problem[512], partial[SCRATCH_SIZE + 32];
+
+    need_root();
+    snprintf(partial, sizeof partial, "%s/.dustwire", inbox_path);
+    cr_assert_eq(mkdir(inbox_path, 0700), 0);
+    cr_assert_eq(mkdir(partial, 0777), 0);
+    cr_assert_eq(chown(partial, 65534, (gid_t)-1), 0);
+    cr_assert_neq(try_open(inbox_path, problem), ERR_OK);
+    cr_assert_not_null(strstr(problem, ".dustwire"));
+}
+
+Test(inbox, no_link_in_place_of_its_lock_or_journal_is_followed, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    static const char *const names[] = {"lock", "journal", "try-rename"};
+    char problem[512], target[SCRATCH_SIZE + 32], link[SCRATCH_SIZE + 64];
+    struct stat status;
+
+    snprintf(target, sizeof target, "%s/target", scratch);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        cr_assert_eq(try_open(inbox_path, problem), ERR_OK, "%s", problem);
+        snprintf(link, sizeof link, "%s/.dustwire/%s", inbox_path, names[i]);
+        unlink(link);
+        cr_assert_eq(symlink(target, link), 0);
+        cr_assert_neq(try_open(inbox_path, problem), ERR_OK, "%s", names[i]);
+        cr_assert_eq(lstat(target, &status), -1, "%s was written through", names[i]);
+        unlink(link);
+    }
+}
+
+Test(inbox, gives_files_and_folder_the_mode_and_group_of_the_settings, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    char problem[512];
+    struct inbox_file file;
+    struct stat status;
+
+    need_root();
+    umask(0077);
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    cr_assert_eq(inbox_set_access(inbox, "nogroup", 0640, problem, sizeof problem), ERR_OK);
+    cr_assert_eq(inbox_begin(inbox, 8, &file), ERR_OK);
+    cr_assert_eq(fstat(file.fd, &status), 0);
+    cr_assert_eq(status.st_mode & 07777, 0640);
+    cr_assert_eq(status.st_gid, 65534);
+    cr_assert_eq(fstat(inbox->dir_fd, &status), 0);
+    cr_assert_eq(status.st_mode & 07777, 0750);
+    cr_assert_eq(status.st_gid, 65534);
+    cr_assert_eq(fstat(inbox->partial_fd, &status), 0);
+    cr_assert_eq(status.st_mode & 07777, 0700);
+    close(file.fd);
+}
+
+Test(inbox, a_group_that_is_not_there_is_told_at_start, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    char problem[512];
+
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    cr_assert_eq(inbox_set_access(inbox, "no-such-group", 0640, problem, sizeof problem),
+                 ERR_NOT_FOUND);
+    cr_assert_not_null(strstr(problem, "no-such-group"));
+}
+
 Test(inbox, held_by_another_process_is_refused_as_busy_until_that_one_dies, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {

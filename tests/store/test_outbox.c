@@ -47,33 +47,33 @@ Test(outbox, opens_a_regular_file_and_knows_its_size, .init = set_up, .fini = cl
      .timeout = 5)
 {
     make_file("hello", 5);
-    cr_assert_eq(outbox_open(&file, path), ERR_OK);
+    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_OK);
     cr_assert_eq(file.size_bytes, 5);
     cr_assert(fcntl(file.fd, F_GETFD) & FD_CLOEXEC);
     outbox_close(&file);
     cr_assert_eq(file.fd, -1);
     outbox_close(&file);
     make_file("", 0);
-    cr_assert_eq(outbox_open(&file, path), ERR_OK);
+    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_OK);
     cr_assert_eq(file.size_bytes, 0);
 }
 
 Test(outbox, refuses_what_is_no_regular_file, .init = set_up, .fini = clean_up, .timeout = 5)
 {
-    cr_assert_eq(outbox_open(&file, folder), ERR_NOT_REGULAR);
+    cr_assert_eq(outbox_open(&file, folder, OUTBOX_DAEMON), ERR_NOT_REGULAR);
     cr_assert_eq(file.fd, -1);
     cr_assert_eq(mkfifo(path, 0600), 0);
-    cr_assert_eq(outbox_open(&file, path), ERR_NOT_REGULAR);
+    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_NOT_REGULAR);
     cr_assert_eq(file.fd, -1);
-    cr_assert_eq(outbox_open(&file, "/dev/null"), ERR_NOT_REGULAR);
+    cr_assert_eq(outbox_open(&file, "/dev/null", OUTBOX_DAEMON), ERR_NOT_REGULAR);
 }
 
 Test(outbox, refuses_a_missing_file_and_a_relative_path, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
-    cr_assert_eq(outbox_open(&file, path), ERR_NOT_FOUND);
-    cr_assert_eq(outbox_open(&file, "file"), ERR_INVALID);
-    cr_assert_eq(outbox_open(&file, ""), ERR_INVALID);
+    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_NOT_FOUND);
+    cr_assert_eq(outbox_open(&file, "file", OUTBOX_DAEMON), ERR_INVALID);
+    cr_assert_eq(outbox_open(&file, "", OUTBOX_DAEMON), ERR_INVALID);
     cr_assert_eq(file.fd, -1);
 }
 
@@ -81,11 +81,11 @@ Test(outbox, takes_the_largest_size_and_no_byte_more, .init = set_up, .fini = cl
      .timeout = 5)
 {
     make_file("", OUTBOX_SIZE_MAX);
-    cr_assert_eq(outbox_open(&file, path), ERR_OK);
+    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_OK);
     cr_assert_eq(file.size_bytes, (uint32_t)OUTBOX_SIZE_MAX);
     outbox_close(&file);
     make_file("", (off_t)OUTBOX_SIZE_MAX + 1);
-    cr_assert_eq(outbox_open(&file, path), ERR_TOO_LARGE);
+    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_TOO_LARGE);
     cr_assert_eq(file.fd, -1);
 }
 
@@ -96,7 +96,7 @@ Test(outbox, sends_from_an_offset_to_a_socket, .init = set_up, .fini = clean_up,
     bool is_socket;
 
     make_file("0123456789", 10);
-    cr_assert_eq(outbox_open(&file, path), ERR_OK);
+    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_OK);
     cr_assert_eq(outbox_send(&file, 2, 5, pair[0], &sent, &is_socket), ERR_OK);
     cr_assert_eq(sent, 5);
     cr_assert_eq(read(pair[1], got, sizeof got), 5);
@@ -115,7 +115,7 @@ Test(outbox, tells_a_full_socket_from_a_lost_one, .init = set_up, .fini = clean_
     enum err e;
 
     make_file("", 16 << 20);
-    cr_assert_eq(outbox_open(&file, path), ERR_OK);
+    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_OK);
     while ((e = outbox_send(&file, total, 1 << 20, pair[0], &sent, &is_socket)) == ERR_OK)
         total += sent;
     cr_assert_eq(e, ERR_AGAIN);
@@ -135,7 +135,7 @@ Test(outbox, notices_a_file_that_shrank_after_it_was_opened, .init = set_up, .fi
     char bytes[8];
 
     make_file("0123456789", 10);
-    cr_assert_eq(outbox_open(&file, path), ERR_OK);
+    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_OK);
     cr_assert_eq(truncate(path, 4), 0);
     cr_assert_eq(outbox_send(&file, 0, 10, pair[0], &sent, &is_socket), ERR_OK);
     cr_assert_eq(sent, 4);
@@ -159,4 +159,43 @@ Test(outbox, explains_itself_with_name_reason_and_advice, .timeout = 5)
     cr_assert_not_null(strstr(text, err_text(ERR_SYSTEM)));
     outbox_explain(ERR_TOO_LARGE, "/big", text, 8);
     cr_assert_str_eq(text, "cannot ");
+}
+
+Test(outbox, opens_for_another_user_only_what_that_one_could_read, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    enum { SOMEBODY = 61234 };
+
+    make_file("x", 1);
+    cr_assert_eq(chmod(folder, 0755), 0);
+    cr_assert_eq(chmod(path, 0600), 0);
+    cr_assert_eq(outbox_open(&file, path, SOMEBODY), ERR_DENIED);
+    cr_assert_eq(file.fd, -1);
+    cr_assert_eq(outbox_open(&file, path, geteuid()), ERR_OK);
+    outbox_close(&file);
+    cr_assert_eq(chmod(path, 0604), 0);
+    cr_assert_eq(outbox_open(&file, path, SOMEBODY), ERR_OK);
+    outbox_close(&file);
+    cr_assert_eq(chmod(folder, 0754), 0, "readable, but not to be reached");
+    cr_assert_eq(outbox_open(&file, path, SOMEBODY), ERR_DENIED);
+    cr_assert_eq(chmod(folder, 0700), 0);
+}
+
+Test(outbox, opens_nothing_beside_its_roots_once_there_are_some, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    char roots[160], link[160];
+
+    make_file("x", 1);
+    snprintf(link, sizeof link, "%s/out", folder);
+    cr_assert_eq(symlink("/etc/passwd", link), 0);
+    snprintf(roots, sizeof roots, "/nowhere-at-all,%s", folder);
+    cr_assert_eq(outbox_set_roots(roots), ERR_NOT_FOUND);
+    cr_assert_eq(outbox_set_roots(folder), ERR_OK);
+    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_OK);
+    outbox_close(&file);
+    cr_assert_eq(outbox_open(&file, link, OUTBOX_DAEMON), ERR_DENIED);
+    cr_assert_eq(outbox_open(&file, "/etc/passwd", OUTBOX_DAEMON), ERR_DENIED);
+    cr_assert_eq(outbox_open(&file, folder, OUTBOX_DAEMON), ERR_DENIED);
+    unlink(link);
 }

@@ -1,0 +1,107 @@
+#include "notify.h"
+
+#include "base/log.h"
+#include "loop/pulse.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+static uint64_t mono_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* A line of its own for each assignment: `text` must not begin another. */
+static void tell(const char *state, const char *text)
+{
+    sd_notifyf(0, "%sSTATUS=%.*s", state, (int)strcspn(text, "\n"), text);
+}
+
+/* systemd 252 has no Type=notify-reload: the two words of it are said by hand, in every version. */
+static void tell_reloading(const char *text)
+{
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=%s", mono_us(), text);
+}
+
+void notify_news(void *ctx, enum supervisor_news news, const char *text)
+{
+    struct notify *notify = ctx;
+
+    switch (news) {
+    case SUPERVISOR_NEWS_SETTLED:
+        tell(notify->is_ready ? "" : "READY=1\n", text);
+        notify->is_ready = true;
+        break;
+    case SUPERVISOR_NEWS_RELOADING:
+        if (notify->is_ready)
+            tell_reloading(text);
+        break;
+    case SUPERVISOR_NEWS_RELOADED:
+        tell(notify->is_ready ? "READY=1\n" : "", text);
+        break;
+    case SUPERVISOR_NEWS_STOPPING:
+        tell("STOPPING=1\n", text);
+        break;
+    }
+}
+
+static void ask(struct watchdog *w)
+{
+    pulse_ask(loop_mailbox(w->loop));
+    w->is_asked = true;
+}
+
+static void timer_due(struct timer *timer, void *ctx)
+{
+    struct watchdog *w = ctx;
+    const char *missing = pulse_missing();
+
+    loop_set_timer(w->loop, timer, w->half_ms);
+    if (missing != NULL && !w->is_warned)
+        log_warning("the thread %s has not turned for %" PRIu64
+                    " ms: the service manager is not told that all is well until it does",
+                    missing, w->half_ms);
+    w->is_warned = missing != NULL;
+    if (missing == NULL)
+        ask(w);
+}
+
+void watchdog_start(struct watchdog *w, struct loop *loop)
+{
+    uint64_t interval_us = 0;
+
+    *w = (struct watchdog){.loop = loop, .timer = {.fire = timer_due, .ctx = w}};
+    if (sd_watchdog_enabled(0, &interval_us) <= 0)
+        return;
+    w->half_ms = interval_us / 2000 > 0 ? interval_us / 2000 : 1;
+    loop_set_timer(loop, &w->timer, w->half_ms);
+    ask(w);
+}
+
+void watchdog_look(struct watchdog *w)
+{
+    if (!w->is_asked || pulse_missing() != NULL)
+        return;
+    w->is_asked = false;
+    sd_notify(0, "WATCHDOG=1");
+}
+
+void watchdog_stop(struct watchdog *w)
+{
+    if (w->half_ms > 0)
+        loop_cancel_timer(w->loop, &w->timer);
+    w->is_asked = false;
+}
+
+unsigned notify_passed_sockets(int *first)
+{
+    int count = sd_listen_fds(1); /* and marks them close-on-exec */
+
+    *first = SD_LISTEN_FDS_START;
+    return count > 0 ? (unsigned)count : 0;
+}

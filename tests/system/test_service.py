@@ -1,0 +1,285 @@
+"""dustwired under a service manager: the unit's exposure, what is told at NOTIFY_SOCKET, passed sockets."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+from node import BUILD, Node, SystemTest, free_port, make_file, seconds, wait_until
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+UNIT = os.path.join(TREE, "etc", "systemd", "dustwired.service")
+
+
+class Manager:
+    """The other end of NOTIFY_SOCKET: every datagram with its time, as a dict of its lines."""
+
+    def __init__(self):
+        self._folder = tempfile.mkdtemp(prefix="dw-notify-")
+        self.path = os.path.join(self._folder, "notify")
+        self.seen = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self.path)
+
+    def take(self, limit):
+        self._socket.settimeout(max(0.001, limit))
+        try:
+            text = self._socket.recv(65536).decode()
+        except (socket.timeout, BlockingIOError):
+            return None
+        told = dict(line.split("=", 1) for line in text.splitlines())
+        told["at"] = time.monotonic()
+        self.seen.append(told)
+        return told
+
+    def wait(self, what, limit=15.0):
+        """The next datagram with these values."""
+        deadline = time.monotonic() + seconds(limit)
+        while time.monotonic() < deadline:
+            told = self.take(deadline - time.monotonic())
+            if told and all(told.get(key) == value for key, value in what.items()):
+                return told
+        raise AssertionError("no %r; told: %r" % (what, self.seen[-10:]))
+
+    def close(self):
+        self._socket.close()
+        shutil.rmtree(self._folder)
+
+
+class ServedNode(Node):
+    """A node with a service manager: its environment, and sockets that are passed to it."""
+    environment, passed = {}, []
+
+    def spawn(self):
+        def pass_sockets():
+            for number, fd in enumerate(self._parked):
+                os.dup2(fd, 3 + number)
+
+        # LISTEN_PID has to be the daemon's own: only the shell that becomes it knows that number.
+        start = 'exec "$@"' if not self.passed else \
+            'LISTEN_PID=$$ LISTEN_FDS=%d exec "$@"' % len(self.passed)
+        self._parked = [os.dup2(s.fileno(), 100 + n) for n, s in enumerate(self.passed)]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                ["/bin/sh", "-c", start, "sh", os.path.join(BUILD, "dustwired"), "--config", self.config],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.environment},
+                close_fds=not self.passed, preexec_fn=pass_sockets if self.passed else None)
+        for fd in self._parked:
+            os.close(fd)
+        return self
+
+
+class Unit(unittest.TestCase):
+    def test_exposure_is_below_two(self):
+        result = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", UNIT],
+                                capture_output=True, text=True)
+        self.assertEqual(result.stderr, "", "every word of the unit is known")
+        level = re.search(r"Overall exposure level for dustwired.service: ([0-9.]+)", result.stdout)
+        self.assertIsNotNone(level, result.stdout)
+        self.assertLess(float(level.group(1)), 2.0, result.stdout)
+
+    def test_a_plain_unit_is_not_below_two(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "plain.service")
+            with open(path, "w") as out:
+                out.write("[Service]\nExecStart=/usr/bin/true\n")
+            result = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", path],
+                                    capture_output=True, text=True)
+        self.assertGreater(float(re.search(r"plain.service: ([0-9.]+)", result.stdout).group(1)), 2.0)
+
+
+def allowed_calls():
+    """The system calls that the unit's filter lets through, as systemd-analyze spells its groups."""
+    def members(name):
+        if not name.startswith("@"):
+            return {name}
+        out = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager", name], check=True,
+                             capture_output=True, text=True).stdout
+        words = [line.strip() for line in out.splitlines()[1:]]
+        return set().union(*[members(w) for w in words if w and not w.startswith("#")])
+
+    allowed = set()
+    with open(UNIT) as unit:
+        for line in unit:
+            if line.startswith("SystemCallFilter="):
+                names = line.strip().split("=", 1)[1]
+                found = set().union(*[members(name) for name in names.lstrip("~").split()])
+                allowed = allowed - found if names.startswith("~") else allowed | found
+    return allowed
+
+
+class Calls(SystemTest):
+    def test_every_system_call_of_a_life_is_one_that_the_unit_allows(self):
+        node, peer = self.node("a", is_started=False), self.node("b")
+        trace = os.path.join(node.folder, "trace")
+        with open(node.log_path, "ab") as log:
+            node.process = subprocess.Popen(
+                ["strace", "-f", "-qq", "-o", trace, os.path.join(BUILD, "dustwired"), "--config",
+                 node.config], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                # The leak check of a sanitized build does not work in a traced process.
+                env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+        wait_until(node.is_serving, "the traced node serves", 20)
+        path = make_file(os.path.join(node.folder, "file"), 300000)
+        self.assertEqual(node.send([path], peer.contact).code, 0)
+        self.assertEqual(peer.send([path], node.contact).code, 0)
+        self.assertEqual(node.command("reload").code, 0)
+        self.assertEqual(node.command("reconnect").code, 0)
+        self.assertEqual(node.command("stop").code, 0)
+        node.wait_exit()
+        with open(trace) as lines:
+            used = set(re.findall(r"^\d+\s+([a-z_0-9]+)\(", lines.read(), re.MULTILINE))
+        self.assertIn("epoll_wait", used)
+        # execve starts the daemon: systemd's own, before the filter holds for what follows.
+        self.assertEqual(used - allowed_calls() - {"execve"}, set())
+
+
+class Served(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.manager = Manager()
+        self.addCleanup(self.manager.close)
+
+    def served(self, settings=None, environment=None, passed=(), **where):
+        node = ServedNode("served", settings, **where)
+        node.environment = {"NOTIFY_SOCKET": self.manager.path, **(environment or {})}
+        node.passed = passed
+        self.addCleanup(self._close, node)
+        return node
+
+
+class Notify(Served):
+    def test_is_ready_when_the_socket_answers_and_the_transport_listens(self):
+        node = self.served().spawn()
+        told = self.manager.wait({"READY": "1"})
+        self.assertEqual(told["STATUS"], "connected")
+        self.assertEqual(node.command("status").code, 0, "at once, without another try")
+
+    def test_is_ready_and_says_why_when_the_port_is_busy(self):
+        port = free_port()
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", port))
+            holder.listen()
+            self.served(port=port).spawn()
+            told = self.manager.wait({"READY": "1"})
+            self.assertIn("port is busy", told["STATUS"])
+        self.manager.wait({"STATUS": "connected"})
+
+    def test_tells_the_beginning_and_the_end_of_a_reload(self):
+        node = self.served().spawn()
+        ready = self.manager.wait({"READY": "1"})
+        node.signal(signal.SIGHUP)
+        reloading = self.manager.wait({"RELOADING": "1"})
+        at = int(reloading["MONOTONIC_USEC"]) / 1e6
+        self.assertTrue(ready["at"] <= at <= reloading["at"], (ready, reloading))
+        self.assertEqual(self.manager.wait({"READY": "1"})["STATUS"], "the settings have been read again")
+
+    def test_a_bad_file_ends_the_reload_with_the_old_settings(self):
+        node = self.served().spawn()
+        self.manager.wait({"READY": "1"})
+        node.change({"sessions/limit": "many"})
+        node.signal(signal.SIGHUP)
+        self.manager.wait({"RELOADING": "1"})
+        self.assertIn("the old ones stay", self.manager.wait({"READY": "1"})["STATUS"])
+        self.assertNotEqual(node.command("reload").code, 0, "what ExecReload= fails by")
+        node.change({"sessions/limit": None})
+
+    def test_says_that_it_stops(self):
+        node = self.served().spawn()
+        self.manager.wait({"READY": "1"})
+        node.signal(signal.SIGTERM)
+        self.manager.wait({"STOPPING": "1"})
+        self.assertEqual(node.wait_exit(), 0)
+
+    def test_the_watchdog_is_fed_at_half_its_interval(self):
+        self.served(environment={"WATCHDOG_USEC": "600000"}).spawn()
+        self.manager.wait({"READY": "1"})
+        times = [self.manager.wait({"WATCHDOG": "1"})["at"] for _ in range(8)]
+        gaps = sorted(b - a for a, b in zip(times, times[1:]))
+        self.assertGreater(gaps[len(gaps) // 2], 0.2, gaps)
+        self.assertLess(gaps[len(gaps) // 2], seconds(0.45), gaps)
+
+    def test_without_an_interval_the_watchdog_is_silent(self):
+        node = self.served().spawn()
+        self.manager.wait({"READY": "1"})
+        node.stop()
+        while self.manager.take(0.01):
+            pass
+        self.assertEqual([t for t in self.manager.seen if "WATCHDOG" in t], [])
+
+    def test_the_watchdog_stops_while_one_thread_hangs(self):
+        node = self.served(environment={"WATCHDOG_USEC": "400000"}).spawn()
+        self.manager.wait({"READY": "1"})
+        self.manager.wait({"WATCHDOG": "1"})
+        acceptor = self.thread(node, "acceptor")
+        # The debugger holds this one thread, as a handler that does not return would.
+        with subprocess.Popen(["strace", "-qq", "-o", os.devnull, "-p", str(acceptor), "-e", "trace=epoll_wait",
+                               "-e", "inject=epoll_wait:delay_enter=3s:when=1"],
+                              stderr=subprocess.DEVNULL) as holder:
+            try:
+                node.wait_log("the thread acceptor has not turned")
+                self.assertEqual(node.command("status").code, 0, "the others go on")
+                since = time.monotonic()
+                while self.manager.take(0.001):
+                    pass
+                told = self.manager.wait({"WATCHDOG": "1"}, 20)
+                self.assertGreater(told["at"] - since, 0.8, "nothing while it hung")
+            finally:
+                holder.send_signal(signal.SIGINT)
+        self.manager.wait({"WATCHDOG": "1"})
+
+    def thread(self, node, name):
+        tasks = "/proc/%d/task" % node.process.pid
+        for task in os.listdir(tasks):
+            with open(os.path.join(tasks, task, "comm")) as comm:
+                if comm.read().strip() == name:
+                    return int(task)
+        raise AssertionError("no thread " + name)
+
+
+class Passed(Served):
+    def listening(self, port):
+        s = socket.socket()
+        s.bind(("127.0.0.1", port))
+        s.listen(64)
+        self.addCleanup(s.close)
+        return s
+
+    def test_a_passed_socket_is_used_for_its_address(self):
+        port = free_port()
+        ours = self.listening(port)
+        node = self.served(port=port, passed=[ours]).spawn()
+        self.manager.wait({"STATUS": "connected"})
+        self.assertIn("the socket that the service manager passed", node.log())
+        peer = self.node("peer")
+        path = make_file(os.path.join(node.folder, "file"), 100000)
+        self.assertEqual(peer.send([path], node.contact).code, 0)
+        self.assertEqual(node.command("reconnect").code, 0)
+        node.wait_log("the socket that the service manager passed", count=2)
+        wait_until(lambda: peer.send([path], node.contact).code == 0, "it serves after a reconnect")
+
+    def test_peers_wait_while_the_daemon_restarts(self):
+        port = free_port()
+        ours = self.listening(port)
+        node = self.served(port=port, passed=[ours]).spawn()
+        self.manager.wait({"STATUS": "connected"})
+        node.stop()
+        with socket.create_connection(("127.0.0.1", port), timeout=seconds(5)):
+            pass  # the kernel takes it: nobody is refused
+        node.spawn()
+        self.manager.wait({"STATUS": "connected"})
+
+    def test_a_passed_socket_of_another_port_is_left_alone(self):
+        other = self.listening(free_port())
+        node = self.served(passed=[other]).spawn()
+        self.manager.wait({"STATUS": "connected"})
+        self.assertNotIn("the socket that the service manager passed", node.log())
+        self.assertEqual(node.command("status").code, 0)
+
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -38,3 +38,6 @@ KINDS = (
     ("hellos", "hellos with every kind of broken address", hostile.hellos, 10000, 300),
     ("file-ids", "a million distinct file ids", hostile.many_ids, 1000000, 10000),
 )
+
+# They judge a speed: nothing else runs beside them.
+ALONE = ("half-open", "drip")

@@ -19,7 +19,9 @@ foreach(section IN ITEMS 1 5 7 8)
     endif()
 endforeach()
 
-if(EXISTS ${CMAKE_SOURCE_DIR}/etc/completion/dustwire.bash)
-    install(FILES ${CMAKE_SOURCE_DIR}/etc/completion/dustwire.bash
-        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME dustwire)
-endif()
+foreach(program IN ITEMS dustwire dustwire-load)
+    if(EXISTS ${CMAKE_SOURCE_DIR}/etc/completion/${program}.bash)
+        install(FILES ${CMAKE_SOURCE_DIR}/etc/completion/${program}.bash
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME ${program})
+    endif()
+endforeach()

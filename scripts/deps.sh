@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/deps.sh [build|test|run]...: installs what is missing of Debian's packages, and only that.
+# scripts/deps.sh [build|test|run|load]...: installs what is missing of Debian's packages, and only that.
 # A line names a package; `a|b` means that either will do, and the first is installed if none is there.
 # What is installed already is neither upgraded nor removed. Without arguments: build and run.
 set -euo pipefail
@@ -14,6 +14,9 @@ test_packages="
 $build_packages
 clang clang-format clang-tidy libclang-rt-14-dev
 python3 python3-twisted strace iproute2 procps"
+# scripts/load.sh: python3 runs the measurements, the others draw and count. rsync and nginx are measured
+# beside dustwired where they are there, and installed for that by nobody.
+load_packages="python3 gnuplot-nox valgrind util-linux"
 
 is_installed()
 {
@@ -50,7 +53,8 @@ for set in "${@:-build}"; do
     build) wanted+=" $build_packages" ;;
     run) wanted+=" $run_packages" ;;
     test) wanted+=" $test_packages" ;;
-    *) echo "usage: scripts/deps.sh [build|test|run]..." >&2; exit 2 ;;
+    load) wanted+=" $load_packages" ;;
+    *) echo "usage: scripts/deps.sh [build|test|run|load]..." >&2; exit 2 ;;
     esac
 done
 command -v dpkg-query >/dev/null ||

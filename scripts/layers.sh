@@ -19,7 +19,7 @@ tcp: base engine wire settings loop store gateway
 transport: base engine wire settings loop store gateway
 control: base engine wire settings loop store gateway transport
 daemon: base engine wire settings loop store gateway tcp transport control
-tools: base wire settings loop control/xmlrpc.h'
+tools: base engine wire settings loop control/xmlrpc.h'
 
 # Within tcp a file includes only those to its left. A file belongs to the longest name here that it is,
 # or continues after a `_`.
@@ -31,7 +31,7 @@ iniparser settings
 microhttpd control
 xmlrpc-c control
 curl control tools
-sys/epoll loop tcp transport control daemon
+sys/epoll loop tcp transport control daemon tools
 pthread base settings loop store gateway tcp transport control daemon tools'
 
 check()

@@ -34,12 +34,13 @@ run_tests()
     ctest --preset "$preset" -j "$jobs" "$@"
 }
 
-step "dependencies" scripts/deps.sh test || { echo "$table"; exit 1; }
+step "dependencies" scripts/deps.sh test load || { echo "$table"; exit 1; }
 rm -f build/*/Testing/Temporary/LastTest.log
 step "format" scripts/format.sh --check
 step "layers" scripts/layers.sh
 step "layers: planted violations" scripts/layers.sh --self-test
 step "build release (gcc)" scripts/build.sh release && step "test release" run_tests release
+step "load, quick" scripts/load.sh --quick
 step "build clang" scripts/build.sh clang && step "clang-tidy" scripts/tidy.sh
 step "build debug" scripts/build.sh debug && step "test debug" run_tests debug -LE system
 step "build asan" scripts/build.sh asan && step "test asan" run_tests asan "${sanitized[@]}"

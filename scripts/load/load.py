@@ -1,0 +1,74 @@
+"""What scripts/load.sh runs: see there, and docs/performance.md."""
+import argparse
+import os
+import types
+
+import growth
+import peers
+import report
+import rows
+import sweep
+from tools import ROOT, Bench, file_system, machine, say
+
+FULL = types.SimpleNamespace(bulk_mib=512, small=20000, idle=18000, idle_s=20, mixed_s=10, synced=1000,
+                             sessions=(100, 1000, 5000, 10000, 18000))
+QUICK = types.SimpleNamespace(bulk_mib=32, small=1000, idle=500, idle_s=1, mixed_s=1, synced=50, sessions=(100, 500))
+
+
+def numbers(text):
+    return [int(word) for word in text.split(",")]
+
+
+def read_options():
+    parser = argparse.ArgumentParser(
+        prog="scripts/load.sh", description="Puts load on dustwired and measures it against the yardstick.")
+    parser.add_argument("--quick", action="store_true",
+                        help="one round of little work, for a look whether all this works; under two minutes")
+    parser.add_argument("--table", action="store_true", help="only the table of goals")
+    parser.add_argument("--threads", type=numbers, default=[1, 2, 4], metavar="N,N",
+                        help="worker threads to try one after another (1,2,4)")
+    parser.add_argument("--cases", type=lambda text: text.split(","), default=list(sweep.CASES), metavar="CASE,CASE",
+                        help="cases to run for each (%s)" % ",".join(sweep.CASES))
+    parser.add_argument("--rounds", type=int, help="rounds of each measurement (5; quick: 1)")
+    parser.add_argument("--growth", action="store_true",
+                        help="also count instructions with callgrind; some minutes more")
+    parser.add_argument("--peers", action="store_true", help="also rsync's daemon and nginx, where installed")
+    parser.add_argument("--dir", default="/dev/shm", help="a folder in memory for the files (/dev/shm)")
+    parser.add_argument("--disk", default="/var/tmp", help="a folder on a real disk, for durability = full (/var/tmp)")
+    parser.add_argument("--out", default=os.path.join(ROOT, "build", "load"), help="the report folder (build/load)")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (1 if options.quick else 5)
+    unknown = set(options.cases) - set(sweep.CASES)
+    if unknown:
+        parser.error("no such case: %s" % ", ".join(sorted(unknown)))
+    return options
+
+
+def measure(bench, options, sizes):
+    results = {"machine": machine(), "rounds": options.rounds, "folder": options.dir,
+               "file_system": file_system(options.dir)}
+    bench.warm(4 * sizes.bulk_mib)
+    results["rows"] = rows.measure(bench, sizes)
+    if not options.table:
+        results["threads"] = sweep.by_threads(bench, sizes, options.threads, options.cases)
+        results["sessions"] = sweep.by_sessions(bench, sizes.sessions)
+        results["slow"] = sweep.slow_peers(bench, sizes)
+    if options.growth:
+        results["growth"] = growth.measure(bench)
+    if options.peers:
+        results["peers"] = peers.measure(bench, sizes)
+    return results
+
+
+def main():
+    options = read_options()
+    sizes = QUICK if options.quick else FULL
+    with Bench(options) as bench:
+        results = measure(bench, options, sizes)
+    report.write(options.out, results)
+    print(report.goals(results["rows"]))
+    say("the report: %s" % os.path.join(options.out, "report.md"))
+
+
+if __name__ == "__main__":
+    main()

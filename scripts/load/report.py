@@ -1,0 +1,141 @@
+"""The report folder: report.md, results.json, and plots by gnuplot where that is installed."""
+import json
+import os
+import shutil
+import subprocess
+
+import rows
+from tools import Figure, number, say
+
+
+def table(header, lines):
+    return "\n".join("| " + " | ".join(cells) + " |"
+                     for cells in [header, ["---"] * len(header), *[list(map(str, line)) for line in lines]])
+
+
+def goals(measured):
+    return table(rows.HEADER, [row.cells() for row in measured])
+
+
+def machine_lines(results):
+    m = results["machine"]
+    return ("%s CPUs, %s%s; %s of memory; Linux %s. Files in %s (%s). Load average at the start: %.2f.\n"
+            "Generator, node and yardstick share these CPUs: a figure is that of both ends together. Each is "
+            "the median of %d rounds, with the least and the most in brackets." % (
+                m["cpus"], m["cpu"], ", virtual" if m["is_virtual"] else "", m["memory"], m["kernel"],
+                results["folder"], results["file_system"], m["load_average"][0], results["rounds"]))
+
+
+def threads_table(case, by_count):
+    return table(["worker threads", "speed, " + next(iter(by_count.values()))["unit"], "p50, us", "p99, us",
+                  "p99.9, us", "max, us", "node: CPU s/GB", "node: CPU s/1,000 files", "node: peak, KiB"],
+                 [[count, f["speed"], f["p50"], f["p99"], f["p99_9"], f["max"], f["cpu_s_per_GB"],
+                   f["cpu_s_per_1000_files"], f["peak_kib"]] for count, f in by_count.items()])
+
+
+def growth_table(growth):
+    return table(["instructions per", *["at %d sessions (twice)" % n for n in growth[0][1]], "growth"],
+                 [[unit, *[" and ".join("%.0f" % n for n in twice) for twice in counts.values()],
+                   "%+.1f %%" % growth_of(counts)] for unit, counts in growth])
+
+
+def growth_of(counts):
+    few, many = [Figure(twice).median for twice in counts.values()]
+    return 100 * (many / few - 1)
+
+
+def text_of(results):
+    parts = ["# Load report", machine_lines(results)]
+    if results.get("rows"):
+        parts += ["## The goals, as a share of the yardstick", goals(results["rows"])]
+    for case, by_count in results.get("threads", {}).items():
+        parts += ["## %s, by worker threads" % case, threads_table(case, by_count)]
+    if results.get("sessions"):
+        parts += ["## Memory by idle sessions",
+                  table(["sessions", "anonymous before, KiB", "after, KiB", "bytes a session"],
+                        [[n, before, after, number(each)] for n, before, after, each in results["sessions"]])]
+    if results.get("slow"):
+        parts += ["## Slow peers", "p99 of small files alone: %s us; beside 20 peers that read or write a byte a "
+                  "second: %s us." % tuple(results["slow"])]
+    if results.get("growth"):
+        parts += ["## Growth (callgrind)", growth_table(results["growth"])]
+    if results.get("peers"):
+        parts += ["## Beside other programs",
+                  table(["by", "one large file, MB/s", "1 KiB files, files/s"], results["peers"])]
+    parts += ["![%s](%s)" % (name, name) for name in results.get("plots", [])]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(value):
+    if hasattr(value, "json"):
+        return value.json()
+    raise TypeError(type(value))
+
+
+# ---- plots
+
+def gnuplot(folder, name, script, data):
+    """Draws folder/name.png from inline data blocks."""
+    blocks = "".join("$%s << END\n%s\nEND\n" % (block, "\n".join(" ".join(map(str, line)) for line in lines))
+                     for block, lines in data.items())
+    head = "set terminal pngcairo size 900,500\nset output '%s.png'\nset grid\nset key left top\n" % name
+    subprocess.run(["gnuplot"], input=blocks + head + script, text=True, check=True, cwd=folder, timeout=60)
+    return name + ".png"
+
+
+def plot_threads(folder, case, by_count):
+    lines = [[count, f["speed"].median, f["p99"].median] for count, f in by_count.items()]
+    return gnuplot(folder, "threads-" + case, """
+set xlabel 'worker threads'
+set ylabel '%s'
+set y2label 'p99, us'
+set ytics nomirror
+set y2tics
+set yrange [0:*]
+set y2range [0:*]
+set xtics 1
+plot $all using 1:2 with linespoints title '%s' lw 2, $all using 1:3 axes x1y2 with linespoints title 'p99' lw 2
+""" % (next(iter(by_count.values()))["unit"], case), {"all": lines})
+
+
+def plot_latency(folder, case, by_count):
+    """Over 1 / (1 - percentile), so that each nine takes the same room."""
+    data = {"t%d" % n: [[1 / (1 - share), us] for share, us in f["curve"]] for n, f in by_count.items()}
+    curves = ", ".join("$t%d using 1:2 with lines lw 2 title '%d threads'" % (n, n) for n in by_count)
+    return gnuplot(folder, "latency-" + case, """
+set logscale xy
+set xlabel 'percentile'
+set ylabel 'latency of %s, us'
+set xtics ('50' 2, '90' 10, '99' 100, '99.9' 1000, '99.99' 10000)
+plot %s
+""" % (case, curves), data)
+
+
+def plot_sessions(folder, sessions):
+    return gnuplot(folder, "memory", """
+set xlabel 'idle sessions'
+set ylabel 'memory of the node, KiB'
+set yrange [0:*]
+plot $all using 1:2 with linespoints lw 2 title 'RssAnon'
+""", {"all": [[n, after] for n, _, after, _ in sessions]})
+
+
+def plots(folder, results):
+    if shutil.which("gnuplot") is None:
+        say("gnuplot is not installed: no plots")
+        return []
+    names = []
+    for case, by_count in results.get("threads", {}).items():
+        names += [plot_threads(folder, case, by_count), plot_latency(folder, case, by_count)]
+    if results.get("sessions"):
+        names.append(plot_sessions(folder, results["sessions"]))
+    return names
+
+
+def write(folder, results):
+    os.makedirs(folder, exist_ok=True)
+    results["plots"] = plots(folder, results)
+    with open(os.path.join(folder, "results.json"), "w") as out:
+        json.dump(results, out, indent=1, default=as_json)
+    with open(os.path.join(folder, "report.md"), "w") as out:
+        out.write(text_of(results))

@@ -1,0 +1,553 @@
+/* yardstick: the work that a file transport does, with no protocol and no design in its way: what
+ * this machine's kernel allows. dustwired is measured against it, in the same minute and folder,
+ * because absolute times say more about the machine than about the program.
+ *
+ *   yardstick bulk   DIR MIB STREAMS ROUNDS  sendfile, loopback, recv of 256 KiB, pwrite to a new
+ * file yardstick splice DIR MIB STREAMS ROUNDS  the same with splice(2) through a pipe on the way
+ * in yardstick drop   DIR MIB STREAMS ROUNDS  the same, thrown away on the way in yardstick small
+ * DIR COUNT WINDOW        1 KiB each: create, write, rename, answer yardstick conns  COUNT WINDOW
+ * connect, 40 bytes, 30 bytes back, close yardstick fsync  DIR COUNT               1 KiB each:
+ * create, write, fsync, rename, one in turn
+ *
+ * A line of JSON on stdout. Each end of each stream is a process that waits in its system calls, so
+ * nothing but the kernel decides who runs. It includes nothing of this project on purpose. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    READ_BYTES = 256 << 10,
+    PIPE_BYTES = 64 << 10,
+    BLOCK_BYTES = 1 << 20,
+    FILE_BYTES = 1024,
+    HEADER_BYTES = 14,
+    ANSWER_BYTES = 10,
+    ASK_BYTES = 40,
+    REPLY_BYTES = 30,
+    BATCH = 256,
+    BACKLOG = 4096,
+    STREAMS_MAX = 64,
+    ROUNDS_MAX = 100,
+    NAME_ROOM = 64,
+    PATH_ROOM = 4096,
+};
+
+static _Noreturn void die(const char *what)
+{
+    fprintf(stderr, "yardstick: %s: %s\n", what, strerror(errno));
+    exit(EXIT_FAILURE);
+}
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double cpu_of(int who)
+{
+    struct rusage u;
+
+    getrusage(who, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static double cpu_s(void)
+{
+    return cpu_of(RUSAGE_SELF) + cpu_of(RUSAGE_CHILDREN);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* ---- sockets and bytes */
+
+static int listen_somewhere(struct sockaddr_in *at, int flags)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | flags, 0);
+    socklen_t length = sizeof *at;
+
+    *at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (fd < 0 || bind(fd, (struct sockaddr *)at, sizeof *at) != 0 || listen(fd, BACKLOG) != 0 ||
+        getsockname(fd, (struct sockaddr *)at, &length) != 0)
+        die("listen");
+    return fd;
+}
+
+static void send_at_once(int fd)
+{
+    const int one = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+static int dial(const struct sockaddr_in *to, int flags)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | flags, 0);
+
+    if (fd < 0 ||
+        (connect(fd, (const struct sockaddr *)to, sizeof *to) != 0 && errno != EINPROGRESS))
+        die("connect");
+    send_at_once(fd);
+    return fd;
+}
+
+static void write_all(int fd, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t count = write(fd, bytes, length);
+
+        if (count <= 0)
+            die("write");
+        bytes += count;
+        length -= (size_t)count;
+    }
+}
+
+static void read_all(int fd, char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t count = read(fd, bytes, length);
+
+        if (count <= 0)
+            die("read");
+        bytes += count;
+        length -= (size_t)count;
+    }
+}
+
+/* ---- bulk, splice, drop */
+
+/* Takes the next bytes of the stream; returns how many. */
+typedef ssize_t receive_fn(int from, int to, off_t at, char *buffer, const int through[2]);
+
+static ssize_t by_copy(int from, int to, off_t at, char *buffer, const int through[2])
+{
+    ssize_t count = read(from, buffer, READ_BYTES);
+
+    (void)through;
+    for (ssize_t done = 0; done < count;) {
+        ssize_t written = pwrite(to, buffer + done, (size_t)(count - done), at + done);
+
+        if (written <= 0)
+            die("pwrite");
+        done += written;
+    }
+    return count;
+}
+
+static ssize_t by_splice(int from, int to, off_t at, char *buffer, const int through[2])
+{
+    ssize_t count = splice(from, NULL, through[1], NULL, PIPE_BYTES, SPLICE_F_MOVE);
+
+    (void)buffer;
+    for (ssize_t left = count; left > 0;) {
+        ssize_t moved = splice(through[0], NULL, to, &at, (size_t)left, SPLICE_F_MOVE);
+
+        if (moved <= 0)
+            die("splice");
+        left -= moved;
+    }
+    return count;
+}
+
+static ssize_t by_dropping(int from, int to, off_t at, char *buffer, const int through[2])
+{
+    (void)to, (void)at, (void)through;
+    return read(from, buffer, READ_BYTES);
+}
+
+struct stream {
+    const char *name;
+    receive_fn *receive;
+    char target[PATH_ROOM];
+    int source;
+    off_t length;
+};
+
+static _Noreturn void receive_stream(const struct stream *s, int listener)
+{
+    int from = accept(listener, NULL, NULL), through[2];
+    int to = open(s->target, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    char *buffer = malloc(READ_BYTES);
+
+    if (from < 0 || to < 0 || buffer == NULL || pipe(through) != 0)
+        die("receiving");
+    for (off_t at = 0; at < s->length;) {
+        ssize_t count = s->receive(from, to, at, buffer, through);
+
+        if (count <= 0)
+            die("receiving");
+        at += count;
+    }
+    write_all(from, "k", 1);
+    _exit(EXIT_SUCCESS);
+}
+
+static _Noreturn void send_stream(const struct stream *s, const struct sockaddr_in *to)
+{
+    int fd = dial(to, 0);
+    char answer;
+
+    for (off_t at = 0; at < s->length;)
+        if (sendfile(fd, s->source, &at, (size_t)(s->length - at)) <= 0)
+            die("sendfile");
+    read_all(fd, &answer, 1);
+    _exit(EXIT_SUCCESS);
+}
+
+static void wait_for(pid_t pid)
+{
+    int status;
+
+    if (waitpid(pid, &status, 0) != pid || status != 0) {
+        errno = ECHILD;
+        die("a stream failed");
+    }
+}
+
+static pid_t start(void)
+{
+    pid_t pid = fork();
+
+    if (pid < 0)
+        die("fork");
+    return pid;
+}
+
+/* Bytes a second of all streams together. */
+static double one_round(struct stream *s, const char *folder, unsigned streams)
+{
+    pid_t receivers[STREAMS_MAX], senders[STREAMS_MAX];
+    struct sockaddr_in at;
+    int listener = listen_somewhere(&at, 0);
+    double began, seconds;
+
+    for (unsigned i = 0; i < streams; i++) {
+        snprintf(s->target, sizeof s->target, "%s/yardstick.%u.target", folder, i);
+        if ((receivers[i] = start()) == 0)
+            receive_stream(s, listener);
+    }
+    began = now_s();
+    for (unsigned i = 0; i < streams; i++)
+        if ((senders[i] = start()) == 0)
+            send_stream(s, &at);
+    for (unsigned i = 0; i < streams; i++)
+        wait_for(senders[i]);
+    seconds = now_s() - began;
+    for (unsigned i = 0; i < streams; i++) {
+        wait_for(receivers[i]);
+        snprintf(s->target, sizeof s->target, "%s/yardstick.%u.target", folder, i);
+        unlink(s->target);
+    }
+    close(listener);
+    return (double)s->length * streams / seconds;
+}
+
+static int make_source(const char *folder, off_t length)
+{
+    char *block = malloc(BLOCK_BYTES), path[PATH_ROOM];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/yardstick.source", folder);
+    if (block == NULL || (fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600)) < 0)
+        die(path);
+    memset(block, 7, BLOCK_BYTES);
+    for (off_t at = 0; at < length; at += BLOCK_BYTES)
+        write_all(fd, block, BLOCK_BYTES);
+    unlink(path);
+    free(block);
+    return fd;
+}
+
+static void print_rounds(double *speeds, unsigned rounds)
+{
+    printf("\"rounds_MB_per_s\":[");
+    for (unsigned i = 0; i < rounds; i++)
+        printf("%s%.1f", i > 0 ? "," : "", speeds[i] / 1e6);
+    qsort(speeds, rounds, sizeof *speeds, by_value);
+    printf("],\"MB_per_s\":%.1f,\"best_MB_per_s\":%.1f", speeds[rounds / 2] / 1e6,
+           speeds[rounds - 1] / 1e6);
+}
+
+static void bulk(const char *name, receive_fn *receive, char **arguments)
+{
+    struct stream s = {.name = name, .receive = receive};
+    unsigned streams = (unsigned)atoi(arguments[2]), rounds = (unsigned)atoi(arguments[3]);
+    double speeds[ROUNDS_MAX], cpu;
+
+    s.length = (off_t)atol(arguments[1]) * BLOCK_BYTES;
+    if (s.length <= 0 || streams < 1 || streams > STREAMS_MAX || rounds < 1 ||
+        rounds > ROUNDS_MAX) {
+        errno = EINVAL;
+        die(name);
+    }
+    s.source = make_source(arguments[0], s.length);
+    cpu = cpu_s();
+    for (unsigned i = 0; i < rounds; i++)
+        speeds[i] = one_round(&s, arguments[0], streams);
+    cpu = cpu_s() - cpu;
+    printf("{\"case\":\"%s\",\"MiB\":%s,\"streams\":%u,", name, arguments[1], streams);
+    print_rounds(speeds, rounds);
+    printf(",\"cpu_s_per_GB\":%.3f}\n", cpu / ((double)s.length / 1e9 * streams * rounds));
+}
+
+static void run_bulk(char **arguments)
+{
+    bulk("bulk", by_copy, arguments);
+}
+
+static void run_splice(char **arguments)
+{
+    bulk("splice", by_splice, arguments);
+}
+
+static void run_drop(char **arguments)
+{
+    bulk("drop", by_dropping, arguments);
+}
+
+/* ---- small, fsync */
+
+static int open_folder(const char *path)
+{
+    int folder = open(path, O_RDONLY | O_DIRECTORY);
+
+    if (folder < 0)
+        die(path);
+    return folder;
+}
+
+static void name_of(char out[NAME_ROOM], int number, const char *suffix)
+{
+    snprintf(out, NAME_ROOM, "yardstick.%d%s", number, suffix);
+}
+
+static void make_file(int folder, int number, const char *bytes, bool is_synced)
+{
+    char partial[NAME_ROOM], whole[NAME_ROOM];
+    int fd;
+
+    name_of(partial, number, ".part");
+    name_of(whole, number, "");
+    if ((fd = openat(folder, partial, O_WRONLY | O_CREAT | O_EXCL, 0600)) < 0)
+        die(partial);
+    write_all(fd, bytes, FILE_BYTES);
+    if (is_synced && fsync(fd) != 0)
+        die("fsync");
+    close(fd);
+    if (renameat(folder, partial, folder, whole) != 0)
+        die("rename");
+}
+
+static void remove_files(int folder, int count)
+{
+    char name[NAME_ROOM];
+
+    for (int i = 0; i < count; i++) {
+        name_of(name, i, "");
+        unlinkat(folder, name, 0);
+    }
+}
+
+static _Noreturn void take_files(int listener, int folder, int count)
+{
+    int from = accept(listener, NULL, NULL);
+    char bytes[HEADER_BYTES + FILE_BYTES], answer[ANSWER_BYTES] = {0};
+
+    send_at_once(from);
+    for (int i = 0; i < count; i++) {
+        read_all(from, bytes, sizeof bytes);
+        make_file(folder, i, bytes + HEADER_BYTES, false);
+        write_all(from, answer, sizeof answer);
+    }
+    remove_files(folder, count);
+    _exit(EXIT_SUCCESS);
+}
+
+/* Each file's time from its sending to its answer, in `took`. */
+static void send_files(int to, int count, int window, double *took)
+{
+    char bytes[HEADER_BYTES + FILE_BYTES] = {0}, answer[ANSWER_BYTES];
+    int sent = 0;
+
+    for (int answered = 0; answered < count; answered++) {
+        for (; sent < count && sent - answered < window; sent++) {
+            took[sent] = now_s();
+            write_all(to, bytes, sizeof bytes);
+        }
+        read_all(to, answer, sizeof answer);
+        took[answered] = now_s() - took[answered];
+    }
+}
+
+static void run_small(char **arguments)
+{
+    int folder = open_folder(arguments[0]), count = atoi(arguments[1]);
+    struct sockaddr_in at;
+    int listener = listen_somewhere(&at, 0), to;
+    double *took = calloc((size_t)count + 1, sizeof *took), began, seconds;
+    pid_t receiver;
+
+    if ((receiver = start()) == 0)
+        take_files(listener, folder, count);
+    to = dial(&at, 0);
+    began = now_s();
+    send_files(to, count, atoi(arguments[2]), took);
+    seconds = now_s() - began;
+    wait_for(receiver);
+    qsort(took, (size_t)count, sizeof *took, by_value);
+    printf("{\"case\":\"small\",\"files\":%d,\"window\":%s,\"files_per_s\":%.0f,\"p50_us\":%.1f,"
+           "\"p99_us\":%.1f}\n",
+           count, arguments[2], count / seconds, took[count / 2] * 1e6,
+           took[(int)(count * 0.99)] * 1e6);
+    free(took);
+}
+
+static void run_fsync(char **arguments)
+{
+    int folder = open_folder(arguments[0]), count = atoi(arguments[1]);
+    const char bytes[FILE_BYTES] = {0};
+    double began = now_s(), seconds;
+
+    for (int i = 0; i < count; i++)
+        make_file(folder, i, bytes, true);
+    seconds = now_s() - began;
+    remove_files(folder, count);
+    printf("{\"case\":\"fsync\",\"files\":%d,\"files_per_s\":%.1f}\n", count, count / seconds);
+}
+
+/* ---- conns */
+
+static void watch(int poller, int operation, int fd, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.fd = fd};
+
+    epoll_ctl(poller, operation, fd, &event);
+}
+
+static void accept_all(int poller, int listener)
+{
+    int fd;
+
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0)
+        watch(poller, EPOLL_CTL_ADD, fd, EPOLLIN);
+}
+
+/* Answers what came; true if the connection is over. */
+static bool reply(int fd)
+{
+    char bytes[64] = {0};
+
+    if (read(fd, bytes, sizeof bytes) > 0)
+        return write(fd, bytes, REPLY_BYTES) < 0;
+    close(fd);
+    return true;
+}
+
+static _Noreturn void serve(int listener, int count)
+{
+    struct epoll_event ready[BATCH];
+    int poller = epoll_create1(0);
+
+    watch(poller, EPOLL_CTL_ADD, listener, EPOLLIN);
+    for (int done = 0; done < count;) {
+        int n = epoll_wait(poller, ready, BATCH, -1);
+
+        for (int i = 0; i < n; i++)
+            if (ready[i].data.fd == listener)
+                accept_all(poller, listener);
+            else if (reply(ready[i].data.fd))
+                done++;
+    }
+    _exit(EXIT_SUCCESS);
+}
+
+/* By reset, since tens of thousands of ports would be left waiting. */
+static void begin_connect(int poller, const struct sockaddr_in *to)
+{
+    const struct linger reset = {.l_onoff = 1};
+    int fd = dial(to, SOCK_NONBLOCK);
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    watch(poller, EPOLL_CTL_ADD, fd, EPOLLOUT);
+}
+
+static bool go_on(int poller, const struct epoll_event *event)
+{
+    char bytes[64] = {0};
+    int fd = event->data.fd;
+
+    if (event->events & EPOLLOUT) {
+        if (write(fd, bytes, ASK_BYTES) != ASK_BYTES)
+            die("conns");
+        watch(poller, EPOLL_CTL_MOD, fd, EPOLLIN);
+        return false;
+    }
+    if (read(fd, bytes, sizeof bytes) < 0)
+        die("conns");
+    close(fd);
+    return true;
+}
+
+static void run_conns(char **arguments)
+{
+    int count = atoi(arguments[0]), window = atoi(arguments[1]), begun = 0;
+    struct epoll_event ready[BATCH];
+    struct sockaddr_in at;
+    int listener = listen_somewhere(&at, SOCK_NONBLOCK), poller = epoll_create1(0);
+    pid_t server = start();
+    double began = now_s();
+
+    if (server == 0)
+        serve(listener, count);
+    for (int done = 0; done < count;) {
+        for (; begun < count && begun - done < window; begun++)
+            begin_connect(poller, &at);
+        for (int i = 0, n = epoll_wait(poller, ready, BATCH, -1); i < n; i++)
+            done += go_on(poller, &ready[i]) ? 1 : 0;
+    }
+    printf("{\"case\":\"conns\",\"count\":%d,\"window\":%d,\"per_s\":%.0f}\n", count, window,
+           count / (now_s() - began));
+    wait_for(server);
+}
+
+static const struct {
+    const char *name;
+    int arguments;
+    void (*run)(char **arguments);
+} cases[] = {{"bulk", 4, run_bulk},   {"splice", 4, run_splice}, {"drop", 4, run_drop},
+             {"small", 3, run_small}, {"conns", 2, run_conns},   {"fsync", 2, run_fsync}};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++)
+        if (strcmp(argv[1], cases[i].name) == 0 && argc - 2 == cases[i].arguments) {
+            cases[i].run(argv + 2);
+            return EXIT_SUCCESS;
+        }
+    fputs("usage: yardstick bulk|splice|drop DIR MIB STREAMS ROUNDS | small DIR COUNT WINDOW |\n"
+          "       conns COUNT WINDOW | fsync DIR COUNT\n",
+          stderr);
+    return 2;
+}

@@ -1,6 +1,7 @@
 """What scripts/load.sh runs: see there, and docs/performance.md."""
 import argparse
 import os
+import signal
 import types
 
 import growth
@@ -10,9 +11,9 @@ import rows
 import sweep
 from tools import ROOT, Bench, file_system, machine, say
 
-FULL = types.SimpleNamespace(bulk_mib=512, small=20000, idle=18000, idle_s=20, mixed_s=10, synced=1000,
+FULL = types.SimpleNamespace(bulk_mib=512, small=20000, small_mib=256, idle=18000, idle_s=20, mixed_s=10, synced=1000,
                              sessions=(100, 1000, 5000, 10000, 18000))
-QUICK = types.SimpleNamespace(bulk_mib=32, small=1000, idle=500, idle_s=1, mixed_s=1, synced=50, sessions=(100, 500))
+QUICK = types.SimpleNamespace(bulk_mib=32, small=1000, small_mib=16, idle=500, idle_s=1, mixed_s=1, synced=50, sessions=(100, 500))
 
 
 def numbers(text):
@@ -47,7 +48,6 @@ def read_options():
 def measure(bench, options, sizes):
     results = {"machine": machine(), "rounds": options.rounds, "folder": options.dir,
                "file_system": file_system(options.dir)}
-    bench.warm(4 * sizes.bulk_mib)
     results["rows"] = rows.measure(bench, sizes)
     if not options.table:
         results["threads"] = sweep.by_threads(bench, sizes, options.threads, options.cases)
@@ -60,7 +60,13 @@ def measure(bench, options, sizes):
     return results
 
 
+def end(*unused):
+    """By SIGTERM as by Ctrl-C: what was started is ended, what was made is removed."""
+    raise SystemExit("load.sh: ended")
+
+
 def main():
+    signal.signal(signal.SIGTERM, end)
     options = read_options()
     sizes = QUICK if options.quick else FULL
     with Bench(options) as bench:

@@ -46,12 +46,15 @@ def at_most(name, goal, node, yardstick, unit, note=""):
 def bulk_one(bench, node, sizes, kept):
     plain, splice, ours, cost, both = [], [], [], [], []
     for _ in range(bench.rounds):
+        bench.warm(3 * sizes.bulk_mib)
         measured = bench.yardstick("bulk", sizes.bulk_mib, 1, 1)
         plain.append(measured["MB_per_s"])
         cost.append(measured["cpu_s_per_GB"])
+        bench.warm(3 * sizes.bulk_mib)
         part = bench.load(node, "bulk", size="%dM" % sizes.bulk_mib, files=1, seconds=60)[0]
         ours.append(part["roles"][0]["bytes_per_s"] / 1e6)
         both.append((part["own_cpu_s"] + part["daemon"]["cpu_s"]) / (sizes.bulk_mib * MIB / 1e9))
+        bench.warm(3 * sizes.bulk_mib)
         splice.append(bench.yardstick("splice", sizes.bulk_mib, 1, 1)["MB_per_s"])
     kept["bulk"], kept["bulk_cost"] = Figure(ours), Figure(cost)
     kept["generator_and_node_cost"] = Figure(both)
@@ -63,7 +66,9 @@ def bulk_one(bench, node, sizes, kept):
 def bulk_four(bench, node, sizes, kept):
     plain, ours = [], []
     for _ in range(bench.rounds):
+        bench.warm(3 * sizes.bulk_mib)
         plain.append(bench.yardstick("bulk", sizes.bulk_mib // 4, 4, 1)["MB_per_s"])
+        bench.warm(3 * sizes.bulk_mib)
         parts = bench.load(node, "bulk", size="%dM" % (sizes.bulk_mib // 4), sessions=4, files=4, threads=2,
                            seconds=60)
         ours.append(files_of(parts)["bytes_per_s"] / 1e6)
@@ -74,15 +79,20 @@ def bulk_four(bench, node, sizes, kept):
 def small_twenty(bench, node, sizes, kept):
     plain, ours = [], []
     for _ in range(bench.rounds):
+        bench.warm(sizes.small_mib)
         plain.append(bench.yardstick("small", sizes.small, 20)["files_per_s"])
-        ours.append(files_of(bench.load(node, "small", files=sizes.small, window=20, seconds=60))["files_per_s"])
+        bench.warm(sizes.small_mib)
+        parts = bench.load(node, "small", files=sizes.small, window=20, seconds=60)
+        ours.append(files_of(parts)["files_per_s"])
     return at_least("small, 1 KiB, one session, 20 in flight", 0.60, Figure(ours), Figure(plain), "files/s")
 
 
 def small_one(bench, node, sizes, kept):
     plain, ours = [], []
     for _ in range(bench.rounds):
+        bench.warm(sizes.small_mib)
         plain.append(bench.yardstick("small", sizes.small // 2, 1)["p50_us"])
+        bench.warm(sizes.small_mib)
         parts = bench.load(node, "small", files=sizes.small // 2, window=1, seconds=60)
         ours.append(files_of(parts)["latency_us"]["p50"])
     return at_most("small, 1 KiB, one at a time: p50", 1.5, Figure(ours), Figure(plain), "us")
@@ -106,6 +116,7 @@ def cpu_both_ends(bench, node, sizes, kept):
             out.write(os.urandom(4096) * 256)
     with bench.node("sender", 2) as sender:
         for _ in range(bench.rounds):
+            bench.warm(2 * sizes.bulk_mib)
             before = sender.cpu_s() + node.cpu_s()
             result = sender.send([path], node.contact, limit=120)
             costs.append((sender.cpu_s() + node.cpu_s() - before) / (sizes.bulk_mib * MIB / 1e9))

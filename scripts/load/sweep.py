@@ -25,7 +25,7 @@ def one_case(bench, node, sizes, case):
     options = dict(options, files=4 if case == "bulk" else sizes.small, seconds=60)
     if case == "bulk":
         options["size"] = "%dM" % (sizes.bulk_mib // 4)
-    runs = [bench.load(node, case, **options)[0] for _ in range(bench.rounds)]
+    runs = [warm_load(bench, node, sizes, case, options) for _ in range(bench.rounds)]
     roles = [run["roles"][0] for run in runs]
     middle = sorted(roles, key=lambda role: role["latency_us"]["p99"])[len(roles) // 2]
     figures = {"unit": unit, "speed": Figure(map(figure_of, roles)), "curve": middle["latency_us"]["curve"],
@@ -35,6 +35,11 @@ def one_case(bench, node, sizes, case):
     for name in ("p50", "p90", "p99", "p99_9", "max"):
         figures[name] = Figure(role["latency_us"][name] for role in roles)
     return figures
+
+
+def warm_load(bench, node, sizes, case, options):
+    bench.warm(3 * sizes.bulk_mib if case == "bulk" else sizes.small_mib)
+    return bench.load(node, case, **options)[0]
 
 
 def by_sessions(bench, counts):

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { KIB = 1 << 10, MIB = 1 << 20 };
+enum { KIB = 1 << 10, BULK_BYTES = 64 << 20 };
 
 static struct load_role *add_role(struct load_plan *plan, const char *name, enum load_work work,
                                   uint64_t sessions)
@@ -83,7 +83,7 @@ static void slow_roles(struct load_plan *plan, const struct load_numbers *n, uns
 const struct load_case load_cases[] = {
     {.name = "bulk",
      .summary = "large files, as fast as they go",
-     .defaults = {.sessions = 1, .size = 64 * MIB, .window = 1, .seconds = 10},
+     .defaults = {.sessions = 1, .size = BULK_BYTES, .window = 1, .seconds = 10},
      .parts = 1,
      .part_names = {"bulk"},
      .roles = files_roles},
@@ -113,7 +113,7 @@ const struct load_case load_cases[] = {
                   .rate = 1000,
                   .seconds = 10,
                   .bulk_sessions = 2,
-                  .bulk_size = 64 * MIB},
+                  .bulk_size = BULK_BYTES},
      .parts = 2,
      .part_names = {"alone", "beside bulk"},
      .roles = mixed_roles},

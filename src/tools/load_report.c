@@ -126,9 +126,12 @@ static json_t *latency_json(const struct load_histogram *h)
         json_object_set_new(object, percentiles[i].name,
                             json_real((double)load_histogram_at(h, percentiles[i].share) / 1e3));
     /* By halves of what is left: 0.5, 0.75, 0.875 and so on, as far as there are counts. */
-    for (double left = 1; left * (double)h->count >= 1; left /= 2)
-        json_array_append_new(
-            curve, json_pack("[ff]", 1 - left, (double)load_histogram_at(h, 1 - left) / 1e3));
+    for (uint64_t parts = 1; parts <= h->count; parts *= 2) {
+        double share = 1 - 1 / (double)parts;
+
+        json_array_append_new(curve,
+                              json_pack("[ff]", share, (double)load_histogram_at(h, share) / 1e3));
+    }
     json_object_set_new(object, "curve", curve);
     return object;
 }

@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -345,10 +344,9 @@ static void reopen_if_due(struct load_session *s)
 
 static void say_alive(struct load_session *s)
 {
-    uint8_t wazap[FRAME_HEADER_SIZE + 4];
+    uint8_t wazap[FRAME_HEADER_SIZE + 4] = {[FRAME_HEADER_SIZE] = 'N', 'o', 'n', 'e'};
 
     frame_write_header(wazap, FRAME_WAZAP, 4);
-    memcpy(wazap + FRAME_HEADER_SIZE, "None", 4);
     if (s->state == LOAD_OPEN &&
         send(s->watch.fd, wazap, sizeof wazap, MSG_NOSIGNAL) != (ssize_t)sizeof wazap)
         end(s, "keep-alive", err_text(err_from_errno(errno)));

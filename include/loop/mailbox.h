@@ -46,6 +46,11 @@ void mailbox_close(struct mailbox **box);
  * ERR_CLOSED (mailbox_shut). Never waits. */
 enum err mailbox_post(struct mailbox *box, struct message *m, message_fn *deliver);
 
+/* Any thread. The same, but it may wait in silence until the owner looks (mailbox_drain), something
+ * else rings, or some hundreds wait: for news that nobody may want. The order of all mail is kept.
+ */
+enum err mailbox_post_unhurried(struct mailbox *box, struct message *m, message_fn *deliver);
+
 /* Any thread. For answers and for what must not be refused (a stop, a descriptor already accepted
  * by another bound): always taken. */
 void mailbox_answer(struct mailbox *box, struct message *m, message_fn *deliver);
@@ -62,6 +67,10 @@ void mailbox_shut(struct mailbox *box);
 
 /* Owner thread. */
 int mailbox_fd(const struct mailbox *box); /* readable when something waits */
+
+/* Owner thread. Whether unhurried mail that comes from now on rings as any other; what waits
+ * already does not. */
+void mailbox_set_hurried(struct mailbox *box, bool is_hurried);
 
 /* Owner thread. Delivers every message that waited at the call, oldest first, with no lock held.
  * Returns how many. */

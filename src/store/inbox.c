@@ -2,7 +2,6 @@
 
 #include "store_priv.h"
 
-#include "base/clock.h"
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -14,9 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Below the inbox everything is opened by directory descriptor and without following links: a path
@@ -331,47 +328,12 @@ enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
 /* --- partial files -----------------------------------------------------------------------------
  */
 
-/* "20261121T031415Z-0123456789abcdef.in" */
-static const char name_pattern[] = "ddddddddTddddddZ-xxxxxxxxxxxxxxxx.in";
-
-bool inbox_is_name(const char *name)
-{
-    size_t i;
-
-    for (i = 0; name_pattern[i] != '\0'; i++) {
-        char wanted = name_pattern[i], is = name[i];
-
-        if (wanted == 'd' || wanted == 'x') {
-            if (!(is >= '0' && is <= '9') && !(wanted == 'x' && is >= 'a' && is <= 'f'))
-                return false;
-        } else if (is != wanted) {
-            return false;
-        }
-    }
-    return name[i] == '\0';
-}
-
-static enum err choose_name(char name[INBOX_NAME_SIZE])
-{
-    time_t now = (time_t)(clock_real_us() / 1000000);
-    uint64_t random;
-    struct tm utc;
-    char date[32];
-
-    if (getrandom(&random, sizeof random, 0) != sizeof random)
-        return ERR_SYSTEM;
-    if (gmtime_r(&now, &utc) == NULL ||
-        strftime(date, sizeof date, "%Y%m%dT%H%M%SZ", &utc) != strlen("20261121T031415Z"))
-        return ERR_SYSTEM; /* a clock beyond the year 9999 */
-    return text_format(name, INBOX_NAME_SIZE, "%s-%016llx.in", date, (unsigned long long)random);
-}
-
 enum err inbox_begin(struct inbox *inbox, struct inbox_file *out)
 {
     enum err e;
 
     *out = (struct inbox_file){.fd = -1};
-    if ((e = choose_name(out->name)) != ERR_OK)
+    if ((e = inbox_choose_name(out->name)) != ERR_OK)
         return e;
     out->fd = openat(inbox->partial_fd, out->name,
                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -144,7 +144,13 @@ struct inbox {
     struct inbox_recovery recovery;
 };
 
-/* True if `name` is one that inbox_begin gives. */
+/* --- inbox_name.c ------------------------------------------------------------------------------
+ */
+
+/* A name that no file has had: the time and 64 random bits. */
+enum err inbox_choose_name(char name[INBOX_NAME_SIZE]);
+
+/* True if `name` is one of those. */
 bool inbox_is_name(const char *name);
 
 /* --- inbox_recover.c ---------------------------------------------------------------------------

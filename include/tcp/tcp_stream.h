@@ -19,6 +19,7 @@
 #include "gateway/transport_ops.h"
 #include "loop/loop.h"
 #include "settings/settings.h"
+#include "store/commit_desk.h"
 #include "store/committer.h"
 #include "store/inbox.h"
 #include "store/outbox.h"
@@ -52,6 +53,7 @@ struct tcp_home {
     struct event_sink *events;
     struct inbox *inbox;
     struct committer *committer;
+    struct commit_desk *desk; /* this worker's: files are committed through it */
     struct transfer_ids ids;
     struct commit_request more_ids;
     bool is_asking_ids;

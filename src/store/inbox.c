@@ -317,7 +317,7 @@ enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
 {
     enum err e;
 
-    if ((e = journal_reserve_ids(inbox->journal, out)) == ERR_OK &&
+    if ((e = inbox_reserve_ids(inbox, out)) == ERR_OK &&
         (e = journal_write(inbox->journal)) == ERR_OK)
         e = journal_sync(inbox->journal);
     if (e != ERR_OK)

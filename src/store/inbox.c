@@ -211,14 +211,16 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
 {
     enum err e = journal_open(&in->journal, in->partial_fd, in->durability, limit_bytes);
 
+    if (e == ERR_OK)
+        e = part_absorb_all(in, &in->recovery.damaged_records);
     if (e == ERR_CORRUPT)
         explain(problem,
                 "its journal was written by a later version of dustwired; use that version, or "
-                "move %s/journal away",
+                "move %s/journal* away",
                 partial_name);
     else if (e != ERR_OK)
         explain(problem,
-                "its journal %s/journal cannot be used: %s; make room, or let this user "
+                "its journal %s/journal* cannot be used: %s; make room, or let this user "
                 "read and write it",
                 partial_name, err_text(e));
     if (e != ERR_OK)

@@ -140,13 +140,16 @@ static int compare_files(const struct place *a, const struct place *b)
     return by_time != 0 ? by_time : COMPARE(a->transfer_id, b->transfer_id);
 }
 
-/* One file's in the journal comes before the same in a part. */
+/* The same file twice: in the journal and in a part that it has absorbed, or twice in the journal
+ * after a crash on the way from one to the other. The journal is right, and its last record. */
 static int compare(const void *one, const void *other)
 {
     const struct place *a = one, *b = other;
     int by_file = compare_files(a, b);
 
-    return by_file != 0 ? by_file : COMPARE(a->source, b->source);
+    if (by_file != 0)
+        return by_file;
+    return a->source != b->source ? COMPARE(a->source, b->source) : COMPARE(b->offset, a->offset);
 }
 
 static void drop_doubles(struct listing *l)

@@ -55,6 +55,11 @@ enum err mailbox_post_unhurried(struct mailbox *box, struct message *m, message_
  * by another bound): always taken. */
 void mailbox_answer(struct mailbox *box, struct message *m, message_fn *deliver);
 
+/* Any thread. Many answers at once, oldest first, each with its `deliver` set: the owner finds all
+ * of them together. Empties `list`. */
+STAILQ_HEAD(message_list, message);
+void mailbox_answer_list(struct mailbox *box, struct message_list *list, size_t count);
+
 /* Any thread. Sends `r` back to whoever asked, with `result`. The answering side never looks at it
  * again. */
 void request_answer(struct request *r, enum err result);

@@ -9,8 +9,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-STAILQ_HEAD(message_list, message);
-
 /* The lock is the one lock of the message path: held for a few pointer writes, never across a
  * system call. The bell is rung outside of it, and only once for a batch. */
 
@@ -122,6 +120,21 @@ enum err mailbox_post_unhurried(struct mailbox *box, struct message *m, message_
 void mailbox_answer(struct mailbox *box, struct message *m, message_fn *deliver)
 {
     add(box, m, deliver, (struct manner){0});
+}
+
+void mailbox_answer_list(struct mailbox *box, struct message_list *list, size_t count)
+{
+    bool is_ringing;
+
+    if (count == 0)
+        return;
+    pthread_mutex_lock(&box->lock);
+    STAILQ_CONCAT(&box->list, list);
+    box->count += count;
+    is_ringing = must_ring(box, false);
+    pthread_mutex_unlock(&box->lock);
+    if (is_ringing)
+        ring(box);
 }
 
 void request_answer(struct request *r, enum err result)

@@ -19,6 +19,7 @@ void batch_init(struct batch *b, struct inbox *inbox, struct journal *journal)
     STAILQ_INIT(&b->files);
     STAILQ_INIT(&b->marks);
     STAILQ_INIT(&b->marks_taken);
+    STAILQ_INIT(&b->answers);
 }
 
 static struct commit_request *of_message(struct message *m)
@@ -31,13 +32,30 @@ static bool is_full(const struct batch *b)
     return b->inbox->durability == DURABILITY_FULL;
 }
 
-static void answer(const struct batch *b, struct commit_request *r, enum err e)
+static void send_answers(struct batch *b)
 {
-    r->request.result = e;
-    if (b->is_answered_here)
-        r->request.on_answer(&r->request.message, NULL);
-    else
-        request_answer(&r->request, e);
+    if (b->answer_count > 0)
+        mailbox_answer_list(b->answer_to, &b->answers, b->answer_count);
+    b->answer_count = 0;
+}
+
+/* Answers for the same mailbox, one behind the other, are sent together: an asker that is woken by
+ * the first alone would bring its next file alone, too. */
+static void answer(struct batch *b, struct commit_request *r, enum err e)
+{
+    struct request *request = &r->request;
+
+    request->result = e;
+    if (b->is_answered_here || request->answer_to == NULL) {
+        request->on_answer(&request->message, NULL);
+        return;
+    }
+    if (request->answer_to != b->answer_to)
+        send_answers(b);
+    b->answer_to = request->answer_to;
+    request->message.deliver = request->on_answer;
+    STAILQ_INSERT_TAIL(&b->answers, &request->message, link);
+    b->answer_count++;
 }
 
 void batch_close_file(struct inbox_file *file)
@@ -261,4 +279,5 @@ void batch_run(struct batch *b, enum err journal_state)
         sync_names(b);
     answer_files(b);
     answer_marks(b);
+    send_answers(b);
 }

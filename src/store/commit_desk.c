@@ -16,6 +16,7 @@ struct commit_desk {
     unsigned worker, parts;    /* parts: made in this run */
     struct journal_part *part; /* NULL: none yet */
     struct batch batch;
+    struct message_list passed_on; /* to the committer, at the end of the turn */
 };
 
 enum err commit_desk_open(struct commit_desk **out, struct inbox *inbox,
@@ -31,6 +32,7 @@ enum err commit_desk_open(struct commit_desk **out, struct inbox *inbox,
     desk->worker = worker;
     batch_init(&desk->batch, inbox, NULL);
     desk->batch.is_answered_here = true;
+    STAILQ_INIT(&desk->passed_on);
     return ERR_OK;
 }
 
@@ -38,7 +40,7 @@ void commit_desk_close(struct commit_desk **desk)
 {
     if (*desk == NULL)
         return;
-    CONTRACT(!batch_is_waiting(&(*desk)->batch));
+    CONTRACT(!commit_desk_is_waiting(*desk));
     part_free(&(*desk)->part);
     free(*desk);
     *desk = NULL;
@@ -58,29 +60,34 @@ void commit_desk_submit(struct commit_desk *desk, struct commit_request *r)
 {
     struct batch *b = &desk->batch;
 
-    if (!is_mine(desk, r)) {
-        committer_submit(desk->committer, r);
-        return;
-    }
     r->request.result = ERR_OK;
-    if (r->kind == COMMIT_FILE)
+    if (!is_mine(desk, r))
+        STAILQ_INSERT_TAIL(&desk->passed_on, &r->request.message, link);
+    else if (r->kind == COMMIT_FILE)
         STAILQ_INSERT_TAIL(&b->files, &r->request.message, link);
     else
         STAILQ_INSERT_TAIL(&b->marks, &r->request.message, link);
 }
 
-/* Marks that wait belong to the part that goes. */
-static void hand_over(struct commit_desk *desk)
+/* The files of a turn go together: handed over one by one they would be commits of one, each of
+ * which holds up the making of the next file. */
+static void pass_on(struct commit_desk *desk)
 {
     struct message *m;
 
+    while ((m = STAILQ_FIRST(&desk->passed_on)) != NULL) {
+        STAILQ_REMOVE_HEAD(&desk->passed_on, link);
+        committer_submit(desk->committer, (struct commit_request *)(void *)m);
+    }
+}
+
+/* Marks that wait belong to the part that goes. */
+static void hand_over(struct commit_desk *desk)
+{
     committer_absorb(desk->committer, desk->part);
     desk->part = NULL;
     desk->batch.journal = NULL;
-    while ((m = STAILQ_FIRST(&desk->batch.marks)) != NULL) {
-        STAILQ_REMOVE_HEAD(&desk->batch.marks, link);
-        committer_submit(desk->committer, (struct commit_request *)(void *)m);
-    }
+    STAILQ_CONCAT(&desk->passed_on, &desk->batch.marks);
 }
 
 /* Without a next part the present one goes on, if it can. */
@@ -105,7 +112,7 @@ static enum err prepare_part(struct commit_desk *desk)
 
 bool commit_desk_is_waiting(const struct commit_desk *desk)
 {
-    return batch_is_waiting(&desk->batch);
+    return batch_is_waiting(&desk->batch) || !STAILQ_EMPTY(&desk->passed_on);
 }
 
 bool commit_desk_run(struct commit_desk *desk)
@@ -113,17 +120,18 @@ bool commit_desk_run(struct commit_desk *desk)
     struct batch *b = &desk->batch;
     bool has_files = !STAILQ_EMPTY(&b->files);
 
-    if (!batch_is_waiting(b))
-        return false;
-    do {
-        batch_run(b, STAILQ_EMPTY(&b->files) ? ERR_OK : prepare_part(desk));
-    } while (!STAILQ_EMPTY(&b->files));
+    if (batch_is_waiting(b)) {
+        do {
+            batch_run(b, STAILQ_EMPTY(&b->files) ? ERR_OK : prepare_part(desk));
+        } while (!STAILQ_EMPTY(&b->files));
+    }
+    pass_on(desk);
     return has_files;
 }
 
 void commit_desk_stop(struct commit_desk *desk)
 {
-    CONTRACT(!batch_is_waiting(&desk->batch));
+    CONTRACT(!commit_desk_is_waiting(desk));
     if (desk->part != NULL)
         hand_over(desk);
 }

@@ -32,8 +32,8 @@ struct committer {
     struct loop *loop, *bulk;
     struct sync_pace pace;
     struct batch batch;
-    struct commit_queue discards;
-    struct commit_queue parts; /* of the journal, to be absorbed: struct journal_part */
+    struct message_list discards;
+    struct message_list parts; /* of the journal, to be absorbed: struct journal_part */
 };
 
 static struct commit_request *of_message(struct message *m)
@@ -94,7 +94,7 @@ static enum err mark_in_part(struct journal_part *part, uint32_t transfer_id)
 
 static void mark_in_parts(struct committer *c)
 {
-    struct commit_queue marks = STAILQ_HEAD_INITIALIZER(marks);
+    struct message_list marks = STAILQ_HEAD_INITIALIZER(marks);
     struct message *m;
 
     if (STAILQ_EMPTY(&c->parts))

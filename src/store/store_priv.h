@@ -208,7 +208,6 @@ enum err inbox_reserve_ids(struct inbox *inbox, struct transfer_ids *out);
 /* --- batch.c: many commits as one --------------------------------------------------------------
  * Owner: its journal's. */
 enum { BATCH_MAX = 1024 };
-STAILQ_HEAD(commit_queue, message);
 
 struct batch {
     struct inbox *inbox;
@@ -216,14 +215,18 @@ struct batch {
     struct sync_pace *pace;  /* needed with durability full */
     bool is_answered_here;   /* by a call, not by mail */
     /* What waits: COMMIT_FILE; COMMIT_REPORTED and COMMIT_IDS. */
-    struct commit_queue files, marks;
+    struct message_list files, marks;
     /* The batch under way. A request's result is its state: ERR_OK as long as all went well. */
-    struct commit_queue marks_taken;
+    struct message_list marks_taken;
     size_t count;
     struct commit_request *requests[BATCH_MAX];
     bool is_renamed[BATCH_MAX];
     bool needs_sync;
     enum err journal_error; /* of this batch's records and marks */
+    /* Answers not sent yet, all for one mailbox. */
+    struct mailbox *answer_to;
+    struct message_list answers;
+    size_t answer_count;
 };
 
 void batch_init(struct batch *batch, struct inbox *inbox, struct journal *journal);

@@ -290,6 +290,7 @@ DESK_TEST(a_part_that_finds_no_room_in_the_journal_waits_with_its_marks)
     commit_at(1, 0);
     last = fill_a_part(2);
     submit(&late);
+    cr_assert_not(commit_desk_run(desk));
     before =
         limit_file_size((1 << 20) + 50000); /* the part can take the mark, the journal not it */
     {

@@ -153,10 +153,10 @@ static void write_journal(struct batch *b)
 
 static void sync_batch(struct batch *b)
 {
-    enum err e;
+    bool is_all_synced = sync_batch_data(b->pace, b->requests, b->count, b->inbox->dir_fd);
+    enum err e = is_all_synced ? journal_was_synced(b->journal) : journal_sync(b->journal);
 
-    sync_batch_data(b->pace, b->requests, b->count, b->inbox->dir_fd);
-    if ((e = journal_sync(b->journal)) != ERR_OK)
+    if (e != ERR_OK)
         journal_failed(b, "synced", e);
 }
 

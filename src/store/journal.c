@@ -449,6 +449,14 @@ enum err journal_sync(struct journal *j)
     return err_from_errno(errno);
 }
 
+enum err journal_was_synced(struct journal *j)
+{
+    enum err e = sync_written_error(j->sink->fd);
+
+    j->is_broken = j->is_broken || e != ERR_OK;
+    return e;
+}
+
 void journal_forget(struct journal *j, uint32_t transfer_id)
 {
     ledger_forget(&j->ledger, transfer_id);

@@ -127,6 +127,9 @@ enum err journal_write(struct journal *journal);
  * until journal_mend. */
 enum err journal_sync(struct journal *journal);
 
+/* The same, when a sync of the whole file system has just written it: asks only for its error. */
+enum err journal_was_synced(struct journal *journal);
+
 /* Rewrites a broken journal and one that has grown beyond its limit; at ease with any other. */
 enum err journal_mend(struct journal *journal);
 
@@ -258,13 +261,19 @@ enum err sync_data(int fd);
 struct sync_pace {
     int meminfo_fd; /* /proc/meminfo; -1: none */
     uint64_t not_before_us, backoff_ms;
+    uint64_t each_us; /* what a file costs when each is synced, as measured */
 };
 void sync_pace_open(struct sync_pace *pace);
 void sync_pace_close(struct sync_pace *pace);
 
+/* For a file that a syncfs has written: waits for nothing, tells its own error. -1 has none. */
+enum err sync_written_error(int fd);
+
 /* Gets the data of a batch on to the disk. A request whose result is not ERR_OK is left alone, one
- * whose sync fails gets its error as result. `dir_fd` is on their file system and stays open. */
-void sync_batch_data(struct sync_pace *pace, struct commit_request *const *batch, size_t count,
+ * whose sync fails gets its error as result. `dir_fd` is on their file system and stays open. True:
+ * all that was written on that file system before is on the disk (but for errors of other files).
+ */
+bool sync_batch_data(struct sync_pace *pace, struct commit_request *const *batch, size_t count,
                      int dir_fd);
 
 #endif

@@ -513,6 +513,8 @@ static void check_promises(unsigned stop)
         bool is_there = told->names[i][0] != '\0' && is_in_inbox(told->names[i], "hello", 5);
 
         cr_assert(!told->is_ok[i] || is_there, "stop %u: file %u was acknowledged", stop, i + 1);
+        cr_assert(!is_there || told->is_ok[i] || times_owed[i] == 1,
+                  "stop %u: nobody is told of file %u", stop, i + 1);
         cr_assert_leq(times_owed[i] + times_failed[i], 1, "stop %u: file %u", stop, i + 1);
         cr_assert(times_owed[i] == 0 || is_there, "stop %u: file %u is none", stop, i + 1);
         cr_assert(times_failed[i] == 0 || !is_there, "stop %u: file %u is there", stop, i + 1);

@@ -143,7 +143,7 @@ static struct entry *add(struct tcp_directory *d, bool is_outgoing, enum place_s
     d->next_session++;
     e->worker = (uint16_t)fewest(d);
     e->is_outgoing = is_outgoing;
-    e->state = state;
+    e->state = (uint8_t)state;
     d->sessions_of[e->worker]++;
     return e;
 }

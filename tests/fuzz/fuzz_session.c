@@ -34,6 +34,15 @@ static void on_unfinished(void *worker, struct tcp_connection *c)
     loop_hurry(home.loop);
 }
 
+/* Nothing here has a limit of bandwidth. */
+static void on_throttled(void *worker, struct tcp_connection *c, bool has_moved)
+{
+    (void)worker;
+    (void)c;
+    (void)has_moved;
+    abort();
+}
+
 static void on_closed(void *worker, struct tcp_connection *c)
 {
     (void)worker;
@@ -53,6 +62,7 @@ static void on_connected_out(void *worker)
 }
 
 static const struct tcp_connection_news news = {.unfinished = on_unfinished,
+                                                .throttled = on_throttled,
                                                 .closed = on_closed,
                                                 .route_on = on_route_on,
                                                 .connected_out = on_connected_out};
@@ -86,29 +96,34 @@ static enum err do_register(void *self, struct gateway_transfer *t)
     return ERR_OK;
 }
 
-static enum err do_unregister(void *self, struct gateway_transfer *t)
+static enum err do_receiving_ended(void *self, struct gateway_transfer *t)
 {
     (void)self;
     MUST(t->is_registered);
     unregistered++;
-    if (strncmp(t->filename, inbox_path, strlen(inbox_path)) == 0)
-        MUST((unlink(t->filename) == 0) == (t->status == TRANSFER_FINISHED));
+    MUST((unlink(t->filename) == 0) == (t->status == TRANSFER_FINISHED));
     return ERR_OK;
 }
 
-static void do_cancelled(void *self, const struct gateway_transfer *t)
+static void do_sending_ended(void *self, const struct gateway_transfer *t)
 {
     (void)self;
-    (void)t;
+    unregistered += t->is_registered;
+}
+
+static bool is_full(void *self)
+{
+    (void)self;
+    return false;
 }
 
 static const struct gateway_ops ops = {
     .name = "fuzzed",
     .register_file_sending = do_register,
-    .unregister_file_sending = do_unregister,
     .register_file_receiving = do_register,
-    .unregister_file_receiving = do_unregister,
-    .cancelled_file_sending = do_cancelled,
+    .receiving_ended = do_receiving_ended,
+    .sending_ended = do_sending_ended,
+    .is_full = is_full,
 };
 
 /* --- once --------------------------------------------------------------------------------------
@@ -147,6 +162,7 @@ static void open_home(void)
     make_file();
     settings_default(&home.settings);
     home.is_serving = true;
+    home.news = &news;
     home.scratch_size = 65536;
     MUST((home.scratch = malloc(home.scratch_size)) != NULL);
     MUST(loop_open(&home.loop, &config) == ERR_OK);
@@ -199,12 +215,16 @@ static void hear(int peer)
 
 static void accept_peer(int fd)
 {
+    struct source_limits limits;
     struct tcp_place place;
     struct address peer;
 
     MUST(address_from_ip_text(&peer, "127.0.0.1", 40000) == ERR_OK);
-    MUST(tcp_directory_accept(home.directory, &place) == ERR_OK);
-    MUST(tcp_connection_accept(&conn, &home, &news, NULL, place.session, fd, &peer) == ERR_OK);
+    limits = source_limits_of(&home.settings, &peer);
+    limits.is_exempt = true;
+    MUST(tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop), &place) ==
+         ADMITTED);
+    MUST(tcp_connection_accept(&conn, &home, place.session, fd, &peer) == ERR_OK);
 }
 
 static void say(int peer, const uint8_t *bytes, size_t length, size_t step)

@@ -20,6 +20,7 @@ struct http_call;
 enum {
     HTTP_BODY_LIMIT = 1 << 20,
     HTTP_CONNECTIONS_MAX = 256,
+    HTTP_CONNECTIONS_PER_IP_MAX = 128, /* at TCP */
     HTTP_IDLE_TIMEOUT_S = 120,
 };
 

@@ -74,7 +74,8 @@ void event_sink_close(struct event_sink **sink);
 /* Before other threads start. */
 void event_sink_connect(struct event_sink *sink, struct mailbox *keeper, message_fn *take);
 
-/* Any thread. Gives `e` away; NULL is fine. Never waits. */
+/* Any thread. Gives `e` away; NULL is fine. Never waits, and does not wake a keeper that said it is
+ * in no hurry (mailbox_set_hurried): it takes what waits when somebody asks it for events. */
 void event_emit(struct event_sink *sink, struct event *e);
 
 /* Keeper's thread. How many were lost since the last call. */

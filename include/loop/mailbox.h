@@ -46,9 +46,19 @@ void mailbox_close(struct mailbox **box);
  * ERR_CLOSED (mailbox_shut). Never waits. */
 enum err mailbox_post(struct mailbox *box, struct message *m, message_fn *deliver);
 
+/* Any thread. The same, but it may wait in silence until the owner looks (mailbox_drain), something
+ * else rings, or some hundreds wait: for news that nobody may want. The order of all mail is kept.
+ */
+enum err mailbox_post_unhurried(struct mailbox *box, struct message *m, message_fn *deliver);
+
 /* Any thread. For answers and for what must not be refused (a stop, a descriptor already accepted
  * by another bound): always taken. */
 void mailbox_answer(struct mailbox *box, struct message *m, message_fn *deliver);
+
+/* Any thread. Many answers at once, oldest first, each with its `deliver` set: the owner finds all
+ * of them together. Empties `list`. */
+STAILQ_HEAD(message_list, message);
+void mailbox_answer_list(struct mailbox *box, struct message_list *list, size_t count);
 
 /* Any thread. Sends `r` back to whoever asked, with `result`. The answering side never looks at it
  * again. */
@@ -62,6 +72,10 @@ void mailbox_shut(struct mailbox *box);
 
 /* Owner thread. */
 int mailbox_fd(const struct mailbox *box); /* readable when something waits */
+
+/* Owner thread. Whether unhurried mail that comes from now on rings as any other; what waits
+ * already does not. */
+void mailbox_set_hurried(struct mailbox *box, bool is_hurried);
 
 /* Owner thread. Delivers every message that waited at the call, oldest first, with no lock held.
  * Returns how many. */

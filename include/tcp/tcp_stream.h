@@ -19,6 +19,7 @@
 #include "gateway/transport_ops.h"
 #include "loop/loop.h"
 #include "settings/settings.h"
+#include "store/commit_desk.h"
 #include "store/committer.h"
 #include "store/inbox.h"
 #include "store/outbox.h"
@@ -56,6 +57,7 @@ struct tcp_home {
     struct inbox *inbox;
     struct committer *committer;
     struct bandwidth bandwidth;
+    struct commit_desk *desk; /* this worker's: files are committed through it */
     struct transfer_ids ids;
     struct commit_request more_ids;
     bool is_asking_ids;

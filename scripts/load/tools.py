@@ -112,15 +112,16 @@ class Bench:
                               check=True, capture_output=True, text=True, timeout=LIMIT_S)
         return json.loads(done.stdout)
 
-    def load(self, node, case, **options):
-        """The parts of a run of dustwire-load; the inbox is empty afterwards."""
+    def load(self, node, case, are_files_kept=False, **options):
+        """The parts of a run of dustwire-load; the inbox is empty afterwards, unless its files are kept."""
         arguments = [os.path.join(BUILD, "dustwire-load"), case, "--quiet", "--json", "-",
                      "--pid", str(node.process.pid)]
         for name, value in options.items():
             arguments += ["--" + name.replace("_", "-"), str(value)]
         done = subprocess.run(arguments + ["127.0.0.1:%d" % node.port], capture_output=True, text=True,
                               timeout=LIMIT_S)
-        node.empty_inbox()
+        if not are_files_kept:
+            node.empty_inbox()
         if done.returncode != 0:
             trouble("dustwire-load %s ended with %d:\n%s" % (case, done.returncode, done.stderr))
         if not done.stdout:

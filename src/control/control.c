@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAILBOX_LIMIT = 8192, EXPIRY_MS = 10000 };
+enum { MAILBOX_LIMIT = 8192 + 256, EXPIRY_MS = 10000 }; /* 256: events may wait unheard */
 
 void control_fault(struct http_call *call, enum fault code, const char *format, ...)
 {
@@ -103,6 +103,7 @@ static void called(void *ctx, struct http_call *call, const char *body, size_t l
                       "there is no method '%.100s': system.listMethods names them",
                       question.method);
     } else {
+        mailbox_drain(loop_mailbox(control->loop)); /* events that were in no hurry */
         rpc_args_init(&args, question.params);
         method->run(control, call, &args);
     }

@@ -122,7 +122,8 @@ struct control {
     struct timer expiry;
     bool has_news;    /* events or outcomes that waiters may want, told after the turn */
     bool is_stopping; /* calls are not taken any more */
-    unsigned away;    /* requests that have not come back */
+    unsigned event_waiters;
+    unsigned away; /* requests that have not come back */
     LIST_HEAD(, asked) asked;
     LIST_HEAD(, waiter) waiters;
 };

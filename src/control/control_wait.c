@@ -4,8 +4,21 @@
 
 #include <stdlib.h>
 
+/* Events come at once while somebody waits for them, else when it suits: a wake of this thread for
+ * each would cost as much as the file that it tells of. */
+static void count_waiters(struct control *control, int change)
+{
+    bool was_waited = control->event_waiters > 0;
+
+    control->event_waiters += (unsigned)change;
+    if (was_waited != (control->event_waiters > 0))
+        mailbox_set_hurried(loop_mailbox(control->loop), !was_waited);
+}
+
 static void waiter_free(struct waiter *waiter)
 {
+    if (!waiter->is_for_sends)
+        count_waiters(waiter->control, -1);
     LIST_REMOVE(waiter, link);
     loop_cancel_timer(waiter->control->loop, &waiter->timeout);
     free(waiter->ids);
@@ -166,6 +179,10 @@ void control_wait(struct control *control, struct http_call *call, struct waiter
     waiter->call = call;
     waiter->timeout = (struct timer){.fire = time_is_over, .ctx = waiter};
     LIST_INSERT_HEAD(&control->waiters, waiter, link);
+    if (!waiter->is_for_sends) {
+        count_waiters(control, 1);
+        mailbox_drain(loop_mailbox(control->loop)); /* what came before that, in silence */
+    }
     if (timeout_ms == 0 || has_something(waiter)) {
         waiter_answer(waiter);
         return;

@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "base/text.h"
 #include "control/control_priv.h"
+#include "control/http_newcomer.h"
 #include "control/http_token.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ struct http {
     bool is_tcp;
     char token[SETTINGS_TOKEN_SIZE]; /* "": nobody has to show one */
     struct http_refusals refusals;
+    struct http_newcomers newcomers; /* at TCP */
     struct control_socket socket;
     struct MHD_Daemon *daemon;
     struct watch epoll;
@@ -221,12 +223,16 @@ static enum MHD_Result begin(struct http *http, struct MHD_Connection *connectio
                              const char *method, void **request)
 {
     unsigned refused = look_at_client(http, connection);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct http_call *call;
 
     if (refused == 0)
         refused = look_at_headers(connection, url, method);
     if (refused != 0)
         return queue_refusal(connection, refused);
+    if (info != NULL)
+        http_newcomer_is_known(info->socket_context);
     if ((call = calloc(1, sizeof *call)) == NULL)
         return MHD_NO;
     call->magic = call_magic;
@@ -305,6 +311,23 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
         return queue_answer(call);
     suspend(call);
     return MHD_YES;
+}
+
+/* Of a connection, not of a request. */
+static void noticed(void *cls, struct MHD_Connection *connection, void **context,
+                    enum MHD_ConnectionNotificationCode code)
+{
+    struct http *http = cls;
+    const union MHD_ConnectionInfo *info;
+
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        http_newcomer_free(*context);
+        *context = NULL;
+        return;
+    }
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (http->is_tcp && info != NULL)
+        *context = http_newcomer_new(&http->newcomers, info->connect_fd);
 }
 
 static void completed(void *cls, struct MHD_Connection *connection, void **request,
@@ -394,6 +417,7 @@ enum err http_open(struct http **out, const struct http_config *config, char *pr
                           .ctx = config->ctx,
                           .is_tcp = config->socket_path == NULL};
     http->again = (struct timer){.fire = timer_due, .ctx = http};
+    http_newcomers_init(&http->newcomers, config->loop);
     if (http->is_tcp)
         e = control_socket_open_tcp(&http->socket, &config->address, problem, problem_room);
     else
@@ -433,7 +457,9 @@ static enum err serve(struct http *http)
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, http,
         MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        MHD_OPTION_NOTIFY_CONNECTION, noticed, http, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        http->is_tcp ? (unsigned)HTTP_CONNECTIONS_PER_IP_MAX : 0u, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)HTTP_IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (http->daemon == NULL) {
@@ -478,6 +504,7 @@ void http_stop(struct http *http)
         loop_remove(http->loop, &http->epoll);
     loop_cancel_timer(http->loop, &http->again);
     MHD_stop_daemon(http->daemon);
+    http_newcomers_fini(&http->newcomers);
     http->daemon = NULL;
     if (fd >= 0)
         close(fd);

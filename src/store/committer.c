@@ -3,9 +3,7 @@
 #include "store_priv.h"
 
 #include "base/clock.h"
-#include "base/contract.h"
 #include "base/log.h"
-#include "base/metrics.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -25,7 +23,6 @@
  * both after a power cut is a partial file to the next start, which removes it there. */
 
 enum {
-    BATCH_MAX = 1024,
     BULK_BYTES = 4 << 20,  /* a file of this size or more is bulk */
     EARLY_BYTES = 8 << 20, /* handed to the disk at a time, while more come in */
     EARLY_WAITING_MAX = 256,
@@ -33,21 +30,14 @@ enum {
     RECOUNT_SHARE = 20,
 };
 
-STAILQ_HEAD(waiting, message);
-
 struct committer {
     struct inbox *inbox;
     struct loop *loop, *bulk;
     struct sync_pace pace;
-    struct timer recount;                  /* of the inbox, in the bulk thread */
-    struct waiting files, discards, marks; /* marks: COMMIT_REPORTED and COMMIT_IDS */
-    /* The batch under way. A request's result is its state: ERR_OK as long as all went well. */
-    size_t count;
-    struct commit_request *batch[BATCH_MAX];
-    bool is_renamed[BATCH_MAX];
-    bool needs_sync;
-    bool has_records;       /* of this batch, in the journal */
-    enum err journal_error; /* of this batch's records and marks */
+    struct timer recount; /* of the inbox, in the bulk thread */
+    struct batch batch;
+    struct message_list discards;
+    struct message_list parts; /* of the journal, to be absorbed: struct journal_part */
 };
 
 static struct commit_request *of_message(struct message *m)
@@ -60,264 +50,74 @@ static bool is_full(const struct committer *c)
     return c->inbox->durability == DURABILITY_FULL;
 }
 
-static void close_file(struct inbox_file *file)
-{
-    if (file->fd >= 0)
-        close(file->fd);
-    file->fd = -1;
-}
-
 static enum err discard(struct committer *c, struct inbox_file *file)
 {
     enum err e = ERR_OK;
 
-    close_file(file);
+    batch_close_file(file);
     if (unlinkat(c->inbox->partial_fd, file->name, 0) != 0 && errno != ENOENT)
         e = err_from_errno(errno);
     inbox_release(c->inbox, file, false);
     return e;
 }
 
-/* --- the batch, step by step -------------------------------------------------------------------
+/* --- parts of the journal ----------------------------------------------------------------------
  */
 
-static void fail_all(struct committer *c, enum err e)
-{
-    for (size_t i = 0; i < c->count; i++)
-        if (c->batch[i]->request.result == ERR_OK)
-            c->batch[i]->request.result = e;
-}
-
-static void take_batch(struct committer *c)
+static struct journal_part *find_part(const struct committer *c, uint32_t transfer_id)
 {
     struct message *m;
 
-    c->count = 0;
-    while (c->count < BATCH_MAX && (m = STAILQ_FIRST(&c->files)) != NULL) {
-        STAILQ_REMOVE_HEAD(&c->files, link);
-        c->is_renamed[c->count] = false;
-        c->batch[c->count++] = of_message(m);
+    STAILQ_FOREACH (m, &c->parts, link) {
+        struct journal_part *part = (struct journal_part *)(void *)m;
+
+        if (journal_owes(part->journal, transfer_id))
+            return part;
+    }
+    return NULL;
+}
+
+/* Those that a full disk keeps from the journal wait for the next time. */
+static void absorb_parts(struct committer *c)
+{
+    struct journal_part *part;
+
+    while ((part = (struct journal_part *)(void *)STAILQ_FIRST(&c->parts)) != NULL) {
+        if (journal_mend(c->inbox->journal) != ERR_OK || part_absorb(c->inbox, part) != ERR_OK)
+            return;
+        STAILQ_REMOVE_HEAD(&c->parts, link);
+        part_free(&part);
     }
 }
 
-static enum err add_files(struct committer *c)
+/* A mark belongs behind its record, wherever that stands. */
+static enum err mark_in_part(struct journal_part *part, uint32_t transfer_id)
 {
-    int64_t now_us = clock_real_us();
-    enum err e = ERR_OK;
+    struct record reported = {.kind = RECORD_REPORTED, .number = transfer_id};
+    enum err e = journal_add(part->journal, &reported);
 
-    for (size_t i = 0; i < c->count && e == ERR_OK; i++) {
-        struct commit_request *r = c->batch[i];
-        struct record record = {.kind = RECORD_FILE, .file = r->record};
-
-        if (r->request.result != ERR_OK)
-            continue; /* a large file whose sync failed */
-        memcpy(record.file.name, r->file.name, sizeof record.file.name);
-        if (record.file.committed_us == 0)
-            record.file.committed_us = now_us;
-        e = journal_add(c->inbox->journal, &record);
-    }
-    return e;
+    return e == ERR_OK ? journal_write(part->journal) : e;
 }
 
-static enum err add_mark(struct journal *journal, struct commit_request *r)
+static void mark_in_parts(struct committer *c)
 {
-    struct record reported = {.kind = RECORD_REPORTED, .number = r->record.transfer_id};
-
-    if (r->kind == COMMIT_IDS)
-        return journal_reserve_ids(journal, &r->ids);
-    return journal_add(journal, &reported);
-}
-
-/* True if one of the marks must be on the disk before it is answered. */
-static bool add_marks(struct committer *c)
-{
+    struct message_list marks = STAILQ_HEAD_INITIALIZER(marks);
     struct message *m;
-    bool has_ids = false;
 
-    STAILQ_FOREACH (m, &c->marks, link) {
-        struct commit_request *r = of_message(m);
-
-        r->request.result = add_mark(c->inbox->journal, r);
-        has_ids = has_ids || r->kind == COMMIT_IDS;
-    }
-    return has_ids;
-}
-
-static void journal_failed(struct committer *c, const char *what, enum err e)
-{
-    log_error("inbox %s: the journal cannot be %s: %s; %zu files fail", c->inbox->path, what,
-              err_text(e), c->count);
-    c->journal_error = e;
-    fail_all(c, e);
-}
-
-/* All of the batch's records and marks in one write. */
-static void write_journal(struct committer *c)
-{
-    struct journal *journal = c->inbox->journal;
-    enum err added, written;
-
-    c->needs_sync = add_marks(c) || c->count > 0;
-    added = add_files(c);
-    written = journal_write(journal);
-    for (size_t i = 0; i < c->count && written != ERR_OK; i++)
-        journal_forget(journal, c->batch[i]->record.transfer_id);
-    c->has_records = written == ERR_OK && c->count > 0;
-    if (added != ERR_OK || written != ERR_OK)
-        journal_failed(c, "written", added != ERR_OK ? added : written);
-}
-
-static void sync_batch(struct committer *c)
-{
-    enum err e;
-
-    sync_batch_data(&c->pace, c->batch, c->count, c->inbox->dir_fd);
-    if ((e = journal_sync(c->inbox->journal)) != ERR_OK)
-        journal_failed(c, "synced", e);
-}
-
-static void rename_batch(struct committer *c)
-{
-    for (size_t i = 0; i < c->count; i++) {
-        struct commit_request *r = c->batch[i];
-
-        close_file(&r->file);
-        if (r->request.result != ERR_OK)
-            continue;
-        if (renameat2(c->inbox->partial_fd, r->file.name, c->inbox->dir_fd, r->file.name,
-                      RENAME_NOREPLACE) == 0)
-            c->is_renamed[i] = true;
-        else
-            r->request.result = err_from_errno(errno);
-    }
-}
-
-static bool has_renamed(const struct committer *c)
-{
-    for (size_t i = 0; i < c->count; i++)
-        if (c->is_renamed[i])
-            return true;
-    return false;
-}
-
-static void sync_names(struct committer *c)
-{
-    enum err e;
-
-    if (!has_renamed(c) || fsync(c->inbox->dir_fd) == 0)
+    if (STAILQ_EMPTY(&c->parts))
         return;
-    e = err_from_errno(errno);
-    log_error("inbox %s: the directory cannot be synced: %s; %zu files fail", c->inbox->path,
-              err_text(e), c->count);
-    fail_all(c, e);
-}
-
-/* Nothing is owed for a failed file: its asker is told. */
-static void add_failure(struct committer *c, const struct commit_request *r)
-{
-    struct record record = {.kind = RECORD_VOID, .number = r->record.transfer_id};
-
-    log_debug("inbox %s: the file %s of transfer %u fails: %s", c->inbox->path, r->file.name,
-              (unsigned)r->record.transfer_id, err_text(r->request.result));
-    journal_add(c->inbox->journal, &record);
-    record.kind = RECORD_REPORTED;
-    journal_add(c->inbox->journal, &record);
-}
-
-/* Away under either name; a final name that is not of our making stays. Without the journal's word
- * for it the file stays partial until the next start, which fails it: a record whose file is under
- * neither name would count as finished. */
-static void take_back(struct committer *c, size_t i, bool is_recorded)
-{
-    const char *name = c->batch[i]->file.name;
-
-    if (is_recorded || !c->has_records)
-        unlinkat(c->is_renamed[i] ? c->inbox->dir_fd : c->inbox->partial_fd, name, 0);
-    else if (c->is_renamed[i])
-        renameat2(c->inbox->dir_fd, name, c->inbox->partial_fd, name, RENAME_NOREPLACE);
-}
-
-/* The journal first, then the files. */
-static size_t take_back_failed(struct committer *c)
-{
-    size_t failed = 0;
-    bool is_recorded;
-
-    for (size_t i = 0; i < c->count; i++)
-        if (c->batch[i]->request.result != ERR_OK) {
-            add_failure(c, c->batch[i]);
-            failed++;
-        }
-    if (failed == 0)
-        return 0;
-    is_recorded = journal_write(c->inbox->journal) == ERR_OK;
-    if (is_recorded && is_full(c))
-        journal_sync(c->inbox->journal); /* if it fails, a restart reports them once more */
-    for (size_t i = 0; i < c->count; i++)
-        if (c->batch[i]->request.result != ERR_OK)
-            take_back(c, i, is_recorded);
-    return failed;
-}
-
-static void answer_files(struct committer *c)
-{
-    size_t failed = take_back_failed(c);
-
-    metrics_add(METRIC_COMMITS, c->count - failed);
-    if (c->count > 0)
-        metrics_add(METRIC_COMMIT_BATCHES, 1);
-    for (size_t i = 0; i < c->count; i++) {
-        struct commit_request *r = c->batch[i];
-
-        inbox_release(c->inbox, &r->file, r->request.result == ERR_OK);
-        request_answer(&r->request, r->request.result);
-    }
-    c->count = 0;
-}
-
-static void answer_marks(struct committer *c)
-{
-    struct message *m;
-
-    while ((m = STAILQ_FIRST(&c->marks)) != NULL) {
+    STAILQ_CONCAT(&marks, &c->batch.marks);
+    while ((m = STAILQ_FIRST(&marks)) != NULL) {
         struct commit_request *r = of_message(m);
-        enum err e = r->request.result != ERR_OK ? r->request.result : c->journal_error;
+        uint32_t id = r->record.transfer_id;
+        struct journal_part *part = r->kind == COMMIT_REPORTED ? find_part(c, id) : NULL;
 
-        STAILQ_REMOVE_HEAD(&c->marks, link);
-        request_answer(&r->request, e);
+        STAILQ_REMOVE_HEAD(&marks, link);
+        if (part == NULL)
+            STAILQ_INSERT_TAIL(&c->batch.marks, m, link);
+        else
+            request_answer(&r->request, mark_in_part(part, id));
     }
-}
-
-/* The journal is broken: what it will be rewritten from knows of the reports already. */
-static void note_marks(struct committer *c)
-{
-    struct message *m;
-
-    STAILQ_FOREACH (m, &c->marks, link)
-        if (of_message(m)->kind == COMMIT_REPORTED)
-            journal_forget(c->inbox->journal, of_message(m)->record.transfer_id);
-}
-
-static void run_batch(struct committer *c)
-{
-    enum err e = journal_mend(c->inbox->journal);
-
-    take_batch(c);
-    c->journal_error = ERR_OK;
-    c->needs_sync = c->has_records = false;
-    if (e == ERR_OK) {
-        write_journal(c);
-    } else {
-        note_marks(c);
-        journal_failed(c, "written", e);
-    }
-    if (is_full(c) && c->needs_sync && c->journal_error == ERR_OK)
-        sync_batch(c);
-    rename_batch(c);
-    if (is_full(c))
-        sync_names(c);
-    answer_files(c);
-    answer_marks(c);
 }
 
 static void run_all(void *owner)
@@ -325,8 +125,10 @@ static void run_all(void *owner)
     struct committer *c = owner;
     struct message *m;
 
-    while (!STAILQ_EMPTY(&c->files) || !STAILQ_EMPTY(&c->marks))
-        run_batch(c);
+    absorb_parts(c);
+    mark_in_parts(c);
+    while (batch_is_waiting(&c->batch))
+        batch_run(&c->batch, journal_mend(c->inbox->journal));
     while ((m = STAILQ_FIRST(&c->discards)) != NULL) {
         struct commit_request *r = of_message(m);
 
@@ -344,14 +146,14 @@ static void collect(struct message *m, void *owner)
 
     switch (of_message(m)->kind) {
     case COMMIT_FILE:
-        STAILQ_INSERT_TAIL(&c->files, m, link);
+        STAILQ_INSERT_TAIL(&c->batch.files, m, link);
         return;
     case COMMIT_DISCARD:
         STAILQ_INSERT_TAIL(&c->discards, m, link);
         return;
     case COMMIT_REPORTED:
     case COMMIT_IDS:
-        STAILQ_INSERT_TAIL(&c->marks, m, link);
+        STAILQ_INSERT_TAIL(&c->batch.marks, m, link);
         return;
     }
 }
@@ -367,7 +169,7 @@ static void handle_bulk(struct message *m, void *owner)
         return;
     }
     r->request.result = sync_data(r->file.fd);
-    close_file(&r->file);
+    batch_close_file(&r->file);
     mailbox_answer(loop_mailbox(c->loop), m, collect);
 }
 
@@ -403,9 +205,10 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     c->inbox = inbox;
     c->recount = (struct timer){.fire = recount, .ctx = c};
     sync_pace_open(&c->pace);
-    STAILQ_INIT(&c->files);
+    batch_init(&c->batch, inbox, inbox->journal);
+    c->batch.pace = &c->pace;
     STAILQ_INIT(&c->discards);
-    STAILQ_INIT(&c->marks);
+    STAILQ_INIT(&c->parts);
     config.after_turn = config.ended = run_all;
     if ((e = loop_open(&c->loop, &config)) != ERR_OK)
         goto fail;
@@ -422,10 +225,21 @@ fail:
     return e;
 }
 
+static void forget_parts(struct committer *c)
+{
+    struct journal_part *part;
+
+    while ((part = (struct journal_part *)(void *)STAILQ_FIRST(&c->parts)) != NULL) {
+        STAILQ_REMOVE_HEAD(&c->parts, link);
+        part_free(&part); /* its file stays for the next start */
+    }
+}
+
 void committer_close(struct committer **committer)
 {
     if (*committer == NULL)
         return;
+    forget_parts(*committer);
     loop_close(&(*committer)->bulk);
     loop_close(&(*committer)->loop);
     sync_pace_close(&(*committer)->pace);
@@ -464,6 +278,18 @@ void committer_submit(struct committer *c, struct commit_request *r)
         mailbox_answer(loop_mailbox(c->bulk), &r->request.message, handle_bulk);
     else
         mailbox_answer(loop_mailbox(c->loop), &r->request.message, collect);
+}
+
+static void take_part(struct message *m, void *owner)
+{
+    struct committer *c = owner;
+
+    STAILQ_INSERT_TAIL(&c->parts, m, link);
+}
+
+void committer_absorb(struct committer *c, struct journal_part *part)
+{
+    mailbox_answer(loop_mailbox(c->loop), &part->message, take_part);
 }
 
 /* Bytes that start on their way. The descriptor is open until then: what closes a file of this size

@@ -2,7 +2,6 @@
 
 #include "store_priv.h"
 
-#include "base/clock.h"
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -13,9 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Below the inbox everything is opened by directory descriptor and without following links: a path
@@ -179,14 +176,16 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
 {
     enum err e = journal_open(&in->journal, in->partial_fd, in->durability, limit_bytes);
 
+    if (e == ERR_OK)
+        e = part_absorb_all(in, &in->recovery.damaged_records);
     if (e == ERR_CORRUPT)
         explain(problem,
                 "its journal was written by a later version of dustwired; use that version, or "
-                "move %s/journal away",
+                "move %s/journal* away",
                 partial_name);
     else if (e != ERR_OK)
         explain(problem,
-                "its journal %s/journal cannot be used: %s; make room, or let this user "
+                "its journal %s/journal* cannot be used: %s; make room, or let this user "
                 "read and write it",
                 partial_name, err_text(e));
     if (e != ERR_OK)
@@ -285,7 +284,7 @@ enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
 {
     enum err e;
 
-    if ((e = journal_reserve_ids(inbox->journal, out)) == ERR_OK &&
+    if ((e = inbox_reserve_ids(inbox, out)) == ERR_OK &&
         (e = journal_write(inbox->journal)) == ERR_OK)
         e = journal_sync(inbox->journal);
     if (e != ERR_OK)
@@ -296,41 +295,6 @@ enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
 /* --- partial files -----------------------------------------------------------------------------
  */
 
-/* "20261121T031415Z-0123456789abcdef.in" */
-static const char name_pattern[] = "ddddddddTddddddZ-xxxxxxxxxxxxxxxx.in";
-
-bool inbox_is_name(const char *name)
-{
-    size_t i;
-
-    for (i = 0; name_pattern[i] != '\0'; i++) {
-        char wanted = name_pattern[i], is = name[i];
-
-        if (wanted == 'd' || wanted == 'x') {
-            if (!(is >= '0' && is <= '9') && !(wanted == 'x' && is >= 'a' && is <= 'f'))
-                return false;
-        } else if (is != wanted) {
-            return false;
-        }
-    }
-    return name[i] == '\0';
-}
-
-static enum err choose_name(char name[INBOX_NAME_SIZE])
-{
-    time_t now = (time_t)(clock_real_us() / 1000000);
-    uint64_t random;
-    struct tm utc;
-    char date[32];
-
-    if (getrandom(&random, sizeof random, 0) != sizeof random)
-        return ERR_SYSTEM;
-    if (gmtime_r(&now, &utc) == NULL ||
-        strftime(date, sizeof date, "%Y%m%dT%H%M%SZ", &utc) != strlen("20261121T031415Z"))
-        return ERR_SYSTEM; /* a clock beyond the year 9999 */
-    return text_format(name, INBOX_NAME_SIZE, "%s-%016llx.in", date, (unsigned long long)random);
-}
-
 void inbox_set_limits(struct inbox *inbox, uint64_t quota_bytes, uint64_t min_free_bytes)
 {
     space_set_limits(&inbox->space, inbox->dir_fd, quota_bytes, min_free_bytes);
@@ -338,7 +302,7 @@ void inbox_set_limits(struct inbox *inbox, uint64_t quota_bytes, uint64_t min_fr
 
 static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
 {
-    enum err e = choose_name(file->name);
+    enum err e = inbox_choose_name(file->name);
 
     if (e != ERR_OK)
         return e;

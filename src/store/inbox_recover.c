@@ -97,7 +97,7 @@ enum err inbox_recover(struct inbox *in)
     char size[TEXT_SIZE_ROOM];
     enum err e;
 
-    in->recovery.damaged_records = journal_ledger(in->journal)->damaged;
+    in->recovery.damaged_records += journal_ledger(in->journal)->damaged;
     if ((e = journal_each_owed(in->journal, check_owed, in)) != ERR_OK ||
         (e = journal_write(in->journal)) != ERR_OK || (e = journal_sync(in->journal)) != ERR_OK ||
         (e = remove_partials(in)) != ERR_OK)

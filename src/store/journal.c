@@ -49,6 +49,7 @@ struct journal {
     uint64_t limit_bytes, rewrite_at_bytes;
     uint64_t whole_bytes; /* up to the last successful journal_write */
     bool is_broken;
+    bool has_begun_ids_again; /* in this run */
     struct ledger ledger;
     struct sink *sink;
     struct outcomes outcomes; /* since the last successful journal_write */
@@ -185,7 +186,7 @@ static enum err write_new(struct journal *j, struct sink *to, struct ledger *led
         return e;
     if (fdatasync(to->fd) != 0)
         return err_from_errno(errno);
-    if ((e = ledger_read(ledger, to->fd, to->size, &end)) != ERR_OK)
+    if ((e = ledger_read(ledger, to->fd, 0, to->size, &end)) != ERR_OK)
         return e;
     if (end != to->size || ledger->damaged > 0)
         return ERR_CORRUPT;
@@ -286,7 +287,7 @@ static enum err read_old(struct journal *j)
     uint64_t end;
     enum err e;
 
-    if ((e = ledger_read(&j->ledger, j->sink->fd, UINT64_MAX, &end)) != ERR_OK)
+    if ((e = ledger_read(&j->ledger, j->sink->fd, 0, UINT64_MAX, &end)) != ERR_OK)
         return e;
     if (j->ledger.has_header && j->ledger.version > JOURNAL_VERSION)
         return ERR_CORRUPT;
@@ -343,6 +344,31 @@ enum err journal_open(struct journal **out, int dir_fd, enum durability durabili
     return ERR_OK;
 }
 
+enum err journal_begin(struct journal **out, int dir_fd, const char *name)
+{
+    int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(dir_fd, name, flags, 0600);
+    struct journal *j = calloc(1, sizeof *j);
+    enum err e = fd < 0 ? err_from_errno(errno) : ERR_NO_MEMORY;
+
+    if (fd < 0 || j == NULL || (j->sink = sink_new(fd, 0)) == NULL) {
+        if (fd >= 0)
+            close(fd);
+        free(j);
+        return e;
+    }
+    j->dir_fd = dir_fd;
+    j->durability = DURABILITY_NONE;
+    if ((e = put(j->sink, RECORD_HEADER, JOURNAL_VERSION)) == ERR_OK &&
+        (e = journal_write(j)) == ERR_OK) {
+        *out = j;
+        return ERR_OK;
+    }
+    unlinkat(dir_fd, name, 0);
+    journal_close(&j);
+    return e;
+}
+
 void journal_close(struct journal **journal)
 {
     if (*journal == NULL)
@@ -396,6 +422,15 @@ static enum err put_late(struct journal *j)
     return e;
 }
 
+/* Takes the file back to where it was whole. */
+static void cut_back(struct journal *j)
+{
+    j->sink->held = 0;
+    j->sink->size = j->whole_bytes;
+    if (ftruncate(j->sink->fd, (off_t)j->whole_bytes) != 0)
+        j->is_broken = true;
+}
+
 enum err journal_write(struct journal *j)
 {
     enum err e = put_late(j);
@@ -408,10 +443,51 @@ enum err journal_write(struct journal *j)
         return ERR_OK;
     }
     j->outcomes.late = j->outcomes.count;
-    j->sink->held = 0;
-    j->sink->size = j->whole_bytes;
-    if (ftruncate(j->sink->fd, (off_t)j->whole_bytes) != 0)
-        j->is_broken = true;
+    cut_back(j);
+    return e;
+}
+
+/* Adds the records of files and what became of them, not yet to the ledger. */
+static enum err copy_part(struct sink *to, int fd, uint64_t most, unsigned *damaged)
+{
+    struct journal_reader *reader = journal_reader_new(fd, 0, most);
+    struct record record;
+    enum journal_line line;
+    uint64_t offset;
+    uint32_t length;
+    enum err e = ERR_OK;
+
+    if (reader == NULL)
+        return ERR_NO_MEMORY;
+    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
+        if (line == LINE_UNREADABLE)
+            e = err_from_errno(errno);
+        else if (line == LINE_DAMAGED)
+            ++*damaged;
+        else if (record.kind == RECORD_HEADER && record.number > JOURNAL_VERSION)
+            e = ERR_CORRUPT;
+        else if (record.kind != RECORD_HEADER && record.kind != RECORD_IDS)
+            e = sink_put(to, &record, &offset, &length);
+    }
+    free(reader);
+    return e;
+}
+
+enum err journal_absorb(struct journal *j, int fd, uint64_t most, unsigned *damaged)
+{
+    uint64_t before = j->whole_bytes, end;
+    enum err e;
+
+    CONTRACT(j->sink->held == 0);
+    if ((e = copy_part(j->sink, fd, most, damaged)) != ERR_OK)
+        cut_back(j);
+    else if ((e = journal_write(j)) == ERR_OK)
+        e = ledger_read(&j->ledger, j->sink->fd, before, j->whole_bytes, &end);
+    if (e == ERR_OK || j->whole_bytes == before)
+        return e;
+    j->whole_bytes = before; /* in the file, but the ledger could not take it */
+    cut_back(j);
+    ledger_cut(&j->ledger, before);
     return e;
 }
 
@@ -423,6 +499,14 @@ enum err journal_sync(struct journal *j)
     return err_from_errno(errno);
 }
 
+enum err journal_was_synced(struct journal *j)
+{
+    enum err e = sync_written_error(j->sink->fd);
+
+    j->is_broken = j->is_broken || e != ERR_OK;
+    return e;
+}
+
 void journal_forget(struct journal *j, uint32_t transfer_id)
 {
     ledger_forget(&j->ledger, transfer_id);
@@ -431,6 +515,16 @@ void journal_forget(struct journal *j, uint32_t transfer_id)
 struct ledger *journal_ledger(struct journal *j)
 {
     return &j->ledger;
+}
+
+bool journal_owes(struct journal *j, uint32_t transfer_id)
+{
+    return ledger_owes(&j->ledger, transfer_id);
+}
+
+bool journal_is_broken(const struct journal *j)
+{
+    return j->is_broken;
 }
 
 int journal_fd(const struct journal *j)
@@ -470,25 +564,25 @@ enum err journal_each_owed(struct journal *j, journal_owed_fn *each, void *ctx)
     return e;
 }
 
-static bool is_owed(const struct journal *j, uint32_t id)
+bool journal_has_begun_ids_again(const struct journal *j)
 {
-    struct owed *owed;
-
-    HASH_FIND(hh, j->ledger.owed, &id, sizeof id, owed);
-    return owed != NULL;
+    return j->has_begun_ids_again;
 }
 
-enum err journal_reserve_ids(struct journal *j, struct transfer_ids *out)
+enum err journal_reserve_ids(struct journal *j, const struct ledger *others,
+                             struct transfer_ids *out)
 {
     uint32_t start = j->ledger.next_id == 0 ? 1 : j->ledger.next_id, end;
     struct record record = {.kind = RECORD_IDS};
 
-    while (is_owed(j, start))
+    while (ledger_owes(&j->ledger, start) || ledger_owes(others, start))
         start = start == TRANSFER_ID_MAX ? 1 : start + 1;
     end = start;
-    while (end <= TRANSFER_ID_MAX && end - start < TRANSFER_IDS_BLOCK && !is_owed(j, end))
+    while (end <= TRANSFER_ID_MAX && end - start < TRANSFER_IDS_BLOCK &&
+           !ledger_owes(&j->ledger, end) && !ledger_owes(others, end))
         end++;
     record.number = end > TRANSFER_ID_MAX ? 1 : end;
+    j->has_begun_ids_again = j->has_begun_ids_again || record.number == 1;
     *out = (struct transfer_ids){.next = start, .end = end};
     return journal_add(j, &record);
 }

@@ -82,6 +82,30 @@ void ledger_forget(struct ledger *ledger, uint32_t transfer_id)
     free(owed);
 }
 
+void ledger_cut(struct ledger *ledger, uint64_t offset)
+{
+    struct owed *owed, *next_owed;
+    struct voided *voided, *next_voided;
+
+    HASH_ITER (hh, ledger->owed, owed, next_owed) {
+        if (owed->offset < offset)
+            continue;
+        HASH_DEL(ledger->owed, owed); /* NOLINT(clang-analyzer-unix.Malloc) */
+        free(owed);
+    }
+    HASH_ITER (hh, ledger->voided, voided, next_voided) {
+        if (voided->offset < offset)
+            continue;
+        HASH_DEL(ledger->voided, voided); /* NOLINT(clang-analyzer-unix.Malloc) */
+        free(voided);
+    }
+}
+
+bool ledger_owes(const struct ledger *ledger, uint32_t transfer_id)
+{
+    return find(ledger, transfer_id) != NULL;
+}
+
 enum err ledger_take(struct ledger *ledger, const struct record *record, uint64_t offset,
                      uint32_t length)
 {
@@ -104,9 +128,9 @@ enum err ledger_take(struct ledger *ledger, const struct record *record, uint64_
     return ERR_OK;
 }
 
-enum err ledger_read(struct ledger *ledger, int fd, uint64_t most, uint64_t *end)
+enum err ledger_read(struct ledger *ledger, int fd, uint64_t from, uint64_t most, uint64_t *end)
 {
-    struct journal_reader *reader = journal_reader_new(fd, 0, most);
+    struct journal_reader *reader = journal_reader_new(fd, from, most);
     struct record record;
     enum journal_line line;
     enum err e = ERR_OK;

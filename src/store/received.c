@@ -7,67 +7,204 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Reading the journal beside its writer. A descriptor of its own keeps the file that it began with
- * though a rewrite puts another in its place, and a record half written is a last line without an
- * end, which the reader does not give. Two passes: what became of a file stands behind its record.
- */
+/* Reading the journal and its parts beside their writers. A descriptor of its own keeps the file
+ * that it began with though a rewrite puts another in its place, and a record half written is a
+ * last line without an end, which the reader does not give.
+ *
+ * The parts are opened before the journal: one that is absorbed meanwhile is in the journal then,
+ * and what was read in both is told once, as the journal says it. What became of a file stands
+ * behind its record, so each file is read twice; the places of the records, 40 bytes each, are put
+ * in order of time, and only those asked for are read again. */
 
-struct listing {
-    int64_t since_us;
-    size_t offset, limit;
-    inbox_received_fn *each;
-    void *ctx;
+struct source {
+    int fd;
+    struct ledger ledger;
+    uint64_t end;
 };
 
-static void list_one(struct listing *listing, const struct ledger *ledger,
-                     const struct inbox_record *file, uint64_t line_offset)
-{
-    const struct owed *owed = ledger_find(ledger, file->transfer_id, line_offset);
+struct place {
+    int64_t committed_us;
+    uint64_t offset;
+    uint32_t transfer_id, length, source;
+    bool is_reported;
+};
 
-    if (file->committed_us < listing->since_us || ledger_is_voided(ledger, line_offset))
-        return;
-    if (listing->offset > 0) {
-        listing->offset--;
-        return;
-    }
-    listing->limit--;
-    listing->each(listing->ctx, file, owed == NULL);
+struct listing {
+    int partial_fd;
+    int64_t since_us;
+    struct source *sources; /* the first is the journal itself */
+    size_t source_count;
+    struct place *places;
+    size_t count, room;
+};
+
+static enum err add_source(struct listing *l, int fd)
+{
+    struct source *grown = realloc(l->sources, (l->source_count + 1) * sizeof *grown);
+
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    l->sources = grown;
+    l->sources[l->source_count++] = (struct source){.fd = fd};
+    return ERR_OK;
 }
 
-static enum err list(struct listing *listing, const struct ledger *ledger, int fd, uint64_t end)
+static enum err open_source(struct listing *l, const char *name, int *fd)
 {
-    struct journal_reader *reader = journal_reader_new(fd, 0, end);
+    *fd = openat(l->partial_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    return *fd < 0 ? err_from_errno(errno) : ERR_OK;
+}
+
+static enum err open_part(void *ctx, const char *name)
+{
+    struct listing *l = ctx;
+    int fd;
+    enum err e = open_source(l, name, &fd);
+
+    if (e != ERR_OK)
+        return e == ERR_NOT_FOUND ? ERR_OK : e; /* absorbed */
+    if ((e = add_source(l, fd)) != ERR_OK)
+        close(fd);
+    return e;
+}
+
+static enum err open_sources(struct listing *l)
+{
+    enum err e = add_source(l, -1);
+
+    if (e == ERR_OK)
+        e = part_each(l->partial_fd, open_part, l);
+    return e == ERR_OK ? open_source(l, "journal", &l->sources[0].fd) : e;
+}
+
+static enum err add_place(struct listing *l, const struct place *place)
+{
+    if (l->count == l->room) {
+        size_t room = l->room == 0 ? 256 : 2 * l->room;
+        struct place *grown = realloc(l->places, room * sizeof *grown);
+
+        if (grown == NULL)
+            return ERR_NO_MEMORY;
+        l->places = grown;
+        l->room = room;
+    }
+    l->places[l->count++] = *place;
+    return ERR_OK;
+}
+
+static enum err add_file(struct listing *l, uint32_t index, const struct inbox_record *file,
+                         const struct journal_reader *reader)
+{
+    const struct ledger *ledger = &l->sources[index].ledger;
+    struct place place = {.committed_us = file->committed_us,
+                          .offset = reader->line_offset,
+                          .transfer_id = file->transfer_id,
+                          .length = reader->line_length,
+                          .source = index};
+
+    if (file->committed_us < l->since_us || ledger_is_voided(ledger, place.offset))
+        return ERR_OK;
+    place.is_reported = ledger_find(ledger, place.transfer_id, place.offset) == NULL;
+    return add_place(l, &place);
+}
+
+static enum err find_places(struct listing *l, uint32_t index)
+{
+    struct source *s = &l->sources[index];
+    struct journal_reader *reader;
     struct record record;
     enum journal_line line;
-    enum err e = ERR_OK;
+    enum err e = ledger_read(&s->ledger, s->fd, 0, UINT64_MAX, &s->end);
 
+    if (e != ERR_OK)
+        return e;
+    reader = journal_reader_new(s->fd, 0, s->end);
     if (reader == NULL)
         return ERR_NO_MEMORY;
-    while (e == ERR_OK && listing->limit > 0 &&
-           (line = journal_reader_next(reader, &record)) != LINE_END) {
+    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
         if (line == LINE_UNREADABLE)
             e = err_from_errno(errno);
         else if (line == LINE_RECORD && record.kind == RECORD_FILE)
-            list_one(listing, ledger, &record.file, reader->line_offset);
+            e = add_file(l, index, &record.file, reader);
     }
     free(reader);
     return e;
 }
 
+#define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
+
+static int compare_files(const struct place *a, const struct place *b)
+{
+    int by_time = COMPARE(a->committed_us, b->committed_us);
+
+    return by_time != 0 ? by_time : COMPARE(a->transfer_id, b->transfer_id);
+}
+
+/* The same file twice: in the journal and in a part that it has absorbed, or twice in the journal
+ * after a crash on the way from one to the other. The journal is right, and its last record. */
+static int compare(const void *one, const void *other)
+{
+    const struct place *a = one, *b = other;
+    int by_file = compare_files(a, b);
+
+    if (by_file != 0)
+        return by_file;
+    return a->source != b->source ? COMPARE(a->source, b->source) : COMPARE(b->offset, a->offset);
+}
+
+static void drop_doubles(struct listing *l)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < l->count; i++)
+        if (kept == 0 || compare_files(&l->places[kept - 1], &l->places[i]) != 0)
+            l->places[kept++] = l->places[i];
+    l->count = kept;
+}
+
+static enum err tell(const struct listing *l, const struct place *place, inbox_received_fn *each,
+                     void *ctx)
+{
+    struct journal_reader *reader = journal_reader_new(l->sources[place->source].fd, place->offset,
+                                                       place->offset + place->length);
+    struct record record;
+    enum err e = ERR_OK;
+
+    if (reader == NULL)
+        return ERR_NO_MEMORY;
+    if (journal_reader_next(reader, &record) == LINE_RECORD && record.kind == RECORD_FILE)
+        each(ctx, &record.file, place->is_reported);
+    else
+        e = ERR_IO;
+    free(reader);
+    return e;
+}
+
+static void listing_fini(struct listing *l)
+{
+    for (size_t i = 0; i < l->source_count; i++) {
+        ledger_fini(&l->sources[i].ledger);
+        if (l->sources[i].fd >= 0)
+            close(l->sources[i].fd);
+    }
+    free(l->sources);
+    free(l->places);
+}
+
 enum err inbox_each_received(struct inbox *inbox, int64_t since_us, size_t offset, size_t limit,
                              inbox_received_fn *each, void *ctx)
 {
-    struct listing listing = {since_us, offset, limit, each, ctx};
-    struct ledger ledger = {0};
-    uint64_t end;
-    enum err e;
-    int fd = openat(inbox->partial_fd, "journal", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    struct listing l = {.partial_fd = inbox->partial_fd, .since_us = since_us};
+    enum err e = open_sources(&l);
 
-    if (fd < 0)
-        return err_from_errno(errno);
-    if ((e = ledger_read(&ledger, fd, UINT64_MAX, &end)) == ERR_OK)
-        e = list(&listing, &ledger, fd, end);
-    ledger_fini(&ledger);
-    close(fd);
+    for (uint32_t i = 0; i < l.source_count && e == ERR_OK; i++)
+        e = find_places(&l, i);
+    if (e == ERR_OK && l.count > 0) {
+        qsort(l.places, l.count, sizeof *l.places, compare);
+        drop_doubles(&l);
+    }
+    for (size_t i = offset; i < l.count && i - offset < limit && e == ERR_OK; i++)
+        e = tell(&l, &l.places[i], each, ctx);
+    listing_fini(&l);
     return e;
 }

@@ -90,8 +90,14 @@ void ledger_fini(struct ledger *ledger);
 enum err ledger_take(struct ledger *ledger, const struct record *record, uint64_t offset,
                      uint32_t length);
 
-/* Enters all lines of `fd` before `most`; `*end` is where the last whole line ends. */
-enum err ledger_read(struct ledger *ledger, int fd, uint64_t most, uint64_t *end);
+/* Enters all lines of `fd` from `from` on and before `most`; `*end` is where the last whole line
+ * ends. */
+enum err ledger_read(struct ledger *ledger, int fd, uint64_t from, uint64_t most, uint64_t *end);
+
+/* Forgets the records at `offset` and behind it. */
+void ledger_cut(struct ledger *ledger, uint64_t offset);
+
+bool ledger_owes(const struct ledger *ledger, uint32_t transfer_id);
 
 /* The owed entry whose record is the one at `offset`, else NULL. */
 struct owed *ledger_find(const struct ledger *ledger, uint32_t transfer_id, uint64_t offset);
@@ -106,6 +112,10 @@ struct journal;
  * later version. */
 enum err journal_open(struct journal **out, int dir_fd, enum durability durability,
                       uint64_t limit_bytes);
+/* Makes a part of the journal, for a worker's own records: a journal of its own under `name`, which
+ * must be new. Never rewritten: before it is large, or when it is broken, it is given up for the
+ * next and absorbed. */
+enum err journal_begin(struct journal **out, int dir_fd, const char *name);
 void journal_close(struct journal **journal);
 
 /* Adds a record to what the next journal_write writes, and to the ledger. */
@@ -120,11 +130,21 @@ enum err journal_write(struct journal *journal);
  * until journal_mend. */
 enum err journal_sync(struct journal *journal);
 
+/* The same, when a sync of the whole file system has just written it: asks only for its error. */
+enum err journal_was_synced(struct journal *journal);
+
 /* Rewrites a broken journal and one that has grown beyond its limit; at ease with any other. */
 enum err journal_mend(struct journal *journal);
 
+/* Writes what the part `fd` says of files, before `most`, behind the journal's own: all of it, or
+ * on an error none of it. ERR_CORRUPT: written by a later version. `*damaged` records were skipped.
+ */
+enum err journal_absorb(struct journal *journal, int fd, uint64_t most, unsigned *damaged);
+
 void journal_forget(struct journal *journal, uint32_t transfer_id);
 struct ledger *journal_ledger(struct journal *journal);
+bool journal_owes(struct journal *journal, uint32_t transfer_id);
+bool journal_is_broken(const struct journal *journal);
 int journal_fd(const struct journal *journal);
 uint64_t journal_size(const struct journal *journal);
 
@@ -132,8 +152,13 @@ uint64_t journal_size(const struct journal *journal);
 typedef enum err journal_owed_fn(void *ctx, const struct inbox_record *record, struct owed *owed);
 enum err journal_each_owed(struct journal *journal, journal_owed_fn *each, void *ctx);
 
-/* Reserves the next block of transfer ids: added, not yet written. */
-enum err journal_reserve_ids(struct journal *journal, struct transfer_ids *out);
+/* Reserves the next block of transfer ids: added, not yet written. What `others` owe is passed over
+ * as its own is. */
+enum err journal_reserve_ids(struct journal *journal, const struct ledger *others,
+                             struct transfer_ids *out);
+/* True once the ids of this run have come to their end: only then can another part of the journal
+ * owe one that is free here. */
+bool journal_has_begun_ids_again(const struct journal *journal);
 
 /* --- space.c: room on the disk for what peers announced ------------------------------------------
  * A file's whole size is reserved when it begins, so that files that come in at once never fill the
@@ -182,9 +207,6 @@ struct inbox {
 /* The file is through: what it had reserved is free again. */
 void inbox_release(struct inbox *inbox, struct inbox_file *file, bool is_kept);
 
-/* True if `name` is one that inbox_begin gives. */
-bool inbox_is_name(const char *name);
-
 /* --- directory.c -------------------------------------------------------------------------------
  */
 
@@ -197,6 +219,83 @@ enum err directory_open(int *out, const char *path, char *why, size_t room);
 
 /* Gives a file of ours the group and mode of inbox_set_access. */
 enum err inbox_apply_access(const struct inbox *in, int fd);
+
+/* --- inbox_name.c ------------------------------------------------------------------------------
+ */
+
+/* A name that no file has had: the time and 64 random bits. */
+enum err inbox_choose_name(char name[INBOX_NAME_SIZE]);
+
+/* True if `name` is one of those. */
+bool inbox_is_name(const char *name);
+
+/* --- journal_part.c: the workers' parts of the journal -----------------------------------------
+ * With durability = none each worker writes what it commits into a part of its own and hands it
+ * over before it is large; whatever a run left is absorbed when the inbox is opened. */
+struct journal_part {
+    struct message message; /* first: on its way to the committer */
+    struct journal *journal;
+    char name[32];
+};
+
+/* A new one, of worker `worker`, the `number`th of this run. */
+enum err part_new(struct journal_part **out, struct inbox *inbox, unsigned worker, unsigned number);
+void part_free(struct journal_part **part); /* closes; the file stays */
+
+/* Owner of the inbox's journal: its records go there, its file away. On an error it is as before.
+ */
+enum err part_absorb(struct inbox *inbox, struct journal_part *part);
+
+/* Each part in the directory, by name. Ends at the first error and returns it. */
+typedef enum err part_fn(void *ctx, const char *name);
+enum err part_each(int dir_fd, part_fn *each, void *ctx);
+
+/* At open: absorbs every part there is. */
+enum err part_absorb_all(struct inbox *inbox, unsigned *damaged);
+
+/* Enters into `ledger` what all parts owe: their offsets mean nothing then. */
+enum err part_read_owed(struct inbox *inbox, struct ledger *ledger);
+
+/* Reserves the next block of transfer ids, beside what every part owes: added, not yet written. */
+enum err inbox_reserve_ids(struct inbox *inbox, struct transfer_ids *out);
+
+/* --- batch.c: many commits as one --------------------------------------------------------------
+ * Owner: its journal's. */
+enum { BATCH_MAX = 1024 };
+
+struct batch {
+    struct inbox *inbox;
+    struct journal *journal; /* NULL: there is none, every file fails */
+    struct sync_pace *pace;  /* needed with durability full */
+    bool is_answered_here;   /* by a call, not by mail */
+    /* What waits: COMMIT_FILE; COMMIT_REPORTED and COMMIT_IDS. */
+    struct message_list files, marks;
+    /* The batch under way. A request's result is its state: ERR_OK as long as all went well. */
+    struct message_list marks_taken;
+    size_t count;
+    struct commit_request *requests[BATCH_MAX];
+    bool is_renamed[BATCH_MAX];
+    bool needs_sync;
+    bool has_records;       /* of this batch, in the journal */
+    enum err journal_error; /* of this batch's records and marks */
+    /* Answers not sent yet, all for one mailbox. */
+    struct mailbox *answer_to;
+    struct message_list answers;
+    size_t answer_count;
+};
+
+void batch_init(struct batch *batch, struct inbox *inbox, struct journal *journal);
+
+bool batch_is_waiting(const struct batch *batch);
+
+/* Commits what waits, BATCH_MAX files at most, and answers it. `journal_state` not ERR_OK: the
+ * journal cannot be written, everything fails for that reason. */
+void batch_run(struct batch *batch, enum err journal_state);
+
+void batch_close_file(struct inbox_file *file);
+
+/* --- committer.c: what only the store asks of it. Any thread. Takes over the part. */
+void committer_absorb(struct committer *committer, struct journal_part *part);
 
 /* --- inbox_recover.c ---------------------------------------------------------------------------
  */
@@ -214,13 +313,19 @@ enum err sync_data(int fd);
 struct sync_pace {
     int meminfo_fd; /* /proc/meminfo; -1: none */
     uint64_t not_before_us, backoff_ms;
+    uint64_t each_us; /* what a file costs when each is synced, as measured */
 };
 void sync_pace_open(struct sync_pace *pace);
 void sync_pace_close(struct sync_pace *pace);
 
+/* For a file that a syncfs has written: waits for nothing, tells its own error. -1 has none. */
+enum err sync_written_error(int fd);
+
 /* Gets the data of a batch on to the disk. A request whose result is not ERR_OK is left alone, one
- * whose sync fails gets its error as result. `dir_fd` is on their file system and stays open. */
-void sync_batch_data(struct sync_pace *pace, struct commit_request *const *batch, size_t count,
+ * whose sync fails gets its error as result. `dir_fd` is on their file system and stays open. True:
+ * all that was written on that file system before is on the disk (but for errors of other files).
+ */
+bool sync_batch_data(struct sync_pace *pace, struct commit_request *const *batch, size_t count,
                      int dir_fd);
 
 #endif

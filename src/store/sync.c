@@ -13,7 +13,9 @@
  * written, so beside a bulk transfer it takes twenty times as long as the batch alone
  * (docs/store.md has the figures). Therefore it is not used while the machine has much to write,
  * and not for a while after it took longer than syncing each file would have; otherwise writing is
- * started for all files, then each is synced.
+ * started for all files, then each is synced. What each costs is a property of the disk and of who
+ * else uses it, from a tenth of a millisecond to several: it is measured, and slowly forgotten
+ * while syncfs is in use.
  *
  * What syncfs says of errors is not enough: it reports an error once per descriptor, perhaps to an
  * earlier batch. Each file is asked for its own error afterwards, and when syncfs fails each is
@@ -23,8 +25,8 @@ enum {
     FEW = 2,  /* up to so many, starting early gains nothing */
     MANY = 8, /* from so many files on syncfs is worth it */
     MUCH_DIRTY_KIB = 65536,
-    EACH_US = 100, /* what a file costs when each is synced */
-    BACKOFF_FIRST_MS = 1000,
+    EACH_US = 100, /* what a file costs at least when each is synced */
+    BACKOFF_FIRST_MS = 50,
     BACKOFF_MOST_MS = 64000,
 };
 
@@ -49,7 +51,8 @@ static bool is_much_dirty(int meminfo_fd)
 
 void sync_pace_open(struct sync_pace *pace)
 {
-    *pace = (struct sync_pace){.meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC)};
+    *pace = (struct sync_pace){.meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC),
+                               .each_us = EACH_US};
 }
 
 void sync_pace_close(struct sync_pace *pace)
@@ -69,7 +72,8 @@ static bool sync_at_once(struct sync_pace *pace, size_t count, int dir_fd)
         return false;
     is_done = syncfs(dir_fd) == 0;
     took_us = clock_mono_us() - begin_us;
-    if (took_us <= EACH_US * count) {
+    if (took_us <= pace->each_us * count) {
+        pace->each_us -= (pace->each_us - EACH_US) / 16;
         pace->backoff_ms = 0;
         return is_done;
     }
@@ -87,8 +91,7 @@ enum err sync_data(int fd)
     return err_from_errno(errno);
 }
 
-/* For a file that a syncfs has written: waits for nothing, tells its own error. */
-static enum err written_error(int fd)
+enum err sync_written_error(int fd)
 {
     if (fd < 0 || sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) == 0)
         return ERR_OK;
@@ -102,16 +105,35 @@ static void start_writing(struct commit_request *const *batch, size_t count)
             sync_file_range(batch[i]->file.fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
-void sync_batch_data(struct sync_pace *pace, struct commit_request *const *batch, size_t count,
-                     int dir_fd)
+static void sync_requests(struct commit_request *const *batch, size_t count,
+                          enum err (*sync_one)(int))
 {
-    enum err (*sync_one)(int) = sync_data;
-
-    if (sync_at_once(pace, count, dir_fd))
-        sync_one = written_error;
-    else if (count > FEW)
-        start_writing(batch, count);
     for (size_t i = 0; i < count; i++)
         if (batch[i]->request.result == ERR_OK)
             batch[i]->request.result = sync_one(batch[i]->file.fd);
+}
+
+static void sync_each(struct sync_pace *pace, struct commit_request *const *batch, size_t count)
+{
+    uint64_t begin_us = clock_mono_us(), each_us;
+
+    if (count > FEW)
+        start_writing(batch, count);
+    sync_requests(batch, count, sync_data);
+    if (count < MANY)
+        return;
+    each_us = (3 * pace->each_us + (clock_mono_us() - begin_us) / count) / 4;
+    pace->each_us = each_us < EACH_US ? EACH_US : each_us;
+}
+
+bool sync_batch_data(struct sync_pace *pace, struct commit_request *const *batch, size_t count,
+                     int dir_fd)
+{
+    bool is_at_once = sync_at_once(pace, count, dir_fd);
+
+    if (is_at_once)
+        sync_requests(batch, count, sync_written_error);
+    else
+        sync_each(pace, batch, count);
+    return is_at_once;
 }

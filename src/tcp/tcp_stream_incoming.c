@@ -67,7 +67,7 @@ static void incoming_report_done(struct tcp_incoming *in, enum err e)
     in->phase = INCOMING_MARKING;
     in->commit.kind = COMMIT_REPORTED;
     in->commit.request.on_answer = incoming_marked;
-    committer_submit(in->home->committer, &in->commit);
+    commit_desk_submit(in->home->desk, &in->commit);
 }
 
 static void incoming_report_answered(struct message *m, void *owner)
@@ -117,7 +117,7 @@ static void incoming_discard(struct tcp_incoming *in)
         return;
     }
     in->file.fd = -1;
-    committer_submit(in->home->committer, &in->commit);
+    commit_desk_submit(in->home->desk, &in->commit);
 }
 
 typedef void refusal_fn(void *session, int32_t file_id, const char *reason);
@@ -168,7 +168,7 @@ static void incoming_commit(struct tcp_incoming *in)
                                               .idurl = in->idurl};
     memcpy(in->commit.record.name, in->file.name, sizeof in->commit.record.name);
     in->file.fd = -1;
-    committer_submit(in->home->committer, &in->commit);
+    commit_desk_submit(in->home->desk, &in->commit);
 }
 
 static void incoming_register_done(struct tcp_incoming *in, enum err e)

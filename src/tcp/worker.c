@@ -149,11 +149,8 @@ static void answer_stops(struct worker *w)
     }
 }
 
-/* Everything that the mail, the sockets and the timers of this turn woke: read, act and write once
- * for each, so that many small things leave in few system calls. */
-static void after_turn(void *self)
+static void take_turns(struct worker *w)
 {
-    struct worker *w = self;
     struct tcp_turn_list now = STAILQ_HEAD_INITIALIZER(now);
     struct tcp_connection *c;
 
@@ -163,9 +160,24 @@ static void after_turn(void *self)
         c->is_unfinished = false;
         tcp_connection_turn(c);
     }
+}
+
+/* Everything that the mail, the sockets and the timers of this turn woke: read, act and write once
+ * for each, so that many small things leave in few system calls. The files that became whole are
+ * committed together, then their oks go out, and last the journal notes that they were reported. */
+static void after_turn(void *self)
+{
+    struct worker *w = self;
+
+    take_turns(w);
+    if (commit_desk_run(w->home.desk)) {
+        take_turns(w);
+        commit_desk_run(w->home.desk);
+    }
     reap(w);
     answer_stops(w);
-    if (!STAILQ_EMPTY(&w->turn) || !STAILQ_EMPTY(&w->graves))
+    if (!STAILQ_EMPTY(&w->turn) || !STAILQ_EMPTY(&w->graves) ||
+        commit_desk_is_waiting(w->home.desk))
         loop_hurry(w->home.loop);
 }
 
@@ -213,6 +225,9 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
     w->home.scratch = malloc(w->home.scratch_size);
     if (w->home.scratch == NULL)
         goto fail;
+    if ((e = commit_desk_open(&w->home.desk, config->inbox, config->committer, config->index)) !=
+        ERR_OK)
+        goto fail;
     if ((e = inbox_first_ids(config->inbox, &w->home.ids)) != ERR_OK)
         goto fail;
     e = loop_open(&w->home.loop,
@@ -237,6 +252,7 @@ void worker_close(struct worker **worker)
         return;
     CONTRACT(w->session_count == 0 && w->home.streams == 0);
     loop_close(&w->home.loop);
+    commit_desk_close(&w->home.desk);
     free(w->home.scratch);
     free(w);
     *worker = NULL;
@@ -250,6 +266,7 @@ enum err worker_start(struct worker *worker)
 void worker_stop(struct worker *worker)
 {
     loop_stop(worker->home.loop);
+    commit_desk_stop(worker->home.desk);
 }
 
 /* Mail. */

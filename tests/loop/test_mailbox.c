@@ -209,3 +209,59 @@ Test(mailbox, loses_nothing_between_threads, .init = a_box, .fini = clean_up, .t
     mailbox_drain(box);
     cr_assert_eq(taken, (unsigned)(SENDERS * EACH));
 }
+
+static void post_unhurried(unsigned number)
+{
+    cr_assert_eq(mailbox_post_unhurried(box, &notes[number].message, note), ERR_OK);
+}
+
+Test(mailbox, lets_unhurried_mail_wait_in_silence_until_other_mail_rings, .init = a_box,
+     .fini = clean_up, .timeout = 5)
+{
+    post_unhurried(0);
+    cr_assert_not(is_ringing());
+    cr_assert_eq(mailbox_post(box, &notes[1].message, note), ERR_OK);
+    cr_assert(is_ringing());
+    post_unhurried(2);
+    cr_assert_eq(mailbox_drain(box), 3u);
+    cr_assert_not(is_ringing());
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_eq(delivered[i], i);
+    post_unhurried(3);
+    cr_assert_not(is_ringing(), "the drain ends what was rung");
+    mailbox_drain(box);
+}
+
+Test(mailbox, rings_for_unhurried_mail_when_the_owner_is_in_a_hurry_or_the_box_is_full,
+     .init = a_box, .fini = clean_up, .timeout = 5)
+{
+    mailbox_set_hurried(box, true);
+    post_unhurried(0);
+    cr_assert(is_ringing());
+    mailbox_drain(box);
+    mailbox_set_hurried(box, false);
+    for (unsigned i = 1; i < LIMIT; i++)
+        post_unhurried(i);
+    cr_assert_not(is_ringing());
+    post_unhurried(LIMIT);
+    cr_assert(is_ringing());
+    mailbox_drain(box);
+}
+
+static void drain_within(struct message *m, void *owner)
+{
+    note(m, owner);
+    mailbox_post(box, &notes[2].message, note);
+    mailbox_drain(box);
+}
+
+Test(mailbox, keeps_the_order_when_a_message_drains_from_inside, .init = a_box, .fini = clean_up,
+     .timeout = 5)
+{
+    cr_assert_eq(mailbox_post(box, &notes[0].message, drain_within), ERR_OK);
+    cr_assert_eq(mailbox_post(box, &notes[1].message, note), ERR_OK);
+    mailbox_drain(box);
+    cr_assert_eq(delivered_count, 3u);
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_eq(delivered[i], i);
+}

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import xmlrpc.client
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -46,6 +47,31 @@ class Daemon(harness.SystemTest):
         self.assertEqual(caught.exception.faultCode, code, caught.exception)
         self.assertTrue(caught.exception.faultString)
         return caught.exception.faultString
+
+
+class Strangers(Daemon):
+    def test_who_does_not_get_to_the_point_is_cut_off_and_keeps_nobody_out(self):
+        node = self.at_tcp()
+        held = []
+        for i in range(100):
+            connection = socket.create_connection(("127.0.0.1", node.control_port))
+            self.addCleanup(connection.close)
+            connection.settimeout(harness.seconds(30))
+            connection.sendall(b"POST /RPC2 HTTP/1.1\r\nHost: x\r\n")
+            held.append(connection)
+        self.assertEqual(self.proxy(node).status()["network_state"], "CONNECTED")
+        begun = time.monotonic()
+        open_ones = held[:10]
+        while open_ones and time.monotonic() - begun < harness.seconds(20):
+            time.sleep(1)  # a byte a second is activity, and no excuse
+            for connection in list(open_ones):
+                try:
+                    connection.sendall(b"x")
+                except OSError:
+                    open_ones.remove(connection)
+        self.assertEqual(open_ones, [])
+        for connection in held[10:]:
+            self.assertEqual(connection.recv(1), b"")
 
 
 class Token(Daemon):

@@ -331,7 +331,27 @@ class Kills(WithFiles):
         self.assertNotIn(row["transfer_id"], {old["transfer_id"] for old in rows})
 
     def test_kills_under_load_lose_nothing_that_was_acknowledged(self):
-        bob = self.node("bob")
+        self.kill_under_load(self.node("bob"))
+
+    def test_kills_lose_nothing_that_two_workers_have_committed_themselves(self):
+        self.kill_under_load(self.node("bob", {"inbox/durability": "none", "workers/threads": 2}))
+
+    def test_what_two_workers_committed_is_known_to_one_after_a_kill(self):
+        bob = self.node("bob", {"inbox/durability": "none", "workers/threads": 2})
+        for name in (b"one", b"two"):
+            session = self.greet(bob)
+            session.send(*raw.file_frames(1, name))
+            session.expect_ok(1)
+        before = harness.rows_of(bob.command("received", "--json"), "received")
+        self.assertEqual([row["size"] for row in before], [3, 3])
+        bob.kill()
+        bob.change({"inbox/durability": "full", "workers/threads": 1})
+        bob.start()
+        after = harness.rows_of(bob.command("received", "--json"), "received")
+        self.assertEqual([row["path"] for row in after], [row["path"] for row in before])
+        self.assertTrue(all(row["is_reported"] for row in after))
+
+    def kill_under_load(self, bob):
         acknowledged = []
         for life in range(3):
             session = self.greet(bob)

@@ -92,20 +92,29 @@ static void bury_the_dead(void)
         loop_hurry(home.loop);
 }
 
-static void after_turn(void *owner)
+static void take_turns(void)
 {
     struct session_list now = STAILQ_HEAD_INITIALIZER(now);
     struct tcp_connection *c;
 
-    (void)owner;
     STAILQ_CONCAT(&now, &woken);
     while ((c = STAILQ_FIRST(&now)) != NULL) {
         STAILQ_REMOVE_HEAD(&now, turn_link);
         c->is_unfinished = false;
         tcp_connection_turn(c);
     }
+}
+
+static void after_turn(void *owner)
+{
+    (void)owner;
+    take_turns();
+    if (commit_desk_run(home.desk)) {
+        take_turns();
+        commit_desk_run(home.desk);
+    }
     bury_the_dead();
-    if (!STAILQ_EMPTY(&woken))
+    if (!STAILQ_EMPTY(&woken) || commit_desk_is_waiting(home.desk))
         loop_hurry(home.loop);
 }
 
@@ -226,6 +235,7 @@ static void open_inbox(void)
     cr_assert_eq(inbox_first_ids(home.inbox, &home.ids), ERR_OK);
     cr_assert_eq(committer_open(&home.committer, home.inbox), ERR_OK);
     cr_assert_eq(committer_start(home.committer), ERR_OK);
+    cr_assert_eq(commit_desk_open(&home.desk, home.inbox, home.committer, 0), ERR_OK);
 }
 
 void home_open(void)
@@ -278,12 +288,14 @@ void home_close(void)
         gateway_answer();
         turn();
     }
+    commit_desk_stop(home.desk);
     committer_stop(home.committer);
     check_ends();
     for (unsigned i = 0; i < sent_count; i++)
         send_request_free(&sent[i].r);
     if (peer_fd >= 0)
         close(peer_fd);
+    commit_desk_close(&home.desk);
     committer_close(&home.committer);
     inbox_close(&home.inbox);
     tcp_directory_close(&home.directory);

@@ -1,0 +1,314 @@
+#include "store_priv.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The steps of a commit, each for all files of the batch before the next: docs/store.md says in
+ * which order, and why. */
+
+void batch_init(struct batch *b, struct inbox *inbox, struct journal *journal)
+{
+    *b = (struct batch){.inbox = inbox, .journal = journal};
+    STAILQ_INIT(&b->files);
+    STAILQ_INIT(&b->marks);
+    STAILQ_INIT(&b->marks_taken);
+    STAILQ_INIT(&b->answers);
+}
+
+static struct commit_request *of_message(struct message *m)
+{
+    return (struct commit_request *)(void *)m; /* request.message comes first in it */
+}
+
+static bool is_full(const struct batch *b)
+{
+    return b->inbox->durability == DURABILITY_FULL;
+}
+
+static void send_answers(struct batch *b)
+{
+    if (b->answer_count > 0)
+        mailbox_answer_list(b->answer_to, &b->answers, b->answer_count);
+    b->answer_count = 0;
+}
+
+/* Answers for the same mailbox, one behind the other, are sent together: an asker that is woken by
+ * the first alone would bring its next file alone, too. */
+static void answer(struct batch *b, struct commit_request *r, enum err e)
+{
+    struct request *request = &r->request;
+
+    request->result = e;
+    if (b->is_answered_here || request->answer_to == NULL) {
+        request->on_answer(&request->message, NULL);
+        return;
+    }
+    if (request->answer_to != b->answer_to)
+        send_answers(b);
+    b->answer_to = request->answer_to;
+    request->message.deliver = request->on_answer;
+    STAILQ_INSERT_TAIL(&b->answers, &request->message, link);
+    b->answer_count++;
+}
+
+void batch_close_file(struct inbox_file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+}
+
+static void fail_all(struct batch *b, enum err e)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->requests[i]->request.result == ERR_OK)
+            b->requests[i]->request.result = e;
+}
+
+static void take_batch(struct batch *b)
+{
+    struct message *m;
+
+    STAILQ_CONCAT(&b->marks_taken, &b->marks);
+    b->count = 0;
+    while (b->count < BATCH_MAX && (m = STAILQ_FIRST(&b->files)) != NULL) {
+        STAILQ_REMOVE_HEAD(&b->files, link);
+        b->is_renamed[b->count] = false;
+        b->requests[b->count++] = of_message(m);
+    }
+}
+
+static enum err add_files(struct batch *b)
+{
+    int64_t now_us = clock_real_us();
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < b->count && e == ERR_OK; i++) {
+        struct commit_request *r = b->requests[i];
+        struct record record = {.kind = RECORD_FILE, .file = r->record};
+
+        if (r->request.result != ERR_OK)
+            continue; /* a large file whose sync failed */
+        memcpy(record.file.name, r->file.name, sizeof record.file.name);
+        if (record.file.committed_us == 0)
+            record.file.committed_us = now_us;
+        e = journal_add(b->journal, &record);
+    }
+    return e;
+}
+
+static enum err add_mark(struct batch *b, struct commit_request *r)
+{
+    struct record reported = {.kind = RECORD_REPORTED, .number = r->record.transfer_id};
+
+    if (r->kind == COMMIT_IDS)
+        return inbox_reserve_ids(b->inbox, &r->ids);
+    return journal_add(b->journal, &reported);
+}
+
+/* True if one of the marks must be on the disk before it is answered. */
+static bool add_marks(struct batch *b)
+{
+    struct message *m;
+    bool has_ids = false;
+
+    STAILQ_FOREACH (m, &b->marks_taken, link) {
+        struct commit_request *r = of_message(m);
+
+        r->request.result = add_mark(b, r);
+        has_ids = has_ids || r->kind == COMMIT_IDS;
+    }
+    return has_ids;
+}
+
+static void journal_failed(struct batch *b, const char *what, enum err e)
+{
+    log_error("inbox %s: the journal cannot be %s: %s; %zu files fail", b->inbox->path, what,
+              err_text(e), b->count);
+    b->journal_error = e;
+    fail_all(b, e);
+}
+
+/* All of the batch's records and marks in one write. */
+static void write_journal(struct batch *b)
+{
+    struct journal *journal = b->journal;
+    enum err added, written;
+
+    b->needs_sync = add_marks(b) || b->count > 0;
+    added = add_files(b);
+    written = journal_write(journal);
+    for (size_t i = 0; i < b->count && written != ERR_OK; i++)
+        journal_forget(journal, b->requests[i]->record.transfer_id);
+    b->has_records = written == ERR_OK && b->count > 0;
+    if (added != ERR_OK || written != ERR_OK)
+        journal_failed(b, "written", added != ERR_OK ? added : written);
+}
+
+static void sync_batch(struct batch *b)
+{
+    bool is_all_synced = sync_batch_data(b->pace, b->requests, b->count, b->inbox->dir_fd);
+    enum err e = is_all_synced ? journal_was_synced(b->journal) : journal_sync(b->journal);
+
+    if (e != ERR_OK)
+        journal_failed(b, "synced", e);
+}
+
+static void rename_batch(struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        struct commit_request *r = b->requests[i];
+
+        batch_close_file(&r->file);
+        if (r->request.result != ERR_OK)
+            continue;
+        if (renameat2(b->inbox->partial_fd, r->file.name, b->inbox->dir_fd, r->file.name,
+                      RENAME_NOREPLACE) == 0)
+            b->is_renamed[i] = true;
+        else
+            r->request.result = err_from_errno(errno);
+    }
+}
+
+static bool has_renamed(const struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->is_renamed[i])
+            return true;
+    return false;
+}
+
+static void sync_names(struct batch *b)
+{
+    enum err e;
+
+    if (!has_renamed(b) || fsync(b->inbox->dir_fd) == 0)
+        return;
+    e = err_from_errno(errno);
+    log_error("inbox %s: the directory cannot be synced: %s; %zu files fail", b->inbox->path,
+              err_text(e), b->count);
+    fail_all(b, e);
+}
+
+/* Nothing is owed for a failed file: its asker is told. */
+static void add_failure(struct batch *b, const struct commit_request *r)
+{
+    struct record record = {.kind = RECORD_VOID, .number = r->record.transfer_id};
+
+    log_debug("inbox %s: the file %s of transfer %u fails: %s", b->inbox->path, r->file.name,
+              (unsigned)r->record.transfer_id, err_text(r->request.result));
+    if (b->journal == NULL)
+        return; /* then there is no record either */
+    journal_add(b->journal, &record);
+    record.kind = RECORD_REPORTED;
+    journal_add(b->journal, &record);
+}
+
+/* Away under either name; a final name that is not of our making stays. Without the journal's word
+ * for it the file stays partial until the next start, which fails it: a record whose file is under
+ * neither name would count as finished. */
+static void take_back(struct batch *b, size_t i, bool is_recorded)
+{
+    const char *name = b->requests[i]->file.name;
+
+    if (is_recorded || !b->has_records)
+        unlinkat(b->is_renamed[i] ? b->inbox->dir_fd : b->inbox->partial_fd, name, 0);
+    else if (b->is_renamed[i])
+        renameat2(b->inbox->dir_fd, name, b->inbox->partial_fd, name, RENAME_NOREPLACE);
+}
+
+/* The journal first, then the files. */
+static size_t take_back_failed(struct batch *b)
+{
+    size_t failed = 0;
+    bool is_recorded;
+
+    for (size_t i = 0; i < b->count; i++)
+        if (b->requests[i]->request.result != ERR_OK) {
+            add_failure(b, b->requests[i]);
+            failed++;
+        }
+    if (failed == 0)
+        return 0;
+    is_recorded = b->journal != NULL && journal_write(b->journal) == ERR_OK;
+    if (is_recorded && is_full(b))
+        journal_sync(b->journal); /* if it fails, a restart reports them once more */
+    for (size_t i = 0; i < b->count; i++)
+        if (b->requests[i]->request.result != ERR_OK)
+            take_back(b, i, is_recorded);
+    return failed;
+}
+
+static void answer_files(struct batch *b)
+{
+    size_t failed = take_back_failed(b);
+
+    metrics_add(METRIC_COMMITS, b->count - failed);
+    if (b->count > 0)
+        metrics_add(METRIC_COMMIT_BATCHES, 1);
+    for (size_t i = 0; i < b->count; i++) {
+        struct commit_request *r = b->requests[i];
+
+        inbox_release(b->inbox, &r->file, r->request.result == ERR_OK);
+        answer(b, r, r->request.result);
+    }
+    b->count = 0;
+}
+
+static void answer_marks(struct batch *b)
+{
+    struct message *m;
+
+    while ((m = STAILQ_FIRST(&b->marks_taken)) != NULL) {
+        struct commit_request *r = of_message(m);
+        enum err e = r->request.result != ERR_OK ? r->request.result : b->journal_error;
+
+        STAILQ_REMOVE_HEAD(&b->marks_taken, link);
+        answer(b, r, e);
+    }
+}
+
+/* The journal is broken: what it will be rewritten from knows of the reports already. */
+static void note_marks(struct batch *b)
+{
+    struct message *m;
+
+    if (b->journal == NULL)
+        return;
+    STAILQ_FOREACH (m, &b->marks_taken, link)
+        if (of_message(m)->kind == COMMIT_REPORTED)
+            journal_forget(b->journal, of_message(m)->record.transfer_id);
+}
+
+bool batch_is_waiting(const struct batch *b)
+{
+    return !STAILQ_EMPTY(&b->files) || !STAILQ_EMPTY(&b->marks);
+}
+
+void batch_run(struct batch *b, enum err journal_state)
+{
+    take_batch(b);
+    b->journal_error = ERR_OK;
+    b->needs_sync = b->has_records = false;
+    if (journal_state == ERR_OK) {
+        write_journal(b);
+    } else {
+        note_marks(b);
+        journal_failed(b, "written", journal_state);
+    }
+    if (is_full(b) && b->needs_sync && b->journal_error == ERR_OK)
+        sync_batch(b);
+    rename_batch(b);
+    if (is_full(b))
+        sync_names(b);
+    answer_files(b);
+    answer_marks(b);
+    send_answers(b);
+}

@@ -1,0 +1,78 @@
+/* The names of files that come in: "20261121T031415Z-0123456789abcdef.in". */
+#include "store_priv.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+static const char name_pattern[] = "ddddddddTddddddZ-xxxxxxxxxxxxxxxx.in";
+
+enum {
+    DATE_LENGTH = 16,
+    RANDOMS = 32
+}; /* so many at once getrandom(2) gives whole or not at all */
+
+/* Each thread has its own, so that no name waits for a lock and no random number is given twice:
+ * the kernel is asked once for many, and the date is put together once a second. */
+static _Thread_local struct {
+    time_t second;
+    char date[DATE_LENGTH + 1];
+    unsigned left;
+    uint64_t randoms[RANDOMS];
+} supply;
+
+bool inbox_is_name(const char *name)
+{
+    size_t i;
+
+    for (i = 0; name_pattern[i] != '\0'; i++) {
+        char wanted = name_pattern[i], is = name[i];
+
+        if (wanted == 'd' || wanted == 'x') {
+            if (!(is >= '0' && is <= '9') && !(wanted == 'x' && is >= 'a' && is <= 'f'))
+                return false;
+        } else if (is != wanted) {
+            return false;
+        }
+    }
+    return name[i] == '\0';
+}
+
+static enum err supply_date(void)
+{
+    time_t now = (time_t)(clock_real_us() / 1000000);
+    struct tm utc;
+
+    if (now == supply.second && supply.date[0] != '\0')
+        return ERR_OK;
+    supply.second = now;
+    if (gmtime_r(&now, &utc) != NULL &&
+        strftime(supply.date, sizeof supply.date, "%Y%m%dT%H%M%SZ", &utc) == DATE_LENGTH)
+        return ERR_OK;
+    supply.date[0] = '\0';
+    return ERR_SYSTEM; /* a clock beyond the year 9999 */
+}
+
+static enum err supply_randoms(void)
+{
+    if (supply.left > 0)
+        return ERR_OK;
+    if (getrandom(supply.randoms, sizeof supply.randoms, 0) != sizeof supply.randoms)
+        return ERR_SYSTEM;
+    supply.left = RANDOMS;
+    return ERR_OK;
+}
+
+enum err inbox_choose_name(char name[INBOX_NAME_SIZE])
+{
+    enum err e;
+
+    if ((e = supply_date()) != ERR_OK || (e = supply_randoms()) != ERR_OK)
+        return e;
+    return text_format(name, INBOX_NAME_SIZE, "%s-%016llx.in", supply.date,
+                       (unsigned long long)supply.randoms[--supply.left]);
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# scripts/fuzz.sh HOURS [TARGET]...: fuzzes each target (tests/fuzz/fuzz_TARGET.c) so long, one after the
-# other, under the address and undefined-behaviour sanitizers, and counts the executions. `10s`, `15m`
+# scripts/fuzz.sh HOURS [TARGET]...: fuzzes each target (tests/fuzz/fuzz_TARGET.c) so long, JOBS (default: the
+# processors) at a time, under the address and undefined-behaviour sanitizers, and counts the executions. `10s`, `15m`
 # instead of HOURS are seconds and minutes; `--merge` puts what is new and short into tests/fuzz/corpus.
 # Exit status 1: an input broke something; it lies in build/fuzz/found.
 set -euo pipefail
@@ -17,6 +17,7 @@ case ${1-} in
 esac
 shift
 targets=("$@")
+jobs=${JOBS:-$(nproc)}
 if [ ${#targets[@]} -eq 0 ]; then
     for source in tests/fuzz/fuzz_*.c; do
         name=${source##*/fuzz_}
@@ -26,7 +27,7 @@ fi
 
 [ -f build/fuzz/build.ninja ] || cmake -G Ninja -B build/fuzz -D CMAKE_C_COMPILER=clang \
     -D CMAKE_BUILD_TYPE=Release -D DUSTWIRE_FUZZ=ON >/dev/null
-cmake --build build/fuzz -j "${JOBS:-$(nproc)}" -t "${targets[@]/#/fuzz_}" >/dev/null
+cmake --build build/fuzz -j "$jobs" -t "${targets[@]/#/fuzz_}" >/dev/null
 /usr/bin/python3 -B tests/fuzz/seed.py build/fuzz/corpus
 mkdir -p build/fuzz/found
 
@@ -40,25 +41,31 @@ merge()
     echo "$1: $(find "$kept" -type f | wc -l) files"
 }
 
+fuzz()
+{
+    local kept=tests/fuzz/corpus/$1 log=build/fuzz/$1.log result=ok
+    mkdir -p "build/fuzz/corpus/$1"
+    [ ! -d "$kept" ] || cp -n "$kept"/* "build/fuzz/corpus/$1"
+    build/fuzz/"fuzz_$1" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="build/fuzz/found/$1-" "build/fuzz/corpus/$1" >"$log" 2>&1 || result=FAILED
+    [ "$result" = ok ] || tail -40 "$log"
+    printf '%-10s %-6s %12s executions in %s s\n' "$1" "$result" \
+        "$(awk '/stat::number_of_executed_units/ { print $2 }' "$log")" "$seconds"
+    [ "$result" = ok ]
+}
+
+if [ "$seconds" -eq 0 ]; then
+    for target in "${targets[@]}"; do
+        merge "$target"
+    done
+    exit 0
+fi
 failures=0
 for target in "${targets[@]}"; do
-    kept=tests/fuzz/corpus/$target
-    if [ "$seconds" -eq 0 ]; then
-        merge "$target"
-        continue
-    fi
-    mkdir -p "build/fuzz/corpus/$target"
-    [ ! -d "$kept" ] || cp -n "$kept"/* "build/fuzz/corpus/$target"
-    log=build/fuzz/$target.log
-    if build/fuzz/"fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
-        -artifact_prefix="build/fuzz/found/$target-" "build/fuzz/corpus/$target" >"$log" 2>&1; then
-        result=ok
-    else
-        result=FAILED
-        failures=1
-        tail -40 "$log"
-    fi
-    printf '%-10s %-6s %12s executions in %s s\n' "$target" "$result" \
-        "$(awk '/stat::number_of_executed_units/ { print $2 }' "$log")" "$seconds"
+    [ "$(jobs -pr | wc -l)" -lt "$jobs" ] || wait -n || failures=1
+    fuzz "$target" &
+done
+while [ -n "$(jobs -p)" ]; do
+    wait -n || failures=1
 done
 exit $failures

@@ -75,8 +75,8 @@ def with_a_large_file(field, node):
     senders[0].join()
 
 
-def disk(field, most):
-    node = field.node(has_layer=True)
+def disk(field, most, settings=None):
+    node = field.node(settings=settings, has_layer=True)
     seen = count_calls(field, node, DISK_CALLS, with_a_large_file, node.inbox)
     # What only a failure leads to: mending the journal.
     seen.update((call, max(1, seen[call])) for call in ("renameat", "ftruncate", "syncfs"))
@@ -84,6 +84,10 @@ def disk(field, most):
               for error in errors for times in (1, EVER)]
     field.source.shuffle(points)
     hits_in_turn(field, node, thinned(points, most), with_a_large_file, node.inbox)
+
+
+def disk_none(field, most):
+    disk(field, most, {"inbox/durability": "none"})
 
 
 def descriptors(field, most):

@@ -16,13 +16,16 @@ SYSCALLS = ("accept4", "epoll_ctl", "recvfrom", "openat", "getrandom", "write", 
             "futex", "epoll_wait")
 
 
-def receiver(field, most):
+NONE = {"inbox/durability": "none"}
+
+
+def receiver(field, most, settings=None):
     """The receiver, 5 to 400 ms into the load."""
-    node = field.node()
+    node = field.node(settings=settings)
     for i in range(most):
         if i % 25 == 24:
             field.end(node)
-            node = field.node()
+            node = field.node(settings=settings)
         delay = field.source.uniform(0.005, 0.4)
         senders = field.senders(node, 3)
         threading.Event().wait(delay)
@@ -66,9 +69,9 @@ def a_scenario(field, node):
     return senders
 
 
-def in_turn(field, most):
+def in_turn(field, most, settings=None):
     """By the layer: the process is gone before, or right after, the n-th call of each kind."""
-    node = field.node(has_layer=True)
+    node = field.node(settings=settings, has_layer=True)
     points = []
     for call in CALLS:
         node.layer.count(call)
@@ -84,7 +87,7 @@ def in_turn(field, most):
     for i, (call, at, mode) in enumerate(points):
         if i % 25 == 24:
             field.end(node)
-            node = field.node(has_layer=True)
+            node = field.node(settings=settings, has_layer=True)
         node.layer.arm(call, at, mode=mode)
         a_scenario(field, node)
         killed += node.layer.hits
@@ -92,6 +95,15 @@ def in_turn(field, most):
         field.restart(node, "killed %s %s %d" % (
             "before" if mode == KILL_BEFORE else "after", call, at))
     field.notes.append("%d killed by it" % killed)
+
+
+def receiver_none(field, most):
+    """A process that dies costs nothing: what it has written is the kernel's."""
+    receiver(field, most, NONE)
+
+
+def in_turn_none(field, most):
+    in_turn(field, most, NONE)
 
 
 def syscalls(field, most):

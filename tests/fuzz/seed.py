@@ -11,6 +11,8 @@ MOST = 60000
 
 CONTACTS = ("tcp://127.0.0.1:7771", "127.0.0.1:7771", "tcp://[::1]:1", "tcp://[fe80::1%lo]:65535", "a.example:80",
             "tcp://:7771", "udp://h:1", "tcp://h:0", "[::ffff:1.2.3.4]:9")
+NETWORKS = ("127.0.0.0/8", "10.1.2.3/32", "0.0.0.0/0", "192.0.2.7", "::/0", "2001:db8::/32", "fe80::1%lo/64",
+            "::ffff:1.2.3.4/120", "http://a.example/x.xml, None\nhttp://a.example/x.xml")
 VALUES = ("<string>x&amp;&#10;y</string>", "<int>-1</int>", "<i8>4294967296</i8>", "<boolean>1</boolean>", "plain",
           "<double>0.5</double>", "<base64>AQID</base64>", "<nil/>",
           "<array><data><value><int>1</int></value></data></array>",
@@ -45,6 +47,8 @@ def seeds():
         yield "settings", "sample", stream.read()
     for n, contact in enumerate(CONTACTS):
         yield "contact", str(n), contact.encode()
+    for n, network in enumerate(NETWORKS):
+        yield "network", str(n), network.encode()
     for n, value in enumerate(VALUES):
         params = "<params><param><value>%s</value></param></params>" % value
         yield "request", str(n), ('<?xml version="1.0"?><methodCall><methodName>send_file</methodName>%s'

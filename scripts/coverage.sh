@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 command -v lcov >/dev/null || { echo "coverage.sh: lcov is missing: scripts/deps.sh test" >&2; exit 1; }
 scripts/build.sh coverage >/dev/null
 lcov --quiet --zerocounters --directory build/coverage
-ctest --preset coverage -j 1 -LE planted "$@" >build/coverage/tests.log 2>&1 || echo "coverage.sh: tests failed: build/coverage/tests.log" >&2
+DUSTWIRE_TEST_LOOSE=1 ctest --preset coverage -j 1 -LE planted "$@" >build/coverage/tests.log 2>&1 || echo "coverage.sh: tests failed: build/coverage/tests.log" >&2
 # The library is compiled once; src/daemon and src/tools are programs and not counted.
 lcov --quiet --capture --rc lcov_branch_coverage=1 --directory build/coverage/CMakeFiles/dustwire_static.dir \
     --base-directory . --no-external --output-file build/coverage/library.info 2>/dev/null

@@ -81,6 +81,7 @@ class Confined(SystemTest):
         for name in ("home", "out", "else"):
             os.mkdir(os.path.join(folder, name))
         node = self.node("confined", settings={
+            "node/confined": True,
             "outbox/roots": os.path.join(folder, "out"),
             "node/settings-file": os.path.join(folder, "home", "own.ini"), **(settings or {})})
         if "not in this kernel" in node.status()["privileges"]:

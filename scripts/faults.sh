@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# scripts/faults.sh [--quick] [--seed N] [KIND]...: makes faults of every kind (tests/faults/kinds.py) around
+# scripts/faults.sh [--quick] [--seed N] [--jobs N] [KIND]...: makes faults of every kind (tests/faults/kinds.py) around
 # real daemons and looks after each whether what was acknowledged is there, once and whole. Prints a table
 # of runs, files and losses; exits with 1 if there was a loss. Runs in namespaces of its own.
-# --quick: a share of each, within four minutes. --list names the kinds, --seed repeats runs,
-# --self-test plants losses, each of which must be found.
+# --quick: a share of each, within four minutes. --jobs: so many kinds at a time. --list names the kinds,
+# --seed repeats runs, --self-test plants losses, each of which must be found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 JOBS=${JOBS:-$(nproc)} scripts/build.sh release >/dev/null

@@ -47,7 +47,7 @@ step "build asan" scripts/build.sh asan && step "test asan" run_tests asan "${sa
 step "build tsan" scripts/build.sh tsan && step "test tsan" run_tests tsan "${sanitized[@]}"
 step "fuzz, 10 s each" scripts/fuzz.sh 10s
 step "faults: planted losses" scripts/faults.sh --self-test
-step "faults, a share" scripts/faults.sh --quick
+step "faults, a share" scripts/faults.sh --quick --jobs "$jobs"
 
 shopt -s nullglob
 logs=(build/{release,debug,asan,tsan}/Testing/Temporary/LastTest.log)

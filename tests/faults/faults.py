@@ -1,7 +1,11 @@
 """Runs the kinds of faults (kinds.py) and prints the table; scripts/faults.sh is the way in."""
 import argparse
+import concurrent.futures
+import ctypes
+import multiprocessing
 import os
 import random
+import subprocess
 import sys
 import time
 
@@ -11,9 +15,10 @@ os.environ.setdefault("DUSTWIRE_TEST_SLOW", "3")
 
 import planted  # noqa: E402 (the path above)
 from field import Field  # noqa: E402
-from kinds import KINDS  # noqa: E402
+from kinds import ALONE, KINDS  # noqa: E402
 
 ROW = "%-18s %6s %8s %8s %6s %7s  %s"
+CLONE_NEWNET = 0x40000000
 
 
 def arguments():
@@ -21,6 +26,7 @@ def arguments():
                                      "whether the daemon's promises hold. Exit status 1: one did not.")
     parser.add_argument("--quick", action="store_true", help="a share of each kind, within four minutes")
     parser.add_argument("--seed", type=int, help="repeat the runs of that seed")
+    parser.add_argument("--jobs", type=int, default=1, help="so many kinds at a time")
     parser.add_argument("--self-test", action="store_true", help="plant a loss of each kind: each must be found")
     parser.add_argument("--list", action="store_true", help="the kinds, and no run")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help="only these")
@@ -50,6 +56,27 @@ def run_kind(row, seed, is_quick):
     return result
 
 
+def take_own_network():
+    """What a kind does to the loopback is nobody else's business."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def run_side_by_side(rows, seed, is_quick, jobs):
+    with concurrent.futures.ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"),
+                                                take_own_network) as pool:
+        return list(pool.map(run_kind, rows, [seed] * len(rows), [is_quick] * len(rows)))
+
+
+def run_all(rows, seed, is_quick, jobs):
+    """In the table's order, one at a time; with more jobs those that judge a speed come last, alone."""
+    if jobs == 1:
+        return [run_kind(row, seed, is_quick) for row in rows]
+    many, alone = [row for row in rows if row[0] not in ALONE], [row for row in rows if row[0] in ALONE]
+    return run_side_by_side(many, seed, is_quick, jobs) + run_all(alone, seed, is_quick, 1)
+
+
 def main():
     given = arguments()
     if given.list:
@@ -60,15 +87,15 @@ def main():
         return planted.run()
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1 << 31)
     print("seed %d" % seed, flush=True)
-    rows = [run_kind(row, seed, given.quick) for row in KINDS
-            if not given.kinds or row[0] in given.kinds]
+    began = time.monotonic()
+    rows = run_all([row for row in KINDS if not given.kinds or row[0] in given.kinds], seed, given.quick, given.jobs)
     print("\nseed %d%s" % (seed, ", quick" if given.quick else ""))
     print(ROW % ("kind", "runs", "files", "oks", "losses", "seconds", ""))
     for row in rows:
         print((ROW % row).rstrip())
     losses = sum(row[4] for row in rows)
     print(ROW % ("all", *(sum(row[i] for row in rows) for i in range(1, 5)),
-                 "%.1f" % sum(float(row[5]) for row in rows), ""))
+                 "%.1f" % (time.monotonic() - began), ""))
     return 1 if losses or not rows else 0
 
 

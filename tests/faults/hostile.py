@@ -42,15 +42,16 @@ def speed(field, bob):
     return (field.book.acknowledged - before) / SPEED_S
 
 
-def under_flood(field, most, kind, count):
-    """Speed without, with and without the flood; up to three times, as others use the machine, too."""
+def under_flood(field, most, kind, count, descriptors):
+    """Speed without, with and without the flood; up to three times, as others use the machine, too. The flood
+    is in when each of its peers has its descriptors: what it costs to begin 1,000 files is not asked here."""
     for i in range(most):
         bob = field.node(settings={"sessions/limit": 20000, "sessions/handshake-timeout-s": 60})
         tried = []
         for _ in range(3):
             first = speed(field, bob)
             with Flood(kind, bob.port, count):
-                harness.wait_until(lambda: len(os.listdir("/proc/%d/fd" % bob.process.pid)) > count,
+                harness.wait_until(lambda: len(os.listdir("/proc/%d/fd" % bob.process.pid)) > count * descriptors,
                                    "all %d are in" % count, limit=30)
                 flooded = speed(field, bob)
             harness.wait_until(lambda: len(os.listdir("/proc/%d/fd" % bob.process.pid)) < 100,
@@ -67,11 +68,11 @@ def under_flood(field, most, kind, count):
 
 
 def half_open(field, most):
-    under_flood(field, 1, "half-open", 10000 if most > 1 else 2000)
+    under_flood(field, 1, "half-open", 10000 if most > 1 else 2000, 1)
 
 
 def drip(field, most):
-    under_flood(field, 1, "drip", 1000 if most > 1 else 300)
+    under_flood(field, 1, "drip", 1000 if most > 1 else 300, 2)
 
 
 class Bystander:
@@ -167,31 +168,45 @@ def hellos(field, most):
     attack(field, [("%r" % hello[:60], [raw.frame(raw.HELLO, hello)], False) for hello in every], 100)
 
 
-def many_ids(field, most):
-    """Distinct file ids, each begun and aborted, and after so many a whole file, whose ok tells that all
-    before it were looked at. A session that brings too little is thrown out now and then. Neither memory
-    nor descriptors nor partial files grow."""
-    bob = field.node(settings={"inbox/durability": "none"})
-    bystander, done, thrown_out, batch = Bystander(field, bob), 0, 0, 100
-    before = (bob.memory_kib("VmRSS"), len(os.listdir("/proc/%d/fd" % bob.process.pid)))
-    peer = raw.Raw.greet(bob.port)
-    while done < most:
-        file = field.book.new(24)
+IDS_AT_ONCE = 100
+
+
+def ids_at_once(field, peer, first):
+    """Each begun and aborted, and then a whole file, whose ok tells that all before it were looked at."""
+    file, last = field.book.new(24), first + IDS_AT_ONCE
+    peer.send(*(raw.data(i, 1000, b"x") + raw.abort(i) for i in range(first, last)),
+              raw.data(last, 24, file.content))
+    peer.expect_ok(last)
+    file.acknowledge()
+
+
+def tenth_of_ids(field, bob, first, end):
+    """Returns how many sessions were thrown out, as those are that bring too little, and what is wrong."""
+    bystander, peer, thrown_out = Bystander(field, bob), raw.Raw.greet(bob.port), 0
+    for at in range(first, end, IDS_AT_ONCE + 1):
         try:
-            peer.send(*(raw.data(i, 1000, b"x") + raw.abort(i) for i in range(done, done + batch)),
-                      raw.data(done + batch, 24, file.content))
-            peer.expect_ok(done + batch)
-            file.acknowledge()
+            ids_at_once(field, peer, at)
         except (OSError, AssertionError):
             thrown_out += 1
             peer.close()
             peer = raw.Raw.greet(bob.port)
-        done += batch + 1
     peer.close()
-    losses = bystander.finish() + field.promises(bob)
-    after = (bob.memory_kib("VmRSS"), len(os.listdir("/proc/%d/fd" % bob.process.pid)))
-    if after[0] - before[0] > 8192 or after[1] > before[1] + 4:
-        losses.append("KiB and descriptors: before %r, after %r" % (before, after))
-    field.notes.append("%d ids, %d sessions thrown out, RSS %d to %d KiB" % (
-        done, thrown_out, before[0], after[0]))
+    return thrown_out, bystander.finish()
+
+
+def many_ids(field, most):
+    """Distinct file ids, in ten parts, each beside a bystander. What the first part costs (what the daemon
+    keeps for people: the last events, the last lines) is its own; from then on neither memory nor
+    descriptors nor partial files grow."""
+    bob = field.node(settings={"inbox/durability": "none"})
+    cost, thrown_out, losses = [], 0, []
+    for part in range(10):
+        out, problems = tenth_of_ids(field, bob, most * part // 10, most * (part + 1) // 10)
+        thrown_out, losses = thrown_out + out, losses + problems
+        cost.append((bob.memory_kib("VmRSS"), len(os.listdir("/proc/%d/fd" % bob.process.pid))))
+    losses += field.promises(bob)
+    if cost[-1][0] - cost[0][0] > 8192 or cost[-1][1] > cost[0][1] + 4:
+        losses.append("KiB and descriptors after each tenth: %r" % cost)
+    field.notes.append("%d ids, %d sessions thrown out, RSS after each tenth %s KiB" % (
+        most, thrown_out, " ".join(str(kib) for kib, _ in cost)))
     field.run_is_over("ids", losses)

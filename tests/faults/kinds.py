@@ -1,7 +1,6 @@
 """The one table of kinds. A row: name, what is done, the function, and how many runs it makes at most,
-in full and with --quick (0: all there are).
-
-A kill -9 of a remote gateway is a row here as soon as there is one: `gateway`, with its own module."""
+in full and with --quick (0: all there are)."""
+import gatekills
 import hostile
 import inturn
 import kills
@@ -13,6 +12,7 @@ KINDS = (
     ("kill-sender", "kill -9 of the sender at random times under load", kills.sender, 200, 6),
     ("kill-call", "killed before and after each call of the receive path (layer)", kills.in_turn, 0, 26),
     ("kill-syscall", "killed at each system call of the receive path (strace)", kills.syscalls, 0, 17),
+    ("gateway", "kill -9 of a remote gateway, of the daemon under it, of both, under load", gatekills.kills, 80, 4),
     ("power-cut", "unsynced writes and names dropped, some or all", powercut.cuts, 1000, 40),
     ("power-cut-journal", "the same while the journal is rewritten", powercut.journal_cuts, 200, 2),
     ("disk", "each call on the inbox fails in turn: ENOSPC EIO EDQUOT EROFS, short", inturn.disk, 600, 30),
@@ -38,3 +38,6 @@ KINDS = (
     ("hellos", "hellos with every kind of broken address", hostile.hellos, 10000, 300),
     ("file-ids", "a million distinct file ids", hostile.many_ids, 1000000, 10000),
 )
+
+# They judge a speed: nothing else runs beside them.
+ALONE = ("half-open", "drip")

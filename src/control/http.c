@@ -58,17 +58,32 @@ struct http {
     struct MHD_Daemon *daemon;
     struct watch epoll;
     struct timer again;
+    bool was_full;   /* had all the connections that it takes */
     bool is_starved; /* of descriptors: runs every STARVED_MS and not when its epoll is ready */
     unsigned suspended;
     bool is_stopping; /* nothing is called any more */
 };
+
+/* MHD does not listen while it is full, and finds out that it may again only at the beginning of a
+ * run: one that ends with a place free has to be followed by another. */
+static bool has_place_again(struct http *http)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    bool was_full = http->was_full;
+
+    http->was_full = info != NULL && info->num_connections >= HTTP_CONNECTIONS_MAX;
+    return was_full && !http->was_full;
+}
 
 static void run(struct http *http)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
 
     MHD_run(http->daemon);
-    if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES)
+    if (has_place_again(http))
+        loop_set_timer(http->loop, &http->again, 0);
+    else if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES)
         loop_set_timer(http->loop, &http->again, timeout_ms);
     else
         loop_cancel_timer(http->loop, &http->again);

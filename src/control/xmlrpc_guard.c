@@ -1,8 +1,9 @@
 /* What stands between foreign bytes and xmlrpc-c's parser. That parser expands entities (a body of
  * 486 bytes grew to 192 MiB), takes apart its tree by recursion (a document that is nothing but
- * opening tags would use up the stack) and does not check base64. All three are found here by
- * looking at the tags alone, which is safe because what could hide a tag (CDATA, comments,
- * processing instructions, UTF-16) is refused first, and '<' cannot stand anywhere else. */
+ * opening tags would use up the stack), does not check base64, and reads through a wild pointer to
+ * complain about an i8 that is no number. All four are found here by looking at the tags alone,
+ * which is safe because what could hide a tag (CDATA, comments, processing instructions, UTF-16) is
+ * refused first, and '<' cannot stand anywhere else. */
 #include "control/xmlrpc.h"
 
 #include "base/text.h"
@@ -93,6 +94,23 @@ static bool is_base64(const char *at, const char *end)
     return pads <= 2 && (digits + pads) % 4 == 0;
 }
 
+/* Everything up to the tag that ends it: an optional '-' and digits, not beyond 64 bits. */
+static bool is_i8(const char *at, const char *end)
+{
+    bool is_negative = at < end && *at == '-';
+    uint64_t most = is_negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX, number = 0;
+    const char *digits = at + is_negative;
+
+    for (at = digits; at < end && *at >= '0' && *at <= '9'; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+
+        if (number > (most - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    return at > digits && end - at >= 2 && at[0] == '<' && at[1] == '/';
+}
+
 struct tag {
     const char *end; /* behind '>' */
     bool is_closing;
@@ -116,6 +134,25 @@ static bool read_tag(struct tag *out, const char *at, const char *end)
     return true;
 }
 
+/* True for <name>, <name/>, <name with="attributes">. */
+static bool is_named(const char *at, const struct tag *tag, const char *name)
+{
+    size_t length = strlen(name);
+
+    return !tag->is_closing && (size_t)(tag->end - at) > length + 1 &&
+           memcmp(at + 1, name, length) == 0 && strchr(" \t\r\n/>", at[1 + length]) != NULL;
+}
+
+/* What is wrong with the value that this tag begins; NULL: nothing that is looked at here. */
+static const char *check_value(const char *at, const struct tag *tag, const char *end)
+{
+    if (is_named(at, tag, "base64") && !is_base64(tag->end, end))
+        return "one of its base64 values is not base64";
+    if ((is_named(at, tag, "i8") || is_named(at, tag, "ex:i8")) && !is_i8(tag->end, end))
+        return "one of its i8 values is no whole number of 64 bits";
+    return NULL;
+}
+
 /* Behind the declaration, if there is one. */
 static const char *skip_declaration(const char *at, const char *end)
 {
@@ -136,6 +173,7 @@ static const char *skip_declaration(const char *at, const char *end)
 
 static const char *check_tags(const char *at, const char *end)
 {
+    const char *trouble;
     size_t depth = 0;
     struct tag tag;
 
@@ -149,9 +187,8 @@ static const char *check_tags(const char *at, const char *end)
             depth -= depth > 0;
         else if (!tag.is_empty && ++depth > RPC_DEPTH_LIMIT)
             return "its elements stand too deep inside each other";
-        if (!tag.is_closing && tag.end - at == 8 && memcmp(at, "<base64>", 8) == 0 &&
-            !is_base64(tag.end, end))
-            return "one of its base64 values is not base64";
+        if ((trouble = check_value(at, &tag, end)) != NULL)
+            return trouble;
         at = tag.end;
     }
     return NULL;

@@ -73,6 +73,18 @@ static void print_limits_hit(const json_t *hit)
         printf("\n");
 }
 
+/* The built-in one has nothing that waits. */
+static void print_gateway(const json_t *g)
+{
+    int64_t waiting = cli_number_of(g, "waiting");
+
+    if (cli_text_of(g, "url")[0] == '\0' && waiting == 0)
+        return;
+    printf("gateway: %s %s, %" PRId64 " calls wait for it (%" PRId64 " may)\n",
+           cli_text_of(g, "name"), or_dash(cli_text_of(g, "url")), waiting,
+           cli_number_of(g, "queue_limit"));
+}
+
 static void print_status(const json_t *s)
 {
     const json_t *settings = json_object_get(s, "settings"), *t;
@@ -84,6 +96,7 @@ static void print_status(const json_t *s)
            cli_is_true(s, "is_stopping") ? ", stopping" : "");
     printf("network: %s\n", cli_text_of(s, "network_state"));
     json_array_foreach(json_object_get(s, "transports"), i, t) print_transport(t);
+    print_gateway(json_object_get(s, "gateway"));
     print_totals(json_object_get(s, "metrics"));
     print_limits_hit(json_object_get(s, "limits_hit"));
     printf("inbox: %s (durability %s)\n", cli_text_of(settings, "inbox"),

@@ -94,6 +94,36 @@ RPC_TEST(huge_documents_are_refused)
     free(document);
 }
 
+/* xmlrpc-c ends the process over each of the bad ones. */
+RPC_TEST(an_i8_has_to_be_a_number_of_64_bits)
+{
+    static const char *const bad[] = {
+        "<i8>abc</i8>",
+        "<i8>5 </i8>",
+        "<i8>9223372036854775808</i8>",
+        "<i8>-9223372036854775809</i8>",
+        "<i8>99999999999999999999</i8>",
+        "<i8>1<b/>abc</i8>",
+        "<i8>&#97;</i8>",
+        "<i8 a='b'>abc</i8>",
+        "<i8\n>abc</i8>",
+        "<ex:i8>abc</ex:i8>",
+        "<i8/>",
+        "<i8>-</i8>",
+        "<i8>",
+    };
+    static const char *const good[] = {"<i8>0</i8>", "<i8>-9223372036854775808</i8>",
+                                       "<i8>9223372036854775807</i8>", "<i8>0005</i8>"};
+    struct rpc_call call;
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_expect_eq(parse_param(&call, bad[i]), ERR_INVALID, "%s", bad[i]);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        cr_assert_eq(parse_param(&call, good[i]), ERR_OK, "%s", good[i]);
+        rpc_call_fini(&call);
+    }
+}
+
 RPC_TEST(base64_has_to_be_base64)
 {
     static const char *const bad[] = {"YQ", "Y===", "!!!!", "YQ==YQ==", "YWJj\xc3\xa4", "=YQ="};

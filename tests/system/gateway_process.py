@@ -12,6 +12,7 @@ fault    an XML-RPC fault
 nil      None instead of an id
 garbage  what is no XML-RPC
 html     HTTP status 500
+i8       XML-RPC with an integer that is none
 hang     never answers
 hang_up  closes the connection without an answer
 slow     answers after 0.2 s
@@ -82,6 +83,11 @@ class Gateway(xmlrpc.XMLRPC):
             return Deferred()
         if mode == "hang_up":
             request.transport.abortConnection()
+            return Deferred()
+        if mode == "i8":
+            request.write(b"<?xml version='1.0'?><methodResponse><params><param><value><i8>abc</i8>"
+                          b"</value></param></params></methodResponse>")
+            request.finish()
             return Deferred()
         if mode in ("garbage", "html"):
             request.setResponseCode(500 if mode == "html" else 200)

@@ -121,6 +121,16 @@ class Launcher(node.SystemTest):
         self.assertIn("there is no program /nowhere/dustwired", result.stderr)
         self.assertNotIn("is loaded", result.stderr)
 
+    def test_settings_that_the_daemon_refuses_are_said_before_the_node_starts(self):
+        root = self.tree("fakedust", 1)
+        own = os.path.join(self.folder(), "mine.ini")
+        with open(own, "w") as out:
+            out.write("[sessions]\nlimit = -5\n")
+        result = self.launch("--settings", own, os.path.join(root, "start.py"))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("limit = -5", result.stderr)
+        self.assertNotIn("is loaded", result.stderr)
+
     def test_a_missing_script_is_a_wrong_command_line(self):
         self.assertEqual(self.launch().returncode, 2)
 

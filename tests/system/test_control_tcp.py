@@ -74,6 +74,27 @@ class Strangers(Daemon):
             self.assertEqual(connection.recv(1), b"")
 
 
+    def test_more_than_there_are_places_for_do_not_end_the_service(self):
+        node = self.at_tcp()
+        held = []
+        for i in range(600):
+            connection = socket.socket()
+            self.addCleanup(connection.close)
+            connection.bind(("127.0.0.%d" % (1 + i % 6), 0))
+            connection.settimeout(harness.seconds(5))
+            try:
+                connection.connect(("127.0.0.1", node.control_port))
+                connection.sendall(b"POST /RPC2 HTTP/1.1\r\nX")
+            except OSError:
+                pass
+            held.append(connection)
+        time.sleep(0.5)
+        for connection in held:
+            connection.close()
+        harness.wait_until(lambda: self.post(node, headers=(("Authorization", "Bearer " + TOKEN),))[0] == 200,
+                           "it answers again")
+
+
 class Token(Daemon):
     def test_with_the_token_the_calls_are_answered(self):
         node = self.at_tcp()

@@ -241,7 +241,7 @@ class Trouble(GatewayTest):
         self.assertEqual(len(near.received()), 2)
 
     def test_no_answer_in_time_fails_the_file_and_closes_the_session(self):
-        for mode in ("hang", "garbage", "html", "hang_up"):
+        for mode in ("hang", "garbage", "html", "i8", "hang_up"):
             with self.subTest(mode):
                 near, far = self.driven("near-" + mode), self.node("far-" + mode)
                 self.gateway.order(mode, ["register_file_receiving"])
@@ -278,6 +278,7 @@ class Trouble(GatewayTest):
         self.gateway.kill()
         near.wait_log("cannot be reached")
         self.assertEqual(near.status()["gateway"]["waiting"], 1)
+        self.assertIn("1 calls wait for it", near.command("status").out)
         self.gateway.start()
         told = self.gateway.wait("unregister_file_receiving")
         self.assertEqual(told[0]["args"], first["args"], "the same id")

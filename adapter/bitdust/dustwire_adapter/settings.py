@@ -10,6 +10,7 @@ DUSTWIRE_PORT      the port that is ours before the gateway's connect names one 
 import configparser
 import os
 import shutil
+import subprocess
 
 DEFAULT_PORT = 7771
 # sun_path holds 108 bytes with the closing NUL.
@@ -67,12 +68,23 @@ class Settings:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             os.chmod(self.folder, 0o700)
             text, fresh = self.ini_text(), self.ini + ".new"
-            with open(fresh, "w", encoding="utf-8", errors="surrogateescape") as out:
+            # There may be a token of the operator's in it.
+            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(fd, "w", encoding="utf-8", errors="surrogateescape") as out:
                 out.write(text)
             os.replace(fresh, self.ini)
         except OSError as e:
             raise SettingsError("the folder %s cannot be used: %s; set DUSTWIRE_FOLDER to one that "
                                 "this user can write" % (self.folder, e.strerror)) from e
+
+    def check(self):
+        """Lets the daemon look at what prepare() wrote. Waits for it: before a node runs."""
+        result = subprocess.run([self.program(), "--config", self.ini, "--check-config"],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, universal_newlines=True, errors="replace")
+        if result.returncode != 0:
+            raise SettingsError("the daemon does not take its settings (the keys of DUSTWIRE_SETTINGS "
+                                "among them):\n%s" % result.stderr.strip())
 
     def ini_text(self):
         sections = self._extra_sections()

@@ -21,7 +21,10 @@ FILES = 300
 class Deaf(protocol.Protocol):
     """A peer that takes a session and then reads nothing."""
 
+    held = []  # the reactor forgets a transport that is paused, and its end would be the session's
+
     def dataReceived(self, data):
+        self.held.append(self)
         self.transport.write(b"\x00\x00\x00\x061wNone")
         self.transport.pauseProducing()
 
@@ -40,6 +43,7 @@ class Calls(AdapterTest):
         factory.noisy = False
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
+        self.addCleanup(Deaf.held.clear)
         return b"127.0.0.1:%d" % port.getHost().port
 
     def test_start_is_told_in_the_gateways_words(self):

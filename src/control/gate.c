@@ -40,18 +40,15 @@ static enum gate_rank rank_of(const struct gate_job *job)
     return job->kind == JOB_END ? RANK_END : RANK_FIRST;
 }
 
-static void put(struct gate_job_list *list, struct gate_job *job, bool is_first)
+/* The rank of a job does not change while it waits. */
+static void get_ready(struct gate *gate, struct gate_job *job, bool is_first)
 {
+    struct gate_job_list *list = &gate->ready[rank_of(job)];
+
     if (is_first)
         TAILQ_INSERT_HEAD(list, job, link);
     else
         TAILQ_INSERT_TAIL(list, job, link);
-}
-
-/* The rank of a job does not change while it waits. */
-static void get_ready(struct gate *gate, struct gate_job *job, bool is_first)
-{
-    put(&gate->ready[rank_of(job)], job, is_first);
 }
 
 static void leave_ready(struct gate *gate, struct gate_job *job)
@@ -62,7 +59,7 @@ static void leave_ready(struct gate *gate, struct gate_job *job)
 static void go_away(struct gate *gate, struct gate_job *job)
 {
     job->is_away = true;
-    put(&gate->away, job, false);
+    TAILQ_INSERT_TAIL(&gate->away, job, link);
 }
 
 static void come_back(struct gate *gate, struct gate_job *job)
@@ -177,17 +174,17 @@ void gate_again(struct gate *gate, struct gate_job *job, uint64_t delay_ms)
 
 /* A job begins, or begins anew. An id of an earlier run means something only to the gateway of that
  * time: whether this is the same one, its init or connect says. */
-static void admit(struct gate *gate, struct gate_job *job, bool is_first)
+static void admit(struct gate *gate, struct gate_job *job)
 {
     if (job->kind == JOB_END && job->is_registered && job->instance == 0) {
-        put(&gate->owed, job, is_first);
+        TAILQ_INSERT_TAIL(&gate->owed, job, link);
         return;
     }
     gate_job_begin(job);
     if (job->call == CALL_NONE)
         gate_job_end(job, ERR_OK);
     else
-        get_ready(gate, job, is_first);
+        get_ready(gate, job, false);
 }
 
 static void rested(struct timer *timer, void *ctx)
@@ -326,22 +323,26 @@ static uint64_t patience_ms(const struct gate *gate)
     return gate->settings.gateway.patience_s * 1000ull;
 }
 
-/* The time that a call waits here behind others, while they are answered, is not the gateway's. */
-static bool is_only_queued(const struct gate_job *job)
+/* The time that a call waits here behind others, while they are answered, is not the gateway's:
+ * patience counts from the last sign of life then. */
+static uint64_t patience_left_ms(const struct gate_job *job)
 {
     const struct gate *gate = job->gate;
+    uint64_t silence_ms = loop_now_ms(gate->loop) - gate->answered_ms;
 
-    return !job->is_sent && gate->answered_ms > 0 &&
-           loop_now_ms(gate->loop) - gate->answered_ms < patience_ms(gate);
+    if (job->is_sent || gate->answered_ms == 0 || silence_ms >= patience_ms(gate))
+        return 0;
+    return patience_ms(gate) - silence_ms;
 }
 
 static void patience_is_over(struct timer *timer, void *ctx)
 {
     struct gate_job *job = ctx;
     struct gate *gate = job->gate;
+    uint64_t left_ms = patience_left_ms(job);
 
-    if (is_only_queued(job)) {
-        loop_set_timer(gate->loop, timer, patience_ms(gate));
+    if (left_ms > 0) {
+        loop_set_timer(gate->loop, timer, left_ms);
         return;
     }
     if (job->is_away)
@@ -364,11 +365,11 @@ static void take_job(struct message *m, void *owner)
     if (gate->is_closed) {
         gate_job_end(job, ERR_CLOSED);
     } else if (job->kind == JOB_NOTICE) {
-        put(&gate->notices, job, false);
+        TAILQ_INSERT_TAIL(&gate->notices, job, link);
     } else {
         if (job->kind == JOB_REGISTER)
             loop_set_timer(gate->loop, &job->expiry, patience_ms(gate));
-        admit(gate, job, false);
+        admit(gate, job);
     }
 }
 
@@ -406,7 +407,7 @@ static void begin_anew(struct gate *gate)
         if (job->kind == JOB_NOTICE)
             gate_job_end(job, ERR_CLOSED);
         else
-            admit(gate, job, false);
+            admit(gate, job);
     }
 }
 
@@ -444,7 +445,7 @@ static void take_confirm(struct message *m, void *owner)
     while ((job = TAILQ_FIRST(&owed)) != NULL) {
         TAILQ_REMOVE(&owed, job, link);
         job->instance = gate->instance;
-        admit(gate, job, false);
+        admit(gate, job);
     }
 }
 
@@ -495,8 +496,7 @@ enum err gate_open(struct gate **out, const struct settings *settings)
                                                      .after_turn = after_turn,
                                                      .ended = ended});
     if (e == ERR_OK)
-        e = gate_http_open(&gate->http, gate->loop, settings->gateway.patience_s * 1000ull, replied,
-                           gate);
+        e = gate_http_open(&gate->http, gate->loop, patience_ms(gate), replied, gate);
     if (e == ERR_OK && gate->has_url)
         e = gate_http_aim(gate->http, settings->gateway.url);
     if (e != ERR_OK) {

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -134,5 +135,32 @@ enum err directory_open(int *out, const char *path, char *why, size_t room)
     }
     if (w.fd >= 0)
         close(w.fd);
+    return e;
+}
+
+static bool is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+enum err directory_each(int dir_fd, const char *folder, directory_each_fn *each, void *ctx)
+{
+    int fd = openat(dir_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    enum err e = ERR_OK;
+
+    if (dir == NULL) {
+        e = err_from_errno(errno);
+        if (fd >= 0)
+            close(fd);
+        return e;
+    }
+    for (errno = 0; e == ERR_OK && (entry = readdir(dir)) != NULL; errno = 0)
+        if (!is_dots(entry->d_name))
+            e = each(ctx, fd, entry->d_name);
+    if (e == ERR_OK)
+        e = err_from_errno(errno);
+    closedir(dir);
     return e;
 }

@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -57,39 +56,22 @@ static enum err check_owed(void *ctx, const struct inbox_record *record, struct 
     return owed->is_void ? ERR_OK : mark_void(in, record->transfer_id);
 }
 
-static void remove_partial(struct inbox *in, const char *name)
+/* One that cannot be removed is left, and said. */
+static enum err remove_partial(void *ctx, int dir_fd, const char *name)
 {
+    struct inbox *in = ctx;
     struct stat status;
 
-    if (!inbox_is_name(name) || fstatat(in->partial_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return;
-    if (unlinkat(in->partial_fd, name, 0) != 0) {
+    if (!inbox_is_name(name) || fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return ERR_OK;
+    if (unlinkat(dir_fd, name, 0) != 0) {
         log_warning("inbox: the partial file %s cannot be removed: %s", name,
                     err_text(err_from_errno(errno)));
-        return;
+        return ERR_OK;
     }
     in->recovery.partial_files++;
     in->recovery.partial_bytes += (uint64_t)status.st_size;
-}
-
-static enum err remove_partials(struct inbox *in)
-{
-    int fd = openat(in->partial_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-    enum err e = ERR_OK;
-
-    if (dir == NULL) {
-        e = err_from_errno(errno);
-        if (fd >= 0)
-            close(fd);
-        return e;
-    }
-    for (errno = 0; (entry = readdir(dir)) != NULL; errno = 0)
-        remove_partial(in, entry->d_name);
-    e = err_from_errno(errno);
-    closedir(dir);
-    return e;
+    return ERR_OK;
 }
 
 enum err inbox_recover(struct inbox *in)
@@ -100,7 +82,7 @@ enum err inbox_recover(struct inbox *in)
     in->recovery.damaged_records += journal_ledger(in->journal)->damaged;
     if ((e = journal_each_owed(in->journal, check_owed, in)) != ERR_OK ||
         (e = journal_write(in->journal)) != ERR_OK || (e = journal_sync(in->journal)) != ERR_OK ||
-        (e = remove_partials(in)) != ERR_OK)
+        (e = directory_each(in->partial_fd, ".", remove_partial, in)) != ERR_OK)
         return e;
     log_info("inbox %s: %u partial files removed (%s), reports owed: %u finished, %u failed; %u "
              "damaged records",

@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -65,26 +64,23 @@ enum err part_absorb(struct inbox *inbox, struct journal_part *part)
     return ERR_OK;
 }
 
+struct parts_told {
+    part_fn *each;
+    void *ctx;
+};
+
+static enum err tell_part(void *ctx, int dir_fd, const char *name)
+{
+    struct parts_told *told = ctx;
+
+    (void)dir_fd;
+    return strncmp(name, part_prefix, sizeof part_prefix - 1) == 0 ? told->each(told->ctx, name)
+                                                                   : ERR_OK;
+}
+
 enum err part_each(int dir_fd, part_fn *each, void *ctx)
 {
-    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-    enum err e = ERR_OK;
-
-    if (dir == NULL) {
-        e = err_from_errno(errno);
-        if (fd >= 0)
-            close(fd);
-        return e;
-    }
-    for (errno = 0; e == ERR_OK && (entry = readdir(dir)) != NULL; errno = 0)
-        if (strncmp(entry->d_name, part_prefix, sizeof part_prefix - 1) == 0)
-            e = each(ctx, entry->d_name);
-    if (e == ERR_OK)
-        e = err_from_errno(errno);
-    closedir(dir);
-    return e;
+    return directory_each(dir_fd, ".", tell_part, &(struct parts_told){each, ctx});
 }
 
 struct leftovers {

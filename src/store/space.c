@@ -2,7 +2,6 @@
 
 #include "base/metrics.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -76,26 +75,13 @@ void space_release(struct space *s, uint64_t pending, uint64_t size, bool is_kep
         atomic_fetch_sub(&s->used_bytes, size);
 }
 
-/* The sizes of the files directly in the directory. */
-static enum err sum_of(int dir_fd, uint64_t *out)
+static enum err add_size(void *ctx, int dir_fd, const char *name)
 {
-    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
+    uint64_t *sum = ctx;
     struct stat st;
 
-    if (dir == NULL) {
-        enum err e = err_from_errno(errno);
-
-        if (fd >= 0)
-            close(fd);
-        return e;
-    }
-    *out = 0;
-    while ((entry = readdir(dir)) != NULL)
-        if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-            *out += (uint64_t)st.st_size;
-    closedir(dir);
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+        *sum += (uint64_t)st.st_size;
     return ERR_OK;
 }
 
@@ -107,6 +93,6 @@ void space_count(struct space *s, int dir_fd)
     uint64_t before = atomic_load(&s->used_bytes), open = atomic_load(&s->open_bytes);
     uint64_t standing = 0;
 
-    if (sum_of(dir_fd, &standing) == ERR_OK)
+    if (directory_each(dir_fd, ".", add_size, &standing) == ERR_OK)
         atomic_fetch_add(&s->used_bytes, standing + open - before);
 }

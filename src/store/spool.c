@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "store/outbox.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -49,35 +48,20 @@ static const char *folder_of(char out[FOLDER_SIZE], uint64_t id)
 
 /* Clearing. */
 
-typedef void entry_fn(int dir_fd, const char *name);
-
-static void each_entry(int dir_fd, const char *folder, entry_fn *each)
+static enum err remove_file(void *ctx, int dir_fd, const char *name)
 {
-    int fd = openat(dir_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-
-    if (dir == NULL) {
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    while ((entry = readdir(dir)) != NULL)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            each(dirfd(dir), entry->d_name);
-    closedir(dir);
-}
-
-static void remove_file(int dir_fd, const char *name)
-{
+    (void)ctx;
     unlinkat(dir_fd, name, 0);
+    return ERR_OK;
 }
 
-static void remove_folder(int dir_fd, const char *name)
+static enum err remove_folder(void *ctx, int dir_fd, const char *name)
 {
-    each_entry(dir_fd, name, remove_file);
+    (void)ctx;
+    directory_each(dir_fd, name, remove_file, NULL);
     if (unlinkat(dir_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
         log_warning("a folder of the spool cannot be removed: %s", strerror(errno));
+    return ERR_OK;
 }
 
 static void drop(struct spool *spool, struct spooled *file)
@@ -86,7 +70,7 @@ static void drop(struct spool *spool, struct spooled *file)
 
     if (file->fd >= 0)
         close(file->fd);
-    remove_folder(spool->dir_fd, folder_of(folder, file->id));
+    remove_folder(NULL, spool->dir_fd, folder_of(folder, file->id));
     spool->bytes -= file->size_bytes;
     /* What is in the table cannot make uthash's head NULL, nor the head another's that is gone. */
     HASH_DEL(spool->files, file); /* NOLINT(clang-analyzer-*) */
@@ -119,7 +103,7 @@ enum err spool_open(struct spool **out, struct inbox *inbox, uint64_t limit_byte
         spool_close(&spool);
         return e;
     }
-    each_entry(spool->dir_fd, ".", remove_folder);
+    directory_each(spool->dir_fd, ".", remove_folder, NULL);
     outbox_add_root(spool->path, spool->dir_fd);
     *out = spool;
     return ERR_OK;

@@ -214,6 +214,11 @@ void inbox_release(struct inbox *inbox, struct inbox_file *file, bool is_kept);
  * root's and of our own. A failure: `why` is a clause that names the part and the reason. */
 enum err directory_open(int *out, const char *path, char *why, size_t room);
 
+/* Each entry of `folder` below `dir_fd` ("." is that itself) but "." and ".."; `each` may remove
+ * it. Ends at the first error and returns it. */
+typedef enum err directory_each_fn(void *ctx, int dir_fd, const char *name);
+enum err directory_each(int dir_fd, const char *folder, directory_each_fn *each, void *ctx);
+
 /* --- inbox_access.c ----------------------------------------------------------------------------
  */
 

@@ -411,12 +411,22 @@ enum err supervisor_post(struct supervisor *supervisor, struct supervisor_reques
 
 /* Sends. */
 
+/* Of the one contact that was asked for; of several, that of the first transport there is. */
+static const char *proto_asked_for(const struct supervisor *s, const struct send_request *send,
+                                   struct contact *room)
+{
+    if (send->asked_host != NULL && contact_parse(room, send->asked_host) == ERR_OK)
+        return room->proto;
+    return s->transport_count > 0 ? s->transports[0].config.registered->ops->proto : "";
+}
+
 /* No transport was found, so here the gateway hears how it ended. */
 static void refuse_send(struct supervisor *s, struct contacts_request *r, enum err e,
                         const char *sentence)
 {
     struct send_request *send = &r->send;
-    struct gateway_transfer t = {.proto = "tcp",
+    struct contact contact;
+    struct gateway_transfer t = {.proto = proto_asked_for(s, send, &contact),
                                  .idurl = send->remote_idurl == NULL ? "" : send->remote_idurl};
 
     send->status = t.status = TRANSFER_FAILED;

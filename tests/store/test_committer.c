@@ -43,12 +43,10 @@ Test(committer, ok_means_the_same_on_a_real_disk_with_every_sync, .init = make_s
     commits_and_checks(DURABILITY_FULL);
 }
 
-Test(committer, bytes_on_their_way_early_arrive_and_outlive_no_descriptor,
-     .init = make_scratch_on_disk, .fini = remove_scratch, .timeout = 20)
+/* One of two large files is committed, the other discarded. */
+static void commit_one_of_two(struct commit_request both[2], size_t length)
 {
-    size_t length = (size_t)20 << 20;
     char *bytes = calloc(1, length);
-    struct commit_request both[2];
 
     bytes[length - 1] = 'x';
     open_inbox(DURABILITY_FULL, LIMIT_BYTES);
@@ -56,8 +54,6 @@ Test(committer, bytes_on_their_way_early_arrive_and_outlive_no_descriptor,
     both[1] = written_file(2, bytes, length);
     both[1].kind = COMMIT_DISCARD;
     commit_all(both, 2);
-    cr_assert_eq(both[0].file.early_bytes, length);
-    cr_assert_eq(both[1].file.early_bytes, length);
     cr_assert_eq(both[0].request.result, ERR_OK);
     cr_assert_eq(both[1].request.result, ERR_OK);
     cr_assert(is_in_inbox(both[0].file.name, bytes, length));
@@ -65,24 +61,23 @@ Test(committer, bytes_on_their_way_early_arrive_and_outlive_no_descriptor,
     free(bytes);
 }
 
+Test(committer, bytes_on_their_way_early_arrive_and_outlive_no_descriptor,
+     .init = make_scratch_on_disk, .fini = remove_scratch, .timeout = 20)
+{
+    size_t length = (size_t)20 << 20;
+    struct commit_request both[2];
+
+    commit_one_of_two(both, length);
+    cr_assert_eq(both[0].file.early_bytes, length);
+    cr_assert_eq(both[1].file.early_bytes, length);
+}
+
 Test(committer, a_large_file_goes_the_bulk_way_and_arrives, .init = make_scratch_on_disk,
      .fini = remove_scratch, .timeout = 20)
 {
-    size_t length = (4 << 20) + 1;
-    char *bytes = calloc(1, length);
     struct commit_request both[2];
 
-    bytes[length - 1] = 'x';
-    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
-    both[0] = written_file(1, bytes, length);
-    both[1] = written_file(2, bytes, length);
-    both[1].kind = COMMIT_DISCARD;
-    commit_all(both, 2);
-    cr_assert_eq(both[0].request.result, ERR_OK);
-    cr_assert_eq(both[1].request.result, ERR_OK);
-    cr_assert(is_in_inbox(both[0].file.name, bytes, length));
-    cr_assert_not(is_partial(both[1].file.name));
-    free(bytes);
+    commit_one_of_two(both, (4 << 20) + 1);
 }
 
 static void many(enum durability durability)

@@ -143,6 +143,78 @@ class Callbacks(GatewayTest):
         self.gateway.wait("unregister_file_receiving")
 
 
+SESSION = {"id", "proto", "state", "host", "idurl", "verified", "worker", "direction", "bytes_sent",
+           "bytes_received", "files_in", "files_out", "opened_at", "last_activity"}
+STREAM = {"transfer_id", "stream_id", "type", "host", "idurl", "filename", "bytes_current",
+          "bytes_total", "bytes_per_second", "started_at"}
+
+
+class Calls(GatewayTest):
+    """Every call of the interface once, at the Unix socket and at TCP."""
+
+    def check_every_call(self, near, far, call):
+        host, pair = self.address(far), ("127.0.0.1", far.port)
+        path = self.file("a" * 200, 100000)
+        self.assertEqual(call.build_contacts(), ["tcp://127.0.0.1:%d" % near.port])
+        self.assertIs(call.verify_contacts([b"tcp://127.0.0.1:%d" % near.port, "tcp://x:1"]), True)
+        self.assertIs(call.verify_contacts(["tcp://127.0.0.1:1"]), False)
+        self.assertIs(call.connect_to(pair)["answer"], False)
+        self.assertIs(call.connect_to(host.encode())["answer"], True)
+        self.assertIs(call.send_keep_alive("tcp://" + host), True)
+        session, = call.list_sessions(0, 10)
+        self.assertLessEqual(SESSION, set(session))
+        self.assertEqual((session["state"], session["host"], session["direction"]),
+                         ("CONNECTED", host, "out"))
+        self.assertEqual(call.list_sessions(1, 10), [])
+        self.assertEqual([s["id"] for s in call.find_session(pair, None)], [session["id"]])
+        self.assertEqual(call.find_session(None, b"http://127.0.0.1/nobody.xml"), [])
+        self.gateway.order("hang", ["register_file_sending"])
+        request = call.send_file(None, path.encode(), pair, None)
+        self.assertIsInstance(request, int)
+        stream, = harness.wait_until(lambda: call.list_streams(0, 10), "a stream")
+        self.assertLessEqual(STREAM, set(stream))
+        self.assertEqual((stream["type"], stream["filename"], stream["bytes_total"]),
+                         ("out", path, 100000))
+        self.assertEqual(call.find_stream(None, stream["transfer_id"])["stream_id"],
+                         stream["stream_id"])
+        self.assertIsNone(call.find_stream(None, 99999999))
+        self.assertIs(call.cancel_file_sending(99999999), False)
+        self.assertIs(call.cancel_file_receiving(99999999), False)
+        self.assertIs(call.cancel_outbox_file(host, path + "x"), False)
+        self.assertIs(call.cancel_outbox_file(host, path.encode()), True)
+        self.gateway.order("ok")
+        harness.wait_until(lambda: [c for c in self.gateway.taken("file_result")
+                                    if c["args"][:2] == [request, "failed"]], "its result")
+        single = call.send_file_single("", path, host, "")
+        harness.wait_until(lambda: [c for c in self.gateway.taken("file_result")
+                                    if c["args"][:2] == [single, "finished"]], "its result")
+        self.assertIs(call.disconnect_from(pair), True)
+        self.assertIs(call.disconnect_from(pair), False)
+        for method in call.system.listMethods():
+            self.assertTrue(call.system.methodHelp(method).startswith(method + "("), method)
+
+    def test_every_call_is_answered_at_both_servers(self):
+        token, port = "a-token-of-the-tests", harness.free_port()
+        near = self.driven(control__listen="127.0.0.1:%d" % port, control__token=token,
+                           node__host="127.0.0.1")
+        far = self.node("far")
+        self.check_every_call(near, far, remote.control(near))
+        at_tcp = xmlrpc.client.ServerProxy("http://127.0.0.1:%d/RPC2" % port, allow_none=True,
+                                           headers=[("Authorization", "Bearer " + token)])
+        self.addCleanup(at_tcp("close"))
+        self.check_every_call(near, far, at_tcp)
+
+    def test_a_send_that_no_transport_takes_is_told_too(self):
+        near = self.driven(is_connected=False)
+        request = remote.control(near).send_file("", self.file(), "127.0.0.1:1", "note")
+        result = self.gateway.wait("file_result")[0]["args"]
+        self.assertEqual(result[:3], [request, "failed", 0])
+        self.assertIn("no transport in common", result[3])
+        cancelled, = self.gateway.taken("cancelled_file_sending")
+        self.assertEqual((cancelled["args"][0], remote.text_of(cancelled["args"][1])),
+                         ("tcp", "127.0.0.1:1"))
+
+
 class Life(GatewayTest):
     def test_the_transport_waits_for_connect_and_goes_with_disconnect(self):
         near = self.driven(is_connected=False)

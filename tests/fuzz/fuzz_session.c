@@ -67,16 +67,29 @@ static const struct tcp_connection_news news = {.unfinished = on_unfinished,
                                                 .route_on = on_route_on,
                                                 .connected_out = on_connected_out};
 
-static void after_turn(void *owner)
+static void take_turns(void)
 {
     struct tcp_connection *c;
 
-    (void)owner;
     while ((c = STAILQ_FIRST(&woken)) != NULL) {
         STAILQ_REMOVE_HEAD(&woken, turn_link);
         c->is_unfinished = false;
         tcp_connection_turn(c);
     }
+}
+
+static void after_turn(void *owner)
+{
+    struct tcp_connection *c;
+
+    (void)owner;
+    take_turns();
+    if (commit_desk_run(home.desk)) {
+        take_turns();
+        commit_desk_run(home.desk);
+    }
+    if (commit_desk_is_waiting(home.desk))
+        loop_hurry(home.loop);
     while ((c = STAILQ_FIRST(&graves)) != NULL) {
         STAILQ_REMOVE_HEAD(&graves, grave_link);
         MUST(c == conn && !c->is_unfinished);
@@ -175,6 +188,7 @@ static void open_home(void)
     MUST(inbox_first_ids(home.inbox, &home.ids) == ERR_OK);
     MUST(committer_open(&home.committer, home.inbox) == ERR_OK);
     MUST(committer_start(home.committer) == ERR_OK);
+    MUST(commit_desk_open(&home.desk, home.inbox, home.committer, 0) == ERR_OK);
 }
 
 /* --- each input --------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #include "store/inbox.h"
 
+#include "redo.h"
 #include "store_priv.h"
 
 #include "base/contract.h"
@@ -190,6 +191,14 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
                 partial_name, err_text(e));
     if (e != ERR_OK)
         return e;
+    e = redo_recover(in);
+    if (e != ERR_OK) {
+        explain(problem,
+                "what its log %s/redo holds cannot be brought to its place: %s; make room and look "
+                "at the disk (without that log, files received right before a power cut are lost)",
+                partial_name, err_text(e));
+        return e;
+    }
     e = inbox_recover(in);
     if (e != ERR_OK)
         explain(problem,
@@ -197,6 +206,17 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
                 "directory and at the disk",
                 partial_name, err_text(e));
     return e;
+}
+
+static void find_boot(struct inbox *in)
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, in->boot, sizeof in->boot - 1);
+
+    in->boot[length > 0 ? length : 0] = '\0';
+    in->boot[strcspn(in->boot, "\n")] = '\0';
+    if (fd >= 0)
+        close(fd);
 }
 
 enum err inbox_open(struct inbox **out, const char *path, enum durability durability,
@@ -213,6 +233,7 @@ enum err inbox_open(struct inbox **out, const char *path, enum durability durabi
     }
     in->durability = durability;
     in->mode = 0600;
+    find_boot(in);
     in->dir_fd = in->partial_fd = in->lock_fd = -1;
     if (path[0] == '\0' || strlen(path) >= SETTINGS_TEXT_SIZE) {
         e = ERR_INVALID;
@@ -238,6 +259,7 @@ void inbox_close(struct inbox **inbox)
     if (in == NULL)
         return;
     journal_close(&in->journal);
+    redo_close(&in->redo);
     if (in->lock_fd >= 0)
         close(in->lock_fd);
     if (in->partial_fd >= 0)
@@ -300,6 +322,13 @@ void inbox_set_limits(struct inbox *inbox, uint64_t quota_bytes, uint64_t min_fr
     space_set_limits(&inbox->space, inbox->dir_fd, quota_bytes, min_free_bytes);
 }
 
+void inbox_set_redo(struct inbox *inbox, uint64_t bytes)
+{
+    inbox->redo_bytes = inbox->durability == DURABILITY_FULL ? bytes : 0;
+    if (inbox->redo != NULL && redo_bytes(inbox->redo) != inbox->redo_bytes)
+        redo_remove(&inbox->redo);
+}
+
 static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
 {
     enum err e = inbox_choose_name(file->name);
@@ -307,7 +336,7 @@ static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
     if (e != ERR_OK)
         return e;
     file->fd = openat(inbox->partial_fd, file->name,
-                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                      O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->fd < 0)
         return err_from_errno(errno);
     if ((e = inbox_apply_access(inbox, file->fd)) == ERR_OK)

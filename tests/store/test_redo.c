@@ -444,8 +444,6 @@ Test(redo, an_entry_whose_lengths_reach_beyond_its_block_ends_it)
             struct redo_entry entry;
             size_t at = 0;
 
-            if (field == 1 && lies[i] == 0)
-                continue; /* seen below: the data is not what its record says */
             memcpy(block->bytes + REDO_HEADER_SIZE + 4 * field, &lies[i], sizeof lies[i]);
             cr_assert_not(redo_block_next(block, &at, &entry), "%u", lies[i]);
             free(block);

@@ -95,6 +95,7 @@ struct redo {
     struct redo_half halves[2];
     struct redo_half *current; /* NULL: none can be written now */
     enum err error;            /* of a block of this batch */
+    bool is_suspect[2];        /* the bulk thread's: a file of that half may not be on the disk */
     struct redo_block block;   /* being filled */
 };
 
@@ -146,6 +147,6 @@ bool redo_read_block(const struct redo *redo, const struct redo_half *half, uint
 enum err redo_recover(struct inbox *inbox);
 
 /* Thread of the bulk. Brings everything that a retired half stands for to the disk. */
-enum err redo_settle(const struct redo *redo, const struct redo_half *half);
+enum err redo_settle(struct redo *redo, const struct redo_half *half);
 
 #endif

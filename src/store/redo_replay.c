@@ -180,21 +180,6 @@ static bool is_whole(const struct inbox *in, const struct redo_entry *entry)
     return length == (ssize_t)entry->length && memcmp(is, entry->data, entry->length) == 0;
 }
 
-static enum err write_all(int fd, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t count = write(fd, bytes, length);
-
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return count < 0 ? err_from_errno(errno) : ERR_IO;
-        bytes += count;
-        length -= (size_t)count;
-    }
-    return ERR_OK;
-}
-
 /* As it was when it was received, whatever the settings say now; a group that cannot be given any
  * more is no reason to lose the file. */
 static void give_access(int fd, const struct redo_entry *entry)
@@ -209,16 +194,17 @@ static void give_access(int fd, const struct redo_entry *entry)
 static enum err write_partial(const struct inbox *in, const struct redo_entry *entry)
 {
     const char *name = entry->record.file.name;
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, fd;
+    struct inbox_file file = {.fd = -1};
     enum err e;
 
     unlinkat(in->partial_fd, name, 0);
-    fd = openat(in->partial_fd, name, flags, 0600);
-    if (fd < 0)
+    file.fd =
+        openat(in->partial_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file.fd < 0)
         return err_from_errno(errno);
-    if ((e = write_all(fd, entry->data, entry->length)) == ERR_OK)
-        give_access(fd, entry);
-    close(fd);
+    if ((e = inbox_write(&file, entry->data, entry->length)) == ERR_OK)
+        give_access(file.fd, entry);
+    close(file.fd);
     return e;
 }
 
@@ -363,13 +349,20 @@ static enum err write_half_anew(const struct redo *redo, const struct redo_half 
     return e == ERR_OK ? sync_all(redo) : e;
 }
 
-enum err redo_settle(const struct redo *redo, const struct redo_half *half)
+/* The error may have been that of a file of either half, and is told only once. */
+enum err redo_settle(struct redo *redo, const struct redo_half *half)
 {
+    bool *is_suspect = &redo->is_suspect[half - redo->halves];
     enum err e = sync_all(redo);
 
-    if (e == ERR_OK)
-        return e;
-    log_error("inbox %s: the disk has refused something that was written: %s", redo->inbox->path,
-              err_text(e));
-    return write_half_anew(redo, half);
+    if (e != ERR_OK) {
+        log_error("inbox %s: the disk has refused something that was written: %s",
+                  redo->inbox->path, err_text(e));
+        redo->is_suspect[0] = redo->is_suspect[1] = true;
+    }
+    if (!*is_suspect)
+        return ERR_OK;
+    e = write_half_anew(redo, half);
+    *is_suspect = e != ERR_OK;
+    return e;
 }

@@ -549,27 +549,67 @@ Test(redo, with_both_halves_retired_files_are_synced_by_themselves, .init = make
     cr_assert_not(is_in_inbox(r.file.name, "x", 1));
 }
 
+static ino_t number_of(const struct commit_request *r)
+{
+    struct stat status;
+
+    cr_assert_eq(fstatat(inbox->dir_fd, r->file.name, &status, 0), 0);
+    return status.st_ino;
+}
+
+/* As when the file system has an error to tell: syncfs(2) refuses such a descriptor. */
+static void settle_with_error(struct redo_half *half)
+{
+    int real = dup(inbox->redo->sync_fd), no_file = open("/", O_PATH | O_CLOEXEC);
+
+    cr_assert_neq(dup2(no_file, inbox->redo->sync_fd), -1);
+    cr_assert_neq(redo_settle(inbox->redo, half), ERR_OK);
+    cr_assert_neq(dup2(real, inbox->redo->sync_fd), -1);
+    close(real);
+    close(no_file);
+}
+
 Test(redo, a_disk_that_refused_something_has_the_files_that_are_still_there_written_once_more,
      .init = make_scratch, .fini = remove_scratch, .timeout = 20)
 {
     struct commit_request there, taken;
-    struct stat before, after;
-    int no_file = open("/", O_PATH | O_CLOEXEC); /* syncfs(2) refuses it */
+    ino_t before;
 
     open_with_log();
     there = logged_file(1, "there", 5);
     taken = logged_file(2, "taken", 5);
     lose_name(&taken);
-    cr_assert_eq(fstatat(inbox->dir_fd, there.file.name, &before, 0), 0);
-    cr_assert_neq(dup2(no_file, inbox->redo->sync_fd), -1);
-    cr_assert_neq(redo_settle(inbox->redo, inbox->redo->current), ERR_OK);
-    close(no_file);
-    cr_assert_eq(fstatat(inbox->dir_fd, there.file.name, &after, 0), 0);
-    cr_assert_neq(before.st_ino, after.st_ino);
+    before = number_of(&there);
+    settle_with_error(inbox->redo->current);
+    cr_assert_neq(number_of(&there), before);
     cr_assert(is_in_inbox(there.file.name, "there", 5));
     cr_assert_not(is_in_inbox(taken.file.name, "taken", 5));
     cr_assert_not(is_partial(there.file.name));
     cr_assert_not(is_partial(taken.file.name));
+}
+
+Test(redo, an_error_told_for_one_half_may_be_that_of_the_other, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    struct redo_half *first, *second;
+    struct commit_request r;
+    ino_t before;
+
+    open_with_log();
+    first = inbox->redo->current;
+    logged_file(1, "x", 1);
+    redo_retire(inbox->redo);
+    second = inbox->redo->current;
+    r = logged_file(2, "x", 1);
+    before = number_of(&r);
+    settle_with_error(first);
+    cr_assert_eq(number_of(&r), before);
+    cr_assert_eq(redo_settle(inbox->redo, second), ERR_OK);
+    cr_assert_neq(number_of(&r), before);
+    cr_assert_eq(redo_settle(inbox->redo, first), ERR_OK);
+    before = number_of(&r);
+    cr_assert_eq(redo_settle(inbox->redo, second), ERR_OK);
+    cr_assert_eq(number_of(&r), before);
 }
 
 /* --- the keeper --------------------------------------------------------------------------------

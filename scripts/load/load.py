@@ -11,9 +11,9 @@ import rows
 import sweep
 from tools import ROOT, Bench, file_system, machine, say, troubles
 
-FULL = types.SimpleNamespace(bulk_mib=512, small=20000, small_mib=256, idle=18000, idle_s=20, mixed_s=10, synced=1000,
+FULL = types.SimpleNamespace(bulk_mib=512, small=20000, small_mib=256, idle=18000, idle_s=20, mixed_s=10, warm_s=2, synced=1000,
                              sessions=(100, 1000, 5000, 10000, 18000))
-QUICK = types.SimpleNamespace(bulk_mib=32, small=1000, small_mib=16, idle=500, idle_s=1, mixed_s=1, synced=50, sessions=(100, 500))
+QUICK = types.SimpleNamespace(bulk_mib=32, small=1000, small_mib=16, idle=500, idle_s=1, mixed_s=1, warm_s=1, synced=50, sessions=(100, 500))
 
 
 def numbers(text):

@@ -150,8 +150,8 @@ def mixed(bench, node, sizes, kept):
     alone, beside = [], []
     rate = int(kept["bulk"].median * 1e6 / 2)
     for _ in range(bench.rounds):
-        parts = bench.load(node, "mixed", seconds=sizes.mixed_s, rate=500, bulk_rate=rate, threads=2,
-                           inbox=node.inbox)
+        parts = bench.load(node, "mixed", seconds=sizes.mixed_s, rate=500, bulk_rate=rate, threads=3,
+                           warm_up=sizes.warm_s, inbox=node.inbox)
         alone.append(files_of(parts, 0)["latency_us"]["p99"])
         beside.append(files_of(parts, 1)["latency_us"]["p99"])
     note = "two bulk sessions held at %d MB/s together; small: 500 files/s; the comparison is with alone" % (

@@ -54,6 +54,7 @@ static enum err prepare(struct load_plan *plan, const struct load_options *optio
     *plan = (struct load_plan){.idurl = options->idurl,
                                .threads = (unsigned)options->threads,
                                .chunk_bytes = (uint32_t)options->chunk_kib * 1024,
+                               .warm_up_s = (double)options->numbers.warm_up_s,
                                .seconds = (double)options->numbers.seconds,
                                .pid = (pid_t)options->pid,
                                .inbox = options->inbox,

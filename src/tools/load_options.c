@@ -36,6 +36,8 @@ static const struct row {
      "due; 0: as fast as they are answered"},
     {"seconds", KIND_NUMBER, AT_NUMBER(seconds), 1, LOAD_SECONDS_MAX, "N",
      "the time of each part, at most"},
+    {"warm-up", KIND_NUMBER, AT_NUMBER(warm_up_s), 0, LOAD_SECONDS_MAX, "SECONDS",
+     "more time before it, in which nothing is counted; 0"},
     {"threads", KIND_NUMBER, AT(threads), 1, LOAD_THREADS_MAX, "N", "of this program; 1"},
     {"keep-alive", KIND_NUMBER, AT_NUMBER(keep_alive_s), 0, LOAD_SECONDS_MAX, "SECONDS",
      "idle: how often each session says that it is alive; 0: never"},

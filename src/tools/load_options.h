@@ -23,6 +23,7 @@ struct load_numbers {
     uint64_t files; /* or handshakes, in all; 0: until the time is over */
     uint64_t rate;  /* of them a second in all; 0: by the answers */
     uint64_t seconds;
+    uint64_t warm_up_s;
     uint64_t keep_alive_s;
     uint64_t beside;                              /* idle sessions besides */
     uint64_t bulk_sessions, bulk_size, bulk_rate; /* mixed; bytes a second of all bulk sessions */

@@ -48,23 +48,42 @@ struct running {
 
 /* ---- the stages, seen by the main thread */
 
+static bool are_threads_there(struct running *r)
+{
+    return atomic_load(&r->run.arrived) == r->run.thread_count;
+}
+
+static void look_on(struct running *r, uint64_t since_ns, uint64_t end_ns)
+{
+    struct pollfd progress = {.fd = r->run.progress_fd, .events = POLLIN};
+    uint64_t rung, now = load_now_ns();
+    int left_ms = now >= end_ns ? 0 : (int)((end_ns - now) / 1000000U) + 1;
+
+    if (poll(&progress, 1, left_ms > 0 && left_ms < LOOK_MS ? left_ms : LOOK_MS) > 0 &&
+        read(r->run.progress_fd, &rung, sizeof rung) < 0)
+        errno = 0; /* a look too many does no harm */
+    if (r->plan->is_live)
+        load_live_show(r->plan->title, r->threads, r->run.thread_count, since_ns);
+}
+
+/* Or until there is nothing left to do. */
+static void warm_up(struct running *r)
+{
+    uint64_t since = load_now_ns(), end = since + r->run.warm_up_ns;
+
+    while (load_now_ns() < end && !are_threads_there(r) && !load_is_interrupted())
+        look_on(r, since, end);
+}
+
 /* Until all threads have come to the end of their stage; asks them to when `limit_s` are over. */
 static void wait_for_threads(struct running *r, double limit_s)
 {
-    struct pollfd progress = {.fd = r->run.progress_fd, .events = POLLIN};
-    uint64_t rung, since = load_now_ns(), end = since + (uint64_t)(limit_s * 1e9);
+    uint64_t since = load_now_ns(), end = since + (uint64_t)(limit_s * 1e9);
 
-    while (atomic_load(&r->run.arrived) < r->run.thread_count) {
-        uint64_t now = load_now_ns();
-        int left_ms = now >= end ? 0 : (int)((end - now) / 1000000U) + 1;
-
-        if (now >= end || load_is_interrupted())
+    while (!are_threads_there(r)) {
+        if (load_now_ns() >= end || load_is_interrupted())
             atomic_store(&r->run.is_stopping, true);
-        if (poll(&progress, 1, left_ms > 0 && left_ms < LOOK_MS ? left_ms : LOOK_MS) > 0 &&
-            read(r->run.progress_fd, &rung, sizeof rung) < 0)
-            errno = 0; /* a look too many does no harm */
-        if (r->plan->is_live)
-            load_live_show(r->plan->title, r->threads, r->run.thread_count, since);
+        look_on(r, since, end);
     }
     atomic_store(&r->run.arrived, 0);
     pthread_barrier_wait(&r->run.stage);
@@ -84,10 +103,11 @@ static void work(struct load_result *out, struct running *r)
     wait_for_threads(r, LOAD_OPENING_S);
     out->opening_s = (double)(load_now_ns() - began) / 1e9;
     atomic_store(&r->run.is_stopping, load_is_interrupted());
+    pthread_barrier_wait(&r->run.stage);
+    warm_up(r);
     look(out, r->plan, &out->opened);
     own_s = load_own_cpu_s();
     began = load_now_ns();
-    pthread_barrier_wait(&r->run.stage);
     wait_for_threads(r, r->plan->seconds);
     out->seconds = (double)(load_now_ns() - began) / 1e9;
     out->own_cpu_s = load_own_cpu_s() - own_s;
@@ -141,7 +161,8 @@ static enum err begin(struct running *r)
                                .role_count = plan->role_count,
                                .target = plan->target,
                                .idurl = plan->idurl,
-                               .spread = plan->spread};
+                               .spread = plan->spread,
+                               .warm_up_ns = (uint64_t)(plan->warm_up_s * 1e9)};
     r->run.progress_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (r->run.progress_fd < 0)
         return err_from_errno(errno);

@@ -12,7 +12,8 @@ struct load_plan {
     unsigned threads;
     unsigned spread;
     uint32_t chunk_bytes;
-    double seconds;    /* of work; opening the sessions has LOAD_OPENING_S more */
+    double warm_up_s;  /* of work before anything is counted */
+    double seconds;    /* of work after that; opening the sessions has LOAD_OPENING_S more */
     pid_t pid;         /* of the daemon, 0: unknown */
     bool is_live;      /* a line on stderr each second */
     const char *inbox; /* finished files are removed from there while it runs; NULL: they stay */
@@ -26,10 +27,11 @@ enum { LOAD_OPENING_S = 60 };
 struct load_result {
     bool is_interrupted;
     double opening_s;
-    double seconds; /* of work, as it was */
+    double seconds; /* of counted work, as it was */
     double own_cpu_s;
     bool has_daemon;
-    struct load_usage before, opened, after; /* no session, all of them, the end of the work */
+    struct load_usage before, opened,
+        after; /* no session; all of them, warm; the end of the work */
     struct load_tally tallies[LOAD_ROLES_MAX];
 };
 

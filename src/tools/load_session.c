@@ -14,6 +14,7 @@ enum {
     HELLO_ROOM = FRAME_HEADER_SIZE + 1200,
     SLOW_BUFFER_BYTES = 4096, /* what a slow reader lets the kernel hold */
     ANNOUNCED_PORTS = 65535,
+    BURST_MS = 3,
 };
 
 static void reopen_if_due(struct load_session *s);
@@ -179,12 +180,19 @@ static void connected(struct load_session *s)
     send_hello(s);
 }
 
+static bool is_counted(const struct load_session *s, uint64_t since_ns)
+{
+    return since_ns >= s->squad->counted_from_ns;
+}
+
 static void count_answer(struct load_session *s, uint64_t since_ns)
 {
     struct load_tally *tally = &s->squad->tally;
 
-    tally->last_ns = load_now_ns();
-    load_histogram_add(&tally->latency, tally->last_ns - since_ns);
+    if (is_counted(s, since_ns)) {
+        tally->last_ns = load_now_ns();
+        load_histogram_add(&tally->latency, tally->last_ns - since_ns);
+    }
     if (++s->answered == s->quota)
         leave_work(s);
 }
@@ -216,7 +224,7 @@ static void file_ended(struct load_session *s, const struct frame_piece *piece)
         return;
     }
     if (piece->command == FRAME_OK) {
-        s->squad->tally.files++;
+        s->squad->tally.files += is_counted(s, since_ns) ? 1 : 0;
         count_live(&s->squad->home->live_files, 1);
     } else {
         s->squad->tally.failed++;
@@ -297,9 +305,17 @@ static uint64_t count_start(struct load_session *s)
 {
     uint64_t since = start_of(s, s->started++);
 
-    if (s->squad->tally.first_ns == 0)
+    if (s->squad->tally.first_ns == 0 && is_counted(s, since))
         s->squad->tally.first_ns = since;
     return since;
+}
+
+/* What a session could not move in time it catches up with in bursts of this length. */
+static double burst(double bytes_per_s)
+{
+    double bytes = bytes_per_s * BURST_MS / 1e3;
+
+    return bytes < 1 ? 1 : bytes;
 }
 
 static uint64_t allowance(const struct load_session *s, double bytes_per_s, uint64_t used)
@@ -308,8 +324,10 @@ static uint64_t allowance(const struct load_session *s, double bytes_per_s, uint
 
     if (bytes_per_s <= 0)
         return UINT64_MAX;
-    allowed = bytes_per_s * (double)(load_now_ns() - s->squad->origin_ns) / 1e9;
-    return allowed > (double)used ? (uint64_t)allowed - used : 0;
+    allowed = bytes_per_s * (double)(load_now_ns() - s->squad->origin_ns) / 1e9 - (double)used;
+    if (allowed < 1)
+        return 0;
+    return (uint64_t)(allowed < burst(bytes_per_s) ? allowed : burst(bytes_per_s));
 }
 
 static void write_files(struct load_session *s)

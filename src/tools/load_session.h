@@ -75,8 +75,9 @@ struct load_squad {
     bool is_going; /* the opening is over */
     double interval_ns;
     uint64_t origin_ns;
-    uint64_t handed;    /* starts that fell due so far */
-    uint64_t ration_ns; /* when the sessions had their ration last */
+    uint64_t counted_from_ns; /* what began before is only done: the warming up */
+    uint64_t handed;          /* starts that fell due so far */
+    uint64_t ration_ns;       /* when the sessions had their ration last */
     struct load_tally tally;
 };
 

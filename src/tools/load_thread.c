@@ -162,6 +162,7 @@ static void begin(struct load_thread *t)
         struct load_squad *q = &t->squads[i];
 
         q->origin_ns = now_ns;
+        q->counted_from_ns = now_ns + t->run->warm_up_ns;
         q->ration_ns = now_ns;
         q->is_going = true;
         for (unsigned k = 0; k < q->count; k++)
@@ -199,35 +200,41 @@ static uint64_t share_of(uint64_t whole, unsigned part, unsigned parts)
     return whole / parts + (part < whole % parts ? 1 : 0);
 }
 
-static enum err init_session(struct load_squad *q, unsigned index, unsigned number,
-                             uint64_t squad_count)
+/* `place` is the session's among those of its role. */
+static enum err init_session(struct load_squad *q, unsigned index, unsigned place, unsigned number)
 {
+    const struct load_role *role = q->role;
     struct load_session *s = &q->sessions[index];
 
     s->squad = q;
     s->index = index;
     s->number = number;
-    s->quota = q->role->count == 0 ? UINT64_MAX : share_of(squad_count, index, q->count);
+    s->quota = role->count == 0 ? UINT64_MAX : share_of(role->count, place, role->sessions);
     return load_session_init(s);
 }
 
+/* The sessions of all roles go round the threads as one row, so that with enough threads none has
+ * sessions of two roles: what a thread is busy with would count as the latency of the other. */
 static enum err init_squad(struct load_thread *t, struct load_squad *q, unsigned first_number)
 {
     const struct load_role *role = q->role;
     unsigned threads = t->run->thread_count;
-    uint64_t count = share_of(role->count, t->number, threads);
+    unsigned first_place = (t->number + threads - first_number % threads) % threads;
     enum err e = ERR_OK;
 
     q->home = &t->home;
-    q->count = (unsigned)share_of(role->sessions, t->number, threads);
+    q->count = (unsigned)share_of(role->sessions, first_place, threads);
     if (q->count == 0)
         return ERR_OK;
     if (role->rate > 0)
         q->interval_ns = 1e9 * (double)role->sessions / role->rate / q->count;
     if ((q->sessions = calloc(q->count, sizeof *q->sessions)) == NULL)
         return ERR_NO_MEMORY;
-    for (unsigned i = 0; e == ERR_OK && i < q->count; i++)
-        e = init_session(q, i, first_number + i * threads + t->number, count);
+    for (unsigned i = 0; e == ERR_OK && i < q->count; i++) {
+        unsigned place = first_place + i * threads;
+
+        e = init_session(q, i, place, first_number + place);
+    }
     return e;
 }
 

@@ -19,6 +19,7 @@ struct load_run {
     struct address target;
     const char *idurl;
     unsigned spread;
+    uint64_t warm_up_ns;
     pthread_barrier_t stage; /* all threads and the main thread: opened, begin, ended, close */
     int progress_fd;         /* an eventfd: a thread has opened everything, or has nothing to do */
     atomic_bool is_stopping; /* set by the main thread when the time is over: end what you do */

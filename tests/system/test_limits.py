@@ -98,7 +98,9 @@ class PerAddress(Limited):
 
 
 class HalfOpen(Limited):
-    settings = {"sessions/half-open-limit": 5, "sessions/half-open-per-address": 3}
+    # None comes to its deadline meanwhile, however long the machine looks away.
+    settings = {"sessions/half-open-limit": 5, "sessions/half-open-per-address": 3,
+                "sessions/handshake-timeout-s": 300}
 
     def test_one_address_has_so_many_handshakes_unfinished(self):
         silent = [self.dial() for _ in range(3)]

@@ -78,6 +78,18 @@ class Load(harness.SystemTest):
         self.assertGreaterEqual(role["files"], 300)
         self.assertLess(part["seconds"], harness.seconds(3))
 
+    def test_more_threads_than_sessions_send_no_file_less(self):
+        part, = self.run_load("small", "--files", 51, "--threads", 3)
+        self.assertEqual(part["roles"][0]["files"], 51)
+
+    def test_what_warms_up_is_done_and_not_counted(self):
+        part, = self.run_load("small", "--rate", 200, "--warm-up", 2, "--seconds", 1)
+        role = part["roles"][0]
+        self.assertLessEqual(role["files"], 202)
+        self.assertEqual(role["latency_us"]["count"], role["files"])
+        self.assertGreaterEqual(len(self.bob.received()), role["files"] + 300)
+        self.assertLess(part["seconds"], harness.seconds(2))
+
     def test_latency_counts_from_when_a_file_was_due_not_from_when_it_could_go(self):
         """One in flight and 20 a second, to a daemon that stands still for a second: without what was
         due in that time only one file would have waited."""

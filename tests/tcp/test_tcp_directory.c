@@ -175,7 +175,6 @@ static struct source_limits limits;
 
 static void set_limits(void)
 {
-    open_directory();
     limits = (struct source_limits){.sessions = LIMIT,
                                     .per_address = 2,
                                     .per_network = 10,

@@ -145,7 +145,7 @@ static const char *section_meant(const char *name)
     const char *nearest = nearest_section(name);
     unsigned wrong = distance(name, nearest);
 
-    return wrong <= SLIPS_MAX && 2 * wrong < strlen(name) ? nearest : NULL;
+    return wrong <= SLIPS_MAX && wrong + wrong < strlen(name) ? nearest : NULL;
 }
 
 static void explain_section(struct reader *r, unsigned number, const char *line, const char *name,

@@ -3,6 +3,7 @@ import http.client
 import os
 import resource
 import socket
+import subprocess
 import threading
 import time
 import xmlrpc.client
@@ -113,6 +114,23 @@ class NoDescriptors(harness.SystemTest):
         resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
         for job in waiting + [bob.job("status")]:
             self.assertEqual(job.result(limit=5).code, 0)
+
+
+class FullControlSocket(harness.SystemTest):
+    def test_who_waits_for_a_place_is_answered_when_there_is_one(self):
+        bob = self.node("bob")  # its follower has one of the 256 places
+        held = []
+        for _ in range(255):
+            connection = socket.socket(socket.AF_UNIX)
+            self.addCleanup(connection.close)
+            connection.connect(bob.socket)
+            held.append(connection)
+        waiting = bob.job("status")
+        self.addCleanup(waiting.end)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            waiting.process.wait(0.5)
+        held[100].close()
+        self.assertEqual(waiting.result(limit=5).code, 0)
 
 
 class CancelByHostAndFile(harness.SystemTest):

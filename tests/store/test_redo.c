@@ -250,6 +250,31 @@ Test(redo, a_start_without_durability_brings_the_files_back_and_removes_the_log,
     cr_assert_eq(owed_now().finished, 1);
 }
 
+Test(redo, a_start_that_was_cut_off_itself_is_done_over_to_the_same_end, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    char *log = malloc(SMALL_LOG);
+    struct commit_request r;
+    uint64_t before;
+    int fd;
+
+    open_with_log();
+    before = journal_size(inbox->journal);
+    r = logged_file(1, "x", 1);
+    lose_name(&r);
+    lose_journal(before);
+    fd = open_log();
+    cr_assert_eq(pread(fd, log, SMALL_LOG, 0), SMALL_LOG);
+    close(fd);
+    reopen_inbox(DURABILITY_FULL);
+    damage_log(0, log, SMALL_LOG); /* as it was: the end of the start never came to the disk */
+    reopen_inbox(DURABILITY_FULL);
+    cr_assert(is_in_inbox(r.file.name, "x", 1));
+    cr_assert_eq(inbox_recovery(inbox)->written_again, 0);
+    cr_assert_eq(owed_now().finished, 1);
+    free(log);
+}
+
 /* --- torn, old, damaged ------------------------------------------------------------------------
  */
 

@@ -246,8 +246,8 @@ static void rename_batch(struct batch *b)
         batch_close_file(&r->file);
         if (r->request.result != ERR_OK)
             continue;
-        if (renameat2(b->inbox->partial_fd, r->file.name, b->inbox->dir_fd, r->file.name,
-                      RENAME_NOREPLACE) == 0)
+        if (renameat2(inbox_partial_fd(b->inbox, r->file.name), r->file.name, b->inbox->dir_fd,
+                      r->file.name, RENAME_NOREPLACE) == 0)
             b->is_renamed[i] = true;
         else
             r->request.result = err_from_errno(errno);
@@ -303,11 +303,12 @@ static void add_failure(struct batch *b, const struct commit_request *r)
 static void take_back(struct batch *b, size_t i, bool is_recorded)
 {
     const char *name = b->requests[i]->file.name;
+    int partial_fd = inbox_partial_fd(b->inbox, name);
 
     if (is_recorded || !b->has_records)
-        unlinkat(b->is_renamed[i] ? b->inbox->dir_fd : b->inbox->partial_fd, name, 0);
+        unlinkat(b->is_renamed[i] ? b->inbox->dir_fd : partial_fd, name, 0);
     else if (b->is_renamed[i])
-        renameat2(b->inbox->dir_fd, name, b->inbox->partial_fd, name, RENAME_NOREPLACE);
+        renameat2(b->inbox->dir_fd, name, partial_fd, name, RENAME_NOREPLACE);
 }
 
 /* Or a power cut would bring them back. */

@@ -57,7 +57,7 @@ static enum err discard(struct committer *c, struct inbox_file *file)
     enum err e = ERR_OK;
 
     batch_close_file(file);
-    if (unlinkat(c->inbox->partial_fd, file->name, 0) != 0 && errno != ENOENT)
+    if (unlinkat(inbox_partial_fd(c->inbox, file->name), file->name, 0) != 0 && errno != ENOENT)
         e = err_from_errno(errno);
     inbox_release(c->inbox, file, false);
     return e;

@@ -19,7 +19,7 @@
 /* Below the inbox everything is opened by directory descriptor and without following links: a path
  * is looked up once, at open, and what happens to it later cannot lead a file elsewhere. */
 
-static const char partial_name[] = ".dustwire", lock_name[] = "lock";
+static const char partial_name[] = ".dustwire", second_name[] = "partial", lock_name[] = "lock";
 
 /* Where a sentence for people goes. */
 struct problem {
@@ -104,6 +104,12 @@ static enum err open_partial(struct inbox *in, const struct problem *problem)
         goto fail;
     errno = EPERM; /* whoever owns it could exchange what stands in it */
     if (status.st_uid != geteuid() || fchmod(in->partial_fd, 0700) != 0)
+        goto fail;
+    if (mkdirat(in->partial_fd, second_name, 0700) != 0 && errno != EEXIST)
+        goto fail;
+    in->second_fd =
+        openat(in->partial_fd, second_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (in->second_fd < 0)
         goto fail;
     return ERR_OK;
 fail:
@@ -234,7 +240,7 @@ enum err inbox_open(struct inbox **out, const char *path, enum durability durabi
     in->durability = durability;
     in->mode = 0600;
     find_boot(in);
-    in->dir_fd = in->partial_fd = in->lock_fd = -1;
+    in->dir_fd = in->partial_fd = in->second_fd = in->lock_fd = -1;
     if (path[0] == '\0' || strlen(path) >= SETTINGS_TEXT_SIZE) {
         e = ERR_INVALID;
         explain(&problem, "the path is empty or too long; set [inbox] path");
@@ -262,6 +268,8 @@ void inbox_close(struct inbox **inbox)
     redo_close(&in->redo);
     if (in->lock_fd >= 0)
         close(in->lock_fd);
+    if (in->second_fd >= 0)
+        close(in->second_fd);
     if (in->partial_fd >= 0)
         close(in->partial_fd);
     if (in->dir_fd >= 0)
@@ -335,13 +343,13 @@ static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
 
     if (e != ERR_OK)
         return e;
-    file->fd = openat(inbox->partial_fd, file->name,
+    file->fd = openat(inbox_partial_fd(inbox, file->name), file->name,
                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->fd < 0)
         return err_from_errno(errno);
     if ((e = inbox_apply_access(inbox, file->fd)) == ERR_OK)
         return ERR_OK;
-    unlinkat(inbox->partial_fd, file->name, 0);
+    unlinkat(inbox_partial_fd(inbox, file->name), file->name, 0);
     close(file->fd);
     file->fd = -1;
     return e;

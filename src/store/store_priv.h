@@ -198,6 +198,8 @@ struct inbox {
     enum durability durability;
     int dir_fd;     /* the inbox */
     int partial_fd; /* .dustwire */
+    int second_fd;  /* .dustwire/partial: of the partial files every other group (inbox_partial_fd)
+                     */
     int lock_fd;
     struct space space;
     struct journal *journal;
@@ -238,6 +240,9 @@ enum err inbox_apply_access(const struct inbox *in, int fd);
 
 /* A name that no file has had: the time and 64 random bits. */
 enum err inbox_choose_name(char name[INBOX_NAME_SIZE]);
+
+/* The folder in which a partial file of that name stands. */
+int inbox_partial_fd(const struct inbox *inbox, const char *name);
 
 /* True if `name` is one of those. */
 bool inbox_is_name(const char *name);

@@ -91,11 +91,11 @@ def put(to, names):
 
 
 class Disk:
-    """The inbox and the folder in it."""
+    """The inbox and the folders in it."""
 
     def __init__(self, inbox):
         self._files, self._folders, self._places = {}, {}, {}
-        for place in ("", ".dustwire"):
+        for place in ("", ".dustwire", ".dustwire/partial"):
             folder, names = os.path.join(inbox, place), {}
             for entry in os.scandir(folder):
                 if entry.is_file():
@@ -144,7 +144,7 @@ class Disk:
 
 def record_load(field, node, files, largest=40000):
     """Two peers send; the recorded daemon ends by a kill."""
-    os.makedirs(os.path.join(node.inbox, ".dustwire"), 0o700, exist_ok=True)
+    os.makedirs(os.path.join(node.inbox, ".dustwire", "partial"), 0o700, exist_ok=True)
     before = Disk(node.inbox)
     node.start()
     senders = field.senders(node, 2, files=files // 2 - 5, largest=largest)
@@ -200,7 +200,7 @@ def is_new_epoch(record):
 def log_cuts(field, most):
     """Around the calls that begin a half of the redo log anew."""
     node = field.node("bob", SMALL_LOG, is_recorded=True, is_started=False)
-    disk, records = record_load(field, node, 200 if most < 100 else 600, largest=15000)
+    disk, records = record_load(field, node, 320 if most < 100 else 600, largest=15000)
     begun = [i for i, record in enumerate(records) if is_new_epoch(record)][2:]
     if not begun:
         raise AssertionError("the redo log was never full")

@@ -1,7 +1,7 @@
 /* The inbox on disk: finished files directly in it, partial files, one journal and one lock in
- * `<inbox>/.dustwire/`. A file has one name for life, chosen when it begins (UTC time, 64 random
- * bits,
- * ".in"); while partial it stands under that name in .dustwire, renamed it stands in the inbox.
+ * `<inbox>/.dustwire/`. A file has one name for life, chosen when it begins (UTC time, 63
+ * random bits and one for its place, ".in"); while partial it stands under that name in .dustwire
+ * or .dustwire/partial, renamed it stands in the inbox.
  *
  * Here: opening and recovering the inbox, beginning and writing partial files (any thread, a file
  * is its owner's), reading the journal. Finishing files and writing the journal is the committer's.

@@ -238,7 +238,7 @@ enum err inbox_apply_access(const struct inbox *in, int fd);
 /* --- inbox_name.c ------------------------------------------------------------------------------
  */
 
-/* A name that no file has had: the time and 64 random bits. */
+/* A name that no file has had: the time, 63 random bits and one for its place. */
 enum err inbox_choose_name(char name[INBOX_NAME_SIZE]);
 
 /* The folder in which a partial file of that name stands. */

@@ -82,6 +82,11 @@ class Unit(unittest.TestCase):
         self.assertIsNotNone(level, result.stdout)
         self.assertLess(float(level.group(1)), 2.0, result.stdout)
 
+    def test_the_boot_id_can_be_read(self):
+        """The redo log is told from one before a power cut by it."""
+        with open(UNIT) as unit:
+            self.assertFalse([line for line in unit if line.startswith("ProcSubset=")])
+
     def test_a_plain_unit_is_not_below_two(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "plain.service")

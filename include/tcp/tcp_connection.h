@@ -105,6 +105,7 @@ struct tcp_connection {
     bool was_open;         /* CONNECTED once */
     bool is_short_in;      /* of bandwidth, in its last turn */
     bool is_short_out;
+    bool is_giving_way;  /* to a newcomer, if there is no hello to be read */
     bool is_throttled;   /* in the worker's list of those that wait for bandwidth */
     bool has_peer_ended; /* end of file or reset was announced: read to the end */
     struct automat automat;
@@ -168,6 +169,8 @@ void tcp_connection_await(struct tcp_connection *c, struct host_request *r);
 void tcp_connection_disconnect(struct tcp_connection *c, const char *reason);
 /* Ends as soon as no file is under way. */
 void tcp_connection_drain(struct tcp_connection *c);
+/* Makes place for a newcomer: lost without a word, unless its hello is read in its next turn. */
+void tcp_connection_give_way(struct tcp_connection *c);
 /* Lost at once, without a word: the daemon ends. */
 void tcp_connection_drop(struct tcp_connection *c, const char *reason);
 bool tcp_connection_keep_alive(struct tcp_connection *c);

@@ -103,6 +103,27 @@ void tcp_limits_late(struct tcp_connection *c)
     tcp_limits_blame(c);
 }
 
+/* Mail comes before the sockets: the hello may have arrived without having rung yet. */
+void tcp_connection_give_way(struct tcp_connection *c)
+{
+    if (c->was_open)
+        return;
+    c->is_giving_way = c->can_read = true;
+    tcp_connection_wake(c);
+}
+
+void tcp_limits_give_way(struct tcp_connection *c)
+{
+    bool is_unread = c->can_read && c->is_short_in; /* its turn comes when there is bandwidth */
+
+    if (c->was_open || tcp_connection_state(c) == ST_CLOSED) {
+        c->is_giving_way = false;
+    } else if (!is_unread) {
+        metrics_add(METRIC_HANDSHAKES_GIVEN_UP, 1);
+        tcp_connection_drop(c, "[sessions] half-open-limit is reached: gave way to a newcomer");
+    }
+}
+
 void tcp_limits_blame(struct tcp_connection *c)
 {
     struct source_limits limits;

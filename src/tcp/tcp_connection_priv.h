@@ -62,6 +62,9 @@ const char *tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece
 /* The handshake's deadline is over. */
 void tcp_limits_late(struct tcp_connection *c);
 
+/* One that is giving way has had its turn to read: without a hello it is dropped. */
+void tcp_limits_give_way(struct tcp_connection *c);
+
 /* The peer broke the protocol: counts against the address that it comes from. */
 void tcp_limits_blame(struct tcp_connection *c);
 

@@ -234,6 +234,8 @@ void tcp_connection_turn(struct tcp_connection *c)
     before = moved_bytes(c);
     c->is_short_in = c->is_short_out = false;
     read_some(c);
+    if (c->is_giving_way)
+        tcp_limits_give_way(c);
     if (tcp_connection_state(c) == ST_CONNECTED)
         tcp_files_turn(c);
     if (tcp_connection_state(c) != ST_CLOSED)

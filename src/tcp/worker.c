@@ -4,7 +4,6 @@
 
 #include "base/contract.h"
 #include "base/log.h"
-#include "base/metrics.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -314,10 +313,8 @@ static void take_give_way(struct message *m, void *owner)
 
     HASH_FIND(hh, w->by_id, &give_way->session, sizeof give_way->session, c);
     free(give_way);
-    if (c == NULL || c->was_open)
-        return;
-    metrics_add(METRIC_HANDSHAKES_GIVEN_UP, 1);
-    tcp_connection_drop(c, "[sessions] half-open-limit is reached: gave way to a newcomer");
+    if (c != NULL)
+        tcp_connection_give_way(c);
 }
 
 void worker_post_give_way(struct worker *worker, struct tcp_give_way *give_way)

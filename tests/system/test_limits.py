@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -123,6 +124,22 @@ class HalfOpen(Limited):
         self.assertEqual(self.transport()["sessions_half_open"], 4)
         silent[1].send(raw.hello())
         silent[1].expect(raw.WAZAP)
+
+    def test_whose_hello_has_arrived_is_answered_though_it_had_to_give_way(self):
+        """All come in while the daemon stands still: the good ones first, with their hello, then the
+        flood that crowds them out before their sockets are looked at."""
+        self.bob.signal(signal.SIGSTOP)
+        try:
+            good = [self.dial("127.1.%d.1" % network) for network in range(20)]
+            for peer in good:
+                peer.send(raw.hello())
+            for network in range(300):
+                self.dial("127.%d.%d.1" % (2 + network // 250, network % 250))
+        finally:
+            self.bob.signal(signal.SIGCONT)
+        for peer in good:
+            peer.expect(raw.WAZAP)
+        self.check_good()
 
     def test_a_flood_of_handshakes_keeps_no_newcomer_out(self):
         for _ in range(20):

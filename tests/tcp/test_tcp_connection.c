@@ -185,6 +185,27 @@ Test(tcp_connection, a_hello_may_come_byte_by_byte)
     home_close();
 }
 
+Test(tcp_connection, a_hello_that_has_arrived_is_answered_though_the_session_has_to_give_way)
+{
+    session_accepted();
+    turn();
+    peer_hello();
+    tcp_connection_give_way(conn); /* before its socket has rung */
+    cr_expect_eq(peer_hears().command, 'w');
+    cr_expect_eq(state(), ST_CONNECTED);
+    home_close();
+}
+
+Test(tcp_connection, one_without_a_hello_gives_way_in_its_next_turn)
+{
+    session_accepted();
+    peer_write("\0\0\0\x0c", 4);
+    tcp_connection_give_way(conn);
+    UNTIL(conn == NULL);
+    cr_expect(peer_hears_end());
+    home_close();
+}
+
 static void is_hung_up(const char *reason)
 {
     cr_expect(peer_hears_end(), "nothing is sent before the end");

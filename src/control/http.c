@@ -13,10 +13,12 @@
 #include "base/metrics.h"
 #include "base/text.h"
 #include "control/control_priv.h"
+#include "control/http_client.h"
 #include "control/http_door.h"
-#include "control/http_newcomer.h"
+#include "control/http_refusals.h"
 #include "control/http_token.h"
 
+#include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,7 @@ struct http_call {
     struct MHD_Connection *connection;
     struct buf body;
     unsigned refused; /* HTTP status of a request that never gets to `called`, else 0 */
+    bool is_whole;
     bool is_called;
     bool is_suspended;
     bool is_answered;
@@ -49,9 +52,9 @@ struct http {
     http_called_fn *called;
     void *ctx;
     bool is_tcp;
-    char token[SETTINGS_TOKEN_SIZE]; /* "": nobody has to show one */
-    struct http_refusals refusals;
-    struct http_newcomers newcomers; /* at TCP */
+    char token[SETTINGS_TOKEN_SIZE];              /* "": nobody has to show one */
+    struct http_refusals without_token, too_many; /* at TCP */
+    struct http_clients clients;                  /* the same */
     struct control_socket socket;
     struct http_door door;
     struct MHD_Daemon *daemon;
@@ -81,12 +84,17 @@ static void run(struct http *http)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
 
+    bool is_waiting;
+
     MHD_run(http->daemon);
     see_to_door(http);
-    if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES)
+    is_waiting = MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES;
+    if (is_waiting)
         loop_set_timer(http->loop, &http->again, timeout_ms);
     else
         loop_cancel_timer(http->loop, &http->again);
+    if (!is_waiting || timeout_ms > 0)
+        http_clients_cut_off(&http->clients);
 }
 
 static void epoll_ready(struct watch *w, uint32_t events)
@@ -101,12 +109,33 @@ static void timer_due(struct timer *timer, void *ctx)
     run(ctx);
 }
 
-/* MHD closes what it does not take. */
+static void tell(struct http *http, struct http_refusals *refusals, const struct sockaddr *from,
+                 const char *why)
+{
+    struct address client;
+
+    if (from == NULL || address_from_sockaddr(&client, from) != ERR_OK)
+        client = (struct address){.family = ADDRESS_NONE};
+    http_refusals_tell(refusals, &client, why, loop_now_ms(http->loop));
+}
+
+static void tell_too_many(struct http *http, const struct sockaddr *from)
+{
+    char why[80];
+
+    snprintf(why, sizeof why, "its address has %d connections, the most that one may have",
+             HTTP_CONNECTIONS_PER_IP_MAX);
+    tell(http, &http->too_many, from, why);
+}
+
+/* MHD closes what it does not take. ENFILE is its word for a limit, and at that of all addresses
+ * the door is shut. */
 static void came(void *ctx, int fd, const struct sockaddr *from, socklen_t length)
 {
     struct http *http = ctx;
 
-    MHD_add_connection(http->daemon, fd, from, length);
+    if (MHD_add_connection(http->daemon, fd, from, length) == MHD_NO && errno == ENFILE)
+        tell_too_many(http, from);
     see_to_door(http);
     loop_set_timer(http->loop, &http->again, 0);
 }
@@ -163,15 +192,22 @@ static const char *header_of(struct MHD_Connection *connection, const char *name
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-static void tell_refused(struct http *http, struct MHD_Connection *connection)
+static void tell_without_token(struct http *http, struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    struct address client = {.family = ADDRESS_NONE};
 
-    if (info != NULL && address_from_sockaddr(&client, info->client_addr) != ERR_OK)
-        client = (struct address){.family = ADDRESS_NONE};
-    http_refusals_tell(&http->refusals, &client, loop_now_ms(http->loop));
+    tell(http, &http->without_token, info == NULL ? NULL : info->client_addr,
+         "a request without the right token");
+}
+
+/* NULL at the Unix socket, and without memory. */
+static struct http_client *client_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info == NULL ? NULL : info->socket_context;
 }
 
 /* Before anything else of a request is looked at. */
@@ -181,7 +217,7 @@ static unsigned look_at_client(struct http *http, struct MHD_Connection *connect
         return 0;
     if (http->token[0] != '\0' &&
         !http_token_is_shown(header_of(connection, MHD_HTTP_HEADER_AUTHORIZATION), http->token)) {
-        tell_refused(http, connection);
+        tell_without_token(http, connection);
         return MHD_HTTP_UNAUTHORIZED;
     }
     return header_of(connection, MHD_HTTP_HEADER_ORIGIN) != NULL ? MHD_HTTP_FORBIDDEN : 0;
@@ -208,16 +244,13 @@ static enum MHD_Result begin(struct http *http, struct MHD_Connection *connectio
                              const char *method, void **request)
 {
     unsigned refused = look_at_client(http, connection);
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct http_call *call;
 
     if (refused == 0)
         refused = look_at_headers(connection, url, method);
     if (refused != 0)
         return queue_refusal(connection, refused);
-    if (info != NULL)
-        http_newcomer_is_known(info->socket_context);
+    http_client_is_known(client_of(connection));
     if ((call = calloc(1, sizeof *call)) == NULL)
         return MHD_NO;
     call->magic = call_magic;
@@ -236,6 +269,16 @@ static enum MHD_Result take_body(struct http_call *call, const char *bytes, size
     if (call->refused != 0)
         buf_clear(&call->body);
     *length = 0;
+    return MHD_YES;
+}
+
+/* The call is made when MHD asks for the answer once more. A connection suspended while MHD still
+ * wants to read is read first when it is resumed, and if the client has closed its half by then,
+ * MHD takes it for gone and throws the answer away. Asked once more it wants to read no longer. */
+static enum MHD_Result take_whole(struct http_call *call)
+{
+    call->is_whole = true;
+    http_client_asked(client_of(call->connection));
     return MHD_YES;
 }
 
@@ -284,6 +327,8 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
         return take_body(call, upload_data, upload_data_size);
     if (call->refused != 0)
         return queue_refusal(connection, call->refused);
+    if (!call->is_whole)
+        return take_whole(call);
     if (!call->is_called && call->http->is_stopping)
         return queue_refusal(connection, MHD_HTTP_SERVICE_UNAVAILABLE);
     if (!call->is_called) {
@@ -306,13 +351,13 @@ static void noticed(void *cls, struct MHD_Connection *connection, void **context
     const union MHD_ConnectionInfo *info;
 
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        http_newcomer_free(*context);
+        http_client_free(*context);
         *context = NULL;
         return;
     }
     info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (http->is_tcp && info != NULL)
-        *context = http_newcomer_new(&http->newcomers, info->connect_fd);
+        *context = http_client_new(&http->clients, info->connect_fd);
 }
 
 static void completed(void *cls, struct MHD_Connection *connection, void **request,
@@ -320,9 +365,10 @@ static void completed(void *cls, struct MHD_Connection *connection, void **reque
 {
     struct http_call *call = *request;
 
-    (void)cls, (void)connection, (void)code;
+    (void)cls, (void)code;
     if (call == NULL)
         return;
+    http_client_answered(client_of(connection));
     MAGIC_CHECK(call, call_magic);
     CONTRACT(!call->is_suspended && !call->is_watched);
     if (call->response != NULL)
@@ -402,7 +448,7 @@ enum err http_open(struct http **out, const struct http_config *config, char *pr
                           .ctx = config->ctx,
                           .is_tcp = config->socket_path == NULL};
     http->again = (struct timer){.fire = timer_due, .ctx = http};
-    http_newcomers_init(&http->newcomers, config->loop);
+    http_clients_init(&http->clients, config->loop, &http->again);
     if (http->is_tcp)
         e = control_socket_open_tcp(&http->socket, &config->address, problem, problem_room);
     else
@@ -483,7 +529,7 @@ void http_stop(struct http *http)
     loop_remove(http->loop, &http->epoll);
     loop_cancel_timer(http->loop, &http->again);
     MHD_stop_daemon(http->daemon);
-    http_newcomers_fini(&http->newcomers);
+    http_clients_fini(&http->clients);
     http->daemon = NULL;
     /* A connection in the backlog ends here instead of waiting for the process to end. */
     control_socket_close(&http->socket);

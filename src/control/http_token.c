@@ -1,7 +1,5 @@
 #include "control/http_token.h"
 
-#include "base/log.h"
-
 #include <string.h>
 #include <strings.h>
 
@@ -22,17 +20,4 @@ bool http_token_is_shown(const char *header, const char *token)
     for (size_t i = 0; i < given_length; i++)
         difference |= (unsigned char)given[i] ^ (unsigned char)token[i % (length + 1)];
     return difference == 0;
-}
-
-void http_refusals_tell(struct http_refusals *refusals, const struct address *client,
-                        uint64_t now_ms)
-{
-    char text[ADDRESS_TEXT_SIZE];
-
-    refusals->unsaid++;
-    if (now_ms < refusals->next_line_ms)
-        return;
-    log_warning("control: refused a request of %s without the right token (%u since the last line)",
-                address_text(text, client), refusals->unsaid);
-    *refusals = (struct http_refusals){.next_line_ms = now_ms + HTTP_REFUSALS_LOG_MS};
 }

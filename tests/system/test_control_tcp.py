@@ -73,6 +73,51 @@ class Strangers(Daemon):
         for connection in held[10:]:
             self.assertEqual(connection.recv(1), b"")
 
+    def test_who_hangs_up_in_a_request_leaves_nothing_behind(self):
+        """The end comes in together with the last bytes: 128 are all that an address may have, and
+        without a look at the end they would stay until the server's own timeouts."""
+        node = self.at_tcp()
+        head = (b"POST /RPC2 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: text/xml\r\n"
+                b"Content-Length: 100\r\n\r\n" % TOKEN.encode())
+
+        def descriptors():
+            return len(os.listdir("/proc/%d/fd" % node.process.pid))
+
+        before = descriptors()
+        for part in (head + b"<?xml", head[:40], b""):
+            for _ in range(128):  # other clients of the daemon are fewer than ten
+                with socket.create_connection(("127.0.0.1", node.control_port)) as connection:
+                    connection.sendall(part)
+            begun = time.monotonic()
+            self.assertEqual(self.post(node, headers=(("Authorization", "Bearer " + TOKEN),))[0], 200)
+            harness.wait_until(lambda: descriptors() < before + 10, "the descriptors are closed")
+            self.assertLess(time.monotonic() - begun, harness.seconds(2))
+
+    def test_who_closes_his_half_behind_a_whole_request_is_answered(self):
+        node = self.at_tcp()
+        after = self.proxy(node).events()["last"]
+        a_second_later = xmlrpc.client.dumps((after, 1, 1000), "events").encode()
+        for body in (STATUS.encode(), a_second_later, STATUS.encode() + b" " * 900000):
+            with socket.create_connection(("127.0.0.1", node.control_port)) as connection:
+                connection.settimeout(harness.seconds(10))
+                connection.sendall(b"POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
+                                   b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s"
+                                   % (TOKEN.encode(), len(body), body))
+                connection.shutdown(socket.SHUT_WR)
+                answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer[:200])
+            self.assertTrue(answer.rstrip().endswith(b"</methodResponse>"), answer[-200:])
+
+    def test_one_too_many_of_an_address_is_named_in_the_log_once(self):
+        node = self.at_tcp()
+        held = [socket.create_connection(("127.0.0.1", node.control_port)) for _ in range(148)]
+        for connection in held:
+            self.addCleanup(connection.close)
+        node.wait_log("has 128 connections")
+        for connection in held[128:]:
+            connection.settimeout(harness.seconds(5))
+            self.assertEqual(connection.recv(1), b"")
+        self.assertEqual(node.log().count("has 128 connections"), 1, node.log())
 
     def test_more_than_there_are_places_for_do_not_end_the_service(self):
         node = self.at_tcp()

@@ -325,6 +325,15 @@ static void reply_problem(struct cli_reply *reply, enum cli_end end, const char 
     va_end(list);
 }
 
+/* A Unix socket whose backlog is full says EAGAIN (connect(2)). libcurl takes that for a connect
+ * under way, and when nothing comes of it has no errno left to tell; every other failure has one.
+ */
+static bool is_full(const struct cli_client *client, CURLcode code, long os_errno)
+{
+    return code == CURLE_COULDNT_CONNECT && !client->is_url &&
+           (os_errno == 0 || os_errno == EAGAIN);
+}
+
 static void explain_curl(struct cli_client *client, struct cli_reply *reply, CURLcode code)
 {
     long os_errno = 0;
@@ -332,6 +341,11 @@ static void explain_curl(struct cli_client *client, struct cli_reply *reply, CUR
     curl_easy_getinfo(client->curl, CURLINFO_OS_ERRNO, &os_errno);
     if (code == CURLE_ABORTED_BY_CALLBACK) {
         reply_problem(reply, CLI_INTERRUPTED, "interrupted");
+    } else if (is_full(client, code, os_errno)) {
+        reply_problem(reply, CLI_NOT_SERVING,
+                      "the daemon at %s has too many connections: try again, or end some of those "
+                      "that use it",
+                      client->where);
     } else if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST) {
         reply_problem(reply, CLI_NOT_SERVING, "no daemon answers at %s: %s; %s, or name its %s",
                       client->where,

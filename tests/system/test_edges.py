@@ -132,6 +132,27 @@ class FullControlSocket(harness.SystemTest):
         held[100].close()
         self.assertEqual(waiting.result(limit=5).code, 0)
 
+    def test_with_the_backlog_full_too_a_command_says_that_there_are_too_many(self):
+        bob = self.node("bob")
+        usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, usual)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(usual[1], 4096), usual[1]))
+        while True:
+            connection = socket.socket(socket.AF_UNIX)
+            self.addCleanup(connection.close)
+            connection.setblocking(False)
+            try:
+                connection.connect(bob.socket)
+            except BlockingIOError:
+                time.sleep(0.1)  # the daemon takes what it has places for: then the backlog fills again
+                try:
+                    connection.connect(bob.socket)
+                except BlockingIOError:
+                    break
+        answer = bob.command("status")
+        self.assertEqual(answer.code, 3, answer)
+        self.assertIn("too many connections", answer.err)
+
 
 class CancelByHostAndFile(harness.SystemTest):
     def test_cancels_all_sends_of_the_file_to_the_host_as_it_was_given(self):

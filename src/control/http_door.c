@@ -16,16 +16,15 @@ static void unwatch(struct http_door *door)
     door->is_watched = false;
 }
 
-/* Trying again at once would only spin: whoever waits in the backlog keeps the socket ready. */
+/* Unwatched meanwhile: whoever waits in the backlog keeps the socket ready. */
 static void pause_door(struct http_door *door, const char *why)
 {
-    if (!door->has_warned)
+    if (accept_trouble_is_new(&door->trouble, loop_now_ms(door->loop)))
         log_warning("control: cannot take a connection: %s; trying again every %d ms", why,
-                    HTTP_DOOR_PAUSE_MS);
-    door->has_warned = true;
+                    ACCEPT_PAUSE_MS);
     metrics_add(METRIC_ACCEPT_PAUSES, 1);
     unwatch(door);
-    loop_set_timer(door->loop, &door->pause, HTTP_DOOR_PAUSE_MS);
+    loop_set_timer(door->loop, &door->pause, ACCEPT_PAUSE_MS);
 }
 
 static void watch(struct http_door *door)
@@ -46,11 +45,10 @@ static bool take_one(struct http_door *door)
         accept4(door->socket.fd, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd >= 0) {
-        door->has_warned = false;
         door->came(door->ctx, fd, (const struct sockaddr *)&from, length);
         return true;
     }
-    if (errno == EINTR || errno == ECONNABORTED)
+    if (accept_is_of_connection(errno))
         return true;
     if (errno != EAGAIN)
         pause_door(door, strerror(errno));

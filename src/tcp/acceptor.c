@@ -1,5 +1,6 @@
 #include "tcp/acceptor.h"
 
+#include "base/accept_trouble.h"
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -15,9 +16,6 @@
 
 enum {
     SOCKETS_MAX = SETTINGS_LISTEN_MAX + 2,
-    /* Without descriptors (EMFILE) accepting again at once would only spin: wait for some to close.
-     */
-    PAUSE_MS = 100,
     /* Then mail has its turn: a flood that comes in faster than it is taken must not keep a stop
        out. */
     ACCEPTS_PER_TURN = 512,
@@ -29,7 +27,7 @@ struct acceptor {
     unsigned count;
     struct watch sockets[SOCKETS_MAX];
     struct timer pause; /* goes on with every socket when it fires */
-    bool has_warned;    /* about descriptors; again after a time without trouble */
+    struct accept_trouble trouble;
 };
 
 static void close_sockets(struct acceptor *a)
@@ -102,14 +100,14 @@ static void hand_over(struct acceptor *a, int fd, const struct address *peer)
     refuse(fd, peer, METRIC_REFUSED_LIMIT, "the worker's mailbox is full");
 }
 
-/* No descriptors, no memory, or something unknown: trying again at once would only spin. */
+/* No descriptors, no memory, or something unknown. */
 static void pause_accepting(struct acceptor *a)
 {
-    if (!a->has_warned)
-        log_warning("cannot accept: %s; trying again every %d ms", strerror(errno), PAUSE_MS);
-    a->has_warned = true;
+    if (accept_trouble_is_new(&a->trouble, loop_now_ms(a->loop)))
+        log_warning("cannot accept: %s; trying again every %d ms", strerror(errno),
+                    ACCEPT_PAUSE_MS);
     metrics_add(METRIC_ACCEPT_PAUSES, 1);
-    loop_set_timer(a->loop, &a->pause, PAUSE_MS);
+    loop_set_timer(a->loop, &a->pause, ACCEPT_PAUSE_MS);
 }
 
 /* False: nobody is waiting, or nothing more can be taken now. */
@@ -127,25 +125,11 @@ static bool accept_one(struct acceptor *a, int listening)
             close(fd);
         return true;
     }
-    switch (errno) {
-    case EAGAIN:
-        return false;
-    case EINTR:
-    case ECONNABORTED:
-    case EPERM: /* a firewall's word */
-    case EPROTO:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case ENONET:
-    case EHOSTUNREACH:
-    case EOPNOTSUPP:
-    case ENETUNREACH:
-    case ENETDOWN: /* this one connection broke off before it was ours (accept(2)): take the next */
+    if (accept_is_of_connection(errno))
         return true;
-    default:
+    if (errno != EAGAIN)
         pause_accepting(a);
-        return false;
-    }
+    return false;
 }
 
 static void socket_ready(struct watch *w, uint32_t events)
@@ -153,11 +137,9 @@ static void socket_ready(struct watch *w, uint32_t events)
     struct acceptor *a = w->ctx;
 
     (void)events;
-    for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+    for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++)
         if (!accept_one(a, w->fd))
             return;
-        a->has_warned = false;
-    }
     loop_set_timer(a->loop, &a->pause, 0);
 }
 

@@ -99,13 +99,29 @@ class UnixTransport(xmlrpc.client.Transport):
 
 
 class NoDescriptors(harness.SystemTest):
+    def leave_free(self, bob, count):
+        """Returns how it was."""
+        pid, usual = bob.process.pid, resource.prlimit(bob.process.pid, resource.RLIMIT_NOFILE)
+        taken = {int(name) for name in os.listdir("/proc/%d/fd" % pid)}
+        free = sorted(set(range(len(taken) + 1 + count)) - taken)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[count], usual[1]))
+        return pid, usual
+
+    def test_one_that_comes_and_goes_is_told_once(self):
+        bob = self.node("bob").follow()
+        bob.events.wait("network-connector-state-changed", to="CONNECTED")
+        self.leave_free(bob, 1)
+        jobs = [bob.job("status") for _ in range(12)]
+        for job in jobs:
+            self.addCleanup(job.end)
+        for job in jobs:
+            self.assertEqual(job.result().code, 0)
+        self.assertEqual(bob.log().count("control: cannot take a connection"), 1, bob.log())
+
     def test_commands_are_answered_as_soon_as_there_are_some_again(self):
         bob = self.node("bob").follow()  # a connection to the control socket that stays
         bob.events.wait("network-connector-state-changed", to="CONNECTED")
-        pid, usual = bob.process.pid, resource.prlimit(bob.process.pid, resource.RLIMIT_NOFILE)
-        taken = {int(name) for name in os.listdir("/proc/%d/fd" % pid)}
-        first_free = min(set(range(len(taken) + 1)) - taken)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (first_free, usual[1]))
+        pid, usual = self.leave_free(bob, 0)
         waiting = [bob.job("status") for _ in range(3)]
         for job in waiting:
             self.addCleanup(job.end)

@@ -1,0 +1,32 @@
+#include "base/accept_trouble.h"
+
+#include <errno.h>
+
+/* accept(2), "Error handling": Linux passes on what is already wrong with the new socket. */
+bool accept_is_of_connection(int error_number)
+{
+    switch (error_number) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPERM:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool accept_trouble_is_new(struct accept_trouble *trouble, uint64_t now_ms)
+{
+    bool is_new = now_ms >= trouble->quiet_ms;
+
+    trouble->quiet_ms = now_ms + ACCEPT_QUIET_MS;
+    return is_new;
+}

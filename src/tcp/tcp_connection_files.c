@@ -10,11 +10,6 @@
 #include <string.h>
 
 enum {
-    DROPPED_PATIENCE_MS = 1000,
-    /* A file that comes to nothing costs the peer 25 bytes and us a name, an unlink and a log line:
-     * so many at once, and so many more a second. */
-    GIVEN_UP_MAX = 1000,
-    GIVEN_UP_PER_S = 100,
     STARTS_PER_TURN = 64, /* files opened for sending before other sessions have their turn */
 };
 
@@ -31,70 +26,12 @@ static void add_abort(struct tcp_connection *c, int32_t file_id, const char *rea
     tcp_connection_must(c, frame_add_abort(&c->writer.control, file_id, text));
 }
 
-/* Ids that we gave up. */
-
-/* Where in the list; its count if it is not there. */
-static unsigned find_dropped(const struct tcp_dropped *dropped, int32_t file_id)
-{
-    unsigned i = 0;
-
-    while (i < dropped->count && dropped->ids[i] != file_id)
-        i++;
-    return i;
-}
-
-static bool is_dropped(const struct tcp_connection *c, int32_t file_id)
-{
-    return c->dropped != NULL && find_dropped(c->dropped, file_id) < c->dropped->count;
-}
-
-static void undrop(struct tcp_connection *c, int32_t file_id)
-{
-    struct tcp_dropped *dropped = c->dropped;
-
-    if (is_dropped(c, file_id))
-        dropped->ids[find_dropped(dropped, file_id)] = dropped->ids[--dropped->count];
-}
-
-static void drop(struct tcp_connection *c, int32_t file_id)
-{
-    if (is_dropped(c, file_id))
-        return;
-    if (c->dropped == NULL && (c->dropped = calloc(1, sizeof *c->dropped)) == NULL) {
-        tcp_connection_disconnect(c, err_text(ERR_NO_MEMORY));
-        return;
-    }
-    if (c->dropped->count == TCP_DROPPED_MAX)
-        tcp_connection_disconnect(c, "too many files given up on this session");
-    else
-        c->dropped->ids[c->dropped->count++] = file_id;
-    c->dropped->last_ms = loop_now_ms(c->home->loop);
-}
-
-static bool has_dropped(const struct tcp_connection *c)
-{
-    return c->dropped != NULL && c->dropped->count > 0;
-}
-
-/* Bounds what a peer can make us do with files that it begins only to abort, however long we take
- * for each. */
-static void count_given_up(struct tcp_connection *c)
-{
-    uint64_t seconds = (loop_now_ms(c->home->loop) - c->given_up_since_ms) / 1000;
-    uint64_t forgiven = seconds * GIVEN_UP_PER_S;
-
-    c->given_up_since_ms += seconds * 1000;
-    c->given_up_count = c->given_up_count > forgiven ? c->given_up_count - (unsigned)forgiven : 0;
-    if (++c->given_up_count > GIVEN_UP_MAX)
-        tcp_connection_disconnect(c, "too many files came to nothing");
-}
-
 /* We cannot take this file: the peer is told, what still comes of it is thrown away. */
 static void refuse(struct tcp_connection *c, int32_t file_id, const char *reason)
 {
     add_abort(c, file_id, reason);
-    drop(c, file_id);
-    count_given_up(c);
+    tcp_dropped_add(c, file_id);
+    tcp_dropped_count(c);
 }
 
 /* News from the streams. */
@@ -190,7 +127,7 @@ static struct tcp_incoming *open_frame(struct tcp_connection *c, const struct fr
     uint64_t frame_bytes = piece->length + frame_decoder_data_left(&c->decoder);
 
     c->present_file_id = piece->file_id;
-    if (is_dropped(c, piece->file_id))
+    if (tcp_dropped_has(c, piece->file_id))
         return NULL;
     in = find_incoming(c, piece->file_id);
     if (in == NULL)
@@ -278,10 +215,10 @@ static void receive_abort(struct tcp_connection *c, const struct frame_piece *pi
     tcp_limits_abort_reason(c, reason, piece);
     if (in != NULL) {
         tcp_incoming_fail(in, reason);
-        count_given_up(c);
+        tcp_dropped_count(c);
         tcp_connection_wake(c);
-    } else if (is_dropped(c, piece->file_id)) {
-        undrop(c, piece->file_id);
+    } else if (tcp_dropped_has(c, piece->file_id)) {
+        tcp_dropped_remove(c, piece->file_id);
     } else if ((out = find_outgoing(c, piece->file_id)) != NULL) {
         fail_outgoing(c, out, reason);
     }
@@ -371,7 +308,7 @@ void tcp_files_start_pending(struct tcp_connection *c)
 
 bool tcp_files_is_busy(const struct tcp_connection *c)
 {
-    return c->incoming.count > 0 || c->outgoing.count > 0 || has_dropped(c) ||
+    return c->incoming.count > 0 || c->outgoing.count > 0 || tcp_dropped_is_any(c) ||
            tcp_writer_has_bytes(&c->writer);
 }
 
@@ -503,8 +440,8 @@ void tcp_files_check(struct tcp_connection *c)
     check_outgoing(c, now_ms);
     /* A peer that answers our abort with its own has had time for it; an old one learns only from
      * the end of the session that its file failed. */
-    if (has_dropped(c) && now_ms - c->dropped->last_ms >= DROPPED_PATIENCE_MS &&
-        c->incoming.count == 0 && c->outgoing.count == 0 && c->waiting_count == 0)
+    if (tcp_dropped_is_old(c) && c->incoming.count == 0 && c->outgoing.count == 0 &&
+        c->waiting_count == 0)
         tcp_connection_disconnect(c, "a file was given up");
 }
 

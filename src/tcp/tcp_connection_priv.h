@@ -1,6 +1,7 @@
 /* What the parts of a session show each other: tcp_connection.c is its life and its table,
  * tcp_connection_handshake.c hello and wazap, tcp_connection_socket.c reading and writing,
- * tcp_connection_files.c what it does with files while CONNECTED. */
+ * tcp_connection_limits.c what the peer may not do, tcp_connection_files.c what the session does
+ * with files while CONNECTED, tcp_connection_dropped.c those that came to nothing. */
 #ifndef TCP_TCP_CONNECTION_PRIV_H
 #define TCP_TCP_CONNECTION_PRIV_H
 
@@ -97,6 +98,22 @@ enum err tcp_socket_watch(struct tcp_connection *c, int fd);
 
 /* connect(2) without waiting. */
 enum err tcp_socket_connect(struct tcp_connection *c);
+
+/* tcp_connection_dropped.c */
+
+/* The file with this id was given up, and its sender has not said that he knows. */
+bool tcp_dropped_has(const struct tcp_connection *c, int32_t file_id);
+/* One too many ends the session. */
+void tcp_dropped_add(struct tcp_connection *c, int32_t file_id);
+/* At ease with an id that is not there. */
+void tcp_dropped_remove(struct tcp_connection *c, int32_t file_id);
+bool tcp_dropped_is_any(const struct tcp_connection *c);
+/* There are some, and their senders have had their time to answer. */
+bool tcp_dropped_is_old(const struct tcp_connection *c);
+
+/* One more file came to nothing. Bounds what a peer can make us do with files that it begins only
+ * to abort, however long we take for each. */
+void tcp_dropped_count(struct tcp_connection *c);
 
 /* tcp_connection_files.c */
 

@@ -35,10 +35,12 @@ const struct cli_command cli_commands[] = {
     {"send", "FILE... CONTACT", "send files to a node, wait for its ok",
      CLI_RECURSIVE | CLI_SINGLE | CLI_IDURL | CLI_DESCRIPTION, 2, -1, cli_send,
      "Sends files to a contact (host:port, proto://host:port, or several of these with commas\n"
-     "between them, of which the first usable one is taken) and waits until the peer has\n"
-     "acknowledged each. The daemon reads the files where they are; those that it may not read or\n"
-     "does not see are streamed to it ([outbox] spool-limit-mib). At most 64\n"
-     "are under way at a time. A file of more than 2,147,483,647 bytes is refused. On a terminal "
+     "between them: each must have one of these forms, and the first usable one is taken) and\n"
+     "waits until the peer has acknowledged each. The daemon reads the files where they are; "
+     "those\n"
+     "that it may not read or does not see are streamed to it ([outbox] spool-limit-mib). At most\n"
+     "64 are under way at a time. A file of more than 2,147,483,647 bytes is refused. On a "
+     "terminal "
      "a\n"
      "progress bar shows speed and time left; piped, there is one line a file: finished ones on\n"
      "standard output, failed ones on standard error. --json prints one object a file: file,\n"

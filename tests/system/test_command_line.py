@@ -42,8 +42,10 @@ class Wrong(harness.SystemTest):
         for command in (("send", os.devnull), ("connect",), ("disconnect",), ("keep-alive",)):
             for contact in ("nonsense", "", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "::1:7771"):
                 self.assert_usage("'%s' is no contact: write HOST:PORT" % contact, *command, contact)
-        self.assert_usage("is no contact", "send", os.devnull, "one,two")
-        for contact in ("host:1", "tcp://host:1", "[::1]:1", "one,host:1", "udp://host:1, host:2"):
+        for contacts in ("foo,127.0.0.1:1", "127.0.0.1:1,foo", "host:1, foo ,host:2", "foo,bar"):
+            self.assert_usage("'foo' is no contact: write HOST:PORT", "send", os.devnull, contacts)
+        self.assert_usage("'' is no contact", "send", os.devnull, " , ")
+        for contact in ("host:1", "tcp://host:1", "[::1]:1", "host:1,host:2,", "udp://host:1, host:2"):
             self.assertEqual(run("--socket", "/nonexistent/socket", "send", "/dev/zero/x", contact).code, 1)
 
     def test_a_url_that_is_not_of_http_is_refused(self):
@@ -126,6 +128,15 @@ class Said(harness.SystemTest):
             self.assertEqual(result.code, 1, result)
             self.assertIn(word, result.err)
             self.assertNotRegex(result.err, "parameter|method|settings_|fault")
+
+    def test_a_peer_that_refuses_is_named(self):
+        bob, contact = self.node("bob"), "127.0.0.1:%d" % harness.free_port()
+        path = harness.make_file(os.path.join(self.folder(), "f"), 10)
+        for word, arguments in (("%s: connection refused" % contact, ("connect", contact)),
+                                ("%s to %s: failed: connection failed: connection refused" % (path, contact), ("send", path, contact))):
+            result = bob.command(*arguments)
+            self.assertEqual(result.code, 1, result)
+            self.assertEqual(result.err, "dustwire: %s\n" % word)
 
     def test_a_daemon_of_another_version_is_called_that(self):
         old = xmlrpc.server.SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False)

@@ -126,18 +126,20 @@ const struct cli_command cli_commands[] = {
      "Example:\n"
      "  dustwire events --json | jq -r 'select(.event == \"file-received\") | .path'\n"
      "  dustwire events --on file-received --exec sh -c 'mv \"$DUSTWIRE_PATH\" /srv/done/'\n"},
-    {"received", "", "the files that were received", CLI_SINCE, 0, 0, cli_received,
+    {"received", "", "the files that were received", CLI_COUNT | CLI_SINCE, 0, 0, cli_received,
      "Lists what the inbox's journal knows of received files, oldest first: time, transfer id,\n"
      "size, the peer's address and IDURL, path. --json prints one object a file.\n"
      "\n"
      "Options:\n"
+     "      --count N      only the last N\n"
      "      --since WHEN   only those received at or after WHEN: 90s, 15m, 1h, 2d (ago), or a UTC\n"
      "                     time such as 2026-11-21 or 2026-11-21T03:14:15\n"
      "\n"
      "Exit status: 0; 1 failure, 2 wrong command line, 3 no daemon.\n"
      "\n"
      "Example:\n"
-     "  dustwire received --since 1h\n"},
+     "  dustwire received --since 1h\n"
+     "  dustwire received --count 20\n"},
     {"services", "", "the services and why one is not on", 0, 0, 0, cli_services,
      "Lists the services of the node, their state, what they need, and why one is not ON.\n"
      "--json prints one array.\n"
@@ -245,6 +247,7 @@ void cli_print_overview(FILE *out)
           "  --json         print JSON instead of text\n"
           "  --version      print the version\n"
           "  -h, --help     print this, or behind a command how that is used\n"
+          "  --             all behind it are arguments, also what begins with '-'\n"
           "\n"
           "Exit status: 0 done; 1 failed, with the reason; 2 wrong command line; 3 no daemon, not\n"
           "serving, or outcome unknown; 130 interrupted.\n"

@@ -55,6 +55,25 @@ class Wrong(harness.SystemTest):
         for url in ("http://127.0.0.1:1", "http://127.0.0.1:1/", "HTTP://127.0.0.1:1"):
             self.assertEqual(run("--url", url, "status").code, 3)
 
+    def test_a_value_that_an_option_cannot_have_is_refused_with_what_it_may_be(self):
+        for command, option, form in (("events", "--count", "a whole number from 1"),
+                                      ("events", "--jobs", "a whole number from 1 to 64"),
+                                      ("events", "--after", "the number of an event"),
+                                      ("received", "--since", "90s, 15m, 1h or 2d")):
+            for value in ("x", "-1", ""):
+                self.assert_usage("%s cannot be '%s': it takes %s" % (option, value, form), command, option, value)
+        self.assert_usage("--jobs cannot be '65'", "events", "--jobs", "65")
+        for option, value in (("--socket", ""), ("--socket", "/" + 107 * "s"), ("--token-file", "")):
+            self.assert_usage("%s cannot be '%s': it takes the path" % (option, value), option, value, "status")
+
+    def test_an_argument_that_begins_with_a_dash_goes_behind_two(self):
+        for word in ("-1", "-x"):
+            self.assert_usage("there is no option %s: what begins with '-' and is none goes behind --, as in "
+                              "'dustwire set -- NAME VALUE'" % word[:2], "set", "priority", word)
+        self.assertNotIn("behind", self.assert_usage("there is no option -1", "status", "-1"))
+        for words in (("--", "priority", "-1"), ("priority", "--", "-1")):
+            self.assertEqual(run("--socket", "/nonexistent/socket", "set", *words).code, 3)
+
 
 class Pages(harness.SystemTest):
     """The man pages and bash's completion know every command and option."""

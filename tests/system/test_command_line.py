@@ -126,6 +126,9 @@ class Pages(harness.SystemTest):
     def test_of_the_words_of_events(self):
         words = set(re.findall("^  (\\S+)$", run("events", "--on", "none").err, re.MULTILINE))
         self.assertEqual(self.completed("dustwire", "events", "--on", ""), words)
+        self.assertEqual(self.completed("dustwire", "events", "--on", "file-received,fin"), {"file-received,finished"})
+        self.assertEqual(self.completed("dustwire", "events", "--on", "sent,failed,"),
+                         {"sent,failed," + word for word in words})
         self.assert_has(self.page("dustwire.1"), words)
 
     def test_of_what_can_be_set(self):

@@ -6,8 +6,10 @@
 const struct cli_command cli_commands[] = {
     {"status", "", "how the node is", 0, 0, 0, cli_status,
      "Shows the network's state, each transport with what it is bound to, its sessions and files,\n"
-     "what was moved since the start, and what an operator should do now, if anything.\n"
-     "--json prints the whole answer as one object.\n"
+     "what was moved since the start, the limits that were ever hit, each with how often, and "
+     "what\n"
+     "an operator should do now, if anything. --json prints the whole answer as one object, with\n"
+     "every counter and every limit in force.\n"
      "\n"
      "Exit status: 0 if the network is CONNECTED and a transport LISTENING; 3 if not, or if there\n"
      "is no daemon; 2 for a wrong command line.\n"

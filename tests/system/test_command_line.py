@@ -113,6 +113,13 @@ class Pages(harness.SystemTest):
             self.assert_has(section, self.options(run("help", section.split()[0]).out) or {"Exit status"})
         self.assertEqual(re.findall("^.SS ([a-z-]+)", self.page("dustwire.1"), re.MULTILINE), self.commands())
 
+    def test_of_the_man_page_word_for_word(self):
+        page = self.page("dustwire.1").partition(".SH EXIT STATUS")[0].replace("\\&", "")
+        for section in re.split("^.SS ", page, flags=re.MULTILINE)[1:]:
+            lines = [line for line in section.splitlines()[1:] if line not in (".PP", ".nf", ".fi")]
+            said = run("help", section.split()[0]).out.splitlines()[1:]
+            self.assertEqual(lines, [line for line in said if line])
+
     def test_of_the_completion(self):
         self.assertEqual(self.completed("dustwire", ""), set(self.commands()))
         for command in self.commands():

@@ -5,7 +5,7 @@ over. Only processes that were started here are ended, by their own handle. Envi
 
 DUSTWIRE_BUILD      the folder of dustwired and dustwire (default: build/release of this tree)
 DUSTWIRE_TEST_LOOSE set: daemons do not confine themselves, unless a test says so: for tools that write
-                    files of their own (gcov) or do not know the system call (valgrind)
+                    files of their own (gcov)
 DUSTWIRE_TEST_SLOW  a factor on every deadline, e.g. 5 for a sanitizer build (default 1)
 DUSTWIRE_TEST_TOOL  what the daemons run under, e.g. valgrind; tests that make no sense there are left out,
                     each with its reason (not_under)

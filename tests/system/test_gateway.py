@@ -438,10 +438,11 @@ class Trouble(GatewayTest):
                          [[again["answer"]] + old["args"][1:]], "with the new id, once")
 
     def test_at_the_bound_nothing_more_is_read_and_nothing_is_lost(self):
-        near, far = self.driven(gateway__queue_limit=10), self.node("far")
+        near, far = self.driven(gateway__queue_limit=10).follow(), self.node("far")
         files = [self.file("f%d" % i, seed=i) for i in range(60)]
         self.gateway.order("hang", ["unregister_file_receiving"])
         job = self.job(far.send_job(files, near.contact))
+        near.events.wait("file-received", 10)  # registrations that wait would be answered in a moment
         harness.wait_until(lambda: near.status()["gateway"]["waiting"] >= 10, near.log)
         status = near.status()["gateway"]
         self.assertEqual(status["queue_limit"], 10)

@@ -588,8 +588,8 @@ class Descriptors(Limited):
         pid = self.bob.process.pid
         self.bob._end_events()  # no connection of the control socket is left
         soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        used = len(os.listdir("/proc/%d/fd" % pid))
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, hard))
+        used = set(map(int, os.listdir("/proc/%d/fd" % pid)))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(set(range(len(used) + 1)) - used), hard))
         callers = [self.dial("127.0.0.1") for _ in range(6)]
         self.bob.wait_log("cannot accept")
         waiting = self.job(self.bob.job("status"))

@@ -67,6 +67,19 @@ class Callbacks(GatewayTest):
         order = [c["call"] for c in self.gateway.calls() if "file" in c["call"]]
         self.assertEqual(order, ["register_file_sending", "unregister_file_sending", "file_result"])
 
+    def test_a_file_is_listed_and_cancelled_while_it_is_being_registered(self):
+        near, far = self.driven(gateway__patience_s=30), self.node("far")
+        self.gateway.order("hang", ["register_file_sending"])
+        request = remote.control(near).send_file("", self.file(), self.address(far), "")
+        stream, = harness.wait_until(near.streams, "it is under way")
+        self.assertEqual((stream["state"], stream["request_id"]), ("registering", request))
+        self.assertEqual(near.command("cancel", stream["transfer_id"]).code, 0)
+        self.gateway.kill()
+        self.gateway.start()
+        result = self.gateway.wait("file_result")[0]["args"]
+        self.assertEqual((result[:2], result[3]), ([request, "failed"], "cancelled"))
+        self.assertEqual(far.received(), [])
+
     def test_a_file_received_has_its_path_its_size_and_one_id(self):
         near, far = self.driven(), self.node("far")
         self.assert_sent(far.send([self.file(size=300000)], near.contact), 1)

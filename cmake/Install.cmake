@@ -19,7 +19,7 @@ foreach(section IN ITEMS 1 5 7 8)
     endif()
 endforeach()
 
-foreach(program IN ITEMS dustwire dustwire-load)
+foreach(program IN ITEMS dustwired dustwire dustwire-load)
     if(EXISTS ${CMAKE_SOURCE_DIR}/etc/completion/${program}.bash)
         install(FILES ${CMAKE_SOURCE_DIR}/etc/completion/${program}.bash
             DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME ${program})

@@ -19,7 +19,7 @@ tcp: base engine wire settings loop store gateway
 transport: base engine wire settings loop store gateway
 control: base engine wire settings loop store gateway transport
 daemon: base engine wire settings loop store gateway tcp transport control
-tools: base engine wire settings loop control/xmlrpc.h'
+tools: base engine wire settings loop gateway/contact.h gateway/event.h gateway/gateway_ops.h control/xmlrpc.h'
 
 # Within tcp a file includes only those to its left. A file belongs to the longest name here that it is,
 # or continues after a `_`.

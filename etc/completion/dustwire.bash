@@ -9,6 +9,11 @@ _dustwire()
         COMPREPLY=($(compgen -f -- "$word"))
         return
     fi
+    if [[ $before == --on ]]; then
+        options=$("${COMP_WORDS[0]}" help events 2>/dev/null | sed -n '/--on/,/--exec/p' | grep -oE '[a-z-]+[,;]|failed$' | tr -d ',;')
+        COMPREPLY=($(compgen -W "$options" -- "$word"))
+        return
+    fi
     while ((i < COMP_CWORD)); do
         case ${COMP_WORDS[i]} in
         --socket | --url | --token-file) ((i++)) ;;
@@ -19,7 +24,7 @@ _dustwire()
     done
     if [[ $word == -* ]]; then
         if [[ -n $command ]]; then
-            options=$("${COMP_WORDS[0]}" help "$command" 2>/dev/null | grep -oE '^ +(-[a-z], )?--[a-z]+' | grep -oE -e '--[a-z]+')
+            options=$("${COMP_WORDS[0]}" help "$command" 2>/dev/null | grep -oE '^ +(-[a-z], )?--[a-z-]+' | grep -oE -e '--[a-z-]+')
         fi
         COMPREPLY=($(compgen -W "$options --socket --url --token-file --json --help $([[ -z $command ]] && echo --version)" -- "$word"))
         return

@@ -28,35 +28,36 @@
     X(METRIC_GATEWAY_UNDELIVERED, "gateway_undelivered", "news left after too many faults")
 
 /* How often each limit was hit (docs/limits.md). */
-#define METRIC_LIMITS_LIST(X)                                                                    \
-    X(METRIC_REFUSED_LIMIT, "refused_limit", "connections over the limit of sessions")           \
-    X(METRIC_REFUSED_ADDRESS, "refused_address", "connections over the limit per address")       \
-    X(METRIC_REFUSED_NETWORK, "refused_network", "connections over the limit per network")       \
-    X(METRIC_REFUSED_HALF_OPEN, "refused_half_open", "connections over a limit of handshakes")   \
-    X(METRIC_REFUSED_RATE, "refused_rate", "connections of addresses that connect too often")    \
-    X(METRIC_REFUSED_PENALTY, "refused_penalty", "connections of addresses under a penalty")     \
-    X(METRIC_REFUSED_ACCESS, "refused_access", "sessions refused by a list of [access]")         \
-    X(METRIC_PENALTIES, "penalties", "penalties for breaking the protocol")                      \
-    X(METRIC_ACCEPT_PAUSES, "accept_pauses", "times without descriptors to accept with")         \
-    X(METRIC_HANDSHAKES_LATE, "handshakes_late", "peers that took too long for their hello")     \
-    X(METRIC_IDURLS_TOO_LONG, "idurls_too_long", "peers refused for a long identity")            \
-    X(METRIC_FRAMES_TOO_LONG, "frames_too_long", "sessions closed for a long control frame")     \
-    X(METRIC_REASONS_CUT, "reasons_cut", "reasons of aborts that were cut")                      \
-    X(METRIC_SESSIONS_IDLE, "sessions_idle", "sessions closed for being idle")                   \
-    X(METRIC_PEERS_NOT_READING, "peers_not_reading",                                             \
-      "sessions closed because the peer did not read")                                           \
-    X(METRIC_FILES_STALLED, "files_stalled", "incoming files given up for being slow")           \
-    X(METRIC_OKS_LATE, "oks_late", "outgoing files given up without an ok")                      \
-    X(METRIC_SENDS_OVER_QUEUE, "sends_over_queue", "files not sent because too many waited")     \
-    X(METRIC_FILES_OVER_COUNT, "files_over_count", "sessions closed for too many files at once") \
-    X(METRIC_FILES_OVER_BYTES, "files_over_bytes", "files refused for the bytes under way")      \
-    X(METRIC_FILES_TOO_LARGE, "files_too_large", "files refused for their size")                 \
-    X(METRIC_FILES_OVER_QUOTA, "files_over_quota", "files refused for the inbox quota")          \
-    X(METRIC_FILES_NO_ROOM, "files_no_room", "files refused to keep the disk free")              \
-    X(METRIC_WAITS_IN, "bandwidth_waits_in", "times that reading waited for bandwidth")          \
-    X(METRIC_WAITS_OUT, "bandwidth_waits_out", "times that sending waited for bandwidth")        \
-    X(METRIC_LOG_LINES_LIMITED, "log_lines_limited", "log lines over the limit of a peer")       \
-    X(METRIC_LOG_LINES_LOST, "log_lines_lost", "log lines that nobody read in time")             \
+#define METRIC_LIMITS_LIST(X)                                                                     \
+    X(METRIC_REFUSED_LIMIT, "refused_limit", "connections over the limit of sessions")            \
+    X(METRIC_REFUSED_ADDRESS, "refused_address", "connections over the limit per address")        \
+    X(METRIC_REFUSED_NETWORK, "refused_network", "connections over the limit per network")        \
+    X(METRIC_REFUSED_HALF_OPEN, "refused_half_open", "connections over a limit of handshakes")    \
+    X(METRIC_HANDSHAKES_GIVEN_UP, "handshakes_given_up", "handshakes that gave way to newcomers") \
+    X(METRIC_REFUSED_RATE, "refused_rate", "connections of addresses that connect too often")     \
+    X(METRIC_REFUSED_PENALTY, "refused_penalty", "connections of addresses under a penalty")      \
+    X(METRIC_REFUSED_ACCESS, "refused_access", "sessions refused by a list of [access]")          \
+    X(METRIC_PENALTIES, "penalties", "penalties for breaking the protocol")                       \
+    X(METRIC_ACCEPT_PAUSES, "accept_pauses", "times without descriptors to accept with")          \
+    X(METRIC_HANDSHAKES_LATE, "handshakes_late", "peers that took too long for their hello")      \
+    X(METRIC_IDURLS_TOO_LONG, "idurls_too_long", "peers refused for a long identity")             \
+    X(METRIC_FRAMES_TOO_LONG, "frames_too_long", "sessions closed for a long control frame")      \
+    X(METRIC_REASONS_CUT, "reasons_cut", "reasons of aborts that were cut")                       \
+    X(METRIC_SESSIONS_IDLE, "sessions_idle", "sessions closed for being idle")                    \
+    X(METRIC_PEERS_NOT_READING, "peers_not_reading",                                              \
+      "sessions closed because the peer did not read")                                            \
+    X(METRIC_FILES_STALLED, "files_stalled", "incoming files given up for being slow")            \
+    X(METRIC_OKS_LATE, "oks_late", "outgoing files given up without an ok")                       \
+    X(METRIC_SENDS_OVER_QUEUE, "sends_over_queue", "files not sent because too many waited")      \
+    X(METRIC_FILES_OVER_COUNT, "files_over_count", "sessions closed for too many files at once")  \
+    X(METRIC_FILES_OVER_BYTES, "files_over_bytes", "files refused for the bytes under way")       \
+    X(METRIC_FILES_TOO_LARGE, "files_too_large", "files refused for their size")                  \
+    X(METRIC_FILES_OVER_QUOTA, "files_over_quota", "files refused for the inbox quota")           \
+    X(METRIC_FILES_NO_ROOM, "files_no_room", "files refused to keep the disk free")               \
+    X(METRIC_WAITS_IN, "bandwidth_waits_in", "times that reading waited for bandwidth")           \
+    X(METRIC_WAITS_OUT, "bandwidth_waits_out", "times that sending waited for bandwidth")         \
+    X(METRIC_LOG_LINES_LIMITED, "log_lines_limited", "log lines over the limit of a peer")        \
+    X(METRIC_LOG_LINES_LOST, "log_lines_lost", "log lines that nobody read in time")              \
     X(METRIC_EVENTS_LOST, "events_lost", "events dropped because nobody could keep up")
 
 #define METRIC_LIST(X) METRIC_TRAFFIC_LIST(X) METRIC_LIMITS_LIST(X)

@@ -24,6 +24,9 @@ unsigned settings_own_list(struct settings_own_key out[SETTINGS_OWN_MAX], const 
 /* True if `wanted` means the key: "tcp-port" or "services/tcp-connections/tcp-port". */
 bool settings_own_is_named(const char *section, const char *name, const char *wanted);
 
+/* For a `wanted` that is none of them: a sentence that names them all. */
+void settings_own_say_unknown(const char *wanted, char problem[SETTINGS_OWN_TEXT_SIZE]);
+
 /* Takes `value` for `name` (as above) into `s` and notes
  * in `origins` that it was set. ERR_NOT_FOUND, ERR_INVALID: nothing has changed and `problem` is a
  * sentence. */

@@ -64,7 +64,8 @@ struct source_table;
 enum err source_table_open(struct source_table **out);
 void source_table_close(struct source_table **table);
 
-/* A connection from `peer`. ADMITTED: it counts as an unfinished handshake of `*out`. */
+/* A connection from `peer`. ADMITTED: it counts as an unfinished handshake of `*out`.
+ * ADMISSION_HALF_OPEN_FULL is said only to who would be admitted but for that. */
 enum admission source_table_enter(struct source_table *t, const struct address *peer,
                                   const struct source_limits *limits, uint64_t now_ms,
                                   struct source_place *out);
@@ -78,6 +79,9 @@ void source_table_leave(struct source_table *t, const struct source_place *place
  * forgiven after each minute without one. */
 uint64_t source_table_blame(struct source_table *t, const struct address *peer,
                             const struct source_limits *limits, uint64_t now_ms);
+
+/* Unfinished handshakes of its network; 0 for one that is exempt. */
+unsigned source_table_crowd(const struct source_table *t, const struct source_place *place);
 
 /* Unfinished handshakes now; sources in the table. */
 unsigned source_table_half_open(const struct source_table *t);

@@ -31,10 +31,12 @@ void tcp_directory_set_own(struct tcp_directory *d, const struct address *own, u
 bool tcp_directory_is_own(struct tcp_directory *d, const struct address *address);
 
 /* A place for a session that `peer` opened, with the worker that has the fewest, if the limits let
- * it in. */
+ * it in. When there are too many without a hello, one of the oldest of them, of the network that
+ * has the most, gives way: it is `*given_up` (session 0: none), does not count among them any more,
+ * and whoever calls tells its worker to drop it. */
 enum admission tcp_directory_accept(struct tcp_directory *d, const struct address *peer,
                                     const struct source_limits *limits, uint64_t now_ms,
-                                    struct tcp_place *out);
+                                    struct tcp_place *out, struct tcp_place *given_up);
 
 /* `peer` broke the protocol: for how many ms it is refused now. */
 uint64_t tcp_directory_blame(struct tcp_directory *d, const struct address *peer,

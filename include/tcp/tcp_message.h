@@ -18,6 +18,13 @@ struct tcp_accepted {
     struct address peer;
 };
 
+/* acceptor -> worker: a session without a hello that gives way to a newcomer. malloc; the worker
+ * frees it. */
+struct tcp_give_way {
+    struct message message;
+    uint64_t session;
+};
+
 /* node -> worker, acceptor: new settings, and whether to serve (take sessions and sends). malloc;
  * who takes it frees it. */
 struct tcp_serve {

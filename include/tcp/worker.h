@@ -40,6 +40,9 @@ void worker_close(struct worker **worker);
 /* Any thread. A descriptor just accepted; ERR_FULL: still the caller's. */
 enum err worker_post_accepted(struct worker *worker, struct tcp_accepted *accepted);
 
+/* Any thread. Drops the session, if it still has no hello. Always taken. */
+void worker_post_give_way(struct worker *worker, struct tcp_give_way *give_way);
+
 /* Any thread. New settings, and whether to serve. Always taken. */
 void worker_post_serve(struct worker *worker, struct tcp_serve *serve);
 

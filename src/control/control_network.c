@@ -80,7 +80,7 @@ void network_post(struct control *control, struct http_call *call, struct networ
     if (e == ERR_CLOSED)
         control_fault(call, FAULT_STOPPING, "the daemon is stopping");
     else
-        control_fault(call, FAULT_FULL, "the supervisor has too much to do: try again in a moment");
+        control_fault(call, FAULT_FULL, "the daemon has too much to do: try again in a moment");
     asked_end(&n->asked);
     network_free(n);
 }

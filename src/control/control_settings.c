@@ -56,6 +56,7 @@ static void answer_get(struct network_asked *n)
     const struct settings_in_force *in_force = &n->request.in_force;
     unsigned count = settings_own_list(keys, &in_force->settings, &in_force->origins);
     const char *name = n->request.name;
+    char problem[SETTINGS_OWN_TEXT_SIZE];
     xmlrpc_value *array;
     xmlrpc_env env;
 
@@ -67,9 +68,8 @@ static void answer_get(struct network_asked *n)
     if (name != NULL && !env.fault_occurred && xmlrpc_array_size(&env, array) == 0) {
         xmlrpc_env_clean(&env);
         rpc_release(&array);
-        control_fault(n->asked.call, FAULT_NOT_FOUND,
-                      "there is no setting '%.100s' here: settings_get without a name lists them",
-                      name);
+        settings_own_say_unknown(name, problem);
+        control_fault(n->asked.call, FAULT_NOT_FOUND, "%s", problem);
         return;
     }
     control_answer(n->asked.call, &env, array);

@@ -13,22 +13,20 @@
 #include "base/metrics.h"
 #include "base/text.h"
 #include "control/control_priv.h"
+#include "control/http_door.h"
 #include "control/http_newcomer.h"
 #include "control/http_token.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static const uint32_t call_magic = 0x68747063; /* "htpc" */
-enum { STOP_RUNS = 64, STARVED_MS = 100 };
+enum { STOP_RUNS = 64 };
 
 struct http_call {
     uint32_t magic;
@@ -55,25 +53,28 @@ struct http {
     struct http_refusals refusals;
     struct http_newcomers newcomers; /* at TCP */
     struct control_socket socket;
+    struct http_door door;
     struct MHD_Daemon *daemon;
     struct watch epoll;
     struct timer again;
-    bool was_full;   /* had all the connections that it takes */
-    bool is_starved; /* of descriptors: runs every STARVED_MS and not when its epoll is ready */
     unsigned suspended;
     bool is_stopping; /* nothing is called any more */
 };
 
-/* MHD does not listen while it is full, and finds out that it may again only at the beginning of a
- * run: one that ends with a place free has to be followed by another. */
-static bool has_place_again(struct http *http)
+static bool is_full(const struct http *http)
 {
     const union MHD_DaemonInfo *info =
         MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-    bool was_full = http->was_full;
 
-    http->was_full = info != NULL && info->num_connections >= HTTP_CONNECTIONS_MAX;
-    return was_full && !http->was_full;
+    return info != NULL && info->num_connections >= HTTP_CONNECTIONS_MAX;
+}
+
+static void see_to_door(struct http *http)
+{
+    if (http->is_stopping || is_full(http))
+        http_door_shut(&http->door);
+    else
+        http_door_open(&http->door);
 }
 
 static void run(struct http *http)
@@ -81,64 +82,33 @@ static void run(struct http *http)
     MHD_UNSIGNED_LONG_LONG timeout_ms;
 
     MHD_run(http->daemon);
-    if (has_place_again(http))
-        loop_set_timer(http->loop, &http->again, 0);
-    else if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES)
+    see_to_door(http);
+    if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES)
         loop_set_timer(http->loop, &http->again, timeout_ms);
     else
         loop_cancel_timer(http->loop, &http->again);
 }
 
-/* Without a descriptor for the first connection MHD busy-waits for one: whoever waits in the
- * backlog keeps its epoll ready. */
-static bool has_descriptor(void)
-{
-    int fd = eventfd(0, EFD_CLOEXEC);
-
-    if (fd < 0)
-        return errno != EMFILE && errno != ENFILE;
-    close(fd);
-    return true;
-}
-
-static void starve(struct http *http)
-{
-    if (!http->is_starved) {
-        log_warning("control: no descriptor is free; looking every %d ms", STARVED_MS);
-        metrics_add(METRIC_ACCEPT_PAUSES, 1);
-        loop_remove(http->loop, &http->epoll);
-    }
-    http->is_starved = true;
-    loop_set_timer(http->loop, &http->again, STARVED_MS);
-}
-
-static void look_again(struct http *http)
-{
-    if (http->is_starved)
-        http->is_starved = loop_add(http->loop, &http->epoll, EPOLLIN | POLLER_LEVEL) != ERR_OK;
-}
-
-static void run_if_possible(struct http *http)
-{
-    bool has_one = has_descriptor();
-
-    if (has_one)
-        look_again(http);
-    run(http); /* those that are connected go on in any case */
-    if (!has_one || http->is_starved)
-        starve(http);
-}
-
 static void epoll_ready(struct watch *w, uint32_t events)
 {
     (void)events;
-    run_if_possible(w->ctx);
+    run(w->ctx);
 }
 
 static void timer_due(struct timer *timer, void *ctx)
 {
     (void)timer;
-    run_if_possible(ctx);
+    run(ctx);
+}
+
+/* MHD closes what it does not take. */
+static void came(void *ctx, int fd, const struct sockaddr *from, socklen_t length)
+{
+    struct http *http = ctx;
+
+    MHD_add_connection(http->daemon, fd, from, length);
+    see_to_door(http);
+    loop_set_timer(http->loop, &http->again, 0);
 }
 
 static const char *refusal_text(unsigned status)
@@ -464,32 +434,28 @@ static enum err serve(struct http *http)
     const union MHD_DaemonInfo *info;
     enum err e;
 
-    /* MHD closes the listening socket that it is given: it gets one of its own. */
-    int fd = fcntl(http->socket.fd, F_DUPFD_CLOEXEC, 0);
-
-    if (fd < 0)
-        return ERR_DESCRIPTORS;
     http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, http,
-        MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, handle, http, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, noticed, http, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         http->is_tcp ? (unsigned)HTTP_CONNECTIONS_PER_IP_MAX : 0u, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)HTTP_IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
-    if (http->daemon == NULL) {
-        close(fd);
+    if (http->daemon == NULL)
         return ERR_SYSTEM;
-    }
-    http->is_stopping = http->is_starved = false;
+    http->is_stopping = false;
     info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     CONTRACT(info != NULL);
     http->epoll = (struct watch){.fd = info->epoll_fd, .ready = epoll_ready, .ctx = http};
     if ((e = loop_add(http->loop, &http->epoll, EPOLLIN | POLLER_LEVEL)) != ERR_OK) {
         MHD_stop_daemon(http->daemon);
         http->daemon = NULL;
+        return e;
     }
-    return e;
+    http_door_init(&http->door, http->loop, http->socket.fd, came, http);
+    http_door_open(&http->door);
+    return ERR_OK;
 }
 
 enum err http_start(struct http *http)
@@ -504,25 +470,21 @@ enum err http_start(struct http *http)
 void http_stop(struct http *http)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
-    int fd;
 
     if (http->daemon == NULL)
         return;
     CONTRACT(http->suspended == 0);
     http->is_stopping = true;
-    fd = MHD_quiesce_daemon(http->daemon);
+    http_door_shut(&http->door);
     MHD_run(http->daemon);
     for (int i = 0; i < STOP_RUNS; i++)
         if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0)
             MHD_run(http->daemon);
-    if (!http->is_starved)
-        loop_remove(http->loop, &http->epoll);
+    loop_remove(http->loop, &http->epoll);
     loop_cancel_timer(http->loop, &http->again);
     MHD_stop_daemon(http->daemon);
     http_newcomers_fini(&http->newcomers);
     http->daemon = NULL;
-    if (fd >= 0)
-        close(fd);
     /* A connection in the backlog ends here instead of waiting for the process to end. */
     control_socket_close(&http->socket);
 }

@@ -4,9 +4,11 @@
  * reach it. */
 #include "settings/reader.h"
 
+#include "base/contract.h"
 #include "base/text.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 __attribute__((format(printf, 3, 4))) void reader_complain(struct reader *r, unsigned line,
@@ -38,6 +40,10 @@ const char *reader_value_shown(char to[SHOWN_SIZE], const struct setting *row, c
 }
 
 /* The nearest known name */
+
+enum {
+    SLIPS_MAX = 2
+}; /* letters wrong, fewer than are right, in a section that is still understood */
 
 static unsigned least_of(unsigned a, unsigned b, unsigned c)
 {
@@ -125,33 +131,62 @@ static void fold(char *text)
             *text = (char)(*text - 'A' + 'a');
 }
 
-static bool scan_section(struct reader *r, unsigned number, char *text)
+static void pass_on(struct reader *r, const char *text, size_t length)
 {
-    char name[SHOWN_SIZE];
-    size_t length = strlen(text);
+    CONTRACT(length <= CLEAN_SIZE_MAX - r->clean_length);
+    memcpy(r->clean + r->clean_length, text, length);
+    r->clean_length += length;
+}
 
-    r->section = NULL;
-    r->is_in_unknown_section = true;
-    if (text[length - 1] != ']') {
-        reader_complain(r, number, "'%s' is no section: it is [name] and nothing else on its line",
-                        reader_shown(name, text));
-        return false;
-    }
-    text[length - 1] = '\0';
-    text = trim(text + 1);
-    fold(text);
-    for (unsigned i = 0; i < settings_row_count; i++) {
-        if (strcmp(settings_rows[i].section, text) == 0) {
-            r->section = settings_rows[i].section;
-            r->is_in_unknown_section = false;
-            return true;
-        }
-    }
-    reader_complain(r, number,
-                    "[%s] is no section of dustwire, and its keys were not looked at: did you "
-                    "mean [%s]?",
-                    reader_shown(name, text), nearest_section(text));
-    return false;
+/* A name that is nearly right is taken for the right one, so that what stands below is looked at
+ * all the same. NULL: nothing comes near. */
+static const char *section_meant(const char *name)
+{
+    const char *nearest = nearest_section(name);
+    unsigned wrong = distance(name, nearest);
+
+    return wrong <= SLIPS_MAX && wrong + wrong < strlen(name) ? nearest : NULL;
+}
+
+static void explain_section(struct reader *r, unsigned number, const char *line, const char *name,
+                            bool is_well_formed)
+{
+    char shown[SHOWN_SIZE];
+
+    if (!is_well_formed)
+        reader_complain(
+            r, number, "'%s' is no section: it is [name] and nothing else on its line%s",
+            reader_shown(shown, line), r->section == NULL ? "; its keys were not looked at" : "");
+    else if (r->section == NULL)
+        reader_complain(r, number,
+                        "[%s] is no section of dustwire, and its keys were not looked at: did you "
+                        "mean [%s]?",
+                        reader_shown(shown, name), nearest_section(name));
+    else if (strcmp(r->section, name) != 0)
+        reader_complain(r, number, "[%s] is no section of dustwire: did you mean [%s]?",
+                        reader_shown(shown, name), r->section);
+}
+
+/* iniparser gets the section that is meant. */
+static void scan_section(struct reader *r, unsigned number, const char *line)
+{
+    char copy[SETTINGS_LINE_MAX + 1], *name = copy + (line[0] == '['), *end;
+    bool is_well_formed;
+
+    snprintf(copy, sizeof copy, "%s", line);
+    end = name + strcspn(name, "]#;");
+    is_well_formed = name != copy && strcmp(end, "]") == 0;
+    *end = '\0';
+    name = trim(name);
+    fold(name);
+    r->section = section_meant(name);
+    r->is_in_unknown_section = r->section == NULL;
+    explain_section(r, number, line, name, is_well_formed);
+    if (r->section == NULL)
+        return;
+    pass_on(r, "[", 1);
+    pass_on(r, r->section, strlen(r->section));
+    pass_on(r, "]", 1);
 }
 
 /* What iniparser would read differently from what is written, as the end of a sentence; or NULL. */
@@ -262,24 +297,31 @@ static bool scan_bytes(struct reader *r, unsigned number, const char *line, size
     return true;
 }
 
-/* True if iniparser may see the line. It need not see comments, and a backslash at the end of one
+/* Also one whose first bracket is missing. */
+static bool is_section(const char *text)
+{
+    return text[0] == '[' || (text[strlen(text) - 1] == ']' && strchr(text, '=') == NULL);
+}
+
+/* Passes on what iniparser may see. It need not see comments, and a backslash at the end of one
  * would hide the line below from it. */
-static bool scan_line(struct reader *r, unsigned number, const char *line, size_t length)
+static void scan_line(struct reader *r, unsigned number, const char *line, size_t length)
 {
     char copy[SETTINGS_LINE_MAX + 1], *text;
 
     if (!scan_bytes(r, number, line, length))
-        return false;
+        return;
     memcpy(copy, line, length);
     copy[length] = '\0';
     text = trim(copy);
     if (text[0] == '\0' || text[0] == '#' || text[0] == ';')
-        return false;
-    if (text[strlen(text) - 1] == '\\') {
+        return;
+    if (text[strlen(text) - 1] == '\\')
         reader_complain(r, number, "ends in a backslash: a line cannot go on in the next one");
-        return false;
-    }
-    return text[0] == '[' ? scan_section(r, number, text) : scan_key(r, number, text);
+    else if (is_section(text))
+        scan_section(r, number, text);
+    else if (scan_key(r, number, text))
+        pass_on(r, line, length);
 }
 
 void reader_scan(struct reader *r)
@@ -292,10 +334,7 @@ void reader_scan(struct reader *r)
         const char *end = memchr(line, '\n', r->length - start);
 
         length = end == NULL ? r->length - start : (size_t)(end - line);
-        if (scan_line(r, number, line, length))
-            memcpy(r->clean + start, line, length);
-        else
-            memset(r->clean + start, '\n', length);
-        r->clean[start + length] = '\n';
+        scan_line(r, number, line, length);
+        pass_on(r, "\n", 1);
     }
 }

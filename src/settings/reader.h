@@ -10,6 +10,7 @@
 
 enum {
     FILE_SIZE_MAX = 256 * 1024,
+    CLEAN_SIZE_MAX = 2 * (FILE_SIZE_MAX + 2), /* a name put right is longer, if not by so much */
     PROBLEMS_MAX = 100,
     PROBLEM_SIZE = 640,
     SHOWN_SIZE = 80, /* of a foreign text in a sentence */
@@ -31,8 +32,10 @@ struct reader {
     ino_t inode;
     bool is_world_readable;
     size_t length;
-    char *bytes;         /* the file, with a NUL behind it */
-    char *clean;         /* the same, lines with problems blanked */
+    char *bytes; /* the file, with a NUL behind it */
+    char *clean; /* the same without the lines that have problems, and with the sections
+                    that are meant */
+    size_t clean_length;
     const char *section; /* of the table; NULL before the first and in an unknown one */
     bool is_in_unknown_section;
     unsigned line_of[SETTINGS_KEYS_MAX]; /* where each key stands; 0: nowhere */

@@ -75,14 +75,14 @@ static const char *shown(char to[SHOWN_SIZE], const char *text)
     return to;
 }
 
-static void say_unknown(const char *name, char problem[SETTINGS_OWN_TEXT_SIZE])
+void settings_own_say_unknown(const char *wanted, char problem[SETTINGS_OWN_TEXT_SIZE])
 {
     char text[SHOWN_SIZE];
     size_t used;
 
     snprintf(problem, SETTINGS_OWN_TEXT_SIZE,
              "'%s' is no setting that can be set while the daemon runs; those are",
-             shown(text, name));
+             shown(text, wanted));
     for (unsigned i = 0; i < settings_row_count; i++) {
         if (!settings_rows[i].is_settable)
             continue;
@@ -115,7 +115,7 @@ enum err settings_own_set(struct settings *s, struct settings_origins *origins, 
 
     if (find_row(name, false, &index))
         return put(s, origins, index, value, ORIGIN_OWN_FILE, problem);
-    say_unknown(name, problem);
+    settings_own_say_unknown(name, problem);
     return ERR_NOT_FOUND;
 }
 

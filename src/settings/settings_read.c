@@ -59,7 +59,7 @@ static enum err read_all(struct reader *r, int fd)
     r->device = st.st_dev;
     r->inode = st.st_ino;
     r->is_world_readable = (st.st_mode & S_IROTH) != 0;
-    r->bytes = calloc(2, FILE_SIZE_MAX + 2);
+    r->bytes = calloc(1, FILE_SIZE_MAX + 2 + CLEAN_SIZE_MAX);
     if (r->bytes == NULL)
         return ERR_NO_MEMORY;
     r->clean = r->bytes + FILE_SIZE_MAX + 2;
@@ -112,7 +112,7 @@ static dictionary *load_clean(struct reader *r, int fd)
 {
     char path[64];
     dictionary *values;
-    size_t done = 0, length = r->length;
+    size_t done = 0, length = r->clean_length;
 
     while (done < length) {
         ssize_t count = write(fd, r->clean + done, length - done);

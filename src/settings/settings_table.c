@@ -105,7 +105,7 @@ const struct setting settings_rows[] = {
     KEY(S, "limit-per-network", kind_number, sessions.limit_per_network, "1000", 1, 1000000, "sessions", NOW,
         "How many of them may come from one network: /24 for IPv4, /64 for IPv6.")
     KEY(S, "half-open-limit", kind_number, sessions.half_open_limit, "2048", 1, 1000000, "sessions", NOW,
-        "How many accepted sessions may be without a hello at once.")
+        "How many accepted sessions may be without a hello at once; at it old ones give way.")
     KEY(S, "half-open-per-address", kind_number, sessions.half_open_per_address, "32", 1, 1000000, "sessions", NOW,
         "How many of those may come from one address (IPv6: one /64).")
     KEY(S, "accepts-per-s", kind_number, sessions.accepts_per_s, "20", 1, 1000000, "sessions a second", NOW,

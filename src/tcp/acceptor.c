@@ -52,20 +52,33 @@ static void refuse(int fd, const struct address *peer, enum metric metric, const
     close(fd);
 }
 
+/* Without memory for the message it goes when its time is over. */
+static void give_way(struct acceptor *a, const struct tcp_place *given_up)
+{
+    struct tcp_give_way *message = given_up->session == 0 ? NULL : calloc(1, sizeof *message);
+
+    if (message == NULL)
+        return;
+    message->session = given_up->session;
+    worker_post_give_way(a->config.workers[given_up->worker], message);
+}
+
 /* False: refused, and closed. */
 static bool admit(struct acceptor *a, int fd, const struct address *peer, struct tcp_place *place)
 {
     const struct settings *s = &a->config.settings;
     struct source_limits limits = source_limits_of(s, peer);
     const char *why = access_refusal(s, peer);
+    struct tcp_place given_up;
     enum admission admission;
 
     if (why != NULL) {
         refuse(fd, peer, METRIC_REFUSED_ACCESS, why);
         return false;
     }
-    admission =
-        tcp_directory_accept(a->config.directory, peer, &limits, loop_now_ms(a->loop), place);
+    admission = tcp_directory_accept(a->config.directory, peer, &limits, loop_now_ms(a->loop),
+                                     place, &given_up);
+    give_way(a, &given_up);
     if (admission != ADMITTED)
         refuse(fd, peer, admission_metric(admission), admission_text(admission));
     return admission == ADMITTED;

@@ -292,7 +292,8 @@ static void count_in(struct source_table *t, const struct source_place *place,
 
     t->sources[place->address].sessions++;
     t->sources[place->network].sessions++;
-    s->half_open++;
+    t->sources[place->address].half_open++;
+    t->sources[place->network].half_open++;
     rate_take(&s->accepts, limits->accepts_per_s, limits->accepts_burst, 1, now_ms * 1000);
 }
 
@@ -300,18 +301,20 @@ enum admission source_table_enter(struct source_table *t, const struct address *
                                   const struct source_limits *limits, uint64_t now_ms,
                                   struct source_place *out)
 {
-    enum admission a;
+    enum admission a = ADMITTED;
 
     *out = (struct source_place){NONE, NONE};
-    if (t->half_open >= limits->half_open)
-        return ADMISSION_HALF_OPEN_FULL;
     if (!limits->is_exempt) {
         if (!take_both(t, peer, limits, now_ms, out))
             return ADMISSION_NO_MEMORY;
-        if ((a = judge(t, out, limits, now_ms)) != ADMITTED)
-            return a;
-        count_in(t, out, limits, now_ms);
+        a = judge(t, out, limits, now_ms);
     }
+    if (a == ADMITTED && t->half_open >= limits->half_open)
+        a = ADMISSION_HALF_OPEN_FULL;
+    if (a != ADMITTED)
+        return a;
+    if (!limits->is_exempt)
+        count_in(t, out, limits, now_ms);
     t->half_open++;
     return ADMITTED;
 }
@@ -325,8 +328,10 @@ void source_table_identified(struct source_table *t, const struct source_place *
 {
     CONTRACT(t->half_open > 0);
     t->half_open--;
-    if (is_counted(place))
-        judged(t, place)->half_open--;
+    if (!is_counted(place))
+        return;
+    t->sources[place->address].half_open--;
+    t->sources[place->network].half_open--;
 }
 
 void source_table_leave(struct source_table *t, const struct source_place *place, bool is_half_open)
@@ -377,6 +382,11 @@ uint64_t source_table_blame(struct source_table *t, const struct address *peer,
     if (now_ms + ms > s->forgiven_ms)
         s->forgiven_ms = now_ms + ms;
     return ms;
+}
+
+unsigned source_table_crowd(const struct source_table *t, const struct source_place *place)
+{
+    return is_counted(place) ? t->sources[place->network].half_open : 0;
 }
 
 unsigned source_table_half_open(const struct source_table *t)

@@ -2,6 +2,7 @@
 
 #include "base/contract.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,10 @@ struct entry {
     bool is_half_open : 1;      /* accepted, and no hello yet */
     struct source_place source; /* of an accepted one */
     struct host *host;          /* NULL: no sends are routed here */
-    LIST_ENTRY(entry) in_host;
+    union {
+        LIST_ENTRY(entry) in_host; /* with a host */
+        TAILQ_ENTRY(entry) by_age; /* half open: without */
+    };
     UT_hash_handle hh;
 };
 
@@ -32,13 +36,17 @@ struct host {
     UT_hash_handle hh;
 };
 
-enum { OWN_MAX = 32 };
+enum {
+    OWN_MAX = 32,
+    LOOKS_MAX = 64, /* at old handshakes, for the one that gives way */
+};
 
 struct tcp_directory {
     pthread_mutex_t lock; /* covers everything below */
     struct entry *by_session;
     struct host *by_address;
     struct source_table *sources;
+    TAILQ_HEAD(, entry) half_open; /* oldest first */
     uint64_t next_session;
     unsigned limit;
     unsigned own_count;
@@ -60,6 +68,7 @@ enum err tcp_directory_open(struct tcp_directory **out, unsigned workers, unsign
         return e;
     }
     pthread_mutex_init(&d->lock, NULL);
+    TAILQ_INIT(&d->half_open);
     d->worker_count = workers;
     d->limit = session_limit;
     d->next_session = 1;
@@ -162,11 +171,27 @@ static void leave_host(struct tcp_directory *d, struct entry *e)
     }
 }
 
+static void begin_half_open(struct tcp_directory *d, struct entry *e)
+{
+    e->is_half_open = true;
+    TAILQ_INSERT_TAIL(&d->half_open, e, by_age);
+}
+
+static void end_half_open(struct tcp_directory *d, struct entry *e)
+{
+    if (!e->is_half_open)
+        return;
+    e->is_half_open = false;
+    TAILQ_REMOVE(&d->half_open, e, by_age);
+    source_table_identified(d->sources, &e->source);
+}
+
 static void remove_entry(struct tcp_directory *d, struct entry *e)
 {
     leave_host(d, e);
+    end_half_open(d, e);
     if (!e->is_outgoing)
-        source_table_leave(d->sources, &e->source, e->is_half_open);
+        source_table_leave(d->sources, &e->source, false);
     HASH_DEL(d->by_session, e);
     d->sessions_of[e->worker]--;
     free(e);
@@ -200,9 +225,45 @@ static void describe(const struct entry *e, struct tcp_place *out)
     *out = (struct tcp_place){e->session, e->worker, e->state == PLACE_CONNECTED};
 }
 
+/* The oldest of the network that has the most, as far as the oldest of all tell: good peers are
+ * quick, so those that hold the places are among them. NULL: all of those are exempt. */
+static struct entry *first_to_give_way(struct tcp_directory *d)
+{
+    struct entry *e, *found = NULL;
+    unsigned most = 0, looks = 0;
+
+    TAILQ_FOREACH (e, &d->half_open, by_age) {
+        unsigned crowd = source_table_crowd(d->sources, &e->source);
+
+        if (crowd > most) {
+            most = crowd;
+            found = e;
+        }
+        if (++looks == LOOKS_MAX)
+            break;
+    }
+    return found;
+}
+
+/* One out, one in: also when a reload has made the limit less than there are. */
+static enum admission crowd_out(struct tcp_directory *d, const struct address *peer,
+                                const struct source_limits *limits, uint64_t now_ms,
+                                struct source_place *source, struct tcp_place *given_up)
+{
+    struct source_limits but_for_that = *limits;
+    struct entry *e = first_to_give_way(d);
+
+    if (e == NULL)
+        return ADMISSION_HALF_OPEN_FULL;
+    end_half_open(d, e);
+    describe(e, given_up);
+    but_for_that.half_open = UINT_MAX;
+    return source_table_enter(d->sources, peer, &but_for_that, now_ms, source);
+}
+
 static enum admission admit(struct tcp_directory *d, const struct address *peer,
                             const struct source_limits *limits, uint64_t now_ms,
-                            struct tcp_place *out)
+                            struct tcp_place *out, struct tcp_place *given_up)
 {
     struct source_place source;
     struct entry *e;
@@ -210,7 +271,10 @@ static enum admission admit(struct tcp_directory *d, const struct address *peer,
 
     if (HASH_COUNT(d->by_session) >= d->limit)
         return ADMISSION_FULL;
-    if ((a = source_table_enter(d->sources, peer, limits, now_ms, &source)) != ADMITTED)
+    a = source_table_enter(d->sources, peer, limits, now_ms, &source);
+    if (a == ADMISSION_HALF_OPEN_FULL)
+        a = crowd_out(d, peer, limits, now_ms, &source, given_up);
+    if (a != ADMITTED)
         return a;
     e = add(d, false, PLACE_OPENING);
     if (e == NULL) {
@@ -218,19 +282,20 @@ static enum admission admit(struct tcp_directory *d, const struct address *peer,
         return ADMISSION_NO_MEMORY;
     }
     e->source = source;
-    e->is_half_open = true;
+    begin_half_open(d, e);
     describe(e, out);
     return ADMITTED;
 }
 
 enum admission tcp_directory_accept(struct tcp_directory *d, const struct address *peer,
                                     const struct source_limits *limits, uint64_t now_ms,
-                                    struct tcp_place *out)
+                                    struct tcp_place *out, struct tcp_place *given_up)
 {
     enum admission a;
 
+    *given_up = (struct tcp_place){0};
     pthread_mutex_lock(&d->lock);
-    a = admit(d, peer, limits, now_ms, out);
+    a = admit(d, peer, limits, now_ms, out, given_up);
     pthread_mutex_unlock(&d->lock);
     return a;
 }
@@ -321,9 +386,7 @@ void tcp_directory_connected(struct tcp_directory *d, uint64_t session,
     e = find(d, session);
     CONTRACT(e != NULL);
     e->state = PLACE_CONNECTED;
-    if (e->is_half_open)
-        source_table_identified(d->sources, &e->source);
-    e->is_half_open = false;
+    end_half_open(d, e);
     if (announced != NULL && e->host == NULL)
         join_host(d, e, announced);
     pthread_mutex_unlock(&d->lock);

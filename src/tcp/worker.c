@@ -4,6 +4,7 @@
 
 #include "base/contract.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -303,6 +304,25 @@ static void take_accepted(struct message *m, void *owner)
 enum err worker_post_accepted(struct worker *worker, struct tcp_accepted *accepted)
 {
     return mailbox_post(loop_mailbox(worker->home.loop), &accepted->message, take_accepted);
+}
+
+static void take_give_way(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct tcp_give_way *give_way = (struct tcp_give_way *)(void *)m;
+    struct tcp_connection *c;
+
+    HASH_FIND(hh, w->by_id, &give_way->session, sizeof give_way->session, c);
+    free(give_way);
+    if (c == NULL || c->was_open)
+        return;
+    metrics_add(METRIC_HANDSHAKES_GIVEN_UP, 1);
+    tcp_connection_drop(c, "[sessions] half-open-limit is reached: gave way to a newcomer");
+}
+
+void worker_post_give_way(struct worker *worker, struct tcp_give_way *give_way)
+{
+    mailbox_answer(loop_mailbox(worker->home.loop), &give_way->message, take_give_way);
 }
 
 static void take_serve(struct message *m, void *owner)

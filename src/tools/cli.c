@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "settings/settings.h"
+#include "tools/cli_contact.h"
 #include "tools/cli_hook.h"
 #include "tools/cli_text.h"
 
@@ -128,7 +129,8 @@ static enum cli_end take_option(struct cli *cli, const struct cli_command *comma
         return CLI_OK;
     case OPTION_URL:
         cli->url = optarg;
-        return CLI_OK;
+        *is_over = !cli_url_check(cli->url);
+        return *is_over ? CLI_USAGE : CLI_OK;
     case OPTION_TOKEN_FILE:
         cli->token_file = optarg;
         return CLI_OK;

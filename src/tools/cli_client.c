@@ -141,7 +141,7 @@ static void aim(struct cli_client *client, const char *socket, const char *url)
         return;
     }
     snprintf(client->where, sizeof client->where, "%s", url);
-    snprintf(target, sizeof target, "%s/RPC2", url);
+    snprintf(target, sizeof target, "%s%sRPC2", url, url[strlen(url) - 1] == '/' ? "" : "/");
     curl_easy_setopt(client->curl, CURLOPT_URL, target);
     curl_easy_setopt(client->curl, CURLOPT_PROTOCOLS_STR, "http");
 }
@@ -347,6 +347,25 @@ static void explain_curl(struct cli_client *client, struct cli_reply *reply, CUR
     }
 }
 
+/* The daemon says what is wrong with a call to whoever made it; here that is not a person. */
+static void explain_fault(struct cli_client *client, struct cli_reply *reply, const char *text)
+{
+    enum cli_end end = reply->is_cut_off ? CLI_NOT_SERVING : CLI_FAILED;
+    int behind_name = 0, name = 0;
+
+    sscanf(text, "parameter %*u, %n%*[a-z_]%n", &name, &behind_name);
+    if (reply->fault == FAULT_NO_METHOD)
+        reply_problem(reply, end,
+                      "the daemon at %s is of another version and does not know this command: use "
+                      "the dustwire that came with it",
+                      client->where);
+    else if (reply->fault == FAULT_PARAMETERS && behind_name > name && text[behind_name] == ',')
+        reply_problem(reply, end, "the %.*s%s", behind_name - name, text + name,
+                      text + behind_name + 1);
+    else
+        reply_problem(reply, end, "%s", text);
+}
+
 static void read_answer(struct cli_client *client, struct cli_reply *reply)
 {
     struct rpc_answer answer;
@@ -375,8 +394,7 @@ static void read_answer(struct cli_client *client, struct cli_reply *reply)
     } else {
         reply->fault = e == ERR_OK ? answer.fault_code : 0;
         reply->is_cut_off = reply->fault == FAULT_STOPPING;
-        reply_problem(reply, reply->is_cut_off ? CLI_NOT_SERVING : CLI_FAILED, "%s",
-                      answer.text == NULL ? "out of memory" : answer.text);
+        explain_fault(client, reply, answer.text == NULL ? "out of memory" : answer.text);
     }
     rpc_answer_fini(&answer);
 }

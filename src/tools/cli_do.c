@@ -3,6 +3,7 @@
 #include "tools/cli.h"
 
 #include "base/text.h"
+#include "tools/cli_contact.h"
 #include "tools/cli_text.h"
 
 #include <inttypes.h>
@@ -33,8 +34,11 @@ static void say(const struct cli *cli, const char *key, bool answer, const char 
 
 enum cli_end cli_connect(struct cli *cli)
 {
-    struct cli_reply reply = ask_text(cli, "connect_to", cli->arguments[0]);
+    struct cli_reply reply;
 
+    if (!cli_contact_check(cli->arguments[0], false))
+        return CLI_USAGE;
+    reply = ask_text(cli, "connect_to", cli->arguments[0]);
     if (reply.end != CLI_OK)
         return cli_fail(&reply);
     if (cli->is_json)
@@ -51,9 +55,12 @@ enum cli_end cli_connect(struct cli *cli)
 static enum cli_end do_to_host(struct cli *cli, const char *method, const char *done,
                                const char *nothing)
 {
-    struct cli_reply reply = ask_text(cli, method, cli->arguments[0]);
+    struct cli_reply reply;
     bool is_done;
 
+    if (!cli_contact_check(cli->arguments[0], false))
+        return CLI_USAGE;
+    reply = ask_text(cli, method, cli->arguments[0]);
     if (reply.end != CLI_OK)
         return cli_fail(&reply);
     is_done = json_is_true(reply.answer);

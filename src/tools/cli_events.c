@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "gateway/event.h"
+#include "gateway/gateway_ops.h"
 #include "tools/cli_hook.h"
 
 #include <inttypes.h>
@@ -58,6 +60,49 @@ static void make_readable(json_t *e)
     json_object_del(e, "time_us");
 }
 
+static bool is_word(const char *word, const char *text, size_t length)
+{
+    return strlen(word) == length && memcmp(word, text, length) == 0;
+}
+
+/* The words of --on: the names of events, then what becomes of files. NULL behind the last. */
+static const char *known_word(unsigned index)
+{
+    if (index < EVENT_KIND_COUNT)
+        return event_word((enum event_kind)index);
+    index -= EVENT_KIND_COUNT;
+    return index <= TRANSFER_FAILED ? transfer_status_word((enum transfer_status)index) : NULL;
+}
+
+static bool is_known(const char *text, size_t length)
+{
+    const char *word;
+
+    for (unsigned i = 0; (word = known_word(i)) != NULL; i++)
+        if (is_word(word, text, length))
+            return true;
+    return false;
+}
+
+/* With a word that no event has the waiting would have no end. */
+static bool check_words(const char *words)
+{
+    for (size_t length; words != NULL; words = words[length] == ',' ? words + length + 1 : NULL) {
+        const char *word;
+
+        length = strcspn(words, ",");
+        if (is_known(words, length))
+            continue;
+        fprintf(stderr,
+                "dustwire: there is no event '%.*s'; --on takes, with commas between them:\n",
+                (int)length, words);
+        for (unsigned i = 0; (word = known_word(i)) != NULL; i++)
+            fprintf(stderr, "  %s\n", word);
+        return false;
+    }
+    return true;
+}
+
 /* True if one of the words of --on is the event or its status. */
 static bool is_wanted(const struct cli *cli, const json_t *e)
 {
@@ -65,10 +110,9 @@ static bool is_wanted(const struct cli *cli, const json_t *e)
 
     while (word != NULL && *word != '\0') {
         size_t length = strcspn(word, ",");
-        const char *event = cli_text_of(e, "event"), *status = cli_text_of(e, "status");
 
-        if ((strlen(event) == length && memcmp(event, word, length) == 0) ||
-            (length > 0 && strlen(status) == length && memcmp(status, word, length) == 0))
+        if (is_word(cli_text_of(e, "event"), word, length) ||
+            is_word(cli_text_of(e, "status"), word, length))
             return true;
         word += length + (word[length] == ',');
     }
@@ -154,6 +198,8 @@ enum cli_end cli_events(struct cli *cli)
                             .jobs = cli->given & CLI_JOBS ? (unsigned)cli->jobs : JOBS};
     enum cli_end end;
 
+    if (!check_words(cli->on))
+        return CLI_USAGE;
     cli_catch_interrupts();
     end = follow(cli, &hook);
     cli_hook_end(&hook);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "tools/cli_contact.h"
 #include "tools/cli_files.h"
 #include "tools/cli_text.h"
 
@@ -405,6 +406,8 @@ enum cli_end cli_send(struct cli *cli)
     enum cli_end end = CLI_FAILED;
     enum err e = ERR_OK;
 
+    if (!cli_contact_check(s.contact, true))
+        return CLI_USAGE;
     for (int i = 0; i + 1 < cli->argument_count && e == ERR_OK; i++)
         e = cli_files_add(&s.files, cli->arguments[i], cli->given & CLI_RECURSIVE);
     if (e != ERR_OK) {

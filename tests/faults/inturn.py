@@ -236,14 +236,16 @@ def start_descriptors(field, most):
 
 def starved(field, most):
     """The limit of descriptors lowered to what is in use: nobody gets in, no processor time is spent on
-    it, files of open sessions fail one by one; raised again, all is well."""
-    node = field.node()
+    it, files of open sessions fail one by one, commands wait; raised again, all is well, also for those
+    who waited."""
+    node = field.node().follow()  # a connection to the control socket that stays
     for i in range(most):
         peer = raw.Raw.greet(node.port)
         used = len(os.listdir("/proc/%d/fd" % node.process.pid))
         usual = resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE, (used, usual[1]))
         callers = [raw.Raw.dial(node.port) for _ in range(20)]
+        commands = [node.job("status") for _ in range(3)]
         peer.send(*raw.file_frames(1, b"refused"))
         losses = [] if peer.next().command == raw.ABORT else ["no abort without a descriptor"]
         before, began = processor_s(node), time.monotonic()
@@ -252,6 +254,7 @@ def starved(field, most):
         if share > 0.2:
             losses.append("%.0f %% of a processor spent on waiting for descriptors" % (share * 100))
         resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE, usual)
+        losses += [str(result) for result in (job.result(5) for job in commands) if result.code != 0]
         for caller in callers:
             caller.close()
         peer.close()

@@ -230,14 +230,14 @@ static void hear(int peer)
 static void accept_peer(int fd)
 {
     struct source_limits limits;
-    struct tcp_place place;
+    struct tcp_place place, given_up;
     struct address peer;
 
     MUST(address_from_ip_text(&peer, "127.0.0.1", 40000) == ERR_OK);
     limits = source_limits_of(&home.settings, &peer);
     limits.is_exempt = true;
-    MUST(tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop), &place) ==
-         ADMITTED);
+    MUST(tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop), &place,
+                              &given_up) == ADMITTED);
     MUST(tcp_connection_accept(&conn, &home, place.session, fd, &peer) == ERR_OK);
 }
 

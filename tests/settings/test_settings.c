@@ -476,6 +476,29 @@ Test(settings, name_what_they_do_not_know_and_the_nearest_they_do, .init = set_u
     check_refused("threads = 2\n", "before the first [section]");
 }
 
+Test(settings, name_what_is_wrong_below_a_section_that_is_not_written_as_one_too, .init = set_up,
+     .fini = clean_up, .timeout = 5)
+{
+    static const char *const lines[] = {
+        "[workers",  "[workers] # how many", "workers]",   "[worker]",
+        "[wokrers]", "[workers]]",           "[ workers #"};
+
+    for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char file[128];
+
+        snprintf(file, sizeof file, "[log]\nlevel = loud\n%s\nthreads = none\nno-key = 1\n",
+                 lines[i]);
+        cr_assert_eq(read_text(file), ERR_INVALID);
+        cr_expect_eq(told_count, 4, "%s", told);
+        cr_expect_not_null(strstr(told, "line 2: [log] level = loud"), "%s", told);
+        cr_expect_not_null(strstr(told, "line 3: "), "%s", told);
+        cr_expect_not_null(strstr(told, "line 4: [workers] threads = none"), "%s", told);
+        cr_expect_not_null(strstr(told, "line 5: [workers] has no key 'no-key'"), "%s", told);
+    }
+    check_refused("[x y\nthreads = none\n", "its keys were not looked at");
+    check_refused("[wor\nthreads = none\n", "its keys were not looked at");
+}
+
 Test(settings, fold_case_as_the_file_format_does, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     check_taken("[Workers]\nTHREADS = 2\n[ workers ]\nMailbox-Limit=2048\n");

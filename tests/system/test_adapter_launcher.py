@@ -132,7 +132,11 @@ class Launcher(node.SystemTest):
         self.assertNotIn("is loaded", result.stderr)
 
     def test_a_missing_script_is_a_wrong_command_line(self):
-        self.assertEqual(self.launch().returncode, 2)
+        for wrong in ((), ("/nowhere/bitdust.py",), ("-m",), ("-m", "nowhere.bitdust")):
+            result = self.launch(*wrong)
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertNotIn("Traceback", result.stderr)
+            self.assertIn(wrong[-1].split(".")[0] if wrong else "script", result.stderr)
 
 
 class Modules(node.SystemTest):

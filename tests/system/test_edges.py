@@ -1,7 +1,9 @@
 """Settings at their edges, and peers that are quick rather than loud."""
 import http.client
 import os
+import resource
 import socket
+import subprocess
 import threading
 import time
 import xmlrpc.client
@@ -94,6 +96,41 @@ class UnixTransport(xmlrpc.client.Transport):
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(self.path)
         return connection
+
+
+class NoDescriptors(harness.SystemTest):
+    def test_commands_are_answered_as_soon_as_there_are_some_again(self):
+        bob = self.node("bob").follow()  # a connection to the control socket that stays
+        bob.events.wait("network-connector-state-changed", to="CONNECTED")
+        pid, usual = bob.process.pid, resource.prlimit(bob.process.pid, resource.RLIMIT_NOFILE)
+        taken = {int(name) for name in os.listdir("/proc/%d/fd" % pid)}
+        first_free = min(set(range(len(taken) + 1)) - taken)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (first_free, usual[1]))
+        waiting = [bob.job("status") for _ in range(3)]
+        for job in waiting:
+            self.addCleanup(job.end)
+        harness.wait_until(lambda: bob.log().count("control: "), "it says what it lacks")
+        self.assertTrue(all(job.is_running() for job in waiting))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
+        for job in waiting + [bob.job("status")]:
+            self.assertEqual(job.result(limit=5).code, 0)
+
+
+class FullControlSocket(harness.SystemTest):
+    def test_who_waits_for_a_place_is_answered_when_there_is_one(self):
+        bob = self.node("bob")  # its follower has one of the 256 places
+        held = []
+        for _ in range(255):
+            connection = socket.socket(socket.AF_UNIX)
+            self.addCleanup(connection.close)
+            connection.connect(bob.socket)
+            held.append(connection)
+        waiting = bob.job("status")
+        self.addCleanup(waiting.end)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            waiting.process.wait(0.5)
+        held[100].close()
+        self.assertEqual(waiting.result(limit=5).code, 0)
 
 
 class CancelByHostAndFile(harness.SystemTest):

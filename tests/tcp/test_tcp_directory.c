@@ -42,8 +42,9 @@ static enum admission accept_one(struct tcp_place *place)
 {
     struct address peer = at("127.0.0.1", 1);
     struct source_limits limits = {.sessions = LIMIT, .half_open = LIMIT, .is_exempt = true};
+    struct tcp_place given_up;
 
-    return tcp_directory_accept(d, &peer, &limits, 0, place);
+    return tcp_directory_accept(d, &peer, &limits, 0, place, &given_up);
 }
 
 static struct tcp_place accepted(void)
@@ -170,31 +171,117 @@ Test(tcp_directory, leaving_and_hiding_what_is_unknown_is_nothing)
     cr_expect_eq(tcp_directory_count(d), 0);
 }
 
-Test(tcp_directory, a_source_counts_its_sessions_until_they_leave)
-{
-    struct source_limits limits = {.sessions = LIMIT,
-                                   .per_address = 2,
-                                   .per_network = 10,
-                                   .half_open = 10,
-                                   .half_open_per_address = 2,
-                                   .accepts_per_s = 10,
-                                   .accepts_burst = 10};
-    struct address peer = at("192.0.2.1", 1);
-    struct tcp_place one, two, three;
+static struct source_limits limits;
 
-    cr_assert_eq(tcp_directory_accept(d, &peer, &limits, 100000, &one), ADMITTED);
-    cr_assert_eq(tcp_directory_accept(d, &peer, &limits, 100000, &two), ADMITTED);
+static void set_limits(void)
+{
+    limits = (struct source_limits){.sessions = LIMIT,
+                                    .per_address = 2,
+                                    .per_network = 10,
+                                    .half_open = 10,
+                                    .half_open_per_address = 2,
+                                    .accepts_per_s = 10,
+                                    .accepts_burst = 10};
+}
+
+static struct tcp_place given_up; /* by the last of those below */
+
+static enum admission come(const char *ip, struct tcp_place *out)
+{
+    struct address peer = at(ip, 1);
+
+    return tcp_directory_accept(d, &peer, &limits, 100000, out, &given_up);
+}
+
+static uint64_t come_in(const char *ip)
+{
+    struct tcp_place place;
+
+    cr_assert_eq(come(ip, &place), ADMITTED);
+    return place.session;
+}
+
+static void all_leave(uint64_t last)
+{
+    for (uint64_t session = 1; session <= last; session++)
+        tcp_directory_leave(d, session);
+    cr_expect_eq(tcp_directory_sources(d).half_open, 0);
+}
+
+Test(tcp_directory, a_source_counts_its_sessions_until_they_leave, .init = set_limits)
+{
+    uint64_t one = come_in("192.0.2.1"), two = come_in("192.0.2.1");
+    struct tcp_place three;
+
     cr_expect_eq(tcp_directory_sources(d).half_open, 2);
-    tcp_directory_connected(d, one.session, NULL);
-    tcp_directory_hide(d, two.session); /* refused, and on its way out */
+    tcp_directory_connected(d, one, NULL);
+    tcp_directory_hide(d, two); /* refused, and on its way out */
     cr_expect_eq(tcp_directory_sources(d).half_open, 1);
-    cr_expect_eq(tcp_directory_accept(d, &peer, &limits, 100000, &three), ADMISSION_ADDRESS_FULL);
-    tcp_directory_leave(d, two.session);
+    cr_expect_eq(come("192.0.2.1", &three), ADMISSION_ADDRESS_FULL);
+    tcp_directory_leave(d, two);
     cr_expect_eq(tcp_directory_sources(d).half_open, 0);
-    cr_expect_eq(tcp_directory_accept(d, &peer, &limits, 100000, &three), ADMITTED);
-    tcp_directory_leave(d, one.session);
-    tcp_directory_leave(d, three.session);
-    cr_expect_eq(tcp_directory_sources(d).half_open, 0);
+    cr_expect_eq(come("192.0.2.1", &three), ADMITTED);
+    all_leave(three.session);
+}
+
+Test(tcp_directory, of_too_many_handshakes_the_oldest_of_the_largest_network_gives_way,
+     .init = set_limits)
+{
+    uint64_t flood, next;
+
+    limits.half_open = 4;
+    come_in("198.51.100.1"); /* older, but alone */
+    flood = come_in("192.0.2.1");
+    next = come_in("192.0.2.2");
+    come_in("203.0.113.1");
+    cr_expect_eq(given_up.session, 0);
+    come_in("203.0.113.2");
+    cr_expect_eq(given_up.session, flood);
+    cr_expect_eq(tcp_directory_sources(d).half_open, 4);
+    tcp_directory_connected(d, next, NULL);
+    come_in("198.51.100.2");
+    cr_expect_eq(given_up.session, 0, "one has said hello");
+    tcp_directory_connected(d, flood, NULL); /* it was quicker than its end */
+    cr_expect_eq(tcp_directory_sources(d).half_open, 4);
+    all_leave(6);
+}
+
+Test(tcp_directory, who_is_refused_for_its_own_sake_makes_nobody_give_way, .init = set_limits)
+{
+    struct tcp_place place;
+
+    limits.half_open = 3;
+    come_in("192.0.2.1");
+    come_in("192.0.2.1");
+    come_in("198.51.100.1");
+    cr_expect_eq(come("192.0.2.1", &place), ADMISSION_ADDRESS_FULL);
+    cr_expect_eq(given_up.session, 0);
+    all_leave(3);
+}
+
+Test(tcp_directory, exempt_ones_give_way_to_nobody, .init = set_limits)
+{
+    struct tcp_place place;
+
+    limits.half_open = 1;
+    limits.is_exempt = true;
+    come_in("192.0.2.1");
+    limits.is_exempt = false;
+    cr_expect_eq(come("198.51.100.1", &place), ADMISSION_HALF_OPEN_FULL);
+    cr_expect_eq(given_up.session, 0);
+    all_leave(1);
+}
+
+Test(tcp_directory, a_limit_that_was_lowered_still_lets_one_in_for_one, .init = set_limits)
+{
+    come_in("192.0.2.1");
+    come_in("192.0.2.2");
+    come_in("192.0.2.3");
+    limits.half_open = 1;
+    come_in("198.51.100.1");
+    cr_expect_eq(given_up.session, 1);
+    cr_expect_eq(tcp_directory_sources(d).half_open, 3);
+    all_leave(4);
 }
 
 Test(tcp_directory, the_limit_holds_for_both_ways_and_an_old_session_is_found_at_it)

@@ -467,7 +467,7 @@ static void accept_as(const char *peer_ip)
     struct sockaddr_storage from;
     socklen_t length = sizeof from;
     int listening = listener(&at), fd;
-    struct tcp_place place;
+    struct tcp_place place, given_up;
     struct source_limits limits;
     struct address peer;
 
@@ -481,9 +481,9 @@ static void accept_as(const char *peer_ip)
     if (peer_ip != NULL)
         cr_assert_eq(address_from_ip_text(&peer, peer_ip, peer.port), ERR_OK);
     limits = source_limits_of(&home.settings, &peer);
-    cr_assert_eq(
-        tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop), &place),
-        ADMITTED);
+    cr_assert_eq(tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop),
+                                      &place, &given_up),
+                 ADMITTED);
     cr_assert_eq(tcp_connection_accept(&conn, &home, place.session, fd, &peer), ERR_OK);
 }
 

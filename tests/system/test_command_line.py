@@ -1,0 +1,144 @@
+"""What a person types wrong at a shell, and the sentence that comes of it."""
+import os
+import re
+import subprocess
+import threading
+import xmlrpc.server
+
+import node as harness
+
+ROOT = os.path.dirname(os.path.dirname(harness.HERE))
+DUSTWIRE = os.path.join(harness.BUILD, "dustwire")
+
+
+def run(*arguments):
+    """Returns at once, also where the command would wait for a daemon."""
+    result = subprocess.run([DUSTWIRE, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            timeout=harness.seconds(10))
+    return harness.Result(result.returncode, result.stdout, result.stderr)
+
+
+class Wrong(harness.SystemTest):
+    def assert_usage(self, word, *arguments):
+        result = run("--socket", "/nonexistent/socket", *arguments)
+        self.assertEqual(result.code, 2, result)
+        self.assertEqual(result.out, "")
+        self.assertIn(word, result.err)
+        return result.err
+
+    def test_an_event_that_there_is_not_is_refused_with_the_list_of_those_there_are(self):
+        for words in ("bogus", "file-received,bogus", "bogus,finished"):
+            text = self.assert_usage("there is no event 'bogus'", "events", "--on", words)
+        self.assert_usage("there is no event ''", "events", "--on", "finished,")
+        names = re.findall("^  (\\S+)$", text, re.MULTILINE)
+        self.assertIn("file-received", names)
+        self.assertIn("failed", names)
+        help_text = run("help", "events").out
+        for name in names:
+            self.assertRegex(help_text, "[ ]%s[,;\\n]" % name)
+        self.assertEqual(run("--socket", "/nonexistent/socket", "events", "--on", ",".join(names)).code, 3)
+
+    def test_a_contact_that_is_none_is_named_with_the_form_it_has(self):
+        for command in (("send", os.devnull), ("connect",), ("disconnect",), ("keep-alive",)):
+            for contact in ("nonsense", "", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "::1:7771"):
+                self.assert_usage("'%s' is no contact: write HOST:PORT" % contact, *command, contact)
+        self.assert_usage("is no contact", "send", os.devnull, "one,two")
+        for contact in ("host:1", "tcp://host:1", "[::1]:1", "one,host:1", "udp://host:1, host:2"):
+            self.assertEqual(run("--socket", "/nonexistent/socket", "send", "/dev/zero/x", contact).code, 1)
+
+    def test_a_url_that_is_not_of_http_is_refused(self):
+        for url in ("https://127.0.0.1:1", "127.0.0.1:1", "unix:/run/socket", "http://127.0.0.1", "http://",
+                    "http://127.0.0.1:1/RPC2", "", "httpx://127.0.0.1:1"):
+            self.assert_usage("--url takes http://HOST:PORT", "--url", url, "status")
+        for url in ("http://127.0.0.1:1", "http://127.0.0.1:1/", "HTTP://127.0.0.1:1"):
+            self.assertEqual(run("--url", url, "status").code, 3)
+
+
+class Pages(harness.SystemTest):
+    """The man pages and bash's completion know every command and option."""
+
+    def help_of(self, program, *arguments):
+        return subprocess.run([os.path.join(harness.BUILD, program), *arguments], capture_output=True, text=True).stdout
+
+    def options(self, text):
+        return {option for line in re.findall("^ +(?:-[a-zA-Z], )?--[a-z-]+", text, re.MULTILINE)
+                for option in re.findall("--[a-z-]+", line)}
+
+    def commands(self):
+        return re.findall("^  ([a-z-]+) ", run("help").out.partition("Options:")[0], re.MULTILINE)
+
+    def page(self, name):
+        with open(os.path.join(ROOT, "docs", "man", name)) as stream:
+            return stream.read().replace("\\-", "-")
+
+    def assert_has(self, text, options):
+        self.assertTrue(options)
+        for option in options:
+            self.assertRegex(text, "%s(?![a-z-])" % option)
+
+    def completed(self, program, *words):
+        script = (". etc/completion/%s.bash; compopt() { :; }; COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)); _%s; "
+                  "printf '%%s\\n' \"${COMPREPLY[@]}\"" % (program, program.replace("-", "_")))
+        result = subprocess.run(["bash", "-c", script, "bash", os.path.join(harness.BUILD, program), *words],
+                                cwd=ROOT, capture_output=True, text=True)
+        self.assertEqual(result.stderr, "")
+        return set(result.stdout.split())
+
+    def test_of_the_man_pages(self):
+        for program, name in (("dustwired", "dustwired.8"), ("dustwire-load", "dustwire-load.1"),
+                              ("dustwire", "dustwire.1")):
+            self.assert_has(self.page(name), self.options(self.help_of(program, "--help")))
+        for section in re.split("^.SS ", self.page("dustwire.1"), flags=re.MULTILINE)[1:]:
+            self.assert_has(section, self.options(run("help", section.split()[0]).out) or {"Exit status"})
+        self.assertEqual(re.findall("^.SS ([a-z-]+)", self.page("dustwire.1"), re.MULTILINE), self.commands())
+
+    def test_of_the_completion(self):
+        self.assertEqual(self.completed("dustwire", ""), set(self.commands()))
+        for command in self.commands():
+            options = self.options(run("help", command).out)
+            self.assertLessEqual(options, self.completed("dustwire", command, "--"))
+        for program in ("dustwire", "dustwired", "dustwire-load"):
+            self.assertEqual(self.completed(program, "--"), self.options(self.help_of(program, "--help")))
+        cases = re.findall("^  ([a-z]+) ", self.help_of("dustwire-load", "--help"), re.MULTILINE)
+        self.assertEqual(self.completed("dustwire-load", ""), set(cases))
+
+    def test_of_the_words_of_events(self):
+        words = set(re.findall("^  (\\S+)$", run("events", "--on", "none").err, re.MULTILINE))
+        self.assertEqual(self.completed("dustwire", "events", "--on", ""), words)
+        self.assert_has(self.page("dustwire.1"), words)
+
+    def test_of_what_can_be_set(self):
+        bob = self.node("bob")
+        names = {row["name"] for row in bob.command("get", "--json").json()}
+        self.assertEqual(self.completed("dustwire", "get", ""), names)
+
+
+class Said(harness.SystemTest):
+    """What the daemon answers to programs is put into a person's words."""
+
+    def test_no_word_of_the_api_is_in_it(self):
+        bob = self.node("bob")
+        path = harness.make_file(os.path.join(self.folder(), "f"), 10)
+        for word, arguments in (("'none' is no setting", ("get", "none")), ("'none' is no setting", ("set", "none", "1")),
+                                ("the description is longer", ("send", "--description", "x" * 70000, path, "h:1")),
+                                ("there is no transport 'udp'", ("connect", "udp://h:1"))):
+            result = bob.command(*arguments)
+            self.assertEqual(result.code, 1, result)
+            self.assertIn(word, result.err)
+            self.assertNotRegex(result.err, "parameter|method|settings_|fault")
+
+    def test_a_daemon_of_another_version_is_called_that(self):
+        old = xmlrpc.server.SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False)
+        self.addCleanup(old.server_close)
+        old._marshaled_dispatch = lambda *_: xmlrpc.client.dumps(
+            xmlrpc.client.Fault(-32601, "there is no method")).encode()
+        thread = threading.Thread(target=old.handle_request)
+        thread.start()
+        result = run("--url", "http://127.0.0.1:%d/" % old.server_address[1], "status")
+        thread.join()
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("another version", result.err)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -2,7 +2,8 @@
  * for, so the desk commits in its owner's own thread, many files at once, into a part of the
  * journal of its own (docs/store.md); a part that has grown is handed to the committer, which
  * absorbs it. Everything else, and everything with durability = full, it passes on to the
- * committer, together at the end of the owner's turn, so that it is one batch there, too.
+ * committer, together at the end of the owner's turn, so that it is one batch there, too; while the
+ * redo log takes small files, some at a time.
  *
  * Owner: one worker. Open before its thread starts, close after it ended. */
 #ifndef STORE_COMMIT_DESK_H

@@ -1,9 +1,10 @@
 /* Makes finished files durable in batches: everything that waits in its mailbox is one batch, so
  * many files share a sync. One thread; owns the journal. Order of a commit: data written -> record
- * appended to the journal -> both synced -> renameat2(RENAME_NOREPLACE) -> directory synced ->
- * answer. Without durability the same without syncs. A failed sync: the file is removed under
- * either name and the request answered with the error; it is never synced again as if it were
- * clean. Large unlinks happen here too, so that no worker waits for them. */
+ * appended to the journal -> both synced, for small files as blocks of the redo log ->
+ * renameat2(RENAME_NOREPLACE) -> directory synced, but for files of the log -> answer. Without
+ * durability the same without syncs. A failed sync: the file is removed under either name and the
+ * request answered with the error; it is never synced again as if it were clean. Large unlinks
+ * happen here too, so that no worker waits for them. */
 #ifndef STORE_COMMITTER_H
 #define STORE_COMMITTER_H
 

@@ -1,7 +1,7 @@
 /* The inbox on disk: finished files directly in it, partial files, one journal and one lock in
- * `<inbox>/.dustwire/`. A file has one name for life, chosen when it begins (UTC time, 64 random
- * bits,
- * ".in"); while partial it stands under that name in .dustwire, renamed it stands in the inbox.
+ * `<inbox>/.dustwire/`. A file has one name for life, chosen when it begins (UTC time, 63
+ * random bits and one for its place, ".in"); while partial it stands under that name in .dustwire
+ * or .dustwire/partial, renamed it stands in the inbox.
  *
  * Here: opening and recovering the inbox, beginning and writing partial files (any thread, a file
  * is its owner's), reading the journal. Finishing files and writing the journal is the committer's.
@@ -38,6 +38,7 @@ struct inbox_recovery {
     uint64_t partial_bytes;
     unsigned owed_finished, owed_failed; /* reports that the gateway has not had */
     unsigned damaged_records;            /* skipped */
+    unsigned written_again;              /* files, after a power cut */
 };
 
 /* Opens (and makes, with mode 0700, where missing) the inbox, takes its lock, reads the journal,
@@ -52,6 +53,10 @@ void inbox_close(struct inbox **inbox);
  * the inbox itself lets in who may read them. Without it: 0600. */
 enum err inbox_set_access(struct inbox *inbox, const char *group, unsigned mode, char *problem,
                           size_t problem_room);
+
+/* After open, before other threads. How large the log is that makes small files durable (with
+ * durability full); it is made when it is first needed. 0: there is none. */
+void inbox_set_redo(struct inbox *inbox, uint64_t bytes);
 const struct inbox_recovery *inbox_recovery(const struct inbox *inbox);
 
 /* After open, before other threads: each report still owed, `is_finished` or failed. The record is

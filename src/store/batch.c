@@ -1,3 +1,4 @@
+#include "redo.h"
 #include "store_priv.h"
 
 #include "base/clock.h"
@@ -80,26 +81,31 @@ static void take_batch(struct batch *b)
     b->count = 0;
     while (b->count < BATCH_MAX && (m = STAILQ_FIRST(&b->files)) != NULL) {
         STAILQ_REMOVE_HEAD(&b->files, link);
-        b->is_renamed[b->count] = false;
+        b->is_renamed[b->count] = b->is_logged[b->count] = false;
         b->requests[b->count++] = of_message(m);
     }
 }
 
+static struct record file_record(const struct batch *b, const struct commit_request *r)
+{
+    struct record record = {.kind = RECORD_FILE, .file = r->record};
+
+    memcpy(record.file.name, r->file.name, sizeof record.file.name);
+    if (record.file.committed_us == 0)
+        record.file.committed_us = b->now_us;
+    return record;
+}
+
 static enum err add_files(struct batch *b)
 {
-    int64_t now_us = clock_real_us();
     enum err e = ERR_OK;
 
+    b->now_us = clock_real_us();
     for (size_t i = 0; i < b->count && e == ERR_OK; i++) {
-        struct commit_request *r = b->requests[i];
-        struct record record = {.kind = RECORD_FILE, .file = r->record};
+        struct record record = file_record(b, b->requests[i]);
 
-        if (r->request.result != ERR_OK)
-            continue; /* a large file whose sync failed */
-        memcpy(record.file.name, r->file.name, sizeof record.file.name);
-        if (record.file.committed_us == 0)
-            record.file.committed_us = now_us;
-        e = journal_add(b->journal, &record);
+        if (b->requests[i]->request.result == ERR_OK) /* else: a large file whose sync failed */
+            e = journal_add(b->journal, &record);
     }
     return e;
 }
@@ -110,22 +116,21 @@ static enum err add_mark(struct batch *b, struct commit_request *r)
 
     if (r->kind == COMMIT_IDS)
         return inbox_reserve_ids(b->inbox, &r->ids);
+    if (b->inbox->redo != NULL)
+        redo_put_mark(b->inbox->redo, RECORD_REPORTED, r->record.transfer_id);
     return journal_add(b->journal, &reported);
 }
 
-/* True if one of the marks must be on the disk before it is answered. */
-static bool add_marks(struct batch *b)
+static void add_marks(struct batch *b)
 {
     struct message *m;
-    bool has_ids = false;
 
     STAILQ_FOREACH (m, &b->marks_taken, link) {
         struct commit_request *r = of_message(m);
 
         r->request.result = add_mark(b, r);
-        has_ids = has_ids || r->kind == COMMIT_IDS;
+        b->has_ids = b->has_ids || r->kind == COMMIT_IDS;
     }
-    return has_ids;
 }
 
 static void journal_failed(struct batch *b, const char *what, enum err e)
@@ -142,7 +147,7 @@ static void write_journal(struct batch *b)
     struct journal *journal = b->journal;
     enum err added, written;
 
-    b->needs_sync = add_marks(b) || b->count > 0;
+    add_marks(b);
     added = add_files(b);
     written = journal_write(journal);
     for (size_t i = 0; i < b->count && written != ERR_OK; i++)
@@ -152,13 +157,85 @@ static void write_journal(struct batch *b)
         journal_failed(b, "written", added != ERR_OK ? added : written);
 }
 
-static void sync_batch(struct batch *b)
+/* Each by itself, and the journal with their records and the ids. */
+static void sync_rest(struct batch *b)
 {
-    bool is_all_synced = sync_batch_data(b->pace, b->requests, b->count, b->inbox->dir_fd);
+    bool is_all_synced = sync_batch_data(b->pace, b->rest, b->rest_count, b->inbox->dir_fd);
     enum err e = is_all_synced ? journal_was_synced(b->journal) : journal_sync(b->journal);
 
     if (e != ERR_OK)
         journal_failed(b, "synced", e);
+}
+
+/* Whether it is to go into the log; what cannot is the rest. */
+static void divide(struct batch *b)
+{
+    const struct redo *redo = b->inbox->redo;
+
+    b->rest_count = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        struct commit_request *r = b->requests[i];
+
+        b->is_logged[i] = redo != NULL && r->file.fd >= 0 && r->request.result == ERR_OK &&
+                          redo_takes(redo, &r->file);
+        if (!b->is_logged[i])
+            b->rest[b->rest_count++] = r;
+    }
+}
+
+static void put_in_log(struct batch *b)
+{
+    b->rest_count = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        struct record record;
+
+        if (!b->is_logged[i])
+            continue;
+        record = file_record(b, b->requests[i]);
+        b->is_logged[i] = redo_put_file(b->inbox->redo, b->requests[i], &record);
+        if (!b->is_logged[i])
+            b->rest[b->rest_count++] = b->requests[i];
+    }
+}
+
+static bool has_logged(const struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->is_logged[i])
+            return true;
+    return false;
+}
+
+/* What was to go into the log. */
+static void sync_logged(struct batch *b)
+{
+    b->rest_count = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->is_logged[i])
+            b->rest[b->rest_count++] = b->requests[i];
+        b->is_logged[i] = false;
+    }
+    sync_rest(b);
+}
+
+/* Nothing can fail a file that is in the log but its own rename: so what is synced in the other way
+ * comes first. */
+static void sync_batch(struct batch *b)
+{
+    divide(b);
+    if (b->rest_count > 0 || b->has_ids)
+        sync_rest(b);
+    if (b->journal_error != ERR_OK) {
+        memset(b->is_logged, 0, sizeof b->is_logged);
+        return;
+    }
+    put_in_log(b);
+    if (b->rest_count > 0)
+        sync_rest(b); /* those that did not fit any more */
+    if (b->journal_error != ERR_OK || !has_logged(b))
+        return;
+    if (redo_sync(b->inbox->redo) != ERR_OK)
+        sync_logged(b);
 }
 
 static void rename_batch(struct batch *b)
@@ -169,32 +246,41 @@ static void rename_batch(struct batch *b)
         batch_close_file(&r->file);
         if (r->request.result != ERR_OK)
             continue;
-        if (renameat2(b->inbox->partial_fd, r->file.name, b->inbox->dir_fd, r->file.name,
-                      RENAME_NOREPLACE) == 0)
+        if (renameat2(inbox_partial_fd(b->inbox, r->file.name), r->file.name, b->inbox->dir_fd,
+                      r->file.name, RENAME_NOREPLACE) == 0)
             b->is_renamed[i] = true;
         else
             r->request.result = err_from_errno(errno);
     }
 }
 
-static bool has_renamed(const struct batch *b)
+static bool needs_name_synced(const struct batch *b, size_t i)
 {
+    return b->is_renamed[i] && !b->is_logged[i];
+}
+
+static size_t names_to_sync(const struct batch *b)
+{
+    size_t count = 0;
+
     for (size_t i = 0; i < b->count; i++)
-        if (b->is_renamed[i])
-            return true;
-    return false;
+        count += needs_name_synced(b, i);
+    return count;
 }
 
 static void sync_names(struct batch *b)
 {
+    size_t count = names_to_sync(b);
     enum err e;
 
-    if (!has_renamed(b) || fsync(b->inbox->dir_fd) == 0)
+    if (count == 0 || fsync(b->inbox->dir_fd) == 0)
         return;
     e = err_from_errno(errno);
     log_error("inbox %s: the directory cannot be synced: %s; %zu files fail", b->inbox->path,
-              err_text(e), b->count);
-    fail_all(b, e);
+              err_text(e), count);
+    for (size_t i = 0; i < b->count; i++)
+        if (needs_name_synced(b, i) && b->requests[i]->request.result == ERR_OK)
+            b->requests[i]->request.result = e;
 }
 
 /* Nothing is owed for a failed file: its asker is told. */
@@ -217,11 +303,30 @@ static void add_failure(struct batch *b, const struct commit_request *r)
 static void take_back(struct batch *b, size_t i, bool is_recorded)
 {
     const char *name = b->requests[i]->file.name;
+    int partial_fd = inbox_partial_fd(b->inbox, name);
 
     if (is_recorded || !b->has_records)
-        unlinkat(b->is_renamed[i] ? b->inbox->dir_fd : b->inbox->partial_fd, name, 0);
+        unlinkat(b->is_renamed[i] ? b->inbox->dir_fd : partial_fd, name, 0);
     else if (b->is_renamed[i])
-        renameat2(b->inbox->dir_fd, name, b->inbox->partial_fd, name, RENAME_NOREPLACE);
+        renameat2(b->inbox->dir_fd, name, partial_fd, name, RENAME_NOREPLACE);
+}
+
+/* Or a power cut would bring them back. */
+static void log_failures(struct batch *b)
+{
+    bool has_any = false;
+
+    for (size_t i = 0; i < b->count; i++) {
+        uint32_t id = b->requests[i]->record.transfer_id;
+
+        if (!b->is_logged[i] || b->requests[i]->request.result == ERR_OK)
+            continue;
+        redo_put_mark(b->inbox->redo, RECORD_VOID, id);
+        redo_put_mark(b->inbox->redo, RECORD_REPORTED, id);
+        has_any = true;
+    }
+    if (has_any)
+        redo_sync(b->inbox->redo); /* if it fails, the journal still says it */
 }
 
 /* The journal first, then the files. */
@@ -240,6 +345,7 @@ static size_t take_back_failed(struct batch *b)
     is_recorded = b->journal != NULL && journal_write(b->journal) == ERR_OK;
     if (is_recorded && is_full(b))
         journal_sync(b->journal); /* if it fails, a restart reports them once more */
+    log_failures(b);
     for (size_t i = 0; i < b->count; i++)
         if (b->requests[i]->request.result != ERR_OK)
             take_back(b, i, is_recorded);
@@ -296,14 +402,14 @@ void batch_run(struct batch *b, enum err journal_state)
 {
     take_batch(b);
     b->journal_error = ERR_OK;
-    b->needs_sync = b->has_records = false;
+    b->has_ids = b->has_records = false;
     if (journal_state == ERR_OK) {
         write_journal(b);
     } else {
         note_marks(b);
         journal_failed(b, "written", journal_state);
     }
-    if (is_full(b) && b->needs_sync && b->journal_error == ERR_OK)
+    if (is_full(b) && (b->count > 0 || b->has_ids) && b->journal_error == ERR_OK)
         sync_batch(b);
     rename_batch(b);
     if (is_full(b))

@@ -10,6 +10,11 @@
  * worker none. */
 enum { PART_BYTES = 1 << 20 };
 
+/* So many files for the redo log are handed over before the turn ends: while they are on their way
+ * to the disk, the next ones are made. Without the log that would be more syncs of the file system,
+ * each of which holds up the making of files. */
+enum { HANDED_OVER = 8 };
+
 struct commit_desk {
     struct inbox *inbox;
     struct committer *committer;
@@ -17,6 +22,7 @@ struct commit_desk {
     struct journal_part *part; /* NULL: none yet */
     struct batch batch;
     struct message_list passed_on; /* to the committer, at the end of the turn */
+    unsigned passed_on_files;
 };
 
 enum err commit_desk_open(struct commit_desk **out, struct inbox *inbox,
@@ -56,29 +62,39 @@ static bool is_mine(const struct commit_desk *desk, const struct commit_request 
     return r->kind == COMMIT_FILE;
 }
 
-void commit_desk_submit(struct commit_desk *desk, struct commit_request *r)
-{
-    struct batch *b = &desk->batch;
-
-    r->request.result = ERR_OK;
-    if (!is_mine(desk, r))
-        STAILQ_INSERT_TAIL(&desk->passed_on, &r->request.message, link);
-    else if (r->kind == COMMIT_FILE)
-        STAILQ_INSERT_TAIL(&b->files, &r->request.message, link);
-    else
-        STAILQ_INSERT_TAIL(&b->marks, &r->request.message, link);
-}
-
 /* The files of a turn go together: handed over one by one they would be commits of one, each of
  * which holds up the making of the next file. */
 static void pass_on(struct commit_desk *desk)
 {
     struct message *m;
 
+    desk->passed_on_files = 0;
     while ((m = STAILQ_FIRST(&desk->passed_on)) != NULL) {
         STAILQ_REMOVE_HEAD(&desk->passed_on, link);
         committer_submit(desk->committer, (struct commit_request *)(void *)m);
     }
+}
+
+static void add_passed_on(struct commit_desk *desk, struct commit_request *r)
+{
+    STAILQ_INSERT_TAIL(&desk->passed_on, &r->request.message, link);
+    desk->passed_on_files += r->kind == COMMIT_FILE;
+    if (desk->passed_on_files >= HANDED_OVER &&
+        atomic_load_explicit(&desk->inbox->is_logging, memory_order_relaxed))
+        pass_on(desk);
+}
+
+void commit_desk_submit(struct commit_desk *desk, struct commit_request *r)
+{
+    struct batch *b = &desk->batch;
+
+    r->request.result = ERR_OK;
+    if (!is_mine(desk, r))
+        add_passed_on(desk, r);
+    else if (r->kind == COMMIT_FILE)
+        STAILQ_INSERT_TAIL(&b->files, &r->request.message, link);
+    else
+        STAILQ_INSERT_TAIL(&b->marks, &r->request.message, link);
 }
 
 /* Marks that wait belong to the part that goes. */

@@ -1,5 +1,6 @@
 #include "store/committer.h"
 
+#include "redo_keeper.h"
 #include "store_priv.h"
 
 #include "base/clock.h"
@@ -36,6 +37,7 @@ struct committer {
     struct sync_pace pace;
     struct timer recount; /* of the inbox, in the bulk thread */
     struct batch batch;
+    struct redo_keeper redo;
     struct message_list discards;
     struct message_list parts; /* of the journal, to be absorbed: struct journal_part */
 };
@@ -55,7 +57,7 @@ static enum err discard(struct committer *c, struct inbox_file *file)
     enum err e = ERR_OK;
 
     batch_close_file(file);
-    if (unlinkat(c->inbox->partial_fd, file->name, 0) != 0 && errno != ENOENT)
+    if (unlinkat(inbox_partial_fd(c->inbox, file->name), file->name, 0) != 0 && errno != ENOENT)
         e = err_from_errno(errno);
     inbox_release(c->inbox, file, false);
     return e;
@@ -120,6 +122,15 @@ static void mark_in_parts(struct committer *c)
     }
 }
 
+static void run_batches(struct committer *c)
+{
+    while (batch_is_waiting(&c->batch)) {
+        if (!STAILQ_EMPTY(&c->batch.files))
+            redo_keeper_tend(&c->redo);
+        batch_run(&c->batch, journal_mend(c->inbox->journal));
+    }
+}
+
 static void run_all(void *owner)
 {
     struct committer *c = owner;
@@ -127,14 +138,21 @@ static void run_all(void *owner)
 
     absorb_parts(c);
     mark_in_parts(c);
-    while (batch_is_waiting(&c->batch))
-        batch_run(&c->batch, journal_mend(c->inbox->journal));
+    run_batches(c);
     while ((m = STAILQ_FIRST(&c->discards)) != NULL) {
         struct commit_request *r = of_message(m);
 
         STAILQ_REMOVE_HEAD(&c->discards, link);
         request_answer(&r->request, discard(c, &r->file));
     }
+}
+
+static void end(void *owner)
+{
+    struct committer *c = owner;
+
+    run_all(c);
+    redo_keeper_finish(&c->redo);
 }
 
 /* --- the threads -------------------------------------------------------------------------------
@@ -209,7 +227,8 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     c->batch.pace = &c->pace;
     STAILQ_INIT(&c->discards);
     STAILQ_INIT(&c->parts);
-    config.after_turn = config.ended = run_all;
+    config.after_turn = run_all;
+    config.ended = end;
     if ((e = loop_open(&c->loop, &config)) != ERR_OK)
         goto fail;
     config = (struct loop_config){.name = "committer-bulk",
@@ -218,6 +237,7 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
                                   .started = bulk_started};
     if ((e = loop_open(&c->bulk, &config)) != ERR_OK)
         goto fail;
+    redo_keeper_init(&c->redo, inbox, c->loop, c->bulk);
     *out = c;
     return ERR_OK;
 fail:
@@ -258,7 +278,8 @@ enum err committer_start(struct committer *c)
 
 void committer_stop(struct committer *c)
 {
-    loop_stop(c->bulk); /* hands its last files to the other */
+    mailbox_shut(loop_mailbox(c->bulk)); /* new work waits there for nobody */
+    loop_stop(c->bulk);                  /* hands its last files to the other */
     loop_stop(c->loop);
 }
 

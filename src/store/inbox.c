@@ -1,5 +1,6 @@
 #include "store/inbox.h"
 
+#include "redo.h"
 #include "store_priv.h"
 
 #include "base/contract.h"
@@ -18,7 +19,7 @@
 /* Below the inbox everything is opened by directory descriptor and without following links: a path
  * is looked up once, at open, and what happens to it later cannot lead a file elsewhere. */
 
-static const char partial_name[] = ".dustwire", lock_name[] = "lock";
+static const char partial_name[] = ".dustwire", second_name[] = "partial", lock_name[] = "lock";
 
 /* Where a sentence for people goes. */
 struct problem {
@@ -103,6 +104,12 @@ static enum err open_partial(struct inbox *in, const struct problem *problem)
         goto fail;
     errno = EPERM; /* whoever owns it could exchange what stands in it */
     if (status.st_uid != geteuid() || fchmod(in->partial_fd, 0700) != 0)
+        goto fail;
+    if (mkdirat(in->partial_fd, second_name, 0700) != 0 && errno != EEXIST)
+        goto fail;
+    in->second_fd =
+        openat(in->partial_fd, second_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (in->second_fd < 0)
         goto fail;
     return ERR_OK;
 fail:
@@ -190,6 +197,14 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
                 partial_name, err_text(e));
     if (e != ERR_OK)
         return e;
+    e = redo_recover(in);
+    if (e != ERR_OK) {
+        explain(problem,
+                "what its log %s/redo holds cannot be brought to its place: %s; make room and look "
+                "at the disk (without that log, files received right before a power cut are lost)",
+                partial_name, err_text(e));
+        return e;
+    }
     e = inbox_recover(in);
     if (e != ERR_OK)
         explain(problem,
@@ -197,6 +212,17 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
                 "directory and at the disk",
                 partial_name, err_text(e));
     return e;
+}
+
+static void find_boot(struct inbox *in)
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, in->boot, sizeof in->boot - 1);
+
+    in->boot[length > 0 ? length : 0] = '\0';
+    in->boot[strcspn(in->boot, "\n")] = '\0';
+    if (fd >= 0)
+        close(fd);
 }
 
 enum err inbox_open(struct inbox **out, const char *path, enum durability durability,
@@ -213,7 +239,8 @@ enum err inbox_open(struct inbox **out, const char *path, enum durability durabi
     }
     in->durability = durability;
     in->mode = 0600;
-    in->dir_fd = in->partial_fd = in->lock_fd = -1;
+    find_boot(in);
+    in->dir_fd = in->partial_fd = in->second_fd = in->lock_fd = -1;
     if (path[0] == '\0' || strlen(path) >= SETTINGS_TEXT_SIZE) {
         e = ERR_INVALID;
         explain(&problem, "the path is empty or too long; set [inbox] path");
@@ -238,8 +265,11 @@ void inbox_close(struct inbox **inbox)
     if (in == NULL)
         return;
     journal_close(&in->journal);
+    redo_close(&in->redo);
     if (in->lock_fd >= 0)
         close(in->lock_fd);
+    if (in->second_fd >= 0)
+        close(in->second_fd);
     if (in->partial_fd >= 0)
         close(in->partial_fd);
     if (in->dir_fd >= 0)
@@ -300,19 +330,26 @@ void inbox_set_limits(struct inbox *inbox, uint64_t quota_bytes, uint64_t min_fr
     space_set_limits(&inbox->space, inbox->dir_fd, quota_bytes, min_free_bytes);
 }
 
+void inbox_set_redo(struct inbox *inbox, uint64_t bytes)
+{
+    inbox->redo_bytes = inbox->durability == DURABILITY_FULL ? bytes : 0;
+    if (inbox->redo != NULL && redo_bytes(inbox->redo) != inbox->redo_bytes)
+        redo_remove(&inbox->redo);
+}
+
 static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
 {
     enum err e = inbox_choose_name(file->name);
 
     if (e != ERR_OK)
         return e;
-    file->fd = openat(inbox->partial_fd, file->name,
-                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    file->fd = openat(inbox_partial_fd(inbox, file->name), file->name,
+                      O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->fd < 0)
         return err_from_errno(errno);
     if ((e = inbox_apply_access(inbox, file->fd)) == ERR_OK)
         return ERR_OK;
-    unlinkat(inbox->partial_fd, file->name, 0);
+    unlinkat(inbox_partial_fd(inbox, file->name), file->name, 0);
     close(file->fd);
     file->fd = -1;
     return e;

@@ -13,8 +13,10 @@ static const char name_pattern[] = "ddddddddTddddddZ-xxxxxxxxxxxxxxxx.in";
 
 enum {
     DATE_LENGTH = 16,
-    RANDOMS = 32
-}; /* so many at once getrandom(2) gives whole or not at all */
+    LAST_DIGIT = DATE_LENGTH + 1 + 15,
+    RANDOMS = 32, /* so many at once getrandom(2) gives whole or not at all */
+    GROUP = 8     /* about as many as a worker hands over at once */
+};
 
 /* Each thread has its own, so that no name waits for a lock and no random number is given twice:
  * the kernel is asked once for many, and the date is put together once a second. */
@@ -22,6 +24,7 @@ static _Thread_local struct {
     time_t second;
     char date[DATE_LENGTH + 1];
     unsigned left;
+    unsigned given;
     uint64_t randoms[RANDOMS];
 } supply;
 
@@ -67,6 +70,19 @@ static enum err supply_randoms(void)
     return ERR_OK;
 }
 
+/* A folder has one lock for the making of names and their taking away. So that the worker makes the
+ * next files while the committer takes away the ones before, they stand in two folders in turn; the
+ * name's last digit, odd or even, says in which. */
+static uint64_t with_folder(uint64_t random)
+{
+    return (random & ~(uint64_t)1) | (supply.given++ / GROUP % 2);
+}
+
+int inbox_partial_fd(const struct inbox *in, const char *name)
+{
+    return strchr("13579bdf", name[LAST_DIGIT]) != NULL ? in->second_fd : in->partial_fd;
+}
+
 enum err inbox_choose_name(char name[INBOX_NAME_SIZE])
 {
     enum err e;
@@ -74,5 +90,5 @@ enum err inbox_choose_name(char name[INBOX_NAME_SIZE])
     if ((e = supply_date()) != ERR_OK || (e = supply_randoms()) != ERR_OK)
         return e;
     return text_format(name, INBOX_NAME_SIZE, "%s-%016llx.in", supply.date,
-                       (unsigned long long)supply.randoms[--supply.left]);
+                       (unsigned long long)with_folder(supply.randoms[--supply.left]));
 }

@@ -28,9 +28,11 @@ static enum err mark_void(struct inbox *in, uint32_t transfer_id)
     return journal_add(in->journal, &record);
 }
 
+/* In either folder: a daemon of before knew only one. */
 static bool has_partial(const struct inbox *in, const char *name)
 {
-    return faccessat(in->partial_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    return faccessat(in->partial_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+           faccessat(in->second_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static enum err check_owed(void *ctx, const struct inbox_record *record, struct owed *owed)
@@ -82,7 +84,8 @@ enum err inbox_recover(struct inbox *in)
     in->recovery.damaged_records += journal_ledger(in->journal)->damaged;
     if ((e = journal_each_owed(in->journal, check_owed, in)) != ERR_OK ||
         (e = journal_write(in->journal)) != ERR_OK || (e = journal_sync(in->journal)) != ERR_OK ||
-        (e = directory_each(in->partial_fd, ".", remove_partial, in)) != ERR_OK)
+        (e = directory_each(in->partial_fd, ".", remove_partial, in)) != ERR_OK ||
+        (e = directory_each(in->second_fd, ".", remove_partial, in)) != ERR_OK)
         return e;
     log_info("inbox %s: %u partial files removed (%s), reports owed: %u finished, %u failed; %u "
              "damaged records",

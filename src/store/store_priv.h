@@ -190,14 +190,24 @@ void space_count(struct space *s, int dir_fd);
 
 /* --- inbox.c -----------------------------------------------------------------------------------
  */
+enum { BOOT_ID_SIZE = 40 };
+
 struct inbox {
     char path[SETTINGS_TEXT_SIZE]; /* absolute */
+    char boot[BOOT_ID_SIZE];       /* which run of the kernel this is; "": not known */
     enum durability durability;
     int dir_fd;     /* the inbox */
     int partial_fd; /* .dustwire */
+    int second_fd;  /* .dustwire/partial: of the partial files every other group (inbox_partial_fd)
+                     */
     int lock_fd;
     struct space space;
     struct journal *journal;
+    struct redo *redo;   /* redo.h; NULL: there is none (yet) */
+    uint64_t redo_bytes; /* how large it is to be; 0: there is to be none */
+    /* Small files go into the redo log now: said by the committer's thread, asked by the workers,
+     * hence atomic; a hint, with which nothing else is shared. */
+    _Atomic bool is_logging;
     struct inbox_recovery recovery;
     bool has_group; /* of finished files; else the daemon's own */
     gid_t group;
@@ -228,8 +238,11 @@ enum err inbox_apply_access(const struct inbox *in, int fd);
 /* --- inbox_name.c ------------------------------------------------------------------------------
  */
 
-/* A name that no file has had: the time and 64 random bits. */
+/* A name that no file has had: the time, 63 random bits and one for its place. */
 enum err inbox_choose_name(char name[INBOX_NAME_SIZE]);
+
+/* The folder in which a partial file of that name stands. */
+int inbox_partial_fd(const struct inbox *inbox, const char *name);
 
 /* True if `name` is one of those. */
 bool inbox_is_name(const char *name);
@@ -280,7 +293,11 @@ struct batch {
     size_t count;
     struct commit_request *requests[BATCH_MAX];
     bool is_renamed[BATCH_MAX];
-    bool needs_sync;
+    bool is_logged[BATCH_MAX];              /* in the redo log: durable without a sync of its own */
+    struct commit_request *rest[BATCH_MAX]; /* to be synced: what is not */
+    size_t rest_count;
+    int64_t now_us;
+    bool has_ids;           /* that must be on the disk before they are given out */
     bool has_records;       /* of this batch, in the journal */
     enum err journal_error; /* of this batch's records and marks */
     /* Answers not sent yet, all for one mailbox. */

@@ -16,6 +16,7 @@ KINDS = (
     ("kill-syscall", "killed at each system call of the receive path (strace)", kills.syscalls, 0, 17),
     ("gateway", "kill -9 of a remote gateway, of the daemon under it, of both, under load", gatekills.kills, 80, 4),
     ("power-cut", "unsynced writes and names dropped, some or all", powercut.cuts, 1000, 20),
+    ("power-cut-log", "the same while a half of the redo log is begun anew", powercut.log_cuts, 200, 8),
     ("power-cut-journal", "the same while the journal is rewritten", powercut.journal_cuts, 200, 2),
     ("disk", "each call on the inbox fails in turn: ENOSPC EIO EDQUOT EROFS, short", inturn.disk, 600, 20),
     ("disk-none", "the same with durability = none", inturn.disk_none, 300, 14),

@@ -91,11 +91,11 @@ def put(to, names):
 
 
 class Disk:
-    """The inbox and the folder in it."""
+    """The inbox and the folders in it."""
 
     def __init__(self, inbox):
         self._files, self._folders, self._places = {}, {}, {}
-        for place in ("", ".dustwire"):
+        for place in ("", ".dustwire", ".dustwire/partial"):
             folder, names = os.path.join(inbox, place), {}
             for entry in os.scandir(folder):
                 if entry.is_file():
@@ -142,12 +142,12 @@ class Disk:
                     out.write(content)
 
 
-def record_load(field, node, files):
+def record_load(field, node, files, largest=40000):
     """Two peers send; the recorded daemon ends by a kill."""
-    os.makedirs(os.path.join(node.inbox, ".dustwire"), 0o700, exist_ok=True)
+    os.makedirs(os.path.join(node.inbox, ".dustwire", "partial"), 0o700, exist_ok=True)
     before = Disk(node.inbox)
     node.start()
-    senders = field.senders(node, 2, files=files // 2 - 5, largest=40000)
+    senders = field.senders(node, 2, files=files // 2 - 5, largest=largest)
     senders += field.senders(node, 1, files=10, window=1)
     for sender in senders:
         sender.join()
@@ -155,10 +155,14 @@ def record_load(field, node, files):
     return before, read_log(node.layer.log_path)
 
 
-def play(field, disk, records, most, settings=None):
-    """Cuts at random records, each in one of two ways."""
+def random_points(field, records, most):
+    return [field.source.randrange(1, len(records)) for _ in range(most)]
+
+
+def play(field, disk, records, points, settings=None):
+    """Cuts before those records, each in one of two ways."""
     at = 0
-    for i, cut in enumerate(sorted(field.source.randrange(1, len(records)) for _ in range(most))):
+    for i, cut in enumerate(sorted(points)):
         while at < cut:
             disk.do(records[at])
             at += 1
@@ -176,16 +180,38 @@ def play(field, disk, records, most, settings=None):
         field.end(node)
 
 
-def cuts(field, most, settings=None):
-    node = field.node("bob", settings, is_recorded=True, is_started=False)
+SMALL_LOG = {"inbox/redo-log-mib": 1}
+
+
+def cuts(field, most, settings=None, is_same_boot=False):
+    settings = dict(SMALL_LOG, **(settings or {}))
+    node = field.node("bob", settings, is_started=False)
+    node.is_same_boot = is_same_boot
+    node.with_layer(True)
     disk, records = record_load(field, node, 120 if most < 100 else 400)
     field.notes.append("%d calls recorded" % len(records))
-    play(field, disk, records, most, settings)
+    play(field, disk, records, random_points(field, records, most), settings)
+
+
+def is_new_epoch(record):
+    return record.kind == WRITE and record.content.startswith(b"dwhalf1")
+
+
+def log_cuts(field, most):
+    """Around the calls that begin a half of the redo log anew."""
+    node = field.node("bob", SMALL_LOG, is_recorded=True, is_started=False)
+    disk, records = record_load(field, node, 320 if most < 100 else 600, largest=15000)
+    begun = [i for i, record in enumerate(records) if is_new_epoch(record)][2:]
+    if not begun:
+        raise AssertionError("the redo log was never full")
+    field.notes.append("%d times a half was begun anew in %d calls" % (len(begun), len(records)))
+    points = [field.source.choice(begun) + field.source.randrange(-20, 20) for _ in range(most)]
+    play(field, disk, records, [min(point, len(records) - 1) for point in points], SMALL_LOG)
 
 
 def journal_cuts(field, most):
     """The journal is at its limit of 1 MiB when the recording begins."""
-    settings = {"inbox/journal-limit-mib": 1}
+    settings = dict(SMALL_LOG, **{"inbox/journal-limit-mib": 1})
     node = field.node("bob", settings, is_recorded=True, is_started=False)
     recorded, node.layer = node.layer, None
     node.start()
@@ -193,7 +219,7 @@ def journal_cuts(field, most):
     while os.path.getsize(journal) < (1 << 20) - 40000:
         for sender in field.senders(node, 4, files=50, largest=TOKEN + 1):
             sender.join()
-    node.kill()
+    node.stop()
     for path in node.received():
         os.unlink(path)
     field.book.forget()
@@ -202,5 +228,6 @@ def journal_cuts(field, most):
     first = next((i for i, r in enumerate(records) if r.kind == RENAME and r.name == "journal.new"), 0)
     if not first:
         raise AssertionError("the journal was not rewritten")
-    play(field, disk, records[:first + 12], max(1, most // 2), settings)
+    records = records[:first + 12]
+    play(field, disk, records, random_points(field, records, max(1, most // 2)), settings)
     field.notes.append("rewritten at call %d of %d" % (first, len(records)))

@@ -174,6 +174,7 @@ static const struct limits limits[] = {
     {"inbox", "largest-file-mib", 1, 2048},
     {"log", "lines-per-peer-per-s", 0, 1000000},
     {"inbox", "journal-limit-mib", 1, 65536},
+    {"inbox", "redo-log-mib", 0, 1024},
     {"network", "retry-s", 1, 86400},
     {"network", "retry-long-s", 1, 86400},
     {"control", "events-kept", 100, 1000000},
@@ -625,7 +626,7 @@ static const char every_key[] =
     "allow-idurls=\"http://a/;#,http://b\"\ndeny-idurls=\"http://c\"\nexempt-networks=\"\"\n"
     "penalty-after=32\npenalty-s=33\npenalty-longest-s=34\n[bandwidth]\nin-kib-per-s=35\n"
     "out-kib-per-s=36\nsession-in-kib-per-s=37\nsession-out-kib-per-s=38\n[inbox]\nquota-mib=39\n"
-    "min-free-mib=40\nlargest-file-mib=41\n";
+    "min-free-mib=40\nlargest-file-mib=41\nredo-log-mib=42\n";
 
 static unsigned changed_count;
 
@@ -646,7 +647,7 @@ Test(settings, print_what_reads_back_the_same, .init = set_up, .fini = clean_up,
     check_taken(every_key);
     first = s;
     settings_print_changed(&first, count_line, NULL);
-    cr_assert_eq(changed_count, 69, "%u keys differ from the default", changed_count);
+    cr_assert_eq(changed_count, 70, "%u keys differ from the default", changed_count);
     settings_print(&first, NULL, out);
     fclose(out);
     check_taken(text);

@@ -308,7 +308,7 @@ static void go_until(enum step last)
         journal_file_only(&r);
     }
     if (last == RENAMED)
-        renameat(inbox->partial_fd, r.file.name, inbox->dir_fd, r.file.name);
+        renameat(inbox_partial_fd(inbox, r.file.name), r.file.name, inbox->dir_fd, r.file.name);
     raise(SIGKILL);
 }
 
@@ -327,11 +327,12 @@ static void crash_at(enum step last)
 static void expect_after_crash(enum step last, unsigned removed, unsigned finished, unsigned failed,
                                unsigned standing)
 {
-    char partial_path[SCRATCH_SIZE + 64];
+    char partial_path[SCRATCH_SIZE + 64], second_path[SCRATCH_SIZE + 64];
     struct owed_seen seen;
 
     crash_at(last);
     snprintf(partial_path, sizeof partial_path, "%s/.dustwire", inbox_path);
+    snprintf(second_path, sizeof second_path, "%s/.dustwire/partial", inbox_path);
     for (int again = 0; again < 2; again++) { /* a second start owes the same */
         seen = owed_now();
         cr_assert_eq(seen.finished, finished);
@@ -341,6 +342,7 @@ static void expect_after_crash(enum step last, unsigned removed, unsigned finish
         cr_assert_eq(inbox_recovery(inbox)->owed_failed, failed);
         cr_assert_eq(count_in(inbox_path, ".in"), standing);
         cr_assert_eq(count_in(partial_path, ".in"), 0);
+        cr_assert_eq(count_in(second_path, ".in"), 0);
         reopen_inbox(DURABILITY_FULL);
     }
     mark_reported(7);

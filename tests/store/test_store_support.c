@@ -169,7 +169,8 @@ bool is_in_inbox(const char *name, const void *bytes, size_t length)
 
 bool is_partial(const char *name)
 {
-    return faccessat(inbox->partial_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    return faccessat(inbox->partial_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+           faccessat(inbox->second_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 unsigned count_in(const char *directory, const char *ending)

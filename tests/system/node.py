@@ -449,10 +449,12 @@ class Node:
 
     def partials(self):
         """Partial files: those that stand under a final name in the inbox's own folder."""
-        try:
-            names = os.listdir(os.path.join(self.inbox, ".dustwire"))
-        except FileNotFoundError:
-            return []
+        names = []
+        for folder in (".dustwire", ".dustwire/partial"):
+            try:
+                names += os.listdir(os.path.join(self.inbox, folder))
+            except FileNotFoundError:
+                pass
         return [name for name in names if name.endswith(".in")]
 
     def wait_no_partials(self, limit=10.0):

@@ -335,10 +335,11 @@ unsigned inbox_files(void)
 
 unsigned inbox_partials(void)
 {
-    char folder[128];
+    char first[128], second[128];
 
-    snprintf(folder, sizeof folder, "%s/.dustwire", inbox_folder);
-    return count_in(folder);
+    snprintf(first, sizeof first, "%s/.dustwire", inbox_folder);
+    snprintf(second, sizeof second, "%s/.dustwire/partial", inbox_folder);
+    return count_in(first) + count_in(second);
 }
 
 bool is_file(const char *path, const void *bytes, size_t length)

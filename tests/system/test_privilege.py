@@ -5,7 +5,7 @@ import socket
 import subprocess
 import unittest
 
-from node import BUILD, HERE, Node, SystemTest, free_port, make_file, not_under, sha256, wait_until
+from node import BUILD, HERE, Node, SystemTest, free_port, main, make_file, not_under, sha256, wait_until
 
 NO_LANDLOCK = "this kernel has no Landlock"
 CAP_NET_BIND_SERVICE = 1 << 10
@@ -362,4 +362,4 @@ class Roots(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

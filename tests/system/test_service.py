@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from node import BUILD, Node, SystemTest, free_port, make_file, seconds, wait_until
+from node import BUILD, Node, SystemTest, free_port, main, make_file, seconds, wait_until
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UNIT = os.path.join(TREE, "etc", "systemd", "dustwired.service")
@@ -300,4 +300,4 @@ class Passed(Served):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

@@ -61,8 +61,9 @@ struct tcp_home {
     struct transfer_ids ids;
     struct commit_request more_ids;
     bool is_asking_ids;
-    unsigned streams; /* alive, with or without a session */
-    uint8_t *scratch; /* room for one turn of reading, or of writing; nothing stays in it */
+    unsigned streams;  /* alive, with or without a session */
+    unsigned discards; /* of them, how many came to nothing and wait for their partial file to go */
+    uint8_t *scratch;  /* room for one turn of reading, or of writing; nothing stays in it */
     size_t scratch_size;
 };
 

@@ -292,9 +292,13 @@ static bool is_bulk(const struct committer *c, const struct commit_request *r)
     return r->file.written_bytes >= BULK_BYTES;
 }
 
+/* One that came to nothing gives its descriptor back at once, however long the disk takes to forget
+ * its name. (That of a large file may be on its way to the bulk thread: committer_write_early.) */
 void committer_submit(struct committer *c, struct commit_request *r)
 {
     r->request.result = ERR_OK;
+    if (r->kind == COMMIT_DISCARD && !is_bulk(c, r))
+        batch_close_file(&r->file);
     if (is_bulk(c, r))
         mailbox_answer(loop_mailbox(c->bulk), &r->request.message, handle_bulk);
     else

@@ -413,7 +413,6 @@ static void check_outgoing(struct tcp_connection *c, uint64_t now_ms)
     }
 }
 
-/* While we do not read for our gateway's sake, the peer is not late. */
 static void hold_clocks(struct tcp_connection *c, uint64_t now_ms)
 {
     struct tcp_incoming *in;
@@ -430,7 +429,7 @@ void tcp_files_check(struct tcp_connection *c)
     uint64_t now_ms = loop_now_ms(c->home->loop);
     struct tcp_incoming *in, *next;
 
-    if (c->can_read && gateway_is_full(c->home->gateway))
+    if (c->can_read && tcp_socket_is_too_much_waiting(c))
         hold_clocks(c, now_ms);
     for (in = TAILQ_FIRST(&c->incoming.head); in != NULL && !c->is_ending; in = next) {
         next = TAILQ_NEXT(in, link);

@@ -96,6 +96,10 @@ void tcp_socket_ready(struct watch *w, uint32_t events);
 /* From here on `fd` is the session's; on failure still the caller's. */
 enum err tcp_socket_watch(struct tcp_connection *c, int fd);
 
+/* More files in or out would mean more to tell a gateway, or to take back from a disk, that has too
+ * much waiting already: the session is not read, and its peer is not late. */
+bool tcp_socket_is_too_much_waiting(const struct tcp_connection *c);
+
 /* connect(2) without waiting. */
 enum err tcp_socket_connect(struct tcp_connection *c);
 

@@ -20,8 +20,9 @@ enum {
     PIECES_PER_TURN = 1024,  /* taken apart in a turn: a frame costs its time however small it is */
     SMALL_FRAME_BYTES = 256, /* a peer whose frames are smaller on average is read in small bites */
     SMALL_READ_BYTES = 16384,
-    FRAMES_PER_TURN = 16,        /* data frames written in a turn */
-    HOLD_MS = 250,               /* until a gateway with too much to do is looked at again */
+    FRAMES_PER_TURN = 16, /* data frames written in a turn */
+    HOLD_MS = 250,        /* until a gateway or a disk with too much to do is looked at again */
+    DISCARDS_MAX = 2000,  /* a worker's: partial files that a slow disk has not removed yet */
     CONTROL_WAITING_MAX = 65536, /* a peer that does not read our answers is not read either */
 };
 
@@ -93,12 +94,16 @@ static bool may_read(const struct tcp_connection *c)
             buf_length(&c->writer.control) < CONTROL_WAITING_MAX);
 }
 
-/* More files in or out would mean more to tell a gateway that has too much waiting already. But a
- * peer that has hung up is read to its end: its session must go. */
+bool tcp_socket_is_too_much_waiting(const struct tcp_connection *c)
+{
+    return c->home->discards >= DISCARDS_MAX || gateway_is_full(c->home->gateway);
+}
+
+/* But a peer that has hung up is read to its end: its session must go. */
 static bool must_hold(const struct tcp_connection *c)
 {
     return tcp_connection_state(c) == ST_CONNECTED && !c->has_peer_ended &&
-           gateway_is_full(c->home->gateway);
+           tcp_socket_is_too_much_waiting(c);
 }
 
 /* One call of recv(2). A read that does not fill the room has emptied the socket: the next bytes

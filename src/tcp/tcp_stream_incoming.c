@@ -102,6 +102,7 @@ static void incoming_discarded(struct message *m, void *owner)
 
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
+    in->home->discards--;
     incoming_report(in);
 }
 
@@ -117,6 +118,7 @@ static void incoming_discard(struct tcp_incoming *in)
         return;
     }
     in->file.fd = -1;
+    in->home->discards++;
     commit_desk_submit(in->home->desk, &in->commit);
 }
 

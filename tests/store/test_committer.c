@@ -304,3 +304,23 @@ Test(committer, a_stop_finishes_what_was_submitted_before, .init = make_scratch,
     }
     committer_close(&committer);
 }
+
+Test(committer, a_discarded_file_holds_no_descriptor_while_it_waits, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    struct committer *committer;
+    struct commit_request r;
+
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    cr_assert_eq(committer_open(&committer, inbox), ERR_OK);
+    r = written_file(1, "x", 1);
+    r.kind = COMMIT_DISCARD;
+    r.request.on_answer = answered_here;
+    committer_submit(committer, &r); /* its thread has not started yet */
+    cr_assert_eq(r.file.fd, -1);
+    cr_assert(is_partial(r.file.name));
+    cr_assert_eq(committer_start(committer), ERR_OK);
+    committer_stop(committer);
+    cr_assert_not(is_partial(r.file.name));
+    committer_close(&committer);
+}

@@ -510,6 +510,19 @@ Test(tcp_connection_files, a_peer_that_we_do_not_read_for_the_gateways_sake_is_n
     home_close();
 }
 
+Test(tcp_connection_files, while_too_many_partial_files_wait_for_the_disk_no_more_are_begun)
+{
+    session_connected(false);
+    home.discards = 1000000;
+    peer_data(1, 3, "abc", 3);
+    for (int i = 0; i < 20; i++)
+        turn();
+    cr_expect_eq(played.registered, 0);
+    home.discards = 0;
+    hears('o', 1, NULL);
+    home_close();
+}
+
 Test(tcp_connection_files, cancelling_an_incoming_file_tells_its_sender)
 {
     session_connected(false);

@@ -387,6 +387,8 @@ static enum err replay(struct inbox *in, char *blocked)
     sync_all(in->redo);
     if (p.block != NULL && (e = redo_all(&p)) == ERR_OK)
         e = sync_all(in->redo);
+    if (e == ERR_OK)
+        in->redo->is_suspect[0] = in->redo->is_suspect[1] = false;
     forget_files(&p);
     free(p.block);
     return e;

@@ -132,6 +132,14 @@ int fdatasync(int fd)
     return (int)syscall(SYS_fdatasync, fd);
 }
 
+int fchown(int fd, uid_t user, gid_t group)
+{
+    if (!bad_disk.has_no_group)
+        return (int)syscall(SYS_fchown, fd, user, group);
+    errno = EPERM;
+    return -1;
+}
+
 static bool is_log(int fd)
 {
     char link[64], path[512];

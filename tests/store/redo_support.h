@@ -33,6 +33,7 @@ extern struct bad_disk {
     int syncfs_number, syncfs_again;
     int fdatasync_number, fdatasync_again;
     off_t log_read_at;
+    bool has_no_group; /* fchown(2) is refused, as long as this is set */
 } bad_disk;
 
 #endif

@@ -159,6 +159,7 @@ Test(redo_errors, an_error_of_before_the_start_does_not_refuse_it, .init = make_
     cr_assert_eq(start(), ERR_OK, "%s", why);
     cr_assert(is_in_inbox(r.file.name, "x", 1));
     cr_assert_not(redo_has_blocks(inbox->redo));
+    cr_assert_not(inbox->redo->is_suspect[0], "made up for");
 }
 
 Test(redo_errors, a_log_that_cannot_be_read_refuses_the_start_and_is_kept, .init = make_scratch,
@@ -491,4 +492,21 @@ Test(redo_errors, a_directory_in_the_place_of_a_lost_file_refuses_the_start_unti
     cr_assert_eq(rmdir(why), 0);
     open_inbox(DURABILITY_FULL, LIMIT_BYTES);
     cr_assert(is_in_inbox(r.file.name, "x", 1));
+}
+
+Test(redo_errors, a_file_that_cannot_have_its_group_is_the_daemons_alone, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    struct commit_request r;
+    struct stat status;
+
+    open_with_log();
+    inbox->mode = 0640;
+    inbox->has_group = true;
+    inbox->group = getegid();
+    r = logged_file(1, "x", 1);
+    bad_disk.has_no_group = true;
+    cr_assert_eq(start(), ERR_OK, "%s", why);
+    cr_assert_eq(fstatat(inbox->dir_fd, r.file.name, &status, 0), 0);
+    cr_assert_eq(status.st_mode & 07777, 0600);
 }

@@ -13,7 +13,7 @@ run_packages="$build_packages"
 test_packages="
 $build_packages
 clang clang-format clang-tidy libclang-rt-14-dev
-python3 python3-twisted strace iproute2 procps util-linux valgrind lcov systemd"
+python3 python3-twisted strace iproute2 nftables procps util-linux valgrind lcov systemd"
 # scripts/load.sh: python3 runs the measurements, the others draw and count. rsync and nginx are measured
 # beside dustwired where they are there, and installed for that by nobody.
 load_packages="python3 gnuplot-nox valgrind util-linux"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # scripts/test.sh: installs what is missing, builds everything and tests it; some minutes.
-# scripts/test.sh --all: also what takes longer (system tests under both sanitizers).
+# scripts/test.sh --all: also what takes longer (system tests under both sanitizers, load under tsan).
 # Every step runs, whatever the ones before said; the exit code is 0 only if all of them passed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 case ${1-} in
-'') sanitized=(-LE system) ;;
---all) sanitized=() ;;
+'') is_all=false sanitized=(-LE system) ;;
+--all) is_all=true sanitized=() ;;
 *) echo "usage: scripts/test.sh [--all]" >&2; exit 2 ;;
 esac
 jobs=${JOBS:-$(nproc)}
@@ -45,6 +45,7 @@ step "build clang" scripts/build.sh clang && step "clang-tidy" scripts/tidy.sh
 step "build debug" scripts/build.sh debug && step "test debug" run_tests debug -LE system
 step "build asan" scripts/build.sh asan && step "test asan" run_tests asan "${sanitized[@]}"
 step "build tsan" scripts/build.sh tsan && step "test tsan" run_tests tsan "${sanitized[@]}"
+! $is_all || step "load under tsan" scripts/sanitize.sh tsan --load
 step "fuzz, 10 s each" scripts/fuzz.sh 10s
 step "faults: planted losses" scripts/faults.sh --self-test
 step "faults, a share" scripts/faults.sh --quick --jobs "$jobs"

@@ -2,7 +2,7 @@
 _dustwire()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= i=1
-    local commands options
+    local commands options listed=
 
     if [[ $before == --socket || $before == --token-file ]]; then
         compopt -o filenames
@@ -11,7 +11,8 @@ _dustwire()
     fi
     if [[ $before == --on ]]; then
         options=$("${COMP_WORDS[0]}" help events 2>/dev/null | sed -n '/--on/,/--exec/p' | grep -oE '[a-z-]+[,;]|failed$' | tr -d ',;')
-        COMPREPLY=($(compgen -W "$options" -- "$word"))
+        [[ $word == *,* ]] && listed=${word%,*},
+        COMPREPLY=($(compgen -P "$listed" -W "$options" -- "${word##*,}"))
         return
     fi
     while ((i < COMP_CWORD)); do

@@ -46,6 +46,9 @@ const struct gateway_seat *gateway_current(struct gateway *gateway);
 /* Any thread. The calls of gateway_ops for a transfer: registered with the gateway of now (a send:
  * with that of the time when it was asked for), ended with the one that registered it. */
 enum err gateway_register(struct gateway *gateway, struct gateway_transfer *transfer);
+/* When a registration that was ERR_PENDING is back: what came of it is the transfer's from now on.
+ */
+void gateway_registered(struct gateway_transfer *transfer);
 enum err gateway_receiving_ended(struct gateway *gateway, struct gateway_transfer *transfer);
 void gateway_sending_ended(struct gateway *gateway, struct gateway_transfer *transfer);
 /* What a transfer takes from the request that asked for it; the strings stay the request's. */

@@ -5,8 +5,9 @@
  *
  * Called from any thread. Strings are the caller's and copied by a gateway that keeps them. No
  * function waits. The calls that take a transfer for themselves answer ERR_OK when they were
- * answered at once, or ERR_PENDING: then transfer->request comes back as a message, exactly once,
- * and the caller leaves the transfer alone until then. Any other code: the gateway did not take it.
+ * answered at once, or ERR_PENDING: then transfer->request comes back as a message, exactly once.
+ * Until then the gateway touches the request and transfer->registration only, and the caller all
+ * but these. Any other code: the gateway did not take it.
  */
 #ifndef GATEWAY_GATEWAY_OPS_H
 #define GATEWAY_GATEWAY_OPS_H
@@ -27,6 +28,13 @@ const char *transfer_status_word(enum transfer_status status);
 enum { TRANSFER_ERROR_SIZE = 128, TRANSFER_ID_MAX = 99999999, GATEWAY_ID_MAX = INT32_MAX };
 
 struct gateway_seat;
+
+/* What a register call that was ERR_PENDING came to. */
+struct gateway_registration {
+    uint32_t transfer_id;
+    bool is_registered;
+    uint32_t instance;
+};
 
 /* One file on its way, from its registration to its result. Lives in the transport's stream; one
  * call at a time. */
@@ -53,6 +61,9 @@ struct gateway_transfer {
     /* the gateway's own notes, zero at first */
     const struct gateway_seat *seat; /* that registered it */
     uint32_t instance;               /* of a remote gateway: which one since its first init */
+    /* the gateway's until the request is back: the file is listed and cancelled meanwhile, by our
+     * id */
+    struct gateway_registration registration;
 };
 
 /* Any thread. The event of `kind` that tells of this transfer as it is now, with its status for the

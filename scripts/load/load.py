@@ -20,6 +20,13 @@ def numbers(text):
     return [int(word) for word in text.split(",")]
 
 
+def at_least_one(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("%d rounds measure nothing: 1 or more" % number)
+    return number
+
+
 def read_options():
     parser = argparse.ArgumentParser(
         prog="scripts/load.sh", description="Puts load on dustwired and measures it against the yardstick.")
@@ -30,7 +37,7 @@ def read_options():
                         help="worker threads to try one after another (1,2,4)")
     parser.add_argument("--cases", type=lambda text: text.split(","), default=list(sweep.CASES), metavar="CASE,CASE",
                         help="cases to run for each (%s)" % ",".join(sweep.CASES))
-    parser.add_argument("--rounds", type=int, help="rounds of each measurement (5; quick: 1)")
+    parser.add_argument("--rounds", type=at_least_one, help="rounds of each measurement (5; quick: 1)")
     parser.add_argument("--growth", action="store_true",
                         help="also count instructions with callgrind; some minutes more")
     parser.add_argument("--peers", action="store_true", help="also rsync's daemon and nginx, where installed")

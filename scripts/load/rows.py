@@ -26,6 +26,8 @@ class Row:
                 "yardstick": self.yardstick.json() if self.yardstick else None}
 
 
+HELD = 0.95  # of the bytes that bulk is to do: beside less, small files have it easy
+
 HEADER = ["case", "node: median (spread)", "yardstick: median (spread)", "share", "goal", "", "note"]
 
 
@@ -147,16 +149,19 @@ def idle(bench, node, sizes, kept):
 
 
 def mixed(bench, node, sizes, kept):
-    alone, beside = [], []
+    alone, beside, bulk = [], [], []
     rate = int(kept["bulk"].median * 1e6 / 2)
     for _ in range(bench.rounds):
         parts = bench.load(node, "mixed", seconds=sizes.mixed_s, rate=500, bulk_rate=rate, threads=3,
                            warm_up=sizes.warm_s, inbox=node.inbox)
         alone.append(files_of(parts, 0)["latency_us"]["p99"])
         beside.append(files_of(parts, 1)["latency_us"]["p99"])
-    note = "two bulk sessions held at %d MB/s together; small: 500 files/s; the comparison is with alone" % (
-        rate // 1000000)
-    return at_most("mixed: p99 of small beside bulk", 5, Figure(beside), Figure(alone), "us", note)
+        bulk.append(files_of(parts, 1, 1)["bytes_per_s"] / 1e6)
+    note = "two bulk sessions held at %d MB/s together, of which they did %s; small: 500 files/s; the comparison is " \
+        "with alone" % (rate // 1000000, Figure(bulk))
+    row = at_most("mixed: p99 of small beside bulk", 5, Figure(beside), Figure(alone), "us", note)
+    row.is_met = row.is_met and Figure(bulk).median * 1e6 >= HELD * rate
+    return row
 
 
 def durable(bench, node, sizes, kept):

@@ -147,11 +147,12 @@ void gate_job_end(struct gate_job *job, enum err result)
     loop_cancel_timer(gate->loop, &job->expiry);
     if (job->kind == JOB_NOTICE)
         gate->is_notice_out = false;
-    if (t != NULL && job->kind == JOB_REGISTER) {
-        t->is_registered = result == ERR_OK && job->is_registered;
-        t->instance = job->instance;
-        t->transfer_id = job->transfer_id;
-    }
+    if (t != NULL && job->kind == JOB_REGISTER)
+        t->registration = (struct gateway_registration){
+            .transfer_id = job->transfer_id,
+            .is_registered = result == ERR_OK && job->is_registered,
+            .instance = job->instance,
+        };
     free(job);
     atomic_fetch_sub(&gate->waiting, 1);
     if (t != NULL)

@@ -81,6 +81,13 @@ enum err gateway_register(struct gateway *gateway, struct gateway_transfer *t)
                          : seat->ops->register_file_receiving(seat->self, t);
 }
 
+void gateway_registered(struct gateway_transfer *t)
+{
+    t->transfer_id = t->registration.transfer_id;
+    t->is_registered = t->registration.is_registered;
+    t->instance = t->registration.instance;
+}
+
 static const struct gateway_seat *seat_of(struct gateway *gateway, const struct gateway_transfer *t)
 {
     return t->seat != NULL ? t->seat : gateway_current(gateway);

@@ -6,6 +6,7 @@
 
 #include "base/contract.h"
 #include "base/text.h"
+#include "settings/names.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,72 +38,6 @@ const char *reader_value_shown(char to[SHOWN_SIZE], const struct setting *row, c
     if (value[0] == '\0')
         return "(empty)";
     return row->kind->is_secret ? "(not shown)" : reader_shown(to, value);
-}
-
-/* The nearest known name */
-
-enum {
-    SLIPS_MAX = 2
-}; /* letters wrong, fewer than are right, in a section that is still understood */
-
-static unsigned least_of(unsigned a, unsigned b, unsigned c)
-{
-    unsigned least = a < b ? a : b;
-
-    return least < c ? least : c;
-}
-
-/* How many letters must change to make one of the other (Levenshtein). */
-static unsigned distance(const char *a, const char *b)
-{
-    enum { LONGEST = 48 };
-    unsigned row[LONGEST + 1];
-    size_t length = strlen(b);
-
-    if (strlen(a) > LONGEST || length > LONGEST)
-        return LONGEST;
-    for (unsigned i = 0; i <= length; i++)
-        row[i] = i;
-    for (unsigned i = 1; *a != '\0'; a++, i++) {
-        unsigned diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= length; j++) {
-            unsigned above = row[j];
-
-            row[j] = least_of(above + 1, row[j - 1] + 1, diagonal + (*a != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[length];
-}
-
-static const char *nearest_section(const char *name)
-{
-    const char *nearest = settings_rows[0].section;
-
-    for (unsigned i = 1; i < settings_row_count; i++)
-        if (distance(name, settings_rows[i].section) < distance(name, nearest))
-            nearest = settings_rows[i].section;
-    return nearest;
-}
-
-/* In the section first; a key that is exactly one of another section was put into the wrong one. */
-static const struct setting *nearest_key(const char *section, const char *name)
-{
-    const struct setting *nearest = NULL;
-
-    for (unsigned i = 0; i < settings_row_count; i++) {
-        const struct setting *row = &settings_rows[i];
-
-        if (strcmp(row->section, section) == 0 &&
-            (nearest == NULL || distance(name, row->name) < distance(name, nearest->name)))
-            nearest = row;
-    }
-    for (unsigned i = 0; i < settings_row_count; i++)
-        if (strcmp(settings_rows[i].name, name) == 0)
-            return &settings_rows[i];
-    return nearest;
 }
 
 /* Lines */
@@ -138,20 +73,10 @@ static void pass_on(struct reader *r, const char *text, size_t length)
     r->clean_length += length;
 }
 
-/* A name that is nearly right is taken for the right one, so that what stands below is looked at
- * all the same. NULL: nothing comes near. */
-static const char *section_meant(const char *name)
-{
-    const char *nearest = nearest_section(name);
-    unsigned wrong = distance(name, nearest);
-
-    return wrong <= SLIPS_MAX && wrong + wrong < strlen(name) ? nearest : NULL;
-}
-
 static void explain_section(struct reader *r, unsigned number, const char *line, const char *name,
                             bool is_well_formed)
 {
-    char shown[SHOWN_SIZE];
+    char shown[SHOWN_SIZE], names[NAMES_SIZE];
 
     if (!is_well_formed)
         reader_complain(
@@ -159,15 +84,16 @@ static void explain_section(struct reader *r, unsigned number, const char *line,
             reader_shown(shown, line), r->section == NULL ? "; its keys were not looked at" : "");
     else if (r->section == NULL)
         reader_complain(r, number,
-                        "[%s] is no section of dustwire, and its keys were not looked at: did you "
-                        "mean [%s]?",
-                        reader_shown(shown, name), nearest_section(name));
+                        "[%s] is no section of dustwire, and its keys were not looked at: there "
+                        "are %s",
+                        reader_shown(shown, name), names_sections(names, NULL));
     else if (strcmp(r->section, name) != 0)
         reader_complain(r, number, "[%s] is no section of dustwire: did you mean [%s]?",
                         reader_shown(shown, name), r->section);
 }
 
-/* iniparser gets the section that is meant. */
+/* A name that is nearly right is taken for the right one, so that what stands below is looked at
+ * all the same: iniparser gets the section that is meant. */
 static void scan_section(struct reader *r, unsigned number, const char *line)
 {
     char copy[SETTINGS_LINE_MAX + 1], *name = copy + (line[0] == '['), *end;
@@ -179,7 +105,7 @@ static void scan_section(struct reader *r, unsigned number, const char *line)
     *end = '\0';
     name = trim(name);
     fold(name);
-    r->section = section_meant(name);
+    r->section = names_section(name);
     r->is_in_unknown_section = r->section == NULL;
     explain_section(r, number, line, name, is_well_formed);
     if (r->section == NULL)
@@ -210,11 +136,33 @@ static const char *value_trouble(const char *value)
     return "nothing may follow the closing quote (a quote cannot stand inside of quotes)";
 }
 
+static void explain_key(struct reader *r, unsigned number, const char *name)
+{
+    const struct setting *meant = names_key(r->section, name);
+    char shown[SHOWN_SIZE], names[NAMES_SIZE];
+
+    reader_shown(shown, name);
+    if (meant != NULL)
+        reader_complain(r, number, "[%s] has no key '%s': did you mean [%s] %s?", r->section, shown,
+                        meant->section, meant->name);
+    else
+        reader_complain(r, number, "[%s] has no key '%s': it has %s", r->section, shown,
+                        names_keys(names, r->section));
+}
+
+static void explain_homeless(struct reader *r, unsigned number, const char *name)
+{
+    char shown[SHOWN_SIZE], names[NAMES_SIZE];
+
+    names_sections(names, name);
+    reader_complain(r, number, "'%s' stands before the first [section]: %s %s",
+                    reader_shown(shown, name),
+                    names[0] == '\0' ? "write above it the one" : "it belongs to",
+                    names[0] == '\0' ? "that it belongs to" : names);
+}
+
 static bool find_row(struct reader *r, unsigned number, const char *name, unsigned *index)
 {
-    char text[SHOWN_SIZE];
-    const struct setting *nearest;
-
     for (unsigned i = 0; i < settings_row_count; i++) {
         if (strcmp(settings_rows[i].section, r->section) == 0 &&
             strcmp(settings_rows[i].name, name) == 0) {
@@ -228,9 +176,7 @@ static bool find_row(struct reader *r, unsigned number, const char *name, unsign
             return false;
         }
     }
-    nearest = nearest_key(r->section, name);
-    reader_complain(r, number, "[%s] has no key '%s': did you mean [%s] %s?", r->section,
-                    reader_shown(text, name), nearest->section, nearest->name);
+    explain_key(r, number, name);
     return false;
 }
 
@@ -253,8 +199,7 @@ static bool scan_key(struct reader *r, unsigned number, char *text)
     value = trim(equals + 1);
     fold(name);
     if (r->section == NULL) {
-        reader_complain(r, number, "'%s' stands before the first [section]",
-                        reader_shown(name_shown, name));
+        explain_homeless(r, number, name);
         return false;
     }
     if (!find_row(r, number, name, &index))
@@ -324,12 +269,24 @@ static void scan_line(struct reader *r, unsigned number, const char *line, size_
         pass_on(r, line, length);
 }
 
+/* What some editors put before a text; returns how much of the file is not looked at: of UTF-16 no
+ * line could be. There are zeros behind the file. */
+static size_t skip_mark(struct reader *r)
+{
+    bool is_utf8 = memcmp(r->bytes, "\xef\xbb\xbf", 3) == 0;
+    bool is_utf16 = memcmp(r->bytes, "\xff\xfe", 2) == 0 || memcmp(r->bytes, "\xfe\xff", 2) == 0;
+
+    if (is_utf8 || is_utf16)
+        reader_complain(r, 1, "begins with a byte order mark: save it as plain UTF-8");
+    return is_utf8 ? 3 : is_utf16 ? r->length : 0;
+}
+
 void reader_scan(struct reader *r)
 {
     unsigned number = 1;
     size_t length;
 
-    for (size_t start = 0; start < r->length; start += length + 1, number++) {
+    for (size_t start = skip_mark(r); start < r->length; start += length + 1, number++) {
         const char *line = r->bytes + start;
         const char *end = memchr(line, '\n', r->length - start);
 

@@ -1,4 +1,4 @@
-/* One reading of one file, shared by its two halves: settings_scan.c looks at the lines,
+/* One reading of one file, shared by its two halves: reader.c looks at the lines,
  * settings_read.c takes the values. */
 #ifndef SETTINGS_READER_H
 #define SETTINGS_READER_H

@@ -193,6 +193,7 @@ static void incoming_registered(struct message *m, void *owner)
 
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
+    gateway_registered(&in->transfer);
     incoming_register_done(in, in->transfer.request.result);
 }
 

@@ -110,6 +110,7 @@ static void outgoing_registered(struct message *m, void *owner)
 
     (void)owner;
     MAGIC_CHECK(out, outgoing_magic);
+    gateway_registered(&out->transfer);
     outgoing_register_done(out, out->transfer.request.result);
 }
 

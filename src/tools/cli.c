@@ -17,6 +17,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -68,6 +70,44 @@ static enum cli_end usage(const struct cli_command *command, const char *format,
     return CLI_USAGE;
 }
 
+/* What a value may be, for people. */
+static const char *const socket_form = "the path of the daemon's control socket, at most 107 bytes";
+static const char *const token_file_form = "the path of a file";
+
+static const struct {
+    unsigned option;
+    const char *form;
+} value_forms[] = {
+    {CLI_AFTER, "the number of an event, or 0 for all that the daemon still has"},
+    {CLI_COUNT, "a whole number from 1"},
+    {CLI_JOBS, "a whole number from 1 to 64"},
+    {CLI_SINCE, "90s, 15m, 1h or 2d for so long ago, or a UTC time such as 2026-11-21 or "
+                "2026-11-21T03:14:15"},
+    {CLI_ON, "names of events with commas between them"},
+};
+_Static_assert(CLI_HOOK_JOBS_MAX == 64, "the form of --jobs says so");
+
+static const char *form_of(unsigned option)
+{
+    for (size_t i = 0; i < sizeof value_forms / sizeof *value_forms; i++)
+        if (value_forms[i].option == option)
+            return value_forms[i].form;
+    return "another value";
+}
+
+static enum cli_end refuse_value(const struct cli_command *command, const char *name,
+                                 const char *form)
+{
+    return usage(command, "--%s cannot be '%s': it takes %s", name, optarg, form);
+}
+
+/* `*out` is of `room` bytes at most, its NUL included. */
+static bool take_path(const char **out, size_t room)
+{
+    *out = optarg;
+    return optarg[0] != '\0' && strlen(optarg) < room;
+}
+
 static const char *option_name(unsigned option)
 {
     for (const struct option *o = all_options; o->name != NULL; o++)
@@ -112,6 +152,17 @@ static bool read_value(struct cli *cli, unsigned option, const char *value)
     }
 }
 
+/* A negative number or the name of a file looks like one. */
+static enum cli_end refuse_option(const struct cli_command *command, const char *word)
+{
+    if (command == NULL || command->most == 0 || word[1] == '-')
+        return usage(command, "there is no option %s, or it takes no value", word);
+    return usage(command,
+                 "there is no option %s: what begins with '-' and is none goes behind --, as in "
+                 "'dustwire %s -- %s'",
+                 word, command->name, command->usage);
+}
+
 static void print_version(void)
 {
     puts("dustwire " DUSTWIRE_VERSION);
@@ -125,15 +176,15 @@ static enum cli_end take_option(struct cli *cli, const struct cli_command *comma
 
     switch (found) {
     case OPTION_SOCKET:
-        cli->socket = optarg;
-        return CLI_OK;
+        *is_over = !take_path(&cli->socket, sizeof(((struct sockaddr_un *)0)->sun_path));
+        return *is_over ? refuse_value(command, "socket", socket_form) : CLI_OK;
     case OPTION_URL:
         cli->url = optarg;
         *is_over = !cli_url_check(cli->url);
         return *is_over ? CLI_USAGE : CLI_OK;
     case OPTION_TOKEN_FILE:
-        cli->token_file = optarg;
-        return CLI_OK;
+        *is_over = !take_path(&cli->token_file, PATH_MAX);
+        return *is_over ? refuse_value(command, "token-file", token_file_form) : CLI_OK;
     case OPTION_JSON:
         cli->is_json = true;
         return CLI_OK;
@@ -152,10 +203,8 @@ static enum cli_end take_option(struct cli *cli, const struct cli_command *comma
     case '?':
     case ':':
         *is_over = true;
-        return usage(command,
-                     found == ':' ? "the option %s needs a value"
-                                  : "there is no option %s, or it takes no value",
-                     word);
+        return found == ':' ? usage(command, "the option %s needs a value", word)
+                            : refuse_option(command, word);
     }
     option = found == 'r' ? CLI_RECURSIVE : (unsigned)found - OPTION_OF_COMMAND;
     *is_over = true;
@@ -163,7 +212,7 @@ static enum cli_end take_option(struct cli *cli, const struct cli_command *comma
         return usage(command, "the option --%s does not belong %s", option_name(option),
                      command == NULL ? "before the command" : "to this command");
     if (!read_value(cli, option, optarg))
-        return usage(command, "--%s cannot be '%s'", option_name(option), optarg);
+        return refuse_value(command, option_name(option), form_of(option));
     *is_over = false;
     return CLI_OK;
 }

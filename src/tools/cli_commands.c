@@ -6,8 +6,10 @@
 const struct cli_command cli_commands[] = {
     {"status", "", "how the node is", 0, 0, 0, cli_status,
      "Shows the network's state, each transport with what it is bound to, its sessions and files,\n"
-     "what was moved since the start, and what an operator should do now, if anything.\n"
-     "--json prints the whole answer as one object.\n"
+     "what was moved since the start, the limits that were ever hit, each with how often, and "
+     "what\n"
+     "an operator should do now, if anything. --json prints the whole answer as one object, with\n"
+     "every counter and every limit in force.\n"
      "\n"
      "Exit status: 0 if the network is CONNECTED and a transport LISTENING; 3 if not, or if there\n"
      "is no daemon; 2 for a wrong command line.\n"
@@ -35,10 +37,12 @@ const struct cli_command cli_commands[] = {
     {"send", "FILE... CONTACT", "send files to a node, wait for its ok",
      CLI_RECURSIVE | CLI_SINGLE | CLI_IDURL | CLI_DESCRIPTION, 2, -1, cli_send,
      "Sends files to a contact (host:port, proto://host:port, or several of these with commas\n"
-     "between them, of which the first usable one is taken) and waits until the peer has\n"
-     "acknowledged each. The daemon reads the files where they are; those that it may not read or\n"
-     "does not see are streamed to it ([outbox] spool-limit-mib). At most 64\n"
-     "are under way at a time. A file of more than 2,147,483,647 bytes is refused. On a terminal "
+     "between them: each must have one of these forms, and the first usable one is taken) and\n"
+     "waits until the peer has acknowledged each. The daemon reads the files where they are; "
+     "those\n"
+     "that it may not read or does not see are streamed to it ([outbox] spool-limit-mib). At most\n"
+     "64 are under way at a time. A file of more than 2,147,483,647 bytes is refused. On a "
+     "terminal "
      "a\n"
      "progress bar shows speed and time left; piped, there is one line a file: finished ones on\n"
      "standard output, failed ones on standard error. --json prints one object a file: file,\n"
@@ -124,18 +128,20 @@ const struct cli_command cli_commands[] = {
      "Example:\n"
      "  dustwire events --json | jq -r 'select(.event == \"file-received\") | .path'\n"
      "  dustwire events --on file-received --exec sh -c 'mv \"$DUSTWIRE_PATH\" /srv/done/'\n"},
-    {"received", "", "the files that were received", CLI_SINCE, 0, 0, cli_received,
+    {"received", "", "the files that were received", CLI_COUNT | CLI_SINCE, 0, 0, cli_received,
      "Lists what the inbox's journal knows of received files, oldest first: time, transfer id,\n"
      "size, the peer's address and IDURL, path. --json prints one object a file.\n"
      "\n"
      "Options:\n"
+     "      --count N      only the last N\n"
      "      --since WHEN   only those received at or after WHEN: 90s, 15m, 1h, 2d (ago), or a UTC\n"
      "                     time such as 2026-11-21 or 2026-11-21T03:14:15\n"
      "\n"
      "Exit status: 0; 1 failure, 2 wrong command line, 3 no daemon.\n"
      "\n"
      "Example:\n"
-     "  dustwire received --since 1h\n"},
+     "  dustwire received --since 1h\n"
+     "  dustwire received --count 20\n"},
     {"services", "", "the services and why one is not on", 0, 0, 0, cli_services,
      "Lists the services of the node, their state, what they need, and why one is not ON.\n"
      "--json prints one array.\n"
@@ -243,6 +249,7 @@ void cli_print_overview(FILE *out)
           "  --json         print JSON instead of text\n"
           "  --version      print the version\n"
           "  -h, --help     print this, or behind a command how that is used\n"
+          "  --             all behind it are arguments, also what begins with '-'\n"
           "\n"
           "Exit status: 0 done; 1 failed, with the reason; 2 wrong command line; 3 no daemon, not\n"
           "serving, or outcome unknown; 130 interrupted.\n"

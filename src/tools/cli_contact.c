@@ -16,24 +16,31 @@ static bool parse(struct contact *out, const char *text, size_t length)
     return contact_parse(out, copy) == ERR_OK;
 }
 
-bool cli_contact_check(const char *text, bool is_list)
+static bool refuse(const char *text, size_t length)
 {
-    const char *between = is_list ? ", " : "";
-    struct contact ignored;
-
-    for (const char *at = text; *at != '\0'; at += strspn(at, between)) {
-        size_t length = is_list ? strcspn(at, between) : strlen(at);
-
-        if (parse(&ignored, at, length))
-            return true;
-        at += length;
-    }
     fprintf(
         stderr,
-        "dustwire: '%s' is no contact: write HOST:PORT, or PROTO://HOST:PORT, an IPv6 address in "
+        "dustwire: '%.*s' is no contact: write HOST:PORT, or PROTO://HOST:PORT, an IPv6 address in "
         "brackets, the port from 1 to 65535\n",
-        text);
+        (int)length, text);
     return false;
+}
+
+bool cli_contact_check(const char *text, bool is_list)
+{
+    const char *between = is_list ? ", \t\r\n" : "";
+    struct contact ignored;
+    size_t length;
+
+    text += strspn(text, between);
+    do {
+        length = strcspn(text, between);
+        if (!parse(&ignored, text, length))
+            return refuse(text, length);
+        text += length;
+        text += strspn(text, between);
+    } while (*text != '\0');
+    return true;
 }
 
 bool cli_url_check(const char *url)

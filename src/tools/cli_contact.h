@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-/* Of several with commas between them (`is_list`) one has to be good: the daemon takes the first
- * that it can use. False after a sentence on stderr. */
+/* Of several with commas between them (`is_list`) each has to be well formed, as the daemon wants
+ * it, which takes the first that it can use. False after a sentence on stderr. */
 bool cli_contact_check(const char *text, bool is_list);
 
 /* http://HOST:PORT, perhaps with a slash behind it. False after a sentence on stderr. */

@@ -7,6 +7,7 @@
 #include "tools/cli_text.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct cli_reply ask_text(struct cli *cli, const char *method, const char *text)
@@ -32,6 +33,21 @@ static void say(const struct cli *cli, const char *key, bool answer, const char 
     json_decref(object);
 }
 
+/* What went wrong with the peer is said with its name, where the daemon has not said it. Ends the
+ * reply. */
+static enum cli_end fail_at(struct cli_reply *reply, const char *contact)
+{
+    char *longer = NULL;
+
+    if (reply->fault == FAULT_FAILED && reply->problem != NULL &&
+        strstr(reply->problem, contact) == NULL &&
+        asprintf(&longer, "%s: %s", contact, reply->problem) >= 0) {
+        free(reply->problem);
+        reply->problem = longer;
+    }
+    return cli_fail(reply);
+}
+
 enum cli_end cli_connect(struct cli *cli)
 {
     struct cli_reply reply;
@@ -40,7 +56,7 @@ enum cli_end cli_connect(struct cli *cli)
         return CLI_USAGE;
     reply = ask_text(cli, "connect_to", cli->arguments[0]);
     if (reply.end != CLI_OK)
-        return cli_fail(&reply);
+        return fail_at(&reply, cli->arguments[0]);
     if (cli->is_json)
         cli_print_json(reply.answer);
     else
@@ -62,7 +78,7 @@ static enum cli_end do_to_host(struct cli *cli, const char *method, const char *
         return CLI_USAGE;
     reply = ask_text(cli, method, cli->arguments[0]);
     if (reply.end != CLI_OK)
-        return cli_fail(&reply);
+        return fail_at(&reply, cli->arguments[0]);
     is_done = json_is_true(reply.answer);
     if (is_done || cli->is_json)
         say(cli, "answer", is_done, done);

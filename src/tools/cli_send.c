@@ -93,6 +93,10 @@ static void print_result(struct sending *s, const struct cli_file *file)
     } else {
         fputs("dustwire: ", stderr);
         cli_print_one_line(stderr, file->name);
+        if (file->request_id != 0) { /* it came as far as to the peer */
+            fputs(" to ", stderr);
+            cli_print_one_line(stderr, s->contact);
+        }
         fprintf(stderr, ": %s: ", status_word(file));
         cli_print_one_line(stderr, file->error == NULL || file->error[0] == '\0'
                                        ? "no reason was given"

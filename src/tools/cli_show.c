@@ -340,6 +340,21 @@ static void print_received_json(const json_t *list)
     }
 }
 
+/* The daemon counts from the oldest. Takes `list` over. */
+static json_t *last_of(json_t *list, size_t count)
+{
+    size_t length = json_array_size(list);
+    json_t *last;
+
+    if (length <= count)
+        return list;
+    last = json_array();
+    for (size_t i = length - count; i < length; i++)
+        json_array_append(last, json_array_get(list, i));
+    json_decref(list);
+    return last;
+}
+
 enum cli_end cli_received(struct cli *cli)
 {
     json_t *list = NULL;
@@ -347,6 +362,8 @@ enum cli_end cli_received(struct cli *cli)
 
     if (end != CLI_OK)
         return end;
+    if (cli->given & CLI_COUNT)
+        list = last_of(list, (size_t)cli->count);
     if (cli->is_json)
         print_received_json(list);
     else if (json_array_size(list) == 0)

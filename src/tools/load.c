@@ -6,7 +6,9 @@
 #include "load_report.h"
 #include "load_run.h"
 
+#include <errno.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -22,10 +24,8 @@ static enum err resolve(struct address *out, const char *target, char problem[LO
     uint16_t port;
     enum err e;
 
-    if ((e = address_split(target, host, &port)) != ERR_OK) {
-        snprintf(problem, LOAD_PROBLEM_SIZE, "'%s' is not HOST:PORT", target);
-        return e;
-    }
+    if ((e = address_split(target, host, &port)) != ERR_OK)
+        return e; /* load_options_read has looked */
     if (getaddrinfo(host, NULL, &hints, &found) != 0) {
         snprintf(problem, LOAD_PROBLEM_SIZE, "'%.100s' cannot be resolved", host);
         return ERR_UNRESOLVED;
@@ -49,6 +49,7 @@ static unsigned spread_of(const struct load_options *options, const struct addre
 static enum err prepare(struct load_plan *plan, const struct load_options *options,
                         char problem[LOAD_PROBLEM_SIZE])
 {
+    struct load_usage usage;
     enum err e;
 
     *plan = (struct load_plan){.idurl = options->idurl,
@@ -59,15 +60,14 @@ static enum err prepare(struct load_plan *plan, const struct load_options *optio
                                .pid = (pid_t)options->pid,
                                .inbox = options->inbox,
                                .is_live = !options->is_quiet && isatty(STDERR_FILENO)};
-    if (strlen(options->idurl) > 1000) {
-        snprintf(problem, LOAD_PROBLEM_SIZE, "--idurl is longer than 1000 bytes");
-        return ERR_INVALID;
-    }
     if ((e = resolve(&plan->target, options->target, problem)) != ERR_OK)
         return e;
     plan->spread = spread_of(options, &plan->target);
     if (options->socket != NULL)
         e = load_daemon_pid(&plan->pid, options->socket, problem, LOAD_PROBLEM_SIZE);
+    else if (plan->pid != 0 && (e = load_daemon_look(&usage, plan->pid)) != ERR_OK)
+        snprintf(problem, LOAD_PROBLEM_SIZE, "--pid %d, the daemon's: %s", (int)plan->pid,
+                 err_text(e));
     return e;
 }
 
@@ -107,24 +107,34 @@ static enum err run_parts(const struct load_options *options, struct load_plan *
     return e;
 }
 
-static enum err write_json(const struct load_options *options, json_t *parts,
+static enum err json_failed(const char *path, enum err e, char problem[LOAD_PROBLEM_SIZE])
+{
+    snprintf(problem, LOAD_PROBLEM_SIZE, "the figures cannot be written to %.100s: %s", path,
+             err_text(e));
+    return e;
+}
+
+/* Before the run, so that none is made for nothing. NULL: no figures are asked for. */
+static enum err open_json(FILE **out, const char *path, char problem[LOAD_PROBLEM_SIZE])
+{
+    *out = NULL;
+    if (path == NULL)
+        return ERR_OK;
+    *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    return *out != NULL ? ERR_OK : json_failed(path, err_from_errno(errno), problem);
+}
+
+static enum err write_json(FILE *out, const struct load_options *options, json_t *parts,
                            char problem[LOAD_PROBLEM_SIZE])
 {
     json_t *whole = json_pack("{ss ss sO}", "case", options->the_case->name, "target",
                               options->target, "parts", parts);
-    int failed = 0;
+    int failed = json_dumpf(whole, out, JSON_INDENT(2));
 
-    if (strcmp(options->json, "-") == 0) {
-        failed = json_dumpf(whole, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else {
-        failed = json_dump_file(whole, options->json, JSON_INDENT(2));
-    }
     json_decref(whole);
-    if (failed != 0)
-        snprintf(problem, LOAD_PROBLEM_SIZE, "the figures could not be written to %s",
-                 options->json);
-    return failed != 0 ? ERR_IO : ERR_OK;
+    failed = putc('\n', out) == EOF || failed != 0;
+    failed = fflush(out) != 0 || failed;
+    return failed ? json_failed(options->json, err_from_errno(errno), problem) : ERR_OK;
 }
 
 static int run(const struct load_options *options)
@@ -133,15 +143,20 @@ static int run(const struct load_options *options)
     json_t *parts = json_array();
     struct load_plan plan;
     bool is_clean = true;
+    FILE *json = NULL;
     enum err e;
 
     raise_descriptor_limit();
     load_catch_interrupts();
     e = prepare(&plan, options, problem);
     if (e == ERR_OK)
+        e = open_json(&json, options->json, problem);
+    if (e == ERR_OK)
         e = run_parts(options, &plan, parts, &is_clean, problem);
-    if (e == ERR_OK && options->json != NULL)
-        e = write_json(options, parts, problem);
+    if (e == ERR_OK && json != NULL)
+        e = write_json(json, options, parts, problem);
+    if (json != NULL)
+        fclose(json);
     json_decref(parts);
     if (e != ERR_OK)
         fprintf(stderr, "dustwire-load: %s\n", problem);

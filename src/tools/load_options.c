@@ -3,6 +3,7 @@
 #include "load_case.h"
 #include "load_payload.h"
 
+#include "base/address.h"
 #include "base/text.h"
 #include "wire/frame.h"
 
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_ROW = 256, HELP_COLUMN = 24 };
+enum { FIRST_ROW = 256, HELP_COLUMN = 24, IDURL_MAX = 1000 };
 
 enum kind { KIND_NUMBER, KIND_SIZE, KIND_TEXT, KIND_FLAG };
 
@@ -167,6 +168,18 @@ static enum err take_option(struct load_options *out, enum load_asked *asked, in
     return ERR_INVALID;
 }
 
+static void name_cases(char problem[LOAD_PROBLEM_SIZE], const char *name)
+{
+    int length =
+        snprintf(problem, LOAD_PROBLEM_SIZE, "'%.40s' is no case; the first argument is ", name);
+
+    for (const struct load_case *c = load_cases; c->name != NULL; c++)
+        length += snprintf(problem + length, LOAD_PROBLEM_SIZE - (size_t)length, "%s%s", c->name,
+                           c[1].name == NULL   ? ""
+                           : c[2].name == NULL ? " or "
+                                               : ", ");
+}
+
 static enum err take_case(struct load_options *out, int argc, char **argv,
                           char problem[LOAD_PROBLEM_SIZE])
 {
@@ -177,7 +190,26 @@ static enum err take_case(struct load_options *out, int argc, char **argv,
         out->numbers = out->the_case->defaults;
         return ERR_OK;
     }
-    snprintf(problem, LOAD_PROBLEM_SIZE, "'%s' is no case: the first argument is one", name);
+    name_cases(problem, name);
+    return ERR_INVALID;
+}
+
+static enum err check_together(const struct load_options *o, char problem[LOAD_PROBLEM_SIZE])
+{
+    char host[ADDRESS_HOST_SIZE];
+    uint16_t port;
+
+    if (o->target == NULL)
+        snprintf(problem, LOAD_PROBLEM_SIZE, "one HOST:PORT is needed behind the options");
+    else if (address_split(o->target, host, &port) != ERR_OK)
+        snprintf(problem, LOAD_PROBLEM_SIZE, "'%.100s' is not HOST:PORT", o->target);
+    else if (strlen(o->idurl) > IDURL_MAX)
+        snprintf(problem, LOAD_PROBLEM_SIZE, "--idurl is longer than %d bytes", IDURL_MAX);
+    else if (o->numbers.warm_up_s > 0 && o->numbers.files > 0)
+        snprintf(problem, LOAD_PROBLEM_SIZE,
+                 "--warm-up would use up the files of --files: give --seconds instead");
+    else
+        return ERR_OK;
     return ERR_INVALID;
 }
 
@@ -212,8 +244,5 @@ enum err load_options_read(struct load_options *out, enum load_asked *asked, int
         return take_case(out, argc, argv, problem);
     out->is_spread_given = out->spread != UINT64_MAX;
     out->target = optind == argc - 1 ? argv[optind] : NULL;
-    if (out->target != NULL)
-        return ERR_OK;
-    snprintf(problem, LOAD_PROBLEM_SIZE, "one HOST:PORT is needed behind the options");
-    return ERR_INVALID;
+    return check_together(out, problem);
 }

@@ -56,7 +56,7 @@ static struct figures figures_of(const struct load_plan *plan, const struct load
     f.files_per_s = ratio((double)t->files, f.span_s);
     f.bytes_per_s = ratio((double)t->files * (double)plan->roles[role].size, f.span_s);
     f.sessions_per_s = plan->roles[role].work == LOAD_HANDSHAKES
-                           ? ratio((double)t->latency.count, f.span_s)
+                           ? ratio((double)t->opened, f.span_s)
                            : ratio((double)t->opened, r->opening_s);
     f.cpu_s = r->after.cpu_s - r->opened.cpu_s;
     f.cpu_s_per_gb = ratio(f.cpu_s, bytes / 1e9);

@@ -44,6 +44,7 @@ struct running {
     unsigned started;
     struct load_payload payloads[LOAD_ROLES_MAX];
     struct load_inbox *inbox;
+    bool has_inbox_failed;
 };
 
 /* ---- the stages, seen by the main thread */
@@ -170,7 +171,10 @@ static enum err begin(struct running *r)
         return ERR_NO_MEMORY;
     if ((e = prepare_payloads(r)) != ERR_OK || (e = init_threads(r)) != ERR_OK)
         return e;
-    return plan->inbox == NULL ? ERR_OK : load_inbox_start(&r->inbox, plan->inbox);
+    if (plan->inbox != NULL)
+        e = load_inbox_start(&r->inbox, plan->inbox);
+    r->has_inbox_failed = e != ERR_OK;
+    return e;
 }
 
 /* A thread that does not start would leave the others waiting for it: the program ends. */
@@ -233,7 +237,9 @@ enum err load_run(struct load_result *out, struct load_plan *plan, char *problem
         for (unsigned i = 0; i < r.started; i++)
             pthread_join(r.threads[i].id, NULL);
     } else {
-        snprintf(problem, problem_room, "the load could not be prepared: %s", err_text(e));
+        snprintf(problem, problem_room, "%s%s cannot be prepared: %s",
+                 r.has_inbox_failed ? "removing the files of " : "",
+                 r.has_inbox_failed ? plan->inbox : "the load", err_text(e));
     }
     clean_up(out, &r);
     return e;

@@ -30,8 +30,9 @@ struct load_result {
     double seconds; /* of counted work, as it was */
     double own_cpu_s;
     bool has_daemon;
-    struct load_usage before, opened,
-        after; /* no session; all of them, warm; the end of the work */
+    struct load_usage before; /* no session */
+    struct load_usage opened; /* all of them, warm */
+    struct load_usage after;  /* the end of the work */
     struct load_tally tallies[LOAD_ROLES_MAX];
 };
 

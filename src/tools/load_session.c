@@ -200,7 +200,8 @@ static void count_answer(struct load_session *s, uint64_t since_ns)
 static void greeted(struct load_session *s)
 {
     count_live(&s->squad->home->live_opened, 1);
-    s->squad->tally.opened++;
+    if (role_of(s)->work != LOAD_HANDSHAKES || is_counted(s, s->since_ns))
+        s->squad->tally.opened++;
     s->squad->home->settling--;
     s->state = LOAD_OPEN;
     if (role_of(s)->work != LOAD_HANDSHAKES)

@@ -155,8 +155,8 @@ Test(gate, gives_up_a_registration_when_patience_is_over, .init = open_gate, .fi
     wait_for(2);
     cr_assert_eq(in.request.result, ERR_GATEWAY, "a file that comes in needs its id");
     cr_assert_eq(out.request.result, ERR_OK, "one that goes out does not");
-    cr_assert_not(out.is_registered);
-    cr_assert_eq(out.transfer_id, 42, "ours");
+    cr_assert_not(out.registration.is_registered);
+    cr_assert_eq(out.registration.transfer_id, 42, "ours");
 }
 
 Test(gate, is_full_at_its_bound_and_takes_what_comes_all_the_same, .init = open_gate,

@@ -32,7 +32,7 @@ KINDS = (
     ("net-cut", "reset and half-close at random times", network.cuts, 60, 4),
     ("net-partition", "a partition that heals, and one that does not", network.partitions, 10, 2),
     ("net-flaky", "all sockets shut every 250 ms", network.flaky, 60, 1),
-    ("net-link", "tc tbf with losses, the link down", network.link, 9, 3),
+    ("net-link", "nftables and tc tbf lose packets, the link down", network.link, 12, 4),
     ("reload", "reloads and reconnects under load", network.reloads, 1000, 20),
     ("clock", "a clock that jumps", network.clock, 20, 5),
     ("half-open", "10,000 half-open handshakes beside good peers", hostile.half_open, 10, 1),

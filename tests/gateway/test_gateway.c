@@ -113,6 +113,18 @@ static const struct gateway_ops other_ops = {.name = "other",
                                              .sending_ended = other_sending_ended,
                                              .is_full = other_is_full};
 
+Test(gateway, what_a_late_registration_came_to_is_the_transfers_once_it_is_taken, .timeout = 5)
+{
+    struct gateway_transfer t = {.transfer_id = 7};
+
+    t.registration =
+        (struct gateway_registration){.transfer_id = 1000001, .is_registered = true, .instance = 2};
+    cr_assert_eq(gateway_remote_id(&t), 0, "still ours alone");
+    gateway_registered(&t);
+    cr_assert(t.is_registered);
+    cr_assert_eq(gateway_remote_id(&t), 1000001);
+}
+
 Test(gateway, ends_a_transfer_where_it_was_registered, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {

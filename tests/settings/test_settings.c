@@ -474,7 +474,40 @@ Test(settings, name_what_they_do_not_know_and_the_nearest_they_do, .init = set_u
     check_refused("[services]\ntcp-transport/enabled = no\n", "[services] is no section");
     check_refused("[services/gateway:enabled]\nx = no\n", "is no section");
     check_refused("[node]\nidurl:x = no\n", "'idurl:x'");
-    check_refused("threads = 2\n", "before the first [section]");
+}
+
+Test(settings, list_the_names_there_are_when_none_comes_near, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    check_refused("[access]\ndeny = 10.0.0.0/8\n", "[access] has no key 'deny': it has allow-");
+    check_refused("[log]\nx = 1\n", "[log] has no key 'x': it has level");
+    check_refused("[sessions]\nx = 1\n", ", trusted-announcers\n");
+    check_refused("[foo]\n", "there are [services/tcp-transport], ");
+    check_refused("[]\n", "[gateway], [log]\n");
+    cr_assert_null(strstr(told, "did you mean"));
+}
+
+Test(settings, name_the_section_of_a_key_that_stands_before_the_first, .init = set_up,
+     .fini = clean_up, .timeout = 5)
+{
+    check_refused("threads = 2\n", "before the first [section]: it belongs to [workers]\n");
+    check_refused("enabled = no\n", "to [services/tcp-transport], [services/tcp-connections], ");
+    check_refused("x = 2\n", "[section]: write above it the one that it belongs to\n");
+}
+
+Test(settings, refuse_a_byte_order_mark_and_look_at_the_text_behind_it, .init = set_up,
+     .fini = clean_up, .timeout = 5)
+{
+    static const char wide[] = "\xff\xfe[\0l\0o\0g\0]\0\n";
+
+    cr_assert_eq(read_text("\xef\xbb\xbf[workers]\nthreads = none\n"), ERR_INVALID);
+    cr_assert_eq(told_count, 2, "%s", told);
+    cr_assert_not_null(
+        strstr(told, "line 1: begins with a byte order mark: save it as plain UTF-8\n"));
+    cr_assert_not_null(strstr(told, "line 2: [workers] threads = none"));
+    cr_assert_eq(read_bytes(wide, sizeof wide), ERR_INVALID);
+    cr_assert_eq(told_count, 1, "%s", told);
+    cr_assert_not_null(strstr(told, "line 1: begins with a byte order mark"));
 }
 
 Test(settings, name_what_is_wrong_below_a_section_that_is_not_written_as_one_too, .init = set_up,

@@ -128,8 +128,15 @@ class AdapterTest(unittest.TestCase):
 
     def peer(self, name, first_id):
         peer = Peer(name, self.folder, first_id, self.settings)
-        self.addCleanup(peer.interface.shutdown)
+        self.addCleanup(self._close, peer)
         return peer.start()
+
+    @inlineCallbacks
+    def _close(self, peer):
+        yield peer.interface.shutdown()
+        with open(peer.settings.log, errors="replace") as stream:
+            text = stream.read()
+        self.assertIsNone(node.report_in(text), text[-12000:])
 
     def file(self, name, size=1024, seed=0):
         return node.make_file(os.path.join(self.folder, name), size, seed)

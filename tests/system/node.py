@@ -5,8 +5,10 @@ over. Only processes that were started here are ended, by their own handle. Envi
 
 DUSTWIRE_BUILD      the folder of dustwired and dustwire (default: build/release of this tree)
 DUSTWIRE_TEST_LOOSE set: daemons do not confine themselves, unless a test says so: for tools that write
-                    files of their own (gcov) or do not know the system call (valgrind)
+                    files of their own (gcov)
 DUSTWIRE_TEST_SLOW  a factor on every deadline, e.g. 5 for a sanitizer build (default 1)
+DUSTWIRE_TEST_TOOL  what the daemons run under, e.g. valgrind; tests that make no sense there are left out,
+                    each with its reason (not_under)
 """
 import hashlib
 import json
@@ -28,7 +30,21 @@ BUILD = os.environ.get("DUSTWIRE_BUILD",
 SLOW = float(os.environ.get("DUSTWIRE_TEST_SLOW", "1"))
 IDURL = "http://127.0.0.1:8000/{}.xml"
 
+# What no test does to a daemon from outside: it died of a fault of its own.
+CRASHES = {-number for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL,
+                                  signal.SIGSEGV, signal.SIGSYS)}
+
 _handed_out = set()
+
+
+def report_in(text):
+    """The word of a sanitizer's report, or of the daemon's own last one, that a log holds; else None."""
+    return next((word for word in ("Sanitizer", "contract broken", "runtime error:") if word in text), None)
+
+
+def not_under(tool, reason):
+    """Leaves a test out where the daemons run under `tool`."""
+    return unittest.skipIf(os.environ.get("DUSTWIRE_TEST_TOOL") == tool, "not under %s: %s" % (tool, reason))
 
 
 def seconds(plain):
@@ -374,10 +390,11 @@ class Node:
                 except AssertionError as e:
                     problem = str(e)
                     self._kill()
+            if self.process.returncode in CRASHES:
+                problem = "it died of signal %d" % -self.process.returncode
             text = self.log()
-            for word in ("Sanitizer", "contract broken", "runtime error:"):
-                if word in text:
-                    problem = "its stderr holds %r" % word
+            if report_in(text):
+                problem = "its stderr holds %r" % report_in(text)
             if problem:
                 problem = "%s: %s\n%s" % (self.name, problem, text[-12000:])
         if self._own_folder:

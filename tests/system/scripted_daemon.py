@@ -4,6 +4,7 @@ odd order, a file that never ends. It keeps no network: a file's name says what 
 hang…    registered, and then nothing
 early…   the outcome is told before send_file is answered
 refuse…  send_file answers a fault
+stopping…   reported; from then on the lists are answered as by a daemon that stops
 impatient…  the call that registers it is given up; the outcome is told without an id
 other    registered, reported, told
 """
@@ -28,6 +29,7 @@ class Daemon(xmlrpc.XMLRPC):
         self._gateway = Control(reactor, gateway_path)
         self._last = 0
         self._options = None
+        self._is_stopping = False
 
     def xmlrpc_status(self):
         return {"pid": os.getpid()}
@@ -36,6 +38,8 @@ class Daemon(xmlrpc.XMLRPC):
         return []
 
     def xmlrpc_list_sessions(self, offset, limit):
+        if self._is_stopping:
+            raise xmlrpc.Fault(6, "the daemon stopped before the answer was there")
         return []
 
     xmlrpc_list_streams = xmlrpc_list_sessions
@@ -63,6 +67,7 @@ class Daemon(xmlrpc.XMLRPC):
         request, word = self._last, os.path.basename(filename)
         if word.startswith("refuse"):
             raise xmlrpc.Fault(2, "the file was not taken: try again")
+        self._is_stopping = word.startswith("stopping")
         done = self._send(request, idurl, filename, host.data.decode(), description, word)
         if word.startswith("early"):
             yield done

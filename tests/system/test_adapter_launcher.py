@@ -131,12 +131,30 @@ class Launcher(node.SystemTest):
         self.assertIn("limit = -5", result.stderr)
         self.assertNotIn("is loaded", result.stderr)
 
+    def assert_usage(self, word, *wrong):
+        result = self.launch(*wrong)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertNotIn("Traceback", result.stderr)
+        self.assertIn(word, result.stderr)
+
     def test_a_missing_script_is_a_wrong_command_line(self):
-        for wrong in ((), ("/nowhere/bitdust.py",), ("-m",), ("-m", "nowhere.bitdust")):
-            result = self.launch(*wrong)
-            self.assertEqual(result.returncode, 2, result.stderr)
-            self.assertNotIn("Traceback", result.stderr)
-            self.assertIn(wrong[-1].split(".")[0] if wrong else "script", result.stderr)
+        self.assert_usage("script is missing")
+        self.assert_usage("script is missing", "-m")
+        self.assert_usage("/nowhere/bitdust.py cannot be read", "/nowhere/bitdust.py")
+        self.assert_usage("can't find '__main__' module in '%s'" % ADAPTER, ADAPTER)
+        for module in ("__main__", "nowhere", "nowhere.bitdust", "json", "json.nowhere", "sys"):
+            self.assert_usage(module.split(".")[0], "-m", module)
+
+    def test_an_unknown_option_is_no_script(self):
+        for option in ("-x", "--nowhere=1", "-mjson"):
+            self.assert_usage("there is no option %s" % option, option, "start.py")
+
+    def test_a_module_that_bitdust_misses_is_told_by_bitdust(self):
+        script = os.path.join(self.folder(), "start.py")
+        self.write(script, "import nowhere\n")
+        result = self.launch(script)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertRegex(result.stderr, "Traceback(.|\n)*start.py(.|\n)*No module named 'nowhere'")
 
 
 class Modules(node.SystemTest):

@@ -71,6 +71,12 @@ class Words(unittest.TestCase):
         self.assertEqual(self.gateway.count("cancelled_file_sending"), 0)
 
     @inlineCallbacks
+    def test_lists_that_a_stopping_daemon_does_not_give_are_no_fault_of_ours(self):
+        yield self.interface.send_file(None, self.file("stopping"), HOST, "Data")
+        yield self.interface.refresh()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    @inlineCallbacks
     def test_an_outcome_may_be_here_before_the_request_id(self):
         path = self.file("early")
         answer = yield self.interface.send_file(None, path, HOST, "Data")

@@ -42,8 +42,10 @@ class Wrong(harness.SystemTest):
         for command in (("send", os.devnull), ("connect",), ("disconnect",), ("keep-alive",)):
             for contact in ("nonsense", "", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "::1:7771"):
                 self.assert_usage("'%s' is no contact: write HOST:PORT" % contact, *command, contact)
-        self.assert_usage("is no contact", "send", os.devnull, "one,two")
-        for contact in ("host:1", "tcp://host:1", "[::1]:1", "one,host:1", "udp://host:1, host:2"):
+        for contacts in ("foo,127.0.0.1:1", "127.0.0.1:1,foo", "host:1, foo ,host:2", "foo,bar"):
+            self.assert_usage("'foo' is no contact: write HOST:PORT", "send", os.devnull, contacts)
+        self.assert_usage("'' is no contact", "send", os.devnull, " , ")
+        for contact in ("host:1", "tcp://host:1", "[::1]:1", "host:1,host:2,", "udp://host:1, host:2"):
             self.assertEqual(run("--socket", "/nonexistent/socket", "send", "/dev/zero/x", contact).code, 1)
 
     def test_a_url_that_is_not_of_http_is_refused(self):
@@ -52,6 +54,25 @@ class Wrong(harness.SystemTest):
             self.assert_usage("--url takes http://HOST:PORT", "--url", url, "status")
         for url in ("http://127.0.0.1:1", "http://127.0.0.1:1/", "HTTP://127.0.0.1:1"):
             self.assertEqual(run("--url", url, "status").code, 3)
+
+    def test_a_value_that_an_option_cannot_have_is_refused_with_what_it_may_be(self):
+        for command, option, form in (("events", "--count", "a whole number from 1"),
+                                      ("events", "--jobs", "a whole number from 1 to 64"),
+                                      ("events", "--after", "the number of an event"),
+                                      ("received", "--since", "90s, 15m, 1h or 2d")):
+            for value in ("x", "-1", ""):
+                self.assert_usage("%s cannot be '%s': it takes %s" % (option, value, form), command, option, value)
+        self.assert_usage("--jobs cannot be '65'", "events", "--jobs", "65")
+        for option, value in (("--socket", ""), ("--socket", "/" + 107 * "s"), ("--token-file", "")):
+            self.assert_usage("%s cannot be '%s': it takes the path" % (option, value), option, value, "status")
+
+    def test_an_argument_that_begins_with_a_dash_goes_behind_two(self):
+        for word in ("-1", "-x"):
+            self.assert_usage("there is no option %s: what begins with '-' and is none goes behind --, as in "
+                              "'dustwire set -- NAME VALUE'" % word[:2], "set", "priority", word)
+        self.assertNotIn("behind", self.assert_usage("there is no option -1", "status", "-1"))
+        for words in (("--", "priority", "-1"), ("priority", "--", "-1")):
+            self.assertEqual(run("--socket", "/nonexistent/socket", "set", *words).code, 3)
 
 
 class Pages(harness.SystemTest):
@@ -92,6 +113,13 @@ class Pages(harness.SystemTest):
             self.assert_has(section, self.options(run("help", section.split()[0]).out) or {"Exit status"})
         self.assertEqual(re.findall("^.SS ([a-z-]+)", self.page("dustwire.1"), re.MULTILINE), self.commands())
 
+    def test_of_the_man_page_word_for_word(self):
+        page = self.page("dustwire.1").partition(".SH EXIT STATUS")[0].replace("\\&", "")
+        for section in re.split("^.SS ", page, flags=re.MULTILINE)[1:]:
+            lines = [line for line in section.splitlines()[1:] if line not in (".PP", ".nf", ".fi")]
+            said = run("help", section.split()[0]).out.splitlines()[1:]
+            self.assertEqual(lines, [line for line in said if line])
+
     def test_of_the_completion(self):
         self.assertEqual(self.completed("dustwire", ""), set(self.commands()))
         for command in self.commands():
@@ -105,6 +133,9 @@ class Pages(harness.SystemTest):
     def test_of_the_words_of_events(self):
         words = set(re.findall("^  (\\S+)$", run("events", "--on", "none").err, re.MULTILINE))
         self.assertEqual(self.completed("dustwire", "events", "--on", ""), words)
+        self.assertEqual(self.completed("dustwire", "events", "--on", "file-received,fin"), {"file-received,finished"})
+        self.assertEqual(self.completed("dustwire", "events", "--on", "sent,failed,"),
+                         {"sent,failed," + word for word in words})
         self.assert_has(self.page("dustwire.1"), words)
 
     def test_of_what_can_be_set(self):
@@ -126,6 +157,15 @@ class Said(harness.SystemTest):
             self.assertEqual(result.code, 1, result)
             self.assertIn(word, result.err)
             self.assertNotRegex(result.err, "parameter|method|settings_|fault")
+
+    def test_a_peer_that_refuses_is_named(self):
+        bob, contact = self.node("bob"), "127.0.0.1:%d" % harness.free_port()
+        path = harness.make_file(os.path.join(self.folder(), "f"), 10)
+        for word, arguments in (("%s: connection refused" % contact, ("connect", contact)),
+                                ("%s to %s: failed: connection failed: connection refused" % (path, contact), ("send", path, contact))):
+            result = bob.command(*arguments)
+            self.assertEqual(result.code, 1, result)
+            self.assertEqual(result.err, "dustwire: %s\n" % word)
 
     def test_a_daemon_of_another_version_is_called_that(self):
         old = xmlrpc.server.SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False)

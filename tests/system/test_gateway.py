@@ -67,6 +67,19 @@ class Callbacks(GatewayTest):
         order = [c["call"] for c in self.gateway.calls() if "file" in c["call"]]
         self.assertEqual(order, ["register_file_sending", "unregister_file_sending", "file_result"])
 
+    def test_a_file_is_listed_and_cancelled_while_it_is_being_registered(self):
+        near, far = self.driven(gateway__patience_s=30), self.node("far")
+        self.gateway.order("hang", ["register_file_sending"])
+        request = remote.control(near).send_file("", self.file(), self.address(far), "")
+        stream, = harness.wait_until(near.streams, "it is under way")
+        self.assertEqual((stream["state"], stream["request_id"]), ("registering", request))
+        self.assertEqual(near.command("cancel", stream["transfer_id"]).code, 0)
+        self.gateway.kill()
+        self.gateway.start()
+        result = self.gateway.wait("file_result")[0]["args"]
+        self.assertEqual((result[:2], result[3]), ([request, "failed"], "cancelled"))
+        self.assertEqual(far.received(), [])
+
     def test_a_file_received_has_its_path_its_size_and_one_id(self):
         near, far = self.driven(), self.node("far")
         self.assert_sent(far.send([self.file(size=300000)], near.contact), 1)
@@ -438,10 +451,11 @@ class Trouble(GatewayTest):
                          [[again["answer"]] + old["args"][1:]], "with the new id, once")
 
     def test_at_the_bound_nothing_more_is_read_and_nothing_is_lost(self):
-        near, far = self.driven(gateway__queue_limit=10), self.node("far")
+        near, far = self.driven(gateway__queue_limit=10).follow(), self.node("far")
         files = [self.file("f%d" % i, seed=i) for i in range(60)]
         self.gateway.order("hang", ["unregister_file_receiving"])
         job = self.job(far.send_job(files, near.contact))
+        near.events.wait("file-received", 10)  # registrations that wait would be answered in a moment
         harness.wait_until(lambda: near.status()["gateway"]["waiting"] >= 10, near.log)
         status = near.status()["gateway"]
         self.assertEqual(status["queue_limit"], 10)

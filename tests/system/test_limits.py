@@ -566,6 +566,17 @@ class Bandwidth(harness.SystemTest):
         _, rate = self.send_timed({"bandwidth/session-out-kib-per-s": 1000}, 2 << 20)
         self.assert_rate(rate, 1000, 0.6)
 
+    def test_a_session_that_goes_while_it_waits_leaves_the_others_their_turns(self):
+        bob = self.node("bob", {"bandwidth/in-kib-per-s": 20, "workers/threads": 1})
+        going, staying = self.greet(bob), self.greet(bob)
+        for session in (going, staying):
+            session.send(raw.data(1, 60000, b"x" * 60000))
+        harness.wait_until(lambda: bob.status()["metrics"]["bandwidth_waits_in"] > 0, "they wait")
+        address = "127.0.0.1:%d" % going.socket.getsockname()[1]
+        self.assertEqual(bob.command("disconnect", address).code, 0)
+        harness.wait_until(lambda: len(bob.sessions()) == 1, bob.sessions)
+        staying.expect_ok(1)
+
     def test_a_file_that_waits_for_our_bandwidth_has_not_stalled(self):
         bob = self.node("bob", {"bandwidth/in-kib-per-s": 20, "sessions/stall-window-s": 1,
                                 "sessions/stall-bytes-per-s": 100000})
@@ -597,8 +608,8 @@ class Descriptors(Limited):
         pid = self.bob.process.pid
         self.bob._end_events()  # no connection of the control socket is left
         soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        used = len(os.listdir("/proc/%d/fd" % pid))
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, hard))
+        used = set(map(int, os.listdir("/proc/%d/fd" % pid)))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(set(range(len(used) + 1)) - used), hard))
         callers = [self.dial("127.0.0.1") for _ in range(6)]
         self.bob.wait_log("cannot accept")
         waiting = self.job(self.bob.job("status"))

@@ -165,6 +165,23 @@ class Load(harness.SystemTest):
         self.assertEqual(part["roles"][0]["lost"], 1)
         self.assertTrue(part["roles"][0]["problem"])
 
+    def test_what_cannot_be_done_is_told_before_the_work(self):
+        def problem(*arguments):
+            result = harness.Job([os.path.join(harness.BUILD, "dustwire-load"), "small", "--files", "5",
+                                  *arguments, "127.0.0.1:%d" % self.bob.port]).result()
+            self.assertEqual(result.code, 1, result)
+            return result.err
+        nowhere = os.path.join(self.bob.folder, "nowhere")
+        self.assertIn(nowhere + "/x: not found", problem("--json", nowhere + "/x"))
+        self.assertIn(nowhere, problem("--inbox", nowhere))
+        self.assertIn("--pid 4194304", problem("--pid", "4194304"))
+        self.assertEqual(self.bob.received(), [])
+
+    def test_handshakes_of_the_warming_up_are_not_counted(self):
+        part, = self.run_load("handshake", "--sessions", 4, "--rate", 100, "--warm-up", 2, "--seconds", 1)
+        self.assertLessEqual(part["roles"][0]["opened"], 102)
+        self.assertEqual(part["roles"][0]["opened"], part["roles"][0]["latency_us"]["count"])
+
     def test_nobody_there_is_told(self):
         result = harness.Job([os.path.join(harness.BUILD, "dustwire-load"), "small",
                               "127.0.0.1:%d" % harness.free_port()]).result()

@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from node import BUILD, Node, SystemTest, free_port, make_file, seconds, wait_until
+from node import BUILD, Node, SystemTest, free_port, main, make_file, seconds, wait_until
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UNIT = os.path.join(TREE, "etc", "systemd", "dustwired.service")
@@ -81,6 +81,11 @@ class Unit(unittest.TestCase):
         level = re.search(r"Overall exposure level for dustwired.service: ([0-9.]+)", result.stdout)
         self.assertIsNotNone(level, result.stdout)
         self.assertLess(float(level.group(1)), 2.0, result.stdout)
+
+    def test_the_boot_id_can_be_read(self):
+        """The redo log is told from one before a power cut by it."""
+        with open(UNIT) as unit:
+            self.assertFalse([line for line in unit if line.startswith("ProcSubset=")])
 
     def test_a_plain_unit_is_not_below_two(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -240,6 +245,25 @@ class Notify(Served):
         raise AssertionError("no thread " + name)
 
 
+class Journal(Served):
+    def test_a_line_to_the_journals_socket_has_a_priority_and_leaves_the_time_to_it(self):
+        ours, stderr = socket.socketpair()
+        self.addCleanup(ours.close)
+        status = os.fstat(stderr.fileno())
+        node = self.node("logging", is_started=False)
+        node.process = subprocess.Popen(
+            [os.path.join(BUILD, "dustwired"), "--config", node.config], stdin=subprocess.DEVNULL, stderr=stderr,
+            env={**os.environ, "JOURNAL_STREAM": "%d:%d" % (status.st_dev, status.st_ino)})
+        stderr.close()
+        wait_until(node.is_serving, "it serves")
+        self.assertEqual(node.stop(), 0)
+        with ours.makefile() as log:
+            lines = log.read().splitlines()
+        self.assertGreater(len(lines), 3)
+        for line in lines:
+            self.assertRegex(line, "^<[3-7]>(error|warning|info|debug) ")
+
+
 class Passed(Served):
     def listening(self, port):
         s = socket.socket()
@@ -280,6 +304,5 @@ class Passed(Served):
         self.assertEqual(node.command("status").code, 0)
 
 
-
 if __name__ == "__main__":
-    unittest.main()
+    main()

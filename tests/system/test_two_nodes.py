@@ -79,6 +79,10 @@ class BothWays(TwoNodes):
         self.assert_inbox(self.b, files)
         self.assert_one_session()
         self.assert_reported_once(self.a, self.b, files, limit=30.0)
+        rows = harness.rows_of(self.b.command("received", "--json"), "received")
+        for count in (1, 250, 300, 1000):
+            last = harness.rows_of(self.b.command("received", "--json", "--count", str(count)), "received")
+            self.assertEqual(last, rows[-count:])
 
     def test_50_mib_each_way_at_the_same_time_on_one_session(self):
         self.assert_sent(self.a.send(self.make([1], "first"), self.b.contact), 1)
@@ -108,6 +112,9 @@ class BothWays(TwoNodes):
         self.assertEqual(sorted(row["path"] for row in rows), self.b.received())
         self.assertEqual(sorted(row["size"] for row in rows), [5, 70000])
         self.assertEqual({row["idurl"] for row in rows}, {self.a.settings["node/idurl"]})
+        self.assertEqual(harness.rows_of(self.b.command("received", "--json", "--count", "1"), "received"), rows[-1:])
+        lines = self.b.command("received", "--count", "1", "--since", "1d").out.splitlines()
+        self.assertEqual([line.split()[-1] for line in lines], ["PATH", rows[-1]["path"]])
 
     def test_a_folder_is_sent_with_all_that_is_in_it(self):
         tree = os.path.join(self.files, "tree")

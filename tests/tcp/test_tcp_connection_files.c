@@ -486,6 +486,30 @@ Test(tcp_connection_files, a_file_that_is_not_confirmed_in_time_fails)
     home_close();
 }
 
+Test(tcp_connection_files, a_peer_that_we_do_not_read_for_the_gateways_sake_is_not_late)
+{
+    struct sent_file *s;
+    int32_t file_id;
+    uint64_t begun_ms = loop_now_ms(home.loop);
+
+    home.settings.sessions.stall_window_s = home.settings.sessions.ok_timeout_s = 1;
+    session_connected(false);
+    s = send_made(10);
+    file_id = peer_hears().file_id;
+    peer_data(1, 10, "abc", 3);
+    UNTIL(played.registered == 2);
+    played.is_full = true;
+    peer_data(1, 10, "defghij", 7);
+    peer_ok(file_id);
+    UNTIL(loop_now_ms(home.loop) - begun_ms > 2500);
+    cr_expect_eq(played.failed + s->answers, 0);
+    played.is_full = false;
+    hears('o', 1, NULL);
+    UNTIL(s->answers == 1);
+    cr_expect_eq(s->status, TRANSFER_FINISHED);
+    home_close();
+}
+
 Test(tcp_connection_files, cancelling_an_incoming_file_tells_its_sender)
 {
     session_connected(false);

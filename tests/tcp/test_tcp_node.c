@@ -200,13 +200,32 @@ static struct host_request call(enum tcp_host_call what, const char *host, uint1
     return r;
 }
 
-static void send_now(struct send_request *r, const char *host, uint16_t port, const char *path)
+static void send_along(struct send_request *r, const struct route *route, const char *path)
 {
     static uint64_t ids;
 
     *r = (struct send_request){
-        .request = asked(), .route = route_to(host, port), .id = ++ids, .filename = (char *)path};
+        .request = asked(), .route = *route, .id = ++ids, .filename = (char *)path};
     tcp_node_route_send(node, r);
+}
+
+static void send_now(struct send_request *r, const char *host, uint16_t port, const char *path)
+{
+    struct route route = route_to(host, port);
+
+    send_along(r, &route, path);
+}
+
+/* To a name that has two addresses. */
+static void send_to_either(struct send_request *r, uint16_t first_port, uint16_t second_port,
+                           const char *path)
+{
+    struct route route = route_to("two.example", first_port);
+
+    route.address_count = 2;
+    address_from_ip_text(&route.addresses[0], "127.0.0.1", first_port);
+    address_from_ip_text(&route.addresses[1], "127.0.0.1", second_port);
+    send_along(r, &route, path);
 }
 
 /* Peers. */
@@ -515,6 +534,46 @@ Test(tcp_node, two_sends_at_once_go_down_one_connect)
     cr_expect_eq(counts().sessions, 1);
     close(peer);
     close(listening);
+}
+
+Test(tcp_node, a_send_goes_on_to_the_next_address_of_a_name)
+{
+    struct send_request r;
+    uint16_t shut_port, port;
+    int shut = bound_socket(&shut_port), listening = bound_socket(&port), peer;
+    uint8_t data[19];
+    char ok[] = "\0\0\0\6"
+                "1oXXXX";
+
+    listen(listening, 4);
+    serve();
+    send_to_either(&r, shut_port, port, small_file());
+    peer = accept(listening, NULL, NULL);
+    cr_assert_eq(hears(peer), 'h');
+    says(peer, wazap, sizeof wazap - 1);
+    cr_assert_eq(recv(peer, data, sizeof data, MSG_WAITALL), sizeof data);
+    memcpy(ok + 6, data + 6, 4);
+    says(peer, ok, 10);
+    wait_answers(1);
+    cr_expect_eq(r.status, TRANSFER_FINISHED);
+    close(peer);
+    close(listening);
+    close(shut);
+}
+
+Test(tcp_node, a_send_that_no_address_of_a_name_takes_fails_with_the_reason)
+{
+    struct send_request r;
+    uint16_t one_port, other_port;
+    int one = bound_socket(&one_port), other = bound_socket(&other_port);
+
+    serve();
+    send_to_either(&r, one_port, other_port, small_file());
+    wait_answers(1);
+    cr_expect_eq(r.status, TRANSFER_FAILED);
+    cr_expect_str_eq(r.error, "connection failed: connection refused");
+    close(one);
+    close(other);
 }
 
 Test(tcp_node, a_send_to_ourselves_is_refused)

@@ -135,12 +135,13 @@ static struct {
 
 static enum err registration(struct gateway_transfer *t)
 {
+    t->registration = (struct gateway_registration){.transfer_id = t->transfer_id};
     if (played.no_longer != ERR_OK || played.is_unknowing)
         return played.no_longer;
     cr_assert_lt(t->transfer_id, IDS_MAX);
     cr_assert_eq(times_registered[t->transfer_id], 0, "registered twice");
     times_registered[t->transfer_id]++;
-    t->is_registered = true;
+    t->registration.is_registered = true;
     played.registered++;
     return ERR_OK;
 }
@@ -155,8 +156,14 @@ static enum err later(struct gateway_transfer *t, bool is_registration)
 
 static enum err do_register(void *self, struct gateway_transfer *t)
 {
+    enum err e;
+
     (void)self;
-    return played.is_late ? later(t, true) : registration(t);
+    if (played.is_late)
+        return later(t, true);
+    e = registration(t);
+    gateway_registered(t);
+    return e;
 }
 
 static void unregistration(const struct gateway_transfer *t)

@@ -78,6 +78,18 @@ Test(load_options, what_is_wrong_is_named, .timeout = 5)
     }
 }
 
+Test(load_options, what_does_not_go_together_is_named, .timeout = 5)
+{
+    cr_assert_eq(read_line("small --files 10 --warm-up 1 h:1"), ERR_INVALID);
+    cr_assert(strstr(problem, "--seconds") != NULL, "%s", problem);
+    cr_assert_eq(read_line("small --warm-up 1 h:1"), ERR_OK, "%s", problem);
+    cr_assert_eq(read_line("small localhost"), ERR_INVALID);
+    cr_assert(strstr(problem, "HOST:PORT") != NULL, "%s", problem);
+    cr_assert_eq(read_line("smal h:1"), ERR_INVALID);
+    cr_assert(strstr(problem, "small, handshake") != NULL, "%s", problem);
+    cr_assert(strstr(problem, "mixed or slow") != NULL, "%s", problem);
+}
+
 Test(load_options, help_and_version_need_no_case, .timeout = 5)
 {
     cr_assert_eq(read_line("--help"), ERR_OK);

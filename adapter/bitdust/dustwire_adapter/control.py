@@ -17,6 +17,7 @@ CALL_TIMEOUT_S = 120
 # Below the daemon's own limit of 120 s, so that it never closes a connection just as we use it.
 IDLE_TIMEOUT_S = 60
 ASIDE_CONNECTIONS = 4
+FAULT_STOPPING = 6      # the daemon goes away and answers what it cannot do any more
 
 
 class ControlError(Exception):
@@ -102,7 +103,10 @@ class _Call:
             values, _ = xmlrpc.client.loads(body, use_builtin_types=True)
             value = values[0]
         except xmlrpc.client.Fault as fault:
-            self._end().errback(fault)
+            if fault.faultCode == FAULT_STOPPING:
+                self.fail(fault.faultString)
+            else:
+                self._end().errback(fault)
         except Exception as e:  # any garbage: expat and xmlrpc.client raise many kinds
             self.fail("%s: the answer is no XML-RPC: %s" % (self.method, e))
         else:

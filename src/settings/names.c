@@ -1,0 +1,115 @@
+#include "settings/names.h"
+
+#include "base/text.h"
+#include "settings/settings_priv.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum { SLIPS_MAX = 2 }; /* letters wrong in a name that is still understood */
+
+static unsigned least_of(unsigned a, unsigned b, unsigned c)
+{
+    unsigned least = a < b ? a : b;
+
+    return least < c ? least : c;
+}
+
+/* How many letters must change to make one of the other (Levenshtein). */
+static unsigned distance(const char *a, const char *b)
+{
+    enum { LONGEST = 48 };
+    unsigned row[LONGEST + 1];
+    size_t length = strlen(b);
+
+    if (strlen(a) > LONGEST || length > LONGEST)
+        return LONGEST;
+    for (unsigned i = 0; i <= length; i++)
+        row[i] = i;
+    for (unsigned i = 1; *a != '\0'; a++, i++) {
+        unsigned diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= length; j++) {
+            unsigned above = row[j];
+
+            row[j] = least_of(above + 1, row[j - 1] + 1, diagonal + (*a != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[length];
+}
+
+/* More letters must be right than are wrong, or nearly any short name would do. */
+static bool is_near(const char *name, const char *known)
+{
+    unsigned wrong = distance(name, known);
+
+    return wrong <= SLIPS_MAX && wrong + wrong < strlen(name);
+}
+
+const char *names_section(const char *name)
+{
+    const char *nearest = settings_rows[0].section;
+
+    for (unsigned i = 1; i < settings_row_count; i++)
+        if (distance(name, settings_rows[i].section) < distance(name, nearest))
+            nearest = settings_rows[i].section;
+    return is_near(name, nearest) ? nearest : NULL;
+}
+
+static const struct setting *nearest_key(const char *section, const char *name)
+{
+    const struct setting *nearest = NULL;
+
+    for (unsigned i = 0; i < settings_row_count; i++) {
+        const struct setting *row = &settings_rows[i];
+
+        if (strcmp(row->section, section) == 0 &&
+            (nearest == NULL || distance(name, row->name) < distance(name, nearest->name)))
+            nearest = row;
+    }
+    return nearest;
+}
+
+const struct setting *names_key(const char *section, const char *name)
+{
+    const struct setting *nearest = nearest_key(section, name);
+
+    for (unsigned i = 0; i < settings_row_count; i++)
+        if (strcmp(settings_rows[i].name, name) == 0)
+            return &settings_rows[i];
+    return nearest != NULL && is_near(name, nearest->name) ? nearest : NULL;
+}
+
+/* Appends, with a comma before all but the first; nothing of a name that does not fit. */
+static void add(char to[NAMES_SIZE], const char *open, const char *name, const char *close)
+{
+    size_t used = strlen(to);
+
+    text_format(to + used, NAMES_SIZE - used, "%s%s%s%s", used == 0 ? "" : ", ", open, name, close);
+}
+
+/* The keys of a section stand together. */
+static bool begins_section(unsigned i)
+{
+    return i == 0 || strcmp(settings_rows[i].section, settings_rows[i - 1].section) != 0;
+}
+
+const char *names_sections(char to[NAMES_SIZE], const char *key)
+{
+    to[0] = '\0';
+    for (unsigned i = 0; i < settings_row_count; i++)
+        if (key == NULL ? begins_section(i) : strcmp(settings_rows[i].name, key) == 0)
+            add(to, "[", settings_rows[i].section, "]");
+    return to;
+}
+
+const char *names_keys(char to[NAMES_SIZE], const char *section)
+{
+    to[0] = '\0';
+    for (unsigned i = 0; i < settings_row_count; i++)
+        if (strcmp(settings_rows[i].section, section) == 0)
+            add(to, "", settings_rows[i].name, "");
+    return to;
+}

@@ -21,8 +21,6 @@
 
 static const char journal_name[] = "journal", new_name[] = "journal.new";
 
-enum { BUFFER_SIZE = 256 * 1024 };
-
 /* What became of a file: RECORD_VOID or RECORD_REPORTED. The ledger has it at once, and nobody says
  * it again, so what a failed write took back goes out with the next one. */
 struct outcome {
@@ -34,13 +32,6 @@ struct outcomes {
     struct outcome *list;
     size_t count, room;
     size_t late; /* of them, how many a failed write took back */
-};
-
-struct sink {
-    int fd;
-    uint64_t size; /* written */
-    size_t held;
-    char buffer[BUFFER_SIZE];
 };
 
 struct journal {
@@ -55,70 +46,6 @@ struct journal {
     struct sink *sink;
     struct outcomes outcomes; /* since the last successful journal_write */
 };
-
-static struct sink *sink_new(int fd, uint64_t size)
-{
-    struct sink *sink = malloc(sizeof *sink);
-
-    if (sink == NULL)
-        return NULL;
-    sink->fd = fd;
-    sink->size = size;
-    sink->held = 0;
-    return sink;
-}
-
-static void sink_free(struct sink **sink)
-{
-    if (*sink == NULL)
-        return;
-    if ((*sink)->fd >= 0)
-        close((*sink)->fd);
-    free(*sink);
-    *sink = NULL;
-}
-
-static enum err sink_flush(struct sink *sink)
-{
-    size_t done = 0;
-
-    while (done < sink->held) {
-        ssize_t count =
-            pwrite(sink->fd, sink->buffer + done, sink->held - done, (off_t)(sink->size + done));
-
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return count < 0 ? err_from_errno(errno) : ERR_IO;
-        done += (size_t)count;
-    }
-    sink->size += sink->held;
-    sink->held = 0;
-    return ERR_OK;
-}
-
-/* Where the record will stand, and how long it is. */
-static enum err sink_put(struct sink *sink, const struct record *record, uint64_t *offset,
-                         uint32_t *length)
-{
-    enum err e;
-
-    if (sink->held + RECORD_LINE_MAX > BUFFER_SIZE && (e = sink_flush(sink)) != ERR_OK)
-        return e;
-    *offset = sink->size + sink->held;
-    *length = (uint32_t)record_write(sink->buffer + sink->held, record);
-    sink->held += *length;
-    return ERR_OK;
-}
-
-static enum err put(struct sink *sink, enum record_kind kind, uint32_t number)
-{
-    struct record record = {.kind = kind, .number = number};
-    uint64_t offset;
-    uint32_t length;
-
-    return sink_put(sink, &record, &offset, &length);
-}
 
 /* --- rewriting ---------------------------------------------------------------------------------
  */
@@ -153,36 +80,42 @@ static enum err copy_file(struct sink *to, const struct journal *j, const struct
     if (!is_kept)
         return ERR_OK;
     if ((e = sink_put(to, record, &offset, &length)) == ERR_OK && is_voided)
-        e = put(to, RECORD_VOID, id);
-    return e == ERR_OK && owed == NULL ? put(to, RECORD_REPORTED, id) : e;
+        e = sink_put_number(to, RECORD_VOID, id);
+    return e == ERR_OK && owed == NULL ? sink_put_number(to, RECORD_REPORTED, id) : e;
 }
 
 /* `*pinned`: where what is pinned begins in the new one. */
+static enum err copy_from(struct journal_reader *reader, struct sink *to, const struct journal *j,
+                          uint64_t *pinned)
+{
+    uint64_t keep_offset = keep_from(j);
+    struct record record;
+    enum journal_line line;
+    enum err e = ERR_OK;
+
+    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
+        if (line == LINE_UNREADABLE)
+            return err_from_errno(errno);
+        if (line == LINE_RECORD && record.kind == RECORD_FILE)
+            e = copy_file(to, j, &record, reader->line_offset, keep_offset);
+        if (reader->line_offset < first_pin(j))
+            *pinned = sink_end(to);
+    }
+    return e;
+}
+
 static enum err copy_all(struct sink *to, const struct journal *j, uint64_t *pinned)
 {
     struct journal_reader *reader;
-    struct record record;
-    enum journal_line line;
-    uint64_t keep_offset;
-    enum err e = ERR_OK;
+    enum err e;
 
-    *pinned = UINT64_MAX;
+    *pinned = sink_end(to);
     if (j->sink == NULL)
         return ERR_OK;
     reader = journal_reader_new(j->sink->fd, 0, j->whole_bytes);
     if (reader == NULL)
         return ERR_NO_MEMORY;
-    keep_offset = keep_from(j);
-    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
-        if (*pinned == UINT64_MAX && reader->line_offset >= first_pin(j))
-            *pinned = to->size + to->held;
-        if (line == LINE_UNREADABLE)
-            e = err_from_errno(errno);
-        else if (line == LINE_RECORD && record.kind == RECORD_FILE)
-            e = copy_file(to, j, &record, reader->line_offset, keep_offset);
-    }
-    if (*pinned == UINT64_MAX)
-        *pinned = to->size + to->held;
+    e = copy_from(reader, to, j, pinned);
     free(reader);
     return e;
 }
@@ -194,9 +127,9 @@ static enum err write_new(struct journal *j, struct sink *to, struct ledger *led
     uint64_t end;
     enum err e;
 
-    if ((e = put(to, RECORD_HEADER, JOURNAL_VERSION)) != ERR_OK ||
-        (e = put(to, RECORD_IDS, next_id)) != ERR_OK || (e = copy_all(to, j, pinned)) != ERR_OK ||
-        (e = sink_flush(to)) != ERR_OK)
+    if ((e = sink_put_number(to, RECORD_HEADER, JOURNAL_VERSION)) != ERR_OK ||
+        (e = sink_put_number(to, RECORD_IDS, next_id)) != ERR_OK ||
+        (e = copy_all(to, j, pinned)) != ERR_OK || (e = sink_flush(to)) != ERR_OK)
         return e;
     if (fdatasync(to->fd) != 0)
         return err_from_errno(errno);
@@ -399,7 +332,7 @@ enum err journal_begin(struct journal **out, int dir_fd, const char *name)
     }
     j->dir_fd = dir_fd;
     j->durability = DURABILITY_NONE;
-    if ((e = put(j->sink, RECORD_HEADER, JOURNAL_VERSION)) == ERR_OK &&
+    if ((e = sink_put_number(j->sink, RECORD_HEADER, JOURNAL_VERSION)) == ERR_OK &&
         (e = journal_write(j)) == ERR_OK) {
         *out = j;
         return ERR_OK;
@@ -458,7 +391,7 @@ static enum err put_late(struct journal *j)
     enum err e = ERR_OK;
 
     for (size_t i = 0; i < j->outcomes.late && e == ERR_OK; i++)
-        e = put(j->sink, j->outcomes.list[i].kind, j->outcomes.list[i].transfer_id);
+        e = sink_put_number(j->sink, j->outcomes.list[i].kind, j->outcomes.list[i].transfer_id);
     return e;
 }
 

@@ -36,6 +36,30 @@ size_t record_write(char to[RECORD_LINE_MAX], const struct record *record);
  * it. False if it is damaged. */
 bool record_read(struct record *out, char *line, size_t length);
 
+/* --- sink.c: records on their way into a file -------------------------------------------------
+ * Its holder's. */
+enum { SINK_SIZE = 256 * 1024 };
+
+struct sink {
+    int fd;
+    uint64_t size; /* written */
+    size_t held;
+    char buffer[SINK_SIZE];
+};
+
+/* The descriptor becomes the sink's. NULL when there is no memory: then it is still the caller's.
+ */
+struct sink *sink_new(int fd, uint64_t size);
+void sink_free(struct sink **sink);
+
+/* Where the record will stand, and how long it is. Writes what is held when there is no more room.
+ */
+enum err sink_put(struct sink *sink, const struct record *record, uint64_t *offset,
+                  uint32_t *length);
+enum err sink_put_number(struct sink *sink, enum record_kind kind, uint32_t number);
+enum err sink_flush(struct sink *sink);
+uint64_t sink_end(const struct sink *sink); /* with what is held */
+
 /* --- journal_reader.c: the lines of a journal, streamed ----------------------------------------
  * Its holder's; reads with pread, so that the descriptor may be the writer's. */
 struct journal_reader {

@@ -81,7 +81,8 @@ static void take_batch(struct batch *b)
     b->count = 0;
     while (b->count < BATCH_MAX && (m = STAILQ_FIRST(&b->files)) != NULL) {
         STAILQ_REMOVE_HEAD(&b->files, link);
-        b->is_renamed[b->count] = b->is_logged[b->count] = false;
+        b->is_renamed[b->count] = false;
+        b->way[b->count] = WAY_ALONE;
         b->requests[b->count++] = of_message(m);
     }
 }
@@ -157,65 +158,67 @@ static void write_journal(struct batch *b)
         journal_failed(b, "written", added != ERR_OK ? added : written);
 }
 
-/* Each by itself, and the journal with their records and the ids. */
-static void sync_rest(struct batch *b)
+/* Those that go that way: how many. */
+static size_t pick(struct batch *b, enum batch_way way)
 {
-    bool is_all_synced = sync_batch_data(b->pace, b->rest, b->rest_count, b->inbox->dir_fd);
+    size_t count = 0;
+
+    for (size_t i = 0; i < b->count; i++)
+        if (b->way[i] == way)
+            b->picked[count++] = b->requests[i];
+    return count;
+}
+
+/* Each by itself, and the journal with their records and the ids. */
+static void sync_alone(struct batch *b, enum batch_way way)
+{
+    bool is_all_synced = sync_batch_data(b->pace, b->picked, pick(b, way), b->inbox->dir_fd);
     enum err e = is_all_synced ? journal_was_synced(b->journal) : journal_sync(b->journal);
 
     if (e != ERR_OK)
         journal_failed(b, "synced", e);
 }
 
-/* Whether it is to go into the log; what cannot is the rest. */
+static void change_way(struct batch *b, enum batch_way from, enum batch_way to)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->way[i] == from)
+            b->way[i] = to;
+}
+
+/* What is to go into the log. */
 static void divide(struct batch *b)
 {
     const struct redo *redo = b->inbox->redo;
 
-    b->rest_count = 0;
     for (size_t i = 0; i < b->count; i++) {
-        struct commit_request *r = b->requests[i];
+        const struct commit_request *r = b->requests[i];
 
-        b->is_logged[i] = redo != NULL && r->file.fd >= 0 && r->request.result == ERR_OK &&
-                          redo_takes(redo, &r->file);
-        if (!b->is_logged[i])
-            b->rest[b->rest_count++] = r;
+        if (redo != NULL && r->file.fd >= 0 && r->request.result == ERR_OK &&
+            redo_takes(redo, &r->file))
+            b->way[i] = WAY_LOG;
     }
 }
 
 static void put_in_log(struct batch *b)
 {
-    b->rest_count = 0;
     for (size_t i = 0; i < b->count; i++) {
         struct record record;
 
-        if (!b->is_logged[i])
+        if (b->way[i] != WAY_LOG)
             continue;
         record = file_record(b, b->requests[i]);
-        b->is_logged[i] = redo_put_file(b->inbox->redo, b->requests[i], &record);
-        if (!b->is_logged[i])
-            b->rest[b->rest_count++] = b->requests[i];
+        if (!redo_put_file(b->inbox->redo, b->requests[i], &record))
+            b->way[i] = WAY_NO_ROOM;
     }
 }
 
-static bool has_logged(const struct batch *b)
+static void sync_log(struct batch *b)
 {
-    for (size_t i = 0; i < b->count; i++)
-        if (b->is_logged[i])
-            return true;
-    return false;
-}
-
-/* What was to go into the log. */
-static void sync_logged(struct batch *b)
-{
-    b->rest_count = 0;
-    for (size_t i = 0; i < b->count; i++) {
-        if (b->is_logged[i])
-            b->rest[b->rest_count++] = b->requests[i];
-        b->is_logged[i] = false;
-    }
-    sync_rest(b);
+    if (redo_sync(b->inbox->redo) == ERR_OK)
+        return;
+    change_way(b, WAY_LOG, WAY_BOTH);
+    sync_alone(b, WAY_BOTH);
 }
 
 /* Nothing can fail a file that is in the log but its own rename: so what is synced in the other way
@@ -223,19 +226,17 @@ static void sync_logged(struct batch *b)
 static void sync_batch(struct batch *b)
 {
     divide(b);
-    if (b->rest_count > 0 || b->has_ids)
-        sync_rest(b);
+    if (pick(b, WAY_ALONE) > 0 || b->has_ids)
+        sync_alone(b, WAY_ALONE);
     if (b->journal_error != ERR_OK) {
-        memset(b->is_logged, 0, sizeof b->is_logged);
+        change_way(b, WAY_LOG, WAY_ALONE);
         return;
     }
     put_in_log(b);
-    if (b->rest_count > 0)
-        sync_rest(b); /* those that did not fit any more */
-    if (b->journal_error != ERR_OK || !has_logged(b))
-        return;
-    if (redo_sync(b->inbox->redo) != ERR_OK)
-        sync_logged(b);
+    if (pick(b, WAY_NO_ROOM) > 0)
+        sync_alone(b, WAY_NO_ROOM);
+    if (b->journal_error == ERR_OK && pick(b, WAY_LOG) > 0)
+        sync_log(b);
 }
 
 static void rename_batch(struct batch *b)
@@ -256,7 +257,7 @@ static void rename_batch(struct batch *b)
 
 static bool needs_name_synced(const struct batch *b, size_t i)
 {
-    return b->is_renamed[i] && !b->is_logged[i];
+    return b->is_renamed[i] && b->way[i] != WAY_LOG;
 }
 
 static size_t names_to_sync(const struct batch *b)
@@ -319,7 +320,9 @@ static void log_failures(struct batch *b)
     for (size_t i = 0; i < b->count; i++) {
         uint32_t id = b->requests[i]->record.transfer_id;
 
-        if (!b->is_logged[i] || b->requests[i]->request.result == ERR_OK)
+        bool is_in_log = b->way[i] == WAY_LOG || b->way[i] == WAY_BOTH;
+
+        if (!is_in_log || b->requests[i]->request.result == ERR_OK)
             continue;
         redo_put_mark(b->inbox->redo, RECORD_VOID, id);
         redo_put_mark(b->inbox->redo, RECORD_REPORTED, id);
@@ -403,6 +406,8 @@ void batch_run(struct batch *b, enum err journal_state)
     take_batch(b);
     b->journal_error = ERR_OK;
     b->has_ids = b->has_records = false;
+    if (b->inbox->redo != NULL)
+        redo_pin(b->inbox->redo);
     if (journal_state == ERR_OK) {
         write_journal(b);
     } else {

@@ -152,6 +152,7 @@ static void end(void *owner)
     struct committer *c = owner;
 
     run_all(c);
+    journal_mend(c->inbox->journal); /* if it is broken: the next start would build on it */
     redo_keeper_finish(&c->redo);
 }
 

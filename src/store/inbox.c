@@ -19,6 +19,7 @@
 /* Below the inbox everything is opened by directory descriptor and without following links: a path
  * is looked up once, at open, and what happens to it later cannot lead a file elsewhere. */
 
+static const char boot_path[] = "/proc/sys/kernel/random/boot_id";
 static const char partial_name[] = ".dustwire", second_name[] = "partial", lock_name[] = "lock";
 
 /* Where a sentence for people goes. */
@@ -179,6 +180,26 @@ static enum err try_rename(struct inbox *in, const struct problem *problem)
     return err_from_errno(error_number);
 }
 
+static enum err recover_redo(struct inbox *in, const struct problem *problem)
+{
+    char blocked[INBOX_NAME_SIZE];
+    enum err e = redo_recover(in, blocked);
+
+    if (e == ERR_NOT_REGULAR && in->redo == NULL)
+        explain(problem, "its redo log %s/redo is no file; remove what stands there", partial_name);
+    else if (blocked[0] != '\0')
+        explain(problem,
+                "%s, which its log %s/redo holds, cannot be written: %s; make room, or move away "
+                "what stands under that name",
+                blocked, partial_name, err_text(e));
+    else if (e != ERR_OK)
+        explain(problem,
+                "what its log %s/redo holds cannot be brought to its place: %s; make room and look "
+                "at the disk (without that log, files received right before a power cut are lost)",
+                partial_name, err_text(e));
+    return e;
+}
+
 static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struct problem *problem)
 {
     enum err e = journal_open(&in->journal, in->partial_fd, in->durability, limit_bytes);
@@ -197,15 +218,10 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
                 partial_name, err_text(e));
     if (e != ERR_OK)
         return e;
-    e = redo_recover(in);
-    if (e != ERR_OK) {
-        explain(problem,
-                "what its log %s/redo holds cannot be brought to its place: %s; make room and look "
-                "at the disk (without that log, files received right before a power cut are lost)",
-                partial_name, err_text(e));
+    if ((e = recover_redo(in, problem)) != ERR_OK)
         return e;
-    }
-    e = inbox_recover(in);
+    if ((e = journal_mend(in->journal)) == ERR_OK)
+        e = inbox_recover(in);
     if (e != ERR_OK)
         explain(problem,
                 "what the last run left in %s cannot be cleared: %s; look at that "
@@ -216,7 +232,7 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
 
 static void find_boot(struct inbox *in)
 {
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    int fd = open(boot_path, O_RDONLY | O_CLOEXEC);
     ssize_t length = fd < 0 ? -1 : read(fd, in->boot, sizeof in->boot - 1);
 
     in->boot[length > 0 ? length : 0] = '\0';
@@ -333,6 +349,13 @@ void inbox_set_limits(struct inbox *inbox, uint64_t quota_bytes, uint64_t min_fr
 void inbox_set_redo(struct inbox *inbox, uint64_t bytes)
 {
     inbox->redo_bytes = inbox->durability == DURABILITY_FULL ? bytes : 0;
+    if (inbox->redo_bytes > 0 && inbox->boot[0] == '\0') {
+        log_warning("inbox %s: no redo log is used, and small files are synced one by one, which "
+                    "takes longer: a start could not tell a power cut from a restart; let this "
+                    "user read %s",
+                    inbox->path, boot_path);
+        inbox->redo_bytes = 0;
+    }
     if (inbox->redo != NULL && redo_bytes(inbox->redo) != inbox->redo_bytes)
         redo_remove(&inbox->redo);
 }

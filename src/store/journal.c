@@ -21,8 +21,6 @@
 
 static const char journal_name[] = "journal", new_name[] = "journal.new";
 
-enum { BUFFER_SIZE = 256 * 1024 };
-
 /* What became of a file: RECORD_VOID or RECORD_REPORTED. The ledger has it at once, and nobody says
  * it again, so what a failed write took back goes out with the next one. */
 struct outcome {
@@ -36,88 +34,18 @@ struct outcomes {
     size_t late; /* of them, how many a failed write took back */
 };
 
-struct sink {
-    int fd;
-    uint64_t size; /* written */
-    size_t held;
-    char buffer[BUFFER_SIZE];
-};
-
 struct journal {
     int dir_fd;
     enum durability durability;
     uint64_t limit_bytes, rewrite_at_bytes;
-    uint64_t whole_bytes; /* up to the last successful journal_write */
+    uint64_t whole_bytes;        /* up to the last successful journal_write */
+    uint64_t pins[JOURNAL_PINS]; /* from the first of them on a rewrite keeps everything */
     bool is_broken;
     bool has_begun_ids_again; /* in this run */
     struct ledger ledger;
     struct sink *sink;
     struct outcomes outcomes; /* since the last successful journal_write */
 };
-
-static struct sink *sink_new(int fd, uint64_t size)
-{
-    struct sink *sink = malloc(sizeof *sink);
-
-    if (sink == NULL)
-        return NULL;
-    sink->fd = fd;
-    sink->size = size;
-    sink->held = 0;
-    return sink;
-}
-
-static void sink_free(struct sink **sink)
-{
-    if (*sink == NULL)
-        return;
-    if ((*sink)->fd >= 0)
-        close((*sink)->fd);
-    free(*sink);
-    *sink = NULL;
-}
-
-static enum err sink_flush(struct sink *sink)
-{
-    size_t done = 0;
-
-    while (done < sink->held) {
-        ssize_t count =
-            pwrite(sink->fd, sink->buffer + done, sink->held - done, (off_t)(sink->size + done));
-
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return count < 0 ? err_from_errno(errno) : ERR_IO;
-        done += (size_t)count;
-    }
-    sink->size += sink->held;
-    sink->held = 0;
-    return ERR_OK;
-}
-
-/* Where the record will stand, and how long it is. */
-static enum err sink_put(struct sink *sink, const struct record *record, uint64_t *offset,
-                         uint32_t *length)
-{
-    enum err e;
-
-    if (sink->held + RECORD_LINE_MAX > BUFFER_SIZE && (e = sink_flush(sink)) != ERR_OK)
-        return e;
-    *offset = sink->size + sink->held;
-    *length = (uint32_t)record_write(sink->buffer + sink->held, record);
-    sink->held += *length;
-    return ERR_OK;
-}
-
-static enum err put(struct sink *sink, enum record_kind kind, uint32_t number)
-{
-    struct record record = {.kind = kind, .number = number};
-    uint64_t offset;
-    uint32_t length;
-
-    return sink_put(sink, &record, &offset, &length);
-}
 
 /* --- rewriting ---------------------------------------------------------------------------------
  */
@@ -133,56 +61,75 @@ static uint64_t keep_from(const struct journal *j)
     return size > budget ? size - budget : 0;
 }
 
+static uint64_t first_pin(const struct journal *j)
+{
+    return j->pins[0] < j->pins[1] ? j->pins[0] : j->pins[1];
+}
+
 static enum err copy_file(struct sink *to, const struct journal *j, const struct record *record,
                           uint64_t from_offset, uint64_t keep_offset)
 {
     uint32_t id = record->file.transfer_id, length;
     const struct owed *owed = ledger_find(&j->ledger, id, from_offset);
+    bool is_voided = ledger_is_voided(&j->ledger, from_offset) || (owed != NULL && owed->is_void);
+    bool is_kept =
+        owed != NULL || from_offset >= first_pin(j) || (from_offset >= keep_offset && !is_voided);
     uint64_t offset;
     enum err e;
 
-    if (owed == NULL && (from_offset < keep_offset || ledger_is_voided(&j->ledger, from_offset)))
+    if (!is_kept)
         return ERR_OK;
-    if ((e = sink_put(to, record, &offset, &length)) != ERR_OK)
-        return e;
-    if (owed == NULL)
-        return put(to, RECORD_REPORTED, id);
-    return owed->is_void ? put(to, RECORD_VOID, id) : ERR_OK;
+    if ((e = sink_put(to, record, &offset, &length)) == ERR_OK && is_voided)
+        e = sink_put_number(to, RECORD_VOID, id);
+    return e == ERR_OK && owed == NULL ? sink_put_number(to, RECORD_REPORTED, id) : e;
 }
 
-static enum err copy_all(struct sink *to, const struct journal *j)
+/* `*pinned`: where what is pinned begins in the new one. */
+static enum err copy_from(struct journal_reader *reader, struct sink *to, const struct journal *j,
+                          uint64_t *pinned)
 {
-    struct journal_reader *reader;
+    uint64_t keep_offset = keep_from(j);
     struct record record;
     enum journal_line line;
-    uint64_t keep_offset;
     enum err e = ERR_OK;
 
+    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
+        if (line == LINE_UNREADABLE)
+            return err_from_errno(errno);
+        if (line == LINE_RECORD && record.kind == RECORD_FILE)
+            e = copy_file(to, j, &record, reader->line_offset, keep_offset);
+        if (reader->line_offset < first_pin(j))
+            *pinned = sink_end(to);
+    }
+    return e;
+}
+
+static enum err copy_all(struct sink *to, const struct journal *j, uint64_t *pinned)
+{
+    struct journal_reader *reader;
+    enum err e;
+
+    *pinned = sink_end(to);
     if (j->sink == NULL)
         return ERR_OK;
     reader = journal_reader_new(j->sink->fd, 0, j->whole_bytes);
     if (reader == NULL)
         return ERR_NO_MEMORY;
-    keep_offset = keep_from(j);
-    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
-        if (line == LINE_UNREADABLE)
-            e = err_from_errno(errno);
-        else if (line == LINE_RECORD && record.kind == RECORD_FILE)
-            e = copy_file(to, j, &record, reader->line_offset, keep_offset);
-    }
+    e = copy_from(reader, to, j, pinned);
     free(reader);
     return e;
 }
 
-static enum err write_new(struct journal *j, struct sink *to, struct ledger *ledger)
+static enum err write_new(struct journal *j, struct sink *to, struct ledger *ledger,
+                          uint64_t *pinned)
 {
     uint32_t next_id = j->ledger.next_id == 0 ? 1 : j->ledger.next_id;
     uint64_t end;
     enum err e;
 
-    if ((e = put(to, RECORD_HEADER, JOURNAL_VERSION)) != ERR_OK ||
-        (e = put(to, RECORD_IDS, next_id)) != ERR_OK || (e = copy_all(to, j)) != ERR_OK ||
-        (e = sink_flush(to)) != ERR_OK)
+    if ((e = sink_put_number(to, RECORD_HEADER, JOURNAL_VERSION)) != ERR_OK ||
+        (e = sink_put_number(to, RECORD_IDS, next_id)) != ERR_OK ||
+        (e = copy_all(to, j, pinned)) != ERR_OK || (e = sink_flush(to)) != ERR_OK)
         return e;
     if (fdatasync(to->fd) != 0)
         return err_from_errno(errno);
@@ -195,7 +142,9 @@ static enum err write_new(struct journal *j, struct sink *to, struct ledger *led
     return ERR_OK;
 }
 
-static void take_over(struct journal *j, struct sink *sink, const struct ledger *ledger)
+/* The later pin becomes the earlier one: until it is set again more is kept than it asks for. */
+static void take_over(struct journal *j, struct sink *sink, const struct ledger *ledger,
+                      uint64_t pinned)
 {
     sink_free(&j->sink);
     ledger_fini(&j->ledger);
@@ -204,6 +153,9 @@ static void take_over(struct journal *j, struct sink *sink, const struct ledger 
     j->outcomes.count = j->outcomes.late = 0; /* a rewrite follows the ledger, which had them */
     j->whole_bytes = sink->size;
     j->rewrite_at_bytes = 2 * sink->size > j->limit_bytes ? 2 * sink->size : j->limit_bytes;
+    for (unsigned i = 0; i < JOURNAL_PINS; i++)
+        if (j->pins[i] != UINT64_MAX)
+            j->pins[i] = pinned;
     j->is_broken = false;
 }
 
@@ -213,6 +165,7 @@ static enum err rewrite(struct journal *j)
     int fd = openat(j->dir_fd, new_name, flags, 0600);
     struct ledger ledger = {0};
     struct sink *sink;
+    uint64_t pinned;
     enum err e = ERR_NO_MEMORY;
 
     if (fd < 0)
@@ -222,13 +175,13 @@ static enum err rewrite(struct journal *j)
         close(fd);
         return e;
     }
-    if ((e = write_new(j, sink, &ledger)) != ERR_OK) {
+    if ((e = write_new(j, sink, &ledger, &pinned)) != ERR_OK) {
         unlinkat(j->dir_fd, new_name, 0);
         sink_free(&sink);
         ledger_fini(&ledger);
         return e;
     }
-    take_over(j, sink, &ledger);
+    take_over(j, sink, &ledger, pinned);
     if (fsync(j->dir_fd) == 0)
         return ERR_OK;
     j->is_broken = true; /* which of the two a power cut leaves is not known */
@@ -262,6 +215,29 @@ enum err journal_mend(struct journal *j)
     j->rewrite_at_bytes = j->whole_bytes + j->limit_bytes / 4 + 1;
     log_warning("the journal has grown beyond its limit and cannot be rewritten: %s", err_text(e));
     return ERR_OK;
+}
+
+enum err journal_renew(struct journal *j)
+{
+    unsigned damaged = j->ledger.damaged;
+    enum err e;
+
+    j->is_broken = true;
+    e = journal_mend(j);
+    j->ledger.damaged = damaged; /* for the report of the start; a rewrite left them behind */
+    return e;
+}
+
+void journal_pin(struct journal *j, unsigned pin)
+{
+    j->pins[pin] = j->whole_bytes;
+}
+
+void journal_unpin(struct journal *j)
+{
+    for (unsigned i = 0; i < JOURNAL_PINS; i++)
+        j->pins[i] = UINT64_MAX;
+    j->rewrite_at_bytes = j->limit_bytes;
 }
 
 /* --- opening -----------------------------------------------------------------------------------
@@ -320,7 +296,6 @@ enum err journal_open(struct journal **out, int dir_fd, enum durability durabili
                       uint64_t limit_bytes)
 {
     struct journal *j = calloc(1, sizeof *j);
-    unsigned damaged;
     enum err e;
 
     if (j == NULL)
@@ -330,16 +305,14 @@ enum err journal_open(struct journal **out, int dir_fd, enum durability durabili
     j->limit_bytes = limit_bytes;
     unlinkat(dir_fd, new_name, 0); /* of a rewrite that was interrupted */
     e = open_old(j);
-    damaged = j->ledger.damaged;
     if (e == ERR_NOT_FOUND)
         e = rewrite(j);
-    else if (e == ERR_OK)
-        e = journal_mend(j);
+    else if (e == ERR_OK && j->is_broken)
+        e = journal_renew(j);
     if (e != ERR_OK) {
         journal_close(&j);
         return e;
     }
-    j->ledger.damaged = damaged; /* for the report of the start; a rewrite left them behind */
     *out = j;
     return ERR_OK;
 }
@@ -359,7 +332,7 @@ enum err journal_begin(struct journal **out, int dir_fd, const char *name)
     }
     j->dir_fd = dir_fd;
     j->durability = DURABILITY_NONE;
-    if ((e = put(j->sink, RECORD_HEADER, JOURNAL_VERSION)) == ERR_OK &&
+    if ((e = sink_put_number(j->sink, RECORD_HEADER, JOURNAL_VERSION)) == ERR_OK &&
         (e = journal_write(j)) == ERR_OK) {
         *out = j;
         return ERR_OK;
@@ -418,7 +391,7 @@ static enum err put_late(struct journal *j)
     enum err e = ERR_OK;
 
     for (size_t i = 0; i < j->outcomes.late && e == ERR_OK; i++)
-        e = put(j->sink, j->outcomes.list[i].kind, j->outcomes.list[i].transfer_id);
+        e = sink_put_number(j->sink, j->outcomes.list[i].kind, j->outcomes.list[i].transfer_id);
     return e;
 }
 

@@ -36,7 +36,8 @@ static enum err write_at(int fd, const char *bytes, size_t length, uint64_t at)
     return ERR_OK;
 }
 
-static bool read_at(int fd, char *bytes, size_t length, uint64_t at)
+/* ERR_NOT_FOUND: there is less. */
+static enum err read_at(int fd, char *bytes, size_t length, uint64_t at)
 {
     while (length > 0) {
         ssize_t count = pread(fd, bytes, length, (off_t)at);
@@ -44,12 +45,12 @@ static bool read_at(int fd, char *bytes, size_t length, uint64_t at)
         if (count < 0 && errno == EINTR)
             continue;
         if (count <= 0)
-            return false;
+            return count < 0 ? err_from_errno(errno) : ERR_NOT_FOUND;
         bytes += count;
         at += (uint64_t)count;
         length -= (size_t)count;
     }
-    return true;
+    return ERR_OK;
 }
 
 /* A half begins with the number of its epoch, in one sector, which a disk writes whole or not. */
@@ -77,67 +78,85 @@ static enum err write_header(int fd, uint64_t from, uint64_t epoch)
     return write_at(fd, bytes, sizeof bytes, from);
 }
 
-/* 0: it cannot be read. */
-static uint64_t read_header(int fd, uint64_t from)
+/* `*epoch` 0: that is no header. */
+static enum err read_header(int fd, uint64_t from, uint64_t *epoch)
 {
     struct half_header header;
+    enum err e = read_at(fd, (char *)&header, sizeof header, from);
 
-    if (!read_at(fd, (char *)&header, sizeof header, from) || header.crc != header_crc(&header) ||
-        memcmp(header.magic, half_magic, sizeof half_magic) != 0)
-        return 0;
-    return le64toh(header.epoch);
+    *epoch = 0;
+    if (e == ERR_OK && header.crc == header_crc(&header) &&
+        memcmp(header.magic, half_magic, sizeof half_magic) == 0)
+        *epoch = le64toh(header.epoch);
+    return e;
 }
 
-bool redo_read_block(const struct redo *r, const struct redo_half *half, uint64_t at,
-                     uint32_t sequence, struct redo_block *block, struct redo_stamp *stamp)
+enum err redo_read_block(const struct redo *r, const struct redo_half *half, uint64_t at,
+                         uint32_t sequence, struct redo_block *block, struct redo_stamp *stamp)
 {
-    if (at + REDO_ALIGN > r->half_bytes ||
-        !read_at(r->fd, block->bytes, REDO_ALIGN, half->from + at))
-        return false;
+    enum err e;
+
+    if (at + REDO_ALIGN > r->half_bytes)
+        return ERR_NOT_FOUND;
+    if ((e = read_at(r->fd, block->bytes, REDO_ALIGN, half->from + at)) != ERR_OK)
+        return e;
     block->held = redo_block_length(block->bytes);
     if (block->held == 0 || block->held > r->half_bytes - at)
-        return false;
-    if (!read_at(r->fd, block->bytes + REDO_ALIGN, block->held - REDO_ALIGN,
-                 half->from + at + REDO_ALIGN))
-        return false;
-    return redo_block_check(block, stamp) && stamp->epoch == half->epoch &&
-           stamp->sequence == sequence;
+        return ERR_NOT_FOUND;
+    if ((e = read_at(r->fd, block->bytes + REDO_ALIGN, block->held - REDO_ALIGN,
+                     half->from + at + REDO_ALIGN)) != ERR_OK)
+        return e;
+    if (!redo_block_check(block, stamp) || stamp->epoch != half->epoch ||
+        stamp->sequence != sequence)
+        return ERR_NOT_FOUND;
+    return ERR_OK;
 }
 
 /* --- opening and making ------------------------------------------------------------------------
  */
 
-/* What is in it decides: one that cannot be read is to be cleaned before it is used. */
-static void open_half(struct redo *r, unsigned number)
+/* A half whose header is none has no blocks. */
+static enum err open_half(struct redo *r, unsigned number)
 {
     struct redo_half *half = &r->halves[number];
     struct redo_stamp stamp;
+    enum err e;
 
     *half = (struct redo_half){.from = number * r->half_bytes, .used = REDO_ALIGN};
-    half->epoch = read_header(r->fd, half->from);
-    if (half->epoch == 0)
+    if ((e = read_header(r->fd, half->from, &half->epoch)) != ERR_OK && e != ERR_NOT_FOUND)
+        return e;
+    if (half->epoch == 0) {
+        r->is_damaged = true;
         log_warning("inbox %s: half of the redo log cannot be read; if this start follows a power "
                     "cut, files received right before it may be missing",
                     r->inbox->path);
-    if (half->epoch == 0 || redo_read_block(r, half, REDO_ALIGN, 0, &r->block, &stamp))
+        return ERR_OK;
+    }
+    e = redo_read_block(r, half, REDO_ALIGN, 0, &r->block, &stamp);
+    if (e == ERR_OK)
         half->state = HALF_RETIRED;
-    else if (r->current == NULL)
-        r->current = half;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
 static enum err open_file(struct redo *r)
 {
+    int dir_fd = r->inbox->partial_fd;
     struct stat status;
 
-    r->fd = openat(r->inbox->partial_fd, log_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (r->fd < 0 || fstat(r->fd, &status) != 0)
+    if (fstatat(dir_fd, log_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return err_from_errno(errno);
+    if (!S_ISREG(status.st_mode))
+        return ERR_NOT_REGULAR;
+    r->fd = openat(dir_fd, log_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (r->fd < 0)
+        return err_from_errno(errno);
+    r->sync_fd = openat(r->inbox->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r->sync_fd < 0)
         return err_from_errno(errno);
     r->half_bytes = (uint64_t)status.st_size / 2;
-    if (!S_ISREG(status.st_mode) || r->half_bytes < REDO_HALF_MIN ||
-        (uint64_t)status.st_size % ((uint64_t)2 * REDO_ALIGN) != 0)
+    if (r->half_bytes < REDO_HALF_MIN || (uint64_t)status.st_size % ((uint64_t)2 * REDO_ALIGN) != 0)
         return ERR_CORRUPT;
-    r->sync_fd = openat(r->inbox->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return r->sync_fd < 0 ? err_from_errno(errno) : ERR_OK;
+    return ERR_OK;
 }
 
 enum err redo_open(struct redo **out, struct inbox *inbox)
@@ -150,12 +169,14 @@ enum err redo_open(struct redo **out, struct inbox *inbox)
         return ERR_NO_MEMORY;
     r->inbox = inbox;
     r->fd = r->sync_fd = -1;
-    if ((e = open_file(r)) != ERR_OK) {
+    unlinkat(inbox->partial_fd, new_name, 0); /* of a making that was interrupted */
+    e = open_file(r);
+    for (unsigned i = 0; i < 2 && e == ERR_OK; i++)
+        e = open_half(r, i);
+    if (e != ERR_OK) {
         redo_close(&r);
         return e;
     }
-    for (unsigned i = 0; i < 2; i++)
-        open_half(r, i);
     redo_block_begin(&r->block);
     *out = r;
     return ERR_OK;
@@ -215,22 +236,33 @@ static enum err write_new(int dir_fd, uint64_t bytes)
     return e;
 }
 
+/* Never so much that files of peers are refused for it. */
+static enum err find_room(const struct inbox *inbox, uint64_t bytes)
+{
+    struct statvfs disk;
+    uint64_t free_bytes;
+
+    if (fstatvfs(inbox->partial_fd, &disk) != 0)
+        return err_from_errno(errno);
+    free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    if (free_bytes / SHARE_OF_FREE < bytes)
+        return ERR_NO_SPACE;
+    return free_bytes - bytes < atomic_load(&inbox->space.min_free_bytes) ? ERR_MIN_FREE : ERR_OK;
+}
+
 enum err redo_make(struct redo **out, struct inbox *inbox, uint64_t bytes)
 {
     int dir_fd = inbox->partial_fd;
-    struct statvfs disk;
     enum err e;
 
     *out = NULL;
-    if (fstatvfs(dir_fd, &disk) != 0)
-        return err_from_errno(errno);
-    if ((uint64_t)disk.f_bavail * disk.f_frsize / SHARE_OF_FREE < bytes)
-        return ERR_NO_SPACE;
+    if ((e = find_room(inbox, bytes)) != ERR_OK)
+        return e;
     if ((e = write_new(dir_fd, bytes)) == ERR_OK &&
         (renameat(dir_fd, new_name, dir_fd, log_name) != 0 || fsync(dir_fd) != 0))
         e = err_from_errno(errno);
-    if (e == ERR_OK)
-        return redo_open(out, inbox);
+    if (e == ERR_OK && (e = redo_open(out, inbox)) == ERR_OK)
+        (*out)->current = &(*out)->halves[0]; /* whose epoch is the earlier one */
     unlinkat(dir_fd, new_name, 0);
     return e;
 }
@@ -247,6 +279,8 @@ static void write_block(struct redo *r)
     redo_block_seal(&r->block, &stamp);
     if (r->error == ERR_OK)
         r->error = write_at(r->fd, r->block.bytes, r->block.held, half->from + half->used);
+    if (half->state == HALF_CLEAN)
+        half->since_ms = clock_mono_ms();
     half->state = HALF_WRITTEN;
     half->used += r->block.held;
     half->sequence++;
@@ -287,7 +321,7 @@ bool redo_put_file(struct redo *r, const struct commit_request *request,
         write_block(r);
     before = r->block.held;
     data = add(r, record, length);
-    if (read_at(request->file.fd, data, length, 0))
+    if (read_at(request->file.fd, data, length, 0) == ERR_OK)
         return true;
     r->block.held = before;
     return false;
@@ -297,11 +331,20 @@ void redo_put_mark(struct redo *r, enum record_kind kind, uint32_t transfer_id)
 {
     struct record record = {.kind = kind, .number = transfer_id};
 
-    if (r->current == NULL || !redo_has_blocks(r) || room_left(r) < REDO_ALIGN)
+    bool has_files = redo_has_blocks(r) || !redo_block_is_empty(&r->block);
+
+    if (r->current == NULL || !has_files || room_left(r) < REDO_ALIGN)
         return;
     if (!redo_block_has_room(&r->block, 0))
         write_block(r);
     add(r, &record, 0);
+}
+
+void redo_pin(const struct redo *r)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (r->halves[i].state == HALF_CLEAN)
+            journal_pin(r->inbox->journal, i);
 }
 
 enum err redo_sync(struct redo *r)
@@ -330,6 +373,11 @@ bool redo_has_blocks(const struct redo *r)
     return r->halves[0].state != HALF_CLEAN || r->halves[1].state != HALF_CLEAN;
 }
 
+bool redo_has_clean_half(const struct redo *r)
+{
+    return r->halves[0].state == HALF_CLEAN || r->halves[1].state == HALF_CLEAN;
+}
+
 bool redo_is_nearly_full(const struct redo *r)
 {
     return r->current != NULL && room_left(r) < REDO_MARKS_ROOM + r->half_bytes / 8;
@@ -343,7 +391,8 @@ void redo_retire(struct redo *r)
     r->current = other->state == HALF_CLEAN ? other : NULL;
 }
 
-/* Later than each before, also than one whose header could not be read. */
+/* Later than each before, whatever the clock says: so the half that was begun first is known by its
+ * epoch. (A half whose header is none is not begun again: redo_begin_anew.) */
 static uint64_t next_epoch(const struct redo *r)
 {
     uint64_t next = (uint64_t)clock_real_us();
@@ -370,4 +419,15 @@ enum err redo_clean(struct redo *r, struct redo_half *half)
     if (r->current == NULL)
         r->current = half;
     return ERR_OK;
+}
+
+enum err redo_begin_anew(struct redo *r)
+{
+    enum err e = ERR_OK;
+
+    r->current = NULL;
+    for (unsigned i = 0; i < 2 && e == ERR_OK; i++)
+        if (r->halves[i].epoch != 0)
+            e = redo_clean(r, &r->halves[i]);
+    return e;
 }

@@ -85,6 +85,7 @@ struct redo_half {
     uint64_t used; /* with its header's REDO_ALIGN bytes */
     uint64_t epoch;
     uint32_t sequence; /* of the next block */
+    uint64_t since_ms; /* when the first block came */
 };
 
 struct redo {
@@ -96,14 +97,16 @@ struct redo {
     struct redo_half *current; /* NULL: none can be written now */
     enum err error;            /* of a block of this batch */
     bool is_suspect[2];        /* the bulk thread's: a file of that half may not be on the disk */
+    bool is_damaged;           /* a half without a header: to be removed, not to be used */
     struct redo_block block;   /* being filled */
 };
 
-/* Opens the inbox's log. ERR_NOT_FOUND: there is none. ERR_CORRUPT: it has not the form of one. */
+/* Opens the inbox's log, which takes nothing before redo_begin_anew. ERR_NOT_FOUND: there is none.
+ * ERR_CORRUPT: it has not the form of one. ERR_NOT_REGULAR: it is not a file of ours at all. */
 enum err redo_open(struct redo **out, struct inbox *inbox);
 
 /* Makes one of `bytes`, both halves. ERR_NO_SPACE also where it would take more than a tenth of
- * what is free. */
+ * what is free; ERR_MIN_FREE. */
 enum err redo_make(struct redo **out, struct inbox *inbox, uint64_t bytes);
 void redo_close(struct redo **redo);
 /* Of a clean one: with its file. */
@@ -121,11 +124,16 @@ bool redo_put_file(struct redo *redo, const struct commit_request *request,
  * is left out. */
 void redo_put_mark(struct redo *redo, enum record_kind kind, uint32_t transfer_id);
 
+/* Before the records of a batch are written: what becomes of its files stays in the journal as long
+ * as a half may have them. */
+void redo_pin(const struct redo *redo);
+
 /* Writes and syncs what was put. On an error none of it counts as durable, and the half is retired.
  */
 enum err redo_sync(struct redo *redo);
 
 bool redo_has_blocks(const struct redo *redo); /* that a power cut would need */
+bool redo_has_clean_half(const struct redo *redo);
 bool redo_is_nearly_full(const struct redo *redo);
 
 /* No more goes into the current half; the other is the current one, if it is clean. */
@@ -134,17 +142,23 @@ void redo_retire(struct redo *redo);
 /* All that the half stands for is on the disk: its next epoch begins. */
 enum err redo_clean(struct redo *redo, struct redo_half *half);
 
-/* Reads the block at `at` of the half, if it is the one of this epoch and `sequence`. */
-bool redo_read_block(const struct redo *redo, const struct redo_half *half, uint64_t at,
-                     uint32_t sequence, struct redo_block *block, struct redo_stamp *stamp);
+/* After redo_open, when all that the log stands for is on the disk: the next epoch of both halves.
+ * Always, because what was read of a header may not be what is on the disk. */
+enum err redo_begin_anew(struct redo *redo);
+
+/* Reads the block at `at` of the half, the one of this epoch and `sequence`. ERR_NOT_FOUND: there
+ * is none; any other error says nothing about that. */
+enum err redo_read_block(const struct redo *redo, const struct redo_half *half, uint64_t at,
+                         uint32_t sequence, struct redo_block *block, struct redo_stamp *stamp);
 
 /* --- redo_replay.c ------------------------------------------------------------------------------
  */
 
 /* At open, when the journal is read and before anything is judged by it: what a power cut kept from
  * its place is written again; all is on the disk then, and the log is clean (with durability none:
- * removed). */
-enum err redo_recover(struct inbox *inbox);
+ * removed). On an error nothing of it is lost; `blocked` names the file that could not be written,
+ * or is "". */
+enum err redo_recover(struct inbox *inbox, char blocked[INBOX_NAME_SIZE]);
 
 /* Thread of the bulk. Brings everything that a retired half stands for to the disk. */
 enum err redo_settle(struct redo *redo, const struct redo_half *half);

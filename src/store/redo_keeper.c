@@ -1,21 +1,34 @@
 #include "redo_keeper.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
-enum { REST_MS = 5000 };
+/* A look each LOOK_MS, so a block waits LOOK_MS to twice that for the sync of what it stands for.
+ */
+enum { LOOK_MS = 5000, LOOK_MOST_MS = 60000 };
 
 static void fire(struct timer *timer, void *ctx);
 
 void redo_keeper_init(struct redo_keeper *k, struct inbox *inbox, struct loop *loop,
                       struct loop *bulk)
 {
-    *k = (struct redo_keeper){.inbox = inbox, .loop = loop, .bulk = bulk};
+    *k = (struct redo_keeper){.inbox = inbox, .loop = loop, .bulk = bulk, .pause_ms = LOOK_MS};
     k->timer = (struct timer){.fire = fire, .ctx = k};
+    k->making.keeper = k;
+    for (unsigned i = 0; i < 2; i++)
+        k->settling[i] = (struct redo_errand){.keeper = k, .half = i};
+}
+
+static void went_well(struct redo_keeper *k)
+{
+    k->pause_ms = LOOK_MS;
+    k->is_failure_told = false;
 }
 
 /* One line, until it works again. */
-static void tell_failure(struct redo_keeper *k, const char *what, enum err e)
+static void went_wrong(struct redo_keeper *k, const char *what, enum err e)
 {
+    k->pause_ms = 2 * k->pause_ms < LOOK_MOST_MS ? 2 * k->pause_ms : LOOK_MOST_MS;
     if (!k->is_failure_told)
         log_warning("inbox %s: the redo log cannot be %s: %s; small files are synced without it, "
                     "which takes longer; it is tried again",
@@ -24,10 +37,11 @@ static void tell_failure(struct redo_keeper *k, const char *what, enum err e)
 }
 
 /* Refused when the bulk thread has much to do or is about to end: then later. */
-static bool send_off(struct redo_keeper *k, struct redo_errand *errand, message_fn *deliver)
+static bool send_off(struct redo_errand *errand, message_fn *deliver)
 {
-    errand->keeper = k;
-    errand->is_under_way = mailbox_post(loop_mailbox(k->bulk), &errand->message, deliver) == ERR_OK;
+    struct mailbox *bulk = loop_mailbox(errand->keeper->bulk);
+
+    errand->is_under_way = mailbox_post(bulk, &errand->message, deliver) == ERR_OK;
     return errand->is_under_way;
 }
 
@@ -39,21 +53,21 @@ static struct redo_errand *of_message(struct message *m)
 /* --- settling ----------------------------------------------------------------------------------
  */
 
-static void finish_half(struct redo_keeper *k, struct redo_half *half, enum err e)
+/* A broken journal is written anew here, too: perhaps no batch follows that would do it. */
+static void finish_half(struct redo_keeper *k, unsigned number, enum err e)
 {
     struct inbox *in = k->inbox;
+    struct redo_half *half = &in->redo->halves[number];
 
     half->state = HALF_RETIRED;
-    if (e == ERR_OK && !journal_is_broken(in->journal))
+    if (e == ERR_OK && (e = journal_mend(in->journal)) == ERR_OK)
         e = journal_sync(in->journal);
-    else if (e == ERR_OK)
-        e = ERR_IO; /* it is written anew before the next batch */
     if (e == ERR_OK)
         e = redo_clean(in->redo, half);
     if (e == ERR_OK)
-        k->is_failure_told = false;
+        went_well(k);
     else
-        tell_failure(k, "cleared", e);
+        went_wrong(k, "cleared", e);
 }
 
 static void settled(struct message *m, void *owner)
@@ -69,9 +83,10 @@ static void settled(struct message *m, void *owner)
 static void settle(struct message *m, void *owner)
 {
     struct redo_errand *errand = of_message(m);
+    struct redo *redo = errand->keeper->inbox->redo;
 
     (void)owner;
-    errand->result = redo_settle(errand->keeper->inbox->redo, errand->half);
+    errand->result = redo_settle(redo, &redo->halves[errand->half]);
     mailbox_answer(loop_mailbox(errand->keeper->loop), m, settled);
 }
 
@@ -80,8 +95,7 @@ static void settle_retired(struct redo_keeper *k)
     for (unsigned i = 0; i < 2; i++) {
         struct redo_half *half = &k->inbox->redo->halves[i];
 
-        k->settling[i].half = half;
-        if (half->state == HALF_RETIRED && send_off(k, &k->settling[i], settle))
+        if (half->state == HALF_RETIRED && send_off(&k->settling[i], settle))
             half->state = HALF_SETTLING;
     }
 }
@@ -98,9 +112,9 @@ static void made(struct message *m, void *owner)
     errand->is_under_way = false;
     k->inbox->redo = errand->made;
     if (errand->result == ERR_OK)
-        k->is_failure_told = false;
+        went_well(k);
     else
-        tell_failure(k, "made", errand->result);
+        went_wrong(k, "made", errand->result);
 }
 
 /* In the bulk thread. */
@@ -117,38 +131,33 @@ static void make(struct message *m, void *owner)
 /* --- when --------------------------------------------------------------------------------------
  */
 
-static uint64_t blocks_written(const struct redo *r)
-{
-    return r->halves[0].epoch + r->halves[0].used + r->halves[1].epoch + r->halves[1].used;
-}
-
 static void watch(struct redo_keeper *k)
 {
     if (!k->timer.is_set)
-        loop_set_timer(k->loop, &k->timer, REST_MS);
+        loop_set_timer(k->loop, &k->timer, k->pause_ms);
 }
 
-/* At rest: a power cut in an hour has nothing to bring back. */
-static void look_for_rest(struct redo_keeper *k)
+/* A power cut brings back what was taken away since: so no block stays for long, however few come.
+ * But there must be a half to go on with. */
+static bool is_old(const struct redo *r)
 {
-    struct redo *r = k->inbox->redo;
-    bool is_at_rest = blocks_written(r) == k->seen;
-
-    k->seen = blocks_written(r);
-    if (is_at_rest && r->current != NULL && r->current->state == HALF_WRITTEN)
-        redo_retire(r);
-    settle_retired(k);
-    if (redo_has_blocks(r))
-        watch(k);
+    return r->current != NULL && r->current->state == HALF_WRITTEN && redo_has_clean_half(r) &&
+           clock_mono_ms() - r->current->since_ms >= LOOK_MS;
 }
 
 static void fire(struct timer *timer, void *ctx)
 {
     struct redo_keeper *k = ctx;
+    struct redo *r = k->inbox->redo;
 
     (void)timer;
-    if (k->inbox->redo != NULL)
-        look_for_rest(k);
+    if (r == NULL)
+        return;
+    if (is_old(r))
+        redo_retire(r);
+    settle_retired(k);
+    if (redo_has_blocks(r))
+        watch(k);
 }
 
 static void tell_workers(struct redo_keeper *k)
@@ -174,7 +183,7 @@ void redo_keeper_tend(struct redo_keeper *k)
     if (k->inbox->redo_bytes == 0)
         return;
     if (r == NULL && !k->making.is_under_way && !k->timer.is_set)
-        send_off(k, &k->making, make);
+        send_off(&k->making, make);
     if (r != NULL)
         retire_full(k);
     watch(k);
@@ -191,5 +200,5 @@ void redo_keeper_finish(struct redo_keeper *k)
         redo_retire(r);
     for (unsigned i = 0; i < 2; i++)
         if (r->halves[i].state == HALF_RETIRED)
-            finish_half(k, &r->halves[i], redo_settle(r, &r->halves[i]));
+            finish_half(k, i, redo_settle(r, &r->halves[i]));
 }

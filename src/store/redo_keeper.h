@@ -1,6 +1,7 @@
 /* Keeps the redo log in order beside the batches that write it: makes it when the first small file
- * comes, has the bulk thread settle a half that is full (or has been at rest), and cleans it then.
- * Until there is a clean half, files are synced without a log; what fails is tried again later.
+ * comes, has the bulk thread settle a half that is full or whose first block is old, and cleans it
+ * then. Until there is a clean half, files are synced without a log; what fails is tried again
+ * later, after longer and longer.
  *
  * Owner: the committer's thread, where nothing else is said. */
 #ifndef STORE_REDO_KEEPER_H
@@ -16,7 +17,7 @@ struct redo_keeper;
 struct redo_errand {
     struct message message; /* first */
     struct redo_keeper *keeper;
-    struct redo_half *half; /* to be settled */
+    unsigned half; /* to be settled: its number, which never changes */
     struct redo *made;
     enum err result;
     bool is_under_way;
@@ -27,7 +28,7 @@ struct redo_keeper {
     struct loop *loop, *bulk;
     struct timer timer;
     struct redo_errand making, settling[2]; /* one for each half */
-    uint64_t seen; /* blocks_written when the timer fired last: has it been at rest? */
+    uint64_t pause_ms;                      /* until the next look; longer while it fails */
     bool is_failure_told;
 };
 

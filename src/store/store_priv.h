@@ -36,6 +36,30 @@ size_t record_write(char to[RECORD_LINE_MAX], const struct record *record);
  * it. False if it is damaged. */
 bool record_read(struct record *out, char *line, size_t length);
 
+/* --- sink.c: records on their way into a file -------------------------------------------------
+ * Its holder's. */
+enum { SINK_SIZE = 256 * 1024 };
+
+struct sink {
+    int fd;
+    uint64_t size; /* written */
+    size_t held;
+    char buffer[SINK_SIZE];
+};
+
+/* The descriptor becomes the sink's. NULL when there is no memory: then it is still the caller's.
+ */
+struct sink *sink_new(int fd, uint64_t size);
+void sink_free(struct sink **sink);
+
+/* Where the record will stand, and how long it is. Writes what is held when there is no more room.
+ */
+enum err sink_put(struct sink *sink, const struct record *record, uint64_t *offset,
+                  uint32_t *length);
+enum err sink_put_number(struct sink *sink, enum record_kind kind, uint32_t number);
+enum err sink_flush(struct sink *sink);
+uint64_t sink_end(const struct sink *sink); /* with what is held */
+
 /* --- journal_reader.c: the lines of a journal, streamed ----------------------------------------
  * Its holder's; reads with pread, so that the descriptor may be the writer's. */
 struct journal_reader {
@@ -108,8 +132,8 @@ void ledger_forget(struct ledger *ledger, uint32_t transfer_id);
  * Owner: whoever opened the inbox, then the committer's thread. */
 struct journal;
 
-/* Opens or makes `journal` in `dir_fd`, reads it, cuts off a torn end. ERR_CORRUPT: written by a
- * later version. */
+/* Opens or makes `journal` in `dir_fd`, reads it, cuts off a torn end; pinned. ERR_CORRUPT: written
+ * by a later version. */
 enum err journal_open(struct journal **out, int dir_fd, enum durability durability,
                       uint64_t limit_bytes);
 /* Makes a part of the journal, for a worker's own records: a journal of its own under `name`, which
@@ -135,6 +159,16 @@ enum err journal_was_synced(struct journal *journal);
 
 /* Rewrites a broken journal and one that has grown beyond its limit; at ease with any other. */
 enum err journal_mend(struct journal *journal);
+
+/* Rewrites it in any case: what was read of it may not be what is on the disk. */
+enum err journal_renew(struct journal *journal);
+
+/* A rewrite keeps everything from the first pin on, whatever became of it: the redo log has the
+ * same files and no other word of those that failed. A journal is opened with both pins at its
+ * beginning; journal_pin moves one to its present end, journal_unpin takes both away. */
+enum { JOURNAL_PINS = 2 };
+void journal_pin(struct journal *journal, unsigned pin);
+void journal_unpin(struct journal *journal);
 
 /* Writes what the part `fd` says of files, before `most`, behind the journal's own: all of it, or
  * on an error none of it. ERR_CORRUPT: written by a later version. `*damaged` records were skipped.
@@ -281,6 +315,14 @@ enum err inbox_reserve_ids(struct inbox *inbox, struct transfer_ids *out);
  * Owner: its journal's. */
 enum { BATCH_MAX = 1024 };
 
+/* How a file's data gets on to the disk. */
+enum batch_way {
+    WAY_ALONE,   /* a sync of its own */
+    WAY_LOG,     /* the redo log's */
+    WAY_NO_ROOM, /* its own, because the log could not take it */
+    WAY_BOTH     /* its own, because the log's failed */
+};
+
 struct batch {
     struct inbox *inbox;
     struct journal *journal; /* NULL: there is none, every file fails */
@@ -293,9 +335,8 @@ struct batch {
     size_t count;
     struct commit_request *requests[BATCH_MAX];
     bool is_renamed[BATCH_MAX];
-    bool is_logged[BATCH_MAX];              /* in the redo log: durable without a sync of its own */
-    struct commit_request *rest[BATCH_MAX]; /* to be synced: what is not */
-    size_t rest_count;
+    enum batch_way way[BATCH_MAX];
+    struct commit_request *picked[BATCH_MAX]; /* those of one way, to be synced */
     int64_t now_us;
     bool has_ids;           /* that must be on the disk before they are given out */
     bool has_records;       /* of this batch, in the journal */

@@ -118,10 +118,9 @@ class FaultNode(harness.Node):
     """A node with the layer under it, if it was given one."""
 
     layer = None
-    is_same_boot = False  # its power cuts are none to those who ask the kernel
 
     def with_layer(self, is_recorded=False):
-        self.layer = Layer(self.folder, self.inbox if is_recorded else None, self.is_same_boot)
+        self.layer = Layer(self.folder, self.inbox if is_recorded else None)
         return self
 
     def spawn(self):

@@ -17,7 +17,7 @@ _OFFSET_AT = _SEEN_AT + 8
 class Layer:
     """A page for one daemon; `environment` is what the daemon is started with."""
 
-    def __init__(self, folder, recorded=None, is_same_boot=False):
+    def __init__(self, folder, recorded=None):
         self.path = os.path.join(folder, "faults-page")
         with open(self.path, "wb") as out:
             out.write(bytes(_PAGE.size))
@@ -28,8 +28,7 @@ class Layer:
             self.log_path = os.path.join(folder, "faults-log")
             open(self.log_path, "wb").close()
             self.environment.update(FAULTS_ROOT=recorded, FAULTS_LOG=self.log_path)
-            if not is_same_boot:
-                self._take_boot(os.path.join(folder, "faults-boot"))
+            self._take_boot(os.path.join(folder, "faults-boot"))
 
     def _take_boot(self, path):
         """The daemon that is started on what the power cut left is to see another one."""

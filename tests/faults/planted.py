@@ -49,8 +49,8 @@ def is_power_cut_found(field):
 
 
 def is_unreplayed_log_found(field):
-    """Nor without what the redo log holds: it is not looked at when the kernel's run seems the same."""
-    powercut.cuts(field, 20, is_same_boot=True)
+    """Nor without what the redo log holds."""
+    powercut.cuts(field, 20, is_log_lost=True)
     return field.losses
 
 

@@ -2,6 +2,7 @@
 call, and of what was not synced until there everything is dropped, or some of it. A daemon is started
 on what is left. Harsher than most disks: a name is on the disk only after the sync of its folder,
 whatever was done to the file; names of one folder come in their order, those of two in none."""
+import contextlib
 import os
 import struct
 
@@ -159,7 +160,12 @@ def random_points(field, records, most):
     return [field.source.randrange(1, len(records)) for _ in range(most)]
 
 
-def play(field, disk, records, points, settings=None):
+def lose_log(inbox):
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(inbox, ".dustwire", "redo"))
+
+
+def play(field, disk, records, points, settings=None, is_log_lost=False):
     """Cuts before those records, each in one of two ways."""
     at = 0
     for i, cut in enumerate(sorted(points)):
@@ -169,6 +175,8 @@ def play(field, disk, records, points, settings=None):
         source = field.source if i % 2 else None
         node = field.node("cut", settings, is_started=False)
         disk.write_after_a_cut(node.inbox, source)
+        if is_log_lost:
+            lose_log(node.inbox)
         try:
             node.start()
             losses = field.promises(node, field.book.as_of(records[cut].start_ns))
@@ -183,14 +191,13 @@ def play(field, disk, records, points, settings=None):
 SMALL_LOG = {"inbox/redo-log-mib": 1}
 
 
-def cuts(field, most, settings=None, is_same_boot=False):
+def cuts(field, most, settings=None, is_log_lost=False):
     settings = dict(SMALL_LOG, **(settings or {}))
     node = field.node("bob", settings, is_started=False)
-    node.is_same_boot = is_same_boot
     node.with_layer(True)
     disk, records = record_load(field, node, 120 if most < 100 else 400)
     field.notes.append("%d calls recorded" % len(records))
-    play(field, disk, records, random_points(field, records, most), settings)
+    play(field, disk, records, random_points(field, records, most), settings, is_log_lost)
 
 
 def is_new_epoch(record):

@@ -70,7 +70,7 @@ const struct setting settings_rows[] = {
 #define S "workers"
     KEY(S, "threads", kind_threads, workers.threads, "auto", 1, 256, "threads", RESTART,
         "Threads that run the sessions; auto is one for each CPU that is online.")
-    KEY(S, "read-buffer-kib", kind_number, workers.read_buffer_kib, "256", 16, 4096, "KiB", RESTART,
+    KEY(S, "read-buffer-kib", kind_number, workers.read_buffer_kib, "512", 16, 4096, "KiB", RESTART,
         "The read buffer of each thread, shared by all of its sessions.")
     KEY(S, "mailbox-limit", kind_number, workers.mailbox_limit, "65536", 1024, 1048576, "messages", RESTART,
         "How many orders may wait for one thread; more are refused.")

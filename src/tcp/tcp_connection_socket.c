@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-    READS_PER_TURN = 4,      /* of the whole scratch buffer, before others have their turn */
+    READS_PER_TURN = 2,      /* of the whole scratch buffer, before others have their turn */
     PIECES_PER_TURN = 1024,  /* taken apart in a turn: a frame costs its time however small it is */
     SMALL_FRAME_BYTES = 256, /* a peer whose frames are smaller on average is read in small bites */
     SMALL_READ_BYTES = 16384,

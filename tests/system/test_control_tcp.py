@@ -1,7 +1,9 @@
 """The control server at a TCP address: the token, and the calls of a gateway through Python's own
 XML-RPC client."""
+import contextlib
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -40,6 +42,14 @@ class Daemon(harness.SystemTest):
             return answer.status, answer.read()
         finally:
             connection.close()
+
+    @contextlib.contextmanager
+    def stopped(self, node):
+        node.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            node.signal(signal.SIGCONT)
 
     def fault(self, code, function, *arguments):
         with self.assertRaises(xmlrpc.client.Fault) as caught:
@@ -85,9 +95,10 @@ class Strangers(Daemon):
 
         before = descriptors()
         for part in (head + b"<?xml", head[:40], b""):
-            for _ in range(128):  # other clients of the daemon are fewer than ten
-                with socket.create_connection(("127.0.0.1", node.control_port)) as connection:
-                    connection.sendall(part)
+            with self.stopped(node):  # they come all at once: the backlog holds them
+                for _ in range(512):
+                    with socket.create_connection(("127.0.0.1", node.control_port)) as connection:
+                        connection.sendall(part)
             begun = time.monotonic()
             self.assertEqual(self.post(node, headers=(("Authorization", "Bearer " + TOKEN),))[0], 200)
             harness.wait_until(lambda: descriptors() < before + 10, "the descriptors are closed")

@@ -46,7 +46,8 @@ void loop_set_timer(struct loop *loop, struct timer *timer, uint64_t delay_ms);
 void loop_cancel_timer(struct loop *loop, struct timer *timer);
 /* The time of this turn, CLOCK_MONOTONIC: one clock read a turn. */
 uint64_t loop_now_ms(const struct loop *loop);
-/* The next wait does not wait: somebody has work left over. */
+/* The next wait does not wait: somebody has work left over. For `after_turn`, which sees all that
+ * the turn woke; anybody before it would only buy a look at the sockets that finds nothing. */
 void loop_hurry(struct loop *loop);
 
 /* Owner thread, for tests and for owners that bring their own thread: one turn. */

@@ -19,7 +19,6 @@ static void unfinished(void *self, struct tcp_connection *c)
 
     c->is_unfinished = true;
     STAILQ_INSERT_TAIL(&w->turn, c, turn_link);
-    loop_hurry(w->home.loop);
 }
 
 /* Those that got nothing come first the next time, in the order in which they waited. */
@@ -56,10 +55,8 @@ static void tick(struct timer *timer, void *ctx)
     STAILQ_CONCAT(&w->turn, &w->throttled);
     w->last_starved = NULL;
     w->home.bandwidth.sharers = count > 0 ? count : 1;
-    if (count > 0) {
+    if (count > 0)
         loop_set_timer(w->home.loop, &w->tick, TICK_MS);
-        loop_hurry(w->home.loop);
-    }
 }
 
 static void forget_throttled(struct worker *w, struct tcp_connection *c)
@@ -81,7 +78,6 @@ static void closed(void *self, struct tcp_connection *c)
         HASH_DEL(w->by_id, c);
     w->session_count--;
     STAILQ_INSERT_TAIL(&w->graves, c, grave_link);
-    loop_hurry(w->home.loop);
 }
 
 static void fail_send(struct worker *w, struct send_request *send, const char *reason)
@@ -359,7 +355,6 @@ static void take_stop(struct message *m, void *owner)
     }
     if (stop->grace_ms > 0)
         loop_set_timer(w->home.loop, &w->grace, stop->grace_ms);
-    loop_hurry(w->home.loop);
 }
 
 void worker_post_stop(struct worker *worker, struct tcp_stop *stop)

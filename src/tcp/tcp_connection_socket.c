@@ -16,8 +16,6 @@
 #include <unistd.h>
 
 enum {
-    READS_PER_TURN = 2,      /* of the whole scratch buffer, before others have their turn */
-    PIECES_PER_TURN = 1024,  /* taken apart in a turn: a frame costs its time however small it is */
     SMALL_FRAME_BYTES = 256, /* a peer whose frames are smaller on average is read in small bites */
     SMALL_READ_BYTES = 16384,
     FRAMES_PER_TURN = 16, /* data frames written in a turn */
@@ -72,19 +70,15 @@ static void moved(struct tcp_connection *c, enum bandwidth_way way, uint64_t byt
     bandwidth_take(&c->home->bandwidth, &c->bandwidth, way, &c->home->settings, bytes, now_us(c));
 }
 
-static unsigned received(struct tcp_connection *c, size_t length)
+static void received(struct tcp_connection *c, size_t length)
 {
-    unsigned pieces;
-
     c->received_bytes += length;
     c->activity_ms = c->heard_ms = loop_now_ms(c->home->loop);
     metrics_add(METRIC_BYTES_RECEIVED, length);
     moved(c, BANDWIDTH_IN, length);
     if (tcp_connection_state(c) == ST_DISCONNECT)
-        return 0;
-    pieces = consume(c, c->home->scratch, length);
-    c->has_small_frames = length / SMALL_FRAME_BYTES < pieces;
-    return pieces;
+        return;
+    c->has_small_frames = length / SMALL_FRAME_BYTES < consume(c, c->home->scratch, length);
 }
 
 static bool may_read(const struct tcp_connection *c)
@@ -106,26 +100,27 @@ static bool must_hold(const struct tcp_connection *c)
            tcp_socket_is_too_much_waiting(c);
 }
 
-/* One call of recv(2). A read that does not fill the room has emptied the socket: the next bytes
- * ring again (epoll(7), edge-triggered), only an end that was announced with them must be read up
- * to. Returns how many pieces came. */
-static unsigned read_once(struct tcp_connection *c)
+/* One recv(2) a turn, then the other sessions have theirs. A read that does not fill the room has
+ * emptied the socket: the next bytes ring again (epoll(7), edge-triggered), only an end that was
+ * announced with them must be read up to. */
+static void read_some(struct tcp_connection *c)
 {
     size_t room = c->home->scratch_size;
     ssize_t n;
 
+    if (!may_read(c) || c->is_short_in || must_hold(c))
+        return;
     if (c->has_small_frames && room > SMALL_READ_BYTES)
         room = SMALL_READ_BYTES;
     room = (size_t)allowed(c, BANDWIDTH_IN, room);
     if (room == 0)
-        return 0;
+        return;
     n = recv(c->watch.fd, c->home->scratch, room, MSG_DONTWAIT);
     if (n > 0) {
         if ((size_t)n < room && !c->has_peer_ended)
             c->can_read = false;
-        return received(c, (size_t)n);
-    }
-    if (n == 0) {
+        received(c, (size_t)n);
+    } else if (n == 0) {
         c->can_read = false;
         tcp_connection_lose(c, "closed by the peer");
     } else if (errno == EAGAIN) {
@@ -134,17 +129,6 @@ static unsigned read_once(struct tcp_connection *c)
         c->can_read = false;
         tcp_connection_lose(c, err_text(err_from_errno(errno)));
     }
-    return 0;
-}
-
-static void read_some(struct tcp_connection *c)
-{
-    unsigned pieces = 0;
-
-    for (unsigned i = 0; i < READS_PER_TURN && pieces < PIECES_PER_TURN && may_read(c) &&
-                         !c->is_short_in && !must_hold(c);
-         i++)
-        pieces += read_once(c);
 }
 
 /* Files go on in whole frames: a share that ends within one is gone over, and paid back by waiting.

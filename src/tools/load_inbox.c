@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { EVERY_MS = 200 };
+enum { EVERY_MS = 200, LARGE_BYTES = 1 << 20 };
 
 struct load_inbox {
     DIR *folder; /* its thread's */
@@ -29,23 +30,43 @@ static bool is_received(const char *name)
     return name[0] != '.' && length > 3 && strcmp(name + length - 3, ".in") == 0;
 }
 
+/* Giving back the memory of a large file in a tmpfs takes 12 ms of a processor: whoever does real
+ * work goes first. Not so where the folder is locked, which the daemon would then wait for. What
+ * cannot be set changes only the figures. */
+static void set_policy(int policy)
+{
+    const struct sched_param none = {0};
+
+    sched_setscheduler(0, policy, &none);
+}
+
+static void empty_if_large(int folder, const char *name)
+{
+    struct stat file;
+    int fd;
+
+    if (fstatat(folder, name, &file, AT_SYMLINK_NOFOLLOW) != 0 || file.st_size < LARGE_BYTES)
+        return;
+    fd = openat(folder, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return;
+    set_policy(SCHED_IDLE);
+    if (ftruncate(fd, 0) != 0) /* then its removal gives the memory back */
+        errno = 0;
+    set_policy(SCHED_OTHER);
+    close(fd);
+}
+
 static void sweep(DIR *folder)
 {
     const struct dirent *entry;
 
     rewinddir(folder);
     while ((entry = readdir(folder)) != NULL)
-        if (is_received(entry->d_name))
+        if (is_received(entry->d_name)) {
+            empty_if_large(dirfd(folder), entry->d_name);
             unlinkat(dirfd(folder), entry->d_name, 0);
-}
-
-/* Giving back the memory of a large file in a tmpfs takes 12 ms of a processor. Whoever does real
- * work goes first; what cannot be set changes only the figures. */
-static void give_way(void)
-{
-    const struct sched_param none = {0};
-
-    sched_setscheduler(0, SCHED_IDLE, &none);
+        }
 }
 
 static void *run(void *ctx)
@@ -53,7 +74,6 @@ static void *run(void *ctx)
     struct load_inbox *inbox = ctx;
     struct pollfd stop = {.fd = inbox->stop_fd, .events = POLLIN};
 
-    give_way();
     while (poll(&stop, 1, EVERY_MS) == 0)
         sweep(inbox->folder);
     sweep(inbox->folder);

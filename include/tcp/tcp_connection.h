@@ -105,6 +105,7 @@ struct tcp_connection {
     bool was_open;         /* CONNECTED once */
     bool is_short_in;      /* of bandwidth, in its last turn */
     bool is_short_out;
+    bool is_due;         /* its timer has fired, and its turn has not come */
     bool is_giving_way;  /* to a newcomer, if there is no hello to be read */
     bool is_throttled;   /* in the worker's list of those that wait for bandwidth */
     bool has_peer_ended; /* end of file or reset was announced: read to the end */

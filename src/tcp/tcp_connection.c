@@ -80,6 +80,7 @@ static void emit(const struct tcp_connection *c, enum event_kind kind, const cha
 
 static void set_timer(struct tcp_connection *c, uint64_t delay_ms)
 {
+    c->is_due = false;
     loop_set_timer(c->home->loop, &c->timer, delay_ms);
 }
 
@@ -402,8 +403,6 @@ static void check(struct tcp_connection *c)
         tcp_connection_disconnect(c, "idle");
         return;
     }
-    if (c->can_read)
-        tcp_connection_wake(c);
     if (keep_alive_ms > 0 && now_ms - c->activity_ms >= keep_alive_ms)
         automat_feed(&c->automat, EV_SEND_KEEP_ALIVE, NULL);
     if (tcp_connection_state(c) != ST_CONNECTED)
@@ -416,21 +415,38 @@ static void check(struct tcp_connection *c)
 
 void tcp_connection_check_soon(struct tcp_connection *c, uint64_t most_ms)
 {
+    if (c->is_due)
+        return;
     if (!c->timer.is_set || c->timer.deadline_ms > loop_now_ms(c->home->loop) + most_ms)
         set_timer(c, most_ms);
 }
 
+/* Judged in its turn, after its socket: what the peer said in time may still be unread, as after a
+ * halt of the whole daemon, and need not have rung, for a wait tells of so many sockets only. */
 static void time_is_up(struct timer *timer, void *ctx)
 {
     struct tcp_connection *c = ctx;
 
     (void)timer;
+    c->is_due = true;
+    if (tcp_connection_state(c) != ST_AT_STARTUP && !tcp_socket_is_too_much_waiting(c))
+        c->can_read = true;
+    tcp_connection_wake(c);
+}
+
+void tcp_connection_judge_time(struct tcp_connection *c)
+{
+    if (!c->is_due)
+        return;
+    c->is_due = false;
     switch (tcp_connection_state(c)) {
     case ST_AT_STARTUP:
         tcp_connection_disconnect(c, err_text(ERR_TIMEOUT));
         break;
     case ST_SERVER:
     case ST_CLIENT:
+        if ((c->is_due = tcp_limits_is_unread(c)))
+            break;
         set_reason(c, c->is_outgoing ? "no wazap in time" : "no hello in time");
         tcp_limits_late(c);
         automat_feed(&c->automat, EV_TIMER_10SEC, NULL);

@@ -112,13 +112,16 @@ void tcp_connection_give_way(struct tcp_connection *c)
     tcp_connection_wake(c);
 }
 
+bool tcp_limits_is_unread(const struct tcp_connection *c)
+{
+    return c->can_read && c->is_short_in;
+}
+
 void tcp_limits_give_way(struct tcp_connection *c)
 {
-    bool is_unread = c->can_read && c->is_short_in; /* its turn comes when there is bandwidth */
-
     if (c->was_open || tcp_connection_state(c) == ST_CLOSED) {
         c->is_giving_way = false;
-    } else if (!is_unread) {
+    } else if (!tcp_limits_is_unread(c)) {
         metrics_add(METRIC_HANDSHAKES_GIVEN_UP, 1);
         tcp_connection_drop(c, "[sessions] half-open-limit is reached: gave way to a newcomer");
     }
@@ -218,7 +221,7 @@ bool tcp_limits_is_idle(const struct tcp_connection *c)
     uint64_t limit_ms = c->home->settings.sessions.idle_limit_s * 1000ull;
 
     return limit_ms > 0 && !c->is_ending && !tcp_files_is_busy(c) && c->waiting_count == 0 &&
-           loop_now_ms(c->home->loop) - c->heard_ms >= limit_ms;
+           !tcp_limits_is_unread(c) && loop_now_ms(c->home->loop) - c->heard_ms >= limit_ms;
 }
 
 /* What is left of `limit_ms` since `since_ms`, at least one; UINT64_MAX without a limit. */

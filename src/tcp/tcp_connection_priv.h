@@ -31,6 +31,9 @@ enum { TCP_CHECK_MS = 1000 }; /* how often files under way are looked at */
  * keep-alive that is far off. */
 void tcp_connection_check_soon(struct tcp_connection *c, uint64_t most_ms);
 
+/* In its turn, when what had come was read: what follows if the time of its timer is over. */
+void tcp_connection_judge_time(struct tcp_connection *c);
+
 /* A session that never came to life. */
 void tcp_connection_give_up(struct tcp_connection *c);
 
@@ -62,6 +65,10 @@ const char *tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece
 
 /* The handshake's deadline is over. */
 void tcp_limits_late(struct tcp_connection *c);
+
+/* After a turn to read: what the peer said waits for bandwidth, and it is not judged by its
+ * silence. */
+bool tcp_limits_is_unread(const struct tcp_connection *c);
 
 /* One that is giving way has had its turn to read: without a hello it is dropped. */
 void tcp_limits_give_way(struct tcp_connection *c);

@@ -202,29 +202,36 @@ static void wait_for_bandwidth(struct tcp_connection *c, bool has_moved)
         c->home->news->throttled(c->home->news_to, c, has_moved);
 }
 
+/* False: it came to nothing. */
+static bool start_up(struct tcp_connection *c)
+{
+    if (!c->is_ending && c->can_write)
+        finish_connect(c);
+    if (tcp_connection_state(c) == ST_AT_STARTUP)
+        tcp_connection_judge_time(c);
+    if (!c->is_ending || tcp_connection_state(c) != ST_AT_STARTUP)
+        return true;
+    if (c->watch.fd >= 0 || c->is_connecting) {
+        c->is_connecting = false;
+        tcp_connection_give_up(c);
+    }
+    return false;
+}
+
 void tcp_connection_turn(struct tcp_connection *c)
 {
     uint64_t before;
 
     MAGIC_CHECK(c, TCP_CONNECTION_MAGIC);
-    if (tcp_connection_state(c) == ST_CLOSED)
+    if (tcp_connection_state(c) == ST_CLOSED ||
+        (tcp_connection_state(c) == ST_AT_STARTUP && !start_up(c)))
         return;
-    if (tcp_connection_state(c) == ST_AT_STARTUP) {
-        if (!c->is_ending && c->can_write)
-            finish_connect(c);
-        if (c->is_ending && tcp_connection_state(c) == ST_AT_STARTUP) {
-            if (c->watch.fd >= 0 || c->is_connecting) {
-                c->is_connecting = false;
-                tcp_connection_give_up(c);
-            }
-            return;
-        }
-    }
     before = moved_bytes(c);
     c->is_short_in = c->is_short_out = false;
     read_some(c);
     if (c->is_giving_way)
         tcp_limits_give_way(c);
+    tcp_connection_judge_time(c);
     if (tcp_connection_state(c) == ST_CONNECTED)
         tcp_files_turn(c);
     if (tcp_connection_state(c) != ST_CLOSED)

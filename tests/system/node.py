@@ -10,6 +10,7 @@ DUSTWIRE_TEST_SLOW  a factor on every deadline, e.g. 5 for a sanitizer build (de
 DUSTWIRE_TEST_TOOL  what the daemons run under, e.g. valgrind; tests that make no sense there are left out,
                     each with its reason (not_under)
 """
+import contextlib
 import hashlib
 import json
 import os
@@ -50,6 +51,14 @@ def not_under(tool, reason):
 def seconds(plain):
     """A deadline on this build."""
     return plain * SLOW
+
+
+def needs_backlog(count):
+    """Leaves a test out where the kernel does not let so many connections wait for a daemon that stands
+    still: whoever connects then would wait too."""
+    with open("/proc/sys/net/core/somaxconn") as limit:
+        longest = int(limit.read())
+    return unittest.skipIf(longest < count, "net.core.somaxconn is %d, and %d have to wait" % (longest, count))
 
 
 def wait_until(condition, what, limit=10.0, every=0.01):
@@ -328,6 +337,18 @@ class Node:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """The daemon stands still (SIGSTOP) within the block, and then meets at once all that came."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
+    def descriptors(self):
+        return len(os.listdir("/proc/%d/fd" % self.process.pid))
 
     def wait_exit(self, limit=20.0):
         try:

@@ -5,7 +5,6 @@ import os
 import re
 import resource
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -125,18 +124,16 @@ class HalfOpen(Limited):
         silent[1].send(raw.hello())
         silent[1].expect(raw.WAZAP)
 
+    @harness.needs_backlog(320)
     def test_whose_hello_has_arrived_is_answered_though_it_had_to_give_way(self):
         """All come in while the daemon stands still: the good ones first, with their hello, then the
         flood that crowds them out before their sockets are looked at."""
-        self.bob.signal(signal.SIGSTOP)
-        try:
+        with self.bob.stopped():
             good = [self.dial("127.1.%d.1" % network) for network in range(20)]
             for peer in good:
                 peer.send(raw.hello())
             for network in range(300):
                 self.dial("127.%d.%d.1" % (2 + network // 250, network % 250))
-        finally:
-            self.bob.signal(signal.SIGCONT)
         for peer in good:
             peer.expect(raw.WAZAP)
         self.check_good()
@@ -154,10 +151,10 @@ class Rate(Limited):
     settings = {"sessions/accepts-per-s": 2, "sessions/accepts-burst": 4}
 
     def test_an_address_that_connects_too_often_waits_and_comes_in_again(self):
-        for _ in range(4):
-            self.greet()
-        self.assertTrue(self.is_refused())
+        with self.bob.stopped():  # at once, however long a greeting takes here
+            callers = [self.dial() for _ in range(12)]
         self.assert_counted("refused_rate")
+        self.assertEqual(callers[-1].expect_end(), [])
         self.greet(OTHER)
         self.check_good()
         harness.wait_until(self.is_let_in, "the address comes in again", every=0.3)
@@ -171,26 +168,40 @@ class Rate(Limited):
 
 
 class Handshake(Limited):
-    settings = {"sessions/handshake-timeout-s": 1}
+    # Stretched like the tests' own deadlines: the good peer has to say hello within it.
+    settings = {"sessions/handshake-timeout-s": round(harness.seconds(1))}
 
     def test_a_hello_that_drips_has_one_deadline(self):
         slow = self.dial()
         for byte in raw.hello()[:20]:
-            if not slow.send_unless_closed(bytes([byte])):
+            if not slow.send_unless_closed(bytes([byte])) or self.is_over(slow):
                 break
-            slow.socket.settimeout(0.2)
-            try:
-                if slow.socket.recv(1) == b"":
-                    break
-            except socket.timeout:
-                continue
         else:
-            self.fail("20 bytes, one each 0.2 s, were waited for")
+            self.fail("20 bytes, one each fifth of the deadline, were waited for")
         self.assert_counted("handshakes_late")
+
+    def is_over(self, slow):
+        slow.socket.settimeout(harness.seconds(0.2))
+        try:
+            return slow.socket.recv(1) == b""
+        except socket.timeout:
+            return False
+        except ConnectionResetError:
+            return True  # a byte came when it was over
+
+    def test_a_hello_that_comes_while_the_daemon_stands_still_is_in_time(self):
+        """When it goes on the deadline is over and the hello unread."""
+        caller = self.dial()
+        self.bob.events.wait("session-opened", count=2)
+        with self.bob.stopped():
+            caller.send(raw.hello())
+            time.sleep(harness.seconds(1) + 0.5)
+        caller.expect(raw.WAZAP)
 
 
 class Penalty(Limited):
-    settings = {"access/penalty-after": 3, "access/penalty-s": 2}
+    SECONDS = round(harness.seconds(2))  # within which the test has to come back
+    settings = {"access/penalty-after": 3, "access/penalty-s": SECONDS}
 
     def offend(self, source=STRANGER):
         caller = self.dial(source)
@@ -203,12 +214,12 @@ class Penalty(Limited):
         self.assertTrue(self.is_refused())
         self.assert_counted("penalties")
         self.assert_counted("refused_penalty")
-        self.bob.wait_log("penalty: the address is refused for 2 s")
+        self.bob.wait_log("penalty: the address is refused for %d s" % self.SECONDS)
         self.greet(OTHER)
         self.check_good()
         harness.wait_until(self.is_let_in, "the penalty ends", every=0.3)
         self.offend()
-        self.bob.wait_log("penalty: the address is refused for 4 s")
+        self.bob.wait_log("penalty: the address is refused for %d s" % (2 * self.SECONDS))
 
     def is_let_in(self):
         caller = self.dial()
@@ -369,25 +380,31 @@ class Quota(Limited):
 
 class FreeSpace(harness.SystemTest):
     def test_parallel_files_cannot_fill_the_disk_together(self):
-        shared = "/dev/shm"  # where nobody builds meanwhile
+        shared = "/dev/shm"  # where nobody builds meanwhile; a container's may be small
+        if not os.path.isdir(shared):
+            self.skipTest("there is no " + shared)
         folder = tempfile.mkdtemp(prefix="dw-", dir=shared)
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         disk = os.statvfs(shared)
         free = disk.f_bavail * disk.f_frsize >> 20
-        bob = self.node("bob", {"inbox/path": folder + "/in", "inbox/min-free-mib": free - 500})
+        tenth = min(100, free // 10)  # of what is taken for free, in MiB
+        if tenth < 5:
+            self.skipTest("only %d MiB are free in %s" % (free, shared))
+        size = 4 * tenth << 20
+        bob = self.node("bob", {"inbox/path": folder + "/in", "inbox/min-free-mib": free - 5 * tenth})
         one, two = raw.Raw.greet(bob.port), raw.Raw.greet(bob.port)
         self.addCleanup(one.close)
         self.addCleanup(two.close)
-        one.send(raw.data(1, 400 << 20, b"x"))
+        one.send(raw.data(1, size, b"x"))
         bob.events.wait("file-receiving-started")
-        two.send(raw.data(1, 400 << 20, b"x"))
+        two.send(raw.data(1, size, b"x"))
         self.assertIn("too little of the disk would stay free", two.expect(raw.ABORT).text)
         self.assertEqual(bob.status()["metrics"]["files_no_room"], 1)
         two.send(raw.abort(1), *raw.file_frames(2, CONTENT))
         two.expect_ok(2)
         one.send(raw.abort(1))
         bob.events.wait("file-received", status="failed", count=2)
-        two.send(raw.data(3, 400 << 20, b"x"))
+        two.send(raw.data(3, size, b"x"))
         bob.events.wait("file-receiving-started", count=4)
         self.assertEqual(bob.status()["metrics"]["files_no_room"], 1)
 
@@ -397,10 +414,10 @@ class Log(Limited):
                 "sessions/accepts-per-s": 1}
 
     def test_a_stranger_cannot_flood_it(self):
-        for number in range(100):
-            caller = self.dial()
-            if number >= 40:  # from here on surely refused
-                caller.expect_end()
+        with self.bob.stopped():  # at once: the lines are counted by the second
+            callers = [self.dial() for _ in range(100)]
+        for caller in callers[40:]:  # surely refused
+            caller.expect_end()
         self.assert_counted("log_lines_limited", 20)
         self.assertLess(self.bob.log().count("connection refused"), 80)
         self.greet("127.0.0.1").close()
@@ -465,7 +482,8 @@ class Time(Limited):
 
 class Idle(harness.SystemTest):
     def test_a_session_that_says_nothing_ends_and_one_that_says_that_it_lives_stays(self):
-        bob = self.node("bob", {"sessions/idle-limit-s": 1})
+        # Stretched like the tests' own deadlines: we have to say in time that we live.
+        bob = self.node("bob", {"sessions/idle-limit-s": round(harness.seconds(1))})
         quiet, alive = raw.Raw.greet(bob.port), raw.Raw.greet(bob.port)
         self.addCleanup(quiet.close)
         self.addCleanup(alive.close)
@@ -479,6 +497,17 @@ class Idle(harness.SystemTest):
         alive.send(*raw.file_frames(1, CONTENT))
         alive.expect_ok(1)
         self.assertEqual(bob.status()["metrics"]["sessions_idle"], 1)
+
+    def test_what_is_said_while_the_daemon_stands_still_is_said_in_time(self):
+        limit_s = round(harness.seconds(1))
+        bob = self.node("bob", {"sessions/idle-limit-s": limit_s})
+        session = raw.Raw.greet(bob.port)
+        self.addCleanup(session.close)
+        with bob.stopped():
+            session.send(raw.wazap())
+            time.sleep(limit_s + 0.5)
+        session.send(*raw.file_frames(1, CONTENT))
+        session.expect_ok(1)
 
 
 class Lengths(Limited):
@@ -503,34 +532,34 @@ class Lengths(Limited):
 
 
 class Bandwidth(harness.SystemTest):
-    """Each moves for long enough that a burst does not count; bounds from both sides."""
-    SECONDS = 2
+    """Each moves for long enough that a burst does not count; bounds from both sides. No measuring may
+    show more than is allowed. That it is reached needs only one of several: while the machine looks
+    away nothing moves, and the daemon does not make up for it."""
+    SECONDS, TRIES = 2, 5
 
-    def rate_in(self, bob, raws, seconds=SECONDS):
-        """Bytes a second that the node reads from peers that send as fast as they can."""
+    def pour(self, raws):
+        """Peers that send as fast as they can, until the test is over."""
         stop = threading.Event()
+        self.addCleanup(stop.set)
 
-        def pour(session, number):
+        def run(session):
             session.socket.settimeout(harness.seconds(30))
-            chunk = raw.data(number, 1 << 30, b"x" * 60000)
+            chunk = raw.data(1, 1 << 30, b"x" * 60000)
             try:
                 while not stop.is_set():
                     session.socket.sendall(chunk)
             except OSError:
                 pass  # the test is over
 
-        threads = [threading.Thread(target=pour, args=(session, 1), daemon=True) for session in raws]
-        for thread in threads:
-            thread.start()
-        first = self.received(bob)
-        harness.wait_until(lambda: self.received(bob) > first, "bytes come")
-        before, begun = self.received(bob), time.monotonic()
-        while time.monotonic() < begun + seconds:
-            time.sleep(0.05)
-        moved, took = self.received(bob) - before, time.monotonic() - begun
-        rows = {row["id"]: row["bytes_received"] for row in bob.sessions()}
-        stop.set()
-        return moved / took, rows
+        for session in raws:
+            threading.Thread(target=run, args=(session,), daemon=True).start()
+
+    def rate_in(self, bob):
+        """Bytes a second that the node reads."""
+        begun, before = time.monotonic(), self.received(bob)
+        time.sleep(self.SECONDS)
+        moved = self.received(bob) - before
+        return moved / (time.monotonic() - begun)
 
     def received(self, bob):
         return bob.status()["metrics"]["bytes_received"]
@@ -540,15 +569,22 @@ class Bandwidth(harness.SystemTest):
         self.addCleanup(session.close)
         return session
 
-    def assert_rate(self, is_, kib, least=0.7, most=1.3):
-        self.assertGreater(is_ / 1024, kib * least)
-        self.assertLess(is_ / 1024, kib * most)
+    def assert_rate(self, measure, kib, least=0.7, most=1.3):
+        rates = []
+        while len(rates) < self.TRIES:
+            rates.append(measure() / 1024)
+            self.assertLess(rates[-1], kib * most)
+            if rates[-1] > kib * least:
+                return
+        self.fail("KiB a second instead of %d: %r" % (kib, rates))
 
     def test_what_the_node_receives_is_bounded_and_shared(self):
         bob = self.node("bob", {"bandwidth/in-kib-per-s": 2000, "workers/threads": 2,
                                 "sessions/stop-timeout-s": 1})
-        rate, rows = self.rate_in(bob, [self.greet(bob) for _ in range(4)])
-        self.assert_rate(rate, 2000)
+        self.pour([self.greet(bob) for _ in range(4)])
+        harness.wait_until(lambda: self.received(bob) > 1 << 20, "bytes come")
+        self.assert_rate(lambda: self.rate_in(bob), 2000)
+        rows = {row["id"]: row["bytes_received"] for row in bob.sessions()}
         self.assertGreater(min(rows.values()), max(rows.values()) / 5, rows)
         self.assertGreater(bob.status()["metrics"]["bandwidth_waits_in"], 0)
         late = self.greet(bob)  # it waits for its share, but not for the others' end
@@ -558,30 +594,32 @@ class Bandwidth(harness.SystemTest):
     def test_what_a_session_receives_is_bounded_and_a_reload_changes_it(self):
         bob = self.node("bob", {"bandwidth/session-in-kib-per-s": 500,
                                 "sessions/stop-timeout-s": 1})
-        mine = self.greet(bob)
-        rate, _ = self.rate_in(bob, [mine])
-        self.assert_rate(rate, 500)
+        self.pour([self.greet(bob)])
+        harness.wait_until(lambda: self.received(bob) > 1 << 19, "bytes come")
+        self.assert_rate(lambda: self.rate_in(bob), 500)
         bob.change({"bandwidth/session-in-kib-per-s": 1500})
         self.assertEqual(bob.command("reload").code, 0)
-        rate, _ = self.rate_in(bob, [self.greet(bob)])
-        self.assertGreater(rate / 1024, 1000)
+        self.assert_rate(lambda: self.rate_in(bob), 1500)
 
-    def send_timed(self, settings, size, count=1):
+    def assert_rate_out(self, settings, kib, size, count=1):
         alice, bob = self.node("alice", settings), self.node("bob")
         folder = self.folder()
         paths = [harness.make_file(os.path.join(folder, str(i)), size) for i in range(count)]
-        begun = time.monotonic()
-        self.assert_sent(alice.send(paths, bob.contact), count)
-        return alice, count * size / (time.monotonic() - begun)
+
+        def measure():
+            begun = time.monotonic()
+            self.assert_sent(alice.send(paths, bob.contact), count)
+            return count * size / (time.monotonic() - begun)
+
+        self.assert_rate(measure, kib, 0.6)
+        return alice
 
     def test_what_the_node_sends_is_bounded(self):
-        alice, rate = self.send_timed({"bandwidth/out-kib-per-s": 2000}, 2 << 20, 2)
-        self.assert_rate(rate, 2000, 0.6)
+        alice = self.assert_rate_out({"bandwidth/out-kib-per-s": 2000}, 2000, 2 << 20, 2)
         self.assertGreater(alice.status()["metrics"]["bandwidth_waits_out"], 0)
 
     def test_what_a_session_sends_is_bounded(self):
-        _, rate = self.send_timed({"bandwidth/session-out-kib-per-s": 1000}, 2 << 20)
-        self.assert_rate(rate, 1000, 0.6)
+        self.assert_rate_out({"bandwidth/session-out-kib-per-s": 1000}, 1000, 2 << 20)
 
     def test_a_session_that_goes_while_it_waits_leaves_the_others_their_turns(self):
         bob = self.node("bob", {"bandwidth/in-kib-per-s": 20, "workers/threads": 1})

@@ -206,6 +206,48 @@ Test(tcp_connection, one_without_a_hello_gives_way_in_its_next_turn)
     home_close();
 }
 
+/* As after a halt of the whole daemon: what came meanwhile has not been read. */
+static void the_time_is_up(void)
+{
+    loop_cancel_timer(home.loop, &conn->timer);
+    conn->timer.fire(&conn->timer, conn->timer.ctx);
+}
+
+Test(tcp_connection, a_hello_that_has_arrived_when_its_time_is_up_came_in_time)
+{
+    session_accepted();
+    turn();
+    peer_hello();
+    the_time_is_up();
+    cr_expect_eq(peer_hears().command, 'w');
+    cr_expect_eq(state(), ST_CONNECTED);
+    home_close();
+}
+
+Test(tcp_connection, a_wazap_that_has_arrived_when_its_time_is_up_came_in_time)
+{
+    session_dialled();
+    cr_expect_eq(peer_hears().command, 'h');
+    peer_say('w', "None", 4);
+    the_time_is_up();
+    UNTIL(state() != ST_CLIENT);
+    cr_expect_eq(state(), ST_CONNECTED);
+    home_close();
+}
+
+Test(tcp_connection, who_has_said_something_that_is_not_read_yet_is_not_idle)
+{
+    home.settings.sessions.idle_limit_s = 1;
+    session_connected(false);
+    conn->heard_ms -= 1000;
+    peer_say('w', "None", 4);
+    the_time_is_up();
+    turn();
+    cr_expect_eq(state(), ST_CONNECTED);
+    cr_expect(conn->timer.is_set, "it is looked at again");
+    home_close();
+}
+
 static void is_hung_up(const char *reason)
 {
     cr_expect(peer_hears_end(), "nothing is sent before the end");

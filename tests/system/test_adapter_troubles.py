@@ -58,7 +58,8 @@ class Arguments(AdapterTest):
 
 
 class Gateway(ExchangeTest):
-    settings = "[gateway]\npatience-s = 2\n"
+    # Stretched like the tests' own deadlines: the adapter, a script on the same machine, answers within it.
+    settings = "[gateway]\npatience-s = %d\n" % round(node.seconds(2))
 
     @staticmethod
     def unsteady(peer):

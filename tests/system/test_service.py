@@ -97,6 +97,11 @@ class Unit(unittest.TestCase):
         self.assertGreater(float(re.search(r"plain.service: ([0-9.]+)", result.stdout).group(1)), 2.0)
 
 
+def can_trace():
+    """A container may forbid ptrace(2)."""
+    return subprocess.run(["strace", "-qq", "-o", os.devnull, "true"], stderr=subprocess.DEVNULL).returncode == 0
+
+
 def allowed_calls():
     """The system calls that the unit's filter lets through, as systemd-analyze spells its groups."""
     def members(name):
@@ -117,6 +122,7 @@ def allowed_calls():
     return allowed
 
 
+@unittest.skipUnless(can_trace(), "nobody may be traced here")
 class Calls(SystemTest):
     def test_every_system_call_of_a_life_is_one_that_the_unit_allows(self):
         node, peer = self.node("a", is_started=False), self.node("b")
@@ -215,23 +221,22 @@ class Notify(Served):
             pass
         self.assertEqual([t for t in self.manager.seen if "WATCHDOG" in t], [])
 
+    @unittest.skipUnless(can_trace(), "nobody may be traced here")
     def test_the_watchdog_stops_while_one_thread_hangs(self):
         node = self.served(environment={"WATCHDOG_USEC": "400000"}).spawn()
         self.manager.wait({"READY": "1"})
         self.manager.wait({"WATCHDOG": "1"})
         acceptor = self.thread(node, "acceptor")
-        # The debugger holds this one thread, as a handler that does not return would.
+        # The debugger holds this one thread, as a handler that does not return would, until it is told to go.
         with subprocess.Popen(["strace", "-qq", "-o", os.devnull, "-p", str(acceptor), "-e", "trace=epoll_wait",
-                               "-e", "inject=epoll_wait:delay_enter=3s:when=1"],
+                               "-e", "inject=epoll_wait:delay_enter=300s:when=1"],
                               stderr=subprocess.DEVNULL) as holder:
             try:
                 node.wait_log("the thread acceptor has not turned")
                 self.assertEqual(node.command("status").code, 0, "the others go on")
-                since = time.monotonic()
                 while self.manager.take(0.001):
-                    pass
-                told = self.manager.wait({"WATCHDOG": "1"}, 20)
-                self.assertGreater(told["at"] - since, 0.8, "nothing while it hung")
+                    pass  # from before
+                self.assertIsNone(self.manager.take(1), "nothing while it hangs")
             finally:
                 holder.send_signal(signal.SIGINT)
         self.manager.wait({"WATCHDOG": "1"})

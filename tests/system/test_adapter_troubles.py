@@ -103,7 +103,7 @@ class Gateway(ExchangeTest):
         for peer, way in ((self.a, "sending"), (self.b, "receiving")):
             ended = peer.gateway.of("unregister_file_" + way)
             self.assertEqual([e[1] for e in ended], ["failed"], peer.log())
-            self.assertEqual(peer.interface.list_streams(), [])
+            yield until(lambda: peer.interface.list_streams() == [], peer.log)  # with the next look at the daemon
 
 
 class Killed(ExchangeTest):
@@ -120,7 +120,7 @@ class Killed(ExchangeTest):
         for peer in (self.a, self.b):
             yield until(lambda: self.is_all_back(peer), peer.log, 30)
             self.assert_reported_once(peer)
-            self.assertEqual(peer.interface.list_streams(), [])
+            yield until(lambda: peer.interface.list_streams() == [], peer.log)  # with the next look at the daemon
         for both, to in zip(answers, (self.b, self.a)):
             self.assertEqual(len(both), 200)
             sums = {node.sha256(a[0]) for a in both if a[1] == "finished"}

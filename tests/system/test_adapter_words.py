@@ -12,9 +12,11 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import adapter_support  # noqa: E402
 from adapter_support import FakeGateway, until  # noqa: E402
+from twisted.internet import task  # noqa: E402
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks  # noqa: E402
 from twisted.trial import unittest  # noqa: E402
 
+from dustwire_adapter.sessions import Sessions  # noqa: E402
 from dustwire_adapter.settings import Settings  # noqa: E402
 from dustwire_adapter.tcp_interface import GateInterface  # noqa: E402
 
@@ -268,6 +270,32 @@ class Words(unittest.TestCase):
         self.assertEqual(answer[1], "failed")
         answer = yield self.interface.send_file(None, self.file("late"), HOST, "Data")
         self.assertEqual(answer[1:], ("failed", "disconnected"))
+
+
+class Lists(unittest.TestCase):
+    ROW = {"session": 1, "type": "in", "stream_id": 5, "transfer_id": 7, "host": "127.0.0.1:7999", "idurl": "",
+           "filename": "/in/x", "bytes_total": 9, "bytes_current": 1, "started_at": 1.0, "state": "receiving"}
+
+    def setUp(self):
+        self.asked = []
+        self.sessions = Sessions(task.Clock(), self)
+        self.sessions.start()
+
+    def ask(self, method, *args):
+        """The daemon, which answers when the test does."""
+        self.asked.append(Deferred())
+        return self.asked[-1]
+
+    def refresh(self, meanwhile=lambda: None):
+        self.sessions.refresh()
+        self.asked.pop().callback([])
+        meanwhile()
+        self.asked.pop().callback([self.ROW])
+        return [stream.transfer_id for stream in self.sessions.streams()]
+
+    def test_a_file_that_ends_while_the_list_is_on_its_way_is_not_in_it(self):
+        self.assertEqual(self.refresh(), [7])
+        self.assertEqual(self.refresh(lambda: self.sessions.ended(7)), [])
 
 
 if __name__ == "__main__":

@@ -150,6 +150,7 @@ class Sessions:
         self._control = control
         self._connections = {}  # by id
         self._streams = {}      # by (session, direction, stream id)
+        self._ended = set()     # transfer ids: over since the list under way was asked for, which may hold them
         self._dialling = set()  # addresses with a connect_to under way
         self._timer = None
         self._is_asking = False
@@ -178,6 +179,8 @@ class Sessions:
         """The file is over: it is no longer listed, whatever the daemon's last list said."""
         for key in [k for k in self._streams if k[3] == transfer_id]:
             del self._streams[key]
+        if self._is_asking:
+            self._ended.add(transfer_id)
 
     def is_connected(self, address):
         return any(c.is_connected and c.is_of(address) for c in self._connections.values())
@@ -237,6 +240,7 @@ class Sessions:
 
     def _begin(self):
         self._is_asking, self._is_wanted = True, False
+        self._ended.clear()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         waiters, self._waiters = self._waiters, []
@@ -292,7 +296,7 @@ class Sessions:
         for connection in self._connections.values():
             connection.stream.outgoing.clear()
             connection.stream.incoming.clear()
-        for row in rows:
+        for row in (r for r in rows if r["transfer_id"] not in self._ended):
             is_outgoing = row["type"] == "out"
             key = row["session"], is_outgoing, row["stream_id"], row["transfer_id"]
             stream = known.get(key) or FileStream(is_outgoing)

@@ -504,9 +504,8 @@ class Idle(harness.SystemTest):
         session = raw.Raw.greet(bob.port)
         self.addCleanup(session.close)
         with bob.stopped():
-            session.send(raw.wazap())
+            session.send(raw.wazap(), *raw.file_frames(1, CONTENT))
             time.sleep(limit_s + 0.5)
-        session.send(*raw.file_frames(1, CONTENT))
         session.expect_ok(1)
 
 

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -143,6 +144,12 @@ def json_values(text):
         value, at = decoder.raw_decode(text, at)
         values.extend(value if isinstance(value, list) else [value])
     return values
+
+
+def needs_descriptors(count):
+    """Leaves a test out where a process may not have so many."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return unittest.skipIf(0 <= most < count, "a process may have only %d descriptors here" % most)
 
 
 class Result:

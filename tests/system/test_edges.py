@@ -165,6 +165,7 @@ class FullControlSocket(harness.SystemTest):
         held[100].close()
         self.assertEqual(waiting.result(limit=5).code, 0)
 
+    @harness.needs_descriptors(2048)
     def test_with_the_backlog_full_too_a_command_says_that_there_are_too_many(self):
         bob = self.bob
         usual = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -122,6 +122,7 @@ class Load(harness.SystemTest):
         addresses = {e["host"].rsplit(":", 1)[0] for e in self.bob.events.wait("session-opened", count=300)}
         self.assertEqual(addresses, {"127.0.1.1", "127.0.1.2", "127.0.1.3"})
 
+    @harness.needs_descriptors(2048)
     def test_more_sessions_than_settle_at_once_are_all_opened(self):
         for _ in range(5):
             part, = self.run_load("idle", "--sessions", 1500, "--seconds", 1)

@@ -85,12 +85,8 @@ static enum line next(struct reader *reader, struct journal_entry *out)
             searched = 0;
         }
         if (!fill(reader)) {
-            int error_number = errno;
-
-            reader->next_offset = out->offset;
-            reader->start = reader->end = 0;
-            errno = error_number;
-            return error_number == 0 ? LINE_END : LINE_UNREADABLE;
+            reader->next_offset = out->offset; /* though some of the line was dropped */
+            return errno == 0 ? LINE_END : LINE_UNREADABLE;
         }
     }
     length = (size_t)(end - line);

@@ -103,6 +103,20 @@ READER_TEST(takes_a_last_line_without_its_end_for_not_there)
     cr_assert_eq(extent.damaged, 0);
 }
 
+READER_TEST(takes_a_last_line_without_its_end_for_not_there_however_long_it_is)
+{
+    static char garbage[10 * RECORD_LINE_MAX];
+    struct journal_extent extent;
+    struct seen seen = {0};
+
+    memset(garbage, 'g', sizeof garbage);
+    cr_assert_eq(write(fd, garbage, sizeof garbage), (ssize_t)sizeof garbage);
+    cr_assert_eq(journal_reader_each(fd, 0, UINT64_MAX, see, &seen, &extent), ERR_OK);
+    cr_assert_eq(seen.count, FILES);
+    cr_assert_eq(extent.end, begins[FILES]);
+    cr_assert_eq(extent.damaged, 0);
+}
+
 READER_TEST(skips_damaged_lines_counts_them_and_says_where_the_first_stands)
 {
     struct journal_extent extent;
@@ -145,27 +159,45 @@ READER_TEST(gives_nothing_of_what_cannot_be_read)
     fd = -1;
 }
 
-/* Our own memory, read as a file: behind the end of a page it gives EIO. */
-READER_TEST(gives_what_stands_before_a_place_that_cannot_be_read_and_then_the_error)
+/* Our own memory as a file, in which behind the journal and `more` bytes of a line without its end
+ * an unmapped page begins, which gives EIO. Returns where the journal begins. */
+static uint64_t journal_before_an_unreadable_place(size_t more)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), length = begins[FILES] + more;
+    size_t room = (length + page - 1) / page * page;
     int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, flags, -1, 0);
-    size_t length = begins[FILES] - 1;
-    struct journal_extent extent;
-    struct seen seen = {0};
-    uint64_t from;
+    char *pages = mmap(NULL, room + page, PROT_READ | PROT_WRITE, flags, -1, 0);
+    char *at = pages + room - length;
 
-    cr_assert(pages != MAP_FAILED && length <= page);
-    memcpy(pages + page - length, bytes, length);
-    cr_assert_eq(munmap(pages + page, page), 0);
-    from = (uintptr_t)(pages + page - length);
+    cr_assert(pages != MAP_FAILED);
+    memcpy(at, bytes, begins[FILES]);
+    memset(at + begins[FILES], 'g', more);
+    cr_assert_eq(munmap(pages + room, page), 0);
     close(fd);
     fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
     for (unsigned i = 0; i <= FILES; i++)
-        begins[i] += from;
+        begins[i] += (uintptr_t)at;
+    return (uintptr_t)at;
+}
+
+static void expect_all_and_then_the_error(size_t more)
+{
+    uint64_t from = journal_before_an_unreadable_place(more);
+    struct journal_extent extent;
+    struct seen seen = {0};
+
     cr_assert_eq(journal_reader_each(fd, from, UINT64_MAX, see, &seen, &extent), ERR_IO);
-    cr_assert_eq(seen.count, FILES - 1);
-    cr_assert_eq(extent.end, begins[FILES - 1]);
+    cr_assert_eq(seen.count, FILES);
+    cr_assert_eq(extent.end, begins[FILES]);
     cr_assert_eq(extent.damaged, 0);
+}
+
+READER_TEST(gives_what_stands_before_a_place_that_cannot_be_read_and_then_the_error)
+{
+    expect_all_and_then_the_error(1);
+}
+
+READER_TEST(says_where_the_last_whole_line_ends_though_what_follows_was_too_long_to_hold)
+{
+    expect_all_and_then_the_error(10 * RECORD_LINE_MAX);
 }

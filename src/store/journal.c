@@ -66,58 +66,49 @@ static uint64_t first_pin(const struct journal *j)
     return j->pins[0] < j->pins[1] ? j->pins[0] : j->pins[1];
 }
 
-static enum err copy_file(struct sink *to, const struct journal *j, const struct record *record,
-                          uint64_t from_offset, uint64_t keep_offset)
+struct copying {
+    struct sink *to;
+    const struct journal *from;
+    uint64_t keep_offset;
+    uint64_t *pinned;
+};
+
+static enum err copy_file(const struct copying *c, const struct journal_entry *entry)
 {
-    uint32_t id = record->file.transfer_id, length;
-    const struct owed *owed = ledger_find(&j->ledger, id, from_offset);
-    bool is_voided = ledger_is_voided(&j->ledger, from_offset) || (owed != NULL && owed->is_void);
-    bool is_kept =
-        owed != NULL || from_offset >= first_pin(j) || (from_offset >= keep_offset && !is_voided);
-    uint64_t offset;
+    const struct ledger *ledger = &c->from->ledger;
+    uint32_t id = entry->record.file.transfer_id;
+    const struct owed *owed = ledger_find(ledger, id, entry->offset);
+    bool is_voided = ledger_is_voided(ledger, entry->offset) || (owed != NULL && owed->is_void);
+    bool is_kept = owed != NULL || entry->offset >= first_pin(c->from) ||
+                   (entry->offset >= c->keep_offset && !is_voided);
     enum err e;
 
     if (!is_kept)
         return ERR_OK;
-    if ((e = sink_put(to, record, &offset, &length)) == ERR_OK && is_voided)
-        e = sink_put_number(to, RECORD_VOID, id);
-    return e == ERR_OK && owed == NULL ? sink_put_number(to, RECORD_REPORTED, id) : e;
+    if ((e = sink_put(c->to, &entry->record)) == ERR_OK && is_voided)
+        e = sink_put_number(c->to, RECORD_VOID, id);
+    return e == ERR_OK && owed == NULL ? sink_put_number(c->to, RECORD_REPORTED, id) : e;
+}
+
+static enum err copy_entry(void *ctx, const struct journal_entry *entry)
+{
+    const struct copying *c = ctx;
+    enum err e = entry->record.kind == RECORD_FILE ? copy_file(c, entry) : ERR_OK;
+
+    if (entry->offset < first_pin(c->from))
+        *c->pinned = sink_end(c->to);
+    return e;
 }
 
 /* `*pinned`: where what is pinned begins in the new one. */
-static enum err copy_from(struct journal_reader *reader, struct sink *to, const struct journal *j,
-                          uint64_t *pinned)
-{
-    uint64_t keep_offset = keep_from(j);
-    struct record record;
-    enum journal_line line;
-    enum err e = ERR_OK;
-
-    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
-        if (line == LINE_UNREADABLE)
-            return err_from_errno(errno);
-        if (line == LINE_RECORD && record.kind == RECORD_FILE)
-            e = copy_file(to, j, &record, reader->line_offset, keep_offset);
-        if (reader->line_offset < first_pin(j))
-            *pinned = sink_end(to);
-    }
-    return e;
-}
-
 static enum err copy_all(struct sink *to, const struct journal *j, uint64_t *pinned)
 {
-    struct journal_reader *reader;
-    enum err e;
+    struct copying copying = {to, j, keep_from(j), pinned};
 
     *pinned = sink_end(to);
-    if (j->sink == NULL)
-        return ERR_OK;
-    reader = journal_reader_new(j->sink->fd, 0, j->whole_bytes);
-    if (reader == NULL)
-        return ERR_NO_MEMORY;
-    e = copy_from(reader, to, j, pinned);
-    free(reader);
-    return e;
+    return j->sink == NULL
+               ? ERR_OK
+               : journal_reader_each(j->sink->fd, 0, j->whole_bytes, copy_entry, &copying, NULL);
 }
 
 static enum err write_new(struct journal *j, struct sink *to, struct ledger *ledger,
@@ -377,13 +368,13 @@ static void remember(struct outcomes *o, const struct record *record)
 
 enum err journal_add(struct journal *j, const struct record *record)
 {
-    uint64_t offset;
-    uint32_t length;
+    uint64_t offset = sink_end(j->sink);
     enum err e;
 
     remember(&j->outcomes, record);
-    e = sink_put(j->sink, record, &offset, &length);
-    return e == ERR_OK ? ledger_take(&j->ledger, record, offset, length) : e;
+    if ((e = sink_put(j->sink, record)) != ERR_OK)
+        return e;
+    return ledger_take(&j->ledger, record, offset, (uint32_t)(sink_end(j->sink) - offset));
 }
 
 static enum err put_late(struct journal *j)
@@ -420,29 +411,22 @@ enum err journal_write(struct journal *j)
     return e;
 }
 
+static enum err copy_part_entry(void *ctx, const struct journal_entry *entry)
+{
+    const struct record *record = &entry->record;
+
+    if (record->kind == RECORD_HEADER)
+        return record->number > JOURNAL_VERSION ? ERR_CORRUPT : ERR_OK;
+    return record->kind == RECORD_IDS ? ERR_OK : sink_put(ctx, record);
+}
+
 /* Adds the records of files and what became of them, not yet to the ledger. */
 static enum err copy_part(struct sink *to, int fd, uint64_t most, unsigned *damaged)
 {
-    struct journal_reader *reader = journal_reader_new(fd, 0, most);
-    struct record record;
-    enum journal_line line;
-    uint64_t offset;
-    uint32_t length;
-    enum err e = ERR_OK;
+    struct journal_extent extent;
+    enum err e = journal_reader_each(fd, 0, most, copy_part_entry, to, &extent);
 
-    if (reader == NULL)
-        return ERR_NO_MEMORY;
-    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
-        if (line == LINE_UNREADABLE)
-            e = err_from_errno(errno);
-        else if (line == LINE_DAMAGED)
-            ++*damaged;
-        else if (record.kind == RECORD_HEADER && record.number > JOURNAL_VERSION)
-            e = ERR_CORRUPT;
-        else if (record.kind != RECORD_HEADER && record.kind != RECORD_IDS)
-            e = sink_put(to, &record, &offset, &length);
-    }
-    free(reader);
+    *damaged += extent.damaged;
     return e;
 }
 
@@ -510,31 +494,30 @@ uint64_t journal_size(const struct journal *j)
     return j->whole_bytes;
 }
 
+struct owed_told {
+    const struct ledger *ledger;
+    journal_owed_fn *each;
+    void *ctx;
+};
+
+static enum err tell_owed(void *ctx, const struct journal_entry *entry)
+{
+    const struct owed_told *told = ctx;
+    const struct inbox_record *file = &entry->record.file;
+    struct owed *owed = entry->record.kind == RECORD_FILE
+                            ? ledger_find(told->ledger, file->transfer_id, entry->offset)
+                            : NULL;
+
+    return owed != NULL ? told->each(told->ctx, file, owed) : ERR_OK;
+}
+
 enum err journal_each_owed(struct journal *j, journal_owed_fn *each, void *ctx)
 {
-    struct journal_reader *reader;
-    struct record record;
-    enum journal_line line;
-    enum err e = ERR_OK;
+    struct owed_told told = {&j->ledger, each, ctx};
 
-    if (HASH_COUNT(j->ledger.owed) == 0)
-        return ERR_OK;
-    reader = journal_reader_new(j->sink->fd, 0, j->whole_bytes);
-    if (reader == NULL)
-        return ERR_NO_MEMORY;
-    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
-        struct owed *owed;
-
-        if (line == LINE_UNREADABLE) {
-            e = err_from_errno(errno);
-        } else if (line == LINE_RECORD && record.kind == RECORD_FILE) {
-            owed = ledger_find(&j->ledger, record.file.transfer_id, reader->line_offset);
-            if (owed != NULL)
-                e = each(ctx, &record.file, owed);
-        }
-    }
-    free(reader);
-    return e;
+    return HASH_COUNT(j->ledger.owed) == 0
+               ? ERR_OK
+               : journal_reader_each(j->sink->fd, 0, j->whole_bytes, tell_owed, &told, NULL);
 }
 
 bool journal_has_begun_ids_again(const struct journal *j)

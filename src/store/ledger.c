@@ -1,6 +1,5 @@
 #include "store_priv.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 void ledger_fini(struct ledger *ledger)
@@ -128,25 +127,20 @@ enum err ledger_take(struct ledger *ledger, const struct record *record, uint64_
     return ERR_OK;
 }
 
+static enum err take_each(void *ctx, const struct journal_entry *entry)
+{
+    return ledger_take(ctx, &entry->record, entry->offset, entry->length);
+}
+
 enum err ledger_read(struct ledger *ledger, int fd, uint64_t from, uint64_t most, uint64_t *end)
 {
-    struct journal_reader *reader = journal_reader_new(fd, from, most);
-    struct record record;
-    enum journal_line line;
-    enum err e = ERR_OK;
+    struct journal_extent extent;
+    enum err e = journal_reader_each(fd, from, most, take_each, ledger, &extent);
 
-    if (reader == NULL)
-        return ERR_NO_MEMORY;
-    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
-        if (line == LINE_UNREADABLE)
-            e = err_from_errno(errno);
-        else if (line == LINE_RECORD)
-            e = ledger_take(ledger, &record, reader->line_offset, reader->line_length);
-        else if (ledger->damaged++ == 0)
-            ledger->first_damaged_offset = reader->line_offset;
-    }
-    *end = reader->next_offset;
-    free(reader);
+    if (ledger->damaged == 0)
+        ledger->first_damaged_offset = extent.first_damaged_offset;
+    ledger->damaged += extent.damaged;
+    *end = extent.end;
     return e;
 }
 

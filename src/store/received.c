@@ -92,17 +92,25 @@ static enum err add_place(struct listing *l, const struct place *place)
     return ERR_OK;
 }
 
-static enum err add_file(struct listing *l, uint32_t index, const struct inbox_record *file,
-                         const struct journal_reader *reader)
-{
-    const struct ledger *ledger = &l->sources[index].ledger;
-    struct place place = {.committed_us = file->committed_us,
-                          .offset = reader->line_offset,
-                          .transfer_id = file->transfer_id,
-                          .length = reader->line_length,
-                          .source = index};
+struct place_search {
+    struct listing *listing;
+    uint32_t source;
+};
 
-    if (file->committed_us < l->since_us || ledger_is_voided(ledger, place.offset))
+static enum err add_file(void *ctx, const struct journal_entry *entry)
+{
+    const struct place_search *search = ctx;
+    struct listing *l = search->listing;
+    const struct ledger *ledger = &l->sources[search->source].ledger;
+    const struct inbox_record *file = &entry->record.file;
+    struct place place = {.committed_us = file->committed_us,
+                          .offset = entry->offset,
+                          .transfer_id = file->transfer_id,
+                          .length = entry->length,
+                          .source = search->source};
+
+    if (entry->record.kind != RECORD_FILE || file->committed_us < l->since_us ||
+        ledger_is_voided(ledger, place.offset))
         return ERR_OK;
     place.is_reported = ledger_find(ledger, place.transfer_id, place.offset) == NULL;
     return add_place(l, &place);
@@ -111,24 +119,10 @@ static enum err add_file(struct listing *l, uint32_t index, const struct inbox_r
 static enum err find_places(struct listing *l, uint32_t index)
 {
     struct source *s = &l->sources[index];
-    struct journal_reader *reader;
-    struct record record;
-    enum journal_line line;
+    struct place_search search = {l, index};
     enum err e = ledger_read(&s->ledger, s->fd, 0, UINT64_MAX, &s->end);
 
-    if (e != ERR_OK)
-        return e;
-    reader = journal_reader_new(s->fd, 0, s->end);
-    if (reader == NULL)
-        return ERR_NO_MEMORY;
-    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
-        if (line == LINE_UNREADABLE)
-            e = err_from_errno(errno);
-        else if (line == LINE_RECORD && record.kind == RECORD_FILE)
-            e = add_file(l, index, &record.file, reader);
-    }
-    free(reader);
-    return e;
+    return e == ERR_OK ? journal_reader_each(s->fd, 0, s->end, add_file, &search, NULL) : e;
 }
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
@@ -162,22 +156,33 @@ static void drop_doubles(struct listing *l)
     l->count = kept;
 }
 
+struct telling {
+    const struct place *place;
+    inbox_received_fn *each;
+    void *ctx;
+    bool is_told;
+};
+
+/* Only the line at that very place: a part may have been cut back since, and written on. */
+static enum err tell_entry(void *ctx, const struct journal_entry *entry)
+{
+    struct telling *telling = ctx;
+
+    if (entry->record.kind != RECORD_FILE || entry->offset != telling->place->offset)
+        return ERR_OK;
+    telling->each(telling->ctx, &entry->record.file, telling->place->is_reported);
+    telling->is_told = true;
+    return ERR_OK;
+}
+
 static enum err tell(const struct listing *l, const struct place *place, inbox_received_fn *each,
                      void *ctx)
 {
-    struct journal_reader *reader = journal_reader_new(l->sources[place->source].fd, place->offset,
-                                                       place->offset + place->length);
-    struct record record;
-    enum err e = ERR_OK;
+    struct telling telling = {.place = place, .each = each, .ctx = ctx};
+    enum err e = journal_reader_each(l->sources[place->source].fd, place->offset,
+                                     place->offset + place->length, tell_entry, &telling, NULL);
 
-    if (reader == NULL)
-        return ERR_NO_MEMORY;
-    if (journal_reader_next(reader, &record) == LINE_RECORD && record.kind == RECORD_FILE)
-        each(ctx, &record.file, place->is_reported);
-    else
-        e = ERR_IO;
-    free(reader);
-    return e;
+    return e == ERR_OK && !telling.is_told ? ERR_IO : e;
 }
 
 static void listing_fini(struct listing *l)

@@ -137,37 +137,27 @@ static enum err note(struct replay *p, const struct redo_entry *entry)
 }
 
 /* A failure may be known to the journal alone. */
-static void note_journal(struct replay *p, const struct record *record)
+static enum err note_journal(void *ctx, const struct journal_entry *entry)
 {
+    const struct record *record = &entry->record;
     bool is_file = record->kind == RECORD_FILE;
-    struct logged *file = find(p, is_file ? record->file.transfer_id : record->number);
+    struct logged *file = find(ctx, is_file ? record->file.transfer_id : record->number);
 
     if (file == NULL)
-        return;
+        return ERR_OK;
     if (is_file && strcmp(file->name, record->file.name) == 0)
         file->is_recorded = true;
     else if (record->kind == RECORD_VOID && file->is_recorded)
         file->is_void = true;
+    return ERR_OK;
 }
 
 static enum err read_journal(struct replay *p)
 {
-    struct journal_reader *reader =
-        journal_reader_new(journal_fd(p->inbox->journal), 0, journal_size(p->inbox->journal));
-    struct record record;
-    enum journal_line line;
-    enum err e = ERR_OK;
+    const struct journal *journal = p->inbox->journal;
 
-    if (reader == NULL)
-        return ERR_NO_MEMORY;
-    while (e == ERR_OK && (line = journal_reader_next(reader, &record)) != LINE_END) {
-        if (line == LINE_UNREADABLE)
-            e = err_from_errno(errno);
-        else if (line == LINE_RECORD)
-            note_journal(p, &record);
-    }
-    free(reader);
-    return e;
+    return journal_reader_each(journal_fd(journal), 0, journal_size(journal), note_journal, p,
+                               NULL);
 }
 
 static void forget_files(struct replay *p)

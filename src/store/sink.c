@@ -45,26 +45,21 @@ enum err sink_flush(struct sink *sink)
     return ERR_OK;
 }
 
-enum err sink_put(struct sink *sink, const struct record *record, uint64_t *offset,
-                  uint32_t *length)
+enum err sink_put(struct sink *sink, const struct record *record)
 {
     enum err e;
 
     if (sink->held + RECORD_LINE_MAX > SINK_SIZE && (e = sink_flush(sink)) != ERR_OK)
         return e;
-    *offset = sink_end(sink);
-    *length = (uint32_t)record_write(sink->buffer + sink->held, record);
-    sink->held += *length;
+    sink->held += record_write(sink->buffer + sink->held, record);
     return ERR_OK;
 }
 
 enum err sink_put_number(struct sink *sink, enum record_kind kind, uint32_t number)
 {
     struct record record = {.kind = kind, .number = number};
-    uint64_t offset;
-    uint32_t length;
 
-    return sink_put(sink, &record, &offset, &length);
+    return sink_put(sink, &record);
 }
 
 uint64_t sink_end(const struct sink *sink)

@@ -52,34 +52,36 @@ struct sink {
 struct sink *sink_new(int fd, uint64_t size);
 void sink_free(struct sink **sink);
 
-/* Where the record will stand, and how long it is. Writes what is held when there is no more room.
- */
-enum err sink_put(struct sink *sink, const struct record *record, uint64_t *offset,
-                  uint32_t *length);
+/* At sink_end. Writes what is held when there is no more room. */
+enum err sink_put(struct sink *sink, const struct record *record);
 enum err sink_put_number(struct sink *sink, enum record_kind kind, uint32_t number);
 enum err sink_flush(struct sink *sink);
 uint64_t sink_end(const struct sink *sink); /* with what is held */
 
-/* --- journal_reader.c: the lines of a journal, streamed ----------------------------------------
- * Its holder's; reads with pread, so that the descriptor may be the writer's. */
-struct journal_reader {
-    int fd;
-    uint64_t line_offset; /* of the line given last */
-    uint32_t line_length; /* with its line feed */
-    uint64_t next_offset; /* where the next line begins: at the end, that of the last whole line */
-    uint64_t most;        /* reads nothing at or behind this offset */
-    size_t start, end;    /* of what is read and not yet given, in bytes[] */
-    char bytes[4 * RECORD_LINE_MAX];
+/* --- journal_reader.c: the records of a journal, streamed --------------------------------------
+ * Reads with pread, so that the descriptor may be the writer's. */
+struct journal_entry {
+    struct record record;
+    uint64_t offset; /* where its line begins */
+    uint32_t length; /* with its line feed */
 };
 
-enum journal_line { LINE_RECORD, LINE_DAMAGED, LINE_END, LINE_UNREADABLE };
+/* What was gone through. */
+struct journal_extent {
+    uint64_t end;     /* of the last whole line */
+    unsigned damaged; /* lines skipped */
+    uint64_t first_damaged_offset;
+};
 
-/* NULL when there is no memory; free with free(3). */
-struct journal_reader *journal_reader_new(int fd, uint64_t from, uint64_t most);
+/* What `entry` points to is valid until it returns. */
+typedef enum err journal_entry_fn(void *ctx, const struct journal_entry *entry);
 
-/* The next line. A last line without its line feed is not given. What `out` points to is valid
- * until the next call. */
-enum journal_line journal_reader_next(struct journal_reader *reader, struct record *out);
+/* Calls `each` for the records of `fd` from `from` on, where a line begins, and before `most`, in
+ * their order. Damaged lines are skipped, a last one without its line feed is taken for not there.
+ * Ends at the first error, its own or that of `each`, and returns it. `out` may be NULL; it says
+ * how far it came in any case. */
+enum err journal_reader_each(int fd, uint64_t from, uint64_t most, journal_entry_fn *each,
+                             void *ctx, struct journal_extent *out);
 
 /* --- ledger.c: what a journal comes to ---------------------------------------------------------
  * Only what is owed is kept, by transfer id, each with the place of its record: a journal of a

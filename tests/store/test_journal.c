@@ -131,8 +131,8 @@ Test(journal, a_tail_torn_at_any_byte_costs_that_record_only, .init = a_journal,
     }
 }
 
-Test(journal, a_damaged_line_in_the_middle_is_skipped_and_counted, .init = a_journal,
-     .fini = remove_scratch, .timeout = 10)
+/* The inbox is closed. */
+static void three_files_of_which_the_second_is_damaged(void)
 {
     uint64_t offsets[3];
     int fd;
@@ -149,10 +149,65 @@ Test(journal, a_damaged_line_in_the_middle_is_skipped_and_counted, .init = a_jou
     fd = open(journal_path, O_WRONLY | O_CLOEXEC);
     cr_assert_eq(pwrite(fd, "\0\0", 2, (off_t)offsets[1] + 4), 2);
     close(fd);
-    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
-    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1);
+}
+
+static void the_first_and_the_third_are_owed(void)
+{
     cr_assert_eq(owed_now().finished, 2);
     cr_assert_eq(owed_now().last_id, 3);
+}
+
+#define DAMAGE_TEST(name) \
+    Test(journal, name, .init = a_journal, .fini = remove_scratch, .timeout = 10)
+
+DAMAGE_TEST(a_damaged_line_in_the_middle_is_skipped_and_counted)
+{
+    three_files_of_which_the_second_is_damaged();
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1);
+    the_first_and_the_third_are_owed();
+}
+
+DAMAGE_TEST(a_damaged_line_is_left_behind_by_a_rewrite)
+{
+    three_files_of_which_the_second_is_damaged();
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    cr_assert_eq(journal_renew(inbox->journal), ERR_OK);
+    the_first_and_the_third_are_owed();
+    reopen_inbox(DURABILITY_NONE);
+    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
+    the_first_and_the_third_are_owed();
+}
+
+DAMAGE_TEST(a_damaged_line_of_a_part_is_skipped_and_counted)
+{
+    char part_path[sizeof journal_path + 4];
+
+    snprintf(part_path, sizeof part_path, "%s-0-0", journal_path);
+    three_files_of_which_the_second_is_damaged();
+    cr_assert_eq(rename(journal_path, part_path), 0);
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1);
+    the_first_and_the_third_are_owed();
+    cr_assert_neq(access(part_path, F_OK), 0);
+}
+
+DAMAGE_TEST(a_part_that_cannot_be_read_leaves_the_journal_as_it_was)
+{
+    struct record record = file_record(1);
+    unsigned damaged = 0;
+    uint64_t size;
+
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    size = journal_size(inbox->journal);
+    cr_assert_eq(journal_absorb(inbox->journal, inbox->partial_fd, UINT64_MAX, &damaged),
+                 ERR_NOT_REGULAR, "a folder");
+    cr_assert_eq(journal_size(inbox->journal), size);
+    add(&record);
+    cr_assert_eq(journal_write(inbox->journal), ERR_OK);
+    reopen_inbox(DURABILITY_NONE);
+    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
+    cr_assert_eq(owed_now().last_id, 1);
 }
 
 Test(journal, garbage_of_any_length_without_a_line_end_is_survived, .init = a_journal,
@@ -319,6 +374,16 @@ static void in_order(void *ctx, const struct inbox_record *record, bool is_repor
     (void)is_reported;
     cr_assert_gt(record->transfer_id, *last);
     *last = record->transfer_id;
+}
+
+DAMAGE_TEST(a_damaged_line_costs_a_reader_that_file_only)
+{
+    uint32_t last = 0;
+
+    three_files_of_which_the_second_is_damaged();
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    cr_assert_eq(inbox_each_received(inbox, 0, 0, SIZE_MAX, in_order, &last), ERR_OK);
+    cr_assert_eq(last, 3);
 }
 
 static void *read_over_and_over(void *arg)

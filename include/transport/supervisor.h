@@ -134,9 +134,15 @@ struct contacts_request {
     char *contacts;           /* malloc; the asker's */
 };
 
-/* Any thread. ERR_FULL, ERR_CLOSED: the request stays the caller's. (connect_to, lists, cancels and
- * the like need no choice: they go straight to a transport, which takes them from any thread.) */
+/* Any thread. ERR_FULL, ERR_CLOSED: the request stays the caller's. (connect_to, lists and the like
+ * need no choice: they go straight to a transport, which takes them from any thread.) */
 enum err supervisor_send(struct supervisor *supervisor, struct contacts_request *r);
+
+/* Any thread. For what must not overtake a send, like its cancel: `deliver` is called in the
+ * supervisor's thread, after the sends posted before it were handed to their transports. ERR_FULL,
+ * ERR_CLOSED: the message stays the caller's. */
+enum err supervisor_post_behind_sends(struct supervisor *supervisor, struct message *m,
+                                      message_fn *deliver);
 
 /* Any thread, never waits: an outgoing connect succeeded (`connection-done`). Many at once are told
  * as one. Not after supervisor_close. */

@@ -177,34 +177,59 @@ static cancel_fn *choose_outbox(const struct transport_ops *ops)
 
 static void cancel_is_back(struct message *m, void *owner);
 
-static void post_cancel(struct cancel_asked *c)
+/* In the supervisor's thread. */
+static void hand_on_cancel(struct message *m, void *owner)
 {
+    struct cancel_asked *c = (struct cancel_asked *)(void *)m;
     struct control *control = c->asked.control;
     cancel_fn *cancel = c->choose(control->config.transports[c->transport]);
 
+    (void)owner;
     CONTRACT(cancel != NULL);
+    cancel(control->config.transport_selves[c->transport], &c->request);
+}
+
+/* The way of the sends: what was given to be sent a moment ago is found. */
+static enum err post_cancel(struct cancel_asked *c)
+{
+    struct control *control = c->asked.control;
+
     c->request.request =
         (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = cancel_is_back};
     c->request.at = 0;
-    cancel(control->config.transport_selves[c->transport], &c->request);
+    return supervisor_post_behind_sends(control->config.supervisor, &c->request.request.message,
+                                        hand_on_cancel);
+}
+
+static void end_cancel(struct cancel_asked *c, enum err e)
+{
+    struct http_call *call = c->asked.call;
+
+    if (call != NULL && e == ERR_OK)
+        answer_bool(call, c->request.answer);
+    else if (call != NULL && e == ERR_CLOSED)
+        control_fault(call, FAULT_STOPPING, "the daemon is stopping");
+    else if (call != NULL)
+        control_fault(call, FAULT_FULL, "nothing was cancelled: %s; try again", err_text(e));
+    asked_end(&c->asked);
+    free(c);
 }
 
 static void cancel_is_back(struct message *m, void *owner)
 {
     struct cancel_asked *c = (struct cancel_asked *)(void *)m;
     struct control *control = c->asked.control;
+    enum err e;
 
     (void)owner;
-    if (!c->request.answer && !control->is_stopping &&
-        c->transport + 1 < control->config.transport_count) {
-        c->transport++;
-        post_cancel(c);
+    if (c->request.answer || control->is_stopping ||
+        c->transport + 1 >= control->config.transport_count) {
+        end_cancel(c, ERR_OK);
         return;
     }
-    if (c->asked.call != NULL)
-        answer_bool(c->asked.call, c->request.answer);
-    asked_end(&c->asked);
-    free(c);
+    c->transport++;
+    if ((e = post_cancel(c)) != ERR_OK)
+        end_cancel(c, e);
 }
 
 static struct cancel_asked *cancel_new(struct http_call *call, cancel_choice *choose)
@@ -220,13 +245,16 @@ static struct cancel_asked *cancel_new(struct http_call *call, cancel_choice *ch
 
 static void begin_cancel(struct control *control, struct http_call *call, struct cancel_asked *c)
 {
+    enum err e;
+
     if (control->config.transport_count == 0) {
         answer_bool(call, false);
         free(c);
         return;
     }
     asked_begin(&c->asked, control, call);
-    post_cancel(c);
+    if ((e = post_cancel(c)) != ERR_OK)
+        end_cancel(c, e);
 }
 
 static void cancel_by_transfer(struct control *control, struct http_call *call,

@@ -461,6 +461,12 @@ enum err supervisor_send(struct supervisor *supervisor, struct contacts_request 
     return mailbox_post(loop_mailbox(supervisor->loop), &r->send.request.message, take_send);
 }
 
+enum err supervisor_post_behind_sends(struct supervisor *supervisor, struct message *m,
+                                      message_fn *deliver)
+{
+    return mailbox_post(loop_mailbox(supervisor->loop), m, deliver);
+}
+
 /* connection-done. */
 
 static void take_connection_done(struct message *m, void *owner)

@@ -32,6 +32,7 @@ static struct {
     unsigned send_count;
     struct host_request *connects[PARKED_MAX];
     unsigned connect_count;
+    unsigned send_delay_ms;
 } played = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static struct {
@@ -84,6 +85,7 @@ static bool t_verify_contacts(void *self, const struct contact *contact)
 static void t_send_file(void *self, struct send_request *r)
 {
     (void)self;
+    usleep(played.send_delay_ms * 1000);
     pthread_mutex_lock(&played.lock);
     cr_assert_lt(played.send_count, PARKED_MAX);
     played.sends[played.send_count++] = r;
@@ -426,6 +428,11 @@ const char *node_file(const char *name, size_t size)
 void node_emit(enum event_kind kind, const char *path)
 {
     event_emit(node.events, event_new(kind, NULL, path, NULL));
+}
+
+void play_slow_sends(unsigned delay_ms)
+{
+    played.send_delay_ms = delay_ms;
 }
 
 void play_wait_sends(unsigned count)

@@ -26,7 +26,9 @@ void node_stop_rest(void);
 const char *node_file(const char *name, size_t size);
 void node_emit(enum event_kind kind, const char *path);
 
-/* The played transport. Waits until it has got `count` sends since the start, and answers one. */
+/* The played transport. Before the first send: each send keeps the supervisor's thread so long. */
+void play_slow_sends(unsigned delay_ms);
+/* Waits until it has got `count` sends since the start, and answers one. */
 void play_wait_sends(unsigned count);
 void play_end_send(unsigned index, enum transfer_status status, const char *error);
 const struct send_request *play_send(unsigned index);

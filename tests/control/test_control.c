@@ -183,6 +183,20 @@ NODE_TEST(a_cancelled_send_ends_as_cancelled)
     answer_fini(&a);
 }
 
+NODE_TEST(a_cancel_does_not_overtake_the_send_before_it)
+{
+    struct answer a;
+    int64_t id;
+
+    play_slow_sends(200);
+    send_one(node_file("a", 10));
+    id = send_one(node_file("b", 10));
+    a = ask("cancel_send", "(i)", (int)id);
+    cr_expect_eq(number_in(a.rpc.value, NULL), 1);
+    answer_fini(&a);
+    expect_outcome(id, true, "failed", "cancelled");
+}
+
 NODE_TEST(a_bad_file_is_refused_before_anything_is_queued)
 {
     expect_fault(ask("send_file", "(nss)", "/no/such/file", "h:1"), FAULT_FILE, "/no/such/file");

@@ -1,5 +1,6 @@
-/* What goes straight to a transport: connect_to, disconnect_from, send_keep_alive by the contact's
- * proto; the cancels by asking one transport after the other until one knows the file. */
+/* connect_to, disconnect_from and send_keep_alive go straight to the transport of the contact's
+ * proto. The cancels go behind the sends, by way of the supervisor, and ask one transport after the
+ * other until one knows the file. */
 #include "control/control_priv.h"
 
 #include "base/contract.h"

@@ -1,0 +1,65 @@
+#include "base/inherit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <unistd.h>
+
+static bool is_closed(int fd)
+{
+    return fcntl(fd, F_GETFD) < 0 && errno == EBADF;
+}
+
+/* Lower numbers first: an open takes the lowest that is free, which then is `fd`. Without /dev/null
+ * (a bare root) a folder does the same: it can neither be read nor written. */
+static void fill(int fd)
+{
+    if (!is_closed(fd))
+        return;
+    if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+        (void)open("/", O_RDONLY | O_DIRECTORY);
+}
+
+void inherit_fill_standard(void)
+{
+    fill(STDIN_FILENO);
+    fill(STDOUT_FILENO);
+    fill(STDERR_FILENO);
+}
+
+static bool is_kept(int number)
+{
+    static const int kept[] = {SIGINT, SIGQUIT, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU};
+
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (number == kept[i])
+            return true;
+    return false;
+}
+
+bool inherit_is_ignored(int number)
+{
+    struct sigaction action;
+
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+void inherit_settle_signals(const sigset_t *blocked)
+{
+    sigset_t none;
+
+    for (int number = 1; number <= SIGRTMAX; number++)
+        if (!is_kept(number) && inherit_is_ignored(number))
+            signal(number, SIG_DFL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, blocked == NULL ? &none : blocked, NULL);
+}
+
+void inherit_ignored_by_us(sigset_t *out)
+{
+    sigemptyset(out);
+    sigaddset(out, SIGPIPE);
+    sigaddset(out, SIGXFSZ);
+}

@@ -1,5 +1,7 @@
-/* The two clocks. Deadlines and ages use the monotonic one, what people and files see the real one.
- * Pure rooms (engine, wire) never read a clock: they are told `now`. */
+/* The clocks. Deadlines use the monotonic one, ages ("up 3 days") the one that goes on while the
+ * machine sleeps, stamps the real one, which an operator or NTP may set at any time: no duration is
+ * a difference of two of its times. Pure rooms (engine, wire) never read a clock: they are told
+ * `now`. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
@@ -9,6 +11,12 @@
 /* Any thread. Monotonic milliseconds and microseconds since some point in the past. */
 uint64_t clock_mono_ms(void);
 uint64_t clock_mono_us(void);
+
+/* Any thread. Microseconds since some point in the past, with the time that the machine slept. */
+uint64_t clock_boot_us(void);
+
+/* Any thread. When it was `age_us` ago, in real time as the clock goes now. */
+int64_t clock_real_us_ago(uint64_t age_us);
 
 /* Any thread. Microseconds since 1970-01-01T00:00:00Z. */
 int64_t clock_real_us(void);

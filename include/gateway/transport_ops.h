@@ -105,7 +105,8 @@ struct session_info {
     unsigned worker;
     unsigned files_in, files_out, files_waiting;
     uint64_t bytes_sent, bytes_received;
-    int64_t opened_at_us;
+    uint64_t age_us;      /* since it was opened, whatever happened to the clock */
+    int64_t opened_at_us; /* in real time, as the clock goes now */
     int64_t last_activity_us;
     char idurl[256]; /* escaped, cut */
 };
@@ -120,8 +121,9 @@ struct stream_info {
     struct address host;
     uint64_t current_bytes, total_bytes;
     uint64_t bytes_per_second;
-    int64_t started_at_us;
-    const char *state; /* "waiting", "sending", "receiving", "committing", "ok awaited" */
+    uint64_t age_us;
+    int64_t started_at_us; /* as for a session */
+    const char *state;     /* "waiting", "sending", "receiving", "committing", "ok awaited" */
     char idurl[256];
     char filename[SETTINGS_TEXT_SIZE];
 };

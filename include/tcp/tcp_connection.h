@@ -134,7 +134,7 @@ struct tcp_connection {
     uint64_t given_up_since_ms;  /* up to when forgiven */
     uint64_t received_bytes;
     struct bandwidth_session bandwidth;
-    int64_t opened_us;
+    uint64_t opened_us; /* clock_boot_us */
     uint64_t activity_ms;
     uint64_t heard_ms;                /* when the peer said something last */
     TAILQ_ENTRY(tcp_connection) link; /* all of a worker */

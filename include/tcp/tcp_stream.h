@@ -104,7 +104,8 @@ struct tcp_incoming {
     uint32_t size_bytes;
     bool is_whole; /* the last byte has come: it can fail no more by what the peer does */
     bool is_failed;
-    int64_t started_us;
+    int64_t started_us;                     /* real time, for the journal */
+    uint64_t begun_us;                      /* clock_boot_us */
     uint64_t progress_ms;                   /* when progress was told last */
     uint64_t window_start_ms, window_bytes; /* for the stall limit */
     struct inbox_file file;
@@ -159,7 +160,7 @@ struct tcp_outgoing {
     int32_t file_id;
     bool is_begun; /* a frame of it went out: a failure is told to the peer */
     bool is_failed;
-    int64_t started_us;
+    uint64_t begun_us; /* clock_boot_us */
     uint64_t progress_ms;
     uint64_t whole_ms; /* when the last byte was handed over */
     uint64_t whole_at; /* the writer's sent_bytes from which on an ok can be true */

@@ -3,22 +3,32 @@
 #include <stdio.h>
 #include <time.h>
 
-static uint64_t mono_ns(void)
+static uint64_t ns_of(clockid_t clock)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 uint64_t clock_mono_ms(void)
 {
-    return mono_ns() / 1000000u;
+    return ns_of(CLOCK_MONOTONIC) / 1000000u;
 }
 
 uint64_t clock_mono_us(void)
 {
-    return mono_ns() / 1000u;
+    return ns_of(CLOCK_MONOTONIC) / 1000u;
+}
+
+uint64_t clock_boot_us(void)
+{
+    return ns_of(CLOCK_BOOTTIME) / 1000u;
+}
+
+int64_t clock_real_us_ago(uint64_t age_us)
+{
+    return clock_real_us() - (int64_t)age_us;
 }
 
 int64_t clock_real_us(void)

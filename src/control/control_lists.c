@@ -57,6 +57,7 @@ static xmlrpc_value *session_value(xmlrpc_env *env, const struct session_info *s
     rpc_put_integer(env, value, "files_waiting", s->files_waiting);
     rpc_put_integer(env, value, "bytes_sent", (int64_t)s->bytes_sent);
     rpc_put_integer(env, value, "bytes_received", (int64_t)s->bytes_received);
+    rpc_put_integer(env, value, "age_s", (int64_t)(s->age_us / US_PER_S));
     rpc_put_integer(env, value, "opened_at", s->opened_at_us / US_PER_S);
     rpc_put_integer(env, value, "last_activity", s->last_activity_us / US_PER_S);
     return value;
@@ -76,6 +77,7 @@ static xmlrpc_value *stream_value(xmlrpc_env *env, const struct stream_info *s)
     rpc_put_integer(env, value, "bytes_current", (int64_t)s->current_bytes);
     rpc_put_integer(env, value, "bytes_total", (int64_t)s->total_bytes);
     rpc_put_integer(env, value, "bytes_per_second", (int64_t)s->bytes_per_second);
+    rpc_put_integer(env, value, "age_s", (int64_t)(s->age_us / US_PER_S));
     rpc_put_integer(env, value, "started_at", s->started_at_us / US_PER_S);
     rpc_put_text(env, value, "state", s->state == NULL ? "" : s->state);
     rpc_put_text(env, value, "idurl", s->idurl);

@@ -2,11 +2,11 @@
 #include "store_priv.h"
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 static const char name_pattern[] = "ddddddddTddddddZ-xxxxxxxxxxxxxxxx.in";
@@ -14,8 +14,8 @@ static const char name_pattern[] = "ddddddddTddddddZ-xxxxxxxxxxxxxxxx.in";
 enum {
     DATE_LENGTH = 16,
     LAST_DIGIT = DATE_LENGTH + 1 + 15,
-    RANDOMS = 32, /* so many at once getrandom(2) gives whole or not at all */
-    GROUP = 8     /* about as many as a worker hands over at once */
+    RANDOMS = 32,
+    GROUP = 8 /* about as many as a worker hands over at once */
 };
 
 /* Each thread has its own, so that no name waits for a lock and no random number is given twice:
@@ -45,29 +45,26 @@ bool inbox_is_name(const char *name)
     return name[i] == '\0';
 }
 
-static enum err supply_date(void)
+/* A clock beyond the year 9999 is wrong, and no reason to take no files. */
+static void supply_date(void)
 {
     time_t now = (time_t)(clock_real_us() / 1000000);
     struct tm utc;
 
     if (now == supply.second && supply.date[0] != '\0')
-        return ERR_OK;
+        return;
     supply.second = now;
-    if (gmtime_r(&now, &utc) != NULL &&
-        strftime(supply.date, sizeof supply.date, "%Y%m%dT%H%M%SZ", &utc) == DATE_LENGTH)
-        return ERR_OK;
-    supply.date[0] = '\0';
-    return ERR_SYSTEM; /* a clock beyond the year 9999 */
+    if (gmtime_r(&now, &utc) == NULL || utc.tm_year < 0 ||
+        strftime(supply.date, sizeof supply.date, "%Y%m%dT%H%M%SZ", &utc) != DATE_LENGTH)
+        memcpy(supply.date, "00000000T000000Z", sizeof supply.date);
 }
 
-static enum err supply_randoms(void)
+static void supply_randoms(void)
 {
     if (supply.left > 0)
-        return ERR_OK;
-    if (getrandom(supply.randoms, sizeof supply.randoms, 0) != sizeof supply.randoms)
-        return ERR_SYSTEM;
+        return;
+    random_fill(supply.randoms, sizeof supply.randoms);
     supply.left = RANDOMS;
-    return ERR_OK;
 }
 
 /* A folder has one lock for the making of names and their taking away. So that the worker makes the
@@ -85,10 +82,8 @@ int inbox_partial_fd(const struct inbox *in, const char *name)
 
 enum err inbox_choose_name(char name[INBOX_NAME_SIZE])
 {
-    enum err e;
-
-    if ((e = supply_date()) != ERR_OK || (e = supply_randoms()) != ERR_OK)
-        return e;
+    supply_date();
+    supply_randoms();
     return text_format(name, INBOX_NAME_SIZE, "%s-%016llx.in", supply.date,
                        (unsigned long long)with_folder(supply.randoms[--supply.left]));
 }

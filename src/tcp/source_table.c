@@ -1,12 +1,12 @@
 #include "tcp/source_table.h"
 
 #include "base/contract.h"
+#include "base/random.h"
 #include "tcp/access.h"
 #include "tcp/rate.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* Sources stand in one array, chained by their hash through indexes; a place in it never moves
  * while sessions hold it. The hash is seeded, because strangers choose the keys. */
@@ -88,10 +88,7 @@ enum err source_table_open(struct source_table **out)
 
     if (t == NULL)
         return ERR_NO_MEMORY;
-    if (getrandom(&t->seed, sizeof t->seed, 0) != sizeof t->seed) {
-        free(t);
-        return ERR_SYSTEM;
-    }
+    random_fill(&t->seed, sizeof t->seed);
     *out = t;
     return ERR_OK;
 }

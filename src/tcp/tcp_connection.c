@@ -6,13 +6,13 @@
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/random.h"
 #include "base/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 enum {
@@ -295,7 +295,7 @@ static void log_end(const struct tcp_connection *c)
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
              "session closed: sent=%" PRIu64 " received=%" PRIu64 " seconds=%.3f reason=\"%s\"",
              c->writer.sent_bytes, c->received_bytes,
-             (double)(clock_real_us() - c->opened_us) / 1e6, reason_of(c));
+             (double)(clock_boot_us() - c->opened_us) / 1e6, reason_of(c));
 }
 
 /* Out of everything that could call it again; the memory goes after the turn. */
@@ -477,10 +477,9 @@ void tcp_connection_give_up(struct tcp_connection *c)
 
 static int32_t first_file_id(bool is_outgoing)
 {
-    uint32_t random = 0;
+    uint32_t random;
 
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
-        random = (uint32_t)clock_mono_us();
+    random_fill(&random, sizeof random);
     return (int32_t)(TCP_FILE_ID_FIRST + (random % FILE_ID_SPREAD / 2) * 2 + (is_outgoing ? 0 : 1));
 }
 
@@ -496,7 +495,7 @@ static struct tcp_connection *blank(struct tcp_home *home, uint64_t id, const st
     c->peer = *peer;
     c->watch = (struct watch){.fd = -1, .ready = tcp_socket_ready, .ctx = c};
     c->timer = (struct timer){.fire = time_is_up, .ctx = c};
-    c->opened_us = clock_real_us();
+    c->opened_us = clock_boot_us();
     c->activity_ms = c->heard_ms = loop_now_ms(home->loop);
     frame_decoder_init(&c->decoder, home->settings.sessions.control_frame_limit_bytes);
     tcp_writer_init(&c->writer, loop_now_ms(home->loop));
@@ -586,6 +585,7 @@ void tcp_connection_await(struct tcp_connection *c, struct host_request *r)
 void tcp_connection_describe(const struct tcp_connection *c, struct session_info *out)
 {
     uint64_t quiet_ms = loop_now_ms(c->home->loop) - c->activity_ms;
+    uint64_t age_us = clock_boot_us() - c->opened_us;
     char room[ADDRESS_TEXT_SIZE];
 
     *out = (struct session_info){.id = c->id,
@@ -599,8 +599,9 @@ void tcp_connection_describe(const struct tcp_connection *c, struct session_info
                                  .files_waiting = c->waiting_count,
                                  .bytes_sent = c->writer.sent_bytes,
                                  .bytes_received = c->received_bytes,
-                                 .opened_at_us = c->opened_us,
-                                 .last_activity_us = clock_real_us() - (int64_t)quiet_ms * 1000};
+                                 .age_us = age_us,
+                                 .opened_at_us = clock_real_us_ago(age_us),
+                                 .last_activity_us = clock_real_us_ago(quiet_ms * 1000)};
     snprintf(out->proto, sizeof out->proto, "tcp");
     snprintf(out->announced, sizeof out->announced, "%.*s", (int)sizeof out->announced - 1,
              tcp_connection_announced(c, room));

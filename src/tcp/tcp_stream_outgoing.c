@@ -147,7 +147,7 @@ static struct tcp_outgoing *outgoing_blank(struct tcp_home *home, const struct t
     out->home = home;
     out->send = send;
     out->file.fd = -1;
-    out->started_us = clock_real_us();
+    out->begun_us = clock_boot_us();
     out->progress_ms = loop_now_ms(home->loop);
     home->streams++;
     t = &out->transfer;

@@ -189,10 +189,10 @@ static bool is_stream_asked_for(const struct list_request *r, uint32_t transfer_
 }
 
 static void describe_stream(struct stream_info *row, const struct tcp_connection *c,
-                            const struct gateway_transfer *t, int64_t started_us,
+                            const struct gateway_transfer *t, uint64_t begun_us,
                             uint64_t done_bytes)
 {
-    int64_t now_us = clock_real_us(), age_us = now_us > started_us ? now_us - started_us : 1;
+    uint64_t now_us = clock_boot_us(), age_us = now_us > begun_us ? now_us - begun_us : 1;
 
     *row = (struct stream_info){.transfer_id = t->transfer_id,
                                 .request_id = t->request_id,
@@ -202,7 +202,8 @@ static void describe_stream(struct stream_info *row, const struct tcp_connection
                                 .total_bytes = t->size_bytes,
                                 .bytes_per_second =
                                     (uint64_t)((double)done_bytes * 1e6 / (double)age_us),
-                                .started_at_us = started_us};
+                                .age_us = age_us,
+                                .started_at_us = clock_real_us_ago(age_us)};
     snprintf(row->proto, sizeof row->proto, "tcp");
     snprintf(row->idurl, sizeof row->idurl, "%.*s", (int)sizeof row->idurl - 1, t->idurl);
     snprintf(row->filename, sizeof row->filename, "%.*s", (int)sizeof row->filename - 1,
@@ -221,7 +222,7 @@ static void list_incoming(struct tcp_connection *c, struct list_request *r)
         row = next_row(r, &r->streams, sizeof *row);
         if (row == NULL)
             continue;
-        describe_stream(row, c, &in->transfer, in->started_us, in->file.written_bytes);
+        describe_stream(row, c, &in->transfer, in->begun_us, in->file.written_bytes);
         row->stream_id = in->file_id;
         row->state = incoming_state(in);
     }
@@ -240,7 +241,7 @@ static void list_outgoing(struct tcp_connection *c, struct list_request *r)
         row = next_row(r, &r->streams, sizeof *row);
         if (row == NULL)
             continue;
-        describe_stream(row, c, &out->transfer, out->started_us, out->transfer.done_bytes);
+        describe_stream(row, c, &out->transfer, out->begun_us, out->transfer.done_bytes);
         row->stream_id = out->file_id;
         row->is_outgoing = true;
         row->state = outgoing_state(out);

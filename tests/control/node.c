@@ -161,6 +161,7 @@ static void find_session(struct list_request *r)
                                              .host = wanted,
                                              .is_outgoing = true,
                                              .bytes_sent = UINT64_C(5000000000),
+                                             .age_us = 7999999,
                                              .opened_at_us = INT64_C(1700000000999999)};
         r->count = r->total = 1;
     }

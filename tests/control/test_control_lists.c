@@ -35,10 +35,10 @@ static void expect_bool(struct answer a, bool expected)
 
 NODE_TEST(a_session_has_the_fields_that_a_gateway_expects)
 {
-    static const char *const names[] = {"id",         "proto",        "state",          "host",
-                                        "idurl",      "verified",     "worker",         "direction",
-                                        "bytes_sent", "files_in",     "bytes_received", "files_out",
-                                        "opened_at",  "last_activity"};
+    static const char *const names[] = {
+        "id",        "proto",         "state",      "host",     "idurl",          "verified",
+        "worker",    "direction",     "bytes_sent", "files_in", "bytes_received", "files_out",
+        "opened_at", "last_activity", "age_s"};
     struct answer a = ask("find_session", "(s)", "192.0.2.9:7771");
     xmlrpc_value *s = item(a.rpc.value, 0);
     char *direction = text_in(s, "direction");
@@ -47,6 +47,7 @@ NODE_TEST(a_session_has_the_fields_that_a_gateway_expects)
     cr_assert_str_eq(direction, "out");
     cr_assert_eq(number_in(s, "bytes_sent"), INT64_C(5000000000));
     cr_assert_eq(number_in(s, "opened_at"), 1700000000);
+    cr_assert_eq(number_in(s, "age_s"), 7);
     free(direction);
     rpc_release(&s);
     answer_fini(&a);
@@ -57,7 +58,7 @@ NODE_TEST(a_stream_has_the_fields_that_a_gateway_expects)
     static const char *const names[] = {"transfer_id",   "stream_id",   "type",
                                         "host",          "idurl",       "filename",
                                         "bytes_current", "bytes_total", "bytes_per_second",
-                                        "started_at"};
+                                        "started_at",    "age_s"};
     struct answer a = ask("find_stream", "(ni)", 65537);
 
     expect_members(a.rpc.value, names, sizeof names / sizeof *names);

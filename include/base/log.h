@@ -1,11 +1,14 @@
-/* One line an event, to stderr: time, level, thread, and for sessions the session and its peer.
- * Under systemd (JOURNAL_STREAM names our stderr) the time is left out and each line starts with
- * the journal's priority, "<6>". Any thread may log; a line is one write(2), so lines never mix.
- * Nobody waits for a reader: what a full pipe does not take is lost and counted. */
+/* One line an event, to stderr or to a file: time, level, thread, and for sessions the session and
+ * its peer. Under systemd (JOURNAL_STREAM names our stderr) the time is left out and each line
+ * starts with the journal's priority, "<6>". Any thread may log; a line is one write(2), so lines
+ * never mix. Nobody waits for a reader: what a full pipe does not take is lost and counted. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include "base/err.h"
+
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* name, printed word, syslog priority (sd-daemon(3)) */
@@ -30,6 +33,15 @@ enum log_level log_get_level(void);
 /* Any thread. So many lines a second about one peer, of each thread; 0: no limit. Not at level
  * debug. */
 void log_set_peer_limit(unsigned lines_per_s);
+
+/* From now on lines go into this file. Once, before there are other threads; else `problem` is a
+ * sentence and lines go on to stderr. */
+enum err log_to_file(const char *path, char *problem, size_t room);
+/* Any thread. At so many bytes the file is renamed to its name with ".1", and a new one begun; 0:
+ * never. Whoever renames it himself need not say so: within a second a new one is begun too. */
+void log_set_file_limit(uint64_t bytes);
+/* Any thread. Opens the file by its name anew at once. Nothing without a file. */
+void log_reopen(void);
 
 /* True when lines of `level` are written; ask before building an expensive line. */
 bool log_is_on(enum log_level level);

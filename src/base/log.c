@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include "log_file.h"
 #include "log_sink.h"
 
 #include "base/clock.h"
@@ -80,6 +81,21 @@ void log_name_thread(const char *name)
     pthread_setname_np(pthread_self(), thread_name);
 }
 
+enum err log_to_file(const char *path, char *problem, size_t room)
+{
+    return log_file_open(path, problem, room);
+}
+
+void log_set_file_limit(uint64_t bytes)
+{
+    log_file_set_limit(bytes);
+}
+
+void log_reopen(void)
+{
+    log_file_reopen();
+}
+
 /* systemd names the device and inode of the stream that it reads in JOURNAL_STREAM (sd-daemon(3)):
  * only if stderr is that very stream do priorities belong in the lines. */
 static bool is_stderr_journal(void)
@@ -97,7 +113,7 @@ static pthread_once_t journal_once = PTHREAD_ONCE_INIT;
 
 static void journal_look(void)
 {
-    journal = is_stderr_journal();
+    journal = !log_file_is_open() && is_stderr_journal();
 }
 
 static size_t bounded(int length, size_t room)

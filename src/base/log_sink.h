@@ -1,5 +1,5 @@
-/* Where lines go: stderr, without ever waiting for whoever reads it. A pipe or terminal that is
- * full loses the line, which is counted. */
+/* Where lines go: the log file, or stderr, without ever waiting for whoever reads it. A pipe or
+ * terminal that is full loses the line, which is counted. */
 #ifndef BASE_LOG_SINK_H
 #define BASE_LOG_SINK_H
 

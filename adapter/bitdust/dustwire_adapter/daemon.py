@@ -21,7 +21,6 @@ WATCH_S = 0.5           # while it is up
 START_LIMIT_S = 30
 BACKOFF_FIRST_S, BACKOFF_LAST_S = 0.2, 30.0
 STEADY_S = 60           # up for so long: the next restart begins with the first backoff
-LOG_LIMIT_BYTES = 10 << 20
 STOP_LIMIT_S = 30       # from SIGTERM to SIGKILL; above the daemon's own stop-timeout-s
 
 
@@ -99,9 +98,9 @@ class Daemon:
         try:
             self._settings.prepare()
             program = self._settings.program()
-            self._turn_log()
-            out = os.open(self._settings.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC,
-                          0o600)
+            # Non-blocking: a FIFO without a reader is an error, and nothing to wait for.
+            out = os.open(self._settings.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
+                          | os.O_CLOEXEC, 0o600)
         except (SettingsError, OSError) as e:
             log.error("dustwired cannot be started: {error}", error=e)
             self._again()
@@ -119,12 +118,6 @@ class Daemon:
         self.is_ours = True
         self._write_pid()
         self._later(LOOK_S, self._look)
-
-    def _turn_log(self):
-        """A long log becomes the one before: at most two are kept."""
-        path = self._settings.log
-        if os.path.exists(path) and os.path.getsize(path) > LOG_LIMIT_BYTES:
-            os.replace(path, path + ".1")
 
     def _look(self):
         self._reap()

@@ -94,6 +94,8 @@ class Settings:
             ("gateway", "url"): '"%s"' % self.gateway_url,
         }
         sections.setdefault("services/tcp-connections", {}).setdefault("tcp-port", str(self.port))
+        # The daemon itself turns it; what it says before and beside its log is written there too.
+        sections.setdefault("log", {}).setdefault("file", '"%s"' % self.log)
         for (section, key), value in ours.items():
             sections.setdefault(section, {})[key] = value
         lines = ["# Written by dustwire's adapter for BitDust at each start: changes here are lost.",

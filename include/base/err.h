@@ -4,39 +4,40 @@
 #define BASE_ERR_H
 
 /* name, the sentence that people read (no full stop, fits after a colon) */
-#define ERR_LIST(X)                                               \
-    X(ERR_OK, "ok")                                               \
-    X(ERR_NO_MEMORY, "out of memory")                             \
-    X(ERR_FULL, "the queue is full")                              \
-    X(ERR_PENDING, "the answer comes later")                      \
-    X(ERR_INVALID, "not valid")                                   \
-    X(ERR_NOT_FOUND, "not found")                                 \
-    X(ERR_EXISTS, "exists already")                               \
-    X(ERR_DENIED, "permission denied")                            \
-    X(ERR_BUSY, "in use")                                         \
-    X(ERR_NO_SPACE, "no space left on the disk")                  \
-    X(ERR_QUOTA, "the disk quota is used up")                     \
-    X(ERR_INBOX_QUOTA, "the inbox is full: its quota is used up") \
-    X(ERR_MIN_FREE, "too little of the disk would stay free")     \
-    X(ERR_READ_ONLY, "the file system is read-only")              \
-    X(ERR_IO, "input/output error")                               \
-    X(ERR_NOT_REGULAR, "not a regular file")                      \
-    X(ERR_TOO_LARGE, "too large")                                 \
-    X(ERR_SHRUNK, "the file became shorter while it was sent")    \
-    X(ERR_DESCRIPTORS, "too many open files")                     \
-    X(ERR_TIMEOUT, "timed out")                                   \
-    X(ERR_AGAIN, "would block")                                   \
-    X(ERR_CLOSED, "closed")                                       \
-    X(ERR_RESET, "connection reset by the peer")                  \
-    X(ERR_REFUSED, "connection refused")                          \
-    X(ERR_UNREACHABLE, "host or network is unreachable")          \
-    X(ERR_ADDRESS, "no such address on this machine")             \
-    X(ERR_UNRESOLVED, "the name could not be resolved")           \
-    X(ERR_PROTOCOL, "the peer broke the protocol")                \
-    X(ERR_CORRUPT, "the data is damaged")                         \
-    X(ERR_DISABLED, "switched off in the settings")               \
-    X(ERR_CANCELLED, "cancelled")                                 \
-    X(ERR_GATEWAY, "the gateway did not take it")                 \
+#define ERR_LIST(X)                                                 \
+    X(ERR_OK, "ok")                                                 \
+    X(ERR_NO_MEMORY, "out of memory")                               \
+    X(ERR_FULL, "the queue is full")                                \
+    X(ERR_PENDING, "the answer comes later")                        \
+    X(ERR_INVALID, "not valid")                                     \
+    X(ERR_NOT_FOUND, "not found")                                   \
+    X(ERR_EXISTS, "exists already")                                 \
+    X(ERR_DENIED, "permission denied")                              \
+    X(ERR_BUSY, "in use")                                           \
+    X(ERR_NO_SPACE, "no space left on the disk")                    \
+    X(ERR_QUOTA, "the disk quota is used up")                       \
+    X(ERR_INBOX_QUOTA, "the inbox is full: its quota is used up")   \
+    X(ERR_MIN_FREE, "too little of the disk would stay free")       \
+    X(ERR_READ_ONLY, "the file system is read-only")                \
+    X(ERR_IO, "input/output error")                                 \
+    X(ERR_NOT_REGULAR, "not a regular file")                        \
+    X(ERR_TOO_LARGE, "too large")                                   \
+    X(ERR_SHRUNK, "the file became shorter while it was sent")      \
+    X(ERR_DESCRIPTORS, "too many open files")                       \
+    X(ERR_THREADS, "the limit of processes and threads is used up") \
+    X(ERR_TIMEOUT, "timed out")                                     \
+    X(ERR_AGAIN, "would block")                                     \
+    X(ERR_CLOSED, "closed")                                         \
+    X(ERR_RESET, "connection reset by the peer")                    \
+    X(ERR_REFUSED, "connection refused")                            \
+    X(ERR_UNREACHABLE, "host or network is unreachable")            \
+    X(ERR_ADDRESS, "no such address on this machine")               \
+    X(ERR_UNRESOLVED, "the name could not be resolved")             \
+    X(ERR_PROTOCOL, "the peer broke the protocol")                  \
+    X(ERR_CORRUPT, "the data is damaged")                           \
+    X(ERR_DISABLED, "switched off in the settings")                 \
+    X(ERR_CANCELLED, "cancelled")                                   \
+    X(ERR_GATEWAY, "the gateway did not take it")                   \
     X(ERR_SYSTEM, "the operating system refused")
 
 enum err {

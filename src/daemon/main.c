@@ -3,9 +3,11 @@
 #include "notify.h"
 #include "options.h"
 #include "owed.h"
+#include "preflight.h"
 #include "sandbox.h"
 
 #include "base/contract.h"
+#include "base/inherit.h"
 #include "base/log.h"
 #include "control/control.h"
 #include "control/gate.h"
@@ -86,10 +88,14 @@ static void print_note(void *ctx, const char *sentence)
 
 static int check_config(const struct settings_in_force *in_force)
 {
+    struct preflight preflight = {.problem = print_problem, .note = print_note};
     const char *file = in_force->origins.file;
 
-    printf("%s: the settings are good\n", file[0] == '\0' ? "(defaults)" : file);
+    preflight_check(&preflight, in_force);
     settings_advise(&in_force->settings, &in_force->origins, print_note, NULL);
+    if (preflight.problems > 0)
+        return EXIT_FAILED;
+    printf("%s: the settings are good\n", file[0] == '\0' ? in_force->origins.own : file);
     return EXIT_ENDED;
 }
 
@@ -145,6 +151,16 @@ static void ended_by_handler(int number)
     _exit(EXIT_FAILED);
 }
 
+/* SIGINT stays ignored if it was at the start: a shell does that for a command in the background.
+ */
+static void stop_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    if (!inherit_is_ignored(SIGINT))
+        sigaddset(set, SIGINT);
+}
+
 /* Nobody reads the signals while the rooms stop, and a name server that does not answer can hold
  * that up: from here on a signal ends the process by itself. */
 static void let_signals_end_us(void)
@@ -152,11 +168,10 @@ static void let_signals_end_us(void)
     struct sigaction action = {.sa_handler = ended_by_handler};
     sigset_t set;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
+    stop_signals(&set);
     sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
+    if (sigismember(&set, SIGINT))
+        sigaction(SIGINT, &action, NULL);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -184,16 +199,22 @@ static void signals_wait(struct watch *w, uint32_t events)
         take_signal(d, info.ssi_signo);
 }
 
+/* What comes before there is anybody to read it waits. */
+static void hold_signals(void)
+{
+    sigset_t set;
+
+    stop_signals(&set);
+    sigaddset(&set, SIGHUP);
+    inherit_settle_signals(&set);
+}
+
 static enum err open_signals(struct daemon *d)
 {
     sigset_t set;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
+    stop_signals(&set);
     sigaddset(&set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
     d->signals = (struct watch){
         .fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .ready = signals_wait, .ctx = d};
     if (d->signals.fd < 0)
@@ -223,6 +244,29 @@ static void raise_descriptor_limit(void)
         log_warning("cannot raise the limit of descriptors: %s", strerror(errno));
 }
 
+static uint64_t limit_of(int resource)
+{
+    struct rlimit limit;
+
+    return getrlimit(resource, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
+}
+
+/* Limits of the process that are below what the settings promise: nothing fails by them now, and
+ * whoever meets one later is to find its cause in the log. */
+static void log_limits(const struct settings *s)
+{
+    uint64_t files = limit_of(RLIMIT_NOFILE), bytes = limit_of(RLIMIT_FSIZE);
+
+    if (files < s->sessions.limit)
+        log_warning("this process may open %" PRIu64 " files (ulimit -n), so there can be fewer "
+                    "sessions than [sessions] limit = %u",
+                    files, s->sessions.limit);
+    if (bytes != RLIM_INFINITY)
+        log_warning("this process may write no file beyond %" PRIu64 " bytes (ulimit -f): larger "
+                    "ones cannot be received",
+                    bytes);
+}
+
 static void log_setting(void *ctx, const char *sentence)
 {
     (void)ctx;
@@ -244,6 +288,19 @@ static void log_start(const struct daemon *d)
              d->in_force.settings.control.socket);
     settings_print_changed(&d->in_force.settings, log_setting, NULL);
     settings_advise(&d->in_force.settings, &d->in_force.origins, log_advice, NULL);
+}
+
+static enum err open_log(const struct settings *s)
+{
+    char problem[SETTINGS_TEXT_SIZE * 2];
+    enum err e = ERR_OK;
+
+    log_set_level(s->log.level);
+    log_set_peer_limit(s->log.lines_per_peer_per_s);
+    log_set_file_limit((uint64_t)s->log.file_limit_mib << 20);
+    if (s->log.file[0] != '\0' && (e = log_to_file(s->log.file, problem, sizeof problem)) != ERR_OK)
+        log_error("%s", problem);
+    return e;
 }
 
 static enum err start_store(struct daemon *d)
@@ -348,6 +405,14 @@ static enum err open_control(struct daemon *d)
     return e;
 }
 
+/* What is started and cannot be is named: the reason alone would not say of what. */
+static enum err say_start(const char *what, enum err e)
+{
+    if (e != ERR_OK)
+        log_error("%s cannot be started: %s", what, err_text(e));
+    return e;
+}
+
 static enum err start_threads(struct daemon *d)
 {
     enum err e;
@@ -359,19 +424,19 @@ static enum err start_threads(struct daemon *d)
                                .gateway = d->gateway,
                                .remote = {.ops = &gate_ops, .self = d->gate},
                                .answer_to = loop_mailbox(d->loop)});
-    if ((e = committer_start(d->committer)) != ERR_OK)
+    if ((e = say_start("the committer", committer_start(d->committer))) != ERR_OK)
         return e;
     d->is_committing = true;
-    if ((e = gate_start(d->gate)) != ERR_OK)
+    if ((e = say_start("the calls to a gateway", gate_start(d->gate))) != ERR_OK)
         return e;
     d->is_gated = true;
-    if ((e = tcp_interface_start(d->tcp)) != ERR_OK)
+    if ((e = say_start("the TCP transport", tcp_interface_start(d->tcp))) != ERR_OK)
         return e;
     d->is_tcp_up = true;
-    if ((e = control_start(d->control)) != ERR_OK)
+    if ((e = say_start("the control socket", control_start(d->control))) != ERR_OK)
         return e;
     d->is_controlled = true;
-    if ((e = supervisor_start(d->supervisor)) != ERR_OK)
+    if ((e = say_start("the supervisor", supervisor_start(d->supervisor))) != ERR_OK)
         return e;
     d->is_supervised = true;
     watchdog_start(&d->watchdog, d->loop);
@@ -464,10 +529,11 @@ static int run(struct daemon *d)
 {
     enum err e;
 
-    log_set_level(d->in_force.settings.log.level);
-    log_set_peer_limit(d->in_force.settings.log.lines_per_peer_per_s);
+    if (open_log(&d->in_force.settings) != ERR_OK)
+        return EXIT_FAILED;
     raise_descriptor_limit();
     log_start(d);
+    log_limits(&d->in_force.settings);
     e = start(d);
     if (e != ERR_OK)
         log_error("dustwired cannot start: %s", err_text(e));
@@ -485,7 +551,12 @@ int main(int argc, char **argv)
     static struct daemon d;
     struct options options;
 
+    inherit_fill_standard();
+    hold_signals();
+    umask(077); /* what others may have is given to them expressly: [inbox] mode, [control] mode */
     options_read(&options, argc, argv);
+    if (options.action != OPTIONS_RUN)
+        inherit_settle_signals(NULL);
     if (options.action == OPTIONS_END)
         return options.exit_status;
     d.paths = (struct settings_paths){.file = options.config_path,

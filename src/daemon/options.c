@@ -16,7 +16,9 @@ static const char help[] =
     "      --settings-file FILE\n"
     "                      where 'dustwire set' writes, read after the other; overrides [node]\n"
     "                      settings-file\n"
-    "      --check-config  check the settings, name every problem at once, and end\n"
+    "      --check-config  check the settings of FILE, and whether this machine has what they\n"
+    "                      name (folders, groups, addresses); name every problem at once, and "
+    "end\n"
     "      --dump-config   print the settings in force, with their meaning, unit and where each "
     "comes\n"
     "                      from, and end\n"
@@ -95,6 +97,12 @@ void options_read(struct options *out, int argc, char **argv)
     while (out->action != OPTIONS_END &&
            (option = getopt_long(argc, argv, "c:hV", long_options, NULL)) != -1)
         take(out, option);
+    if (out->action == OPTIONS_CHECK_CONFIG && out->config_path == NULL &&
+        out->settings_path == NULL) {
+        fputs("dustwired: --check-config has nothing to check: give the file with --config FILE\n",
+              stderr);
+        end(out, EXIT_USAGE);
+    }
     if (out->action != OPTIONS_END && optind < argc) {
         fprintf(stderr,
                 "dustwired: '%s' is not an option; settings go into a file: --config FILE\n",

@@ -1,12 +1,14 @@
 #include "sandbox.h"
 
 #include "base/log.h"
+#include "base/path.h"
 #include "base/text.h"
 
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/landlock.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -158,17 +160,26 @@ static void allow(const struct landlock *l, const char *path, uint64_t access)
 /* Files are replaced by renaming: the rule is the folder's. */
 static void allow_folder_of(const struct landlock *l, const char *path, uint64_t access)
 {
-    char folder[SETTINGS_TEXT_SIZE];
-    char *slash;
+    char folder[PATH_MAX];
 
-    if (path[0] == '\0' || text_copy(folder, sizeof folder, path) != ERR_OK)
+    if (path[0] != '\0' && path_folder(folder, sizeof folder, path) == ERR_OK)
+        allow(l, folder, access);
+}
+
+/* A file that is a link is read where it leads to, and written there: the folder of each link on
+ * the way counts too. Folders that are links lead to where they lead to now. */
+static void allow_links_of(const struct landlock *l, const char *path, uint64_t access)
+{
+    char at[PATH_MAX], next[PATH_MAX];
+    unsigned links_left = 8;
+
+    if (text_copy(at, sizeof at, path) != ERR_OK)
         return;
-    slash = strrchr(folder, '/');
-    if (slash == NULL)
-        snprintf(folder, sizeof folder, ".");
-    else
-        slash[slash == folder ? 1 : 0] = '\0';
-    allow(l, folder, access);
+    allow_folder_of(l, at, access);
+    while (links_left-- > 0 && path_link_target(next, sizeof next, at)) {
+        allow_folder_of(l, next, access);
+        memcpy(at, next, sizeof at);
+    }
 }
 
 /* What the C library reads on its own: for names of hosts, for the number of processors, for its
@@ -203,8 +214,9 @@ static void allow_all(const struct landlock *l, const struct settings_in_force *
 
     allow(l, s->inbox.path, WRITE);
     allow_folder_of(l, s->control.socket, SOCKET);
-    allow_folder_of(l, in_force->origins.file, READ);
-    allow_folder_of(l, in_force->origins.own, WRITE);
+    allow_links_of(l, in_force->origins.file, READ);
+    allow_links_of(l, in_force->origins.own, WRITE);
+    allow_links_of(l, s->log.file, WRITE);
     if (s->outbox.roots[0] == '\0') {
         allow(l, "/", READ);
         return;
@@ -229,13 +241,31 @@ static enum err restrict_self(const struct settings_in_force *in_force, int vers
     return e;
 }
 
+/* A filter that hides a call answers as a kernel without it does (ENOSYS), or as it likes. */
+static const char *why_no_landlock(int error_number)
+{
+    switch (error_number) {
+    case 0:
+        return "too old in this kernel";
+    case ENOSYS:
+        return "not in this kernel, or hidden by a system call filter";
+    case EOPNOTSUPP:
+        return "switched off in this kernel (its parameter lsm=)";
+    case EPERM:
+    case EACCES:
+        return "refused by a system call filter (seccomp)";
+    default:
+        return strerror(error_number);
+    }
+}
+
 static void confine(struct sandbox *sandbox, const struct settings_in_force *in_force)
 {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     enum err e;
 
     if (version < LEAST_VERSION) {
-        say(sandbox, ", Landlock: not in this kernel");
+        say(sandbox, ", Landlock: %s", why_no_landlock(version < 0 ? errno : 0));
         return;
     }
     e = restrict_self(in_force, (int)version);

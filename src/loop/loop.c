@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "loop/pulse.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+
+enum { STACK_BYTES = 2 << 20 }; /* whatever ulimit -s says of the first thread's */
 
 struct loop {
     struct loop_config config;
@@ -122,20 +125,24 @@ static void *run(void *arg)
 
 enum err loop_start(struct loop *loop)
 {
+    pthread_attr_t attributes;
     sigset_t all, before;
     int error_number;
 
     CONTRACT(!loop->is_started);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     loop->is_started = true; /* before the thread is there: from now on the loop is its own */
-    error_number = pthread_create(&loop->thread, NULL, run, loop);
+    error_number = pthread_create(&loop->thread, &attributes, run, loop);
+    pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error_number != 0)
         loop->is_started = false;
     else
         pulse_enter(&loop->pulse, loop->mailbox, loop->name);
-    return err_from_errno(error_number);
+    return error_number == EAGAIN ? ERR_THREADS : err_from_errno(error_number);
 }
 
 static void end(struct message *m, void *owner)

@@ -1,0 +1,251 @@
+#include "preflight.h"
+
+#include "base/path.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SENTENCE_SIZE = 4 * SETTINGS_TEXT_SIZE };
+
+__attribute__((format(printf, 2, 3))) static void complain(struct preflight *p, const char *format,
+                                                           ...)
+{
+    char sentence[SENTENCE_SIZE];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    p->problem(p->ctx, sentence);
+    p->problems++;
+}
+
+__attribute__((format(printf, 2, 3))) static void remark(struct preflight *p, const char *format,
+                                                         ...)
+{
+    char sentence[SENTENCE_SIZE];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    p->note(p->ctx, sentence);
+}
+
+/* Folders. */
+
+/* A folder that the daemon needs, and how many at the end of its path it makes where they are
+ * missing. */
+struct wanted {
+    const char *key; /* "[inbox] path" */
+    const char *path;
+    unsigned makes;
+};
+
+/* One that is there. */
+static void check_rights(struct preflight *p, const struct wanted *w, const char *folder)
+{
+    if (access(folder, W_OK | X_OK) == 0)
+        return;
+    if (errno == EROFS)
+        complain(p, "%s = %s: the file system of %s is read-only: choose another folder", w->key,
+                 w->path, folder);
+    else
+        remark(p,
+               "%s = %s: this user may not write in %s (%s): the daemon's user has to be able to",
+               w->key, w->path, folder, strerror(errno));
+}
+
+static void say_missing(struct preflight *p, const struct wanted *w, const char *missing)
+{
+    if (w->makes == 0)
+        complain(p, "%s = %s: there is no folder %s: make it", w->key, w->path, missing);
+    else
+        complain(p,
+                 "%s = %s: there is no folder %s: make it (at its start the daemon makes only the "
+                 "last one)",
+                 w->key, w->path, missing);
+}
+
+/* Up from the folder to the first that is there. */
+static void check_folder(struct preflight *p, const struct wanted *w, const char *folder)
+{
+    char at[PATH_MAX], missing[PATH_MAX] = "", up[PATH_MAX];
+    struct stat st;
+    unsigned count = 0;
+    int error_number;
+
+    if (text_copy(at, sizeof at, folder) != ERR_OK)
+        return;
+    while ((error_number = stat(at, &st) == 0 ? 0 : errno) == ENOENT && strcmp(at, "/") != 0) {
+        memcpy(missing, at, sizeof missing);
+        count++;
+        if (path_folder(up, sizeof up, at) != ERR_OK)
+            return;
+        memcpy(at, up, sizeof at);
+    }
+    if (error_number == EACCES)
+        remark(p, "%s = %s: this user may not look into the folder of %s", w->key, w->path, at);
+    else if (error_number != 0)
+        complain(p, "%s = %s: %s cannot be used: %s", w->key, w->path, at, strerror(error_number));
+    else if (!S_ISDIR(st.st_mode))
+        complain(p, "%s = %s: %s is no folder", w->key, w->path, at);
+    else if (count > w->makes)
+        say_missing(p, w, missing);
+    else
+        check_rights(p, w, at);
+}
+
+static void check_folder_of(struct preflight *p, const struct wanted *w)
+{
+    char folder[PATH_MAX];
+
+    if (path_folder(folder, sizeof folder, w->path) == ERR_OK)
+        check_folder(p, w, folder);
+}
+
+/* A trailing slash is no part of its own. */
+static void check_inbox(struct preflight *p, const struct settings *s)
+{
+    char path[SETTINGS_TEXT_SIZE];
+    size_t length = strlen(s->inbox.path);
+
+    memcpy(path, s->inbox.path, length + 1);
+    while (length > 1 && path[length - 1] == '/')
+        path[--length] = '\0';
+    check_folder(p, &(struct wanted){"[inbox] path", path, UINT_MAX}, path);
+}
+
+static void check_socket(struct preflight *p, const struct settings *s)
+{
+    const struct wanted w = {"[control] socket", s->control.socket, 1};
+    struct stat st;
+
+    check_folder_of(p, &w);
+    if (lstat(w.path, &st) == 0 && !S_ISSOCK(st.st_mode))
+        complain(p, "%s = %s exists and is no socket: remove it, or choose another path", w.key,
+                 w.path);
+}
+
+/* A link is what it leads to. */
+static void check_file(struct preflight *p, const char *key, const char *path)
+{
+    char end[PATH_MAX];
+    const struct wanted w = {key, path, 0};
+    struct stat st;
+
+    if (path[0] == '\0')
+        return;
+    if (path_follow(end, sizeof end, path) != ERR_OK)
+        complain(p, "%s = %s: its links lead round in a circle", key, path);
+    else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        complain(p, "%s = %s is a folder: give the path of a file", key, path);
+    else
+        check_folder_of(p, &(struct wanted){w.key, end, 0});
+}
+
+static void check_root(struct preflight *p, const char *root)
+{
+    struct stat st;
+
+    if (stat(root, &st) != 0 && errno != EACCES)
+        complain(p, "[outbox] roots: %s: %s: make it, or take it out", root, strerror(errno));
+    else if (errno == EACCES || access(root, R_OK | X_OK) != 0)
+        remark(p,
+               "[outbox] roots: this user may not look into %s: the daemon's user has to be "
+               "able to",
+               root);
+    else if (!S_ISDIR(st.st_mode))
+        complain(p, "[outbox] roots: %s is no folder", root);
+}
+
+static void check_roots(struct preflight *p, const struct settings *s)
+{
+    char root[SETTINGS_TEXT_SIZE];
+    const char *at = s->outbox.roots;
+
+    while (settings_next_root(&at, root)) {
+        errno = 0;
+        check_root(p, root);
+    }
+}
+
+/* Groups. */
+
+static void check_group(struct preflight *p, const char *key, const char *name)
+{
+    if (name[0] != '\0' && getgrnam(name) == NULL)
+        complain(p, "%s = %s: there is no such group: make it (groupadd %s), or name another", key,
+                 name, name);
+}
+
+/* Addresses. */
+
+static uint16_t first_free_port(void)
+{
+    unsigned port = 1024; /* what the kernel begins with */
+    FILE *in = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+
+    if (in == NULL)
+        return 1024;
+    if (fscanf(in, "%u", &port) != 1 || port > UINT16_MAX)
+        port = 1024;
+    fclose(in);
+    return (uint16_t)port;
+}
+
+static void check_port(struct preflight *p, const char *key, uint16_t port)
+{
+    uint16_t first = first_free_port();
+
+    if (port < first && geteuid() != 0)
+        remark(p,
+               "%s: port %u is below %u: the daemon's user needs CAP_NET_BIND_SERVICE to listen "
+               "there",
+               key, (unsigned)port, (unsigned)first);
+}
+
+static void check_address(struct preflight *p, const char *key, const struct address *address)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    if (!address_is_wildcard(address) && !address_is_local(address))
+        remark(p, "%s: %s is no address of this machine at the moment", key,
+               address_ip_text(text, address));
+}
+
+static void check_addresses(struct preflight *p, const struct settings *s)
+{
+    struct address control;
+
+    check_port(p, "[services/tcp-connections] tcp-port", s->tcp_connections.tcp_port);
+    for (unsigned i = 0; i < s->tcp_connections.listen_count; i++)
+        check_address(p, "[services/tcp-connections] listen", &s->tcp_connections.listen[i]);
+    if (!settings_control_address(s, &control))
+        return;
+    check_port(p, "[control] listen", control.port);
+    check_address(p, "[control] listen", &control);
+}
+
+void preflight_check(struct preflight *p, const struct settings_in_force *in_force)
+{
+    const struct settings *s = &in_force->settings;
+
+    check_inbox(p, s);
+    check_group(p, "[inbox] group", s->inbox.group);
+    check_roots(p, s);
+    check_socket(p, s);
+    check_group(p, "[control] group", s->control.group);
+    check_addresses(p, s);
+    check_file(p, "[node] settings-file", s->node.settings_file);
+    check_file(p, "[log] file", s->log.file);
+}

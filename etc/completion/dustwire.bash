@@ -37,7 +37,7 @@ _dustwire()
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         ;;
-    get | set)
+    get | set | unset)
         options="enabled receiving-enabled sending-enabled priority tcp-port"
         if [[ $before == "$command" ]]; then
             COMPREPLY=($(compgen -W "$options" -- "$word"))

@@ -21,7 +21,7 @@ struct gateway_transport {
     void *self;
     bool is_enabled;   /* by its service */
     bool is_listening; /* its network_transport is LISTENING */
-    bool is_sending_enabled;
+    bool is_sending_enabled, is_receiving_enabled;
     unsigned priority;
     char state[24]; /* of its network_transport, for people */
 };

@@ -22,6 +22,7 @@ enum {
     SETTINGS_LISTEN_MAX = 16,
     SETTINGS_NETWORKS_MAX = 64,
     SETTINGS_KEYS_MAX = 160,
+    SETTINGS_FORMERS_MAX = 16, /* keys of earlier releases that are still taken */
     SETTINGS_GROUP_SIZE = 33,
     SETTINGS_TOKEN_SIZE = 208,
     SETTINGS_IDURL_MAX = 4096, /* bytes of a peer's identity, at most */
@@ -60,7 +61,7 @@ struct settings {
         bool is_confined;                       /* by Landlock */
     } node;
     struct {              /* [workers] */
-        unsigned threads; /* 0 is auto: the online CPUs */
+        unsigned threads; /* 0 is auto: the CPUs that the process may use */
         unsigned read_buffer_kib;
         unsigned mailbox_limit;
     } workers;
@@ -140,6 +141,8 @@ struct settings {
     struct { /* [log] */
         enum log_level level;
         unsigned lines_per_peer_per_s; /* 0: no limit */
+        char file[SETTINGS_TEXT_SIZE]; /* "": stderr */
+        unsigned file_limit_mib;       /* 0: no limit */
     } log;
 };
 
@@ -180,6 +183,10 @@ struct settings_origins {
     dev_t device; /* of `file` */
     ino_t inode;
     struct settings_place keys[SETTINGS_KEYS_MAX]; /* in the order of the table */
+    /* Where the operator's file says what `dustwire set` went over. */
+    struct settings_place hidden[SETTINGS_KEYS_MAX];
+    struct settings_place formers[SETTINGS_FORMERS_MAX]; /* that stand in a file; the others are
+                                                            ORIGIN_DEFAULT */
 };
 
 /* What a running daemon goes by. */
@@ -206,7 +213,8 @@ enum err settings_load(struct settings *out, struct settings_origins *origins,
 void settings_print(const struct settings *s, const struct settings_origins *origins, FILE *out);
 
 /* One sentence for each thing that is no error, but that people must be told: no transport can run,
- * a file with a token that everybody may read. */
+ * a file with a token that everybody may read, a key that was renamed or does nothing any more,
+ * a value of the file that `dustwire set` went over. */
 void settings_advise(const struct settings *s, const struct settings_origins *origins,
                      settings_problem_fn *advice, void *ctx);
 
@@ -235,7 +243,7 @@ bool settings_has_transport(const struct settings *s);
  * when there is none left. */
 bool settings_next_root(const char **at, char root[SETTINGS_TEXT_SIZE]);
 
-/* The worker count that `threads` means on this machine. */
+/* The worker count that `threads` means for this process. */
 unsigned settings_worker_count(const struct settings *s);
 
 /* What a change from `before` to `after` asks for. */

@@ -33,7 +33,15 @@ void settings_own_say_unknown(const char *wanted, char problem[SETTINGS_OWN_TEXT
 enum err settings_own_set(struct settings *s, struct settings_origins *origins, const char *name,
                           const char *value, char problem[SETTINGS_OWN_TEXT_SIZE]);
 
-/* The same for any key, "section/key", as the gateway's; it is not written down. */
+/* Takes back what was set for `name`: the value and its origin are those of `files`, which is what
+ * the operator's file says without our own. ERR_NOT_FOUND as above; ERR_EXISTS: it was not set, and
+ * `problem` says where it comes from. */
+enum err settings_own_unset(struct settings_in_force *in_force,
+                            const struct settings_in_force *files, const char *name,
+                            char problem[SETTINGS_OWN_TEXT_SIZE]);
+
+/* The same as settings_own_set for any key, "section/key", as the gateway's; it is not written
+ * down. */
 enum err settings_override(struct settings_in_force *in_force, const char *key, const char *value,
                            char problem[SETTINGS_OWN_TEXT_SIZE]);
 

@@ -56,6 +56,7 @@ enum supervisor_ask {
     SUPERVISOR_CHECK_RECONNECT,
     SUPERVISOR_SETTINGS, /* those in force and where they come from */
     SUPERVISOR_SET,      /* one of the settings that can be set while the daemon runs */
+    SUPERVISOR_UNSET,    /* takes that back */
     SUPERVISOR_BUILD_CONTACTS,
     SUPERVISOR_VERIFY_CONTACTS,
     /* The gateway's own: */
@@ -78,7 +79,7 @@ struct service_info {
 struct transport_info {
     char proto[16];
     char state[24]; /* network_transport's */
-    bool is_enabled;
+    bool is_enabled, is_sending_enabled, is_receiving_enabled;
     char host[REASON_SIZE]; /* what is bound, "" if nothing */
     char last_error[REASON_SIZE];
     unsigned priority;
@@ -93,20 +94,22 @@ struct supervisor_request {
     char network_state[24]; /* network_connector's */
     unsigned disconnects;
     bool is_stopping;
-    int64_t started_at_us;
+    uint64_t up_us; /* since the start, whatever happened to the clock */
     unsigned transport_count;
     struct transport_info transports[GATEWAY_TRANSPORTS_MAX];
     char advice[REASON_SIZE]; /* what an operator should know or do now, "" if all is well */
-    /* STATUS, RELOAD, SETTINGS, SET: the settings in force */
+    /* STATUS, RELOAD, SETTINGS, SET, UNSET: the settings in force */
     struct settings_in_force in_force;
     /* SERVICES */
     unsigned service_count;
     struct service_info services[SERVICES_MAX];
     /* RELOAD: result ERR_INVALID: nothing changed, `text` holds the problems, a line each. ERR_OK:
-     * `text` says what changed and what needs a restart. */
+     * `text` says what changed and what needs a restart. What takes the transports down and up is
+     * answered when they are up again; ERR_UNREACHABLE: it is in force, and they are not, `text`
+     * begins with the reason. */
     char text[RELOAD_TEXT_SIZE];
-    /* SET: both malloc, the asker's. The results as of RELOAD; ERR_NOT_FOUND there is no such
-     * setting; any other: it could not be written. */
+    /* SET, UNSET (the name alone): both malloc, the asker's. The results as of RELOAD;
+     * ERR_NOT_FOUND there is no such setting; any other: it could not be written. */
     char *name, *value;
     /* BUILD_CONTACTS: the answer. VERIFY_CONTACTS: `wanted`, comma separated (malloc, the
      * asker's), and true if one of them is ours and what is bound is what the settings ask for. */

@@ -238,6 +238,10 @@ const struct control_method control_methods[] = {
     {"settings_set", "name, value",
      "Sets one of them, at once and for the next start; answers what has changed.",
      call_settings_set},
+    {"settings_unset", "name",
+     "Takes back what was set: the settings file's value, or the default, holds again; answers "
+     "what has changed.",
+     call_settings_unset},
     {"system.listMethods", "", "The names of all methods.", call_list_methods},
     {"system.methodHelp", "name", "What a method takes and does.", call_method_help},
     {NULL, NULL, NULL, NULL},

@@ -116,6 +116,8 @@ static xmlrpc_value *transport_value(xmlrpc_env *env, const struct transport_inf
     rpc_put_text(env, value, "proto", t->proto);
     rpc_put_text(env, value, "state", t->state);
     rpc_put_bool(env, value, "is_enabled", t->is_enabled);
+    rpc_put_bool(env, value, "is_sending_enabled", t->is_sending_enabled);
+    rpc_put_bool(env, value, "is_receiving_enabled", t->is_receiving_enabled);
     rpc_put_text(env, value, "host", t->host);
     rpc_put_text(env, value, "last_error", t->last_error);
     rpc_put_integer(env, value, "priority", t->priority);
@@ -217,8 +219,8 @@ static void answer_status(struct network_asked *n)
     rpc_put_text(&env, value, "network_state", r->network_state);
     rpc_put_integer(&env, value, "disconnects", r->disconnects);
     rpc_put_bool(&env, value, "is_stopping", r->is_stopping);
-    rpc_put_integer(&env, value, "started_at_us", r->started_at_us);
-    rpc_put_integer(&env, value, "uptime_s", (clock_real_us() - r->started_at_us) / 1000000);
+    rpc_put_integer(&env, value, "started_at_us", clock_real_us_ago(r->up_us));
+    rpc_put_integer(&env, value, "uptime_s", (int64_t)(r->up_us / 1000000));
     rpc_put(&env, value, "transports", transports_value(&env, r));
     rpc_put_text(&env, value, "advice", r->advice);
     rpc_put_integer(&env, value, "commits_waiting",
@@ -271,9 +273,10 @@ static void answer_reload(struct network_asked *n)
     xmlrpc_env env;
 
     if (n->request.request.result != ERR_OK) {
-        control_fault(n->asked.call, FAULT_SETTINGS, "%s",
-                      n->request.text[0] != '\0' ? n->request.text
-                                                 : err_text(n->request.request.result));
+        control_fault(
+            n->asked.call, n->request.request.result == ERR_INVALID ? FAULT_SETTINGS : FAULT_FAILED,
+            "%s",
+            n->request.text[0] != '\0' ? n->request.text : err_text(n->request.request.result));
         return;
     }
     xmlrpc_env_init(&env);

@@ -208,5 +208,6 @@ CONTROL_METHOD_FN(call_verify_contacts);
 CONTROL_METHOD_FN(call_settings_dump);
 CONTROL_METHOD_FN(call_settings_get);
 CONTROL_METHOD_FN(call_settings_set);
+CONTROL_METHOD_FN(call_settings_unset);
 
 #endif

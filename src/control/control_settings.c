@@ -1,5 +1,5 @@
-/* settings_get, settings_set, settings_dump: what is in force, and the few keys that can be set
- * while the daemon runs. */
+/* settings_get, settings_set, settings_unset, settings_dump: what is in force, and the few keys
+ * that can be set while the daemon runs. */
 #include "control/control_priv.h"
 
 #include "settings/settings_own.h"
@@ -119,5 +119,15 @@ void call_settings_set(struct control *control, struct http_call *call, struct r
         return;
     rpc_args_text(args, "name", true, &n->request.name);
     rpc_args_word(args, "value", true, &n->request.value);
+    network_post(control, call, n, args);
+}
+
+void call_settings_unset(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    struct network_asked *n = network_new(control, call, SUPERVISOR_UNSET, answer_set);
+
+    if (n == NULL)
+        return;
+    rpc_args_text(args, "name", true, &n->request.name);
     network_post(control, call, n, args);
 }

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "settings/names.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,7 +106,9 @@ static void scan_section(struct reader *r, unsigned number, const char *line)
     *end = '\0';
     name = trim(name);
     fold(name);
-    r->section = names_section(name);
+    r->section = setting_find_former_section(name);
+    if (r->section == NULL)
+        r->section = names_section(name);
     r->is_in_unknown_section = r->section == NULL;
     explain_section(r, number, line, name, is_well_formed);
     if (r->section == NULL)
@@ -161,64 +164,119 @@ static void explain_homeless(struct reader *r, unsigned number, const char *name
                     names[0] == '\0' ? "that it belongs to" : names);
 }
 
-static bool find_row(struct reader *r, unsigned number, const char *name, unsigned *index)
+static bool is_row(unsigned index, const char *section, const char *name)
 {
-    for (unsigned i = 0; i < settings_row_count; i++) {
-        if (strcmp(settings_rows[i].section, r->section) == 0 &&
-            strcmp(settings_rows[i].name, name) == 0) {
+    return strcmp(settings_rows[index].section, section) == 0 &&
+           strcmp(settings_rows[index].name, name) == 0;
+}
+
+/* The row of the key that has this name now. */
+static bool find_row(const char *section, const char *name, unsigned *index)
+{
+    for (unsigned i = 0; i < settings_row_count; i++)
+        if (is_row(i, section, name)) {
             *index = i;
-            if (!r->is_own || settings_rows[i].is_settable)
-                return true;
-            reader_complain(r, number,
-                            "[%s] %s cannot be set while the daemon runs: it belongs into the file "
-                            "given with --config",
-                            r->section, name);
-            return false;
+            return true;
         }
+    return false;
+}
+
+static bool may_be_here(struct reader *r, unsigned number, const struct setting *row)
+{
+    if (!r->is_own || row->is_settable)
+        return true;
+    reader_complain(r, number,
+                    "[%s] %s cannot be set while the daemon runs: it belongs into the file given "
+                    "with --config",
+                    row->section, row->name);
+    return false;
+}
+
+static bool is_first(struct reader *r, unsigned number, const char *name, unsigned *line_of)
+{
+    if (*line_of != 0) {
+        reader_complain(r, number, "[%s] %s stands there twice, first in line %u: keep one",
+                        r->section, name, *line_of);
+        return false;
     }
-    explain_key(r, number, name);
+    *line_of = number;
+    return true;
+}
+
+/* True if `value` may go to iniparser as that of the row. */
+static bool take_row(struct reader *r, unsigned number, unsigned index, const char *name,
+                     const char *value)
+{
+    const char *trouble = value_trouble(value);
+    char shown[SHOWN_SIZE];
+
+    if (!may_be_here(r, number, &settings_rows[index]) ||
+        !is_first(r, number, name, &r->line_of[index]))
+        return false;
+    if (trouble != NULL) {
+        r->is_invalid[index] = true;
+        reader_complain(r, number, "[%s] %s = %s: %s", r->section, name,
+                        reader_value_shown(shown, &settings_rows[index], value), trouble);
+        return false;
+    }
+    r->is_usable[index] = true;
+    return true;
+}
+
+/* A renamed key reaches iniparser under the name that it has now. */
+static void take_former(struct reader *r, unsigned number, unsigned former, const char *value)
+{
+    const struct setting_former *f = &settings_formers[former];
+    char line[SETTINGS_LINE_MAX + FORMER_SIZE_MAX];
+    unsigned index;
+
+    if (!is_first(r, number, f->name, &r->former_line_of[former]) || f->now_name == NULL)
+        return;
+    CONTRACT(find_row(f->now_section, f->now_name, &index));
+    if (r->line_of[index] != 0) {
+        reader_complain(r, number,
+                        "[%s] %s is the earlier name of [%s] %s in line %u: keep that one",
+                        f->section, f->name, f->now_section, f->now_name, r->line_of[index]);
+        return;
+    }
+    if (!take_row(r, number, index, f->name, value))
+        return;
+    snprintf(line, sizeof line, "[%s]\n%s = %s\n[%s]", f->now_section, f->now_name, value,
+             r->section);
+    pass_on(r, line, strlen(line));
+}
+
+/* True if the line may go to iniparser as it is. */
+static bool take_key(struct reader *r, unsigned number, const char *name, const char *value)
+{
+    unsigned index;
+
+    if (r->section == NULL)
+        explain_homeless(r, number, name);
+    else if (find_row(r->section, name, &index))
+        return take_row(r, number, index, name, value);
+    else if (setting_find_former(r->section, name, &index))
+        take_former(r, number, index, value);
+    else
+        explain_key(r, number, name);
     return false;
 }
 
 static bool scan_key(struct reader *r, unsigned number, char *text)
 {
-    char *equals = strchr(text, '='), *name, *value, name_shown[SHOWN_SIZE],
-         value_shown[SHOWN_SIZE];
-    const char *trouble;
-    unsigned index;
+    char *equals = strchr(text, '='), *name, shown[SHOWN_SIZE];
 
     if (r->is_in_unknown_section)
         return false;
     if (equals == NULL || equals == text) {
         reader_complain(r, number, "'%s' is neither [section] nor key = value nor a # comment",
-                        reader_shown(name_shown, text));
+                        reader_shown(shown, text));
         return false;
     }
     *equals = '\0';
     name = trim(text);
-    value = trim(equals + 1);
     fold(name);
-    if (r->section == NULL) {
-        explain_homeless(r, number, name);
-        return false;
-    }
-    if (!find_row(r, number, name, &index))
-        return false;
-    if (r->line_of[index] != 0) {
-        reader_complain(r, number, "[%s] %s stands there twice, first in line %u: keep one",
-                        r->section, name, r->line_of[index]);
-        return false;
-    }
-    r->line_of[index] = number;
-    trouble = value_trouble(value);
-    if (trouble != NULL) {
-        r->is_invalid[index] = true;
-        reader_complain(r, number, "[%s] %s = %s: %s", r->section, name,
-                        reader_value_shown(value_shown, &settings_rows[index], value), trouble);
-        return false;
-    }
-    r->is_usable[index] = true;
-    return true;
+    return take_key(r, number, name, trim(equals + 1));
 }
 
 /* Bytes that no line of text has; also NUL, at which iniparser's line would end. */
@@ -248,6 +306,35 @@ static bool is_section(const char *text)
     return text[0] == '[' || (text[strlen(text) - 1] == ']' && strchr(text, '=') == NULL);
 }
 
+/* A comment that says for which version of the settings the file was written. */
+static void scan_mark(struct reader *r, unsigned number, const char *text)
+{
+    size_t length = strlen(SETTINGS_VERSION_MARK);
+    char shown[SHOWN_SIZE];
+    uint64_t version;
+
+    if (strncmp(text, SETTINGS_VERSION_MARK, length) != 0)
+        return;
+    if (text_to_u64(&version, text + length, UINT32_MAX) != ERR_OK || version == 0) {
+        reader_complain(r, number, "'%s' must end in a number from 1 to %d: mend it or take it out",
+                        reader_shown(shown, text), (int)SETTINGS_VERSION);
+        return;
+    }
+    r->is_newer = version > SETTINGS_VERSION;
+    if (r->is_newer)
+        reader_complain(
+            r, number,
+            "is of version %" PRIu64 " of the settings, and this is dustwired %s, which "
+            "knows version %d: install the release that wrote the file, or %s",
+            version, DUSTWIRE_VERSION, (int)SETTINGS_VERSION,
+            r->is_own ? "remove it and set its values again" : "write it anew for this one");
+}
+
+static bool is_comment(const char *text)
+{
+    return text[0] == '\0' || text[0] == '#' || text[0] == ';';
+}
+
 /* Passes on what iniparser may see. It need not see comments, and a backslash at the end of one
  * would hide the line below from it. */
 static void scan_line(struct reader *r, unsigned number, const char *line, size_t length)
@@ -259,9 +346,9 @@ static void scan_line(struct reader *r, unsigned number, const char *line, size_
     memcpy(copy, line, length);
     copy[length] = '\0';
     text = trim(copy);
-    if (text[0] == '\0' || text[0] == '#' || text[0] == ';')
-        return;
-    if (text[strlen(text) - 1] == '\\')
+    if (is_comment(text))
+        scan_mark(r, number, text);
+    else if (text[strlen(text) - 1] == '\\')
         reader_complain(r, number, "ends in a backslash: a line cannot go on in the next one");
     else if (is_section(text))
         scan_section(r, number, text);
@@ -286,7 +373,8 @@ void reader_scan(struct reader *r)
     unsigned number = 1;
     size_t length;
 
-    for (size_t start = skip_mark(r); start < r->length; start += length + 1, number++) {
+    for (size_t start = skip_mark(r); start < r->length && !r->is_newer;
+         start += length + 1, number++) {
         const char *line = r->bytes + start;
         const char *end = memchr(line, '\n', r->length - start);
 

@@ -10,7 +10,10 @@
 
 enum {
     FILE_SIZE_MAX = 256 * 1024,
-    CLEAN_SIZE_MAX = 2 * (FILE_SIZE_MAX + 2), /* a name put right is longer, if not by so much */
+    FORMER_SIZE_MAX = 256, /* what a key of an earlier release adds in its new form, at most */
+    /* a name put right is longer, if not by so much */
+    CLEAN_SIZE_MAX = 2 * (FILE_SIZE_MAX + 2) + SETTINGS_FORMERS_MAX * FORMER_SIZE_MAX,
+    READS_MAX = 8, /* of a file that changes while it is read */
     PROBLEMS_MAX = 100,
     PROBLEM_SIZE = 640,
     SHOWN_SIZE = 80, /* of a foreign text in a sentence */
@@ -25,7 +28,8 @@ struct problem {
 struct reader {
     struct settings *out;
     const char *path;
-    bool is_own; /* the file of our own: only what can be set while the daemon runs */
+    const char *own; /* where the file of our own is; NULL: not known yet */
+    bool is_own;     /* the file of our own: only what can be set while the daemon runs */
     settings_problem_fn *report;
     void *ctx;
     dev_t device;
@@ -38,10 +42,12 @@ struct reader {
     size_t clean_length;
     const char *section; /* of the table; NULL before the first and in an unknown one */
     bool is_in_unknown_section;
+    bool is_newer; /* what stands in the file is for another dustwired to understand */
     unsigned line_of[SETTINGS_KEYS_MAX]; /* where each key stands; 0: nowhere */
     bool is_usable[SETTINGS_KEYS_MAX];
     bool is_invalid[SETTINGS_KEYS_MAX];
-    unsigned problem_count; /* may be beyond PROBLEMS_MAX */
+    unsigned former_line_of[SETTINGS_FORMERS_MAX]; /* the same of keys of earlier releases */
+    unsigned problem_count;                        /* may be beyond PROBLEMS_MAX */
     struct problem problems[PROBLEMS_MAX];
 };
 

@@ -3,10 +3,10 @@
 #include "settings_priv.h"
 
 #include "base/contract.h"
+#include "base/cpus.h"
 #include "base/text.h"
 
 #include <string.h>
-#include <unistd.h>
 
 enum { WORKERS_MAX = 256 };
 
@@ -37,11 +37,9 @@ static void print_allowed(const struct setting *row, FILE *out)
                 row->unit[0] == '\0' ? "" : " ", row->unit);
 }
 
-const char *setting_origin_text(char to[SETTINGS_ORIGIN_SIZE],
-                                const struct settings_origins *origins, unsigned index)
+static const char *place_text(char to[SETTINGS_ORIGIN_SIZE], const struct settings_origins *origins,
+                              const struct settings_place *place)
 {
-    const struct settings_place *place = &origins->keys[index];
-
     switch (place->from) {
     case ORIGIN_FILE:
         snprintf(to, SETTINGS_ORIGIN_SIZE, "%s, line %u", origins->file, place->line);
@@ -60,6 +58,20 @@ const char *setting_origin_text(char to[SETTINGS_ORIGIN_SIZE],
         break;
     }
     return to;
+}
+
+const char *setting_origin_text(char to[SETTINGS_ORIGIN_SIZE],
+                                const struct settings_origins *origins, unsigned index)
+{
+    return place_text(to, origins, &origins->keys[index]);
+}
+
+void setting_note_origin(struct settings_origins *origins, unsigned index,
+                         struct settings_place place)
+{
+    if (place.from == ORIGIN_OWN_FILE && origins->keys[index].from == ORIGIN_FILE)
+        origins->hidden[index] = origins->keys[index];
+    origins->keys[index] = place;
 }
 
 static void print_value(const struct setting *row, const struct settings *s, FILE *out)
@@ -100,6 +112,7 @@ static bool opens_section(unsigned index)
 
 void settings_print(const struct settings *s, const struct settings_origins *origins, FILE *out)
 {
+    fprintf(out, SETTINGS_VERSION_MARK "%d\n", (int)SETTINGS_VERSION);
     fputs(
         "# The settings of dustwired. Every key may be left out: then its default holds.\n"
         "# Check a changed file before use: dustwired --config FILE --check-config\n"
@@ -162,10 +175,62 @@ bool settings_has_transport(const struct settings *s)
            s->gateway_service.is_enabled;
 }
 
+static void advise_former(const struct setting_former *f, const char *place,
+                          settings_problem_fn *advice, void *ctx)
+{
+    char sentence[2 * SETTINGS_TEXT_SIZE];
+
+    if (f->now_name != NULL)
+        snprintf(
+            sentence, sizeof sentence,
+            "%s: [%s] %s is now called [%s] %s: rename it; release %s will refuse the old name",
+            place, f->section, f->name, f->now_section, f->now_name, f->refused_from);
+    else
+        snprintf(
+            sentence, sizeof sentence,
+            "%s: [%s] %s does nothing any more (%s): take the line out; release %s will refuse "
+            "it",
+            place, f->section, f->name, f->why, f->refused_from);
+    advice(ctx, sentence);
+}
+
+static void advise_formers(const struct settings_origins *origins, settings_problem_fn *advice,
+                           void *ctx)
+{
+    char place[SETTINGS_ORIGIN_SIZE];
+
+    for (unsigned i = 0; i < settings_former_count; i++)
+        if (origins->formers[i].from != ORIGIN_DEFAULT)
+            advise_former(&settings_formers[i], place_text(place, origins, &origins->formers[i]),
+                          advice, ctx);
+}
+
+static void advise_hidden(const struct settings *s, const struct settings_origins *origins,
+                          settings_problem_fn *advice, void *ctx)
+{
+    char place[SETTINGS_ORIGIN_SIZE], value[SETTINGS_VALUE_SIZE], sentence[5 * SETTINGS_TEXT_SIZE];
+
+    for (unsigned i = 0; i < settings_row_count; i++) {
+        const struct setting *row = &settings_rows[i];
+
+        if (origins->hidden[i].from == ORIGIN_DEFAULT)
+            continue;
+        snprintf(sentence, sizeof sentence,
+                 "%s: [%s] %s is hidden by a 'dustwire set', which made it %s: 'dustwire unset %s' "
+                 "takes that back",
+                 place_text(place, origins, &origins->hidden[i]), row->section, row->name,
+                 setting_text(value, row, s), row->name);
+        advice(ctx, sentence);
+    }
+}
+
 void settings_advise(const struct settings *s, const struct settings_origins *origins,
                      settings_problem_fn *advice, void *ctx)
 {
     char sentence[SETTINGS_TEXT_SIZE + 128];
+
+    advise_formers(origins, advice, ctx);
+    advise_hidden(s, origins, advice, ctx);
 
     if (!settings_has_transport(s))
         advice(ctx, "no transport is enabled: the daemon would run, but neither send nor receive");
@@ -189,14 +254,12 @@ bool settings_control_address(const struct settings *s, struct address *out)
 
 unsigned settings_worker_count(const struct settings *s)
 {
-    long online;
+    unsigned usable;
 
     if (s->workers.threads != 0)
         return s->workers.threads;
-    online = sysconf(_SC_NPROCESSORS_ONLN);
-    if (online < 1)
-        return 1;
-    return online > WORKERS_MAX ? WORKERS_MAX : (unsigned)online;
+    usable = cpus_usable();
+    return usable > WORKERS_MAX ? WORKERS_MAX : usable;
 }
 
 void settings_compare(const struct settings *before, const struct settings *after,

@@ -3,10 +3,12 @@
 #include "settings_priv.h"
 
 #include "base/contract.h"
+#include "base/path.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -104,7 +106,7 @@ static enum err put(struct settings *s, struct settings_origins *origins, unsign
         return ERR_INVALID;
     }
     *s = after;
-    origins->keys[index] = (struct settings_place){.from = from};
+    setting_note_origin(origins, index, (struct settings_place){.from = from});
     return ERR_OK;
 }
 
@@ -117,6 +119,33 @@ enum err settings_own_set(struct settings *s, struct settings_origins *origins, 
         return put(s, origins, index, value, ORIGIN_OWN_FILE, problem);
     settings_own_say_unknown(name, problem);
     return ERR_NOT_FOUND;
+}
+
+enum err settings_own_unset(struct settings_in_force *in_force,
+                            const struct settings_in_force *files, const char *name,
+                            char problem[SETTINGS_OWN_TEXT_SIZE])
+{
+    char value[SETTINGS_VALUE_SIZE], why[SETTINGS_WHY_SIZE], origin[SETTINGS_ORIGIN_SIZE];
+    const struct setting *row;
+    unsigned index;
+
+    if (!find_row(name, false, &index)) {
+        settings_own_say_unknown(name, problem);
+        return ERR_NOT_FOUND;
+    }
+    row = &settings_rows[index];
+    if (in_force->origins.keys[index].from != ORIGIN_OWN_FILE) {
+        snprintf(problem, SETTINGS_OWN_TEXT_SIZE,
+                 "%s has not been set with 'dustwire set': %s comes from %s", row->name,
+                 setting_text(value, row, &in_force->settings),
+                 setting_origin_text(origin, &in_force->origins, index));
+        return ERR_EXISTS;
+    }
+    CONTRACT(row->kind->print(row, &files->settings, value, sizeof value) == ERR_OK);
+    CONTRACT(setting_read(row, &in_force->settings, value, why) == ERR_OK);
+    in_force->origins.keys[index] = files->origins.keys[index];
+    in_force->origins.hidden[index] = (struct settings_place){.from = ORIGIN_DEFAULT};
+    return ERR_OK;
 }
 
 enum err settings_override(struct settings_in_force *in_force, const char *key, const char *value,
@@ -133,6 +162,7 @@ static void print_own(const struct settings *s, const struct settings_origins *o
     char value[SETTINGS_VALUE_SIZE];
     const char *section = "";
 
+    fprintf(out, SETTINGS_VERSION_MARK "%d\n", (int)SETTINGS_VERSION);
     fputs("# Written by dustwired for 'dustwire set'; read after its other settings file.\n", out);
     for (unsigned i = 0; i < settings_row_count; i++) {
         const struct setting *row = &settings_rows[i];
@@ -146,12 +176,19 @@ static void print_own(const struct settings *s, const struct settings_origins *o
     }
 }
 
+static const char *why_not_written(int error_number)
+{
+    if (error_number == EBUSY)
+        return "it is a mount of its own, which no new file can take the place of";
+    return strerror(error_number);
+}
+
 static enum err fail(char problem[SETTINGS_OWN_TEXT_SIZE], const char *path, int error_number)
 {
     snprintf(problem, SETTINGS_OWN_TEXT_SIZE,
              "the settings file %.900s cannot be written: %s; nothing was changed. See to its "
              "folder, or give another file with [node] settings-file",
-             path, strerror(error_number));
+             path, why_not_written(error_number));
     return err_from_errno(error_number);
 }
 
@@ -184,15 +221,11 @@ static int write_new(const char *path, const struct settings *s,
 /* 0, or an errno. What has been renamed there stays so over a power cut. */
 static int sync_folder(const char *path)
 {
-    char folder[SETTINGS_TEXT_SIZE];
-    char *slash;
+    char folder[PATH_MAX];
     int fd, error_number;
 
-    snprintf(folder, sizeof folder, "%s", path);
-    slash = strrchr(folder, '/');
-    if (slash == NULL)
-        return EINVAL;
-    slash[slash == folder ? 1 : 0] = '\0';
+    if (path_folder(folder, sizeof folder, path) != ERR_OK)
+        return ENAMETOOLONG;
     if ((fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         return errno;
     error_number = fsync(fd) == 0 ? 0 : errno;
@@ -222,17 +255,20 @@ static int replace(const char *new_path, const char *old_path, const char *path)
     return error_number;
 }
 
+/* A link stays one: the file that it leads to is replaced. */
 enum err settings_own_write(const struct settings *s, const struct settings_origins *origins,
                             char problem[SETTINGS_OWN_TEXT_SIZE])
 {
-    char new_path[SETTINGS_TEXT_SIZE + 8], old_path[SETTINGS_TEXT_SIZE + 8];
+    char path[PATH_MAX - 8], new_path[PATH_MAX], old_path[PATH_MAX];
     int error_number;
 
-    snprintf(new_path, sizeof new_path, "%s.new", origins->own);
-    snprintf(old_path, sizeof old_path, "%s.old", origins->own);
+    if (path_follow(path, sizeof path, origins->own) != ERR_OK)
+        return fail(problem, origins->own, ELOOP);
+    snprintf(new_path, sizeof new_path, "%s.new", path);
+    snprintf(old_path, sizeof old_path, "%s.old", path);
     error_number = write_new(new_path, s, origins);
     if (error_number == 0)
-        error_number = replace(new_path, old_path, origins->own);
+        error_number = replace(new_path, old_path, path);
     if (error_number == 0)
         return ERR_OK;
     unlink(new_path);

@@ -13,6 +13,11 @@ enum {
     SETTINGS_LINE_MAX = 1020,
 };
 
+/* The first line of each file that we print or write; one of a newer version is refused. A key that
+ * is new needs none: who does not know it says so. It is for what would be taken wrongly. */
+#define SETTINGS_VERSION_MARK "# dustwired settings, version "
+enum { SETTINGS_VERSION = 1 };
+
 enum setting_change { CHANGE_AT_ONCE, CHANGE_RECONNECTS, CHANGE_RESTARTS };
 
 struct setting;
@@ -44,6 +49,24 @@ struct setting {
 extern const struct setting settings_rows[];
 extern const unsigned settings_row_count;
 
+/* A key of an earlier release. For two releases after the one that renamed it or took it away its
+ * line is accepted, with a warning; then its row goes. */
+struct setting_former {
+    const char *section, *name;
+    const char *now_section, *now_name; /* NULL: nothing took its place */
+    const char *why;                    /* then a clause: "small files share a sync without it" */
+    const char *refused_from;           /* the release that knows it no more: "0.4" */
+};
+
+/* A pointer, so that the tests can bring a table of their own; nothing else writes it. */
+extern const struct setting_former *settings_formers;
+extern unsigned settings_former_count;
+
+/* False if there is none; `*index` is that of settings_formers. */
+bool setting_find_former(const char *section, const char *name, unsigned *index);
+/* The section's name as the table has it, if only keys of earlier releases were in it; or NULL. */
+const char *setting_find_former_section(const char *name);
+
 /* The kinds of values. */
 extern const struct setting_kind kind_bool, kind_number, kind_port, kind_threads, kind_idurl,
     kind_host, kind_listen, kind_networks, kind_idurls, kind_path, kind_own_path, kind_endpoint,
@@ -68,6 +91,10 @@ const char *setting_text(char to[SETTINGS_VALUE_SIZE], const struct setting *row
 enum { SETTINGS_ORIGIN_SIZE = SETTINGS_TEXT_SIZE + 32 };
 const char *setting_origin_text(char to[SETTINGS_ORIGIN_SIZE],
                                 const struct settings_origins *origins, unsigned index);
+
+/* Notes where the value of the row with this index comes from, and what it goes over. */
+void setting_note_origin(struct settings_origins *origins, unsigned index,
+                         struct settings_place place);
 
 /* Reads one value, and makes sure that it can be printed again. */
 enum err setting_read(const struct setting *row, struct settings *s, const char *text,

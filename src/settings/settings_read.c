@@ -6,11 +6,13 @@
 #include "reader.h"
 #include "settings_priv.h"
 
+#include "base/path.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <iniparser/iniparser.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -21,6 +23,20 @@
 
 /* Bytes */
 
+/* The rights of the file are not all: what Landlock refuses to a daemon that runs, access(2), which
+ * looks at the rights alone, still finds good. */
+static const char *why_denied(const struct reader *r)
+{
+    char end[PATH_MAX];
+
+    if (path_follow(end, sizeof end, r->path) == ERR_DENIED)
+        return "its links lead round in a circle; give the path of a file";
+    if (access(r->path, R_OK) == 0)
+        return "it lies in another folder than at the daemon's start, and the daemon gave up all "
+               "others (Landlock): restart it, or set [node] confined = false";
+    return r->is_own ? "run this as the daemon's user" : "give the daemon's user the right to";
+}
+
 static enum err cannot_read(struct reader *r, enum err e)
 {
     switch (e) {
@@ -28,10 +44,11 @@ static enum err cannot_read(struct reader *r, enum err e)
         reader_complain(r, 0, "there is no such file: check the path given with --config");
         break;
     case ERR_DENIED:
-        reader_complain(r, 0, "it may not be read: %s",
-                        r->is_own ? "run this as the daemon's user"
-                                  : "give the daemon's user the right to");
+        reader_complain(r, 0, "it may not be read: %s", why_denied(r));
         break;
+    case ERR_AGAIN:
+        reader_complain(r, 0, "it changes while it is read: read it when it is whole");
+        return ERR_INVALID;
     case ERR_NOT_REGULAR:
         reader_complain(r, 0, "it is not a regular file: give the path of an INI file");
         break;
@@ -46,23 +63,9 @@ static enum err cannot_read(struct reader *r, enum err e)
     return e;
 }
 
-static enum err read_all(struct reader *r, int fd)
+static enum err read_bytes(struct reader *r, int fd)
 {
-    struct stat st;
-
-    if (fstat(fd, &st) != 0)
-        return err_from_errno(errno);
-    if (!S_ISREG(st.st_mode))
-        return ERR_NOT_REGULAR;
-    if (st.st_size > FILE_SIZE_MAX)
-        return ERR_TOO_LARGE;
-    r->device = st.st_dev;
-    r->inode = st.st_ino;
-    r->is_world_readable = (st.st_mode & S_IROTH) != 0;
-    r->bytes = calloc(1, FILE_SIZE_MAX + 2 + CLEAN_SIZE_MAX);
-    if (r->bytes == NULL)
-        return ERR_NO_MEMORY;
-    r->clean = r->bytes + FILE_SIZE_MAX + 2;
+    r->length = 0;
     while (r->length <= FILE_SIZE_MAX) {
         ssize_t count = read(fd, r->bytes + r->length, FILE_SIZE_MAX + 1 - r->length);
 
@@ -71,22 +74,71 @@ static enum err read_all(struct reader *r, int fd)
         if (count < 0)
             return err_from_errno(errno);
         if (count == 0)
-            return ERR_OK;
+            break;
         r->length += (size_t)count;
     }
-    return ERR_TOO_LARGE;
+    memset(r->bytes + r->length, 0, FILE_SIZE_MAX + 2 - r->length);
+    return r->length > FILE_SIZE_MAX ? ERR_TOO_LARGE : ERR_OK;
 }
 
-static enum err read_file(struct reader *r)
+static enum err read_all(struct reader *r, int fd, struct stat *st)
+{
+    if (fstat(fd, st) != 0)
+        return err_from_errno(errno);
+    if (!S_ISREG(st->st_mode))
+        return ERR_NOT_REGULAR;
+    if (st->st_size > FILE_SIZE_MAX)
+        return ERR_TOO_LARGE;
+    if (r->bytes == NULL && (r->bytes = calloc(1, FILE_SIZE_MAX + 2 + CLEAN_SIZE_MAX)) == NULL)
+        return ERR_NO_MEMORY;
+    r->clean = r->bytes + FILE_SIZE_MAX + 2;
+    return read_bytes(r, fd);
+}
+
+static bool is_same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* The file that the path names now is the one that was read, and nobody wrote in it meanwhile. */
+static bool is_unchanged(const struct reader *r, const struct stat *before)
+{
+    struct stat now;
+
+    return stat(r->path, &now) == 0 && now.st_dev == before->st_dev &&
+           now.st_ino == before->st_ino && now.st_size == before->st_size &&
+           is_same_time(now.st_mtim, before->st_mtim);
+}
+
+static enum err read_once(struct reader *r, bool *is_whole)
 {
     int fd = open(r->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
     enum err e;
 
+    *is_whole = true;
     if (fd < 0)
         return err_from_errno(errno);
-    e = read_all(r, fd);
+    e = read_all(r, fd, &st);
     close(fd);
-    return e;
+    if (e != ERR_OK)
+        return e;
+    r->device = st.st_dev;
+    r->inode = st.st_ino;
+    r->is_world_readable = (st.st_mode & S_IROTH) != 0;
+    *is_whole = is_unchanged(r, &st);
+    return ERR_OK;
+}
+
+/* Half of a file could be one without problems, in which half of the settings are the defaults. */
+static enum err read_file(struct reader *r)
+{
+    bool is_whole = false;
+    enum err e = ERR_OK;
+
+    for (unsigned i = 0; i < READS_MAX && e == ERR_OK && !is_whole; i++)
+        e = read_once(r, &is_whole);
+    return e == ERR_OK && !is_whole ? ERR_AGAIN : e;
 }
 
 /* iniparser: its error callback and its load know no context, hence these, one reading at a time.
@@ -108,26 +160,89 @@ static int iniparser_complains(const char *format, ...)
     return 0;
 }
 
-static dictionary *load_clean(struct reader *r, int fd)
+/* iniparser opens a file by its name. That of a file in memory needs /proc; without it, or with a
+ * filter that refuses memfd_create, a file in a folder has to do, and loses its name once read. */
+struct scratch {
+    int fd;
+    bool is_in_folder;
+    char name[PATH_MAX];
+};
+
+static bool open_in_memory(struct scratch *scratch)
 {
-    char path[64];
-    dictionary *values;
-    size_t done = 0, length = r->clean_length;
+    scratch->fd = memfd_create("settings", MFD_CLOEXEC);
+    snprintf(scratch->name, sizeof scratch->name, "/proc/self/fd/%d", scratch->fd);
+    if (scratch->fd < 0 || access(scratch->name, R_OK) == 0)
+        return scratch->fd >= 0;
+    close(scratch->fd);
+    return false;
+}
+
+static bool open_in_folder(struct scratch *scratch, const char *folder)
+{
+    if (text_format(scratch->name, sizeof scratch->name, "%s/dustwired-XXXXXX", folder) != ERR_OK)
+        return false;
+    scratch->fd = mkostemp(scratch->name, O_CLOEXEC);
+    scratch->is_in_folder = scratch->fd >= 0;
+    return scratch->is_in_folder;
+}
+
+/* The last folder is the only one that Landlock leaves to a daemon that runs. */
+static bool open_scratch(struct scratch *scratch, const char *own)
+{
+    char folder[PATH_MAX];
+
+    *scratch = (struct scratch){.fd = -1};
+    return open_in_memory(scratch) || open_in_folder(scratch, "/tmp") ||
+           open_in_folder(scratch, "/run") ||
+           (own != NULL && own[0] != '\0' && path_folder(folder, sizeof folder, own) == ERR_OK &&
+            open_in_folder(scratch, folder));
+}
+
+static void close_scratch(struct scratch *scratch)
+{
+    if (scratch->is_in_folder)
+        unlink(scratch->name);
+    close(scratch->fd);
+}
+
+static bool write_all(int fd, const char *bytes, size_t length)
+{
+    size_t done = 0;
 
     while (done < length) {
-        ssize_t count = write(fd, r->clean + done, length - done);
+        ssize_t count = write(fd, bytes + done, length - done);
 
         if (count <= 0)
-            return NULL;
+            return false;
         done += (size_t)count;
     }
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return true;
+}
+
+static dictionary *load_clean(struct reader *r)
+{
+    struct scratch scratch;
+    dictionary *values = NULL;
+
+    if (!open_scratch(&scratch, r->own)) {
+        reader_complain(r, 0,
+                        "it cannot be taken apart: %s, and neither /tmp nor /run takes a "
+                        "file: mount /proc, or let this user write there",
+                        errno == EMFILE || errno == ENFILE ? err_text(ERR_DESCRIPTORS)
+                                                           : "there is no file in memory");
+        return NULL;
+    }
     pthread_mutex_lock(&iniparser_lock);
     iniparser_reader = r;
     iniparser_set_error_callback(iniparser_complains);
-    values = iniparser_load(path);
+    if (write_all(scratch.fd, r->clean, r->clean_length))
+        values = iniparser_load(scratch.name);
     iniparser_reader = NULL;
     pthread_mutex_unlock(&iniparser_lock);
+    close_scratch(&scratch);
+    if (values == NULL)
+        reader_complain(r, 0, "it cannot be taken apart: no memory or no descriptor is free");
     return values;
 }
 
@@ -152,17 +267,10 @@ static void take_value(struct reader *r, unsigned index, const dictionary *value
 
 static enum err take_values(struct reader *r)
 {
-    int fd = memfd_create("settings", MFD_CLOEXEC);
-    dictionary *values;
+    dictionary *values = load_clean(r);
 
-    if (fd < 0)
-        return cannot_read(r, err_from_errno(errno));
-    values = load_clean(r, fd);
-    close(fd);
-    if (values == NULL) {
-        reader_complain(r, 0, "it cannot be taken apart: out of memory, or /proc is not there");
+    if (values == NULL)
         return ERR_INVALID;
-    }
     for (unsigned i = 0; i < settings_row_count; i++)
         if (r->is_usable[i])
             take_value(r, i, values);
@@ -200,30 +308,27 @@ static bool lies_in(const char *path, const char *folder)
     return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
-static void check_socket(struct reader *r)
+/* Paths of ours that must not be among the received files. */
+static const struct {
+    size_t offset;
+    const char *name;
+} own_paths[] = {
+    {offsetof(struct settings, control.socket), "[control] socket"},
+    {offsetof(struct settings, node.settings_file), "[node] settings-file"},
+    {offsetof(struct settings, log.file), "[log] file"},
+};
+
+static void check_own_paths(struct reader *r)
 {
-    const struct settings *s = r->out;
     unsigned line;
 
-    if (are_known(r, offsetof(struct settings, inbox.path),
-                  offsetof(struct settings, control.socket), &line) &&
-        lies_in(s->control.socket, s->inbox.path))
-        reader_complain(r, line,
-                        "[control] socket lies in [inbox] path, where only received files do: "
-                        "choose another folder for one of them");
-}
-
-static void check_own_file(struct reader *r)
-{
-    const struct settings *s = r->out;
-    unsigned line;
-
-    if (are_known(r, offsetof(struct settings, inbox.path),
-                  offsetof(struct settings, node.settings_file), &line) &&
-        lies_in(s->node.settings_file, s->inbox.path))
-        reader_complain(r, line,
-                        "[node] settings-file lies in [inbox] path, where only received files do: "
-                        "choose another folder for one of them, or leave it empty");
+    for (size_t i = 0; i < sizeof own_paths / sizeof *own_paths; i++)
+        if (are_known(r, offsetof(struct settings, inbox.path), own_paths[i].offset, &line) &&
+            lies_in((const char *)r->out + own_paths[i].offset, r->out->inbox.path))
+            reader_complain(r, line,
+                            "%s lies in [inbox] path, where only received files do: choose "
+                            "another folder for one of them",
+                            own_paths[i].name);
 }
 
 static void check_control(struct reader *r)
@@ -244,8 +349,7 @@ static void check_control(struct reader *r)
 
 static void check_combinations(struct reader *r)
 {
-    check_socket(r);
-    check_own_file(r);
+    check_own_paths(r);
     check_control(r);
 }
 
@@ -309,13 +413,13 @@ static enum err read_over(struct reader *r)
     return e;
 }
 
-static struct reader *reader_new(struct settings *out, const char *path,
+static struct reader *reader_new(struct settings *out, const char *path, const char *own,
                                  settings_problem_fn *problem, void *ctx)
 {
     struct reader *r = calloc(1, sizeof *r);
 
     if (r != NULL)
-        *r = (struct reader){.out = out, .path = path, .report = problem, .ctx = ctx};
+        *r = (struct reader){.out = out, .path = path, .own = own, .report = problem, .ctx = ctx};
     return r;
 }
 
@@ -340,20 +444,25 @@ static void note_origins(const struct reader *r, struct settings_origins *origin
 {
     for (unsigned i = 0; i < settings_row_count; i++)
         if (r->line_of[i] != 0)
-            origins->keys[i] = (struct settings_place){.from = from, .line = r->line_of[i]};
+            setting_note_origin(origins, i, (struct settings_place){from, r->line_of[i]});
+    for (unsigned i = 0; i < settings_former_count; i++)
+        if (r->former_line_of[i] != 0)
+            origins->formers[i] =
+                (struct settings_place){.from = from, .line = r->former_line_of[i]};
 }
 
 /* The operator's file. What the reader found out about the file itself is kept for the next. */
-static enum err load_file(struct settings *out, struct settings_origins *origins, const char *path,
-                          settings_problem_fn *problem, void *ctx)
+static enum err load_file(struct settings *out, struct settings_origins *origins,
+                          const struct settings_paths *paths, settings_problem_fn *problem,
+                          void *ctx)
 {
-    struct reader *r = reader_new(out, path, problem, ctx);
+    struct reader *r = reader_new(out, paths->file, paths->own, problem, ctx);
     enum err e;
 
     if (r == NULL)
         return ERR_NO_MEMORY;
     if ((e = read_over(r)) == ERR_OK) {
-        snprintf(origins->file, sizeof origins->file, "%s", path);
+        snprintf(origins->file, sizeof origins->file, "%s", paths->file);
         origins->is_file_world_readable = r->is_world_readable;
         origins->device = r->device;
         origins->inode = r->inode;
@@ -384,7 +493,7 @@ static enum err choose_own(struct settings *s, struct settings_origins *origins,
 static enum err load_own(struct settings *out, struct settings_origins *origins,
                          settings_problem_fn *problem, void *ctx)
 {
-    struct reader *r = reader_new(out, origins->own, problem, ctx);
+    struct reader *r = reader_new(out, origins->own, origins->own, problem, ctx);
     enum err e;
 
     if (r == NULL)
@@ -410,7 +519,7 @@ enum err settings_load(struct settings *out, struct settings_origins *origins,
     settings_default(out);
     memset(origins, 0, sizeof *origins);
     if (paths->file != NULL)
-        e = load_file(out, origins, paths->file, problem, ctx);
+        e = load_file(out, origins, paths, problem, ctx);
     if (e == ERR_OK && (e = choose_own(out, origins, paths)) != ERR_OK)
         problem(ctx, "the path of the daemon's own settings file is too long: set [node] "
                      "settings-file to a shorter one");

@@ -69,7 +69,7 @@ const struct setting settings_rows[] = {
 #undef S
 #define S "workers"
     KEY(S, "threads", kind_threads, workers.threads, "auto", 1, 256, "threads", RESTART,
-        "Threads that run the sessions; auto is one for each CPU that is online.")
+        "Threads that run the sessions; auto is one for each CPU that the daemon may use.")
     KEY(S, "read-buffer-kib", kind_number, workers.read_buffer_kib, "512", 16, 4096, "KiB", RESTART,
         "The read buffer of each thread, shared by all of its sessions.")
     KEY(S, "mailbox-limit", kind_number, workers.mailbox_limit, "65536", 1024, 1048576, "messages", RESTART,
@@ -222,6 +222,10 @@ const struct setting settings_rows[] = {
         "What is logged.")
     KEY(S, "lines-per-peer-per-s", kind_number, log.lines_per_peer_per_s, "100", 0, 1000000, "lines a second", NOW,
         "How many lines each thread writes about one peer; 0, and at level debug: all.")
+    KEY(S, "file", kind_own_path, log.file, "", 0, 1000, "", RESTART,
+        "Where the log goes, opened anew when it was moved away; empty: standard error.")
+    KEY(S, "file-limit-mib", kind_number, log.file_limit_mib, "16", 0, 65536, "MiB", NOW,
+        "At that size the file gets the name FILE.1, and a new one is begun; 0: never.")
 #undef S
 };
 /* clang-format on */

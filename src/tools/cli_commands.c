@@ -11,8 +11,9 @@ const struct cli_command cli_commands[] = {
      "an operator should do now, if anything. --json prints the whole answer as one object, with\n"
      "every counter and every limit in force.\n"
      "\n"
-     "Exit status: 0 if the network is CONNECTED and a transport LISTENING; 3 if not, or if there\n"
-     "is no daemon; 2 for a wrong command line.\n"
+     "Exit status: 0 if the network is CONNECTED and a transport is up as its settings say\n"
+     "(LISTENING, or with receiving switched off ready to send); 3 if not, or if there is no\n"
+     "daemon; 2 for a wrong command line.\n"
      "\n"
      "Example:\n"
      "  dustwire status || journalctl -u dustwired -n 50\n"},
@@ -174,6 +175,17 @@ const struct cli_command cli_commands[] = {
      "\n"
      "Example:\n"
      "  dustwire set receiving-enabled false\n"},
+    {"unset", "NAME", "take back what was set", 0, 1, 1, cli_unset,
+     "Takes back what 'dustwire set' has set, at once and for every later start: what the "
+     "settings\n"
+     "file says holds again, or the default. What was not set stays, and the answer says where it\n"
+     "comes from. --json prints {text}.\n"
+     "\n"
+     "Exit status: 0 not set any more; 1 refused, with the reason; 2 wrong command line; 3 no\n"
+     "daemon.\n"
+     "\n"
+     "Example:\n"
+     "  dustwire unset tcp-port\n"},
     {"reload", "", "read the settings file again", 0, 0, 0, cli_reload,
      "Makes the daemon read its settings file again. Prints what changed and what needs a "
      "restart.\n"

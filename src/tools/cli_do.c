@@ -177,6 +177,13 @@ enum cli_end cli_set(struct cli *cli)
     return say_changes(cli, &reply);
 }
 
+enum cli_end cli_unset(struct cli *cli)
+{
+    struct cli_reply reply = ask_text(cli, "settings_unset", cli->arguments[0]);
+
+    return say_changes(cli, &reply);
+}
+
 static void print_settings(const json_t *keys)
 {
     static const char *const headers[] = {"NAME", "VALUE", "FROM"};

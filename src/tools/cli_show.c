@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 200, US_PER_S = 1000000, IDURL_WIDTH = 60 /* of a table; --json has it whole */ };
+enum { PAGE = 200, IDURL_WIDTH = 60 /* of a table; --json has it whole */ };
 
 static const char *or_dash(const char *text)
 {
@@ -21,19 +21,39 @@ static const char *size_of(char out[TEXT_SIZE_ROOM], const json_t *object, const
     return text_size(out, (uint64_t)cli_number_of(object, key));
 }
 
-static const char *age_of(char out[CLI_DURATION_ROOM], const json_t *object, const char *key)
+static const char *age_of(char out[CLI_DURATION_ROOM], const json_t *object)
 {
-    int64_t age_s = clock_real_us() / US_PER_S - cli_number_of(object, key);
+    return cli_duration(out, (double)cli_number_of(object, "age_s"));
+}
 
-    return cli_duration(out, (double)age_s);
+/* The state's name is that of the automaton, which is LISTENING as soon as it is up. */
+static const char *state_word(const json_t *t)
+{
+    const char *state = cli_text_of(t, "state");
+
+    return strcmp(state, "LISTENING") == 0 && !cli_is_true(t, "is_receiving_enabled") ? "UP"
+                                                                                      : state;
+}
+
+static void print_switches(const json_t *t)
+{
+    if (!cli_is_true(t, "is_enabled")) {
+        printf("  switched off\n");
+        return;
+    }
+    if (!cli_is_true(t, "is_receiving_enabled"))
+        printf("  nothing can be received: receiving is switched off ('dustwire set "
+               "receiving-enabled true')\n");
+    if (!cli_is_true(t, "is_sending_enabled"))
+        printf("  nothing can be sent: sending is switched off ('dustwire set sending-enabled "
+               "true')\n");
 }
 
 static void print_transport(const json_t *t)
 {
-    printf("%s: %s%s%s\n", cli_text_of(t, "proto"), cli_text_of(t, "state"),
+    printf("%s: %s%s%s\n", cli_text_of(t, "proto"), state_word(t),
            cli_text_of(t, "host")[0] == '\0' ? "" : " on ", cli_text_of(t, "host"));
-    if (!cli_is_true(t, "is_enabled"))
-        printf("  switched off\n");
+    print_switches(t);
     if (cli_text_of(t, "last_error")[0] != '\0')
         printf("  last error: %s\n", cli_text_of(t, "last_error"));
     printf("  %" PRId64 " workers, %" PRId64 " sessions (%" PRId64 " connected)\n",
@@ -203,7 +223,7 @@ static void print_sessions(const json_t *sessions)
         cli_table_add(&table, "%" PRId64, cli_number_of(s, "files_waiting"));
         cli_table_add(&table, "%s", size_of(size, s, "bytes_received"));
         cli_table_add(&table, "%s", size_of(size, s, "bytes_sent"));
-        cli_table_add(&table, "%s", age_of(age, s, "opened_at"));
+        cli_table_add(&table, "%s", age_of(age, s));
         cli_table_add(&table, "%.*s", IDURL_WIDTH, or_dash(cli_text_of(s, "idurl")));
     }
     cli_table_print(&table, stdout);
@@ -230,7 +250,7 @@ static void print_streams(const json_t *streams)
         cli_table_add(&table, "%s", size_of(size, s, "bytes_total"));
         cli_table_add(&table, "%s/s", size_of(size, s, "bytes_per_second"));
         cli_table_add(&table, "%" PRId64, cli_number_of(s, "session"));
-        cli_table_add(&table, "%s", age_of(age, s, "started_at"));
+        cli_table_add(&table, "%s", age_of(age, s));
         cli_table_add(&table, "%s", cli_text_of(s, "filename"));
     }
     cli_table_print(&table, stdout);

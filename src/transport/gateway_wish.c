@@ -35,6 +35,7 @@ void gateway_wish_act(struct supervisor *s)
         log_warning("the gateway's connect: %s", problem);
     log_set_level(s->acting.settings.log.level);
     log_set_peer_limit(s->acting.settings.log.lines_per_peer_per_s);
+    log_set_file_limit((uint64_t)s->acting.settings.log.file_limit_mib << 20);
     for (unsigned i = 0; i < s->transport_count; i++) {
         struct gateway_transport *t = s->transports[i].config.registered;
 

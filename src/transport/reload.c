@@ -122,6 +122,11 @@ static void tell_changes(struct page *page, const struct settings *before,
     lines_clear(&new);
 }
 
+static void add_note(void *ctx, const char *sentence)
+{
+    page_add(ctx, "note: %s", sentence);
+}
+
 static void tell_page(struct page *page, const struct settings *before,
                       const struct settings *after, const char *needs_restart)
 {
@@ -156,6 +161,7 @@ enum err reload_read(const struct settings_paths *paths, const struct settings_i
     settings_keep_fixed(&after->settings, &after->origins, &before->settings, &before->origins);
     settings_compare(&before->settings, &after->settings, change);
     tell_page(&page, &before->settings, &after->settings, wanted.needs_restart);
+    settings_advise(&after->settings, &after->origins, add_note, &page);
     return ERR_OK;
 }
 
@@ -175,6 +181,46 @@ enum err reload_set(const char *name, const char *value, const struct settings_i
     if (e != ERR_OK) {
         page_add(&page, "%s", problem);
         return e;
+    }
+    settings_compare(&before->settings, &after->settings, change);
+    tell_page(&page, &before->settings, &after->settings, "");
+    return ERR_OK;
+}
+
+/* The operator's file says what the value is then; whatever else has changed there is the business
+ * of a reload. */
+static enum err read_file_alone(const struct settings_paths *paths, struct settings_in_force *out,
+                                struct page *page)
+{
+    const struct settings_paths alone = {.file = paths->file, .own = ""};
+    enum err e = settings_load(&out->settings, &out->origins, &alone, add_problem, page);
+
+    if (e != ERR_OK)
+        page_add(page, "nothing was changed: without a settings file that can be read the value "
+                       "that would come into force is not known");
+    return e == ERR_OK ? ERR_OK : ERR_INVALID;
+}
+
+enum err reload_unset(const char *name, const struct settings_paths *paths,
+                      const struct settings_in_force *before, struct settings_in_force *after,
+                      struct settings_change *change, char *text, size_t room)
+{
+    char problem[SETTINGS_OWN_TEXT_SIZE];
+    struct settings_in_force files;
+    struct page page;
+    enum err e;
+
+    page_init(&page, text, room);
+    *after = *before;
+    if ((e = read_file_alone(paths, &files, &page)) != ERR_OK)
+        return e;
+    e = settings_own_unset(after, &files, name, problem);
+    if (e == ERR_OK)
+        e = settings_own_write(&after->settings, &after->origins, problem);
+    if (e != ERR_OK) {
+        page_add(&page, "%s", problem);
+        settings_compare(&before->settings, &before->settings, change);
+        return e == ERR_EXISTS ? ERR_OK : e; /* not set: that is how it was to be */
     }
     settings_compare(&before->settings, &after->settings, change);
     tell_page(&page, &before->settings, &after->settings, "");

@@ -22,4 +22,10 @@ enum err reload_set(const char *name, const char *value, const struct settings_i
                     struct settings_in_force *after, struct settings_change *change, char *text,
                     size_t room);
 
+/* Takes back what was set for `name`. As above; also ERR_OK, and `text` says so, if it was not set;
+ * ERR_INVALID also if the settings file cannot be read now. */
+enum err reload_unset(const char *name, const struct settings_paths *paths,
+                      const struct settings_in_force *before, struct settings_in_force *after,
+                      struct settings_change *change, char *text, size_t room);
+
 #endif

@@ -99,6 +99,7 @@ void services_apply(const struct settings *s, struct gateway_transport *t)
     if (strcmp(t->ops->proto, "tcp") == 0) {
         t->priority = s->tcp_transport.priority;
         t->is_sending_enabled = s->tcp_transport.is_sending_enabled;
+        t->is_receiving_enabled = s->tcp_transport.is_receiving_enabled;
     }
 }
 

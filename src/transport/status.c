@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "transport/services.h"
 #include "transport/supervisor_priv.h"
 #include "transport/transport_priv.h"
@@ -19,10 +20,13 @@ static void fill_transports(struct supervisor *s, struct supervisor_request *r)
     for (unsigned i = 0; i < s->transport_count; i++) {
         const struct network_transport *t = &s->transports[i];
         struct transport_info *info = &r->transports[i];
+        const struct gateway_transport *registered = t->config.registered;
 
-        *info = (struct transport_info){.is_enabled = t->config.registered->is_enabled,
-                                        .priority = t->config.registered->priority};
-        snprintf(info->proto, sizeof info->proto, "%s", t->config.registered->ops->proto);
+        *info = (struct transport_info){.is_enabled = registered->is_enabled,
+                                        .is_sending_enabled = registered->is_sending_enabled,
+                                        .is_receiving_enabled = registered->is_receiving_enabled,
+                                        .priority = registered->priority};
+        snprintf(info->proto, sizeof info->proto, "%s", registered->ops->proto);
         snprintf(info->state, sizeof info->state, "%s", automat_state_name(&t->automat));
         snprintf(info->host, sizeof info->host, "%s", t->host);
         snprintf(info->last_error, sizeof info->last_error, "%s", t->last_error);
@@ -89,6 +93,12 @@ void status_reason(struct supervisor *s, char out[REASON_SIZE])
         explain_transports(s, out);
 }
 
+bool status_is_failing(struct supervisor *s, char reason[REASON_SIZE])
+{
+    status_reason(s, reason);
+    return reason[0] != '\0' && is_any_enabled(s) && !s->is_stopping;
+}
+
 void status_advice(struct supervisor *s, char out[REASON_SIZE])
 {
     char reason[REASON_SIZE];
@@ -111,7 +121,7 @@ static void fill(struct supervisor *s, struct supervisor_request *r)
              automat_state_name(&s->connector.automat));
     r->disconnects = s->connector.disconnects;
     r->is_stopping = s->is_stopping;
-    r->started_at_us = s->started_at_us;
+    r->up_us = clock_boot_us() - s->started_us;
     r->in_force = s->acting;
     fill_transports(s, r);
     status_advice(s, r->advice);

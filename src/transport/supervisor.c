@@ -14,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SUPERVISOR_MAILBOX_LIMIT = 4096 };
+enum {
+    SUPERVISOR_MAILBOX_LIMIT = 4096,
+    CHANGE_LIMIT_MS = 20000, /* for the effect of a reload or set */
+};
 
 static void tell_news(const struct supervisor *s, enum supervisor_news news, const char *text)
 {
@@ -51,6 +54,87 @@ static void transport_ended(void *ctx, struct network_transport *t)
     tell_if_stopped(ctx);
 }
 
+/* Changes whose effect is waited for. */
+
+static const char settings_read_again[] = "the settings have been read again";
+
+static bool is_settled(const struct supervisor *s)
+{
+    return s->connector.automat.state == NETWORK_CONNECTED ||
+           s->connector.automat.state == NETWORK_DISCONNECTED;
+}
+
+/* Puts a line before the others; those at the end may be cut for it. */
+static void put_line_first(char text[RELOAD_TEXT_SIZE], const char *line)
+{
+    size_t length = strlen(line), rest = strlen(text);
+
+    if (rest > RELOAD_TEXT_SIZE - length - 2)
+        rest = RELOAD_TEXT_SIZE - length - 2;
+    memmove(text + length + 1, text, rest);
+    memcpy(text, line, length);
+    text[length] = '\n';
+    text[length + 1 + rest] = '\0';
+}
+
+static void answer_change(struct supervisor *s, struct supervisor_request *r, enum err result,
+                          const char *news)
+{
+    if (r->ask == SUPERVISOR_RELOAD)
+        tell_news(s, SUPERVISOR_NEWS_RELOADED, news);
+    r->in_force = s->acting;
+    request_answer(&r->request, result);
+}
+
+/* What was asked for is in force and written down; whether it works is known only now. */
+static void answer_reconnected(struct supervisor *s, struct supervisor_request *r)
+{
+    char reason[REASON_SIZE], line[REASON_SIZE + 128];
+
+    if (status_is_failing(s, reason)) {
+        snprintf(line, sizeof line, "in force, but the node is not connected now: %s", reason);
+        put_line_first(r->text, line);
+        answer_change(s, r, ERR_UNREACHABLE, line);
+        return;
+    }
+    if (!is_settled(s))
+        put_line_first(r->text, "in force; the transports are still being taken down and up: see "
+                                "'dustwire status'");
+    answer_change(s, r, ERR_OK, settings_read_again);
+}
+
+static void answer_changes(struct supervisor *s)
+{
+    struct message *m;
+
+    while ((m = STAILQ_FIRST(&s->changing)) != NULL) {
+        STAILQ_REMOVE_HEAD(&s->changing, link);
+        answer_reconnected(s, CONTAINER_OF(m, struct supervisor_request, request.message));
+    }
+    loop_cancel_timer(s->loop, &s->change_limit);
+}
+
+static void change_takes_long(struct timer *timer, void *ctx)
+{
+    (void)timer;
+    answer_changes(ctx);
+}
+
+/* With a reconnect only when the transports are up again, or have failed to come up. */
+static void answer_taken_in(struct supervisor *s, struct supervisor_request *r,
+                            bool needs_reconnect)
+{
+    if (!needs_reconnect) {
+        answer_change(s, r, ERR_OK, settings_read_again);
+    } else if (is_settled(s)) {
+        answer_reconnected(s, r);
+    } else {
+        if (STAILQ_EMPTY(&s->changing))
+            loop_set_timer(s->loop, &s->change_limit, CHANGE_LIMIT_MS);
+        STAILQ_INSERT_TAIL(&s->changing, &r->request.message, link);
+    }
+}
+
 /* A reason is a warning once, however often it comes again; the retries that meet it again are for
  * the debug level. */
 static void network_settled(void *ctx, enum network_connector_state state)
@@ -62,6 +146,7 @@ static void network_settled(void *ctx, enum network_connector_state state)
     if (state == NETWORK_CONNECTED) {
         s->warned[0] = '\0';
         tell_news(s, SUPERVISOR_NEWS_SETTLED, "connected");
+        answer_changes(s);
     }
     if (state != NETWORK_DISCONNECTED)
         return;
@@ -72,6 +157,7 @@ static void network_settled(void *ctx, enum network_connector_state state)
     snprintf(s->warned, sizeof s->warned, "%s", reason);
     snprintf(text, sizeof text, "not connected: %s", advice);
     tell_news(s, SUPERVISOR_NEWS_SETTLED, text);
+    answer_changes(s);
 }
 
 static void addresses_changed(void *ctx)
@@ -143,7 +229,9 @@ enum err supervisor_open(struct supervisor **out, const struct supervisor_config
     s->is_remote = s->in_force.settings.gateway.url[0] != '\0';
     s->wish.is_connected = !s->is_remote;
     s->net_watch.watch.fd = -1;
-    s->started_at_us = clock_real_us();
+    STAILQ_INIT(&s->changing);
+    s->change_limit = (struct timer){.fire = change_takes_long, .ctx = s};
+    s->started_us = clock_boot_us();
     if ((e = loop_open(&s->loop, &loop)) != ERR_OK)
         goto fail;
     add_machines(s);
@@ -189,6 +277,7 @@ void supervisor_end(struct supervisor *s)
     mailbox_shut(loop_mailbox(s->loop));
     network_connector_end(&s->connector);
     net_watch_close(&s->net_watch);
+    answer_changes(s);
 }
 
 enum err supervisor_start(struct supervisor *supervisor)
@@ -215,6 +304,7 @@ static void begin_stop(struct supervisor *s)
     tell_news(s, SUPERVISOR_NEWS_STOPPING, "stopping: files under way may finish");
     net_watch_close(&s->net_watch);
     network_connector_end(&s->connector);
+    answer_changes(s);
     for (unsigned i = 0; i < s->transport_count; i++)
         network_transport_shutdown(&s->transports[i], grace_ms);
     tell_if_stopped(s);
@@ -238,8 +328,9 @@ static void log_text(enum log_level level, const char *text)
 }
 
 /* A reload or a set that went well: into force, and told. `path` is the file that it was about.
- * What the gateway's connect covers changes nothing for now. */
-static void take_in(struct supervisor *s, const struct settings_in_force *after,
+ * What the gateway's connect covers changes nothing for now. True if the transports go down and up
+ * for it. */
+static bool take_in(struct supervisor *s, const struct settings_in_force *after,
                     const struct settings_change *change, const char *path, const char *text)
 {
     struct settings before = s->acting.settings;
@@ -254,6 +345,7 @@ static void take_in(struct supervisor *s, const struct settings_in_force *after,
         event_emit(s->config.events, event_new(EVENT_SETTINGS_RELOADED, NULL, path, text));
     if (acting.needs_reconnect)
         network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
+    return acting.needs_reconnect;
 }
 
 /* Says so if the gateway's connect goes over what was set or read. */
@@ -277,21 +369,39 @@ static void reload(struct supervisor *s, struct supervisor_request *r)
                                              s->config.paths.is_own_from_command_line};
     struct settings_in_force after;
     struct settings_change change;
+    bool needs_reconnect;
     enum err e;
 
     tell_news(s, SUPERVISOR_NEWS_RELOADING, "reading the settings again");
+    log_reopen();
     e = reload_read(&paths, &s->in_force, &after, &change, r->text, sizeof r->text);
     log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, r->text);
-    if (e != ERR_OK)
+    if (e != ERR_OK) {
         log_error("settings: not taken in, the old ones stay in force");
-    else
-        take_in(s, &after, &change, after.origins.file, r->text);
+        tell_news(s, SUPERVISOR_NEWS_RELOADED, "the settings are bad: the old ones stay in force");
+        r->in_force = s->acting;
+        request_answer(&r->request, e);
+        return;
+    }
+    needs_reconnect = take_in(s, &after, &change, after.origins.file, r->text);
     say_what_is_covered(s, r->text);
-    tell_news(s, SUPERVISOR_NEWS_RELOADED,
-              e == ERR_OK ? "the settings have been read again"
-                          : "the settings are bad: the old ones stay in force");
-    r->in_force = s->acting;
-    request_answer(&r->request, e);
+    answer_taken_in(s, r, needs_reconnect);
+}
+
+static void end_set(struct supervisor *s, struct supervisor_request *r, enum err e,
+                    const struct settings_in_force *after, const struct settings_change *change)
+{
+    bool needs_reconnect;
+
+    log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, r->text);
+    if (e != ERR_OK) {
+        r->in_force = s->acting;
+        request_answer(&r->request, e);
+        return;
+    }
+    needs_reconnect = take_in(s, after, change, after->origins.own, r->text);
+    say_what_is_covered(s, r->text);
+    answer_taken_in(s, r, needs_reconnect);
 }
 
 /* Writes to the disk in this thread: it is rare, and what follows has to wait for it anyway. */
@@ -302,12 +412,17 @@ static void set(struct supervisor *s, struct supervisor_request *r)
     enum err e =
         reload_set(r->name, r->value, &s->in_force, &after, &change, r->text, sizeof r->text);
 
-    log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, r->text);
-    if (e == ERR_OK)
-        take_in(s, &after, &change, after.origins.own, r->text);
-    say_what_is_covered(s, r->text);
-    r->in_force = s->acting;
-    request_answer(&r->request, e);
+    end_set(s, r, e, &after, &change);
+}
+
+static void unset(struct supervisor *s, struct supervisor_request *r)
+{
+    struct settings_in_force after;
+    struct settings_change change;
+    enum err e = reload_unset(r->name, &s->config.paths, &s->in_force, &after, &change, r->text,
+                              sizeof r->text);
+
+    end_set(s, r, e, &after, &change);
 }
 
 static void build_contacts(struct supervisor *s, struct supervisor_request *r)
@@ -380,6 +495,7 @@ static const struct {
     [SUPERVISOR_STOP] = {stop, false},
     [SUPERVISOR_RELOAD] = {reload, true},
     [SUPERVISOR_SET] = {set, true},
+    [SUPERVISOR_UNSET] = {unset, true},
     [SUPERVISOR_RECONNECT] = {reconnect, true},
     [SUPERVISOR_CHECK_RECONNECT] = {check_reconnect, true},
     [SUPERVISOR_GATEWAY_INIT] = {gateway_wish_init, true},

@@ -30,11 +30,13 @@ struct supervisor {
     struct network_connector connector;
     struct network_transport transports[GATEWAY_TRANSPORTS_MAX];
     unsigned transport_count;
-    int64_t started_at_us;
+    uint64_t started_us; /* clock_boot_us */
     bool is_stopping;
-    bool is_stopped;          /* on_stopped has been posted */
-    bool is_over;             /* the thread has ended: what still arrives is only given back */
-    char warned[REASON_SIZE]; /* why not connected, as last told at warning */
+    bool is_stopped;              /* on_stopped has been posted */
+    bool is_over;                 /* the thread has ended: what still arrives is only given back */
+    char warned[REASON_SIZE];     /* why not connected, as last told at warning */
+    struct message_list changing; /* requests that wait for the transports to be up again */
+    struct timer change_limit;    /* for all of them */
     struct message connection_done;
     atomic_bool is_done_posted;
 };
@@ -50,6 +52,8 @@ void services_answer(struct supervisor *s, struct supervisor_request *r);
 /* status.c: why the network is not CONNECTED, a sentence without full stop; "" if nothing is wrong.
  */
 void status_reason(struct supervisor *s, char out[REASON_SIZE]);
+/* True, with the reason, if the network is DISCONNECTED and is not meant to be. */
+bool status_is_failing(struct supervisor *s, char reason[REASON_SIZE]);
 /* The same for STATUS, with the time of the next try; also says that the daemon is stopping. */
 void status_advice(struct supervisor *s, char out[REASON_SIZE]);
 

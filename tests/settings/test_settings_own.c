@@ -195,3 +195,211 @@ OWN_TEST(beyond_loopback_control_needs_a_token)
     write_text(file, "[control]\nlisten = 0.0.0.0:8000\ntoken = 0123456789abcdef\n");
     cr_assert_eq(load(), ERR_OK, "%s", told);
 }
+
+/* The version that a file was written for. */
+
+static const struct {
+    const char *text;
+    const char *problem; /* "": it is taken */
+} versions[] = {
+    {"", ""},
+    {"[services/tcp-transport]\npriority = 2\n", ""}, /* release 0.1 */
+    {"# dustwired settings, version 1\n[services/tcp-transport]\npriority = 2\n", ""},
+    {"\n\n# dustwired settings, version 1", ""},
+    {"  # dustwired settings, version 1  \n", ""},
+    {"# dustwired settings, version 2\n", "line 1: is of version 2 of the settings"},
+    {"# dustwired settings, version 2\n[from-later]\nkey = 1\n", "knows version 1: install"},
+    {"[log]\nlevel = info\n# dustwired settings, version 4000000000\n[later]\n", "line 3"},
+    {"# dustwired settings, version 99999999999999999999\n", "must end in a number"},
+    {"# dustwired settings, version \n", ""}, /* the blank is cut: another comment */
+    {"# dustwired settings, version two\n", "must end in a number"},
+    {"# dustwired settings, version 0\n", "must end in a number"},
+    {"# dustwired settings, version 1.5\n", "must end in a number"},
+    {"# dustwired settings, version -1\n", "must end in a number"},
+    {"; dustwired settings, version 7\n", ""},
+};
+
+static void check_version(const char *text, const char *expected)
+{
+    cr_assert_eq(load(), expected[0] == '\0' ? ERR_OK : ERR_INVALID, "%s: %s", text, told);
+    cr_assert_not_null(strstr(told, expected), "%s: %s", text, told);
+    cr_assert_eq(expected[0] == '\0', told[0] == '\0', "%s: %s", text, told);
+    cr_assert(told[0] == '\0' || strchr(told, '\n')[1] == '\0', "one sentence: %s", told);
+}
+
+OWN_TEST(a_file_of_a_later_version_is_refused_with_a_sentence)
+{
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        write_text(file, versions[i].text);
+        check_version(versions[i].text, versions[i].problem);
+    }
+}
+
+OWN_TEST(an_own_file_of_a_later_version_is_refused_too)
+{
+    write_text(file, "");
+    write_text(own, "# dustwired settings, version 2\n[services/tcp-transport]\nspeed = 2\n");
+    check_version("own", "remove it and set its values again");
+    write_text(own, "# dustwired settings, version 1\n[services/tcp-transport]\npriority = 2\n");
+    check_version("own", "");
+    cr_assert_eq(s.tcp_transport.priority, 2);
+}
+
+OWN_TEST(what_is_written_names_its_version)
+{
+    char line[64] = "", *text;
+    FILE *in;
+
+    write_text(file, "");
+    cr_assert_eq(load(), ERR_OK);
+    set("priority", "9");
+    in = fopen(own, "r");
+    cr_assert_not_null(fgets(line, sizeof line, in));
+    fclose(in);
+    cr_assert_str_eq(line, "# dustwired settings, version 1\n");
+    text = printed();
+    cr_assert_eq(strstr(text, "# dustwired settings, version 1\n"), text);
+    free(text);
+}
+
+/* What 'dustwire set' goes over, and taking it back. */
+
+static void advise(void)
+{
+    told[0] = '\0';
+    settings_advise(&s, &origins, note, NULL);
+}
+
+OWN_TEST(a_value_of_the_file_that_is_hidden_is_named)
+{
+    write_text(file, "[services/tcp-connections]\ntcp-port = 7001\n[sessions]\nlimit = 3\n");
+    cr_assert_eq(load(), ERR_OK);
+    advise();
+    cr_assert_str_empty(told);
+    set("tcp-port", "7002");
+    set("priority", "5"); /* not in the file: it hides nothing */
+    advise();
+    cr_assert_not_null(strstr(told, "line 2: [services/tcp-connections] tcp-port is hidden by a "
+                                    "'dustwire set', which made it 7002"),
+                       "%s", told);
+    cr_assert_null(strstr(told, "priority"), "%s", told);
+    cr_assert_eq(load(), ERR_OK);
+    advise();
+    cr_assert_not_null(strstr(told, "line 2: [services/tcp-connections] tcp-port"), "%s", told);
+    cr_assert_null(strstr(told, "priority"), "%s", told);
+}
+
+static struct settings_in_force in_force, files;
+
+static enum err unset(const char *name)
+{
+    enum err e;
+
+    cr_assert_eq(load(), ERR_OK, "%s", told);
+    in_force = (struct settings_in_force){s, origins};
+    cr_assert_eq(settings_load(&files.settings, &files.origins,
+                               &(struct settings_paths){.file = file, .own = ""}, note, NULL),
+                 ERR_OK);
+    e = settings_own_unset(&in_force, &files, name, problem);
+    if (e == ERR_OK)
+        cr_assert_eq(settings_own_write(&in_force.settings, &in_force.origins, problem), ERR_OK);
+    return e;
+}
+
+OWN_TEST(what_was_set_is_taken_back)
+{
+    write_text(file, "[services/tcp-connections]\ntcp-port = 7001\n");
+    write_text(own, "[services/tcp-connections]\ntcp-port = 7002\n[services/tcp-transport]\n"
+                    "priority = 5\nenabled = false\nsending-enabled = false\n"
+                    "receiving-enabled = false\n");
+    cr_assert_eq(unset("tcp-port"), ERR_OK, "%s", problem);
+    cr_assert_eq(in_force.settings.tcp_connections.tcp_port, 7001);
+    cr_assert_eq(unset("services/tcp-transport/priority"), ERR_OK, "%s", problem);
+    cr_assert_eq(in_force.settings.tcp_transport.priority, 1);
+    cr_assert_eq(unset("enabled"), ERR_OK, "%s", problem);
+    cr_assert_eq(unset("sending-enabled"), ERR_OK, "%s", problem);
+    cr_assert_eq(load(), ERR_OK);
+    cr_assert(s.tcp_connections.tcp_port == 7001 && s.tcp_transport.priority == 1 &&
+              s.tcp_transport.is_enabled && s.tcp_transport.is_sending_enabled);
+    cr_assert_not(s.tcp_transport.is_receiving_enabled, "the others stay");
+    advise();
+    cr_assert_str_empty(told);
+}
+
+OWN_TEST(what_was_not_set_is_not_taken_back)
+{
+    static const struct {
+        const char *name;
+        enum err e;
+        const char *part;
+    } wanted[] = {
+        {"tcp-port", ERR_EXISTS, "7001 comes from"},
+        {"priority", ERR_EXISTS, "the default"},
+        {"limit", ERR_NOT_FOUND, "'limit' is no setting"},
+        {"", ERR_NOT_FOUND, "(empty)"},
+        {"sessions/limit", ERR_NOT_FOUND, "receiving-enabled"},
+        {"services/tcp-transport/enabled", ERR_EXISTS, "has not been set"},
+    };
+
+    write_text(file, "[services/tcp-connections]\ntcp-port = 7001\n");
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        cr_assert_eq(unset(wanted[i].name), wanted[i].e, "%s", wanted[i].name);
+        cr_assert_not_null(strstr(problem, wanted[i].part), "%s: %s", wanted[i].name, problem);
+    }
+    cr_assert_eq(access(own, F_OK), -1, "nothing is written");
+}
+
+/* Files that are links. */
+
+OWN_TEST(an_own_file_that_is_a_link_stays_one)
+{
+    char target[192];
+    struct stat st;
+
+    write_text(file, "");
+    snprintf(target, sizeof target, "%s/target.ini", folder);
+    cr_assert_eq(symlink("target.ini", own), 0); /* to nothing yet */
+    cr_assert_eq(load(), ERR_OK);
+    set("priority", "9");
+    cr_assert(lstat(own, &st) == 0 && S_ISLNK(st.st_mode));
+    cr_assert(lstat(target, &st) == 0 && S_ISREG(st.st_mode));
+    set("priority", "8");
+    cr_assert(lstat(own, &st) == 0 && S_ISLNK(st.st_mode));
+    cr_assert_eq(load(), ERR_OK);
+    cr_assert_eq(s.tcp_transport.priority, 8);
+    unlink(target);
+}
+
+OWN_TEST(an_own_file_that_is_a_circle_of_links_is_refused)
+{
+    write_text(file, "");
+    cr_assert_eq(load(), ERR_OK);
+    cr_assert_eq(symlink("own.ini", own), 0);
+    cr_assert_eq(settings_own_set(&s, &origins, "priority", "8", problem), ERR_OK);
+    cr_assert_eq(settings_own_write(&s, &origins, problem), ERR_DENIED);
+    cr_assert_not_null(strstr(problem, "nothing was changed"), "%s", problem);
+    cr_assert_eq(load(), ERR_DENIED);
+    cr_assert_not_null(strstr(told, "own.ini"), "%s", told);
+}
+
+OWN_TEST(a_file_that_is_swapped_as_a_whole_is_read_whole)
+{
+    char path[192], other[256];
+
+    for (unsigned i = 0; i < 20; i++) { /* ..data is a link to a folder, exchanged by a rename */
+        snprintf(path, sizeof path, "%s/..%u", folder, i);
+        cr_assert_eq(mkdir(path, 0700), 0);
+        snprintf(other, sizeof other, "%s/file.ini", path);
+        write_text(other, i % 2 ? "[sessions]\nlimit = 11\n" : "[sessions]\nlimit = 22\n");
+        snprintf(other, sizeof other, "%s/..tmp", folder);
+        cr_assert_eq(symlink(path, other), 0);
+        snprintf(path, sizeof path, "%s/..data", folder);
+        cr_assert_eq(rename(other, path), 0);
+        if (i == 0)
+            cr_assert_eq(symlink("..data/file.ini", file), 0);
+        cr_assert_eq(load(), ERR_OK, "%s", told);
+        cr_assert_eq(s.sessions.limit, i % 2 ? 11 : 22);
+    }
+    snprintf(path, sizeof path, "rm -r %s/..?*", folder);
+    cr_assert_eq(system(path), 0);
+}

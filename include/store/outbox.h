@@ -27,7 +27,8 @@ enum { OUTBOX_DAEMON = 0 };
 
 /* For another `asker` the file has to be their own, or readable by everybody, and so with every
  * folder above it: what the daemon can read is not for everybody who can ask it (ERR_DENIED).
- * Opens with O_NONBLOCK | O_CLOEXEC, so that a FIFO cannot hang us. `path` must be absolute
+ * What is no regular file is found out before it is opened, since opening a device or a FIFO has
+ * effects; needs /proc. `path` must be absolute
  * (ERR_INVALID). ERR_NOT_REGULAR, ERR_TOO_LARGE (beyond OUTBOX_SIZE_MAX), ERR_NOT_FOUND,
  * ERR_DENIED (also: not below a root), ERR_DESCRIPTORS, ... On failure file->fd is -1. May wait for
  * a disk. */

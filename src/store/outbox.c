@@ -85,10 +85,12 @@ static const char *below(const struct root *root, const char *path)
 
 enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY };
 
-/* -1 with errno, as open(2); EXDEV: the kernel says that the path leads out of the root. */
-static int open_below(const char *path)
+/* Finds what the path names without opening it. -1 with errno, as open(2); EXDEV: the kernel says
+ * that the path leads out of the root. */
+static int find_below(const char *path)
 {
-    struct open_how how = {.flags = OPEN_FLAGS, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 
     for (unsigned i = 0; i < root_count; i++) {
         const char *rest = below(&roots[i], path);
@@ -107,10 +109,18 @@ static bool may(const struct stat *st, uid_t asker, mode_t own)
     return (st->st_mode & (st->st_uid == asker ? own : own >> 6)) != 0;
 }
 
+/* The way to a descriptor's own file, whatever stands at its path by now. */
+enum { LINK_SIZE = 32 };
+static const char *link_of(char out[LINK_SIZE], int fd)
+{
+    snprintf(out, LINK_SIZE, "/proc/self/fd/%d", fd);
+    return out;
+}
+
 /* Looked at by the descriptor, so that nobody exchanges the file in between. */
 static enum err check_asker(const struct outbox_file *file, uid_t asker)
 {
-    char link[32], path[PATH_MAX];
+    char link[LINK_SIZE], path[PATH_MAX];
     struct stat st;
     ssize_t length;
 
@@ -118,8 +128,7 @@ static enum err check_asker(const struct outbox_file *file, uid_t asker)
         return ERR_OK;
     if (fstat(file->fd, &st) != 0 || !may(&st, asker, S_IRUSR))
         return ERR_DENIED;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", file->fd);
-    length = readlink(link, path, sizeof path - 1);
+    length = readlink(link_of(link, file->fd), path, sizeof path - 1);
     if (length <= 0 || path[0] != '/')
         return ERR_DENIED;
     path[length] = '\0';
@@ -131,6 +140,19 @@ static enum err check_asker(const struct outbox_file *file, uid_t asker)
     return ERR_OK;
 }
 
+/* Opens what was found and checked. Opening is not harmless for what is no regular file: a tape
+ * rewinds, a watchdog or a FIFO's writer wakes up. */
+static enum err open_found(struct outbox_file *file)
+{
+    char link[LINK_SIZE];
+    int fd = open(link_of(link, file->fd), OPEN_FLAGS);
+    enum err e = fd < 0 ? err_from_errno(errno) : ERR_OK;
+
+    close(file->fd);
+    file->fd = fd;
+    return e;
+}
+
 enum err outbox_open(struct outbox_file *file, const char *path, uid_t asker)
 {
     enum err e;
@@ -138,12 +160,14 @@ enum err outbox_open(struct outbox_file *file, const char *path, uid_t asker)
     *file = (struct outbox_file){.fd = -1};
     if (path[0] != '/')
         return ERR_INVALID;
-    file->fd = root_count == 0 ? open(path, OPEN_FLAGS) : open_below(path);
+    file->fd = root_count == 0 ? open(path, O_PATH | O_CLOEXEC) : find_below(path);
     if (file->fd < 0)
         return errno == EXDEV ? ERR_DENIED : err_from_errno(errno);
-    e = check(file);
+    e = check_asker(file, asker);
     if (e == ERR_OK)
-        e = check_asker(file, asker);
+        e = check(file);
+    if (e == ERR_OK)
+        e = open_found(file);
     if (e != ERR_OK)
         outbox_close(file);
     return e;

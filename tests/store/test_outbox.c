@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,6 +67,97 @@ Test(outbox, refuses_what_is_no_regular_file, .init = set_up, .fini = clean_up, 
     cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_NOT_REGULAR);
     cr_assert_eq(file.fd, -1);
     cr_assert_eq(outbox_open(&file, "/dev/null", OUTBOX_DAEMON), ERR_NOT_REGULAR);
+}
+
+/* How often what stands at `path` was opened since the last call. */
+static unsigned opens(int watch)
+{
+    char events[4096];
+    ssize_t count = read(watch, events, sizeof events);
+    unsigned found = 0;
+
+    for (ssize_t at = 0; at < count;) {
+        const struct inotify_event *e = (const struct inotify_event *)(const void *)(events + at);
+
+        found += (e->mask & IN_OPEN) != 0;
+        at += (ssize_t)sizeof *e + e->len;
+    }
+    return found;
+}
+
+static void make_fifo(void)
+{
+    cr_assert_eq(mkfifo(path, 0644), 0);
+}
+
+static void make_folder(void)
+{
+    cr_assert_eq(mkdir(path, 0755), 0);
+}
+
+static void make_link_to_folder(void)
+{
+    cr_assert_eq(symlink(folder, path), 0);
+}
+
+static void make_huge(void)
+{
+    make_file("", (off_t)OUTBOX_SIZE_MAX + 1);
+}
+
+static void make_private(void)
+{
+    make_file("", 1);
+    cr_assert_eq(chmod(path, 0600), 0);
+}
+
+/* A device has effects when it is opened (a tape rewinds), as a FIFO has: so what is not to be sent
+ * is never opened. */
+Test(outbox, never_opens_what_is_not_to_be_sent, .init = set_up, .fini = clean_up, .timeout = 10)
+{
+    enum { STRANGER = 12345 };
+    static const struct {
+        const char *name;
+        void (*make)(void);
+        uid_t asker;
+        enum err expected;
+    } rows[] = {
+        {"a FIFO", make_fifo, OUTBOX_DAEMON, ERR_NOT_REGULAR},
+        {"a FIFO, for another user", make_fifo, STRANGER, ERR_DENIED},
+        {"a folder", make_folder, OUTBOX_DAEMON, ERR_NOT_REGULAR},
+        {"a folder, for another user", make_folder, STRANGER, ERR_DENIED},
+        {"a link to a folder", make_link_to_folder, OUTBOX_DAEMON, ERR_NOT_REGULAR},
+        {"a file beyond the size", make_huge, OUTBOX_DAEMON, ERR_TOO_LARGE},
+        {"a file beyond the size, for another user", make_huge, STRANGER, ERR_DENIED},
+        {"another's private file", make_private, STRANGER, ERR_DENIED},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+        unsigned finding; /* some kernels tell of that, too */
+
+        rows[i].make();
+        cr_assert_geq(inotify_add_watch(watch, path, IN_OPEN), 0);
+        close(open(path, O_PATH | O_CLOEXEC));
+        finding = opens(watch);
+        cr_expect_eq(outbox_open(&file, path, rows[i].asker), rows[i].expected, "%s: %s",
+                     rows[i].name, err_name(rows[i].expected));
+        cr_expect_eq(file.fd, -1, "%s", rows[i].name);
+        cr_expect_eq(opens(watch), finding, "%s was opened", rows[i].name);
+        close(watch);
+        remove(path);
+    }
+}
+
+static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/urandom",
+                                      "/dev/tty"};
+
+Test(outbox, refuses_devices_as_what_they_are, .init = set_up, .fini = clean_up, .timeout = 5)
+{
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+        if (access(devices[i], F_OK) == 0)
+            cr_expect_eq(outbox_open(&file, devices[i], OUTBOX_DAEMON), ERR_NOT_REGULAR, "%s",
+                         devices[i]);
 }
 
 Test(outbox, refuses_a_missing_file_and_a_relative_path, .init = set_up, .fini = clean_up,

@@ -22,9 +22,10 @@ enum { RPC_REASON_SIZE = 512, RPC_DOCUMENT_LIMIT = 4 << 20, RPC_DEPTH_LIMIT = 12
 void rpc_library_init(void);
 void rpc_library_fini(void);
 
-/* Any thread. What has to hold before a document may reach the parser: UTF-8 without NUL, no `<!`
- * (entities, CDATA), no processing instruction but a declaration at the start, at most
- * RPC_DEPTH_LIMIT elements inside each other, base64 that is base64. ERR_INVALID with a sentence.
+/* Any thread. What has to hold before a document may reach the parser: UTF-8 without NUL (a byte
+ * order mark may stand before it) and declared as nothing else, no `<!` (entities, CDATA), no
+ * processing instruction but a declaration at the start, at most RPC_DEPTH_LIMIT elements inside
+ * each other, base64 that is base64. ERR_INVALID with a sentence.
  */
 enum err rpc_document_check(const char *bytes, size_t length, char problem[RPC_REASON_SIZE]);
 
@@ -38,7 +39,7 @@ enum err rpc_call_parse(struct rpc_call *out, const char *bytes, size_t length,
 void rpc_call_fini(struct rpc_call *call);
 
 /* Each makes a document in malloc'ed memory, with a NUL behind it. ERR_NO_MEMORY, ERR_INVALID. The
- * values stay the caller's. */
+ * values stay the caller's. What a string cannot carry of a fault's sentence is percent-escaped. */
 enum err rpc_call_write(char **out, size_t *length, const char *method, xmlrpc_value *params);
 enum err rpc_answer_write(char **out, size_t *length, xmlrpc_value *answer);
 enum err rpc_fault_write(char **out, size_t *length, int code, const char *sentence);
@@ -53,9 +54,9 @@ struct rpc_answer {
 enum err rpc_answer_parse(struct rpc_answer *out, const char *bytes, size_t length);
 void rpc_answer_fini(struct rpc_answer *answer);
 
-/* Any thread. Values. Text that is no UTF-8 or holds control characters other than tab and newline
- * goes out percent-escaped; a path like that (or with any control character) as base64, so that its
- * bytes come through. Integers beyond 32 bits go as i8. */
+/* Any thread. Values. Text that a string cannot carry (rpc_is_clean_text), and a path with a tab or
+ * a newline in it, goes as base64, so that its bytes come through. Integers beyond 32 bits go as
+ * i8. */
 xmlrpc_value *rpc_text(xmlrpc_env *env, const char *text);
 xmlrpc_value *rpc_path(xmlrpc_env *env, const char *path);
 xmlrpc_value *rpc_bytes(xmlrpc_env *env, const void *bytes, size_t length); /* base64 */

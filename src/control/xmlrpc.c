@@ -1,5 +1,7 @@
 #include "control/xmlrpc.h"
 
+#include "xmlrpc_priv.h"
+
 #include "base/contract.h"
 #include "base/text.h"
 
@@ -13,7 +15,8 @@ void rpc_library_init(void)
     xmlrpc_env_init(&env);
     xmlrpc_init(&env);
     CONTRACT(!env.fault_occurred);
-    xmlrpc_limit_set(XMLRPC_XML_SIZE_LIMIT_ID, RPC_DOCUMENT_LIMIT);
+    /* Ours is the limit: a document that rpc_narrow has rewritten is longer. */
+    xmlrpc_limit_set(XMLRPC_XML_SIZE_LIMIT_ID, 4 * (size_t)RPC_DOCUMENT_LIMIT);
     xmlrpc_env_clean(&env);
 }
 
@@ -31,18 +34,44 @@ static void keep_reason(char to[RPC_REASON_SIZE], const char *before, const char
     text_format(to, RPC_REASON_SIZE, "%s%s", before, escaped);
 }
 
+/* A document for the parser: checked, without a byte order mark, nothing in it that xmlrpc-c does
+ * not take but XML-RPC does. */
+struct document {
+    const char *bytes;
+    size_t length;
+    char *own; /* what was rewritten; NULL: the caller's bytes are good as they are */
+};
+
+static enum err document_take(struct document *out, const char *bytes, size_t length,
+                              char problem[RPC_REASON_SIZE])
+{
+    enum err e = rpc_document_check(bytes, length, problem);
+
+    *out = (struct document){.bytes = rpc_skip_mark(bytes, &length)};
+    out->length = length;
+    if (e == ERR_OK && rpc_has_wide(out->bytes, length)) {
+        e = rpc_narrow(&out->own, &out->length, out->bytes, length);
+        out->bytes = out->own;
+        if (e != ERR_OK)
+            text_format(problem, RPC_REASON_SIZE, "the XML document cannot be taken: %s",
+                        err_text(e));
+    }
+    return e;
+}
+
 enum err rpc_call_parse(struct rpc_call *out, const char *bytes, size_t length,
                         char problem[RPC_REASON_SIZE])
 {
     const char *method = NULL;
     xmlrpc_value *params = NULL;
-    enum err e = rpc_document_check(bytes, length, problem);
+    struct document document;
+    enum err e = document_take(&document, bytes, length, problem);
     xmlrpc_env env;
 
     if (e != ERR_OK)
         return e;
     xmlrpc_env_init(&env);
-    xmlrpc_parse_call(&env, bytes, length, &method, &params);
+    xmlrpc_parse_call(&env, document.bytes, document.length, &method, &params);
     if (env.fault_occurred) {
         keep_reason(problem, "the request is not an XML-RPC call: ", env.fault_string);
         e = ERR_INVALID;
@@ -51,6 +80,7 @@ enum err rpc_call_parse(struct rpc_call *out, const char *bytes, size_t length,
         out->params = params;
     }
     xmlrpc_env_clean(&env);
+    free(document.own);
     return e;
 }
 
@@ -104,20 +134,34 @@ enum err rpc_answer_write(char **out, size_t *length, xmlrpc_value *answer)
     return take_document(out, length, &env, block);
 }
 
-static char *escaped(const char *text, size_t length)
+/* What a string cannot carry is percent-escaped, and nothing else is. */
+static char *carried(const char *text)
 {
-    char *to = malloc(3 * length + 1);
+    const unsigned char *at = (const unsigned char *)text;
+    size_t left = strlen(text), room = 3 * left + 1;
+    char *to = malloc(room), *end = to;
 
+    while (to != NULL && left > 0) {
+        size_t step = rpc_utf8_length(at, left);
+
+        if (step > 0 && rpc_is_clean_text((const char *)at, step)) {
+            memcpy(end, at, step);
+            end += step;
+        } else {
+            step = 1;
+            end += text_escape(end, room - (size_t)(end - to), at, 1, false);
+        }
+        at += step;
+        left -= step;
+    }
     if (to != NULL)
-        text_escape(to, 3 * length + 1, text, length, false);
+        *end = '\0';
     return to;
 }
 
 enum err rpc_fault_write(char **out, size_t *length, int code, const char *sentence)
 {
-    size_t sentence_length = strlen(sentence);
-    char *clean = rpc_is_clean_text(sentence, sentence_length) ? text_dup(sentence, sentence_length)
-                                                               : escaped(sentence, sentence_length);
+    char *clean = carried(sentence);
     xmlrpc_mem_block *block;
     xmlrpc_env env, fault;
 
@@ -138,13 +182,15 @@ enum err rpc_answer_parse(struct rpc_answer *out, const char *bytes, size_t leng
 {
     char problem[RPC_REASON_SIZE];
     const char *fault = NULL;
-    enum err e = rpc_document_check(bytes, length, problem);
+    struct document document;
+    enum err e = document_take(&document, bytes, length, problem);
     xmlrpc_env env;
 
     *out = (struct rpc_answer){.value = NULL};
     xmlrpc_env_init(&env);
     if (e == ERR_OK) {
-        xmlrpc_parse_response2(&env, bytes, length, &out->value, &out->fault_code, &fault);
+        xmlrpc_parse_response2(&env, document.bytes, document.length, &out->value, &out->fault_code,
+                               &fault);
         if (env.fault_occurred) {
             keep_reason(problem, "the answer is not an XML-RPC answer: ", env.fault_string);
             out->value = NULL;
@@ -158,6 +204,7 @@ enum err rpc_answer_parse(struct rpc_answer *out, const char *bytes, size_t leng
         out->text = (char *)fault;
     }
     xmlrpc_env_clean(&env);
+    free(document.own);
     return e;
 }
 
@@ -174,34 +221,25 @@ static xmlrpc_value *made(const xmlrpc_env *env, xmlrpc_value *value)
     return env->fault_occurred ? NULL : value;
 }
 
-xmlrpc_value *rpc_text(xmlrpc_env *env, const char *text)
+static xmlrpc_value *string_or_bytes(xmlrpc_env *env, const char *text, bool is_string)
 {
     size_t length = strlen(text);
-    xmlrpc_value *value = NULL;
-    char *clean;
 
     if (env->fault_occurred)
         return NULL;
-    if (rpc_is_clean_text(text, length))
+    if (is_string && rpc_is_clean_text(text, length))
         return made(env, xmlrpc_string_new_lp(env, length, text));
-    if ((clean = escaped(text, length)) == NULL) {
-        xmlrpc_env_set_fault(env, XMLRPC_INTERNAL_ERROR, "out of memory");
-        return NULL;
-    }
-    value = made(env, xmlrpc_string_new(env, clean));
-    free(clean);
-    return value;
+    return rpc_bytes(env, text, length);
+}
+
+xmlrpc_value *rpc_text(xmlrpc_env *env, const char *text)
+{
+    return string_or_bytes(env, text, true);
 }
 
 xmlrpc_value *rpc_path(xmlrpc_env *env, const char *path)
 {
-    size_t length = strlen(path);
-
-    if (env->fault_occurred)
-        return NULL;
-    if (rpc_is_clean_text(path, length) && strpbrk(path, "\t\n") == NULL)
-        return made(env, xmlrpc_string_new_lp(env, length, path));
-    return rpc_bytes(env, path, length);
+    return string_or_bytes(env, path, strpbrk(path, "\t\n") == NULL);
 }
 
 xmlrpc_value *rpc_nil(xmlrpc_env *env)

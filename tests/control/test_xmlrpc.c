@@ -168,58 +168,201 @@ static struct rpc_answer there_and_back(xmlrpc_value *value)
     return answer;
 }
 
-static void expect_text(const char *text, const char *expected)
+/* What comes back: the bytes of a string or of base64. */
+static char *bytes_of(const struct rpc_answer *answer, size_t *length)
 {
-    const char *back = NULL;
-    struct rpc_answer answer;
-    xmlrpc_value *value;
+    const unsigned char *bytes = NULL;
+    const char *text = NULL;
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    value = rpc_text(&env, text);
-    answer = there_and_back(value);
-    xmlrpc_read_string(&env, answer.value, &back);
+    if (xmlrpc_value_type(answer->value) == XMLRPC_TYPE_BASE64)
+        xmlrpc_read_base64(&env, answer->value, length, &bytes);
+    else
+        xmlrpc_read_string_lp(&env, answer->value, length, &text);
     cr_assert(!env.fault_occurred, "%s", env.fault_string);
-    cr_assert_str_eq(back, expected);
-    free((void *)(uintptr_t)back);
-    rpc_release(&value);
-    rpc_answer_fini(&answer);
     xmlrpc_env_clean(&env);
+    return (char *)(uintptr_t)(bytes != NULL ? (const void *)bytes : text);
 }
 
-RPC_TEST(text_is_always_valid_xml)
+RPC_TEST(every_text_and_path_comes_through_with_its_bytes)
 {
-    expect_text("", "");
-    expect_text("plain <&> 'text'", "plain <&> 'text'");
-    expect_text("two\nlines\t\xc3\xa4", "two\nlines\t\xc3\xa4");
-    expect_text("bell\a", "bell%07");
-    expect_text("\xff\xfe", "%FF%FE");
-    expect_text("\xef\xbf\xbf", "%EF%BF%BF");
-    expect_text("]]>", "]]>");
-}
+    enum { STRING = XMLRPC_TYPE_STRING, BASE64 = XMLRPC_TYPE_BASE64 };
+    static const struct {
+        const char *text;
+        int as_text, as_path;
+    } rows[] = {
+        {"", STRING, STRING},
+        {"plain <&> 'text'", STRING, STRING},
+        {"100 % of %41", STRING, STRING},
+        {"]]>", STRING, STRING},
+        {"\xc3\xa4\xe2\x82\xac", STRING, STRING},      /* of two and three bytes */
+        {"\xc2\x85 and \xe2\x80\xa8", STRING, STRING}, /* line ends of Unicode */
+        {"\xef\xbf\xbd", STRING, STRING},              /* U+FFFD */
+        {"two\nlines\t", STRING, BASE64},
+        {"/a\rb", BASE64, BASE64},
+        {"bell\a", BASE64, BASE64},
+        {"\x7f", BASE64, BASE64},
+        {"/\x01", BASE64, BASE64},
+        {"\xff\xfe", BASE64, BASE64},
+        {"\xef\xbf\xbf", BASE64, BASE64},          /* U+FFFF, which XML forbids */
+        {"\xed\xa0\x80", BASE64, BASE64},          /* half of a pair */
+        {"\xc0\xaf", BASE64, BASE64},              /* overlong */
+        {"/\xf0\x9f\x93\xa6.txt", BASE64, BASE64}, /* U+1F4E6 */
+        {"\xf4\x8f\xbf\xbd", BASE64, BASE64},      /* U+10FFFD */
+        {"cut \xf0\x9f\x93", BASE64, BASE64},
+    };
 
-RPC_TEST(odd_paths_keep_their_bytes)
-{
-    static const char *const paths[] = {"/a/\xff", "/a\nb", "/a\rb", "/\x01"};
-
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        const unsigned char *bytes = NULL;
+    for (size_t i = 0; i < 2 * (sizeof rows / sizeof *rows); i++) {
+        const char *text = rows[i / 2].text;
+        bool is_path = i % 2 == 1;
         struct rpc_answer answer;
         xmlrpc_value *value;
         size_t length = 0;
+        char *back;
         xmlrpc_env env;
 
         xmlrpc_env_init(&env);
-        value = rpc_path(&env, paths[i]);
+        value = is_path ? rpc_path(&env, text) : rpc_text(&env, text);
+        cr_expect_eq((int)xmlrpc_value_type(value),
+                     is_path ? rows[i / 2].as_path : rows[i / 2].as_text, "row %zu", i / 2);
         answer = there_and_back(value);
-        xmlrpc_read_base64(&env, answer.value, &length, &bytes);
-        cr_assert(!env.fault_occurred, "%s", env.fault_string);
-        cr_assert_eq(length, strlen(paths[i]));
-        cr_assert_arr_eq(bytes, paths[i], length);
-        free((void *)(uintptr_t)bytes);
+        back = bytes_of(&answer, &length);
+        cr_expect_eq(length, strlen(text), "row %zu", i / 2);
+        cr_expect_arr_eq(back, text, length, "row %zu", i / 2);
+        free(back);
         rpc_release(&value);
         rpc_answer_fini(&answer);
         xmlrpc_env_clean(&env);
+    }
+}
+
+/* U+1F4E6, as bytes. */
+#define PARCEL "\xf0\x9f\x93\xa6"
+
+RPC_TEST(a_string_of_any_characters_is_taken)
+{
+    static const struct {
+        const char *value, *expected;
+    } rows[] = {
+        {"<string>" PARCEL "</string>", PARCEL},
+        {PARCEL, PARCEL},
+        {"<string>&#128230;</string>", PARCEL},
+        {"<string>&#x1F4E6;</string>", PARCEL},
+        {"&#x1f4e6;", PARCEL},
+        {"<string>a " PARCEL " &amp; &lt;b&gt; &quot;&apos;</string>", "a " PARCEL " & <b> \"'"},
+        {"<string>&#228;&#8364;" PARCEL "\xc3\xa4</string>",
+         "\xc3\xa4\xe2\x82\xac" PARCEL "\xc3\xa4"},
+        {"<string>one\r\ntwo\rthree" PARCEL "</string>", "one\ntwo\nthree" PARCEL},
+        {"<string >" PARCEL PARCEL "</string >", PARCEL PARCEL},
+        {"<string>&#13;" PARCEL "</string>", "\r" PARCEL},
+        {"<string>\xf4\x8f\xbf\xbd</string>", "\xf4\x8f\xbf\xbd"},
+        {"<string>plain &#65;</string>", "plain A"},
+        {"<base64>8J+Tpg==</base64>", PARCEL},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rpc_call call;
+        struct rpc_args args;
+        char *text = NULL;
+
+        cr_assert_eq(parse_param(&call, rows[i].value), ERR_OK, "%s", rows[i].value);
+        rpc_args_init(&args, call.params);
+        cr_expect(rpc_args_text(&args, "a", true, &text), "%s: %s", rows[i].value, args.problem);
+        cr_expect_str_eq(text, rows[i].expected, "%s", rows[i].value);
+        free(text);
+        rpc_call_fini(&call);
+    }
+}
+
+RPC_TEST(an_answer_may_hold_any_characters)
+{
+    static const char structure[] =
+        "<methodResponse><params><param><value><struct><member><name>a</name><value>" PARCEL
+        "</value></member><member><name>b</name><value><string>b</string></value></member>"
+        "</struct></value></param></params></methodResponse>";
+    static const char fault[] =
+        "<methodResponse><fault><value><struct><member><name>faultCode</name><value><int>7</int>"
+        "</value></member><member><name>faultString</name><value><string>no &#128230; &lt;"
+        "</string></value></member></struct></value></fault></methodResponse>";
+    struct rpc_answer answer;
+
+    cr_assert_eq(rpc_answer_parse(&answer, structure, strlen(structure)), ERR_OK);
+    rpc_answer_fini(&answer);
+    cr_assert_eq(rpc_answer_parse(&answer, fault, strlen(fault)), ERR_OK, "%s", answer.text);
+    cr_assert_eq(answer.fault_code, 7);
+    cr_assert_str_eq(answer.text, "no %F0%9F%93%A6 <");
+    rpc_answer_fini(&answer);
+}
+
+RPC_TEST(characters_that_there_are_not_stay_refused)
+{
+    static const char *const values[] = {
+        "<string>" PARCEL "&#0;</string>",
+        "<string>" PARCEL "&#xD800;</string>",
+        "<string>&#x110000;</string>",
+        "<string>" PARCEL "&nbsp;</string>",
+        "<string>" PARCEL "& </string>",
+        "<string>" PARCEL "&#8;</string>",
+        "<string>" PARCEL "</int>",
+        "<int>" PARCEL "</int>",
+        "<string>" PARCEL "<b/></string>",
+        "<boolean>&#128230;</boolean>",
+        "<string>" PARCEL "&#128230</string>",
+        "<string>" PARCEL,
+    };
+    struct rpc_call call;
+
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        cr_expect_eq(parse_param(&call, values[i]), ERR_INVALID, "%s", values[i]);
+}
+
+RPC_TEST(what_a_document_is_instead_of_xml_is_said)
+{
+#define CALL "<methodCall><methodName>m</methodName></methodCall>"
+    static const struct {
+        const char *bytes;
+        size_t length; /* 0: up to the NUL */
+        const char *part;
+    } rows[] = {
+        {"", 0, "empty"},
+        {" \r\n\t ", 0, "empty"},
+        {"\xef\xbb\xbf", 0, "empty"},
+        {"{\"method\": \"status\"}", 0, "no XML"},
+        {"method=status", 0, "no XML"},
+        {"\x1f\x8b\x08\0\0", 5, "compressed (gzip)"},
+        {"\x78\x9c\x01\x02", 4, "compressed (deflate)"},
+        {"\x28\xb5\x2f\xfd\x24", 5, "compressed (zstd)"},
+        {"BZh91AY", 0, "compressed (bzip2)"},
+        {"\xff\xfe<\0m\0", 6, "UTF-16"},
+        {"\xfe\xff\0<\0m", 6, "UTF-16"},
+        {"<\0m\0", 4, "UTF-16"},
+        {"\0\0\0<", 4, "UTF-32"},
+        {"<m>\xe4</m>", 0, "not UTF-8 at byte 3"},
+        {"<?xml version='1.0' encoding='ISO-8859-1'?>" CALL, 0, "another encoding"},
+        {"<?xml version='1.0' encoding = \"utf-16\"?>" CALL, 0, "another encoding"},
+        {"<methodCall><methodName>" PARCEL "</methodName></methodCall>", 0, "U+FFFF"},
+        {"<a><name>&#128230;</name></a>", 0, "U+FFFF"},
+        {"<html><body>hello</body></html>", 0, "not an XML-RPC call"},
+    };
+    static const char *const good[] = {
+        "\xef\xbb\xbf" CALL,
+        "\xef\xbb\xbf<?xml version='1.0' encoding='utf-8'?>" CALL,
+        "\r\n " CALL,
+        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n" CALL,
+        "<?xml version='1.0' encoding='us-ascii'?>" CALL,
+        CALL,
+    };
+    char problem[RPC_REASON_SIZE];
+    struct rpc_call call;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        refuse(rows[i].bytes, rows[i].length != 0 ? rows[i].length : strlen(rows[i].bytes),
+               rows[i].part);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        cr_assert_eq(rpc_call_parse(&call, good[i], strlen(good[i]), problem), ERR_OK, "%zu: %s", i,
+                     problem);
+        rpc_call_fini(&call);
     }
 }
 
@@ -259,11 +402,13 @@ RPC_TEST(faults_carry_code_and_sentence)
     char *document;
     size_t length;
 
-    cr_assert_eq(rpc_fault_write(&document, &length, FAULT_FILE, "bad\x01 file <x>"), ERR_OK);
+    cr_assert_eq(rpc_fault_write(&document, &length, FAULT_FILE,
+                                 "bad\x01 file <x> 5 % \xc3\xa4 \xf0\x9f\x93\xa6"),
+                 ERR_OK);
     cr_assert_eq(rpc_answer_parse(&answer, document, length), ERR_OK);
     cr_assert_null(answer.value);
     cr_assert_eq(answer.fault_code, FAULT_FILE);
-    cr_assert_str_eq(answer.text, "bad%01 file <x>");
+    cr_assert_str_eq(answer.text, "bad%01 file <x> 5 % \xc3\xa4 %F0%9F%93%A6");
     rpc_answer_fini(&answer);
     free(document);
 }
@@ -315,22 +460,4 @@ RPC_TEST(text_with_a_nul_and_numbers_out_of_range_are_refused)
     cr_assert_not(rpc_args_integer(&args, "n", true, 0, 10, &number));
     cr_assert_not_null(strstr(args.problem, "0 to 10"), "%s", args.problem);
     rpc_call_fini(&call);
-}
-
-RPC_TEST(a_path_with_a_character_of_four_bytes_goes_as_base64_and_a_text_escaped)
-{
-    static const char parcel[] = "\xf0\x9f\x93\xa6";
-    xmlrpc_value *path, *text;
-    xmlrpc_env env;
-
-    cr_assert(!rpc_is_clean_text(parcel, strlen(parcel)));
-    xmlrpc_env_init(&env);
-    path = rpc_path(&env, parcel);
-    text = rpc_text(&env, parcel);
-    cr_assert(!env.fault_occurred, "%s", env.fault_string);
-    cr_assert_eq(xmlrpc_value_type(path), XMLRPC_TYPE_BASE64);
-    cr_assert_eq(xmlrpc_value_type(text), XMLRPC_TYPE_STRING);
-    rpc_release(&path);
-    rpc_release(&text);
-    xmlrpc_env_clean(&env);
 }

@@ -37,7 +37,14 @@ struct control_config {
 enum err control_open(struct control **out, const struct control_config *config, char *problem,
                       size_t problem_room);
 enum err control_start(struct control *control);
+/* Any thread, between start and close: it looks at once whether its socket's file is still there
+ * (by itself it does so every few seconds), and makes it again. */
+void control_look(struct control *control);
+/* Whoever waits is answered, and the socket's file is removed. */
 void control_stop(struct control *control);
-void control_close(struct control **control); /* removes the socket's file */
+/* After every thread that was asked for something has ended, and after supervisor_close, through
+ * which the answers of the transports come: each request is back or in the mailbox by then
+ * (asserted). */
+void control_close(struct control **control);
 
 #endif

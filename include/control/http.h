@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "loop/loop.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -19,6 +20,7 @@ struct http_call;
 
 enum {
     HTTP_BODY_LIMIT = 1 << 20,
+    HTTP_BODIES_LIMIT = 32 << 20, /* of all that come in at once */
     HTTP_CONNECTIONS_MAX = 256,
     HTTP_CONNECTIONS_PER_IP_MAX = 128, /* at TCP */
     HTTP_IDLE_TIMEOUT_S = 120,
@@ -49,6 +51,10 @@ enum err http_open(struct http **out, const struct http_config *config, char *pr
 void http_close(struct http **http);
 
 enum err http_start(struct http *http);
+/* The Unix socket's file may have been removed: then nobody can reach us, and it is made anew, for
+ * the same people. `*is_new` says that it was. What `problem` says is as of http_open. */
+enum err http_keep_reachable(struct http *http, bool *is_new, char *problem, size_t problem_room);
+
 /* For good. Every call must have been answered; what is answered goes out as far as the sockets
  * take it. Closes the socket, so that nobody waits at it in vain, and removes its file, if it is
  * still the one that was made. */

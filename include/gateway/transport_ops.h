@@ -94,8 +94,17 @@ struct cancel_request {
     void *cookie;
 };
 
+/* Where an item stands in a list, for the page behind it: of worker `worker` the session `session`
+ * (0: none yet), and in it the first `files` of its files. */
+struct list_place {
+    unsigned worker;
+    uint64_t session;
+    unsigned files;
+};
+
 struct session_info {
     uint64_t id;
+    struct list_place place;
     char proto[CONTACT_PROTO_SIZE];
     const char *state; /* "CONNECTED" */
     struct address host;
@@ -113,6 +122,7 @@ struct session_info {
 
 struct stream_info {
     uint32_t transfer_id;
+    struct list_place place;
     uint64_t request_id;
     int32_t stream_id; /* file_id on the wire */
     char proto[CONTACT_PROTO_SIZE];
@@ -129,10 +139,14 @@ struct stream_info {
 };
 
 /* list_sessions, list_streams, find_session, find_stream: a page of what there is, in order of
- * session. Filters that are zero or "" let everything pass. */
+ * session. Filters that are zero or "" let everything pass. With an offset all is gone through for
+ * each page; with a place the page begins behind it and the way ends with the page. (A session of a
+ * place that has ended meanwhile: the page begins at the next that is younger.) */
 struct list_request {
     struct request request;
     size_t offset, limit;
+    bool has_place; /* then offset is 0, and `total` says nothing */
+    struct list_place place;
     struct address host;
     char idurl[256];
     int32_t stream_id;

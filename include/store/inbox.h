@@ -99,10 +99,4 @@ enum err inbox_write(struct inbox_file *file, const void *bytes, size_t length);
 /* Any thread. Absolute path of the final name. */
 void inbox_final_path(const struct inbox *inbox, const char *name, char out[INBOX_PATH_SIZE]);
 
-/* Any thread but a worker (reads a file). The journal's records of files received at or after
- * `since_us`, oldest first, skipping `offset`, at most `limit`. */
-typedef void inbox_received_fn(void *ctx, const struct inbox_record *record, bool is_reported);
-enum err inbox_each_received(struct inbox *inbox, int64_t since_us, size_t offset, size_t limit,
-                             inbox_received_fn *each, void *ctx);
-
 #endif

@@ -40,7 +40,7 @@ struct supervisor_config {
 
 enum err supervisor_open(struct supervisor **out, const struct supervisor_config *config);
 /* After the threads of the transports have ended: requests that they still had come back before,
- * and are taken out of the mailbox here. */
+ * and are given back to their askers here, who close after it. */
 void supervisor_close(struct supervisor **supervisor);
 /* Feeds `init` and `reconnect` to network_connector: the transports come up. */
 enum err supervisor_start(struct supervisor *supervisor);

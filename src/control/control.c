@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAILBOX_LIMIT = 8192 + 256, EXPIRY_MS = 10000 }; /* 256: events may wait unheard */
+enum { MAILBOX_LIMIT = 8192 + 256, LOOK_MS = 5000 }; /* 256: events may wait unheard */
 
 void control_fault(struct http_call *call, enum fault code, const char *format, ...)
 {
@@ -67,12 +67,24 @@ void asked_begin(struct asked *asked, struct control *control, struct http_call 
     http_call_watch(call, asked_gone, asked);
     LIST_INSERT_HEAD(&control->asked, asked, link);
     control->away++;
+    control->asked_count++;
+}
+
+bool asked_has_room(const struct control *control, struct http_call *call)
+{
+    if (control->asked_count < CONTROL_ASKED_MAX)
+        return true;
+    control_fault(call, FAULT_FULL,
+                  "%d calls wait for their answers: try again when some have got them",
+                  (int)CONTROL_ASKED_MAX);
+    return false;
 }
 
 void asked_end(struct asked *asked)
 {
     LIST_REMOVE(asked, link);
     asked->control->away--;
+    asked->control->asked_count--;
 }
 
 static const struct control_method *find_method(const char *name)
@@ -119,13 +131,48 @@ static void take_event(struct message *m, void *owner)
     control->has_news = true;
 }
 
-static void expire(struct timer *timer, void *ctx)
+/* Said once, until it is well again. */
+static void keep_reachable(struct control *control)
+{
+    char problem[SETTINGS_TEXT_SIZE * 2];
+    bool is_new;
+    enum err e = http_keep_reachable(control->http, &is_new, problem, sizeof problem);
+
+    if (is_new)
+        log_warning("control socket %s was removed: it has been made again",
+                    control->config.settings.control.socket);
+    else if (e != ERR_OK && !control->is_unreachable)
+        log_error("control socket %s was removed, and no command reaches the daemon: %s. If its "
+                  "folder was removed, too, restart the daemon",
+                  control->config.settings.control.socket, problem);
+    control->is_unreachable = e != ERR_OK;
+}
+
+static void look(struct timer *timer, void *ctx)
 {
     struct control *control = ctx;
 
     sends_expire(control->sends, loop_now_ms(control->loop));
     spool_expire(control->spool, loop_now_ms(control->loop));
-    loop_set_timer(control->loop, timer, EXPIRY_MS);
+    keep_reachable(control);
+    loop_set_timer(control->loop, timer, LOOK_MS);
+}
+
+static void look_now(struct message *m, void *owner)
+{
+    struct control *control = owner;
+
+    free(m);
+    if (!control->is_stopping)
+        keep_reachable(control);
+}
+
+void control_look(struct control *control)
+{
+    struct message *m = calloc(1, sizeof *m);
+
+    if (m != NULL && mailbox_post(loop_mailbox(control->loop), m, look_now) != ERR_OK)
+        free(m); /* it looks by itself, too */
 }
 
 static void start_http(struct http *http, const char *where)
@@ -145,7 +192,7 @@ static void started(void *owner)
     start_http(control->http, control->config.settings.control.socket);
     if (control->http_tcp != NULL)
         start_http(control->http_tcp, control->config.settings.control.listen);
-    loop_set_timer(control->loop, &control->expiry, EXPIRY_MS);
+    loop_set_timer(control->loop, &control->looking, LOOK_MS);
 }
 
 static void after_turn(void *owner)
@@ -177,7 +224,7 @@ static void ended(void *owner)
     http_stop(control->http);
     if (control->http_tcp != NULL)
         http_stop(control->http_tcp);
-    loop_cancel_timer(control->loop, &control->expiry);
+    loop_cancel_timer(control->loop, &control->looking);
 }
 
 static enum err open_http(struct control *control, char *problem, size_t problem_room)
@@ -227,7 +274,7 @@ enum err control_open(struct control **out, const struct control_config *config,
     snprintf(control->gateway_url, sizeof control->gateway_url, "%s", config->settings.gateway.url);
     LIST_INIT(&control->asked);
     LIST_INIT(&control->waiters);
-    control->expiry = (struct timer){.fire = expire, .ctx = control};
+    control->looking = (struct timer){.fire = look, .ctx = control};
     if ((e = loop_open(&control->loop, &(struct loop_config){.name = "control",
                                                              .mailbox_limit = MAILBOX_LIMIT,
                                                              .owner = control,
@@ -238,6 +285,10 @@ enum err control_open(struct control **out, const struct control_config *config,
     if ((e = event_ring_open(&control->ring, config->settings.control.events_kept)) != ERR_OK)
         goto fail;
     if ((e = sends_open(&control->sends)) != ERR_OK)
+        goto fail;
+    if ((e = held_open(&control->held)) != ERR_OK)
+        goto fail;
+    if ((e = received_reader_open(&control->reader, config->inbox)) != ERR_OK)
         goto fail;
     if ((e = open_spool(control, problem, problem_room)) != ERR_OK)
         goto fail;
@@ -251,6 +302,8 @@ fail:
     http_close(&control->http_tcp);
     http_close(&control->http);
     spool_close(&control->spool);
+    received_reader_close(&control->reader);
+    held_close(&control->held);
     sends_close(&control->sends);
     event_ring_close(&control->ring);
     loop_close(&control->loop);
@@ -261,12 +314,15 @@ fail:
 
 enum err control_start(struct control *control)
 {
-    return loop_start(control->loop);
+    enum err e = received_reader_start(control->reader);
+
+    return e == ERR_OK ? loop_start(control->loop) : e;
 }
 
 void control_stop(struct control *control)
 {
     loop_stop(control->loop);
+    received_reader_stop(control->reader);
 }
 
 void control_close(struct control **control)
@@ -276,6 +332,7 @@ void control_close(struct control **control)
     if (c == NULL)
         return;
     c->is_stopping = true;
+    received_reader_stop(c->reader); /* it runs still if the thread could not be started */
     /* The others have ended: nobody emits any more, and every request is back or in the mailbox. */
     event_sink_connect(c->config.events, NULL, NULL);
     while (mailbox_drain(loop_mailbox(c->loop)) > 0)
@@ -284,6 +341,8 @@ void control_close(struct control **control)
     http_close(&c->http_tcp);
     http_close(&c->http);
     spool_close(&c->spool);
+    received_reader_close(&c->reader);
+    held_close(&c->held);
     sends_close(&c->sends);
     event_ring_close(&c->ring);
     loop_close(&c->loop);

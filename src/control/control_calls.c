@@ -5,56 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct received_list {
-    struct control *control;
-    xmlrpc_env env;
-    xmlrpc_value *items;
-};
-
-static void add_received(void *ctx, const struct inbox_record *record, bool is_reported)
-{
-    struct received_list *list = ctx;
-    char path[INBOX_PATH_SIZE], peer[ADDRESS_TEXT_SIZE];
-    xmlrpc_value *value = rpc_struct(&list->env);
-
-    inbox_final_path(list->control->config.inbox, record->name, path);
-    rpc_put_integer(&list->env, value, "transfer_id", record->transfer_id);
-    rpc_put_text(&list->env, value, "idurl", record->idurl);
-    rpc_put_text(&list->env, value, "host", address_text(peer, &record->peer));
-    rpc_put_integer(&list->env, value, "size", (int64_t)record->size_bytes);
-    rpc_put_integer(&list->env, value, "started_us", record->started_us);
-    rpc_put_integer(&list->env, value, "committed_us", record->committed_us);
-    rpc_put(&list->env, value, "path", rpc_path(&list->env, path));
-    rpc_put_bool(&list->env, value, "is_reported", is_reported);
-    rpc_add(&list->env, list->items, value);
-}
-
-static void call_received(struct control *control, struct http_call *call, struct rpc_args *args)
-{
-    struct received_list list = {.control = control};
-    int64_t since_us = 0, offset = 0, limit = CONTROL_PAGE_MAX;
-    enum err e;
-
-    rpc_args_integer(args, "since_us", false, 0, INT64_MAX, &since_us);
-    rpc_args_integer(args, "offset", false, 0, INT32_MAX, &offset);
-    rpc_args_integer(args, "limit", false, 1, CONTROL_PAGE_MAX, &limit);
-    if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
-        return;
-    }
-    xmlrpc_env_init(&list.env);
-    list.items = rpc_array(&list.env);
-    e = inbox_each_received(control->config.inbox, since_us, (size_t)offset, (size_t)limit,
-                            add_received, &list);
-    if (e == ERR_OK) {
-        control_answer(call, &list.env, list.items);
-        return;
-    }
-    rpc_release(&list.items);
-    xmlrpc_env_clean(&list.env);
-    control_fault(call, FAULT_FAILED, "the journal of the inbox cannot be read: %s", err_text(e));
-}
-
 /* Every machine's diagram, or that of `name`; NULL without memory or without such a machine. */
 static char *automata_text(const struct control *control, const char *name)
 {
@@ -166,9 +116,11 @@ const struct control_method control_methods[] = {
     {"status", "", "How the node is: network, transports, counters, settings in force.",
      call_status},
     {"services", "", "Each service, its state, and why it is not ON.", call_services},
-    {"list_sessions", "offset=0, limit=200",
-     "An array of sessions in order; fewer than limit: there are no more.", call_list_sessions},
-    {"list_streams", "offset=0, limit=200, ids=nil",
+    {"list_sessions", "offset=0, limit=200, cursor=nil",
+     "An array of sessions in order; fewer than limit: there are no more. cursor: '' for the first "
+     "page, then that of the last one told.",
+     call_list_sessions},
+    {"list_streams", "offset=0, limit=200, ids=nil, cursor=nil",
      "An array of files on their way, as list_sessions; with ids only those of these requests.",
      call_list_streams},
     {"find_session", "host=nil, idurl=nil",
@@ -220,8 +172,10 @@ const struct control_method control_methods[] = {
      "What happened behind number `after`: {events, last, lost}; waits for the first one. -1 "
      "answers the present number.",
      call_events},
-    {"received", "since_us=0, offset=0, limit=200",
-     "What the inbox's journal knows of received files, oldest first.", call_received},
+    {"received", "since_us=0, offset=0, limit=200, cursor=nil",
+     "What the inbox's journal knows of received files, oldest first. cursor: newest (the last "
+     "ones), or after:CURSOR or before:CURSOR of a file that was told.",
+     call_received},
     {"reload", "", "Reads the settings file again; answers what changed and what needs a restart.",
      call_reload},
     {"reconnect", "", "Takes the network down and up again.", call_reconnect},

@@ -15,6 +15,8 @@ struct send {
     struct contacts_request request; /* first: comes back */
     struct control *control;
     uint64_t spool_id; /* 0: the file stays where it is */
+    uid_t holder;      /* of `held_bytes` */
+    size_t held_bytes;
 };
 
 /* The end of every send, and of one that never began. */
@@ -22,6 +24,7 @@ static void send_free(struct send *send)
 {
     if (send->spool_id != 0)
         spool_release(send->control->spool, send->spool_id);
+    held_give_back(send->control->held, send->holder, send->held_bytes);
     free(send->request.contacts);
     free(send->request.send.asked_host);
     free(send->request.send.remote_idurl);
@@ -140,6 +143,36 @@ static void refuse_send(struct http_call *call, enum err e)
                       err_text(e));
 }
 
+static size_t length_of(const char *text)
+{
+    return text == NULL ? 0 : strlen(text) + 1;
+}
+
+/* All that stays until the send is decided. */
+static bool take_room(struct http_call *call, struct send *send)
+{
+    const struct send_request *r = &send->request.send;
+    size_t bytes = length_of(send->request.contacts) + length_of(r->asked_host) +
+                   length_of(r->remote_idurl) + length_of(r->filename) + length_of(r->description);
+    enum err e;
+
+    send->holder = http_call_uid(call);
+    e = held_take(send->control->held, send->holder, bytes);
+    if (e == ERR_OK) {
+        send->held_bytes = bytes;
+        return true;
+    }
+    if (e == ERR_FULL)
+        control_fault(call, FAULT_FULL,
+                      "the file was not taken: the sends that wait hold too much text (contacts, "
+                      "paths, descriptions: %d MiB in all, %d MiB for one user); try again when "
+                      "some files are through",
+                      HELD_MAX >> 20, HELD_MAX_PER_USER >> 20);
+    else
+        refuse_send(call, e);
+    return false;
+}
+
 static bool post_send(struct control *control, struct http_call *call, struct send *send,
                       uint64_t size_bytes)
 {
@@ -186,7 +219,7 @@ static void begin_send(struct control *control, struct http_call *call, struct r
     else if (sends_under_way(control->sends) >= CONTROL_SENDS_MAX ||
              gateway_is_full(control->config.gateway))
         refuse_send(call, ERR_FULL);
-    else if (find_file(call, send, spool_id, &size_bytes) &&
+    else if (find_file(call, send, spool_id, &size_bytes) && take_room(call, send) &&
              post_send(control, call, send, size_bytes))
         return;
     send_free(send);

@@ -135,7 +135,8 @@ static void ask_host(struct control *control, struct http_call *call, struct rpc
     rpc_args_host(args, "host", true, &text);
     rpc_args_end(args);
     h->which = which;
-    if (!read_contact(control, call, args, text, &h->request.route.contact)) {
+    if (!read_contact(control, call, args, text, &h->request.route.contact) ||
+        !asked_has_room(control, call)) {
         free(h);
     } else {
         h->request.request =
@@ -250,6 +251,10 @@ static void begin_cancel(struct control *control, struct http_call *call, struct
 
     if (control->config.transport_count == 0) {
         answer_bool(call, false);
+        free(c);
+        return;
+    }
+    if (!asked_has_room(control, call)) {
         free(c);
         return;
     }

@@ -5,10 +5,11 @@
 
 #include "base/text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { US_PER_S = 1000000 };
+enum { US_PER_S = 1000000, CURSOR_SIZE = 64 };
 
 struct listing {
     struct list_request request; /* first: comes back */
@@ -37,6 +38,27 @@ static void put_address(xmlrpc_env *env, xmlrpc_value *to, const char *name,
 static const char *way_word(bool is_outgoing)
 {
     return is_outgoing ? "out" : "in";
+}
+
+/* What to give as `cursor` for the page behind this item: the transport and the place in it. */
+static void put_cursor(xmlrpc_env *env, xmlrpc_value *to, unsigned transport,
+                       const struct list_place *place)
+{
+    char text[CURSOR_SIZE];
+
+    snprintf(text, sizeof text, "%u.%u.%" PRIu64 ".%u", transport, place->worker, place->session,
+             place->files);
+    rpc_put_text(env, to, "cursor", text);
+}
+
+static bool read_cursor(struct listing *l, const char *text)
+{
+    struct list_place *place = &l->filter.place;
+    char rest;
+
+    l->filter.has_place = true;
+    return text[0] == '\0' || sscanf(text, "%u.%u.%" SCNu64 ".%u%c", &l->transport, &place->worker,
+                                     &place->session, &place->files, &rest) == 4;
 }
 
 static xmlrpc_value *session_value(xmlrpc_env *env, const struct session_info *s)
@@ -95,15 +117,21 @@ static bool is_wanted(const struct listing *l, const struct stream_info *s)
     return false;
 }
 
+static void take_item(struct listing *l, xmlrpc_value *value, const struct list_place *place)
+{
+    put_cursor(&l->env, value, l->transport, place);
+    rpc_add(&l->env, l->items, value);
+}
+
 static void take_items(struct listing *l)
 {
     const struct list_request *r = &l->request;
 
     for (size_t i = 0; i < r->count; i++) {
         if (!l->is_streams)
-            rpc_add(&l->env, l->items, session_value(&l->env, &r->sessions[i]));
+            take_item(l, session_value(&l->env, &r->sessions[i]), &r->sessions[i].place);
         else if (is_wanted(l, &r->streams[i]))
-            rpc_add(&l->env, l->items, stream_value(&l->env, &r->streams[i]));
+            take_item(l, stream_value(&l->env, &r->streams[i]), &r->streams[i].place);
     }
 }
 
@@ -182,6 +210,7 @@ static void listing_is_back(struct message *m, void *owner)
         xmlrpc_env_set_fault(&l->env, FAULT_INTERNAL, err_text(e));
     }
     list_request_fini(&l->request);
+    l->filter.place = (struct list_place){0}; /* it was in this transport */
     if (e == ERR_OK && l->limit > 0 && !control->is_stopping &&
         ++l->transport < control->config.transport_count)
         listing_ask(l);
@@ -214,7 +243,7 @@ static void listing_begin(struct control *control, struct http_call *call, struc
     }
     l->items = rpc_array(&l->env);
     asked_begin(&l->asked, control, call);
-    if (control->config.transport_count == 0)
+    if (l->transport >= control->config.transport_count)
         listing_end(l);
     else
         listing_ask(l);
@@ -225,6 +254,7 @@ static void list_page(struct control *control, struct http_call *call, struct rp
 {
     struct listing *l = listing_new(call, is_streams);
     int64_t offset = 0, limit = CONTROL_PAGE_MAX;
+    char *cursor = NULL;
 
     if (l == NULL)
         return;
@@ -232,6 +262,12 @@ static void list_page(struct control *control, struct http_call *call, struct rp
     rpc_args_integer(args, "limit", false, 1, CONTROL_PAGE_MAX, &limit);
     if (is_streams)
         rpc_args_ids(args, "ids", false, CONTROL_PAGE_MAX, &l->ids, &l->id_count);
+    rpc_args_text(args, "cursor", false, &cursor);
+    if (cursor != NULL && !read_cursor(l, cursor))
+        rpc_args_complain(args, "cursor has to be that of an item of an answer, or ''");
+    if (cursor != NULL && offset != 0)
+        rpc_args_complain(args, "parameter 1, offset, has no meaning with a cursor");
+    free(cursor);
     l->offset = (size_t)offset;
     l->limit = l->id_count > 1 ? CONTROL_FILTERED_MAX : (size_t)limit;
     if (l->id_count == 1)

@@ -19,7 +19,8 @@ enum {
     CONTROL_IDS_MAX = 1000,      /* requests in one send_wait */
     CONTROL_FILTERED_MAX = 4096, /* streams looked through for some requests' */
     CONTROL_SENDS_MAX = 100000,  /* sends that are not decided yet */
-    SENDS_KEPT_MAX = 10000,      /* decided sends */
+    CONTROL_ASKED_MAX = 2048, /* other calls away, whether their clients are still there or not */
+    SENDS_KEPT_MAX = 10000,   /* decided sends */
     SENDS_KEPT_MS = 600000,
     SENDS_HANDED_MS = 60000, /* decided and told to somebody who waited */
 };
@@ -38,6 +39,8 @@ enum err control_socket_open(struct control_socket *out, const char *path, const
 /* A TCP address instead: a socket without a file. */
 enum err control_socket_open_tcp(struct control_socket *out, const struct address *address,
                                  char *problem, size_t room);
+/* Its file still stands at its path, and is the one that was made. */
+bool control_socket_is_there(const struct control_socket *s);
 void control_socket_close(struct control_socket *s);
 
 /* --- the last events, numbered from 1. A number that is missing is an event that was lost. */
@@ -87,6 +90,26 @@ void sends_expire(struct sends *sends, uint64_t now_ms);
 size_t sends_under_way(const struct sends *sends);
 size_t sends_kept(const struct sends *sends);
 
+/* --- held.c: the bytes of text (paths, contacts, descriptions, ...) of the sends that are not
+ * decided yet, in all and by who asked for them. */
+enum { HELD_MAX = 64 << 20, HELD_MAX_PER_USER = 32 << 20 };
+struct held;
+enum err held_open(struct held **out);
+void held_close(struct held **held);
+/* ERR_FULL: it would be too much, nothing is taken. */
+enum err held_take(struct held *held, uid_t uid, size_t bytes);
+void held_give_back(struct held *held, uid_t uid, size_t bytes);
+size_t held_bytes(const struct held *held);
+
+/* --- control_received.c: the thread that reads what was received. Opened, started, stopped and
+ * closed by who does so with the control; it is stopped after the control's thread, so that nobody
+ * asks any more, and what it still answers waits in the control's mailbox. */
+struct received_reader;
+enum err received_reader_open(struct received_reader **out, struct inbox *inbox);
+void received_reader_close(struct received_reader **reader);
+enum err received_reader_start(struct received_reader *reader);
+void received_reader_stop(struct received_reader *reader);
+
 /* --- the thread */
 
 /* A call that waits for a request to come back. Lives beside that request, as long as it is away;
@@ -118,12 +141,16 @@ struct control {
     struct http *http_tcp; /* NULL without [control] listen */
     struct event_ring *ring;
     struct sends *sends;
+    struct held *held;
+    struct received_reader *reader;
     struct spool *spool; /* files that were streamed here */
-    struct timer expiry;
-    bool has_news;    /* events or outcomes that waiters may want, told after the turn */
-    bool is_stopping; /* calls are not taken any more */
+    struct timer looking;
+    bool has_news;       /* events or outcomes that waiters may want, told after the turn */
+    bool is_stopping;    /* calls are not taken any more */
+    bool is_unreachable; /* the Unix socket's file is gone and could not be made again */
     unsigned event_waiters;
-    unsigned away; /* requests that have not come back */
+    unsigned away;        /* requests that have not come back */
+    unsigned asked_count; /* of these, the ones in `asked` */
     LIST_HEAD(, asked) asked;
     LIST_HEAD(, waiter) waiters;
 };
@@ -145,6 +172,9 @@ void control_fault(struct http_call *call, enum fault code, const char *format, 
 /* control_spool.c: the fault for a failure of the spool. */
 void control_refuse_spool(struct http_call *call, enum err e);
 
+/* Before a request that may be away for long, and is so whether its client stays or not. False: too
+ * many are, and `call` has been answered. */
+bool asked_has_room(const struct control *control, struct http_call *call);
 void asked_begin(struct asked *asked, struct control *control, struct http_call *call);
 /* The request is back (or never went). */
 void asked_end(struct asked *asked);
@@ -183,6 +213,7 @@ CONTROL_METHOD_FN(call_spool_write);
 CONTROL_METHOD_FN(call_send_wait);
 CONTROL_METHOD_FN(call_cancel_send);
 CONTROL_METHOD_FN(call_events);
+CONTROL_METHOD_FN(call_received);
 CONTROL_METHOD_FN(call_list_sessions);
 CONTROL_METHOD_FN(call_list_streams);
 CONTROL_METHOD_FN(call_find_session);

@@ -153,6 +153,7 @@ void gate_job_end(struct gate_job *job, enum err result)
             .is_registered = result == ERR_OK && job->is_registered,
             .instance = job->instance,
         };
+    atomic_fetch_sub(&gate->waiting_bytes, job->text_bytes);
     free(job);
     atomic_fetch_sub(&gate->waiting, 1);
     if (t != NULL)
@@ -578,5 +579,6 @@ size_t gate_waiting(const struct gate *gate)
 void gate_post(struct gate *gate, struct gate_job *job)
 {
     atomic_fetch_add(&gate->waiting, 1);
+    atomic_fetch_add(&gate->waiting_bytes, job->text_bytes);
     mailbox_answer(loop_mailbox(gate->loop), &job->message, take_job);
 }

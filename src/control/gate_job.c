@@ -52,7 +52,8 @@ static size_t text_bytes(const char *const text[GATE_TEXT_COUNT])
 
 struct gate_job *gate_job_new(enum gate_job_kind kind, const char *const text[GATE_TEXT_COUNT])
 {
-    struct gate_job *job = calloc(1, sizeof *job + text_bytes(text));
+    size_t bytes = text_bytes(text);
+    struct gate_job *job = calloc(1, sizeof *job + bytes);
     char *at;
 
     if (job == NULL)
@@ -60,6 +61,7 @@ struct gate_job *gate_job_new(enum gate_job_kind kind, const char *const text[GA
     job->magic = job_magic;
     job->kind = kind;
     job->call = CALL_NONE;
+    job->text_bytes = bytes;
     at = job->bytes;
     for (unsigned i = 0; i < GATE_TEXT_COUNT; i++) {
         size_t length = text[i] == NULL ? 0 : strlen(text[i]) + 1;

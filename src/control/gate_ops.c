@@ -77,7 +77,8 @@ static bool is_full(void *self)
 {
     const struct gate *gate = self;
 
-    return gate_waiting(gate) >= gate->settings.gateway.queue_limit;
+    return gate_waiting(gate) >= gate->settings.gateway.queue_limit ||
+           atomic_load(&gate->waiting_bytes) >= GATE_WAITING_BYTES_MAX;
 }
 
 const struct gateway_ops gate_ops = {

@@ -109,10 +109,11 @@ struct gate_job {
     uint32_t transfer_id;
     uint64_t request_id, size_bytes, done_bytes;
     enum transfer_status status;
-    unsigned faults;                   /* of the present call */
-    uint64_t rest_ms;                  /* the last pause after no answer */
-    struct timer rest;                 /* until the next try */
-    struct timer expiry;               /* of a registration: patience */
+    unsigned faults;     /* of the present call */
+    uint64_t rest_ms;    /* the last pause after no answer */
+    struct timer rest;   /* until the next try */
+    struct timer expiry; /* of a registration: patience */
+    size_t text_bytes;
     const char *text[GATE_TEXT_COUNT]; /* each may be NULL; they stand behind the struct */
     char bytes[];
 };
@@ -163,7 +164,11 @@ struct gate {
     /* Atomic: posting threads count up, the gate counts down, and workers look at it for every
      * read; a mailbox could tell only what it holds itself. */
     atomic_size_t waiting;
+    atomic_size_t waiting_bytes; /* their texts */
 };
+
+/* At it the gate is full, too: the queue-limit says how many, a description may have 64 KiB. */
+enum { GATE_WAITING_BYTES_MAX = 64 << 20 };
 
 /* Any thread. Takes the job over; it is counted as waiting from here on. */
 void gate_post(struct gate *gate, struct gate_job *job);

@@ -30,12 +30,29 @@
 static const uint32_t call_magic = 0x68747063; /* "htpc" */
 enum { STOP_RUNS = 64 };
 
+/* Why a request is refused before anything of it is run. */
+enum refusal {
+    REFUSED_NOT,
+    REFUSED_TOKEN,
+    REFUSED_ORIGIN,
+    REFUSED_TARGET,
+    REFUSED_METHOD,
+    REFUSED_TYPE,
+    REFUSED_CHARSET,
+    REFUSED_ENCODING,
+    REFUSED_EXPECTATION,
+    REFUSED_LENGTH,
+    REFUSED_BUSY,
+    REFUSED_STOPPING,
+    REFUSED_MEMORY,
+};
+
 struct http_call {
     uint32_t magic;
     struct http *http;
     struct MHD_Connection *connection;
     struct buf body;
-    unsigned refused; /* HTTP status of a request that never gets to `called`, else 0 */
+    enum refusal refused; /* it never gets to `called` */
     bool is_whole;
     bool is_called;
     bool is_suspended;
@@ -56,12 +73,15 @@ struct http {
     struct http_refusals without_token, too_many; /* at TCP */
     struct http_clients clients;                  /* the same */
     struct control_socket socket;
+    char group[SETTINGS_TEXT_SIZE]; /* of the Unix socket */
+    unsigned mode;
     struct http_door door;
     struct MHD_Daemon *daemon;
     struct watch epoll;
     struct timer again;
     unsigned suspended;
-    bool is_stopping; /* nothing is called any more */
+    size_t body_bytes; /* of requests that are still coming in */
+    bool is_stopping;  /* nothing is called any more */
 };
 
 static bool is_full(const struct http *http)
@@ -140,31 +160,32 @@ static void came(void *ctx, int fd, const struct sockaddr *from, socklen_t lengt
     loop_set_timer(http->loop, &http->again, 0);
 }
 
-static const char *refusal_text(unsigned status)
-{
-    switch (status) {
-    case MHD_HTTP_UNAUTHORIZED:
-        return "this needs a token: Authorization: Bearer TOKEN\n";
-    case MHD_HTTP_FORBIDDEN:
-        return "web pages are not answered here\n";
-    case MHD_HTTP_NOT_FOUND:
-        return "there is only /RPC2 here\n";
-    case MHD_HTTP_METHOD_NOT_ALLOWED:
-        return "only POST is answered here\n";
-    case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE:
-        return "the Content-Type has to be text/xml\n";
-    case MHD_HTTP_CONTENT_TOO_LARGE:
-        return "the request is longer than 1 MiB\n";
-    case MHD_HTTP_SERVICE_UNAVAILABLE:
-        return "the daemon is stopping\n";
-    default:
-        return "the daemon has no memory for an answer\n";
-    }
-}
+static const struct {
+    unsigned status;
+    const char *text;
+} refusals[] = {
+    [REFUSED_TOKEN] = {MHD_HTTP_UNAUTHORIZED, "this needs a token: Authorization: Bearer TOKEN\n"},
+    [REFUSED_ORIGIN] = {MHD_HTTP_FORBIDDEN, "web pages are not answered here\n"},
+    [REFUSED_TARGET] = {MHD_HTTP_NOT_FOUND, "there is only /RPC2 here\n"},
+    [REFUSED_METHOD] = {MHD_HTTP_METHOD_NOT_ALLOWED, "only POST is answered here\n"},
+    [REFUSED_TYPE] = {MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "the Content-Type has to be text/xml\n"},
+    [REFUSED_CHARSET] = {MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                         "the charset of the Content-Type has to be utf-8\n"},
+    [REFUSED_ENCODING] = {MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                          "a body with a Content-Encoding (gzip, ...) is not taken: send it as it "
+                          "is\n"},
+    [REFUSED_EXPECTATION] = {MHD_HTTP_EXPECTATION_FAILED,
+                             "of Expect only 100-continue is known here\n"},
+    [REFUSED_LENGTH] = {MHD_HTTP_CONTENT_TOO_LARGE, "the request is longer than 1 MiB\n"},
+    [REFUSED_BUSY] = {MHD_HTTP_SERVICE_UNAVAILABLE,
+                      "too many large requests come in at once: try again when some are through\n"},
+    [REFUSED_STOPPING] = {MHD_HTTP_SERVICE_UNAVAILABLE, "the daemon is stopping\n"},
+    [REFUSED_MEMORY] = {MHD_HTTP_INTERNAL_SERVER_ERROR, "the daemon has no memory for an answer\n"},
+};
 
-static enum MHD_Result queue_refusal(struct MHD_Connection *connection, unsigned status)
+static enum MHD_Result queue_refusal(struct MHD_Connection *connection, enum refusal why)
 {
-    const char *text = refusal_text(status);
+    const char *text = refusals[why].text;
     struct MHD_Response *response =
         MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_PERSISTENT);
     enum MHD_Result result;
@@ -172,19 +193,63 @@ static enum MHD_Result queue_refusal(struct MHD_Connection *connection, unsigned
     if (response == NULL)
         return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
-    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+    if (why == REFUSED_METHOD)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, MHD_HTTP_METHOD_POST);
-    if (status == MHD_HTTP_UNAUTHORIZED)
+    if (why == REFUSED_TOKEN)
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-    result = MHD_queue_response(connection, status, response);
+    if (why == REFUSED_ENCODING)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, "identity");
+    result = MHD_queue_response(connection, refusals[why].status, response);
     MHD_destroy_response(response);
     return result;
 }
 
-static bool is_xml(const char *type)
+/* `*rest` is what stands behind the type: its parameters. */
+static bool is_xml(const char *type, const char **rest)
 {
-    return type != NULL &&
-           (strncasecmp(type, "text/xml", 8) == 0 || strncasecmp(type, "application/xml", 15) == 0);
+    static const char *const types[] = {"text/xml", "application/xml"};
+
+    for (size_t i = 0; type != NULL && i < sizeof types / sizeof *types; i++) {
+        *rest = type + strlen(types[i]);
+        if (strncasecmp(type, types[i], strlen(types[i])) == 0 &&
+            (**rest == '\0' || strchr("; \t", **rest) != NULL))
+            return true;
+    }
+    return false;
+}
+
+static bool is_word(const char *text, size_t length, const char *word)
+{
+    return length == strlen(word) && strncasecmp(text, word, length) == 0;
+}
+
+/* None, or one of those in which what we take is written the same. */
+static bool is_charset_taken(const char *parameters)
+{
+    const char *at = strcasestr(parameters, "charset");
+    size_t length;
+
+    if (at == NULL)
+        return true;
+    at += strlen("charset");
+    at += strspn(at, " \t=\"'");
+    length = strcspn(at, " \t;\"'");
+    return is_word(at, length, "utf-8") || is_word(at, length, "utf8") ||
+           is_word(at, length, "us-ascii") || is_word(at, length, "ascii");
+}
+
+/* A client that takes us for a proxy names the host, too; what counts is the path behind it. */
+static bool is_our_target(const char *url)
+{
+    const char *host;
+
+    if (strncasecmp(url, "http://", 7) == 0) {
+        host = url + 7;
+        url = host + strcspn(host, "/");
+        if (url == host)
+            return false;
+    }
+    return strcmp(url, "/RPC2") == 0;
 }
 
 static const char *header_of(struct MHD_Connection *connection, const char *name)
@@ -211,44 +276,59 @@ static struct http_client *client_of(struct MHD_Connection *connection)
 }
 
 /* Before anything else of a request is looked at. */
-static unsigned look_at_client(struct http *http, struct MHD_Connection *connection)
+static enum refusal look_at_client(struct http *http, struct MHD_Connection *connection)
 {
     if (!http->is_tcp)
-        return 0;
+        return REFUSED_NOT;
     if (http->token[0] != '\0' &&
         !http_token_is_shown(header_of(connection, MHD_HTTP_HEADER_AUTHORIZATION), http->token)) {
         tell_without_token(http, connection);
-        return MHD_HTTP_UNAUTHORIZED;
+        return REFUSED_TOKEN;
     }
-    return header_of(connection, MHD_HTTP_HEADER_ORIGIN) != NULL ? MHD_HTTP_FORBIDDEN : 0;
+    return header_of(connection, MHD_HTTP_HEADER_ORIGIN) != NULL ? REFUSED_ORIGIN : REFUSED_NOT;
 }
 
-static unsigned look_at_headers(struct MHD_Connection *connection, const char *url,
-                                const char *method)
+static enum refusal look_at_body_headers(struct MHD_Connection *connection)
 {
     const char *length = header_of(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *encoding = header_of(connection, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    const char *expect = header_of(connection, MHD_HTTP_HEADER_EXPECT), *parameters;
 
-    if (strcmp(url, "/RPC2") != 0)
-        return MHD_HTTP_NOT_FOUND;
-    if (strcmp(method, MHD_HTTP_METHOD_POST) != 0)
-        return MHD_HTTP_METHOD_NOT_ALLOWED;
-    if (!is_xml(header_of(connection, MHD_HTTP_HEADER_CONTENT_TYPE)))
-        return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
+    if (!is_xml(header_of(connection, MHD_HTTP_HEADER_CONTENT_TYPE), &parameters))
+        return REFUSED_TYPE;
+    if (!is_charset_taken(parameters))
+        return REFUSED_CHARSET;
+    if (encoding != NULL && encoding[0] != '\0' && strcasecmp(encoding, "identity") != 0)
+        return REFUSED_ENCODING;
+    if (expect != NULL && strcasecmp(expect, "100-continue") != 0)
+        return REFUSED_EXPECTATION;
     if (length != NULL && strtoull(length, NULL, 10) > HTTP_BODY_LIMIT)
-        return MHD_HTTP_CONTENT_TOO_LARGE;
-    return 0;
+        return REFUSED_LENGTH;
+    return REFUSED_NOT;
+}
+
+static enum refusal look_at_headers(struct MHD_Connection *connection, const char *url,
+                                    const char *method)
+{
+    bool is_post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+
+    if (!is_our_target(url) && (is_post || strcmp(url, "*") != 0))
+        return REFUSED_TARGET;
+    if (!is_post)
+        return REFUSED_METHOD;
+    return look_at_body_headers(connection);
 }
 
 /* A refused request is answered before its body is read: MHD closes the connection then. */
 static enum MHD_Result begin(struct http *http, struct MHD_Connection *connection, const char *url,
                              const char *method, void **request)
 {
-    unsigned refused = look_at_client(http, connection);
+    enum refusal refused = look_at_client(http, connection);
     struct http_call *call;
 
-    if (refused == 0)
+    if (refused == REFUSED_NOT)
         refused = look_at_headers(connection, url, method);
-    if (refused != 0)
+    if (refused != REFUSED_NOT)
         return queue_refusal(connection, refused);
     http_client_is_known(client_of(connection));
     if ((call = calloc(1, sizeof *call)) == NULL)
@@ -260,14 +340,30 @@ static enum MHD_Result begin(struct http *http, struct MHD_Connection *connectio
     return MHD_YES;
 }
 
+static void drop_body(struct http_call *call)
+{
+    call->http->body_bytes -= buf_length(&call->body);
+    buf_clear(&call->body);
+}
+
+static enum refusal keep_body(struct http_call *call, const char *bytes, size_t length)
+{
+    if (buf_length(&call->body) + length > HTTP_BODY_LIMIT)
+        return REFUSED_LENGTH;
+    if (call->http->body_bytes + length > HTTP_BODIES_LIMIT)
+        return REFUSED_BUSY;
+    if (buf_add(&call->body, bytes, length) != ERR_OK)
+        return REFUSED_MEMORY;
+    call->http->body_bytes += length;
+    return REFUSED_NOT;
+}
+
 static enum MHD_Result take_body(struct http_call *call, const char *bytes, size_t *length)
 {
-    if (call->refused == 0 && buf_length(&call->body) + *length > HTTP_BODY_LIMIT)
-        call->refused = MHD_HTTP_CONTENT_TOO_LARGE;
-    if (call->refused == 0 && buf_add(&call->body, bytes, *length) != ERR_OK)
-        call->refused = MHD_HTTP_INTERNAL_SERVER_ERROR;
-    if (call->refused != 0)
-        buf_clear(&call->body);
+    if (call->refused == REFUSED_NOT)
+        call->refused = keep_body(call, bytes, *length);
+    if (call->refused != REFUSED_NOT)
+        drop_body(call);
     *length = 0;
     return MHD_YES;
 }
@@ -309,7 +405,7 @@ static void suspend(struct http_call *call)
 static enum MHD_Result queue_answer(struct http_call *call)
 {
     if (call->response == NULL)
-        return queue_refusal(call->connection, MHD_HTTP_INTERNAL_SERVER_ERROR);
+        return queue_refusal(call->connection, REFUSED_MEMORY);
     return MHD_queue_response(call->connection, MHD_HTTP_OK, call->response);
 }
 
@@ -325,17 +421,17 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
     MAGIC_CHECK(call, call_magic);
     if (*upload_data_size > 0)
         return take_body(call, upload_data, upload_data_size);
-    if (call->refused != 0)
+    if (call->refused != REFUSED_NOT)
         return queue_refusal(connection, call->refused);
     if (!call->is_whole)
         return take_whole(call);
     if (!call->is_called && call->http->is_stopping)
-        return queue_refusal(connection, MHD_HTTP_SERVICE_UNAVAILABLE);
+        return queue_refusal(connection, REFUSED_STOPPING);
     if (!call->is_called) {
         call->is_called = true;
         call->http->called(call->http->ctx, call, (const char *)buf_bytes(&call->body),
                            buf_length(&call->body));
-        buf_clear(&call->body);
+        drop_body(call);
     }
     if (call->is_answered)
         return queue_answer(call);
@@ -373,7 +469,7 @@ static void completed(void *cls, struct MHD_Connection *connection, void **reque
     CONTRACT(!call->is_suspended && !call->is_watched);
     if (call->response != NULL)
         MHD_destroy_response(call->response);
-    buf_clear(&call->body);
+    drop_body(call);
     call->magic = 0;
     free(call);
     *request = NULL;
@@ -446,7 +542,8 @@ enum err http_open(struct http **out, const struct http_config *config, char *pr
     *http = (struct http){.loop = config->loop,
                           .called = config->called,
                           .ctx = config->ctx,
-                          .is_tcp = config->socket_path == NULL};
+                          .is_tcp = config->socket_path == NULL,
+                          .mode = config->mode};
     http->again = (struct timer){.fire = timer_due, .ctx = http};
     http_clients_init(&http->clients, config->loop, &http->again);
     if (http->is_tcp)
@@ -454,6 +551,8 @@ enum err http_open(struct http **out, const struct http_config *config, char *pr
     else
         e = control_socket_open(&http->socket, config->socket_path, config->group, config->mode,
                                 problem, problem_room);
+    if (e == ERR_OK)
+        e = text_copy(http->group, sizeof http->group, config->group == NULL ? "" : config->group);
     if (e == ERR_OK)
         e = text_copy(http->token, sizeof http->token, config->token == NULL ? "" : config->token);
     if (e != ERR_OK) {
@@ -511,6 +610,27 @@ enum err http_start(struct http *http)
     if (e != ERR_OK)
         control_socket_close(&http->socket); /* else a command would wait there for ever */
     return e;
+}
+
+enum err http_keep_reachable(struct http *http, bool *is_new, char *problem, size_t problem_room)
+{
+    struct control_socket fresh;
+    enum err e;
+
+    *is_new = false;
+    if (http->is_tcp || http->daemon == NULL || control_socket_is_there(&http->socket))
+        return ERR_OK;
+    e = control_socket_open(&fresh, http->socket.path, http->group, http->mode, problem,
+                            problem_room);
+    if (e != ERR_OK)
+        return e;
+    http_door_shut(&http->door);
+    close(http->socket.fd);
+    http->socket = fresh;
+    http_door_init(&http->door, http->loop, http->socket.fd, came, http);
+    see_to_door(http);
+    *is_new = true;
+    return ERR_OK;
 }
 
 void http_stop(struct http *http)

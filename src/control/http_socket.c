@@ -179,15 +179,19 @@ enum err control_socket_open_tcp(struct control_socket *out, const struct addres
     return e;
 }
 
-void control_socket_close(struct control_socket *s)
+bool control_socket_is_there(const struct control_socket *s)
 {
     struct stat st;
 
+    return lstat(s->path, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode;
+}
+
+void control_socket_close(struct control_socket *s)
+{
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;
-    if (s->path[0] != '\0' && lstat(s->path, &st) == 0 && st.st_dev == s->device &&
-        st.st_ino == s->inode)
+    if (s->path[0] != '\0' && control_socket_is_there(s))
         unlink(s->path);
     s->path[0] = '\0';
 }

@@ -178,6 +178,7 @@ static void let_signals_end_us(void)
 static void take_signal(struct daemon *d, unsigned number)
 {
     if (number == SIGHUP) {
+        control_look(d->control);
         ask_supervisor(d, SUPERVISOR_RELOAD);
         return;
     }
@@ -510,8 +511,10 @@ static void stop(struct daemon *d)
     watchdog_stop(&d->watchdog);
     if (d->loop != NULL)
         mailbox_drain(loop_mailbox(d->loop)); /* the pulses of loops that are closed now */
-    control_close(&d->control);
+    /* Control last of those that ask: what it has asked for comes back from the transports by way
+     * of the supervisor, whose thread has ended before theirs. */
     supervisor_close(&d->supervisor);
+    control_close(&d->control);
     tcp_interface_close(&d->tcp);
     gate_close(&d->gate);
     gateway_close(&d->gateway);

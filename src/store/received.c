@@ -1,133 +1,71 @@
-#include "store/inbox.h"
+#include "store/received.h"
 
 #include "store_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Reading the journal and its parts beside their writers. A descriptor of its own keeps the file
  * that it began with though a rewrite puts another in its place, and a record half written is a
  * last line without an end, which the reader does not give.
  *
- * The parts are opened before the journal: one that is absorbed meanwhile is in the journal then,
- * and what was read in both is told once, as the journal says it. What became of a file stands
- * behind its record, so each file is read twice; the places of the records, 40 bytes each, are put
- * in order of time, and only those asked for are read again. */
+ * The places of the records are kept in order of time, and only those asked for are read again. A
+ * later query reads on where the last one ended, as long as the file is the same one: whether it
+ * is, its inode says, which nobody else can get while our descriptor has it.
+ *
+ * The parts are looked for before the journal: one that is absorbed meanwhile is in the journal
+ * then, and what was read in both is told once, as the journal says it. */
 
 struct source {
     int fd;
+    unsigned number; /* of the places in it: 0 is the journal itself */
+    dev_t device;
+    ino_t inode;
     struct ledger ledger;
-    uint64_t end;
+    unsigned voided; /* records of it that have been taken out of the places */
+    uint64_t end;    /* read so far */
+    bool is_there;   /* at the last look */
 };
 
 struct place {
-    int64_t committed_us;
+    struct received_place at;
+    unsigned source;
     uint64_t offset;
-    uint32_t transfer_id, length, source;
-    bool is_reported;
+    uint32_t length;
 };
 
-struct listing {
-    int partial_fd;
-    int64_t since_us;
-    struct source *sources; /* the first is the journal itself */
+struct received {
+    struct inbox *inbox;
+    const atomic_bool *is_stopping;
+    struct source *sources;
     size_t source_count;
+    unsigned last_number;
     struct place *places;
     size_t count, room;
+    size_t sorted; /* of them, those that are in order */
 };
 
-static enum err add_source(struct listing *l, int fd)
+enum err received_open(struct received **out, struct inbox *inbox, const atomic_bool *is_stopping)
 {
-    struct source *grown = realloc(l->sources, (l->source_count + 1) * sizeof *grown);
+    struct received *r = calloc(1, sizeof *r);
 
-    if (grown == NULL)
+    if (r == NULL)
         return ERR_NO_MEMORY;
-    l->sources = grown;
-    l->sources[l->source_count++] = (struct source){.fd = fd};
+    r->inbox = inbox;
+    r->is_stopping = is_stopping;
+    *out = r;
     return ERR_OK;
 }
 
-static enum err open_source(struct listing *l, const char *name, int *fd)
-{
-    *fd = openat(l->partial_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    return *fd < 0 ? err_from_errno(errno) : ERR_OK;
-}
-
-static enum err open_part(void *ctx, const char *name)
-{
-    struct listing *l = ctx;
-    int fd;
-    enum err e = open_source(l, name, &fd);
-
-    if (e != ERR_OK)
-        return e == ERR_NOT_FOUND ? ERR_OK : e; /* absorbed */
-    if ((e = add_source(l, fd)) != ERR_OK)
-        close(fd);
-    return e;
-}
-
-static enum err open_sources(struct listing *l)
-{
-    enum err e = add_source(l, -1);
-
-    if (e == ERR_OK)
-        e = part_each(l->partial_fd, open_part, l);
-    return e == ERR_OK ? open_source(l, "journal", &l->sources[0].fd) : e;
-}
-
-static enum err add_place(struct listing *l, const struct place *place)
-{
-    if (l->count == l->room) {
-        size_t room = l->room == 0 ? 256 : 2 * l->room;
-        struct place *grown = realloc(l->places, room * sizeof *grown);
-
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        l->places = grown;
-        l->room = room;
-    }
-    l->places[l->count++] = *place;
-    return ERR_OK;
-}
-
-struct place_search {
-    struct listing *listing;
-    uint32_t source;
-};
-
-static enum err add_file(void *ctx, const struct journal_entry *entry)
-{
-    const struct place_search *search = ctx;
-    struct listing *l = search->listing;
-    const struct ledger *ledger = &l->sources[search->source].ledger;
-    const struct inbox_record *file = &entry->record.file;
-    struct place place = {.committed_us = file->committed_us,
-                          .offset = entry->offset,
-                          .transfer_id = file->transfer_id,
-                          .length = entry->length,
-                          .source = search->source};
-
-    if (entry->record.kind != RECORD_FILE || file->committed_us < l->since_us ||
-        ledger_is_voided(ledger, place.offset))
-        return ERR_OK;
-    place.is_reported = ledger_find(ledger, place.transfer_id, place.offset) == NULL;
-    return add_place(l, &place);
-}
-
-static enum err find_places(struct listing *l, uint32_t index)
-{
-    struct source *s = &l->sources[index];
-    struct place_search search = {l, index};
-    enum err e = ledger_read(&s->ledger, s->fd, 0, UINT64_MAX, &s->end);
-
-    return e == ERR_OK ? journal_reader_each(s->fd, 0, s->end, add_file, &search, NULL) : e;
-}
+/* Places. */
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
 
-static int compare_files(const struct place *a, const struct place *b)
+static int compare_files(const struct received_place *a, const struct received_place *b)
 {
     int by_time = COMPARE(a->committed_us, b->committed_us);
 
@@ -139,77 +77,360 @@ static int compare_files(const struct place *a, const struct place *b)
 static int compare(const void *one, const void *other)
 {
     const struct place *a = one, *b = other;
-    int by_file = compare_files(a, b);
+    int by_file = compare_files(&a->at, &b->at);
 
     if (by_file != 0)
         return by_file;
     return a->source != b->source ? COMPARE(a->source, b->source) : COMPARE(b->offset, a->offset);
 }
 
-static void drop_doubles(struct listing *l)
+static enum err add_place(struct received *r, const struct place *place)
+{
+    if (r->count == r->room) {
+        size_t room = r->room == 0 ? 256 : 2 * r->room;
+        struct place *grown = realloc(r->places, room * sizeof *grown);
+
+        if (grown == NULL)
+            return ERR_NO_MEMORY;
+        r->places = grown;
+        r->room = room;
+    }
+    r->places[r->count++] = *place;
+    return ERR_OK;
+}
+
+static void drop_doubles(struct received *r)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < l->count; i++)
-        if (kept == 0 || compare_files(&l->places[kept - 1], &l->places[i]) != 0)
-            l->places[kept++] = l->places[i];
-    l->count = kept;
+    for (size_t i = 0; i < r->count; i++)
+        if (kept == 0 || compare_files(&r->places[kept - 1].at, &r->places[i].at) != 0)
+            r->places[kept++] = r->places[i];
+    r->count = kept;
 }
 
+/* What is new goes to its place from the end: most of it belongs there. */
+static enum err sort_in(struct received *r)
+{
+    size_t old = r->sorted, new = r->count - old, at = r->count;
+    struct place *later;
+
+    if (new == 0)
+        return ERR_OK;
+    if ((later = malloc(new * sizeof *later)) == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(later, r->places + old, new * sizeof *later);
+    qsort(later, new, sizeof *later, compare);
+    while (new > 0)
+        r->places[--at] = old > 0 && compare(&r->places[old - 1], &later[new - 1]) > 0
+                              ? r->places[--old]
+                              : later[--new];
+    free(later);
+    drop_doubles(r);
+    r->sorted = r->count;
+    return ERR_OK;
+}
+
+/* Takes out those of `source`, or only those of it whose file never came to stand in the inbox. */
+static void take_out(struct received *r, const struct source *source, bool only_voided)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < r->count; i++) {
+        const struct place *place = &r->places[i];
+
+        if (place->source != source->number ||
+            (only_voided && !ledger_is_voided(&source->ledger, place->offset)))
+            r->places[kept++] = *place;
+    }
+    r->count = r->sorted = kept;
+}
+
+/* Sources. */
+
+static void close_source(struct source *source)
+{
+    ledger_fini(&source->ledger);
+    if (source->fd >= 0)
+        close(source->fd);
+    source->fd = -1;
+}
+
+static void remove_source(struct received *r, size_t index)
+{
+    take_out(r, &r->sources[index], false);
+    close_source(&r->sources[index]);
+    r->sources[index] = r->sources[--r->source_count];
+}
+
+static struct source *find_source(struct received *r, const struct stat *st)
+{
+    for (size_t i = 0; i < r->source_count; i++)
+        if (r->sources[i].device == st->st_dev && r->sources[i].inode == st->st_ino)
+            return &r->sources[i];
+    return NULL;
+}
+
+static enum err add_source(struct received *r, int fd, const struct stat *st, bool is_journal)
+{
+    struct source *grown = realloc(r->sources, (r->source_count + 1) * sizeof *grown);
+
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    r->sources = grown;
+    r->sources[r->source_count++] = (struct source){.fd = fd,
+                                                    .number = is_journal ? 0 : ++r->last_number,
+                                                    .device = st->st_dev,
+                                                    .inode = st->st_ino,
+                                                    .is_there = true};
+    return ERR_OK;
+}
+
+/* Finds again what is known, and opens what is new. */
+static enum err look_at(struct received *r, const char *name, bool is_journal)
+{
+    int fd = openat(r->inbox->partial_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    struct source *known;
+    struct stat st;
+    enum err e;
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        e = err_from_errno(errno);
+        if (fd >= 0)
+            close(fd);
+        return e;
+    }
+    known = find_source(r, &st);
+    if (known != NULL && (uint64_t)st.st_size >= known->end) {
+        known->is_there = true;
+        close(fd);
+        return ERR_OK;
+    }
+    /* One that became shorter was cut back: it is read anew, under another number. */
+    if ((e = add_source(r, fd, &st, is_journal)) != ERR_OK)
+        close(fd);
+    return e;
+}
+
+static enum err look_at_part(void *ctx, const char *name)
+{
+    enum err e = look_at(ctx, name, false);
+
+    return e == ERR_NOT_FOUND ? ERR_OK : e; /* absorbed */
+}
+
+/* A journal that was rewritten, or cut back, is there twice now: the old one goes first, since both
+ * have the number 0. */
+static enum err look_for_sources(struct received *r)
+{
+    enum err e;
+
+    for (size_t i = 0; i < r->source_count; i++)
+        r->sources[i].is_there = false;
+    e = part_each(r->inbox->partial_fd, look_at_part, r);
+    if (e == ERR_OK)
+        e = look_at(r, "journal", true);
+    for (size_t i = r->source_count; i > 0 && e == ERR_OK; i--)
+        if (!r->sources[i - 1].is_there)
+            remove_source(r, i - 1);
+    return e;
+}
+
+struct reading {
+    struct received *received;
+    struct source *source;
+};
+
+static enum err take_entry(void *ctx, const struct journal_entry *entry)
+{
+    const struct reading *reading = ctx;
+    struct received *r = reading->received;
+    struct source *source = reading->source;
+    const struct inbox_record *file = &entry->record.file;
+    enum err e = ledger_take(&source->ledger, &entry->record, entry->offset, entry->length);
+
+    if (e == ERR_OK && atomic_load(r->is_stopping))
+        e = ERR_CLOSED;
+    if (e != ERR_OK || entry->record.kind != RECORD_FILE)
+        return e;
+    return add_place(r, &(struct place){.at = {file->committed_us, file->transfer_id},
+                                        .source = source->number,
+                                        .offset = entry->offset,
+                                        .length = entry->length});
+}
+
+static enum err read_on(struct received *r, struct source *source)
+{
+    struct reading reading = {r, source};
+    struct journal_extent extent;
+    enum err e =
+        journal_reader_each(source->fd, source->end, UINT64_MAX, take_entry, &reading, &extent);
+
+    source->end = extent.end;
+    return e;
+}
+
+static void take_out_voided(struct received *r)
+{
+    for (size_t i = 0; i < r->source_count; i++) {
+        struct source *source = &r->sources[i];
+
+        if (HASH_COUNT(source->ledger.voided) == source->voided)
+            continue;
+        source->voided = HASH_COUNT(source->ledger.voided);
+        take_out(r, source, true);
+    }
+}
+
+static enum err refresh(struct received *r)
+{
+    enum err e = look_for_sources(r);
+
+    for (size_t i = 0; i < r->source_count && e == ERR_OK; i++)
+        e = read_on(r, &r->sources[i]);
+    if (e == ERR_OK)
+        e = sort_in(r);
+    if (e == ERR_OK)
+        take_out_voided(r);
+    else
+        received_forget(r); /* half of it would be wrong */
+    return e;
+}
+
+/* Telling. */
+
 struct telling {
+    struct received *received;
     const struct place *place;
-    inbox_received_fn *each;
+    const struct source *source;
+    received_fn *each;
     void *ctx;
     bool is_told;
 };
 
-/* Only the line at that very place: a part may have been cut back since, and written on. */
+static bool stands_in_inbox(const struct inbox *inbox, const char *name)
+{
+    struct stat st;
+
+    return fstatat(inbox->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Only the very record: a part may have been cut back since, and written on. */
 static enum err tell_entry(void *ctx, const struct journal_entry *entry)
 {
-    struct telling *telling = ctx;
+    struct telling *t = ctx;
+    const struct inbox_record *file = &entry->record.file;
+    const struct received_place at = {file->committed_us, file->transfer_id};
+    bool is_reported;
 
-    if (entry->record.kind != RECORD_FILE || entry->offset != telling->place->offset)
+    if (entry->record.kind != RECORD_FILE || compare_files(&at, &t->place->at) != 0)
         return ERR_OK;
-    telling->each(telling->ctx, &entry->record.file, telling->place->is_reported);
-    telling->is_told = true;
+    is_reported = ledger_find(&t->source->ledger, at.transfer_id, t->place->offset) == NULL;
+    t->each(t->ctx, file, is_reported, stands_in_inbox(t->received->inbox, file->name));
+    t->is_told = true;
     return ERR_OK;
 }
 
-static enum err tell(const struct listing *l, const struct place *place, inbox_received_fn *each,
-                     void *ctx)
+static const struct source *source_of(const struct received *r, const struct place *place)
 {
-    struct telling telling = {.place = place, .each = each, .ctx = ctx};
-    enum err e = journal_reader_each(l->sources[place->source].fd, place->offset,
-                                     place->offset + place->length, tell_entry, &telling, NULL);
-
-    return e == ERR_OK && !telling.is_told ? ERR_IO : e;
+    for (size_t i = 0; i < r->source_count; i++)
+        if (r->sources[i].number == place->source)
+            return &r->sources[i];
+    return NULL;
 }
 
-static void listing_fini(struct listing *l)
+static enum err tell(struct received *r, const struct place *place, received_fn *each, void *ctx)
 {
-    for (size_t i = 0; i < l->source_count; i++) {
-        ledger_fini(&l->sources[i].ledger);
-        if (l->sources[i].fd >= 0)
-            close(l->sources[i].fd);
-    }
-    free(l->sources);
-    free(l->places);
+    struct telling t = {
+        .received = r, .place = place, .source = source_of(r, place), .each = each, .ctx = ctx};
+    enum err e = journal_reader_each(t.source->fd, place->offset, place->offset + place->length,
+                                     tell_entry, &t, NULL);
+
+    return e == ERR_OK && !t.is_told ? ERR_CORRUPT : e;
 }
 
-enum err inbox_each_received(struct inbox *inbox, int64_t since_us, size_t offset, size_t limit,
-                             inbox_received_fn *each, void *ctx)
+/* How many stand before `at`. */
+static size_t count_before(const struct received *r, struct received_place at)
 {
-    struct listing l = {.partial_fd = inbox->partial_fd, .since_us = since_us};
-    enum err e = open_sources(&l);
+    size_t low = 0, high = r->count;
 
-    for (uint32_t i = 0; i < l.source_count && e == ERR_OK; i++)
-        e = find_places(&l, i);
-    if (e == ERR_OK && l.count > 0) {
-        qsort(l.places, l.count, sizeof *l.places, compare);
-        drop_doubles(&l);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (compare_files(&r->places[middle].at, &at) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    for (size_t i = offset; i < l.count && i - offset < limit && e == ERR_OK; i++)
-        e = tell(&l, &l.places[i], each, ctx);
-    listing_fini(&l);
+    return low;
+}
+
+static bool is_at(const struct received *r, size_t index, const struct received_place *at)
+{
+    return index < r->count && compare_files(&r->places[index].at, at) == 0;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+struct range {
+    size_t from, to;
+};
+
+static struct range find_range(const struct received *r, const struct received_query *q)
+{
+    size_t oldest = count_before(r, (struct received_place){q->since_us, 0});
+    size_t at = count_before(r, q->place);
+    struct range range = {oldest, r->count};
+
+    if (q->from == RECEIVED_FROM_START)
+        range.from = q->offset < r->count - oldest ? oldest + q->offset : r->count;
+    else if (q->from == RECEIVED_AFTER)
+        range.from = larger(oldest, at + is_at(r, at, &q->place));
+    else if (q->from == RECEIVED_BEFORE)
+        range.to = larger(oldest, at);
+    if (range.to - range.from <= q->limit)
+        return range;
+    if (q->from == RECEIVED_BEFORE || q->from == RECEIVED_NEWEST)
+        range.from = range.to - q->limit;
+    else
+        range.to = range.from + q->limit;
+    return range;
+}
+
+enum err received_each(struct received *received, const struct received_query *query,
+                       received_fn *each, void *ctx)
+{
+    enum err e = refresh(received);
+    struct range range = {0, 0};
+
+    if (e == ERR_OK)
+        range = find_range(received, query);
+    for (size_t i = range.from; i < range.to && e == ERR_OK; i++)
+        e = tell(received, &received->places[i], each, ctx);
+    if (e != ERR_OK)
+        received_forget(received);
     return e;
+}
+
+void received_forget(struct received *received)
+{
+    for (size_t i = 0; i < received->source_count; i++)
+        close_source(&received->sources[i]);
+    free(received->sources);
+    free(received->places);
+    *received = (struct received){.inbox = received->inbox,
+                                  .is_stopping = received->is_stopping,
+                                  .last_number = received->last_number};
+}
+
+void received_close(struct received **received)
+{
+    if (*received == NULL)
+        return;
+    received_forget(*received);
+    free(*received);
+    *received = NULL;
 }

@@ -132,6 +132,42 @@ static void *next_row(struct list_request *r, void *array, size_t row_size)
     return rows + r->count++ * row_size;
 }
 
+/* Where the page begins among this worker's sessions; `*skipped` of its files are before it. */
+static struct tcp_connection *first_on_page(struct worker *w, const struct list_request *r,
+                                            bool is_of_files, unsigned *skipped)
+{
+    const struct list_place *place = &r->place;
+    struct tcp_connection *c;
+
+    *skipped = 0;
+    if (!r->has_place || w->config.index > place->worker || place->session == 0)
+        return TAILQ_FIRST(&w->sessions);
+    if (w->config.index < place->worker)
+        return NULL;
+    HASH_FIND(hh, w->by_id, &place->session, sizeof place->session, c);
+    if (c != NULL) {
+        *skipped = is_of_files ? place->files : 0;
+        return is_of_files ? c : TAILQ_NEXT(c, link);
+    }
+    TAILQ_FOREACH (c, &w->sessions, link)
+        if (c->id > place->session)
+            break;
+    return c;
+}
+
+static bool is_page_over(const struct list_request *r)
+{
+    return r->has_place && r->count >= r->limit;
+}
+
+static void end_page(struct worker *w, struct list_request *r, message_fn *visit)
+{
+    if (is_page_over(r))
+        request_answer(&r->request, ERR_OK);
+    else
+        go_on(w, &r->request, &r->at, visit);
+}
+
 static bool is_session_asked_for(const struct tcp_connection *c, const struct list_request *r)
 {
     if (r->host.family != ADDRESS_NONE && !address_is_equal(&r->host, &c->peer) &&
@@ -145,17 +181,21 @@ static void visit_sessions(struct message *m, void *owner)
     struct worker *w = owner;
     struct list_request *r = (struct list_request *)(void *)m;
     struct tcp_connection *c;
+    unsigned skipped;
 
-    TAILQ_FOREACH (c, &w->sessions, link) {
+    for (c = first_on_page(w, r, false, &skipped); c != NULL && !is_page_over(r);
+         c = TAILQ_NEXT(c, link)) {
         struct session_info *row;
 
         if (!is_session_asked_for(c, r))
             continue;
         row = next_row(r, &r->sessions, sizeof *row);
-        if (row != NULL)
-            tcp_connection_describe(c, row);
+        if (row == NULL)
+            continue;
+        tcp_connection_describe(c, row);
+        row->place = (struct list_place){.worker = w->config.index, .session = c->id};
     }
-    go_on(w, &r->request, &r->at, visit_sessions);
+    end_page(w, r, visit_sessions);
 }
 
 void worker_visit_sessions(struct worker *first, struct list_request *r)
@@ -210,38 +250,45 @@ static void describe_stream(struct stream_info *row, const struct tcp_connection
              t->filename);
 }
 
-static void list_incoming(struct tcp_connection *c, struct list_request *r)
+/* The files of a session, in and out, are counted through in `place`. */
+static void list_incoming(struct tcp_connection *c, struct list_request *r,
+                          struct list_place *place, unsigned skipped)
 {
     struct tcp_incoming *in;
 
     TAILQ_FOREACH (in, &c->incoming.head, link) {
         struct stream_info *row;
 
-        if (!is_stream_asked_for(r, in->transfer.transfer_id, in->file_id, 0))
+        if (place->files++ < skipped || is_page_over(r) ||
+            !is_stream_asked_for(r, in->transfer.transfer_id, in->file_id, 0))
             continue;
         row = next_row(r, &r->streams, sizeof *row);
         if (row == NULL)
             continue;
         describe_stream(row, c, &in->transfer, in->begun_us, in->file.written_bytes);
+        row->place = *place;
         row->stream_id = in->file_id;
         row->state = incoming_state(in);
     }
 }
 
-static void list_outgoing(struct tcp_connection *c, struct list_request *r)
+static void list_outgoing(struct tcp_connection *c, struct list_request *r,
+                          struct list_place *place, unsigned skipped)
 {
     struct tcp_outgoing *out;
 
     TAILQ_FOREACH (out, &c->outgoing.head, link) {
         struct stream_info *row;
 
-        if (!is_stream_asked_for(r, out->transfer.transfer_id, out->file_id,
+        if (place->files++ < skipped || is_page_over(r) ||
+            !is_stream_asked_for(r, out->transfer.transfer_id, out->file_id,
                                  out->transfer.request_id))
             continue;
         row = next_row(r, &r->streams, sizeof *row);
         if (row == NULL)
             continue;
         describe_stream(row, c, &out->transfer, out->begun_us, out->transfer.done_bytes);
+        row->place = *place;
         row->stream_id = out->file_id;
         row->is_outgoing = true;
         row->state = outgoing_state(out);
@@ -253,14 +300,18 @@ static void visit_streams(struct message *m, void *owner)
     struct worker *w = owner;
     struct list_request *r = (struct list_request *)(void *)m;
     struct tcp_connection *c;
+    unsigned skipped;
 
-    TAILQ_FOREACH (c, &w->sessions, link) {
+    for (c = first_on_page(w, r, true, &skipped); c != NULL && !is_page_over(r);
+         c = TAILQ_NEXT(c, link), skipped = 0) {
+        struct list_place place = {.worker = w->config.index, .session = c->id};
+
         if (!is_session_asked_for(c, r))
             continue;
-        list_incoming(c, r);
-        list_outgoing(c, r);
+        list_incoming(c, r, &place, skipped);
+        list_outgoing(c, r, &place, skipped);
     }
-    go_on(w, &r->request, &r->at, visit_streams);
+    end_page(w, r, visit_streams);
 }
 
 void worker_visit_streams(struct worker *first, struct list_request *r)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 200, IDURL_WIDTH = 60 /* of a table; --json has it whole */ };
+enum { PAGE = 200, CURSOR_SIZE = 64, IDURL_WIDTH = 60 /* of a table; --json has it whole */ };
 
 static const char *or_dash(const char *text)
 {
@@ -167,34 +167,46 @@ enum cli_end cli_status(struct cli *cli)
     return is_good ? CLI_OK : CLI_NOT_SERVING;
 }
 
-/* All pages of a list, as one array. A page that is not full is the last one. */
-static enum cli_end all_pages(struct cli *cli, const char *method, bool has_since, json_t **out)
+/* All pages of a list, as one array. A page that is not full is the last one. `has_ids`: the method
+ * takes ids before the cursor. */
+static enum cli_end all_pages(struct cli *cli, const char *method, bool has_ids, json_t **out)
 {
+    char cursor[CURSOR_SIZE] = "";
     json_t *all = json_array();
+    size_t count;
 
-    for (;;) {
+    do {
         struct cli_reply reply;
         struct cli_ask ask;
-        size_t count;
 
         cli_ask_init(&ask);
-        if (has_since)
-            cli_ask_integer(&ask, cli->since_us);
-        cli_ask_integer(&ask, (int64_t)json_array_size(all));
+        cli_ask_integer(&ask, 0);
         cli_ask_integer(&ask, PAGE);
+        if (has_ids)
+            cli_ask_text(&ask, NULL);
+        cli_ask_text(&ask, cursor);
         reply = cli_call(cli->client, method, &ask, true);
         if (reply.end != CLI_OK) {
             json_decref(all);
             return cli_fail(&reply);
         }
         count = json_array_size(reply.answer);
+        snprintf(cursor, sizeof cursor, "%s",
+                 cli_text_of(json_array_get(reply.answer, count - 1), "cursor"));
         json_array_extend(all, reply.answer);
         cli_reply_fini(&reply);
-        if (count < PAGE)
-            break;
-    }
+    } while (count == PAGE);
     *out = all;
     return CLI_OK;
+}
+
+/* Of no use to who sees the whole list. */
+static void drop_cursors(json_t *list)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item) json_object_del(item, "cursor");
 }
 
 static void print_sessions(const json_t *sessions)
@@ -257,14 +269,15 @@ static void print_streams(const json_t *streams)
     cli_table_fini(&table);
 }
 
-static enum cli_end show_list(struct cli *cli, const char *method, const char *what,
+static enum cli_end show_list(struct cli *cli, const char *method, bool has_ids, const char *what,
                               void (*print)(const json_t *list))
 {
     json_t *list = NULL;
-    enum cli_end end = all_pages(cli, method, false, &list);
+    enum cli_end end = all_pages(cli, method, has_ids, &list);
 
     if (end != CLI_OK)
         return end;
+    drop_cursors(list);
     if (cli->is_json)
         cli_print_json(list);
     else if (json_array_size(list) == 0)
@@ -277,12 +290,12 @@ static enum cli_end show_list(struct cli *cli, const char *method, const char *w
 
 enum cli_end cli_sessions(struct cli *cli)
 {
-    return show_list(cli, "list_sessions", "sessions", print_sessions);
+    return show_list(cli, "list_sessions", false, "sessions", print_sessions);
 }
 
 enum cli_end cli_streams(struct cli *cli)
 {
-    return show_list(cli, "list_streams", "streams", print_streams);
+    return show_list(cli, "list_streams", true, "streams", print_streams);
 }
 
 static void print_services(const json_t *services)
@@ -336,7 +349,8 @@ static void print_received(const json_t *list)
         cli_table_add(&table, "%s", size_of(size, r, "size"));
         cli_table_add(&table, "%s", cli_text_of(r, "host"));
         cli_table_add(&table, "%.*s", IDURL_WIDTH, or_dash(cli_text_of(r, "idurl")));
-        cli_table_add(&table, "%s", cli_text_of(r, "path"));
+        cli_table_add(&table, "%s%s", cli_text_of(r, "path"),
+                      cli_is_true(r, "is_there") ? "" : " (no longer there)");
     }
     cli_table_print(&table, stdout);
     cli_table_fini(&table);
@@ -360,30 +374,87 @@ static void print_received_json(const json_t *list)
     }
 }
 
-/* The daemon counts from the oldest. Takes `list` over. */
-static json_t *last_of(json_t *list, size_t count)
+static enum cli_end ask_received(struct cli *cli, const char *cursor, size_t limit,
+                                 struct cli_reply *reply)
 {
-    size_t length = json_array_size(list);
-    json_t *last;
+    struct cli_ask ask;
 
-    if (length <= count)
-        return list;
-    last = json_array();
-    for (size_t i = length - count; i < length; i++)
-        json_array_append(last, json_array_get(list, i));
-    json_decref(list);
-    return last;
+    cli_ask_init(&ask);
+    cli_ask_integer(&ask, cli->since_us);
+    cli_ask_integer(&ask, 0);
+    cli_ask_integer(&ask, (int64_t)limit);
+    cli_ask_text(&ask, cursor);
+    *reply = cli_call(cli->client, "received", &ask, true);
+    return reply->end;
+}
+
+static void set_cursor(char cursor[CURSOR_SIZE], const char *word, const json_t *file)
+{
+    snprintf(cursor, CURSOR_SIZE, "%s:%s", word, cli_text_of(file, "cursor"));
+}
+
+/* The oldest first, page by page; one that is not full is the last. */
+static enum cli_end all_received(struct cli *cli, json_t *all)
+{
+    char cursor[CURSOR_SIZE] = "";
+    size_t count;
+
+    do {
+        struct cli_reply reply;
+
+        if (ask_received(cli, cursor, PAGE, &reply) != CLI_OK)
+            return cli_fail(&reply);
+        count = json_array_size(reply.answer);
+        json_array_extend(all, reply.answer);
+        cli_reply_fini(&reply);
+        set_cursor(cursor, "after", json_array_get(all, json_array_size(all) - 1));
+    } while (count == PAGE);
+    return CLI_OK;
+}
+
+static void append_backwards(json_t *to, const json_t *from)
+{
+    for (size_t i = json_array_size(from); i > 0; i--)
+        json_array_append(to, json_array_get(from, i - 1));
+}
+
+/* The newest `wanted`, page by page from the end. */
+static enum cli_end newest_received(struct cli *cli, size_t wanted, json_t *all)
+{
+    char cursor[CURSOR_SIZE] = "newest";
+    json_t *newest_first = json_array();
+    struct cli_reply reply;
+    size_t count, asked;
+
+    do {
+        asked = wanted < PAGE ? wanted : PAGE;
+        if (ask_received(cli, cursor, asked, &reply) != CLI_OK) {
+            json_decref(newest_first);
+            return cli_fail(&reply);
+        }
+        count = json_array_size(reply.answer);
+        append_backwards(newest_first, reply.answer);
+        cli_reply_fini(&reply);
+        set_cursor(cursor, "before",
+                   json_array_get(newest_first, json_array_size(newest_first) - 1));
+        wanted -= count;
+    } while (count == asked && wanted > 0);
+    append_backwards(all, newest_first);
+    json_decref(newest_first);
+    return CLI_OK;
 }
 
 enum cli_end cli_received(struct cli *cli)
 {
-    json_t *list = NULL;
-    enum cli_end end = all_pages(cli, "received", true, &list);
+    json_t *list = json_array();
+    enum cli_end end = cli->given & CLI_COUNT ? newest_received(cli, (size_t)cli->count, list)
+                                              : all_received(cli, list);
 
-    if (end != CLI_OK)
+    if (end != CLI_OK) {
+        json_decref(list);
         return end;
-    if (cli->given & CLI_COUNT)
-        list = last_of(list, (size_t)cli->count);
+    }
+    drop_cursors(list);
     if (cli->is_json)
         print_received_json(list);
     else if (json_array_size(list) == 0)

@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PARKED_MAX = 256 };
+enum { PARKED_MAX = 4096 };
 
 char node_folder[64];
 char node_socket[96];
@@ -32,6 +32,10 @@ static struct {
     unsigned send_count;
     struct host_request *connects[PARKED_MAX];
     unsigned connect_count;
+    struct request *parked[PARKED_MAX]; /* any other call, while is_parking */
+    unsigned parked_count;
+    bool is_parking;
+    char refusal[128]; /* of connect; "": it serves */
     unsigned send_delay_ms;
 } played = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -46,11 +50,30 @@ static struct {
     struct control *control;
 } node;
 
+/* False: to be answered as usual. */
+static bool park(struct request *r)
+{
+    bool is_parked;
+
+    pthread_mutex_lock(&played.lock);
+    is_parked = played.is_parking;
+    if (is_parked) {
+        cr_assert_lt(played.parked_count, PARKED_MAX);
+        played.parked[played.parked_count++] = r;
+        pthread_cond_broadcast(&played.changed);
+    }
+    pthread_mutex_unlock(&played.lock);
+    return is_parked;
+}
+
 static void t_connect(void *self, struct transport_start *start)
 {
     (void)self;
+    pthread_mutex_lock(&played.lock);
+    snprintf(start->error, sizeof start->error, "%s", played.refusal);
+    pthread_mutex_unlock(&played.lock);
     snprintf(start->host, sizeof start->host, "127.0.0.1:7771");
-    request_answer(&start->request, ERR_OK);
+    request_answer(&start->request, start->error[0] == '\0' ? ERR_OK : ERR_BUSY);
 }
 
 static void t_disconnect(void *self, struct transport_stop *stop)
@@ -106,6 +129,8 @@ static void t_connect_to(void *self, struct host_request *r)
 static void t_host(void *self, struct host_request *r)
 {
     (void)self;
+    if (park(&r->request))
+        return;
     r->answer = r->route.contact.port == 7771;
     request_answer(&r->request, ERR_OK);
 }
@@ -136,9 +161,12 @@ static void end_send(struct send_request *r, enum transfer_status status, const 
 
 static void t_cancel(void *self, struct cancel_request *r)
 {
-    struct send_request *send = r->send_id == 0 ? NULL : take_send(r->send_id);
+    struct send_request *send;
 
     (void)self;
+    if (park(&r->request))
+        return;
+    send = r->send_id == 0 ? NULL : take_send(r->send_id);
     r->answer = send != NULL || r->transfer_id == 65537;
     if (send != NULL)
         end_send(send, TRANSFER_FAILED, "cancelled");
@@ -171,10 +199,14 @@ static void find_session(struct list_request *r)
 static void t_list_sessions(void *self, struct list_request *r)
 {
     (void)self;
+    if (park(&r->request))
+        return;
     if (r->host.family != ADDRESS_NONE || r->idurl[0] != '\0') {
         find_session(r);
         return;
     }
+    if (r->has_place)
+        r->offset = r->place.session; /* its ids are 1, 2, 3, ... */
     r->total = NODE_SESSIONS;
     r->count = r->offset >= NODE_SESSIONS ? 0 : NODE_SESSIONS - r->offset;
     if (r->count > r->limit)
@@ -185,6 +217,7 @@ static void t_list_sessions(void *self, struct list_request *r)
         struct session_info *s = &r->sessions[i];
 
         *s = (struct session_info){.id = r->offset + i + 1, .proto = "tcp", .state = "CONNECTED"};
+        s->place.session = s->id;
         memset(s->idurl, 'i', sizeof s->idurl - 1);
     }
     request_answer(&r->request, ERR_OK);
@@ -193,6 +226,8 @@ static void t_list_sessions(void *self, struct list_request *r)
 static void t_list_streams(void *self, struct list_request *r)
 {
     (void)self;
+    if (park(&r->request))
+        return;
     if (r->transfer_id != 0 && r->transfer_id != 65537) {
         request_answer(&r->request, ERR_OK);
         return;
@@ -211,6 +246,8 @@ static void t_list_streams(void *self, struct list_request *r)
 static void t_count(void *self, struct counts_request *r)
 {
     (void)self;
+    if (park(&r->request))
+        return;
     r->counts = (struct transport_counts){.workers = 2, .sessions = NODE_SESSIONS};
     request_answer(&r->request, ERR_OK);
 }
@@ -387,14 +424,17 @@ static void answer_what_is_parked(void)
     for (unsigned i = 0; i < played.connect_count; i++)
         if (played.connects[i] != NULL)
             request_answer(&played.connects[i]->request, ERR_CLOSED);
+    for (unsigned i = 0; i < played.parked_count; i++)
+        request_answer(played.parked[i], ERR_CLOSED);
+    played.parked_count = 0;
 }
 
 void node_stop_rest(void)
 {
     supervisor_stop(node.supervisor);
-    supervisor_close(&node.supervisor);
     answer_what_is_parked();
     committer_stop(node.committer);
+    supervisor_close(&node.supervisor);
     control_close(&node.control);
     committer_close(&node.committer);
     gate_stop(node.gate);
@@ -434,6 +474,28 @@ void node_emit(enum event_kind kind, const char *path)
 void play_slow_sends(unsigned delay_ms)
 {
     played.send_delay_ms = delay_ms;
+}
+
+void play_refusing_to_listen(const char *error)
+{
+    pthread_mutex_lock(&played.lock);
+    snprintf(played.refusal, sizeof played.refusal, "%s", error);
+    pthread_mutex_unlock(&played.lock);
+}
+
+void play_park(void)
+{
+    pthread_mutex_lock(&played.lock);
+    played.is_parking = true;
+    pthread_mutex_unlock(&played.lock);
+}
+
+void play_wait_parked(unsigned count)
+{
+    pthread_mutex_lock(&played.lock);
+    while (played.parked_count < count)
+        pthread_cond_wait(&played.changed, &played.lock);
+    pthread_mutex_unlock(&played.lock);
 }
 
 void play_wait_sends(unsigned count)

@@ -28,6 +28,11 @@ void node_emit(enum event_kind kind, const char *path);
 
 /* The played transport. Before the first send: each send keeps the supervisor's thread so long. */
 void play_slow_sends(unsigned delay_ms);
+/* From now on its connect fails with this, or "" again not. */
+void play_refusing_to_listen(const char *error);
+/* From now on it keeps every other call, too, until the node stops; waits until it has `count`. */
+void play_park(void);
+void play_wait_parked(unsigned count);
 /* Waits until it has got `count` sends since the start, and answers one. */
 void play_wait_sends(unsigned count);
 void play_end_send(unsigned index, enum transfer_status status, const char *error);

@@ -1,5 +1,7 @@
 #include "control/node.h"
 
+#include "control/control_priv.h"
+
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <string.h>
@@ -404,6 +406,135 @@ Test(control, a_stop_answers_who_waits_and_keeps_what_is_away, .init = node_star
     cr_assert_neq(access(node_folder, F_OK), -1);
     node_stop_rest();
     cr_assert_eq(access(node_socket, F_OK), -1);
+}
+
+struct away {
+    const char *method, *params;
+    unsigned parked; /* of its kind, what the transport keeps */
+    struct answer answer;
+    pthread_t thread;
+};
+
+static void *ask_in_thread(void *arg)
+{
+    struct away *away = arg;
+    char body[1024];
+    int length = snprintf(body, sizeof body,
+                          "<methodCall><methodName>%s</methodName><params>%s</params></methodCall>",
+                          away->method, away->params);
+
+    away->answer =
+        ask_raw("POST", "http://node/RPC2", "Content-Type: text/xml", body, (size_t)length);
+    return NULL;
+}
+
+#define HOST     "<param><value>127.0.0.1:1</value></param>"
+#define NUMBER   "<param><value><int>1</int></value></param>"
+#define NOTHING  "<param><value><nil/></value></param>"
+#define FILENAME "<param><value>/a</value></param>"
+
+static struct away everything[] = {
+    {.method = "status", .params = "", .parked = 1},
+    {.method = "list_sessions", .params = "", .parked = 1},
+    {.method = "list_streams", .params = "", .parked = 1},
+    {.method = "find_session", .params = HOST, .parked = 1},
+    {.method = "find_stream", .params = NUMBER, .parked = 1},
+    {.method = "disconnect_from", .params = HOST, .parked = 1},
+    {.method = "send_keep_alive", .params = HOST, .parked = 1},
+    {.method = "cancel_send", .params = NUMBER, .parked = 1},
+    {.method = "cancel_file_sending", .params = NUMBER, .parked = 1},
+    {.method = "cancel_file_receiving", .params = NUMBER, .parked = 1},
+    {.method = "cancel_outbox_file", .params = HOST FILENAME, .parked = 1},
+    {.method = "connect_to", .params = HOST},
+    {.method = "send_wait",
+     .params = "<param><value><array><data><value><int>1</int></value></data></array></value>"
+               "</param>"},
+};
+enum { EVERYTHING = sizeof everything / sizeof *everything };
+
+/* Each question is with somebody else when the stop comes, and comes back after the threads that it
+ * went through have ended. */
+Test(control, a_stop_takes_back_whatever_is_away, .init = node_start, .timeout = 60)
+{
+    unsigned parked = 0;
+
+    cr_assert_eq(send_one(node_file("a", 1)), 1);
+    play_wait_sends(1);
+    play_park();
+    for (unsigned i = 0; i < EVERYTHING; i++) {
+        cr_assert_eq(pthread_create(&everything[i].thread, NULL, ask_in_thread, &everything[i]), 0);
+        parked += everything[i].parked;
+    }
+    play_wait_parked(parked);
+    play_wait_connects(1);
+    node_stop_control();
+    for (unsigned i = 0; i < EVERYTHING; i++) {
+        struct answer *a = &everything[i].answer;
+
+        pthread_join(everything[i].thread, NULL);
+        /* The wait may have come too late to be taken at all: then it got no answer. */
+        if (everything[i].parked == 0 && a->status != 200)
+            continue;
+        cr_expect_eq(a->rpc.fault_code, FAULT_STOPPING, "%s: %ld %d %s", everything[i].method,
+                     a->status, a->rpc.fault_code, a->rpc.text);
+        answer_fini(a);
+    }
+    node_stop_rest();
+}
+
+/* A user's sends hold so much text and no more, of whichever kind it is. */
+NODE_TEST(what_the_waiting_sends_hold_is_bounded)
+{
+    enum { LONG = 60000, MOST = HELD_MAX_PER_USER / LONG };
+    static char text[LONG + 1];
+    const char *path = node_file("a", 1);
+    struct answer a;
+    unsigned taken = 0;
+
+    memset(text, 'x', LONG);
+    for (; taken <= MOST; taken++) {
+        a = taken % 2 == 0 ? ask("send_file", "(nsss)", path, "127.0.0.1:7", text)
+                           : ask("send_file", "(sss)", text, path, "127.0.0.1:7");
+        if (a.rpc.value == NULL)
+            break;
+        answer_fini(&a);
+    }
+    cr_expect_leq(taken, MOST);
+    cr_expect_geq(taken, MOST * 9 / 10, "%u", taken);
+    expect_fault(a, FAULT_FULL, "too much text");
+    a = ask("send_file", "(nss)", path, "127.0.0.1:7"); /* little fits still */
+    cr_expect_not_null(a.rpc.value, "%s", a.rpc.text);
+    answer_fini(&a);
+    play_wait_sends(taken + 1);
+    play_end_send(0, TRANSFER_FINISHED, "");
+    expect_outcome(1, true, "finished", "");
+    a = ask("send_file", "(nsss)", path, "127.0.0.1:7", text);
+    cr_expect_not_null(a.rpc.value, "what is through makes room: %s", a.rpc.text);
+    answer_fini(&a);
+}
+
+NODE_TEST(calls_that_wait_for_long_are_bounded_though_their_clients_have_gone)
+{
+    static const char body[] =
+        "<methodCall><methodName>connect_to</methodName><params>" HOST "</params></methodCall>";
+    enum { BATCH = 128 };
+    int clients[BATCH];
+    struct answer a;
+
+    for (unsigned i = 0; i < CONTROL_ASKED_MAX / BATCH; i++) {
+        for (unsigned n = 0; n < BATCH; n++) {
+            clients[n] = raw_connect();
+            raw_call(clients[n], body);
+        }
+        play_wait_connects((i + 1) * BATCH);
+        for (unsigned n = 0; n < BATCH; n++)
+            close(clients[n]);
+    }
+    a = ask("send_keep_alive", "(s)", "127.0.0.1:1");
+    expect_fault(a, FAULT_FULL, "wait for their answers");
+    a = ask("status", "()");
+    cr_assert_not_null(a.rpc.value, "others are still answered");
+    answer_fini(&a);
 }
 
 NODE_TEST(automata_are_printed_from_the_tables)

@@ -37,6 +37,45 @@ static void set(struct answer a)
     answer_fini(&a);
 }
 
+/* Whatever takes the transport down and up is answered when it is known how that came out. */
+NODE_TEST(a_change_after_which_the_node_does_not_serve_is_no_success)
+{
+    static const struct {
+        const char *name, *value;
+        bool is_refused;   /* the port, when the transport comes up again */
+        const char *fault; /* NULL: it is a success */
+    } rows[] = {
+        {"tcp-port", "7800", true, "port is busy"},
+        {"tcp-port", "7801", true, "port is busy"}, /* while it is down */
+        {"tcp-port", "7802", false, NULL},
+        {"receiving-enabled", "false", true, "port is busy"},
+        {"receiving-enabled", "true", false, NULL},
+        {"priority", "7", true, NULL}, /* takes nothing down */
+        {"sending-enabled", "false", true, NULL},
+        {"enabled", "false", true, NULL}, /* it is to be down */
+        {"tcp-port", "7803", true, NULL}, /* the same */
+        {"enabled", "true", true, "port is busy"},
+        {"tcp-port", "7804", false, NULL},
+        {"tcp-port", "7804", true, NULL}, /* nothing changes */
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct answer a;
+
+        play_refusing_to_listen(rows[i].is_refused ? "cannot listen: port is busy" : "");
+        a = ask("settings_set", "(ss)", rows[i].name, rows[i].value);
+        if (rows[i].fault == NULL) {
+            cr_expect_not_null(a.rpc.value, "row %zu: %s", i, a.rpc.text);
+        } else {
+            cr_expect_eq(a.rpc.fault_code, FAULT_FAILED, "row %zu", i);
+            cr_expect_not_null(strstr(a.rpc.text == NULL ? "" : a.rpc.text, rows[i].fault),
+                               "row %zu: %s", i, a.rpc.text);
+        }
+        answer_fini(&a);
+        expect_value(rows[i].name, rows[i].value, "set"); /* it is in force in any case */
+    }
+}
+
 NODE_TEST(five_settings_can_be_set_and_say_where_they_come_from)
 {
     struct answer a = ask("settings_get", "()");

@@ -1,6 +1,7 @@
 #include "store/store_support.h"
 
 #include "loop/mailbox.h"
+#include "store/received.h"
 #include "store/store_priv.h"
 
 #include <criterion/criterion.h>
@@ -139,6 +140,35 @@ void mark_reported(uint32_t transfer_id)
 
     commit_all(&r, 1);
     cr_assert_eq(r.request.result, ERR_OK);
+}
+
+struct asked_once {
+    inbox_received_fn *each;
+    void *ctx;
+};
+
+static void tell_asker(void *ctx, const struct inbox_record *record, bool is_reported,
+                       bool is_there)
+{
+    const struct asked_once *asked = ctx;
+
+    (void)is_there;
+    asked->each(asked->ctx, record, is_reported);
+}
+
+enum err inbox_each_received(struct inbox *from, int64_t since_us, size_t offset, size_t limit,
+                             inbox_received_fn *each, void *ctx)
+{
+    const struct received_query query = {.since_us = since_us, .offset = offset, .limit = limit};
+    static const atomic_bool is_stopping;
+    struct asked_once asked = {each, ctx};
+    struct received *received;
+    enum err e;
+
+    cr_assert_eq(received_open(&received, from, &is_stopping), ERR_OK);
+    e = received_each(received, &query, tell_asker, &asked);
+    received_close(&received);
+    return e;
 }
 
 void journal_file_only(const struct commit_request *r)

@@ -1,0 +1,97 @@
+#include "control_priv.h"
+
+#include <stdlib.h>
+#include <uthash.h>
+
+/* One row for each user who holds something now: few, since each has to be let in by the socket. */
+struct holder {
+    UT_hash_handle hh;
+    uid_t uid;
+    size_t bytes;
+};
+
+struct held {
+    struct holder *holders;
+    size_t bytes;
+};
+
+enum err held_open(struct held **out)
+{
+    *out = calloc(1, sizeof **out);
+    return *out == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static struct holder *find(const struct held *held, uid_t uid)
+{
+    struct holder *holder;
+
+    HASH_FIND(hh, held->holders, &uid, sizeof uid, holder);
+    return holder;
+}
+
+static void drop(struct held *held, struct holder *holder)
+{
+    /* What is in the table cannot make uthash's head NULL. */
+    HASH_DEL(held->holders, holder); /* NOLINT(clang-analyzer-core.NullDereference) */
+    free(holder);
+}
+
+void held_close(struct held **held)
+{
+    struct holder *holder, *next;
+
+    if (*held == NULL)
+        return;
+    HASH_ITER (hh, (*held)->holders, holder, next)
+        drop(*held, holder);
+    free(*held);
+    *held = NULL;
+}
+
+static struct holder *find_or_add(struct held *held, uid_t uid)
+{
+    struct holder *holder = find(held, uid);
+
+    if (holder != NULL || (holder = calloc(1, sizeof *holder)) == NULL)
+        return holder;
+    holder->uid = uid;
+    HASH_ADD(hh, held->holders, uid, sizeof holder->uid, holder);
+    if (holder->hh.tbl == NULL) {
+        free(holder);
+        return NULL;
+    }
+    return holder;
+}
+
+enum err held_take(struct held *held, uid_t uid, size_t bytes)
+{
+    struct holder *holder = find_or_add(held, uid);
+
+    if (holder == NULL)
+        return ERR_NO_MEMORY;
+    if (bytes > HELD_MAX - held->bytes || bytes > HELD_MAX_PER_USER - holder->bytes) {
+        if (holder->bytes == 0)
+            drop(held, holder);
+        return ERR_FULL;
+    }
+    held->bytes += bytes;
+    holder->bytes += bytes;
+    return ERR_OK;
+}
+
+void held_give_back(struct held *held, uid_t uid, size_t bytes)
+{
+    struct holder *holder = find(held, uid);
+
+    if (holder == NULL || bytes == 0)
+        return;
+    held->bytes -= bytes;
+    holder->bytes -= bytes;
+    if (holder->bytes == 0)
+        drop(held, holder);
+}
+
+size_t held_bytes(const struct held *held)
+{
+    return held->bytes;
+}

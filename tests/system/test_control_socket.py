@@ -1,0 +1,213 @@
+"""The control socket under a daemon that lives on: its file is taken away, questions of every kind
+come while the daemon stops, and long lists are read while others ask."""
+import http.client
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+import xmlrpc.client
+import zlib
+from xml.parsers import expat
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import gateway  # noqa: E402
+import node as harness  # noqa: E402
+
+
+class Reachable(harness.SystemTest):
+    def setUp(self):
+        self.bob = self.node("bob", {"control/socket": None}, is_started=False)
+        self.run_folder = os.path.join(self.bob.folder, "run")
+        self.bob.socket = os.path.join(self.run_folder, "control.sock")
+        self.bob.change({"control/socket": self.bob.socket})
+        self.bob.start()
+
+    def wait_reachable(self):
+        harness.wait_until(lambda: self.bob.command("status").code == 0,
+                           lambda: "it answers again:\n" + self.bob.log(), 20)
+
+    def make_other_file(self):
+        os.unlink(self.bob.socket)
+        with open(self.bob.socket, "w"):
+            pass
+
+    def make_dead_socket(self):
+        os.unlink(self.bob.socket)
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(self.bob.socket)
+
+    def make_link(self):
+        os.unlink(self.bob.socket)
+        os.symlink("/nowhere", self.bob.socket)
+
+    def test_a_socket_that_was_taken_away_is_made_again(self):
+        ways = [("removed", lambda: os.unlink(self.bob.socket), False),
+                ("removed, and SIGHUP", lambda: os.unlink(self.bob.socket), True),
+                ("moved away", lambda: os.rename(self.bob.socket, self.bob.socket + ".old"), True),
+                ("replaced by a dead one", self.make_dead_socket, True)]
+        for count, (name, way, is_told) in enumerate(ways, 1):
+            with self.subTest(name):
+                way()
+                if is_told:
+                    self.bob.signal(signal.SIGHUP)
+                self.wait_reachable()
+                self.assertEqual(os.stat(self.bob.socket).st_mode & 0o777, 0o600)
+                self.assertEqual(self.bob.log().count("it has been made again"), count, self.bob.log())
+        self.assertEqual(self.bob.stop(), 0)
+        self.assertFalse(os.path.exists(self.bob.socket))
+
+    def test_what_stands_in_its_place_is_not_ours_to_remove(self):
+        for name, way in (("a file", self.make_other_file), ("a link", self.make_link)):
+            with self.subTest(name):
+                said = self.bob.log().count("no command reaches the daemon")
+                way()
+                self.bob.signal(signal.SIGHUP)
+                self.bob.wait_log("no command reaches the daemon", count=said + 1)
+                self.assertTrue(os.path.lexists(self.bob.socket))
+                os.unlink(self.bob.socket)
+                self.bob.signal(signal.SIGHUP)
+                self.wait_reachable()
+                self.assertEqual(self.bob.log().count("no command reaches the daemon"), said + 1)
+
+    def test_a_folder_that_was_removed_too_is_said(self):
+        shutil.rmtree(self.run_folder)
+        self.bob.signal(signal.SIGHUP)
+        harness.wait_until(lambda: "no command reaches the daemon" in self.bob.log()
+                           or self.bob.is_serving(), self.bob.log)
+
+
+class Stop(harness.SystemTest):
+    """Six pollers of every method, and a stop among them: each gets an answer or none, and the daemon
+    ends in order (harness: exit 0, no crash)."""
+
+    CALLS = [("status",), ("services",), ("list_sessions",), ("list_streams",), ("received",),
+             ("events", 0, 10, 0), ("find_session", "127.0.0.1:1"), ("find_stream", 1),
+             ("build_contacts",), ("verify_contacts", "127.0.0.1:1"), ("settings_dump",),
+             ("settings_get",), ("cancel_send", 1), ("cancel_file_sending", 1),
+             ("cancel_file_receiving", 1), ("cancel_outbox_file", "127.0.0.1:1", "/x"),
+             ("disconnect_from", "127.0.0.1:1"), ("send_keep_alive", "127.0.0.1:1"),
+             ("send_wait", [1], 10), ("connect_to", "127.0.0.1:1"), ("disconnect_from", "localhost:1"),
+             ("check_reconnect",), ("automata", "network_connector"), ("system.listMethods",)]
+
+    def poll(self, node, offset):
+        control = gateway.control(node)
+        at = offset
+        while not self.is_over.is_set():
+            method, *parameters = self.CALLS[at % len(self.CALLS)]
+            at += 1
+            try:
+                getattr(control, method)(*parameters)
+            except xmlrpc.client.Fault:
+                pass
+            except (OSError, http.client.HTTPException, xmlrpc.client.Error, expat.ExpatError):
+                control = gateway.control(node)
+                if node.process.poll() is not None:
+                    return
+
+    def test_questions_of_every_kind_while_it_stops(self):
+        for _ in range(5):
+            node = self.node("bob")
+            self.is_over = threading.Event()
+            pollers = [threading.Thread(target=self.poll, args=(node, i * 4)) for i in range(6)]
+            for poller in pollers:
+                poller.start()
+            node.command("status")
+            node.signal(signal.SIGTERM)
+            code = node.wait_exit()
+            self.is_over.set()
+            for poller in pollers:
+                poller.join()
+            self.assertEqual(code, 0, node.log())
+
+
+class Received(harness.SystemTest):
+    """A journal with a history, as records alone: no file of it is there."""
+
+    COUNT = 1000
+
+    def record(self, number):
+        fields = ["F", str(number), "127.0.0.1", "7771", "0", "10", str(number * 1000), str(number * 1000),
+                  "20260101T000000Z-%016x.in" % number, "0", "http%3A//a"]
+        line = "\t".join(fields)
+        return "%s\t%08x\n" % (line, zlib.crc32(line.encode()))
+
+    def setUp(self):
+        self.bob = self.node("bob", is_started=False)
+        self.bob.start()
+        self.bob.stop()
+        with open(os.path.join(self.bob.inbox, ".dustwire", "journal"), "a") as journal:
+            for number in range(1, self.COUNT + 1):
+                line = "R\t%d" % number
+                journal.write(self.record(number) + "%s\t%08x\n" % (line, zlib.crc32(line.encode())))
+        self.bob.start()
+
+    def ids(self, *options):
+        result = self.bob.command("received", "--json", *options)
+        self.assertEqual(result.code, 0, str(result))
+        return [row["transfer_id"] for row in result.json()]
+
+    def test_the_command_asks_for_what_is_wanted(self):
+        everything = list(range(1, self.COUNT + 1))
+        for options, expected in (((), everything),
+                                  (("--count", 1), everything[-1:]),
+                                  (("--count", 20), everything[-20:]),
+                                  (("--count", 200), everything[-200:]),
+                                  (("--count", 201), everything[-201:]),
+                                  (("--count", 400), everything[-400:]),
+                                  (("--count", self.COUNT), everything),
+                                  (("--count", 10 * self.COUNT), everything)):
+            with self.subTest(str(options)):
+                self.assertEqual(self.ids(*options), expected)
+
+    def test_pages_and_cursors_of_the_call(self):
+        control = gateway.control(self.bob)
+        self.assertEqual([f["transfer_id"] for f in control.received(0, 5, 3)], [6, 7, 8])
+        newest = control.received(0, 0, 2, "newest")
+        self.assertEqual([f["transfer_id"] for f in newest], [self.COUNT - 1, self.COUNT])
+        before = control.received({"limit": 2, "cursor": "before:" + newest[0]["cursor"]})
+        self.assertEqual([f["transfer_id"] for f in before], [self.COUNT - 3, self.COUNT - 2])
+        after = control.received({"cursor": "after:" + before[0]["cursor"]})
+        self.assertEqual([f["transfer_id"] for f in after], [self.COUNT - 2, self.COUNT - 1, self.COUNT])
+        self.assertEqual(control.received({"cursor": "after:" + newest[1]["cursor"]}), [])
+        for cursor in ("after:", "after:1", "oldest", "before:1.x", "after:1.2.3", "newest ", "1.1"):
+            with self.assertRaises(xmlrpc.client.Fault) as refused:
+                control.received({"cursor": cursor})
+            self.assertEqual(refused.exception.faultCode, -32602, cursor)
+
+    def test_a_file_that_its_owner_took_away_is_told_as_gone(self):
+        alice = self.node("alice")
+        path = harness.make_file(os.path.join(self.folder(), "f"), 10)
+        for _ in range(2):
+            self.assert_sent(alice.send([path], self.bob.contact), 1)
+        os.unlink(self.bob.received()[0])
+        last = self.bob.command("received", "--json", "--count", 2).json()
+        self.assertEqual([row["is_there"] for row in last], [os.path.exists(row["path"]) for row in last])
+        self.assertEqual(sorted(row["is_there"] for row in last), [False, True])
+        text = self.bob.command("received", "--count", 2).out
+        self.assertEqual(text.count("(no longer there)"), 1, text)
+
+    def test_many_that_ask_at_once_are_answered_or_told_to_wait(self):
+        outcomes, lock = [], threading.Lock()
+
+        def ask():
+            try:
+                count = len(gateway.control(self.bob).received())
+            except xmlrpc.client.Fault as fault:
+                count = -fault.faultCode
+            with lock:
+                outcomes.append(count)
+
+        askers = [threading.Thread(target=ask) for _ in range(60)]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join()
+        self.assertEqual(len(outcomes), 60)
+        self.assertLessEqual(set(outcomes), {200, -2}, outcomes)
+        self.assertIn(200, outcomes)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -253,9 +253,11 @@ static enum err open_spool(struct control *control, char *problem, size_t proble
 
     if (e != ERR_OK)
         snprintf(problem, problem_room,
-                 "the folder .dustwire/spool in the inbox %s cannot be used: %s; remove it or give "
-                 "it to this user",
-                 s->inbox.path, err_text(e));
+                 "the folder .dustwire/spool in the inbox %s cannot be used: %s%s", s->inbox.path,
+                 err_text(e),
+                 e == ERR_DENIED || e == ERR_EXISTS || e == ERR_NOT_FOUND
+                     ? "; remove it or give it to this user"
+                     : "");
     return e;
 }
 
@@ -265,8 +267,7 @@ enum err control_open(struct control **out, const struct control_config *config,
     struct control *control = calloc(1, sizeof *control);
     enum err e = ERR_NO_MEMORY;
 
-    snprintf(problem, problem_room, "the control socket cannot be opened: %s",
-             err_text(ERR_NO_MEMORY));
+    problem[0] = '\0';
     if (control == NULL)
         return ERR_NO_MEMORY;
     rpc_library_init();
@@ -299,6 +300,8 @@ enum err control_open(struct control **out, const struct control_config *config,
     *out = control;
     return ERR_OK;
 fail:
+    if (problem[0] == '\0')
+        snprintf(problem, problem_room, "the control socket cannot be opened: %s", err_text(e));
     http_close(&control->http_tcp);
     http_close(&control->http);
     spool_close(&control->spool);

@@ -579,6 +579,7 @@ static enum err serve(struct http *http)
     const union MHD_DaemonInfo *info;
     enum err e;
 
+    errno = 0;
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
         NULL, NULL, handle, http, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
@@ -588,7 +589,7 @@ static enum err serve(struct http *http)
         (unsigned)HTTP_IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (http->daemon == NULL)
-        return ERR_SYSTEM;
+        return errno == EMFILE || errno == ENFILE ? ERR_DESCRIPTORS : ERR_SYSTEM;
     http->is_stopping = false;
     info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     CONTRACT(info != NULL);

@@ -30,6 +30,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct daemon {
@@ -199,6 +200,19 @@ static void signals_wait(struct watch *w, uint32_t events)
     while (read(w->fd, &info, sizeof info) == sizeof info)
         take_signal(d, info.ssi_signo);
 }
+
+/* The libraries take some ten milliseconds to set themselves up before main is called: a signal
+ * then would end us by its default action. This runs before they do, so it calls none of them. */
+static void hold_signals_early(void)
+{
+    const uint64_t set =
+        UINT64_C(1) << (SIGHUP - 1) | UINT64_C(1) << (SIGTERM - 1) | UINT64_C(1) << (SIGINT - 1);
+
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, NULL, sizeof set);
+}
+
+__attribute__((section(".preinit_array"),
+               used)) static void (*const hold_signals_first)(void) = hold_signals_early;
 
 /* What comes before there is anybody to read it waits. */
 static void hold_signals(void)
@@ -401,7 +415,7 @@ static enum err open_control(struct daemon *d)
                                               .automat_count = AUTOMATA_COUNT},
                      problem, sizeof problem);
 
-    if (e != ERR_OK)
+    if (e != ERR_OK && problem[0] != '\0')
         log_error("%s", problem);
     return e;
 }
@@ -444,6 +458,27 @@ static enum err start_threads(struct daemon *d)
     return ERR_OK;
 }
 
+/* Sessions, files and those who ask for a status need some beside what is open by now. A daemon
+ * without would be there and answer nobody. */
+static enum err check_spare_descriptors(const struct daemon *d)
+{
+    enum { SPARE = 32 };
+    int spare[SPARE];
+    unsigned count = 0;
+
+    while (count < SPARE && (spare[count] = dup(d->signals.fd)) >= 0)
+        count++;
+    for (unsigned i = 0; i < count; i++)
+        close(spare[i]);
+    if (count == SPARE)
+        return ERR_OK;
+    log_error("this process may open %" PRIu64
+              " files (ulimit -n), of which %u are left for sessions "
+              "and whoever asks: let it open more",
+              limit_of(RLIMIT_NOFILE), count);
+    return ERR_DESCRIPTORS;
+}
+
 static enum err start(struct daemon *d)
 {
     enum err e = loop_open(
@@ -461,6 +496,8 @@ static enum err start(struct daemon *d)
         e = open_supervisor(d);
     if (e == ERR_OK)
         e = open_control(d);
+    if (e == ERR_OK)
+        e = check_spare_descriptors(d);
     if (e == ERR_OK) {
         sandbox_confine(&d->sandbox, &d->in_force);
         e = start_threads(d);

@@ -152,6 +152,10 @@ static int iniparser_complains(const char *format, ...)
     char text[256], escaped[SHOWN_SIZE * 2];
     va_list args;
 
+    if (errno == EMFILE || errno == ENFILE) { /* of its fopen: the name is one of ours */
+        reader_complain(iniparser_reader, 0, "it cannot be read: %s", err_text(ERR_DESCRIPTORS));
+        return 0;
+    }
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
@@ -236,13 +240,14 @@ static dictionary *load_clean(struct reader *r)
     pthread_mutex_lock(&iniparser_lock);
     iniparser_reader = r;
     iniparser_set_error_callback(iniparser_complains);
+    errno = 0;
     if (write_all(scratch.fd, r->clean, r->clean_length))
         values = iniparser_load(scratch.name);
     iniparser_reader = NULL;
     pthread_mutex_unlock(&iniparser_lock);
     close_scratch(&scratch);
-    if (values == NULL)
-        reader_complain(r, 0, "it cannot be taken apart: no memory or no descriptor is free");
+    if (values == NULL && r->problem_count == 0)
+        reader_complain(r, 0, "it cannot be taken apart: %s", err_text(ERR_NO_MEMORY));
     return values;
 }
 

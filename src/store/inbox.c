@@ -75,7 +75,8 @@ static enum err open_directory(struct inbox *in, const struct problem *problem)
                 why);
         return e;
     }
-    if (faccessat(in->dir_fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
+    if (faccessat(in->dir_fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0 && errno != EPERM) {
+        /* (EPERM is a system call filter's: whether it can be written is seen below) */
         e = err_from_errno(errno);
         explain(problem,
                 "files cannot be written there: %s; let this user write it, or set [inbox] path to "

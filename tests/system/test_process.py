@@ -1,0 +1,410 @@
+"""What the daemon is started with and did not choose: signals, descriptors, limits, CPUs, umask, folder,
+environment, a root without /proc, system calls that a filter refuses."""
+import contextlib
+import ctypes
+import errno
+import os
+import resource
+import shutil
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(1, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "faults"))
+import node as harness  # noqa: E402
+from layer import BLOCK, Layer  # noqa: E402
+
+DAEMON = os.path.join(harness.BUILD, "dustwired")
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SETTLE_S = 0.3  # for what must not happen
+
+
+class StartedNode(harness.Node):
+    """Started with `preexec` run in the child, `descriptors` (or None for a closed one) as 0 to 2, in `cwd`."""
+    preexec, environment, cwd, run_by = None, None, None, ()
+    closed = ()
+
+    def spawn(self):
+        def prepare():
+            for fd in self.closed:
+                os.close(fd)
+            if self.preexec:
+                self.preexec()
+
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [*self.run_by, DAEMON, "--config", self.config], stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, cwd=self.cwd, env=self.environment, preexec_fn=prepare, restore_signals=False)
+        return self
+
+
+def block_all():
+    signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.valid_signals()))
+
+
+def ignore_all():
+    for number in (*STOPS, signal.SIGQUIT, signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR1, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def limit(what, soft, hard=None):
+    return lambda: resource.setrlimit(what, (soft, soft if hard is None else hard))
+
+
+class Started(harness.SystemTest):
+    def setUp(self):
+        self.peer = self.node("peer")
+
+    def started(self, settings=None, is_started=True, name="node", **how):
+        node = StartedNode(name, settings)
+        for key, value in how.items():
+            setattr(node, key, value)
+        self.addCleanup(self._close, node)
+        return node.start() if is_started else node.spawn()
+
+    def moves_a_file(self, node, path=None):
+        """One in and one out."""
+        mine = harness.make_file(os.path.join(self.folder(), "f"), 1000)
+        self.assert_sent(self.peer.send([mine], node.contact), 1)
+        self.assert_sent(node.send([path or mine], self.peer.contact), 1)
+
+    def status_of(self, node):
+        """What the command of this build says of it."""
+        return node.command("status").out
+
+
+class Inherited(Started):
+    def test_it_serves_and_stops_however_it_was_started(self):
+        """Each: serves, moves a file (to itself), ends in order by SIGTERM."""
+        gone = self.folder()
+        os.mkdir(os.path.join(gone, "sub"))
+        rows = {
+            "signals blocked": {"preexec": block_all},
+            "signals ignored": {"preexec": ignore_all},
+            "both": {"preexec": lambda: (block_all(), ignore_all())},
+            "stdin closed": {"closed": (0,)},
+            "stdout closed": {"closed": (1,)},
+            "stderr closed": {"closed": (2,)},
+            "all closed": {"closed": (0, 1, 2)},
+            "few descriptors": {"preexec": limit(resource.RLIMIT_NOFILE, 64)},
+            "a small stack": {"preexec": limit(resource.RLIMIT_STACK, 256 << 10)},
+            "no stack limit": {"preexec": limit(resource.RLIMIT_STACK, resource.RLIM_INFINITY)},
+            "no core": {"preexec": limit(resource.RLIMIT_CORE, 0)},
+            "no locked memory": {"preexec": limit(resource.RLIMIT_MEMLOCK, 0)},
+            "umask 0777": {"preexec": lambda: os.umask(0o777)},
+            "umask 0": {"preexec": lambda: os.umask(0)},
+            "no environment": {"environment": {}},
+            "an odd environment": {"environment": {
+                "LANG": "xx_YY.nowhere", "LC_ALL": "C.UTF-8", "TZ": ":/nonexistent", "HOME": "/nonexistent",
+                "TMPDIR": "/nonexistent", "NOTIFY_SOCKET": "/nonexistent", "LISTEN_FDS": "-1",
+                "LISTEN_PID": "x", "WATCHDOG_USEC": "none", "JOURNAL_STREAM": "::"}},
+            "a folder that is gone": {"preexec": lambda: (os.chdir(os.path.join(gone, "sub")),
+                                                          os.rmdir(os.path.join(gone, "sub")))},
+        }
+        for name, how in rows.items():
+            with self.subTest(name):
+                node = self.started(**how)
+                self.moves_a_file(node)
+                self.assertEqual(node.stop(), 0)
+
+    def test_no_socket_gets_the_number_of_a_closed_descriptor(self):
+        for closed in ((0,), (1,), (2,), (0, 1, 2)):
+            node = self.started(closed=closed)
+            for fd in closed:
+                self.assertEqual(os.readlink("/proc/%d/fd/%d" % (node.process.pid, fd)), "/dev/null")
+            self.assertEqual(node.stop(), 0)
+
+    def test_an_interrupt_that_a_shell_ignored_for_it_is_ignored(self):
+        node = self.started(preexec=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+        node.signal(signal.SIGINT)
+        node.signal(signal.SIGHUP)  # read in order: the other would have come first
+        node.wait_log("nothing has changed")
+        self.moves_a_file(node)
+        self.assertEqual(node.stop(), 0)
+
+    def test_an_interrupt_ends_it_otherwise(self):
+        node = self.started()
+        node.signal(signal.SIGINT)
+        self.assertEqual(node.wait_exit(), 0)
+
+    def test_files_have_their_modes_whatever_the_umask(self):
+        for umask in (0, 0o077, 0o777):
+            node = self.started({"inbox/mode": "0640", "control/mode": "0660"},
+                                preexec=lambda: os.umask(umask))  # noqa: B023 (called in this round)
+            self.moves_a_file(node)
+            self.assertEqual(stat.S_IMODE(os.stat(node.received()[0]).st_mode), 0o640)
+            self.assertEqual(stat.S_IMODE(os.stat(node.socket).st_mode), 0o660)
+            for folder, folders, files in os.walk(os.path.join(node.inbox, ".dustwire")):
+                for name in folders:
+                    self.assertEqual(stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode), 0o700, name)
+                for name in files:
+                    self.assertEqual(stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode), 0o600, name)
+            self.assertEqual(node.stop(), 0)
+
+
+class FirstMoments(Started):
+    def test_a_hangup_while_it_starts_is_a_reload(self):
+        """Sent while it reads its settings, which takes it half a second here."""
+        layer = Layer(self.folder())
+        for number, is_up in ((signal.SIGHUP, True), (signal.SIGTERM, False), (signal.SIGINT, False)):
+            node = StartedNode("node")
+            self.addCleanup(self._close, node)
+            layer.arm("openat", times=1, mode=BLOCK, block_ms=500, under=node.folder)
+            node.environment = {**os.environ, **layer.environment}
+            node.spawn()
+            harness.wait_until(lambda: layer.hits, node.log)
+            node.signal(number)
+            if is_up:
+                node.wait_log("nothing has changed")
+                self.moves_a_file(node)
+            self.assertEqual(node.stop() if is_up else node.wait_exit(), 0, node.log())
+
+
+class Limits(Started):
+    def test_a_log_that_may_not_grow_ends_nothing(self):
+        """ulimit -f: stderr is a file, and so is what is received."""
+        size = 256 << 10
+        node = self.started({"log/level": "debug"}, preexec=limit(resource.RLIMIT_FSIZE, size))
+        self.assertIn("ulimit -f", node.log())
+        harness.wait_until(lambda: self.moves_a_file(node) or os.path.getsize(node.log_path) == size,
+                           "the log is full", 60)
+        self.moves_a_file(node)
+        large = harness.make_file(os.path.join(self.folder(), "large"), size * 2)
+        self.assert_not_sent(self.peer.send([large], node.contact))
+        self.moves_a_file(node)
+        self.assertGreater(node.status()["metrics"]["log_lines_lost"], 0)
+        self.assertEqual(node.stop(), 0)
+
+    def test_too_few_descriptors_are_named(self):
+        """From none to enough: it starts, or says that descriptors are what is missing."""
+        for count in (3, 4, 6, 9, 12, 15, 18, 22, 26, 30, 34, 40, 60, 90):
+            node = self.started(is_started=False, preexec=limit(resource.RLIMIT_NOFILE, count))
+            harness.wait_until(node._is_serving_or_gone, node.log)
+            if node.process.poll() is None:
+                self.assertIn("ulimit -n", node.log())
+                self.assertEqual(node.stop(), 0)
+                continue
+            text = node.log()
+            self.assertEqual(node.process.returncode, 127 if "error while loading" in text else 1, text)
+            self.assertRegex(text, "too many open files|Too many open files|[Ee]rror 24", text)
+            self.assertNotRegex(text, "out of memory|is damaged|remove it|would block", text)
+
+    def test_too_few_processes_are_named(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can start it as a user without any process")
+        user = 64999  # nobody's
+        for count in range(1, 9):
+            node = StartedNode("node", {"workers/threads": 2})
+            self.addCleanup(self._close, node)
+            os.chmod(node.folder, 0o777)
+            node.preexec = lambda: (os.setgroups([]), os.setgid(user),
+                                    resource.setrlimit(resource.RLIMIT_NPROC, (count, count)),  # noqa: B023
+                                    os.setuid(user))
+            try:
+                node.spawn()
+            except PermissionError:
+                self.skipTest("other users cannot reach the programs here")
+            harness.wait_until(node._is_serving_or_gone, node.log)
+            if node.process.poll() is None:
+                self.assertGreater(count, 3)
+                self.assertEqual(node.stop(), 0)
+                continue
+            self.assertEqual(node.process.returncode, 1, node.log())
+            self.assertRegex(node.log(), "cannot be started: the limit of processes and threads is used up")
+            self.assertNotIn("would block", node.log())
+
+
+class Cpus(Started):
+    def workers(self, **how):
+        node = self.started({"workers/threads": "auto"}, **how)
+        count = node.status()["settings"]["threads"]
+        threads = os.listdir("/proc/%d/task" % node.process.pid)
+        names = [self.name_of(node.process.pid, thread) for thread in threads]
+        self.assertEqual(sum(name.startswith("worker") for name in names), count, names)
+        self.assertEqual(node.stop(), 0)
+        return count
+
+    def name_of(self, pid, thread):
+        with open("/proc/%d/task/%s/comm" % (pid, thread)) as stream:
+            return stream.read()
+
+    def test_auto_counts_the_cpus_that_it_is_bound_to(self):
+        cpus = sorted(os.sched_getaffinity(0))
+        self.assertLessEqual(self.workers(), len(cpus))
+        self.assertEqual(self.workers(preexec=lambda: os.sched_setaffinity(0, cpus[-1:])), 1)
+
+    def make_group(self, files):
+        """A group of version 2, or else of version 1, with what `files` says for it; its folder."""
+        name = "dustwire-test-%d" % os.getpid()
+        root, version = ("/sys/fs/cgroup", 2) if os.path.exists("/sys/fs/cgroup/cgroup.controllers") \
+            else ("/sys/fs/cgroup/cpu", 1)
+        if not os.path.exists(os.path.join(root, "cgroup.procs")):
+            self.skipTest("no control groups are mounted here")
+        group = os.path.join(root, name)
+        try:
+            os.mkdir(group)
+            self.addCleanup(os.rmdir, group)
+            for file, text in files[version].items():
+                with open(os.path.join(group, file), "w") as out:
+                    out.write(text)
+        except OSError as e:
+            self.skipTest("no group with a share of CPU time can be made here: %s" % e.strerror)
+        return group
+
+    def test_auto_counts_the_share_of_its_control_group(self):
+        group = self.make_group({2: {"cpu.max": "30000 100000"},
+                                 1: {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "30000"}})
+
+        def enter():
+            with open(os.path.join(group, "cgroup.procs"), "w") as out:
+                out.write(str(os.getpid()))
+
+        self.assertEqual(self.workers(preexec=enter), 1)
+
+
+class Output(Started):
+    def test_a_reader_that_does_not_read_holds_up_nobody(self):
+        """stderr is a pipe, full from the start; also another user's, which cannot be opened once more."""
+        for is_others in (False, True):
+            ends = os.pipe()
+            os.set_blocking(ends[1], False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(ends[1], bytes(4096))
+            os.set_blocking(ends[1], True)
+            how = {"preexec": lambda: os.dup2(ends[1], 2)}  # noqa: B023
+            if is_others and os.geteuid() == 0:
+                os.fchown(ends[1], 64999, -1)
+                how["run_by"] = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override")
+            node = self.started({"log/level": "debug"}, **how)
+            for _ in range(5):
+                self.moves_a_file(node)
+            self.assertEqual(node.stop(), 0)
+            os.close(ends[0])
+            os.close(ends[1])
+
+    def test_a_reader_that_went_away_ends_nothing(self):
+        ends = os.pipe()
+        node = self.started(preexec=lambda: (os.dup2(ends[1], 2), os.close(ends[0])))
+        os.close(ends[0])
+        os.close(ends[1])
+        self.moves_a_file(node)
+        self.assertEqual(node.stop(), 0)
+
+
+# What a filter (seccomp) of a container does.
+
+_ALLOW, _ERRNO = 0x7fff0000, 0x00050000
+_CALLS = {"landlock_create_ruleset": 444, "landlock_restrict_self": 446, "faccessat2": 439, "getrandom": 318,
+          "memfd_create": 319, "openat2": 437, "close_range": 436, "statx": 332,
+          "copy_file_range": 326, "epoll_pwait2": 441, "io_uring_setup": 425, "preadv2": 327}
+
+
+def refuse(calls, number):
+    """A preexec: the calls end with this errno."""
+    program = [(0x20, 0, 0, 0)]  # the call's number
+    program += [(0x15, len(calls) - i, 0, _CALLS[call]) for i, call in enumerate(calls)]
+    program += [(0x06, 0, 0, _ALLOW), (0x06, 0, 0, _ERRNO | number)]
+    code = b"".join(struct.pack("HBBI", *row) for row in program)
+
+    def prepare():
+        class Program(ctypes.Structure):
+            _fields_ = [("length", ctypes.c_ushort), ("rules", ctypes.c_char_p)]
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        filters = Program(len(program), code)
+        if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, ctypes.byref(filters), 0, 0) != 0:
+            os._exit(99)
+
+    return prepare
+
+
+@unittest.skipUnless(os.uname().machine == "x86_64", "the calls' numbers are x86-64's")
+@harness.not_under("valgrind", "it does not know the filter")
+class Filtered(Started):
+    def test_it_serves_under_a_filter_that_refuses_what_is_new(self):
+        for call in _CALLS:
+            for number in (errno.EPERM, errno.ENOSYS):
+                with self.subTest(call=call, error=errno.errorcode[number]):
+                    node = self.started(preexec=refuse([call], number))
+                    self.moves_a_file(node)
+                    self.assertEqual(node.stop(), 0)
+        node = self.started(preexec=refuse(list(_CALLS), errno.EPERM))
+        self.moves_a_file(node)
+
+    def test_what_is_said_of_landlock_is_what_was_met(self):
+        for call, number, said in (("landlock_create_ruleset", errno.ENOSYS, "hidden by a system call filter"),
+                                   ("landlock_create_ruleset", errno.EPERM, "refused by a system call filter"),
+                                   ("landlock_create_ruleset", errno.EACCES, "refused by a system call filter"),
+                                   ("landlock_create_ruleset", errno.EOPNOTSUPP, "switched off in this kernel"),
+                                   ("landlock_restrict_self", errno.EPERM, "refused (permission denied)")):
+            node = self.started({"node/confined": True}, preexec=refuse([call], number))
+            self.assertIn(said, self.status_of(node))
+            self.assertEqual(node.stop(), 0)
+
+
+class Bare(Started):
+    """A root with the programs and their libraries, and nothing else."""
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can change its root")
+        super().setUp()
+        self.root = self.folder()
+        for program in ("dustwired", "dustwire"):
+            path = os.path.join(harness.BUILD, program)
+            libraries = subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout
+            for file in [path] + [word for word in libraries.split() if word.startswith("/")]:
+                os.makedirs(os.path.dirname(self.root + file), exist_ok=True)
+                shutil.copy(file, self.root + file)
+        for folder in ("tmp", "dw", "data"):
+            os.makedirs(os.path.join(self.root, folder), exist_ok=True)
+        harness.make_file(os.path.join(self.root, "data", "f"), 1000)
+
+    def enter(self):
+        os.chroot(self.root)
+        os.chdir("/")
+
+    def command(self, *words):
+        """dustwire in there."""
+        return subprocess.run([os.path.join(harness.BUILD, "dustwire"), "--socket", "/dw/node.sock", *words],
+                              preexec_fn=self.enter, capture_output=True, text=True)
+
+    def start_inside(self, roots):
+        node = StartedNode("node", {"outbox/roots": roots, "inbox/path": "/dw/in",
+                                    "control/socket": "/dw/node.sock"},
+                           folder=os.path.join(self.root, "dw"))
+        self.addCleanup(self._close, node)
+        node.config_outside, node.config = node.config, "/dw/node.ini"
+        node.preexec = self.enter
+        return node.start()
+
+    def check_reload(self, node):
+        """Without /proc and, with roots, without the right to make files but in its own folders."""
+        self.assertEqual(self.command("set", "priority", "7").returncode, 0)
+        node.config = node.config_outside
+        node.change({"sessions/limit": 7})
+        result = self.command("reload")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("changed: sessions/limit = 7", result.stdout)
+
+    def test_it_serves_without_proc_dev_and_etc(self):
+        for roots in (None, "/data"):
+            node = self.start_inside(roots)
+            mine = harness.make_file(os.path.join(self.folder(), "f"), 1000)
+            self.assert_sent(self.peer.send([mine], node.contact), 1)
+            result = self.command("send", "/data/f", self.peer.contact)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.check_reload(node)
+            self.assertEqual(node.stop(), 0)
+            shutil.rmtree(os.path.join(self.root, "dw"))
+            os.mkdir(os.path.join(self.root, "dw"))
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,33 +1,77 @@
-# bash completion for dustwire: commands and options from its own help, files for send.
+# bash completion for dustwire: commands and options from its own help; transfers, hosts and settings from
+# the daemon, if it answers within a second; files for send.
+
+# What a table of the daemon shows: the column $1 of command $2..., with the socket or URL of this line.
+_dustwire_column()
+{
+    local column=$1
+    shift
+    "${asked[@]}" --timeout 1 "$@" 2>/dev/null |
+        awk -v column="$column" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) at = i; next } at { print $at }'
+}
+
+# Contacts hold colons, at which bash breaks words: what is typed is the whole word, and of each candidate
+# bash wants only what is behind the last colon of it.
+_dustwire_hosts()
+{
+    local typed=$word line=${COMP_LINE:0:${COMP_POINT:-0}} host done=
+    if [[ $COMP_WORDBREAKS == *:* && -n $line ]]; then
+        typed=${line##*[[:space:]]}
+        done=${typed%"${typed##*:}"}
+    fi
+    while read -r host; do
+        [[ $host == "$typed"* ]] && COMPREPLY+=("${host#"$done"}")
+    done < <(_dustwire_column HOST sessions | sort -u)
+}
+
 _dustwire()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= i=1
-    local commands options listed=
+    local commands options listed= asked=("${COMP_WORDS[0]}")
 
+    COMPREPLY=()
     if [[ $before == --socket || $before == --token-file ]]; then
         compopt -o filenames
         COMPREPLY=($(compgen -f -- "$word"))
         return
     fi
     if [[ $before == --on ]]; then
-        options=$("${COMP_WORDS[0]}" help events 2>/dev/null | sed -n '/--on/,/--exec/p' | grep -oE '[a-z-]+[,;]|failed$' | tr -d ',;')
+        options=$("${COMP_WORDS[0]}" help events 2>/dev/null | sed -n '/^ *--on /,/^ *--exec /p' | grep -oE '[a-z-]+[,;]|failed$' | tr -d ',;')
         [[ $word == *,* ]] && listed=${word%,*},
         COMPREPLY=($(compgen -P "$listed" -W "$options" -- "${word##*,}"))
         return
     fi
     while ((i < COMP_CWORD)); do
         case ${COMP_WORDS[i]} in
-        --socket | --url | --token-file) ((i++)) ;;
+        --socket | --token-file) asked+=("${COMP_WORDS[i]}" "${COMP_WORDS[i+1]}"); ((i++)) ;;
+        --url) # http : //HOST : PORT, where bash breaks at colons
+            listed=
+            while ((++i < COMP_CWORD)); do
+                listed+=${COMP_WORDS[i]}
+                [[ ${COMP_WORDS[i+1]} == :* || ${COMP_WORDS[i]} == *: ]] || break
+            done
+            asked+=(--url "$listed")
+            listed=
+            ;;
+        --timeout) ((i++)) ;;
         -*) ;;
         *) command=${COMP_WORDS[i]}; break ;;
         esac
         ((i++))
     done
+    if [[ $before == --exec ]]; then
+        COMPREPLY=($(compgen -c -- "$word"))
+        return
+    fi
+    case $before in
+    --since) COMPREPLY=($(compgen -W '15m 1h 1d 7d' -- "$word")); return ;;
+    --url | --timeout | --count | --after | --jobs | --idurl | --description) return ;;
+    esac
     if [[ $word == -* ]]; then
         if [[ -n $command ]]; then
             options=$("${COMP_WORDS[0]}" help "$command" 2>/dev/null | grep -oE '^ +(-[a-z], )?--[a-z-]+' | grep -oE -e '--[a-z-]+')
         fi
-        COMPREPLY=($(compgen -W "$options --socket --url --token-file --json --help $([[ -z $command ]] && echo --version)" -- "$word"))
+        COMPREPLY=($(compgen -W "$options --socket --url --token-file --json --timeout --help $([[ -z $command ]] && echo --version)" -- "$word"))
         return
     fi
     commands=$("${COMP_WORDS[0]}" help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
@@ -36,11 +80,14 @@ _dustwire()
     send)
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        ((i + 1 < COMP_CWORD)) && _dustwire_hosts
         ;;
+    connect | disconnect | keep-alive) _dustwire_hosts ;;
+    cancel) COMPREPLY=($(compgen -W "$(_dustwire_column TRANSFER streams)" -- "$word")) ;;
     get | set | unset)
-        options="enabled receiving-enabled sending-enabled priority tcp-port"
-        if [[ $before == "$command" ]]; then
-            COMPREPLY=($(compgen -W "$options" -- "$word"))
+        if ((i + 1 == COMP_CWORD)); then
+            options=$(_dustwire_column NAME get)
+            COMPREPLY=($(compgen -W "${options:-enabled receiving-enabled sending-enabled priority tcp-port}" -- "$word"))
         elif [[ $command == set && $before == *enabled ]]; then
             COMPREPLY=($(compgen -W 'true false' -- "$word"))
         fi

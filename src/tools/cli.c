@@ -7,14 +7,15 @@
 #include "settings/settings.h"
 #include "tools/cli_contact.h"
 #include "tools/cli_hook.h"
+#include "tools/cli_nearest.h"
+#include "tools/cli_output.h"
 #include "tools/cli_text.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,16 +27,19 @@ enum {
     OPTION_URL,
     OPTION_TOKEN_FILE,
     OPTION_JSON,
+    OPTION_TIMEOUT,
     OPTION_VERSION,
     OPTION_HELP,
     OPTION_OF_COMMAND = 4096
 };
+enum { TIMEOUT_MOST_S = 86400, NAME_ROOM = 64 };
 
 static const struct option all_options[] = {
     {"socket", required_argument, NULL, OPTION_SOCKET},
     {"url", required_argument, NULL, OPTION_URL},
     {"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
     {"json", no_argument, NULL, OPTION_JSON},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
     {"recursive", no_argument, NULL, OPTION_OF_COMMAND + CLI_RECURSIVE},
@@ -73,6 +77,7 @@ static enum cli_end usage(const struct cli_command *command, const char *format,
 /* What a value may be, for people. */
 static const char *const socket_form = "the path of the daemon's control socket, at most 107 bytes";
 static const char *const token_file_form = "the path of a file";
+static const char *const timeout_form = "a whole number of seconds from 1 to 86400";
 
 static const struct {
     unsigned option;
@@ -81,8 +86,8 @@ static const struct {
     {CLI_AFTER, "the number of an event, or 0 for all that the daemon still has"},
     {CLI_COUNT, "a whole number from 1"},
     {CLI_JOBS, "a whole number from 1 to 64"},
-    {CLI_SINCE, "90s, 15m, 1h or 2d for so long ago, or a UTC time such as 2026-11-21 or "
-                "2026-11-21T03:14:15"},
+    {CLI_SINCE, "90s, 15m, 1h or 2d for so long ago, or a UTC time that there is, such as "
+                "2026-11-21 or 2026-11-21T03:14:15"},
     {CLI_ON, "names of events with commas between them"},
 };
 _Static_assert(CLI_HOOK_JOBS_MAX == 64, "the form of --jobs says so");
@@ -152,11 +157,57 @@ static bool read_value(struct cli *cli, unsigned option, const char *value)
     }
 }
 
+/* A command knows its own options and those of every command. */
+static bool is_option_of(const struct cli_command *command, const struct option *option)
+{
+    unsigned own = (unsigned)option->val - OPTION_OF_COMMAND;
+
+    return option->val < OPTION_OF_COMMAND || (command != NULL && (command->options & own) != 0);
+}
+
+/* The option that a word with two dashes begins; NULL if there is none, or several. */
+static const struct option *option_begun(const char *word, size_t length)
+{
+    const struct option *found = NULL;
+
+    for (const struct option *o = all_options; o->name != NULL; o++) {
+        if (strncmp(o->name, word, length) != 0)
+            continue;
+        if (o->name[length] == '\0')
+            return o;
+        if (found != NULL)
+            return NULL;
+        found = o;
+    }
+    return found;
+}
+
+static enum cli_end refuse_long_option(const struct cli_command *command, const char *word)
+{
+    size_t length = strcspn(word, "=");
+    const struct option *known = option_begun(word + 2, length - 2);
+    char name[NAME_ROOM];
+    struct cli_nearest nearest = {.word = name};
+
+    snprintf(name, sizeof name, "%.*s", (int)length - 2, word + 2);
+    if (known != NULL && word[length] == '=')
+        return usage(command, "the option --%s takes no value", known->name);
+    for (const struct option *o = all_options; o->name != NULL; o++)
+        if (is_option_of(command, o))
+            cli_nearest_try(&nearest, o->name);
+    if (nearest.nearest == NULL)
+        return usage(command, "there is no option %.*s", (int)length, word);
+    return usage(command, "there is no option %.*s: did you mean --%s?", (int)length, word,
+                 nearest.nearest);
+}
+
 /* A negative number or the name of a file looks like one. */
 static enum cli_end refuse_option(const struct cli_command *command, const char *word)
 {
-    if (command == NULL || command->most == 0 || word[1] == '-')
-        return usage(command, "there is no option %s, or it takes no value", word);
+    if (word[1] == '-')
+        return refuse_long_option(command, word);
+    if (command == NULL || command->most == 0)
+        return usage(command, "there is no option %s", word);
     return usage(command,
                  "there is no option %s: what begins with '-' and is none goes behind --, as in "
                  "'dustwire %s -- %s'",
@@ -188,6 +239,10 @@ static enum cli_end take_option(struct cli *cli, const struct cli_command *comma
     case OPTION_JSON:
         cli->is_json = true;
         return CLI_OK;
+    case OPTION_TIMEOUT:
+        *is_over = !read_number(&cli->timeout_s, optarg) || cli->timeout_s < 1 ||
+                   cli->timeout_s > TIMEOUT_MOST_S;
+        return *is_over ? refuse_value(command, "timeout", timeout_form) : CLI_OK;
     case OPTION_VERSION:
         *is_over = true;
         print_version();
@@ -264,6 +319,8 @@ static enum cli_end run_command(struct cli *cli, const struct cli_command *comma
     curl_global_init(CURL_GLOBAL_DEFAULT);
     rpc_library_init();
     cli->client = cli_client_new(cli->socket, cli->url, cli->token_file);
+    if (cli->client != NULL && cli->timeout_s > 0)
+        cli_client_wait_for(cli->client, cli->timeout_s);
     end = cli->client == NULL ? CLI_FAILED : command->run(cli);
     cli_client_free(&cli->client);
     rpc_library_fini();
@@ -277,8 +334,10 @@ static enum cli_end take_command(struct cli *cli, int count, char **words)
     bool is_over = false;
     enum cli_end end;
 
-    if (command == NULL)
-        return usage(NULL, "there is no command '%s'", words[0]);
+    if (command == NULL) {
+        cli_refuse_command(words[0]);
+        return CLI_USAGE;
+    }
     end = take_options(cli, command, count, words, ":rh", &is_over);
     if (is_over)
         return end;
@@ -292,17 +351,21 @@ static enum cli_end take_command(struct cli *cli, int count, char **words)
     return run_command(cli, command);
 }
 
-/* A full disk must not look like success. A reader that has had enough (`| head`) is told nothing.
- */
+/* A full disk must not look like success. Of a reader that has had enough (`| head`) we die as
+ * other programs do. */
 static enum cli_end close_output(enum cli_end end)
 {
-    struct pollfd out = {.fd = STDOUT_FILENO};
-    bool is_lost = fflush(stdout) != 0;
+    int error_number = cli_output_close();
 
-    if (!is_lost && !ferror(stdout))
+    if (end == CLI_OUTPUT_GONE || (end == CLI_OK && error_number == EPIPE)) {
+        cli_output_die_of_pipe();
+        error_number = EPIPE;
+        end = CLI_FAILED;
+    }
+    if (error_number == 0)
         return end;
-    if (poll(&out, 1, 0) <= 0 || (out.revents & POLLERR) == 0)
-        fputs("dustwire: the answer could not be written to standard output\n", stderr);
+    fprintf(stderr, "dustwire: the answer could not be written to standard output: %s\n",
+            strerror(error_number));
     return end == CLI_OK ? CLI_FAILED : end;
 }
 
@@ -313,7 +376,7 @@ int main(int count, char **words)
     bool is_over = false;
     enum cli_end end;
 
-    signal(SIGPIPE, SIG_IGN);
+    cli_output_open();
     settings_default(&defaults);
     cli.socket = defaults.control.socket;
     end = take_options(&cli, NULL, count, words, "+:rh", &is_over);

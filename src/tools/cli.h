@@ -15,6 +15,7 @@ enum cli_end {
     CLI_USAGE = 2,
     CLI_NOT_SERVING = 3, /* no daemon, not connected, outcome unknown */
     CLI_INTERRUPTED = 130,
+    CLI_OUTPUT_GONE = 141, /* nobody reads it any more: as of a program that SIGPIPE ends */
 };
 
 enum cli_option {
@@ -45,6 +46,7 @@ struct cli {
     int64_t count;
     int64_t since_us;
     int64_t jobs;
+    int64_t timeout_s;    /* 0: by what is asked */
     const char *on;       /* words, comma separated */
     char *const *program; /* of --exec, with its arguments, ended by NULL */
     int argument_count;
@@ -65,6 +67,7 @@ extern const struct cli_command cli_commands[]; /* ends with a NULL name */
 const struct cli_command *cli_find_command(const char *name);
 
 /* cli_commands.c */
+void cli_refuse_command(const char *name); /* says so, and what may have been meant */
 void cli_print_overview(FILE *out);
 void cli_print_help(const struct cli_command *command, FILE *out);
 
@@ -72,16 +75,20 @@ void cli_print_help(const struct cli_command *command, FILE *out);
 struct cli_ask {
     xmlrpc_env env;
     xmlrpc_value *params;
+    int64_t wait_ms; /* for so long the daemon may keep the answer back */
 };
 void cli_ask_init(struct cli_ask *ask);
 void cli_ask_text(struct cli_ask *ask, const char *text); /* any bytes; NULL is nil */
 void cli_ask_bytes(struct cli_ask *ask, const void *bytes, size_t count);
 void cli_ask_integer(struct cli_ask *ask, int64_t number);
+void cli_ask_wait(struct cli_ask *ask, int64_t wait_ms); /* that parameter of the long polls */
 void cli_ask_ids(struct cli_ask *ask, const uint64_t *ids, size_t count);
 
 struct cli_reply {
     enum cli_end end;
     bool is_cut_off; /* the daemon had taken the question, but the answer never came */
+    bool is_late;    /* that, because we waited no longer */
+    bool was_paused; /* this process stood still meanwhile (SIGSTOP, a suspended machine) */
     int fault;       /* 0: none, or the trouble is not a fault */
     char *problem;   /* a sentence, if end is not CLI_OK */
     json_t *answer;  /* if it is */
@@ -90,7 +97,13 @@ struct cli_reply {
  * may be NULL. NULL after a message on stderr. */
 struct cli_client *cli_client_new(const char *socket, const char *url, const char *token_file);
 void cli_client_free(struct cli_client **client);
-/* Ends `ask`. With `is_stoppable` Ctrl-C ends the waiting (CLI_INTERRUPTED). */
+/* How long an answer is awaited from now on, instead of what the method deserves. */
+void cli_client_wait_for(struct cli_client *client, int64_t seconds);
+/* From now on a call ends (CLI_OUTPUT_GONE) when nobody reads standard output any more. */
+void cli_client_watch_output(struct cli_client *client);
+/* Ends `ask`. Waits for an answer by the time that we run. What only asks is asked again if the
+ * connection was lost while we stood still. With `is_stoppable` Ctrl-C ends the waiting
+ * (CLI_INTERRUPTED). */
 struct cli_reply cli_call(struct cli_client *client, const char *method, struct cli_ask *ask,
                           bool is_stoppable);
 void cli_reply_fini(struct cli_reply *reply);
@@ -107,11 +120,15 @@ enum err cli_spool(struct cli_client *client, const char *path, int64_t *id,
 void cli_catch_interrupts(void);
 bool cli_is_interrupted(void);
 
-/* Looking into answers: "" and 0 for what is missing. */
+/* cli_json.c: answers as JSON; strings hold the very bytes. Looking into them: "" and 0 for what is
+ * missing. */
+json_t *cli_json_of(xmlrpc_value *value);
 const char *cli_text_of(const json_t *object, const char *key);
 int64_t cli_number_of(const json_t *object, const char *key);
 bool cli_is_true(const json_t *object, const char *key);
-void cli_print_json(const json_t *value); /* one line on stdout, flushed */
+/* One line on stdout, flushed. A member that is no UTF-8 is printed percent-escaped, and beside it
+ * NAME_is_escaped: true; `value` is changed so. */
+void cli_print_json(json_t *value);
 
 /* The commands, by file. */
 enum cli_end cli_status(struct cli *cli);

@@ -1,6 +1,8 @@
 #include "tools/cli.h"
 
-#include "base/text.h"
+#include "base/inherit.h"
+#include "tools/cli_output.h"
+#include "tools/cli_patience.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -8,8 +10,47 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
-enum { ANSWER_TIMEOUT_S = 180, TOKEN_MAX = 255, TARGET_MAX = 1024 };
+enum {
+    READ_LIMIT_MS = 10000,  /* without a byte, for what only asks */
+    SLOW_LIMIT_MS = 180000, /* what changes something: to give up would leave open whether it did */
+    WHOLE_LIMIT_MS = 600000,
+    SAY_AFTER_MS = 10000,
+    CONNECT_LIMIT_S = 86400, /* libcurl's own, which a stop would use up; ours is patience */
+    TOKEN_MAX = 255,
+    TARGET_MAX = 1024
+};
+
+/* What is worth a long wait, and of it what is not asked again when the answer was lost, since it
+ * would be done twice. `received` reads the journal; who follows events or a send would lose them.
+ */
+static const struct {
+    const char *method;
+    bool is_once;
+} slow_methods[] = {
+    {"send_file", true},
+    {"send_file_single", true},
+    {"send_spooled", true},
+    {"send_spooled_single", true},
+    {"spool_begin", true},
+    {"spool_write", true},
+    {"cancel_send", true},
+    {"connect_to", true},
+    {"disconnect_from", true},
+    {"send_keep_alive", true},
+    {"reload", true},
+    {"reconnect", true},
+    {"cancel_file_sending", true},
+    {"settings_set", true},
+    {"settings_unset", true},
+    {"cancel_file_receiving", true},
+    {"stop", true},
+    {"received", false},
+    {"events", false},
+    {"send_wait", false},
+};
 
 static volatile sig_atomic_t interrupts;
 
@@ -19,6 +60,13 @@ struct cli_client {
     char where[512]; /* for people: "the socket /run/..." or the URL */
     bool is_url;
     bool is_stoppable;
+    bool is_output_watched;
+    bool is_waiting_said;
+    uint64_t given_limit_ms; /* --timeout; 0: by the method */
+    uint64_t limit_ms;       /* of this call, without a byte */
+    struct cli_patience patience;
+    enum cli_end stopped_by; /* CLI_OK: nothing ended the call from our side */
+    int socket_error;        /* errno, if no socket could be made */
     char *answer;
     size_t length;
 };
@@ -29,12 +77,20 @@ static void count_interrupt(int signal_number)
         _exit(128 + signal_number);
 }
 
-void cli_catch_interrupts(void)
+/* What a script has told us to ignore (`dustwire events &`, where Ctrl-C is for others) stays so.
+ */
+static void catch_one(int signal_number)
 {
     struct sigaction action = {.sa_handler = count_interrupt};
 
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    if (!inherit_is_ignored(signal_number))
+        sigaction(signal_number, &action, NULL);
+}
+
+void cli_catch_interrupts(void)
+{
+    catch_one(SIGINT);
+    catch_one(SIGTERM);
 }
 
 bool cli_is_interrupted(void)
@@ -44,6 +100,7 @@ bool cli_is_interrupted(void)
 
 void cli_ask_init(struct cli_ask *ask)
 {
+    *ask = (struct cli_ask){.wait_ms = 0};
     xmlrpc_env_init(&ask->env);
     ask->params = rpc_array(&ask->env);
 }
@@ -64,6 +121,12 @@ void cli_ask_bytes(struct cli_ask *ask, const void *bytes, size_t count)
 void cli_ask_integer(struct cli_ask *ask, int64_t number)
 {
     rpc_add(&ask->env, ask->params, rpc_integer(&ask->env, number));
+}
+
+void cli_ask_wait(struct cli_ask *ask, int64_t wait_ms)
+{
+    ask->wait_ms = wait_ms;
+    cli_ask_integer(ask, wait_ms);
 }
 
 void cli_ask_ids(struct cli_ask *ask, const uint64_t *ids, size_t count)
@@ -90,12 +153,52 @@ static size_t take_bytes(char *bytes, size_t one, size_t count, void *ctx)
     return one * count;
 }
 
-static int look_for_interrupt(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+/* It goes on while the machine is suspended, so that a suspend is seen as the stop that it is. */
+static uint64_t now_ms(void)
 {
-    const struct cli_client *client = ctx;
+    struct timespec now;
 
-    (void)a, (void)b, (void)c, (void)d;
-    return client->is_stoppable && cli_is_interrupted();
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void say_waiting(struct cli_client *client)
+{
+    if (client->is_waiting_said || client->limit_ms <= SAY_AFTER_MS ||
+        client->patience.silent_ms < SAY_AFTER_MS || !cli_output_is_terminal(stderr))
+        return;
+    client->is_waiting_said = true;
+    fprintf(stderr, "dustwire: no answer yet; the daemon is given %u s (Ctrl-C ends the waiting)\n",
+            (unsigned)(client->limit_ms / 1000));
+}
+
+/* libcurl asks at least once a second. */
+static int look_whether_to_stop(void *ctx, curl_off_t a, curl_off_t downloaded, curl_off_t b,
+                                curl_off_t uploaded)
+{
+    struct cli_client *client = ctx;
+
+    (void)a, (void)b;
+    if (client->is_stoppable && cli_is_interrupted())
+        client->stopped_by = CLI_INTERRUPTED;
+    else if (client->is_output_watched && cli_output_is_gone())
+        client->stopped_by = CLI_OUTPUT_GONE;
+    else if (cli_patience_is_over(&client->patience, now_ms(), (uint64_t)(downloaded + uploaded)))
+        client->stopped_by = CLI_NOT_SERVING;
+    else
+        say_waiting(client);
+    return client->stopped_by != CLI_OK;
+}
+
+/* As libcurl would, but with the reason if there is none to be had. */
+static curl_socket_t make_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct cli_client *client = ctx;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+    (void)purpose;
+    client->socket_error = fd < 0 ? errno : 0;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 static bool add_header(struct cli_client *client, const char *header)
@@ -164,13 +267,25 @@ struct cli_client *cli_client_new(const char *socket, const char *url, const cha
     curl_easy_setopt(client->curl, CURLOPT_PROXY, "");
     curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
-    curl_easy_setopt(client->curl, CURLOPT_TIMEOUT, (long)ANSWER_TIMEOUT_S);
+    curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_LIMIT_S);
+    curl_easy_setopt(client->curl, CURLOPT_OPENSOCKETFUNCTION, make_socket);
+    curl_easy_setopt(client->curl, CURLOPT_OPENSOCKETDATA, client);
     curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, client);
     curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, look_for_interrupt);
+    curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, look_whether_to_stop);
     curl_easy_setopt(client->curl, CURLOPT_XFERINFODATA, client);
     return client;
+}
+
+void cli_client_wait_for(struct cli_client *client, int64_t seconds)
+{
+    client->given_limit_ms = (uint64_t)seconds * 1000;
+}
+
+void cli_client_watch_output(struct cli_client *client)
+{
+    client->is_output_watched = true;
 }
 
 void cli_client_free(struct cli_client **client)
@@ -182,133 +297,6 @@ void cli_client_free(struct cli_client **client)
     free((*client)->answer);
     free(*client);
     *client = NULL;
-}
-
-static json_t *to_json(xmlrpc_value *value);
-
-/* Bytes that are no clean text stand percent-escaped in JSON. */
-static json_t *text_to_json(const char *bytes, size_t length)
-{
-    char *escaped;
-    json_t *text;
-
-    if (rpc_is_clean_text(bytes, length))
-        return json_stringn(bytes, length);
-    if ((escaped = malloc(3 * length + 1)) == NULL)
-        return NULL;
-    text_escape(escaped, 3 * length + 1, bytes, length, false);
-    text = json_string(escaped);
-    free(escaped);
-    return text;
-}
-
-static json_t *array_to_json(xmlrpc_env *env, xmlrpc_value *value)
-{
-    json_t *array = json_array();
-    int count = xmlrpc_array_size(env, value);
-
-    for (int i = 0; i < count; i++) {
-        xmlrpc_value *item = NULL;
-
-        xmlrpc_array_read_item(env, value, (unsigned)i, &item);
-        if (env->fault_occurred)
-            break;
-        json_array_append_new(array, to_json(item));
-        xmlrpc_DECREF(item);
-    }
-    return array;
-}
-
-static json_t *struct_to_json(xmlrpc_env *env, xmlrpc_value *value)
-{
-    json_t *object = json_object();
-    int count = xmlrpc_struct_size(env, value);
-
-    for (int i = 0; i < count; i++) {
-        xmlrpc_value *key = NULL, *item = NULL;
-        const char *name = NULL;
-
-        xmlrpc_struct_read_member(env, value, (unsigned)i, &key, &item);
-        if (env->fault_occurred)
-            break;
-        xmlrpc_read_string(env, key, &name);
-        if (name != NULL)
-            json_object_set_new(object, name, to_json(item));
-        free((void *)name);
-        xmlrpc_DECREF(key);
-        xmlrpc_DECREF(item);
-    }
-    return object;
-}
-
-static json_t *bytes_to_json(xmlrpc_env *env, xmlrpc_value *value)
-{
-    const unsigned char *bytes = NULL;
-    const char *text = NULL;
-    json_t *json = NULL;
-    size_t length = 0;
-
-    if (xmlrpc_value_type(value) == XMLRPC_TYPE_BASE64)
-        xmlrpc_read_base64(env, value, &length, &bytes);
-    else
-        xmlrpc_read_string_lp(env, value, &length, &text);
-    if (!env->fault_occurred)
-        json = text_to_json(bytes != NULL ? (const char *)bytes : text, length);
-    free((void *)bytes);
-    free((void *)text);
-    return json;
-}
-
-static json_t *number_to_json(xmlrpc_env *env, xmlrpc_value *value)
-{
-    xmlrpc_int64 wide = 0;
-    xmlrpc_double real = 0;
-    int narrow = 0;
-
-    switch (xmlrpc_value_type(value)) {
-    case XMLRPC_TYPE_I8:
-        xmlrpc_read_i8(env, value, &wide);
-        return json_integer(wide);
-    case XMLRPC_TYPE_DOUBLE:
-        xmlrpc_read_double(env, value, &real);
-        return json_real(real);
-    case XMLRPC_TYPE_BOOL:
-        xmlrpc_read_bool(env, value, &narrow);
-        return json_boolean(narrow);
-    default:
-        xmlrpc_read_int(env, value, &narrow);
-        return json_integer(narrow);
-    }
-}
-
-static json_t *to_json(xmlrpc_value *value)
-{
-    json_t *json = NULL;
-    xmlrpc_env env;
-
-    xmlrpc_env_init(&env);
-    switch (xmlrpc_value_type(value)) {
-    case XMLRPC_TYPE_STRING:
-    case XMLRPC_TYPE_BASE64:
-        json = bytes_to_json(&env, value);
-        break;
-    case XMLRPC_TYPE_ARRAY:
-        json = array_to_json(&env, value);
-        break;
-    case XMLRPC_TYPE_STRUCT:
-        json = struct_to_json(&env, value);
-        break;
-    case XMLRPC_TYPE_INT:
-    case XMLRPC_TYPE_I8:
-    case XMLRPC_TYPE_BOOL:
-    case XMLRPC_TYPE_DOUBLE:
-        json = number_to_json(&env, value);
-        break;
-    default:
-        break;
-    }
-    xmlrpc_env_clean(&env);
-    return json == NULL ? json_null() : json;
 }
 
 static void reply_problem(struct cli_reply *reply, enum cli_end end, const char *format, ...)
@@ -334,25 +322,65 @@ static bool is_full(const struct cli_client *client, CURLcode code, long os_errn
            (os_errno == 0 || os_errno == EAGAIN);
 }
 
+/* Limits of our own are no word about the daemon. True if that is it. */
+static bool explain_own_limit(struct cli_reply *reply, int error_number)
+{
+    const char *advice = error_number == EMFILE   ? "raise the limit (ulimit -n)"
+                         : error_number == ENFILE ? "the whole system has no descriptor left"
+                         : error_number == ENOMEM || error_number == ENOBUFS
+                             ? "the system has no memory left"
+                             : NULL;
+
+    if (advice == NULL)
+        return false;
+    reply_problem(reply, CLI_FAILED, "this command cannot make a connection: %s: %s",
+                  strerror(error_number), advice);
+    return true;
+}
+
+/* We have ended it ourselves. */
+static void explain_stop(const struct cli_client *client, struct cli_reply *reply)
+{
+    reply->is_cut_off = client->stopped_by == CLI_NOT_SERVING;
+    reply->is_late = reply->is_cut_off;
+    if (reply->is_late)
+        reply_problem(reply, CLI_NOT_SERVING,
+                      "the daemon at %s has not answered for %u s: it stands still (is it stopped, "
+                      "or its disk stuck?) or has too much to do; --timeout SECONDS waits longer",
+                      client->where, (unsigned)(client->limit_ms / 1000));
+    else
+        reply_problem(reply, client->stopped_by, "interrupted");
+}
+
+static void explain_connect(struct cli_client *client, struct cli_reply *reply, CURLcode code,
+                            long os_errno)
+{
+    reply_problem(reply, CLI_NOT_SERVING, "no daemon answers at %s: %s; %s, or name its %s",
+                  client->where, os_errno != 0 ? strerror((int)os_errno) : curl_easy_strerror(code),
+                  os_errno == EACCES ? "run this as the daemon's user" : "start dustwired",
+                  client->is_url ? "[control] listen with --url http://HOST:PORT"
+                                 : "socket with --socket PATH");
+}
+
 static void explain_curl(struct cli_client *client, struct cli_reply *reply, CURLcode code)
 {
     long os_errno = 0;
 
     curl_easy_getinfo(client->curl, CURLINFO_OS_ERRNO, &os_errno);
     if (code == CURLE_ABORTED_BY_CALLBACK) {
-        reply_problem(reply, CLI_INTERRUPTED, "interrupted");
+        explain_stop(client, reply);
+    } else if (explain_own_limit(reply, client->socket_error != 0 ? client->socket_error
+                                                                  : (int)os_errno)) {
+        return;
     } else if (is_full(client, code, os_errno)) {
         reply_problem(reply, CLI_NOT_SERVING,
                       "the daemon at %s has too many connections: try again, or end some of those "
                       "that use it",
                       client->where);
     } else if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST) {
-        reply_problem(reply, CLI_NOT_SERVING, "no daemon answers at %s: %s; %s, or name its %s",
-                      client->where,
-                      os_errno != 0 ? strerror((int)os_errno) : curl_easy_strerror(code),
-                      os_errno == EACCES ? "run this as the daemon's user" : "start dustwired",
-                      client->is_url ? "[control] listen with --url http://HOST:PORT"
-                                     : "socket with --socket PATH");
+        explain_connect(client, reply, code, os_errno);
+    } else if (code == CURLE_OUT_OF_MEMORY) {
+        reply_problem(reply, CLI_FAILED, "out of memory");
     } else {
         reply->is_cut_off = true;
         reply_problem(reply, CLI_NOT_SERVING,
@@ -404,7 +432,7 @@ static void read_answer(struct cli_client *client, struct cli_reply *reply)
     }
     e = rpc_answer_parse(&answer, client->answer == NULL ? "" : client->answer, client->length);
     if (e == ERR_OK && answer.value != NULL) {
-        reply->answer = to_json(answer.value);
+        reply->answer = cli_json_of(answer.value);
     } else {
         reply->fault = e == ERR_OK ? answer.fault_code : 0;
         reply->is_cut_off = reply->fault == FAULT_STOPPING;
@@ -413,30 +441,74 @@ static void read_answer(struct cli_client *client, struct cli_reply *reply)
     rpc_answer_fini(&answer);
 }
 
+/* Whether a method changes something, and with it how long its answer may be awaited. */
+static bool is_once(const char *method, bool *is_slow)
+{
+    *is_slow = false;
+    for (size_t i = 0; i < sizeof slow_methods / sizeof *slow_methods; i++)
+        if (strcmp(slow_methods[i].method, method) == 0) {
+            *is_slow = true;
+            return slow_methods[i].is_once;
+        }
+    return false;
+}
+
+static struct cli_reply exchange(struct cli_client *client, const char *document, size_t length)
+{
+    struct cli_reply reply = {.end = CLI_OK};
+    CURLcode code;
+
+    free(client->answer);
+    client->answer = NULL;
+    client->length = 0;
+    client->stopped_by = CLI_OK;
+    client->socket_error = 0;
+    client->is_waiting_said = false;
+    cli_patience_start(&client->patience, client->limit_ms, client->limit_ms + WHOLE_LIMIT_MS,
+                       now_ms());
+    curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
+    curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, document);
+    code = curl_easy_perform(client->curl);
+    if (code != CURLE_OK)
+        explain_curl(client, &reply, code);
+    else
+        read_answer(client, &reply);
+    reply.was_paused = client->patience.was_paused;
+    return reply;
+}
+
+/* While we stood still the daemon may have given up on a connection: what only asks asks again. */
+static struct cli_reply exchange_patiently(struct cli_client *client, const char *method,
+                                           const char *document, size_t length, int64_t wait_ms)
+{
+    bool is_slow, is_asked_once = is_once(method, &is_slow);
+    uint64_t limit_ms = is_slow ? SLOW_LIMIT_MS : READ_LIMIT_MS;
+    struct cli_reply reply;
+
+    if (client->given_limit_ms > 0)
+        limit_ms = client->given_limit_ms;
+    client->limit_ms = limit_ms + (uint64_t)wait_ms;
+    reply = exchange(client, document, length);
+    if (!reply.is_cut_off || reply.is_late || !reply.was_paused || reply.fault != 0 ||
+        is_asked_once)
+        return reply;
+    cli_reply_fini(&reply);
+    return exchange(client, document, length);
+}
+
 struct cli_reply cli_call(struct cli_client *client, const char *method, struct cli_ask *ask,
                           bool is_stoppable)
 {
     struct cli_reply reply = {.end = CLI_OK};
     char *document = NULL;
     size_t length = 0;
-    CURLcode code;
 
+    client->is_stoppable = is_stoppable;
     if (ask->env.fault_occurred ||
-        rpc_call_write(&document, &length, method, ask->params) != ERR_OK) {
+        rpc_call_write(&document, &length, method, ask->params) != ERR_OK)
         reply_problem(&reply, CLI_FAILED, "the request could not be written: out of memory");
-    } else {
-        free(client->answer);
-        client->answer = NULL;
-        client->length = 0;
-        client->is_stoppable = is_stoppable;
-        curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
-        curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, document);
-        code = curl_easy_perform(client->curl);
-        if (code != CURLE_OK)
-            explain_curl(client, &reply, code);
-        else
-            read_answer(client, &reply);
-    }
+    else
+        reply = exchange_patiently(client, method, document, length, ask->wait_ms);
     free(document);
     rpc_release(&ask->params);
     xmlrpc_env_clean(&ask->env);
@@ -459,32 +531,8 @@ enum cli_end cli_fail(struct cli_reply *reply)
 
     if (length > 0 && problem[length - 1] == '\n') /* a list of problems, a line each */
         length--;
-    if (end != CLI_INTERRUPTED)
+    if (end != CLI_INTERRUPTED && end != CLI_OUTPUT_GONE)
         fprintf(stderr, "dustwire: %.*s\n", (int)length, problem);
     cli_reply_fini(reply);
     return end;
-}
-
-const char *cli_text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text == NULL ? "" : text;
-}
-
-int64_t cli_number_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
-bool cli_is_true(const json_t *object, const char *key)
-{
-    return json_is_true(json_object_get(object, key));
-}
-
-void cli_print_json(const json_t *value)
-{
-    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-    putchar('\n');
-    fflush(stdout);
 }

@@ -1,6 +1,8 @@
 /* The table of commands: what is in a row is all that the command line and the help know of it. */
 #include "tools/cli.h"
 
+#include "tools/cli_nearest.h"
+
 #include <string.h>
 
 const struct cli_command cli_commands[] = {
@@ -37,34 +39,54 @@ const struct cli_command cli_commands[] = {
      "  dustwire streams\n"},
     {"send", "FILE... CONTACT", "send files to a node, wait for its ok",
      CLI_RECURSIVE | CLI_SINGLE | CLI_IDURL | CLI_DESCRIPTION, 2, -1, cli_send,
-     "Sends files to a contact (host:port, proto://host:port, or several of these with commas\n"
-     "between them: each must have one of these forms, and the first usable one is taken) and\n"
-     "waits until the peer has acknowledged each. The daemon reads the files where they are; "
-     "those\n"
-     "that it may not read or does not see are streamed to it ([outbox] spool-limit-mib). At most\n"
-     "64 are under way at a time. A file of more than 2,147,483,647 bytes is refused. On a "
-     "terminal "
-     "a\n"
-     "progress bar shows speed and time left; piped, there is one line a file: finished ones on\n"
-     "standard output, failed ones on standard error. --json prints one object a file: file,\n"
-     "status (finished, failed, outcome unknown), bytes, seconds, error.\n"
-     "Ctrl-C cancels what is under way; a second one ends the command at once.\n"
+     "Sends files to a contact and waits until the peer has acknowledged each. A contact is HOST,\n"
+     "HOST:PORT or PROTO://HOST:PORT; without a port it is 7771, an IPv6 address stands in "
+     "brackets.\n"
+     "Several with commas between them are addresses of one node: the first that has a transport "
+     "here\n"
+     "is taken, and its failure is the file's. Files go to one node at a time; for a second one, "
+     "run\n"
+     "the command again.\n"
+     "\n"
+     "The daemon reads the files where they are; those that it may not read or does not see are\n"
+     "streamed to it ([outbox] spool-limit-mib). At most 64 are under way at a time. A file of "
+     "more\n"
+     "than 2,147,483,647 bytes is refused. On a terminal a line shows how much the peer has, the "
+     "time\n"
+     "left and the speed; piped, there is one line a file: finished ones on standard output, all\n"
+     "others on standard error. --json prints one object a file: file, status (finished, failed,\n"
+     "skipped, outcome unknown, not sent), bytes, seconds, error.\n"
+     "\n"
+     "Below a folder, links, pipes, sockets, devices and empty folders are skipped; each is told, "
+     "as\n"
+     "is a folder or file that cannot be read (which is a failure). If not all of several were "
+     "sent,\n"
+     "the last line counts how many finished, failed, were skipped or not sent.\n"
+     "\n"
+     "Ctrl-C or SIGTERM (kill) cancels what is under way and waits up to 5 s for its end; a "
+     "second\n"
+     "one ends the command at once. If the command ends in another way (kill -9, its terminal is\n"
+     "closed), the daemon still sends what it has taken, at most those 64. Stopped (Ctrl-Z), the\n"
+     "command sends no further files until it goes on.\n"
      "\n"
      "Options:\n"
-     "  -r, --recursive       send the files of folders too, however deep (links are not "
-     "followed)\n"
+     "  -r, --recursive       send the files of folders too, however deep\n"
      "      --single          close a session that was opened for this after the file\n"
      "      --idurl IDURL     the identity of the receiver, for the log and the gateway\n"
      "      --description TEXT  a note for the gateway\n"
      "\n"
-     "Exit status: 0 all files finished; 1 one failed, with the reason; 2 wrong command line; 3 "
-     "no\n"
-     "daemon, or it went away and the outcome is unknown; 130 interrupted.\n"
+     "Exit status: 0 all files finished (skipped ones do not count); 1 one failed, with the "
+     "reason, or\n"
+     "there was none; 2 wrong command line; 3 no daemon, or it went away and the outcome is "
+     "unknown;\n"
+     "130 interrupted.\n"
      "\n"
      "Example:\n"
      "  dustwire send -r photos/ node.example.net:7771\n"},
     {"connect", "CONTACT", "open a session to a node", 0, 1, 1, cli_connect,
-     "Opens a session to a contact ahead of use, or finds one open, and prints its number.\n"
+     "Opens a session to a contact ahead of use, or finds one open, and prints its number. "
+     "Without\n"
+     "a port it is 7771.\n"
      "--json prints {answer, session}: answer is true if it was open already.\n"
      "\n"
      "Exit status: 0 connected; 1 not, with the reason; 2 wrong command line; 3 no daemon.\n"
@@ -104,10 +126,17 @@ const struct cli_command cli_commands[] = {
      "session,\n"
      "request_id, error, from, to, proto.\n"
      "\n"
+     "Ends when nobody reads its output any more (| head). Ctrl-C and SIGTERM (kill) end it after "
+     "the\n"
+     "programs of --exec have ended, a second one at once; what a script made it ignore (a "
+     "command\n"
+     "behind & ignores Ctrl-C) stays ignored. kill -9 leaves programs of --exec running.\n"
+     "\n"
      "Options:\n"
      "      --after N   begin behind event number N, with those that the daemon still has (0: "
      "all)\n"
-     "      --count N   end after N events\n"
+     "      --count N   end after N events: with --on after N of those, with --exec when their N\n"
+     "                  programs have ended\n"
      "      --on WORDS  only events whose name or status is one of WORDS, comma separated:\n"
      "                  session-opened, session-identified, session-closed, file-sending-started,\n"
      "                  file-sending-progress, file-sent, file-receiving-started,\n"
@@ -118,7 +147,9 @@ const struct cli_command cli_commands[] = {
      "                  run PROGRAM for each instead of printing it; the last option, all behind "
      "it is\n"
      "                  PROGRAM's. No shell: its environment has every field of --json, as\n"
-     "                  DUSTWIRE_EVENT, DUSTWIRE_PATH, ... Failures are said on stderr.\n"
+     "                  DUSTWIRE_EVENT, DUSTWIRE_PATH, ... with the very bytes of a name. Failures "
+     "are\n"
+     "                  said on stderr.\n"
      "      --jobs N    at most N programs at a time (default 4); events wait in the daemon "
      "meanwhile\n"
      "\n"
@@ -134,7 +165,7 @@ const struct cli_command cli_commands[] = {
      "size, the peer's address and IDURL, path. --json prints one object a file.\n"
      "\n"
      "Options:\n"
-     "      --count N      only the last N\n"
+     "      --count N      only the last N (of those since WHEN, if that is given)\n"
      "      --since WHEN   only those received at or after WHEN: 90s, 15m, 1h, 2d (ago), or a UTC\n"
      "                     time such as 2026-11-21 or 2026-11-21T03:14:15\n"
      "\n"
@@ -241,6 +272,21 @@ const struct cli_command *cli_find_command(const char *name)
     return NULL;
 }
 
+void cli_refuse_command(const char *name)
+{
+    struct cli_nearest nearest = {.word = name};
+
+    for (const struct cli_command *c = cli_commands; c->name != NULL; c++)
+        cli_nearest_try(&nearest, c->name);
+    if (nearest.nearest == NULL)
+        fprintf(stderr, "dustwire: there is no command '%s'; 'dustwire help' lists them\n", name);
+    else
+        fprintf(stderr,
+                "dustwire: there is no command '%s': did you mean '%s'? 'dustwire help' lists "
+                "them\n",
+                name, nearest.nearest);
+}
+
 void cli_print_overview(FILE *out)
 {
     fputs(
@@ -258,13 +304,18 @@ void cli_print_overview(FILE *out)
           "  --socket PATH  the daemon's control socket ([control] socket of its settings)\n"
           "  --url URL      its TCP address instead, http://HOST:PORT ([control] listen)\n"
           "  --token-file FILE  the token for that address, in the file's first line\n"
-          "  --json         print JSON instead of text\n"
+          "  --json         print JSON instead of text; a member that is no UTF-8 (a file's name) "
+          "stands\n"
+          "                 percent-escaped, and NAME_is_escaped is true beside it\n"
+          "  --timeout SECONDS  how long to wait for the daemon; without it 10, and 180 where\n"
+          "                 something is changed, sent or followed\n"
           "  --version      print the version\n"
           "  -h, --help     print this, or behind a command how that is used\n"
           "  --             all behind it are arguments, also what begins with '-'\n"
           "\n"
           "Exit status: 0 done; 1 failed, with the reason; 2 wrong command line; 3 no daemon, not\n"
-          "serving, or outcome unknown; 130 interrupted.\n"
+          "serving, or outcome unknown; 130 interrupted (Ctrl-C, SIGTERM). Output that cannot be\n"
+          "written is a failure; a reader that has gone (| head) ends the command by SIGPIPE.\n"
           "\n"
           "'dustwire help COMMAND' says more about a command.\n",
           out);
@@ -287,8 +338,7 @@ enum cli_end cli_help(struct cli *cli)
     }
     command = cli_find_command(cli->arguments[0]);
     if (command == NULL) {
-        fprintf(stderr, "dustwire: there is no command '%s'; 'dustwire help' lists them\n",
-                cli->arguments[0]);
+        cli_refuse_command(cli->arguments[0]);
         return CLI_USAGE;
     }
     cli_print_help(command, stdout);

@@ -1,9 +1,13 @@
 #include "tools/cli_contact.h"
 
 #include "gateway/contact.h"
+#include "settings/settings.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { PORT_ROOM = 8 };
 
 static bool parse(struct contact *out, const char *text, size_t length)
 {
@@ -16,31 +20,71 @@ static bool parse(struct contact *out, const char *text, size_t length)
     return contact_parse(out, copy) == ERR_OK;
 }
 
-static bool refuse(const char *text, size_t length)
+/* With the port behind it, if it has none; false for what is no contact either way. */
+static bool complete(char out[CONTACT_TEXT_SIZE + PORT_ROOM], const char *text, size_t length)
 {
-    fprintf(
-        stderr,
-        "dustwire: '%.*s' is no contact: write HOST:PORT, or PROTO://HOST:PORT, an IPv6 address in "
-        "brackets, the port from 1 to 65535\n",
-        (int)length, text);
-    return false;
+    struct settings defaults;
+    struct contact ignored;
+
+    if (length >= CONTACT_TEXT_SIZE)
+        return false;
+    snprintf(out, CONTACT_TEXT_SIZE + PORT_ROOM, "%.*s", (int)length, text);
+    if (parse(&ignored, text, length))
+        return true;
+    settings_default(&defaults);
+    snprintf(out + length, PORT_ROOM, ":%u", (unsigned)defaults.tcp_connections.tcp_port);
+    return length > 0 && text[length - 1] != ':' && parse(&ignored, out, strlen(out));
 }
 
-bool cli_contact_check(const char *text, bool is_list)
+static char *refuse(const char *text, size_t length)
+{
+    fprintf(stderr,
+            "dustwire: '%.*s' is no contact: write HOST, HOST:PORT or PROTO://HOST:PORT, an IPv6 "
+            "address in brackets, the port from 1 to 65535\n",
+            (int)length, text);
+    return NULL;
+}
+
+char *cli_contact_read(const char *text, bool is_list)
 {
     const char *between = is_list ? ", \t\r\n" : "";
-    struct contact ignored;
-    size_t length;
+    char one[CONTACT_TEXT_SIZE + PORT_ROOM], *all = NULL;
+    size_t length, room = 0;
+    FILE *out = open_memstream(&all, &room);
+    bool is_good = out != NULL;
 
     text += strspn(text, between);
-    do {
+    for (bool is_first = true; is_good && (is_first || *text != '\0'); is_first = false) {
         length = strcspn(text, between);
-        if (!parse(&ignored, text, length))
-            return refuse(text, length);
+        is_good = complete(one, text, length);
+        if (!is_good)
+            refuse(text, length);
+        else
+            fprintf(out, "%s%s", is_first ? "" : ",", one);
         text += length;
         text += strspn(text, between);
-    } while (*text != '\0');
-    return true;
+    }
+    if (out != NULL)
+        fclose(out);
+    if (is_good && all != NULL)
+        return all;
+    free(all);
+    return NULL;
+}
+
+bool cli_contact_is_clear(const char *text)
+{
+    struct contact contact;
+    struct address ignored;
+    char host[ADDRESS_HOST_SIZE];
+    size_t length = strcspn(text, ",");
+
+    if (parse(&contact, text, length))
+        return true;
+    if (length >= sizeof host)
+        return false;
+    snprintf(host, sizeof host, "%.*s", (int)length, text);
+    return address_from_ip_text(&ignored, host, 0) == ERR_OK;
 }
 
 bool cli_url_check(const char *url)

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "tools/cli_contact.h"
+#include "tools/cli_output.h"
 #include "tools/cli_text.h"
 
 #include <inttypes.h>
@@ -48,54 +49,66 @@ static enum cli_end fail_at(struct cli_reply *reply, const char *contact)
     return cli_fail(reply);
 }
 
-enum cli_end cli_connect(struct cli *cli)
+static enum cli_end connect_to(struct cli *cli, const char *contact)
 {
-    struct cli_reply reply;
+    struct cli_reply reply = ask_text(cli, "connect_to", contact);
 
-    if (!cli_contact_check(cli->arguments[0], false))
-        return CLI_USAGE;
-    reply = ask_text(cli, "connect_to", cli->arguments[0]);
     if (reply.end != CLI_OK)
-        return fail_at(&reply, cli->arguments[0]);
+        return fail_at(&reply, contact);
     if (cli->is_json)
         cli_print_json(reply.answer);
     else
         printf("%s %s, session %" PRId64 "\n",
                cli_is_true(reply.answer, "answer") ? "already connected to" : "connected to",
-               cli->arguments[0], cli_number_of(reply.answer, "session"));
+               contact, cli_number_of(reply.answer, "session"));
     cli_reply_fini(&reply);
     return CLI_OK;
 }
 
-/* For methods that answer whether there was anything to do. */
-static enum cli_end do_to_host(struct cli *cli, const char *method, const char *done,
-                               const char *nothing)
+enum cli_end cli_connect(struct cli *cli)
 {
-    struct cli_reply reply;
+    char *contact = cli_contact_read(cli->arguments[0], false);
+    enum cli_end end = contact == NULL ? CLI_USAGE : connect_to(cli, contact);
+
+    free(contact);
+    return end;
+}
+
+/* For methods that answer whether there was anything to do. */
+static enum cli_end ask_host(struct cli *cli, const char *method, const char *done,
+                             const char *contact)
+{
+    struct cli_reply reply = ask_text(cli, method, contact);
     bool is_done;
 
-    if (!cli_contact_check(cli->arguments[0], false))
-        return CLI_USAGE;
-    reply = ask_text(cli, method, cli->arguments[0]);
     if (reply.end != CLI_OK)
-        return fail_at(&reply, cli->arguments[0]);
+        return fail_at(&reply, contact);
     is_done = json_is_true(reply.answer);
     if (is_done || cli->is_json)
         say(cli, "answer", is_done, done);
     else
-        fprintf(stderr, "dustwire: %s %s\n", nothing, cli->arguments[0]);
+        fprintf(stderr, "dustwire: there is no session with %s\n", contact);
     cli_reply_fini(&reply);
     return is_done ? CLI_OK : CLI_FAILED;
 }
 
+static enum cli_end do_to_host(struct cli *cli, const char *method, const char *done)
+{
+    char *contact = cli_contact_read(cli->arguments[0], false);
+    enum cli_end end = contact == NULL ? CLI_USAGE : ask_host(cli, method, done, contact);
+
+    free(contact);
+    return end;
+}
+
 enum cli_end cli_disconnect(struct cli *cli)
 {
-    return do_to_host(cli, "disconnect_from", "disconnected", "there is no session with");
+    return do_to_host(cli, "disconnect_from", "disconnected");
 }
 
 enum cli_end cli_keep_alive(struct cli *cli)
 {
-    return do_to_host(cli, "send_keep_alive", "sent", "there is no session with");
+    return do_to_host(cli, "send_keep_alive", "sent");
 }
 
 static struct cli_reply cancel(struct cli *cli, const char *method, uint64_t id)
@@ -148,7 +161,7 @@ static enum cli_end say_changes(const struct cli *cli, struct cli_reply *reply)
     text = json_string_value(reply->answer);
     text = text == NULL ? "" : text;
     if (cli->is_json) {
-        object = json_pack("{s:s}", "text", text);
+        object = json_pack("{s:o}", "text", json_string_nocheck(text));
         cli_print_json(object);
         json_decref(object);
     } else {
@@ -198,7 +211,7 @@ static void print_settings(const json_t *keys)
         cli_table_add(&table, "%s", cli_text_of(key, "value"));
         cli_table_add(&table, "%s", cli_text_of(key, "from"));
     }
-    cli_table_print(&table, stdout);
+    cli_table_print(&table, stdout, cli_output_is_terminal(stdout));
     cli_table_fini(&table);
 }
 
@@ -236,10 +249,10 @@ enum cli_end cli_stop(struct cli *cli)
 {
     struct cli_reply reply = ask_text(cli, "stop", NULL);
 
-    if (reply.end != CLI_OK && !reply.is_cut_off)
+    if (reply.end != CLI_OK && (!reply.is_cut_off || reply.is_late))
         return cli_fail(&reply);
-    say(cli, "answer", true, "stopping: files under way may finish first");
     cli_reply_fini(&reply);
+    say(cli, "answer", true, "stopping: files under way may finish first");
     return CLI_OK;
 }
 

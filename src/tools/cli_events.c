@@ -6,6 +6,7 @@
 #include "gateway/event.h"
 #include "gateway/gateway_ops.h"
 #include "tools/cli_hook.h"
+#include "tools/cli_output.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -16,8 +17,10 @@ static void print_word(const json_t *e, const char *key, const char *label)
 {
     const char *text = cli_text_of(e, key);
 
-    if (text[0] != '\0')
-        printf(" %s=%s", label, text);
+    if (text[0] == '\0')
+        return;
+    printf(" %s=", label);
+    cli_put(stdout, text);
 }
 
 static void print_number(const json_t *e, const char *key, const char *label)
@@ -45,8 +48,11 @@ static void print_event(const json_t *e)
     print_number(e, "bytes_received", "received");
     print_word(e, "idurl", "idurl");
     print_word(e, "path", "path");
-    if (cli_text_of(e, "error")[0] != '\0')
-        printf(" error=\"%s\"", cli_text_of(e, "error"));
+    if (cli_text_of(e, "error")[0] != '\0') {
+        fputs(" error=\"", stdout);
+        cli_put(stdout, cli_text_of(e, "error"));
+        putchar('"');
+    }
     putchar('\n');
     fflush(stdout);
 }
@@ -177,7 +183,7 @@ static enum cli_end follow(struct cli *cli, struct cli_hook *hook)
         cli_ask_init(&ask);
         cli_ask_integer(&ask, after);
         cli_ask_integer(&ask, PAGE);
-        cli_ask_integer(&ask, hook->running > 0 ? HOOK_POLL_MS : POLL_MS);
+        cli_ask_wait(&ask, after < 0 ? 0 : hook->running > 0 ? HOOK_POLL_MS : POLL_MS);
         reply = cli_call(cli->client, "events", &ask, true);
         if (reply.end != CLI_OK)
             return cli_fail(&reply);
@@ -201,6 +207,8 @@ enum cli_end cli_events(struct cli *cli)
     if (!check_words(cli->on))
         return CLI_USAGE;
     cli_catch_interrupts();
+    if (hook.program == NULL)
+        cli_client_watch_output(cli->client);
     end = follow(cli, &hook);
     cli_hook_end(&hook);
     return end;

@@ -37,6 +37,17 @@ static struct cli_file *add(struct cli_files *files, const char *name)
     return file;
 }
 
+static enum err add_skipped(struct cli_files *files, const char *name, const char *reason)
+{
+    struct cli_file *file = add(files, name);
+
+    if (file == NULL)
+        return ERR_NO_MEMORY;
+    cli_file_fail(file, reason);
+    file->state = FILE_SKIPPED;
+    return ERR_OK;
+}
+
 static enum err add_failed(struct cli_files *files, const char *name, const char *reason)
 {
     struct cli_file *file = add(files, name);
@@ -77,6 +88,8 @@ static enum err add_folder(struct cli_files *files, const char *name, int depth)
 
     if (count < 0)
         return add_failed(files, name, strerror(errno));
+    if (count == 0)
+        e = add_skipped(files, name, "it is an empty folder");
     for (int i = 0; i < count; i++) {
         char *path = NULL;
 
@@ -94,7 +107,18 @@ static enum err add_folder(struct cli_files *files, const char *name, int depth)
     return e;
 }
 
-/* Below a given folder, links are not followed and what is neither file nor folder is left out. */
+static const char *kind_of(mode_t mode)
+{
+    if (S_ISLNK(mode))
+        return "it is a link, and links in folders are not followed";
+    if (S_ISFIFO(mode))
+        return "it is a pipe";
+    if (S_ISSOCK(mode))
+        return "it is a socket";
+    return S_ISCHR(mode) || S_ISBLK(mode) ? "it is a device" : "it is not a regular file";
+}
+
+/* Below a given folder, links are not followed and what is neither file nor folder is skipped. */
 static enum err add_any(struct cli_files *files, const char *name, bool is_recursive, int depth)
 {
     struct stat st;
@@ -110,7 +134,8 @@ static enum err add_any(struct cli_files *files, const char *name, bool is_recur
             return add_failed(files, name, "its folders stand too deep inside each other");
         return add_folder(files, name, depth);
     }
-    return depth > 0 ? ERR_OK : add_failed(files, name, "it is not a regular file");
+    return depth > 0 ? add_skipped(files, name, kind_of(st.st_mode))
+                     : add_failed(files, name, "it is not a regular file");
 }
 
 enum err cli_files_add(struct cli_files *files, const char *name, bool is_recursive)

@@ -9,7 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum cli_file_state { FILE_WAITS, FILE_UNDER_WAY, FILE_FINISHED, FILE_FAILED, FILE_UNKNOWN };
+/* Skipped is what stands below a given folder and is nothing that could be sent: a link, a pipe, a
+ * device, an empty folder. */
+enum cli_file_state {
+    FILE_WAITS,
+    FILE_UNDER_WAY,
+    FILE_FINISHED,
+    FILE_FAILED,
+    FILE_SKIPPED,
+    FILE_UNKNOWN
+};
 
 struct cli_file {
     char *name; /* as given, or found below a given folder */
@@ -19,7 +28,7 @@ struct cli_file {
     int64_t spool_id; /* the daemon has its bytes: it cannot read the file; 0: not streamed */
     double seconds;
     enum cli_file_state state;
-    char *error; /* why it failed; malloc */
+    char *error; /* why it failed or was skipped; malloc */
 };
 
 struct cli_files {
@@ -28,7 +37,7 @@ struct cli_files {
 };
 
 /* Adds `name`: a file, or with `is_recursive` a folder's files, however deep, in order of name.
- * What cannot be sent is added as failed, with its reason. ERR_NO_MEMORY. */
+ * What cannot be sent is added too, as failed or skipped, with its reason. ERR_NO_MEMORY. */
 enum err cli_files_add(struct cli_files *files, const char *name, bool is_recursive);
 void cli_files_fini(struct cli_files *files);
 void cli_file_fail(struct cli_file *file, const char *reason);

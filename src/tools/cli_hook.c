@@ -1,6 +1,7 @@
 #include "tools/cli_hook.h"
 
 #include "base/contract.h"
+#include "base/inherit.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -25,7 +27,7 @@ static void say_end(const struct cli_hook *hook, int64_t number, int status)
                 hook->program[0], number, WEXITSTATUS(status));
 }
 
-/* False if none has ended (or none is left). */
+/* False if none has ended. */
 static bool take_one(struct cli_hook *hook, int options)
 {
     int status;
@@ -34,6 +36,8 @@ static bool take_one(struct cli_hook *hook, int options)
     do
         pid = waitpid(-1, &status, options);
     while (pid < 0 && errno == EINTR);
+    if (pid < 0)
+        hook->running = 0; /* nobody is left: somebody else took their results */
     for (unsigned i = 0; pid > 0 && i < hook->running; i++)
         if (hook->children[i].pid == pid) {
             say_end(hook, hook->children[i].number, status);
@@ -111,7 +115,7 @@ static char **environment(const json_t *event, size_t *own)
     return list;
 }
 
-/* Standard input is empty, SIGPIPE is as it was before the command ignored it. */
+/* Standard input is empty; signals are as they were before the command changed them. */
 static int spawn(pid_t *pid, char *const *program, char **variables)
 {
     posix_spawn_file_actions_t files;
@@ -119,10 +123,7 @@ static int spawn(pid_t *pid, char *const *program, char **variables)
     sigset_t defaults;
     int error_number;
 
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    sigaddset(&defaults, SIGINT);
-    sigaddset(&defaults, SIGTERM);
+    inherit_ignored_by_us(&defaults);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", 0, 0);
     posix_spawnattr_init(&attributes);
@@ -132,6 +133,20 @@ static int spawn(pid_t *pid, char *const *program, char **variables)
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     return error_number;
+}
+
+/* errno has one word for several causes. */
+static const char *why_not_started(const char *program, int error_number)
+{
+    if (error_number == EAGAIN)
+        return "no more processes may be started (ulimit -u, or the control group's limit)";
+    if (error_number == ENOENT && strchr(program, '/') != NULL && access(program, F_OK) == 0)
+        return "the interpreter in its first line does not exist";
+    if (error_number == ENOEXEC)
+        return "it is no program: a script begins with #! and its interpreter";
+    if (error_number == E2BIG)
+        return "the event's fields and the environment are too long together";
+    return strerror(error_number);
 }
 
 void cli_hook_run(struct cli_hook *hook, const json_t *event)
@@ -151,7 +166,7 @@ void cli_hook_run(struct cli_hook *hook, const json_t *event)
     free_environment(variables, own);
     if (error_number != 0) {
         fprintf(stderr, "dustwire: %s cannot be started for event %" PRId64 ": %s\n",
-                hook->program[0], number, strerror(error_number));
+                hook->program[0], number, why_not_started(hook->program[0], error_number));
         return;
     }
     hook->children[hook->running].pid = pid;

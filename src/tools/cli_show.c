@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "tools/cli_output.h"
 #include "tools/cli_text.h"
 
 #include <inttypes.h>
@@ -238,7 +239,7 @@ static void print_sessions(const json_t *sessions)
         cli_table_add(&table, "%s", age_of(age, s));
         cli_table_add(&table, "%.*s", IDURL_WIDTH, or_dash(cli_text_of(s, "idurl")));
     }
-    cli_table_print(&table, stdout);
+    cli_table_print(&table, stdout, cli_output_is_terminal(stdout));
     cli_table_fini(&table);
 }
 
@@ -265,7 +266,7 @@ static void print_streams(const json_t *streams)
         cli_table_add(&table, "%s", age_of(age, s));
         cli_table_add(&table, "%s", cli_text_of(s, "filename"));
     }
-    cli_table_print(&table, stdout);
+    cli_table_print(&table, stdout, cli_output_is_terminal(stdout));
     cli_table_fini(&table);
 }
 
@@ -314,7 +315,7 @@ static void print_services(const json_t *services)
         cli_table_add(&table, "%s", or_dash(cli_text_of(s, "needs")));
         cli_table_add(&table, "%s", cli_text_of(s, "reason"));
     }
-    cli_table_print(&table, stdout);
+    cli_table_print(&table, stdout, cli_output_is_terminal(stdout));
     cli_table_fini(&table);
 }
 
@@ -352,7 +353,7 @@ static void print_received(const json_t *list)
         cli_table_add(&table, "%s%s", cli_text_of(r, "path"),
                       cli_is_true(r, "is_there") ? "" : " (no longer there)");
     }
-    cli_table_print(&table, stdout);
+    cli_table_print(&table, stdout, cli_output_is_terminal(stdout));
     cli_table_fini(&table);
 }
 

@@ -84,22 +84,33 @@ static enum err stream(struct cli_client *client, int fd, off_t left, int64_t id
     return e;
 }
 
+static enum err stream_from_start(struct cli_client *client, const char *path, int fd, int64_t *id,
+                                  struct cli_reply *reply)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return ERR_DENIED;
+    if (lseek(fd, 0, SEEK_SET) != 0 || !begin(client, path, status.st_size, reply))
+        return ERR_GATEWAY;
+    *id = json_integer_value(reply->answer);
+    return stream(client, fd, status.st_size, *id, reply);
+}
+
+/* Bytes that went out before we were stopped may be forgotten meanwhile: then all once more. */
 enum err cli_spool(struct cli_client *client, const char *path, int64_t *id,
                    struct cli_reply *reply)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat status;
     enum err e = ERR_DENIED;
 
+    if (fd < 0 && errno != EACCES && errno != EPERM && errno != ENOENT)
+        return fail(reply, strerror(errno));
     if (fd < 0)
         return e;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
-        e = ERR_GATEWAY;
-        if (begin(client, path, status.st_size, reply)) {
-            *id = json_integer_value(reply->answer);
-            e = stream(client, fd, status.st_size, *id, reply);
-        }
-    }
+    e = stream_from_start(client, path, fd, id, reply);
+    if (e == ERR_GATEWAY && reply->was_paused)
+        e = stream_from_start(client, path, fd, id, reply);
     close(fd);
     return e;
 }

@@ -1,6 +1,7 @@
 #include "tools/cli_text.h"
 
 #include "base/text.h"
+#include "tools/cli_terminal.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -44,20 +45,47 @@ static enum err duration_before(int64_t *out_us, const char *text, int64_t now_u
     return ERR_OK;
 }
 
+/* "dddd-dd-dd" and the like: a 'd' is a digit, anything else itself. Returns what is behind it. */
+static const char *match(const char *text, const char *form)
+{
+    for (; *form != '\0'; form++, text++) {
+        bool is_digit = *text >= '0' && *text <= '9';
+
+        if (*form == 'd' ? !is_digit : *text != *form)
+            return NULL;
+    }
+    return text;
+}
+
+/* timegm makes 2 March of 30 February: a time that there is comes back as it was written. */
+static enum err time_of(int64_t *out_us, struct tm written)
+{
+    struct tm when = written;
+    time_t seconds = timegm(&when);
+
+    if (seconds < 0 || when.tm_year != written.tm_year || when.tm_mon != written.tm_mon ||
+        when.tm_mday != written.tm_mday || when.tm_hour != written.tm_hour ||
+        when.tm_min != written.tm_min || when.tm_sec != written.tm_sec)
+        return ERR_INVALID;
+    *out_us = (int64_t)seconds * US_PER_S;
+    return ERR_OK;
+}
+
 enum err cli_since(int64_t *out_us, const char *text, int64_t now_us)
 {
-    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"};
+    static const char *const forms[][2] = {{"dddd-dd-ddTdd:dd:dd", "%Y-%m-%dT%H:%M:%S"},
+                                           {"dddd-dd-ddTdd:dd", "%Y-%m-%dT%H:%M"},
+                                           {"dddd-dd-dd", "%Y-%m-%d"}};
 
     if (duration_before(out_us, text, now_us) == ERR_OK)
         return ERR_OK;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         struct tm when = {.tm_isdst = 0};
-        const char *end = strptime(text, forms[i], &when);
+        const char *end = match(text, forms[i][0]);
 
         if (end == NULL || (*end != '\0' && strcmp(end, "Z") != 0))
             continue;
-        *out_us = (int64_t)timegm(&when) * US_PER_S;
-        return *out_us < 0 ? ERR_INVALID : ERR_OK;
+        return strptime(text, forms[i][1], &when) == end ? time_of(out_us, when) : ERR_INVALID;
     }
     return ERR_INVALID;
 }
@@ -86,57 +114,111 @@ static unsigned percent(const struct cli_progress *p)
     return (unsigned)((double)p->done_bytes * 100.0 / (double)p->total_bytes);
 }
 
-static void progress_words(char *out, size_t room, const struct cli_progress *p)
+/* The fields in the order in which they come in as the line gets wider, and how wide they can get:
+ * what fits is decided by that, so that nothing comes and goes while numbers change. */
+enum field { FIELD_PERCENT, FIELD_LEFT, FIELD_BAR, FIELD_SPEED, FIELD_FILES, FIELD_SIZES, FIELDS };
+enum { BETWEEN = 2, FIELD_ROOM = 64, LEFT_WIDTH = 14, SPEED_WIDTH = 12, BYTES_WIDTH = 10 };
+
+static void words_left(char out[FIELD_ROOM], const struct cli_progress *p)
+{
+    char left[CLI_DURATION_ROOM];
+
+    out[0] = '\0';
+    if (p->is_waiting) {
+        snprintf(out, FIELD_ROOM, "waiting for ok");
+    } else if (p->bytes_per_second >= 1 && p->done_bytes < p->total_bytes) {
+        cli_duration(left, (double)(p->total_bytes - p->done_bytes) / p->bytes_per_second);
+        snprintf(out, FIELD_ROOM, "%s left", left);
+    }
+}
+
+static void progress_words(char words[FIELDS][FIELD_ROOM], const struct cli_progress *p)
 {
     char done[TEXT_SIZE_ROOM], total[TEXT_SIZE_ROOM], speed[TEXT_SIZE_ROOM];
-    char left[CLI_DURATION_ROOM] = "", files[48] = "";
 
-    if (p->bytes_per_second >= 1 && p->done_bytes < p->total_bytes)
-        cli_duration(left, (double)(p->total_bytes - p->done_bytes) / p->bytes_per_second);
+    snprintf(words[FIELD_PERCENT], FIELD_ROOM, "%3u%%", percent(p));
+    words_left(words[FIELD_LEFT], p);
+    words[FIELD_BAR][0] = '\0';
+    snprintf(words[FIELD_SPEED], FIELD_ROOM, "%s/s",
+             text_size(speed, p->bytes_per_second < 0 ? 0 : (uint64_t)p->bytes_per_second));
+    words[FIELD_FILES][0] = '\0';
     if (p->total_files > 1)
-        snprintf(files, sizeof files, "  %u/%u files", p->done_files, p->total_files);
-    snprintf(out, room, "%3u%%  %s of %s  %s/s%s%s%s%s", percent(p), text_size(done, p->done_bytes),
-             text_size(total, p->total_bytes), text_size(speed, (uint64_t)p->bytes_per_second),
-             left[0] == '\0' ? "" : "  ", left, left[0] == '\0' ? "" : " left", files);
+        snprintf(words[FIELD_FILES], FIELD_ROOM, "%u/%u files", p->done_files, p->total_files);
+    snprintf(words[FIELD_SIZES], FIELD_ROOM, "%s of %s", text_size(done, p->done_bytes),
+             text_size(total, p->total_bytes));
+}
+
+static size_t most_width(enum field field, const struct cli_progress *p)
+{
+    char text[FIELD_ROOM], size[TEXT_SIZE_ROOM];
+
+    switch (field) {
+    case FIELD_PERCENT:
+        return 4;
+    case FIELD_LEFT:
+        return LEFT_WIDTH;
+    case FIELD_BAR:
+        return BAR_LEAST + 2;
+    case FIELD_SPEED:
+        return SPEED_WIDTH;
+    case FIELD_FILES:
+        return p->total_files <= 1 ? 0
+                                   : (size_t)snprintf(text, sizeof text, "%u/%u files",
+                                                      p->total_files, p->total_files);
+    default:
+        return BYTES_WIDTH + strlen(" of ") + strlen(text_size(size, p->total_bytes));
+    }
+}
+
+/* Which fields fit; returns their width. What matters less does not take the place of a field that
+ * does not fit. */
+static size_t choose_fields(bool chosen[FIELDS], const struct cli_progress *p, size_t columns)
+{
+    bool is_full = false;
+    size_t used = 0;
+
+    for (enum field f = 0; f < FIELDS; f++) {
+        size_t width = most_width(f, p), more = width == 0 ? 0 : width + (used > 0 ? BETWEEN : 0);
+
+        is_full = is_full || used + more > columns;
+        chosen[f] = width > 0 && !is_full;
+        used += chosen[f] ? more : 0;
+    }
+    return used;
+}
+
+static void draw_bar(char out[FIELD_ROOM], size_t width, const struct cli_progress *p)
+{
+    size_t filled = width * percent(p) / 100;
+
+    out[0] = '[';
+    memset(out + 1, '#', filled);
+    memset(out + 1 + filled, '.', width - filled);
+    out[1 + width] = ']';
+    out[2 + width] = '\0';
 }
 
 void cli_progress_line(char *out, size_t room, unsigned columns, const struct cli_progress *p)
 {
-    char words[192], bar[BAR_MOST + 1];
-    size_t width, length, filled;
+    static const enum field order[FIELDS] = {FIELD_BAR,   FIELD_PERCENT, FIELD_SIZES,
+                                             FIELD_SPEED, FIELD_LEFT,    FIELD_FILES};
+    char words[FIELDS][FIELD_ROOM];
+    size_t end = 0, used, width;
+    bool chosen[FIELDS];
 
     if (columns + 1 < room)
         room = columns + 1;
-    progress_words(words, sizeof words, p);
-    length = strlen(words);
-    if (length + BAR_LEAST + 3 >= room) {
-        snprintf(out, room, "%s", words);
-        return;
+    progress_words(words, p);
+    used = choose_fields(chosen, p, room - 1);
+    if (chosen[FIELD_BAR]) {
+        width = BAR_LEAST + (room - 1 - used);
+        draw_bar(words[FIELD_BAR], width < BAR_MOST ? width : BAR_MOST, p);
     }
-    width = room - 1 - length - 3;
-    if (width > BAR_MOST)
-        width = BAR_MOST;
-    filled = width * percent(p) / 100;
-    memset(bar, '#', filled);
-    memset(bar + filled, '.', width - filled);
-    bar[width] = '\0';
-    snprintf(out, room, "[%s] %s", bar, words);
-}
-
-void cli_print_one_line(FILE *out, const char *text)
-{
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        bool is_c1 = at[0] == 0xC2 && at[1] >= 0x80 && at[1] <= 0x9F;
-
-        if (is_c1) {
-            fprintf(out, "%%%02X%%%02X", at[0], at[1]);
-            at++;
-        } else if (*at < 0x20 || *at == 0x7F) {
-            fprintf(out, "%%%02X", *at);
-        } else {
-            fputc(*at, out);
-        }
-    }
+    out[0] = '\0';
+    for (size_t i = 0; i < FIELDS; i++)
+        if (chosen[order[i]] && words[order[i]][0] != '\0')
+            end += (size_t)snprintf(out + end, room - end, "%*s%s", end > 0 ? (int)BETWEEN : 0, "",
+                                    words[order[i]]);
 }
 
 void cli_table_init(struct cli_table *table, const char *const *headers, size_t columns)
@@ -213,10 +295,27 @@ static void print_cell(const struct cli_table *table, size_t column, const char 
     fputs(is_last ? "\n" : "  ", out);
 }
 
-void cli_table_print(const struct cli_table *table, FILE *out)
+/* In place. */
+static void escape_cells(struct cli_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        char *line = cli_terminal_line(table->cells[i]);
+
+        if (line == NULL) {
+            table->is_broken = 1;
+            return;
+        }
+        free(table->cells[i]);
+        table->cells[i] = line;
+    }
+}
+
+void cli_table_print(struct cli_table *table, FILE *out, bool is_terminal)
 {
     int *widths = calloc(table->columns, sizeof *widths);
 
+    if (is_terminal)
+        escape_cells(table);
     if (widths == NULL || table->is_broken) {
         fputs("dustwire: not enough memory for the table\n", stderr);
         free(widths);

@@ -432,7 +432,8 @@ class Node:
     # ---- the command
 
     def cli(self, *arguments):
-        return [os.path.join(BUILD, "dustwire"), "--socket", self.socket, *map(str, arguments)]
+        """With patience: a slow machine makes nothing fail. A --timeout among the arguments wins."""
+        return [os.path.join(BUILD, "dustwire"), "--socket", self.socket, "--timeout", "180", *map(str, arguments)]
 
     def job(self, *arguments):
         return Job(self.cli(*arguments))

@@ -40,13 +40,71 @@ class Wrong(harness.SystemTest):
 
     def test_a_contact_that_is_none_is_named_with_the_form_it_has(self):
         for command in (("send", os.devnull), ("connect",), ("disconnect",), ("keep-alive",)):
-            for contact in ("nonsense", "", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "::1:7771"):
-                self.assert_usage("'%s' is no contact: write HOST:PORT" % contact, *command, contact)
-        for contacts in ("foo,127.0.0.1:1", "127.0.0.1:1,foo", "host:1, foo ,host:2", "foo,bar"):
-            self.assert_usage("'foo' is no contact: write HOST:PORT", "send", os.devnull, contacts)
+            for contact in ("no^host", "", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:70000", "::1:7771", "::1", "tcp://",
+                            "host:port", "[::1", "tcp://host:1/", "-h", "host:07771"):
+                self.assert_usage("'%s' is no contact: write HOST, HOST:PORT" % contact, command[0], "--", *command[1:],
+                                  contact)
+        for contacts in ("f^o,127.0.0.1:1", "127.0.0.1:1,f^o", "host:1, f^o ,host:2", "f^o,bar"):
+            self.assert_usage("'f^o' is no contact: write HOST, HOST:PORT", "send", os.devnull, contacts)
         self.assert_usage("'' is no contact", "send", os.devnull, " , ")
-        for contact in ("host:1", "tcp://host:1", "[::1]:1", "host:1,host:2,", "udp://host:1, host:2"):
+        for contact in ("host:1", "tcp://host:1", "[::1]:1", "host:1,host:2,", "udp://host:1, host:2", "host",
+                        "[::1]", "tcp://host", "host,host:2"):
             self.assertEqual(run("--socket", "/nonexistent/socket", "send", "/dev/zero/x", contact).code, 1)
+
+    def test_without_a_port_it_is_7771(self):
+        asked = []
+        with xmlrpc.server.SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False) as daemon:
+            daemon.register_function(lambda contact: asked.append(contact.data.decode() if hasattr(contact, "data")
+                                                                  else contact) or True, "disconnect_from")
+            thread = threading.Thread(target=daemon.serve_forever)
+            thread.start()
+            rows = (("127.0.0.1", "127.0.0.1:7771"), ("host", "host:7771"), ("node.example.net", "node.example.net:7771"),
+                    ("tcp://host", "tcp://host:7771"), ("[::1]", "[::1]:7771"), ("tcp://[::1]", "tcp://[::1]:7771"),
+                    ("[fe80::1]", "[fe80::1]:7771"), ("udp://a.b", "udp://a.b:7771"), ("host:1", "host:1"),
+                    ("[::1]:2", "[::1]:2"), ("tcp://127.0.0.1:7772", "tcp://127.0.0.1:7772"))
+            for word, _ in rows:
+                self.assertEqual(run("--url", "http://127.0.0.1:%d" % daemon.server_address[1], "disconnect", word).code, 0)
+            daemon.shutdown()
+            thread.join()
+        self.assertEqual(asked, [contact for _, contact in rows])
+
+    def test_a_second_contact_and_a_missing_one_are_called_that(self):
+        here = __file__
+        for words in ((here, "h:1", "h:2"), (here, "127.0.0.1", "127.0.0.2"), (here, "tcp://h:1", "h"), (here, "::1", "h"),
+                      ("h:1", "h:2"), ("10.0.0.1", "h"), (here, here, "[::1]:1", "h:2"), (here, "h:1,h:2", "h:3")):
+            text = self.assert_usage("files go to one contact at a time", "send", *words)
+            self.assertIn("'%s' is a contact" % words[-2], text)
+        for words in ((here, here), (os.devnull, here), (here, "h:1", here), (here, os.path.dirname(here))):
+            text = self.assert_usage("the contact is missing", "send", *words)
+        result = run("--socket", "/nonexistent/socket", "send", here, "host1", "host2")
+        self.assertIn("host1: failed: there is no such file; if it is a contact: files go to one contact", result.err)
+
+    def test_a_word_that_there_is_not_is_answered_with_the_nearest(self):
+        for word, meant in (("sned", "send"), ("staus", "status"), ("recieved", "received"), ("evens", "events"),
+                            ("conect", "connect"), ("keepalive", "keep-alive"), ("relaod", "reload"), ("stpo", "stop"),
+                            ("hepl", "help"), ("sessoins", "sessions")):
+            self.assert_usage("there is no command '%s': did you mean '%s'?" % (word, meant), word)
+            self.assert_usage("there is no command '%s': did you mean '%s'?" % (word, meant), "help", word)
+        for word in ("nonsense", "", "x", "ls", "download"):
+            self.assertNotIn("did you mean", self.assert_usage("there is no command '%s'" % word, word))
+
+    def test_an_option_that_there_is_not_is_called_that(self):
+        for words, text in ((("send", "--resume", "f", "h:1"), "there is no option --resume; "),
+                            (("send", "--resume=yes", "f", "h:1"), "there is no option --resume; "),
+                            (("send", "--recurse", "f", "h:1"), "there is no option --recurse: did you mean --recursive?"),
+                            (("send", "--descripton=x", "f", "h:1"), "there is no option --descripton: did you mean "
+                                                                    "--description?"),
+                            (("events", "--cuont", "1"), "there is no option --cuont: did you mean --count?"),
+                            (("received", "--sine", "1h"), "there is no option --sine: did you mean --since?"),
+                            (("--jsn", "status"), "there is no option --jsn: did you mean --json?"),
+                            (("--sokcet", "x", "status"), "there is no option --sokcet: did you mean --socket?"),
+                            (("--json=1", "status"), "the option --json takes no value"),
+                            (("send", "--single=1", "f", "h:1"), "the option --single takes no value"),
+                            (("status", "--recursive"), "the option --recursive does not belong to this command"),
+                            (("--count", "1", "events"), "the option --count does not belong before the command"),
+                            (("status", "-q"), "there is no option -q; "),
+                            (("send", "--description"), "the option --description needs a value")):
+            self.assertNotIn("or takes", self.assert_usage(text, *words))
 
     def test_a_url_that_is_not_of_http_is_refused(self):
         for url in ("https://127.0.0.1:1", "127.0.0.1:1", "unix:/run/socket", "http://127.0.0.1", "http://",
@@ -59,10 +117,13 @@ class Wrong(harness.SystemTest):
         for command, option, form in (("events", "--count", "a whole number from 1"),
                                       ("events", "--jobs", "a whole number from 1 to 64"),
                                       ("events", "--after", "the number of an event"),
+                                      ("status", "--timeout", "a whole number of seconds"),
                                       ("received", "--since", "90s, 15m, 1h or 2d")):
             for value in ("x", "-1", ""):
                 self.assert_usage("%s cannot be '%s': it takes %s" % (option, value, form), command, option, value)
         self.assert_usage("--jobs cannot be '65'", "events", "--jobs", "65")
+        for value in ("2026-02-30", "2026-13-01", "2026-01-01T24:00"):
+            self.assert_usage("--since cannot be '%s'" % value, "received", "--since", value)
         for option, value in (("--socket", ""), ("--socket", "/" + 107 * "s"), ("--token-file", "")):
             self.assert_usage("%s cannot be '%s': it takes the path" % (option, value), option, value, "status")
 
@@ -142,6 +203,44 @@ class Pages(harness.SystemTest):
         bob = self.node("bob")
         names = {row["name"] for row in bob.command("get", "--json").json()}
         self.assertEqual(self.completed("dustwire", "get", ""), names)
+        self.assertEqual(self.completed("dustwire", "--socket", bob.socket, "set", ""), names)
+        self.assertEqual(self.completed("dustwire", "set", "receiving-enabled", ""), {"true", "false"})
+
+    def test_of_what_the_daemon_has(self):
+        alice, bob = self.node("alice"), self.node("bob")
+        path = harness.make_file(os.path.join(self.folder(), "f"), 10)
+        self.assertEqual(alice.command("connect", bob.contact).code, 0)
+        host = bob.contact[len("tcp://"):]
+        with bob.stopped():
+            job = self.job(alice.job("send", path, bob.contact))
+            harness.wait_until(lambda: alice.streams(), "a stream")
+            transfer = str(alice.streams()[0]["transfer_id"])
+            for words, completed in ((("cancel", ""), {transfer}), (("cancel", transfer[:1]), {transfer}),
+                                     (("cancel", "x"), set()), (("--json", "cancel", ""), {transfer}),
+                                     (("--timeout", "9", "cancel", ""), {transfer}),
+                                     (("disconnect", ""), {host}), (("keep-alive", host[:4]), {host}),
+                                     (("connect", host), {host}), (("disconnect", "10."), set()),
+                                     (("send", path, "127"), {host}), (("events", "--exec", "/bin/tru"), {"/bin/true", "/bin/truncate"}),
+                                     (("received", "--since", "1"), {"15m", "1h", "1d"})):
+                self.assertEqual(self.completed("dustwire", "--socket", alice.socket, *words), completed, words)
+        self.assertEqual(job.result().code, 0)
+
+    def test_of_hosts_where_bash_breaks_words_at_colons(self):
+        alice, bob = self.node("alice"), self.node("bob")
+        self.assertEqual(alice.command("connect", bob.contact).code, 0)
+        host, port = bob.contact[len("tcp://"):].split(":")
+        for typed, completed in (("", host + ":" + port), ("127.", host + ":" + port), (host + ":", port),
+                                 (host + ":" + port[:2], port), (host + ":x", "")):
+            line = "dustwire --socket %s disconnect %s" % (alice.socket, typed)
+            words = [os.path.join(harness.BUILD, "dustwire"), *line.split()[1:-1 if typed else None],
+                     *(re.findall(":|[^:]+", typed) or [""])]
+            if typed.endswith(":"):
+                words[-1:] = [":"]
+            script = (". etc/completion/dustwire.bash; COMP_WORDBREAKS=$' \\t\\n\"><=;|&(:'; COMP_LINE=$LINE_ COMP_POINT=${#LINE_}; "
+                      "COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)); _dustwire; printf '%s\\n' \"${COMPREPLY[@]}\"")
+            result = subprocess.run(["bash", "-c", script, "bash", *words], cwd=ROOT, capture_output=True, text=True,
+                                    env={**os.environ, "LINE_": line})
+            self.assertEqual(result.stdout.strip(), completed, (typed, result))
 
 
 class Said(harness.SystemTest):

@@ -126,14 +126,31 @@ class BothWays(TwoNodes):
         self.assert_sent(self.a.command("send", "--json", "-r", tree, self.b.contact), 60)
         self.assert_inbox(self.b, paths)
 
-    def test_a_name_with_control_characters_stays_one_line(self):
-        odd = os.path.join(self.files, "two\nlines \x1b[31m")
-        result = self.a.command("send", harness.make_file(odd, 10, seed=1), self.b.contact)
-        self.assertEqual(result.code, 0, str(result))
-        self.assertIn("two%0Alines %1B[31m: finished", result.out)
-        self.assertEqual(result.out.count("\n"), 1, str(result))
-        result = self.a.command("send", odd + "?", self.b.contact)
-        self.assertEqual((result.code, result.err.count("\n")), (1, 1), str(result))
+    def test_what_of_a_folder_is_not_sent_is_told_and_counted(self):
+        tree = os.path.join(self.files, "tree")
+        os.makedirs(os.path.join(tree, "empty"))
+        files = [harness.make_file(os.path.join(tree, "f%d" % i), 10, seed=i) for i in range(2)]
+        os.symlink("f0", os.path.join(tree, "link"))
+        os.mkfifo(os.path.join(tree, "pipe"))
+        result = self.a.command("send", "-r", tree, self.b.contact)
+        self.assertEqual(result.code, 0, result)
+        for name, reason in (("empty", "it is an empty folder"), ("link", "it is a link, and links in folders are not followed"),
+                             ("pipe", "it is a pipe")):
+            self.assertIn("dustwire: %s: skipped: %s\n" % (os.path.join(tree, name), reason), result.err)
+        self.assertTrue(result.err.endswith("dustwire: 2 finished, 3 skipped\n"), result)
+        rows = self.a.command("send", "--json", "-r", tree, self.b.contact).json()
+        self.assertEqual(sorted(row["status"] for row in rows), ["finished"] * 2 + ["skipped"] * 3)
+        with open(os.path.join(tree, "large"), "wb") as large:
+            large.truncate(1 << 31)
+        result = self.a.command("send", "-r", tree, self.b.contact)
+        self.assertEqual(result.code, 1, result)
+        self.assertTrue(result.err.endswith("dustwire: 2 finished, 1 failed, 3 skipped\n"), result)
+        for path in files + [os.path.join(tree, "large")]:
+            os.unlink(path)
+        result = self.a.command("send", "-r", tree, self.b.contact)
+        self.assertEqual(result.code, 1, result)
+        self.assertTrue(result.err.endswith("dustwire: 0 finished, 3 skipped\ndustwire: there is no file in what was named\n"),
+                        result)
 
     def test_connect_opens_a_session_ahead_of_use_and_disconnect_ends_it(self):
         result = self.a.command("connect", self.b.contact)
@@ -259,7 +276,7 @@ class Refusals(TwoNodes):
         self.assertIn("tcp", row["error"])
 
     def test_what_is_no_contact(self):
-        for contact in ("nonsense", "tcp://", "127.0.0.1:0", "127.0.0.1:70000"):
+        for contact in ("no^host", "tcp://", "127.0.0.1:0", "127.0.0.1:70000"):
             with self.subTest(contact=contact):
                 result = self.a.send(self.make([10]), contact)
                 self.assertNotIn(result.code, (0, 3), str(result))

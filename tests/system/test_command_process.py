@@ -1,0 +1,526 @@
+"""What the command `dustwire` inherits, what becomes of its output, and its own pauses."""
+import fcntl
+import json
+import os
+import pty
+import resource
+import select
+import signal
+import socket
+import struct
+import subprocess
+import termios
+import threading
+import time
+import unittest
+import urllib.parse
+import xmlrpc.client
+
+import node as harness
+
+IGNORE, BLOCK = "ignored", "blocked"
+
+
+def result_of(process, limit=30):
+    try:
+        out, err = process.communicate(timeout=harness.seconds(limit))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError("no end of %r: %r %r" % (process.args, out, err))
+    return harness.Result(process.returncode, os.fsdecode(out or b""), os.fsdecode(err or b""))
+
+
+class Inherits(harness.SystemTest):
+    def setUp(self):
+        self.a = self.node("alice")
+        self.b = self.node("bob")
+        self.files = self.folder()
+        self.path = harness.make_file(os.path.join(self.files, "f"), 100)
+        self.assert_sent(self.a.send([self.path], self.b.contact), 1)
+        self.assert_sent(self.b.send([self.path], self.a.contact), 1)
+
+    def shell(self, script, *arguments, node=None, **more):
+        """The command as "$@" of a shell script."""
+        return result_of(subprocess.Popen(["bash", "-c", script, "bash", *(node or self.a).cli(*arguments)],
+                                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                          **more))
+
+    def test_output_that_is_lost_is_a_failure_with_its_reason(self):
+        events = ("events", "--after", "0", "--count", "1")
+        for arguments in (("status",), ("status", "--json"), ("sessions",), ("streams",), ("services",), ("get",),
+                          ("received",), ("automata",), ("help",), ("--version",), events, events + ("--json",),
+                          ("send", self.path, self.b.contact), ("send", "--json", self.path, self.b.contact),
+                          ("connect", self.b.contact)):
+            for to, reason in ((">&-", "Bad file descriptor"), (">/dev/full", "No space left on device"),
+                               ("<&- >&-", "Bad file descriptor")):
+                with self.subTest(arguments=arguments, to=to):
+                    result = self.shell('exec "$@" ' + to, *arguments)
+                    self.assertEqual(result.code, 1, result)
+                    self.assertEqual(result.err, "dustwire: the answer could not be written to standard output: %s\n"
+                                     % reason)
+
+    def test_without_any_descriptor_no_socket_is_taken_for_output(self):
+        before = len(self.b.received())
+        for to, code in (("<&-", 0), ("2>&-", 0), ("<&- 2>&-", 0), (">&- 2>&-", 1), ("<&- >&- 2>&-", 1)):
+            with self.subTest(to=to):
+                result = self.shell('exec "$@" ' + to, "send", self.path, self.b.contact)
+                self.assertEqual(result.code, code, result)
+        self.assertEqual(len(self.b.received()), before + 5)
+        self.assertEqual(set(self.b.received_sums()), {harness.sha256(self.path)})
+
+    def test_a_file_that_may_not_grow(self):
+        out = os.path.join(self.files, "out")
+        result = self.shell('ulimit -f 0; exec "$@" >"%s"' % out, "received")
+        self.assertEqual((result.code, result.err), (1, "dustwire: the answer could not be written to standard "
+                                                        "output: File too large\n"))
+
+    def test_few_descriptors_are_enough_or_called_that(self):
+        for limit in (4, 5, 6, 7, 8, 9, 10, 11, 12, 16):  # the loader needs one, too
+            result = self.shell("ulimit -n %d; exec \"$@\"" % limit, "status")
+            if limit >= 8 or result.code == 0:
+                self.assertEqual((result.code, result.err), (0, ""), (limit, result))
+            else:
+                self.assertEqual(result.err, "dustwire: this command cannot make a connection: Too many open files: raise "
+                                             "the limit (ulimit -n)\n", limit)
+
+    def test_what_else_may_be_missing_or_odd(self):
+        bare = os.path.join(self.files, "gone")
+        os.mkdir(bare)
+        for script, more in (('exec "$@"', {"env": {}}),
+                             ('exec "$@"', {"env": {"LC_ALL": "C", "TERM": "dumb"}}),
+                             ('exec env LC_ALL=xx_YY.UTF-8 TERM= HOME=/nonexistent "$@"', {}),
+                             ('umask 0777; exec "$@"', {}),
+                             ('cd "%s"; rmdir "%s"; exec "$@"' % (bare, bare), {}),
+                             ('exec setsid "$@"', {}),
+                             ('exec nice -n 19 "$@"', {}),
+                             ('ulimit -c 0 -s 512; exec "$@"', {}),
+                             ('exec 3<&0 4<&0 5<&0; exec "$@"', {}),
+                             ('exec "$@" </dev/full', {}),
+                             ('http_proxy=http://127.0.0.1:9 all_proxy=socks5://127.0.0.1:9 exec "$@"', {})):
+            with self.subTest(script=script, more=more):
+                result = self.shell(script, "send", self.path, self.b.contact, **more)
+                self.assertEqual((result.code, result.err), (0, ""), result)
+                self.assertIn(": finished, ", result.out)
+
+    def test_output_that_does_not_wait_is_waited_for(self):
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        os.set_blocking(writer, False)
+        process = subprocess.Popen(self.a.cli("automata", "--dot"), stdout=writer, stderr=subprocess.PIPE)
+        os.close(writer)
+        got = b""
+        while True:
+            select.select([reader], [], [], harness.seconds(10))
+            chunk = os.read(reader, 1000)
+            if not chunk:
+                break
+            got += chunk
+        os.close(reader)
+        self.assertEqual(result_of(process).code, 0)
+        self.assertEqual(got.decode(), self.a.command("automata", "--dot").out)
+        self.assertGreater(len(got), 4096)
+
+    # ---- signals
+
+    def start(self, *arguments, dispositions=(), stdout=subprocess.PIPE):
+        def prepare():
+            for number, what in dispositions:
+                if what == IGNORE:
+                    signal.signal(number, signal.SIG_IGN)
+                else:
+                    signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+        process = subprocess.Popen(self.a.cli(*arguments), preexec_fn=prepare, stdin=subprocess.DEVNULL,
+                                   stdout=stdout, stderr=subprocess.PIPE)
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        return process
+
+    def catches(self, process, *numbers):
+        """Waits until a handler stands for one of the signals, or it is seen to be ignored."""
+        def look():
+            with open("/proc/%d/status" % process.pid) as status:
+                masks = {line.split(":")[0]: int(line.split()[1], 16) for line in status
+                         if line.startswith(("SigCgt", "SigIgn", "SigBlk"))}
+            return all((masks["SigCgt"] | masks["SigIgn"]) >> (number - 1) & 1 for number in numbers) and masks
+        return harness.wait_until(look, "signals are caught or ignored")
+
+    def test_signals_that_were_ignored_stay_so_and_blocked_ones_come_through(self):
+        for dispositions, sent, ends in (((), signal.SIGINT, 130), ((), signal.SIGTERM, 130),
+                                         ((), signal.SIGHUP, -signal.SIGHUP),
+                                         (((signal.SIGINT, IGNORE),), signal.SIGINT, None),
+                                         (((signal.SIGTERM, IGNORE),), signal.SIGTERM, 130),
+                                         (((signal.SIGHUP, IGNORE),), signal.SIGHUP, None),
+                                         (((signal.SIGINT, IGNORE),), signal.SIGTERM, 130),
+                                         (((signal.SIGTERM, BLOCK),), signal.SIGTERM, 130),
+                                         (((signal.SIGINT, BLOCK),), signal.SIGINT, 130),
+                                         (((signal.SIGHUP, BLOCK),), signal.SIGHUP, -signal.SIGHUP),
+                                         (((signal.SIGQUIT, BLOCK),), signal.SIGQUIT, -signal.SIGQUIT)):
+            with self.subTest(dispositions=dispositions, sent=sent):
+                process = self.start("events", dispositions=dispositions)
+                self.catches(process, signal.SIGINT, signal.SIGTERM)
+                process.send_signal(sent)
+                if ends is None: # what it does not ignore ends it afterwards
+                    other = signal.SIGTERM if sent != signal.SIGTERM else signal.SIGINT
+                    harness.wait_until(lambda: not pending(process.pid), "nothing is pending")
+                    self.assertIsNone(process.poll())
+                    process.send_signal(other)
+                self.assertEqual(result_of(process).code, 130 if ends is None else ends)
+
+    def test_with_children_ignored_the_results_of_programs_are_told(self):
+        process = self.start("events", "--after", "0", "--count", "3", "--jobs", "1", "--exec", "sh", "-c", "exit 7",
+                             dispositions=((signal.SIGCHLD, IGNORE),))
+        result = result_of(process)
+        self.assertEqual((result.code, result.err.count("failed with exit status 7")), (0, 3), result)
+
+    def test_programs_get_the_signals_as_they_were(self):
+        show = "sed -n 's/^Sig\\(Ign\\|Blk\\):.*\\(.\\)\\(.\\)\\(.\\)\\(.\\)$/\\1 \\2\\3\\4\\5/p' /proc/self/status >&2"
+        for dispositions, ignored in (((), 0), (((signal.SIGPIPE, IGNORE),), 0),
+                                      (((signal.SIGINT, IGNORE),), 1 << signal.SIGINT - 1),
+                                      (((signal.SIGTERM, BLOCK),), 0)):
+            process = self.start("events", "--after", "0", "--count", "1", "--exec", "sh", "-c", show,
+                                 dispositions=dispositions)
+            result = result_of(process)
+            self.assertEqual(result.code, 0, result)
+            masks = dict(line.split() for line in result.err.splitlines())
+            self.assertEqual((int(masks["Ign"], 16), int(masks["Blk"], 16)), (ignored, 0), dispositions)
+
+    # ---- readers that have had enough
+
+    def test_a_reader_that_has_gone_ends_it_as_any_other_program(self):
+        for arguments in (("status",), ("status", "--json"), ("received",), ("received", "--json"), ("sessions",),
+                          ("services",), ("get",), ("automata", "--dot"), ("help",), ("--version",),
+                          ("send", self.path, self.b.contact), ("events", "--after", "0"),
+                          ("events", "--json", "--after", "0")):
+            for is_ignored in (False, True):
+                with self.subTest(arguments=arguments, is_ignored=is_ignored):
+                    reader, writer = os.pipe()
+                    os.close(reader)
+                    process = self.start(*arguments, stdout=writer,
+                                         dispositions=((signal.SIGPIPE, IGNORE),) if is_ignored else ())
+                    os.close(writer)
+                    result = result_of(process)
+                    if is_ignored:
+                        self.assertEqual((result.code, result.err), (1, "dustwire: the answer could not be written to "
+                                                                        "standard output: Broken pipe\n"))
+                    else:
+                        self.assertEqual((result.code, result.err), (-signal.SIGPIPE, ""))
+
+    def test_events_end_when_their_reader_goes_and_nothing_happens(self):
+        for more in ((), ("--json",), ("--on", "failed"), ("--after", "0")):
+            process = self.start("events", *more)
+            if more == ("--after", "0"):
+                self.assertTrue(process.stdout.readline())
+            self.catches(process, signal.SIGINT)
+            process.stdout.close()
+            process.stdout = None
+            self.assertEqual(result_of(process).code, -signal.SIGPIPE, more)
+        ours, theirs = socket.socketpair()
+        process = self.start("events", stdout=theirs)
+        theirs.close()
+        self.catches(process, signal.SIGINT)
+        ours.close()
+        self.assertEqual(result_of(process).code, -signal.SIGPIPE)
+
+
+def pending(pid):
+    with open("/proc/%d/status" % pid) as status:
+        return any(int(line.split()[1], 16) for line in status if line.startswith(("SigPnd", "ShdPnd")))
+
+
+NAMES = (b"plain", b"two words", b"two\nlines", b"tab\tbed", b"esc\x1b[31m", b"bell\x07", b"caf\xe9", b"\xff\xfe\xfd",
+         "\u00fcber".encode(), "\U0001f600".encode(), "\U0010fffd".encode(), "csi\u009b1m".encode(),
+         "rtl\u202egpj".encode(), "zero\u200bwidth".encode(), "bom\ufeff".encode(), b"50%41", b"quote\"'", b"back\\n",
+         b"cut\xe2\x82", b"\xed\xa0\x80", b"-dash", b"a" * 250)
+
+
+class Names(harness.SystemTest):
+    """True bytes to programs, nothing raw to a terminal."""
+
+    def setUp(self):
+        self.a = self.node("alice")
+        self.b = self.node("bob")
+        self.files = os.fsencode(self.folder())
+        self.paths = [os.path.join(self.files, name) for name in NAMES]
+        for path in self.paths:
+            with open(path, "wb") as file:
+                file.write(b"content")
+
+    def send(self, *more):
+        return subprocess.run([*self.a.cli("send", *more, "--"), *self.paths, self.b.contact],
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=harness.seconds(60))
+
+    def bytes_of(self, row, key):
+        if row.get(key + "_is_escaped"):
+            return urllib.parse.unquote_to_bytes(row[key])
+        return row[key].encode()
+
+    def test_of_a_send_and_its_events(self):
+        result = self.send("--json")
+        self.assertEqual(result.returncode, 0, result)
+        rows = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual(sorted(self.bytes_of(row, "file") for row in rows), sorted(self.paths))
+        self.assertEqual([row.get("file_is_escaped") for row in rows if "\u202e" in row["file"]], [None])
+        # text in a pipe
+        result = self.send()
+        for path in self.paths:
+            self.assertIn(path + b": finished, ", result.stdout)
+        follow = self.a.cli("events", "--after", "0", "--on", "file-sent", "--count", str(2 * len(NAMES)))
+        told = subprocess.run(follow, capture_output=True, timeout=harness.seconds(60))
+        for path in self.paths:
+            self.assertIn(b" path=" + path + b"\n", told.stdout)
+        # JSON
+        told = subprocess.run([*follow, "--json"], capture_output=True, timeout=harness.seconds(60))
+        rows = [json.loads(line) for line in told.stdout.splitlines()]
+        self.assertEqual({self.bytes_of(row, "path") for row in rows}, set(self.paths))
+        # a program's environment
+        out = os.fsencode(self.folder())
+        told = subprocess.run([*follow, "--exec", "sh", "-c", 'printf %%s "$DUSTWIRE_PATH" >"%s/$DUSTWIRE_NUMBER"'
+                               % os.fsdecode(out)], capture_output=True, timeout=harness.seconds(60))
+        self.assertEqual((told.returncode, told.stderr), (0, b""))
+        said = set()
+        for name in os.listdir(out):
+            with open(os.path.join(out, name), "rb") as file:
+                said.add(file.read())
+        self.assertEqual(said, set(self.paths))
+
+    def on_terminal(self, arguments, columns=80, **environment):
+        """What a terminal gets, and the exit status."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen(arguments, stdin=theirs, stdout=theirs, stderr=theirs,
+                                   env={**os.environ, "TERM": "xterm", **environment})
+        os.close(theirs)
+        got = b""
+        while True:
+            try:
+                chunk = os.read(ours, 65536)
+            except OSError: # EIO: the other end is closed
+                break
+            if not chunk:
+                break
+            got += chunk
+        os.close(ours)
+        return got.replace(b"\r\n", b"\n"), process.wait(harness.seconds(30))
+
+    def assert_text(self, got, is_progress=False):
+        text = got.decode() # all of it is UTF-8
+        for code in "\x1b\x07\x7f\x9b\t\u202e\u200b\ufeff" + ("" if is_progress else "\r"):
+            self.assertNotIn(code, text)
+        return text
+
+    def test_on_a_terminal(self):
+        for term in ("xterm", "dumb", ""):
+            got, code = self.on_terminal([*self.a.cli("send", "--"), *self.paths, self.b.contact], TERM=term)
+            self.assertEqual(code, 0, got)
+            text = self.assert_text(got, is_progress=True)
+            for shown in ("two%0Alines: finished", "esc%1B[31m: finished", "rtl%E2%80%AEgpj: fin", "caf%E9: finished",
+                          "\U0001f600: finished", "50%41: finished"):
+                self.assertIn(shown, text)
+        for arguments in (("events", "--after", "0", "--on", "file-sent", "--count", "20"), ("status",), ("sessions",),
+                          ("help",), ("received",)):
+            got, code = self.on_terminal(self.a.cli(*arguments))
+            self.assertEqual(code, 0, got)
+            self.assert_text(got)
+        got, code = self.on_terminal(self.a.cli("events", "--json", "--after", "0", "--on", "file-sent", "--count", "20"))
+        self.assert_text(got)
+        rows = [json.loads(line) for line in got.decode().splitlines()]
+        self.assertLessEqual({self.bytes_of(row, "path") for row in rows}, set(self.paths))
+
+    def test_wrong_words_on_a_terminal(self):
+        for arguments in (("stat\x1b[2Jus",), ("status", "\u202ex"), ("get", "\x1b]0;x\x07"), ("send", "no\x1bfile", "h\x1b:1"),
+                          ("events", "--on", "x\u200b"), ("received", "--since", "\x1b[A"), ("--socket", "/\x1b[2J", "status"),
+                          ("--opt\x07ion",), ("help", "\x9b"), ("send", "gone\x1b[31m", self.b.contact)):
+            got, code = self.on_terminal(self.a.cli(*arguments))
+            self.assertNotEqual(code, 0)
+            self.assertIn("%", self.assert_text(got))
+
+    def test_the_progress_has_no_escape_sequence_and_says_what_is_waited_for(self):
+        with self.b.stopped():
+            done = threading.Timer(1.5, self.b.signal, [signal.SIGCONT])
+            done.start()
+            got, code = self.on_terminal(self.a.cli("send", os.fsdecode(self.paths[0]), self.b.contact), columns=40)
+            done.join()
+        self.assertEqual(code, 0, got)
+        text = self.assert_text(got, is_progress=True)
+        lines = [line for line in text.split("\r") if "%" in line]
+        self.assertTrue(lines, text)
+        for line in lines:
+            self.assertLess(len(line.rstrip()), 40)
+
+
+class Pauses(harness.SystemTest):
+    """Time in which the command or the daemon stands still."""
+
+    def test_a_daemon_that_stands_still_is_given_ten_seconds(self):
+        a = self.node("alice")
+        a._end_events()
+        with a.stopped():
+            began = time.monotonic()
+            jobs = [harness.Job([os.path.join(harness.BUILD, "dustwire"), "--socket", a.socket, *arguments])
+                    for arguments in (
+                ("status",), ("status", "--json"), ("sessions",), ("streams",), ("services",), ("get",),
+                ("get", "priority"), ("automata",), ("--timeout", "1", "events"), ("--timeout", "1", "received"),
+                ("--timeout", "1", "set", "priority", "3"), ("--timeout", "1", "stop"),
+                ("--timeout", "1", "send", harness.make_file(os.path.join(self.folder(), "f"), 1), "127.0.0.1:1"))]
+            for job in jobs:
+                self.job(job)
+                result = job.result()
+                self.assertEqual(result.code, 3, (job.process.args, result))
+                self.assertRegex(result.err, "has not answered for (10|1) s")
+            self.assertGreater(time.monotonic() - began, 9)
+
+    def test_a_command_that_was_stopped_takes_what_came_meanwhile(self):
+        """Stopped for longer than it waits: the daemon has answered, and that counts."""
+        a, b = self.node("alice"), self.node("bob")
+        path = harness.make_file(os.path.join(self.folder(), "f"), 100)
+        self.assertEqual(a.command("connect", b.contact).code, 0)
+        with b.stopped():
+            sends = [self.job(a.job("--timeout", "1", "send", path, b.contact)) for _ in range(3)]
+            harness.wait_until(lambda: len(a.streams()) == 3, "the sends wait")
+            for job in sends:
+                job.process.send_signal(signal.SIGSTOP)
+        a.events.wait("file-sent", count=3)
+        time.sleep(4)  # that is what is tested: a stop beyond --timeout and the wait of 1 s
+        for job in sends:
+            job.process.send_signal(signal.SIGCONT)
+            self.assertEqual(job.result().code, 0)
+
+
+class Scripted:
+    """Answers at a Unix socket as a test wants: `answer(method)` is a value, a Fault, or None to close the
+    connection when `released` is set. With `is_single` a connection is closed behind its first answer."""
+
+    def __init__(self, path, answer, is_single=False):
+        self.asked, self.released, self._answer, self._is_single = [], threading.Event(), answer, is_single
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(path)
+        self._socket.listen(64)
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection, connection.makefile("rb") as stream:
+            while True:
+                length = 0
+                while (line := stream.readline()) not in (b"\r\n", b""):
+                    if line.lower().startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                if line == b"":
+                    return
+                _, method = xmlrpc.client.loads(stream.read(length))
+                self.asked.append(method)
+                value = self._answer(method)
+                if value is None:
+                    self.released.wait()
+                    return
+                body = xmlrpc.client.dumps((value,), methodresponse=True, allow_none=True).encode()
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                if self._is_single:
+                    return
+
+    def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+class Lost(harness.SystemTest):
+    """A daemon that gave up on a connection while the command was stopped."""
+
+    rows = (("status", ("status", "--json"), {"network_state": "DISCONNECTED"}, True),
+            ("list_sessions", ("sessions", "--json"), [], True),
+            ("list_streams", ("streams", "--json"), [], True),
+            ("services", ("services", "--json"), [], True),
+            ("settings_get", ("get", "--json"), [], True),
+            ("automata", ("automata", "--json"), "digraph", True),
+            ("events", ("events", "--after", "0", "--count", "1", "--json"),
+             {"events": [{"event": "file-sent", "number": 1, "time_us": 1}], "last": 1, "lost": 0}, True),
+            ("connect_to", ("connect", "h:1"), {"answer": True, "session": 1}, False),
+            ("disconnect_from", ("disconnect", "h:1"), True, False),
+            ("settings_set", ("set", "priority", "2"), "changed", False),
+            ("reload", ("reload",), "changed", False),
+            ("reconnect", ("reconnect",), True, False),
+            ("cancel_file_sending", ("cancel", "5"), True, False))
+
+    def test_what_only_asks_asks_again_and_nothing_is_done_twice(self):
+        folder, jobs = self.folder(), []
+        for number, (method, arguments, value, _) in enumerate(self.rows):
+            path = os.path.join(folder, str(number))
+            first = []
+
+            def answer(asked, first=first, value=value):
+                if not first:
+                    first.append(asked)
+                    return None
+                return value
+
+            server = Scripted(path, answer)
+            self.addCleanup(server.close)
+            jobs.append((server, self.job(harness.Job([os.path.join(harness.BUILD, "dustwire"), "--socket", path,
+                                                       *arguments]))))
+        for server, job in jobs:
+            harness.wait_until(lambda: server.asked, "a question")
+            job.process.send_signal(signal.SIGSTOP)
+        time.sleep(4)  # a stop is what takes longer than 2.5 s
+        for server, job in jobs:
+            server.released.set()
+            job.process.send_signal(signal.SIGCONT)
+        for (method, arguments, _, is_repeated), (server, job) in zip(self.rows, jobs):
+            with self.subTest(arguments=arguments):
+                result = job.result()
+                self.assertEqual(server.asked, [method, method] if is_repeated else [method])
+                if is_repeated:
+                    self.assertEqual((result.code, result.err), (3 if method == "status" else 0, ""), result)
+                else:
+                    self.assertEqual(result.code, 3, result)
+                    self.assertIn("went away or did not answer", result.err)
+
+    def test_a_limit_of_descriptors_is_no_word_about_the_daemon(self):
+        path, processes = os.path.join(self.folder(), "socket"), []
+
+        def answer(method):
+            harness.wait_until(lambda: processes, "the command's process")
+            resource.prlimit(processes[0].pid, resource.RLIMIT_NOFILE, (3, 3))
+            return {"events": [], "last": 1, "lost": 0}
+
+        server = Scripted(path, answer, is_single=True)
+        self.addCleanup(server.close)
+        processes.append(subprocess.Popen([os.path.join(harness.BUILD, "dustwire"), "--socket", path, "events"],
+                                          stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        result = result_of(processes[0])
+        self.assertEqual((result.code, result.err), (1, "dustwire: this command cannot make a connection: Too many open "
+                                                        "files: raise the limit (ulimit -n)\n"))
+
+    @unittest.skipUnless(os.geteuid() == 0, "the limit of processes is another user's")
+    def test_a_limit_of_processes_is_called_that(self):
+        folder = self.folder()
+        os.chmod(folder, 0o755)
+        path = os.path.join(folder, "socket")
+        server = Scripted(path, lambda method: {"events": [{"event": "file-sent", "number": 1, "time_us": 1}],
+                                                "last": 1, "lost": 0})
+        self.addCleanup(server.close)
+        os.chmod(path, 0o666)
+        command = os.path.join(folder, "dustwire")
+        with open(os.path.join(harness.BUILD, "dustwire"), "rb") as program, open(command, "wb") as copy:
+            copy.write(program.read())
+        os.chmod(command, 0o755)
+
+        def prepare():
+            os.setgid(65534)
+            os.setuid(65534)
+            resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+        result = result_of(subprocess.Popen([command, "--socket", path, "events", "--after", "0", "--count", "1", "--exec",
+                                             "true"], preexec_fn=prepare, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        self.assertIn("true cannot be started for event 1: no more processes may be started (ulimit -u", result.err)
+
+
+if __name__ == "__main__":
+    harness.main()

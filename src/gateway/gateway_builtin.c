@@ -44,10 +44,10 @@ static struct gateway_builtin *from_self(void *self)
 /* As much of `from` as fits; for fields that only people read. */
 static void copy_cut(char *to, size_t room, const char *from)
 {
-    size_t length = strnlen(from == NULL ? "" : from, room - 1);
+    const char *text = from == NULL ? "" : from;
+    size_t length = strnlen(text, room - 1);
 
-    if (length > 0)
-        memcpy(to, from, length);
+    memcpy(to, text, length);
     to[length] = '\0';
 }
 

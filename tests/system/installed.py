@@ -1,0 +1,61 @@
+"""What `cmake --install` put below a DESTDIR, looked at as a packager does: every path that the units and the man
+pages name is there."""
+import os
+import re
+import shlex
+
+PROGRAMS = ("dustwired", "dustwire", "dustwire-bitdust")
+
+
+def problems(destdir, prefix, folders=None):
+    """What is wrong, sentence by sentence. `folders` are the ones that were configured: bin, sysconf, man; else what
+    `prefix` makes of them."""
+    folders = {"bin": "bin", "man": "share/man",
+               "sysconf": "/etc" if prefix.rstrip("/") == "/usr" else "etc", **(folders or {})}
+    at = {name: os.path.normpath(os.path.join(prefix, folder)) for name, folder in folders.items()}
+    ini = os.path.join(at["sysconf"], "dustwire", "dustwired.ini")
+    found = ["not there: " + path for path in
+             [os.path.join(at["bin"], program) for program in PROGRAMS] +
+             [ini, os.path.join(at["man"], "man8", "dustwired.8"), os.path.join(at["man"], "man5", "dustwired.ini.5")]
+             if not os.path.isfile(destdir + path)]
+    found += ["a second file of settings: " + path for path in files_named(destdir, "dustwired.ini")
+              if path != ini]
+    return found + unit_problems(destdir, prefix, at["bin"], ini) + page_problems(destdir, at["man"], ini)
+
+
+def files_named(destdir, name):
+    return ["/" + os.path.relpath(os.path.join(folder, name), destdir)
+            for folder, _, names in os.walk(destdir) if name in names]
+
+
+def unit_problems(destdir, prefix, bin_folder, ini):
+    path = os.path.normpath(os.path.join(prefix, "lib/systemd/system/dustwired.service"))
+    if not os.path.isfile(destdir + path):
+        return ["not there: " + path]
+    with open(destdir + path) as stream:
+        text = stream.read()
+    found = ["two slashes: " + line for line in text.splitlines() if re.search(r"(?<![:/])//", line)]
+    for key, wanted in (("ExecStart", [os.path.join(bin_folder, "dustwired"), "--config", ini]),
+                        ("ExecReload", [os.path.join(bin_folder, "dustwire"), "reload"])):
+        words = words_of(text, key)
+        if words != wanted:
+            found.append("%s is %r, not %r" % (key, words, wanted))
+    allowed = words_of(text, "ExecPaths")
+    if not any(os.path.commonpath([folder.lstrip("-"), bin_folder]) == folder.lstrip("-") for folder in allowed):
+        found.append("ExecPaths is %r, without %s" % (allowed, bin_folder))
+    return found
+
+
+def words_of(text, key):
+    """The words of a key of a unit: quoted ones are one word, %% is a %."""
+    line = re.search(r"^%s=(.*)$" % key, text, re.MULTILINE).group(1)
+    return [word.replace("%%", "%") for word in shlex.split(line)]
+
+
+def page_problems(destdir, man, ini):
+    path = os.path.join(man, "man1", "dustwire.1")
+    if not os.path.isfile(destdir + path):
+        return ["not there: " + path]
+    with open(destdir + path) as stream:
+        named = set(re.findall(r"config (\S.*?dustwired\.ini)", stream.read()))
+    return [] if named == {ini} else ["%s names %r, not %s" % (path, named, ini)]

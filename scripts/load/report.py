@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import statistics
 import subprocess
 
 import rows
@@ -26,10 +27,19 @@ def machine_lines(results):
                 results["folder"], results["file_system"], m["load_average"][0], results["rounds"]))
 
 
+def time_unit(by_count):
+    """(microseconds in it, its name): milliseconds where most latencies take some."""
+    middle = statistics.median(f["p50"].median for f in by_count.values())
+    return (1000, "ms") if middle >= 1000 else (1, "us")
+
+
 def threads_table(case, by_count):
-    return table(["worker threads", "speed, " + next(iter(by_count.values()))["unit"], "p50, us", "p99, us",
-                  "p99.9, us", "max, us", "node: CPU s/GB", "node: CPU s/1,000 files", "node: peak, KiB"],
-                 [[count, f["speed"], f["p50"], f["p99"], f["p99_9"], f["max"], f["cpu_s_per_GB"],
+    parts, unit = time_unit(by_count)
+    names = ("p50", "p99", "p99_9", "max")
+    return table(["worker threads", "speed, " + next(iter(by_count.values()))["unit"],
+                  *["%s, %s" % (name.replace("_", "."), unit) for name in names],
+                  "node: CPU s/GB", "node: CPU s/1,000 files", "node: most resident (VmHWM), KiB"],
+                 [[count, f["speed"], *[f[name].by(parts) for name in names], f["cpu_s_per_GB"],
                    f["cpu_s_per_1000_files"], f["peak_kib"]] for count, f in by_count.items()])
 
 
@@ -52,8 +62,9 @@ def text_of(results):
     for case, by_count in results.get("threads", {}).items():
         parts += ["## %s, by worker threads" % case, threads_table(case, by_count)]
     if results.get("sessions"):
-        parts += ["## Memory by idle sessions",
-                  table(["sessions", "anonymous before, KiB", "after, KiB", "bytes a session"],
+        parts += ["## Memory by idle sessions", "Anonymous memory (RssAnon) as in the goal's row: before the sessions "
+                  "and with them, after 5,000 handshakes that fill what the node keeps of events.",
+                  table(["sessions", "before, KiB", "with them, KiB", "bytes a session"],
                         [[n, before, after, number(each)] for n, before, after, each in results["sessions"]])]
     if results.get("slow"):
         parts += ["## Slow peers", "p99 of small files alone: %s us; beside 20 peers that read or write a byte a "
@@ -75,50 +86,60 @@ def as_json(value):
 
 # ---- plots
 
-def gnuplot(folder, name, script, data):
-    """Draws folder/name.png from inline data blocks."""
+def gnuplot(folder, name, title, script, data):
+    """Draws folder/name.png from inline data blocks; the legend stands below, off the lines."""
     blocks = "".join("$%s << END\n%s\nEND\n" % (block, "\n".join(" ".join(map(str, line)) for line in lines))
                      for block, lines in data.items())
-    head = "set terminal pngcairo size 900,500\nset output '%s.png'\nset grid\nset key left top\n" % name
+    head = ("set terminal pngcairo size 900,540\nset output '%s.png'\nset title '%s'\nset grid\n"
+            "set key outside center bottom horizontal\n" % (name, title))
     subprocess.run(["gnuplot"], input=blocks + head + script, text=True, check=True, cwd=folder, timeout=60)
     return name + ".png"
 
 
+def threads_of(count):
+    return "1 worker thread" if count == 1 else "%d worker threads" % count
+
+
 def plot_threads(folder, case, by_count):
-    lines = [[count, f["speed"].median, f["p99"].median] for count, f in by_count.items()]
-    return gnuplot(folder, "threads-" + case, """
+    parts, unit = time_unit(by_count)
+    speed = next(iter(by_count.values()))["unit"]
+    lines = [[count, f["speed"].median, f["p99"].median / parts] for count, f in by_count.items()]
+    return gnuplot(folder, "threads-" + case, "%s: speed and latency by worker threads" % case, """
 set xlabel 'worker threads'
-set ylabel '%s'
-set y2label 'p99, us'
+set ylabel 'speed, {speed}'
+set y2label 'p99 of the latency, {unit}'
 set ytics nomirror
 set y2tics
 set yrange [0:*]
 set y2range [0:*]
 set xtics 1
-plot $all using 1:2 with linespoints title '%s' lw 2, $all using 1:3 axes x1y2 with linespoints title 'p99' lw 2
-""" % (next(iter(by_count.values()))["unit"], case), {"all": lines})
+plot $all using 1:2 with linespoints title 'speed (left)' lw 2, \\
+     $all using 1:3 axes x1y2 with linespoints title 'p99 (right)' lw 2
+""".format(speed=speed, unit=unit), {"all": lines})
 
 
 def plot_latency(folder, case, by_count):
     """Over 1 / (1 - percentile), so that each nine takes the same room."""
-    data = {"t%d" % n: [[1 / (1 - share), us] for share, us in f["curve"]] for n, f in by_count.items()}
-    curves = ", ".join("$t%d using 1:2 with lines lw 2 title '%d threads'" % (n, n) for n in by_count)
-    return gnuplot(folder, "latency-" + case, """
+    parts, unit = time_unit(by_count)
+    data = {"t%d" % n: [[1 / (1 - share), us / parts] for share, us in f["curve"]] for n, f in by_count.items()}
+    curves = ", ".join("$t%d using 1:2 with lines lw 2 title '%s'" % (n, threads_of(n)) for n in by_count)
+    return gnuplot(folder, "latency-" + case, "%s: latency by percentile" % case, """
 set logscale xy
 set xlabel 'percentile'
-set ylabel 'latency of %s, us'
+set ylabel 'latency, %s'
 set xtics ('50' 2, '90' 10, '99' 100, '99.9' 1000, '99.99' 10000)
 plot %s
-""" % (case, curves), data)
+""" % (unit, curves), data)
 
 
 def plot_sessions(folder, sessions):
-    return gnuplot(folder, "memory", """
+    return gnuplot(folder, "memory", "Memory of the node by idle sessions", """
 set xlabel 'idle sessions'
-set ylabel 'memory of the node, KiB'
+set ylabel 'anonymous memory (RssAnon), KiB'
 set yrange [0:*]
-plot $all using 1:2 with linespoints lw 2 title 'RssAnon'
-""", {"all": [[n, after] for n, _, after, _ in sessions]})
+plot $all using 1:2 with linespoints lw 2 title 'with the sessions', \\
+     $all using 1:3 with linespoints lw 2 title 'before them'
+""", {"all": [[n, after, before] for n, before, after, _ in sessions]})
 
 
 def plots(folder, results):

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 
+from sweep import idle_sessions
 from tools import MIB, Figure, file_system, files_of, number, say
 
 
@@ -132,13 +133,9 @@ def cpu_both_ends(bench, node, sizes, kept):
 
 
 def idle(bench, node, sizes, kept):
-    """A new node each round: memory once taken is not given back. The events that it keeps are bounded
-    and no session's: they are filled up before."""
     memory, cpu, opened = [], [], []
     for i in range(bench.rounds):
-        with bench.node("idle%d" % i, 2) as fresh:
-            bench.load(fresh, "handshake", sessions=64, files=5000, seconds=20)
-            part = bench.load(fresh, "idle", sessions=sizes.idle, seconds=sizes.idle_s)[0]
+        part = idle_sessions(bench, "idle%d" % i, sizes.idle, sizes.idle_s)
         memory.append(part["daemon"]["anon_bytes_per_session"])
         cpu.append(part["daemon"]["cpu_share"] * 100)
         opened.append(part["roles"][0]["opened"] - part["roles"][0]["lost"])

@@ -42,12 +42,19 @@ def warm_load(bench, node, sizes, case, options):
     return bench.load(node, case, **options)[0]
 
 
+def idle_sessions(bench, name, count, seconds):
+    """A new node, since memory once taken is not given back. The events that it keeps are bounded and no
+    session's: they are filled up before."""
+    with bench.node(name, 2) as node:
+        bench.load(node, "handshake", sessions=64, files=5000, seconds=20)
+        return bench.load(node, "idle", sessions=count, seconds=seconds)[0]
+
+
 def by_sessions(bench, counts):
     """[(sessions, anonymous KiB before, after, bytes a session)], a new node for each."""
     found = []
     for count in counts:
-        with bench.node("sessions%d" % count, 2) as node:
-            daemon = bench.load(node, "idle", sessions=count, seconds=1)[0]["daemon"]
+        daemon = idle_sessions(bench, "sessions%d" % count, count, 1)["daemon"]
         found.append((count, daemon["rss_anon_before_kib"], daemon["rss_anon_after_kib"],
                       daemon["anon_bytes_per_session"]))
         say("%d idle sessions: %.0f bytes each" % (count, daemon["anon_bytes_per_session"]))
@@ -60,5 +67,3 @@ def slow_peers(bench, sizes):
         runs = [bench.load(node, "slow", sessions=100, rate=500, seconds=sizes.mixed_s, inbox=node.inbox)
                 for _ in range(bench.rounds)]
     return [Figure(files_of(run, part)["latency_us"]["p99"] for run in runs) for part in (0, 1)]
-
-

@@ -29,6 +29,10 @@ class Figure:
     def median(self):
         return statistics.median(self.values)
 
+    def by(self, divisor):
+        """The same in a larger unit."""
+        return Figure(value / divisor for value in self.values)
+
     def json(self):
         return {"median": self.median, "least": min(self.values), "most": max(self.values),
                 "values": self.values}

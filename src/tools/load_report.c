@@ -98,10 +98,12 @@ static void print_daemon(FILE *out, const struct load_plan *plan, const struct l
             100 * ratio(f.cpu_s, r->seconds));
     if (f.cpu_s_per_gb > 0)
         fprintf(out, ", %.3f s/GB, %.4f s/1,000 files", f.cpu_s_per_gb, f.cpu_s_per_1000);
-    fprintf(out, "\n  %-14s peak %llu KiB, anonymous %llu -> %llu KiB (%.0f bytes a session)\n",
-            "its memory", (unsigned long long)r->after.peak_kib,
-            (unsigned long long)r->before.rss_anon_kib, (unsigned long long)r->after.rss_anon_kib,
-            f.anon_bytes_per_session);
+    fprintf(
+        out,
+        "\n  %-14s at most %llu KiB resident; anonymous %llu -> %llu KiB (%.0f bytes a session)\n",
+        "its memory", (unsigned long long)r->after.peak_kib,
+        (unsigned long long)r->before.rss_anon_kib, (unsigned long long)r->after.rss_anon_kib,
+        f.anon_bytes_per_session);
 }
 
 void load_report_print(FILE *out, const char *part, const struct load_plan *plan,

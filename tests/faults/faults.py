@@ -5,7 +5,8 @@ import ctypes
 import multiprocessing
 import os
 import random
-import subprocess
+import shutil
+import socket
 import sys
 import time
 
@@ -13,7 +14,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.join(os.path.dirname(HERE), "system"))
 os.environ.setdefault("DUSTWIRE_TEST_SLOW", "3")
 
-import planted  # noqa: E402 (the path above)
+import loopback  # noqa: E402 (the path above)
+import planted  # noqa: E402
 from field import Field  # noqa: E402
 from kinds import ALONE, KINDS  # noqa: E402
 
@@ -37,12 +39,24 @@ def arguments():
     return given
 
 
+def end_by_missing(field, error):
+    """A program that this machine does not have, found by its bare name, leaves the rest of a kind out. A file
+    that should be there is the kind's failure."""
+    name = os.fsdecode(error.filename or "")
+    if name and "/" not in name and shutil.which(name) is None:
+        field.notes.append("left out: %s is not installed (scripts/deps.sh faults)" % name)
+    else:
+        field.run_is_over("the kind itself", ["%s: %s" % (type(error).__name__, error)])
+
+
 def run_kind(row, seed, is_quick):
     name, what, function, full, quick = row
     print("== %s: %s" % (name, what), flush=True)
     field, began = Field(seed, name), time.monotonic()
     try:
         function(field, quick if is_quick else full)
+    except FileNotFoundError as e:
+        end_by_missing(field, e)
     except Exception as e:  # whatever broke the kind is a failure of it, and the others still run
         field.run_is_over("the kind itself", ["%s: %s" % (type(e).__name__, e)])
     finally:
@@ -60,7 +74,7 @@ def take_own_network():
     """What a kind does to the loopback is nobody else's business. Where no namespace can be made (one of
     a container's, say) no kind does anything to it."""
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) == 0:
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        loopback.bring_up()
 
 
 def run_side_by_side(rows, seed, is_quick, jobs):
@@ -79,6 +93,8 @@ def run_all(rows, seed, is_quick, jobs):
 
 def main():
     given = arguments()
+    if [name for _, name in socket.if_nameindex()] == ["lo"]:
+        loopback.bring_up()  # scripts/faults.sh has made a namespace
     if given.list:
         for name, what, _, full, quick in KINDS:
             print("%-18s %s (%s runs, quick %s)" % (name, what, full or "all", quick or "all"))

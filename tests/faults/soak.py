@@ -13,6 +13,7 @@ sys.path.insert(1, os.path.join(os.path.dirname(HERE), "system"))
 os.environ.setdefault("DUSTWIRE_TEST_SLOW", "3")
 
 import node as harness  # noqa: E402 (the path above)
+import loopback  # noqa: E402
 import network  # noqa: E402
 import raw  # noqa: E402
 from field import Field  # noqa: E402
@@ -55,6 +56,8 @@ def one_round(field, source, alice, bob, proxy, number):
 
 
 def main(minutes, seed):
+    if network.is_own_network():
+        loopback.bring_up()  # scripts/soak.sh has made a namespace
     print("seed %d" % seed, flush=True)
     field, source = Field(seed, "soak"), random.Random(seed)
     field.are_events_lost = True

@@ -191,6 +191,7 @@ class FullControlSocket(harness.SystemTest):
 
 
 class CancelByHostAndFile(harness.SystemTest):
+    @harness.needs_localhost
     def test_cancels_all_sends_of_the_file_to_the_host_as_it_was_given(self):
         bob = self.node("bob")
         listener = raw.Listener()

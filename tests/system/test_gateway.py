@@ -95,6 +95,7 @@ class Callbacks(GatewayTest):
         unregister, = self.gateway.taken("unregister_file_receiving")
         self.assertEqual(unregister["args"], [register["answer"], "finished", 300000, None])
 
+    @harness.needs_localhost
     def test_a_failed_connect_is_told_with_the_host_as_it_was_asked_for(self):
         near, control = self.driven(), None
         control = remote.control(near)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# scripts/coverage.sh [ctest argument]...: what the unit and system tests execute of the library, by lines and
+# scripts/coverage.sh [ctest argument]...: installs what is missing; what the unit and system tests execute of the library, by lines and
 # branches (gcov, lcov), and a list of what they do not: build/coverage/uncovered.txt. Exit status 1:
 # below 90 % of the lines. A daemon that a test kills leaves no count behind.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-command -v lcov >/dev/null || { echo "coverage.sh: lcov is missing: scripts/deps.sh test" >&2; exit 1; }
+scripts/deps.sh coverage
 scripts/build.sh coverage >/dev/null
 lcov --quiet --zerocounters --directory build/coverage
 DUSTWIRE_TEST_LOOSE=1 ctest --preset coverage -j 1 -LE planted "$@" >build/coverage/tests.log 2>&1 || echo "coverage.sh: tests failed: build/coverage/tests.log" >&2

@@ -1,70 +1,122 @@
 #!/usr/bin/env bash
-# scripts/deps.sh [build|test|run|load]...: installs what is missing of Debian's packages, and only that.
-# A line names a package; `a|b` means that either will do, and the first is installed if none is there.
-# What is installed already is neither upgraded nor removed. Without arguments: build and run.
+# scripts/deps.sh [SET]...: installs what is missing of Debian's packages, and only that; what is installed is
+# neither upgraded nor removed. A SET is what one purpose needs, or one script: see below. Default: build, what a
+# node needs. --check: installs nothing. --list: names the sets.
+# Exit status 1: something is missing still, named on stderr, package and command.
 set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/common.sh
 
-build_packages="
-gcc libc6-dev cmake ninja-build pkgconf|pkg-config
+# An entry is a package; `a|b` means that either will do, and the first is installed if none is there. `:command` is
+# what has to be in PATH afterwards. What the linked programs need at run time comes with the -dev packages.
+declare -A sets
+sets[build]="gcc:gcc libc6-dev cmake:cmake ninja-build:ninja pkgconf|pkg-config:pkg-config
 libiniparser-dev libmicrohttpd-dev libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev
-libsystemd-dev libcap-ng-dev libxmlrpc-core-c3-dev uthash-dev libjansson-dev zlib1g-dev libcriterion-dev"
-# What the linked programs need at run time comes with the -dev packages above.
-run_packages="$build_packages"
-test_packages="
-$build_packages
-clang clang-format clang-tidy libclang-rt-14-dev
-python3 python3-twisted strace iproute2 nftables procps util-linux valgrind lcov systemd"
-# scripts/load.sh: python3 runs the measurements, the others draw and count. rsync and nginx are measured
-# beside dustwired where they are there, and installed for that by nobody.
-load_packages="python3 gnuplot-nox valgrind util-linux"
+libsystemd-dev libcap-ng-dev libxmlrpc-core-c3-dev uthash-dev libjansson-dev zlib1g-dev"
+# The presets build the tests too.
+sets[check]="${sets[build]} libcriterion-dev python3"
+sets[system]="${sets[check]} python3-twisted strace:strace procps util-linux:unshare systemd:systemd-analyze"
+sets[clang]="${sets[check]} clang:clang"
+sets[format]="clang-format:clang-format"
+sets[tidy]="${sets[clang]} clang-tidy:clang-tidy"
+sets[fuzz]="${sets[clang]} libclang-rt-14-dev"
+sets[faults]="util-linux:unshare iproute2:ip:tc nftables:nft strace:strace"
+sets[soak]="util-linux:unshare"
+sets[memcheck]="${sets[system]} valgrind:valgrind"
+sets[coverage]="${sets[system]} lcov:lcov"
+# rsync and nginx are measured beside dustwired where they are there, and installed for that by nobody.
+sets[load]="${sets[check]} gnuplot-nox:gnuplot valgrind:valgrind util-linux:findmnt"
+sets[builds]="${sets[build]} clang:clang python3"
+sets[bare]="debootstrap:debootstrap git:git util-linux:unshare"
+# All that scripts/test.sh needs, and what it needs with --all.
+sets[test]="${sets[system]} ${sets[format]} ${sets[tidy]} ${sets[fuzz]} ${sets[faults]} ${sets[load]}"
+sets[all]="${sets[test]} ${sets[builds]} ${sets[bare]}"
 
-is_installed()
+declare -A installed
+
+read_installed()
 {
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+    local name state
+    while read -r name state; do
+        [ "$state" != installed ] || installed[$name]=yes
+    done < <(dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2>/dev/null)
 }
 
-# Prints the first name of each entry none of whose names is installed.
-missing_of()
+# missing_packages ENTRY...: the first name of each entry none of whose names is installed.
+missing_packages()
 {
-    local entry name
+    local entry name names
+    read_installed
     for entry in "$@"; do
-        for name in ${entry//|/ }; do
-            is_installed "$name" && continue 2
+        names=${entry%%:*}
+        for name in ${names//|/ }; do
+            [ -z "${installed[$name]-}" ] || continue 2
         done
-        echo "${entry%%|*}"
-    done
+        echo "${names%%|*}"
+    done | sort -u
 }
 
-as_root()
+# missing_commands ENTRY...: a line for each command that is not in PATH.
+missing_commands()
 {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
-    else
-        echo "deps.sh: installing needs root; run this script as root, or install sudo" >&2
+    local entry command commands
+    for entry in "$@"; do
+        [[ $entry == *:* ]] || continue
+        commands=${entry#*:}
+        for command in ${commands//:/ }; do
+            command -v "$command" >/dev/null || echo "$command, of the package ${entry%%[|:]*}"
+        done
+    done | sort -u
+}
+
+# Another apt may be at work (a fresh machine upgrades itself): it is waited for. Lists that cannot be
+# brought up to date may still do.
+install_packages()
+{
+    local try
+    for try in 1 2 3; do
+        as_root apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 update </dev/null && break
+        [ "$try" -lt 3 ] || { echo "deps.sh: apt-get update failed: going on with the lists that are there" >&2; break; }
+        sleep $((try * 5))
+    done
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 \
+        install --no-install-recommends --no-upgrade --no-remove "$@" </dev/null
+}
+
+is_check=no
+case ${1-} in
+--check) is_check=yes; shift ;;
+--list) printf '%s\n' "${!sets[@]}" | sort; exit 0 ;;
+esac
+entries=
+for name in "${@:-build}"; do
+    [ -n "${sets[$name]-}" ] || {
+        echo "usage: scripts/deps.sh [--check] [SET]...; a SET is one of:" $(printf '%s\n' "${!sets[@]}" | sort) >&2
+        exit 2
+    }
+    entries+=" ${sets[$name]}"
+done
+read -r -d '' -a wanted <<<"$entries" || true
+
+missing=()
+if command -v dpkg-query >/dev/null; then
+    mapfile -t missing < <(missing_packages "${wanted[@]}")
+else
+    echo "deps.sh: no Debian packages here; looking for commands only" >&2
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$is_check" = yes ]; then
+        echo "deps.sh: not installed: ${missing[*]}" >&2
         exit 1
     fi
+    echo "deps.sh: installing ${missing[*]}"
+    install_packages "${missing[@]}" || {
+        echo "deps.sh: not installed: ${missing[*]}; see above why, and install them by hand" >&2
+        exit 1
+    }
+fi
+mapfile -t absent < <(missing_commands "${wanted[@]}")
+[ ${#absent[@]} -eq 0 ] || {
+    printf 'deps.sh: not in PATH: %s\n' "${absent[@]}" >&2
+    exit 1
 }
-
-wanted=
-for set in "${@:-build}"; do
-    case $set in
-    build) wanted+=" $build_packages" ;;
-    run) wanted+=" $run_packages" ;;
-    test) wanted+=" $test_packages" ;;
-    load) wanted+=" $load_packages" ;;
-    *) echo "usage: scripts/deps.sh [build|test|run|load]..." >&2; exit 2 ;;
-    esac
-done
-command -v dpkg-query >/dev/null ||
-    { echo "deps.sh: this is no Debian; install these yourself:$wanted" >&2; exit 1; }
-
-# shellcheck disable=SC2086 # a list of words
-missing=$(missing_of $wanted | sort -u)
-[ -n "$missing" ] || exit 0
-echo "deps.sh: installing" $missing
-as_root apt-get update -q
-# shellcheck disable=SC2086
-as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-    --no-upgrade --no-remove $missing </dev/null

@@ -3,6 +3,7 @@
 # files that are not formatted and fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+scripts/deps.sh format
 case ${1-} in
 '') mode=(-i) ;;
 --check) mode=(--dry-run --Werror) ;;

@@ -25,6 +25,7 @@ if [ ${#targets[@]} -eq 0 ]; then
     done
 fi
 
+scripts/deps.sh fuzz
 [ -f build/fuzz/build.ninja ] || cmake -G Ninja -B build/fuzz -D CMAKE_C_COMPILER=clang \
     -D CMAKE_BUILD_TYPE=Release -D DUSTWIRE_FUZZ=ON >/dev/null
 cmake --build build/fuzz -j "$jobs" -t "${targets[@]/#/fuzz_}" >/dev/null

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 case ${1-} in
 -h | --help) ;;
 *)
-    scripts/deps.sh build load
+    scripts/deps.sh load
     scripts/build.sh release >/dev/null
     ;;
 esac

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# scripts/memcheck.sh [TEST.py [TESTCASE]...]: the system tests (default: all) with every daemon under
+# scripts/memcheck.sh [TEST.py [TESTCASE]...]: installs what is missing; the system tests (default: all) with every daemon under
 # valgrind memcheck. Exit status 1: an invalid access, a use of what was not set, a leak, or a test that failed.
 # A daemon that a test kills has no leak check. There are no suppressions of errors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-command -v valgrind >/dev/null || { echo "memcheck.sh: valgrind is missing: scripts/deps.sh test" >&2; exit 1; }
+scripts/deps.sh memcheck
 JOBS=${JOBS:-$(nproc)} scripts/build.sh debug >/dev/null
 folder=$PWD/build/memcheck
 rm -rf "$folder"

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# scripts/run.sh: installs what is missing, builds, and runs a node with etc/dustwired.ini in the
-# foreground. Ctrl-C stops it. Once it answers, the lines that send it a file are printed.
+# scripts/run.sh: installs what a node needs and is missing, builds the two programs (no tests), and runs a node
+# with etc/dustwired.ini in the foreground. Ctrl-C stops it. Once it answers, the lines that send it a file are
+# printed. Exit status 1: it did not start, or one runs already.
 # scripts/run.sh --second: a second node on this machine, on port 7772, with its own inbox and socket in
 # a folder of its own: the other side to try a transfer with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/common.sh
 
 usage()
 {
@@ -22,7 +24,7 @@ own_folder()
         install -d -m 0755 "$1"
     elif ! install -d -m 0755 "$1" 2>/dev/null; then
         echo "run.sh: making $1 for $(id -un) (sudo)"
-        sudo install -d -m 0755 -o "$(id -u)" -g "$(id -g)" "$1"
+        as_root install -d -m 0755 -o "$(id -u)" -g "$(id -g)" "$1"
     fi
 }
 
@@ -58,21 +60,90 @@ socket = "$folder/control.sock"
 EOT
 }
 
-# Waits for the daemon to answer, or to end, and tells what to do next. Runs beside the daemon.
+# Only what a node is. A build folder that has the tests too keeps them.
+build_node()
+{
+    [ -f build/release/build.ninja ] || cmake --preset release -D BUILD_TESTING=OFF
+    cmake --build --preset release -j "${JOBS:-$(nproc)}" --target dustwired dustwire
+}
+
+# pid_at_socket: the process that answers at the control socket, if one does.
+pid_at_socket()
+{
+    [ -S "$socket" ] && timeout 5 "$bin/dustwire" --socket "$socket" --json status 2>/dev/null |
+        sed -n 's/.*"pid": *\([0-9][0-9]*\).*/\1/p'
+}
+
+# name_of PID: as a person knows it.
+name_of()
+{
+    echo "$(cat "/proc/$1/comm" 2>/dev/null || echo a process) (process $1)"
+}
+
+# The inode of a listening socket (state 0A of the kernel's table) that keeps us from listening: on our port, at all
+# addresses or at one of ours. Nothing if we are not to listen.
+port_inode()
+{
+    local hex
+    [ "$(setting services/tcp-transport receiving-enabled)" = true ] || return 0
+    hex=$(printf '%04X' "$port")
+    awk -v port="$hex" -v listen="$(setting services/tcp-connections listen)" '
+        BEGIN {
+            count = split(listen, ours, /[ ,]+/)
+            for (i = 1; i <= count; i++) {
+                if (split(ours[i], byte, ".") == 4)
+                    at[sprintf("%02X%02X%02X%02X", byte[4], byte[3], byte[2], byte[1])]
+                if (ours[i] ~ /^(\*|0\.0\.0\.0|::|\[::\])$/) is_all = 1
+            }
+        }
+        $4 == "0A" && split($2, local, ":") == 2 && local[2] == port &&
+            (is_all || listen == "" || local[1] in at || local[1] ~ /^0+$/) { print $10; exit }' \
+        /proc/net/tcp /proc/net/tcp6 2>/dev/null || true
+}
+
+# holder_of INODE: who has that socket open, as far as we may see.
+holder_of()
+{
+    local fd
+    fd=$(find /proc/[0-9]*/fd -lname "socket:\\[$1\\]" -print -quit 2>/dev/null || true)
+    fd=${fd#/proc/}
+    if [ -n "$fd" ]; then name_of "${fd%%/*}"; else echo "a program of another user"; fi
+}
+
+# Says what is in use and by whom, and ends: two daemons cannot share a control socket or a port. The daemon
+# itself looks after its inbox.
+refuse_if_in_use()
+{
+    local pid inode
+    pid=$(pid_at_socket || true)
+    if [ -n "$pid" ]; then
+        echo "run.sh: a node runs already: $(name_of "$pid") answers at $socket." >&2
+        echo "  See it:  $bin/dustwire --socket $socket status" >&2
+        echo "  Stop it: $bin/dustwire --socket $socket stop" >&2
+        [ "$second" = yes ] || echo "  Another beside it: scripts/run.sh --second" >&2
+        exit 1
+    fi
+    inode=$(port_inode)
+    if [ -n "$inode" ]; then
+        echo "run.sh: port $port is in use by $(holder_of "$inode"); stop that, or set another" >&2
+        echo "  [services/tcp-connections] tcp-port in $ini" >&2
+        exit 1
+    fi
+}
+
+# Waits for the daemon (process $1) to answer, or to end, and tells what to do next. Runs beside the daemon.
 greet()
 {
-    local tries=0 said
-    # status fails while nobody answers yet, too: only DISCONNECTED (a busy port) is worth reading.
-    until said=$("$bin/dustwire" --socket "$socket" status 2>&1); do
-        if [[ $said == *"network: DISCONNECTED"* ]] || ((++tries == 100)); then
-            printf '\n%s\n' "$said"
-            return
-        fi
-        kill -0 "$1" 2>/dev/null || return
+    local tries=0
+    until [ "$(pid_at_socket)" = "$1" ]; do
+        # It has said why it ended, or that it could not have its port.
+        kill -0 "$1" 2>/dev/null && ((++tries < 300)) || return 0
         sleep 0.1
     done
     echo
-    if [ "$second" = yes ]; then
+    if [[ $("$bin/dustwire" --socket "$socket" status 2>&1) == *"network: DISCONNECTED"* ]]; then
+        "$bin/dustwire" --socket "$socket" status || true
+    elif [ "$second" = yes ]; then
         echo "The second node is up. From another shell, this sends a file from it to the first:"
         echo "    $bin/dustwire --socket $socket send FILE 127.0.0.1:$(first_port)"
     else
@@ -105,13 +176,14 @@ case ${1-} in
 *) usage >&2; exit 2 ;;
 esac
 
-scripts/deps.sh build run
-scripts/build.sh release
+scripts/deps.sh build
+build_node
 bin=build/release
 [ "$second" = no ] || write_second_settings
 "$bin/dustwired" --config "$ini" --check-config
 port=$(setting services/tcp-connections tcp-port)
 socket=$(setting control socket)
+refuse_if_in_use
 own_folder "$(dirname "$socket")"
 own_folder "$(dirname "$(setting inbox path)")"
 

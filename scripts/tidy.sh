@@ -3,6 +3,7 @@
 # Reads build/clang/compile_commands.json, so it configures that preset first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+scripts/deps.sh tidy
 [ -f build/clang/compile_commands.json ] || cmake --preset clang >/dev/null
 # What the compiler says is the build's business; "N warnings generated" counts what was filtered.
 if [ $# -gt 0 ]; then printf '%s\0' "$@"; else find src -name '*.c' -print0; fi |

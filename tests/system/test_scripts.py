@@ -1,0 +1,367 @@
+"""The scripts of scripts/ on machines that lack something, and scripts/run.sh beside what is in use already. They run in
+a copy of the tree whose builds are stubs; apt-get is one that installs nothing."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import unittest
+
+import node as harness
+from node import BUILD, HERE, SystemTest, free_port, main, seconds, wait_until
+
+ROOT = os.path.dirname(os.path.dirname(HERE))
+SCRIPTS = sorted(name for name in os.listdir(os.path.join(ROOT, "scripts")) if name.endswith(".sh"))
+sys.path.append(os.path.join(ROOT, "tests", "faults"))
+PLACES = [place for place in ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin") if os.path.isdir(place)]
+
+# A script, its arguments, a program that it needs, and what becomes of it without.
+ENDS, GOES_ON = "ends", "goes on"
+WITHOUT = (
+    ("build.sh", [], "gcc", ENDS), ("build.sh", [], "cmake", ENDS), ("build.sh", [], "ninja", ENDS),
+    ("build.sh", ["clang"], "clang", ENDS),
+    ("run.sh", [], "gcc", ENDS), ("run.sh", [], "pkg-config", ENDS), ("run.sh", ["--second"], "cmake", ENDS),
+    ("coverage.sh", [], "lcov", ENDS), ("memcheck.sh", [], "valgrind", ENDS), ("memcheck.sh", [], "strace", ENDS),
+    ("fuzz.sh", ["1s"], "clang", ENDS), ("format.sh", ["--check"], "clang-format", ENDS),
+    ("tidy.sh", [], "clang-tidy", ENDS), ("load.sh", ["--quick"], "gnuplot", ENDS),
+    ("load.sh", ["--quick"], "valgrind", ENDS), ("load.sh", ["--quick"], "findmnt", ENDS),
+    ("soak.sh", ["1"], "unshare", ENDS), ("bare.sh", ["run"], "debootstrap", ENDS), ("bare.sh", ["run"], "git", ENDS),
+    ("test.sh", [], "clang-format", ENDS), ("test.sh", [], "nft", ENDS), ("test.sh", ["--all"], "debootstrap", ENDS),
+    ("builds.sh", ["--list"], "clang", GOES_ON), ("faults.sh", ["--list"], "nft", GOES_ON),
+    ("faults.sh", ["--list"], "tc", GOES_ON), ("faults.sh", ["--list"], "ip", GOES_ON),
+    ("faults.sh", ["--list"], "strace", GOES_ON),
+)
+
+
+def write(path, text, mode=0o755):
+    with open(path, "w") as out:
+        out.write(text)
+    os.chmod(path, mode)
+
+
+# What the scripts call, of all that is in those places.
+WORDS = set(re.findall(r"[\w.+-]+", "".join(open(os.path.join(ROOT, "scripts", name)).read() for name in SCRIPTS)))
+
+
+def programs_but(folder, hidden, stubs):
+    """A folder for PATH: the programs of this machine that a script names, but the hidden ones, and stubs in the place
+    of some."""
+    os.mkdir(folder)
+    for place in PLACES:
+        for name in WORDS.intersection(os.listdir(place)) - set(hidden) - set(stubs):
+            path = os.path.join(folder, name)
+            if not os.path.lexists(path):
+                os.symlink(os.path.join(place, name), path)
+    for name, text in stubs.items():
+        write(os.path.join(folder, name), text)
+    return folder
+
+
+class Tree(SystemTest):
+    """A copy of what the scripts need of the tree."""
+
+    def setUp(self):
+        super().setUp()
+        self.top = self.folder()
+        self.tree = os.path.join(self.top, "a tree")
+        for name in ("scripts", "etc", "tests/faults", "tests/system"):
+            shutil.copytree(os.path.join(ROOT, name), os.path.join(self.tree, name),
+                            ignore=shutil.ignore_patterns("__pycache__"))
+        # The administrator's programs are looked for in PATH alone, so that they can be hidden.
+        common = os.path.join(self.tree, "scripts", "common.sh")
+        with open(common) as stream:
+            text = stream.read()
+        self.assertIn("PATH=$PATH:/usr/sbin:/sbin\n", text)
+        write(common, text.replace("PATH=$PATH:/usr/sbin:/sbin\n", ""))
+
+    def run_script(self, script, arguments, path, limit=60, **more):
+        return subprocess.run(["/bin/bash", os.path.join(self.tree, "scripts", script), *arguments], text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds(limit),
+                              env={"PATH": path, "HOME": self.top, **more.pop("env", {})}, **more)
+
+
+# Takes the lists and installs nothing.
+APT = '#!/bin/sh\ncase "$*" in *install*) exit 100;; esac\n'
+
+
+class Missing(Tree):
+    def test_every_script_says_what_it_lacks_before_it_does_anything(self):
+        write(os.path.join(self.tree, "scripts", "build.sh.stub"), "#!/bin/sh\n")
+        for number, (script, arguments, hidden, result) in enumerate(WITHOUT):
+            with self.subTest("%s %s without %s" % (script, " ".join(arguments), hidden)):
+                path = programs_but(os.path.join(self.top, "path%d" % number), {hidden},
+                                    {"apt-get": APT, "sudo": '#!/bin/sh\nexec "$@"\n'})
+                if script != "build.sh":
+                    write(os.path.join(self.tree, "scripts", "build.sh"), "#!/bin/sh\nexit 0\n")
+                else:
+                    shutil.copy(os.path.join(ROOT, "scripts", "build.sh"), os.path.join(self.tree, "scripts"))
+                done = self.run_script(script, arguments, path)
+                self.assertRegex(done.stderr, r"deps.sh: (not in PATH: %s, of|not installed: )" % re.escape(hidden))
+                self.assertNotIn("Traceback", done.stderr)
+                if result == ENDS:
+                    self.assertEqual(done.returncode, 1, done.stderr)
+                else:
+                    self.assertIn("going on", done.stderr)
+                    self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_every_script_asks_for_what_it_needs(self):
+        for script in SCRIPTS:
+            with open(os.path.join(ROOT, "scripts", script)) as stream:
+                text = stream.read()
+            with self.subTest(script):
+                self.assertTrue("scripts/deps.sh" in text or "scripts/build.sh" in text
+                                or script in ("common.sh", "layers.sh"))  # awk and find are on every Debian
+
+    def test_a_set_that_there_is_not_is_told(self):
+        done = self.run_script("deps.sh", ["no-such-set"], os.environ["PATH"])
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("a SET is one of: all bare build", done.stderr)
+
+
+class Installing(Tree):
+    """scripts/deps.sh with a dpkg that says that nothing is installed, and an apt that is a script."""
+    DPKG = '#!/bin/sh\nexit 0\n'
+    CASES = {
+        # what apt-get does, whether it worked
+        "all is well": ("exit 0", 0),
+        "the lists cannot be brought up to date": ('case "$*" in *update*) exit 100;; esac', 0),
+        "nothing can be installed": ('case "$*" in *install*) exit 100;; esac', 1),
+        "neither": ("exit 100", 1),
+        "killed": ("kill -9 $$", 1),
+    }
+
+    def deps(self, name, apt, sets=("format",), stubs=(), **more):
+        path = programs_but(os.path.join(self.top, "path of " + name), {"sudo"}, {
+            "dpkg-query": self.DPKG, "sleep": "#!/bin/sh\n",
+            "apt-get": '#!/bin/sh\necho "$@" >>"$HOME/%s.log"\n%s\n' % (name, apt), **dict(stubs)})
+        done = self.run_script("deps.sh", sets, path, **more)
+        try:
+            with open(os.path.join(self.top, name + ".log")) as log:
+                return done, log.read()
+        except FileNotFoundError:
+            return done, ""
+
+    def test_whatever_apt_does(self):
+        for name, (apt, code) in self.CASES.items():
+            with self.subTest(name):
+                done, log = self.deps(name, apt)
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertIn("DPkg::Lock::Timeout", log)
+                self.assertEqual("clang-format" in done.stderr, code != 0, done.stderr)
+
+    def test_check_installs_nothing(self):
+        done, log = self.deps("check", "exit 0", ("--check", "format"))
+        self.assertEqual((done.returncode, log), (1, ""))
+        self.assertIn("not installed: clang-format", done.stderr)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_somebody_else_needs_sudo(self):
+        os.chmod(self.top, 0o777)
+        for is_there, code in ((True, 0), (False, 1)):
+            with self.subTest(sudo=is_there):
+                done, log = self.deps("sudo %s" % is_there, "exit 0", user=61001, group=61001, extra_groups=[],
+                                      cwd="/", stubs=[("sudo", '#!/bin/sh\necho by sudo >>"$HOME/by"\nexec "$@"\n')]
+                                      if is_there else [])
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertEqual("install" in log, is_there)
+                self.assertEqual("install sudo" in done.stderr, not is_there)
+                if is_there:
+                    self.assertTrue(os.path.exists(os.path.join(self.top, "by")))
+
+
+class LeftOut(unittest.TestCase):
+    """A program that is missing is no loss; a file that is missing is one."""
+
+    def run_kind(self, missing):
+        import faults
+
+        class Field:
+            def __init__(self, *_):
+                self.notes, self.runs, self.losses = [], 0, []
+                self.book = type("Book", (), {"count": 0, "acknowledged": 0})
+
+            def run_is_over(self, what, losses):
+                self.runs += 1
+                self.losses += losses
+
+            def close(self):
+                pass
+
+        def kind(field, most):
+            subprocess.run([missing, "--version"])
+
+        was, faults.Field = faults.Field, Field
+        try:
+            return faults.run_kind(("name", "what", kind, 1, 1), 1, True)
+        finally:
+            faults.Field = was
+
+    def test_a_missing_program_is_never_a_loss(self):
+        for name in ("no-nft", "no-tc", "no-ip", "no-strace", "no-mount", "no-gdb", "no-perf", "no-mkfs.btrfs",
+                     "no-losetup", "no such program"):
+            with self.subTest(name):
+                row = self.run_kind(name)
+                self.assertEqual(row[4], 0)
+                self.assertIn("left out: %s is not installed" % name, row[6])
+
+    def test_a_missing_file_is_one(self):
+        self.assertEqual(self.run_kind("/nowhere/at/all")[4], 1)
+
+    def test_what_needs_no_program_of_the_network_goes_on_without(self):
+        import network
+        self.assertFalse(network.shell("no-nft", "list", "ruleset"))
+
+
+class Runs(Tree):
+    """scripts/run.sh with settings of its own, beside what is in use."""
+
+    def setUp(self):
+        super().setUp()
+        os.makedirs(os.path.join(self.tree, "build"))
+        os.symlink(BUILD, os.path.join(self.tree, "build", "release"))
+        write(os.path.join(self.tree, "scripts", "deps.sh"), "#!/bin/sh\n")
+        self.path = programs_but(os.path.join(self.top, "path"), set(), {"cmake": "#!/bin/sh\n"})
+        self.port = free_port()
+        self.place = os.path.join(self.top, "place")
+        os.mkdir(self.place)
+        self.socket = os.path.join(self.place, "control.sock")
+        self.settings()
+
+    def settings(self, **changes):
+        values = {"port": self.port, "listen": "*", "receiving": "true", "inbox": os.path.join(self.place, "inbox"),
+                  "socket": self.socket, **changes}
+        write(os.path.join(self.tree, "etc", "dustwired.ini"), (
+            "[services/tcp-transport]\nreceiving-enabled = {receiving}\n[services/tcp-connections]\ntcp-port = {port}\n"
+            'listen = "{listen}"\n[inbox]\npath = "{inbox}"\n[control]\nsocket = "{socket}"\n').format(**values), 0o644)
+
+    def start(self, name="node"):
+        log = os.path.join(self.top, name + ".log")
+        with open(log, "wb") as out:
+            process = subprocess.Popen(["/bin/bash", os.path.join(self.tree, "scripts", "run.sh")], stdout=out,
+                                       stderr=out, stdin=subprocess.DEVNULL, env={"PATH": self.path, "HOME": self.top})
+        self.addCleanup(self.end, process)
+        return process, log
+
+    def end(self, process):
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        process.wait(seconds(20))
+
+    def text(self, log):
+        with open(log, errors="replace") as stream:
+            return stream.read()
+
+    def assert_up(self, process, log):
+        wait_until(lambda: "The node is up" in self.text(log) or process.poll() is not None,
+                   lambda: self.text(log), 20)
+        self.assertIsNone(process.poll(), self.text(log))
+
+    def assert_refused(self, *words):
+        process, log = self.start("refused")
+        try:
+            code = process.wait(seconds(20))
+        except subprocess.TimeoutExpired:
+            self.fail("it runs: " + self.text(log))
+        said = self.text(log)
+        self.assertEqual(code, 1, said)
+        for word in words:
+            self.assertIn(word, said)
+        self.assertNotIn("node is up", said)
+
+    def listener(self, host, family=socket.AF_INET):
+        other = socket.socket(family, socket.SOCK_STREAM)
+        self.addCleanup(other.close)
+        if family != socket.AF_UNIX:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if family == socket.AF_UNIX:
+            other.bind(host)
+        else:
+            other.bind((host, self.port))
+        other.listen()
+        return other
+
+    def test_twice(self):
+        first, log = self.start()
+        self.assert_up(first, log)
+        self.assert_refused("a node runs already: dustwired (process %d)" % first.pid, self.socket, "stop")
+        self.assertEqual(self.text(log).count("The node is up"), 1)
+
+    def test_a_port_that_somebody_has(self):
+        me = "python3 (process %d)" % os.getpid()
+        for host, listen in (("0.0.0.0", "*"), ("127.0.0.1", "*"), ("127.0.0.2", "*"), ("0.0.0.0", "127.0.0.1"),
+                             ("127.0.0.1", "127.0.0.1"), ("127.0.0.2", "127.0.0.1, 127.0.0.2")):
+            with self.subTest(host=host, listen=listen):
+                other = self.listener(host)
+                self.settings(listen=listen)
+                self.assert_refused("port %d is in use by " % self.port, me)
+                other.close()
+
+    @unittest.skipUnless(harness.has_ipv6(), "this machine has no ::1")
+    def test_a_port_that_somebody_has_by_ipv6(self):
+        self.listener("::", socket.AF_INET6)
+        self.assert_refused("port %d is in use by " % self.port)
+
+    def test_a_port_of_another_address_is_free(self):
+        self.listener("127.0.0.1")
+        self.settings(listen="127.0.0.2")
+        self.assert_up(*self.start())
+
+    def test_a_port_that_is_not_needed(self):
+        self.listener("0.0.0.0")
+        self.settings(receiving="false")
+        self.assert_up(*self.start())
+
+    def test_a_port_in_use_by_a_session_only_is_free(self):
+        other = self.listener("127.0.0.1")
+        dialled = socket.create_connection(("127.0.0.1", self.port))
+        self.addCleanup(dialled.close)
+        self.addCleanup(other.accept()[0].close)
+        other.close()
+        self.assert_up(*self.start())
+
+    def test_an_inbox_that_another_node_has(self):
+        first, log = self.start()
+        self.assert_up(first, log)
+        self.settings(port=free_port(), socket=os.path.join(self.place, "other.sock"))
+        self.assert_refused(os.path.join(self.place, "inbox"), "in use", "process %d" % first.pid)
+
+    def test_a_socket_that_another_program_has(self):
+        self.listener(self.socket, socket.AF_UNIX)
+        self.assert_refused(self.socket, "in use")
+
+    def test_a_socket_of_a_node_that_stands_still(self):
+        first, log = self.start()
+        self.assert_up(first, log)
+        first.send_signal(signal.SIGSTOP)
+        self.assert_refused("in use by dustwired (process %d)" % first.pid)
+
+    def test_a_file_where_the_socket_is_to_be(self):
+        write(self.socket, "", 0o644)
+        self.assert_refused(self.socket, "is no socket")
+
+    def test_a_socket_that_was_left_behind(self):
+        self.listener(self.socket, socket.AF_UNIX).close()
+        self.assert_up(*self.start())
+
+    def test_bad_settings(self):
+        self.settings(listen="nonsense")
+        self.assert_refused("nonsense")
+
+
+class Pages(unittest.TestCase):
+    def test_the_man_pages_have_the_version(self):
+        with open(os.path.join(ROOT, "CMakeLists.txt")) as stream:
+            version = re.search(r"project\(dustwire VERSION (\S+)", stream.read()).group(1)
+        folder = os.path.join(ROOT, "docs", "man")
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name)) as stream, self.subTest(name):
+                self.assertIn('"dustwire %s"' % version, stream.readline())
+
+
+if __name__ == "__main__":
+    main()

@@ -22,19 +22,22 @@ def machine_lines(results):
     m = results["machine"]
     return ("%s CPUs, %s%s; %s of memory; Linux %s. Files in %s (%s). Load average at the start: %.2f.\n"
             "Generator, node and yardstick share these CPUs: a figure is that of both ends together. Each is "
-            "the median of %d rounds, with the least and the most in brackets." % (
+            "the median of the rounds (%d), with the least and the most in brackets." % (
                 m["cpus"], m["cpu"], ", virtual" if m["is_virtual"] else "", m["memory"], m["kernel"],
                 results["folder"], results["file_system"], m["load_average"][0], results["rounds"]))
 
 
-def time_unit(by_count):
+def time_unit(latencies):
     """(microseconds in it, its name): milliseconds where most latencies take some."""
-    middle = statistics.median(f["p50"].median for f in by_count.values())
-    return (1000, "ms") if middle >= 1000 else (1, "us")
+    return (1000, "ms") if statistics.median(figure.median for figure in latencies) >= 1000 else (1, "us")
+
+
+def unit_of_case(by_count):
+    return time_unit([figures["p50"] for figures in by_count.values()])
 
 
 def threads_table(case, by_count):
-    parts, unit = time_unit(by_count)
+    parts, unit = unit_of_case(by_count)
     names = ("p50", "p99", "p99_9", "max")
     return table(["worker threads", "speed, " + next(iter(by_count.values()))["unit"],
                   *["%s, %s" % (name.replace("_", "."), unit) for name in names],
@@ -67,8 +70,10 @@ def text_of(results):
                   table(["sessions", "before, KiB", "with them, KiB", "bytes a session"],
                         [[n, before, after, number(each)] for n, before, after, each in results["sessions"]])]
     if results.get("slow"):
-        parts += ["## Slow peers", "p99 of small files alone: %s us; beside 20 peers that read or write a byte a "
-                  "second: %s us." % tuple(results["slow"])]
+        in_it, unit = time_unit(results["slow"])
+        alone, beside = [figure.by(in_it) for figure in results["slow"]]
+        parts += ["## Slow peers", "p99 of small files alone: %s %s; beside 20 peers that read or write a byte a "
+                  "second: %s %s." % (alone, unit, beside, unit)]
     if results.get("growth"):
         parts += ["## Growth (callgrind)", growth_table(results["growth"])]
     if results.get("peers"):
@@ -87,11 +92,11 @@ def as_json(value):
 # ---- plots
 
 def gnuplot(folder, name, title, script, data):
-    """Draws folder/name.png from inline data blocks; the legend stands below, off the lines."""
+    """Draws folder/name.png from inline data blocks; the legend stands below the title, off the lines."""
     blocks = "".join("$%s << END\n%s\nEND\n" % (block, "\n".join(" ".join(map(str, line)) for line in lines))
                      for block, lines in data.items())
     head = ("set terminal pngcairo size 900,540\nset output '%s.png'\nset title '%s'\nset grid\n"
-            "set key outside center bottom horizontal\n" % (name, title))
+            "set key outside center top horizontal\n" % (name, title))
     subprocess.run(["gnuplot"], input=blocks + head + script, text=True, check=True, cwd=folder, timeout=60)
     return name + ".png"
 
@@ -101,7 +106,7 @@ def threads_of(count):
 
 
 def plot_threads(folder, case, by_count):
-    parts, unit = time_unit(by_count)
+    parts, unit = unit_of_case(by_count)
     speed = next(iter(by_count.values()))["unit"]
     lines = [[count, f["speed"].median, f["p99"].median / parts] for count, f in by_count.items()]
     return gnuplot(folder, "threads-" + case, "%s: speed and latency by worker threads" % case, """
@@ -120,7 +125,7 @@ plot $all using 1:2 with linespoints title 'speed (left)' lw 2, \\
 
 def plot_latency(folder, case, by_count):
     """Over 1 / (1 - percentile), so that each nine takes the same room."""
-    parts, unit = time_unit(by_count)
+    parts, unit = unit_of_case(by_count)
     data = {"t%d" % n: [[1 / (1 - share), us / parts] for share, us in f["curve"]] for n, f in by_count.items()}
     curves = ", ".join("$t%d using 1:2 with lines lw 2 title '%s'" % (n, threads_of(n)) for n in by_count)
     return gnuplot(folder, "latency-" + case, "%s: latency by percentile" % case, """

@@ -162,4 +162,4 @@ def machine():
 def file_system(path):
     """The device and the type of what a path lies on."""
     done = subprocess.run(["findmnt", "-n", "-o", "SOURCE,FSTYPE", "-T", path], capture_output=True, text=True)
-    return " ".join(done.stdout.split()) or "?"
+    return " ".join((done.stdout.splitlines() or ["?"])[-1].split())  # the last is mounted over the others

@@ -14,8 +14,8 @@ static bool is_answerable(struct network_asked *n)
 {
     enum supervisor_ask what = n->request.ask;
     enum err e = n->request.request.result;
-    bool has_more =
-        what == SUPERVISOR_RELOAD || what == SUPERVISOR_SET || what == SUPERVISOR_CONNECT;
+    bool has_more = what == SUPERVISOR_RELOAD || what == SUPERVISOR_SET ||
+                    what == SUPERVISOR_UNSET || what == SUPERVISOR_CONNECT;
 
     if (e == ERR_OK || (has_more && e != ERR_CLOSED))
         return true;

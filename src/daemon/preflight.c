@@ -156,16 +156,18 @@ static void check_file(struct preflight *p, const char *key, const char *path)
 static void check_root(struct preflight *p, const char *root)
 {
     struct stat st;
+    int error_number = stat(root, &st) == 0 ? 0 : errno;
 
-    if (stat(root, &st) != 0 && errno != EACCES)
-        complain(p, "[outbox] roots: %s: %s: make it, or take it out", root, strerror(errno));
-    else if (errno == EACCES || access(root, R_OK | X_OK) != 0)
-        remark(p,
-               "[outbox] roots: this user may not look into %s: the daemon's user has to be "
-               "able to",
-               root);
-    else if (!S_ISDIR(st.st_mode))
+    if (error_number != 0 && error_number != EACCES)
+        complain(p, "[outbox] roots: %s: %s: make it, or take it out", root,
+                 strerror(error_number));
+    else if (error_number == 0 && !S_ISDIR(st.st_mode))
         complain(p, "[outbox] roots: %s is no folder", root);
+    else if (error_number != 0 || access(root, R_OK | X_OK) != 0)
+        remark(
+            p,
+            "[outbox] roots: this user may not look into %s: the daemon's user has to be able to",
+            root);
 }
 
 static void check_roots(struct preflight *p, const struct settings *s)
@@ -173,10 +175,8 @@ static void check_roots(struct preflight *p, const struct settings *s)
     char root[SETTINGS_TEXT_SIZE];
     const char *at = s->outbox.roots;
 
-    while (settings_next_root(&at, root)) {
-        errno = 0;
+    while (settings_next_root(&at, root))
         check_root(p, root);
-    }
 }
 
 /* Groups. */

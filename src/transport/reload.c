@@ -193,12 +193,17 @@ static enum err read_file_alone(const struct settings_paths *paths, struct setti
                                 struct page *page)
 {
     const struct settings_paths alone = {.file = paths->file, .own = ""};
-    enum err e = settings_load(&out->settings, &out->origins, &alone, add_problem, page);
+    char text[4096];
+    struct page problems;
 
-    if (e != ERR_OK)
-        page_add(page, "nothing was changed: without a settings file that can be read the value "
-                       "that would come into force is not known");
-    return e == ERR_OK ? ERR_OK : ERR_INVALID;
+    page_init(&problems, text, sizeof text);
+    if (settings_load(&out->settings, &out->origins, &alone, add_problem, &problems) == ERR_OK)
+        return ERR_OK;
+    page_add(page,
+             "nothing was changed, because what the settings file says instead cannot be read: "
+             "%.*s",
+             (int)strcspn(text, "\n"), text);
+    return ERR_INVALID;
 }
 
 enum err reload_unset(const char *name, const struct settings_paths *paths,

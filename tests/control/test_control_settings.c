@@ -106,6 +106,16 @@ NODE_TEST(what_is_set_is_in_force_and_in_the_file)
     free(file);
 }
 
+NODE_TEST(what_was_set_is_taken_back)
+{
+    set(ask("settings_set", "(si)", "priority", 7));
+    set(ask("settings_unset", "(s)", "priority"));
+    expect_value("priority", "1", "the default");
+    set(ask("settings_unset", "(s)", "priority"));
+    expect_fault(ask("settings_unset", "(s)", "limit"), FAULT_NOT_FOUND, "'limit' is no setting");
+    expect_fault(ask("settings_unset", "()"), FAULT_PARAMETERS, "name");
+}
+
 NODE_TEST(with_sending_off_a_send_fails_and_says_so)
 {
     struct answer a;

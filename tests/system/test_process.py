@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import stat
 import struct
 import subprocess
@@ -295,6 +296,85 @@ class Output(Started):
         os.close(ends[1])
         self.moves_a_file(node)
         self.assertEqual(node.stop(), 0)
+
+
+class LogFile(Started):
+    def setUp(self):
+        super().setUp()
+        self.path = os.path.join(self.folder(), "the.log")
+
+    def text(self, path=None):
+        try:
+            with open(path or self.path) as stream:
+                return stream.read()
+        except FileNotFoundError:
+            return ""
+
+    def logging(self, **settings):
+        return self.started({"log/file": self.path, **settings})
+
+    def test_the_log_goes_there_and_stays_below_its_limit(self):
+        with open(self.path, "w") as out:
+            out.write("of the day before\n" * (1 << 16))
+        node = self.logging(**{"log/file-limit-mib": 1})
+        self.assertIn("control socket", self.text())
+        self.assertIn("of the day before", self.text(self.path + ".1"))
+        self.assertLess(os.path.getsize(self.path), 1 << 20)
+        self.assertNotIn("control socket", node.log())
+        self.assertEqual(node.stop(), 0)
+        self.assertIn("dustwired stopped", self.text())
+
+    def test_it_is_begun_anew_when_it_was_moved_away(self):
+        node = self.logging()
+        os.rename(self.path, self.path + ".moved")
+        node.signal(signal.SIGHUP)
+        harness.wait_until(lambda: "nothing has changed" in self.text(), lambda: self.text())
+        os.unlink(self.path)  # nobody tells it of this
+        values = iter(range(2, 99))
+        harness.wait_until(lambda: node.command("set", "priority", next(values)) and "priority" in self.text(),
+                           lambda: self.text(), every=0.2)
+
+    def test_one_that_cannot_be_opened_is_named_before_anything_is_done(self):
+        for path in (os.path.join(self.folder(), "none", "log"), self.folder()):
+            node = self.started({"log/file": path}, is_started=False)
+            self.assertEqual(node.wait_exit(), 1)
+            self.assertIn("the log file %s cannot be opened" % path, node.log())
+            self.assertFalse(os.path.exists(node.inbox))
+
+
+class Clocks(Started):
+    """The clock that people and NTP set moves; ages do not."""
+
+    def ages(self, node):
+        status = node.status()
+        return status["uptime_s"], [row["age_s"] for row in node.sessions()]
+
+    def test_ages_do_not_follow_the_clock(self):
+        layer = Layer(self.folder())
+        node = self.started(environment={**os.environ, **layer.environment})
+        self.moves_a_file(node)
+        self.assertTrue(node.sessions())
+        begun = time.monotonic()
+        for shift in (3600, -3600, 86400 * 365, -86400 * 365 * 40, 86400 * 365 * 200, -1, 1, 59,
+                      -int(time.time()), -int(time.time()) - 1000, 253402300800 - int(time.time()), 0):
+            with self.subTest(shift=shift):
+                layer.shift_clock(shift)
+                self.moves_a_file(node)
+                up, ages = self.ages(node)
+                most = time.monotonic() - begun + harness.seconds(30)
+                self.assertTrue(0 <= up <= most and all(0 <= age <= most for age in ages), (up, ages))
+                said = node.command("sessions").out + node.command("status").out
+                self.assertNotRegex(said, r"-\d+ ?s|\d+ ?d\b", said)
+        self.assertEqual(node.stop(), 0)
+
+    def test_what_ends_by_a_time_limit_does_so_whatever_the_clock(self):
+        layer = Layer(self.folder())
+        node = self.started({"sessions/handshake-timeout-s": 1}, environment={**os.environ, **layer.environment})
+        for shift in (86400 * 3650, -86400 * 3650):
+            layer.shift_clock(shift)
+            with socket.create_connection(("127.0.0.1", node.port)) as silent:
+                silent.settimeout(harness.seconds(10))
+                self.assertEqual(silent.recv(1), b"")
 
 
 # What a filter (seccomp) of a container does.

@@ -187,6 +187,25 @@ class OwnSettings(node.SystemTest):
         self.assertIn('path = "%s"\n' % settings.inbox, text)
         self.assertIn("tcp-port = 7999\n", text)
 
+    def test_the_daemons_log_is_a_file_of_its_own_unless_the_operator_names_another(self):
+        extra = os.path.join(self.folder(), "own.ini")
+        for text, path in (("", None), ("[log]\nlevel = debug\n", None), ("[log]\nfile = /tmp/other.log\n",
+                                                                       "/tmp/other.log")):
+            with open(extra, "w") as out:
+                out.write(text)
+            settings = Settings(os.path.join(self.folder(), "a"), extra=extra)
+            settings.prepare()
+            settings.check()
+            with open(settings.ini) as stream:
+                self.assertRegex(stream.read(), 'file = "?%s"?\n' % (path or settings.log))
+
+    def test_a_log_that_is_a_folder_is_named_before_a_node_runs(self):
+        settings = Settings(os.path.join(self.folder(), "a"))
+        settings.prepare()
+        os.mkdir(settings.log)
+        with self.assertRaisesRegex(SettingsError, "is a folder"):
+            settings.check()
+
     def test_a_folder_that_is_too_deep_for_a_socket_is_named(self):
         settings = Settings(os.path.join(self.folder(), "x" * 100))
         with self.assertRaisesRegex(SettingsError, "too long for a socket: set DUSTWIRE_FOLDER"):

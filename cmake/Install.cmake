@@ -1,7 +1,7 @@
 # cmake --install build/release --prefix /usr/local
 # Programs, the settings, man pages, completion, the units, the BitDust adapter.
 # The prefix is known only when it is installed (--prefix may say another): what depends on it, the folder of the
-# settings and the paths in the units and the man pages, is worked out then, by installed_paths.cmake.
+# settings and the paths in the units, the man pages and the launcher, is worked out then, by installed_paths.cmake.
 include(GNUInstallDirs)
 
 foreach(program IN ITEMS dustwired dustwire dustwire-load)
@@ -14,7 +14,6 @@ foreach(program IN ITEMS dustwired dustwire dustwire-load)
     endif()
 endforeach()
 
-install(PROGRAMS ${CMAKE_SOURCE_DIR}/adapter/bitdust/dustwire-bitdust DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/adapter/bitdust/dustwire_adapter
     DESTINATION ${CMAKE_INSTALL_DATADIR}/dustwire/bitdust FILES_MATCHING PATTERN "*.py")
 install(FILES ${CMAKE_SOURCE_DIR}/adapter/bitdust/README.md

@@ -77,6 +77,7 @@ INSTALLS = (
     (("-DCMAKE_INSTALL_PREFIX=/usr", "-DCMAKE_INSTALL_BINDIR=sbin"), None, "/usr", {"bin": "sbin"}),
     (("-DCMAKE_INSTALL_PREFIX=/usr", "-DCMAKE_INSTALL_BINDIR=/srv/bin"), None, "/usr", {"bin": "/srv/bin"}),
     (("-DCMAKE_INSTALL_PREFIX=/usr", "-DCMAKE_INSTALL_MANDIR=/usr/man"), None, "/usr", {"man": "/usr/man"}),
+    (("-DCMAKE_INSTALL_PREFIX=/usr", "-DCMAKE_INSTALL_DATADIR=/usr/lib/data"), None, "/usr", {"data": "/usr/lib/data"}),
     (("-DCMAKE_INSTALL_PREFIX=/usr/local", "-DCMAKE_INSTALL_SYSCONFDIR=/etc"), None, "/usr/local", {"sysconf": "/etc"}),
     (("-DCMAKE_INSTALL_PREFIX=/usr/local", "-DCMAKE_INSTALL_SYSCONFDIR=etc/opt"), None, "/usr/local",
      {"sysconf": "etc/opt"}),
@@ -205,7 +206,7 @@ def install_all(top):
     run(["cmake", "--build", folder], "building")
     for number, (options, at_installing, prefix, folders) in enumerate(INSTALLS):
         destdir = os.path.join(top, "dest dir %d" % number)
-        for name in ("SYSCONFDIR", "BINDIR", "MANDIR", "PREFIX"):
+        for name in ("SYSCONFDIR", "BINDIR", "MANDIR", "DATADIR", "PREFIX"):
             options = options if any(name in option for option in options) else (*options, "-UCMAKE_INSTALL_" + name)
         configure(plain, folder, options)
         command = ["cmake", "--install", folder]

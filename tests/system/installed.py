@@ -10,7 +10,7 @@ PROGRAMS = ("dustwired", "dustwire", "dustwire-bitdust")
 def problems(destdir, prefix, folders=None):
     """What is wrong, sentence by sentence. `folders` are the ones that were configured: bin, sysconf, man; else what
     `prefix` makes of them."""
-    folders = {"bin": "bin", "man": "share/man",
+    folders = {"bin": "bin", "man": "share/man", "data": "share",
                "sysconf": "/etc" if prefix.rstrip("/") == "/usr" else "etc", **(folders or {})}
     at = {name: os.path.normpath(os.path.join(prefix, folder)) for name, folder in folders.items()}
     ini = os.path.join(at["sysconf"], "dustwire", "dustwired.ini")
@@ -20,7 +20,20 @@ def problems(destdir, prefix, folders=None):
              if not os.path.isfile(destdir + path)]
     found += ["a second file of settings: " + path for path in files_named(destdir, "dustwired.ini")
               if path != ini]
-    return found + unit_problems(destdir, prefix, at["bin"], ini) + page_problems(destdir, at["man"], ini)
+    return (found + unit_problems(destdir, prefix, at["bin"], ini) + page_problems(destdir, at["man"], ini) +
+            launcher_problems(destdir, at["bin"], at["data"]))
+
+
+def launcher_problems(destdir, bin_folder, data):
+    """Where the launcher looks for the adapter: beside itself, or at a path that was written into it."""
+    path = os.path.join(bin_folder, "dustwire-bitdust")
+    with open(destdir + path) as stream:
+        written = re.search(r'^INSTALLED = "(.*?)"', stream.read(), re.MULTILINE)
+    looks_in = written.group(1) if written else os.path.normpath(bin_folder + "/../share/dustwire/bitdust")
+    found = [] if os.access(destdir + path, os.X_OK) else ["not executable: " + path]
+    if looks_in != data + "/dustwire/bitdust" or not os.path.isdir(destdir + looks_in + "/dustwire_adapter"):
+        found.append("%s looks for the adapter in %s" % (path, looks_in))
+    return found
 
 
 def files_named(destdir, name):

@@ -25,6 +25,13 @@ class Install(SystemTest):
             with self.subTest(prefix):
                 self.assertEqual(installed.problems(self.install(prefix), prefix), [])
 
+    def test_a_relative_prefix_is_one_of_the_current_folder(self):
+        here = self.folder()
+        done = subprocess.run(["cmake", "--install", BUILD, "--prefix", "my out"], capture_output=True, text=True,
+                              cwd=here, env={name: value for name, value in os.environ.items() if name != "DESTDIR"})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(installed.problems("", os.path.join(here, "my out")), [])
+
     def test_everything_installed_is_in_the_manifest(self):
         destdir = self.install("/opt/x")
         with open(os.path.join(BUILD, "install_manifest.txt")) as stream:

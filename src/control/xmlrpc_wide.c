@@ -185,7 +185,7 @@ static void put_escaped(struct narrowing *n, struct text t)
     while (t.at < t.end) {
         uint32_t code = 0;
         size_t length = wide_length(t, &code);
-        char bytes[4];
+        char bytes[4] = "";
 
         if (length == 0) {
             *n->to++ = *t.at++;

@@ -17,7 +17,10 @@
     X(ERR_NO_SPACE, "no space left on the disk")                    \
     X(ERR_QUOTA, "the disk quota is used up")                       \
     X(ERR_INBOX_QUOTA, "the inbox is full: its quota is used up")   \
+    X(ERR_INBOX_FILES, "the inbox is full: too many files")          \
     X(ERR_MIN_FREE, "too little of the disk would stay free")       \
+    X(ERR_MIN_FREE_FILES, "too few inodes would stay free")          \
+    X(ERR_NO_INBOX, "the inbox is not the folder that was opened")   \
     X(ERR_READ_ONLY, "the file system is read-only")                \
     X(ERR_IO, "input/output error")                                 \
     X(ERR_NOT_REGULAR, "not a regular file")                        \
@@ -26,6 +29,7 @@
     X(ERR_DESCRIPTORS, "too many open files")                       \
     X(ERR_THREADS, "the limit of processes and threads is used up") \
     X(ERR_TIMEOUT, "timed out")                                     \
+    X(ERR_INTERRUPTED, "interrupted by a signal")                    \
     X(ERR_AGAIN, "would block")                                     \
     X(ERR_CLOSED, "closed")                                         \
     X(ERR_RESET, "connection reset by the peer")                    \
@@ -55,5 +59,9 @@ const char *err_name(enum err e);
 /* Any thread. The one place where an errno becomes an err. 0 is ERR_OK; what has no code of its own
  * is ERR_SYSTEM (log strerror beside it). */
 enum err err_from_errno(int error_number);
+
+/* Any thread. What to do about an error that comes from the process's, the machine's or the disk's
+ * limits, whatever it was met at; `usual` for any other. */
+const char *err_advice(enum err e, const char *usual);
 
 #endif

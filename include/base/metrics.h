@@ -53,7 +53,11 @@
     X(METRIC_FILES_OVER_BYTES, "files_over_bytes", "files refused for the bytes under way")       \
     X(METRIC_FILES_TOO_LARGE, "files_too_large", "files refused for their size")                  \
     X(METRIC_FILES_OVER_QUOTA, "files_over_quota", "files refused for the inbox quota")           \
+    X(METRIC_FILES_OVER_LIMIT, "files_over_limit", "files refused for the limit of files")        \
     X(METRIC_FILES_NO_ROOM, "files_no_room", "files refused to keep the disk free")               \
+    X(METRIC_FILES_NO_INODES, "files_no_inodes", "files refused to keep inodes free")             \
+    X(METRIC_FILES_NO_INBOX, "files_no_inbox", "files refused because the inbox is not usable")   \
+    X(METRIC_WAITS_FILES, "files_rate_waits", "times that reading waited for files-per-s")        \
     X(METRIC_WAITS_IN, "bandwidth_waits_in", "times that reading waited for bandwidth")           \
     X(METRIC_WAITS_OUT, "bandwidth_waits_out", "times that sending waited for bandwidth")         \
     X(METRIC_LOG_LINES_LIMITED, "log_lines_limited", "log lines over the limit of a peer")        \

@@ -99,6 +99,7 @@ struct settings {
         unsigned penalty_after; /* offences that cost nothing */
         unsigned penalty_s;     /* of the next one; each after it doubles it; 0: none */
         unsigned penalty_longest_s;
+        unsigned files_per_s; /* begun by one address; 0: no limit */
     } access;
     struct { /* [bandwidth]; 0: no limit */
         unsigned in_kib_per_s, out_kib_per_s;
@@ -110,6 +111,7 @@ struct settings {
         unsigned journal_limit_mib;
         unsigned redo_log_mib; /* 0: none */
         unsigned quota_mib;    /* 0: none */
+        unsigned files_limit;  /* 0: none */
         unsigned min_free_mib;
         unsigned largest_file_mib;
         char group[SETTINGS_GROUP_SIZE]; /* of finished files; "": the daemon's own */

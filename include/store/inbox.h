@@ -79,17 +79,32 @@ struct inbox_file {
     char name[INBOX_NAME_SIZE];
     uint64_t written_bytes;
     struct inbox *inbox;
-    uint64_t size_bytes;    /* announced: reserved as a whole */
-    uint64_t pending_bytes; /* of these, still reserved as not written */
-    uint64_t early_bytes;   /* of these, whose way to the disk has begun (committer_write_early) */
+    uint64_t reserved_bytes; /* what its announced size will take on the disk */
+    uint64_t pending_bytes;  /* of these, not told as written */
+    uint64_t early_bytes;    /* of these, whose way to the disk has begun (committer_write_early) */
 };
 
-/* Any thread but a worker. How much may stand in the inbox and be under way to it (0: no limit),
- * and what must stay free on its disk. */
-void inbox_set_limits(struct inbox *inbox, uint64_t quota_bytes, uint64_t min_free_bytes);
+/* Any thread but a worker. How much may stand in the inbox and be under way to it, and what must
+ * stay free on its disk: quota-mib, files-limit and min-free-mib of [inbox]. */
+void inbox_set_limits(struct inbox *inbox, const struct settings *settings);
 
-/* Any thread. Reserves the room and makes the partial file. ERR_INBOX_QUOTA, ERR_MIN_FREE: there is
- * none; ERR_NO_SPACE, ERR_QUOTA, ERR_DESCRIPTORS, ... */
+/* Any thread. What stands in the inbox and is under way to it, as counted last; `bytes` only where
+ * there is a quota. */
+struct inbox_usage {
+    uint64_t bytes, quota_bytes; /* quota 0: none */
+    uint64_t files, files_limit; /* 0: none */
+};
+struct inbox_usage inbox_usage(const struct inbox *inbox);
+
+/* Any thread. Why no file is taken in: the inbox is not the folder that was opened any more, or
+ * cannot be written. A sentence with what to do, "" and ERR_OK if nothing is wrong. As seen by the
+ * last commit, or within the last second. */
+enum { INBOX_TROUBLE_SIZE = SETTINGS_TEXT_SIZE + 256 };
+enum err inbox_trouble(const struct inbox *inbox, char *to, size_t room);
+
+/* Any thread. Reserves the room and makes the partial file. ERR_NO_INBOX and what else
+ * inbox_trouble says;  ERR_INBOX_QUOTA, ERR_INBOX_FILES,
+ * ERR_MIN_FREE, ERR_MIN_FREE_FILES: there is none; ERR_NO_SPACE, ERR_QUOTA, ERR_DESCRIPTORS, ... */
 enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file *out);
 
 /* The file's owner. Appends all of it or fails; a failed file is to be discarded (COMMIT_DISCARD).

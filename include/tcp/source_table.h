@@ -1,7 +1,7 @@
 /* Where accepted connections come from: how many sessions and unfinished handshakes each source
- * has, how fast it comes, and how often it broke the protocol. A source is an address, and the
- * network around it: /24 for IPv4, /64 for IPv6. An IPv6 host has its whole /64 to itself, so there
- * the network is what is judged by rate, handshakes and penalties.
+ * has, how fast it and its files come, and how often it broke the protocol. A source is an address,
+ * and the network around it: /24 for IPv4, /64 for IPv6. An IPv6 host has its whole /64 to itself,
+ * so there the network is what is judged by rate, handshakes and penalties.
  *
  * Bounded: sources with sessions are as many as sessions; of the others (kept for their rates and
  * penalties) SOURCES_KEPT at most, beyond that one without a penalty makes room first. Pure data:
@@ -49,6 +49,7 @@ struct source_limits {
     unsigned half_open, half_open_per_address;
     unsigned accepts_per_s, accepts_burst;
     unsigned offences_free, penalty_s, penalty_longest_s; /* penalty_s 0: none */
+    unsigned files_per_s;                                 /* 0: no limit */
     bool is_exempt; /* this source is held to the limits of the whole node only */
 };
 /* Those that hold for `peer`. */
@@ -79,6 +80,12 @@ void source_table_leave(struct source_table *t, const struct source_place *place
  * forgiven after each minute without one. */
 uint64_t source_table_blame(struct source_table *t, const struct address *peer,
                             const struct source_limits *limits, uint64_t now_ms);
+
+/* How many files `peer` may begin now, `wanted` at most: they count as begun. A source that is
+ * exempt, or whose rate nobody limits, gets all. */
+unsigned source_table_take_files(struct source_table *t, const struct address *peer,
+                                 const struct source_limits *limits, unsigned wanted,
+                                 uint64_t now_ms);
 
 /* Unfinished handshakes of its network; 0 for one that is exempt. */
 unsigned source_table_crowd(const struct source_table *t, const struct source_place *place);

@@ -132,6 +132,7 @@ struct tcp_connection {
     unsigned given_up_count;     /* incoming files that came to nothing, less what was forgiven */
     struct tcp_dropped *dropped; /* files given up whose sender may go on; NULL: none yet */
     uint64_t given_up_since_ms;  /* up to when forgiven */
+    int files_left; /* that may begin; below 0: a debt, reading waits until it is paid */
     uint64_t received_bytes;
     struct bandwidth_session bandwidth;
     uint64_t opened_us; /* clock_boot_us */

@@ -42,6 +42,11 @@ enum admission tcp_directory_accept(struct tcp_directory *d, const struct addres
 uint64_t tcp_directory_blame(struct tcp_directory *d, const struct address *peer,
                              const struct source_limits *limits, uint64_t now_ms);
 
+/* How many files `peer` may begin now, of those wanted: source_table_take_files. */
+unsigned tcp_directory_take_files(struct tcp_directory *d, const struct address *peer,
+                                  const struct source_limits *limits, unsigned wanted,
+                                  uint64_t now_ms);
+
 /* The session for files to `address`: a CONNECTED one (dialled before announced), else one being
  * dialled, else a place is reserved with the worker that has the fewest: the worker that is sent
  * there claims it and dials. So two sends at once start one connect. ERR_FULL at the limit. */

@@ -56,7 +56,12 @@ enum err err_from_errno(int error_number)
     case EROFS:
         return ERR_READ_ONLY;
     case EIO:
+    case EUCLEAN: /* as ext4, XFS and btrfs say of what is damaged */
+    case EBADMSG:
+    case ESTALE:
         return ERR_IO;
+    case EINTR:
+        return ERR_INTERRUPTED;
     case EISDIR:
     case ENXIO:
     case ENODEV:
@@ -91,5 +96,28 @@ enum err err_from_errno(int error_number)
         return ERR_CANCELLED;
     default:
         return ERR_SYSTEM;
+    }
+}
+
+const char *err_advice(enum err e, const char *usual)
+{
+    switch (e) {
+    case ERR_DESCRIPTORS:
+        return "raise the limit of open files, of this process (ulimit -n, LimitNOFILE) or of the "
+               "machine (fs.file-max)";
+    case ERR_NO_MEMORY:
+        return "free some memory, or raise the limit of this process (ulimit -v, MemoryMax)";
+    case ERR_NO_SPACE:
+        return "make room on that file system: bytes, or inodes";
+    case ERR_QUOTA:
+        return "make room, or raise this user's quota on that file system";
+    case ERR_READ_ONLY:
+        return "mount that file system for writing, or use another";
+    case ERR_IO:
+        return "check the disk (the kernel's log says more)";
+    case ERR_INTERRUPTED:
+        return "try again";
+    default:
+        return usual;
     }
 }

@@ -205,6 +205,21 @@ static xmlrpc_value *limits_value(xmlrpc_env *env, const struct settings *s)
     return out.value;
 }
 
+static xmlrpc_value *inbox_value(xmlrpc_env *env, const struct inbox *inbox)
+{
+    struct inbox_usage usage = inbox_usage(inbox);
+    xmlrpc_value *value = rpc_struct(env);
+    char trouble[INBOX_TROUBLE_SIZE];
+
+    inbox_trouble(inbox, trouble, sizeof trouble);
+    rpc_put_text(env, value, "trouble", trouble);
+    rpc_put_integer(env, value, "files", (int64_t)usage.files);
+    rpc_put_integer(env, value, "files_limit", (int64_t)usage.files_limit);
+    rpc_put_integer(env, value, "bytes", (int64_t)usage.bytes);
+    rpc_put_integer(env, value, "quota_bytes", (int64_t)usage.quota_bytes);
+    return value;
+}
+
 static void answer_status(struct network_asked *n)
 {
     const struct supervisor_request *r = &n->request;
@@ -230,6 +245,7 @@ static void answer_status(struct network_asked *n)
     rpc_put_text(&env, value, "privileges",
                  control->config.privileges == NULL ? "" : control->config.privileges);
     rpc_put(&env, value, "gateway", gateway_value(&env, control));
+    rpc_put(&env, value, "inbox", inbox_value(&env, control->config.inbox));
     rpc_put(&env, value, "metrics", metrics_value(&env));
     rpc_put(&env, value, "limits_hit", limits_hit_value(&env));
     rpc_put(&env, value, "limits", limits_value(&env, &r->in_force.settings));

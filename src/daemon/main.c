@@ -332,8 +332,7 @@ static enum err start_store(struct daemon *d)
         return e;
     }
     inbox_set_redo(d->inbox, (uint64_t)s->inbox.redo_log_mib << 20);
-    inbox_set_limits(d->inbox, (uint64_t)d->in_force.settings.inbox.quota_mib << 20,
-                     (uint64_t)d->in_force.settings.inbox.min_free_mib << 20);
+    inbox_set_limits(d->inbox, s);
     if ((e = outbox_set_roots(d->in_force.settings.outbox.roots)) != ERR_OK) {
         log_error("[outbox] roots cannot be opened: %s; make each of those folders and let this "
                   "user enter it",

@@ -148,6 +148,8 @@ const struct setting settings_rows[] = {
         "How long it is refused then, doubled with each further time; 0: never.")
     KEY(S, "penalty-longest-s", kind_number, access.penalty_longest_s, "3600", 1, DAY_S, "seconds", NOW,
         "The longest that it is refused.")
+    KEY(S, "files-per-s", kind_number, access.files_per_s, "1000", 0, 1000000, "files a second", NOW,
+        "How many files one address (IPv6: one /64) may begin a second; beyond it is read later; 0: no limit.")
 #undef S
 #define S "bandwidth"
     KEY(S, "in-kib-per-s", kind_number, bandwidth.in_kib_per_s, "0", 0, BANDWIDTH_MAX, "KiB a second", NOW,
@@ -170,6 +172,8 @@ const struct setting settings_rows[] = {
         "How large the log is by which many small files share one sync (durability = full); 0: none.")
     KEY(S, "quota-mib", kind_number, inbox.quota_mib, "0", 0, 1073741824, "MiB", NOW,
         "How much may stand in the inbox and be on its way there; more is refused; 0: no limit.")
+    KEY(S, "files-limit", kind_number, inbox.files_limit, "1000000", 0, 1000000000, "files", NOW,
+        "How many files may stand in the inbox and be on their way there; more are refused; 0: no limit.")
     KEY(S, "min-free-mib", kind_number, inbox.min_free_mib, "64", 0, 1073741824, "MiB", NOW,
         "What stays free on the inbox's disk when all files under way are whole.")
     KEY(S, "largest-file-mib", kind_number, inbox.largest_file_mib, "2048", 1, 2048, "MiB", NOW,

@@ -396,6 +396,18 @@ static void note_marks(struct batch *b)
             journal_forget(b->journal, of_message(m)->record.transfer_id);
 }
 
+/* What was renamed stands where the descriptors are, which need not be where the path is. */
+static void check_place(struct batch *b)
+{
+    enum err e = b->count == 0 ? ERR_OK : inbox_place_look(b->inbox);
+
+    if (e == ERR_OK)
+        return;
+    for (size_t i = 0; i < b->count; i++)
+        b->requests[i]->request.result = e;
+    metrics_add(METRIC_FILES_NO_INBOX, b->count);
+}
+
 bool batch_is_waiting(const struct batch *b)
 {
     return !STAILQ_EMPTY(&b->files) || !STAILQ_EMPTY(&b->marks);
@@ -419,6 +431,7 @@ void batch_run(struct batch *b, enum err journal_state)
     rename_batch(b);
     if (is_full(b))
         sync_names(b);
+    check_place(b);
     answer_files(b);
     answer_marks(b);
     send_answers(b);

@@ -27,7 +27,9 @@ enum {
     BULK_BYTES = 4 << 20,  /* a file of this size or more is bulk */
     EARLY_BYTES = 8 << 20, /* handed to the disk at a time, while more come in */
     EARLY_WAITING_MAX = 256,
-    RECOUNT_MS = 2000, /* and never more than a twentieth of the time */
+    LOOK_MS = 1000,     /* at the inbox's place; */
+    LOOK_SOON_MS = 200, /* when something is wrong with it */
+    RECOUNT_MS = 2000,  /* and never more than a twentieth of the time */
     RECOUNT_SHARE = 20,
 };
 
@@ -36,6 +38,9 @@ struct committer {
     struct loop *loop, *bulk;
     struct sync_pace pace;
     struct timer recount; /* of the inbox, in the bulk thread */
+    struct space_recount counted;
+    struct timer look; /* at its place, there too */
+    struct timer keep; /* the journal in its place, in the committer's own thread */
     struct batch batch;
     struct redo_keeper redo;
     struct message_list discards;
@@ -147,6 +152,29 @@ static void run_all(void *owner)
     }
 }
 
+/* Somebody took the journal away or put another there: what was written to it since is written
+ * anew. Not while its folder is another. */
+static void keep_journal(struct timer *timer, void *ctx)
+{
+    struct committer *c = ctx;
+    struct journal *journal = c->inbox->journal;
+
+    (void)timer;
+    loop_set_timer(c->loop, &c->keep, LOOK_MS);
+    if (journal_is_in_place(journal) || inbox_place_look(c->inbox) != ERR_OK)
+        return;
+    log_warning("inbox %s: its journal was taken away or replaced; it is written anew",
+                c->inbox->path);
+    journal_renew(journal);
+}
+
+static void started(void *owner)
+{
+    struct committer *c = owner;
+
+    loop_set_timer(c->loop, &c->keep, LOOK_MS);
+}
+
 static void end(void *owner)
 {
     struct committer *c = owner;
@@ -199,16 +227,25 @@ static void recount(struct timer *timer, void *ctx)
     uint64_t before_ms = clock_mono_ms(), next_ms;
 
     (void)timer;
-    if (atomic_load(&c->inbox->space.quota_bytes) > 0)
-        space_count(&c->inbox->space, c->inbox->dir_fd);
+    space_recount(&c->inbox->space, &c->counted, c->inbox->dir_fd, before_ms);
     next_ms = (clock_mono_ms() - before_ms) * RECOUNT_SHARE;
     loop_set_timer(c->bulk, &c->recount, next_ms > RECOUNT_MS ? next_ms : RECOUNT_MS);
+}
+
+static void look(struct timer *timer, void *ctx)
+{
+    struct committer *c = ctx;
+
+    (void)timer;
+    loop_set_timer(c->bulk, &c->look,
+                   inbox_place_check(c->inbox) == ERR_OK ? LOOK_MS : LOOK_SOON_MS);
 }
 
 static void bulk_started(void *owner)
 {
     struct committer *c = owner;
 
+    loop_set_timer(c->bulk, &c->look, LOOK_MS);
     loop_set_timer(c->bulk, &c->recount, RECOUNT_MS);
 }
 
@@ -223,11 +260,14 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
         return e;
     c->inbox = inbox;
     c->recount = (struct timer){.fire = recount, .ctx = c};
+    c->look = (struct timer){.fire = look, .ctx = c};
+    c->keep = (struct timer){.fire = keep_journal, .ctx = c};
     sync_pace_open(&c->pace);
     batch_init(&c->batch, inbox, inbox->journal);
     c->batch.pace = &c->pace;
     STAILQ_INIT(&c->discards);
     STAILQ_INIT(&c->parts);
+    config.started = started;
     config.after_turn = run_all;
     config.ended = end;
     if ((e = loop_open(&c->loop, &config)) != ERR_OK)

@@ -143,7 +143,7 @@ static bool is_dots(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-enum err directory_each(int dir_fd, const char *folder, directory_each_fn *each, void *ctx)
+enum err directory_each_kind(int dir_fd, const char *folder, directory_kind_fn *each, void *ctx)
 {
     int fd = openat(dir_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -158,9 +158,29 @@ enum err directory_each(int dir_fd, const char *folder, directory_each_fn *each,
     }
     for (errno = 0; e == ERR_OK && (entry = readdir(dir)) != NULL; errno = 0)
         if (!is_dots(entry->d_name))
-            e = each(ctx, fd, entry->d_name);
+            e = each(ctx, fd, entry->d_name, entry->d_type);
     if (e == ERR_OK)
         e = err_from_errno(errno);
     closedir(dir);
     return e;
+}
+
+struct by_name {
+    directory_each_fn *each;
+    void *ctx;
+};
+
+static enum err without_kind(void *ctx, int dir_fd, const char *name, unsigned char kind)
+{
+    const struct by_name *by_name = ctx;
+
+    (void)kind;
+    return by_name->each(by_name->ctx, dir_fd, name);
+}
+
+enum err directory_each(int dir_fd, const char *folder, directory_each_fn *each, void *ctx)
+{
+    struct by_name by_name = {each, ctx};
+
+    return directory_each_kind(dir_fd, folder, without_kind, &by_name);
 }

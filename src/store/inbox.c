@@ -5,6 +5,7 @@
 
 #include "base/contract.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@
  * is looked up once, at open, and what happens to it later cannot lead a file elsewhere. */
 
 static const char boot_path[] = "/proc/sys/kernel/random/boot_id";
-static const char partial_name[] = ".dustwire", second_name[] = "partial", lock_name[] = "lock";
+static const char partial_name[] = INBOX_FOLDER, second_name[] = INBOX_SECOND;
 
 /* Where a sentence for people goes. */
 struct problem {
@@ -42,6 +43,13 @@ static void explain(const struct problem *problem, const char *format, ...)
     va_end(args);
     if (problem->room > 0)
         snprintf(problem->to, problem->room, "inbox %s: %s", problem->path, sentence);
+}
+
+/* What to do: nothing that stands in the inbox is ever advised to be removed for an error that has
+ * nothing to do with it. */
+static const char *advice(int error_number, const char *usual)
+{
+    return err_advice(err_from_errno(error_number), usual);
 }
 
 /* --- opening -----------------------------------------------------------------------------------
@@ -69,57 +77,68 @@ static enum err open_directory(struct inbox *in, const struct problem *problem)
     enum err e = directory_open(&in->dir_fd, problem->path, why, sizeof why);
 
     if (e != ERR_OK) {
-        explain(problem,
-                "%s; make it a directory that this user may read and write, or set "
-                "[inbox] path to another",
-                why);
+        explain(problem, "%s; %s", why,
+                err_advice(e, "make it a directory that this user may read and write, or set "
+                              "[inbox] path to another"));
         return e;
     }
     if (faccessat(in->dir_fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0 && errno != EPERM) {
         /* (EPERM is a system call filter's: whether it can be written is seen below) */
-        e = err_from_errno(errno);
-        explain(problem,
-                "files cannot be written there: %s; let this user write it, or set [inbox] path to "
-                "another directory",
-                strerror(errno));
-        return e;
+        int error_number = errno;
+
+        explain(problem, "files cannot be written there: %s; %s", strerror(error_number),
+                advice(error_number,
+                       "let this user write it, or set [inbox] path to another directory"));
+        return err_from_errno(error_number);
     }
     e = find_path(in, problem->path);
     if (e != ERR_OK)
-        explain(problem, "its absolute path cannot be used: %s; set [inbox] path to a shorter one",
-                err_text(e));
+        explain(problem, "its absolute path cannot be used: %s; %s", err_text(e),
+                err_advice(e, e == ERR_INVALID
+                                  ? "set [inbox] path to a shorter one"
+                                  : "let this user enter every folder of it, and move none of "
+                                    "them meanwhile"));
     return e;
+}
+
+/* Makes the folder `name` if it is missing. -1 with errno. */
+static int make_folder(int dir_fd, const char *name)
+{
+    if (mkdirat(dir_fd, name, 0700) == 0)
+        fsync(dir_fd);
+    else if (errno != EEXIST)
+        return -1;
+    return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Received files and the journal stand in it: it is never advised to remove the folder. */
+static const char *folder_advice(int error_number)
+{
+    if (error_number == ENOTDIR || error_number == ELOOP)
+        return "move away what stands under that name, which is no folder";
+    return advice(error_number, "give it to this user, with the right to read, write and enter it");
 }
 
 static enum err open_partial(struct inbox *in, const struct problem *problem)
 {
     struct stat status;
+    const char *name = partial_name;
     int error_number;
 
-    if (mkdirat(in->dir_fd, partial_name, 0700) == 0)
-        fsync(in->dir_fd);
-    else if (errno != EEXIST)
-        goto fail;
-    in->partial_fd =
-        openat(in->dir_fd, partial_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    in->partial_fd = make_folder(in->dir_fd, partial_name);
     if (in->partial_fd < 0 || fstat(in->partial_fd, &status) != 0)
         goto fail;
     errno = EPERM; /* whoever owns it could exchange what stands in it */
     if (status.st_uid != geteuid() || fchmod(in->partial_fd, 0700) != 0)
         goto fail;
-    if (mkdirat(in->partial_fd, second_name, 0700) != 0 && errno != EEXIST)
-        goto fail;
-    in->second_fd =
-        openat(in->partial_fd, second_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (in->second_fd < 0)
-        goto fail;
-    return ERR_OK;
+    name = INBOX_FOLDER "/" INBOX_SECOND;
+    in->second_fd = make_folder(in->partial_fd, second_name);
+    if (in->second_fd >= 0)
+        return ERR_OK;
 fail:
     error_number = errno;
-    explain(problem,
-            "its directory %s for partial files cannot be used: %s; remove it, or give it to this "
-            "user",
-            partial_name, strerror(error_number));
+    explain(problem, "its folder %s for partial files and the journal cannot be used: %s; %s", name,
+            strerror(error_number), folder_advice(error_number));
     return err_from_errno(error_number);
 }
 
@@ -137,25 +156,31 @@ static void explain_holder(int fd, const struct problem *problem)
         pid[0] == '\0' ? "" : ", process ", pid);
 }
 
-static enum err lock(struct inbox *in, const struct problem *problem)
+int inbox_lock(int partial_fd, int *fd)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    *fd = openat(partial_fd, INBOX_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (*fd < 0 || fcntl(*fd, F_OFD_SETLK, &whole) != 0)
+        return -1;
+    if (ftruncate(*fd, 0) == 0)
+        dprintf(*fd, "%ld\n", (long)getpid()); /* a help to people, no more */
+    return 0;
+}
+
+static enum err lock(struct inbox *in, const struct problem *problem)
+{
     int error_number;
 
-    in->lock_fd =
-        openat(in->partial_fd, lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (in->lock_fd >= 0 && fcntl(in->lock_fd, F_OFD_SETLK, &whole) == 0) {
-        if (ftruncate(in->lock_fd, 0) == 0)
-            dprintf(in->lock_fd, "%ld\n", (long)getpid()); /* a help to people, no more */
+    if (inbox_lock(in->partial_fd, &in->lock_fd) == 0)
         return ERR_OK;
-    }
     error_number = errno;
     if (in->lock_fd >= 0 && (error_number == EAGAIN || error_number == EACCES)) {
         explain_holder(in->lock_fd, problem);
         return ERR_BUSY;
     }
-    explain(problem, "its lock file %s/%s cannot be taken: %s; let this user write it",
-            partial_name, lock_name, strerror(error_number));
+    explain(problem, "its lock file %s/%s cannot be taken: %s; %s", partial_name, INBOX_LOCK,
+            strerror(error_number), advice(error_number, "let this user write it"));
     return err_from_errno(error_number);
 }
 
@@ -175,9 +200,10 @@ static enum err try_rename(struct inbox *in, const struct problem *problem)
     unlinkat(in->partial_fd, to, 0);
     if (error_number != 0)
         explain(problem,
-                "a file there cannot be made and renamed without replacing another: %s; make room, "
-                "or set [inbox] path to a file system that can (ext4, xfs, btrfs, tmpfs)",
-                strerror(error_number));
+                "a file there cannot be made and renamed without replacing another: %s; %s",
+                strerror(error_number),
+                advice(error_number, "set [inbox] path to a file system that can (ext4, xfs, "
+                                     "btrfs, tmpfs)"));
     return err_from_errno(error_number);
 }
 
@@ -189,15 +215,13 @@ static enum err recover_redo(struct inbox *in, const struct problem *problem)
     if (e == ERR_NOT_REGULAR && in->redo == NULL)
         explain(problem, "its redo log %s/redo is no file; remove what stands there", partial_name);
     else if (blocked[0] != '\0')
-        explain(problem,
-                "%s, which its log %s/redo holds, cannot be written: %s; make room, or move away "
-                "what stands under that name",
-                blocked, partial_name, err_text(e));
+        explain(problem, "%s, which its log %s/redo holds, cannot be written: %s; %s", blocked,
+                partial_name, err_text(e), err_advice(e, "move away what stands under that name"));
     else if (e != ERR_OK)
         explain(problem,
-                "what its log %s/redo holds cannot be brought to its place: %s; make room and look "
-                "at the disk (without that log, files received right before a power cut are lost)",
-                partial_name, err_text(e));
+                "what its log %s/redo holds cannot be brought to its place: %s; %s (without that "
+                "log, files received right before a power cut are lost)",
+                partial_name, err_text(e), err_advice(e, "look at the disk"));
     return e;
 }
 
@@ -213,10 +237,8 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
                 "move %s/journal* away",
                 partial_name);
     else if (e != ERR_OK)
-        explain(problem,
-                "its journal %s/journal* cannot be used: %s; make room, or let this user "
-                "read and write it",
-                partial_name, err_text(e));
+        explain(problem, "its journal %s/journal* cannot be used: %s; %s", partial_name,
+                err_text(e), err_advice(e, "let this user read and write it"));
     if (e != ERR_OK)
         return e;
     if ((e = recover_redo(in, problem)) != ERR_OK)
@@ -224,10 +246,8 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
     if ((e = journal_mend(in->journal)) == ERR_OK)
         e = inbox_recover(in);
     if (e != ERR_OK)
-        explain(problem,
-                "what the last run left in %s cannot be cleared: %s; look at that "
-                "directory and at the disk",
-                partial_name, err_text(e));
+        explain(problem, "what the last run left in %s cannot be cleared: %s; %s", partial_name,
+                err_text(e), err_advice(e, "look at that directory and at the disk"));
     return e;
 }
 
@@ -268,6 +288,8 @@ enum err inbox_open(struct inbox **out, const char *path, enum durability durabi
         (e = try_rename(in, &problem)) != ERR_OK ||
         (e = open_journal(in, journal_limit_bytes, &problem)) != ERR_OK)
         goto fail;
+    space_open(&in->space, in->dir_fd);
+    inbox_place_open(in);
     *out = in;
     return ERR_OK;
 fail:
@@ -342,9 +364,23 @@ enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
 /* --- partial files -----------------------------------------------------------------------------
  */
 
-void inbox_set_limits(struct inbox *inbox, uint64_t quota_bytes, uint64_t min_free_bytes)
+void inbox_set_limits(struct inbox *inbox, const struct settings *settings)
 {
-    space_set_limits(&inbox->space, inbox->dir_fd, quota_bytes, min_free_bytes);
+    space_set_limits(
+        &inbox->space, inbox->dir_fd,
+        &(struct space_limits){.quota_bytes = (uint64_t)settings->inbox.quota_mib << 20,
+                               .files = settings->inbox.files_limit,
+                               .min_free_bytes = (uint64_t)settings->inbox.min_free_mib << 20});
+}
+
+struct inbox_usage inbox_usage(const struct inbox *inbox)
+{
+    const struct space *s = &inbox->space;
+
+    return (struct inbox_usage){.bytes = atomic_load(&s->used_bytes),
+                                .quota_bytes = atomic_load(&s->quota_bytes),
+                                .files = atomic_load(&s->used_files),
+                                .files_limit = atomic_load(&s->files_limit)};
 }
 
 void inbox_set_redo(struct inbox *inbox, uint64_t bytes)
@@ -381,28 +417,37 @@ static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
 
 enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file *out)
 {
+    uint64_t cost = space_cost(&inbox->space, size_bytes);
     enum err e;
 
     *out = (struct inbox_file){
-        .fd = -1, .inbox = inbox, .size_bytes = size_bytes, .pending_bytes = size_bytes};
-    if ((e = space_reserve(&inbox->space, inbox->dir_fd, size_bytes)) != ERR_OK)
+        .fd = -1, .inbox = inbox, .reserved_bytes = cost, .pending_bytes = cost};
+    if ((e = inbox_trouble(inbox, NULL, 0)) != ERR_OK)
+        metrics_add(METRIC_FILES_NO_INBOX, 1);
+    else
+        e = space_reserve(&inbox->space, inbox->dir_fd, cost);
+    if (e != ERR_OK)
         return e;
-    if ((e = make_partial(inbox, out)) != ERR_OK)
+    if ((e = make_partial(inbox, out)) != ERR_OK) {
+        enum err why = inbox_place_look(inbox);
+
         inbox_release(inbox, out, false);
+        e = why != ERR_OK ? why : e;
+    }
     return e;
 }
 
 void inbox_release(struct inbox *inbox, struct inbox_file *file, bool is_kept)
 {
-    space_release(&inbox->space, file->pending_bytes, file->size_bytes, is_kept);
-    file->pending_bytes = file->size_bytes = 0;
+    space_release(&inbox->space, file->pending_bytes, file->reserved_bytes, is_kept);
+    file->pending_bytes = file->reserved_bytes = 0;
 }
 
 /* What is written is no longer reserved: told in steps, so that the shared number is left alone for
  * most writes. */
 static void tell_written(struct inbox_file *file)
 {
-    uint64_t told = file->size_bytes - file->pending_bytes;
+    uint64_t told = file->reserved_bytes - file->pending_bytes;
     uint64_t news = file->written_bytes - told;
 
     if (news < SPACE_STEP_BYTES || news > file->pending_bytes)

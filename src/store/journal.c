@@ -484,6 +484,11 @@ bool journal_is_broken(const struct journal *j)
     return j->is_broken;
 }
 
+bool journal_is_in_place(const struct journal *j)
+{
+    return inbox_is_same(j->dir_fd, journal_name, j->sink->fd);
+}
+
 int journal_fd(const struct journal *j)
 {
     return j->sink->fd;

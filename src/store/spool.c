@@ -33,7 +33,8 @@ struct spooled {
 };
 
 struct spool {
-    int dir_fd;
+    struct inbox *inbox;
+    int dir_fd; /* the outbox has its number among its roots */
     char path[SPOOL_PATH_SIZE];
     uint64_t limit_bytes, bytes;
     uint64_t last_id;
@@ -79,16 +80,41 @@ static void drop(struct spool *spool, struct spooled *file)
 
 /* Opening. */
 
-static enum err open_folder(struct spool *spool, const struct inbox *inbox)
+static enum err make_folder(const struct inbox *inbox, int *fd)
 {
     if (mkdirat(inbox->partial_fd, spool_name, 0700) != 0 && errno != EEXIST)
         return err_from_errno(errno);
-    spool->dir_fd =
-        openat(inbox->partial_fd, spool_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (spool->dir_fd < 0)
-        return err_from_errno(errno);
-    return text_format(spool->path, sizeof spool->path, "%s/.dustwire/%s",
+    *fd = openat(inbox->partial_fd, spool_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return *fd < 0 ? err_from_errno(errno) : ERR_OK;
+}
+
+static enum err open_folder(struct spool *spool, const struct inbox *inbox)
+{
+    enum err e = make_folder(inbox, &spool->dir_fd);
+
+    if (e != ERR_OK)
+        return e;
+    return text_format(spool->path, sizeof spool->path, "%s/" INBOX_FOLDER "/%s",
                        strcmp(inbox->path, "/") == 0 ? "" : inbox->path, spool_name);
+}
+
+/* Somebody may have taken the folder away, and files go out by its path. The new one takes the
+ * descriptor's number over; what was in the old one fails when it is sent. */
+static enum err keep_folder(struct spool *spool)
+{
+    enum err e = inbox_place_look(spool->inbox);
+    int fd;
+
+    if (e != ERR_OK || inbox_is_same(spool->inbox->partial_fd, spool_name, spool->dir_fd))
+        return e;
+    if ((e = make_folder(spool->inbox, &fd)) != ERR_OK)
+        return e;
+    if (dup3(fd, spool->dir_fd, O_CLOEXEC) < 0)
+        e = err_from_errno(errno);
+    else
+        log_warning("spool: its folder %s was taken away, and has been made again", spool->path);
+    close(fd);
+    return e;
 }
 
 enum err spool_open(struct spool **out, struct inbox *inbox, uint64_t limit_bytes)
@@ -98,7 +124,7 @@ enum err spool_open(struct spool **out, struct inbox *inbox, uint64_t limit_byte
 
     if (spool == NULL)
         return ERR_NO_MEMORY;
-    *spool = (struct spool){.dir_fd = -1, .limit_bytes = limit_bytes};
+    *spool = (struct spool){.inbox = inbox, .dir_fd = -1, .limit_bytes = limit_bytes};
     if ((e = open_folder(spool, inbox)) != ERR_OK) {
         spool_close(&spool);
         return e;
@@ -181,7 +207,7 @@ enum err spool_begin(struct spool *spool, const char *name, uint64_t size_bytes,
     struct spooled *file;
     enum err e = is_file_name(name) ? check_room(spool, size_bytes) : ERR_INVALID;
 
-    if (e != ERR_OK)
+    if (e != ERR_OK || (e = keep_folder(spool)) != ERR_OK)
         return e;
     if ((file = calloc(1, sizeof *file)) == NULL)
         return ERR_NO_MEMORY;

@@ -5,6 +5,7 @@
 #include "store/committer.h"
 #include "store/inbox.h"
 
+#include <dirent.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 #include <uthash.h>
@@ -181,6 +182,8 @@ void journal_forget(struct journal *journal, uint32_t transfer_id);
 struct ledger *journal_ledger(struct journal *journal);
 bool journal_owes(struct journal *journal, uint32_t transfer_id);
 bool journal_is_broken(const struct journal *journal);
+/* What stands under its name is what it writes to: nobody took it away, or put another there. */
+bool journal_is_in_place(const struct journal *journal);
 int journal_fd(const struct journal *journal);
 uint64_t journal_size(const struct journal *journal);
 
@@ -198,34 +201,66 @@ bool journal_has_begun_ids_again(const struct journal *journal);
 
 /* --- space.c: room on the disk for what peers announced ------------------------------------------
  * A file's whole size is reserved when it begins, so that files that come in at once never fill the
- * disk together. Any thread, where nothing else is said. All zero is one without limits. */
+ * disk together. What counts is what the file system takes: whole blocks, one at least. Any thread,
+ * where nothing else is said. All zero is one without limits. */
 struct space {
-    _Atomic uint64_t
-        quota_bytes; /* of all files that stand in the inbox or are under way; 0: none */
+    uint64_t block_bytes; /* of the file system; set before the threads */
+    /* Of all files that stand in the inbox or are under way; 0: no limit. */
+    _Atomic uint64_t quota_bytes, files_limit;
     _Atomic uint64_t min_free_bytes; /* of the disk */
-    _Atomic uint64_t pending_bytes;  /* announced and not written yet, in steps */
-    _Atomic uint64_t open_bytes;     /* announced sizes of the files under way */
-    _Atomic uint64_t used_bytes; /* those, and what stood in the inbox when it was counted last */
+    _Atomic uint64_t pending_bytes;  /* reserved and not written yet, in steps */
+    /* Of the files under way. */
+    _Atomic uint64_t open_bytes, open_files;
+    /* Those, and what stood in the inbox when it was counted last. */
+    _Atomic uint64_t used_bytes, used_files;
 };
 
 enum { SPACE_STEP_BYTES = 1 << 20 };
 
-/* Not in a worker: a new quota begins with counting. */
-void space_set_limits(struct space *s, int dir_fd, uint64_t quota_bytes, uint64_t min_free_bytes);
+/* Before the threads. */
+void space_open(struct space *s, int dir_fd);
 
-/* ERR_INBOX_QUOTA, ERR_MIN_FREE: nothing is reserved. */
-enum err space_reserve(struct space *s, int dir_fd, uint64_t size);
+/* What a file of that size takes. */
+uint64_t space_cost(const struct space *s, uint64_t size);
+
+struct space_limits {
+    uint64_t quota_bytes, files; /* 0: none */
+    uint64_t min_free_bytes;
+};
+/* Not in a worker: a new limit begins with counting. */
+void space_set_limits(struct space *s, int dir_fd, const struct space_limits *limits);
+
+/* How many inodes stay free on a file system that has `all`. */
+uint64_t space_free_files_wanted(uint64_t all);
+
+/* One file more, of that space_cost. ERR_INBOX_QUOTA, ERR_INBOX_FILES, ERR_MIN_FREE,
+ * ERR_MIN_FREE_FILES: nothing is reserved. */
+enum err space_reserve(struct space *s, int dir_fd, uint64_t cost);
 void space_written(struct space *s, uint64_t bytes);
 
 /* The file is through. `pending`: what was not told as written; `is_kept`: it stands in the inbox.
  */
-void space_release(struct space *s, uint64_t pending, uint64_t size, bool is_kept);
+void space_release(struct space *s, uint64_t pending, uint64_t cost, bool is_kept);
 
-/* Not in a worker: reads the directory, because others take files away. */
-void space_count(struct space *s, int dir_fd);
+/* Not in a worker: reads the directory, because others take files away. `has_sizes`: every inode
+ * too, for the quota. */
+void space_count(struct space *s, int dir_fd, bool has_sizes);
+
+/* The same, if there is a limit and the folder has changed since the last time (or a minute has
+ * gone by). `r`: the caller's, all zero at first. */
+struct space_recount {
+    int64_t mtime_ns; /* of the folder, when it was counted */
+    uint64_t counted_ms;
+    bool is_settled; /* nothing more could change under that mtime */
+};
+void space_recount(struct space *s, struct space_recount *r, int dir_fd, uint64_t now_ms);
 
 /* --- inbox.c -----------------------------------------------------------------------------------
  */
+#define INBOX_FOLDER ".dustwire"
+#define INBOX_SECOND "partial" /* in it */
+#define INBOX_LOCK   "lock"    /* in it */
+
 enum { BOOT_ID_SIZE = 40 };
 
 struct inbox {
@@ -236,7 +271,11 @@ struct inbox {
     int partial_fd; /* .dustwire */
     int second_fd;  /* .dustwire/partial: of the partial files every other group (inbox_partial_fd)
                      */
-    int lock_fd;
+    int lock_fd;    /* once the committer runs: its second thread's */
+    bool can_check_access; /* what access(2) says of it can be believed */
+    /* What inbox_place.c found wrong, 0: nothing. Atomic: whoever commits and whoever looks says
+     * it, whoever begins a file asks; a number that stands for itself. */
+    _Atomic uint32_t trouble;
     struct space space;
     struct journal *journal;
     struct redo *redo;   /* redo.h; NULL: there is none (yet) */
@@ -253,6 +292,27 @@ struct inbox {
 /* The file is through: what it had reserved is free again. */
 void inbox_release(struct inbox *inbox, struct inbox_file *file, bool is_kept);
 
+/* Opens and locks the lock file; 0, or -1 with errno: then `*fd` may be open (another holds it). */
+int inbox_lock(int partial_fd, int *fd);
+
+/* --- inbox_place.c -----------------------------------------------------------------------------
+ */
+
+/* At the end of opening. */
+void inbox_place_open(struct inbox *inbox);
+
+/* Any thread. ERR_NO_INBOX: the inbox or its .dustwire is not what was opened any more, so what
+ * stands in it now is not under the path that is told; ERR_DENIED: that cannot be seen. Two looks
+ * at names. */
+enum err inbox_place_look(struct inbox *inbox);
+
+/* True if `name` in `dir_fd` is what `fd` has open. */
+bool inbox_is_same(int dir_fd, const char *name, int fd);
+
+/* The committer's second thread. Looks at all of it, takes a trouble back that is over, and makes
+ * the lock file again. */
+enum err inbox_place_check(struct inbox *inbox);
+
 /* --- directory.c -------------------------------------------------------------------------------
  */
 
@@ -264,6 +324,9 @@ enum err directory_open(int *out, const char *path, char *why, size_t room);
  * it. Ends at the first error and returns it. */
 typedef enum err directory_each_fn(void *ctx, int dir_fd, const char *name);
 enum err directory_each(int dir_fd, const char *folder, directory_each_fn *each, void *ctx);
+/* The same with what the folder says of the entry's kind, DT_UNKNOWN if nothing. */
+typedef enum err directory_kind_fn(void *ctx, int dir_fd, const char *name, unsigned char kind);
+enum err directory_each_kind(int dir_fd, const char *folder, directory_kind_fn *each, void *ctx);
 
 /* --- inbox_access.c ----------------------------------------------------------------------------
  */

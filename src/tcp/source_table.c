@@ -32,7 +32,7 @@ struct source {
     uint32_t next; /* in its chain */
     uint32_t sessions, half_open;
     uint32_t offences;
-    struct rate accepts;
+    struct rate accepts, files;
     uint64_t forgiven_ms; /* offences are forgiven up to here; beyond now: its penalty ends then */
 };
 
@@ -77,6 +77,7 @@ struct source_limits source_limits_of(const struct settings *s, const struct add
                                   .offences_free = s->access.penalty_after,
                                   .penalty_s = s->access.penalty_s,
                                   .penalty_longest_s = s->access.penalty_longest_s,
+                                  .files_per_s = s->access.files_per_s,
                                   .is_exempt = access_is_exempt(s, peer)};
 }
 
@@ -379,6 +380,26 @@ uint64_t source_table_blame(struct source_table *t, const struct address *peer,
     if (now_ms + ms > s->forgiven_ms)
         s->forgiven_ms = now_ms + ms;
     return ms;
+}
+
+/* After a rest a second's worth at once. Without memory for the source nobody is held up. */
+unsigned source_table_take_files(struct source_table *t, const struct address *peer,
+                                 const struct source_limits *limits, unsigned wanted,
+                                 uint64_t now_ms)
+{
+    unsigned per_s = limits->files_per_s;
+    struct source_place place;
+    uint64_t allowed;
+    struct source *s;
+
+    if (limits->is_exempt || per_s == 0 || !take_both(t, peer, limits, now_ms, &place))
+        return wanted;
+    s = judged(t, &place);
+    allowed = rate_allowance(&s->files, per_s, per_s, now_ms * 1000);
+    if (allowed > wanted)
+        allowed = wanted;
+    rate_take(&s->files, per_s, per_s, allowed, now_ms * 1000);
+    return (unsigned)allowed;
 }
 
 unsigned source_table_crowd(const struct source_table *t, const struct source_place *place)

@@ -95,6 +95,7 @@ static struct tcp_incoming *begin_incoming(struct tcp_connection *c,
     const char *reason = tcp_limits_why_not(c, piece);
     struct tcp_peer peer = peer_of(c);
 
+    tcp_limits_count_file(c);
     if (reason != NULL) {
         char host[ADDRESS_TEXT_SIZE];
 

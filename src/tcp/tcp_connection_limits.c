@@ -193,6 +193,47 @@ const char *tcp_limits_why_not(const struct tcp_connection *c, const struct fram
     return NULL;
 }
 
+/* A session takes files from the account of its address by the lease, so that the account's lock is
+ * not taken for each. */
+enum { LEASES_PER_S = 50, LEASE_MOST = 1000 };
+
+static unsigned take_files(const struct tcp_connection *c, unsigned wanted)
+{
+    const struct settings *s = &c->home->settings;
+    struct source_limits limits;
+
+    if (s->access.files_per_s == 0)
+        return wanted;
+    limits = source_limits_of(s, &c->peer);
+    if (limits.is_exempt)
+        return wanted;
+    return tcp_directory_take_files(c->home->directory, &c->peer, &limits, wanted,
+                                    loop_now_ms(c->home->loop));
+}
+
+static unsigned lease_of(unsigned per_s)
+{
+    unsigned lease = per_s / LEASES_PER_S;
+
+    if (per_s == 0 || lease > LEASE_MOST)
+        return LEASE_MOST;
+    return lease > 0 ? lease : 1;
+}
+
+void tcp_limits_count_file(struct tcp_connection *c)
+{
+    if (c->files_left == 0)
+        c->files_left = (int)take_files(c, lease_of(c->home->settings.access.files_per_s));
+    c->files_left--;
+}
+
+bool tcp_limits_may_read_files(struct tcp_connection *c)
+{
+    if (c->files_left < 0)
+        c->files_left += (int)take_files(c, (unsigned)-c->files_left);
+    return c->files_left >= 0;
+}
+
 void tcp_limits_abort_reason(const struct tcp_connection *c, char to[TRANSFER_ERROR_SIZE],
                              const struct frame_piece *piece)
 {

@@ -82,6 +82,12 @@ void tcp_limits_bad_frame(struct tcp_connection *c, const struct frame_piece *pi
 /* A sentence why the new file that `piece` begins is not taken, counted; NULL: it is. */
 const char *tcp_limits_why_not(const struct tcp_connection *c, const struct frame_piece *piece);
 
+/* A file begins: it counts against [access] files-per-s of the address. */
+void tcp_limits_count_file(struct tcp_connection *c);
+
+/* False: more files began than the address may begin; nothing is read until that is paid off. */
+bool tcp_limits_may_read_files(struct tcp_connection *c);
+
 /* An abort's text, made fit for people: the reference's begins with a space. */
 void tcp_limits_abort_reason(const struct tcp_connection *c, char to[TRANSFER_ERROR_SIZE],
                              const struct frame_piece *piece);

@@ -110,6 +110,10 @@ static void read_some(struct tcp_connection *c)
 
     if (!may_read(c) || c->is_short_in || must_hold(c))
         return;
+    if (!tcp_limits_may_read_files(c)) {
+        c->is_short_in = true;
+        return;
+    }
     if (c->has_small_frames && room > SMALL_READ_BYTES)
         room = SMALL_READ_BYTES;
     room = (size_t)allowed(c, BANDWIDTH_IN, room);
@@ -195,7 +199,7 @@ static void wait_for_bandwidth(struct tcp_connection *c, bool has_moved)
     bool is_reading = c->is_short_in && may_read(c), is_writing = c->is_short_out && may_write(c);
 
     if (is_reading)
-        metrics_add(METRIC_WAITS_IN, 1);
+        metrics_add(c->files_left < 0 ? METRIC_WAITS_FILES : METRIC_WAITS_IN, 1);
     if (is_writing)
         metrics_add(METRIC_WAITS_OUT, 1);
     if ((is_reading || is_writing) && !c->is_unfinished)

@@ -311,6 +311,18 @@ uint64_t tcp_directory_blame(struct tcp_directory *d, const struct address *peer
     return ms;
 }
 
+unsigned tcp_directory_take_files(struct tcp_directory *d, const struct address *peer,
+                                  const struct source_limits *limits, unsigned wanted,
+                                  uint64_t now_ms)
+{
+    unsigned taken;
+
+    pthread_mutex_lock(&d->lock);
+    taken = source_table_take_files(d->sources, peer, limits, wanted, now_ms);
+    pthread_mutex_unlock(&d->lock);
+    return taken;
+}
+
 /* Higher is better; 0 is not to be used. */
 static int rank(const struct entry *e)
 {

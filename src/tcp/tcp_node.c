@@ -336,8 +336,7 @@ void tcp_node_settings_changed(struct tcp_node *node, const struct settings *set
 {
     node->config.settings = *settings;
     tcp_directory_set_limit(node->directory, settings->sessions.limit);
-    inbox_set_limits(node->config.inbox, (uint64_t)settings->inbox.quota_mib << 20,
-                     (uint64_t)settings->inbox.min_free_mib << 20);
+    inbox_set_limits(node->config.inbox, settings);
     post_serve(node);
 }
 

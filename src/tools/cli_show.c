@@ -106,6 +106,27 @@ static void print_gateway(const json_t *g)
            cli_number_of(g, "queue_limit"));
 }
 
+/* Files are counted where one of the two limits holds, bytes only with a quota. */
+static void print_inbox(const json_t *s)
+{
+    const json_t *settings = json_object_get(s, "settings"), *inbox = json_object_get(s, "inbox");
+    int64_t files_limit = cli_number_of(inbox, "files_limit");
+    int64_t quota_bytes = cli_number_of(inbox, "quota_bytes");
+    char bytes[TEXT_SIZE_ROOM], quota[TEXT_SIZE_ROOM];
+
+    printf("inbox: %s (durability %s)", cli_text_of(settings, "inbox"),
+           cli_text_of(settings, "durability"));
+    if (files_limit > 0)
+        printf(", %" PRId64 " of %" PRId64 " files", cli_number_of(inbox, "files"), files_limit);
+    else if (quota_bytes > 0)
+        printf(", %" PRId64 " files", cli_number_of(inbox, "files"));
+    if (quota_bytes > 0)
+        printf(", %s of %s", size_of(bytes, inbox, "bytes"), size_of(quota, inbox, "quota_bytes"));
+    printf("\n");
+    if (cli_text_of(inbox, "trouble")[0] != '\0')
+        printf("  no file is taken in: %s\n", cli_text_of(inbox, "trouble"));
+}
+
 static void print_status(const json_t *s)
 {
     const json_t *settings = json_object_get(s, "settings"), *t;
@@ -120,21 +141,21 @@ static void print_status(const json_t *s)
     print_gateway(json_object_get(s, "gateway"));
     print_totals(json_object_get(s, "metrics"));
     print_limits_hit(json_object_get(s, "limits_hit"));
-    printf("inbox: %s (durability %s)\n", cli_text_of(settings, "inbox"),
-           cli_text_of(settings, "durability"));
+    print_inbox(s);
     printf("idurl: %s\n", or_dash(cli_text_of(settings, "idurl")));
     printf("privileges: %s\n", or_dash(cli_text_of(s, "privileges")));
     if (cli_text_of(s, "advice")[0] != '\0')
         printf("to do: %s\n", cli_text_of(s, "advice"));
 }
 
-/* Served is a node that is CONNECTED with a transport LISTENING. */
+/* Served is a node that is CONNECTED with a transport LISTENING and has an inbox to write to. */
 static bool is_serving(const json_t *s)
 {
     const json_t *t;
     size_t i;
 
-    if (strcmp(cli_text_of(s, "network_state"), "CONNECTED") != 0)
+    if (strcmp(cli_text_of(s, "network_state"), "CONNECTED") != 0 ||
+        cli_text_of(json_object_get(s, "inbox"), "trouble")[0] != '\0')
         return false;
     json_array_foreach(json_object_get(s, "transports"), i, t)
     {

@@ -165,11 +165,13 @@ static const struct limits limits[] = {
     {"access", "penalty-after", 0, 1000000},
     {"access", "penalty-s", 0, 86400},
     {"access", "penalty-longest-s", 1, 86400},
+    {"access", "files-per-s", 0, 1000000},
     {"bandwidth", "in-kib-per-s", 0, 9000000},
     {"bandwidth", "out-kib-per-s", 0, 9000000},
     {"bandwidth", "session-in-kib-per-s", 0, 9000000},
     {"bandwidth", "session-out-kib-per-s", 0, 9000000},
     {"inbox", "quota-mib", 0, 1073741824},
+    {"inbox", "files-limit", 0, 1000000000},
     {"inbox", "min-free-mib", 0, 1073741824},
     {"inbox", "largest-file-mib", 1, 2048},
     {"log", "lines-per-peer-per-s", 0, 1000000},
@@ -657,9 +659,10 @@ static const char every_key[] =
     "idurl-limit-bytes=27\nreason-limit-bytes=28\nfiles-in-limit=29\nfiles-in-mib=30\n"
     "files-out-limit=31\n[access]\nallow-networks=\"192.0.2.0/24\"\ndeny-networks=\"::/0\"\n"
     "allow-idurls=\"http://a/;#,http://b\"\ndeny-idurls=\"http://c\"\nexempt-networks=\"\"\n"
-    "penalty-after=32\npenalty-s=33\npenalty-longest-s=34\n[bandwidth]\nin-kib-per-s=35\n"
+    "penalty-after=32\npenalty-s=33\npenalty-longest-s=34\nfiles-per-s=43\n[bandwidth]\nin-kib-per-"
+    "s=35\n"
     "out-kib-per-s=36\nsession-in-kib-per-s=37\nsession-out-kib-per-s=38\n[inbox]\nquota-mib=39\n"
-    "min-free-mib=40\nlargest-file-mib=41\nredo-log-mib=42\n";
+    "min-free-mib=40\nlargest-file-mib=41\nredo-log-mib=42\nfiles-limit=44\n";
 
 static unsigned changed_count;
 
@@ -680,7 +683,7 @@ Test(settings, print_what_reads_back_the_same, .init = set_up, .fini = clean_up,
     check_taken(every_key);
     first = s;
     settings_print_changed(&first, count_line, NULL);
-    cr_assert_eq(changed_count, 70, "%u keys differ from the default", changed_count);
+    cr_assert_eq(changed_count, 72, "%u keys differ from the default", changed_count);
     settings_print(&first, NULL, out);
     fclose(out);
     check_taken(text);

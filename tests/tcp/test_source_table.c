@@ -240,3 +240,45 @@ Test(source_table, a_table_full_of_penalties_still_takes_a_new_source)
     cr_expect_leq(source_table_count(t), SOURCES_KEPT + 2);
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
 }
+
+static unsigned take_files(const char *ip, unsigned wanted)
+{
+    struct address peer;
+
+    cr_assert_eq(address_from_ip_text(&peer, ip, 1), ERR_OK);
+    return source_table_take_files(t, &peer, &limits, wanted, now_ms);
+}
+
+Test(source_table, gives_an_address_so_many_files_a_second)
+{
+    static const struct {
+        const char *what, *ip;
+        uint64_t later_ms;
+        unsigned per_s, wanted, taken;
+        bool is_exempt;
+    } rows[] = {
+        {"a second's worth after a rest", "192.0.2.1", 10000, 100, 1000, 100, false},
+        {"and then none", "192.0.2.1", 0, 100, 1, 0, false},
+        {"a neighbour has its own", "192.0.2.2", 0, 100, 30, 30, false},
+        {"and what it has not taken", "192.0.2.2", 0, 100, 1000, 70, false},
+        {"a tenth of a second later", "192.0.2.1", 100, 100, 1000, 10, false},
+        {"by and by", "192.0.2.1", 50, 100, 3, 3, false},
+        {"and the rest of it", "192.0.2.1", 0, 100, 1000, 2, false},
+        {"no more than a second's after a long one", "192.0.2.1", 60000, 100, 1000, 100, false},
+        {"slow: one a second", "192.0.2.3", 0, 1, 5, 1, false},
+        {"slow: not before", "192.0.2.3", 900, 1, 5, 0, false},
+        {"slow: then one", "192.0.2.3", 100, 1, 5, 1, false},
+        {"no limit", "192.0.2.1", 0, 0, 5000, 5000, false},
+        {"exempt", "192.0.2.3", 0, 1, 5000, 5000, true},
+        {"an IPv6 network", "2001:db8::1", 0, 10, 8, 8, false},
+        {"is one, whatever the host", "2001:db8::2", 0, 10, 8, 2, false},
+        {"another network", "2001:db8:0:1::2", 0, 10, 8, 8, false},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        now_ms += rows[i].later_ms;
+        limits.files_per_s = rows[i].per_s;
+        limits.is_exempt = rows[i].is_exempt;
+        cr_expect_eq(take_files(rows[i].ip, rows[i].wanted), rows[i].taken, "%s", rows[i].what);
+    }
+}

@@ -1,0 +1,108 @@
+"""Each call of the store's start fails, for each of the reasons that have nothing to do with the inbox:
+the sentence names the true reason, and never advises to take anything away that holds files."""
+import errno
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import unittest
+
+import node as harness
+
+sys.path.insert(0, os.path.join(os.path.dirname(harness.HERE), "faults"))
+import layer  # noqa: E402
+
+# The reason as strerror has it or as our own errors say it, and what is advised.
+CAUSES = {
+    errno.EMFILE: ("too many open files", "ulimit -n"),
+    errno.ENFILE: ("too many open files", "limit|fs.file-max"),
+    errno.ENOMEM: ("cannot allocate memory|out of memory", "memory"),
+    errno.ENOSPC: ("no space left", "make room"),
+    errno.EDQUOT: ("quota", "make room"),
+    errno.EROFS: ("read-only", "for writing|another"),
+    errno.EIO: ("input/output error", "disk"),
+    errno.EINTR: ("interrupted", "try again"),
+    errno.EACCES: ("permission denied", "this user"),
+}
+NEVER = re.compile(r"\b(remove|delete|rm|move \.dustwire)\b")
+
+
+class Start(harness.SystemTest):
+    def last_words(self, node, process):
+        """Its log, when it has ended; None if it serves."""
+        try:
+            harness.wait_until(lambda: process.poll() is not None or node.is_serving(), node.log)
+            if process.poll() is None:
+                return None
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        self.assertGreater(process.returncode, 0, node.log())
+        return node.log()
+
+    def spawn(self, node, **more):
+        open(node.log_path, "w").close()
+        with open(node.log_path, "ab") as log:
+            return subprocess.Popen([os.path.join(harness.BUILD, "dustwired"), "--config", node.config],
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
+
+    def prepared(self):
+        """An inbox that has been used, with a file in it."""
+        node = self.node("bob")
+        other = self.node("eve")
+        path = harness.make_file(os.path.join(self.folder(), "f"), 3000)
+        self.assert_sent(other.send([path], node.contact), 1)
+        node._end_events()
+        self.assertEqual(node.stop(), 0)
+        return node
+
+    def assert_told(self, what, text, cause, advice):
+        lines = [line for line in text.splitlines() if "inbox" in line and re.search("error|ERROR", line)]
+        self.assertTrue(lines, "%s: %s" % (what, text))
+        self.assertRegex(lines[-1].lower(), cause, what)
+        self.assertRegex(lines[-1].lower(), advice, what)
+        self.assertIsNone(NEVER.search(lines[-1]), "%s: %s" % (what, lines[-1]))
+
+    @harness.not_under("valgrind", "it has descriptors of its own")
+    def test_with_too_few_descriptors(self):
+        node = self.prepared()
+        seen = 0
+        for limit in range(6, 40):
+            process = self.spawn(node, preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_NOFILE, (limit, limit)))
+            text = self.last_words(node, process)
+            if text is None:
+                break
+            if "inbox" in text.splitlines()[-1]:
+                seen += 1
+                self.assert_told("%d descriptors" % limit, text, "too many open files", "ulimit -n")
+            self.assertIn("too many open files", text.lower(), "%d descriptors" % limit)
+        self.assertGreaterEqual(seen, 4)
+
+    @unittest.skipUnless(os.path.exists(layer.LIBRARY), "this build has no layer of faults")
+    def test_each_call_with_each_reason(self):
+        node = self.prepared()
+        faults = layer.Layer(node.folder)
+        environment = dict(os.environ, **faults.environment)
+        told = 0
+        for call in ("openat", "mkdirat", "fsync", "renameat2", "fdatasync", "ftruncate"):
+            reasons = [n for n in CAUSES if call in ("openat", "mkdirat") or n in (
+                errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS)]
+            faults.count(call, under=node.inbox)
+            self.last_words(node, self.spawn(node, env=environment))
+            for at in range(min(faults.seen, 14)):
+                error = reasons[at % len(reasons)]
+                faults.arm(call, at=at, error=error, under=node.inbox)
+                text = self.last_words(node, self.spawn(node, env=environment))
+                if text is not None:
+                    told += 1
+                    self.assert_told("%s %d: %s" % (call, at, errno.errorcode[error]), text,
+                                     *CAUSES[error])
+        self.assertGreaterEqual(told, 10)
+
+
+if __name__ == "__main__":
+    harness.main()

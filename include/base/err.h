@@ -17,10 +17,10 @@
     X(ERR_NO_SPACE, "no space left on the disk")                    \
     X(ERR_QUOTA, "the disk quota is used up")                       \
     X(ERR_INBOX_QUOTA, "the inbox is full: its quota is used up")   \
-    X(ERR_INBOX_FILES, "the inbox is full: too many files")          \
+    X(ERR_INBOX_FILES, "the inbox is full: too many files")         \
     X(ERR_MIN_FREE, "too little of the disk would stay free")       \
-    X(ERR_MIN_FREE_FILES, "too few inodes would stay free")          \
-    X(ERR_NO_INBOX, "the inbox is not the folder that was opened")   \
+    X(ERR_MIN_FREE_FILES, "too few inodes would stay free")         \
+    X(ERR_NO_INBOX, "the inbox is not the folder that was opened")  \
     X(ERR_READ_ONLY, "the file system is read-only")                \
     X(ERR_IO, "input/output error")                                 \
     X(ERR_NOT_REGULAR, "not a regular file")                        \
@@ -29,7 +29,7 @@
     X(ERR_DESCRIPTORS, "too many open files")                       \
     X(ERR_THREADS, "the limit of processes and threads is used up") \
     X(ERR_TIMEOUT, "timed out")                                     \
-    X(ERR_INTERRUPTED, "interrupted by a signal")                    \
+    X(ERR_INTERRUPTED, "interrupted by a signal")                   \
     X(ERR_AGAIN, "would block")                                     \
     X(ERR_CLOSED, "closed")                                         \
     X(ERR_RESET, "connection reset by the peer")                    \

@@ -253,11 +253,10 @@ static enum err open_spool(struct control *control, char *problem, size_t proble
 
     if (e != ERR_OK)
         snprintf(problem, problem_room,
-                 "the folder .dustwire/spool in the inbox %s cannot be used: %s%s", s->inbox.path,
+                 "the folder .dustwire/spool in the inbox %s cannot be used: %s; %s", s->inbox.path,
                  err_text(e),
-                 e == ERR_DENIED || e == ERR_EXISTS || e == ERR_NOT_FOUND
-                     ? "; remove it or give it to this user"
-                     : "");
+                 err_advice(e, "give it to this user, or move it away: what stands in it was on "
+                               "its way out"));
     return e;
 }
 
@@ -296,7 +295,6 @@ enum err control_open(struct control **out, const struct control_config *config,
     if ((e = open_http(control, problem, problem_room)) != ERR_OK)
         goto fail;
     event_sink_connect(config->events, loop_mailbox(control->loop), take_event);
-    problem[0] = '\0';
     *out = control;
     return ERR_OK;
 fail:

@@ -142,10 +142,9 @@ enum err control_socket_open(struct control_socket *out, const char *path, const
     if (out->fd < 0 || !bind_file(out->fd, &at, &access) || listen(out->fd, BACKLOG) != 0 ||
         lstat(path, &st) != 0) {
         e = err_from_errno(errno);
-        snprintf(problem, room,
-                 "the control socket %s cannot be opened: %s; see to its folder, or set [control] "
-                 "socket to another path",
-                 path, strerror(errno));
+        snprintf(problem, room, "the control socket %s cannot be opened: %s; %s", path,
+                 strerror(errno),
+                 err_advice(e, "see to its folder, or set [control] socket to another path"));
         if (out->fd >= 0)
             close(out->fd);
         out->fd = -1;

@@ -575,7 +575,8 @@ static int run(struct daemon *d)
     log_limits(&d->in_force.settings);
     e = start(d);
     if (e != ERR_OK)
-        log_error("dustwired cannot start: %s", err_text(e));
+        log_error("dustwired cannot start: %s; %s", err_text(e),
+                  err_advice(e, "the lines above say more"));
     while (e == ERR_OK && !d->is_stopped)
         turn(d);
     let_signals_end_us();

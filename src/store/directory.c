@@ -30,11 +30,14 @@ static enum err fail(struct walk *w, const char *part, int error_number, const c
     return error_number == 0 ? ERR_DENIED : err_from_errno(error_number);
 }
 
-static void step(struct walk *w, int fd)
+static enum err step(struct walk *w, int fd)
 {
+    if (fd < 0)
+        return fail(w, "/", errno, "cannot be entered");
     if (w->fd >= 0)
         close(w->fd);
     w->fd = fd;
+    return ERR_OK;
 }
 
 /* A directory that was just made is on the disk only when its parent is. */
@@ -94,10 +97,8 @@ static enum err enter(struct walk *w, const char *part)
             return fail(w, part, errno, "cannot be made");
         fd = openat(w->fd, part, FLAGS);
     }
-    if (fd >= 0) {
-        step(w, fd);
-        return ERR_OK;
-    }
+    if (fd >= 0)
+        return step(w, fd);
     if (errno == ENOTDIR || errno == ELOOP)
         return follow(w, part);
     return fail(w, part, errno, "cannot be entered");
@@ -109,7 +110,7 @@ static enum err walk_along(struct walk *w, const char *path)
     enum err e = ERR_OK;
 
     if (path[0] == '/')
-        step(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+        e = step(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
     while (e == ERR_OK && *(path += strspn(path, "/")) != '\0') {
         size_t length = strcspn(path, "/");
 
@@ -125,10 +126,12 @@ static enum err walk_along(struct walk *w, const char *path)
 
 enum err directory_open(int *out, const char *path, char *why, size_t room)
 {
-    struct walk w = {.fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), .why = why, .room = room};
-    enum err e = walk_along(&w, path);
+    struct walk w = {.fd = -1, .why = why, .room = room};
+    enum err e = path[0] == '/' ? ERR_OK : step(&w, open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
 
     *out = -1;
+    if (e == ERR_OK)
+        e = walk_along(&w, path);
     if (e == ERR_OK && (*out = openat(w.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
         e = err_from_errno(errno);
         snprintf(why, room, "it cannot be opened: %s", strerror(errno));

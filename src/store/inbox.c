@@ -221,7 +221,7 @@ static enum err recover_redo(struct inbox *in, const struct problem *problem)
         explain(problem,
                 "what its log %s/redo holds cannot be brought to its place: %s; %s (without that "
                 "log, files received right before a power cut are lost)",
-                partial_name, err_text(e), err_advice(e, "look at the disk"));
+                partial_name, err_text(e), err_advice(e, "let this user read and write it"));
     return e;
 }
 
@@ -356,8 +356,12 @@ enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
     if ((e = inbox_reserve_ids(inbox, out)) == ERR_OK &&
         (e = journal_write(inbox->journal)) == ERR_OK)
         e = journal_sync(inbox->journal);
-    if (e != ERR_OK)
-        *out = (struct transfer_ids){0};
+    if (e == ERR_OK)
+        return e;
+    *out = (struct transfer_ids){0};
+    log_error("inbox %s: transfer ids cannot be reserved in its journal %s/journal: %s; %s",
+              inbox->path, partial_name, err_text(e),
+              err_advice(e, "let this user read and write it"));
     return e;
 }
 

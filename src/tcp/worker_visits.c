@@ -140,10 +140,10 @@ static struct tcp_connection *first_on_page(struct worker *w, const struct list_
     struct tcp_connection *c;
 
     *skipped = 0;
+    if (r->has_place && w->config.index < place->worker)
+        return NULL;
     if (!r->has_place || w->config.index > place->worker || place->session == 0)
         return TAILQ_FIRST(&w->sessions);
-    if (w->config.index < place->worker)
-        return NULL;
     HASH_FIND(hh, w->by_id, &place->session, sizeof place->session, c);
     if (c != NULL) {
         *skipped = is_of_files ? place->files : 0;

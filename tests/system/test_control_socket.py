@@ -14,6 +14,7 @@ from xml.parsers import expat
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gateway  # noqa: E402
 import node as harness  # noqa: E402
+import raw  # noqa: E402
 
 
 class Reachable(harness.SystemTest):
@@ -120,6 +121,159 @@ class Stop(harness.SystemTest):
             for poller in pollers:
                 poller.join()
             self.assertEqual(code, 0, node.log())
+
+
+class Lists(harness.SystemTest):
+    """Pages by cursor, while sessions come and go."""
+
+    SESSIONS, FILES = 150, 4
+
+    def setUp(self):
+        self.bob = self.node("bob", {"workers/threads": 3, "log/level": "warning"})
+        self.sessions = [raw.Raw.greet(self.bob.port) for _ in range(self.SESSIONS)]
+        for session in self.sessions:
+            self.addCleanup(session.close)
+        for session in self.sessions[::10]:
+            for file_id in range(1, self.FILES + 1):
+                session.send(raw.data(file_id, 20000, harness.pattern(1000)))
+        harness.wait_until(lambda: len(self.all("list_streams", 200)) == self.FILES * self.SESSIONS // 10,
+                           "every file has begun")
+        self.control = gateway.control(self.bob)
+
+    def all(self, method, limit, after_page=None):
+        control, cursor, items = gateway.control(self.bob), "", []
+        while True:
+            page = getattr(control, method)({"limit": limit, "cursor": cursor})
+            items += page
+            if len(page) < limit:
+                return items
+            cursor = page[-1]["cursor"]
+            if after_page:
+                after_page()
+
+    def test_each_is_told_once_whatever_the_size_of_a_page(self):
+        ids = sorted(s["id"] for s in self.control.list_sessions())
+        files = sorted((s["session"], s["stream_id"]) for s in self.control.list_streams())
+        self.assertEqual(len(ids), self.SESSIONS)
+        for limit in (1, 2, 7, 49, 50, 75, 149, 150, 151, 200):
+            with self.subTest(limit):
+                self.assertEqual(sorted(s["id"] for s in self.all("list_sessions", limit)), ids)
+                told = [(s["session"], s["stream_id"]) for s in self.all("list_streams", limit)]
+                self.assertEqual(sorted(told), files)
+
+    def test_those_that_stay_are_told_once_though_others_go(self):
+        self.sessions[0].close()
+        going = iter(self.sessions[1:100:3])
+        ports = {s.socket.getsockname()[1] for s in self.sessions[2::3]}
+
+        def end_one():
+            session = next(going, None)
+            if session is not None:
+                session.close()
+
+        told = [int(s["host"].rsplit(":", 1)[1]) for s in self.all("list_sessions", 5, end_one)]
+        self.assertEqual(len(told), len(set(told)), told)
+        self.assertLessEqual(ports, set(told))
+
+    def test_what_is_no_cursor_is_refused(self):
+        for cursor in ("x", "1", "0.0.1", "0.0.1.0.0", "0.0.1.x", "0,0,1,0"):
+            for method in ("list_sessions", "list_streams"):
+                with self.assertRaises(xmlrpc.client.Fault) as refused:
+                    getattr(self.control, method)({"cursor": cursor})
+                self.assertEqual(refused.exception.faultCode, -32602, cursor)
+        with self.assertRaises(xmlrpc.client.Fault):
+            self.control.list_sessions({"cursor": "", "offset": 1})
+        self.assertEqual(self.control.list_sessions({"cursor": "99.0.0.0"}), [])
+        self.assertEqual(self.control.list_sessions({"cursor": "0.99.0.0"}), [])
+
+
+class Held(harness.SystemTest):
+    """What clients make the daemon keep has a bound, of whichever kind it is."""
+
+    LONG = 60000
+
+    def setUp(self):
+        self.bob = self.node("bob", {"outbox/spool-limit-mib": 8, "log/level": "error"})
+        self.mute = raw.Listener()
+        self.addCleanup(self.mute.close)
+        self.path = harness.make_file(os.path.join(self.folder(), "f"), 1)
+        self.control = gateway.control(self.bob)
+        self.open = []
+        self.addCleanup(lambda: [s.close() for s in self.open])
+
+    def repeat(self, count, call):
+        """The faults' codes of so many calls."""
+        faults = set()
+        for i in range(count):
+            try:
+                call(i)
+            except xmlrpc.client.Fault as fault:
+                faults.add(fault.faultCode)
+        return faults
+
+    def connect(self):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(harness.seconds(30))
+        s.connect(self.bob.socket)
+        self.open.append(s)
+        return s
+
+    def post(self, body, length=None):
+        s = self.connect()
+        s.sendall(b"POST /RPC2 HTTP/1.1\r\nHost: n\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s"
+                  % (length or len(body), body))
+        return s
+
+    def send(self, **more):
+        parameters = {"filename": self.path, "host": self.mute.contact}
+        parameters.update(more)
+        return self.control.send_file(parameters)
+
+    def wait_calls(self, method, parameters, count):
+        """Clients that ask and hang up without waiting."""
+        body = xmlrpc.client.dumps(parameters, method).encode()
+        for _ in range(count):
+            self.post(body)
+            if len(self.open) >= 100:
+                while self.open:
+                    self.open.pop().close()
+
+    def test_what_a_client_makes_the_daemon_keep_is_bounded(self):
+        many = "x" * self.LONG
+        deep = "/" + "./" * 1990 + self.path.lstrip("/")
+        kinds = [
+            ("descriptions", lambda: self.repeat(1200, lambda i: self.send(description=many)), 2),
+            ("identities", lambda: self.repeat(50, lambda i: self.send(remote_idurl=many)), None),
+            ("identities that grow when they are escaped",
+             lambda: self.repeat(50, lambda i: self.send(remote_idurl="\u20ac" * 20000)), None),
+            ("descriptions beyond their own bound",
+             lambda: self.repeat(20, lambda i: self.send(description=many * 2)), -32602),
+            ("long paths", lambda: self.repeat(300, lambda i: self.send(filename=deep)), None),
+            ("paths beyond all", lambda: self.repeat(50, lambda i: self.send(filename="/" + many)), 4),
+            ("contacts", lambda: self.repeat(50, lambda i: self.send(host=[many + ":1"] * 10)), None),
+            ("waits", lambda: self.wait_calls("send_wait", (list(range(1, 1001)), 60000), 300), None),
+            ("events waited for", lambda: self.wait_calls("events", (10 ** 9, 500, 60000), 300), None),
+            ("sessions dialled", lambda: self.wait_calls("connect_to", (self.mute.contact,), 500), None),
+            ("received asked for", lambda: self.wait_calls("received", (), 300), None),
+            ("bodies half sent", lambda: [self.post(b" " * 900000, 1000000) for _ in range(60)] and set(), None),
+            ("spool files", lambda: self.repeat(50, lambda i: self.control.spool_begin("f", 1 << 20)), 2),
+            ("names of spool files", lambda: self.repeat(50, lambda i: self.control.spool_begin(many, 1)), 4),
+            ("settings", lambda: self.repeat(50, lambda i: self.control.settings_set("tcp-port", many)), 5),
+            ("names of settings", lambda: self.repeat(50, lambda i: self.control.settings_get(many)), 1),
+            ("names of methods", lambda: self.repeat(50, lambda i: getattr(self.control, "m" * self.LONG)()),
+             -32601),
+        ]
+        for name, run, fault in kinds:
+            with self.subTest(name):
+                before = self.bob.memory_kib("VmRSS")
+                faults = run()
+                while self.open:
+                    self.open.pop().close()
+                harness.wait_until(lambda: self.bob.command("status").code == 0, "it answers after " + name)
+                grown = self.bob.memory_kib("VmRSS") - before
+                self.assertLess(grown, 90 << 10, "%s: %d KiB" % (name, grown))
+                if fault is not None:
+                    self.assertIn(fault, faults, name)
 
 
 class Received(harness.SystemTest):

@@ -162,10 +162,8 @@ const struct cli_command cli_commands[] = {
      "  dustwire events --on file-received --exec sh -c 'mv \"$DUSTWIRE_PATH\" /srv/done/'\n"},
     {"received", "", "the files that were received", CLI_COUNT | CLI_SINCE, 0, 0, cli_received,
      "Lists what the inbox's journal knows of received files, oldest first: time, transfer id,\n"
-     "size, the peer's address and IDURL, path. A path with '(no longer there)' behind it is that "
-     "of\n"
-     "a file that somebody took away since. --json prints one object a file (then is_there is "
-     "false).\n"
+     "size, the peer's address and IDURL, path; (no longer there) behind it, if somebody took\n"
+     "the file away since. --json prints one object a file, with is_there.\n"
      "\n"
      "Options:\n"
      "      --count N      only the last N (of those since WHEN, if that is given)\n"

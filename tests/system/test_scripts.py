@@ -42,7 +42,12 @@ def write(path, text, mode=0o755):
 
 
 # What the scripts call, of all that is in those places.
-WORDS = set(re.findall(r"[\w.+-]+", "".join(open(os.path.join(ROOT, "scripts", name)).read() for name in SCRIPTS)))
+def words_of(name):
+    with open(os.path.join(ROOT, "scripts", name)) as stream:
+        return re.findall(r"[\w.+-]+", stream.read())
+
+
+WORDS = {word for name in SCRIPTS for word in words_of(name)}
 
 
 def programs_but(folder, hidden, stubs):
@@ -212,6 +217,22 @@ class LeftOut(unittest.TestCase):
     def test_what_needs_no_program_of_the_network_goes_on_without(self):
         import network
         self.assertFalse(network.shell("no-nft", "list", "ruleset"))
+
+
+def can_make_namespaces():
+    return os.geteuid() == 0 and subprocess.run(["unshare", "--mount", "--net", "true"], stdout=subprocess.DEVNULL,
+                                                stderr=subprocess.DEVNULL).returncode == 0
+
+
+@unittest.skipUnless(can_make_namespaces(), "no namespaces can be made here")
+class LeftOutForReal(SystemTest):
+    def test_a_link_without_nft_loses_nothing(self):
+        path = programs_but(os.path.join(self.folder(), "path"), {"nft"}, {})
+        done = subprocess.run(["unshare", "--mount", "--net", sys.executable, "-B",
+                               os.path.join(ROOT, "tests", "faults", "faults.py"), "--quick", "net-link"],
+                              env={**os.environ, "PATH": path}, text=True, capture_output=True, timeout=seconds(200))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("left out: a packet in twenty lost (nft is not installed)", done.stdout)
 
 
 class Runs(Tree):

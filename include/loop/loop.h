@@ -8,6 +8,7 @@
 #include "loop/mailbox.h"
 #include "loop/poller.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct loop;
@@ -16,6 +17,7 @@ struct loop_config {
     const char *name;     /* the thread's name in logs; copied, at most 15 bytes */
     size_t mailbox_limit; /* messages of new work */
     void *owner;          /* goes to every message_fn of its mailbox */
+    bool works_on_files;  /* may wait for a disk, for any time (loop/pulse.h) */
     /* Each may be NULL. In the loop's thread: before the first turn, after each turn, after the
      * last. */
     void (*started)(void *owner);

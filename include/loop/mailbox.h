@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 struct message;
@@ -66,6 +67,9 @@ void request_answer(struct request *r, enum err result);
 
 /* Any thread. Number of messages that wait now, for status. */
 size_t mailbox_waiting(struct mailbox *box);
+
+/* Any thread. Messages delivered so far: that it goes up shows that the owner gets on. */
+uint64_t mailbox_delivered(const struct mailbox *box);
 
 /* Any thread; from then on mailbox_post answers ERR_CLOSED. Answers still pass. */
 void mailbox_shut(struct mailbox *box);

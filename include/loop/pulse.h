@@ -1,13 +1,25 @@
-/* Does every thread still turn? Each loop that a thread has started is asked by a message, which it
- * answers in its turn: one that hangs in a handler, or waits for a disk, does not answer. For the
- * watchdog; everything here belongs to the thread that starts and stops the loops (main). */
+/* Does every thread still turn? Each loop that a thread has started is asked by a message. What
+ * counts is not the answer alone, for the question may wait behind work: a loop that has not
+ * answered is alive if it has turned or delivered mail since the last look.
+ *
+ * One that has done neither is dead, unless its work is system calls on files (`works_on_files`)
+ * and it is in one: it has left its poll and does not compute. A slow disk, somebody else's dirty
+ * pages or a frozen file system may take any time and are not cured by a restart: that is told, and
+ * the loop counts as alive.
+ *
+ * For the watchdog; everything here but pulse_polls and pulse_turned belongs to the thread that
+ * starts and stops the loops (main). */
 #ifndef LOOP_PULSE_H
 #define LOOP_PULSE_H
 
 #include "loop/mailbox.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
+#include <time.h>
 
 /* A loop's own; in it from start to stop. */
 struct pulse {
@@ -15,19 +27,46 @@ struct pulse {
     LIST_ENTRY(pulse) link;
     struct mailbox *box;
     const char *name;
-    bool is_out; /* asked, and not back yet */
+    bool works_on_files;
+    bool is_out;  /* asked, and not back yet */
+    bool is_told; /* that it has not turned */
+    clockid_t cpu_clock;
+    bool has_cpu_clock;
+    /* At the last look: */
+    uint64_t looked_ms, beats, cpu_ns;
+    uint64_t beat_ms; /* the last look that saw it turn */
+    /* The loop's thread writes, the asking one reads: words of their own, no lock. */
+    _Atomic uint64_t turns;
+    _Atomic bool is_polling;
 };
 
 /* By loop_start and loop_stop. An answer may still be in the asker's mailbox after pulse_leave: it
  * is delivered before the pulse's memory goes. */
-void pulse_enter(struct pulse *pulse, struct mailbox *box, const char *name);
+void pulse_enter(struct pulse *pulse, struct mailbox *box, pthread_t thread);
 void pulse_leave(struct pulse *pulse);
+
+/* The loop's thread: around its poll, and once a turn. */
+void pulse_polls(struct pulse *pulse, bool is_polling);
+void pulse_turned(struct pulse *pulse);
 
 /* Asks every loop that this thread runs and that has no question out. Never waits; the answers come
  * to `answer_to`, this thread's own. */
-void pulse_ask(struct mailbox *answer_to);
+void pulse_ask(struct mailbox *answer_to, uint64_t now_ms);
 
-/* The name of a loop that has not answered, or NULL: all have. */
-const char *pulse_missing(void);
+/* True while a loop has not answered. */
+bool pulse_is_missing(void);
+
+enum pulse_state {
+    PULSE_TURNS,
+    PULSE_WAITS, /* for a file, and counts as alive */
+    PULSE_DEAD,
+};
+
+/* What has changed of one loop: it has been so for `ms`. */
+typedef void pulse_tell_fn(void *ctx, const char *name, enum pulse_state state, uint64_t ms);
+
+/* Judges those that have not answered, by what they did since the last look or question. False: one
+ * is dead. */
+bool pulse_look(uint64_t now_ms, pulse_tell_fn *tell, void *ctx);
 
 #endif

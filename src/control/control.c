@@ -278,6 +278,7 @@ enum err control_open(struct control **out, const struct control_config *config,
     if ((e = loop_open(&control->loop, &(struct loop_config){.name = "control",
                                                              .mailbox_limit = MAILBOX_LIMIT,
                                                              .owner = control,
+                                                             .works_on_files = true,
                                                              .started = started,
                                                              .after_turn = after_turn,
                                                              .ended = ended})) != ERR_OK)

@@ -8,6 +8,8 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+enum { UNSERVED_QUARTER_MS = 45000 };
+
 static uint64_t mono_us(void)
 {
     struct timespec now;
@@ -52,22 +54,46 @@ void notify_news(void *ctx, enum supervisor_news news, const char *text)
 
 static void ask(struct watchdog *w)
 {
-    pulse_ask(loop_mailbox(w->loop));
+    pulse_ask(loop_mailbox(w->loop), loop_now_ms(w->loop));
     w->is_asked = true;
 }
 
+static void all_is_well(struct watchdog *w)
+{
+    w->is_asked = false;
+    if (w->is_served)
+        sd_notify(0, "WATCHDOG=1");
+}
+
+static void tell_pulse(void *ctx, const char *name, enum pulse_state state, uint64_t ms)
+{
+    const struct watchdog *w = ctx;
+
+    if (state == PULSE_TURNS)
+        log_info("the thread %s turns again", name);
+    else if (state == PULSE_WAITS)
+        log_warning("the thread %s has waited for a file or a disk for %" PRIu64
+                    " ms: what needs it waits too",
+                    name, ms);
+    else
+        log_warning(
+            "the thread %s has not turned for %" PRIu64 " ms%s", name, ms,
+            w->is_served ? ": the service manager is not told that all is well until it does" : "");
+}
+
+/* Every other time asks. Between two questions those that have not answered are judged: late
+ * enough for an answer, and early enough that the service manager is told in time of one that only
+ * waits for a disk. */
 static void timer_due(struct timer *timer, void *ctx)
 {
     struct watchdog *w = ctx;
-    const char *missing = pulse_missing();
+    bool is_well = pulse_look(loop_now_ms(w->loop), tell_pulse, w);
 
-    loop_set_timer(w->loop, timer, w->half_ms);
-    if (missing != NULL && !w->is_warned)
-        log_warning("the thread %s has not turned for %" PRIu64
-                    " ms: the service manager is not told that all is well until it does",
-                    missing, w->half_ms);
-    w->is_warned = missing != NULL;
-    if (missing == NULL)
+    loop_set_timer(w->loop, timer, w->quarter_ms);
+    if (is_well && w->is_asked)
+        all_is_well(w);
+    w->is_between = !w->is_between;
+    if (is_well && !w->is_between)
         ask(w);
 }
 
@@ -75,25 +101,24 @@ void watchdog_start(struct watchdog *w, struct loop *loop)
 {
     uint64_t interval_us = 0;
 
-    *w = (struct watchdog){.loop = loop, .timer = {.fire = timer_due, .ctx = w}};
-    if (sd_watchdog_enabled(0, &interval_us) <= 0)
-        return;
-    w->half_ms = interval_us / 2000 > 0 ? interval_us / 2000 : 1;
-    loop_set_timer(loop, &w->timer, w->half_ms);
+    *w = (struct watchdog){
+        .loop = loop, .timer = {.fire = timer_due, .ctx = w}, .quarter_ms = UNSERVED_QUARTER_MS};
+    w->is_served = sd_watchdog_enabled(0, &interval_us) > 0;
+    if (w->is_served)
+        w->quarter_ms = interval_us / 4000 > 0 ? interval_us / 4000 : 1;
+    loop_set_timer(loop, &w->timer, w->quarter_ms);
     ask(w);
 }
 
 void watchdog_look(struct watchdog *w)
 {
-    if (!w->is_asked || pulse_missing() != NULL)
-        return;
-    w->is_asked = false;
-    sd_notify(0, "WATCHDOG=1");
+    if (w->is_asked && !pulse_is_missing())
+        all_is_well(w);
 }
 
 void watchdog_stop(struct watchdog *w)
 {
-    if (w->half_ms > 0)
+    if (w->quarter_ms > 0)
         loop_cancel_timer(w->loop, &w->timer);
     w->is_asked = false;
 }

@@ -18,14 +18,16 @@ struct notify {
 };
 void notify_news(void *ctx, enum supervisor_news news, const char *text); /* a supervisor_news_fn */
 
-/* WATCHDOG=1 at half the interval that the service manager asked for, and only while every thread
- * turns: each is asked by a message (loop/pulse.h), and all have answered. Main thread. */
+/* WATCHDOG=1 at half the interval that the service manager asked for, and only while no thread is
+ * dead: each is asked by a message, and has answered or is judged (loop/pulse.h). A thread that
+ * does not turn is told in the log, also without a service manager. Main thread. */
 struct watchdog {
     struct loop *loop;
     struct timer timer;
-    uint64_t half_ms; /* 0: none was asked for */
-    bool is_asked;    /* the threads were asked, and it was not told yet that all answered */
-    bool is_warned;   /* somebody was late, and it stands in the log */
+    uint64_t quarter_ms; /* of the interval; 0: not started */
+    bool is_served;      /* a service manager wants to know */
+    bool is_between;     /* two questions */
+    bool is_asked;       /* the threads were asked, and it was not told yet that all is well */
 };
 void watchdog_start(struct watchdog *w, struct loop *loop);
 /* After each turn of main's loop. */

@@ -53,7 +53,8 @@ enum err loop_open(struct loop **out, const struct loop_config *config)
         return ERR_NO_MEMORY;
     loop->config = *config;
     snprintf(loop->name, sizeof loop->name, "%s", config->name);
-    loop->config.name = loop->name;
+    loop->config.name = loop->pulse.name = loop->name;
+    loop->pulse.works_on_files = config->works_on_files;
     timers_init(&loop->timers);
     loop->now_ms = clock_mono_ms();
     if ((e = poller_open(&loop->poller)) != ERR_OK)
@@ -96,12 +97,15 @@ void loop_turn(struct loop *loop, int most_ms)
             wait_ms = left_ms > INT_MAX ? INT_MAX : (int)left_ms;
     }
     loop->is_hurried = false;
+    pulse_polls(&loop->pulse, true);
     poller_gather(loop->poller, wait_ms);
+    pulse_polls(&loop->pulse, false);
     loop->now_ms = clock_mono_ms(); /* after the wait: mail and sockets set timers from it */
     poller_deliver(loop->poller);
     timers_run(&loop->timers, loop->now_ms);
     if (loop->config.after_turn != NULL)
         loop->config.after_turn(loop->config.owner);
+    pulse_turned(&loop->pulse);
 }
 
 static void *run(void *arg)
@@ -141,7 +145,7 @@ enum err loop_start(struct loop *loop)
     if (error_number != 0)
         loop->is_started = false;
     else
-        pulse_enter(&loop->pulse, loop->mailbox, loop->name);
+        pulse_enter(&loop->pulse, loop->mailbox, loop->thread);
     return error_number == EAGAIN ? ERR_THREADS : err_from_errno(error_number);
 }
 

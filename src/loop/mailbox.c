@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -24,6 +25,8 @@ struct mailbox {
     struct message_list taken; /* the owner's: drained, not yet delivered */
     size_t limit;
     int bell; /* eventfd */
+    /* The owner adds, others read (loop/pulse.h): a number of its own, no lock. */
+    _Atomic uint64_t delivered;
     void *owner;
 };
 
@@ -170,6 +173,16 @@ void mailbox_set_hurried(struct mailbox *box, bool is_hurried)
     pthread_mutex_unlock(&box->lock);
 }
 
+uint64_t mailbox_delivered(const struct mailbox *box)
+{
+    return atomic_load_explicit(&box->delivered, memory_order_relaxed);
+}
+
+static void count_delivered(struct mailbox *box)
+{
+    atomic_store_explicit(&box->delivered, mailbox_delivered(box) + 1, memory_order_relaxed);
+}
+
 int mailbox_fd(const struct mailbox *box)
 {
     return box->bell;
@@ -193,6 +206,7 @@ size_t mailbox_drain(struct mailbox *box)
     while ((m = STAILQ_FIRST(&box->taken)) != NULL) {
         STAILQ_REMOVE_HEAD(&box->taken, link);
         m->deliver(m, box->owner);
+        count_delivered(box);
     }
     return count;
 }

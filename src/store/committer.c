@@ -252,7 +252,7 @@ static void bulk_started(void *owner)
 enum err committer_open(struct committer **out, struct inbox *inbox)
 {
     struct committer *c = calloc(1, sizeof *c);
-    struct loop_config config = {.name = "committer", .owner = c};
+    struct loop_config config = {.name = "committer", .owner = c, .works_on_files = true};
     enum err e = ERR_NO_MEMORY;
 
     *out = NULL;
@@ -275,6 +275,7 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     config = (struct loop_config){.name = "committer-bulk",
                                   .mailbox_limit = EARLY_WAITING_MAX,
                                   .owner = c,
+                                  .works_on_files = true,
                                   .started = bulk_started};
     if ((e = loop_open(&c->bulk, &config)) != ERR_OK)
         goto fail;

@@ -218,6 +218,7 @@ enum err supervisor_open(struct supervisor **out, const struct supervisor_config
     const struct loop_config loop = {.name = "supervisor",
                                      .mailbox_limit = SUPERVISOR_MAILBOX_LIMIT,
                                      .owner = s,
+                                     .works_on_files = true, /* settings and their own file */
                                      .started = thread_started,
                                      .ended = thread_ended};
     enum err e;

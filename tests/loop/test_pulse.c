@@ -6,11 +6,14 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdio.h>
+#include <time.h>
 
 static struct loop *loops[2];
 static struct mailbox *answers;
-static sem_t is_held, may_go_on;
+static sem_t is_held, may_go_on, may_count;
 
+/* The first waits for nothing but its loop, the second works on files. */
 static void two_loops(void)
 {
     const char *const names[] = {"first", "second"};
@@ -18,8 +21,10 @@ static void two_loops(void)
     cr_assert_eq(mailbox_open(&answers, 16, NULL), ERR_OK);
     sem_init(&is_held, 0, 0);
     sem_init(&may_go_on, 0, 0);
+    sem_init(&may_count, 0, 0);
     for (unsigned i = 0; i < 2; i++) {
-        struct loop_config config = {.name = names[i], .mailbox_limit = 16};
+        struct loop_config config = {
+            .name = names[i], .mailbox_limit = 1024, .works_on_files = i == 1};
 
         cr_assert_eq(loop_open(&loops[i], &config), ERR_OK);
         cr_assert_eq(loop_start(loops[i]), ERR_OK);
@@ -44,70 +49,228 @@ static void wait_for_an_answer(void)
     mailbox_drain(answers);
 }
 
-static void hold(struct message *m, void *owner)
+static void wait_for_all(void)
+{
+    while (pulse_is_missing())
+        wait_for_an_answer();
+}
+
+/* What a thread may be doing when it is asked. */
+
+enum { LOOK_MS = 20 };
+
+static void hangs(struct message *m, void *owner)
 {
     (void)m, (void)owner;
     sem_post(&is_held);
     sem_wait(&may_go_on);
 }
 
-static void hold_the_second(void)
+static uint64_t own_cpu_ms(void)
 {
-    static struct message holding;
+    struct timespec t;
 
-    cr_assert_eq(mailbox_post(loop_mailbox(loops[1]), &holding, hold), ERR_OK);
-    sem_wait(&is_held);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Says so when it has computed for LOOK_MS since the test let it count. */
+static void computes(struct message *m, void *owner)
+{
+    uint64_t since_ms = 0;
+    bool is_counting = false, is_told = false;
+
+    (void)m, (void)owner;
+    while (sem_trywait(&may_go_on) != 0) {
+        if (!is_counting && sem_trywait(&may_count) == 0) {
+            is_counting = true;
+            since_ms = own_cpu_ms();
+        }
+        if (!is_told && is_counting && own_cpu_ms() - since_ms >= LOOK_MS) {
+            is_told = true;
+            sem_post(&is_held);
+        }
+    }
+}
+
+/* One of many: the question waits behind them. */
+static void is_one_of_many(struct message *m, void *owner)
+{
+    (void)m, (void)owner;
+    sem_wait(&may_go_on);
+    sem_post(&is_held);
+}
+
+enum { MANY = 20 };
+static struct message work[MANY];
+
+static void give(unsigned loop, message_fn *what, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        cr_assert_eq(mailbox_post(loop_mailbox(loops[loop]), &work[i], what), ERR_OK);
+}
+
+static unsigned told_count;
+static char told_name[16];
+static enum pulse_state told_state;
+static uint64_t told_ms;
+
+static void on_tell(void *ctx, const char *name, enum pulse_state state, uint64_t ms)
+{
+    (void)ctx;
+    told_count++;
+    snprintf(told_name, sizeof told_name, "%s", name);
+    told_state = state;
+    told_ms = ms;
+}
+
+static bool look(uint64_t now_ms)
+{
+    return pulse_look(now_ms, on_tell, NULL);
 }
 
 Test(pulse, is_answered_by_every_loop_that_turns, .init = two_loops, .fini = clean_up,
      .timeout = 10)
 {
-    cr_assert_null(pulse_missing(), "nobody was asked yet");
-    pulse_ask(answers);
-    cr_assert_not_null(pulse_missing());
-    while (pulse_missing() != NULL)
-        wait_for_an_answer();
+    cr_assert_not(pulse_is_missing(), "nobody was asked yet");
+    pulse_ask(answers, 1000);
+    cr_assert(pulse_is_missing());
+    wait_for_all();
+    cr_expect(look(2000));
+    cr_expect_eq(told_count, 0);
 }
 
-Test(pulse, names_the_loop_whose_handler_hangs_until_it_goes_on, .init = two_loops,
-     .fini = clean_up, .timeout = 10)
+/* Each kind of loop, in each thing that it may do. */
+struct case_of {
+    const char *name;
+    unsigned loop;
+    message_fn *does;
+    bool is_well;
+    enum pulse_state state;
+};
+
+static void judge_case(const struct case_of *row)
 {
-    hold_the_second();
-    pulse_ask(answers);
-    wait_for_an_answer();
-    cr_assert_str_eq(pulse_missing(), "second");
-    pulse_ask(answers); /* the first again; the second still has its question */
-    wait_for_an_answer();
-    cr_assert_str_eq(pulse_missing(), "second");
+    told_count = 0;
+    if (row->does != NULL) {
+        give(row->loop, row->does, 1);
+        sem_wait(&is_held);
+    }
+    pulse_ask(answers, 1000);
+    if (row->does != NULL)
+        wait_for_an_answer(); /* the other's */
+    else
+        wait_for_all();
+    cr_expect_eq(look(1000 + 60000), row->is_well, "%s", row->name);
+    cr_expect_eq(told_count, row->state == PULSE_TURNS ? 0 : 1, "%s", row->name);
+    if (told_count > 0)
+        cr_expect_eq(told_state, row->state, "%s", row->name);
+    if (row->does != NULL)
+        sem_post(&may_go_on);
+    wait_for_all();
+    cr_expect(look(90000), "%s: it turns again", row->name);
+}
+
+Test(pulse, one_that_hangs_is_dead_unless_it_waits_for_files, .init = two_loops, .fini = clean_up,
+     .timeout = 20)
+{
+    static const struct case_of rows[] = {
+        {"an event loop at rest", 0, NULL, true, PULSE_TURNS},
+        {"a loop of files at rest", 1, NULL, true, PULSE_TURNS},
+        {"an event loop in a call that hangs", 0, hangs, false, PULSE_DEAD},
+        {"a loop of files in a call that hangs", 1, hangs, true, PULSE_WAITS},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        judge_case(&rows[i]);
+}
+
+static void judge_computing(unsigned loop)
+{
+    give(loop, computes, 1);
+    pulse_ask(answers, 1000);
+    wait_for_an_answer(); /* the other's */
+    sem_post(&may_count);
+    sem_wait(&is_held); /* has computed for 20 ms since the question, at least */
+    cr_expect_not(look(1000 + LOOK_MS));
+    cr_expect_eq(told_state, PULSE_DEAD);
+    cr_expect_str_eq(told_name, loop == 0 ? "first" : "second");
     sem_post(&may_go_on);
-    while (pulse_missing() != NULL)
-        wait_for_an_answer();
+    wait_for_all();
+    cr_expect(look(2000));
+}
+
+Test(pulse, one_that_computes_without_turning_is_dead_whatever_its_work, .init = two_loops,
+     .fini = clean_up, .timeout = 20)
+{
+    judge_computing(0);
+    judge_computing(1);
+}
+
+Test(pulse, a_question_that_waits_behind_work_harms_nobody, .init = two_loops, .fini = clean_up,
+     .timeout = 20)
+{
+    for (unsigned loop = 0; loop < 2; loop++) {
+        give(loop, is_one_of_many, MANY);
+        pulse_ask(answers, 1000);
+        wait_for_an_answer(); /* the other's */
+        for (unsigned i = 0; i + 1 < MANY; i++) {
+            sem_post(&may_go_on);
+            sem_wait(&is_held);
+            sem_post(&may_go_on); /* the next begins only when this one has been counted */
+            sem_wait(&is_held);
+            i++;
+            cr_expect(look(1000 + (i + 1) * 60000), "message %u of loop %u", i, loop);
+        }
+        wait_for_all();
+        told_count = 0;
+    }
+}
+
+Test(pulse, tells_once_and_when_it_goes_on, .init = two_loops, .fini = clean_up, .timeout = 10)
+{
+    give(1, hangs, 1);
+    sem_wait(&is_held);
+    pulse_ask(answers, 1000);
+    wait_for_an_answer();
+    for (unsigned i = 1; i < 10; i++)
+        cr_expect(look(1000 + i * 1000), "a disk may take its time");
+    cr_expect_eq(told_count, 1);
+    cr_expect_str_eq(told_name, "second");
+    cr_expect_eq(told_ms, 1000);
+    pulse_ask(answers, 11000); /* the first again; the second still has its question */
+    wait_for_an_answer();
+    cr_expect(pulse_is_missing());
+    sem_post(&may_go_on);
+    wait_for_all();
+    look(12000);
+    cr_expect_eq(told_count, 2);
+    cr_expect_eq(told_state, PULSE_TURNS);
 }
 
 Test(pulse, does_not_wait_for_a_loop_that_was_stopped, .init = two_loops, .fini = clean_up,
      .timeout = 10)
 {
     loop_stop(loops[1]);
-    pulse_ask(answers);
-    while (pulse_missing() != NULL)
-        wait_for_an_answer();
+    pulse_ask(answers, 1000);
+    wait_for_all();
 }
 
 static void *look_from_elsewhere(void *arg)
 {
-    pulse_ask(answers);
-    *(const char **)arg = pulse_missing();
+    pulse_ask(answers, 1000);
+    *(bool *)arg = pulse_is_missing();
     return NULL;
 }
 
 Test(pulse, is_of_the_thread_that_started_the_loops, .init = two_loops, .fini = clean_up,
      .timeout = 10)
 {
-    const char *missing = "";
+    bool is_missing = true;
     pthread_t other;
 
-    pthread_create(&other, NULL, look_from_elsewhere, &missing);
+    pthread_create(&other, NULL, look_from_elsewhere, &is_missing);
     pthread_join(other, NULL);
-    cr_assert_null(missing);
+    cr_assert_not(is_missing);
     cr_assert_eq(mailbox_waiting(answers), 0u);
 }

@@ -43,6 +43,8 @@ bool address_is_equal(const struct address *a, const struct address *b);
 bool address_is_same_ip(const struct address *a, const struct address *b);
 bool address_is_loopback(const struct address *address);
 bool address_is_wildcard(const struct address *address);
+/* A link-local IPv6 address without an interface: the kernel cannot know where it is. */
+bool address_lacks_scope(const struct address *address);
 
 /* Any thread; makes a socket and binds it, sends nothing. True if the IP is one of this machine's.
  */

@@ -37,6 +37,8 @@
     X(ERR_UNREACHABLE, "host or network is unreachable")            \
     X(ERR_ADDRESS, "no such address on this machine")               \
     X(ERR_UNRESOLVED, "the name could not be resolved")             \
+    X(ERR_NAME_SERVER, "the name server does not answer")           \
+    X(ERR_SCOPE, "its scope is missing, as in fe80::1%eth0")        \
     X(ERR_PROTOCOL, "the peer broke the protocol")                  \
     X(ERR_CORRUPT, "the data is damaged")                           \
     X(ERR_DISABLED, "switched off in the settings")                 \

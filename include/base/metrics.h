@@ -44,10 +44,12 @@
     X(METRIC_FRAMES_TOO_LONG, "frames_too_long", "sessions closed for a long control frame")      \
     X(METRIC_REASONS_CUT, "reasons_cut", "reasons of aborts that were cut")                       \
     X(METRIC_SESSIONS_IDLE, "sessions_idle", "sessions closed for being idle")                    \
+    X(METRIC_PEERS_SILENT, "peers_silent", "sessions whose peer acknowledged nothing")            \
     X(METRIC_PEERS_NOT_READING, "peers_not_reading",                                              \
       "sessions closed because the peer did not read")                                            \
     X(METRIC_FILES_STALLED, "files_stalled", "incoming files given up for being slow")            \
     X(METRIC_OKS_LATE, "oks_late", "outgoing files given up without an ok")                       \
+    X(METRIC_LOOK_UPS_LATE, "look_ups_late", "look-ups of names over their time")                 \
     X(METRIC_SENDS_OVER_QUEUE, "sends_over_queue", "files not sent because too many waited")      \
     X(METRIC_FILES_OVER_COUNT, "files_over_count", "sessions closed for too many files at once")  \
     X(METRIC_FILES_OVER_BYTES, "files_over_bytes", "files refused for the bytes under way")       \

@@ -75,9 +75,10 @@ struct settings {
         unsigned stall_window_s;
         unsigned stall_bytes_per_s;
         unsigned tcp_user_timeout_s;
-        unsigned linger_ms;      /* how long a closing session waits for the peer's end of file */
-        unsigned stop_timeout_s; /* how long a stop lets files under way finish */
-        unsigned limit;          /* sessions at once */
+        unsigned tcp_keep_alive_s; /* 0: none */
+        unsigned linger_ms;        /* how long a closing session waits for the peer's end of file */
+        unsigned stop_timeout_s;   /* how long a stop lets files under way finish */
+        unsigned limit;            /* sessions at once */
         unsigned limit_per_address, limit_per_network;   /* accepted ones, of them */
         unsigned half_open_limit, half_open_per_address; /* accepted, no hello yet */
         unsigned accepts_per_s, accepts_burst;           /* from one address */

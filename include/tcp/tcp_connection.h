@@ -21,6 +21,7 @@
 #include "engine/automat.h"
 #include "gateway/transport_ops.h"
 #include "loop/loop.h"
+#include "tcp/silence.h"
 #include "tcp/tcp_stream.h"
 #include "tcp/tcp_writer.h"
 #include "wire/frame.h"
@@ -75,8 +76,10 @@ struct tcp_connection_news {
     void (*throttled)(void *worker, struct tcp_connection *c, bool has_moved);
     /* CLOSED: to be freed after the turn. */
     void (*closed)(void *worker, struct tcp_connection *c);
-    /* A send whose session never came to life, and whose host has another address: route it on. */
-    void (*route_on)(void *worker, struct send_request *send);
+    /* The session with `host` never came to life, for `reason`: its sends and those who asked for
+     * it (their `error` says why) are to try the next address of their host, or fail. */
+    void (*route_on)(void *worker, struct send_request *send, const char *host, const char *reason);
+    void (*route_host_on)(void *worker, struct host_request *r);
     void (*connected_out)(void *worker); /* an outgoing connect succeeded: connection-done */
 };
 
@@ -85,6 +88,12 @@ struct tcp_dropped {
     uint64_t last_ms; /* when the last one was added */
     unsigned count;
     int32_t ids[TCP_DROPPED_MAX];
+};
+
+/* How a session in DISCONNECT ends. */
+struct tcp_linger {
+    uint64_t decided_ms; /* when the end was decided */
+    bool is_running;     /* the peer has all of ours; the timer is its time to close */
 };
 
 /* There may be many, most of them idle: what few need stands elsewhere, small things stand
@@ -109,6 +118,8 @@ struct tcp_connection {
     bool is_giving_way;  /* to a newcomer, if there is no hello to be read */
     bool is_throttled;   /* in the worker's list of those that wait for bandwidth */
     bool has_peer_ended; /* end of file or reset was announced: read to the end */
+    bool is_peer_gone;   /* lost without a word of the peer's: files fail with the reason */
+    bool is_owed;        /* bytes went out of which we do not know that they were acknowledged */
     struct automat automat;
     struct tcp_home *home;
     uint64_t id;
@@ -137,7 +148,9 @@ struct tcp_connection {
     struct bandwidth_session bandwidth;
     uint64_t opened_us; /* clock_boot_us */
     uint64_t activity_ms;
-    uint64_t heard_ms;                /* when the peer said something last */
+    uint64_t heard_ms; /* when the peer said something last */
+    struct silence silence;
+    struct tcp_linger linger;
     TAILQ_ENTRY(tcp_connection) link; /* all of a worker */
     STAILQ_ENTRY(tcp_connection) turn_link;
     STAILQ_ENTRY(tcp_connection) grave_link;

@@ -53,6 +53,10 @@ unsigned tcp_directory_take_files(struct tcp_directory *d, const struct address 
 enum err tcp_directory_find_or_reserve(struct tcp_directory *d, const struct address *address,
                                        struct tcp_place *out);
 
+/* The first of these addresses that has a CONNECTED session; false: none has. */
+bool tcp_directory_find_connected(struct tcp_directory *d, const struct address *addresses,
+                                  unsigned count, struct tcp_place *out);
+
 /* The worker of a reserved place: takes it, once. False if there is no such reservation (any more).
  */
 bool tcp_directory_claim(struct tcp_directory *d, uint64_t session);

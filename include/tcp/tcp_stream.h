@@ -189,6 +189,12 @@ void tcp_outgoing_fail(struct tcp_outgoing *out, const char *reason);
 void tcp_send_fail(struct gateway *gateway, struct event_sink *events, struct send_request *send,
                    const char *host, const char *reason);
 
+/* Any thread. True for a send that `r` describes: by the transfer that it has become (0: none yet),
+ * by its id, or by host and file; the host as it came with the send, for a name or an announced
+ * address is not what the session shows. */
+bool tcp_send_is_asked_for(const struct cancel_request *r, const struct send_request *send,
+                           uint32_t transfer_id);
+
 /* The next transfer id of ours; 0 if the journal could not reserve any more. */
 uint32_t tcp_home_next_id(struct tcp_home *home);
 

@@ -24,9 +24,13 @@ struct worker_config {
      * every worker go from one to the next. */
     struct worker *const *workers;
     unsigned worker_count;
-    /* In the worker's thread: routes a send (again, or to its next address); tells that an outgoing
-     * connect succeeded. */
+    /* In the worker's thread: routes a send, or a connect_to, again; those that could not reach
+     * their host on to its next address, or fails them (`host`, `reason`; a connect_to has its
+     * `error`); tells that an outgoing connect succeeded. */
     void (*route)(void *node, struct send_request *send);
+    void (*route_on)(void *node, struct send_request *send, const char *host, const char *reason);
+    void (*route_host)(void *node, struct host_request *r);
+    void (*route_host_on)(void *node, struct host_request *r);
     void (*connection_done)(void *node);
     void *node;
 };

@@ -159,6 +159,12 @@ bool address_is_wildcard(const struct address *address)
     return address->family != ADDRESS_NONE && memcmp(address->ip, zero, 16) == 0;
 }
 
+bool address_lacks_scope(const struct address *address)
+{
+    return address->family == ADDRESS_V6 && address->scope == 0 && address->ip[0] == 0xfe &&
+           (address->ip[1] & 0xc0) == 0x80;
+}
+
 bool address_is_local(const struct address *address)
 {
     struct address any_port = *address;

@@ -93,7 +93,9 @@ const struct setting settings_rows[] = {
     KEY(S, "stall-bytes-per-s", kind_number, sessions.stall_bytes_per_s, "1024", 1, 1073741824, "bytes a second", NOW,
         "An incoming file that is slower over that time is given up.")
     KEY(S, "tcp-user-timeout-s", kind_number, sessions.tcp_user_timeout_s, "30", 1, DAY_S, "seconds", NOW,
-        "How long sent bytes may stay unacknowledged before the kernel gives the session up.")
+        "How long a peer may acknowledge nothing of what was sent, its window being open.")
+    KEY(S, "tcp-keep-alive-s", kind_number, sessions.tcp_keep_alive_s, "60", 0, 60000, "seconds", NOW,
+        "How long it takes to find out that a peer without files has vanished; 0: never.")
     KEY(S, "linger-ms", kind_number, sessions.linger_ms, "2000", 1, DAY_S, "milliseconds", NOW,
         "How long a session that we close waits for the peer to close too.")
     KEY(S, "stop-timeout-s", kind_number, sessions.stop_timeout_s, "10", 1, DAY_S, "seconds", NOW,

@@ -134,6 +134,8 @@ void tcp_connection_settings_changed(struct tcp_connection *c)
 {
     const char *why = c->is_ending ? NULL : tcp_limits_of_access(c);
 
+    if (c->watch.fd >= 0)
+        tcp_socket_set_options(c);
     if (why != NULL)
         tcp_connection_disconnect(c, why);
     else if (tcp_connection_state(c) == ST_CONNECTED)
@@ -192,19 +194,34 @@ static void do_close_outgoing(void *self, const void *arg)
     c->home->news->connected_out(c->home->news_to);
 }
 
-static void answer_awaiters(struct tcp_connection *c, enum err result)
+static struct host_request *take_awaiter(struct tcp_connection *c)
 {
-    struct message *m;
+    struct message *m = STAILQ_FIRST(&c->awaiters);
 
-    while ((m = STAILQ_FIRST(&c->awaiters)) != NULL) {
-        struct host_request *r = (struct host_request *)(void *)m;
-
+    if (m != NULL)
         STAILQ_REMOVE_HEAD(&c->awaiters, link);
+    return (struct host_request *)(void *)m;
+}
+
+static void answer_awaiters(struct tcp_connection *c)
+{
+    struct host_request *r;
+
+    while ((r = take_awaiter(c)) != NULL) {
         r->answer = false;
         r->session = c->id;
-        if (result != ERR_OK)
-            snprintf(r->error, sizeof r->error, "%s", reason_of(c));
-        request_answer(&r->request, result);
+        request_answer(&r->request, ERR_OK);
+    }
+}
+
+/* Those of a session that never came to life: their host may have another address. */
+static void pass_on_awaiters(struct tcp_connection *c)
+{
+    struct host_request *r;
+
+    while ((r = take_awaiter(c)) != NULL) {
+        snprintf(r->error, sizeof r->error, "%s", reason_of(c));
+        c->home->news->route_host_on(c->home->news_to, r);
     }
 }
 
@@ -223,7 +240,7 @@ static void do_open_stream(void *self, const void *arg)
              c->idurl == NULL ? "-" : c->idurl, announced[0] == '\0' ? "-" : announced,
              announced[0] != '\0' && !tcp_connection_is_routed(c) ? " (unverified)" : "");
     set_timer(c, TCP_CHECK_MS);
-    answer_awaiters(c, ERR_OK);
+    answer_awaiters(c);
     emit(c, EVENT_SESSION_IDENTIFIED, NULL);
     tcp_connection_wake(c);
 }
@@ -241,6 +258,12 @@ static void do_receive_data(void *self, const void *arg)
     tcp_files_receive(c, arg);
 }
 
+/* What files are told of a session that was lost: the reference's words if the peer closed it. */
+static const char *why_lost(const struct tcp_connection *c)
+{
+    return c->is_peer_gone ? reason_of(c) : "connection closed";
+}
+
 static void do_stop_in_out_files(void *self, const void *arg)
 {
     struct tcp_connection *c = self;
@@ -250,7 +273,7 @@ static void do_stop_in_out_files(void *self, const void *arg)
     if (tcp_connection_state(c) == ST_DISCONNECT)
         tcp_files_stop(c, c->reason == NULL ? "disconnecting" : c->reason, true);
     else
-        tcp_files_stop(c, "connection closed", false);
+        tcp_files_stop(c, why_lost(c), false);
 }
 
 static void do_close_stream(void *self, const void *arg)
@@ -270,20 +293,35 @@ static void log_refusal(struct tcp_connection *c)
              "session refused: no handshake: %s", reason_of(c));
 }
 
+/* The sends of a session that never came to life. */
+static void fail_unreached(struct tcp_connection *c)
+{
+    char reason[TRANSFER_ERROR_SIZE];
+
+    snprintf(reason, sizeof reason, "connection failed: %s", reason_of(c));
+    tcp_files_fail_waiting(c, reason, true);
+}
+
 static void do_disconnect(void *self, const void *arg)
 {
     struct tcp_connection *c = self;
     const struct frame_piece *piece = arg;
+    bool is_told = c->is_ending; /* not by what the peer did or did not do */
+    char reason[REASON_MAX + 1] = "disconnected";
 
     c->is_ending = true;
     if (piece != NULL)
-        set_reason(c, tcp_limits_refuse(c, piece));
-    set_reason(c, "disconnected");
+        tcp_limits_refuse(c, piece, reason, sizeof reason);
+    set_reason(c, reason);
     tcp_directory_hide(c->home->directory, c->id);
     if (!c->was_open)
         log_refusal(c);
-    tcp_files_fail_waiting(c, "disconnected", !c->was_open);
-    answer_awaiters(c, ERR_CLOSED);
+    if (c->was_open || is_told)
+        tcp_files_fail_waiting(c, "disconnected", !c->was_open);
+    else
+        fail_unreached(c);
+    pass_on_awaiters(c);
+    c->linger = (struct tcp_linger){.decided_ms = loop_now_ms(c->home->loop)};
     set_timer(c, c->home->settings.sessions.linger_ms);
     tcp_connection_wake(c);
 }
@@ -323,8 +361,11 @@ static void do_destroy_me(void *self, const void *arg)
         log_end(c);
     else if (!c->is_shut)
         tcp_connection_log(LOG_LEVEL_DEBUG, c, reason_of(c));
-    tcp_files_fail_waiting(c, was_open ? "connection closed" : "connection failed", !was_open);
-    answer_awaiters(c, ERR_CLOSED);
+    if (was_open)
+        tcp_files_fail_waiting(c, why_lost(c), false);
+    else
+        fail_unreached(c);
+    pass_on_awaiters(c);
     metrics_add(METRIC_SESSIONS_CLOSED, 1);
     emit(c, EVENT_SESSION_CLOSED, reason_of(c));
     bury(c);
@@ -391,12 +432,27 @@ const struct automat_kind tcp_connection_kind = {
 
 /* Time. */
 
+static void lose_silent(struct tcp_connection *c)
+{
+    char reason[64];
+
+    metrics_add(METRIC_PEERS_SILENT, 1);
+    snprintf(reason, sizeof reason, "timed out: nothing acknowledged for %u s",
+             c->home->settings.sessions.tcp_user_timeout_s);
+    c->is_peer_gone = true;
+    tcp_connection_lose(c, reason);
+}
+
 static void check(struct tcp_connection *c)
 {
     const struct settings *s = &c->home->settings;
     uint64_t keep_alive_ms = s->sessions.keep_alive_s * 1000ull;
     uint64_t now_ms = loop_now_ms(c->home->loop), quiet_ms;
 
+    if (tcp_socket_is_peer_silent(c)) {
+        lose_silent(c);
+        return;
+    }
     tcp_files_check(c);
     if (tcp_limits_is_idle(c)) {
         metrics_add(METRIC_SESSIONS_IDLE, 1);
@@ -407,7 +463,7 @@ static void check(struct tcp_connection *c)
         automat_feed(&c->automat, EV_SEND_KEEP_ALIVE, NULL);
     if (tcp_connection_state(c) != ST_CONNECTED)
         return;
-    if (tcp_files_is_busy(c))
+    if (tcp_files_is_busy(c) || c->is_owed)
         set_timer(c, TCP_CHECK_MS);
     else if ((quiet_ms = tcp_limits_quiet_ms(c)) > 0)
         set_timer(c, quiet_ms);
@@ -434,6 +490,49 @@ static void time_is_up(struct timer *timer, void *ctx)
     tcp_connection_wake(c);
 }
 
+static void set_late_reason(struct tcp_connection *c)
+{
+    char reason[80];
+
+    snprintf(reason, sizeof reason, "no hello within %u s%s",
+             c->home->settings.sessions.handshake_timeout_s,
+             c->is_outgoing ? ": is that a dustwire node?" : "");
+    set_reason(c, reason);
+}
+
+/* How long the peer may take for what is still on its way to it. A stop waits for nobody longer,
+ * and one that never said who it is has nothing coming. */
+static uint64_t drain_limit_ms(const struct tcp_connection *c)
+{
+    const struct settings *s = &c->home->settings;
+
+    return c->was_open && c->home->is_serving ? s->sessions.unread_limit_s * 1000ull
+                                              : s->sessions.linger_ms;
+}
+
+/* In DISCONNECT the peer has the linger's time to close, from the ACK of our last byte on. Nothing
+ * rings for that ACK, so it is looked for when the timer fires. */
+static void linger(struct tcp_connection *c)
+{
+    uint64_t now_ms = loop_now_ms(c->home->loop), limit_ms = c->home->settings.sessions.linger_ms;
+    uint64_t acked_ms = 0;
+
+    if (c->linger.is_running) {
+        tcp_connection_lose(c, "the peer did not close");
+    } else if (tcp_socket_is_all_acknowledged(c, &acked_ms)) {
+        c->linger.is_running = true;
+        set_timer(c, acked_ms < limit_ms ? limit_ms - acked_ms : 0);
+    } else if (tcp_socket_is_peer_silent(c)) {
+        lose_silent(c);
+    } else if (now_ms - c->linger.decided_ms >= drain_limit_ms(c) ||
+               now_ms - c->writer.progress_ms >=
+                   c->home->settings.sessions.unread_limit_s * 1000ull) {
+        tcp_connection_lose(c, "the peer does not read");
+    } else {
+        set_timer(c, limit_ms < TCP_CHECK_MS ? limit_ms : TCP_CHECK_MS);
+    }
+}
+
 void tcp_connection_judge_time(struct tcp_connection *c)
 {
     if (!c->is_due)
@@ -447,7 +546,7 @@ void tcp_connection_judge_time(struct tcp_connection *c)
     case ST_CLIENT:
         if ((c->is_due = tcp_limits_is_unread(c)))
             break;
-        set_reason(c, c->is_outgoing ? "no wazap in time" : "no hello in time");
+        set_late_reason(c);
         tcp_limits_late(c);
         automat_feed(&c->automat, EV_TIMER_10SEC, NULL);
         break;
@@ -455,21 +554,26 @@ void tcp_connection_judge_time(struct tcp_connection *c)
         check(c);
         break;
     default:
-        tcp_connection_lose(c, "the peer did not close");
+        linger(c);
         break;
     }
 }
 
+void tcp_connection_linger(struct tcp_connection *c)
+{
+    set_timer(c, c->home->settings.sessions.linger_ms);
+}
+
 void tcp_connection_give_up(struct tcp_connection *c)
 {
-    char reason[160], peer[ADDRESS_TEXT_SIZE];
+    char peer[ADDRESS_TEXT_SIZE];
 
-    snprintf(reason, sizeof reason, "connection failed: %s", reason_of(c));
-    log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer), "%s", reason);
+    log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer), "connection failed: %s",
+             reason_of(c));
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
     tcp_directory_hide(c->home->directory, c->id);
-    tcp_files_fail_waiting(c, reason, true);
-    answer_awaiters(c, ERR_CLOSED);
+    fail_unreached(c);
+    pass_on_awaiters(c);
     bury(c);
 }
 

@@ -360,8 +360,8 @@ void tcp_files_fail_waiting(struct tcp_connection *c, const char *reason, bool m
 
     address_text(host, &c->peer);
     while ((send = take_waiting(c)) != NULL) {
-        if (may_route_on && send->route.address_next + 1 < send->route.address_count)
-            c->home->news->route_on(c->home->news_to, send);
+        if (may_route_on)
+            c->home->news->route_on(c->home->news_to, send, host, reason);
         else
             tcp_send_fail(c->home->gateway, c->home->events, send, host, reason);
     }
@@ -464,22 +464,6 @@ void tcp_connection_send(struct tcp_connection *c, struct send_request *send)
     tcp_connection_wake(c);
 }
 
-/* By host and file: the host as it came with the send, for a name or an announced address is not
- * what the session shows. */
-static bool is_asked_for(const struct cancel_request *r, const struct send_request *send,
-                         uint32_t transfer_id)
-{
-    const struct contact *contact = &send->route.contact;
-
-    CONTRACT(send->filename != NULL);
-    if (r->transfer_id != 0)
-        return r->transfer_id == transfer_id;
-    if (r->send_id != 0)
-        return r->send_id == send->id;
-    return strcmp(r->contact.host, contact->host) == 0 && r->contact.port == contact->port &&
-           strcmp(r->filename, send->filename) == 0;
-}
-
 static bool cancel_waiting(struct tcp_connection *c, const struct cancel_request *r)
 {
     char host[ADDRESS_TEXT_SIZE];
@@ -489,7 +473,7 @@ static bool cancel_waiting(struct tcp_connection *c, const struct cancel_request
     for (unsigned left = c->waiting_count; left > 0; left--) {
         struct send_request *send = take_waiting(c);
 
-        if (is_asked_for(r, send, 0)) {
+        if (tcp_send_is_asked_for(r, send, 0)) {
             tcp_send_fail(c->home->gateway, c->home->events, send, host, "cancelled");
             is_done = true;
         } else {
@@ -507,7 +491,7 @@ static struct tcp_outgoing *find_cancellable(const struct tcp_connection *c,
 
     TAILQ_FOREACH (out, &c->outgoing.head, link)
         if (out->phase != OUTGOING_OK_AWAITED &&
-            is_asked_for(r, out->send, out->transfer.transfer_id))
+            tcp_send_is_asked_for(r, out->send, out->transfer.transfer_id))
             return out;
     return NULL;
 }

@@ -84,17 +84,20 @@ void tcp_limits_bad_frame(struct tcp_connection *c, const struct frame_piece *pi
     tcp_limits_blame(c);
 }
 
-const char *tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece *piece)
+void tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece *piece, char *reason,
+                       size_t room)
 {
     struct refusal refusal = refusal_of(c, piece);
 
     if (refusal.text != NULL) {
         metrics_add(refusal.metric, 1);
-        return refusal.text;
+        snprintf(reason, room, "%s", refusal.text);
+        return;
     }
     count_too_long(piece);
     tcp_limits_blame(c);
-    return why_broken(c, piece);
+    snprintf(reason, room, "%s%s", why_broken(c, piece),
+             c->is_outgoing ? ": is that a dustwire node?" : "");
 }
 
 void tcp_limits_late(struct tcp_connection *c)

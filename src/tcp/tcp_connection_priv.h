@@ -34,6 +34,9 @@ void tcp_connection_check_soon(struct tcp_connection *c, uint64_t most_ms);
 /* In its turn, when what had come was read: what follows if the time of its timer is over. */
 void tcp_connection_judge_time(struct tcp_connection *c);
 
+/* Our end of file is out: the peer has the linger's time to close. */
+void tcp_connection_linger(struct tcp_connection *c);
+
 /* A session that never came to life. */
 void tcp_connection_give_up(struct tcp_connection *c);
 
@@ -60,8 +63,9 @@ bool tcp_limits_is_nobody(const void *idurl, size_t length);
 /* True if a peer that calls itself so may have a session. */
 bool tcp_limits_is_welcome(const struct tcp_connection *c, const void *idurl, size_t length);
 
-/* Counts and judges the piece that did not open the session; returns what is wrong with it. */
-const char *tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece *piece);
+/* Counts and judges the piece that did not open the session; says what is wrong with it. */
+void tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece *piece, char *reason,
+                       size_t room);
 
 /* The handshake's deadline is over. */
 void tcp_limits_late(struct tcp_connection *c);
@@ -112,6 +116,16 @@ enum err tcp_socket_watch(struct tcp_connection *c, int fd);
 /* More files in or out would mean more to tell a gateway, or to take back from a disk, that has too
  * much waiting already: the session is not read, and its peer is not late. */
 bool tcp_socket_is_too_much_waiting(const struct tcp_connection *c);
+
+/* True if the peer has acknowledged nothing of what it owes for longer than it may. One that owes
+ * nothing is not asked about again before something goes out. */
+bool tcp_socket_is_peer_silent(struct tcp_connection *c);
+
+/* True if all that we had to say, our end of file too, has been acknowledged, `*acked_ms` ago. */
+bool tcp_socket_is_all_acknowledged(struct tcp_connection *c, uint64_t *acked_ms);
+
+/* The socket's options, from the settings of now. */
+void tcp_socket_set_options(const struct tcp_connection *c);
 
 /* connect(2) without waiting. */
 enum err tcp_socket_connect(struct tcp_connection *c);

@@ -100,6 +100,19 @@ static bool must_hold(const struct tcp_connection *c)
            tcp_socket_is_too_much_waiting(c);
 }
 
+/* The socket has come to its end: by the peer's end of file (ERR_OK), or an error. */
+static void lose_by(struct tcp_connection *c, enum err e)
+{
+    bool is_closed = e == ERR_OK || e == ERR_RESET || e == ERR_CLOSED;
+
+    if (is_closed && tcp_connection_state(c) == ST_CLIENT) {
+        tcp_connection_lose(c, "the peer hung up before hello: not a node, or it refuses us");
+        return;
+    }
+    c->is_peer_gone = !is_closed;
+    tcp_connection_lose(c, e == ERR_OK ? "closed by the peer" : err_text(e));
+}
+
 /* One recv(2) a turn, then the other sessions have theirs. A read that does not fill the room has
  * emptied the socket: the next bytes ring again (epoll(7), edge-triggered), only an end that was
  * announced with them must be read up to. */
@@ -126,12 +139,12 @@ static void read_some(struct tcp_connection *c)
         received(c, (size_t)n);
     } else if (n == 0) {
         c->can_read = false;
-        tcp_connection_lose(c, "closed by the peer");
+        lose_by(c, ERR_OK);
     } else if (errno == EAGAIN) {
         c->can_read = false;
     } else if (errno != EINTR) {
         c->can_read = false;
-        tcp_connection_lose(c, err_text(err_from_errno(errno)));
+        lose_by(c, err_from_errno(errno));
     }
 }
 
@@ -159,16 +172,18 @@ static void write_some(struct tcp_connection *c)
     e = tcp_writer_run(&c->writer, c->watch.fd, c->home, &c->outgoing, frames, is_closing,
                        tcp_files_broken, c);
     moved(c, BANDWIDTH_OUT, c->writer.sent_bytes - before);
+    c->is_owed = c->is_owed || c->writer.sent_bytes > before;
     if (e == ERR_AGAIN) {
         c->can_write = false;
     } else if (e == ERR_FULL) {
         if (!c->is_short_out)
             tcp_connection_wake(c);
     } else if (e != ERR_OK) {
-        tcp_connection_lose(c, err_text(e));
+        lose_by(c, e);
     } else if (tcp_connection_state(c) == ST_DISCONNECT) {
-        c->is_shut = true;
+        c->is_shut = c->is_owed = true;
         shutdown(c->watch.fd, SHUT_WR);
+        tcp_connection_linger(c);
     }
 }
 
@@ -240,7 +255,7 @@ void tcp_connection_turn(struct tcp_connection *c)
         tcp_files_turn(c);
     if (tcp_connection_state(c) != ST_CLOSED)
         write_some(c);
-    if (tcp_connection_state(c) == ST_CONNECTED && tcp_files_is_busy(c))
+    if (tcp_connection_state(c) == ST_CONNECTED && (tcp_files_is_busy(c) || c->is_owed))
         tcp_connection_check_soon(c, TCP_CHECK_MS);
     if (may_read(c) && must_hold(c))
         tcp_connection_check_soon(c, HOLD_MS);
@@ -263,22 +278,57 @@ void tcp_socket_ready(struct watch *w, uint32_t events)
     tcp_connection_wake(c);
 }
 
+bool tcp_socket_is_peer_silent(struct tcp_connection *c)
+{
+    uint64_t silent_ms;
+
+    if (!c->is_owed)
+        return false;
+    silent_ms = silence_of(&c->silence, c->watch.fd, loop_now_ms(c->home->loop), NULL);
+    if (c->silence.since_ms == 0 && silence_unacknowledged(c->watch.fd) == 0)
+        c->is_owed = false;
+    return silent_ms >= c->home->settings.sessions.tcp_user_timeout_s * 1000ull;
+}
+
+bool tcp_socket_is_all_acknowledged(struct tcp_connection *c, uint64_t *acked_ms)
+{
+    if (!c->is_shut || silence_unacknowledged(c->watch.fd) > 0)
+        return false;
+    silence_of(&c->silence, c->watch.fd, loop_now_ms(c->home->loop), acked_ms);
+    return true;
+}
+
+enum { KEEP_ALIVE_PROBES = 3 };
+
+/* A peer that says nothing is asked after half of the time, and then twice more. */
+static bool set_keep_alive(int fd, int found_s)
+{
+    int on = found_s > 0, probes = KEEP_ALIVE_PROBES;
+    int interval_s = found_s / (2 * KEEP_ALIVE_PROBES) > 0 ? found_s / (2 * KEEP_ALIVE_PROBES) : 1;
+    int idle_s = found_s > probes * interval_s ? found_s - probes * interval_s : 1;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) < 0)
+        return false;
+    return on == 0 ||
+           (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s) == 0 &&
+            setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s) == 0 &&
+            setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes) == 0);
+}
+
 /* Options that fail change nothing that is promised: a debug line is enough. */
-static void set_options(int fd, const struct settings *s)
+void tcp_socket_set_options(const struct tcp_connection *c)
 {
     int on = 1;
-    unsigned user_timeout_ms = s->sessions.tcp_user_timeout_s * 1000u;
 
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) < 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms) < 0)
+    if (setsockopt(c->watch.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
+        !set_keep_alive(c->watch.fd, (int)c->home->settings.sessions.tcp_keep_alive_s))
         log_debug("setsockopt: %s", strerror(errno));
 }
 
 enum err tcp_socket_watch(struct tcp_connection *c, int fd)
 {
     c->watch.fd = fd;
-    set_options(fd, &c->home->settings);
+    tcp_socket_set_options(c);
     return loop_add(c->home->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
 }
 
@@ -286,9 +336,12 @@ enum err tcp_socket_connect(struct tcp_connection *c)
 {
     struct sockaddr_storage to;
     socklen_t length = address_to_sockaddr(&c->peer, &to);
-    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     enum err e;
+    int fd;
 
+    if (address_lacks_scope(&c->peer))
+        return ERR_SCOPE;
+    fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_from_errno(errno);
     if (connect(fd, (const struct sockaddr *)&to, length) < 0 && errno != EINPROGRESS) {

@@ -375,6 +375,23 @@ enum err tcp_directory_find_or_reserve(struct tcp_directory *d, const struct add
     return err;
 }
 
+bool tcp_directory_find_connected(struct tcp_directory *d, const struct address *addresses,
+                                  unsigned count, struct tcp_place *out)
+{
+    bool is_found = false;
+
+    pthread_mutex_lock(&d->lock);
+    for (unsigned i = 0; i < count && !is_found; i++) {
+        struct entry *e = best_of(d, &addresses[i]);
+
+        is_found = e != NULL && e->state == PLACE_CONNECTED;
+        if (is_found)
+            describe(e, out);
+    }
+    pthread_mutex_unlock(&d->lock);
+    return is_found;
+}
+
 bool tcp_directory_claim(struct tcp_directory *d, uint64_t session)
 {
     struct entry *e;

@@ -135,7 +135,7 @@ static void op_send_keep_alive(void *self, struct host_request *r)
 
 static void op_cancel_file_sending(void *self, struct cancel_request *r)
 {
-    worker_visit_cancel_sending(tcp_node_first_worker(node_of(self)), r);
+    tcp_node_cancel_sending(node_of(self), r);
 }
 
 static void op_cancel_file_receiving(void *self, struct cancel_request *r)

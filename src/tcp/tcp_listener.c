@@ -61,10 +61,13 @@ static int take_passed(const struct passed_sockets *passed, const struct address
 
 static enum err open_own(int *out, const struct address *address)
 {
-    int fd = socket(address->family == ADDRESS_V4 ? AF_INET : AF_INET6,
-                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     enum err e;
+    int fd;
 
+    if (address_lacks_scope(address))
+        return ERR_SCOPE;
+    fd = socket(address->family == ADDRESS_V4 ? AF_INET : AF_INET6,
+                SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_from_errno(errno);
     e = set_up(fd, address);

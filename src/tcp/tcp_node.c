@@ -11,7 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS_MAX = 256 };
+enum {
+    WORKERS_MAX = 256,
+    LOOK_UPS_MAX = 64, /* names that are looked up at once */
+    LOOK_UP_LIMIT_MS = 15000,
+    LOOK_UP_FAILED_MS = 5000,
+    LOOK_UP_KEPT_MS = 1000,
+};
 
 struct tcp_node {
     struct tcp_node_config config; /* its settings: the supervisor thread's */
@@ -42,6 +48,11 @@ static void route_again(void *self, struct send_request *send)
     tcp_node_route_send(self, send);
 }
 
+static void route_on(void *self, struct send_request *send, const char *host, const char *reason);
+static void route_host_again(void *self, struct host_request *r);
+static void route_host_on(void *self, struct host_request *r);
+static void visit_of_resolver(void *self, struct message *m);
+
 static void connection_done(void *self)
 {
     struct tcp_node *node = self;
@@ -69,6 +80,9 @@ static enum err open_workers(struct tcp_node *node)
                                        .workers = node->workers,
                                        .worker_count = count,
                                        .route = route_again,
+                                       .route_on = route_on,
+                                       .route_host = route_host_again,
+                                       .route_host_on = route_host_on,
                                        .connection_done = connection_done,
                                        .node = node};
 
@@ -77,6 +91,21 @@ static enum err open_workers(struct tcp_node *node)
             node->worker_count++;
     }
     return e;
+}
+
+static enum err open_resolver(struct tcp_node *node)
+{
+    look_up_fn *look_up = node->config.look_up;
+
+    return resolver_open(
+        &node->resolver,
+        &(struct resolver_config){.look_up = look_up == NULL ? resolver_look_up : look_up,
+                                  .slots = LOOK_UPS_MAX,
+                                  .limit_ms = LOOK_UP_LIMIT_MS,
+                                  .failed_ms = LOOK_UP_FAILED_MS,
+                                  .kept_ms = LOOK_UP_KEPT_MS,
+                                  .visit = visit_of_resolver,
+                                  .visit_ctx = node});
 }
 
 enum err tcp_node_open(struct tcp_node **out, const struct tcp_node_config *config)
@@ -94,7 +123,7 @@ enum err tcp_node_open(struct tcp_node **out, const struct tcp_node_config *conf
         goto fail;
     if ((e = open_workers(node)) != ERR_OK)
         goto fail;
-    if ((e = resolver_open(&node->resolver)) != ERR_OK)
+    if ((e = open_resolver(node)) != ERR_OK)
         goto fail;
     if ((e = acceptor_open(&node->acceptor, &(struct acceptor_config){.settings = config->settings,
                                                                       .directory = node->directory,
@@ -388,15 +417,23 @@ static bool is_resolved(struct route *route)
     return true;
 }
 
-/* ERR_INVALID: it leads back to us. */
+/* A session that is up with any of the host's addresses, else a way to the next of those that are
+ * not ours. ERR_INVALID: all are. */
 static enum err find_place(struct tcp_node *node, struct route *route, struct tcp_place *place)
 {
-    const struct address *address = &route->addresses[route->address_next];
-    enum err e;
+    enum err e = ERR_INVALID;
 
-    if (tcp_directory_is_own(node->directory, address))
-        return ERR_INVALID;
-    e = tcp_directory_find_or_reserve(node->directory, address, place);
+    if (tcp_directory_find_connected(node->directory, route->addresses, route->address_count,
+                                     place)) {
+        route->session = place->session;
+        return ERR_OK;
+    }
+    while (route->address_next < route->address_count &&
+           tcp_directory_is_own(node->directory, &route->addresses[route->address_next]))
+        route->address_next++;
+    if (route->address_next < route->address_count)
+        e = tcp_directory_find_or_reserve(node->directory, &route->addresses[route->address_next],
+                                          place);
     if (e == ERR_OK)
         route->session = place->session;
     return e;
@@ -411,6 +448,8 @@ static const char *place_problem(enum err e)
         return "[sessions] limit is reached";
     case ERR_UNRESOLVED:
         return "connection failed: the name could not be resolved";
+    case ERR_NAME_SERVER:
+        return "connection failed: the name server does not answer";
     default:
         return err_text(e);
     }
@@ -466,6 +505,49 @@ void tcp_node_route_send(struct tcp_node *node, struct send_request *send)
         fail_send(node, send, e);
 }
 
+/* Nothing is known any more of a host that could not be reached. */
+static void forget_host(struct tcp_node *node, const struct route *route)
+{
+    struct address ignored;
+
+    if (address_from_ip_text(&ignored, route->contact.host, 0) != ERR_OK)
+        resolver_forget(node->resolver, route->contact.host);
+}
+
+/* In a worker's thread. */
+static void route_on(void *self, struct send_request *send, const char *host, const char *reason)
+{
+    struct tcp_node *node = self;
+
+    if (send->route.address_next + 1 < send->route.address_count) {
+        send->route.address_next++;
+        place_send(node, send);
+        return;
+    }
+    forget_host(node, &send->route);
+    tcp_send_fail(node->config.gateway, node->config.events, send, host, reason);
+}
+
+static bool is_cancelled(const void *ctx, const void *what)
+{
+    return tcp_send_is_asked_for(ctx, what, 0);
+}
+
+/* A cancel, on its way to the workers. */
+static void visit_of_resolver(void *self, struct message *m)
+{
+    struct tcp_node *node = self;
+    struct cancel_request *r = (struct cancel_request *)(void *)m;
+
+    r->answer = resolver_cancel(node->resolver, send_resolved, is_cancelled, r);
+    worker_visit_cancel_sending(node->workers[0], r);
+}
+
+void tcp_node_cancel_sending(struct tcp_node *node, struct cancel_request *r)
+{
+    resolver_visit(node->resolver, &r->request.message);
+}
+
 static void fail_host(struct host_request *r, enum err e)
 {
     char host[CONTACT_TEXT_SIZE];
@@ -499,6 +581,23 @@ static void connect_to(void *ctx, void *what, enum err e)
         snprintf(r->error, sizeof r->error, "the worker's mailbox is full; try again");
         request_answer(&r->request, e);
     }
+}
+
+/* In a worker's thread, both. */
+static void route_host_again(void *self, struct host_request *r)
+{
+    connect_to(self, r, ERR_OK);
+}
+
+static void route_host_on(void *self, struct host_request *r)
+{
+    if (r->route.address_next + 1 < r->route.address_count) {
+        r->route.address_next++;
+        connect_to(self, r, ERR_OK);
+        return;
+    }
+    forget_host(self, &r->route);
+    request_answer(&r->request, ERR_CLOSED);
 }
 
 static void disconnect_from(void *ctx, void *what, enum err e)

@@ -49,6 +49,20 @@ uint32_t tcp_home_next_id(struct tcp_home *home)
     return home->ids.next == home->ids.end ? 0 : home->ids.next++;
 }
 
+bool tcp_send_is_asked_for(const struct cancel_request *r, const struct send_request *send,
+                           uint32_t transfer_id)
+{
+    const struct contact *contact = &send->route.contact;
+
+    CONTRACT(send->filename != NULL);
+    if (r->transfer_id != 0)
+        return r->transfer_id == transfer_id;
+    if (r->send_id != 0)
+        return r->send_id == send->id;
+    return strcmp(r->contact.host, contact->host) == 0 && r->contact.port == contact->port &&
+           strcmp(r->filename, send->filename) == 0;
+}
+
 /* What both directions share. */
 
 void tcp_stream_fill(struct gateway_transfer *t, struct tcp_home *home, const struct tcp_peer *peer,

@@ -89,12 +89,18 @@ static void fail_send(struct worker *w, struct send_request *send, const char *r
     tcp_send_fail(w->home.gateway, w->home.events, send, host, reason);
 }
 
-static void route_on(void *self, struct send_request *send)
+static void route_on(void *self, struct send_request *send, const char *host, const char *reason)
 {
     struct worker *w = self;
 
-    send->route.address_next++;
-    w->config.route(w->config.node, send);
+    w->config.route_on(w->config.node, send, host, reason);
+}
+
+static void route_host_on(void *self, struct host_request *r)
+{
+    struct worker *w = self;
+
+    w->config.route_host_on(w->config.node, r);
 }
 
 static void connected_out(void *self)
@@ -109,6 +115,7 @@ static const struct tcp_connection_news news = {
     .throttled = throttled,
     .closed = closed,
     .route_on = route_on,
+    .route_host_on = route_host_on,
     .connected_out = connected_out,
 };
 
@@ -230,6 +237,7 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
                   &(struct loop_config){.name = name,
                                         .mailbox_limit = config->settings.workers.mailbox_limit,
                                         .owner = w,
+                                        .works_on_files = true,
                                         .after_turn = after_turn});
     if (e != ERR_OK)
         goto fail;
@@ -420,6 +428,11 @@ static void take_connect_to(struct message *m, void *owner)
     if (c != NULL) {
         c->is_single = false;
         tcp_connection_await(c, r);
+        return;
+    }
+    if (w->home.is_serving && !r->route.was_rerouted) {
+        r->route.was_rerouted = true;
+        w->config.route_host(w->config.node, r);
         return;
     }
     snprintf(r->error, sizeof r->error, "%s",

@@ -52,9 +52,12 @@ static enum err begin(struct probe *p, const struct address *address)
 {
     struct sockaddr_storage to;
     socklen_t length = address_to_sockaddr(address, &to);
-    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     enum err e = ERR_OK;
+    int fd;
 
+    if (address_lacks_scope(address))
+        return ERR_SCOPE;
+    fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_from_errno(errno);
     p->watch.fd = fd;

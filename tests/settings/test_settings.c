@@ -143,6 +143,7 @@ static const struct limits limits[] = {
     {"sessions", "stall-window-s", 1, 86400},
     {"sessions", "stall-bytes-per-s", 1, 1073741824},
     {"sessions", "tcp-user-timeout-s", 1, 86400},
+    {"sessions", "tcp-keep-alive-s", 0, 60000},
     {"sessions", "linger-ms", 1, 86400},
     {"sessions", "stop-timeout-s", 1, 86400},
     {"sessions", "limit", 1, 1000000},

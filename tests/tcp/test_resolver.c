@@ -1,20 +1,76 @@
 #include "tcp/resolver.h"
 
+#include "loop/loop.h"
+
 #include <criterion/criterion.h>
+#include <poll.h>
+#include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
+/* A name service that the test plays. What a name does is in its first letters:
+ *   mute     no answer before the test lets it go (`may_answer`), then 192.0.2.1
+ *   absent   there is no such name
+ *   failing  the name server cannot be asked
+ *   empty    a name without an address that is of use
+ *   many     as many addresses as there is room for
+ *   anything else has 192.0.2.1, or what `answer_with` says */
 static struct resolver *resolver;
-static sem_t answered;
-static enum err result;
-static void *seen_what;
+static sem_t may_answer, asked, answered;
+static _Atomic unsigned look_ups;
+static _Atomic unsigned answer_with;
 
-static void open_resolver(void)
+static bool begins(const char *host, const char *with)
+{
+    return strncmp(host, with, strlen(with)) == 0;
+}
+
+static enum err play(const char *host, struct address *addresses, unsigned *count)
+{
+    atomic_fetch_add(&look_ups, 1);
+    sem_post(&asked);
+    *count = 0;
+    if (begins(host, "mute"))
+        sem_wait(&may_answer);
+    if (begins(host, "absent"))
+        return ERR_UNRESOLVED;
+    if (begins(host, "failing"))
+        return ERR_NAME_SERVER;
+    if (begins(host, "empty"))
+        return ERR_UNRESOLVED;
+    *count = begins(host, "many") ? ROUTE_ADDRESSES_MAX : 1;
+    for (unsigned i = 0; i < *count; i++) {
+        char ip[32];
+
+        snprintf(ip, sizeof ip, "192.0.2.%u", atomic_load(&answer_with) + i);
+        address_from_ip_text(&addresses[i], ip, 0);
+    }
+    return ERR_OK;
+}
+
+enum { SLOTS = 4, NEVER_MS = 3600000 };
+
+static struct resolver_config config = {.look_up = play,
+                                        .slots = SLOTS,
+                                        .limit_ms = NEVER_MS,
+                                        .failed_ms = NEVER_MS,
+                                        .kept_ms = NEVER_MS};
+
+static void start_resolver(void)
+{
+    cr_assert_eq(resolver_open(&resolver, &config), ERR_OK);
+    cr_assert_eq(resolver_start(resolver), ERR_OK);
+}
+
+static void prepare(void)
 {
     log_set_level(LOG_LEVEL_ERROR);
+    sem_init(&may_answer, 0, 0);
+    sem_init(&asked, 0, 0);
     sem_init(&answered, 0, 0);
-    cr_assert_eq(resolver_open(&resolver), ERR_OK);
-    cr_assert_eq(resolver_start(resolver), ERR_OK);
+    atomic_store(&answer_with, 1);
 }
 
 static void close_resolver(void)
@@ -23,77 +79,386 @@ static void close_resolver(void)
     resolver_close(&resolver);
 }
 
-TestSuite(resolver, .init = open_resolver, .fini = close_resolver, .timeout = 30);
+TestSuite(resolver, .init = prepare, .fini = close_resolver, .timeout = 30);
+
+struct asking {
+    struct route route;
+    enum err result;
+    bool is_answered;
+};
 
 static void on_answer(void *ctx, void *what, enum err e)
 {
+    struct asking *a = what;
+
     (void)ctx;
-    result = e;
-    seen_what = what;
+    a->result = e;
+    a->is_answered = true;
     sem_post(&answered);
 }
 
-static enum err ask(struct route *route, const char *host, uint16_t port)
+static void post(struct asking *a, const char *host, uint16_t port)
 {
-    *route = (struct route){.contact = {.port = port}};
-    snprintf(route->contact.host, sizeof route->contact.host, "%s", host);
-    cr_assert_eq(resolver_ask(resolver, route, on_answer, NULL, route), ERR_OK);
-    sem_wait(&answered);
-    cr_expect_eq(seen_what, route);
-    return result;
+    *a = (struct asking){.route = {.contact = {.port = port}}};
+    snprintf(a->route.contact.host, sizeof a->route.contact.host, "%s", host);
+    cr_assert_eq(resolver_ask(resolver, &a->route, on_answer, NULL, a), ERR_OK);
 }
 
-Test(resolver, localhost_has_a_loopback_address_with_the_contacts_port)
+static void wait_for(sem_t *what, unsigned times)
 {
-    struct route route;
-
-    cr_assert_eq(ask(&route, "localhost", 4711), ERR_OK);
-    cr_assert_geq(route.address_count, 1);
-    for (unsigned i = 0; i < route.address_count; i++) {
-        cr_expect(address_is_loopback(&route.addresses[i]));
-        cr_expect_eq(route.addresses[i].port, 4711);
-    }
+    while (times-- > 0)
+        sem_wait(what);
 }
 
-Test(resolver, an_answer_that_is_kept_takes_the_port_of_each_asker)
+static struct asking ask(const char *host, uint16_t port)
 {
-    struct route first, second;
+    static struct asking a;
 
-    cr_assert_eq(ask(&first, "localhost", 1), ERR_OK);
-    cr_assert_eq(ask(&second, "localhost", 2), ERR_OK);
-    cr_expect_eq(second.address_count, first.address_count);
-    cr_expect_eq(second.addresses[0].port, 2);
-    cr_expect(address_is_same_ip(&first.addresses[0], &second.addresses[0]));
+    post(&a, host, port);
+    wait_for(&answered, 1);
+    return a;
 }
 
-Test(resolver, a_numeric_host_is_its_own_answer)
+static const char *first_of(const struct asking *a)
 {
-    struct route route;
-    char text[ADDRESS_TEXT_SIZE];
+    static char text[ADDRESS_TEXT_SIZE];
 
-    cr_assert_eq(ask(&route, "192.0.2.1", 7771), ERR_OK);
-    cr_expect_eq(route.address_count, 1);
-    cr_expect_str_eq(address_text(text, &route.addresses[0]), "192.0.2.1:7771");
+    return address_text(text, &a->route.addresses[0]);
 }
 
-Test(resolver, a_name_that_does_not_exist_is_unresolved)
+static int waiting_answers(void)
 {
-    struct route route;
-
-    cr_expect_eq(ask(&route, "nobody.invalid", 7771), ERR_UNRESOLVED);
-    cr_expect_eq(route.address_count, 0);
-}
-
-Test(resolver, what_was_asked_before_a_stop_is_answered)
-{
-    struct route routes[20];
     int value;
 
-    for (int i = 0; i < 20; i++) {
-        routes[i] = (struct route){.contact = {.host = "localhost", .port = 1}};
-        cr_assert_eq(resolver_ask(resolver, &routes[i], on_answer, NULL, &routes[i]), ERR_OK);
-    }
-    resolver_stop(resolver);
     sem_getvalue(&answered, &value);
-    cr_expect_eq(value, 20);
+    return value;
+}
+
+Test(resolver, every_kind_of_answer)
+{
+    static const struct {
+        const char *host;
+        enum err result;
+        unsigned count;
+    } rows[] = {
+        {"good.example", ERR_OK, 1},
+        {"many.example", ERR_OK, ROUTE_ADDRESSES_MAX},
+        {"absent.example", ERR_UNRESOLVED, 0},
+        {"failing.example", ERR_NAME_SERVER, 0},
+        {"empty.example", ERR_UNRESOLVED, 0},
+        {"g", ERR_OK, 1},
+        {"Good.Example", ERR_OK, 1},
+        {"good.example.", ERR_OK, 1},
+        {"xn--bcher-kva.example", ERR_OK, 1},
+        {"a_b-c.example", ERR_OK, 1},
+        {"0", ERR_OK, 1},
+    };
+
+    start_resolver();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct asking a = ask(rows[i].host, 4711);
+
+        cr_expect_eq(a.result, rows[i].result, "%s: %s", rows[i].host, err_name(a.result));
+        cr_expect_eq(a.route.address_count, rows[i].count, "%s", rows[i].host);
+        for (unsigned j = 0; j < a.route.address_count; j++)
+            cr_expect_eq(a.route.addresses[j].port, 4711, "%s", rows[i].host);
+    }
+}
+
+Test(resolver, a_mute_name_holds_up_no_other)
+{
+    struct asking mute[SLOTS - 1];
+    char host[32];
+
+    start_resolver();
+    for (unsigned i = 0; i < SLOTS - 1; i++) {
+        snprintf(host, sizeof host, "mute-%u", i);
+        post(&mute[i], host, 1);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        struct asking a;
+
+        snprintf(host, sizeof host, "good-%u", i);
+        a = ask(host, 1);
+        cr_expect_eq(a.result, ERR_OK, "%s", host);
+    }
+    for (unsigned i = 0; i < SLOTS - 1; i++)
+        cr_expect_not(mute[i].is_answered);
+    for (unsigned i = 0; i < SLOTS - 1; i++)
+        sem_post(&may_answer);
+    wait_for(&answered, SLOTS - 1);
+}
+
+Test(resolver, one_look_up_for_however_many_that_wait)
+{
+    enum { MANY = 1000 };
+    static struct asking askers[MANY];
+
+    start_resolver();
+    for (unsigned i = 0; i < MANY; i++)
+        post(&askers[i], "mute.example", (uint16_t)(i + 1));
+    wait_for(&asked, 1);
+    sem_post(&may_answer);
+    wait_for(&answered, MANY);
+    cr_expect_eq(atomic_load(&look_ups), 1);
+    for (unsigned i = 0; i < MANY; i++) {
+        cr_expect_eq(askers[i].result, ERR_OK);
+        cr_expect_eq(askers[i].route.addresses[0].port, i + 1, "each has its own port");
+    }
+}
+
+Test(resolver, more_names_than_slots_wait_for_one)
+{
+    struct asking askers[SLOTS + 3];
+    char host[32];
+
+    start_resolver();
+    for (unsigned i = 0; i < SLOTS + 3; i++) {
+        snprintf(host, sizeof host, "mute-%u", i);
+        post(&askers[i], host, 1);
+    }
+    wait_for(&asked, SLOTS);
+    cr_expect_eq(atomic_load(&look_ups), SLOTS);
+    for (unsigned i = 0; i < SLOTS + 3; i++)
+        sem_post(&may_answer);
+    wait_for(&answered, SLOTS + 3);
+    cr_expect_eq(atomic_load(&look_ups), SLOTS + 3);
+    for (unsigned i = 0; i < SLOTS + 3; i++)
+        cr_expect_eq(askers[i].result, ERR_OK);
+}
+
+Test(resolver, who_waits_is_told_at_the_limit_and_the_look_up_goes_on)
+{
+    struct asking a;
+
+    config.limit_ms = 20;
+    config.failed_ms = 1;
+    start_resolver();
+    a = ask("mute.example", 1);
+    cr_expect_eq(a.result, ERR_NAME_SERVER);
+    a = ask("mute.example", 1); /* joins it */
+    cr_expect_eq(a.result, ERR_NAME_SERVER);
+    cr_expect_eq(atomic_load(&look_ups), 1);
+    sem_post(&may_answer);
+    do
+        a = ask("mute.example", 1);
+    while (a.result != ERR_OK);
+    cr_expect_eq(atomic_load(&look_ups), 1, "what it brought after all is used");
+}
+
+/* All slots hang: further names are refused at once, names that are known and addresses are not. */
+Test(resolver, with_all_slots_late_new_names_are_refused_at_once)
+{
+    struct asking stuck[SLOTS], a;
+    char host[32];
+
+    config.limit_ms = 20;
+    start_resolver();
+    do
+        a = ask("good.example", 1);
+    while (a.result != ERR_OK);
+    for (unsigned i = 0; i < SLOTS; i++) {
+        snprintf(host, sizeof host, "mute-%u", i);
+        post(&stuck[i], host, 1);
+    }
+    wait_for(&answered, SLOTS);
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(host, sizeof host, "late-%u", i);
+        a = ask(host, 1);
+        cr_expect_eq(a.result, ERR_NAME_SERVER, "%s", host);
+    }
+    cr_expect_eq(atomic_load(&look_ups), SLOTS + 1);
+    a = ask("good.example", 1);
+    cr_expect_eq(a.result, ERR_OK, "what is known needs no slot");
+    for (unsigned i = 0; i < SLOTS; i++)
+        sem_post(&may_answer);
+    do
+        a = ask("good-again.example", 1);
+    while (a.result != ERR_OK);
+}
+
+Test(resolver, an_answer_is_kept_for_a_burst)
+{
+    start_resolver();
+    for (unsigned i = 0; i < 10; i++) {
+        struct asking a = ask("good.example", (uint16_t)(i + 1));
+
+        cr_expect_eq(a.route.addresses[0].port, i + 1);
+    }
+    cr_expect_eq(atomic_load(&look_ups), 1);
+}
+
+Test(resolver, a_failure_is_kept_too)
+{
+    start_resolver();
+    for (unsigned i = 0; i < 5; i++) {
+        struct asking absent = ask("absent.example", 1), failing;
+
+        cr_expect_eq(absent.result, ERR_UNRESOLVED);
+        failing = ask("failing.example", 1);
+        cr_expect_eq(failing.result, ERR_NAME_SERVER);
+    }
+    cr_expect_eq(atomic_load(&look_ups), 2);
+}
+
+Test(resolver, what_is_kept_gets_old)
+{
+    struct asking a;
+
+    config.kept_ms = config.failed_ms = 1;
+    start_resolver();
+    do {
+        atomic_store(&answer_with, 7);
+        a = ask("good.example", 1);
+    } while (strcmp(first_of(&a), "192.0.2.7:1") != 0);
+    do {
+        atomic_store(&answer_with, 8);
+        a = ask("good.example", 1);
+    } while (strcmp(first_of(&a), "192.0.2.8:1") != 0);
+    ask("absent.example", 1);
+    while (atomic_load(&look_ups) < 5)
+        ask("absent.example", 1);
+}
+
+/* The table of what may have changed after a connect failed: none of it is answered from memory. */
+Test(resolver, after_a_failed_connect_the_name_is_looked_up_again)
+{
+    static const struct {
+        unsigned before, after;
+    } rows[] = {{1, 2},  {2, 1},  {1, 1}, {1, 200}, {200, 1},
+                {9, 10}, {10, 9}, {3, 4}, {4, 5},   {5, 3}};
+
+    start_resolver();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char expected[32];
+        struct asking a;
+
+        resolver_forget(resolver, "good.example");
+        atomic_store(&answer_with, rows[i].before);
+        ask("good.example", 1);
+        resolver_forget(resolver, "good.example");
+        atomic_store(&answer_with, rows[i].after);
+        a = ask("good.example", 1);
+        snprintf(expected, sizeof expected, "192.0.2.%u:1", rows[i].after);
+        cr_expect_str_eq(first_of(&a), expected, "row %zu", i);
+    }
+}
+
+Test(resolver, forgetting_while_it_is_looked_up_keeps_nothing_of_it)
+{
+    struct asking a;
+
+    start_resolver();
+    post(&a, "mute.example", 1);
+    wait_for(&asked, 1);
+    resolver_forget(resolver, "mute.example");
+    sem_post(&may_answer);
+    wait_for(&answered, 1);
+    cr_expect_eq(a.result, ERR_OK);
+    sem_post(&may_answer);
+    atomic_store(&answer_with, 2);
+    a = ask("mute.example", 1);
+    cr_expect_str_eq(first_of(&a), "192.0.2.2:1");
+}
+
+Test(resolver, forgetting_what_is_not_known_is_nothing)
+{
+    start_resolver();
+    resolver_forget(resolver, "never.asked.example");
+    ask("absent.example", 1);
+    resolver_forget(resolver, "absent.example"); /* a failure stays for its time */
+    ask("absent.example", 1);
+    cr_expect_eq(atomic_load(&look_ups), 1);
+}
+
+Test(resolver, a_stop_waits_for_no_look_up)
+{
+    struct asking stuck[SLOTS + 2];
+    char host[32];
+
+    start_resolver();
+    for (unsigned i = 0; i < SLOTS + 2; i++) {
+        snprintf(host, sizeof host, "mute-%u", i);
+        post(&stuck[i], host, 1);
+    }
+    wait_for(&asked, SLOTS);
+    resolver_stop(resolver);
+    cr_expect_eq(waiting_answers(), SLOTS + 2);
+    for (unsigned i = 0; i < SLOTS + 2; i++)
+        cr_expect_eq(stuck[i].result, ERR_CLOSED);
+    cr_expect_eq(resolver_ask(resolver, &stuck[0].route, on_answer, NULL, &stuck[0]), ERR_CLOSED);
+    resolver_forget(resolver, "mute-0");
+    resolver_close(&resolver);
+    for (unsigned i = 0; i < SLOTS; i++)
+        sem_post(&may_answer); /* those that outlived it end by themselves */
+    cr_assert_eq(resolver_open(&resolver, &config), ERR_OK);
+}
+
+/* Cancels. */
+
+static sem_t visited;
+static bool was_any;
+static const char *wanted;
+
+static bool is_wanted(const void *ctx, const void *what)
+{
+    const struct asking *a = what;
+
+    return strcmp(ctx, a->route.contact.host) == 0;
+}
+
+static void on_visit(void *ctx, struct message *m)
+{
+    (void)ctx, (void)m;
+    was_any = resolver_cancel(resolver, on_answer, is_wanted, wanted);
+    sem_post(&visited);
+}
+
+static bool cancel(const char *host)
+{
+    static struct message m;
+
+    wanted = host;
+    resolver_visit(resolver, &m);
+    wait_for(&visited, 1);
+    return was_any;
+}
+
+Test(resolver, what_waits_can_be_cancelled_with_and_without_a_slot)
+{
+    struct asking askers[SLOTS + 2];
+    char host[32];
+
+    sem_init(&visited, 0, 0);
+    config.visit = on_visit;
+    start_resolver();
+    for (unsigned i = 0; i < SLOTS + 2; i++) {
+        snprintf(host, sizeof host, "mute-%u", i);
+        post(&askers[i], host, 1);
+    }
+    cr_expect_not(cancel("good.example"));
+    for (unsigned i = 0; i < SLOTS + 2; i++) {
+        snprintf(host, sizeof host, "mute-%u", i);
+        cr_expect(cancel(host), "%s", host);
+        cr_expect_eq(askers[i].result, ERR_CANCELLED, "%s", host);
+        cr_expect_not(cancel(host), "%s: once", host);
+    }
+    cr_expect_eq(waiting_answers(), SLOTS + 2);
+    for (unsigned i = 0; i < SLOTS; i++)
+        sem_post(&may_answer);
+}
+
+Test(resolver, the_systems_look_up_knows_numbers)
+{
+    struct address addresses[ROUTE_ADDRESSES_MAX];
+    char text[ADDRESS_TEXT_SIZE];
+    unsigned count;
+
+    config.look_up = resolver_look_up;
+    start_resolver();
+    cr_assert_eq(resolver_look_up("192.0.2.1", addresses, &count), ERR_OK);
+    cr_expect_eq(count, 1);
+    cr_expect_str_eq(address_ip_text(text, &addresses[0]), "192.0.2.1");
+    cr_expect_neq(resolver_look_up("a..b", addresses, &count), ERR_OK);
+    cr_expect_eq(count, 0);
 }

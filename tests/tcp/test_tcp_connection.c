@@ -4,10 +4,13 @@
 
 #include <criterion/criterion.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define HUNG_UP "connection failed: the peer hung up before hello: not a node, or it refuses us"
 
 TestSuite(tcp_connection, .init = home_open, .fini = home_close, .timeout = 10);
 
@@ -278,7 +281,7 @@ Test(tcp_connection, something_else_than_a_wazap_is_hung_up_on)
     session_dialled();
     cr_expect_eq(peer_hears().command, 'h');
     peer_hello();
-    is_hung_up("the first frame is no wazap");
+    is_hung_up("the first frame is no wazap: is that a dustwire node?");
     home_close();
 }
 
@@ -296,7 +299,7 @@ Test(tcp_connection, a_hello_that_comes_late_comes_too_late)
     home.settings.sessions.handshake_timeout_s = 1;
     session_accepted();
     peer_write("\0\0", 2); /* a byte now and then gives no more time */
-    is_hung_up("no hello in time");
+    is_hung_up("no hello within 1 s");
     home_close();
 }
 
@@ -305,7 +308,7 @@ Test(tcp_connection, a_wazap_that_does_not_come_ends_the_session)
     home.settings.sessions.handshake_timeout_s = 1;
     session_dialled();
     cr_expect_eq(peer_hears().command, 'h');
-    is_hung_up("no wazap in time");
+    is_hung_up("no hello within 1 s: is that a dustwire node?");
     home_close();
 }
 
@@ -361,7 +364,270 @@ Test(tcp_connection, a_peer_that_hangs_up_on_our_hello_fails_what_waits)
     cr_expect_eq(peer_hears().command, 'h');
     peer_leave();
     UNTIL(s->answers == 1);
-    cr_expect_str_eq(s->error, "connection failed");
+    cr_expect_str_eq(s->error, HUNG_UP);
+    home_close();
+}
+
+/* What is told of a peer that we dialled and that is no node, or does not want us. */
+
+static void says_nothing(void)
+{
+}
+
+static void leaves(void)
+{
+    peer_leave();
+}
+
+static void resets(void)
+{
+    const struct linger reset = {.l_onoff = 1};
+
+    setsockopt(peer_fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    peer_leave();
+}
+
+static void half_closes(void)
+{
+    peer_end();
+}
+
+static void says_half_a_frame_and_leaves(void)
+{
+    peer_write("\0\0\0", 3);
+    peer_leave();
+}
+
+static void greets_like_ssh(void)
+{
+    peer_write("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", 32);
+}
+
+static void answers_like_a_web_server(void)
+{
+    peer_write("HTTP/1.1 400 Bad Request\r\n\r\n", 28);
+}
+
+static void greets_like_a_mail_server(void)
+{
+    peer_write("220 mail.example ESMTP\r\n", 24);
+}
+
+static void echoes_the_hello(void)
+{
+    peer_hello();
+}
+
+static void sends_a_file_first(void)
+{
+    peer_file(1, "too early");
+}
+
+static void says_ok_first(void)
+{
+    peer_ok(1);
+}
+
+static void says_another_version(void)
+{
+    peer_write("\0\0\0\6"
+               "9wNone",
+               10);
+}
+
+static void says_a_letter_that_is_no_command(void)
+{
+    peer_say('z', "None", 4);
+}
+
+static void drips_forever(void)
+{
+    peer_write("\0", 1);
+}
+
+Test(tcp_connection, what_is_told_of_a_peer_that_is_no_node)
+{
+    static const struct {
+        const char *name;
+        void (*does)(void);
+        const char *error;
+    } rows[] = {
+#define ROW(does, error) {#does, does, "connection failed: " error}
+        ROW(says_nothing, "no hello within 1 s: is that a dustwire node?"),
+        ROW(drips_forever, "no hello within 1 s: is that a dustwire node?"),
+        ROW(leaves, "the peer hung up before hello: not a node, or it refuses us"),
+        ROW(resets, "the peer hung up before hello: not a node, or it refuses us"),
+        ROW(half_closes, "the peer hung up before hello: not a node, or it refuses us"),
+        ROW(says_half_a_frame_and_leaves,
+            "the peer hung up before hello: not a node, or it refuses us"),
+        ROW(greets_like_ssh, "a frame longer than 99,999 bytes: is that a dustwire node?"),
+        ROW(answers_like_a_web_server,
+            "a frame longer than 99,999 bytes: is that a dustwire node?"),
+        ROW(greets_like_a_mail_server,
+            "a frame longer than 99,999 bytes: is that a dustwire node?"),
+        ROW(echoes_the_hello, "the first frame is no wazap: is that a dustwire node?"),
+        ROW(sends_a_file_first, "the first frame is no wazap: is that a dustwire node?"),
+        ROW(says_ok_first, "the first frame is no wazap: is that a dustwire node?"),
+        ROW(says_another_version, "a frame of an unknown version: is that a dustwire node?"),
+        ROW(says_a_letter_that_is_no_command,
+            "a frame of an unknown command: is that a dustwire node?"),
+    };
+
+    home.settings.sessions.handshake_timeout_s = 1;
+    home.settings.sessions.linger_ms = 50;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sent_file *s;
+
+        session_dialled();
+        s = send_made(10);
+        cr_expect_eq(peer_hears().command, 'h');
+        rows[i].does();
+        UNTIL(s->answers == 1);
+        cr_expect_str_eq(s->error, rows[i].error, "%s: %s", rows[i].name, s->error);
+        if (peer_fd >= 0)
+            peer_leave();
+        UNTIL(conn == NULL);
+    }
+    home_close();
+}
+
+/* The linger: from the ACK of our last byte on. */
+
+enum { LINGER_MS = 40 };
+
+struct ending {
+    const char *name;
+    size_t file_bytes; /* on its way when we end */
+    unsigned rest_ms;  /* before the peer begins to read */
+    size_t bite;       /* that it reads in a turn; 0: it never reads */
+    bool is_closing;   /* it ends when it has heard our end */
+    bool is_talking;   /* says more meanwhile, which is thrown away */
+    bool is_stop;      /* the node stops: no session is waited for longer */
+    bool hears_it_all; /* up to the abort and our end of file */
+};
+
+static void narrow_both(void)
+{
+    int small = 4096;
+
+    setsockopt(conn->watch.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    setsockopt(peer_fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+}
+
+static void rest(unsigned ms)
+{
+    uint64_t since_ms = loop_now_ms(home.loop);
+
+    while (loop_now_ms(home.loop) - since_ms < ms)
+        turn();
+}
+
+/* What the peer reads until our end; true: it came, and right behind the abort. */
+static bool hears_all(const struct ending *row)
+{
+    static char bytes[1 << 16], tail[64];
+    ssize_t n = -1;
+
+    memset(tail, 0, sizeof tail);
+    while (row->bite > 0 && n != 0) {
+        n = recv(peer_fd, bytes, row->bite, MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN)
+            return false;
+        if (n >= (ssize_t)sizeof tail) {
+            memcpy(tail, bytes + n - sizeof tail, sizeof tail);
+        } else if (n > 0) {
+            memmove(tail, tail + n, sizeof tail - (size_t)n);
+            memcpy(tail + sizeof tail - n, bytes, (size_t)n);
+        }
+        if (n > 0 && row->is_talking)
+            peer_say('w', "None", 4);
+        turn();
+    }
+    return n == 0 &&
+           (row->file_bytes == 0 || memcmp(tail + sizeof tail - 14, " disconnecting", 14) == 0);
+}
+
+static void end_like(const struct ending *row)
+{
+    struct sent_file *s = NULL;
+    uint64_t heard_ms;
+
+    home.is_serving = true;
+    home.settings.sessions.unread_limit_s = row->bite == 0 ? 1 : 60;
+    session_connected(true);
+    if (row->file_bytes > 0) {
+        narrow_both();
+        s = send_made(row->file_bytes);
+        for (unsigned i = 0; i < 5 || conn->outgoing.count == 0; i++)
+            turn();
+    }
+    home.is_serving = !row->is_stop;
+    tcp_connection_disconnect(conn, "disconnecting");
+    rest(row->rest_ms);
+    cr_expect_eq(hears_all(row), row->hears_it_all, "%s", row->name);
+    heard_ms = loop_now_ms(home.loop);
+    if (row->is_closing)
+        peer_end();
+    UNTIL(conn == NULL);
+    if (row->hears_it_all && !row->is_closing)
+        cr_expect_geq(loop_now_ms(home.loop) + 5, heard_ms + LINGER_MS, "%s: too early", row->name);
+    cr_expect(s == NULL || s->answers == 1, "%s", row->name);
+    peer_leave();
+}
+
+Test(tcp_connection, the_linger_begins_with_the_last_byte_and_not_with_the_decision, .timeout = 60)
+{
+    static const struct ending rows[] = {
+        {.name = "nothing under way", .bite = 100, .is_closing = true, .hears_it_all = true},
+        {.name = "nothing under way, does not close", .bite = 100, .hears_it_all = true},
+        {.name = "a file under way",
+         .file_bytes = 1 << 20,
+         .bite = 65536,
+         .is_closing = true,
+         .hears_it_all = true},
+        {.name = "does not close", .file_bytes = 1 << 20, .bite = 65536, .hears_it_all = true},
+        {.name = "rests for longer than the linger",
+         .file_bytes = 1 << 20,
+         .rest_ms = 120,
+         .bite = 65536,
+         .is_closing = true,
+         .hears_it_all = true},
+        {.name = "rests for much longer",
+         .file_bytes = 1 << 20,
+         .rest_ms = 400,
+         .bite = 65536,
+         .is_closing = true,
+         .hears_it_all = true},
+        {.name = "rests, does not close",
+         .file_bytes = 1 << 20,
+         .rest_ms = 120,
+         .bite = 65536,
+         .hears_it_all = true},
+        {.name = "reads slowly",
+         .file_bytes = 1 << 20,
+         .rest_ms = 60,
+         .bite = 1000,
+         .is_closing = true,
+         .hears_it_all = true},
+        {.name = "talks on",
+         .file_bytes = 1 << 20,
+         .rest_ms = 60,
+         .bite = 3000,
+         .is_closing = true,
+         .is_talking = true,
+         .hears_it_all = true},
+        {.name = "never reads", .file_bytes = 1 << 20},
+        {.name = "never reads, and we stop", .file_bytes = 1 << 20, .is_stop = true},
+        {.name = "rests, and we stop",
+         .file_bytes = 1 << 20,
+         .rest_ms = 400,
+         .bite = 65536,
+         .is_stop = true},
+    };
+
+    home.settings.sessions.linger_ms = LINGER_MS;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        end_like(&rows[i]);
     home_close();
 }
 

@@ -9,6 +9,8 @@
 #include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +49,43 @@ static int bound_socket(uint16_t *port)
     return fd;
 }
 
+/* The name service: `localhost`, names that do not exist, one that does not answer before the test
+ * ends, and any `name.example` with the addresses that the test gives it. */
+static sem_t may_answer;
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+static char name_ips[ROUTE_ADDRESSES_MAX][16];
+static unsigned name_count;
+
+static void name_has(unsigned count, const char *const ips[])
+{
+    pthread_mutex_lock(&names_lock);
+    name_count = count;
+    for (unsigned i = 0; i < count; i++)
+        snprintf(name_ips[i], sizeof name_ips[i], "%s", ips[i]);
+    pthread_mutex_unlock(&names_lock);
+}
+
+static enum err look_up(const char *host, struct address *addresses, unsigned *count)
+{
+    *count = 0;
+    if (strcmp(host, "mute.example") == 0) {
+        sem_wait(&may_answer);
+        return ERR_NAME_SERVER;
+    }
+    if (strcmp(host, "localhost") == 0) {
+        *count = 1;
+        return address_from_ip_text(&addresses[0], "127.0.0.1", 0);
+    }
+    if (strstr(host, "name.example") == NULL)
+        return ERR_UNRESOLVED;
+    pthread_mutex_lock(&names_lock);
+    *count = name_count;
+    for (unsigned i = 0; i < name_count; i++)
+        address_from_ip_text(&addresses[i], name_ips[i], 0);
+    pthread_mutex_unlock(&names_lock);
+    return ERR_OK;
+}
+
 static void open_store(void)
 {
     char path[96], problem[256];
@@ -82,7 +121,9 @@ static void open_with_mailboxes_of(unsigned limit)
                                       .gateway = gateway,
                                       .events = events,
                                       .inbox = inbox,
-                                      .committer = committer};
+                                      .committer = committer,
+                                      .look_up = look_up};
+    sem_init(&may_answer, 0, 0);
     cr_assert_eq(tcp_node_open(&node, &config), ERR_OK);
 }
 
@@ -578,6 +619,271 @@ Test(tcp_node, a_send_that_no_address_of_a_name_takes_fails_with_the_reason)
     cr_expect_str_eq(r.error, "connection failed: connection refused");
     close(one);
     close(other);
+}
+
+/* One address of several: every call that takes a host name. Nobody listens at 127.0.0.2 to 9. */
+
+static int serve_at(const char *ip, uint16_t *port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(*port)};
+    socklen_t length = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    inet_pton(AF_INET, ip, &at.sin_addr);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    cr_assert_eq(listen(fd, 16), 0);
+    getsockname(fd, (struct sockaddr *)&at, &length);
+    *port = ntohs(at.sin_port);
+    return fd;
+}
+
+static int greeted_peer(int listening)
+{
+    int peer = accept(listening, NULL, NULL);
+
+    cr_assert_eq(hears(peer), 'h');
+    says(peer, wazap, sizeof wazap - 1);
+    return peer;
+}
+
+static void takes_small_file(int peer)
+{
+    uint8_t data[19];
+    char ok[] = "\0\0\0\6"
+                "1oXXXX";
+
+    cr_assert_eq(recv(peer, data, sizeof data, MSG_WAITALL), sizeof data);
+    memcpy(ok + 6, data + 6, 4);
+    says(peer, ok, 10);
+}
+
+struct addresses_of {
+    unsigned count;
+    const char *ips[ROUTE_ADDRESSES_MAX];
+};
+
+static const struct addresses_of names[] = {
+    {1, {"127.0.0.1"}},
+    {2, {"127.0.0.1", "127.0.0.2"}},
+    {2, {"127.0.0.2", "127.0.0.1"}},
+    {3, {"127.0.0.2", "127.0.0.3", "127.0.0.1"}},
+    {3, {"127.0.0.2", "127.0.0.1", "127.0.0.3"}},
+    {4, {"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"}},
+    {5, {"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.1"}},
+    {3, {"::1", "127.0.0.2", "127.0.0.1"}},
+    {2, {"fe80::1", "127.0.0.1"}},
+    {8,
+     {"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.8",
+      "127.0.0.1"}},
+};
+enum { NAMES = sizeof names / sizeof *names };
+
+static void every_call(const struct addresses_of *name, size_t row)
+{
+    struct host_request connect, again;
+    struct send_request send;
+    uint16_t port = 0;
+    int listening = serve_at("127.0.0.1", &port), peer;
+    char host[32];
+
+    snprintf(host, sizeof host, "%zu.name.example", row);
+    name_has(name->count, name->ips);
+    connect = (struct host_request){.request = asked(), .route = route_to(host, port)};
+    tcp_node_host_call(node, TCP_CONNECT_TO, &connect);
+    peer = greeted_peer(listening);
+    wait_answers(1);
+    cr_assert_eq(connect.request.result, ERR_OK, "row %zu: %s", row, connect.error);
+    again = call(TCP_CONNECT_TO, host, port);
+    cr_expect(again.answer && again.session == connect.session, "row %zu: it is there", row);
+    send_now(&send, host, port, small_file());
+    takes_small_file(peer);
+    wait_answers(1);
+    cr_expect_eq(send.status, TRANSFER_FINISHED, "row %zu: %s", row, send.error);
+    cr_expect(call(TCP_KEEP_ALIVE, host, port).answer, "row %zu", row);
+    cr_expect_eq(hears(peer), 'w');
+    cr_expect(call(TCP_DISCONNECT_FROM, host, port).answer, "row %zu", row);
+    hears_end(peer);
+    send_now(&send, host, port, small_file());
+    peer = greeted_peer(listening);
+    takes_small_file(peer);
+    wait_answers(1);
+    cr_expect_eq(send.status, TRANSFER_FINISHED, "row %zu: %s", row, send.error);
+    close(peer);
+    close(listening);
+}
+
+Test(tcp_node, every_call_tries_all_addresses_of_a_name, .timeout = 60)
+{
+    serve();
+    for (size_t i = 0; i < NAMES; i++)
+        every_call(&names[i], i);
+}
+
+Test(tcp_node, a_connect_that_no_address_takes_says_why)
+{
+    static const char *const ips[] = {"127.0.0.2", "127.0.0.3", "127.0.0.4"};
+    struct host_request r;
+
+    serve();
+    name_has(3, ips);
+    r = call(TCP_CONNECT_TO, "name.example", 1);
+    cr_expect_eq(r.request.result, ERR_CLOSED);
+    cr_expect_str_eq(r.error, "connection refused");
+}
+
+Test(tcp_node, an_address_of_a_name_that_is_our_own_is_left_out)
+{
+    static const char *const ips[] = {"127.0.0.1", "127.0.0.9"};
+    struct send_request send;
+    uint16_t port;
+    int listening, peer;
+
+    serve();
+    port = settings.tcp_connections.tcp_port;
+    listening = serve_at("127.0.0.9", &port);
+    name_has(2, ips);
+    send_now(&send, "name.example", port, small_file());
+    peer = greeted_peer(listening);
+    takes_small_file(peer);
+    wait_answers(1);
+    cr_expect_eq(send.status, TRANSFER_FINISHED, "%s", send.error);
+    name_has(1, ips);
+    cr_expect(call(TCP_DISCONNECT_FROM, "name.example", port).answer);
+    hears_end(peer);
+    close(listening);
+}
+
+/* What a host has now counts, whatever it had when a connect to it failed. */
+Test(tcp_node, a_changed_address_is_taken_right_after_a_failure, .timeout = 60)
+{
+    static const struct {
+        const char *before, *after;
+        bool is_connect; /* what failed: a connect_to, else a send */
+    } rows[] = {
+        {"127.0.0.2", "127.0.0.1", false}, {"127.0.0.2", "127.0.0.1", true},
+        {"127.0.0.3", "127.0.0.4", false}, {"127.0.0.1", "127.0.0.2", true},
+        {"fe80::1", "127.0.0.1", false},   {"fe80::1", "127.0.0.5", true},
+        {"::1", "127.0.0.1", false},       {"127.0.0.9", "127.0.0.8", false},
+        {"127.0.0.8", "127.0.0.9", true},  {"127.0.0.10", "127.0.0.11", false},
+    };
+
+    serve();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct send_request send;
+        uint16_t port = 0;
+        int listening = serve_at(rows[i].after, &port), peer;
+        char host[32];
+
+        snprintf(host, sizeof host, "%zu.name.example", i); /* nothing is known of it */
+        name_has(1, &rows[i].before);
+        if (rows[i].is_connect) {
+            cr_expect_eq(call(TCP_CONNECT_TO, host, port).request.result, ERR_CLOSED);
+        } else {
+            send_now(&send, host, port, small_file());
+            wait_answers(1);
+            cr_expect_eq(send.status, TRANSFER_FAILED);
+        }
+        name_has(1, &rows[i].after);
+        send_now(&send, host, port, small_file());
+        peer = greeted_peer(listening);
+        takes_small_file(peer);
+        wait_answers(1);
+        cr_expect_eq(send.status, TRANSFER_FINISHED, "row %zu: %s", i, send.error);
+        close(peer);
+        close(listening);
+    }
+}
+
+/* While the address of its host is looked up. */
+
+Test(tcp_node, a_send_that_waits_for_its_address_can_be_cancelled)
+{
+    struct send_request sends[3];
+    struct cancel_request r = {.contact = {.proto = "tcp", .host = "mute.example", .port = 3}};
+
+    serve();
+    for (uint16_t i = 0; i < 3; i++)
+        send_now(&sends[i], "mute.example", i + 1, small_file());
+    snprintf(r.filename, sizeof r.filename, "%s", small_file());
+    r.request = asked();
+    tcp_node_cancel_sending(node, &r);
+    wait_answers(2); /* the cancel, and the send */
+    cr_expect(r.answer);
+    cr_expect_str_eq(sends[2].error, "cancelled");
+    for (unsigned i = 0; i < 2; i++) {
+        r = (struct cancel_request){.request = asked(), .send_id = sends[i].id};
+        tcp_node_cancel_sending(node, &r);
+        wait_answers(2);
+        cr_expect(r.answer);
+        cr_expect_str_eq(sends[i].error, "cancelled");
+    }
+    r = (struct cancel_request){.request = asked(), .send_id = sends[0].id};
+    tcp_node_cancel_sending(node, &r);
+    wait_answers(1);
+    cr_expect_not(r.answer, "it is over");
+    sem_post(&may_answer);
+}
+
+Test(tcp_node, a_mute_name_server_holds_up_neither_other_names_nor_a_stop)
+{
+    struct send_request mute, send;
+    uint16_t port = 0;
+    int listening = serve_at("127.0.0.1", &port), peer;
+
+    serve();
+    send_now(&mute, "mute.example", port, small_file());
+    send_now(&send, "localhost", port, small_file());
+    peer = greeted_peer(listening);
+    takes_small_file(peer);
+    wait_answers(1);
+    cr_expect_eq(send.status, TRANSFER_FINISHED);
+    close_node();
+    cr_expect_eq(answers, 1);
+    cr_expect_eq(mute.status, TRANSFER_FAILED);
+    sem_post(&may_answer);
+    close(peer);
+    close(listening);
+}
+
+/* fe80 and its like are on some link: which, only the asker can say. */
+Test(tcp_node, a_link_local_address_without_its_interface_is_told)
+{
+    static const struct {
+        const char *host;
+        bool is_missing;
+    } rows[] = {
+        {"fe80::1", true},     {"fe80::", true},       {"fe80::ffff:ffff", true},
+        {"febf::1", true},     {"fe90::abcd:1", true}, {"fea0::1", true},
+        {"fe80:1::2:3", true}, {"fec0::1", false},     {"fe7f::1", false},
+        {"fe80::1%lo", false}, {"fe80::1%1", false},   {"::1", false},
+        {"ff02::1", false},
+    };
+    const char *told = "its scope is missing, as in fe80::1%eth0";
+
+    serve();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct host_request r;
+        struct send_request send;
+
+        r = call(TCP_CONNECT_TO, rows[i].host, 1);
+        cr_expect_eq(r.request.result, ERR_CLOSED, "%s", rows[i].host);
+        cr_expect_eq(strcmp(r.error, told) == 0, rows[i].is_missing, "%s: %s", rows[i].host,
+                     r.error);
+        send_now(&send, rows[i].host, 1, small_file());
+        wait_answers(1);
+        cr_expect_eq(strstr(send.error, told) != NULL, rows[i].is_missing, "%s: %s", rows[i].host,
+                     send.error);
+    }
+}
+
+Test(tcp_node, listening_at_a_link_local_address_without_its_interface_is_told)
+{
+    address_from_ip_text(&settings.tcp_connections.listen[0], "fe80::1", 0);
+    start_node();
+    tcp_node_settings_changed(node, &settings);
+    cr_expect_eq(listen_now(), ERR_SCOPE);
+    cr_expect_not_null(strstr(start.error, "its scope is missing"));
 }
 
 Test(tcp_node, a_send_to_ourselves_is_refused)

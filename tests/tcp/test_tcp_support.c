@@ -51,11 +51,19 @@ static void on_closed(void *worker, struct tcp_connection *c)
     loop_hurry(home.loop);
 }
 
-static void on_route_on(void *worker, struct send_request *send)
+static void on_route_on(void *worker, struct send_request *send, const char *host,
+                        const char *reason)
 {
     (void)worker;
     routed_on++;
-    tcp_send_fail(home.gateway, home.events, send, "", "routed on");
+    tcp_send_fail(home.gateway, home.events, send, host, reason);
+}
+
+static void on_route_host_on(void *worker, struct host_request *r)
+{
+    (void)worker;
+    routed_on++;
+    request_answer(&r->request, ERR_CLOSED);
 }
 
 static void on_connected_out(void *worker)
@@ -69,6 +77,7 @@ static const struct tcp_connection_news news = {
     .throttled = on_throttled,
     .closed = on_closed,
     .route_on = on_route_on,
+    .route_host_on = on_route_host_on,
     .connected_out = on_connected_out,
 };
 

@@ -1,0 +1,34 @@
+/* Whether a peer that owes us acknowledgements is still there, by what the kernel knows of the
+ * connection (tcp(7), TCP_INFO). Not TCP_USER_TIMEOUT: that also ends a connection whose peer
+ * answers every probe and only keeps its window shut, because it does not read for a while.
+ *
+ * A peer is silent since we first saw that something is unanswered, or since its last ACK if that
+ * came later. With its window open, what was sent and not acknowledged is unanswered. With its
+ * window shut the kernel only probes, and ever more rarely, so nothing but a probe that was sent
+ * and not acknowledged is. Pure; the session's. */
+#ifndef TCP_SILENCE_H
+#define TCP_SILENCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct tcp_info;
+
+struct silence {
+    uint64_t since_ms; /* 0: nothing is unanswered */
+};
+
+/* For how long the peer has been silent at `now_ms`; 0: it owes nothing, or answers. `length`: how
+ * much of `info` the kernel filled in. */
+uint64_t silence_look(struct silence *s, const struct tcp_info *info, size_t length,
+                      uint64_t now_ms);
+
+/* The same for a socket; one that cannot be asked is not silent. `last_ack_ms` (may be NULL): how
+ * long ago the last ACK came. */
+uint64_t silence_of(struct silence *s, int fd, uint64_t now_ms, uint64_t *last_ack_ms);
+
+/* Bytes that the peer's kernel has not acknowledged, an end of file too; 0 if it cannot be asked.
+ */
+unsigned silence_unacknowledged(int fd);
+
+#endif

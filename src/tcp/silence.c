@@ -1,0 +1,56 @@
+#include "tcp/silence.h"
+
+/* Not <netinet/tcp.h>: its tcp_info ends before tcpi_snd_wnd. */
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+/* Before Linux 5.18 the window is not told. A shut one then shows by itself: everything in flight
+ * is acknowledged, and only probes go out. */
+static bool is_shut(const struct tcp_info *info, size_t length)
+{
+    return length >= offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof info->tcpi_snd_wnd &&
+           info->tcpi_snd_wnd == 0;
+}
+
+uint64_t silence_look(struct silence *s, const struct tcp_info *info, size_t length,
+                      uint64_t now_ms)
+{
+    uint64_t ago_ms = info->tcpi_last_ack_recv;
+    bool is_unanswered =
+        info->tcpi_probes > 0 || (info->tcpi_unacked > 0 && !is_shut(info, length));
+
+    if (!is_unanswered) {
+        s->since_ms = 0;
+        return 0;
+    }
+    if (s->since_ms == 0)
+        s->since_ms = now_ms;
+    if (ago_ms < now_ms && now_ms - ago_ms > s->since_ms)
+        s->since_ms = now_ms - ago_ms;
+    return now_ms - s->since_ms;
+}
+
+uint64_t silence_of(struct silence *s, int fd, uint64_t now_ms, uint64_t *last_ack_ms)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+
+    memset(&info, 0, sizeof info);
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+        return 0;
+    if (last_ack_ms != NULL)
+        *last_ack_ms = info.tcpi_last_ack_recv;
+    return silence_look(s, &info, length, now_ms);
+}
+
+unsigned silence_unacknowledged(int fd)
+{
+    int bytes = 0;
+
+    return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (unsigned)bytes : 0;
+}

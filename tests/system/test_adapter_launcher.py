@@ -14,6 +14,7 @@ from adapter_support import ADAPTER  # noqa: E402
 from dustwire_adapter.settings import Settings, SettingsError  # noqa: E402
 
 LAUNCHER = os.path.join(ADAPTER, "dustwire-bitdust")
+DAEMON = os.path.join(node.BUILD, "dustwired")
 MUST_NOT = "raise SystemExit('the module that was to be replaced is loaded')\n"
 NODE = """
 import sys
@@ -193,14 +194,14 @@ class OwnSettings(node.SystemTest):
                                                                        "/tmp/other.log")):
             with open(extra, "w") as out:
                 out.write(text)
-            settings = Settings(os.path.join(self.folder(), "a"), extra=extra)
+            settings = Settings(os.path.join(self.folder(), "a"), DAEMON, extra)
             settings.prepare()
             settings.check()
             with open(settings.ini) as stream:
                 self.assertRegex(stream.read(), 'file = "?%s"?\n' % (path or settings.log))
 
     def test_a_log_that_is_a_folder_is_named_before_a_node_runs(self):
-        settings = Settings(os.path.join(self.folder(), "a"))
+        settings = Settings(os.path.join(self.folder(), "a"), DAEMON)
         settings.prepare()
         os.mkdir(settings.log)
         with self.assertRaisesRegex(SettingsError, "is a folder"):

@@ -110,9 +110,8 @@ struct settings {
         char path[SETTINGS_TEXT_SIZE];
         enum durability durability;
         unsigned journal_limit_mib;
-        unsigned redo_log_mib; /* 0: none */
-        unsigned quota_mib;    /* 0: none */
-        unsigned files_limit;  /* 0: none */
+        unsigned quota_mib;   /* 0: none */
+        unsigned files_limit; /* 0: none */
         unsigned min_free_mib;
         unsigned largest_file_mib;
         char group[SETTINGS_GROUP_SIZE]; /* of finished files; "": the daemon's own */

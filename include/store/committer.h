@@ -1,10 +1,9 @@
 /* Makes finished files durable in batches: everything that waits in its mailbox is one batch, so
  * many files share a sync. One thread; owns the journal. Order of a commit: data written -> record
- * appended to the journal -> both synced, for small files as blocks of the redo log ->
- * renameat2(RENAME_NOREPLACE) -> directory synced, but for files of the log -> answer. Without
- * durability the same without syncs. A failed sync: the file is removed under either name and the
- * request answered with the error; it is never synced again as if it were clean. Large unlinks
- * happen here too, so that no worker waits for them. */
+ * appended to the journal -> data synced, journal synced -> renameat2(RENAME_NOREPLACE) ->
+ * directory synced -> answer. Without durability the same without syncs. A failed sync: the file is
+ * removed under either name and the request answered with the error; it is never synced again as if
+ * it were clean. Large unlinks happen here too, so that no worker waits for them. */
 #ifndef STORE_COMMITTER_H
 #define STORE_COMMITTER_H
 
@@ -38,6 +37,17 @@ void committer_stop(struct committer *committer);
 
 /* Any thread. Never refused: files at once are bounded by sessions, 40 each. */
 void committer_submit(struct committer *committer, struct commit_request *request);
+
+/* What a worker submits in a turn of its loop, handed over together at its end: one by one they
+ * would be batches of one, each with syncs of its own. Owner: the worker. */
+struct commit_turn {
+    struct message_list requests;
+    size_t count;
+};
+void commit_turn_init(struct commit_turn *turn);
+void commit_turn_add(struct commit_turn *turn, struct committer *committer,
+                     struct commit_request *request);
+void commit_turn_end(struct commit_turn *turn, struct committer *committer);
 
 /* The file's owner, after each write. Of a large file the bytes start on their way to the disk
  * while more come in (durability full), so that the sync at its end has little left to wait for. A

@@ -54,9 +54,6 @@ void inbox_close(struct inbox **inbox);
 enum err inbox_set_access(struct inbox *inbox, const char *group, unsigned mode, char *problem,
                           size_t problem_room);
 
-/* After open, before other threads. How large the log is that makes small files durable (with
- * durability full); it is made when it is first needed. 0: there is none. */
-void inbox_set_redo(struct inbox *inbox, uint64_t bytes);
 const struct inbox_recovery *inbox_recovery(const struct inbox *inbox);
 
 /* After open, before other threads: each report still owed, `is_finished` or failed. The record is

@@ -19,7 +19,6 @@
 #include "gateway/transport_ops.h"
 #include "loop/loop.h"
 #include "settings/settings.h"
-#include "store/commit_desk.h"
 #include "store/committer.h"
 #include "store/inbox.h"
 #include "store/outbox.h"
@@ -57,7 +56,7 @@ struct tcp_home {
     struct inbox *inbox;
     struct committer *committer;
     struct bandwidth bandwidth;
-    struct commit_desk *desk; /* this worker's: files are committed through it */
+    struct commit_turn commits; /* handed in during this turn */
     struct transfer_ids ids;
     struct commit_request more_ids;
     bool is_asking_ids;

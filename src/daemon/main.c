@@ -331,7 +331,6 @@ static enum err start_store(struct daemon *d)
         log_error("%s", problem);
         return e;
     }
-    inbox_set_redo(d->inbox, (uint64_t)s->inbox.redo_log_mib << 20);
     inbox_set_limits(d->inbox, s);
     if ((e = outbox_set_roots(d->in_force.settings.outbox.roots)) != ERR_OK) {
         log_error("[outbox] roots cannot be opened: %s; make each of those folders and let this "

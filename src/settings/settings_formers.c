@@ -4,6 +4,7 @@
 
 /* {section, name, the section and name it has now or NULL, why it went, refused from} */
 static const struct setting_former rows[] = {
+    {"inbox", "redo-log-mib", NULL, NULL, "small files share a sync without it", "0.4"},
     {.section = NULL}, /* the end */
 };
 

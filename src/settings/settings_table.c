@@ -170,8 +170,6 @@ const struct setting settings_rows[] = {
         "full: a file is acknowledged when it survives a power cut; none: when it is complete.")
     KEY(S, "journal-limit-mib", kind_number, inbox.journal_limit_mib, "64", 1, 65536, "MiB", RESTART,
         "How large the journal of received files may grow before its oldest records go.")
-    KEY(S, "redo-log-mib", kind_number, inbox.redo_log_mib, "32", 0, 1024, "MiB", RESTART,
-        "How large the log is by which many small files share one sync (durability = full); 0: none.")
     KEY(S, "quota-mib", kind_number, inbox.quota_mib, "0", 0, 1073741824, "MiB", NOW,
         "How much may stand in the inbox and be on its way there; more is refused; 0: no limit.")
     KEY(S, "files-limit", kind_number, inbox.files_limit, "1000000", 0, 1000000000, "files", NOW,

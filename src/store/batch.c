@@ -1,4 +1,3 @@
-#include "redo.h"
 #include "store_priv.h"
 
 #include "base/clock.h"
@@ -16,7 +15,7 @@
 
 void batch_init(struct batch *b, struct inbox *inbox, struct journal *journal)
 {
-    *b = (struct batch){.inbox = inbox, .journal = journal};
+    *b = (struct batch){.inbox = inbox, .journal = journal, .meminfo_fd = -1};
     STAILQ_INIT(&b->files);
     STAILQ_INIT(&b->marks);
     STAILQ_INIT(&b->marks_taken);
@@ -47,7 +46,7 @@ static void answer(struct batch *b, struct commit_request *r, enum err e)
     struct request *request = &r->request;
 
     request->result = e;
-    if (b->is_answered_here || request->answer_to == NULL) {
+    if (request->answer_to == NULL) {
         request->on_answer(&request->message, NULL);
         return;
     }
@@ -82,7 +81,6 @@ static void take_batch(struct batch *b)
     while (b->count < BATCH_MAX && (m = STAILQ_FIRST(&b->files)) != NULL) {
         STAILQ_REMOVE_HEAD(&b->files, link);
         b->is_renamed[b->count] = false;
-        b->way[b->count] = WAY_ALONE;
         b->requests[b->count++] = of_message(m);
     }
 }
@@ -116,9 +114,7 @@ static enum err add_mark(struct batch *b, struct commit_request *r)
     struct record reported = {.kind = RECORD_REPORTED, .number = r->record.transfer_id};
 
     if (r->kind == COMMIT_IDS)
-        return inbox_reserve_ids(b->inbox, &r->ids);
-    if (b->inbox->redo != NULL)
-        redo_put_mark(b->inbox->redo, RECORD_REPORTED, r->record.transfer_id);
+        return journal_reserve_ids(b->journal, &r->ids);
     return journal_add(b->journal, &reported);
 }
 
@@ -158,85 +154,15 @@ static void write_journal(struct batch *b)
         journal_failed(b, "written", added != ERR_OK ? added : written);
 }
 
-/* Those that go that way: how many. */
-static size_t pick(struct batch *b, enum batch_way way)
+/* The files first, then the journal: no record is on the disk before the file that it speaks of,
+ * under its partial name. */
+static void sync_batch(struct batch *b)
 {
-    size_t count = 0;
-
-    for (size_t i = 0; i < b->count; i++)
-        if (b->way[i] == way)
-            b->picked[count++] = b->requests[i];
-    return count;
-}
-
-/* Each by itself, and the journal with their records and the ids. */
-static void sync_alone(struct batch *b, enum batch_way way)
-{
-    bool is_all_synced = sync_batch_data(b->pace, b->picked, pick(b, way), b->inbox->dir_fd);
+    bool is_all_synced = sync_batch_data(b->meminfo_fd, b->requests, b->count, b->inbox->dir_fd);
     enum err e = is_all_synced ? journal_was_synced(b->journal) : journal_sync(b->journal);
 
     if (e != ERR_OK)
         journal_failed(b, "synced", e);
-}
-
-static void change_way(struct batch *b, enum batch_way from, enum batch_way to)
-{
-    for (size_t i = 0; i < b->count; i++)
-        if (b->way[i] == from)
-            b->way[i] = to;
-}
-
-/* What is to go into the log. */
-static void divide(struct batch *b)
-{
-    const struct redo *redo = b->inbox->redo;
-
-    for (size_t i = 0; i < b->count; i++) {
-        const struct commit_request *r = b->requests[i];
-
-        if (redo != NULL && r->file.fd >= 0 && r->request.result == ERR_OK &&
-            redo_takes(redo, &r->file))
-            b->way[i] = WAY_LOG;
-    }
-}
-
-static void put_in_log(struct batch *b)
-{
-    for (size_t i = 0; i < b->count; i++) {
-        struct record record;
-
-        if (b->way[i] != WAY_LOG)
-            continue;
-        record = file_record(b, b->requests[i]);
-        if (!redo_put_file(b->inbox->redo, b->requests[i], &record))
-            b->way[i] = WAY_NO_ROOM;
-    }
-}
-
-static void sync_log(struct batch *b)
-{
-    if (redo_sync(b->inbox->redo) == ERR_OK)
-        return;
-    change_way(b, WAY_LOG, WAY_BOTH);
-    sync_alone(b, WAY_BOTH);
-}
-
-/* Nothing can fail a file that is in the log but its own rename: so what is synced in the other way
- * comes first. */
-static void sync_batch(struct batch *b)
-{
-    divide(b);
-    if (pick(b, WAY_ALONE) > 0 || b->has_ids)
-        sync_alone(b, WAY_ALONE);
-    if (b->journal_error != ERR_OK) {
-        change_way(b, WAY_LOG, WAY_ALONE);
-        return;
-    }
-    put_in_log(b);
-    if (pick(b, WAY_NO_ROOM) > 0)
-        sync_alone(b, WAY_NO_ROOM);
-    if (b->journal_error == ERR_OK && pick(b, WAY_LOG) > 0)
-        sync_log(b);
 }
 
 static void rename_batch(struct batch *b)
@@ -255,23 +181,18 @@ static void rename_batch(struct batch *b)
     }
 }
 
-static bool needs_name_synced(const struct batch *b, size_t i)
-{
-    return b->is_renamed[i] && b->way[i] != WAY_LOG;
-}
-
-static size_t names_to_sync(const struct batch *b)
+static size_t renamed_files(const struct batch *b)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < b->count; i++)
-        count += needs_name_synced(b, i);
+        count += b->is_renamed[i];
     return count;
 }
 
 static void sync_names(struct batch *b)
 {
-    size_t count = names_to_sync(b);
+    size_t count = renamed_files(b);
     enum err e;
 
     if (count == 0 || fsync(b->inbox->dir_fd) == 0)
@@ -280,7 +201,7 @@ static void sync_names(struct batch *b)
     log_error("inbox %s: the directory cannot be synced: %s; %zu files fail", b->inbox->path,
               err_text(e), count);
     for (size_t i = 0; i < b->count; i++)
-        if (needs_name_synced(b, i) && b->requests[i]->request.result == ERR_OK)
+        if (b->is_renamed[i] && b->requests[i]->request.result == ERR_OK)
             b->requests[i]->request.result = e;
 }
 
@@ -291,8 +212,6 @@ static void add_failure(struct batch *b, const struct commit_request *r)
 
     log_debug("inbox %s: the file %s of transfer %u fails: %s", b->inbox->path, r->file.name,
               (unsigned)r->record.transfer_id, err_text(r->request.result));
-    if (b->journal == NULL)
-        return; /* then there is no record either */
     journal_add(b->journal, &record);
     record.kind = RECORD_REPORTED;
     journal_add(b->journal, &record);
@@ -312,43 +231,31 @@ static void take_back(struct batch *b, size_t i, bool is_recorded)
         renameat2(b->inbox->dir_fd, name, partial_fd, name, RENAME_NOREPLACE);
 }
 
-/* Or a power cut would bring them back. */
-static void log_failures(struct batch *b)
-{
-    bool has_any = false;
-
-    for (size_t i = 0; i < b->count; i++) {
-        uint32_t id = b->requests[i]->record.transfer_id;
-
-        bool is_in_log = b->way[i] == WAY_LOG || b->way[i] == WAY_BOTH;
-
-        if (!is_in_log || b->requests[i]->request.result == ERR_OK)
-            continue;
-        redo_put_mark(b->inbox->redo, RECORD_VOID, id);
-        redo_put_mark(b->inbox->redo, RECORD_REPORTED, id);
-        has_any = true;
-    }
-    if (has_any)
-        redo_sync(b->inbox->redo); /* if it fails, the journal still says it */
-}
-
-/* The journal first, then the files. */
-static size_t take_back_failed(struct batch *b)
+static size_t add_failures(struct batch *b)
 {
     size_t failed = 0;
-    bool is_recorded;
 
     for (size_t i = 0; i < b->count; i++)
         if (b->requests[i]->request.result != ERR_OK) {
             add_failure(b, b->requests[i]);
             failed++;
         }
-    if (failed == 0)
-        return 0;
-    is_recorded = b->journal != NULL && journal_write(b->journal) == ERR_OK;
-    if (is_recorded && is_full(b))
-        journal_sync(b->journal); /* if it fails, a restart reports them once more */
-    log_failures(b);
+    return failed;
+}
+
+/* The journal first, then the files. What became of each file of the batch is in the journal before
+ * anybody is told, so that a start knows which of them were acknowledged. */
+static size_t settle(struct batch *b)
+{
+    struct record settled = {.kind = RECORD_SETTLED, .number = (uint32_t)b->count};
+    size_t failed = add_failures(b);
+    bool is_recorded;
+
+    if (b->has_records)
+        journal_add(b->journal, &settled);
+    is_recorded = (failed > 0 || b->has_records) && journal_write(b->journal) == ERR_OK;
+    if (failed > 0 && is_recorded && is_full(b))
+        journal_sync(b->journal); /* if it fails, the journal is written anew with them */
     for (size_t i = 0; i < b->count; i++)
         if (b->requests[i]->request.result != ERR_OK)
             take_back(b, i, is_recorded);
@@ -357,7 +264,7 @@ static size_t take_back_failed(struct batch *b)
 
 static void answer_files(struct batch *b)
 {
-    size_t failed = take_back_failed(b);
+    size_t failed = b->count > 0 ? settle(b) : 0;
 
     metrics_add(METRIC_COMMITS, b->count - failed);
     if (b->count > 0)
@@ -389,8 +296,6 @@ static void note_marks(struct batch *b)
 {
     struct message *m;
 
-    if (b->journal == NULL)
-        return;
     STAILQ_FOREACH (m, &b->marks_taken, link)
         if (of_message(m)->kind == COMMIT_REPORTED)
             journal_forget(b->journal, of_message(m)->record.transfer_id);
@@ -418,8 +323,6 @@ void batch_run(struct batch *b, enum err journal_state)
     take_batch(b);
     b->journal_error = ERR_OK;
     b->has_ids = b->has_records = false;
-    if (b->inbox->redo != NULL)
-        redo_pin(b->inbox->redo);
     if (journal_state == ERR_OK) {
         write_journal(b);
     } else {

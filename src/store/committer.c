@@ -1,6 +1,5 @@
 #include "store/committer.h"
 
-#include "redo_keeper.h"
 #include "store_priv.h"
 
 #include "base/clock.h"
@@ -36,15 +35,12 @@ enum {
 struct committer {
     struct inbox *inbox;
     struct loop *loop, *bulk;
-    struct sync_pace pace;
     struct timer recount; /* of the inbox, in the bulk thread */
     struct space_recount counted;
     struct timer look; /* at its place, there too */
     struct timer keep; /* the journal in its place, in the committer's own thread */
     struct batch batch;
-    struct redo_keeper redo;
     struct message_list discards;
-    struct message_list parts; /* of the journal, to be absorbed: struct journal_part */
 };
 
 static struct commit_request *of_message(struct message *m)
@@ -68,72 +64,10 @@ static enum err discard(struct committer *c, struct inbox_file *file)
     return e;
 }
 
-/* --- parts of the journal ----------------------------------------------------------------------
- */
-
-static struct journal_part *find_part(const struct committer *c, uint32_t transfer_id)
-{
-    struct message *m;
-
-    STAILQ_FOREACH (m, &c->parts, link) {
-        struct journal_part *part = (struct journal_part *)(void *)m;
-
-        if (journal_owes(part->journal, transfer_id))
-            return part;
-    }
-    return NULL;
-}
-
-/* Those that a full disk keeps from the journal wait for the next time. */
-static void absorb_parts(struct committer *c)
-{
-    struct journal_part *part;
-
-    while ((part = (struct journal_part *)(void *)STAILQ_FIRST(&c->parts)) != NULL) {
-        if (journal_mend(c->inbox->journal) != ERR_OK || part_absorb(c->inbox, part) != ERR_OK)
-            return;
-        STAILQ_REMOVE_HEAD(&c->parts, link);
-        part_free(&part);
-    }
-}
-
-/* A mark belongs behind its record, wherever that stands. */
-static enum err mark_in_part(struct journal_part *part, uint32_t transfer_id)
-{
-    struct record reported = {.kind = RECORD_REPORTED, .number = transfer_id};
-    enum err e = journal_add(part->journal, &reported);
-
-    return e == ERR_OK ? journal_write(part->journal) : e;
-}
-
-static void mark_in_parts(struct committer *c)
-{
-    struct message_list marks = STAILQ_HEAD_INITIALIZER(marks);
-    struct message *m;
-
-    if (STAILQ_EMPTY(&c->parts))
-        return;
-    STAILQ_CONCAT(&marks, &c->batch.marks);
-    while ((m = STAILQ_FIRST(&marks)) != NULL) {
-        struct commit_request *r = of_message(m);
-        uint32_t id = r->record.transfer_id;
-        struct journal_part *part = r->kind == COMMIT_REPORTED ? find_part(c, id) : NULL;
-
-        STAILQ_REMOVE_HEAD(&marks, link);
-        if (part == NULL)
-            STAILQ_INSERT_TAIL(&c->batch.marks, m, link);
-        else
-            request_answer(&r->request, mark_in_part(part, id));
-    }
-}
-
 static void run_batches(struct committer *c)
 {
-    while (batch_is_waiting(&c->batch)) {
-        if (!STAILQ_EMPTY(&c->batch.files))
-            redo_keeper_tend(&c->redo);
+    while (batch_is_waiting(&c->batch))
         batch_run(&c->batch, journal_mend(c->inbox->journal));
-    }
 }
 
 static void run_all(void *owner)
@@ -141,8 +75,6 @@ static void run_all(void *owner)
     struct committer *c = owner;
     struct message *m;
 
-    absorb_parts(c);
-    mark_in_parts(c);
     run_batches(c);
     while ((m = STAILQ_FIRST(&c->discards)) != NULL) {
         struct commit_request *r = of_message(m);
@@ -181,7 +113,6 @@ static void end(void *owner)
 
     run_all(c);
     journal_mend(c->inbox->journal); /* if it is broken: the next start would build on it */
-    redo_keeper_finish(&c->redo);
 }
 
 /* --- the threads -------------------------------------------------------------------------------
@@ -262,11 +193,9 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     c->recount = (struct timer){.fire = recount, .ctx = c};
     c->look = (struct timer){.fire = look, .ctx = c};
     c->keep = (struct timer){.fire = keep_journal, .ctx = c};
-    sync_pace_open(&c->pace);
     batch_init(&c->batch, inbox, inbox->journal);
-    c->batch.pace = &c->pace;
+    c->batch.meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
     STAILQ_INIT(&c->discards);
-    STAILQ_INIT(&c->parts);
     config.started = started;
     config.after_turn = run_all;
     config.ended = end;
@@ -279,7 +208,6 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
                                   .started = bulk_started};
     if ((e = loop_open(&c->bulk, &config)) != ERR_OK)
         goto fail;
-    redo_keeper_init(&c->redo, inbox, c->loop, c->bulk);
     *out = c;
     return ERR_OK;
 fail:
@@ -287,24 +215,14 @@ fail:
     return e;
 }
 
-static void forget_parts(struct committer *c)
-{
-    struct journal_part *part;
-
-    while ((part = (struct journal_part *)(void *)STAILQ_FIRST(&c->parts)) != NULL) {
-        STAILQ_REMOVE_HEAD(&c->parts, link);
-        part_free(&part); /* its file stays for the next start */
-    }
-}
-
 void committer_close(struct committer **committer)
 {
     if (*committer == NULL)
         return;
-    forget_parts(*committer);
     loop_close(&(*committer)->bulk);
     loop_close(&(*committer)->loop);
-    sync_pace_close(&(*committer)->pace);
+    if ((*committer)->batch.meminfo_fd >= 0)
+        close((*committer)->batch.meminfo_fd);
     free(*committer);
     *committer = NULL;
 }
@@ -347,16 +265,29 @@ void committer_submit(struct committer *c, struct commit_request *r)
         mailbox_answer(loop_mailbox(c->loop), &r->request.message, collect);
 }
 
-static void take_part(struct message *m, void *owner)
+void commit_turn_init(struct commit_turn *turn)
 {
-    struct committer *c = owner;
-
-    STAILQ_INSERT_TAIL(&c->parts, m, link);
+    *turn = (struct commit_turn){0};
+    STAILQ_INIT(&turn->requests);
 }
 
-void committer_absorb(struct committer *c, struct journal_part *part)
+void commit_turn_add(struct commit_turn *turn, struct committer *c, struct commit_request *r)
 {
-    mailbox_answer(loop_mailbox(c->loop), &part->message, take_part);
+    if (r->kind == COMMIT_DISCARD || is_bulk(c, r)) {
+        committer_submit(c, r);
+        return;
+    }
+    r->request.result = ERR_OK;
+    r->request.message.deliver = collect;
+    STAILQ_INSERT_TAIL(&turn->requests, &r->request.message, link);
+    turn->count++;
+}
+
+void commit_turn_end(struct commit_turn *turn, struct committer *c)
+{
+    if (turn->count > 0)
+        mailbox_answer_list(loop_mailbox(c->loop), &turn->requests, turn->count);
+    turn->count = 0;
 }
 
 /* Bytes that start on their way. The descriptor is open until then: what closes a file of this size

@@ -1,6 +1,5 @@
 #include "store/inbox.h"
 
-#include "redo.h"
 #include "store_priv.h"
 
 #include "base/contract.h"
@@ -20,7 +19,6 @@
 /* Below the inbox everything is opened by directory descriptor and without following links: a path
  * is looked up once, at open, and what happens to it later cannot lead a file elsewhere. */
 
-static const char boot_path[] = "/proc/sys/kernel/random/boot_id";
 static const char partial_name[] = INBOX_FOLDER, second_name[] = INBOX_SECOND;
 
 /* Where a sentence for people goes. */
@@ -207,20 +205,24 @@ static enum err try_rename(struct inbox *in, const struct problem *problem)
     return err_from_errno(error_number);
 }
 
-static enum err recover_redo(struct inbox *in, const struct problem *problem)
+static enum err upgrade(struct inbox *in, const struct problem *problem)
 {
     char blocked[INBOX_NAME_SIZE];
-    enum err e = redo_recover(in, blocked);
+    enum err e = upgrade_inbox(in, blocked);
 
-    if (e == ERR_NOT_REGULAR && in->redo == NULL)
+    if (e == ERR_CORRUPT)
+        return e;
+    if (e == ERR_NOT_REGULAR)
         explain(problem, "its redo log %s/redo is no file; remove what stands there", partial_name);
     else if (blocked[0] != '\0')
-        explain(problem, "%s, which its log %s/redo holds, cannot be written: %s; %s", blocked,
-                partial_name, err_text(e), err_advice(e, "move away what stands under that name"));
+        explain(problem,
+                "%s, which the redo log %s/redo of release 0.1 holds, cannot be written: %s; %s",
+                blocked, partial_name, err_text(e),
+                err_advice(e, "move away what stands under that name"));
     else if (e != ERR_OK)
         explain(problem,
-                "what its log %s/redo holds cannot be brought to its place: %s; %s (without that "
-                "log, files received right before a power cut are lost)",
+                "what release 0.1 left in %s (redo, journal-*) cannot be brought to its place: %s; "
+                "%s (without them, files that were received are lost)",
                 partial_name, err_text(e), err_advice(e, "let this user read and write it"));
     return e;
 }
@@ -229,8 +231,8 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
 {
     enum err e = journal_open(&in->journal, in->partial_fd, in->durability, limit_bytes);
 
-    if (e == ERR_OK)
-        e = part_absorb_all(in, &in->recovery.damaged_records);
+    if (e == ERR_OK && (e = upgrade(in, problem)) != ERR_OK && e != ERR_CORRUPT)
+        return e;
     if (e == ERR_CORRUPT)
         explain(problem,
                 "its journal was written by a later version of dustwired; use that version, or "
@@ -241,25 +243,12 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
                 err_text(e), err_advice(e, "let this user read and write it"));
     if (e != ERR_OK)
         return e;
-    if ((e = recover_redo(in, problem)) != ERR_OK)
-        return e;
     if ((e = journal_mend(in->journal)) == ERR_OK)
         e = inbox_recover(in);
     if (e != ERR_OK)
         explain(problem, "what the last run left in %s cannot be cleared: %s; %s", partial_name,
                 err_text(e), err_advice(e, "look at that directory and at the disk"));
     return e;
-}
-
-static void find_boot(struct inbox *in)
-{
-    int fd = open(boot_path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, in->boot, sizeof in->boot - 1);
-
-    in->boot[length > 0 ? length : 0] = '\0';
-    in->boot[strcspn(in->boot, "\n")] = '\0';
-    if (fd >= 0)
-        close(fd);
 }
 
 enum err inbox_open(struct inbox **out, const char *path, enum durability durability,
@@ -276,7 +265,6 @@ enum err inbox_open(struct inbox **out, const char *path, enum durability durabi
     }
     in->durability = durability;
     in->mode = 0600;
-    find_boot(in);
     in->dir_fd = in->partial_fd = in->second_fd = in->lock_fd = -1;
     if (path[0] == '\0' || strlen(path) >= SETTINGS_TEXT_SIZE) {
         e = ERR_INVALID;
@@ -304,7 +292,6 @@ void inbox_close(struct inbox **inbox)
     if (in == NULL)
         return;
     journal_close(&in->journal);
-    redo_close(&in->redo);
     if (in->lock_fd >= 0)
         close(in->lock_fd);
     if (in->second_fd >= 0)
@@ -353,7 +340,7 @@ enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
 {
     enum err e;
 
-    if ((e = inbox_reserve_ids(inbox, out)) == ERR_OK &&
+    if ((e = journal_reserve_ids(inbox->journal, out)) == ERR_OK &&
         (e = journal_write(inbox->journal)) == ERR_OK)
         e = journal_sync(inbox->journal);
     if (e == ERR_OK)
@@ -385,20 +372,6 @@ struct inbox_usage inbox_usage(const struct inbox *inbox)
                                 .quota_bytes = atomic_load(&s->quota_bytes),
                                 .files = atomic_load(&s->used_files),
                                 .files_limit = atomic_load(&s->files_limit)};
-}
-
-void inbox_set_redo(struct inbox *inbox, uint64_t bytes)
-{
-    inbox->redo_bytes = inbox->durability == DURABILITY_FULL ? bytes : 0;
-    if (inbox->redo_bytes > 0 && inbox->boot[0] == '\0') {
-        log_warning("inbox %s: no redo log is used, and small files are synced one by one, which "
-                    "takes longer: a start could not tell a power cut from a restart; let this "
-                    "user read %s",
-                    inbox->path, boot_path);
-        inbox->redo_bytes = 0;
-    }
-    if (inbox->redo != NULL && redo_bytes(inbox->redo) != inbox->redo_bytes)
-        redo_remove(&inbox->redo);
 }
 
 static enum err make_partial(struct inbox *inbox, struct inbox_file *file)

@@ -8,24 +8,36 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a start finds is decided by the journal and the names:
+/* What a start finds is decided by the journal and the names. A record is settled if a
+ * RECORD_SETTLED stands behind it, which is written when its name is on the disk and before it is
+ * acknowledged:
  *
  *     record, not reported | final name | partial name | then
- *     yes                  | whole      | any          | `finished` is owed
- *     yes                  | none       | there        | `failed` is owed; the record is marked
- * void yes                  | none       | none         | `finished` is owed: it was renamed, and
- * who was told of it has taken it away already yes                  | too short  | any          |
- * `failed`, and the file goes (durability = none and a power cut) any                  | any |
- * there        | files in .dustwire go
- *
- * The order of a commit (record, rename, answer) makes that right: what was acknowledged has both
- * its record and its name, and a failed commit is marked in the journal before its file goes. */
+ *     any                  | whole      | any          | `finished` is owed
+ *     any                  | none       | there        | `failed` is owed; the record is marked
+ * void settled              | none       | none         | `finished` is owed: whoever was told of
+ * it has taken it away not settled          | none       | none         | nothing is owed any | too
+ * short  | any          | `failed`, and the file goes (durability = none and a power cut) any or
+ * none          | any        | there        | files in .dustwire go */
 
 static enum err mark_void(struct inbox *in, uint32_t transfer_id)
 {
     struct record record = {.kind = RECORD_VOID, .number = transfer_id};
 
     return journal_add(in->journal, &record);
+}
+
+/* Nobody was told that it is there, or, before a power cut, whoever was told has taken it away
+ * already. */
+static enum err forget(struct inbox *in, const struct inbox_record *record)
+{
+    struct record reported = {.kind = RECORD_REPORTED, .number = record->transfer_id};
+    enum err e = mark_void(in, record->transfer_id);
+
+    log_info("inbox: of %s there is only its record; it was not acknowledged, or taken away before "
+             "a power cut; nothing is reported",
+             record->name);
+    return e == ERR_OK ? journal_add(in->journal, &reported) : e;
 }
 
 /* In either folder: a daemon of before knew only one. */
@@ -51,6 +63,8 @@ static enum err check_owed(void *ctx, const struct inbox_record *record, struct 
                     (unsigned long long)record->size_bytes);
         unlinkat(in->dir_fd, record->name, 0);
     } else if (!owed->is_void && !has_partial(in, record->name)) {
+        if (!ledger_is_settled(journal_ledger(in->journal), owed->offset))
+            return forget(in, record);
         in->recovery.owed_finished++;
         return ERR_OK;
     }

@@ -38,10 +38,9 @@ struct journal {
     int dir_fd;
     enum durability durability;
     uint64_t limit_bytes, rewrite_at_bytes;
-    uint64_t whole_bytes;        /* up to the last successful journal_write */
-    uint64_t pins[JOURNAL_PINS]; /* from the first of them on a rewrite keeps everything */
+    uint64_t whole_bytes; /* up to the last successful journal_write */
     bool is_broken;
-    bool has_begun_ids_again; /* in this run */
+    bool is_kept_whole; /* a rewrite leaves nothing behind */
     struct ledger ledger;
     struct sink *sink;
     struct outcomes outcomes; /* since the last successful journal_write */
@@ -61,16 +60,10 @@ static uint64_t keep_from(const struct journal *j)
     return size > budget ? size - budget : 0;
 }
 
-static uint64_t first_pin(const struct journal *j)
-{
-    return j->pins[0] < j->pins[1] ? j->pins[0] : j->pins[1];
-}
-
 struct copying {
     struct sink *to;
     const struct journal *from;
     uint64_t keep_offset;
-    uint64_t *pinned;
 };
 
 static enum err copy_file(const struct copying *c, const struct journal_entry *entry)
@@ -79,8 +72,8 @@ static enum err copy_file(const struct copying *c, const struct journal_entry *e
     uint32_t id = entry->record.file.transfer_id;
     const struct owed *owed = ledger_find(ledger, id, entry->offset);
     bool is_voided = ledger_is_voided(ledger, entry->offset) || (owed != NULL && owed->is_void);
-    bool is_kept = owed != NULL || entry->offset >= first_pin(c->from) ||
-                   (entry->offset >= c->keep_offset && !is_voided);
+    bool is_kept =
+        owed != NULL || c->from->is_kept_whole || (entry->offset >= c->keep_offset && !is_voided);
     enum err e;
 
     if (!is_kept)
@@ -93,34 +86,38 @@ static enum err copy_file(const struct copying *c, const struct journal_entry *e
 static enum err copy_entry(void *ctx, const struct journal_entry *entry)
 {
     const struct copying *c = ctx;
-    enum err e = entry->record.kind == RECORD_FILE ? copy_file(c, entry) : ERR_OK;
 
-    if (entry->offset < first_pin(c->from))
-        *c->pinned = sink_end(c->to);
-    return e;
+    if (entry->record.kind == RECORD_SETTLED && entry->offset == c->from->ledger.settled_offset)
+        return sink_put(c->to, &entry->record);
+    return entry->record.kind == RECORD_FILE ? copy_file(c, entry) : ERR_OK;
 }
 
-/* `*pinned`: where what is pinned begins in the new one. */
-static enum err copy_all(struct sink *to, const struct journal *j, uint64_t *pinned)
+static enum err copy_all(struct sink *to, const struct journal *j)
 {
-    struct copying copying = {to, j, keep_from(j), pinned};
+    struct copying copying = {to, j, keep_from(j)};
 
-    *pinned = sink_end(to);
     return j->sink == NULL
                ? ERR_OK
                : journal_reader_each(j->sink->fd, 0, j->whole_bytes, copy_entry, &copying, NULL);
 }
 
-static enum err write_new(struct journal *j, struct sink *to, struct ledger *ledger,
-                          uint64_t *pinned)
+static bool is_old(const struct journal *j)
+{
+    return j->ledger.has_header && j->ledger.version == JOURNAL_VERSION_UNSETTLED;
+}
+
+static enum err write_new(struct journal *j, struct sink *to, struct ledger *ledger)
 {
     uint32_t next_id = j->ledger.next_id == 0 ? 1 : j->ledger.next_id;
     uint64_t end;
     enum err e;
 
     if ((e = sink_put_number(to, RECORD_HEADER, JOURNAL_VERSION)) != ERR_OK ||
-        (e = sink_put_number(to, RECORD_IDS, next_id)) != ERR_OK ||
-        (e = copy_all(to, j, pinned)) != ERR_OK || (e = sink_flush(to)) != ERR_OK)
+        (e = sink_put_number(to, RECORD_IDS, next_id)) != ERR_OK || (e = copy_all(to, j)) != ERR_OK)
+        return e;
+    if (is_old(j))
+        e = sink_put_number(to, RECORD_SETTLED, 1);
+    if (e != ERR_OK || (e = sink_flush(to)) != ERR_OK)
         return e;
     if (fdatasync(to->fd) != 0)
         return err_from_errno(errno);
@@ -133,9 +130,7 @@ static enum err write_new(struct journal *j, struct sink *to, struct ledger *led
     return ERR_OK;
 }
 
-/* The later pin becomes the earlier one: until it is set again more is kept than it asks for. */
-static void take_over(struct journal *j, struct sink *sink, const struct ledger *ledger,
-                      uint64_t pinned)
+static void take_over(struct journal *j, struct sink *sink, const struct ledger *ledger)
 {
     sink_free(&j->sink);
     ledger_fini(&j->ledger);
@@ -144,9 +139,6 @@ static void take_over(struct journal *j, struct sink *sink, const struct ledger 
     j->outcomes.count = j->outcomes.late = 0; /* a rewrite follows the ledger, which had them */
     j->whole_bytes = sink->size;
     j->rewrite_at_bytes = 2 * sink->size > j->limit_bytes ? 2 * sink->size : j->limit_bytes;
-    for (unsigned i = 0; i < JOURNAL_PINS; i++)
-        if (j->pins[i] != UINT64_MAX)
-            j->pins[i] = pinned;
     j->is_broken = false;
 }
 
@@ -156,7 +148,6 @@ static enum err rewrite(struct journal *j)
     int fd = openat(j->dir_fd, new_name, flags, 0600);
     struct ledger ledger = {0};
     struct sink *sink;
-    uint64_t pinned;
     enum err e = ERR_NO_MEMORY;
 
     if (fd < 0)
@@ -166,17 +157,22 @@ static enum err rewrite(struct journal *j)
         close(fd);
         return e;
     }
-    if ((e = write_new(j, sink, &ledger, &pinned)) != ERR_OK) {
+    if ((e = write_new(j, sink, &ledger)) != ERR_OK) {
         unlinkat(j->dir_fd, new_name, 0);
         sink_free(&sink);
         ledger_fini(&ledger);
         return e;
     }
-    take_over(j, sink, &ledger, pinned);
+    take_over(j, sink, &ledger);
     if (fsync(j->dir_fd) == 0)
         return ERR_OK;
     j->is_broken = true; /* which of the two a power cut leaves is not known */
     return err_from_errno(errno);
+}
+
+enum err journal_update(struct journal *j)
+{
+    return is_old(j) ? journal_renew(j) : journal_mend(j);
 }
 
 enum err journal_mend(struct journal *j)
@@ -219,16 +215,9 @@ enum err journal_renew(struct journal *j)
     return e;
 }
 
-void journal_pin(struct journal *j, unsigned pin)
+void journal_keep_whole(struct journal *j, bool is_whole)
 {
-    j->pins[pin] = j->whole_bytes;
-}
-
-void journal_unpin(struct journal *j)
-{
-    for (unsigned i = 0; i < JOURNAL_PINS; i++)
-        j->pins[i] = UINT64_MAX;
-    j->rewrite_at_bytes = j->limit_bytes;
+    j->is_kept_whole = is_whole;
 }
 
 /* --- opening -----------------------------------------------------------------------------------
@@ -294,6 +283,7 @@ enum err journal_open(struct journal **out, int dir_fd, enum durability durabili
     j->dir_fd = dir_fd;
     j->durability = durability;
     j->limit_bytes = limit_bytes;
+    j->is_kept_whole = true;
     unlinkat(dir_fd, new_name, 0); /* of a rewrite that was interrupted */
     e = open_old(j);
     if (e == ERR_NOT_FOUND)
@@ -306,31 +296,6 @@ enum err journal_open(struct journal **out, int dir_fd, enum durability durabili
     }
     *out = j;
     return ERR_OK;
-}
-
-enum err journal_begin(struct journal **out, int dir_fd, const char *name)
-{
-    int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(dir_fd, name, flags, 0600);
-    struct journal *j = calloc(1, sizeof *j);
-    enum err e = fd < 0 ? err_from_errno(errno) : ERR_NO_MEMORY;
-
-    if (fd < 0 || j == NULL || (j->sink = sink_new(fd, 0)) == NULL) {
-        if (fd >= 0)
-            close(fd);
-        free(j);
-        return e;
-    }
-    j->dir_fd = dir_fd;
-    j->durability = DURABILITY_NONE;
-    if ((e = sink_put_number(j->sink, RECORD_HEADER, JOURNAL_VERSION)) == ERR_OK &&
-        (e = journal_write(j)) == ERR_OK) {
-        *out = j;
-        return ERR_OK;
-    }
-    unlinkat(dir_fd, name, 0);
-    journal_close(&j);
-    return e;
 }
 
 void journal_close(struct journal **journal)
@@ -427,7 +392,7 @@ static enum err copy_part(struct sink *to, int fd, uint64_t most, unsigned *dama
     enum err e = journal_reader_each(fd, 0, most, copy_part_entry, to, &extent);
 
     *damaged += extent.damaged;
-    return e;
+    return e == ERR_OK ? sink_put_number(to, RECORD_SETTLED, 1) : e; /* its version had no other */
 }
 
 enum err journal_absorb(struct journal *j, int fd, uint64_t most, unsigned *damaged)
@@ -479,11 +444,6 @@ bool journal_owes(struct journal *j, uint32_t transfer_id)
     return ledger_owes(&j->ledger, transfer_id);
 }
 
-bool journal_is_broken(const struct journal *j)
-{
-    return j->is_broken;
-}
-
 bool journal_is_in_place(const struct journal *j)
 {
     return inbox_is_same(j->dir_fd, journal_name, j->sink->fd);
@@ -525,25 +485,18 @@ enum err journal_each_owed(struct journal *j, journal_owed_fn *each, void *ctx)
                : journal_reader_each(j->sink->fd, 0, j->whole_bytes, tell_owed, &told, NULL);
 }
 
-bool journal_has_begun_ids_again(const struct journal *j)
-{
-    return j->has_begun_ids_again;
-}
-
-enum err journal_reserve_ids(struct journal *j, const struct ledger *others,
-                             struct transfer_ids *out)
+enum err journal_reserve_ids(struct journal *j, struct transfer_ids *out)
 {
     uint32_t start = j->ledger.next_id == 0 ? 1 : j->ledger.next_id, end;
     struct record record = {.kind = RECORD_IDS};
 
-    while (ledger_owes(&j->ledger, start) || ledger_owes(others, start))
+    while (ledger_owes(&j->ledger, start))
         start = start == TRANSFER_ID_MAX ? 1 : start + 1;
     end = start;
     while (end <= TRANSFER_ID_MAX && end - start < TRANSFER_IDS_BLOCK &&
-           !ledger_owes(&j->ledger, end) && !ledger_owes(others, end))
+           !ledger_owes(&j->ledger, end))
         end++;
     record.number = end > TRANSFER_ID_MAX ? 1 : end;
-    j->has_begun_ids_again = j->has_begun_ids_again || record.number == 1;
     *out = (struct transfer_ids){.next = start, .end = end};
     return journal_add(j, &record);
 }

@@ -123,6 +123,9 @@ enum err ledger_take(struct ledger *ledger, const struct record *record, uint64_
     case RECORD_IDS:
         ledger->next_id = record->number;
         return ERR_OK;
+    case RECORD_SETTLED:
+        ledger->settled_offset = offset;
+        return ERR_OK;
     }
     return ERR_OK;
 }
@@ -149,6 +152,12 @@ struct owed *ledger_find(const struct ledger *ledger, uint32_t transfer_id, uint
     struct owed *owed = find(ledger, transfer_id);
 
     return owed != NULL && owed->offset == offset ? owed : NULL;
+}
+
+bool ledger_is_settled(const struct ledger *ledger, uint64_t offset)
+{
+    return (ledger->has_header && ledger->version == JOURNAL_VERSION_UNSETTLED) ||
+           offset < ledger->settled_offset;
 }
 
 bool ledger_is_voided(const struct ledger *ledger, uint64_t offset)

@@ -212,13 +212,6 @@ static enum err look_at(struct received *r, const char *name, bool is_journal)
     return e;
 }
 
-static enum err look_at_part(void *ctx, const char *name)
-{
-    enum err e = look_at(ctx, name, false);
-
-    return e == ERR_NOT_FOUND ? ERR_OK : e; /* absorbed */
-}
-
 /* A journal that was rewritten, or cut back, is there twice now: the old one goes first, since both
  * have the number 0. */
 static enum err look_for_sources(struct received *r)
@@ -227,9 +220,7 @@ static enum err look_for_sources(struct received *r)
 
     for (size_t i = 0; i < r->source_count; i++)
         r->sources[i].is_there = false;
-    e = part_each(r->inbox->partial_fd, look_at_part, r);
-    if (e == ERR_OK)
-        e = look_at(r, "journal", true);
+    e = look_at(r, "journal", true);
     for (size_t i = r->source_count; i > 0 && e == ERR_OK; i--)
         if (!r->sources[i - 1].is_there)
             remove_source(r, i - 1);

@@ -15,7 +15,7 @@ static const char header_word[] = "dustwire-journal";
 
 static const char kind_letters[] = {
     [RECORD_HEADER] = 'H', [RECORD_FILE] = 'F', [RECORD_REPORTED] = 'R',
-    [RECORD_VOID] = 'V',   [RECORD_IDS] = 'I',
+    [RECORD_VOID] = 'V',   [RECORD_IDS] = 'I',  [RECORD_SETTLED] = 'S',
 };
 
 static char *put_text(char *at, const char *text)
@@ -211,6 +211,9 @@ bool record_read(struct record *out, char *line, size_t length)
         break;
     case 'I':
         out->kind = RECORD_IDS;
+        break;
+    case 'S':
+        out->kind = RECORD_SETTLED;
         break;
     default:
         return false;

@@ -19,6 +19,8 @@ enum record_kind {
     RECORD_REPORTED, /* number: the transfer id whose report the gateway has had */
     RECORD_VOID,     /* number: the transfer id whose file never came to stand in the inbox */
     RECORD_IDS,      /* number: where the next block of transfer ids begins */
+    RECORD_SETTLED,  /* what became of each file before it is known: each stands in the inbox under
+                        its name, or there is a RECORD_VOID. number: how many were the last */
 };
 
 struct record {
@@ -28,7 +30,12 @@ struct record {
 };
 
 /* A longer identity than fits is cut; nothing else can be long. */
-enum { RECORD_LINE_MAX = 32768, JOURNAL_VERSION = 1, TRANSFER_ID_MAX = 99999999 };
+enum {
+    RECORD_LINE_MAX = 32768,
+    JOURNAL_VERSION = 2,
+    JOURNAL_VERSION_UNSETTLED = 1, /* had no RECORD_SETTLED; release 0.1 */
+    TRANSFER_ID_MAX = 99999999
+};
 
 /* Writes the line with its line feed, no NUL; returns its length. */
 size_t record_write(char to[RECORD_LINE_MAX], const struct record *record);
@@ -107,6 +114,7 @@ struct ledger {
     bool has_header;
     uint32_t version;
     uint32_t next_id;
+    uint64_t settled_offset; /* of the last RECORD_SETTLED */
     unsigned damaged;
     uint64_t first_damaged_offset;
 };
@@ -129,6 +137,8 @@ bool ledger_owes(const struct ledger *ledger, uint32_t transfer_id);
 /* The owed entry whose record is the one at `offset`, else NULL. */
 struct owed *ledger_find(const struct ledger *ledger, uint32_t transfer_id, uint64_t offset);
 bool ledger_is_voided(const struct ledger *ledger, uint64_t offset);
+/* True if what became of the file of the record at `offset` was known. */
+bool ledger_is_settled(const struct ledger *ledger, uint64_t offset);
 void ledger_forget(struct ledger *ledger, uint32_t transfer_id);
 
 /* --- journal.c: the file -----------------------------------------------------------------------
@@ -139,10 +149,6 @@ struct journal;
  * by a later version. */
 enum err journal_open(struct journal **out, int dir_fd, enum durability durability,
                       uint64_t limit_bytes);
-/* Makes a part of the journal, for a worker's own records: a journal of its own under `name`, which
- * must be new. Never rewritten: before it is large, or when it is broken, it is given up for the
- * next and absorbed. */
-enum err journal_begin(struct journal **out, int dir_fd, const char *name);
 void journal_close(struct journal **journal);
 
 /* Adds a record to what the next journal_write writes, and to the ledger. */
@@ -166,12 +172,12 @@ enum err journal_mend(struct journal *journal);
 /* Rewrites it in any case: what was read of it may not be what is on the disk. */
 enum err journal_renew(struct journal *journal);
 
-/* A rewrite keeps everything from the first pin on, whatever became of it: the redo log has the
- * same files and no other word of those that failed. A journal is opened with both pins at its
- * beginning; journal_pin moves one to its present end, journal_unpin takes both away. */
-enum { JOURNAL_PINS = 2 };
-void journal_pin(struct journal *journal, unsigned pin);
-void journal_unpin(struct journal *journal);
+/* Rewrites one of the version before as well, when nothing of that version is left beside it. */
+enum err journal_update(struct journal *journal);
+
+/* While it is true, a rewrite leaves nothing behind: at open, until a redo log of the release
+ * before was looked at, which has no other word of those that failed. */
+void journal_keep_whole(struct journal *journal, bool is_whole);
 
 /* Writes what the part `fd` says of files, before `most`, behind the journal's own: all of it, or
  * on an error none of it. ERR_CORRUPT: written by a later version. `*damaged` records were skipped.
@@ -181,7 +187,6 @@ enum err journal_absorb(struct journal *journal, int fd, uint64_t most, unsigned
 void journal_forget(struct journal *journal, uint32_t transfer_id);
 struct ledger *journal_ledger(struct journal *journal);
 bool journal_owes(struct journal *journal, uint32_t transfer_id);
-bool journal_is_broken(const struct journal *journal);
 /* What stands under its name is what it writes to: nobody took it away, or put another there. */
 bool journal_is_in_place(const struct journal *journal);
 int journal_fd(const struct journal *journal);
@@ -191,13 +196,8 @@ uint64_t journal_size(const struct journal *journal);
 typedef enum err journal_owed_fn(void *ctx, const struct inbox_record *record, struct owed *owed);
 enum err journal_each_owed(struct journal *journal, journal_owed_fn *each, void *ctx);
 
-/* Reserves the next block of transfer ids: added, not yet written. What `others` owe is passed over
- * as its own is. */
-enum err journal_reserve_ids(struct journal *journal, const struct ledger *others,
-                             struct transfer_ids *out);
-/* True once the ids of this run have come to their end: only then can another part of the journal
- * owe one that is free here. */
-bool journal_has_begun_ids_again(const struct journal *journal);
+/* Reserves the next block of transfer ids: added, not yet written. */
+enum err journal_reserve_ids(struct journal *journal, struct transfer_ids *out);
 
 /* --- space.c: room on the disk for what peers announced ------------------------------------------
  * A file's whole size is reserved when it begins, so that files that come in at once never fill the
@@ -261,11 +261,8 @@ void space_recount(struct space *s, struct space_recount *r, int dir_fd, uint64_
 #define INBOX_SECOND "partial" /* in it */
 #define INBOX_LOCK   "lock"    /* in it */
 
-enum { BOOT_ID_SIZE = 40 };
-
 struct inbox {
     char path[SETTINGS_TEXT_SIZE]; /* absolute */
-    char boot[BOOT_ID_SIZE];       /* which run of the kernel this is; "": not known */
     enum durability durability;
     int dir_fd;     /* the inbox */
     int partial_fd; /* .dustwire */
@@ -278,11 +275,6 @@ struct inbox {
     _Atomic uint32_t trouble;
     struct space space;
     struct journal *journal;
-    struct redo *redo;   /* redo.h; NULL: there is none (yet) */
-    uint64_t redo_bytes; /* how large it is to be; 0: there is to be none */
-    /* Small files go into the redo log now: said by the committer's thread, asked by the workers,
-     * hence atomic; a hint, with which nothing else is shared. */
-    _Atomic bool is_logging;
     struct inbox_recovery recovery;
     bool has_group; /* of finished files; else the daemon's own */
     gid_t group;
@@ -346,53 +338,14 @@ int inbox_partial_fd(const struct inbox *inbox, const char *name);
 /* True if `name` is one of those. */
 bool inbox_is_name(const char *name);
 
-/* --- journal_part.c: the workers' parts of the journal -----------------------------------------
- * With durability = none each worker writes what it commits into a part of its own and hands it
- * over before it is large; whatever a run left is absorbed when the inbox is opened. */
-struct journal_part {
-    struct message message; /* first: on its way to the committer */
-    struct journal *journal;
-    char name[32];
-};
-
-/* A new one, of worker `worker`, the `number`th of this run. */
-enum err part_new(struct journal_part **out, struct inbox *inbox, unsigned worker, unsigned number);
-void part_free(struct journal_part **part); /* closes; the file stays */
-
-/* Owner of the inbox's journal: its records go there, its file away. On an error it is as before.
- */
-enum err part_absorb(struct inbox *inbox, struct journal_part *part);
-
-/* Each part in the directory, by name. Ends at the first error and returns it. */
-typedef enum err part_fn(void *ctx, const char *name);
-enum err part_each(int dir_fd, part_fn *each, void *ctx);
-
-/* At open: absorbs every part there is. */
-enum err part_absorb_all(struct inbox *inbox, unsigned *damaged);
-
-/* Enters into `ledger` what all parts owe: their offsets mean nothing then. */
-enum err part_read_owed(struct inbox *inbox, struct ledger *ledger);
-
-/* Reserves the next block of transfer ids, beside what every part owes: added, not yet written. */
-enum err inbox_reserve_ids(struct inbox *inbox, struct transfer_ids *out);
-
 /* --- batch.c: many commits as one --------------------------------------------------------------
  * Owner: its journal's. */
 enum { BATCH_MAX = 1024 };
 
-/* How a file's data gets on to the disk. */
-enum batch_way {
-    WAY_ALONE,   /* a sync of its own */
-    WAY_LOG,     /* the redo log's */
-    WAY_NO_ROOM, /* its own, because the log could not take it */
-    WAY_BOTH     /* its own, because the log's failed */
-};
-
 struct batch {
     struct inbox *inbox;
-    struct journal *journal; /* NULL: there is none, every file fails */
-    struct sync_pace *pace;  /* needed with durability full */
-    bool is_answered_here;   /* by a call, not by mail */
+    struct journal *journal;
+    int meminfo_fd; /* /proc/meminfo; -1: none */
     /* What waits: COMMIT_FILE; COMMIT_REPORTED and COMMIT_IDS. */
     struct message_list files, marks;
     /* The batch under way. A request's result is its state: ERR_OK as long as all went well. */
@@ -400,8 +353,6 @@ struct batch {
     size_t count;
     struct commit_request *requests[BATCH_MAX];
     bool is_renamed[BATCH_MAX];
-    enum batch_way way[BATCH_MAX];
-    struct commit_request *picked[BATCH_MAX]; /* those of one way, to be synced */
     int64_t now_us;
     bool has_ids;           /* that must be on the disk before they are given out */
     bool has_records;       /* of this batch, in the journal */
@@ -422,9 +373,6 @@ void batch_run(struct batch *batch, enum err journal_state);
 
 void batch_close_file(struct inbox_file *file);
 
-/* --- committer.c: what only the store asks of it. Any thread. Takes over the part. */
-void committer_absorb(struct committer *committer, struct journal_part *part);
-
 /* --- inbox_recover.c ---------------------------------------------------------------------------
  */
 
@@ -437,23 +385,25 @@ enum err inbox_recover(struct inbox *inbox);
 /* fdatasync(2); -1 is synced already. */
 enum err sync_data(int fd);
 
-/* When one sync for a whole batch is the cheaper way. The committer's. */
-struct sync_pace {
-    int meminfo_fd; /* /proc/meminfo; -1: none */
-    uint64_t not_before_us, backoff_ms;
-    uint64_t each_us; /* what a file costs when each is synced, as measured */
-};
-void sync_pace_open(struct sync_pace *pace);
-void sync_pace_close(struct sync_pace *pace);
-
 /* For a file that a syncfs has written: waits for nothing, tells its own error. -1 has none. */
 enum err sync_written_error(int fd);
 
 /* Gets the data of a batch on to the disk. A request whose result is not ERR_OK is left alone, one
- * whose sync fails gets its error as result. `dir_fd` is on their file system and stays open. True:
- * all that was written on that file system before is on the disk (but for errors of other files).
- */
-bool sync_batch_data(struct sync_pace *pace, struct commit_request *const *batch, size_t count,
-                     int dir_fd);
+ * whose sync fails gets its error as result. `dir_fd` is on their file system and stays open;
+ * `meminfo_fd` is /proc/meminfo, or -1. True: all that was written on that file system before is on
+ * the disk (but for errors of other files). */
+bool sync_batch_data(int meminfo_fd, struct commit_request *const *batch, size_t count, int dir_fd);
+
+/* --- upgrade.c ---------------------------------------------------------------------------------
+ * What a daemon of release 0.1 leaves in .dustwire beside the journal: parts of the journal, a
+ * second folder of partial files, a redo log. To be removed with release 0.3. */
+
+/* At open, when the journal is read and before anything is judged by it. All of it is in the
+ * journal and the inbox then, on the disk, and the old files are gone. On an error nothing of it is
+ * lost; `blocked` names the file that could not be written, or is "". */
+enum err upgrade_inbox(struct inbox *inbox, char blocked[INBOX_NAME_SIZE]);
+
+/* upgrade_redo.c */
+enum err upgrade_redo(struct inbox *inbox, char blocked[INBOX_NAME_SIZE]);
 
 #endif

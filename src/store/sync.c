@@ -1,7 +1,5 @@
 #include "store_priv.h"
 
-#include "base/clock.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,12 +8,8 @@
 
 /* Many small files at once are on the disk soonest by one syncfs(2): one commit of the file
  * system's journal and one flush instead of one each. But it waits for everything that anybody has
- * written, so beside a bulk transfer it takes twenty times as long as the batch alone
- * (docs/store.md has the figures). Therefore it is not used while the machine has much to write,
- * and not for a while after it took longer than syncing each file would have; otherwise writing is
- * started for all files, then each is synced. What each costs is a property of the disk and of who
- * else uses it, from a tenth of a millisecond to several: it is measured, and slowly forgotten
- * while syncfs is in use.
+ * written, so it is not used while the machine has much to write (docs/store.md has the figures);
+ * then writing is started for all files, and each is synced.
  *
  * What syncfs says of errors is not enough: it reports an error once per descriptor, perhaps to an
  * earlier batch. Each file is asked for its own error afterwards, and when syncfs fails each is
@@ -25,9 +19,6 @@ enum {
     FEW = 2,  /* up to so many, starting early gains nothing */
     MANY = 8, /* from so many files on syncfs is worth it */
     MUCH_DIRTY_KIB = 65536,
-    EACH_US = 100, /* what a file costs at least when each is synced */
-    BACKOFF_FIRST_MS = 50,
-    BACKOFF_MOST_MS = 64000,
 };
 
 static uint64_t kib_of(const char *text, const char *key)
@@ -47,41 +38,6 @@ static bool is_much_dirty(int meminfo_fd)
         return true;
     text[length] = '\0';
     return kib_of(text, "\nDirty:") + kib_of(text, "\nWriteback:") > MUCH_DIRTY_KIB;
-}
-
-void sync_pace_open(struct sync_pace *pace)
-{
-    *pace = (struct sync_pace){.meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC),
-                               .each_us = EACH_US};
-}
-
-void sync_pace_close(struct sync_pace *pace)
-{
-    if (pace->meminfo_fd >= 0)
-        close(pace->meminfo_fd);
-    pace->meminfo_fd = -1;
-}
-
-/* True if everything is on the disk now, as far as syncfs knows. */
-static bool sync_at_once(struct sync_pace *pace, size_t count, int dir_fd)
-{
-    uint64_t begin_us = clock_mono_us(), took_us;
-    bool is_done;
-
-    if (count < MANY || begin_us < pace->not_before_us || is_much_dirty(pace->meminfo_fd))
-        return false;
-    is_done = syncfs(dir_fd) == 0;
-    took_us = clock_mono_us() - begin_us;
-    if (took_us <= pace->each_us * count) {
-        pace->each_us -= (pace->each_us - EACH_US) / 16;
-        pace->backoff_ms = 0;
-        return is_done;
-    }
-    pace->backoff_ms = pace->backoff_ms == 0 ? BACKOFF_FIRST_MS : 2 * pace->backoff_ms;
-    if (pace->backoff_ms > BACKOFF_MOST_MS)
-        pace->backoff_ms = BACKOFF_MOST_MS;
-    pace->not_before_us = begin_us + took_us + 1000 * pace->backoff_ms;
-    return is_done;
 }
 
 enum err sync_data(int fd)
@@ -113,27 +69,12 @@ static void sync_requests(struct commit_request *const *batch, size_t count,
             batch[i]->request.result = sync_one(batch[i]->file.fd);
 }
 
-static void sync_each(struct sync_pace *pace, struct commit_request *const *batch, size_t count)
+bool sync_batch_data(int meminfo_fd, struct commit_request *const *batch, size_t count, int dir_fd)
 {
-    uint64_t begin_us = clock_mono_us(), each_us;
+    bool is_at_once = count >= MANY && !is_much_dirty(meminfo_fd) && syncfs(dir_fd) == 0;
 
-    if (count > FEW)
+    if (!is_at_once && count > FEW)
         start_writing(batch, count);
-    sync_requests(batch, count, sync_data);
-    if (count < MANY)
-        return;
-    each_us = (3 * pace->each_us + (clock_mono_us() - begin_us) / count) / 4;
-    pace->each_us = each_us < EACH_US ? EACH_US : each_us;
-}
-
-bool sync_batch_data(struct sync_pace *pace, struct commit_request *const *batch, size_t count,
-                     int dir_fd)
-{
-    bool is_at_once = sync_at_once(pace, count, dir_fd);
-
-    if (is_at_once)
-        sync_requests(batch, count, sync_written_error);
-    else
-        sync_each(pace, batch, count);
+    sync_requests(batch, count, is_at_once ? sync_written_error : sync_data);
     return is_at_once;
 }

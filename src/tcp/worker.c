@@ -166,21 +166,17 @@ static void take_turns(struct worker *w)
 }
 
 /* Everything that the mail, the sockets and the timers of this turn woke: read, act and write once
- * for each, so that many small things leave in few system calls. The files that became whole are
- * committed together, then their oks go out, and last the journal notes that they were reported. */
+ * for each, so that many small things leave in few system calls. The files that became whole go
+ * to the committer together. */
 static void after_turn(void *self)
 {
     struct worker *w = self;
 
     take_turns(w);
-    if (commit_desk_run(w->home.desk)) {
-        take_turns(w);
-        commit_desk_run(w->home.desk);
-    }
     reap(w);
     answer_stops(w);
-    if (!STAILQ_EMPTY(&w->turn) || !STAILQ_EMPTY(&w->graves) ||
-        commit_desk_is_waiting(w->home.desk))
+    commit_turn_end(&w->home.commits, w->home.committer);
+    if (!STAILQ_EMPTY(&w->turn) || !STAILQ_EMPTY(&w->graves))
         loop_hurry(w->home.loop);
 }
 
@@ -228,9 +224,7 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
     w->home.scratch = malloc(w->home.scratch_size);
     if (w->home.scratch == NULL)
         goto fail;
-    if ((e = commit_desk_open(&w->home.desk, config->inbox, config->committer, config->index)) !=
-        ERR_OK)
-        goto fail;
+    commit_turn_init(&w->home.commits);
     if ((e = inbox_first_ids(config->inbox, &w->home.ids)) != ERR_OK)
         goto fail;
     e = loop_open(&w->home.loop,
@@ -256,7 +250,6 @@ void worker_close(struct worker **worker)
         return;
     CONTRACT(w->session_count == 0 && w->home.streams == 0);
     loop_close(&w->home.loop);
-    commit_desk_close(&w->home.desk);
     free(w->home.scratch);
     free(w);
     *worker = NULL;
@@ -270,7 +263,6 @@ enum err worker_start(struct worker *worker)
 void worker_stop(struct worker *worker)
 {
     loop_stop(worker->home.loop);
-    commit_desk_stop(worker->home.desk);
 }
 
 /* Mail. */

@@ -5,7 +5,6 @@
  * other end.
  *
  * FAULTS_PAGE  the file of that page (struct layer_page); without it nothing is ever hit
- * FAULTS_BOOT  a file that is read as the boot id
  * FAULTS_ROOT  the folder to record, FAULTS_LOG the file that the records go to
  */
 #ifndef FAULTS_LAYER_H

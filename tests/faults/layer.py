@@ -28,13 +28,6 @@ class Layer:
             self.log_path = os.path.join(folder, "faults-log")
             open(self.log_path, "wb").close()
             self.environment.update(FAULTS_ROOT=recorded, FAULTS_LOG=self.log_path)
-            self._take_boot(os.path.join(folder, "faults-boot"))
-
-    def _take_boot(self, path):
-        """The daemon that is started on what the power cut left is to see another one."""
-        with open(path, "w") as out:
-            out.write("before-the-power-cut\n")
-        self.environment["FAULTS_BOOT"] = path
 
     def arm(self, call, at=0, times=1, mode=FAIL, error=errno.EIO, block_ms=0, under=""):
         """From now on, the `at`-th call and `times` - 1 after it."""

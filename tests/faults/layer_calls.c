@@ -111,15 +111,6 @@ int openat(int dir, const char *path, int flags, ...)
     return open_at("openat", dir, path, flags, mode);
 }
 
-/* Which run of the kernel it is can be told to a daemon (FAULTS_BOOT), so that the next one takes
- * this for another: a power cut is played back without one. */
-static const char *instead_of(const char *path)
-{
-    const char *boot = getenv("FAULTS_BOOT");
-
-    return boot != NULL && strcmp(path, "/proc/sys/kernel/random/boot_id") == 0 ? boot : path;
-}
-
 int open(const char *path, int flags, ...)
 {
     va_list args;
@@ -128,7 +119,7 @@ int open(const char *path, int flags, ...)
     va_start(args, flags);
     mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
     va_end(args);
-    return open_at("open", AT_FDCWD, instead_of(path), flags, mode);
+    return open_at("open", AT_FDCWD, path, flags, mode);
 }
 
 int accept4(int fd, struct sockaddr *from, socklen_t *length, int flags)

@@ -48,13 +48,7 @@ def is_power_cut_found(field):
     return field.losses
 
 
-def is_unreplayed_log_found(field):
-    """Nor without what the redo log holds."""
-    powercut.cuts(field, 20, is_log_lost=True)
-    return field.losses
-
-
-POWER_CUTS = (("no durability", is_power_cut_found), ("log not replayed", is_unreplayed_log_found))
+POWER_CUTS = (("no durability", is_power_cut_found),)
 
 
 def run():

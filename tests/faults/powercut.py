@@ -2,10 +2,10 @@
 call, and of what was not synced until there everything is dropped, or some of it. A daemon is started
 on what is left. Harsher than most disks: a name is on the disk only after the sync of its folder,
 whatever was done to the file; names of one folder come in their order, those of two in none."""
-import contextlib
 import os
 import struct
 
+import node as harness
 from field import TOKEN
 
 CREATE, WRITE, TRUNCATE, SYNC, SYNC_ALL, RENAME, UNLINK = range(7)
@@ -160,12 +160,14 @@ def random_points(field, records, most):
     return [field.source.randrange(1, len(records)) for _ in range(most)]
 
 
-def lose_log(inbox):
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(inbox, ".dustwire", "redo"))
+def phantoms(node, taken_away=()):
+    """Told as received, and not there."""
+    rows = harness.rows_of(node.command("received", "--json"), "received")
+    return ["%s was told as received and is not there" % row["path"] for row in rows
+            if not os.path.exists(row["path"]) and os.path.basename(row["path"]) not in taken_away]
 
 
-def play(field, disk, records, points, settings=None, is_log_lost=False):
+def play(field, disk, records, points, settings=None, taken_away=()):
     """Cuts before those records, each in one of two ways."""
     at = 0
     for i, cut in enumerate(sorted(points)):
@@ -175,11 +177,10 @@ def play(field, disk, records, points, settings=None, is_log_lost=False):
         source = field.source if i % 2 else None
         node = field.node("cut", settings, is_started=False)
         disk.write_after_a_cut(node.inbox, source)
-        if is_log_lost:
-            lose_log(node.inbox)
         try:
             node.start()
-            losses = field.promises(node, field.book.as_of(records[cut].start_ns))
+            losses = field.promises(node, field.book.as_of(records[cut].start_ns)) + phantoms(
+                node, taken_away)
         except AssertionError as e:
             losses = [str(e)[-2000:]]
         field.run_is_over("cut before record %d of %d (kind %d), %s dropped" % (
@@ -188,37 +189,17 @@ def play(field, disk, records, points, settings=None, is_log_lost=False):
         field.end(node)
 
 
-SMALL_LOG = {"inbox/redo-log-mib": 1}
-
-
-def cuts(field, most, settings=None, is_log_lost=False):
-    settings = dict(SMALL_LOG, **(settings or {}))
+def cuts(field, most, settings=None):
     node = field.node("bob", settings, is_started=False)
     node.with_layer(True)
     disk, records = record_load(field, node, 120 if most < 100 else 400)
     field.notes.append("%d calls recorded" % len(records))
-    play(field, disk, records, random_points(field, records, most), settings, is_log_lost)
-
-
-def is_new_epoch(record):
-    return record.kind == WRITE and record.content.startswith(b"dwhalf1")
-
-
-def log_cuts(field, most):
-    """Around the calls that begin a half of the redo log anew."""
-    node = field.node("bob", SMALL_LOG, is_recorded=True, is_started=False)
-    disk, records = record_load(field, node, 320 if most < 100 else 600, largest=15000)
-    begun = [i for i, record in enumerate(records) if is_new_epoch(record)][2:]
-    if not begun:
-        raise AssertionError("the redo log was never full")
-    field.notes.append("%d times a half was begun anew in %d calls" % (len(begun), len(records)))
-    points = [field.source.choice(begun) + field.source.randrange(-20, 20) for _ in range(most)]
-    play(field, disk, records, [min(point, len(records) - 1) for point in points], SMALL_LOG)
+    play(field, disk, records, random_points(field, records, most), settings)
 
 
 def journal_cuts(field, most):
     """The journal is at its limit of 1 MiB when the recording begins."""
-    settings = dict(SMALL_LOG, **{"inbox/journal-limit-mib": 1})
+    settings = {"inbox/journal-limit-mib": 1}
     node = field.node("bob", settings, is_recorded=True, is_started=False)
     recorded, node.layer = node.layer, None
     node.start()
@@ -227,6 +208,7 @@ def journal_cuts(field, most):
         for sender in field.senders(node, 4, files=50, largest=TOKEN + 1):
             sender.join()
     node.stop()
+    taken_away = {os.path.basename(path) for path in node.received()}
     for path in node.received():
         os.unlink(path)
     field.book.forget()
@@ -236,5 +218,5 @@ def journal_cuts(field, most):
     if not first:
         raise AssertionError("the journal was not rewritten")
     records = records[:first + 12]
-    play(field, disk, records, random_points(field, records, max(1, most // 2)), settings)
+    play(field, disk, records, random_points(field, records, max(1, most // 2)), settings, taken_away)
     field.notes.append("rewritten at call %d of %d" % (first, len(records)))

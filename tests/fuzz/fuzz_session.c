@@ -84,12 +84,7 @@ static void after_turn(void *owner)
 
     (void)owner;
     take_turns();
-    if (commit_desk_run(home.desk)) {
-        take_turns();
-        commit_desk_run(home.desk);
-    }
-    if (commit_desk_is_waiting(home.desk))
-        loop_hurry(home.loop);
+    commit_turn_end(&home.commits, home.committer);
     while ((c = STAILQ_FIRST(&graves)) != NULL) {
         STAILQ_REMOVE_HEAD(&graves, grave_link);
         MUST(c == conn && !c->is_unfinished);
@@ -188,7 +183,7 @@ static void open_home(void)
     MUST(inbox_first_ids(home.inbox, &home.ids) == ERR_OK);
     MUST(committer_open(&home.committer, home.inbox) == ERR_OK);
     MUST(committer_start(home.committer) == ERR_OK);
-    MUST(commit_desk_open(&home.desk, home.inbox, home.committer, 0) == ERR_OK);
+    commit_turn_init(&home.commits);
 }
 
 /* --- each input --------------------------------------------------------------------------------

@@ -40,17 +40,7 @@ def record(*fields):
     return line + b"\t%08x\n" % zlib.crc32(line)
 
 
-def redo_block():
-    """A file of five bytes and its report."""
-    file = record("F", 9, "192.0.2.7", 7771, 0, 5, 1, 2, "20261121T031415Z-0123456789abcdef.in", 0, "http://a.example/")
-    mark = record("R", 9)
-    entries = struct.pack("<IIII", len(file), 5, 0o600, 0xffffffff) + file + b"hello"
-    entries += struct.pack("<IIII", len(mark), 0, 0, 0) + mark
-    return struct.pack("<II8sQII40s", 0, len(entries), b"dwredo1\n", 7, 0, 0, b"a boot") + entries
-
-
 def seeds():
-    yield "redo", "block", redo_block()
     for name, content in captures():
         yield "frame", name, b"\x3f" + content[:MOST]
         yield "session", name, b"\x02" + content[:MOST]

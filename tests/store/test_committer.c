@@ -1,7 +1,7 @@
 #include "store/committer.h"
 
 #include "base/metrics.h"
-#include "store/redo_support.h"
+#include "store/bad_disk.h"
 #include "store/store_priv.h"
 #include "store/store_support.h"
 
@@ -256,7 +256,7 @@ Test(committer, a_journal_whose_sync_fails_fails_the_batch_and_is_written_anew,
     for (uint32_t i = 0; i < 2; i++)
         some[i] = written_file(i + 2, "x", 1);
     cr_assert_eq(fstat(journal_fd(inbox->journal), &before), 0);
-    bad_disk.fdatasync_number = 3; /* each file's, then the journal's */
+    disk_refuses(BAD_SYNC, 2, 1); /* each file's, then the journal's */
     commit_all(some, 2);
     cr_assert_eq(fstat(journal_fd(inbox->journal), &after), 0);
     cr_assert_neq(before.st_ino, after.st_ino, "at the latest when the daemon stops");

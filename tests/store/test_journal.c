@@ -143,6 +143,7 @@ static void three_files_of_which_the_second_is_damaged(void)
 
         offsets[id - 1] = journal_size(inbox->journal);
         add(&record);
+        add_number(RECORD_SETTLED, 1);
         journal_write(inbox->journal);
     }
     inbox_close(&inbox);
@@ -204,6 +205,7 @@ DAMAGE_TEST(a_part_that_cannot_be_read_leaves_the_journal_as_it_was)
                  ERR_NOT_REGULAR, "a folder");
     cr_assert_eq(journal_size(inbox->journal), size);
     add(&record);
+    add_number(RECORD_SETTLED, 1);
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
     reopen_inbox(DURABILITY_NONE);
     cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
@@ -227,6 +229,7 @@ Test(journal, garbage_of_any_length_without_a_line_end_is_survived, .init = a_jo
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1);
     add(&record);
+    add_number(RECORD_SETTLED, 1);
     journal_write(inbox->journal);
     reopen_inbox(DURABILITY_NONE);
     cr_assert_eq(owed_now().finished, 1);
@@ -273,6 +276,7 @@ static void three_files_of_which_two_are_decided_on_a_full_disk(void)
 
         add(&record);
     }
+    add_number(RECORD_SETTLED, 3);
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
     add_number(RECORD_VOID, 1);
     add_number(RECORD_REPORTED, 1);
@@ -320,6 +324,7 @@ Test(journal, a_rewrite_keeps_what_is_owed_the_id_mark_and_the_newest_reported, 
             add_number(RECORD_VOID, id);
         else if (id % 100 != 0)
             add_number(RECORD_REPORTED, id);
+        add_number(RECORD_SETTLED, 1);
         cr_assert_eq(journal_write(inbox->journal), ERR_OK);
         cr_assert_eq(journal_mend(inbox->journal), ERR_OK);
         cr_assert_leq(journal_size(inbox->journal), SMALL);

@@ -82,8 +82,8 @@ class Unit(unittest.TestCase):
         self.assertIsNotNone(level, result.stdout)
         self.assertLess(float(level.group(1)), 2.0, result.stdout)
 
-    def test_the_boot_id_can_be_read(self):
-        """The redo log is told from one before a power cut by it."""
+    def test_meminfo_can_be_read(self):
+        """By it the committer finds out when many small files may share one sync."""
         with open(UNIT) as unit:
             self.assertFalse([line for line in unit if line.startswith("ProcSubset=")])
 

@@ -118,12 +118,9 @@ static void after_turn(void *owner)
 {
     (void)owner;
     take_turns();
-    if (commit_desk_run(home.desk)) {
-        take_turns();
-        commit_desk_run(home.desk);
-    }
+    commit_turn_end(&home.commits, home.committer);
     bury_the_dead();
-    if (!STAILQ_EMPTY(&woken) || commit_desk_is_waiting(home.desk))
+    if (!STAILQ_EMPTY(&woken))
         loop_hurry(home.loop);
 }
 
@@ -251,7 +248,7 @@ static void open_inbox(void)
     cr_assert_eq(inbox_first_ids(home.inbox, &home.ids), ERR_OK);
     cr_assert_eq(committer_open(&home.committer, home.inbox), ERR_OK);
     cr_assert_eq(committer_start(home.committer), ERR_OK);
-    cr_assert_eq(commit_desk_open(&home.desk, home.inbox, home.committer, 0), ERR_OK);
+    commit_turn_init(&home.commits);
 }
 
 void home_open(void)
@@ -304,14 +301,12 @@ void home_close(void)
         gateway_answer();
         turn();
     }
-    commit_desk_stop(home.desk);
     committer_stop(home.committer);
     check_ends();
     for (unsigned i = 0; i < sent_count; i++)
         send_request_free(&sent[i].r);
     if (peer_fd >= 0)
         close(peer_fd);
-    commit_desk_close(&home.desk);
     committer_close(&home.committer);
     inbox_close(&home.inbox);
     tcp_directory_close(&home.directory);

@@ -66,6 +66,7 @@ struct cli_client {
     uint64_t limit_ms;       /* of this call, without a byte */
     struct cli_patience patience;
     enum cli_end stopped_by; /* CLI_OK: nothing ended the call from our side */
+    bool is_resolved;        /* a socket was made, or there is one of the call before */
     int socket_error;        /* errno, if no socket could be made */
     char *answer;
     size_t length;
@@ -197,6 +198,7 @@ static curl_socket_t make_socket(void *ctx, curlsocktype purpose, struct curl_so
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 
     (void)purpose;
+    client->is_resolved = true;
     client->socket_error = fd < 0 ? errno : 0;
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
@@ -341,20 +343,40 @@ static bool explain_own_limit(struct cli_reply *reply, int error_number)
 /* We have ended it ourselves. */
 static void explain_stop(const struct cli_client *client, struct cli_reply *reply)
 {
-    reply->is_cut_off = client->stopped_by == CLI_NOT_SERVING;
-    reply->is_late = reply->is_cut_off;
-    if (reply->is_late)
+    unsigned seconds = (unsigned)(client->limit_ms / 1000);
+    long sent_bytes = 0;
+
+    curl_easy_getinfo(client->curl, CURLINFO_REQUEST_SIZE, &sent_bytes);
+    reply->is_late = client->stopped_by == CLI_NOT_SERVING;
+    reply->is_cut_off = reply->is_late && sent_bytes > 0;
+    if (!reply->is_late)
+        reply_problem(reply, client->stopped_by, "interrupted");
+    else if (!client->is_resolved)
+        reply_problem(reply, CLI_NOT_SERVING,
+                      "the name in %s was not resolved within %u s: is there a name server that "
+                      "answers? An address needs none",
+                      client->where, seconds);
+    else if (sent_bytes == 0)
+        reply_problem(reply, CLI_NOT_SERVING,
+                      "no connection to %s within %u s: its machine, or a firewall on the way, "
+                      "does not answer",
+                      client->where, seconds);
+    else
         reply_problem(reply, CLI_NOT_SERVING,
                       "the daemon at %s has not answered for %u s: it stands still (is it stopped, "
                       "or its disk stuck?) or has too much to do; --timeout SECONDS waits longer",
-                      client->where, (unsigned)(client->limit_ms / 1000));
-    else
-        reply_problem(reply, client->stopped_by, "interrupted");
+                      client->where, seconds);
 }
 
 static void explain_connect(struct cli_client *client, struct cli_reply *reply, CURLcode code,
                             long os_errno)
 {
+    if (code == CURLE_COULDNT_RESOLVE_HOST) {
+        reply_problem(reply, CLI_NOT_SERVING,
+                      "the name in %s cannot be resolved: no such host is known to this machine",
+                      client->where);
+        return;
+    }
     reply_problem(reply, CLI_NOT_SERVING, "no daemon answers at %s: %s; %s, or name its %s",
                   client->where, os_errno != 0 ? strerror((int)os_errno) : curl_easy_strerror(code),
                   os_errno == EACCES ? "run this as the daemon's user" : "start dustwired",

@@ -204,7 +204,7 @@ class Job:
     """A dustwire command under way."""
 
     def __init__(self, arguments):
-        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, text=True,
+        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, text=True, errors="surrogateescape",
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def result(self, limit=60.0):

@@ -367,9 +367,10 @@ void inbox_set_limits(struct inbox *inbox, const struct settings *settings)
 struct inbox_usage inbox_usage(const struct inbox *inbox)
 {
     const struct space *s = &inbox->space;
+    uint64_t quota_bytes = atomic_load(&s->quota_bytes);
 
-    return (struct inbox_usage){.bytes = atomic_load(&s->used_bytes),
-                                .quota_bytes = atomic_load(&s->quota_bytes),
+    return (struct inbox_usage){.bytes = quota_bytes == 0 ? 0 : atomic_load(&s->used_bytes),
+                                .quota_bytes = quota_bytes,
                                 .files = atomic_load(&s->used_files),
                                 .files_limit = atomic_load(&s->files_limit)};
 }
@@ -410,6 +411,7 @@ enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file
 
         inbox_release(inbox, out, false);
         e = why != ERR_OK ? why : e;
+        inbox_place_refused(inbox, e);
     }
     return e;
 }

@@ -88,8 +88,8 @@ static void explain(const struct inbox *in, uint32_t trouble, char *to, size_t r
     const char *path = strcmp(in->path, "/") == 0 && place != PLACE_PATH ? "" : in->path;
 
     if (place == PLACE_WRITE)
-        snprintf(to, room, "inbox %s cannot be written: %s; let the daemon's user write it",
-                 in->path, strerror(error_number));
+        snprintf(to, room, "inbox %s cannot be written: %s; %s", in->path, strerror(error_number),
+                 err_advice(err_from_errno(error_number), "let the daemon's user write it"));
     else if (place == PLACE_LOCK && (error_number == EAGAIN || error_number == EACCES))
         snprintf(to, room,
                  "inbox %s: its lock file was taken away, and another dustwired uses it now; stop "
@@ -130,8 +130,7 @@ static void change(struct inbox *in, uint32_t from, uint32_t to)
     if (from == to || !atomic_compare_exchange_strong(&in->trouble, &from, to))
         return;
     if (to == 0) {
-        log_warning("inbox %s: it is the folder that was opened again; files are taken in",
-                    in->path);
+        log_warning("inbox %s: what was wrong with it is over; files are taken in", in->path);
         return;
     }
     explain(in, to, text, sizeof text);
@@ -173,6 +172,28 @@ void inbox_place_open(struct inbox *in)
     in->can_check_access = ask_access(in->dir_fd) == 0 && ask_access(in->partial_fd) == 0;
 }
 
+/* A kernel that stops writing to a file system for its errors need not say so to access(2): only
+ * who makes a file hears it. */
+static uint32_t check_making(const struct inbox *in)
+{
+    static const char name[] = "try-make";
+    int fd = openat(in->partial_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return errno == EROFS ? trouble_of(PLACE_WRITE, EROFS) : 0;
+    close(fd);
+    unlinkat(in->partial_fd, name, 0);
+    return 0;
+}
+
+void inbox_place_refused(struct inbox *in, enum err e)
+{
+    uint32_t known = atomic_load(&in->trouble);
+
+    if (e == ERR_READ_ONLY && known == 0)
+        change(in, known, trouble_of(PLACE_WRITE, EROFS));
+}
+
 /* Without the name of the file that we hold locked another daemon could lock a new one. */
 static uint32_t check_lock(struct inbox *in)
 {
@@ -208,6 +229,8 @@ enum err inbox_place_check(struct inbox *in)
         trouble = check_second(in);
     if (trouble == 0)
         trouble = check_access(in);
+    if (trouble == 0 && known == trouble_of(PLACE_WRITE, EROFS))
+        trouble = check_making(in);
     if (trouble == 0)
         trouble = check_lock(in);
     change(in, known, trouble);

@@ -298,6 +298,9 @@ void inbox_place_open(struct inbox *inbox);
  * at names. */
 enum err inbox_place_look(struct inbox *inbox);
 
+/* Any thread. A file could not be made there for that reason. */
+void inbox_place_refused(struct inbox *inbox, enum err e);
+
 /* True if `name` in `dir_fd` is what `fd` has open. */
 bool inbox_is_same(int dir_fd, const char *name, int fd);
 

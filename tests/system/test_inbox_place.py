@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import time
 import unittest
 
 import node as harness
@@ -256,6 +257,50 @@ class Linked(harness.SystemTest):
         self.assertEqual(os.path.dirname(told["path"]), folder + "/one/in")
         self.assertTrue(os.path.isfile(told["path"]))
         self.assertEqual(bob.command("status").code, 0)
+
+
+class ReadOnly(harness.SystemTest):
+    """What a kernel does that found an error on the disk."""
+
+    def trigger(self):
+        """Where to tell ext4 that there is one; the folder of an ext4 of our own, mounted for that."""
+        folder = self.folder()
+        image, where = folder + "/image", folder + "/disk"
+        os.mkdir(where)
+        with open(image, "wb") as out:
+            out.truncate(32 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+        if subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, where],
+                          capture_output=True).returncode != 0:
+            self.skipTest("no loop device can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", where], check=True)
+        device = subprocess.run(["findmnt", "-n", "-o", "SOURCE", where], check=True, text=True,
+                                capture_output=True).stdout.strip()
+        return "/sys/fs/ext4/%s/trigger_fs_error" % os.path.basename(device), where
+
+    @unittest.skipUnless(can_mount() and shutil.which("mkfs.ext4"), "only root can mount, and needs mkfs.ext4")
+    def test_a_file_system_that_became_read_only_is_told(self):
+        trigger, where = self.trigger()
+        if not os.access(trigger, os.W_OK):
+            self.skipTest("this kernel has no " + trigger)
+        bob = self.node("bob", {"inbox/path": where + "/in", "inbox/min-free-mib": 0,
+                                "inbox/durability": "none"})
+        peer = raw.Raw.greet(bob.port)
+        self.addCleanup(peer.close)
+        peer.send(*raw.file_frames(1, CONTENT))
+        peer.expect_ok(1)
+        with open(trigger, "w") as out:
+            out.write("1")
+        for file_id in (2, 3):
+            peer.send(*raw.file_frames(file_id, CONTENT))
+            self.assertIn("the file system is read-only", peer.expect(raw.ABORT).text)
+        result = bob.command("status")
+        self.assertEqual(result.code, 3, str(result))
+        self.assertIn("cannot be written: Read-only file system", result.out)
+        time.sleep(1.5)  # longer than it takes to be looked at
+        self.assertEqual(bob.command("status").code, 3, str(result))
+        self.assertEqual(bob.log().count("no file is taken in until then"), 1)
+        bob.kill()  # its journal cannot be ended in order
 
 
 class Own(harness.SystemTest):

@@ -55,3 +55,26 @@ Test(err, is_made_from_errno, .timeout = 5)
         cr_assert_eq(err_from_errno(table[i].error_number), table[i].e, "%s",
                      strerror(table[i].error_number));
 }
+
+Test(err, limits_have_an_advice_of_their_own_and_nothing_is_to_be_removed, .timeout = 5)
+{
+    static const struct {
+        int error_number;
+        const char *advice; /* in it; NULL: the usual one */
+    } rows[] = {
+        {EMFILE, "ulimit -n"},  {ENFILE, "fs.file-max"}, {ENOMEM, "memory"},
+        {ENOBUFS, "memory"},    {ENOSPC, "make room"},   {EDQUOT, "quota"},
+        {EROFS, "for writing"}, {EIO, "disk"},           {EUCLEAN, "disk"},
+        {EBADMSG, "disk"},      {ESTALE, "disk"},        {EINTR, "try again"},
+        {EACCES, NULL},         {ENOENT, NULL},          {ENOTDIR, NULL},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        enum err e = err_from_errno(rows[i].error_number);
+        const char *advice = err_advice(e, "the usual");
+
+        cr_expect(strstr(advice, rows[i].advice == NULL ? "the usual" : rows[i].advice) != NULL,
+                  "%d: %s", rows[i].error_number, advice);
+        cr_expect_null(strstr(advice, "remove"));
+    }
+}

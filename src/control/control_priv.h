@@ -84,7 +84,16 @@ void sends_forget(struct sends *sends, uint64_t id);
 void sends_finish(struct sends *sends, const struct send_request *outcome, uint64_t now_ms);
 /* False if there is none of this id (any more). */
 bool sends_look(const struct sends *sends, uint64_t id, uint64_t now_ms, struct send_result *out);
-bool sends_is_done(const struct sends *sends, uint64_t id); /* unknown counts as done */
+/* Somebody who waits for one: `done` is called once, when it is decided, by then unwatched. False:
+ * it is decided or unknown already, and nothing is watched. */
+struct send_watch {
+    LIST_ENTRY(send_watch) link;
+    bool is_linked;
+    void (*done)(void *ctx);
+    void *ctx;
+};
+bool sends_watch(struct sends *sends, uint64_t id, struct send_watch *watch);
+void sends_unwatch(struct send_watch *watch); /* at ease with one that is not watched */
 void sends_mark_handed(struct sends *sends, uint64_t id, uint64_t now_ms);
 void sends_expire(struct sends *sends, uint64_t now_ms);
 size_t sends_under_way(const struct sends *sends);
@@ -127,9 +136,11 @@ struct waiter {
     struct http_call *call;
     struct timer timeout;
     bool is_for_sends;
+    bool is_ready;  /* sends: one is decided */
     uint64_t after; /* events */
     size_t limit;
-    uint64_t *ids; /* sends; malloc */
+    uint64_t *ids;              /* sends; malloc */
+    struct send_watch *watches; /* one for each; malloc */
     size_t id_count;
 };
 

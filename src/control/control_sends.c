@@ -8,7 +8,8 @@
 
 struct send_entry {
     UT_hash_handle hh;
-    TAILQ_ENTRY(send_entry) link; /* decided ones, oldest first */
+    TAILQ_ENTRY(send_entry) link;    /* decided ones, oldest first */
+    LIST_HEAD(, send_watch) watches; /* of an undecided one */
     struct send_result result;
     uint64_t began_ms;
     uint64_t expires_ms; /* decided ones */
@@ -35,6 +36,7 @@ enum err sends_open(struct sends **out)
 
 static void drop(struct sends *sends, struct send_entry *entry)
 {
+    CONTRACT(LIST_EMPTY(&entry->watches));
     if (entry->result.is_done) {
         TAILQ_REMOVE(&sends->decided, entry, link);
         sends->decided_count--;
@@ -72,6 +74,7 @@ uint64_t sends_begin(struct sends *sends, uint64_t size_bytes, uint64_t now_ms)
         return 0;
     entry->result = (struct send_result){.id = ++sends->last_id, .size_bytes = size_bytes};
     entry->began_ms = now_ms;
+    LIST_INIT(&entry->watches);
     HASH_ADD(hh, sends->by_id, result.id, sizeof entry->result.id, entry);
     if (entry->hh.tbl == NULL) {
         free(entry);
@@ -93,6 +96,34 @@ static double seconds(uint64_t from_ms, uint64_t to_ms)
     return (double)(to_ms - from_ms) / 1000.0;
 }
 
+bool sends_watch(struct sends *sends, uint64_t id, struct send_watch *watch)
+{
+    struct send_entry *entry = find(sends, id);
+
+    if (entry == NULL || entry->result.is_done)
+        return false;
+    LIST_INSERT_HEAD(&entry->watches, watch, link);
+    watch->is_linked = true;
+    return true;
+}
+
+void sends_unwatch(struct send_watch *watch)
+{
+    if (watch->is_linked)
+        LIST_REMOVE(watch, link);
+    watch->is_linked = false;
+}
+
+static void tell_watches(struct send_entry *entry)
+{
+    struct send_watch *watch;
+
+    while ((watch = LIST_FIRST(&entry->watches)) != NULL) {
+        sends_unwatch(watch);
+        watch->done(watch->ctx);
+    }
+}
+
 void sends_finish(struct sends *sends, const struct send_request *outcome, uint64_t now_ms)
 {
     struct send_entry *entry = find(sends, outcome->id);
@@ -109,6 +140,7 @@ void sends_finish(struct sends *sends, const struct send_request *outcome, uint6
     result->seconds = seconds(entry->began_ms, now_ms);
     snprintf(result->error, sizeof result->error, "%s", outcome->error);
     entry->expires_ms = now_ms + SENDS_KEPT_MS;
+    tell_watches(entry);
     TAILQ_INSERT_TAIL(&sends->decided, entry, link);
     if (++sends->decided_count > SENDS_KEPT_MAX)
         drop(sends, TAILQ_FIRST(&sends->decided));
@@ -124,13 +156,6 @@ bool sends_look(const struct sends *sends, uint64_t id, uint64_t now_ms, struct 
     if (!out->is_done)
         out->seconds = seconds(entry->began_ms, now_ms);
     return true;
-}
-
-bool sends_is_done(const struct sends *sends, uint64_t id)
-{
-    const struct send_entry *entry = find(sends, id);
-
-    return entry == NULL || entry->result.is_done;
 }
 
 void sends_mark_handed(struct sends *sends, uint64_t id, uint64_t now_ms)

@@ -21,6 +21,9 @@ static void waiter_free(struct waiter *waiter)
         count_waiters(waiter->control, -1);
     LIST_REMOVE(waiter, link);
     loop_cancel_timer(waiter->control->loop, &waiter->timeout);
+    for (size_t i = 0; i < waiter->id_count; i++)
+        sends_unwatch(&waiter->watches[i]);
+    free(waiter->watches);
     free(waiter->ids);
     free(waiter);
 }
@@ -157,12 +160,25 @@ static void waiter_answer(struct waiter *waiter)
 
 static bool has_something(const struct waiter *waiter)
 {
-    if (!waiter->is_for_sends)
-        return event_ring_last(waiter->control->ring) != waiter->after;
-    for (size_t i = 0; i < waiter->id_count; i++)
-        if (sends_is_done(waiter->control->sends, waiter->ids[i]))
-            return true;
-    return false;
+    return waiter->is_for_sends ? waiter->is_ready
+                                : event_ring_last(waiter->control->ring) != waiter->after;
+}
+
+static void one_is_decided(void *ctx)
+{
+    ((struct waiter *)ctx)->is_ready = true;
+}
+
+/* So that each outcome costs those who wait for it, and not all that wait for others. */
+static void watch_sends(struct waiter *waiter)
+{
+    for (size_t i = 0; i < waiter->id_count; i++) {
+        struct send_watch *watch = &waiter->watches[i];
+
+        *watch = (struct send_watch){.done = one_is_decided, .ctx = waiter};
+        if (!sends_watch(waiter->control->sends, waiter->ids[i], watch))
+            waiter->is_ready = true;
+    }
 }
 
 static void time_is_over(struct timer *timer, void *ctx)
@@ -179,7 +195,9 @@ void control_wait(struct control *control, struct http_call *call, struct waiter
     waiter->call = call;
     waiter->timeout = (struct timer){.fire = time_is_over, .ctx = waiter};
     LIST_INSERT_HEAD(&control->waiters, waiter, link);
-    if (!waiter->is_for_sends) {
+    if (waiter->is_for_sends) {
+        watch_sends(waiter);
+    } else {
         count_waiters(control, 1);
         mailbox_drain(loop_mailbox(control->loop)); /* what came before that, in silence */
     }
@@ -216,14 +234,7 @@ void control_waiters_end(struct control *control)
     }
 }
 
-static struct waiter *waiter_new(struct http_call *call)
-{
-    struct waiter *waiter = calloc(1, sizeof *waiter);
-
-    if (waiter == NULL)
-        control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a wait");
-    return waiter;
-}
+static const char no_memory[] = "the daemon has no memory for a wait";
 
 void call_events(struct control *control, struct http_call *call, struct rpc_args *args)
 {
@@ -242,8 +253,10 @@ void call_events(struct control *control, struct http_call *call, struct rpc_arg
         answer_events(control, call, event_ring_last(control->ring), 1);
         return;
     }
-    if ((waiter = waiter_new(call)) == NULL)
+    if ((waiter = calloc(1, sizeof *waiter)) == NULL) {
+        control_fault(call, FAULT_INTERNAL, "%s", no_memory);
         return;
+    }
     waiter->after = (uint64_t)after;
     waiter->limit = (size_t)limit;
     control_wait(control, call, waiter, (uint64_t)timeout_ms);
@@ -254,6 +267,7 @@ void call_send_wait(struct control *control, struct http_call *call, struct rpc_
     int64_t timeout_ms = CONTROL_WAIT_MAX_MS;
     uint64_t *ids = NULL;
     size_t count = 0;
+    struct send_watch *watches;
     struct waiter *waiter;
 
     rpc_args_ids(args, "ids", true, CONTROL_IDS_MAX, &ids, &count);
@@ -263,11 +277,16 @@ void call_send_wait(struct control *control, struct http_call *call, struct rpc_
         free(ids);
         return;
     }
-    if ((waiter = waiter_new(call)) == NULL) {
+    watches = calloc(count, sizeof *watches);
+    waiter = watches == NULL ? NULL : calloc(1, sizeof *waiter);
+    if (waiter == NULL) {
+        control_fault(call, FAULT_INTERNAL, "%s", no_memory);
+        free(watches);
         free(ids);
         return;
     }
     waiter->is_for_sends = true;
+    waiter->watches = watches;
     waiter->ids = ids;
     waiter->id_count = count;
     control_wait(control, call, waiter, (uint64_t)timeout_ms);

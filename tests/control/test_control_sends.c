@@ -46,21 +46,52 @@ SENDS_TEST(ids_count_up_and_an_outcome_is_kept)
     cr_assert_eq(sends_under_way(sends), 1);
 }
 
+static void count_one(void *ctx)
+{
+    (*(unsigned *)ctx)++;
+}
+
+SENDS_TEST(who_watches_a_send_is_told_once_and_no_other)
+{
+    unsigned told[4] = {0};
+    struct send_watch watches[4];
+    uint64_t one = sends_begin(sends, 1, 0), two = sends_begin(sends, 1, 0);
+
+    for (unsigned i = 0; i < 4; i++) {
+        watches[i] = (struct send_watch){.done = count_one, .ctx = &told[i]};
+        cr_assert(sends_watch(sends, i < 3 ? one : two, &watches[i]));
+    }
+    sends_unwatch(&watches[1]);
+    sends_unwatch(&watches[1]); /* at ease with that */
+    finish(one, TRANSFER_FINISHED, 1);
+    cr_expect_eq(told[0], 1);
+    cr_expect_eq(told[1], 0, "it does not watch any more");
+    cr_expect_eq(told[2], 1);
+    cr_expect_eq(told[3], 0, "the other send is not decided");
+    cr_expect(!sends_watch(sends, one, &watches[0]), "decided");
+    cr_expect(!watches[0].is_linked);
+    finish(two, TRANSFER_FAILED, 1);
+    cr_expect_eq(told[3], 1);
+    sends_unwatch(&watches[3]);
+}
+
 SENDS_TEST(unknown_ones_count_as_done)
 {
     struct send_result result;
+    struct send_watch watch = {.done = count_one};
 
-    cr_assert(sends_is_done(sends, 77));
+    cr_assert_not(sends_watch(sends, 77, &watch));
     cr_assert_not(sends_look(sends, 77, 0, &result));
 }
 
 SENDS_TEST(a_forgotten_one_is_unknown)
 {
     uint64_t id = sends_begin(sends, 1, 0);
+    struct send_result result;
 
     sends_forget(sends, id);
     cr_assert_eq(sends_under_way(sends), 0);
-    cr_assert(sends_is_done(sends, id));
+    cr_assert_not(sends_look(sends, id, 0, &result));
 }
 
 SENDS_TEST(outcomes_expire_after_ten_minutes_or_a_minute_after_being_told)

@@ -259,7 +259,7 @@ static void raise_descriptor_limit(void)
         log_warning("cannot raise the limit of descriptors: %s", strerror(errno));
 }
 
-static uint64_t limit_of(int resource)
+static uint64_t limit_of(unsigned resource)
 {
     struct rlimit limit;
 

@@ -103,7 +103,7 @@ static enum err open_folder(struct spool *spool, const struct inbox *inbox)
 static enum err keep_folder(struct spool *spool)
 {
     enum err e = inbox_place_look(spool->inbox);
-    int fd;
+    int fd = -1;
 
     if (e != ERR_OK || inbox_is_same(spool->inbox->partial_fd, spool_name, spool->dir_fd))
         return e;

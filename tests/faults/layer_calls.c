@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,6 +279,18 @@ int ftruncate(int fd, off_t length)
         layer_record_end(&record, done == 0, NULL, 0);
     }
     return done;
+}
+
+/* Not a system call: names are looked up in a thread of their own (tcp/resolver.h). */
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                struct addrinfo **list)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+        (int (*)(const char *, const char *, const struct addrinfo *, struct addrinfo **))dlsym(
+            RTLD_NEXT, "getaddrinfo");
+    struct layer_hit hit = layer_decide("getaddrinfo", -1);
+
+    return hit.is_failing ? EAI_AGAIN : real(host, service, hints, list);
 }
 
 /* --- the disk ----------------------------------------------------------------------------------

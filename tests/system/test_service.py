@@ -5,10 +5,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "faults"))
+
+import layer  # noqa: E402
+import raw  # noqa: E402
 from node import BUILD, Node, SystemTest, free_port, main, make_file, seconds, wait_until
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -232,23 +237,68 @@ class Notify(Served):
 
     @unittest.skipUnless(can_attach(), "a running daemon may not be traced here")
     def test_the_watchdog_stops_while_one_thread_hangs(self):
-        node = self.served(environment={"WATCHDOG_USEC": "400000"}).spawn()
+        """In its poll: a thread that works on files too does not wait for a file there."""
+        for name in ("acceptor", "worker-0", "resolver"):
+            with self.subTest(name):
+                node = self.served(environment={"WATCHDOG_USEC": "400000"}).spawn()
+                self.manager.wait({"READY": "1"})
+                self.manager.wait({"WATCHDOG": "1"})
+                # The debugger holds this one thread, as a call that does not return would, until it is told to go.
+                with subprocess.Popen(["strace", "-qq", "-o", os.devnull, "-p", str(self.thread(node, name)), "-e",
+                                       "trace=epoll_wait", "-e", "inject=epoll_wait:delay_enter=300s:when=1"],
+                                      stderr=subprocess.DEVNULL) as holder:
+                    try:
+                        node.wait_log("the thread %s has not turned" % name)
+                        if name == "acceptor":  # status asks every worker
+                            self.assertEqual(node.command("status").code, 0, "the others go on")
+                        while self.manager.take(0.001):
+                            pass  # from before
+                        self.assertIsNone(self.manager.take(1), "nothing while it hangs")
+                    finally:
+                        holder.send_signal(signal.SIGINT)
+                self.manager.wait({"WATCHDOG": "1"})
+                node.stop()
+
+    @unittest.skipUnless(os.path.exists(layer.LIBRARY), "the fault layer is not built here")
+    def test_the_watchdog_goes_on_while_a_disk_or_a_name_server_hangs(self):
+        """Each thread with each call that may take its time; the call hangs for longer than the interval."""
+        self.node = self.served(settings={"log/level": "debug"})
+        faults = layer.Layer(self.folder())
+        self.node.environment.update(faults.environment, WATCHDOG_USEC="300000")
+        self.node.spawn()
         self.manager.wait({"READY": "1"})
-        self.manager.wait({"WATCHDOG": "1"})
-        acceptor = self.thread(node, "acceptor")
-        # The debugger holds this one thread, as a handler that does not return would, until it is told to go.
-        with subprocess.Popen(["strace", "-qq", "-o", os.devnull, "-p", str(acceptor), "-e", "trace=epoll_wait",
-                               "-e", "inject=epoll_wait:delay_enter=300s:when=1"],
-                              stderr=subprocess.DEVNULL) as holder:
-            try:
-                node.wait_log("the thread acceptor has not turned")
-                self.assertEqual(node.command("status").code, 0, "the others go on")
-                while self.manager.take(0.001):
-                    pass  # from before
-                self.assertIsNone(self.manager.take(1), "nothing while it hangs")
-            finally:
-                holder.send_signal(signal.SIGINT)
-        self.manager.wait({"WATCHDOG": "1"})
+        peer = raw.Raw.greet(self.node.port)
+        self.addCleanup(peer.close)
+        path = make_file(os.path.join(self.folder(), "large"), 300000)
+        rows = [("committer", call, self.receive) for call in ("fdatasync", "pwrite", "renameat2")]
+        rows += [("worker", call, self.receive) for call in ("openat", "write")]
+        rows += [("worker", "pread", lambda peer, n: self.start("send", path, "127.0.0.1:7771")),  # down the peer's session
+                 ("supervisor", "fsync", lambda peer, n: self.start("set", "priority", str(n))),
+                 ("control", "accept4-control", lambda peer, n: self.start("status")),
+                 ("look-up", "getaddrinfo", lambda peer, n: self.start("send", path, "name%d.invalid:7771" % n))]
+        for number, (thread, call, begin) in enumerate(rows):
+            with self.subTest(thread=thread, call=call):
+                self.hang(faults, call, lambda: begin(peer, number))
+
+    def hang(self, faults, call, begin):
+        faults.arm(call, times=layer.EVER, mode=layer.BLOCK, block_ms=int(seconds(1000)))
+        begin()
+        wait_until(lambda: faults.hits > 0, "a call of " + call)
+        faults.disarm()
+        until, told = time.monotonic() + seconds(0.8), 0
+        while self.manager.take(0.001):
+            pass  # from before
+        while time.monotonic() < until:
+            datagram = self.manager.take(until - time.monotonic())
+            told += datagram is not None and datagram.get("WATCHDOG") == "1"
+        self.assertGreaterEqual(told, 2)
+        wait_until(lambda: self.node.command("status").code == 0, "it serves again")
+
+    def receive(self, peer, number):
+        peer.send(*raw.file_frames(number + 1, b"x" * 50000))
+
+    def start(self, *arguments):
+        self.job(self.node.job(*arguments))
 
     def thread(self, node, name):
         tasks = "/proc/%d/task" % node.process.pid

@@ -233,6 +233,26 @@ NAMES = (b"plain", b"two words", b"two\nlines", b"tab\tbed", b"esc\x1b[31m", b"b
          b"cut\xe2\x82", b"\xed\xa0\x80", b"-dash", b"a" * 250)
 
 
+def on_terminal(arguments, columns=80, **environment):
+    """What a terminal gets, and the exit status."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(arguments, stdin=theirs, stdout=theirs, stderr=theirs,
+                               env={**os.environ, "TERM": "xterm", **environment})
+    os.close(theirs)
+    got = b""
+    while True:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError: # EIO: the other end is closed
+            break
+        if not chunk:
+            break
+        got += chunk
+    os.close(ours)
+    return got.replace(b"\r\n", b"\n"), process.wait(harness.seconds(30))
+
+
 class Names(harness.SystemTest):
     """True bytes to programs, nothing raw to a terminal."""
 
@@ -283,25 +303,6 @@ class Names(harness.SystemTest):
                 said.add(file.read())
         self.assertEqual(said, set(self.paths))
 
-    def on_terminal(self, arguments, columns=80, **environment):
-        """What a terminal gets, and the exit status."""
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        process = subprocess.Popen(arguments, stdin=theirs, stdout=theirs, stderr=theirs,
-                                   env={**os.environ, "TERM": "xterm", **environment})
-        os.close(theirs)
-        got = b""
-        while True:
-            try:
-                chunk = os.read(ours, 65536)
-            except OSError: # EIO: the other end is closed
-                break
-            if not chunk:
-                break
-            got += chunk
-        os.close(ours)
-        return got.replace(b"\r\n", b"\n"), process.wait(harness.seconds(30))
-
     def assert_text(self, got, is_progress=False):
         text = got.decode() # all of it is UTF-8
         for code in "\x1b\x07\x7f\x9b\t\u202e\u200b\ufeff" + ("" if is_progress else "\r"):
@@ -310,7 +311,7 @@ class Names(harness.SystemTest):
 
     def test_on_a_terminal(self):
         for term in ("xterm", "dumb", ""):
-            got, code = self.on_terminal([*self.a.cli("send", "--"), *self.paths, self.b.contact], TERM=term)
+            got, code = on_terminal([*self.a.cli("send", "--"), *self.paths, self.b.contact], TERM=term)
             self.assertEqual(code, 0, got)
             text = self.assert_text(got, is_progress=True)
             for shown in ("two%0Alines: finished", "esc%1B[31m: finished", "rtl%E2%80%AEgpj: fin", "caf%E9: finished",
@@ -318,10 +319,10 @@ class Names(harness.SystemTest):
                 self.assertIn(shown, text)
         for arguments in (("events", "--after", "0", "--on", "file-sent", "--count", "20"), ("status",), ("sessions",),
                           ("help",), ("received",)):
-            got, code = self.on_terminal(self.a.cli(*arguments))
+            got, code = on_terminal(self.a.cli(*arguments))
             self.assertEqual(code, 0, got)
             self.assert_text(got)
-        got, code = self.on_terminal(self.a.cli("events", "--json", "--after", "0", "--on", "file-sent", "--count", "20"))
+        got, code = on_terminal(self.a.cli("events", "--json", "--after", "0", "--on", "file-sent", "--count", "20"))
         self.assert_text(got)
         rows = [json.loads(line) for line in got.decode().splitlines()]
         self.assertLessEqual({self.bytes_of(row, "path") for row in rows}, set(self.paths))
@@ -330,7 +331,7 @@ class Names(harness.SystemTest):
         for arguments in (("stat\x1b[2Jus",), ("status", "\u202ex"), ("get", "\x1b]0;x\x07"), ("send", "no\x1bfile", "h\x1b:1"),
                           ("events", "--on", "x\u200b"), ("received", "--since", "\x1b[A"), ("--socket", "/\x1b[2J", "status"),
                           ("--opt\x07ion",), ("help", "\x9b"), ("send", "gone\x1b[31m", self.b.contact)):
-            got, code = self.on_terminal(self.a.cli(*arguments))
+            got, code = on_terminal(self.a.cli(*arguments))
             self.assertNotEqual(code, 0)
             self.assertIn("%", self.assert_text(got))
 
@@ -338,7 +339,7 @@ class Names(harness.SystemTest):
         with self.b.stopped():
             done = threading.Timer(1.5, self.b.signal, [signal.SIGCONT])
             done.start()
-            got, code = self.on_terminal(self.a.cli("send", os.fsdecode(self.paths[0]), self.b.contact), columns=40)
+            got, code = on_terminal(self.a.cli("send", os.fsdecode(self.paths[0]), self.b.contact), columns=40)
             done.join()
         self.assertEqual(code, 0, got)
         text = self.assert_text(got, is_progress=True)
@@ -450,6 +451,40 @@ class Scripted:
     def close(self):
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+class Progress(harness.SystemTest):
+    """How far a file is: what the peer has, where the daemon knows it."""
+
+    def test_the_peers_bytes_are_shown_and_then_its_ok_is_waited_for(self):
+        path = harness.make_file(os.path.join(self.folder(), "f"), 1000)
+        for number, (stream, shown, hidden) in enumerate((
+                ({"bytes_current": 1000, "acknowledged": 400}, " 40%", "waiting for ok"),
+                ({"bytes_current": 1000, "acknowledged": 0}, "  0%", "waiting for ok"),
+                ({"bytes_current": 1000, "acknowledged": 999}, " 99%", "waiting for ok"),
+                ({"bytes_current": 1000, "acknowledged": 1000}, "100%  waiting for ok", " left"),
+                ({"bytes_current": 400}, " 40%", "waiting for ok"),
+                ({"bytes_current": 1000}, "100%  waiting for ok", " left"))):
+            waits = []
+
+            def answer(method, stream=stream, waits=waits):
+                if method == "send_file":
+                    return 7
+                if method == "list_streams":
+                    return [{"request_id": 7, **stream}]
+                waits.append(method)
+                time.sleep(0.25)  # longer than the command lets its line stand
+                return [{"id": 7, "is_done": len(waits) > 2, "status": "finished", "error": "", "bytes": 1000,
+                         "size": 1000, "seconds": 0.5}]
+
+            socket_path = os.path.join(self.folder(), str(number))
+            server = Scripted(socket_path, answer)
+            self.addCleanup(server.close)
+            got, code = on_terminal([os.path.join(harness.BUILD, "dustwire"), "--socket", socket_path, "send", path, "h:1"],
+                                    columns=40)
+            self.assertEqual(code, 0, got)
+            self.assertIn(shown, got.decode(), stream)
+            self.assertNotIn(hidden, got.decode(), stream)
 
 
 class Lost(harness.SystemTest):

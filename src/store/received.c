@@ -9,31 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Reading the journal and its parts beside their writers. A descriptor of its own keeps the file
- * that it began with though a rewrite puts another in its place, and a record half written is a
- * last line without an end, which the reader does not give.
+/* Reading the journal beside its writer. A descriptor of its own keeps the file that it began with
+ * though a rewrite puts another in its place, and a record half written is a last line without an
+ * end, which the reader does not give.
  *
  * The places of the records are kept in order of time, and only those asked for are read again. A
  * later query reads on where the last one ended, as long as the file is the same one: whether it
- * is, its inode says, which nobody else can get while our descriptor has it.
- *
- * The parts are looked for before the journal: one that is absorbed meanwhile is in the journal
- * then, and what was read in both is told once, as the journal says it. */
-
-struct source {
-    int fd;
-    unsigned number; /* of the places in it: 0 is the journal itself */
-    dev_t device;
-    ino_t inode;
-    struct ledger ledger;
-    unsigned voided; /* records of it that have been taken out of the places */
-    uint64_t end;    /* read so far */
-    bool is_there;   /* at the last look */
-};
+ * is, its inode says, which nobody else can get while our descriptor has it. */
 
 struct place {
     struct received_place at;
-    unsigned source;
     uint64_t offset;
     uint32_t length;
 };
@@ -41,9 +26,12 @@ struct place {
 struct received {
     struct inbox *inbox;
     const atomic_bool *is_stopping;
-    struct source *sources;
-    size_t source_count;
-    unsigned last_number;
+    int fd; /* of the journal; -1: none yet */
+    dev_t device;
+    ino_t inode;
+    struct ledger ledger;
+    unsigned voided; /* records that have been taken out of the places */
+    uint64_t end;    /* read so far */
     struct place *places;
     size_t count, room;
     size_t sorted; /* of them, those that are in order */
@@ -57,6 +45,7 @@ enum err received_open(struct received **out, struct inbox *inbox, const atomic_
         return ERR_NO_MEMORY;
     r->inbox = inbox;
     r->is_stopping = is_stopping;
+    r->fd = -1;
     *out = r;
     return ERR_OK;
 }
@@ -72,16 +61,14 @@ static int compare_files(const struct received_place *a, const struct received_p
     return by_time != 0 ? by_time : COMPARE(a->transfer_id, b->transfer_id);
 }
 
-/* The same file twice: in the journal and in a part that it has absorbed, or twice in the journal
- * after a crash on the way from one to the other. The journal is right, and its last record. */
+/* The same file may be there twice, after a crash while another journal was taken in: its last
+ * record is right. */
 static int compare(const void *one, const void *other)
 {
     const struct place *a = one, *b = other;
     int by_file = compare_files(&a->at, &b->at);
 
-    if (by_file != 0)
-        return by_file;
-    return a->source != b->source ? COMPARE(a->source, b->source) : COMPARE(b->offset, a->offset);
+    return by_file != 0 ? by_file : COMPARE(b->offset, a->offset);
 }
 
 static enum err add_place(struct received *r, const struct place *place)
@@ -131,66 +118,35 @@ static enum err sort_in(struct received *r)
     return ERR_OK;
 }
 
-/* Takes out those of `source`, or only those of it whose file never came to stand in the inbox. */
-static void take_out(struct received *r, const struct source *source, bool only_voided)
+/* Those whose file never came to stand in the inbox. */
+static void take_out_voided(struct received *r)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < r->count; i++) {
-        const struct place *place = &r->places[i];
-
-        if (place->source != source->number ||
-            (only_voided && !ledger_is_voided(&source->ledger, place->offset)))
-            r->places[kept++] = *place;
-    }
+    if (HASH_COUNT(r->ledger.voided) == r->voided)
+        return;
+    r->voided = HASH_COUNT(r->ledger.voided);
+    for (size_t i = 0; i < r->count; i++)
+        if (!ledger_is_voided(&r->ledger, r->places[i].offset))
+            r->places[kept++] = r->places[i];
     r->count = r->sorted = kept;
 }
 
-/* Sources. */
+/* Reading. */
 
-static void close_source(struct source *source)
+static void begin_with(struct received *r, int fd, const struct stat *st)
 {
-    ledger_fini(&source->ledger);
-    if (source->fd >= 0)
-        close(source->fd);
-    source->fd = -1;
+    received_forget(r);
+    r->fd = fd;
+    r->device = st->st_dev;
+    r->inode = st->st_ino;
 }
 
-static void remove_source(struct received *r, size_t index)
+/* One that was rewritten, or cut back behind a write that failed, is read anew. */
+static enum err open_journal(struct received *r)
 {
-    take_out(r, &r->sources[index], false);
-    close_source(&r->sources[index]);
-    r->sources[index] = r->sources[--r->source_count];
-}
-
-static struct source *find_source(struct received *r, const struct stat *st)
-{
-    for (size_t i = 0; i < r->source_count; i++)
-        if (r->sources[i].device == st->st_dev && r->sources[i].inode == st->st_ino)
-            return &r->sources[i];
-    return NULL;
-}
-
-static enum err add_source(struct received *r, int fd, const struct stat *st, bool is_journal)
-{
-    struct source *grown = realloc(r->sources, (r->source_count + 1) * sizeof *grown);
-
-    if (grown == NULL)
-        return ERR_NO_MEMORY;
-    r->sources = grown;
-    r->sources[r->source_count++] = (struct source){.fd = fd,
-                                                    .number = is_journal ? 0 : ++r->last_number,
-                                                    .device = st->st_dev,
-                                                    .inode = st->st_ino,
-                                                    .is_there = true};
-    return ERR_OK;
-}
-
-/* Finds again what is known, and opens what is new. */
-static enum err look_at(struct received *r, const char *name, bool is_journal)
-{
-    int fd = openat(r->inbox->partial_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    struct source *known;
+    int fd =
+        openat(r->inbox->partial_fd, "journal", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     enum err e;
 
@@ -200,85 +156,44 @@ static enum err look_at(struct received *r, const char *name, bool is_journal)
             close(fd);
         return e;
     }
-    known = find_source(r, &st);
-    if (known != NULL && (uint64_t)st.st_size >= known->end) {
-        known->is_there = true;
+    if (r->fd >= 0 && r->device == st.st_dev && r->inode == st.st_ino &&
+        (uint64_t)st.st_size >= r->end)
         close(fd);
-        return ERR_OK;
-    }
-    /* One that became shorter was cut back: it is read anew, under another number. */
-    if ((e = add_source(r, fd, &st, is_journal)) != ERR_OK)
-        close(fd);
-    return e;
+    else
+        begin_with(r, fd, &st);
+    return ERR_OK;
 }
-
-/* A journal that was rewritten, or cut back, is there twice now: the old one goes first, since both
- * have the number 0. */
-static enum err look_for_sources(struct received *r)
-{
-    enum err e;
-
-    for (size_t i = 0; i < r->source_count; i++)
-        r->sources[i].is_there = false;
-    e = look_at(r, "journal", true);
-    for (size_t i = r->source_count; i > 0 && e == ERR_OK; i--)
-        if (!r->sources[i - 1].is_there)
-            remove_source(r, i - 1);
-    return e;
-}
-
-struct reading {
-    struct received *received;
-    struct source *source;
-};
 
 static enum err take_entry(void *ctx, const struct journal_entry *entry)
 {
-    const struct reading *reading = ctx;
-    struct received *r = reading->received;
-    struct source *source = reading->source;
+    struct received *r = ctx;
     const struct inbox_record *file = &entry->record.file;
-    enum err e = ledger_take(&source->ledger, &entry->record, entry->offset, entry->length);
+    enum err e = ledger_take(&r->ledger, &entry->record, entry->offset, entry->length);
 
     if (e == ERR_OK && atomic_load(r->is_stopping))
         e = ERR_CLOSED;
     if (e != ERR_OK || entry->record.kind != RECORD_FILE)
         return e;
     return add_place(r, &(struct place){.at = {file->committed_us, file->transfer_id},
-                                        .source = source->number,
                                         .offset = entry->offset,
                                         .length = entry->length});
 }
 
-static enum err read_on(struct received *r, struct source *source)
+static enum err read_on(struct received *r)
 {
-    struct reading reading = {r, source};
     struct journal_extent extent;
-    enum err e =
-        journal_reader_each(source->fd, source->end, UINT64_MAX, take_entry, &reading, &extent);
+    enum err e = journal_reader_each(r->fd, r->end, UINT64_MAX, take_entry, r, &extent);
 
-    source->end = extent.end;
+    r->end = extent.end;
     return e;
-}
-
-static void take_out_voided(struct received *r)
-{
-    for (size_t i = 0; i < r->source_count; i++) {
-        struct source *source = &r->sources[i];
-
-        if (HASH_COUNT(source->ledger.voided) == source->voided)
-            continue;
-        source->voided = HASH_COUNT(source->ledger.voided);
-        take_out(r, source, true);
-    }
 }
 
 static enum err refresh(struct received *r)
 {
-    enum err e = look_for_sources(r);
+    enum err e = open_journal(r);
 
-    for (size_t i = 0; i < r->source_count && e == ERR_OK; i++)
-        e = read_on(r, &r->sources[i]);
+    if (e == ERR_OK)
+        e = read_on(r);
     if (e == ERR_OK)
         e = sort_in(r);
     if (e == ERR_OK)
@@ -293,7 +208,6 @@ static enum err refresh(struct received *r)
 struct telling {
     struct received *received;
     const struct place *place;
-    const struct source *source;
     received_fn *each;
     void *ctx;
     bool is_told;
@@ -306,7 +220,7 @@ static bool stands_in_inbox(const struct inbox *inbox, const char *name)
     return fstatat(inbox->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Only the very record: a part may have been cut back since, and written on. */
+/* Only the very record: the journal may have been cut back since, and written on. */
 static enum err tell_entry(void *ctx, const struct journal_entry *entry)
 {
     struct telling *t = ctx;
@@ -316,25 +230,16 @@ static enum err tell_entry(void *ctx, const struct journal_entry *entry)
 
     if (entry->record.kind != RECORD_FILE || compare_files(&at, &t->place->at) != 0)
         return ERR_OK;
-    is_reported = ledger_find(&t->source->ledger, at.transfer_id, t->place->offset) == NULL;
+    is_reported = ledger_find(&t->received->ledger, at.transfer_id, t->place->offset) == NULL;
     t->each(t->ctx, file, is_reported, stands_in_inbox(t->received->inbox, file->name));
     t->is_told = true;
     return ERR_OK;
 }
 
-static const struct source *source_of(const struct received *r, const struct place *place)
-{
-    for (size_t i = 0; i < r->source_count; i++)
-        if (r->sources[i].number == place->source)
-            return &r->sources[i];
-    return NULL;
-}
-
 static enum err tell(struct received *r, const struct place *place, received_fn *each, void *ctx)
 {
-    struct telling t = {
-        .received = r, .place = place, .source = source_of(r, place), .each = each, .ctx = ctx};
-    enum err e = journal_reader_each(t.source->fd, place->offset, place->offset + place->length,
+    struct telling t = {.received = r, .place = place, .each = each, .ctx = ctx};
+    enum err e = journal_reader_each(r->fd, place->offset, place->offset + place->length,
                                      tell_entry, &t, NULL);
 
     return e == ERR_OK && !t.is_told ? ERR_CORRUPT : e;
@@ -408,13 +313,12 @@ enum err received_each(struct received *received, const struct received_query *q
 
 void received_forget(struct received *received)
 {
-    for (size_t i = 0; i < received->source_count; i++)
-        close_source(&received->sources[i]);
-    free(received->sources);
+    ledger_fini(&received->ledger);
+    if (received->fd >= 0)
+        close(received->fd);
     free(received->places);
-    *received = (struct received){.inbox = received->inbox,
-                                  .is_stopping = received->is_stopping,
-                                  .last_number = received->last_number};
+    *received =
+        (struct received){.inbox = received->inbox, .is_stopping = received->is_stopping, .fd = -1};
 }
 
 void received_close(struct received **received)

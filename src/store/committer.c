@@ -26,8 +26,9 @@ enum {
     BULK_BYTES = 4 << 20,  /* a file of this size or more is bulk */
     EARLY_BYTES = 8 << 20, /* handed to the disk at a time, while more come in */
     EARLY_WAITING_MAX = 256,
-    LOOK_MS = 1000,     /* at the inbox's place; */
-    LOOK_SOON_MS = 200, /* when something is wrong with it */
+    LOOK_MS = 500,      /* at the inbox's place, */
+    LOOK_SOON_MS = 200, /* when something is wrong with it, */
+    KEEP_MS = 1000,     /* and at the journal's */
     RECOUNT_MS = 2000,  /* and never more than a twentieth of the time */
     RECOUNT_SHARE = 20,
 };
@@ -92,7 +93,7 @@ static void keep_journal(struct timer *timer, void *ctx)
     struct journal *journal = c->inbox->journal;
 
     (void)timer;
-    loop_set_timer(c->loop, &c->keep, LOOK_MS);
+    loop_set_timer(c->loop, &c->keep, KEEP_MS);
     if (journal_is_in_place(journal) || inbox_place_look(c->inbox) != ERR_OK)
         return;
     log_warning("inbox %s: its journal was taken away or replaced; it is written anew",
@@ -104,7 +105,7 @@ static void started(void *owner)
 {
     struct committer *c = owner;
 
-    loop_set_timer(c->loop, &c->keep, LOOK_MS);
+    loop_set_timer(c->loop, &c->keep, KEEP_MS);
 }
 
 static void end(void *owner)

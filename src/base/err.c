@@ -121,3 +121,8 @@ const char *err_advice(enum err e, const char *usual)
         return usual;
     }
 }
+
+enum err err_from_thread(int error_number)
+{
+    return error_number == EAGAIN ? ERR_THREADS : err_from_errno(error_number);
+}

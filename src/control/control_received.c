@@ -104,7 +104,7 @@ enum err received_reader_start(struct received_reader *reader)
     error_number = pthread_create(&reader->thread, NULL, run, reader);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     reader->is_started = error_number == 0;
-    return err_from_errno(error_number);
+    return err_from_thread(error_number);
 }
 
 void received_reader_stop(struct received_reader *reader)

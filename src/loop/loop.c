@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "loop/pulse.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -146,7 +145,7 @@ enum err loop_start(struct loop *loop)
         loop->is_started = false;
     else
         pulse_enter(&loop->pulse, loop->mailbox, loop->thread);
-    return error_number == EAGAIN ? ERR_THREADS : err_from_errno(error_number);
+    return err_from_thread(error_number);
 }
 
 static void end(struct message *m, void *owner)

@@ -87,9 +87,9 @@ enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY };
 
 /* Finds what the path names without opening it. -1 with errno, as open(2); EXDEV: the kernel says
  * that the path leads out of the root. */
-static int find_below(const char *path)
+static int find_below(const char *path, int flags)
 {
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+    struct open_how how = {.flags = (unsigned)flags,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 
     for (unsigned i = 0; i < root_count; i++) {
@@ -140,14 +140,36 @@ static enum err check_asker(const struct outbox_file *file, uid_t asker)
     return ERR_OK;
 }
 
+static int find(const char *path, int flags)
+{
+    return root_count == 0 ? open(path, flags) : find_below(path, flags);
+}
+
+/* By the path once more; -1 with errno, ENOENT for another file than was found. */
+static int open_without_proc(const struct outbox_file *file, const char *path)
+{
+    int fd = find(path, OPEN_FLAGS);
+    struct stat found, opened;
+
+    if (fd < 0 || (fstat(file->fd, &found) == 0 && fstat(fd, &opened) == 0 &&
+                   found.st_dev == opened.st_dev && found.st_ino == opened.st_ino))
+        return fd;
+    close(fd);
+    errno = ENOENT;
+    return -1;
+}
+
 /* Opens what was found and checked. Opening is not harmless for what is no regular file: a tape
  * rewinds, a watchdog or a FIFO's writer wakes up. */
-static enum err open_found(struct outbox_file *file)
+static enum err open_found(struct outbox_file *file, const char *path)
 {
     char link[LINK_SIZE];
     int fd = open(link_of(link, file->fd), OPEN_FLAGS);
-    enum err e = fd < 0 ? err_from_errno(errno) : ERR_OK;
+    enum err e;
 
+    if (fd < 0 && errno == ENOENT)
+        fd = open_without_proc(file, path);
+    e = fd < 0 ? err_from_errno(errno) : ERR_OK;
     close(file->fd);
     file->fd = fd;
     return e;
@@ -160,14 +182,14 @@ enum err outbox_open(struct outbox_file *file, const char *path, uid_t asker)
     *file = (struct outbox_file){.fd = -1};
     if (path[0] != '/')
         return ERR_INVALID;
-    file->fd = root_count == 0 ? open(path, O_PATH | O_CLOEXEC) : find_below(path);
+    file->fd = find(path, O_PATH | O_CLOEXEC);
     if (file->fd < 0)
         return errno == EXDEV ? ERR_DENIED : err_from_errno(errno);
     e = check_asker(file, asker);
     if (e == ERR_OK)
         e = check(file);
     if (e == ERR_OK)
-        e = open_found(file);
+        e = open_found(file, path);
     if (e != ERR_OK)
         outbox_close(file);
     return e;

@@ -156,7 +156,7 @@ static enum err start_thread(struct look_up *l)
     pthread_mutex_lock(&l->returns->lock);
     leave(l->returns);
     log_warning("cannot make a thread to look up %s: %s", l->host, strerror(error_number));
-    return error_number == EAGAIN ? ERR_THREADS : err_from_errno(error_number);
+    return err_from_thread(error_number);
 }
 
 /* Names. */

@@ -78,3 +78,11 @@ Test(err, limits_have_an_advice_of_their_own_and_nothing_is_to_be_removed, .time
         cr_expect_null(strstr(advice, "remove"));
     }
 }
+
+Test(err, of_a_thread_that_could_not_be_started_names_the_limit, .timeout = 5)
+{
+    cr_assert_eq(err_from_thread(0), ERR_OK);
+    cr_assert_eq(err_from_thread(EAGAIN), ERR_THREADS);
+    cr_assert_eq(err_from_thread(EPERM), ERR_DENIED);
+    cr_assert_eq(err_from_errno(EAGAIN), ERR_AGAIN);
+}

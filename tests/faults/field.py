@@ -257,7 +257,7 @@ class Field:
         emptied; a given one is left alone."""
         is_emptied, book = book is None, book or self.book
         try:
-            losses = self._serves(node, book)
+            losses = self.serves(node, book)
             node.wait_no_partials()
             losses += book.compare(node.received()) + self._reports(node) + told_once(
                 node, self.are_events_lost)
@@ -269,7 +269,9 @@ class Field:
             self.book.forget()
         return losses
 
-    def _serves(self, node, book):
+    def serves(self, node, book=None):
+        """It takes files, each worker one."""
+        book = book or self.book
         if node.process.poll() is not None:
             return ["the daemon ended with %d\n%s" % (node.process.returncode, node.log()[-1500:])]
         # At once, so that each worker has one: what could not be written goes out with its next write.

@@ -90,6 +90,47 @@ def disk_none(field, most):
     disk(field, most, {"inbox/durability": "none"})
 
 
+DYING = {
+    "syncs": "fdatasync fsync syncfs",
+    "writes": "write pwrite ftruncate openat",
+    "renames": "renameat2 renameat unlinkat",
+    "the disk": "openat write pwrite sync_file_range fdatasync fsync syncfs renameat2 renameat unlinkat ftruncate",
+}
+
+
+def dying(field, most):
+    """(node, what) when all calls of a set fail, from a call on that chance names."""
+    node = field.node(has_layer=True)
+    for i in range(most):
+        names = list(DYING)[i % len(DYING)]
+        at = field.source.choice((0, 1, 2, field.source.randrange(60)))
+        node.layer.arm(DYING[names], at, EVER, FAIL, field.source.choice(DISK_ERRORS), under=node.inbox)
+        with_a_large_file(field, node)
+        a_scenario(field, node)
+        yield node, "%s from call %d on" % (names, at)
+
+
+def dying_disk(field, most):
+    """Killed while nothing works, and started on a good disk."""
+    for node, what in dying(field, most):
+        if node.process.poll() is not None:
+            field.run_is_over(what, ["the daemon ended with %d" % node.process.returncode])
+        node.kill()
+        node.layer.disarm()
+        field.restart(node, what)
+
+
+def returning_disk(field, most):
+    """It works again, and so must the daemon. A partial file that could not be removed stays until the
+    next start."""
+    for node, what in dying(field, most):
+        node.layer.disarm()
+        losses = field.serves(node)
+        if losses:
+            field.run_is_over(what, losses)
+        field.restart(node, what)
+
+
 def descriptors(field, most):
     node = field.node(has_layer=True)
     seen = count_calls(field, node, DESCRIPTOR_CALLS, everything, "")

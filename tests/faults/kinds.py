@@ -6,6 +6,7 @@ import inturn
 import kills
 import network
 import powercut
+import realcut
 
 KINDS = (
     ("kill-receiver", "kill -9 of the receiver at random times under load", kills.receiver, 200, 6),
@@ -16,9 +17,14 @@ KINDS = (
     ("kill-syscall", "killed at each system call of the receive path (strace)", kills.syscalls, 0, 17),
     ("gateway", "kill -9 of a remote gateway, of the daemon under it, of both, under load", gatekills.kills, 80, 4),
     ("power-cut", "unsynced writes and names dropped, some or all", powercut.cuts, 1000, 20),
+    ("power-cut-ext4", "a copy of a mounted ext4 under load, made in one instant", realcut.ext4, 100, 3),
+    ("power-cut-xfs", "the same of an XFS", realcut.xfs, 100, 3),
+    ("power-cut-btrfs", "the same of a btrfs", realcut.btrfs, 100, 3),
     ("power-cut-journal", "the same while the journal is rewritten", powercut.journal_cuts, 200, 2),
     ("disk", "each call on the inbox fails in turn: ENOSPC EIO EDQUOT EROFS, short", inturn.disk, 600, 20),
     ("disk-none", "the same with durability = none", inturn.disk_none, 300, 14),
+    ("disk-dies", "all syncs, writes, renames, or all of it fail from some call on", inturn.dying_disk, 200, 12),
+    ("disk-back", "the same, and come back in the same life", inturn.returning_disk, 200, 12),
     ("disk-start", "each call on the inbox fails in turn, at the start", inturn.start_disk, 0, 8),
     ("disk-full", "an inbox on a tmpfs of 2 MiB", inturn.full_disk, 10, 2),
     ("memory", "each allocation fails in turn", inturn.memory, 0, 12),

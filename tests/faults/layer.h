@@ -25,7 +25,8 @@ enum layer_mode {
 
 /* Written by the test, but for `seen` and `hits`. */
 struct layer_page {
-    char call[24];   /* the system call's name; "alloc": malloc, calloc and realloc */
+    char call[128];  /* the system calls' names, with a space between them; "alloc": malloc, calloc
+                        and realloc */
     char under[256]; /* only calls on files below this folder; empty: all */
     uint32_t is_armed;
     uint32_t at; /* the first call to hit, from 0, counted since `seen` was set to 0 */

@@ -9,8 +9,9 @@ import node as harness
 LIBRARY = os.path.join(harness.BUILD, "tests", "libfaultlayer.so")
 FAIL, SHORT, BLOCK, KILL_BEFORE, KILL_AFTER = range(5)
 EVER = 0xffffffff
-_PAGE = struct.Struct("=24s256sIIIIiIIIq")
-_SEEN_AT = 24 + 256 + 6 * 4
+_PAGE = struct.Struct("=128s256sIIIIiIIIq")
+_ARMED_AT = 128 + 256
+_SEEN_AT = _ARMED_AT + 6 * 4
 _OFFSET_AT = _SEEN_AT + 8
 
 
@@ -30,19 +31,20 @@ class Layer:
             self.environment.update(FAULTS_ROOT=recorded, FAULTS_LOG=self.log_path)
 
     def arm(self, call, at=0, times=1, mode=FAIL, error=errno.EIO, block_ms=0, under=""):
-        """From now on, the `at`-th call and `times` - 1 after it."""
+        """From now on, the `at`-th of those calls (names with a space between them) and `times` - 1 after
+        it."""
         self.disarm()
         offset, = struct.unpack_from("=q", self._page, _OFFSET_AT)
         self._page[:] = _PAGE.pack(call.encode(), under.encode(), 0, at, times, mode, error, block_ms,
                                    0, 0, offset)
-        struct.pack_into("=I", self._page, 280, 1)
+        struct.pack_into("=I", self._page, _ARMED_AT, 1)
 
     def count(self, call, under=""):
         """Only counts."""
         self.arm(call, at=EVER, times=0, under=under)
 
     def disarm(self):
-        struct.pack_into("=I", self._page, 280, 0)
+        struct.pack_into("=I", self._page, _ARMED_AT, 0)
 
     @property
     def seen(self):

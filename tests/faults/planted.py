@@ -2,6 +2,7 @@
 import os
 
 import powercut
+import realcut
 from field import Field
 
 
@@ -48,7 +49,15 @@ def is_power_cut_found(field):
     return field.losses
 
 
-POWER_CUTS = (("no durability", is_power_cut_found),)
+def is_real_cut_found(kind):
+    def look(field):
+        realcut.cuts(field, 3, kind, {"inbox/durability": "none"})
+        return field.losses or ([] if field.runs else ["not looked at: " + field.notes[0]])
+    return look
+
+
+POWER_CUTS = (("no durability", is_power_cut_found),
+              *(("no durability, " + kind, is_real_cut_found(kind)) for kind in realcut.MAKE))
 
 
 def run():

@@ -1,0 +1,192 @@
+"""An upgrade loses nothing: the release before, built from the history, fills a folder, and this one is
+started on it. Its build is kept beside ours, so that it costs once.
+
+To be changed with each release: RELEASE is the commit of the one before."""
+import os
+import shutil
+import subprocess
+import unittest
+
+import node as harness
+import raw
+
+RELEASE = "f82e112"  # 0.1
+ROOT = os.path.dirname(os.path.dirname(harness.HERE))
+OLD = os.path.join(os.path.dirname(harness.BUILD), "release-" + RELEASE)
+
+
+def build_old():
+    """The folder of its programs; SkipTest with the reason where it cannot be had."""
+    program = os.path.join(OLD, "build", "dustwired")
+    if os.path.exists(program):
+        return os.path.dirname(program)
+    source = os.path.join(OLD, "source")
+    shutil.rmtree(OLD, ignore_errors=True)
+    os.makedirs(source)
+    archive = subprocess.run(["git", "-C", ROOT, "archive", RELEASE], capture_output=True)
+    if archive.returncode != 0:
+        raise unittest.SkipTest("the history is not here: " + archive.stderr.decode().strip())
+    subprocess.run(["tar", "-x", "-C", source], input=archive.stdout, check=True)
+    for command in (["cmake", "-G", "Ninja", "-S", source, "-B", os.path.dirname(program), "-DBUILD_TESTING=OFF",
+                     "-DCMAKE_BUILD_TYPE=None"],
+                    ["cmake", "--build", os.path.dirname(program), "--target", "dustwired"]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            shutil.rmtree(OLD, ignore_errors=True)
+            raise unittest.SkipTest("the release before cannot be built here: %s" % done.stdout[-1000:])
+    return os.path.dirname(program)
+
+
+class OldOrNew(harness.Node):
+    """Begins as the release before."""
+    is_old = True
+
+    def spawn(self):
+        program = os.path.join(OLD, "build") if self.is_old else harness.BUILD
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([os.path.join(program, "dustwired"), "--config", self.config],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return self
+
+    def upgrade(self):
+        self.is_old = False
+        return self.start()
+
+
+class Upgrade(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        build_old()
+
+    def node(self, **settings):
+        node = OldOrNew("up", {key.replace("__", "/").replace("_", "-"): value
+                               for key, value in settings.items()}).start()
+        self.addCleanup(node.close)
+        return node
+
+    def fill(self, node, count=60):
+        """{content} of the files that were acknowledged."""
+        contents = [os.urandom(16) + harness.pattern(300 + 137 * i % 9000) for i in range(count)]
+        peer = raw.Raw.greet(node.port)
+        for first in range(0, count, 20):
+            batch = contents[first:first + 20]
+            for i, content in enumerate(batch):
+                peer.send(*raw.file_frames(first + i + 1, content))
+            for _ in batch:
+                peer.expect(raw.OK)
+        peer.close()
+        return set(contents)
+
+    def fill_log(self, node):
+        """The log is made when the first files come, which are synced themselves."""
+        first = self.fill(node, 3)
+        self.synced = set(node.received())
+        self.synced_bytes = os.path.getsize(self.inside(node, "journal"))
+        harness.wait_until(lambda: os.path.exists(self.inside(node, "redo")), "the log is made")
+        return first | self.fill(node)
+
+    @staticmethod
+    def inside(node, name):
+        return os.path.join(node.inbox, ".dustwire", name)
+
+    def parts(self, node):
+        return [name for name in os.listdir(self.inside(node, "")) if name.startswith("journal-")]
+
+    def check(self, node, contents):
+        """Every acknowledged file is there once, and listed; nothing of the old forms is left."""
+        found = []
+        for path in node.received():
+            with open(path, "rb") as stream:
+                found.append(stream.read())
+        self.assertEqual(len(found), len(set(found)))
+        self.assertEqual(set(found), contents)
+        rows = harness.rows_of(node.command("received", "--json"), "received")
+        self.assertEqual({row["path"] for row in rows}, set(node.received()))
+        self.assertEqual(len(rows), len(found), "each once")
+        self.assertFalse(os.path.exists(self.inside(node, "redo")))
+        self.assertEqual(self.parts(node), [])
+        with open(self.inside(node, "journal"), "rb") as journal:
+            self.assertTrue(journal.readline().startswith(b"H\tdustwire-journal\t2\t"))
+
+    def lose_places(self, node):
+        """What a power cut leaves of the inbox while the log has it all: empty, cut, gone."""
+        for i, path in enumerate(sorted(set(node.received()) - self.synced)):
+            if i % 3 == 0:
+                os.truncate(path, 0)
+            elif i % 3 == 1:
+                os.truncate(path, os.path.getsize(path) // 2)
+            else:
+                os.unlink(path)
+
+    def test_a_filled_log_after_a_kill(self):
+        node = self.node(inbox__durability="full", inbox__redo_log_mib=1)
+        contents = self.fill_log(node)
+        node.kill()
+        node.upgrade()
+        self.assertIn("written once more", node.log())
+        self.assertIn("redo-log-mib", node.log(), "a key that is gone is said")
+        self.check(node, contents)
+
+    def test_a_filled_log_after_a_power_cut(self):
+        node = self.node(inbox__durability="full")
+        contents = self.fill_log(node)
+        node.kill()
+        self.lose_places(node)
+        os.truncate(self.inside(node, "journal"), self.synced_bytes)
+        node.upgrade()
+        self.check(node, contents)
+
+    def test_what_its_owner_took_away_before_a_kill_stays_away(self):
+        node = self.node(inbox__durability="full")
+        contents = self.fill_log(node)
+        taken = node.received()[5]
+        with open(taken, "rb") as stream:
+            contents.remove(stream.read())
+        os.unlink(taken)
+        node.kill()
+        node.upgrade()
+        self.assertNotIn(taken, node.received())
+        self.assertEqual(len(node.received()), len(contents))
+
+    def test_parts_of_the_journal_after_a_kill(self):
+        node = self.node(inbox__durability="none", workers__threads=2)
+        contents = set()
+        for count in range(20, 24):
+            contents |= self.fill(node, count)
+        node.kill()
+        self.assertTrue(self.parts(node))
+        node.upgrade()
+        self.check(node, contents)
+
+    def test_an_orderly_stop(self):
+        node = self.node(inbox__durability="full")
+        contents = self.fill_log(node)
+        self.assertEqual(node.stop(), 0)
+        node.upgrade()
+        self.check(node, contents)
+        self.check(node, contents)
+
+    def test_a_kill_in_the_upgraded_one_and_a_second_start(self):
+        node = self.node(inbox__durability="full")
+        contents = self.fill_log(node)
+        node.kill()
+        node.upgrade()
+        node.kill()
+        node.start()
+        self.check(node, contents)
+
+    def test_the_older_one_refuses_the_newer_journal(self):
+        node = self.node(inbox__durability="full")
+        self.fill(node)
+        node.stop()
+        node.upgrade()
+        node.stop()
+        node.is_old = True
+        node.spawn()
+        self.assertNotEqual(node.wait_exit(), 0)
+        self.assertIn("its journal was written by a later version of dustwired; use that version", node.log())
+        node.process = None
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -176,7 +176,7 @@ def durable(bench, node, sizes, kept):
                 ours.append(files_of(parts)["files_per_s"])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return at_least("durability = full, small, one session, 20 in flight", 5, Figure(ours), Figure(plain),
+    return at_least("durability = full, small, one session, 20 in flight", 2, Figure(ours), Figure(plain),
                     "files/s", "%s; against one fsync a file in turn" % file_system(bench.options.disk))
 
 

@@ -7,7 +7,8 @@
  * in yardstick drop   DIR MIB STREAMS ROUNDS  the same, thrown away on the way in yardstick small
  * DIR COUNT WINDOW        1 KiB each: create, write, rename, answer yardstick conns  COUNT WINDOW
  * connect, 40 bytes, 30 bytes back, close yardstick fsync  DIR COUNT               1 KiB each:
- * create, write, fsync, rename, one in turn
+ * create, write, fsync, rename, one in turn yardstick batch  DIR BATCH ROUNDS WAY       the same in
+ * batches, each file with a line in one journal: made, then on the disk by WAY (each, syncfs, once)
  *
  * A line of JSON on stdout. Each end of each stream is a process that waits in its system calls, so
  * nothing but the kernel decides who runs. It includes nothing of this project on purpose. */
@@ -24,6 +25,7 @@
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +35,7 @@ enum {
     PIPE_BYTES = 64 << 10,
     BLOCK_BYTES = 1 << 20,
     FILE_BYTES = 1024,
+    LINE_BYTES = 150, /* of a journal, for a file */
     HEADER_BYTES = 14,
     ANSWER_BYTES = 10,
     ASK_BYTES = 40,
@@ -437,6 +440,138 @@ static void run_fsync(char **arguments)
     printf("{\"case\":\"fsync\",\"files\":%d,\"files_per_s\":%.1f}\n", count, count / seconds);
 }
 
+/* ---- batch: how many small files get on to the disk together */
+
+struct batch {
+    int folder, partial, journal, count;
+    int *fds;
+};
+
+static void begin_batch(const struct batch *b, int first)
+{
+    const char bytes[FILE_BYTES] = {0};
+    char name[NAME_ROOM];
+
+    for (int i = 0; i < b->count; i++) {
+        name_of(name, first + i, "");
+        b->fds[i] = openat(b->partial, name, O_RDWR | O_CREAT | O_EXCL, 0600);
+        if (b->fds[i] < 0)
+            die(name);
+        write_all(b->fds[i], bytes, FILE_BYTES);
+    }
+}
+
+static void write_lines(const struct batch *b)
+{
+    char *lines = calloc((size_t)b->count, LINE_BYTES);
+
+    if (lines == NULL)
+        die("lines");
+    write_all(b->journal, lines, (size_t)b->count * LINE_BYTES);
+    free(lines);
+}
+
+static void rename_batch(const struct batch *b, int first)
+{
+    char name[NAME_ROOM];
+
+    for (int i = 0; i < b->count; i++) {
+        close(b->fds[i]);
+        name_of(name, first + i, "");
+        if (renameat2(b->partial, name, b->folder, name, RENAME_NOREPLACE) != 0)
+            die("rename");
+    }
+}
+
+static void range_of_each(const struct batch *b, unsigned flags)
+{
+    for (int i = 0; i < b->count; i++)
+        if (sync_file_range(b->fds[i], 0, 0, flags) != 0)
+            die("sync_file_range");
+}
+
+/* All on their way, then each synced; then the names. */
+static void by_each(const struct batch *b, int first)
+{
+    write_lines(b);
+    range_of_each(b, SYNC_FILE_RANGE_WRITE);
+    for (int i = 0; i < b->count; i++)
+        if (fdatasync(b->fds[i]) != 0)
+            die("fdatasync");
+    if (fdatasync(b->journal) != 0)
+        die("fdatasync");
+    rename_batch(b, first);
+    if (fsync(b->folder) != 0)
+        die("fsync");
+}
+
+/* As dustwired does it. */
+static void by_syncfs(const struct batch *b, int first)
+{
+    write_lines(b);
+    if (syncfs(b->folder) != 0)
+        die("syncfs");
+    range_of_each(b, SYNC_FILE_RANGE_WAIT_BEFORE);
+    rename_batch(b, first);
+    if (fsync(b->folder) != 0)
+        die("fsync");
+}
+
+/* The bytes, then one syncfs for the names and the journal together: a name may be on the disk
+ * before its line in the journal. */
+static void by_one(const struct batch *b, int first)
+{
+    range_of_each(b, SYNC_FILE_RANGE_WRITE);
+    range_of_each(b, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER);
+    write_lines(b);
+    rename_batch(b, first);
+    if (syncfs(b->folder) != 0)
+        die("syncfs");
+}
+
+static const struct way {
+    const char *name;
+    void (*run)(const struct batch *b, int first);
+} ways[] = {{"each", by_each}, {"syncfs", by_syncfs}, {"once", by_one}};
+
+static const struct way *way_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (strcmp(ways[i].name, name) == 0)
+            return &ways[i];
+    errno = EINVAL;
+    die(name);
+}
+
+/* The files stay, as those of run_fsync. */
+static void run_batch(char **arguments)
+{
+    struct batch b = {.folder = open_folder(arguments[0]), .count = atoi(arguments[1])};
+    const struct way *way = way_of(arguments[3]);
+    int rounds = atoi(arguments[2]);
+    double making = 0, began = now_s(), seconds;
+
+    mkdirat(b.folder, "partial", 0700);
+    b.partial = openat(b.folder, "partial", O_RDONLY | O_DIRECTORY);
+    b.journal = openat(b.folder, "journal", O_WRONLY | O_CREAT | O_APPEND, 0600);
+    b.fds = calloc((size_t)b.count + 1, sizeof *b.fds);
+    if (b.partial < 0 || b.journal < 0 || b.fds == NULL)
+        die("batch");
+    for (int i = 0; i < rounds; i++) {
+        double at = now_s();
+
+        begin_batch(&b, i * b.count);
+        making += now_s() - at;
+        way->run(&b, i * b.count);
+    }
+    seconds = now_s() - began;
+    printf("{\"case\":\"batch\",\"way\":\"%s\",\"batch\":%d,\"files_per_s\":%.0f,\"make_us\":%.1f,"
+           "\"commit_us\":%.1f}\n",
+           way->name, b.count, b.count * rounds / seconds, making / rounds / b.count * 1e6,
+           (seconds - making) / rounds / b.count * 1e6);
+    free(b.fds);
+}
+
 /* ---- conns */
 
 static void watch(int poller, int operation, int fd, uint32_t events)
@@ -537,7 +672,8 @@ static const struct {
     int arguments;
     void (*run)(char **arguments);
 } cases[] = {{"bulk", 4, run_bulk},   {"splice", 4, run_splice}, {"drop", 4, run_drop},
-             {"small", 3, run_small}, {"conns", 2, run_conns},   {"fsync", 2, run_fsync}};
+             {"small", 3, run_small}, {"conns", 2, run_conns},   {"fsync", 2, run_fsync},
+             {"batch", 4, run_batch}};
 
 int main(int argc, char **argv)
 {
@@ -547,7 +683,7 @@ int main(int argc, char **argv)
             return EXIT_SUCCESS;
         }
     fputs("usage: yardstick bulk|splice|drop DIR MIB STREAMS ROUNDS | small DIR COUNT WINDOW |\n"
-          "       conns COUNT WINDOW | fsync DIR COUNT\n",
+          "       conns COUNT WINDOW | fsync DIR COUNT | batch DIR BATCH ROUNDS each|syncfs|once\n",
           stderr);
     return 2;
 }

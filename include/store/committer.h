@@ -17,7 +17,7 @@ enum commit_kind {
     COMMIT_FILE,     /* file -> final name; the descriptor is closed on any outcome */
     COMMIT_DISCARD,  /* close and unlink a partial file */
     COMMIT_REPORTED, /* the gateway has had the report of record.transfer_id */
-    COMMIT_IDS,      /* a new block into `ids` */
+    COMMIT_IDS,      /* a new block into `ids`, `ids_back` is taken back */
 };
 
 /* The asker's again with the answer. `record.idurl` must stay valid until then. */
@@ -27,6 +27,8 @@ struct commit_request {
     struct inbox_file file;     /* FILE, DISCARD */
     struct inbox_record record; /* FILE: all of it; REPORTED: transfer_id */
     struct transfer_ids ids;    /* IDS */
+    struct transfer_ids
+        ids_back; /* IDS: a block of which no transfer has an id any more; or empty */
 };
 
 enum err committer_open(struct committer **out, struct inbox *inbox);

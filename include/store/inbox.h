@@ -61,8 +61,9 @@ const struct inbox_recovery *inbox_recovery(const struct inbox *inbox);
 typedef void inbox_owed_fn(void *ctx, const struct inbox_record *record, bool is_finished);
 void inbox_each_owed(struct inbox *inbox, inbox_owed_fn *each, void *ctx);
 
-/* A block of transfer ids, 1 to 99,999,999, that no run after this one uses while a report under
- * one of them may be owed. `next == end` is an empty one. */
+/* A block of transfer ids, 1 to 99,999,999, that nobody else is given before it is given back
+ * (COMMIT_IDS), and no run after this one uses while a report under one of them may be owed.
+ * `next == end` is an empty one. */
 struct transfer_ids {
     uint32_t next, end;
 };

@@ -42,6 +42,13 @@ struct tcp_outgoing_list {
     unsigned count;
 };
 
+/* A block of transfer ids, and how many streams have one of them. */
+struct tcp_ids {
+    SLIST_ENTRY(tcp_ids) link;
+    struct transfer_ids block; /* from the first that was given to the end */
+    unsigned live;
+};
+
 /* What the sessions and streams of one worker share. The worker's. */
 struct tcp_home {
     struct loop *loop;
@@ -57,7 +64,8 @@ struct tcp_home {
     struct committer *committer;
     struct bandwidth bandwidth;
     struct commit_turn commits; /* handed in during this turn */
-    struct transfer_ids ids;
+    struct transfer_ids ids;    /* what is left of the block in use */
+    SLIST_HEAD(, tcp_ids) ids_used;
     struct commit_request more_ids;
     bool is_asking_ids;
     unsigned streams;  /* alive, with or without a session */
@@ -157,7 +165,9 @@ struct tcp_outgoing {
     const struct tcp_stream_news *news;
     void *session;
     int32_t file_id;
-    bool is_begun; /* a frame of it went out: a failure is told to the peer */
+    uint32_t own_id; /* ours; the transfer's own becomes the gateway's */
+    bool is_begun;   /* a frame of it went out: a failure is told to the peer */
+    bool is_settled; /* no change of the file can stay unseen (outbox_settles_in_ms) */
     bool is_failed;
     uint64_t begun_us; /* clock_boot_us */
     uint64_t progress_ms;
@@ -198,3 +208,7 @@ bool tcp_send_is_asked_for(const struct cancel_request *r, const struct send_req
 uint32_t tcp_home_next_id(struct tcp_home *home);
 
 #endif
+void tcp_home_id_back(struct tcp_home *home, uint32_t id);
+
+/* At the worker's end. */
+void tcp_home_free_ids(struct tcp_home *home);

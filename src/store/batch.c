@@ -113,8 +113,10 @@ static enum err add_mark(struct batch *b, struct commit_request *r)
 {
     struct record reported = {.kind = RECORD_REPORTED, .number = r->record.transfer_id};
 
-    if (r->kind == COMMIT_IDS)
+    if (r->kind == COMMIT_IDS) {
+        id_blocks_remove(journal_ids_out(b->journal), &r->ids_back);
         return journal_reserve_ids(b->journal, &r->ids);
+    }
     return journal_add(b->journal, &reported);
 }
 

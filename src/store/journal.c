@@ -42,6 +42,7 @@ struct journal {
     bool is_broken;
     bool is_kept_whole; /* a rewrite leaves nothing behind */
     struct ledger ledger;
+    struct id_blocks ids_out;
     struct sink *sink;
     struct outcomes outcomes; /* since the last successful journal_write */
 };
@@ -307,6 +308,7 @@ void journal_close(struct journal **journal)
     free((*journal)->outcomes.list);
     sink_free(&(*journal)->sink);
     ledger_fini(&(*journal)->ledger);
+    id_blocks_fini(&(*journal)->ids_out);
     free(*journal);
     *journal = NULL;
 }
@@ -439,6 +441,11 @@ struct ledger *journal_ledger(struct journal *j)
     return &j->ledger;
 }
 
+struct id_blocks *journal_ids_out(struct journal *j)
+{
+    return &j->ids_out;
+}
+
 bool journal_owes(struct journal *j, uint32_t transfer_id)
 {
     return ledger_owes(&j->ledger, transfer_id);
@@ -485,18 +492,33 @@ enum err journal_each_owed(struct journal *j, journal_owed_fn *each, void *ctx)
                : journal_reader_each(j->sink->fd, 0, j->whole_bytes, tell_owed, &told, NULL);
 }
 
+/* The first id from `id` on that nobody owes or has. */
+static uint32_t next_free(const struct journal *j, uint32_t id)
+{
+    for (;;) {
+        uint32_t after = id_blocks_end(&j->ids_out, id);
+
+        if (after == 0 && ledger_owes(&j->ledger, id))
+            after = id + 1;
+        if (after == 0)
+            return id;
+        id = after > TRANSFER_ID_MAX ? 1 : after;
+    }
+}
+
 enum err journal_reserve_ids(struct journal *j, struct transfer_ids *out)
 {
-    uint32_t start = j->ledger.next_id == 0 ? 1 : j->ledger.next_id, end;
+    uint32_t start = next_free(j, j->ledger.next_id == 0 ? 1 : j->ledger.next_id);
+    uint32_t end = start, limit = id_blocks_next(&j->ids_out, start);
     struct record record = {.kind = RECORD_IDS};
+    enum err e;
 
-    while (ledger_owes(&j->ledger, start))
-        start = start == TRANSFER_ID_MAX ? 1 : start + 1;
-    end = start;
-    while (end <= TRANSFER_ID_MAX && end - start < TRANSFER_IDS_BLOCK &&
+    while (end <= TRANSFER_ID_MAX && end < limit && end - start < TRANSFER_IDS_BLOCK &&
            !ledger_owes(&j->ledger, end))
         end++;
     record.number = end > TRANSFER_ID_MAX ? 1 : end;
     *out = (struct transfer_ids){.next = start, .end = end};
+    if ((e = id_blocks_add(&j->ids_out, out)) != ERR_OK)
+        return e;
     return journal_add(j, &record);
 }

@@ -141,6 +141,22 @@ bool ledger_is_voided(const struct ledger *ledger, uint64_t offset);
 bool ledger_is_settled(const struct ledger *ledger, uint64_t offset);
 void ledger_forget(struct ledger *ledger, uint32_t transfer_id);
 
+/* --- id_blocks.c: blocks of transfer ids that are out --------------------------------------------
+ * Given to a worker and not given back: a transfer may still have one of their ids. All zero is
+ * none. Owner: the journal's. */
+struct id_blocks {
+    struct transfer_ids *out;
+    size_t count, room;
+};
+void id_blocks_fini(struct id_blocks *blocks);
+enum err id_blocks_add(struct id_blocks *blocks, const struct transfer_ids *block);
+/* The block that begins as `block` does; at ease with one that is not out. */
+void id_blocks_remove(struct id_blocks *blocks, const struct transfer_ids *block);
+/* Where the block with `id` in it ends; 0: it is in none. */
+uint32_t id_blocks_end(const struct id_blocks *blocks, uint32_t id);
+/* Where the next block behind `id` begins; UINT32_MAX: there is none. */
+uint32_t id_blocks_next(const struct id_blocks *blocks, uint32_t id);
+
 /* --- journal.c: the file -----------------------------------------------------------------------
  * Owner: whoever opened the inbox, then the committer's thread. */
 struct journal;
@@ -186,6 +202,8 @@ enum err journal_absorb(struct journal *journal, int fd, uint64_t most, unsigned
 
 void journal_forget(struct journal *journal, uint32_t transfer_id);
 struct ledger *journal_ledger(struct journal *journal);
+/* The blocks of ids that are out; who takes one back removes it. */
+struct id_blocks *journal_ids_out(struct journal *journal);
 bool journal_owes(struct journal *journal, uint32_t transfer_id);
 /* What stands under its name is what it writes to: nobody took it away, or put another there. */
 bool journal_is_in_place(const struct journal *journal);
@@ -196,7 +214,8 @@ uint64_t journal_size(const struct journal *journal);
 typedef enum err journal_owed_fn(void *ctx, const struct inbox_record *record, struct owed *owed);
 enum err journal_each_owed(struct journal *journal, journal_owed_fn *each, void *ctx);
 
-/* Reserves the next block of transfer ids: added, not yet written. */
+/* Reserves the next block of transfer ids: added, not yet written. What is owed is passed over, and
+ * so are the blocks that are out. */
 enum err journal_reserve_ids(struct journal *journal, struct transfer_ids *out);
 
 /* --- space.c: room on the disk for what peers announced ------------------------------------------

@@ -19,6 +19,7 @@ static const uint32_t incoming_magic = 0x696e636f; /* "inco" */
 static void incoming_free(struct tcp_incoming *in)
 {
     in->home->streams--;
+    tcp_home_id_back(in->home, in->journal_id);
     in->magic = 0;
     free(in->idurl);
     free(in);

@@ -19,6 +19,7 @@ static const uint32_t outgoing_magic = 0x6f757467; /* "outg" */
 static void outgoing_free(struct tcp_outgoing *out)
 {
     out->home->streams--;
+    tcp_home_id_back(out->home, out->own_id);
     out->magic = 0;
     free(out->idurl);
     free(out);
@@ -152,6 +153,7 @@ static struct tcp_outgoing *outgoing_blank(struct tcp_home *home, const struct t
     home->streams++;
     t = &out->transfer;
     tcp_stream_fill(t, home, peer, out->idurl, outgoing_registered);
+    out->own_id = t->transfer_id;
     gateway_describe_send(t, send);
     return out;
 }

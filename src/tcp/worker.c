@@ -250,6 +250,7 @@ void worker_close(struct worker **worker)
         return;
     CONTRACT(w->session_count == 0 && w->home.streams == 0);
     loop_close(&w->home.loop);
+    tcp_home_free_ids(&w->home);
     free(w->home.scratch);
     free(w);
     *worker = NULL;

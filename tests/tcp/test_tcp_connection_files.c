@@ -216,6 +216,72 @@ Test(tcp_connection_files, a_new_block_of_transfer_ids_comes_before_the_old_one_
     home_close();
 }
 
+static unsigned blocks_used(void)
+{
+    struct tcp_ids *used;
+    unsigned count = 0;
+
+    SLIST_FOREACH(used, &home.ids_used, link)
+    count++;
+    return count;
+}
+
+/* A block's first id and its last; all between them have come and gone. */
+static void use_a_block(uint32_t *first, uint32_t *last)
+{
+    *first = tcp_home_next_id(&home);
+    home.ids.next = home.ids.end - 1;
+    *last = tcp_home_next_id(&home);
+    UNTIL(!home.is_asking_ids);
+}
+
+Test(tcp_connection_files, a_block_of_ids_goes_back_when_no_file_has_one_of_them)
+{
+    enum { BLOCKS = 3 * (TRANSFER_ID_MAX / TRANSFER_IDS_BLOCK) };
+    uint32_t first, last, slow = 0;
+
+    for (unsigned block = 0; block < BLOCKS; block++) {
+        use_a_block(&first, &last);
+        cr_assert_neq(first, 0);
+        cr_assert(first != slow && last != slow);
+        if (block == 3)
+            slow = first;
+        else
+            tcp_home_id_back(&home, first);
+        tcp_home_id_back(&home, last);
+        cr_assert_leq(blocks_used(), 3u, "the present one, the last one, and that of the slow one");
+    }
+    tcp_home_id_back(&home, slow);
+    for (int i = 0; i < 2; i++) {
+        use_a_block(&first, &last);
+        tcp_home_id_back(&home, first);
+        tcp_home_id_back(&home, last);
+    }
+    cr_expect_leq(blocks_used(), 2u);
+    home_close();
+}
+
+Test(tcp_connection_files, a_file_keeps_its_id_until_it_is_reported_each_way)
+{
+    int32_t out;
+
+    session_connected(false);
+    peer_data(1000, 9, "slow", 4);
+    UNTIL(home.streams == 1);
+    cr_expect_eq(SLIST_FIRST(&home.ids_used)->live, 1);
+    send_made(10);
+    out = peer_hears().file_id;
+    cr_expect_eq(SLIST_FIRST(&home.ids_used)->live, 2);
+    peer_data(1000, 9, "files", 5);
+    hears('o', 1000, NULL);
+    UNTIL(home.streams == 1);
+    cr_expect_eq(SLIST_FIRST(&home.ids_used)->live, 1);
+    peer_ok(out);
+    UNTIL(home.streams == 0);
+    cr_expect_eq(SLIST_FIRST(&home.ids_used)->live, 0);
+    home_close();
+}
+
 Test(tcp_connection_files, without_a_transfer_id_a_file_is_refused)
 {
     session_connected(false);

@@ -313,6 +313,7 @@ void home_close(void)
     gateway_close(&home.gateway);
     event_sink_close(&home.events);
     loop_close(&home.loop);
+    tcp_home_free_ids(&home);
     free(home.scratch);
     nftw(home_folder, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
 }

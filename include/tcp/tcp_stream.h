@@ -100,6 +100,12 @@ enum tcp_incoming_phase {
 
 struct tcp_incoming {
     uint32_t magic;
+/* What had come when a file was judged last, and when bytes of its own came last. */
+struct tcp_stall_window {
+    uint64_t start_ms, session_bytes;
+    uint64_t own_bytes, own_ms;
+};
+
     enum tcp_incoming_phase phase;
     TAILQ_ENTRY(tcp_incoming) link;
     struct tcp_incoming_list *list; /* NULL: not in a session any more */
@@ -111,10 +117,10 @@ struct tcp_incoming {
     uint32_t size_bytes;
     bool is_whole; /* the last byte has come: it can fail no more by what the peer does */
     bool is_failed;
-    int64_t started_us;                     /* real time, for the journal */
-    uint64_t begun_us;                      /* clock_boot_us */
-    uint64_t progress_ms;                   /* when progress was told last */
-    uint64_t window_start_ms, window_bytes; /* for the stall limit */
+    int64_t started_us;             /* real time, for the journal */
+    uint64_t begun_us;              /* clock_boot_us */
+    uint64_t progress_ms;           /* when progress was told last */
+    struct tcp_stall_window window; /* for the stall limit */
     struct inbox_file file;
     struct gateway_transfer transfer;
     struct commit_request commit;

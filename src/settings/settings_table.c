@@ -89,9 +89,9 @@ const struct setting settings_rows[] = {
     KEY(S, "ok-timeout-s", kind_number, sessions.ok_timeout_s, "300", 1, DAY_S, "seconds", NOW,
         "How long to wait for the peer's ok after the last byte of a file.")
     KEY(S, "stall-window-s", kind_number, sessions.stall_window_s, "60", 1, DAY_S, "seconds", NOW,
-        "The time over which the speed of an incoming file is judged.")
+        "The time over which the speed of incoming files is judged.")
     KEY(S, "stall-bytes-per-s", kind_number, sessions.stall_bytes_per_s, "1024", 1, 1073741824, "bytes a second", NOW,
-        "An incoming file that is slower over that time is given up.")
+        "The files of a session that brings less over that time are given up.")
     KEY(S, "tcp-user-timeout-s", kind_number, sessions.tcp_user_timeout_s, "30", 1, DAY_S, "seconds", NOW,
         "How long a peer may acknowledge nothing of what was sent, its window being open.")
     KEY(S, "tcp-keep-alive-s", kind_number, sessions.tcp_keep_alive_s, "60", 0, 60000, "seconds", NOW,

@@ -89,6 +89,15 @@ static void fail_incoming(struct tcp_connection *c, struct tcp_incoming *in, con
     refuse(c, file_id, reason);
 }
 
+static struct tcp_incoming *begun(struct tcp_connection *c, int32_t file_id)
+{
+    struct tcp_incoming *in = find_incoming(c, file_id);
+
+    if (in != NULL)
+        in->window.session_bytes = c->received_file_bytes;
+    return in;
+}
+
 static struct tcp_incoming *begin_incoming(struct tcp_connection *c,
                                            const struct frame_piece *piece)
 {
@@ -117,7 +126,7 @@ static struct tcp_incoming *begin_incoming(struct tcp_connection *c,
         tcp_connection_disconnect(c, err_text(ERR_NO_MEMORY));
         return NULL;
     }
-    return find_incoming(c, piece->file_id);
+    return begun(c, piece->file_id);
 }
 
 /* The first piece of a frame decides about the frame: the announced sizes must fit before a byte is
@@ -159,6 +168,7 @@ static void receive_data(struct tcp_connection *c, const struct frame_piece *pie
     snprintf(reason, sizeof reason, "cannot write the file: %s", err_text(e));
     fail_incoming(c, in, reason);
 }
+    c->received_file_bytes += piece->length;
 
 /* Outgoing files. */
 
@@ -369,27 +379,44 @@ void tcp_files_fail_waiting(struct tcp_connection *c, const char *reason, bool m
 
 /* Limits of time. */
 
-static void restart_window(struct tcp_incoming *in, uint64_t now_ms)
+static void restart_window(const struct tcp_connection *c, struct tcp_incoming *in, uint64_t now_ms)
 {
-    in->window_start_ms = now_ms;
-    in->window_bytes = in->file.written_bytes;
+    struct tcp_stall_window *w = &in->window;
+
+    if (in->file.written_bytes > w->own_bytes)
+        w->own_ms = now_ms;
+    w->start_ms = now_ms;
+    w->own_bytes = in->file.written_bytes;
+    w->session_bytes = c->received_file_bytes;
+}
+
+/* Files take turns on the line, and a slow one may be as fast as it can: so it is the session that
+ * must come on. A file that the peer has forgotten is one that got nothing while each of the others
+ * could have had a window of its own. */
+static bool is_stalled(const struct tcp_connection *c, const struct tcp_incoming *in,
+                       uint64_t now_ms)
+{
+    const struct settings *s = &c->home->settings;
+    const struct tcp_stall_window *w = &in->window;
+    uint64_t least = (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s;
+    uint64_t forgotten_ms = s->sessions.stall_window_s * 1000ull * c->incoming.count;
+
+    if (c->received_file_bytes - w->session_bytes < least)
+        return true;
+    return in->file.written_bytes == w->own_bytes && now_ms - w->own_ms >= forgotten_ms;
 }
 
 static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, uint64_t now_ms)
 {
-    const struct settings *s = &c->home->settings;
-    uint64_t came = in->file.written_bytes - in->window_bytes;
-
-    if (now_ms - in->window_start_ms < s->sessions.stall_window_s * 1000ull)
+    if (now_ms - in->window.start_ms < c->home->settings.sessions.stall_window_s * 1000ull)
         return;
     /* A session with bytes that wait for our bandwidth is not slow by itself. */
-    if (!(c->is_short_in && c->can_read) &&
-        came < (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s) {
+    if (!(c->is_short_in && c->can_read) && is_stalled(c, in, now_ms)) {
         metrics_add(METRIC_FILES_STALLED, 1);
         fail_incoming(c, in, "stalled: too few bytes for too long");
         return;
     }
-    restart_window(in, now_ms);
+    restart_window(c, in, now_ms);
 }
 
 static void check_outgoing(struct tcp_connection *c, uint64_t now_ms)
@@ -419,8 +446,10 @@ static void hold_clocks(struct tcp_connection *c, uint64_t now_ms)
     struct tcp_incoming *in;
     struct tcp_outgoing *out;
 
-    TAILQ_FOREACH (in, &c->incoming.head, link)
-        restart_window(in, now_ms);
+    TAILQ_FOREACH (in, &c->incoming.head, link) {
+        restart_window(c, in, now_ms);
+        in->window.own_ms = now_ms;
+    }
     TAILQ_FOREACH (out, &c->outgoing.head, link)
         out->whole_ms = now_ms;
 }

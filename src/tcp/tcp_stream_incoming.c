@@ -251,7 +251,7 @@ enum err tcp_incoming_new(struct tcp_home *home, const struct tcp_peer *peer,
     in->size_bytes = size_bytes;
     in->started_us = clock_real_us();
     in->begun_us = clock_boot_us();
-    in->progress_ms = in->window_start_ms = loop_now_ms(home->loop);
+    in->progress_ms = in->window.start_ms = in->window.own_ms = loop_now_ms(home->loop);
     in->commit.request.answer_to = loop_mailbox(home->loop);
     in->commit.record.peer = peer->address;
     home->streams++;

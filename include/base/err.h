@@ -26,6 +26,8 @@
     X(ERR_NOT_REGULAR, "not a regular file")                        \
     X(ERR_TOO_LARGE, "too large")                                   \
     X(ERR_SHRUNK, "the file became shorter while it was sent")      \
+    X(ERR_CHANGED, "the file changed while it was sent")            \
+    X(ERR_UNSIZED, "its size is not known in advance")              \
     X(ERR_DESCRIPTORS, "too many open files")                       \
     X(ERR_THREADS, "the limit of processes and threads is used up") \
     X(ERR_TIMEOUT, "timed out")                                     \

@@ -45,6 +45,7 @@ struct event {
     bool is_outgoing; /* session events */
     uint64_t size_bytes;
     uint64_t done_bytes;
+    uint64_t acknowledged_bytes; /* of done_bytes, what the peer's machine has; files going out */
     uint64_t bytes_sent, bytes_received; /* session closed */
     char host[ADDRESS_TEXT_SIZE];
     char status[16]; /* "finished", "failed" */

@@ -51,6 +51,7 @@ struct gateway_transfer {
     uint64_t request_id; /* sending only: of the send request; 0: nobody asked over control */
     uint64_t size_bytes;
     uint64_t done_bytes;
+    uint64_t acknowledged_bytes; /* sending: of done_bytes, when it was looked at last */
     bool is_sending;
     bool is_single; /* of send_file_single: never registered */
     enum transfer_status status;

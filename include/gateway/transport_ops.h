@@ -130,6 +130,7 @@ struct stream_info {
     uint64_t session;
     struct address host;
     uint64_t current_bytes, total_bytes;
+    uint64_t acknowledged_bytes; /* of current_bytes, what the peer's machine has; in: all */
     uint64_t bytes_per_second;
     uint64_t age_us;
     int64_t started_at_us; /* as for a session */

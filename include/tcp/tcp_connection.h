@@ -197,6 +197,9 @@ void tcp_connection_settings_changed(struct tcp_connection *c);
 bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel_request *r);
 bool tcp_connection_cancel_receiving(struct tcp_connection *c, uint32_t transfer_id);
 
+/* How many of the bytes that were sent the peer's kernel has acknowledged. One system call. */
+uint64_t tcp_connection_acknowledged(const struct tcp_connection *c);
+
 void tcp_connection_describe(const struct tcp_connection *c, struct session_info *out);
 enum tcp_connection_state tcp_connection_state(const struct tcp_connection *c);
 

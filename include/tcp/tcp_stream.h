@@ -87,6 +87,8 @@ struct tcp_stream_news {
     void (*sendable)(void *session);
     /* An outgoing file's registration failed. */
     void (*unsendable)(void *session);
+    /* Not news but a question: how many of the session's bytes the peer's machine has. */
+    uint64_t (*acknowledged)(void *session);
 };
 
 enum tcp_incoming_phase {
@@ -98,14 +100,14 @@ enum tcp_incoming_phase {
     INCOMING_MARKING,
 };
 
-struct tcp_incoming {
-    uint32_t magic;
 /* What had come when a file was judged last, and when bytes of its own came last. */
 struct tcp_stall_window {
     uint64_t start_ms, session_bytes;
     uint64_t own_bytes, own_ms;
 };
 
+struct tcp_incoming {
+    uint32_t magic;
     enum tcp_incoming_phase phase;
     TAILQ_ENTRY(tcp_incoming) link;
     struct tcp_incoming_list *list; /* NULL: not in a session any more */
@@ -156,6 +158,23 @@ void tcp_incoming_fail(struct tcp_incoming *in, const char *reason);
 /* The session goes, the file stays: for one whose last byte has come. */
 void tcp_incoming_detach(struct tcp_incoming *in);
 
+/* Places in a session's stream of bytes, and how many of a file's bytes lie before each. */
+enum { TCP_MARKS = 32 };
+struct tcp_mark {
+    uint64_t at;
+    uint32_t bytes;
+};
+struct tcp_marks {
+    unsigned count;
+    uint32_t spacing_bytes;
+    uint32_t passed_bytes;
+    struct tcp_mark marks[TCP_MARKS];
+};
+/* In order of both. The last one of a file is always kept. */
+void tcp_marks_add(struct tcp_marks *marks, uint64_t at, uint32_t bytes, bool is_last);
+/* How many bytes of the file lie before `at`, or a few less. `at` never goes back. */
+uint32_t tcp_marks_passed(struct tcp_marks *marks, uint64_t at);
+
 enum tcp_outgoing_phase {
     OUTGOING_REGISTERING,
     OUTGOING_SENDING,
@@ -177,9 +196,10 @@ struct tcp_outgoing {
     bool is_failed;
     uint64_t begun_us; /* clock_boot_us */
     uint64_t progress_ms;
-    uint64_t whole_ms; /* when the last byte was handed over */
-    uint64_t whole_at; /* the writer's sent_bytes from which on an ok can be true */
-    uint64_t offset;   /* bytes in frames begun */
+    uint64_t whole_ms;      /* when the last byte was handed over */
+    uint64_t whole_at;      /* the writer's sent_bytes from which on an ok can be true */
+    uint64_t offset;        /* bytes in frames begun */
+    struct tcp_marks marks; /* by the writer's sent_bytes */
     struct outbox_file file;
     struct gateway_transfer transfer;
     struct send_request *send; /* NULL once answered */
@@ -192,11 +212,10 @@ void tcp_outgoing_new(struct tcp_home *home, const struct tcp_peer *peer,
                       const struct tcp_stream_news *news, void *session,
                       struct tcp_outgoing_list *list, int32_t file_id, struct send_request *send);
 
-/* `bytes` more of it are in a frame. */
-void tcp_outgoing_sent(struct tcp_outgoing *out, uint32_t bytes);
+/* `bytes` more of it are in a frame, which ends at `at` of the session's bytes. */
+void tcp_outgoing_sent(struct tcp_outgoing *out, uint32_t bytes, uint64_t at);
 
-/* The end, either way. The stream leaves its session. An outgoing file that fails while one of its
- * frames is half out has its descriptor taken by the writer before. */
+/* The end, either way. The stream leaves its session. */
 void tcp_outgoing_finish(struct tcp_outgoing *out);
 void tcp_outgoing_fail(struct tcp_outgoing *out, const char *reason);
 
@@ -210,11 +229,13 @@ void tcp_send_fail(struct gateway *gateway, struct event_sink *events, struct se
 bool tcp_send_is_asked_for(const struct cancel_request *r, const struct send_request *send,
                            uint32_t transfer_id);
 
-/* The next transfer id of ours; 0 if the journal could not reserve any more. */
+/* The next transfer id of ours; 0 if the journal could not reserve any more. It is its stream's
+ * until it is given back: a block of ids goes back to the journal, and to others when all ids have
+ * been used once, only when no stream has one of them. */
 uint32_t tcp_home_next_id(struct tcp_home *home);
-
-#endif
 void tcp_home_id_back(struct tcp_home *home, uint32_t id);
 
 /* At the worker's end. */
 void tcp_home_free_ids(struct tcp_home *home);
+
+#endif

@@ -97,6 +97,7 @@ static xmlrpc_value *stream_value(xmlrpc_env *env, const struct stream_info *s)
     rpc_put_integer(env, value, "session", (int64_t)s->session);
     put_address(env, value, "host", &s->host);
     rpc_put_integer(env, value, "bytes_current", (int64_t)s->current_bytes);
+    rpc_put_integer(env, value, "acknowledged", (int64_t)s->acknowledged_bytes);
     rpc_put_integer(env, value, "bytes_total", (int64_t)s->total_bytes);
     rpc_put_integer(env, value, "bytes_per_second", (int64_t)s->bytes_per_second);
     rpc_put_integer(env, value, "age_s", (int64_t)(s->age_us / US_PER_S));

@@ -63,6 +63,8 @@ static xmlrpc_value *event_value(xmlrpc_env *env, const struct event *e)
     if (is_about_a_file(e->kind)) {
         rpc_put_integer(env, value, "size", (int64_t)e->size_bytes);
         rpc_put_integer(env, value, "bytes", (int64_t)e->done_bytes);
+        if (e->kind == EVENT_SENDING_PROGRESS || e->kind == EVENT_SENDING_ENDED)
+            rpc_put_integer(env, value, "acknowledged", (int64_t)e->acknowledged_bytes);
         rpc_put_text(env, value, "idurl", e->idurl);
     } else {
         put_text_if(env, value, "idurl", e->idurl);

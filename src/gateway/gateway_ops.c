@@ -26,6 +26,7 @@ struct event *gateway_transfer_event(enum event_kind kind, const struct gateway_
     e->transfer_id = transfer->transfer_id;
     e->size_bytes = transfer->size_bytes;
     e->done_bytes = transfer->done_bytes;
+    e->acknowledged_bytes = transfer->acknowledged_bytes;
     copy_cut(e->proto, sizeof e->proto, transfer->proto);
     copy_cut(e->host, sizeof e->host, transfer->host);
     if (is_end)

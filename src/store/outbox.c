@@ -1,6 +1,6 @@
 #include "store/outbox.h"
 
-#include "base/contract.h"
+#include "base/file_state.h"
 #include "base/text.h"
 #include "settings/settings.h"
 
@@ -9,28 +9,18 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* sendfile(2) moves no more at a time, and a worker should not stay longer in one call anyway. */
-enum { SEND_MOST = 0x7ffff000 };
+enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY };
 
-/* What kind of thing it is, and its size: the one time that we look. */
-static enum err check(struct outbox_file *file)
+static enum err check_kind(const struct stat *state)
 {
-    struct stat st;
-
-    if (fstat(file->fd, &st) != 0)
-        return err_from_errno(errno);
-    if (!S_ISREG(st.st_mode))
+    if (!S_ISREG(state->st_mode))
         return ERR_NOT_REGULAR;
-    if (st.st_size > OUTBOX_SIZE_MAX)
-        return ERR_TOO_LARGE;
-    file->size_bytes = (uint32_t)st.st_size;
-    return ERR_OK;
+    return state->st_size > OUTBOX_SIZE_MAX ? ERR_TOO_LARGE : ERR_OK;
 }
 
 /* Roots. Written before the threads start, only read by them. */
@@ -83,14 +73,10 @@ static const char *below(const struct root *root, const char *path)
     return path + length + strspn(path + length, "/");
 }
 
-enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY };
-
-/* Finds what the path names without opening it. -1 with errno, as open(2); EXDEV: the kernel says
- * that the path leads out of the root. */
-static int find_below(const char *path, int flags)
+/* -1 with errno, as open(2); EXDEV: the kernel says that the path leads out of the root. */
+static int open_below(const char *path, uint64_t flags)
 {
-    struct open_how how = {.flags = (unsigned)flags,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    struct open_how how = {.flags = flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 
     for (unsigned i = 0; i < root_count; i++) {
         const char *rest = below(&roots[i], path);
@@ -102,6 +88,20 @@ static int find_below(const char *path, int flags)
     return -1;
 }
 
+static int open_named(const char *path, int flags)
+{
+    return root_count == 0 ? open(path, flags) : open_below(path, (uint64_t)flags);
+}
+
+/* The way to a descriptor's own file, whatever stands at its path by now. */
+enum { LINK_SIZE = 32 };
+
+static const char *link_of(char out[LINK_SIZE], int fd)
+{
+    snprintf(out, LINK_SIZE, "/proc/self/fd/%d", fd);
+    return out;
+}
+
 /* May that user do what `own` is for the owner, and the same bit is for everybody? Groups are left
  * out: who is let in by one of them streams the file. */
 static bool may(const struct stat *st, uid_t asker, mode_t own)
@@ -109,16 +109,8 @@ static bool may(const struct stat *st, uid_t asker, mode_t own)
     return (st->st_mode & (st->st_uid == asker ? own : own >> 6)) != 0;
 }
 
-/* The way to a descriptor's own file, whatever stands at its path by now. */
-enum { LINK_SIZE = 32 };
-static const char *link_of(char out[LINK_SIZE], int fd)
-{
-    snprintf(out, LINK_SIZE, "/proc/self/fd/%d", fd);
-    return out;
-}
-
 /* Looked at by the descriptor, so that nobody exchanges the file in between. */
-static enum err check_asker(const struct outbox_file *file, uid_t asker)
+static enum err check_asker(int fd, const struct stat *state, uid_t asker)
 {
     char link[LINK_SIZE], path[PATH_MAX];
     struct stat st;
@@ -126,9 +118,9 @@ static enum err check_asker(const struct outbox_file *file, uid_t asker)
 
     if (asker == OUTBOX_DAEMON || asker == geteuid())
         return ERR_OK;
-    if (fstat(file->fd, &st) != 0 || !may(&st, asker, S_IRUSR))
+    if (!may(state, asker, S_IRUSR))
         return ERR_DENIED;
-    length = readlink(link_of(link, file->fd), path, sizeof path - 1);
+    length = readlink(link_of(link, fd), path, sizeof path - 1);
     if (length <= 0 || path[0] != '/')
         return ERR_DENIED;
     path[length] = '\0';
@@ -140,56 +132,42 @@ static enum err check_asker(const struct outbox_file *file, uid_t asker)
     return ERR_OK;
 }
 
-static int find(const char *path, int flags)
-{
-    return root_count == 0 ? open(path, flags) : find_below(path, flags);
-}
-
-/* By the path once more; -1 with errno, ENOENT for another file than was found. */
-static int open_without_proc(const struct outbox_file *file, const char *path)
-{
-    int fd = find(path, OPEN_FLAGS);
-    struct stat found, opened;
-
-    if (fd < 0 || (fstat(file->fd, &found) == 0 && fstat(fd, &opened) == 0 &&
-                   found.st_dev == opened.st_dev && found.st_ino == opened.st_ino))
-        return fd;
-    close(fd);
-    errno = ENOENT;
-    return -1;
-}
-
-/* Opens what was found and checked. Opening is not harmless for what is no regular file: a tape
- * rewinds, a watchdog or a FIFO's writer wakes up. */
-static enum err open_found(struct outbox_file *file, const char *path)
+/* Opens what was found and checked: opening is not harmless for what is no regular file (a tape
+ * rewinds, a watchdog or a FIFO's writer wakes up). Without /proc it is found by name once more,
+ * and must be the same. */
+static enum err open_for_reading(struct outbox_file *file, int place, const struct stat *seen)
 {
     char link[LINK_SIZE];
-    int fd = open(link_of(link, file->fd), OPEN_FLAGS);
-    enum err e;
 
-    if (fd < 0 && errno == ENOENT)
-        fd = open_without_proc(file, path);
-    e = fd < 0 ? err_from_errno(errno) : ERR_OK;
-    close(file->fd);
-    file->fd = fd;
-    return e;
+    file->fd = open(link_of(link, place), OPEN_FLAGS);
+    if (file->fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        file->fd = open_named(file->path, OPEN_FLAGS);
+    if (file->fd < 0 || fstat(file->fd, &file->state) != 0)
+        return err_from_errno(errno);
+    if (file->state.st_dev != seen->st_dev || file->state.st_ino != seen->st_ino)
+        return ERR_CHANGED;
+    file->size_bytes = (uint32_t)file->state.st_size;
+    return check_kind(&file->state);
 }
 
 enum err outbox_open(struct outbox_file *file, const char *path, uid_t asker)
 {
+    struct stat state;
     enum err e;
+    int place;
 
-    *file = (struct outbox_file){.fd = -1};
+    *file = (struct outbox_file){.fd = -1, .path = path};
     if (path[0] != '/')
         return ERR_INVALID;
-    file->fd = find(path, O_PATH | O_CLOEXEC);
-    if (file->fd < 0)
+    place = open_named(path, O_PATH | O_CLOEXEC);
+    if (place < 0)
         return errno == EXDEV ? ERR_DENIED : err_from_errno(errno);
-    e = check_asker(file, asker);
+    e = fstat(place, &state) != 0 ? err_from_errno(errno) : check_asker(place, &state, asker);
     if (e == ERR_OK)
-        e = check(file);
+        e = check_kind(&state);
     if (e == ERR_OK)
-        e = open_found(file, path);
+        e = open_for_reading(file, place, &state);
+    close(place);
     if (e != ERR_OK)
         outbox_close(file);
     return e;
@@ -199,6 +177,7 @@ void outbox_close(struct outbox_file *file)
 {
     if (file->fd >= 0)
         close(file->fd);
+    free(file->bytes);
     *file = (struct outbox_file){.fd = -1};
 }
 
@@ -223,6 +202,10 @@ static const char *advice(enum err e)
         return "it is larger than 2,147,483,647 bytes, which the protocol cannot carry: split it";
     case ERR_SHRUNK:
         return "it became shorter while it was sent: send it again when nobody writes to it";
+    case ERR_CHANGED:
+        return "it changed meanwhile: send it again when nobody writes to it, or a copy of it";
+    case ERR_UNSIZED:
+        return "its size is not known in advance, and it has more than 1 MiB: send a copy of it";
     case ERR_DESCRIPTORS:
         return "the daemon has too many files open: send fewer at once or raise its limit "
                "(LimitNOFILE)";
@@ -236,70 +219,117 @@ static const char *advice(enum err e)
 void outbox_explain(enum err e, const char *path, char *to, size_t room)
 {
     const char *what = advice(e);
-    char shown[256];
+    char shown[256], text[160];
 
+    if (what == NULL) {
+        snprintf(text, sizeof text, "%s: try again, the daemon's log may say more", err_text(e));
+        what = text;
+    }
     text_escape(shown, sizeof shown, path, strnlen(path, sizeof shown), false);
-    if (what != NULL)
-        snprintf(to, room, "cannot send %s: %s", shown, what);
+    snprintf(to, room, "cannot send %s: %s", shown, what);
+}
+
+void outbox_reason(enum err e, char *to, size_t room)
+{
+    const char *what = advice(e);
+
+    snprintf(to, room, "%s", what == NULL ? err_text(e) : what);
+}
+
+void outbox_read_problem(const struct outbox_file *file, enum err e, char *to, size_t room)
+{
+    if (e == ERR_IO)
+        snprintf(to, room, "reading the file failed: %s", strerror(file->error_number));
     else
-        snprintf(to, room, "cannot send %s: %s: try again, the daemon's log may say more", shown,
-                 err_text(e));
+        snprintf(to, room, "%s", err_text(e));
 }
 
-/* Which side refused: sendfile has one errno for both. The file only knows these. */
-static bool is_of_file(int error_number)
+/* Whatever the reading gave: nobody else's, so never the socket's. */
+static enum err read_failed(struct outbox_file *file)
 {
-    switch (error_number) {
-    case EIO:
-    case EINVAL:
-    case EOVERFLOW:
-    case ESPIPE:
-    case ESTALE:
-    case EBADF:
-        return true;
-    default:
-        return false;
-    }
+    file->error_number = errno;
+    return ERR_IO;
 }
 
-enum err outbox_send(const struct outbox_file *file, uint64_t offset, size_t most, int socket,
-                     size_t *sent, bool *is_socket)
+/* The times move before the bytes do (write(2), ftruncate(2)): a change that began before the read
+ * was through is seen after it. */
+static enum err check_same(struct outbox_file *file)
 {
-    off_t at = (off_t)offset;
-    ssize_t count;
+    struct stat now;
 
-    CONTRACT(most > 0); /* else an end of the file could not be told from nothing asked */
-    *sent = 0;
-    *is_socket = false;
-    do
-        count = sendfile(socket, file->fd, &at, most < SEND_MOST ? most : SEND_MOST);
-    while (count < 0 && errno == EINTR);
-    if (count > 0) {
-        *sent = (size_t)count;
-        return ERR_OK;
-    }
-    if (count == 0)
-        return ERR_SHRUNK;
-    *is_socket = errno != EAGAIN && !is_of_file(errno);
-    return err_from_errno(errno);
+    if (fstat(file->fd, &now) != 0)
+        return read_failed(file);
+    if (!file_state_is_same(&file->state, &now, file->path))
+        return ERR_CHANGED;
+    file->state = now;
+    return ERR_OK;
 }
 
-enum err outbox_read(const struct outbox_file *file, uint64_t offset, void *to, size_t length)
+/* Fewer than `length`: the file ended. -1 with errno. */
+static ssize_t read_up_to(int fd, uint64_t offset, uint8_t *to, size_t length)
 {
-    uint8_t *at = to;
+    size_t done = 0;
 
-    while (length > 0) {
-        ssize_t count = pread(file->fd, at, length, (off_t)offset);
+    while (done < length) {
+        ssize_t count = pread(fd, to + done, length - done, (off_t)(offset + done));
 
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
-            return err_from_errno(errno);
+            return -1;
         if (count == 0)
-            return ERR_SHRUNK;
-        at += count;
-        offset += (uint64_t)count;
-        length -= (size_t)count;
+            break;
+        done += (size_t)count;
     }
-    return ERR_OK;
+    return (ssize_t)done;
+}
+
+uint64_t outbox_settles_in_ms(const struct outbox_file *file)
+{
+    return file->bytes != NULL ? 0 : file_state_settles_in_ms(&file->state, file_state_clock());
+}
+
+/* All of it, with room for a byte more than may be. */
+static enum err load_all(struct outbox_file *file)
+{
+    size_t room = 4096, length = 0;
+
+    for (;;) {
+        uint8_t *grown = realloc(file->bytes, room);
+        ssize_t count;
+
+        if (grown == NULL)
+            return ERR_NO_MEMORY;
+        file->bytes = grown;
+        if ((count = read_up_to(file->fd, length, file->bytes + length, room - length)) < 0)
+            return read_failed(file);
+        length += (size_t)count;
+        if (length > OUTBOX_UNSIZED_MAX)
+            return ERR_UNSIZED;
+        if (length < room)
+            break;
+        room = room * 4 > OUTBOX_UNSIZED_MAX ? OUTBOX_UNSIZED_MAX + 1 : room * 4;
+    }
+    file->size_bytes = (uint32_t)length;
+    return check_same(file);
+}
+
+enum err outbox_load(struct outbox_file *file)
+{
+    if (file->state.st_blocks > 0 || file->state.st_size > OUTBOX_UNSIZED_MAX)
+        return ERR_OK;
+    return load_all(file);
+}
+
+enum err outbox_read(struct outbox_file *file, uint64_t offset, void *to, size_t length)
+{
+    ssize_t count;
+
+    if (file->bytes != NULL) {
+        memcpy(to, file->bytes + offset, length);
+        return ERR_OK;
+    }
+    if ((count = read_up_to(file->fd, offset, to, length)) < 0)
+        return read_failed(file);
+    return (size_t)count < length ? ERR_SHRUNK : check_same(file);
 }

@@ -61,12 +61,18 @@ static void on_file_changed(void *session)
     tcp_connection_wake(session);
 }
 
+static uint64_t on_acknowledged(void *session)
+{
+    return tcp_connection_acknowledged(session);
+}
+
 static const struct tcp_stream_news news = {
     .committed = on_committed,
     .refused = on_refused,
     .gateway_lost = on_gateway_lost,
     .sendable = on_file_changed,
     .unsendable = on_file_changed,
+    .acknowledged = on_acknowledged,
 };
 
 /* Incoming files. */
@@ -162,13 +168,13 @@ static void receive_data(struct tcp_connection *c, const struct frame_piece *pie
 
     if (in == NULL)
         return;
+    c->received_file_bytes += piece->length;
     e = tcp_incoming_write(in, piece->bytes, piece->length);
     if (e == ERR_OK)
         return;
     snprintf(reason, sizeof reason, "cannot write the file: %s", err_text(e));
     fail_incoming(c, in, reason);
 }
-    c->received_file_bytes += piece->length;
 
 /* Outgoing files. */
 
@@ -188,7 +194,6 @@ static void fail_outgoing(struct tcp_connection *c, struct tcp_outgoing *out, co
     int32_t file_id = out->file_id;
     bool is_begun = out->is_begun;
 
-    tcp_writer_abandon(&c->writer, out);
     tcp_outgoing_fail(out, reason);
     if (is_begun)
         add_abort(c, file_id, reason);
@@ -198,10 +203,13 @@ static void fail_outgoing(struct tcp_connection *c, struct tcp_outgoing *out, co
 void tcp_files_broken(void *session, struct tcp_outgoing *out, enum err e)
 {
     struct tcp_connection *c = session;
+    char reason[TRANSFER_ERROR_SIZE], name[SETTINGS_TEXT_SIZE];
 
-    log_session(LOG_LEVEL_WARNING, c->id, out->transfer.host, "cannot read on in %s: %s",
-                out->transfer.filename, err_text(e));
-    fail_outgoing(c, out, err_text(e));
+    outbox_read_problem(&out->file, e, reason, sizeof reason);
+    text_escape(name, sizeof name, out->transfer.filename, strlen(out->transfer.filename), false);
+    log_session(LOG_LEVEL_WARNING, c->id, out->transfer.host, "cannot read on in %s: %s", name,
+                reason);
+    fail_outgoing(c, out, reason);
 }
 
 static void receive_ok(struct tcp_connection *c, int32_t file_id)
@@ -354,12 +362,10 @@ void tcp_files_stop(struct tcp_connection *c, const char *reason, bool is_told)
             add_abort(c, file_id, reason);
     }
     while ((out = TAILQ_FIRST(&c->outgoing.head)) != NULL) {
-        if (is_told) {
+        if (is_told)
             fail_outgoing(c, out, reason);
-        } else {
-            tcp_writer_abandon(&c->writer, out);
+        else
             tcp_outgoing_fail(out, reason);
-        }
     }
 }
 

@@ -180,6 +180,8 @@ static void write_some(struct tcp_connection *c)
             tcp_connection_wake(c);
     } else if (e != ERR_OK) {
         lose_by(c, e);
+    } else if (c->writer.settle_ms > 0) {
+        tcp_connection_check_soon(c, c->writer.settle_ms);
     } else if (tcp_connection_state(c) == ST_DISCONNECT) {
         c->is_shut = c->is_owed = true;
         shutdown(c->watch.fd, SHUT_WR);
@@ -313,6 +315,15 @@ static bool set_keep_alive(int fd, int found_s)
            (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s) == 0 &&
             setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s) == 0 &&
             setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes) == 0);
+}
+
+/* What was handed over less what waits in the kernel to be sent or acknowledged: bytes that have
+ * reached the peer's machine, read there or not. */
+uint64_t tcp_connection_acknowledged(const struct tcp_connection *c)
+{
+    uint64_t waiting = c->watch.fd < 0 ? UINT64_MAX : silence_unacknowledged(c->watch.fd);
+
+    return waiting > c->writer.sent_bytes ? 0 : c->writer.sent_bytes - waiting;
 }
 
 /* Options that fail change nothing that is promised: a debug line is enough. */

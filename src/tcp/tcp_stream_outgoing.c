@@ -158,12 +158,25 @@ static struct tcp_outgoing *outgoing_blank(struct tcp_home *home, const struct t
     return out;
 }
 
+static void outgoing_unopened(struct tcp_outgoing *out, enum err e)
+{
+    char reason[TRANSFER_ERROR_SIZE];
+
+    if (e == ERR_NOT_FOUND)
+        snprintf(reason, sizeof reason, "file not exist");
+    else if (e == ERR_IO && out->file.fd >= 0)
+        outbox_read_problem(&out->file, e, reason, sizeof reason);
+    else
+        outbox_reason(e, reason, sizeof reason);
+    outgoing_break(out, reason);
+    outgoing_report(out);
+}
+
 void tcp_outgoing_new(struct tcp_home *home, const struct tcp_peer *peer,
                       const struct tcp_stream_news *news, void *session,
                       struct tcp_outgoing_list *list, int32_t file_id, struct send_request *send)
 {
     struct tcp_outgoing *out = outgoing_blank(home, peer, send);
-    char reason[TRANSFER_ERROR_SIZE];
     enum err e;
 
     if (out == NULL) {
@@ -174,10 +187,10 @@ void tcp_outgoing_new(struct tcp_home *home, const struct tcp_peer *peer,
     out->session = session;
     out->file_id = file_id;
     e = outbox_open(&out->file, send->filename, send->asker);
+    if (e == ERR_OK)
+        e = outbox_load(&out->file);
     if (e != ERR_OK) {
-        outbox_explain(e, send->filename, reason, sizeof reason);
-        outgoing_break(out, e == ERR_NOT_FOUND ? "file not exist" : reason);
-        outgoing_report(out);
+        outgoing_unopened(out, e);
         return;
     }
     out->transfer.size_bytes = out->file.size_bytes;
@@ -187,14 +200,18 @@ void tcp_outgoing_new(struct tcp_home *home, const struct tcp_peer *peer,
     outgoing_register(out);
 }
 
-void tcp_outgoing_sent(struct tcp_outgoing *out, uint32_t bytes)
+void tcp_outgoing_sent(struct tcp_outgoing *out, uint32_t bytes, uint64_t at)
 {
+    struct gateway_transfer *t = &out->transfer;
     struct tcp_home *home = out->home;
 
-    out->transfer.done_bytes += bytes;
+    t->done_bytes += bytes;
+    tcp_marks_add(&out->marks, at, (uint32_t)t->done_bytes, t->done_bytes == t->size_bytes);
     if (loop_now_ms(home->loop) - out->progress_ms >= TCP_PROGRESS_MS) {
         out->progress_ms = loop_now_ms(home->loop);
-        tcp_stream_tell(home, EVENT_SENDING_PROGRESS, &out->transfer);
+        t->acknowledged_bytes =
+            tcp_marks_passed(&out->marks, out->news->acknowledged(out->session));
+        tcp_stream_tell(home, EVENT_SENDING_PROGRESS, t);
     }
 }
 
@@ -203,6 +220,7 @@ void tcp_outgoing_finish(struct tcp_outgoing *out)
     CONTRACT(out->phase == OUTGOING_OK_AWAITED);
     outgoing_leave(out);
     out->transfer.status = TRANSFER_FINISHED;
+    out->transfer.acknowledged_bytes = out->transfer.done_bytes;
     outgoing_report(out);
 }
 

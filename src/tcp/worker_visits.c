@@ -239,6 +239,7 @@ static void describe_stream(struct stream_info *row, const struct tcp_connection
                                 .session = c->id,
                                 .host = c->peer,
                                 .current_bytes = done_bytes,
+                                .acknowledged_bytes = done_bytes,
                                 .total_bytes = t->size_bytes,
                                 .bytes_per_second =
                                     (uint64_t)((double)done_bytes * 1e6 / (double)age_us),
@@ -275,6 +276,7 @@ static void list_incoming(struct tcp_connection *c, struct list_request *r,
 static void list_outgoing(struct tcp_connection *c, struct list_request *r,
                           struct list_place *place, unsigned skipped)
 {
+    uint64_t acknowledged = c->outgoing.count > 0 ? tcp_connection_acknowledged(c) : 0;
     struct tcp_outgoing *out;
 
     TAILQ_FOREACH (out, &c->outgoing.head, link) {
@@ -289,6 +291,7 @@ static void list_outgoing(struct tcp_connection *c, struct list_request *r,
             continue;
         describe_stream(row, c, &out->transfer, out->begun_us, out->transfer.done_bytes);
         row->place = *place;
+        row->acknowledged_bytes = tcp_marks_passed(&out->marks, acknowledged);
         row->stream_id = out->file_id;
         row->is_outgoing = true;
         row->state = outgoing_state(out);

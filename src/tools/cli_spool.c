@@ -1,6 +1,8 @@
 /* The bytes of a file that the daemon cannot read, over the control socket. */
 #include "tools/cli.h"
 
+#include "base/file_state.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -8,8 +10,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* In base64, with its line ends, it stays well below what the daemon takes as a request. */
-enum { CHUNK_BYTES = 512 << 10 };
+enum {
+    /* In base64, with its line ends, it stays well below what the daemon takes as a request. */
+    CHUNK_BYTES = 512 << 10,
+    /* Of a file that has no blocks, whose size stat may not tell (procfs): read as a whole first.
+     * As the daemon does with what it reads itself (OUTBOX_UNSIZED_MAX). */
+    UNSIZED_MAX = 1 << 20,
+};
+
+/* What is read, from its descriptor or, of unknown size, from memory. */
+struct source {
+    int fd;
+    const char *path;
+    struct stat state;
+    off_t size;
+    char *bytes; /* malloc; NULL: not in memory */
+};
 
 /* Exchanges the reply for the next call's; true if that went well. */
 static bool call(struct cli_client *client, const char *method, struct cli_ask *ask,
@@ -20,14 +36,14 @@ static bool call(struct cli_client *client, const char *method, struct cli_ask *
     return reply->end == CLI_OK;
 }
 
-static bool begin(struct cli_client *client, const char *path, off_t size, struct cli_reply *reply)
+static bool begin(struct cli_client *client, const struct source *source, struct cli_reply *reply)
 {
-    const char *name = strrchr(path, '/');
+    const char *name = strrchr(source->path, '/');
     struct cli_ask ask;
 
     cli_ask_init(&ask);
-    cli_ask_text(&ask, name == NULL ? path : name + 1);
-    cli_ask_integer(&ask, size);
+    cli_ask_text(&ask, name == NULL ? source->path : name + 1);
+    cli_ask_integer(&ask, source->size);
     return call(client, "spool_begin", &ask, reply);
 }
 
@@ -57,20 +73,47 @@ static enum err fail(struct cli_reply *reply, const char *reason)
     return ERR_IO;
 }
 
-/* A file that grows meanwhile is sent as long as it was at the beginning. */
-static enum err stream(struct cli_client *client, int fd, off_t left, int64_t id,
+static bool is_same(const struct source *source)
+{
+    struct stat now;
+
+    return fstat(source->fd, &now) == 0 && file_state_is_same(&source->state, &now, source->path);
+}
+
+static const char changed[] =
+    "it changed while it was read: send it again when nobody writes to it, or a copy of it";
+
+/* The next bytes of the file at `done`; NULL, or what is wrong. */
+static const char *next_chunk(const struct source *source, char *chunk, off_t done, size_t wanted)
+{
+    ssize_t count;
+
+    if (source->bytes != NULL) {
+        memcpy(chunk, source->bytes + done, wanted);
+        return NULL;
+    }
+    count = read_all(source->fd, chunk, wanted);
+    if (count < 0)
+        return strerror(errno);
+    if (count < (ssize_t)wanted)
+        return "it became shorter while it was read";
+    return is_same(source) ? NULL : changed;
+}
+
+static enum err stream(struct cli_client *client, const struct source *source, int64_t id,
                        struct cli_reply *reply)
 {
     char *chunk = malloc(CHUNK_BYTES);
     enum err e = chunk == NULL ? fail(reply, "out of memory") : ERR_OK;
 
-    while (e == ERR_OK && left > 0) {
+    for (off_t done = 0; e == ERR_OK && done < source->size;) {
+        off_t left = source->size - done;
         size_t wanted = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
-        ssize_t count = read_all(fd, chunk, wanted);
+        const char *problem = next_chunk(source, chunk, done, wanted);
         struct cli_ask ask;
 
-        if (count < (ssize_t)wanted) {
-            e = fail(reply, count < 0 ? strerror(errno) : "it became shorter while it was read");
+        if (problem != NULL) {
+            e = fail(reply, problem);
             break;
         }
         cli_ask_init(&ask);
@@ -78,39 +121,74 @@ static enum err stream(struct cli_client *client, int fd, off_t left, int64_t id
         cli_ask_bytes(&ask, chunk, wanted);
         if (!call(client, "spool_write", &ask, reply))
             e = ERR_GATEWAY;
-        left -= count;
+        done += (off_t)wanted;
     }
     free(chunk);
     return e;
 }
 
-static enum err stream_from_start(struct cli_client *client, const char *path, int fd, int64_t *id,
-                                  struct cli_reply *reply)
+/* Its size is what is read. */
+static enum err load(struct source *source, struct cli_reply *reply)
 {
-    struct stat status;
+    ssize_t count;
 
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+    free(source->bytes);
+    if ((source->bytes = malloc(UNSIZED_MAX + 1)) == NULL)
+        return fail(reply, "out of memory");
+    if ((count = read_all(source->fd, source->bytes, UNSIZED_MAX + 1)) < 0)
+        return fail(reply, strerror(errno));
+    if (count > UNSIZED_MAX)
+        return fail(reply, "its size is not known in advance, and it has more than 1 MiB: send a "
+                           "copy of it");
+    source->size = count;
+    return is_same(source) ? ERR_OK : fail(reply, changed);
+}
+
+/* Until no change of it can stay unseen: some milliseconds after the last one. */
+static void settle(const struct source *source)
+{
+    uint64_t left_ms;
+
+    while ((left_ms = file_state_settles_in_ms(&source->state, file_state_clock())) > 0)
+        usleep((useconds_t)left_ms * 1000);
+}
+
+static enum err spool_from_start(struct cli_client *client, struct source *source, int64_t *id,
+                                 struct cli_reply *reply)
+{
+    bool is_sized;
+    enum err e;
+
+    if (fstat(source->fd, &source->state) != 0 || !S_ISREG(source->state.st_mode))
         return ERR_DENIED;
-    if (lseek(fd, 0, SEEK_SET) != 0 || !begin(client, path, status.st_size, reply))
+    if (lseek(source->fd, 0, SEEK_SET) != 0)
+        return fail(reply, strerror(errno));
+    settle(source);
+    is_sized = source->state.st_blocks > 0 || source->state.st_size > UNSIZED_MAX;
+    source->size = source->state.st_size;
+    if (!is_sized && (e = load(source, reply)) != ERR_OK)
+        return e;
+    if (!begin(client, source, reply))
         return ERR_GATEWAY;
     *id = json_integer_value(reply->answer);
-    return stream(client, fd, status.st_size, *id, reply);
+    return stream(client, source, *id, reply);
 }
 
 /* Bytes that went out before we were stopped may be forgotten meanwhile: then all once more. */
 enum err cli_spool(struct cli_client *client, const char *path, int64_t *id,
                    struct cli_reply *reply)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    enum err e = ERR_DENIED;
+    struct source source = {.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    enum err e;
 
-    if (fd < 0 && errno != EACCES && errno != EPERM && errno != ENOENT)
+    if (source.fd < 0 && errno != EACCES && errno != EPERM && errno != ENOENT)
         return fail(reply, strerror(errno));
-    if (fd < 0)
-        return e;
-    e = stream_from_start(client, path, fd, id, reply);
+    if (source.fd < 0)
+        return ERR_DENIED;
+    e = spool_from_start(client, &source, id, reply);
     if (e == ERR_GATEWAY && reply->was_paused)
-        e = stream_from_start(client, path, fd, id, reply);
-    close(fd);
+        e = spool_from_start(client, &source, id, reply);
+    free(source.bytes);
+    close(source.fd);
     return e;
 }

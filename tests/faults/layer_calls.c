@@ -12,7 +12,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -249,17 +248,6 @@ ssize_t send(int fd, const void *bytes, size_t length, int flags)
     ssize_t sent = hit.is_failing
                        ? layer_fail()
                        : syscall(SYS_sendto, fd, bytes, shortened(&hit, length), flags, NULL, 0);
-
-    layer_done(&hit);
-    return sent;
-}
-
-ssize_t sendfile(int to, int from, off_t *offset, size_t length)
-{
-    struct layer_hit hit = layer_decide("sendfile", from);
-    ssize_t sent = hit.is_failing
-                       ? layer_fail()
-                       : syscall(SYS_sendfile, to, from, offset, shortened(&hit, length));
 
     layer_done(&hit);
     return sent;

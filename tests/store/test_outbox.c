@@ -2,34 +2,28 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/socket.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static char folder[64], path[128];
 static struct outbox_file file;
-static int pair[2];
 
 static void set_up(void)
 {
     snprintf(folder, sizeof folder, "/tmp/outbox-XXXXXX");
     cr_assert_not_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/file", folder);
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     file.fd = -1;
-    signal(SIGPIPE, SIG_IGN);
 }
 
 static void clean_up(void)
 {
     outbox_close(&file);
-    close(pair[0]);
-    close(pair[1]);
     unlink(path);
     rmdir(folder);
 }
@@ -181,61 +175,293 @@ Test(outbox, takes_the_largest_size_and_no_byte_more, .init = set_up, .fini = cl
     cr_assert_eq(file.fd, -1);
 }
 
-Test(outbox, sends_from_an_offset_to_a_socket, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(outbox, reads_from_an_offset, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     char got[16];
-    size_t sent;
-    bool is_socket;
 
     make_file("0123456789", 10);
     cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_OK);
-    cr_assert_eq(outbox_send(&file, 2, 5, pair[0], &sent, &is_socket), ERR_OK);
-    cr_assert_eq(sent, 5);
-    cr_assert_eq(read(pair[1], got, sizeof got), 5);
+    cr_assert_eq(outbox_load(&file), ERR_OK);
+    cr_assert_eq(outbox_read(&file, 2, got, 5), ERR_OK);
     cr_assert_arr_eq(got, "23456", 5);
-    cr_assert_eq(outbox_send(&file, 8, 100, pair[0], &sent, &is_socket), ERR_OK);
-    cr_assert_eq(sent, 2);
-    cr_assert_eq(outbox_send(&file, 10, 1, pair[0], &sent, &is_socket), ERR_SHRUNK);
-    cr_assert_eq(sent, 0);
-    cr_assert_not(is_socket);
+    cr_assert_eq(outbox_read(&file, 8, got, 2), ERR_OK);
+    cr_assert_eq(outbox_read(&file, 10, got, 0), ERR_OK);
+    cr_assert_eq(outbox_read(&file, 8, got, 3), ERR_SHRUNK);
 }
 
-Test(outbox, tells_a_full_socket_from_a_lost_one, .init = set_up, .fini = clean_up, .timeout = 10)
+/* What happens to a file between two reads, or before the first. */
+
+static void write_at(off_t offset, const char *text)
 {
-    size_t sent, total = 0;
-    bool is_socket;
+    int fd = open(path, O_WRONLY);
+
+    cr_assert_eq(pwrite(fd, text, strlen(text), offset), (ssize_t)strlen(text));
+    close(fd);
+}
+
+static void set_times_back(void)
+{
+    struct timespec times[2] = {file.state.st_atim, file.state.st_mtim};
+
+    cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void is_rewritten(void)
+{
+    write_at(0, "abcdefghij");
+}
+
+static void is_rewritten_with_the_same_bytes(void)
+{
+    write_at(0, "0123456789");
+}
+
+static void is_rewritten_in_secret(void)
+{
+    write_at(3, "x");
+    set_times_back();
+}
+
+static void is_appended_to(void)
+{
+    int fd = open(path, O_WRONLY | O_APPEND);
+
+    cr_assert_eq(write(fd, "more", 4), 4);
+    close(fd);
+}
+
+static void is_truncated(void)
+{
+    cr_assert_eq(truncate(path, 4), 0);
+}
+
+static void is_truncated_and_extended(void)
+{
+    cr_assert_eq(truncate(path, 0), 0);
+    cr_assert_eq(truncate(path, 10), 0);
+}
+
+static void is_emptied_and_written_anew(void)
+{
+    make_file("abcdefghij", 10);
+}
+
+static void grows_beyond_the_limit(void)
+{
+    cr_assert_eq(truncate(path, (off_t)OUTBOX_SIZE_MAX + 1), 0);
+}
+
+static void gets_a_hole(void)
+{
+    int fd = open(path, O_WRONLY);
+
+    cr_assert_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 10), 0);
+    close(fd);
+}
+
+static void gets_an_older_time(void)
+{
+    struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+
+    cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void is_mapped_and_written(void)
+{
+    int fd = open(path, O_RDWR);
+    char *bytes = mmap(NULL, 10, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    cr_assert_neq(bytes, MAP_FAILED);
+    bytes[3] = 'x';
+    munmap(bytes, 10);
+    close(fd);
+}
+
+static void is_removed(void)
+{
+    cr_assert_eq(unlink(path), 0);
+}
+
+static void is_replaced(void)
+{
+    char other[160];
+    int fd;
+
+    snprintf(other, sizeof other, "%s.new", path);
+    fd = open(other, O_WRONLY | O_CREAT, 0600);
+    cr_assert_eq(write(fd, "abcdefghij", 10), 10);
+    close(fd);
+    cr_assert_eq(rename(other, path), 0);
+}
+
+static void is_renamed(void)
+{
+    char other[160];
+
+    snprintf(other, sizeof other, "%s.old", path);
+    cr_assert_eq(rename(path, other), 0);
+}
+
+static void is_made_unreadable(void)
+{
+    cr_assert_eq(chmod(path, 0), 0);
+}
+
+static void gets_another_link(void)
+{
+    char other[160];
+
+    snprintf(other, sizeof other, "%s.link", path);
+    cr_assert_eq(link(path, other), 0);
+}
+
+static void is_read_by_another(void)
+{
+    char byte;
+    int fd = open(path, O_RDONLY);
+
+    cr_assert_eq(read(fd, &byte, 1), 1);
+    close(fd);
+}
+
+static void gets_a_folder_in_its_place(void)
+{
+    cr_assert_eq(unlink(path), 0);
+    cr_assert_eq(mkdir(path, 0700), 0);
+}
+
+static const struct change {
+    const char *what;
+    void (*change)(void);
+    enum err expected;
+} changes[] = {
+    {"rewritten in place", is_rewritten, ERR_CHANGED},
+    {"rewritten with the same bytes", is_rewritten_with_the_same_bytes, ERR_CHANGED},
+    {"rewritten, its time set back", is_rewritten_in_secret, ERR_CHANGED},
+    {"appended to", is_appended_to, ERR_CHANGED},
+    {"truncated", is_truncated, ERR_SHRUNK},
+    {"truncated, then extended", is_truncated_and_extended, ERR_CHANGED},
+    {"emptied and written anew", is_emptied_and_written_anew, ERR_CHANGED},
+    {"grown beyond the limit", grows_beyond_the_limit, ERR_CHANGED},
+    {"got a hole", gets_a_hole, ERR_CHANGED},
+    {"its time set back", gets_an_older_time, ERR_CHANGED},
+    {"mapped and written", is_mapped_and_written, ERR_CHANGED},
+    {"removed", is_removed, ERR_OK},
+    {"replaced by another", is_replaced, ERR_OK},
+    {"renamed", is_renamed, ERR_OK},
+    {"made unreadable", is_made_unreadable, ERR_OK},
+    {"got another link", gets_another_link, ERR_OK},
+    {"read by another", is_read_by_another, ERR_OK},
+    {"a folder in its place", gets_a_folder_in_its_place, ERR_OK},
+};
+
+static void settle(void)
+{
+    while (outbox_settles_in_ms(&file) > 0)
+        usleep(1000);
+}
+
+static void remove_all(void)
+{
+    char command[160];
+
+    snprintf(command, sizeof command, "rm -rf %s/*", folder);
+    cr_assert_eq(system(command), 0);
+}
+
+static void play_change(const struct change *c, bool is_half_read)
+{
+    char bytes[16] = "";
     enum err e;
 
-    make_file("", 16 << 20);
-    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_OK);
-    while ((e = outbox_send(&file, total, 1 << 20, pair[0], &sent, &is_socket)) == ERR_OK)
-        total += sent;
-    cr_assert_eq(e, ERR_AGAIN);
-    cr_assert_not(is_socket);
-    cr_assert_gt(total, 0);
-    cr_assert_lt(total, 16u << 20);
-    close(pair[1]);
-    cr_assert_eq(outbox_send(&file, 0, 1, pair[0], &sent, &is_socket), ERR_CLOSED);
-    cr_assert(is_socket);
+    make_file("0123456789", 10);
+    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_OK, "%s", c->what);
+    cr_assert_eq(outbox_load(&file), ERR_OK, "%s", c->what);
+    settle();
+    if (is_half_read)
+        cr_assert_eq(outbox_read(&file, 0, bytes, 5), ERR_OK, "%s", c->what);
+    c->change();
+    e = is_half_read ? outbox_read(&file, 5, bytes + 5, 5) : outbox_read(&file, 0, bytes, 10);
+    cr_expect_eq(e, c->expected, "%s, half read %d: %s", c->what, is_half_read, err_name(e));
+    if (e == ERR_OK)
+        cr_expect_str_eq(bytes, "0123456789", "%s", c->what);
+    outbox_close(&file);
+    remove_all();
 }
 
-Test(outbox, notices_a_file_that_shrank_after_it_was_opened, .init = set_up, .fini = clean_up,
-     .timeout = 5)
+Test(outbox, reads_one_state_of_a_file_or_says_why_not, .init = set_up, .fini = clean_up,
+     .timeout = 20)
 {
-    size_t sent;
-    bool is_socket;
-    char bytes[8];
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        play_change(&changes[i], false);
+        play_change(&changes[i], true);
+    }
+}
 
-    make_file("0123456789", 10);
-    cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_OK);
-    cr_assert_eq(truncate(path, 4), 0);
-    cr_assert_eq(outbox_send(&file, 0, 10, pair[0], &sent, &is_socket), ERR_OK);
-    cr_assert_eq(sent, 4);
-    cr_assert_eq(outbox_send(&file, 4, 6, pair[0], &sent, &is_socket), ERR_SHRUNK);
-    cr_assert_eq(outbox_read(&file, 0, bytes, 4), ERR_OK);
-    cr_assert_arr_eq(bytes, "0123", 4);
-    cr_assert_eq(outbox_read(&file, 0, bytes, 5), ERR_SHRUNK);
-    cr_assert_eq(outbox_read(&file, 9, bytes, 0), ERR_OK);
+/* Files that are not what stat says. */
+static const struct odd {
+    const char *path;
+    bool has_content;
+    enum err opened, loaded;
+} odds[] = {
+    {"/proc/version", true, ERR_OK, ERR_OK},
+    {"/proc/self/status", true, ERR_OK, ERR_OK},
+    {"/proc/self/cmdline", true, ERR_OK, ERR_OK},
+    {"/proc/meminfo", true, ERR_OK, ERR_OK},
+    {"/proc/sys/kernel/ostype", true, ERR_OK, ERR_OK},
+    {"/sys/kernel/mm/transparent_hugepage/enabled", true, ERR_OK, ERR_OK},
+    {"/sys/devices/system/cpu/online", true, ERR_OK, ERR_OK},
+    {"/proc/self/attr", false, ERR_NOT_REGULAR, ERR_OK},
+    {"/proc/self/mem", false, ERR_OK, ERR_IO},
+    {"/dev/zero", false, ERR_NOT_REGULAR, ERR_OK},
+    {"/dev/stdin/x", false, ERR_NOT_FOUND, ERR_OK},
+    {"/proc/self/fd", false, ERR_NOT_REGULAR, ERR_OK},
+};
+
+static void read_odd(const struct odd *o)
+{
+    static char bytes[OUTBOX_UNSIZED_MAX];
+    enum err e = outbox_open(&file, o->path, OUTBOX_DAEMON);
+
+    if (access(o->path, F_OK) != 0 && o->opened == ERR_OK)
+        return; /* not in this kernel */
+    cr_expect_eq(e, o->opened, "%s: opened: %s", o->path, err_name(e));
+    if (e != ERR_OK)
+        return;
+    e = outbox_load(&file);
+    cr_expect_eq(e, o->loaded, "%s: loaded: %s", o->path, err_name(e));
+    if (e == ERR_OK) {
+        cr_expect_eq(outbox_read(&file, 0, bytes, file.size_bytes), ERR_OK, "%s", o->path);
+        cr_expect_eq(file.size_bytes > 0 && bytes[0] != '\0', o->has_content, "%s", o->path);
+    }
+    outbox_close(&file);
+}
+
+Test(outbox, reads_files_whose_size_stat_does_not_tell, .init = set_up, .fini = clean_up,
+     .timeout = 20)
+{
+    for (size_t i = 0; i < sizeof odds / sizeof *odds; i++)
+        read_odd(&odds[i]);
+}
+
+/* No read is as good as any: empty, and all of it hole. */
+Test(outbox, an_empty_file_and_holes_are_what_they_seem, .init = set_up, .fini = clean_up,
+     .timeout = 20)
+{
+    static const off_t sizes[] = {0, 1, 4095, 65536, OUTBOX_UNSIZED_MAX, OUTBOX_UNSIZED_MAX + 1};
+    static char bytes[OUTBOX_UNSIZED_MAX + 1];
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        make_file("", sizes[i]);
+        cr_assert_eq(outbox_open(&file, path, OUTBOX_DAEMON), ERR_OK);
+        cr_assert_eq(outbox_load(&file), ERR_OK);
+        cr_expect_eq(file.size_bytes, sizes[i]);
+        memset(bytes, 1, sizeof bytes);
+        cr_assert_eq(outbox_read(&file, 0, bytes, file.size_bytes), ERR_OK);
+        for (off_t at = 0; at < sizes[i]; at++)
+            cr_assert_eq(bytes[at], 0);
+        outbox_close(&file);
+    }
 }
 
 Test(outbox, explains_itself_with_name_reason_and_advice, .timeout = 5)

@@ -1,5 +1,7 @@
 #include "tcp_support.h"
 
+#include "base/file_state.h"
+
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -7,10 +9,12 @@
 #include <ftw.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct tcp_home home;
@@ -422,12 +426,25 @@ struct sent_file *send_path(const char *path, bool is_single)
     return s;
 }
 
+/* Passes the tick of the clock in which the file was made: it can be read at once. */
+static void pass_the_tick(const char *path)
+{
+    struct stat state;
+
+    cr_assert_eq(stat(path, &state), 0);
+    while (file_state_settles_in_ms(&state, file_state_clock()) > 0)
+        sched_yield();
+}
+
 struct sent_file *send_made(size_t size)
 {
+    const char *path;
     char name[32];
 
     snprintf(name, sizeof name, "out-%u", sent_count);
-    return send_path(make_file(name, size), false);
+    path = make_file(name, size);
+    pass_the_tick(path);
+    return send_path(path, false);
 }
 
 unsigned answered(void)

@@ -1,0 +1,45 @@
+/* How far the peer has a file: places in its session's bytes, and how much of the file lies before
+ * each. A mark a frame would be thousands: when there is no more room every second one goes, and
+ * the next are set as far apart. */
+#include "tcp/tcp_stream.h"
+
+#include <string.h>
+
+static void thin_out(struct tcp_marks *m)
+{
+    for (unsigned i = 0; i < TCP_MARKS / 2; i++)
+        m->marks[i] = m->marks[2 * i + 1];
+    m->count = TCP_MARKS / 2;
+    m->spacing_bytes =
+        m->spacing_bytes == 0 ? m->marks[1].bytes - m->marks[0].bytes : 2 * m->spacing_bytes;
+}
+
+static uint32_t last_bytes(const struct tcp_marks *m)
+{
+    return m->count == 0 ? m->passed_bytes : m->marks[m->count - 1].bytes;
+}
+
+void tcp_marks_add(struct tcp_marks *m, uint64_t at, uint32_t bytes, bool is_last)
+{
+    if (!is_last && bytes - last_bytes(m) < m->spacing_bytes)
+        return;
+    if (m->count == TCP_MARKS)
+        thin_out(m);
+    m->marks[m->count++] = (struct tcp_mark){at, bytes};
+}
+
+uint32_t tcp_marks_passed(struct tcp_marks *m, uint64_t at)
+{
+    unsigned passed = 0;
+
+    while (passed < m->count && m->marks[passed].at <= at)
+        passed++;
+    if (passed == 0)
+        return m->passed_bytes;
+    m->passed_bytes = m->marks[passed - 1].bytes;
+    m->count -= passed;
+    memmove(m->marks, m->marks + passed, m->count * sizeof *m->marks);
+    if (m->count < TCP_MARKS / 4)
+        m->spacing_bytes = 0;
+    return m->passed_bytes;
+}

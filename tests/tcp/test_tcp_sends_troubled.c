@@ -158,7 +158,7 @@ Test(tcp_sends_troubled, whatever_a_send_says_is_the_sockets_and_ends_the_sessio
         UNTIL(conn == NULL);
         UNTIL(s->answers == 1);
         cr_expect_eq(s->status, TRANSFER_FAILED, "%s", strerror(socket_errors[i]));
-        cr_expect_str_eq(s->error, "connection closed");
+        cr_expect_null(strstr(s->error, "reading"), "%s", s->error);
         peer_leave();
     }
     home_close();

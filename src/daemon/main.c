@@ -162,8 +162,8 @@ static void stop_signals(sigset_t *set)
         sigaddset(set, SIGINT);
 }
 
-/* Nobody reads the signals while the rooms stop, and a name server that does not answer can hold
- * that up: from here on a signal ends the process by itself. */
+/* Nobody reads the signals while the rooms stop, and a disk that does not answer can hold that up:
+ * from here on a signal ends the process by itself. */
 static void let_signals_end_us(void)
 {
     struct sigaction action = {.sa_handler = ended_by_handler};

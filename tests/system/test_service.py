@@ -271,6 +271,7 @@ class Notify(Served):
         self.addCleanup(peer.close)
         path = make_file(os.path.join(self.folder(), "large"), 300000)
         rows = [("committer", call, self.receive) for call in ("fdatasync", "pwrite", "renameat2")]
+        rows += [("committer-bulk", "fdatasync", lambda peer, n: self.receive(peer, n, 5 << 20))]
         rows += [("worker", call, self.receive) for call in ("openat", "write")]
         rows += [("worker", "pread", lambda peer, n: self.start("send", path, "127.0.0.1:7771")),  # down the peer's session
                  ("supervisor", "fsync", lambda peer, n: self.start("set", "priority", str(n))),
@@ -279,6 +280,8 @@ class Notify(Served):
         for number, (thread, call, begin) in enumerate(rows):
             with self.subTest(thread=thread, call=call):
                 self.hang(faults, call, lambda: begin(peer, number))
+                if thread != "look-up":  # is not asked, and has its own line when it is late
+                    self.assertIn("the thread %s" % thread, self.node.log())
 
     def hang(self, faults, call, begin):
         faults.arm(call, times=layer.EVER, mode=layer.BLOCK, block_ms=int(seconds(1000)))
@@ -294,8 +297,8 @@ class Notify(Served):
         self.assertGreaterEqual(told, 2)
         wait_until(lambda: self.node.command("status").code == 0, "it serves again")
 
-    def receive(self, peer, number):
-        peer.send(*raw.file_frames(number + 1, b"x" * 50000))
+    def receive(self, peer, number, size=50000):
+        peer.send(*raw.file_frames(number + 1, b"x" * size))
 
     def start(self, *arguments):
         self.job(self.node.job(*arguments))

@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -368,9 +369,30 @@ static void explain_stop(const struct cli_client *client, struct cli_reply *repl
                       client->where, seconds);
 }
 
+static void *end_at_once(void *nothing)
+{
+    return nothing;
+}
+
+/* libcurl looks names up in a thread of its own, and does not tell one that could not be started
+ * from a name that there is not: we try one. */
+static bool may_start_threads(void)
+{
+    pthread_t thread;
+
+    return pthread_create(&thread, NULL, end_at_once, NULL) == 0 && pthread_join(thread, NULL) == 0;
+}
+
 static void explain_connect(struct cli_client *client, struct cli_reply *reply, CURLcode code,
                             long os_errno)
 {
+    if (code == CURLE_COULDNT_RESOLVE_HOST && !may_start_threads()) {
+        reply_problem(reply, CLI_FAILED,
+                      "the name in %s cannot be looked up: no more threads may be started (ulimit "
+                      "-u, or the control group's limit); an address needs none",
+                      client->where);
+        return;
+    }
     if (code == CURLE_COULDNT_RESOLVE_HOST) {
         reply_problem(reply, CLI_NOT_SERVING,
                       "the name in %s cannot be resolved: no such host is known to this machine",

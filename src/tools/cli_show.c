@@ -354,46 +354,53 @@ enum cli_end cli_services(struct cli *cli)
     return CLI_OK;
 }
 
-static void print_received(const json_t *list)
-{
-    static const char *const headers[] = {"RECEIVED", ">TRANSFER", ">SIZE",
-                                          "FROM",     "IDURL",     "PATH"};
-    char size[TEXT_SIZE_ROOM], time[CLOCK_TEXT_SIZE];
+/* As the pages come: of a long list only the cells of the table are kept, and of JSON nothing. */
+struct received_list {
+    struct cli *cli;
     struct cli_table table;
-    const json_t *r;
-    size_t i;
+    size_t count;
+};
 
-    cli_table_init(&table, headers, sizeof headers / sizeof *headers);
-    json_array_foreach(list, i, r)
-    {
-        cli_table_add(&table, "%s", clock_text(time, cli_number_of(r, "committed_us")));
-        cli_table_add(&table, "%" PRId64, cli_number_of(r, "transfer_id"));
-        cli_table_add(&table, "%s", size_of(size, r, "size"));
-        cli_table_add(&table, "%s", cli_text_of(r, "host"));
-        cli_table_add(&table, "%.*s", IDURL_WIDTH, or_dash(cli_text_of(r, "idurl")));
-        cli_table_add(&table, "%s%s", cli_text_of(r, "path"),
-                      cli_is_true(r, "is_there") ? "" : " (no longer there)");
-    }
-    cli_table_print(&table, stdout, cli_output_is_terminal(stdout));
-    cli_table_fini(&table);
+static void add_received(struct cli_table *table, const json_t *r)
+{
+    char size[TEXT_SIZE_ROOM], time[CLOCK_TEXT_SIZE];
+
+    cli_table_add(table, "%s", clock_text(time, cli_number_of(r, "committed_us")));
+    cli_table_add(table, "%" PRId64, cli_number_of(r, "transfer_id"));
+    cli_table_add(table, "%s", size_of(size, r, "size"));
+    cli_table_add(table, "%s", cli_text_of(r, "host"));
+    cli_table_add(table, "%.*s", IDURL_WIDTH, or_dash(cli_text_of(r, "idurl")));
+    cli_table_add(table, "%s%s", cli_text_of(r, "path"),
+                  cli_is_true(r, "is_there") ? "" : " (no longer there)");
 }
 
-static void print_received_json(const json_t *list)
+static void print_received_json(json_t *r)
 {
     char time[CLOCK_TEXT_SIZE];
+
+    json_object_set_new(r, "started",
+                        json_string(clock_text(time, cli_number_of(r, "started_us"))));
+    json_object_set_new(r, "received",
+                        json_string(clock_text(time, cli_number_of(r, "committed_us"))));
+    json_object_del(r, "started_us");
+    json_object_del(r, "committed_us");
+    json_object_del(r, "cursor");
+    cli_print_json(r);
+}
+
+static void take_received(struct received_list *list, const json_t *page)
+{
     json_t *r;
     size_t i;
 
-    json_array_foreach(list, i, r)
+    json_array_foreach(page, i, r)
     {
-        json_object_set_new(r, "started",
-                            json_string(clock_text(time, cli_number_of(r, "started_us"))));
-        json_object_set_new(r, "received",
-                            json_string(clock_text(time, cli_number_of(r, "committed_us"))));
-        json_object_del(r, "started_us");
-        json_object_del(r, "committed_us");
-        cli_print_json(r);
+        if (list->cli->is_json)
+            print_received_json(r);
+        else
+            add_received(&list->table, r);
     }
+    list->count += json_array_size(page);
 }
 
 static enum cli_end ask_received(struct cli *cli, const char *cursor, size_t limit,
@@ -416,7 +423,7 @@ static void set_cursor(char cursor[CURSOR_SIZE], const char *word, const json_t 
 }
 
 /* The oldest first, page by page; one that is not full is the last. */
-static enum cli_end all_received(struct cli *cli, json_t *all)
+static enum cli_end all_received(struct received_list *list)
 {
     char cursor[CURSOR_SIZE] = "";
     size_t count;
@@ -424,13 +431,13 @@ static enum cli_end all_received(struct cli *cli, json_t *all)
     do {
         struct cli_reply reply;
 
-        if (ask_received(cli, cursor, PAGE, &reply) != CLI_OK)
+        if (ask_received(list->cli, cursor, PAGE, &reply) != CLI_OK)
             return cli_fail(&reply);
         count = json_array_size(reply.answer);
-        json_array_extend(all, reply.answer);
+        set_cursor(cursor, "after", json_array_get(reply.answer, count - 1));
+        take_received(list, reply.answer);
         cli_reply_fini(&reply);
-        set_cursor(cursor, "after", json_array_get(all, json_array_size(all) - 1));
-    } while (count == PAGE);
+    } while (count == PAGE && !ferror(stdout));
     return CLI_OK;
 }
 
@@ -441,16 +448,16 @@ static void append_backwards(json_t *to, const json_t *from)
 }
 
 /* The newest `wanted`, page by page from the end. */
-static enum cli_end newest_received(struct cli *cli, size_t wanted, json_t *all)
+static enum cli_end newest_received(struct received_list *list, size_t wanted)
 {
     char cursor[CURSOR_SIZE] = "newest";
-    json_t *newest_first = json_array();
+    json_t *newest_first = json_array(), *oldest_first;
     struct cli_reply reply;
     size_t count, asked;
 
     do {
         asked = wanted < PAGE ? wanted : PAGE;
-        if (ask_received(cli, cursor, asked, &reply) != CLI_OK) {
+        if (ask_received(list->cli, cursor, asked, &reply) != CLI_OK) {
             json_decref(newest_first);
             return cli_fail(&reply);
         }
@@ -461,28 +468,27 @@ static enum cli_end newest_received(struct cli *cli, size_t wanted, json_t *all)
                    json_array_get(newest_first, json_array_size(newest_first) - 1));
         wanted -= count;
     } while (count == asked && wanted > 0);
-    append_backwards(all, newest_first);
+    oldest_first = json_array();
+    append_backwards(oldest_first, newest_first);
     json_decref(newest_first);
+    take_received(list, oldest_first);
+    json_decref(oldest_first);
     return CLI_OK;
 }
 
 enum cli_end cli_received(struct cli *cli)
 {
-    json_t *list = json_array();
-    enum cli_end end = cli->given & CLI_COUNT ? newest_received(cli, (size_t)cli->count, list)
-                                              : all_received(cli, list);
+    static const char *const headers[] = {"RECEIVED", ">TRANSFER", ">SIZE",
+                                          "FROM",     "IDURL",     "PATH"};
+    struct received_list list = {.cli = cli};
+    enum cli_end end;
 
-    if (end != CLI_OK) {
-        json_decref(list);
-        return end;
-    }
-    drop_cursors(list);
-    if (cli->is_json)
-        print_received_json(list);
-    else if (json_array_size(list) == 0)
+    cli_table_init(&list.table, headers, sizeof headers / sizeof *headers);
+    end = cli->given & CLI_COUNT ? newest_received(&list, (size_t)cli->count) : all_received(&list);
+    if (end == CLI_OK && list.count == 0 && !cli->is_json)
         printf("no files received%s\n", cli->given & CLI_SINCE ? " since then" : "");
-    else
-        print_received(list);
-    json_decref(list);
-    return CLI_OK;
+    else if (end == CLI_OK && !cli->is_json)
+        cli_table_print(&list.table, stdout, cli_output_is_terminal(stdout));
+    cli_table_fini(&list.table);
+    return end;
 }

@@ -224,32 +224,20 @@ void cli_progress_line(char *out, size_t room, unsigned columns, const struct cl
 void cli_table_init(struct cli_table *table, const char *const *headers, size_t columns)
 {
     *table = (struct cli_table){.headers = headers, .columns = columns};
+    table->cells = open_memstream(&table->text, &table->length);
+    table->is_broken = table->cells == NULL;
 }
 
 void cli_table_add(struct cli_table *table, const char *format, ...)
 {
-    char *cell = NULL;
     va_list list;
 
-    if (table->count == table->room) {
-        size_t room = table->room == 0 ? 64 : table->room * 2;
-        char **cells = realloc(table->cells, room * sizeof *cells);
-
-        if (cells == NULL) {
-            table->is_broken = 1;
-            return;
-        }
-        table->cells = cells;
-        table->room = room;
-    }
+    if (table->is_broken)
+        return;
     va_start(list, format);
-    if (vasprintf(&cell, format, list) < 0)
-        cell = NULL;
+    table->is_broken = vfprintf(table->cells, format, list) < 0 || putc('\0', table->cells) == EOF;
     va_end(list);
-    if (cell == NULL)
-        table->is_broken = 1;
-    else
-        table->cells[table->count++] = cell;
+    table->count++;
 }
 
 static bool is_right(const struct cli_table *table, size_t column)
@@ -272,14 +260,21 @@ static int width_of(const char *text)
     return width;
 }
 
-static int column_width(const struct cli_table *table, size_t column)
+static const char *behind(const char *cell)
 {
-    int width = width_of(header(table, column));
+    return cell + strlen(cell) + 1;
+}
 
-    for (size_t i = column; i < table->count; i += table->columns)
-        if (width_of(table->cells[i]) > width)
-            width = width_of(table->cells[i]);
-    return width;
+static void measure_columns(int *widths, const struct cli_table *table, const char *cell)
+{
+    for (size_t i = 0; i < table->columns; i++)
+        widths[i] = width_of(header(table, i));
+    for (size_t i = 0; i < table->count; i++, cell = behind(cell)) {
+        int width = width_of(cell);
+
+        if (width > widths[i % table->columns])
+            widths[i % table->columns] = width;
+    }
 }
 
 static void print_cell(const struct cli_table *table, size_t column, const char *text, int width,
@@ -295,46 +290,65 @@ static void print_cell(const struct cli_table *table, size_t column, const char 
     fputs(is_last ? "\n" : "  ", out);
 }
 
-/* In place. */
-static void escape_cells(struct cli_table *table)
+static bool write_escaped(FILE *out, const char *cell)
 {
-    for (size_t i = 0; i < table->count; i++) {
-        char *line = cli_terminal_line(table->cells[i]);
+    char *line = cli_terminal_line(cell);
+    bool is_written = line != NULL && fputs(line, out) != EOF && putc('\0', out) != EOF;
 
-        if (line == NULL) {
-            table->is_broken = 1;
-            return;
-        }
-        free(table->cells[i]);
-        table->cells[i] = line;
-    }
+    free(line);
+    return is_written;
+}
+
+/* To be freed; NULL without memory. */
+static char *escape_cells(const struct cli_table *table)
+{
+    const char *cell = table->text;
+    size_t length = 0;
+    char *text = NULL;
+    FILE *out = open_memstream(&text, &length);
+    bool is_whole = out != NULL;
+
+    for (size_t i = 0; i < table->count && is_whole; i++, cell = behind(cell))
+        is_whole = write_escaped(out, cell);
+    if (out != NULL && fclose(out) == 0 && is_whole)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static void print_cells(const struct cli_table *table, const int *widths, const char *cell,
+                        FILE *out)
+{
+    for (size_t i = 0; i < table->columns; i++)
+        print_cell(table, i, header(table, i), widths[i], out);
+    for (size_t i = 0; i < table->count; i++, cell = behind(cell))
+        print_cell(table, i % table->columns, cell, widths[i % table->columns], out);
 }
 
 void cli_table_print(struct cli_table *table, FILE *out, bool is_terminal)
 {
     int *widths = calloc(table->columns, sizeof *widths);
+    char *escaped = NULL;
 
-    if (is_terminal)
-        escape_cells(table);
+    table->is_broken = table->is_broken || fflush(table->cells) != 0;
+    if (is_terminal && !table->is_broken)
+        table->is_broken = (escaped = escape_cells(table)) == NULL;
     if (widths == NULL || table->is_broken) {
         fputs("dustwire: not enough memory for the table\n", stderr);
-        free(widths);
-        return;
+    } else {
+        const char *cells = escaped == NULL ? table->text : escaped;
+
+        measure_columns(widths, table, cells);
+        print_cells(table, widths, cells, out);
     }
-    for (size_t i = 0; i < table->columns; i++)
-        widths[i] = column_width(table, i);
-    for (size_t i = 0; i < table->columns; i++)
-        print_cell(table, i, header(table, i), widths[i], out);
-    for (size_t i = 0; i < table->count; i++)
-        print_cell(table, i % table->columns, table->cells[i], widths[i % table->columns], out);
+    free(escaped);
     free(widths);
 }
 
 void cli_table_fini(struct cli_table *table)
 {
-    for (size_t i = 0; i < table->count; i++)
-        free(table->cells[i]);
-    free(table->cells);
-    table->cells = NULL;
-    table->count = table->room = 0;
+    if (table->cells != NULL)
+        fclose(table->cells);
+    free(table->text);
+    *table = (struct cli_table){.columns = 0};
 }

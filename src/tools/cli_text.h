@@ -29,13 +29,15 @@ struct cli_progress {
 void cli_progress_line(char *out, size_t room, unsigned columns, const struct cli_progress *p);
 
 /* A table whose columns are as wide as their widest cell. A header that begins with '>' is of a
- * column that stands to the right (numbers). Add the cells of a row from left to right. */
+ * column that stands to the right (numbers). Add the cells of a row from left to right. It must not
+ * be moved between init and fini. */
 struct cli_table {
     const char *const *headers;
     size_t columns;
-    char **cells;
-    size_t count, room;
-    int is_broken; /* no memory */
+    FILE *cells; /* in memory, all in one piece: a block for each makes malloc slow */
+    char *text;  /* what was written there: a NUL behind each cell */
+    size_t length, count;
+    bool is_broken; /* no memory */
 };
 void cli_table_init(struct cli_table *table, const char *const *headers, size_t columns);
 void cli_table_add(struct cli_table *table, const char *format, ...)

@@ -309,6 +309,30 @@ class Names(harness.SystemTest):
             self.assertNotIn(code, text)
         return text
 
+    def test_behind_a_long_path_stands_the_reason(self):
+        folder = self.folder()
+        for letter in (b"d", "\u00fc".encode(), b"\xff"):
+            path = os.fsencode(folder)
+            while len(path) < 3700:
+                path += b"/" + letter * (200 // len(letter))
+            os.makedirs(path)
+            path = harness.make_file(os.fsdecode(path + b"/file"), 10)
+            parent, nobody = os.path.dirname(path), "127.0.0.1:%d" % harness.free_port()
+            for arguments, reason in ((("send", path, nobody), "connection failed: connection refused"),
+                                      (("send", "-r", parent, nobody), "connection failed: connection refused"),
+                                      (("send", parent, nobody), "it is a folder: send its files with --recursive"),
+                                      (("send", path + "x", nobody), "No such file or directory"),
+                                      (("send", path + "/x", nobody), "Not a directory"),
+                                      (("send", path + 300 * "x", nobody), "File name too long"),
+                                      (("send", "/dev/null", path, nobody), "0 finished, 2 failed"),
+                                      (("send", path, self.a.contact), "the address is this node's own"),
+                                      (("--token-file", path + "x", "status"), "cannot be read: No such file or directory"),
+                                      (("send", path, path), "the contact is missing behind it: HOST or HOST:PORT")):
+                result = self.a.command(*arguments)
+                self.assertNotEqual(result.code, 0)
+                self.assertIn(reason, result.err[-200:])
+            self.assertEqual(self.a.command("send", path, self.b.contact).out.count(path + ": finished, "), 1)
+
     def test_on_a_terminal(self):
         for term in ("xterm", "dumb", ""):
             got, code = on_terminal([*self.a.cli("send", "--"), *self.paths, self.b.contact], TERM=term)
@@ -574,9 +598,43 @@ class Lost(harness.SystemTest):
             os.setuid(65534)
             resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
-        result = result_of(subprocess.Popen([command, "--socket", path, "events", "--after", "0", "--count", "1", "--exec",
-                                             "true"], preexec_fn=prepare, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
-        self.assertIn("true cannot be started for event 1: no more processes may be started (ulimit -u", result.err)
+        for arguments, words in ((("--socket", path, "events", "--after", "0", "--count", "1", "--exec", "true"),
+                                  "true cannot be started for event 1: no more processes may be started (ulimit -u"),
+                                 (("--url", "http://node.invalid:1", "status"),
+                                  "the name in http://node.invalid:1 cannot be looked up: no more threads may be started"),
+                                 (("--url", "http://127.0.0.1:1", "status"), "Connection refused; start dustwired")):
+            result = result_of(subprocess.Popen([command, *arguments], preexec_fn=prepare, stdout=subprocess.PIPE,
+                                                stderr=subprocess.PIPE))
+            self.assertIn(words, result.err)
+
+
+class Received(harness.SystemTest):
+    """A long list is not held: what there is of it is printed before the next page is asked for."""
+
+    def test_a_page_is_out_before_the_next_is_asked_for(self):
+        pages, asked, seen = 4, [], threading.Event()
+        files = [{"committed_us": n, "started_us": n, "transfer_id": n, "size": 1, "host": "h:1", "idurl": "", "path": "/p",
+                  "is_there": True, "cursor": str(n)} for n in range(200)]
+
+        def answer(_):
+            asked.append(seen.is_set())
+            if len(asked) > 1 and not seen.wait(harness.seconds(10)):
+                return []
+            return files if len(asked) < pages else files[:7]
+
+        path = os.path.join(self.folder(), "socket")
+        server = Scripted(path, answer)
+        self.addCleanup(server.close)
+        command = [os.path.join(harness.BUILD, "dustwire"), "--socket", path, "received"]
+        process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        first = json.loads(process.stdout.readline())
+        seen.set()
+        result = result_of(process)
+        self.assertEqual((first["transfer_id"], "cursor" in first, result.code, result.err), (0, False, 0, ""))
+        self.assertEqual(len(result.out.splitlines()), 3 * 200 + 7 - 1)
+        asked.clear()
+        result = result_of(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        self.assertEqual((result.code, len(result.out.splitlines())), (0, 1 + 3 * 200 + 7))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ started on it. Its build is kept beside ours, so that it costs once.
 
 To be changed with each release: RELEASE is the commit of the one before."""
 import os
+import re
 import shutil
 import subprocess
 import unittest
@@ -85,6 +86,19 @@ class Upgrade(unittest.TestCase):
         harness.wait_until(lambda: os.path.exists(self.inside(node, "redo")), "the log is made")
         return first | self.fill(node)
 
+    def logged(self, node):
+        """The names of the files that the log has now: it settles them after some seconds."""
+        with open(self.inside(node, "redo"), "rb") as stream:
+            log = stream.read()
+        found, size = set(), len(log) // 2
+        for half in (log[:size], log[size:]):
+            at = 4096
+            while half[at + 8:at + 16] == b"dwredo1\n" and half[at + 16:at + 24] == half[8:16]:
+                length = 72 + int.from_bytes(half[at + 4:at + 8], "little")
+                found |= {name.decode() for name in re.findall(rb"[0-9TZ]{16}-[0-9a-f]{16}\.in", half[at:at + length])}
+                at += (length + 4095) // 4096 * 4096
+        return found
+
     @staticmethod
     def inside(node, name):
         return os.path.join(node.inbox, ".dustwire", name)
@@ -110,7 +124,8 @@ class Upgrade(unittest.TestCase):
 
     def lose_places(self, node):
         """What a power cut leaves of the inbox while the log has it all: empty, cut, gone."""
-        for i, path in enumerate(sorted(set(node.received()) - self.synced)):
+        logged = self.logged(node)
+        for i, path in enumerate(path for path in sorted(node.received()) if os.path.basename(path) in logged):
             if i % 3 == 0:
                 os.truncate(path, 0)
             elif i % 3 == 1:
@@ -122,8 +137,9 @@ class Upgrade(unittest.TestCase):
         node = self.node(inbox__durability="full", inbox__redo_log_mib=1)
         contents = self.fill_log(node)
         node.kill()
+        is_filled = bool(self.logged(node))
         node.upgrade()
-        self.assertIn("written once more", node.log())
+        self.assertEqual("written once more" in node.log(), is_filled)
         self.assertIn("redo-log-mib", node.log(), "a key that is gone is said")
         self.check(node, contents)
 
@@ -131,6 +147,8 @@ class Upgrade(unittest.TestCase):
         node = self.node(inbox__durability="full")
         contents = self.fill_log(node)
         node.kill()
+        if len(self.logged(node)) != len(contents) - len(self.synced):
+            self.skipTest("a slow machine: the log was settled meanwhile")
         self.lose_places(node)
         os.truncate(self.inside(node, "journal"), self.synced_bytes)
         node.upgrade()

@@ -360,6 +360,7 @@ class Names(harness.SystemTest):
             self.assertIn("%", self.assert_text(got))
 
     def test_the_progress_has_no_escape_sequence_and_says_what_is_waited_for(self):
+        self.assertEqual(self.a.command("connect", self.b.contact).code, 0)
         with self.b.stopped():
             done = threading.Timer(1.5, self.b.signal, [signal.SIGCONT])
             done.start()
@@ -367,6 +368,7 @@ class Names(harness.SystemTest):
             done.join()
         self.assertEqual(code, 0, got)
         text = self.assert_text(got, is_progress=True)
+        self.assertIn("100%  waiting for ok", text)  # its kernel has every byte
         lines = [line for line in text.split("\r") if "%" in line]
         self.assertTrue(lines, text)
         for line in lines:
@@ -626,7 +628,8 @@ class Received(harness.SystemTest):
         server = Scripted(path, answer)
         self.addCleanup(server.close)
         command = [os.path.join(harness.BUILD, "dustwire"), "--socket", path, "received"]
-        process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   bufsize=0)  # nothing but the first line is taken
         first = json.loads(process.stdout.readline())
         seen.set()
         result = result_of(process)

@@ -17,7 +17,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
+#include <uthash.h>
 
 enum { REASON_SIZE = 256, ROUTE_ADDRESSES_MAX = 8 };
 
@@ -65,6 +67,9 @@ struct send_request {
     uint64_t sent_bytes;
     char error[TRANSFER_ERROR_SIZE]; /* "" when finished */
     void *cookie;                    /* the asker's */
+    /* the transport's own, while it waits there */
+    TAILQ_ENTRY(send_request) queue_link;
+    UT_hash_handle hh;
 };
 void send_request_free(struct send_request **r);
 

@@ -21,6 +21,7 @@
 #include "engine/automat.h"
 #include "gateway/transport_ops.h"
 #include "loop/loop.h"
+#include "tcp/send_queue.h"
 #include "tcp/silence.h"
 #include "tcp/tcp_stream.h"
 #include "tcp/tcp_writer.h"
@@ -135,9 +136,8 @@ struct tcp_connection {
     struct tcp_writer writer;
     struct tcp_incoming_list incoming;
     struct tcp_outgoing_list outgoing;
-    struct tcp_message_list waiting;  /* send requests whose turn has not come */
+    struct send_queue waiting;        /* sends whose turn has not come */
     struct tcp_message_list awaiters; /* connect_to requests */
-    unsigned waiting_count;
     int32_t next_file_id;
     int32_t present_file_id;     /* of the data frame being read */
     unsigned given_up_count;     /* incoming files that came to nothing, less what was forgiven */

@@ -605,7 +605,7 @@ static struct tcp_connection *blank(struct tcp_home *home, uint64_t id, const st
     tcp_writer_init(&c->writer, loop_now_ms(home->loop));
     TAILQ_INIT(&c->incoming.head);
     TAILQ_INIT(&c->outgoing.head);
-    STAILQ_INIT(&c->waiting);
+    send_queue_init(&c->waiting);
     STAILQ_INIT(&c->awaiters);
     automat_init(&c->automat, &tcp_connection_kind, c);
     return c;
@@ -658,7 +658,7 @@ void tcp_connection_free(struct tcp_connection **connection)
         return;
     MAGIC_CHECK(c, TCP_CONNECTION_MAGIC);
     CONTRACT(c->watch.fd < 0 && c->incoming.count == 0 && c->outgoing.count == 0 &&
-             c->waiting_count == 0);
+             c->waiting.count == 0);
     frame_decoder_fini(&c->decoder);
     tcp_writer_fini(&c->writer);
     free(c->idurl);
@@ -700,7 +700,7 @@ void tcp_connection_describe(const struct tcp_connection *c, struct session_info
                                  .worker = c->home->worker,
                                  .files_in = c->incoming.count,
                                  .files_out = c->outgoing.count,
-                                 .files_waiting = c->waiting_count,
+                                 .files_waiting = c->waiting.count,
                                  .bytes_sent = c->writer.sent_bytes,
                                  .bytes_received = c->received_bytes,
                                  .age_us = age_us,

@@ -291,23 +291,6 @@ static int32_t take_file_id(struct tcp_connection *c)
     return file_id;
 }
 
-static void put_waiting(struct tcp_connection *c, struct send_request *send)
-{
-    STAILQ_INSERT_TAIL(&c->waiting, &send->request.message, link);
-    c->waiting_count++;
-}
-
-static struct send_request *take_waiting(struct tcp_connection *c)
-{
-    struct message *m = STAILQ_FIRST(&c->waiting);
-
-    if (m == NULL)
-        return NULL;
-    STAILQ_REMOVE_HEAD(&c->waiting, link);
-    c->waiting_count--;
-    return (struct send_request *)(void *)m;
-}
-
 void tcp_files_start_pending(struct tcp_connection *c)
 {
     struct tcp_peer peer = peer_of(c);
@@ -317,7 +300,7 @@ void tcp_files_start_pending(struct tcp_connection *c)
     if (c->outgoing.count == 0 && !tcp_writer_has_bytes(&c->writer))
         c->writer.progress_ms = loop_now_ms(c->home->loop);
     while (c->outgoing.count < c->home->settings.sessions.files_out_limit && budget > 0 &&
-           (send = take_waiting(c)) != NULL) {
+           (send = send_queue_take(&c->waiting)) != NULL) {
         tcp_outgoing_new(c->home, &peer, &news, c, &c->outgoing, take_file_id(c), send);
         budget--;
     }
@@ -334,7 +317,7 @@ bool tcp_files_is_busy(const struct tcp_connection *c)
 void tcp_files_turn(struct tcp_connection *c)
 {
     tcp_files_start_pending(c);
-    if (c->incoming.count > 0 || c->outgoing.count > 0 || c->waiting_count > 0)
+    if (c->incoming.count > 0 || c->outgoing.count > 0 || c->waiting.count > 0)
         return;
     if (c->is_draining)
         tcp_connection_disconnect(c, "disconnecting");
@@ -375,7 +358,7 @@ void tcp_files_fail_waiting(struct tcp_connection *c, const char *reason, bool m
     char host[ADDRESS_TEXT_SIZE];
 
     address_text(host, &c->peer);
-    while ((send = take_waiting(c)) != NULL) {
+    while ((send = send_queue_take(&c->waiting)) != NULL) {
         if (may_route_on)
             c->home->news->route_on(c->home->news_to, send, host, reason);
         else
@@ -476,7 +459,7 @@ void tcp_files_check(struct tcp_connection *c)
     /* A peer that answers our abort with its own has had time for it; an old one learns only from
      * the end of the session that its file failed. */
     if (tcp_dropped_is_old(c) && c->incoming.count == 0 && c->outgoing.count == 0 &&
-        c->waiting_count == 0)
+        c->waiting.count == 0)
         tcp_connection_disconnect(c, "a file was given up");
 }
 
@@ -485,35 +468,53 @@ void tcp_files_check(struct tcp_connection *c)
 void tcp_connection_send(struct tcp_connection *c, struct send_request *send)
 {
     char host[ADDRESS_TEXT_SIZE];
+    enum err e = ERR_OK;
 
-    if (c->is_draining || c->waiting_count >= c->home->settings.sessions.queue_limit) {
-        if (!c->is_draining)
-            metrics_add(METRIC_SENDS_OVER_QUEUE, 1);
+    if (!c->is_draining && c->waiting.count < c->home->settings.sessions.queue_limit)
+        e = send_queue_put(&c->waiting, send);
+    else if (!c->is_draining)
+        e = ERR_FULL;
+    if (e == ERR_FULL)
+        metrics_add(METRIC_SENDS_OVER_QUEUE, 1);
+    if (e != ERR_OK || c->is_draining) {
         tcp_send_fail(c->home->gateway, c->home->events, send, address_text(host, &c->peer),
-                      c->is_draining ? "disconnecting" : err_text(ERR_FULL));
+                      c->is_draining ? "disconnecting" : err_text(e));
         return;
     }
     if (!send->is_single)
         c->is_single = false;
-    put_waiting(c, send);
     tcp_connection_wake(c);
 }
 
-static bool cancel_waiting(struct tcp_connection *c, const struct cancel_request *r)
+static void fail_cancelled(struct tcp_connection *c, struct send_request *send)
 {
     char host[ADDRESS_TEXT_SIZE];
+
+    send_queue_remove(&c->waiting, send);
+    tcp_send_fail(c->home->gateway, c->home->events, send, address_text(host, &c->peer),
+                  "cancelled");
+}
+
+/* None of them has a transfer id yet. */
+static bool cancel_waiting(struct tcp_connection *c, const struct cancel_request *r)
+{
+    struct send_request *send, *next;
     bool is_done = false;
 
-    address_text(host, &c->peer);
-    for (unsigned left = c->waiting_count; left > 0; left--) {
-        struct send_request *send = take_waiting(c);
-
-        if (tcp_send_is_asked_for(r, send, 0)) {
-            tcp_send_fail(c->home->gateway, c->home->events, send, host, "cancelled");
-            is_done = true;
-        } else {
-            put_waiting(c, send);
-        }
+    if (r->transfer_id != 0)
+        return false;
+    if (r->send_id != 0) {
+        send = send_queue_find(&c->waiting, r->send_id);
+        if (send != NULL)
+            fail_cancelled(c, send);
+        return send != NULL;
+    }
+    for (send = TAILQ_FIRST(&c->waiting.head); send != NULL; send = next) {
+        next = TAILQ_NEXT(send, queue_link);
+        if (!tcp_send_is_asked_for(r, send, 0))
+            continue;
+        fail_cancelled(c, send);
+        is_done = true;
     }
     return is_done;
 }

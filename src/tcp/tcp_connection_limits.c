@@ -264,7 +264,7 @@ bool tcp_limits_is_idle(const struct tcp_connection *c)
 {
     uint64_t limit_ms = c->home->settings.sessions.idle_limit_s * 1000ull;
 
-    return limit_ms > 0 && !c->is_ending && !tcp_files_is_busy(c) && c->waiting_count == 0 &&
+    return limit_ms > 0 && !c->is_ending && !tcp_files_is_busy(c) && c->waiting.count == 0 &&
            !tcp_limits_is_unread(c) && loop_now_ms(c->home->loop) - c->heard_ms >= limit_ms;
 }
 

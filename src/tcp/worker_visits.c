@@ -343,7 +343,7 @@ static void visit_count(struct message *m, void *owner)
         r->counts.sessions_connected += tcp_connection_state(c) == ST_CONNECTED;
         r->counts.files_in += c->incoming.count;
         r->counts.files_out += c->outgoing.count;
-        r->counts.files_waiting += c->waiting_count;
+        r->counts.files_waiting += c->waiting.count;
     }
     go_on(w, &r->request, &r->at, visit_count);
 }

@@ -1,6 +1,8 @@
 /* What a CONNECTED session does with files that go out. */
 #include "tcp_support.h"
 
+#include "base/log.h"
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,7 +155,7 @@ Test(tcp_connection_sends, twenty_are_in_flight_and_the_next_follows_each_ok)
     for (int i = 0; i < FILES_OUT; i++)
         ids[i] = takes_file(10);
     cr_expect(peer_hears_nothing());
-    cr_expect_eq(conn->waiting_count, 5);
+    cr_expect_eq(conn->waiting.count, 5);
     for (int i = FILES_OUT; i < 25; i++) {
         peer_ok(ids[i - FILES_OUT]);
         ids[i] = takes_file(10);
@@ -349,6 +351,71 @@ Test(tcp_connection_sends, a_file_that_grows_before_its_first_frame_is_never_hea
 static struct cancel_request cancel_of(const struct sent_file *s)
 {
     return (struct cancel_request){.send_id = s->r->id};
+}
+
+static unsigned many_answers;
+
+static void one_of_many_answered(struct message *m, void *owner)
+{
+    (void)owner;
+    cr_expect_str_eq(((struct send_request *)(void *)m)->error, "cancelled");
+    many_answers++;
+}
+
+/* A look at all that wait for each of them would take minutes. */
+Test(tcp_connection_sends, each_of_very_many_that_wait_is_cancelled_by_itself)
+{
+    enum { MANY = 100000 };
+    struct send_request *many = calloc(MANY, sizeof *many);
+    char path[] = "/nowhere";
+
+    cr_assert_not_null(many);
+    session_connected(true);
+    log_set_level(LOG_LEVEL_ERROR);
+    home.settings.sessions.queue_limit = MANY;
+    home.settings.sessions.files_out_limit = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        many[i] = (struct send_request){
+            .request = {.on_answer = one_of_many_answered}, .id = i + 1, .filename = path};
+        tcp_connection_send(conn, &many[i]);
+    }
+    cr_assert_eq(conn->waiting.count, MANY);
+    for (unsigned i = 0; i < MANY; i++) {
+        /* from both ends and the middle */
+        struct cancel_request r = {.send_id = 1 + (i * 7919ul) % MANY};
+
+        cr_assert(tcp_connection_cancel_sending(conn, &r), "%u", i);
+        cr_assert_not(tcp_connection_cancel_sending(conn, &r), "%u: once", i);
+    }
+    cr_expect_eq(many_answers, MANY);
+    cr_expect_eq(conn->waiting.count, 0);
+    home_close();
+    free(many);
+}
+
+/* What is left keeps its order. */
+Test(tcp_connection_sends, those_that_wait_behind_a_cancelled_one_go_in_their_order)
+{
+    struct sent_file *s[7];
+    struct cancel_request by_id, by_transfer = {.transfer_id = 4711};
+
+    session_connected(true);
+    home.settings.sessions.files_out_limit = 0;
+    for (unsigned i = 0; i < 6; i++)
+        s[i] = send_made(100 + i);
+    cr_expect_not(tcp_connection_cancel_sending(conn, &by_transfer), "none has a transfer id");
+    for (unsigned i = 1; i < 6; i += 2) {
+        by_id = cancel_of(s[i]);
+        cr_expect(tcp_connection_cancel_sending(conn, &by_id));
+    }
+    home.settings.sessions.files_out_limit = FILES_OUT;
+    s[6] = send_made(106);
+    for (unsigned i = 0; i < 7; i += 2)
+        peer_ok(takes_file(100 + i));
+    UNTIL(answered() == 7);
+    for (unsigned i = 0; i < 7; i++)
+        cr_expect_str_eq(s[i]->error, i % 2 == 0 ? "" : "cancelled", "%u", i);
+    home_close();
 }
 
 Test(tcp_connection_sends, a_cancel_takes_effect_at_a_frames_end)

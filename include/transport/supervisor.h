@@ -46,12 +46,15 @@ void supervisor_close(struct supervisor **supervisor);
 enum err supervisor_start(struct supervisor *supervisor);
 /* Ends the thread; after on_stopped, or at once when a second signal says so. */
 void supervisor_stop(struct supervisor *supervisor);
+/* While its thread does not run. */
+unsigned supervisor_stop_timeout_s(const struct supervisor *supervisor);
 
 enum supervisor_ask {
     SUPERVISOR_STATUS,
     SUPERVISOR_SERVICES,
     SUPERVISOR_RELOAD, /* read the settings file again */
-    SUPERVISOR_STOP,   /* SIGTERM, `dustwire stop`: files under way finish, then on_stopped */
+    SUPERVISOR_STOP,   /* SIGTERM, `dustwire stop`: files under way finish, then on_stopped; answers
+                          `in_force` */
     SUPERVISOR_RECONNECT,
     SUPERVISOR_CHECK_RECONNECT,
     SUPERVISOR_SETTINGS, /* those in force and where they come from */

@@ -5,6 +5,7 @@
 #include "owed.h"
 #include "preflight.h"
 #include "sandbox.h"
+#include "stop_limit.h"
 
 #include "base/contract.h"
 #include "base/inherit.h"
@@ -52,13 +53,17 @@ struct daemon {
     struct sandbox sandbox;
     struct notify notify;
     struct watchdog watchdog;
+    struct stop_limit stop_limit;
     bool is_stopping;
     bool is_stopped;
     bool is_gate_idle;
     bool is_committing, is_gated, is_tcp_up, is_supervised, is_controlled; /* threads that run */
 };
 
-enum { AUTOMATA_COUNT = 3 };
+enum {
+    AUTOMATA_COUNT = 3,
+    STEP_LIMIT_S = 30, /* for a step of the stop, beside the files that may finish in it */
+};
 
 static const struct automat_kind *const automata[AUTOMATA_COUNT] = {
     &tcp_connection_kind, &network_transport_kind, &network_connector_kind};
@@ -113,11 +118,15 @@ static int dump_config(const struct settings_in_force *in_force)
 
 /* Signals. */
 
-static void reload_done(struct message *m, void *owner)
+/* The supervisor has logged what came of it. */
+static void signal_is_done(struct message *m, void *owner)
 {
     struct supervisor_request *r = (struct supervisor_request *)(void *)m;
+    struct daemon *d = owner;
 
-    (void)owner; /* the supervisor has logged what came of it */
+    if (r->ask == SUPERVISOR_STOP && !d->is_stopped)
+        stop_limit_step(&d->stop_limit, "files under way and their sessions",
+                        r->in_force.settings.sessions.stop_timeout_s + STEP_LIMIT_S);
     free(r);
 }
 
@@ -131,10 +140,12 @@ static void ask_supervisor(struct daemon *d, enum supervisor_ask ask)
     }
     r->ask = ask;
     r->request.answer_to = loop_mailbox(d->loop);
-    r->request.on_answer = reload_done;
+    r->request.on_answer = signal_is_done;
     if (supervisor_post(d->supervisor, r) != ERR_OK) {
         log_warning("a signal is lost: the supervisor takes no more requests");
         free(r);
+    } else if (ask == SUPERVISOR_STOP) {
+        stop_limit_step(&d->stop_limit, "the supervisor", STEP_LIMIT_S);
     }
 }
 
@@ -186,8 +197,7 @@ static void take_signal(struct daemon *d, unsigned number)
     if (d->is_stopping)
         end_at_once();
     d->is_stopping = true;
-    log_info("%s: stopping; files under way may finish for %u s", strsignal((int)number),
-             d->in_force.settings.sessions.stop_timeout_s);
+    log_info("%s: stopping", strsignal((int)number));
     ask_supervisor(d, SUPERVISOR_STOP);
 }
 
@@ -531,16 +541,25 @@ static void stop_gate(struct daemon *d)
  * comes; the committer last, so that what was taken is finished. */
 static void stop(struct daemon *d)
 {
+    unsigned grace_s = 0;
+
+    stop_limit_step(&d->stop_limit, "the control socket's threads", STEP_LIMIT_S);
     if (d->is_controlled)
         control_stop(d->control);
+    stop_limit_step(&d->stop_limit, "the supervisor", STEP_LIMIT_S);
     if (d->is_supervised)
         supervisor_stop(d->supervisor);
+    if (d->supervisor != NULL)
+        grace_s = supervisor_stop_timeout_s(d->supervisor);
     if (d->is_gated)
-        gate_shut(d->gate, d->in_force.settings.sessions.stop_timeout_s * 1000ull);
+        gate_shut(d->gate, grace_s * 1000ull);
+    stop_limit_step(&d->stop_limit, "the TCP transport's threads", STEP_LIMIT_S);
     if (d->is_tcp_up)
         tcp_interface_stop(d->tcp);
+    stop_limit_step(&d->stop_limit, "the calls to a gateway", grace_s + STEP_LIMIT_S);
     if (d->is_gated)
         stop_gate(d);
+    stop_limit_step(&d->stop_limit, "the committer", STEP_LIMIT_S);
     if (d->is_committing)
         committer_stop(d->committer);
     watchdog_stop(&d->watchdog);
@@ -561,6 +580,7 @@ static void stop(struct daemon *d)
     if (d->signals.fd > 0)
         close(d->signals.fd);
     loop_close(&d->loop);
+    stop_limit_end(&d->stop_limit);
 }
 
 static int run(struct daemon *d)

@@ -291,6 +291,11 @@ void supervisor_stop(struct supervisor *supervisor)
     loop_stop(supervisor->loop);
 }
 
+unsigned supervisor_stop_timeout_s(const struct supervisor *supervisor)
+{
+    return supervisor->in_force.settings.sessions.stop_timeout_s;
+}
+
 /* Requests. */
 
 static void begin_stop(struct supervisor *s)
@@ -469,6 +474,7 @@ static void answer_settings(struct supervisor *s, struct supervisor_request *r)
 static void stop(struct supervisor *s, struct supervisor_request *r)
 {
     begin_stop(s);
+    r->in_force = s->in_force;
     request_answer(&r->request, ERR_OK);
 }
 

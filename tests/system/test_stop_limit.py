@@ -1,0 +1,67 @@
+"""A stop comes to an end though a disk does not answer: each thread that works on files, with a call that hangs
+for longer than the stop may take."""
+import os
+import signal
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "faults"))
+
+import layer  # noqa: E402
+import raw  # noqa: E402
+from node import BUILD, Node, SystemTest, main, wait_until  # noqa: E402
+
+STEP_S = 30  # STEP_LIMIT_S of src/daemon/main.c
+
+
+class FaultyNode(Node):
+    def __init__(self, name, folder, settings):
+        super().__init__(name, settings)
+        self.faults = layer.Layer(folder)
+
+    def spawn(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([os.path.join(BUILD, "dustwired"), "--config", self.config],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=dict(os.environ, **self.faults.environment))
+        return self
+
+
+@unittest.skipUnless(os.path.exists(layer.LIBRARY), "the fault layer is not built here")
+class HungDisk(SystemTest):
+    def test_a_call_that_hangs_does_not_hold_up_the_end(self):
+        # All wait at the same time: each takes as long as a step of the stop may.
+        waiting = [(name, self.hang(name, call, begin)) for name, call, begin in (
+            ("received", "pread", lambda node, peer: self.job(node.job("received"))),
+            ("control", "accept4-control", lambda node, peer: self.job(node.job("status"))),
+            ("supervisor", "fsync", lambda node, peer: self.job(node.job("set", "priority", "3"))),
+            ("committer", "fdatasync", lambda node, peer: peer.send(*raw.file_frames(1, b"x" * 50000))),
+            ("worker", "write", lambda node, peer: peer.send(*raw.file_frames(1, b"x" * 50000))))]
+        for name, node in waiting:
+            with self.subTest(name):
+                self.assertEqual(node.wait_exit(10 * STEP_S), 1)
+                self.assertIn("perhaps because a disk does not answer: ended without it", node.log())
+
+    def test_a_call_that_comes_back_in_time_ends_in_order(self):
+        node = self.hang("received", "pread", lambda node, peer: self.job(node.job("received")), block_s=1.5)
+        self.assertEqual(node.wait_exit(), 0)
+        self.assertIn("dustwired stopped", node.log())
+
+    def hang(self, name, call, begin, block_s=3600):
+        """A daemon in which the call hangs, and that was told to stop."""
+        node = FaultyNode(name, self.folder(), {"sessions/stop-timeout-s": 1})
+        self.addCleanup(node.close)
+        node.start()
+        peer = raw.Raw.greet(node.port)
+        self.addCleanup(peer.close)
+        node.faults.arm(call, times=layer.EVER, mode=layer.BLOCK, block_ms=int(block_s * 1000))
+        begin(node, peer)
+        wait_until(lambda: node.faults.hits > 0, "a call of " + call)
+        node.faults.disarm()
+        node.signal(signal.SIGTERM)
+        return node
+
+
+if __name__ == "__main__":
+    main()

@@ -23,7 +23,7 @@ tools: base engine wire settings loop gateway/contact.h gateway/event.h gateway/
 
 # Within tcp a file includes only those to its left. A file belongs to the longest name here that it is,
 # or continues after a `_`.
-tcp_order='tcp_message silence resolver access rate bandwidth source_table tcp_directory tcp_stream tcp_writer tcp_connection worker acceptor tcp_listener tcp_node tcp_interface'
+tcp_order='tcp_message silence resolver access rate send_queue bandwidth source_table tcp_directory tcp_stream tcp_writer tcp_connection worker acceptor tcp_listener tcp_node tcp_interface'
 
 # library header: the only rooms that meet it (tests aside).
 only_in='

@@ -60,23 +60,27 @@ static void asked_gone(void *ctx)
     asked->call = NULL;
 }
 
-void asked_begin(struct asked *asked, struct control *control, struct http_call *call)
+void asked_begin(struct asked *asked, struct control *control, struct http_call *call,
+                 enum asked_kind kind)
 {
+    asked->kind = kind;
     asked->control = control;
     asked->call = call;
     http_call_watch(call, asked_gone, asked);
     LIST_INSERT_HEAD(&control->asked, asked, link);
     control->away++;
-    control->asked_count++;
+    control->asked_counts[kind]++;
 }
 
-bool asked_has_room(const struct control *control, struct http_call *call)
+bool asked_has_room(const struct control *control, struct http_call *call, enum asked_kind kind)
 {
-    if (control->asked_count < CONTROL_ASKED_MAX)
+    static const unsigned most[ASKED_KINDS] = {
+        [ASKED_ABOUT_PEERS] = CONTROL_ASKED_MAX, [ASKED_ABOUT_DAEMON] = CONTROL_QUESTIONS_MAX};
+
+    if (control->asked_counts[kind] < most[kind])
         return true;
     control_fault(call, FAULT_FULL,
-                  "%d calls wait for their answers: try again when some have got them",
-                  (int)CONTROL_ASKED_MAX);
+                  "%u calls wait for their answers: try again when some have got them", most[kind]);
     return false;
 }
 
@@ -84,7 +88,7 @@ void asked_end(struct asked *asked)
 {
     LIST_REMOVE(asked, link);
     asked->control->away--;
-    asked->control->asked_count--;
+    asked->control->asked_counts[asked->kind]--;
 }
 
 static const struct control_method *find_method(const char *name)

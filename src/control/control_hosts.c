@@ -136,12 +136,12 @@ static void ask_host(struct control *control, struct http_call *call, struct rpc
     rpc_args_end(args);
     h->which = which;
     if (!read_contact(control, call, args, text, &h->request.route.contact) ||
-        !asked_has_room(control, call)) {
+        !asked_has_room(control, call, ASKED_ABOUT_PEERS)) {
         free(h);
     } else {
         h->request.request =
             (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = host_is_back};
-        asked_begin(&h->asked, control, call);
+        asked_begin(&h->asked, control, call, ASKED_ABOUT_PEERS);
         post_host(control, h);
     }
     free(text);
@@ -254,11 +254,11 @@ static void begin_cancel(struct control *control, struct http_call *call, struct
         free(c);
         return;
     }
-    if (!asked_has_room(control, call)) {
+    if (!asked_has_room(control, call, ASKED_ABOUT_PEERS)) {
         free(c);
         return;
     }
-    asked_begin(&c->asked, control, call);
+    asked_begin(&c->asked, control, call, ASKED_ABOUT_PEERS);
     if ((e = post_cancel(c)) != ERR_OK)
         end_cancel(c, e);
 }

@@ -219,11 +219,14 @@ static void listing_is_back(struct message *m, void *owner)
         listing_end(l);
 }
 
-static struct listing *listing_new(struct http_call *call, bool is_streams)
+static struct listing *listing_new(const struct control *control, struct http_call *call,
+                                   bool is_streams)
 {
-    struct listing *l = calloc(1, sizeof *l);
+    struct listing *l;
 
-    if (l == NULL) {
+    if (!asked_has_room(control, call, ASKED_ABOUT_DAEMON))
+        return NULL;
+    if ((l = calloc(1, sizeof *l)) == NULL) {
         control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
         return NULL;
     }
@@ -243,7 +246,7 @@ static void listing_begin(struct control *control, struct http_call *call, struc
         return;
     }
     l->items = rpc_array(&l->env);
-    asked_begin(&l->asked, control, call);
+    asked_begin(&l->asked, control, call, ASKED_ABOUT_DAEMON);
     if (l->transport >= control->config.transport_count)
         listing_end(l);
     else
@@ -253,7 +256,7 @@ static void listing_begin(struct control *control, struct http_call *call, struc
 static void list_page(struct control *control, struct http_call *call, struct rpc_args *args,
                       bool is_streams)
 {
-    struct listing *l = listing_new(call, is_streams);
+    struct listing *l = listing_new(control, call, is_streams);
     int64_t offset = 0, limit = CONTROL_PAGE_MAX;
     char *cursor = NULL;
 
@@ -301,7 +304,7 @@ static void take_host(struct rpc_args *args, const char *text, struct address *h
 
 void call_find_session(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct listing *l = listing_new(call, false);
+    struct listing *l = listing_new(control, call, false);
     char *host = NULL, *idurl = NULL;
 
     if (l == NULL)
@@ -320,7 +323,7 @@ void call_find_session(struct control *control, struct http_call *call, struct r
 
 void call_find_stream(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct listing *l = listing_new(call, true);
+    struct listing *l = listing_new(control, call, true);
     int64_t stream_id = 0, transfer_id = 0;
 
     if (l == NULL)

@@ -51,9 +51,11 @@ static void network_is_back(struct message *m, void *owner)
 struct network_asked *network_new(struct control *control, struct http_call *call,
                                   enum supervisor_ask what, network_answer_fn *answer)
 {
-    struct network_asked *n = calloc(1, sizeof *n);
+    struct network_asked *n;
 
-    if (n == NULL) {
+    if (!asked_has_room(control, call, ASKED_ABOUT_DAEMON))
+        return NULL;
+    if ((n = calloc(1, sizeof *n)) == NULL) {
         control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
         return NULL;
     }
@@ -74,7 +76,7 @@ void network_post(struct control *control, struct http_call *call, struct networ
         network_free(n);
         return;
     }
-    asked_begin(&n->asked, control, call);
+    asked_begin(&n->asked, control, call, ASKED_ABOUT_DAEMON);
     if ((e = supervisor_post(control->config.supervisor, &n->request)) == ERR_OK)
         return;
     if (e == ERR_CLOSED)

@@ -19,8 +19,10 @@ enum {
     CONTROL_IDS_MAX = 1000,      /* requests in one send_wait */
     CONTROL_FILTERED_MAX = 4096, /* streams looked through for some requests' */
     CONTROL_SENDS_MAX = 100000,  /* sends that are not decided yet */
-    CONTROL_ASKED_MAX = 2048, /* other calls away, whether their clients are still there or not */
-    SENDS_KEPT_MAX = 10000,   /* decided sends */
+    CONTROL_ASKED_MAX = 2048,    /* other calls about hosts and files that are away, whether their
+                                    clients are still there or not */
+    CONTROL_QUESTIONS_MAX = 512, /* the same of those about the daemon itself */
+    SENDS_KEPT_MAX = 10000,      /* decided sends */
     SENDS_KEPT_MS = 600000,
     SENDS_HANDED_MS = 60000, /* decided and told to somebody who waited */
 };
@@ -121,10 +123,15 @@ void received_reader_stop(struct received_reader *reader);
 
 /* --- the thread */
 
+/* What a call is about says how long it may be away: a peer, or the daemon, which answers at once
+ * as long as none of its threads stands still. */
+enum asked_kind { ASKED_ABOUT_PEERS, ASKED_ABOUT_DAEMON, ASKED_KINDS };
+
 /* A call that waits for a request to come back. Lives beside that request, as long as it is away;
  * `call` is NULL once nobody listens any more. */
 struct asked {
     LIST_ENTRY(asked) link;
+    enum asked_kind kind;
     struct control *control;
     struct http_call *call;
 };
@@ -160,8 +167,8 @@ struct control {
     bool is_stopping;    /* calls are not taken any more */
     bool is_unreachable; /* the Unix socket's file is gone and could not be made again */
     unsigned event_waiters;
-    unsigned away;        /* requests that have not come back */
-    unsigned asked_count; /* of these, the ones in `asked` */
+    unsigned away;                      /* requests that have not come back */
+    unsigned asked_counts[ASKED_KINDS]; /* of these, the ones in `asked` */
     LIST_HEAD(, asked) asked;
     LIST_HEAD(, waiter) waiters;
 };
@@ -183,10 +190,11 @@ void control_fault(struct http_call *call, enum fault code, const char *format, 
 /* control_spool.c: the fault for a failure of the spool. */
 void control_refuse_spool(struct http_call *call, enum err e);
 
-/* Before a request that may be away for long, and is so whether its client stays or not. False: too
- * many are, and `call` has been answered. */
-bool asked_has_room(const struct control *control, struct http_call *call);
-void asked_begin(struct asked *asked, struct control *control, struct http_call *call);
+/* Before a request is made, which is away whether its client stays or not. False: too many are, and
+ * `call` has been answered. */
+bool asked_has_room(const struct control *control, struct http_call *call, enum asked_kind kind);
+void asked_begin(struct asked *asked, struct control *control, struct http_call *call,
+                 enum asked_kind kind);
 /* The request is back (or never went). */
 void asked_end(struct asked *asked);
 
@@ -198,7 +206,7 @@ struct network_asked {
     struct asked asked;
     network_answer_fn *answer;
 };
-/* NULL without memory: `call` has been answered. */
+/* NULL without memory or room: `call` has been answered. */
 struct network_asked *network_new(struct control *control, struct http_call *call,
                                   enum supervisor_ask what, network_answer_fn *answer);
 void network_free(struct network_asked *n);

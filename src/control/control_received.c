@@ -253,7 +253,7 @@ static void post(struct control *control, struct http_call *call, struct receive
 
     r->request =
         (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = received_is_back};
-    asked_begin(&r->asked, control, call);
+    asked_begin(&r->asked, control, call, ASKED_ABOUT_DAEMON);
     e = mailbox_post(control->reader->box, &r->request.message, take_question);
     if (e == ERR_OK)
         return;
@@ -265,9 +265,11 @@ static void post(struct control *control, struct http_call *call, struct receive
 
 void call_received(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct received_asked *r = calloc(1, sizeof *r);
+    struct received_asked *r;
 
-    if (r == NULL) {
+    if (!asked_has_room(control, call, ASKED_ABOUT_DAEMON))
+        return;
+    if ((r = calloc(1, sizeof *r)) == NULL) {
         control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
         return;
     }

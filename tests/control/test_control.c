@@ -537,6 +537,34 @@ NODE_TEST(calls_that_wait_for_long_are_bounded_though_their_clients_have_gone)
     answer_fini(&a);
 }
 
+NODE_TEST(questions_to_a_daemon_that_stands_still_are_bounded_though_their_clients_have_gone)
+{
+    static const char *const methods[] = {"list_sessions", "list_streams", "status"};
+    enum { BATCH = 128 };
+    int clients[BATCH];
+    char body[256];
+
+    play_park();
+    for (unsigned i = 0; i < CONTROL_QUESTIONS_MAX / BATCH; i++) {
+        snprintf(body, sizeof body,
+                 "<methodCall><methodName>%s</methodName><params></params></methodCall>",
+                 methods[i % 3]);
+        for (unsigned n = 0; n < BATCH; n++) {
+            clients[n] = raw_connect();
+            raw_call(clients[n], body);
+        }
+        play_wait_parked((i + 1) * BATCH);
+        for (unsigned n = 0; n < BATCH; n++)
+            close(clients[n]);
+    }
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        expect_fault(ask(methods[i], "()"), FAULT_FULL, "wait for their answers");
+    expect_fault(ask("received", "()"), FAULT_FULL, "wait for their answers");
+    expect_fault(ask("find_stream", "(i)", 1), FAULT_FULL, "wait for their answers");
+    expect_fault(ask("settings_set", "(si)", "priority", 3), FAULT_FULL, "wait for their answers");
+    expect_fault(ask("automata", "(s)", "clock"), FAULT_NOT_FOUND, "network_connector");
+}
+
 NODE_TEST(automata_are_printed_from_the_tables)
 {
     struct answer a = ask("automata", "(s)", "network_transport");

@@ -15,7 +15,8 @@ libiniparser-dev libmicrohttpd-dev libcurl4-openssl-dev|libcurl4-gnutls-dev|libc
 libsystemd-dev libcap-ng-dev libxmlrpc-core-c3-dev uthash-dev libjansson-dev zlib1g-dev"
 # The presets build the tests too.
 sets[check]="${sets[build]} libcriterion-dev python3"
-sets[system]="${sets[check]} python3-twisted strace:strace procps util-linux:unshare systemd:systemd-analyze"
+# git has the release before, which the tests of an upgrade build.
+sets[system]="${sets[check]} git:git python3-twisted strace:strace procps util-linux:unshare systemd:systemd-analyze"
 sets[clang]="${sets[check]} clang:clang"
 sets[format]="clang-format:clang-format"
 sets[tidy]="${sets[clang]} clang-tidy:clang-tidy"

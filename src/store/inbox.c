@@ -247,7 +247,7 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
         e = inbox_recover(in);
     if (e != ERR_OK)
         explain(problem, "what the last run left in %s cannot be cleared: %s; %s", partial_name,
-                err_text(e), err_advice(e, "look at that directory and at the disk"));
+                err_text(e), err_advice(e, "let this user read and write it, and check the disk"));
     return e;
 }
 

@@ -309,7 +309,7 @@ RPC_TEST(characters_that_there_are_not_stay_refused)
         "<string>" PARCEL "<b/></string>",
         "<boolean>&#128230;</boolean>",
         "<string>" PARCEL "&#128230</string>",
-        "<string>" PARCEL,
+        ("<string>" PARCEL),
     };
     struct rpc_call call;
 

@@ -552,6 +552,7 @@ static const char *small_file(void)
 Test(tcp_node, two_sends_at_once_go_down_one_connect)
 {
     struct send_request one, two;
+    const char *file;
     uint16_t port;
     int listening = bound_socket(&port), peer;
     uint8_t data[38];
@@ -560,8 +561,9 @@ Test(tcp_node, two_sends_at_once_go_down_one_connect)
         cr_skip_test("/etc/hosts does not have the name localhost");
     listen(listening, 4);
     serve();
-    send_now(&one, "127.0.0.1", port, small_file());
-    send_now(&two, "localhost", port, small_file());
+    file = small_file();
+    send_now(&one, "127.0.0.1", port, file);
+    send_now(&two, "localhost", port, file);
     peer = accept(listening, NULL, NULL);
     cr_assert_eq(hears(peer), 'h');
     says(peer, wazap, sizeof wazap - 1);

@@ -1,9 +1,11 @@
 #include "store_priv.h"
 
 #include "base/log.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,7 +14,15 @@
  *
  * With durability = none each of its workers had parts of the journal of its own, `journal-W-N`,
  * which a start appends to the journal. */
-static const char part_prefix[] = "journal-";
+static bool is_part(const char *name)
+{
+    unsigned worker, number;
+    char again[64];
+
+    return sscanf(name, "journal-%u-%u", &worker, &number) == 2 &&
+           text_format(again, sizeof again, "journal-%u-%u", worker, number) == ERR_OK &&
+           strcmp(name, again) == 0;
+}
 
 struct leftovers {
     struct inbox *inbox;
@@ -28,7 +38,7 @@ static enum err absorb_part(void *ctx, int dir_fd, const char *name)
     int fd;
     enum err e;
 
-    if (strncmp(name, part_prefix, sizeof part_prefix - 1) != 0)
+    if (!is_part(name))
         return ERR_OK;
     fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)

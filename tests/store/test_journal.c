@@ -193,6 +193,35 @@ DAMAGE_TEST(a_damaged_line_of_a_part_is_skipped_and_counted)
     cr_assert_neq(access(part_path, F_OK), 0);
 }
 
+/* What somebody else has put beside the journal is nobody's part. */
+DAMAGE_TEST(what_only_begins_like_a_part_is_left_alone)
+{
+    static const char *const names[] = {"journal-old",
+                                        "journal-",
+                                        "journal-1",
+                                        "journal-1-",
+                                        "journal-a-1",
+                                        "journal-0-1.bak",
+                                        "journal-2026-11-28",
+                                        "journal-00-1",
+                                        "journal--1-2",
+                                        "journal- 1-2",
+                                        "journal-99999999999-1"};
+
+    three_files_of_which_the_second_is_damaged();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[sizeof journal_path + 32];
+
+        snprintf(path, sizeof path, "%s/.dustwire/%s", inbox_path, names[i]);
+        cr_assert_eq(link(journal_path, path), 0);
+        open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+        cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1, "%s was read", names[i]);
+        inbox_close(&inbox);
+        cr_assert_eq(unlink(path), 0, "%s is gone", names[i]);
+    }
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+}
+
 DAMAGE_TEST(a_part_that_cannot_be_read_leaves_the_journal_as_it_was)
 {
     struct record record = file_record(1);

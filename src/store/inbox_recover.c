@@ -8,17 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a start finds is decided by the journal and the names. A record is settled if a
- * RECORD_SETTLED stands behind it, which is written when its name is on the disk and before it is
- * acknowledged:
- *
- *     record, not reported | final name | partial name | then
- *     any                  | whole      | any          | `finished` is owed
- *     any                  | none       | there        | `failed` is owed; the record is marked
- * void settled              | none       | none         | `finished` is owed: whoever was told of
- * it has taken it away not settled          | none       | none         | nothing is owed any | too
- * short  | any          | `failed`, and the file goes (durability = none and a power cut) any or
- * none          | any        | there        | files in .dustwire go */
+/* What a start finds is decided by the journal and the names: docs/store.md, "After a crash", has
+ * the table. A record is settled if a RECORD_SETTLED stands behind it, which is written when its
+ * name is on the disk and before it is acknowledged. */
 
 static enum err mark_void(struct inbox *in, uint32_t transfer_id)
 {
@@ -47,6 +39,13 @@ static bool has_partial(const struct inbox *in, const char *name)
            faccessat(in->second_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* By whoever it is for. A file that lost its end in a power cut is as old as its record. */
+static bool is_changed_since(const struct stat *status, const struct inbox_record *record)
+{
+    return (int64_t)status->st_mtim.tv_sec * 1000000 + status->st_mtim.tv_nsec / 1000 >
+           record->committed_us;
+}
+
 static enum err check_owed(void *ctx, const struct inbox_record *record, struct owed *owed)
 {
     struct inbox *in = ctx;
@@ -54,7 +53,7 @@ static enum err check_owed(void *ctx, const struct inbox_record *record, struct 
 
     if (!owed->is_void && fstatat(in->dir_fd, record->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         S_ISREG(status.st_mode)) {
-        if ((uint64_t)status.st_size == record->size_bytes) {
+        if ((uint64_t)status.st_size == record->size_bytes || is_changed_since(&status, record)) {
             in->recovery.owed_finished++;
             return ERR_OK;
         }

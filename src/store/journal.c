@@ -65,9 +65,10 @@ struct copying {
     struct sink *to;
     const struct journal *from;
     uint64_t keep_offset;
+    bool is_unsettled; /* something owed was copied since the last RECORD_SETTLED */
 };
 
-static enum err copy_file(const struct copying *c, const struct journal_entry *entry)
+static enum err copy_file(struct copying *c, const struct journal_entry *entry)
 {
     const struct ledger *ledger = &c->from->ledger;
     uint32_t id = entry->record.file.transfer_id;
@@ -79,6 +80,7 @@ static enum err copy_file(const struct copying *c, const struct journal_entry *e
 
     if (!is_kept)
         return ERR_OK;
+    c->is_unsettled = c->is_unsettled || owed != NULL;
     if ((e = sink_put(c->to, &entry->record)) == ERR_OK && is_voided)
         e = sink_put_number(c->to, RECORD_VOID, id);
     return e == ERR_OK && owed == NULL ? sink_put_number(c->to, RECORD_REPORTED, id) : e;
@@ -86,16 +88,19 @@ static enum err copy_file(const struct copying *c, const struct journal_entry *e
 
 static enum err copy_entry(void *ctx, const struct journal_entry *entry)
 {
-    const struct copying *c = ctx;
+    struct copying *c = ctx;
 
-    if (entry->record.kind == RECORD_SETTLED && entry->offset == c->from->ledger.settled_offset)
-        return sink_put(c->to, &entry->record);
-    return entry->record.kind == RECORD_FILE ? copy_file(c, entry) : ERR_OK;
+    if (entry->record.kind == RECORD_FILE)
+        return copy_file(c, entry);
+    if (entry->record.kind != RECORD_SETTLED || !c->is_unsettled)
+        return ERR_OK;
+    c->is_unsettled = false;
+    return sink_put(c->to, &entry->record);
 }
 
 static enum err copy_all(struct sink *to, const struct journal *j)
 {
-    struct copying copying = {to, j, keep_from(j)};
+    struct copying copying = {to, j, keep_from(j), false};
 
     return j->sink == NULL
                ? ERR_OK
@@ -492,18 +497,20 @@ enum err journal_each_owed(struct journal *j, journal_owed_fn *each, void *ctx)
                : journal_reader_each(j->sink->fd, 0, j->whole_bytes, tell_owed, &told, NULL);
 }
 
-/* The first id from `id` on that nobody owes or has. */
+/* The first id from `id` on that nobody owes or has; 0: there is none. */
 static uint32_t next_free(const struct journal *j, uint32_t id)
 {
-    for (;;) {
+    for (uint64_t passed = 0; passed < TRANSFER_ID_MAX;) {
         uint32_t after = id_blocks_end(&j->ids_out, id);
 
         if (after == 0 && ledger_owes(&j->ledger, id))
             after = id + 1;
         if (after == 0)
             return id;
+        passed += after - id;
         id = after > TRANSFER_ID_MAX ? 1 : after;
     }
+    return 0;
 }
 
 enum err journal_reserve_ids(struct journal *j, struct transfer_ids *out)
@@ -513,6 +520,9 @@ enum err journal_reserve_ids(struct journal *j, struct transfer_ids *out)
     struct record record = {.kind = RECORD_IDS};
     enum err e;
 
+    *out = (struct transfer_ids){0};
+    if (start == 0)
+        return ERR_FULL;
     while (end <= TRANSFER_ID_MAX && end < limit && end - start < TRANSFER_IDS_BLOCK &&
            !ledger_owes(&j->ledger, end))
         end++;

@@ -1,5 +1,6 @@
 /* What a start tells of a record whose report was not noted, by what a crash or a power cut left of
  * it: the record alone, with or without the word that it was acknowledged, and its names. */
+#include "store/bad_disk.h"
 #include "store/store_priv.h"
 #include "store/store_support.h"
 
@@ -10,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum place { NOWHERE, PARTIAL, FINAL, BOTH, FINAL_CUT, FINAL_EMPTY };
+enum place { NOWHERE, PARTIAL, FINAL, BOTH, FINAL_CUT, FINAL_EMPTY, CHANGED, CHANGED_LONGER };
 enum told { NOTHING, FINISHED, FAILED };
 
 static const struct settled_row {
@@ -31,6 +32,9 @@ static const struct settled_row {
     {"too short, not acknowledged", false, false, false, FINAL_CUT, FAILED},
     {"too short, acknowledged", true, false, false, FINAL_CUT, FAILED},
     {"empty, not acknowledged", false, false, false, FINAL_EMPTY, FAILED},
+    {"its owner has cut it", true, false, false, CHANGED, FINISHED},
+    {"its owner has written more to it", true, false, false, CHANGED_LONGER, FINISHED},
+    {"cut off after the rename, and changed", false, false, false, CHANGED_LONGER, FINISHED},
     {"failed, and gone", false, true, false, NOWHERE, FAILED},
     {"failed and settled, and gone", true, true, false, NOWHERE, FAILED},
     {"failed, its file still there", false, true, false, PARTIAL, FAILED},
@@ -58,11 +62,23 @@ static void write_records(const struct settled_row *row, const struct commit_req
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
 }
 
+/* The time of one that a power cut has cut is that of its writing. */
+static void change(enum place place, const char *name)
+{
+    static const off_t lengths[] = {
+        [FINAL_CUT] = 2, [FINAL_EMPTY] = 0, [CHANGED] = 2, [CHANGED_LONGER] = 9};
+    static const struct timespec early[2];
+    int fd = openat(inbox->dir_fd, name, O_WRONLY | O_CLOEXEC);
+
+    cr_assert_eq(ftruncate(fd, lengths[place]), 0);
+    if (place == FINAL_CUT || place == FINAL_EMPTY)
+        cr_assert_eq(futimens(fd, early), 0);
+    close(fd);
+}
+
 static void put_in_place(enum place place, const char *name)
 {
     int from = inbox_partial_fd(inbox, name);
-    off_t length = place == FINAL_EMPTY ? 0 : 2;
-    int fd;
 
     if (place == NOWHERE)
         cr_assert_eq(unlinkat(from, name, 0), 0);
@@ -70,11 +86,8 @@ static void put_in_place(enum place place, const char *name)
         cr_assert_eq(linkat(from, name, inbox->dir_fd, name, 0), 0);
     else if (place != PARTIAL)
         cr_assert_eq(renameat(from, name, inbox->dir_fd, name), 0);
-    if (place != FINAL_CUT && place != FINAL_EMPTY)
-        return;
-    fd = openat(inbox->dir_fd, name, O_WRONLY | O_CLOEXEC);
-    cr_assert_eq(ftruncate(fd, length), 0);
-    close(fd);
+    if (place >= FINAL_CUT)
+        change(place, name);
 }
 
 static void check(const struct settled_row *row)
@@ -83,6 +96,12 @@ static void check(const struct settled_row *row)
 
     cr_assert_eq(seen.finished, row->told == FINISHED, "%s: finished %u", row->name, seen.finished);
     cr_assert_eq(seen.failed, row->told == FAILED, "%s: failed %u", row->name, seen.failed);
+}
+
+static bool is_to_stand(const struct settled_row *row)
+{
+    return row->place == FINAL || row->place == BOTH || row->place == CHANGED ||
+           row->place == CHANGED_LONGER;
 }
 
 static void run_row(const struct settled_row *row, enum durability durability)
@@ -99,6 +118,7 @@ static void run_row(const struct settled_row *row, enum durability durability)
     check(row);
     reopen_inbox(durability); /* and no other after that */
     check(row);
+    cr_assert_eq(count_in(inbox_path, ".in"), is_to_stand(row), "%s", row->name);
     remove_scratch();
 }
 
@@ -153,5 +173,29 @@ Test(settled, a_rewrite_keeps_what_was_settled_and_what_was_not, .timeout = 20)
     cr_assert_eq(owed_now().finished, 1);
     cr_assert_eq(owed_now().last_id, 7);
     cr_assert_eq(owed_now().failed, 0);
+    remove_scratch();
+}
+
+/* The word that could not be written is no reason to leave out the one before. */
+Test(settled, a_rewrite_after_a_full_disk_keeps_what_was_settled, .timeout = 20)
+{
+    struct commit_request first;
+
+    make_scratch();
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    first = written_file(7, "hello", 5);
+    close(first.file.fd);
+    journal_file_only(&first);
+    add_number(RECORD_SETTLED, 1);
+    cr_assert_eq(journal_write(inbox->journal), ERR_OK);
+    put_in_place(NOWHERE, first.file.name);
+    add_number(RECORD_VOID, 8);
+    add_number(RECORD_SETTLED, 1);
+    disk_refuses(BAD_WRITE, 0, 1);
+    cr_assert_neq(journal_write(inbox->journal), ERR_OK);
+    disk_refuses(0, 0, 0);
+    cr_assert_eq(journal_renew(inbox->journal), ERR_OK);
+    reopen_inbox(DURABILITY_FULL);
+    cr_assert_eq(owed_now().finished, 1);
     remove_scratch();
 }

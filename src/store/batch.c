@@ -132,10 +132,15 @@ static void add_marks(struct batch *b)
     }
 }
 
+/* Said once a second: as long as the disk refuses, each batch fails. */
 static void journal_failed(struct batch *b, const char *what, enum err e)
 {
-    log_error("inbox %s: the journal cannot be %s: %s; %zu files fail", b->inbox->path, what,
-              err_text(e), b->count);
+    uint64_t now_s = clock_mono_ms() / 1000;
+
+    if (now_s != b->told_s)
+        log_error("inbox %s: the journal cannot be %s: %s; files fail (%zu just now)",
+                  b->inbox->path, what, err_text(e), b->count);
+    b->told_s = now_s;
     b->journal_error = e;
     fail_all(b, e);
 }
@@ -214,6 +219,8 @@ static void add_failure(struct batch *b, const struct commit_request *r)
 
     log_debug("inbox %s: the file %s of transfer %u fails: %s", b->inbox->path, r->file.name,
               (unsigned)r->record.transfer_id, err_text(r->request.result));
+    if (!b->has_records)
+        return;
     journal_add(b->journal, &record);
     record.kind = RECORD_REPORTED;
     journal_add(b->journal, &record);
@@ -246,7 +253,8 @@ static size_t add_failures(struct batch *b)
 }
 
 /* The journal first, then the files. What became of each file of the batch is in the journal before
- * anybody is told, so that a start knows which of them were acknowledged. */
+ * anybody is told, so that a start knows which of them were acknowledged. Of files that it has no
+ * record of it hears nothing: on a full disk that would be kept in memory, file by file. */
 static size_t settle(struct batch *b)
 {
     struct record settled = {.kind = RECORD_SETTLED, .number = (uint32_t)b->count};
@@ -255,7 +263,7 @@ static size_t settle(struct batch *b)
 
     if (b->has_records)
         journal_add(b->journal, &settled);
-    is_recorded = (failed > 0 || b->has_records) && journal_write(b->journal) == ERR_OK;
+    is_recorded = b->has_records && journal_write(b->journal) == ERR_OK;
     if (failed > 0 && is_recorded && is_full(b))
         journal_sync(b->journal); /* if it fails, the journal is written anew with them */
     for (size_t i = 0; i < b->count; i++)
@@ -298,9 +306,14 @@ static void note_marks(struct batch *b)
 {
     struct message *m;
 
-    STAILQ_FOREACH (m, &b->marks_taken, link)
-        if (of_message(m)->kind == COMMIT_REPORTED)
-            journal_forget(b->journal, of_message(m)->record.transfer_id);
+    STAILQ_FOREACH (m, &b->marks_taken, link) {
+        struct commit_request *r = of_message(m);
+
+        if (r->kind == COMMIT_REPORTED)
+            journal_forget(b->journal, r->record.transfer_id);
+        else
+            id_blocks_remove(journal_ids_out(b->journal), &r->ids_back);
+    }
 }
 
 /* What was renamed stands where the descriptors are, which need not be where the path is. */

@@ -26,10 +26,11 @@ enum {
     BULK_BYTES = 4 << 20,  /* a file of this size or more is bulk */
     EARLY_BYTES = 8 << 20, /* handed to the disk at a time, while more come in */
     EARLY_WAITING_MAX = 256,
-    LOOK_MS = 500,      /* at the inbox's place, */
-    LOOK_SOON_MS = 200, /* when something is wrong with it, */
-    KEEP_MS = 1000,     /* and at the journal's */
-    RECOUNT_MS = 2000,  /* and never more than a twentieth of the time */
+    LOOK_MS = 500,       /* at the inbox's place, */
+    LOOK_SOON_MS = 200,  /* when something is wrong with it, */
+    KEEP_MS = 1000,      /* and at the journal's */
+    MEND_PAUSE_MS = 500, /* a broken journal that could not be written anew is left alone */
+    RECOUNT_MS = 2000,   /* and never more than a twentieth of the time */
     RECOUNT_SHARE = 20,
 };
 
@@ -41,6 +42,8 @@ struct committer {
     struct timer look; /* at its place, there too */
     struct timer keep; /* the journal in its place, in the committer's own thread */
     struct batch batch;
+    enum err mend_error; /* of the last try to mend the journal, */
+    uint64_t mended_ms;  /* and when that was */
     struct message_list discards;
 };
 
@@ -65,10 +68,21 @@ static enum err discard(struct committer *c, struct inbox_file *file)
     return e;
 }
 
+/* Written anew it is all of it, so on a disk that refuses that not for each batch. */
+static enum err mend_journal(struct committer *c)
+{
+    uint64_t now_ms = loop_now_ms(c->loop);
+
+    if (c->mend_error != ERR_OK && now_ms - c->mended_ms < MEND_PAUSE_MS)
+        return c->mend_error;
+    c->mended_ms = now_ms;
+    return c->mend_error = journal_mend(c->inbox->journal);
+}
+
 static void run_batches(struct committer *c)
 {
     while (batch_is_waiting(&c->batch))
-        batch_run(&c->batch, journal_mend(c->inbox->journal));
+        batch_run(&c->batch, mend_journal(c));
 }
 
 static void run_all(void *owner)
@@ -195,7 +209,8 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     c->look = (struct timer){.fire = look, .ctx = c};
     c->keep = (struct timer){.fire = keep_journal, .ctx = c};
     batch_init(&c->batch, inbox, inbox->journal);
-    c->batch.meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    if (sync_at_once_is_known(inbox->dir_fd))
+        c->batch.meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
     STAILQ_INIT(&c->discards);
     config.started = started;
     config.after_turn = run_all;

@@ -215,7 +215,7 @@ typedef enum err journal_owed_fn(void *ctx, const struct inbox_record *record, s
 enum err journal_each_owed(struct journal *journal, journal_owed_fn *each, void *ctx);
 
 /* Reserves the next block of transfer ids: added, not yet written. What is owed is passed over, and
- * so are the blocks that are out. */
+ * so are the blocks that are out. ERR_FULL: that is all of them. */
 enum err journal_reserve_ids(struct journal *journal, struct transfer_ids *out);
 
 /* --- space.c: room on the disk for what peers announced ------------------------------------------
@@ -367,7 +367,7 @@ enum { BATCH_MAX = 1024 };
 struct batch {
     struct inbox *inbox;
     struct journal *journal;
-    int meminfo_fd; /* /proc/meminfo; -1: none */
+    int meminfo_fd; /* /proc/meminfo; -1: none, or nothing is synced at once */
     /* What waits: COMMIT_FILE; COMMIT_REPORTED and COMMIT_IDS. */
     struct message_list files, marks;
     /* The batch under way. A request's result is its state: ERR_OK as long as all went well. */
@@ -379,6 +379,7 @@ struct batch {
     bool has_ids;           /* that must be on the disk before they are given out */
     bool has_records;       /* of this batch, in the journal */
     enum err journal_error; /* of this batch's records and marks */
+    uint64_t told_s;        /* when it was said last */
     /* Answers not sent yet, all for one mailbox. */
     struct mailbox *answer_to;
     struct message_list answers;
@@ -409,6 +410,11 @@ enum err sync_data(int fd);
 
 /* For a file that a syncfs has written: waits for nothing, tells its own error. -1 has none. */
 enum err sync_written_error(int fd);
+
+/* True on file systems of which it is known that syncfs(2) leaves what was written on the disk, and
+ * that a file tells its own error afterwards. Others are known for less: FUSE's syncfs asks nothing
+ * of whoever serves the files, overlayfs keeps the errors to the files below. */
+bool sync_at_once_is_known(int dir_fd);
 
 /* Gets the data of a batch on to the disk. A request whose result is not ERR_OK is left alone, one
  * whose sync fails gets its error as result. `dir_fd` is on their file system and stays open;

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Many small files at once are on the disk soonest by one syncfs(2): one commit of the file
@@ -13,7 +15,8 @@
  *
  * What syncfs says of errors is not enough: it reports an error once per descriptor, perhaps to an
  * earlier batch. Each file is asked for its own error afterwards, and when syncfs fails each is
- * synced by itself, which tells whose error it was. */
+ * synced by itself, which tells whose error it was. Only on file systems that are known for both.
+ */
 
 enum {
     FEW = 2,  /* up to so many, starting early gains nothing */
@@ -38,6 +41,20 @@ static bool is_much_dirty(int meminfo_fd)
         return true;
     text[length] = '\0';
     return kib_of(text, "\nDirty:") + kib_of(text, "\nWriteback:") > MUCH_DIRTY_KIB;
+}
+
+bool sync_at_once_is_known(int dir_fd)
+{
+    static const long known[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+                                 F2FS_SUPER_MAGIC, TMPFS_MAGIC};
+    struct statfs file_system;
+
+    if (fstatfs(dir_fd, &file_system) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if ((long)file_system.f_type == known[i])
+            return true;
+    return false;
 }
 
 enum err sync_data(int fd)

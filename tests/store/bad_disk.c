@@ -25,6 +25,7 @@ static bool is_refused(unsigned kind)
         return false;
     if (bad_disk.bad > 0)
         bad_disk.bad--;
+    bad_disk.refused++;
     errno = EIO;
     return true;
 }

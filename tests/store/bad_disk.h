@@ -12,6 +12,7 @@ enum { BAD_SYNC = 1, BAD_WRITE = 2, BAD_RENAME = 4, BAD_UNLINK = 8, BAD_ALL = 15
 struct bad_disk {
     _Atomic unsigned set;
     _Atomic int good, bad;
+    _Atomic unsigned refused; /* so many were */
 };
 extern struct bad_disk bad_disk;
 

@@ -1,5 +1,6 @@
 #include "store/committer.h"
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "store/bad_disk.h"
 #include "store/store_priv.h"
@@ -7,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,6 +247,85 @@ Test(committer, a_journal_that_cannot_grow_fails_the_batch_and_serves_again_late
     cr_assert_eq(owed_now().failed, 0);
 }
 
+/* Of files that the journal has no record of it hears nothing, however long the disk is full. */
+Test(committer, what_fails_on_a_full_disk_leaves_nothing_to_be_written_later, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 60)
+{
+    enum { COUNT = 300 };
+    static struct commit_request some[COUNT];
+    uint64_t size;
+
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    for (uint32_t i = 0; i < COUNT; i++)
+        some[i] = written_file(i + 2, "x", 1);
+    size = journal_size(inbox->journal);
+    disk_refuses(BAD_WRITE, 0, -1);
+    for (uint32_t i = 0; i < COUNT; i += 100)
+        commit_all(some + i, 100);
+    disk_refuses(0, 0, 0);
+    for (uint32_t i = 0; i < COUNT; i++)
+        cr_assert_neq(some[i].request.result, ERR_OK);
+    commit_file(1, "after");
+    cr_assert_lt(journal_size(inbox->journal) - size, 400, "%u bytes more",
+                 (unsigned)(journal_size(inbox->journal) - size));
+}
+
+static void count_answers(struct message *m, void *owner)
+{
+    (void)m;
+    (*(unsigned *)owner)++;
+}
+
+/* Each waits for the one before, so each is a batch. */
+static void commit_one_by_one(struct commit_request *requests, unsigned count)
+{
+    struct committer *committer;
+    struct mailbox *box;
+    unsigned answers = 0;
+
+    cr_assert_eq(mailbox_open(&box, 1, &answers), ERR_OK);
+    cr_assert_eq(committer_open(&committer, inbox), ERR_OK);
+    cr_assert_eq(committer_start(committer), ERR_OK);
+    for (unsigned i = 0; i < count; i++) {
+        requests[i].request.answer_to = box;
+        requests[i].request.on_answer = count_answers;
+        committer_submit(committer, &requests[i]);
+        while (answers <= i) {
+            struct pollfd bell = {.fd = mailbox_fd(box), .events = POLLIN};
+
+            poll(&bell, 1, -1);
+            mailbox_drain(box);
+        }
+    }
+    committer_stop(committer);
+    committer_close(&committer);
+    mailbox_close(&box);
+}
+
+Test(committer, a_journal_that_stays_broken_is_not_written_anew_for_each_file, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 60)
+{
+    enum { COUNT = 200 };
+    static struct commit_request some[COUNT];
+    uint64_t begun_ms;
+    unsigned tries;
+
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    for (uint32_t i = 0; i < COUNT; i++)
+        some[i] = written_file(i + 1, "x", 1);
+    begun_ms = clock_mono_ms();
+    disk_refuses(BAD_SYNC, 0, -1);
+    bad_disk.refused = 0;
+    commit_one_by_one(some, COUNT);
+    tries = bad_disk.refused;
+    disk_refuses(0, 0, 0);
+    /* the first file's, the journal's, its folder's; then one for each try, and one at the end */
+    cr_assert_leq(tries, 8 + (clock_mono_ms() - begun_ms) / 400, "%u syncs", tries);
+    for (uint32_t i = 0; i < COUNT; i++)
+        cr_assert_neq(some[i].request.result, ERR_OK);
+    commit_file(1000, "after");
+}
+
 Test(committer, a_journal_whose_sync_fails_fails_the_batch_and_is_written_anew,
      .init = make_scratch, .fini = remove_scratch, .timeout = 20)
 {
@@ -323,4 +404,23 @@ Test(committer, a_discarded_file_holds_no_descriptor_while_it_waits, .init = mak
     committer_stop(committer);
     cr_assert_not(is_partial(r.file.name));
     committer_close(&committer);
+}
+
+/* Where syncfs(2) is not known to be enough each file is synced. */
+Test(committer, syncs_at_once_only_where_that_is_known_to_do, .timeout = 5)
+{
+    static const struct {
+        const char *path;
+        bool is_known;
+    } rows[] = {{"/proc", false}, {"/sys", false}, {"/dev/shm", true}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int fd = open(rows[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0) /* not every machine has all */
+            continue;
+        cr_assert_eq(sync_at_once_is_known(fd), rows[i].is_known, "%s", rows[i].path);
+        close(fd);
+    }
+    cr_assert_not(sync_at_once_is_known(-1));
 }

@@ -1,4 +1,5 @@
 /* Transfer ids that are given out anew: never one that somebody has, or owes. */
+#include "store/bad_disk.h"
 #include "store/store_priv.h"
 #include "store/store_support.h"
 
@@ -83,4 +84,53 @@ Test(id_blocks, a_block_held_is_passed_over_when_all_ids_were_used_and_comes_aft
     cr_assert_eq(journal_reserve_ids(inbox->journal, &ids), ERR_OK);
     cr_assert_eq(ids.next, held.next);
     inbox_close(&inbox);
+}
+
+static const struct all_out {
+    const char *what;
+    uint32_t next;
+    struct transfer_ids out[3];
+} all_out[] = {
+    {"one block, from its start", 1, {{1, LAST + 1}}},
+    {"one block, from its middle", 777, {{1, LAST + 1}}},
+    {"one block, from its last", LAST, {{1, LAST + 1}}},
+    {"two blocks", 1, {{1, B}, {B, LAST + 1}}},
+    {"two blocks, from the second", B, {{1, B}, {B, LAST + 1}}},
+    {"three blocks, from the middle of the third", LAST - 9, {{9, B}, {1, 9}, {B, LAST + 1}}},
+};
+
+/* Nobody waits for the first to come back: files are refused meanwhile. */
+Test(id_blocks, when_all_ids_are_held_none_is_given, .init = make_scratch, .fini = remove_scratch,
+     .timeout = 20)
+{
+    for (size_t i = 0; i < sizeof all_out / sizeof *all_out; i++) {
+        struct transfer_ids ids;
+
+        open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+        for (unsigned j = 0; j < 3 && all_out[i].out[j].end > 0; j++)
+            cr_assert_eq(id_blocks_add(journal_ids_out(inbox->journal), &all_out[i].out[j]),
+                         ERR_OK);
+        journal_ledger(inbox->journal)->next_id = all_out[i].next;
+        cr_assert_eq(journal_reserve_ids(inbox->journal, &ids), ERR_FULL, "%s", all_out[i].what);
+        cr_assert_eq(ids.end, 0, "%s", all_out[i].what);
+        back(&all_out[i].out[0]);
+        cr_assert_eq(journal_reserve_ids(inbox->journal, &ids), ERR_OK, "%s", all_out[i].what);
+        inbox_close(&inbox);
+    }
+}
+
+/* On a disk that refuses the journal, too. */
+Test(id_blocks, a_block_given_back_while_the_journal_is_broken_is_back, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
+{
+    struct commit_request some[2] = {{.kind = COMMIT_IDS}, {.kind = COMMIT_IDS}};
+
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    cr_assert_eq(inbox_first_ids(inbox, &some[1].ids_back), ERR_OK);
+    disk_refuses(BAD_SYNC | BAD_RENAME, 0, -1);
+    commit_all(&some[0], 1); /* breaks it */
+    commit_all(&some[1], 1);
+    disk_refuses(0, 0, 0);
+    cr_assert_neq(some[1].request.result, ERR_OK);
+    cr_assert_eq(id_blocks_end(journal_ids_out(inbox->journal), some[1].ids_back.next), 0);
 }

@@ -406,6 +406,7 @@ Test(inbox, a_file_taken_away_before_its_report_was_noted_was_finished, .init = 
 Test(inbox, a_final_file_cut_short_by_a_power_cut_is_removed_and_owed_as_failed,
      .init = make_scratch, .fini = remove_scratch, .timeout = 20)
 {
+    static const struct timespec early[2];
     char path[INBOX_PATH_SIZE];
     struct commit_request r;
 
@@ -414,6 +415,7 @@ Test(inbox, a_final_file_cut_short_by_a_power_cut_is_removed_and_owed_as_failed,
     commit_all(&r, 1);
     inbox_final_path(inbox, r.file.name, path);
     cr_assert_eq(truncate(path, 0), 0);
+    cr_assert_eq(utimensat(AT_FDCWD, path, early, 0), 0); /* as old as it was */
     reopen_inbox(DURABILITY_NONE);
     cr_assert_eq(owed_now().failed, 1);
     cr_assert_eq(access(path, F_OK), -1);

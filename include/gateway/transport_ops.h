@@ -100,11 +100,10 @@ struct cancel_request {
 };
 
 /* Where an item stands in a list, for the page behind it: of worker `worker` the session `session`
- * (0: none yet), and in it the first `files` of its files. */
+ * (0: none yet), and in it the files up to `file`, whatever the transport means by that. */
 struct list_place {
     unsigned worker;
-    uint64_t session;
-    unsigned files;
+    uint64_t session, file;
 };
 
 struct session_info {

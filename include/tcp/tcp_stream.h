@@ -36,10 +36,12 @@ struct tcp_outgoing;
 struct tcp_incoming_list {
     TAILQ_HEAD(, tcp_incoming) head;
     unsigned count;
+    uint64_t begun; /* so many since the session's start */
 };
 struct tcp_outgoing_list {
     TAILQ_HEAD(, tcp_outgoing) head;
     unsigned count;
+    uint64_t begun;
 };
 
 /* A block of transfer ids, and how many streams have one of them. */
@@ -121,6 +123,7 @@ struct tcp_incoming {
     bool is_failed;
     int64_t started_us;             /* real time, for the journal */
     uint64_t begun_us;              /* clock_boot_us */
+    uint64_t number;                /* as the session's list counts */
     uint64_t progress_ms;           /* when progress was told last */
     struct tcp_stall_window window; /* for the stall limit */
     struct inbox_file file;
@@ -195,6 +198,7 @@ struct tcp_outgoing {
     bool is_settled; /* no change of the file can stay unseen (outbox_settles_in_ms) */
     bool is_failed;
     uint64_t begun_us; /* clock_boot_us */
+    uint64_t number;   /* as the session's list counts */
     uint64_t progress_ms;
     uint64_t whole_ms;      /* when the last byte was handed over */
     uint64_t whole_at;      /* the writer's sent_bytes from which on an ok can be true */

@@ -46,8 +46,8 @@ static void put_cursor(xmlrpc_env *env, xmlrpc_value *to, unsigned transport,
 {
     char text[CURSOR_SIZE];
 
-    snprintf(text, sizeof text, "%u.%u.%" PRIu64 ".%u", transport, place->worker, place->session,
-             place->files);
+    snprintf(text, sizeof text, "%u.%u.%" PRIu64 ".%" PRIu64, transport, place->worker,
+             place->session, place->file);
     rpc_put_text(env, to, "cursor", text);
 }
 
@@ -57,8 +57,8 @@ static bool read_cursor(struct listing *l, const char *text)
     char rest;
 
     l->filter.has_place = true;
-    return text[0] == '\0' || sscanf(text, "%u.%u.%" SCNu64 ".%u%c", &l->transport, &place->worker,
-                                     &place->session, &place->files, &rest) == 4;
+    return text[0] == '\0' || sscanf(text, "%u.%u.%" SCNu64 ".%" SCNu64 "%c", &l->transport,
+                                     &place->worker, &place->session, &place->file, &rest) == 4;
 }
 
 static xmlrpc_value *session_value(xmlrpc_env *env, const struct session_info *s)

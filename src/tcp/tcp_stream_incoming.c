@@ -260,6 +260,7 @@ enum err tcp_incoming_new(struct tcp_home *home, const struct tcp_peer *peer,
     in->transfer.size_bytes = size_bytes;
     in->transfer.filename = in->path;
     TAILQ_INSERT_TAIL(&list->head, in, link);
+    in->number = ++list->begun;
     list->count++;
     incoming_start(in);
     return ERR_OK;

@@ -196,6 +196,7 @@ void tcp_outgoing_new(struct tcp_home *home, const struct tcp_peer *peer,
     out->transfer.size_bytes = out->file.size_bytes;
     out->list = list;
     TAILQ_INSERT_TAIL(&list->head, out, link);
+    out->number = ++list->begun;
     list->count++;
     outgoing_register(out);
 }

@@ -132,21 +132,21 @@ static void *next_row(struct list_request *r, void *array, size_t row_size)
     return rows + r->count++ * row_size;
 }
 
-/* Where the page begins among this worker's sessions; `*skipped` of its files are before it. */
+/* Where the page begins among this worker's sessions, behind which of its files. */
 static struct tcp_connection *first_on_page(struct worker *w, const struct list_request *r,
-                                            bool is_of_files, unsigned *skipped)
+                                            bool is_of_files, uint64_t *behind)
 {
     const struct list_place *place = &r->place;
     struct tcp_connection *c;
 
-    *skipped = 0;
+    *behind = 0;
     if (r->has_place && w->config.index < place->worker)
         return NULL;
     if (!r->has_place || w->config.index > place->worker || place->session == 0)
         return TAILQ_FIRST(&w->sessions);
     HASH_FIND(hh, w->by_id, &place->session, sizeof place->session, c);
     if (c != NULL) {
-        *skipped = is_of_files ? place->files : 0;
+        *behind = is_of_files ? place->file : 0;
         return is_of_files ? c : TAILQ_NEXT(c, link);
     }
     TAILQ_FOREACH (c, &w->sessions, link)
@@ -181,9 +181,9 @@ static void visit_sessions(struct message *m, void *owner)
     struct worker *w = owner;
     struct list_request *r = (struct list_request *)(void *)m;
     struct tcp_connection *c;
-    unsigned skipped;
+    uint64_t behind;
 
-    for (c = first_on_page(w, r, false, &skipped); c != NULL && !is_page_over(r);
+    for (c = first_on_page(w, r, false, &behind); c != NULL && !is_page_over(r);
          c = TAILQ_NEXT(c, link)) {
         struct session_info *row;
 
@@ -251,16 +251,23 @@ static void describe_stream(struct stream_info *row, const struct tcp_connection
              t->filename);
 }
 
-/* The files of a session, in and out, are counted through in `place`. */
+/* In the list of a session stand the files that come in, then those that go out. A number does not
+ * change when others end, as a count of what is before would. */
+static uint64_t number_in_list(uint64_t number, bool is_outgoing)
+{
+    return number | (is_outgoing ? UINT64_C(1) << 63 : 0);
+}
+
 static void list_incoming(struct tcp_connection *c, struct list_request *r,
-                          struct list_place *place, unsigned skipped)
+                          struct list_place *place, uint64_t behind)
 {
     struct tcp_incoming *in;
 
     TAILQ_FOREACH (in, &c->incoming.head, link) {
         struct stream_info *row;
 
-        if (place->files++ < skipped || is_page_over(r) ||
+        place->file = number_in_list(in->number, false);
+        if (place->file <= behind || is_page_over(r) ||
             !is_stream_asked_for(r, in->transfer.transfer_id, in->file_id, 0))
             continue;
         row = next_row(r, &r->streams, sizeof *row);
@@ -274,7 +281,7 @@ static void list_incoming(struct tcp_connection *c, struct list_request *r,
 }
 
 static void list_outgoing(struct tcp_connection *c, struct list_request *r,
-                          struct list_place *place, unsigned skipped)
+                          struct list_place *place, uint64_t behind)
 {
     uint64_t acknowledged = c->outgoing.count > 0 ? tcp_connection_acknowledged(c) : 0;
     struct tcp_outgoing *out;
@@ -282,7 +289,8 @@ static void list_outgoing(struct tcp_connection *c, struct list_request *r,
     TAILQ_FOREACH (out, &c->outgoing.head, link) {
         struct stream_info *row;
 
-        if (place->files++ < skipped || is_page_over(r) ||
+        place->file = number_in_list(out->number, true);
+        if (place->file <= behind || is_page_over(r) ||
             !is_stream_asked_for(r, out->transfer.transfer_id, out->file_id,
                                  out->transfer.request_id))
             continue;
@@ -303,16 +311,16 @@ static void visit_streams(struct message *m, void *owner)
     struct worker *w = owner;
     struct list_request *r = (struct list_request *)(void *)m;
     struct tcp_connection *c;
-    unsigned skipped;
+    uint64_t behind;
 
-    for (c = first_on_page(w, r, true, &skipped); c != NULL && !is_page_over(r);
-         c = TAILQ_NEXT(c, link), skipped = 0) {
+    for (c = first_on_page(w, r, true, &behind); c != NULL && !is_page_over(r);
+         c = TAILQ_NEXT(c, link), behind = 0) {
         struct list_place place = {.worker = w->config.index, .session = c->id};
 
         if (!is_session_asked_for(c, r))
             continue;
-        list_incoming(c, r, &place, skipped);
-        list_outgoing(c, r, &place, skipped);
+        list_incoming(c, r, &place, behind);
+        list_outgoing(c, r, &place, behind);
     }
     end_page(w, r, visit_streams);
 }

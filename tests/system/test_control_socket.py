@@ -123,6 +123,43 @@ class Stop(harness.SystemTest):
             self.assertEqual(code, 0, node.log())
 
 
+class FilesOfASession(harness.SystemTest):
+    """Pages by cursor through the files of one session, while some of them end."""
+
+    SIZE, COUNT = 2000, 12
+
+    def test_none_is_left_out_and_none_told_twice(self):
+        self.bob = self.node("bob", {"log/level": "warning"})
+        self.control = gateway.control(self.bob)
+        for ends in ([[1], [2, 5], [3], [], [4, 9], [12]], [[1, 2]], [[2, 1], [4, 3], [6, 5]], [[], [12, 11]],
+                     [[3, 4]], [[1], [3], [5], [7], [9], [11]], [[2], [4], [6], [8]], [list(range(1, 12))],
+                     [list(range(3, 13))], [[], [], [], [], [], [11, 12]], []):
+            with self.subTest(ends=ends):
+                told, gone = self.walk(iter(ends))
+                self.assertEqual(len(told), len(set(told)))
+                self.assertEqual(set(range(1, self.COUNT + 1)) - set(told) - gone, set(), "left out")
+
+    def walk(self, ends):
+        """Which files pages of two told of, and which ended before it was their turn."""
+        session = raw.Raw.greet(self.bob.port)
+        content = harness.pattern(self.SIZE)
+        for file_id in range(1, self.COUNT + 1):
+            session.send(raw.data(file_id, self.SIZE, content[:1000]))
+        harness.wait_until(lambda: len(self.control.list_streams()) == self.COUNT, "every file has begun")
+        told, gone, cursor = [], set(), ""
+        while len(page := self.control.list_streams({"limit": 2, "cursor": cursor})) == 2:
+            told += [row["stream_id"] for row in page]
+            cursor = page[-1]["cursor"]
+            for file_id in next(ends, []):
+                session.send(raw.data(file_id, self.SIZE, content[1000:]))
+                gone |= {file_id} - set(told)
+                harness.wait_until(lambda: file_id not in [row["stream_id"] for row in self.control.list_streams()], "it ends")
+        told += [row["stream_id"] for row in page]
+        session.close()
+        harness.wait_until(lambda: not self.control.list_streams(), "the session is over")
+        return told, gone
+
+
 class Lists(harness.SystemTest):
     """Pages by cursor, while sessions come and go."""
 

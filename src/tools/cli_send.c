@@ -413,11 +413,12 @@ static void cancel_flight(struct sending *s)
         reply = cli_call(s->cli->client, "cancel_send", &ask, false);
         cli_reply_fini(&reply);
     }
-    for (size_t flight = s->flight_count + 1, waits = 0;
-         s->flight_count > 0 && waits < CANCEL_WAITS;
-         waits = s->flight_count < flight ? 0 : waits + 1) {
-        flight = s->flight_count;
+    for (size_t waits = 0; s->flight_count > 0 && waits < CANCEL_WAITS; waits++) {
+        size_t flight = s->flight_count;
+
         wait_for_some(s, WAIT_MS);
+        if (s->flight_count < flight)
+            waits = 0;
     }
     if (s->flight_count > 0)
         daemon_is_lost(s, "it was cancelled, but its end was not awaited");

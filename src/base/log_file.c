@@ -64,6 +64,15 @@ static bool is_same_file(int a, int b)
            st_a.st_ino == st_b.st_ino;
 }
 
+/* Nobody moves what is no file, and what /dev/stdout leads to, a pipe, has no path. */
+static bool keep_path(const char *name, bool is_file)
+{
+    if (is_file)
+        return realpath(name, path) != NULL;
+    errno = ENAMETOOLONG;
+    return text_copy(path, sizeof path, name) == ERR_OK;
+}
+
 enum err log_file_open(const char *name, char *problem, size_t room)
 {
     struct stat st;
@@ -71,7 +80,7 @@ enum err log_file_open(const char *name, char *problem, size_t room)
 
     if (fd < 0)
         return refuse(problem, room, name, errno);
-    if (realpath(name, path) == NULL || fstat(fd, &st) != 0) {
+    if (fstat(fd, &st) != 0 || !keep_path(name, S_ISREG(st.st_mode))) {
         int error_number = errno;
 
         close(fd);

@@ -181,6 +181,33 @@ static int a_link_stays_one(void)
     return size_of("real/log") >= 0 && size_of("real/log.1") > 0 ? 0 : 3;
 }
 
+/* /dev/stdout of a container is such a name. */
+static int a_pipe_without_a_path_is_written_to(void)
+{
+    char name[32], got[4096];
+    int ends[2];
+
+    if (pipe(ends) != 0)
+        return 1;
+    snprintf(name, sizeof name, "/proc/self/fd/%d", ends[1]);
+    if (!open_log(name))
+        return 2;
+    log_info("the first line");
+    log_reopen();
+    log_info("a line after a SIGHUP");
+    for (size_t length = 0; length < sizeof got - 1;) {
+        ssize_t count = read(ends[0], got + length, sizeof got - 1 - length);
+
+        if (count <= 0)
+            return 3;
+        length += (size_t)count;
+        got[length] = '\0';
+        if (strstr(got, "after a SIGHUP") != NULL)
+            return strstr(got, "the first line") != NULL && strstr(got, "cannot") == NULL ? 0 : 4;
+    }
+    return 5;
+}
+
 static int a_fifo_is_never_turned_nor_waited_for(void)
 {
     int reader;
@@ -318,6 +345,7 @@ static const struct {
     {"goes on when its folder is removed", goes_on_when_its_folder_is_removed},
     {"is cut short by others", is_cut_short_by_others},
     {"a link stays one", a_link_stays_one},
+    {"a pipe without a path is written to", a_pipe_without_a_path_is_written_to},
     {"a FIFO is never turned nor waited for", a_fifo_is_never_turned_nor_waited_for},
     {"a device takes it", a_device_takes_it},
     {"a folder is refused", a_folder_is_refused},

@@ -11,6 +11,10 @@
  * writing 1 or 2 fails as it does on a closed one, and so can be noticed. */
 void inherit_fill_standard(void);
 
+/* Flushes standard output. 0, or the errno why some of what was printed is lost: a program that was
+ * asked for text has failed then, however well it did the rest. */
+int inherit_flush_output(void);
+
 /* Exactly the signals of `blocked` (NULL: none) are blocked. One that was ignored has its default
  * action again, but for those that are ignored on purpose: SIGINT and SIGQUIT (a shell does it for
  * a command in the background), SIGHUP (nohup) and the stops of job control. SIGPIPE and SIGXFSZ

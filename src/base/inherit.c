@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static bool is_closed(int fd)
@@ -25,6 +26,14 @@ void inherit_fill_standard(void)
     fill(STDIN_FILENO);
     fill(STDOUT_FILENO);
     fill(STDERR_FILENO);
+}
+
+int inherit_flush_output(void)
+{
+    errno = 0;
+    if (fflush(stdout) != 0)
+        return errno == 0 ? EIO : errno;
+    return ferror(stdout) ? EIO : 0; /* of an earlier write stdio does not keep the reason */
 }
 
 static bool is_kept(int number)

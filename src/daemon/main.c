@@ -605,6 +605,18 @@ static int run(struct daemon *d)
     return e == ERR_OK ? EXIT_ENDED : EXIT_FAILED;
 }
 
+/* What was asked for and could not be printed is no success. */
+static int printed(int exit_status)
+{
+    int error_number = inherit_flush_output();
+
+    if (error_number == 0)
+        return exit_status;
+    fprintf(stderr, "dustwired: the answer could not be written to standard output: %s\n",
+            strerror(error_number));
+    return exit_status == EXIT_ENDED ? EXIT_FAILED : exit_status;
+}
+
 int main(int argc, char **argv)
 {
     static struct daemon d;
@@ -617,15 +629,15 @@ int main(int argc, char **argv)
     if (options.action != OPTIONS_RUN)
         inherit_settle_signals(NULL);
     if (options.action == OPTIONS_END)
-        return options.exit_status;
+        return printed(options.exit_status);
     d.paths = (struct settings_paths){.file = options.config_path,
                                       .own = options.settings_path,
                                       .is_own_from_command_line = options.settings_path != NULL};
     if (!read_settings(&d))
         return EXIT_FAILED;
     if (options.action == OPTIONS_CHECK_CONFIG)
-        return check_config(&d.in_force);
+        return printed(check_config(&d.in_force));
     if (options.action == OPTIONS_DUMP_CONFIG)
-        return dump_config(&d.in_force);
+        return printed(dump_config(&d.in_force));
     return run(&d);
 }

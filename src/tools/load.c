@@ -6,6 +6,8 @@
 #include "load_report.h"
 #include "load_run.h"
 
+#include "base/inherit.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -163,12 +165,25 @@ static int run(const struct load_options *options)
     return e == ERR_OK && is_clean ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* What was measured or asked for and could not be printed is no success. */
+static int printed(int exit_status)
+{
+    int error_number = inherit_flush_output();
+
+    if (error_number == 0)
+        return exit_status;
+    fprintf(stderr, "dustwire-load: the answer could not be written to standard output: %s\n",
+            strerror(error_number));
+    return exit_status == EXIT_SUCCESS ? EXIT_FAILURE : exit_status;
+}
+
 int main(int argc, char **argv)
 {
     char problem[LOAD_PROBLEM_SIZE];
     struct load_options options;
     enum load_asked asked;
 
+    inherit_fill_standard();
     if (load_options_read(&options, &asked, argc, argv, problem) != ERR_OK) {
         fprintf(stderr, "dustwire-load: %s. Try `dustwire-load --help`.\n", problem);
         return EXIT_USAGE;
@@ -178,6 +193,6 @@ int main(int argc, char **argv)
     else if (asked == LOAD_ASKED_VERSION)
         puts("dustwire-load " DUSTWIRE_VERSION);
     else
-        return run(&options);
-    return EXIT_SUCCESS;
+        return printed(run(&options));
+    return printed(EXIT_SUCCESS);
 }

@@ -175,6 +175,29 @@ class FirstMoments(Started):
 
 
 @unittest.skipIf(IS_WATCHED, WHY)
+class Printed(Started):
+    """What is asked of a program and cannot be written is no success."""
+
+    def assert_lost(self, name, *arguments):
+        for to, reason in ((">&-", "Bad file descriptor"), (">/dev/full", "No space left on device"),
+                           ("<&- >&-", "Bad file descriptor")):
+            with self.subTest(name=name, arguments=arguments, to=to):
+                result = subprocess.run(["bash", "-c", 'exec "$@" ' + to, "bash", os.path.join(harness.BUILD, name),
+                                         *arguments], capture_output=True, text=True, timeout=harness.seconds(20))
+                self.assertEqual(result.returncode, 1, result.stderr)
+                self.assertEqual(result.stderr, "%s: the answer could not be written to standard output: %s\n"
+                                 % (name, reason))
+
+    def test_output_that_is_lost_is_a_failure_with_its_reason(self):
+        config = StartedNode("node", {})
+        self.addCleanup(self._close, config)
+        for arguments in (("--help",), ("--version",), ("--dump-config",), ("--config", config.config, "--dump-config"),
+                          ("--config", config.config, "--check-config")):
+            self.assert_lost("dustwired", *arguments)
+        for arguments in (("--help",), ("--version",)):
+            self.assert_lost("dustwire-load", *arguments)
+
+
 class Limits(Started):
     def test_a_log_that_may_not_grow_ends_nothing(self):
         """ulimit -f: stderr is a file, and so is what is received."""

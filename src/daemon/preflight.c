@@ -7,11 +7,13 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { SENTENCE_SIZE = 4 * SETTINGS_TEXT_SIZE };
@@ -51,12 +53,26 @@ struct wanted {
     unsigned makes;
 };
 
+/* A file system that holds only what the kernel puts there (proc, sysfs, cgroup, devpts) has no
+ * blocks, and takes no file, whatever its rights say. ramfs and a tmpfs without a limit say that
+ * they have none, too, and some in user space (FUSE) do not say. */
+static bool takes_files(const char *folder)
+{
+    struct statfs about;
+
+    return statfs(folder, &about) != 0 || about.f_blocks != 0 || about.f_type == RAMFS_MAGIC ||
+           about.f_type == TMPFS_MAGIC || about.f_type == FUSE_SUPER_MAGIC;
+}
+
 /* One that is there. */
 static void check_rights(struct preflight *p, const struct wanted *w, const char *folder)
 {
-    if (access(folder, W_OK | X_OK) == 0)
+    if (!takes_files(folder))
+        complain(p, "%s = %s: no file can be made in %s, it is the kernel's: choose another folder",
+                 w->key, w->path, folder);
+    else if (access(folder, W_OK | X_OK) == 0)
         return;
-    if (errno == EROFS)
+    else if (errno == EROFS)
         complain(p, "%s = %s: the file system of %s is read-only: choose another folder", w->key,
                  w->path, folder);
     else

@@ -310,7 +310,8 @@ static bool lies_in(const char *path, const char *folder)
 
     while (length > 0 && folder[length - 1] == '/')
         length--;
-    return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
+    return path[0] != '\0' && strncmp(path, folder, length) == 0 &&
+           (path[length] == '/' || path[length] == '\0');
 }
 
 /* Paths of ours that must not be among the received files. */

@@ -608,6 +608,20 @@ Test(settings, say_why_a_file_cannot_be_read, .init = set_up, .fini = clean_up, 
     cr_assert_eq(told_count, 1);
 }
 
+Test(settings, paths_that_are_not_set_lie_in_no_inbox, .init = set_up, .fini = clean_up,
+     .timeout = 5)
+{
+    static const char *const inboxes[] = {"/", "//", "///"};
+    char text[64];
+
+    for (size_t i = 0; i < sizeof inboxes / sizeof *inboxes; i++) {
+        snprintf(text, sizeof text, "[inbox]\npath = %s\n", inboxes[i]);
+        cr_assert_eq(read_bytes(text, strlen(text)), ERR_INVALID);
+        cr_expect_eq(told_count, 1, "%s", told);
+        cr_expect_not_null(strstr(told, "[control] socket lies in"));
+    }
+}
+
 Test(settings, survive_garbage, .init = set_up, .fini = clean_up, .timeout = 20)
 {
     size_t size = 10u << 20;

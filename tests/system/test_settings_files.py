@@ -260,7 +260,18 @@ class Checked(harness.SystemTest):
             ({"inbox/group": "no-such-group"}, "groupadd no-such-group"),
             ({"inbox/path": self.path("file")}, "is no folder"),
             ({"inbox/path": self.path("file", "in")}, "/file"),
-            ({"inbox/path": "/proc/in"}, "[inbox] path"),
+            ({"inbox/path": "/proc/in"}, "[inbox] path = /proc/in: no file can be made in /proc"),
+            ({"inbox/path": "/proc"}, "no file can be made"),
+            ({"inbox/path": "/proc/self/in"}, "no file can be made"),
+            ({"inbox/path": "/sys/in/a/b"}, "no file can be made in /sys"),
+            ({"inbox/path": "/sys/kernel/in"}, "no file can be made"),
+            ({"inbox/path": "/dev/fd/in"}, "no file can be made"),
+            ({"control/socket": "/proc/c.sock"}, "no file can be made in /proc"),
+            ({"control/socket": "/proc/new/c.sock"}, "no file can be made in /proc"),
+            ({"control/socket": "/sys/c.sock"}, "no file can be made in /sys"),
+            ({"log/file": "/proc/log"}, "no file can be made in /proc"),
+            ({"log/file": "/sys/log"}, "no file can be made in /sys"),
+            ({"node/settings-file": "/proc/own.ini"}, "no file can be made in /proc"),
             ({"outbox/roots": self.path("none")}, "[outbox] roots"),
             ({"outbox/roots": self.path("folder") + "," + self.path("file")}, "is no folder"),
             ({"log/file": self.path("none", "log")}, "there is no folder"),
@@ -271,8 +282,6 @@ class Checked(harness.SystemTest):
         for settings, said in rows:
             with self.subTest(settings=settings):
                 result = self.check(settings)
-                if "/proc" in str(settings) and os.geteuid() == 0:
-                    continue  # root is told that it may write everywhere
                 self.assertEqual(result.code, 1, str(result))
                 self.assertIn(said, result.err)
                 self.assertNotIn("good", result.out)

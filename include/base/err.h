@@ -64,8 +64,8 @@ const char *err_name(enum err e);
  * is ERR_SYSTEM (log strerror beside it). */
 enum err err_from_errno(int error_number);
 
-/* Any thread. The same of what pthread_create returned: it says EAGAIN at the limit of processes.
- */
+/* Any thread. The same of what pthread_create returned: it says EAGAIN at the limit of processes,
+ * and also when there is no memory for a stack, which is tried here. */
 enum err err_from_thread(int error_number);
 
 /* Any thread. What to do about an error that comes from the process's, the machine's or the disk's

@@ -1,7 +1,9 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/mman.h>
 
 static const char *const texts[] = {
 #define X(name, text) [name] = text,
@@ -106,7 +108,7 @@ const char *err_advice(enum err e, const char *usual)
         return "raise the limit of open files, of this process (ulimit -n, LimitNOFILE) or of the "
                "machine (fs.file-max)";
     case ERR_NO_MEMORY:
-        return "free some memory, or raise the limit of this process (ulimit -v, MemoryMax)";
+        return "free some memory, or raise the limit of this process (ulimit -v or -d, MemoryMax)";
     case ERR_NO_SPACE:
         return "make room on that file system: bytes, or inodes";
     case ERR_QUOTA:
@@ -122,7 +124,19 @@ const char *err_advice(enum err e, const char *usual)
     }
 }
 
+/* As much as the stack of a thread, taken and given back. */
+static bool has_memory_for_stack(void)
+{
+    enum { STACK_BYTES = 2 << 20 };
+    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+
+    return stack != MAP_FAILED && munmap(stack, STACK_BYTES) == 0;
+}
+
 enum err err_from_thread(int error_number)
 {
-    return error_number == EAGAIN ? ERR_THREADS : err_from_errno(error_number);
+    if (error_number != EAGAIN)
+        return err_from_errno(error_number);
+    return has_memory_for_stack() ? ERR_THREADS : ERR_NO_MEMORY;
 }

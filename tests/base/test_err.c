@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 Test(err, has_a_name_and_a_sentence_for_each_code, .timeout = 5)
 {
@@ -77,6 +78,30 @@ Test(err, limits_have_an_advice_of_their_own_and_nothing_is_to_be_removed, .time
                   "%d: %s", rows[i].error_number, advice);
         cr_expect_null(strstr(advice, "remove"));
     }
+}
+
+static enum err of_a_thread_below(int resource, rlim_t bytes)
+{
+    struct rlimit limit, low;
+    enum err e;
+
+    cr_assert_eq(getrlimit(resource, &limit), 0);
+    low = (struct rlimit){.rlim_cur = bytes, .rlim_max = limit.rlim_max};
+    cr_assert_eq(setrlimit(resource, &low), 0);
+    e = err_from_thread(EAGAIN);
+    setrlimit(resource, &limit);
+    return e;
+}
+
+Test(err, of_a_thread_without_memory_for_its_stack_names_the_memory, .timeout = 5)
+{
+    static const rlim_t bytes[] = {4096, 65536, 1 << 20}; /* of 0 Linux makes an exception */
+
+    for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
+        cr_expect_eq(of_a_thread_below(RLIMIT_DATA, bytes[i]), ERR_NO_MEMORY);
+        cr_expect_eq(of_a_thread_below(RLIMIT_AS, bytes[i]), ERR_NO_MEMORY);
+    }
+    cr_expect_eq(of_a_thread_below(RLIMIT_STACK, 1 << 20), ERR_THREADS);
 }
 
 Test(err, of_a_thread_that_could_not_be_started_names_the_limit, .timeout = 5)

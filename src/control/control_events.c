@@ -80,10 +80,8 @@ struct event_page event_ring_read(const struct event_ring *ring, uint64_t after,
 {
     struct event_page page = {.last = after};
 
-    if (after > ring->last) {
-        page.last = ring->last;
-        return page;
-    }
+    if (after > ring->last)
+        after = page.last = 0;
     for (size_t i = find_behind(ring, after); i < ring->count && page.count < limit; i++) {
         const struct event *e = *slot(ring, i);
 

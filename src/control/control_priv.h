@@ -59,8 +59,8 @@ struct event_page {
     size_t count;
 };
 typedef void event_each_fn(void *ctx, const struct event *e);
-/* The events behind `after`, at most `limit`. An `after` that is still to come (of an earlier run
- * of the daemon) answers none and the present last number. */
+/* The events behind `after`, at most `limit`. An `after` that is still to come is of an earlier run
+ * of the daemon: whoever brings it has seen none of this run's, and gets them from the first on. */
 struct event_page event_ring_read(const struct event_ring *ring, uint64_t after, size_t limit,
                                   event_each_fn *each, void *ctx);
 

@@ -90,13 +90,22 @@ RING_TEST(events_lost_on_the_way_leave_gaps)
     cr_assert_eq(page.last, 7);
 }
 
-RING_TEST(a_number_of_an_earlier_run_is_set_right)
+RING_TEST(a_number_of_an_earlier_run_brings_all_of_this_one)
 {
+    static const uint64_t earlier[] = {3, 4, 1000, UINT32_MAX, INT64_MAX, UINT64_MAX};
     struct event_page page;
 
+    cr_assert_eq(read_ring(1000, 10).last, 0);
     add(2, 0);
+    for (size_t i = 0; i < sizeof earlier / sizeof *earlier; i++) {
+        page = read_ring(earlier[i], 10);
+        cr_assert_eq(page.count, 2);
+        cr_assert_eq(seen[0], 1);
+        cr_assert_eq(page.last, 2);
+        cr_assert_eq(page.lost, 0);
+    }
+    add(8, 0);
     page = read_ring(1000, 10);
-    cr_assert_eq(page.count, 0);
-    cr_assert_eq(page.last, 2);
-    cr_assert_eq(page.lost, 0);
+    cr_assert_eq(seen[0], 7);
+    cr_assert_eq(page.lost, 6);
 }

@@ -3,6 +3,7 @@
 #include "gateway/contact.h"
 #include "settings/settings.h"
 
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +37,30 @@ static bool complete(char out[CONTACT_TEXT_SIZE + PORT_ROOM], const char *text, 
     return length > 0 && text[length - 1] != ':' && parse(&ignored, out, strlen(out));
 }
 
+/* [fe80::1%eth0]: what stands behind the '%', if that is no interface here. */
+static bool has_unknown_scope(char scope[IF_NAMESIZE], const char *text, size_t length)
+{
+    const char *percent = memchr(text, '%', length), *end = memchr(text, ']', length);
+
+    if (text[0] != '[' || percent == NULL || end == NULL || end < percent ||
+        end - percent > IF_NAMESIZE)
+        return false;
+    snprintf(scope, IF_NAMESIZE, "%.*s", (int)(end - percent - 1), percent + 1);
+    return scope[0] != '\0' && scope[strspn(scope, "0123456789")] != '\0' &&
+           if_nametoindex(scope) == 0;
+}
+
 static char *refuse(const char *text, size_t length)
 {
+    char scope[IF_NAMESIZE];
+
+    if (has_unknown_scope(scope, text, length)) {
+        fprintf(stderr,
+                "dustwire: '%.*s' is no contact: this machine has no network interface '%s': 'ip "
+                "link' lists them\n",
+                (int)length, text, scope);
+        return NULL;
+    }
     fprintf(stderr,
             "dustwire: '%.*s' is no contact: write HOST, HOST:PORT or PROTO://HOST:PORT, an IPv6 "
             "address in brackets, the port from 1 to 65535\n",

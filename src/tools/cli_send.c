@@ -497,7 +497,8 @@ static bool is_there(const char *name)
 {
     struct stat ignored;
 
-    return name[0] == '\0' || lstat(name, &ignored) == 0 || errno != ENOENT;
+    return name[0] == '\0' || lstat(name, &ignored) == 0 ||
+           (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG);
 }
 
 /* `send FILE FILE` and `send FILE HOST1 HOST2`: said before anything is sent. */

@@ -76,6 +76,14 @@ class Wrong(harness.SystemTest):
             self.assertIn("'%s' is a contact" % words[-2], text)
         for words in ((here, here), (os.devnull, here), (here, "h:1", here), (here, os.path.dirname(here))):
             text = self.assert_usage("the contact is missing", "send", *words)
+        for scope in ("nope", "eth99.7", "no-such-link"):
+            for word in ("[fe80::1%%%s]" % scope, "[fe80::1%%%s]:7771" % scope, "[::1%%%s]:1" % scope):
+                self.assert_usage("no network interface '%s'" % scope, "send", here, word)
+                self.assert_usage("no network interface '%s'" % scope, "connect", word)
+        for word in ("[fe80::1%]", "[fe80::1%", "fe80::1%nope", "[fe80::1]%nope", "[fe80::1%99999999999]"):
+            self.assert_usage("is no contact: write HOST", "connect", word)
+        for word in ("a" * 300, "a" * 5000, here + "/x", "/dev/null/x", os.path.join(here, "h:1:2")):
+            self.assert_usage("is no contact", "send", here, word)
         result = run("--socket", "/nonexistent/socket", "send", here, "host1", "host2")
         self.assertIn("host1: failed: there is no such file; if it is a contact: files go to one contact", result.err)
 

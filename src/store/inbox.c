@@ -400,7 +400,7 @@ enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file
 
     *out = (struct inbox_file){
         .fd = -1, .inbox = inbox, .reserved_bytes = cost, .pending_bytes = cost};
-    if ((e = inbox_trouble(inbox, NULL, 0)) != ERR_OK)
+    if ((e = inbox_place_refuses(inbox)) != ERR_OK)
         metrics_add(METRIC_FILES_NO_INBOX, 1);
     else
         e = space_reserve(&inbox->space, inbox->dir_fd, cost);

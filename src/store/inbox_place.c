@@ -122,6 +122,13 @@ enum err inbox_trouble(const struct inbox *in, char *to, size_t room)
     return err_of(trouble);
 }
 
+enum err inbox_place_refuses(const struct inbox *in)
+{
+    uint32_t trouble = atomic_load(&in->trouble);
+
+    return trouble == trouble_of(PLACE_WRITE, EROFS) ? ERR_OK : err_of(trouble);
+}
+
 /* Said once, by whoever changes it: a thread that comes too late finds another's word. */
 static void change(struct inbox *in, uint32_t from, uint32_t to)
 {

@@ -320,6 +320,10 @@ enum err inbox_place_look(struct inbox *inbox);
 /* Any thread. A file could not be made there for that reason. */
 void inbox_place_refused(struct inbox *inbox, enum err e);
 
+/* Any thread. Why no file is to be begun. Of a read-only file system each file hears by itself, so
+ * that one refusal, which may have been of a moment, refuses no other file. */
+enum err inbox_place_refuses(const struct inbox *inbox);
+
 /* True if `name` in `dir_fd` is what `fd` has open. */
 bool inbox_is_same(int dir_fd, const char *name, int fd);
 

@@ -245,3 +245,20 @@ Test(inbox_place, an_inbox_that_cannot_be_written_says_so)
         cr_assert_eq(prctl(PR_SET_DUMPABLE, 1), 0); /* as a leak checker needs it */
     }
 }
+
+Test(inbox_place, one_refusal_of_a_moment_refuses_no_other_file)
+{
+    struct inbox_file file;
+    char text[INBOX_TROUBLE_SIZE];
+
+    open_here();
+    inbox_place_refused(inbox, ERR_READ_ONLY);
+    cr_expect_eq(inbox_trouble(inbox, text, sizeof text), ERR_READ_ONLY);
+    cr_expect(strstr(text, "cannot be written") != NULL, "%s", text);
+    cr_assert_eq(inbox_begin(inbox, 5, &file), ERR_OK);
+    cr_expect_eq(inbox_write(&file, "whole", 5), ERR_OK);
+    inbox_release(inbox, &file, false);
+    close(file.fd);
+    cr_expect_eq(inbox_place_check(inbox), ERR_OK);
+    cr_expect_eq(inbox_trouble(inbox, text, sizeof text), ERR_OK);
+}

@@ -17,6 +17,8 @@
  * later query reads on where the last one ended, as long as the file is the same one: whether it
  * is, its inode says, which nobody else can get while our descriptor has it. */
 
+enum { TAIL_SIZE = 256 };
+
 struct place {
     struct received_place at;
     uint64_t offset;
@@ -30,8 +32,10 @@ struct received {
     dev_t device;
     ino_t inode;
     struct ledger ledger;
-    unsigned voided; /* records that have been taken out of the places */
-    uint64_t end;    /* read so far */
+    unsigned voided;      /* records that have been taken out of the places */
+    uint64_t end;         /* read so far */
+    char tail[TAIL_SIZE]; /* what stands before it */
+    bool has_tail;
     struct place *places;
     size_t count, room;
     size_t sorted; /* of them, those that are in order */
@@ -142,7 +146,24 @@ static void begin_with(struct received *r, int fd, const struct stat *st)
     r->inode = st->st_ino;
 }
 
-/* One that was rewritten, or cut back behind a write that failed, is read anew. */
+static bool read_tail(const struct received *r, char tail[TAIL_SIZE])
+{
+    size_t length = r->end < TAIL_SIZE ? (size_t)r->end : TAIL_SIZE;
+
+    memset(tail, 0, TAIL_SIZE);
+    return pread(r->fd, tail, length, (off_t)(r->end - length)) == (ssize_t)length;
+}
+
+/* A write that failed is cut back, and what is written next may reach beyond what was read of it.
+ */
+static bool is_as_read(const struct received *r)
+{
+    char tail[TAIL_SIZE];
+
+    return r->has_tail && read_tail(r, tail) && memcmp(tail, r->tail, TAIL_SIZE) == 0;
+}
+
+/* One that was rewritten, or cut back, is read anew. */
 static enum err open_journal(struct received *r)
 {
     int fd =
@@ -156,8 +177,7 @@ static enum err open_journal(struct received *r)
             close(fd);
         return e;
     }
-    if (r->fd >= 0 && r->device == st.st_dev && r->inode == st.st_ino &&
-        (uint64_t)st.st_size >= r->end)
+    if (r->fd >= 0 && r->device == st.st_dev && r->inode == st.st_ino && is_as_read(r))
         close(fd);
     else
         begin_with(r, fd, &st);
@@ -185,6 +205,7 @@ static enum err read_on(struct received *r)
     enum err e = journal_reader_each(r->fd, r->end, UINT64_MAX, take_entry, r, &extent);
 
     r->end = extent.end;
+    r->has_tail = read_tail(r, r->tail);
     return e;
 }
 

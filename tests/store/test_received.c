@@ -4,6 +4,7 @@
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,58 @@ RECEIVED_TEST(a_journal_that_was_rewritten_is_read_anew)
     ask_for(&(struct received_query){.from = RECEIVED_NEWEST, .limit = 2});
     expect_ids("the newest", 10, 2);
     cr_assert(seen.is_reported[0] && !seen.is_reported[1]);
+}
+
+static void put_line(int fd, const char *idurl, uint32_t id)
+{
+    struct record record = {.kind = RECORD_FILE,
+                            .file = {.transfer_id = id,
+                                     .committed_us = 1000 * (int64_t)id,
+                                     .idurl = idurl,
+                                     .peer = {.family = ADDRESS_V4, .port = 7771}}};
+    char line[RECORD_LINE_MAX];
+    size_t length;
+
+    snprintf(record.file.name, sizeof record.file.name, "20260101T000000Z-%016x.in", id);
+    length = record_write(line, &record);
+    cr_assert_eq(write(fd, line, length), (ssize_t)length);
+}
+
+/* A write that failed half way, and the next one; the reader has seen all of the first. */
+RECEIVED_TEST(a_journal_that_was_cut_back_and_written_on_is_read_anew)
+{
+    static const char *const idurls[] = {"a",
+                                         "ab",
+                                         "abc",
+                                         "abcd",
+                                         "abcdefgh",
+                                         "abcdefghijklmno",
+                                         "a longer idurl than before, at any rate",
+                                         ""};
+    struct stat whole;
+    int fd;
+
+    add_some();
+    fd = openat(inbox->partial_fd, "journal", O_RDWR | O_APPEND | O_CLOEXEC);
+    cr_assert(fd >= 0 && fstat(fd, &whole) == 0);
+    for (uint32_t i = 0; i < sizeof idurls / sizeof *idurls; i++) {
+        for (uint32_t cut = 1; cut <= 3; cut++) {
+            uint32_t first = 100 * (i + 1) + 10 * cut;
+
+            cr_assert_eq(ftruncate(fd, whole.st_size), 0);
+            for (uint32_t n = 0; n < cut; n++)
+                put_line(fd, "abc", 90 + n);
+            ask_for(&(struct received_query){.limit = SEEN_MAX});
+            cr_assert_eq(seen.count, SOME + cut);
+            cr_assert_eq(ftruncate(fd, whole.st_size), 0);
+            for (uint32_t n = 0; n < 4; n++)
+                put_line(fd, idurls[i], first + n);
+            ask_for(
+                &(struct received_query){.from = RECEIVED_AFTER, .place = {10000, 10}, .limit = 9});
+            expect_ids(idurls[i], first, 4);
+        }
+    }
+    close(fd);
 }
 
 RECEIVED_TEST(records_out_of_order_are_told_in_order)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum {
@@ -58,7 +59,8 @@ static volatile sig_atomic_t interrupts;
 struct cli_client {
     CURL *curl;
     struct curl_slist *headers;
-    char where[512]; /* for people: "the socket /run/..." or the URL */
+    char where[512];    /* for people: "the socket /run/..." or the URL */
+    const char *socket; /* its path, as the caller has it; NULL: a URL */
     bool is_url;
     bool is_stoppable;
     bool is_output_watched;
@@ -241,6 +243,7 @@ static void aim(struct cli_client *client, const char *socket, const char *url)
 
     client->is_url = url != NULL;
     if (url == NULL) {
+        client->socket = socket;
         snprintf(client->where, sizeof client->where, "the socket %s", socket);
         curl_easy_setopt(client->curl, CURLOPT_URL, "http://localhost/RPC2");
         curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, socket);
@@ -383,6 +386,24 @@ static bool may_start_threads(void)
     return pthread_create(&thread, NULL, end_at_once, NULL) == 0 && pthread_join(thread, NULL) == 0;
 }
 
+/* To connect(2) a file, a folder and a socket that nobody holds are the same. */
+static bool explain_no_socket(const struct cli_client *client, struct cli_reply *reply)
+{
+    struct stat st;
+
+    if (client->socket == NULL || stat(client->socket, &st) != 0 || S_ISSOCK(st.st_mode))
+        return false;
+    reply_problem(
+        reply, CLI_NOT_SERVING,
+        "%s is no socket but %s: name the daemon's ([control] socket of its settings) with "
+        "--socket PATH",
+        client->socket,
+        S_ISDIR(st.st_mode)   ? "a folder"
+        : S_ISREG(st.st_mode) ? "a file"
+                              : "a pipe or a device");
+    return true;
+}
+
 static void explain_connect(struct cli_client *client, struct cli_reply *reply, CURLcode code,
                             long os_errno)
 {
@@ -399,6 +420,8 @@ static void explain_connect(struct cli_client *client, struct cli_reply *reply, 
                       client->where);
         return;
     }
+    if (explain_no_socket(client, reply))
+        return;
     reply_problem(reply, CLI_NOT_SERVING, "no daemon answers at %s: %s; %s, or name its %s",
                   client->where, os_errno != 0 ? strerror((int)os_errno) : curl_easy_strerror(code),
                   os_errno == EACCES ? "run this as the daemon's user" : "start dustwired",

@@ -396,6 +396,27 @@ class Pauses(harness.SystemTest):
                 self.assertRegex(result.err, "has not answered for (10|1) s")
             self.assertGreater(time.monotonic() - began, 9)
 
+    def test_what_is_no_socket_is_called_that(self):
+        folder = self.folder()
+        place = os.path.join(folder, "place")
+        pipe, link, dangling = (os.path.join(folder, name) for name in ("pipe", "link", "dangling"))
+        open(place, "w").close()
+        os.mkfifo(pipe)
+        os.symlink(place, link)
+        os.symlink(os.path.join(folder, "none"), dangling)
+        for path, said in ((place, "is no socket but a file"), (link, "is no socket but a file"),
+                           (folder, "is no socket but a folder"), ("/", "is no socket but a folder"),
+                           ("/etc/passwd", "is no socket but a file"), ("/proc/self/status", "is no socket but a file"),
+                           (pipe, "is no socket but a pipe or a device"), (os.devnull, "is no socket but a pipe or a device"),
+                           (dangling, "No such file or directory"), (place + "/x", "Not a directory"),
+                           (os.path.join(folder, "none"), "No such file or directory")):
+            for arguments in (("status",), ("events",), ("send", place, "127.0.0.1:1")):
+                with self.subTest(path=path, arguments=arguments):
+                    result = result_of(subprocess.Popen([os.path.join(harness.BUILD, "dustwire"), "--socket", path,
+                                                         *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+                    self.assertEqual(result.code, 3, result)
+                    self.assertIn(said, result.err)
+
     def test_what_keeps_a_connection_from_being_made_is_called_that(self):
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))

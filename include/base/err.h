@@ -16,7 +16,7 @@
     X(ERR_BUSY, "in use")                                           \
     X(ERR_NO_SPACE, "no space left on the disk")                    \
     X(ERR_QUOTA, "the disk quota is used up")                       \
-    X(ERR_INBOX_QUOTA, "the inbox is full: its quota is used up")   \
+    X(ERR_INBOX_QUOTA, "the quota of the inbox has no room for it") \
     X(ERR_INBOX_FILES, "the inbox is full: too many files")         \
     X(ERR_MIN_FREE, "too little of the disk would stay free")       \
     X(ERR_MIN_FREE_FILES, "too few inodes would stay free")         \

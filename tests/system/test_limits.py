@@ -355,7 +355,7 @@ class Quota(Limited):
         mine.send(*raw.file_frames(1, harness.pattern(700000)))
         mine.expect_ok(1)
         mine.send(raw.data(2, 400000, b"x"))
-        self.assertIn("its quota is used up", mine.expect(raw.ABORT).text)
+        self.assertIn("the quota of the inbox has no room for it", mine.expect(raw.ABORT).text)
         self.assert_counted("files_over_quota")
         self.check_good()
         os.unlink([path for path in self.bob.received() if os.path.getsize(path) == 700000][0])

@@ -23,6 +23,23 @@ static void print_word(const json_t *e, const char *key, const char *label)
     cli_put(stdout, text);
 }
 
+/* What a reload says has a line for each setting; an event has one line. */
+static void put_sentences(const char *text)
+{
+    for (;;) {
+        size_t length = strcspn(text, "\n");
+        char *sentence = strndup(text, length);
+
+        if (sentence != NULL)
+            cli_put(stdout, sentence);
+        free(sentence);
+        text += length + strspn(text + length, "\n");
+        if (*text == '\0')
+            return;
+        fputs("; ", stdout);
+    }
+}
+
 static void print_number(const json_t *e, const char *key, const char *label)
 {
     if (json_object_get(e, key) != NULL)
@@ -50,7 +67,7 @@ static void print_event(const json_t *e)
     print_word(e, "path", "path");
     if (cli_text_of(e, "error")[0] != '\0') {
         fputs(" error=\"", stdout);
-        cli_put(stdout, cli_text_of(e, "error"));
+        put_sentences(cli_text_of(e, "error"));
         putchar('"');
     }
     putchar('\n');

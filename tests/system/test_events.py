@@ -49,6 +49,15 @@ class Events(harness.SystemTest):
                          sorted(harness.sha256(path) for path in paths))
         self.assertEqual(sorted(int(line[4]) for line in said), [100 + i for i in range(50)])
 
+    def test_an_event_is_one_line_whatever_a_reload_says(self):
+        for value in ("7", "8", "9"):
+            self.assertEqual(self.b.command("set", "priority", value).code, 0)
+        result = self.b.command("events", "--after", "0", "--on", "settings-reloaded", "--count", "3")
+        lines = result.out.splitlines()
+        self.assertEqual(len(lines), 3, result)
+        for line in lines:
+            self.assertRegex(line, ' settings-reloaded .*error="changed: [^\n]*[^; ]"$')
+
     def test_a_status_is_a_word_too(self):
         self.send(3)
         result = self.b.command("events", "--json", "--after", "0", "--on", "finished", "--count", "3")

@@ -34,6 +34,8 @@ static bool is_full(const struct batch *b)
 
 static void send_answers(struct batch *b)
 {
+    if (b->keeps_answers)
+        return;
     if (b->answer_count > 0)
         mailbox_answer_list(b->answer_to, &b->answers, b->answer_count);
     b->answer_count = 0;
@@ -145,7 +147,16 @@ static void journal_failed(struct batch *b, const char *what, enum err e)
     fail_all(b, e);
 }
 
-/* All of the batch's records and marks in one write. */
+static void add_settled(struct batch *b)
+{
+    struct record settled = {.kind = RECORD_SETTLED, .number = (uint32_t)b->count};
+
+    journal_add(b->journal, &settled);
+}
+
+/* All of the batch's records and marks in one write. Without durability only a kill matters, and
+ * there a file keeps one of its names until the journal has it as failed: so it is settled from the
+ * beginning. */
 static void write_journal(struct batch *b)
 {
     struct journal *journal = b->journal;
@@ -153,6 +164,8 @@ static void write_journal(struct batch *b)
 
     add_marks(b);
     added = add_files(b);
+    if (b->count > 0 && !is_full(b))
+        add_settled(b);
     written = journal_write(journal);
     for (size_t i = 0; i < b->count && written != ERR_OK; i++)
         journal_forget(journal, b->requests[i]->record.transfer_id);
@@ -257,13 +270,13 @@ static size_t add_failures(struct batch *b)
  * record of it hears nothing: on a full disk that would be kept in memory, file by file. */
 static size_t settle(struct batch *b)
 {
-    struct record settled = {.kind = RECORD_SETTLED, .number = (uint32_t)b->count};
     size_t failed = add_failures(b);
     bool is_recorded;
 
-    if (b->has_records)
-        journal_add(b->journal, &settled);
-    is_recorded = b->has_records && journal_write(b->journal) == ERR_OK;
+    if (b->has_records && is_full(b))
+        add_settled(b);
+    is_recorded =
+        b->has_records && (failed > 0 || is_full(b)) && journal_write(b->journal) == ERR_OK;
     if (failed > 0 && is_recorded && is_full(b))
         journal_sync(b->journal); /* if it fails, the journal is written anew with them */
     for (size_t i = 0; i < b->count; i++)
@@ -326,6 +339,13 @@ static void check_place(struct batch *b)
     for (size_t i = 0; i < b->count; i++)
         b->requests[i]->request.result = e;
     metrics_add(METRIC_FILES_NO_INBOX, b->count);
+}
+
+void batch_add(struct batch *b, struct commit_request *r)
+{
+    struct message_list *list = r->kind == COMMIT_FILE ? &b->files : &b->marks;
+
+    STAILQ_INSERT_TAIL(list, &r->request.message, link);
 }
 
 bool batch_is_waiting(const struct batch *b)

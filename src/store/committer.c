@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,11 @@
  * large file's data and the unlink of a large file, so that the small ones do not wait for it: a
  * large file comes to the batch with its data on the disk and its descriptor closed.
  *
+ * Without durability a commit is a few short calls, and a file that comes alone would spend most of
+ * its time on the way to the thread and back. So one or two at a time are committed by whoever
+ * brings them, if nobody commits just then: the same steps, with the lock that says whose the
+ * journal is. Only the committer waits for the lock, and no longer than such a commit takes.
+ *
  * Only the directory that a name comes into is synced, not the one it leaves: a name that stands in
  * both after a power cut is a partial file to the next start, which removes it there. */
 
@@ -26,6 +32,7 @@ enum {
     BULK_BYTES = 4 << 20,  /* a file of this size or more is bulk */
     EARLY_BYTES = 8 << 20, /* handed to the disk at a time, while more come in */
     EARLY_WAITING_MAX = 256,
+    ALONE_MAX = 2,       /* committed by whoever brings them; more are better off as a batch */
     LOOK_MS = 500,       /* at the inbox's place, */
     LOOK_SOON_MS = 200,  /* when something is wrong with it, */
     KEEP_MS = 1000,      /* and at the journal's */
@@ -42,8 +49,10 @@ struct committer {
     struct timer look; /* at its place, there too */
     struct timer keep; /* the journal in its place, in the committer's own thread */
     struct batch batch;
-    enum err mend_error; /* of the last try to mend the journal, */
-    uint64_t mended_ms;  /* and when that was */
+    pthread_mutex_t lock; /* who has it has the journal, */
+    struct batch alone;   /* and this */
+    enum err mend_error;  /* of the last try to mend the journal, */
+    uint64_t mended_ms;   /* and when that was */
     struct message_list discards;
 };
 
@@ -81,8 +90,11 @@ static enum err mend_journal(struct committer *c)
 
 static void run_batches(struct committer *c)
 {
-    while (batch_is_waiting(&c->batch))
+    while (batch_is_waiting(&c->batch)) {
+        pthread_mutex_lock(&c->lock);
         batch_run(&c->batch, mend_journal(c));
+        pthread_mutex_unlock(&c->lock);
+    }
 }
 
 static void run_all(void *owner)
@@ -101,18 +113,26 @@ static void run_all(void *owner)
 
 /* Somebody took the journal away or put another there: what was written to it since is written
  * anew. Not while its folder is another. */
-static void keep_journal(struct timer *timer, void *ctx)
+static void put_journal_back(struct committer *c)
 {
-    struct committer *c = ctx;
     struct journal *journal = c->inbox->journal;
 
-    (void)timer;
-    loop_set_timer(c->loop, &c->keep, KEEP_MS);
     if (journal_is_in_place(journal) || inbox_place_look(c->inbox) != ERR_OK)
         return;
     log_warning("inbox %s: its journal was taken away or replaced; it is written anew",
                 c->inbox->path);
     journal_renew(journal);
+}
+
+static void keep_journal(struct timer *timer, void *ctx)
+{
+    struct committer *c = ctx;
+
+    (void)timer;
+    loop_set_timer(c->loop, &c->keep, KEEP_MS);
+    pthread_mutex_lock(&c->lock);
+    put_journal_back(c);
+    pthread_mutex_unlock(&c->lock);
 }
 
 static void started(void *owner)
@@ -126,7 +146,7 @@ static void end(void *owner)
 {
     struct committer *c = owner;
 
-    run_all(c);
+    run_all(c);                      /* nobody else brings anything any more */
     journal_mend(c->inbox->journal); /* if it is broken: the next start would build on it */
 }
 
@@ -137,18 +157,10 @@ static void collect(struct message *m, void *owner)
 {
     struct committer *c = owner;
 
-    switch (of_message(m)->kind) {
-    case COMMIT_FILE:
-        STAILQ_INSERT_TAIL(&c->batch.files, m, link);
-        return;
-    case COMMIT_DISCARD:
+    if (of_message(m)->kind == COMMIT_DISCARD)
         STAILQ_INSERT_TAIL(&c->discards, m, link);
-        return;
-    case COMMIT_REPORTED:
-    case COMMIT_IDS:
-        STAILQ_INSERT_TAIL(&c->batch.marks, m, link);
-        return;
-    }
+    else
+        batch_add(&c->batch, of_message(m));
 }
 
 /* In the bulk thread. */
@@ -209,6 +221,9 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     c->look = (struct timer){.fire = look, .ctx = c};
     c->keep = (struct timer){.fire = keep_journal, .ctx = c};
     batch_init(&c->batch, inbox, inbox->journal);
+    batch_init(&c->alone, inbox, inbox->journal);
+    c->alone.keeps_answers = true;
+    pthread_mutex_init(&c->lock, NULL);
     if (sync_at_once_is_known(inbox->dir_fd))
         c->batch.meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
     STAILQ_INIT(&c->discards);
@@ -239,6 +254,7 @@ void committer_close(struct committer **committer)
     loop_close(&(*committer)->loop);
     if ((*committer)->batch.meminfo_fd >= 0)
         close((*committer)->batch.meminfo_fd);
+    pthread_mutex_destroy(&(*committer)->lock);
     free(*committer);
     *committer = NULL;
 }
@@ -281,9 +297,9 @@ void committer_submit(struct committer *c, struct commit_request *r)
         mailbox_answer(loop_mailbox(c->loop), &r->request.message, collect);
 }
 
-void commit_turn_init(struct commit_turn *turn)
+void commit_turn_init(struct commit_turn *turn, void *owner)
 {
-    *turn = (struct commit_turn){0};
+    *turn = (struct commit_turn){.owner = owner};
     STAILQ_INIT(&turn->requests);
 }
 
@@ -299,11 +315,59 @@ void commit_turn_add(struct commit_turn *turn, struct committer *c, struct commi
     turn->count++;
 }
 
-void commit_turn_end(struct commit_turn *turn, struct committer *c)
+/* The answers take the requests' place. */
+static void commit_alone(struct committer *c, struct commit_turn *turn)
 {
-    if (turn->count > 0)
-        mailbox_answer_list(loop_mailbox(c->loop), &turn->requests, turn->count);
+    struct message *m;
+
+    while ((m = STAILQ_FIRST(&turn->requests)) != NULL) {
+        STAILQ_REMOVE_HEAD(&turn->requests, link);
+        batch_add(&c->alone, of_message(m));
+    }
+    batch_run(&c->alone, ERR_OK);
+    STAILQ_CONCAT(&turn->requests, &c->alone.answers);
+}
+
+/* In the worker's thread. False: the committer has to do it. What takes long, a journal that is to
+ * be written anew, is always its matter. */
+static bool try_alone(struct committer *c, struct commit_turn *turn)
+{
+    bool is_mine;
+
+    if (is_full(c) || turn->count > ALONE_MAX || pthread_mutex_trylock(&c->lock) != 0)
+        return false;
+    is_mine = !journal_wants_mending(c->inbox->journal);
+    if (is_mine)
+        commit_alone(c, turn);
+    pthread_mutex_unlock(&c->lock);
+    return is_mine;
+}
+
+/* Each may add to the next turn. */
+static void deliver_answers(struct commit_turn *turn)
+{
+    struct message_list answers = STAILQ_HEAD_INITIALIZER(answers);
+    struct message *m;
+
+    STAILQ_CONCAT(&answers, &turn->requests);
     turn->count = 0;
+    while ((m = STAILQ_FIRST(&answers)) != NULL) {
+        STAILQ_REMOVE_HEAD(&answers, link);
+        m->deliver(m, turn->owner);
+    }
+}
+
+bool commit_turn_end(struct commit_turn *turn, struct committer *c)
+{
+    if (turn->count == 0)
+        return false;
+    if (try_alone(c, turn)) {
+        deliver_answers(turn);
+        return true;
+    }
+    mailbox_answer_list(loop_mailbox(c->loop), &turn->requests, turn->count);
+    turn->count = 0;
+    return false;
 }
 
 /* Bytes that start on their way. The descriptor is open until then: what closes a file of this size

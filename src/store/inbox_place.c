@@ -37,30 +37,41 @@ static int errno_of(uint32_t trouble)
     return (int)(trouble & ERRNO_MASK);
 }
 
+static bool is_one(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /* What stands under `name` is not what `fd` has. Both are asked now: there are file systems whose
- * inode numbers change (overlayfs, FUSE). */
-static uint32_t compare(enum place place, int dir_fd, const char *name, int flags, int fd)
+ * inode numbers change (overlayfs, FUSE). What `fd` had when it was opened, if it is the same, is
+ * enough: while it is open nothing else gets its number. */
+static uint32_t compare(enum place place, int dir_fd, const char *name, int flags, int fd,
+                        const struct stat *opened)
 {
     struct stat named, ours;
 
-    if (fstatat(dir_fd, name, &named, flags) != 0 || fstat(fd, &ours) != 0)
+    if (fstatat(dir_fd, name, &named, flags) != 0)
         return trouble_of(place, errno);
-    return named.st_dev == ours.st_dev && named.st_ino == ours.st_ino ? 0 : trouble_of(place, 0);
+    if (opened != NULL && is_one(&named, opened))
+        return 0;
+    if (fstat(fd, &ours) != 0)
+        return trouble_of(place, errno);
+    return is_one(&named, &ours) ? 0 : trouble_of(place, 0);
 }
 
 bool inbox_is_same(int dir_fd, const char *name, int fd)
 {
-    return compare(PLACE_PATH, dir_fd, name, AT_SYMLINK_NOFOLLOW, fd) == 0;
+    return compare(PLACE_PATH, dir_fd, name, AT_SYMLINK_NOFOLLOW, fd, NULL) == 0;
 }
 
 /* In a folder that we may not enter (any more) everything is still where it was. */
 static uint32_t compare_folders(const struct inbox *in)
 {
-    uint32_t trouble = compare(PLACE_PATH, AT_FDCWD, in->path, 0, in->dir_fd);
+    uint32_t trouble = compare(PLACE_PATH, AT_FDCWD, in->path, 0, in->dir_fd, &in->dir);
 
     if (trouble == 0)
-        trouble =
-            compare(PLACE_FOLDER, in->dir_fd, INBOX_FOLDER, AT_SYMLINK_NOFOLLOW, in->partial_fd);
+        trouble = compare(PLACE_FOLDER, in->dir_fd, INBOX_FOLDER, AT_SYMLINK_NOFOLLOW,
+                          in->partial_fd, &in->partial);
     return trouble == trouble_of(PLACE_FOLDER, EACCES) ? trouble_of(PLACE_WRITE, EACCES) : trouble;
 }
 
@@ -176,6 +187,8 @@ static uint32_t check_access(const struct inbox *in)
  * system's. */
 void inbox_place_open(struct inbox *in)
 {
+    if (fstat(in->dir_fd, &in->dir) != 0 || fstat(in->partial_fd, &in->partial) != 0)
+        in->dir = in->partial = (struct stat){0}; /* then they are asked each time */
     in->can_check_access = ask_access(in->dir_fd) == 0 && ask_access(in->partial_fd) == 0;
 }
 
@@ -205,7 +218,7 @@ void inbox_place_refused(struct inbox *in, enum err e)
 static uint32_t check_lock(struct inbox *in)
 {
     uint32_t trouble =
-        compare(PLACE_LOCK, in->partial_fd, INBOX_LOCK, AT_SYMLINK_NOFOLLOW, in->lock_fd);
+        compare(PLACE_LOCK, in->partial_fd, INBOX_LOCK, AT_SYMLINK_NOFOLLOW, in->lock_fd, NULL);
     int fd;
 
     if (trouble == 0)
@@ -225,7 +238,8 @@ static uint32_t check_lock(struct inbox *in)
 
 static uint32_t check_second(const struct inbox *in)
 {
-    return compare(PLACE_SECOND, in->partial_fd, INBOX_SECOND, AT_SYMLINK_NOFOLLOW, in->second_fd);
+    return compare(PLACE_SECOND, in->partial_fd, INBOX_SECOND, AT_SYMLINK_NOFOLLOW, in->second_fd,
+                   NULL);
 }
 
 enum err inbox_place_check(struct inbox *in)

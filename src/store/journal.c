@@ -181,6 +181,11 @@ enum err journal_update(struct journal *j)
     return is_old(j) ? journal_renew(j) : journal_mend(j);
 }
 
+bool journal_wants_mending(const struct journal *j)
+{
+    return j->is_broken || j->whole_bytes > j->rewrite_at_bytes;
+}
+
 enum err journal_mend(struct journal *j)
 {
     uint64_t before = j->whole_bytes;
@@ -188,7 +193,7 @@ enum err journal_mend(struct journal *j)
     enum err e;
 
     CONTRACT(j->sink != NULL && j->sink->held == 0);
-    if (!j->is_broken && j->whole_bytes <= j->rewrite_at_bytes)
+    if (!journal_wants_mending(j))
         return ERR_OK;
     e = rewrite(j);
     if (e == ERR_OK) {

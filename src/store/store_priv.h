@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <uthash.h>
 
@@ -158,7 +159,7 @@ uint32_t id_blocks_end(const struct id_blocks *blocks, uint32_t id);
 uint32_t id_blocks_next(const struct id_blocks *blocks, uint32_t id);
 
 /* --- journal.c: the file -----------------------------------------------------------------------
- * Owner: whoever opened the inbox, then the committer's thread. */
+ * Owner: whoever opened the inbox, then who has the committer's lock. */
 struct journal;
 
 /* Opens or makes `journal` in `dir_fd`, reads it, cuts off a torn end; pinned. ERR_CORRUPT: written
@@ -182,7 +183,9 @@ enum err journal_sync(struct journal *journal);
 /* The same, when a sync of the whole file system has just written it: asks only for its error. */
 enum err journal_was_synced(struct journal *journal);
 
-/* Rewrites a broken journal and one that has grown beyond its limit; at ease with any other. */
+/* Rewrites a broken journal and one that has grown beyond its limit (journal_wants_mending); at
+ * ease with any other. */
+bool journal_wants_mending(const struct journal *journal);
 enum err journal_mend(struct journal *journal);
 
 /* Rewrites it in any case: what was read of it may not be what is on the disk. */
@@ -288,7 +291,8 @@ struct inbox {
     int second_fd;  /* .dustwire/partial: of the partial files every other group (inbox_partial_fd)
                      */
     int lock_fd;    /* once the committer runs: its second thread's */
-    bool can_check_access; /* what access(2) says of it can be believed */
+    struct stat dir, partial; /* what dir_fd and partial_fd were at open; read only since */
+    bool can_check_access;    /* what access(2) says of it can be believed */
     /* What inbox_place.c found wrong, 0: nothing. Atomic: whoever commits and whoever looks says
      * it, whoever begins a file asks; a number that stands for itself. */
     _Atomic uint32_t trouble;
@@ -388,10 +392,13 @@ struct batch {
     struct mailbox *answer_to;
     struct message_list answers;
     size_t answer_count;
+    bool keeps_answers; /* whoever runs it delivers them */
 };
 
 void batch_init(struct batch *batch, struct inbox *inbox, struct journal *journal);
 
+/* FILE, REPORTED, IDS. */
+void batch_add(struct batch *batch, struct commit_request *request);
 bool batch_is_waiting(const struct batch *batch);
 
 /* Commits what waits, BATCH_MAX files at most, and answers it. `journal_state` not ERR_OK: the

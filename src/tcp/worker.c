@@ -173,9 +173,12 @@ static void after_turn(void *self)
     struct worker *w = self;
 
     take_turns(w);
+    if (commit_turn_end(&w->home.commits, w->home.committer)) {
+        take_turns(w); /* the files' oks, without another look at the sockets */
+        commit_turn_end(&w->home.commits, w->home.committer);
+    }
     reap(w);
     answer_stops(w);
-    commit_turn_end(&w->home.commits, w->home.committer);
     if (!STAILQ_EMPTY(&w->turn) || !STAILQ_EMPTY(&w->graves))
         loop_hurry(w->home.loop);
 }
@@ -224,7 +227,7 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
     w->home.scratch = malloc(w->home.scratch_size);
     if (w->home.scratch == NULL)
         goto fail;
-    commit_turn_init(&w->home.commits);
+    commit_turn_init(&w->home.commits, w);
     if ((e = inbox_first_ids(config->inbox, &w->home.ids)) != ERR_OK)
         goto fail;
     e = loop_open(&w->home.loop,

@@ -84,7 +84,10 @@ static void after_turn(void *owner)
 
     (void)owner;
     take_turns();
-    commit_turn_end(&home.commits, home.committer);
+    if (commit_turn_end(&home.commits, home.committer)) {
+        take_turns();
+        commit_turn_end(&home.commits, home.committer);
+    }
     while ((c = STAILQ_FIRST(&graves)) != NULL) {
         STAILQ_REMOVE_HEAD(&graves, grave_link);
         MUST(c == conn && !c->is_unfinished);
@@ -183,7 +186,7 @@ static void open_home(void)
     MUST(inbox_first_ids(home.inbox, &home.ids) == ERR_OK);
     MUST(committer_open(&home.committer, home.inbox) == ERR_OK);
     MUST(committer_start(home.committer) == ERR_OK);
-    commit_turn_init(&home.commits);
+    commit_turn_init(&home.commits, NULL);
 }
 
 /* --- each input --------------------------------------------------------------------------------

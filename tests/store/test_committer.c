@@ -424,3 +424,100 @@ Test(committer, syncs_at_once_only_where_that_is_known_to_do, .timeout = 5)
     }
     cr_assert_not(sync_at_once_is_known(-1));
 }
+
+enum state { USUAL, BROKEN, GROWN };
+
+static const struct turn_row {
+    const char *name;
+    enum durability durability;
+    unsigned files, marks;
+    enum state journal;
+    bool is_here; /* in the worker's thread */
+} turn_rows[] = {
+    {"a file", DURABILITY_NONE, 1, 0, USUAL, true},
+    {"two files", DURABILITY_NONE, 2, 0, USUAL, true},
+    {"a report", DURABILITY_NONE, 0, 1, USUAL, true},
+    {"a file and a report", DURABILITY_NONE, 1, 1, USUAL, true},
+    {"three files", DURABILITY_NONE, 3, 0, USUAL, false},
+    {"two files and a report", DURABILITY_NONE, 2, 1, USUAL, false},
+    {"nothing", DURABILITY_NONE, 0, 0, USUAL, false},
+    {"a file, with syncs", DURABILITY_FULL, 1, 0, USUAL, false},
+    {"a report, with syncs", DURABILITY_FULL, 0, 1, USUAL, false},
+    {"a file, the journal is broken", DURABILITY_NONE, 1, 0, BROKEN, false},
+    {"a file, the journal is to be rewritten", DURABILITY_NONE, 1, 0, GROWN, false},
+};
+
+static struct commit_turn commit_turn;
+static struct mailbox *turn_box;
+
+static unsigned add_turn(const struct turn_row *row, struct committer *committer,
+                         struct commit_request requests[4])
+{
+    unsigned count = 0;
+
+    for (; count < row->files; count++)
+        requests[count] = written_file(count + 1, "x", 1);
+    for (; count < row->files + row->marks; count++)
+        requests[count] =
+            (struct commit_request){.kind = COMMIT_REPORTED, .record.transfer_id = 99};
+    for (unsigned i = 0; i < count; i++) {
+        requests[i].request.on_answer = count_answers;
+        requests[i].request.answer_to = turn_box;
+        commit_turn_add(&commit_turn, committer, &requests[i]);
+    }
+    return count;
+}
+
+static void grow_journal(void)
+{
+    static char idurl[20000];
+    struct commit_request r = {.record = {.transfer_id = 7, .idurl = idurl}};
+
+    memset(idurl, 'x', sizeof idurl - 1);
+    inbox_choose_name(r.record.name);
+    for (unsigned i = 0; i < 2 * LIMIT_BYTES / sizeof idurl; i++)
+        journal_file_only(&r);
+    journal_forget(inbox->journal, 7);
+}
+
+static void break_journal(void)
+{
+    disk_refuses(BAD_SYNC | BAD_RENAME, 0, -1);
+    cr_assert_neq(journal_renew(inbox->journal), ERR_OK);
+    disk_refuses(0, 0, 0);
+}
+
+Test(committer, commits_one_or_two_without_durability_where_they_are, .timeout = 60)
+{
+    for (size_t i = 0; i < sizeof turn_rows / sizeof *turn_rows; i++) {
+        const struct turn_row *row = &turn_rows[i];
+        struct commit_request requests[4];
+        struct committer *committer;
+        unsigned answers = 0, count;
+
+        make_scratch();
+        open_inbox(row->durability, LIMIT_BYTES);
+        cr_assert_eq(committer_open(&committer, inbox), ERR_OK); /* its threads are not started */
+        cr_assert_eq(mailbox_open(&turn_box, 1, &answers), ERR_OK);
+        commit_turn_init(&commit_turn, &answers);
+        if (row->journal == BROKEN)
+            break_journal();
+        if (row->journal == GROWN)
+            grow_journal();
+        count = add_turn(row, committer, requests);
+        cr_assert_eq(commit_turn_end(&commit_turn, committer), row->is_here, "%s", row->name);
+        cr_assert_eq(answers, row->is_here ? count : 0, "%s", row->name);
+        for (unsigned j = 0; j < row->files && row->is_here; j++)
+            cr_assert(is_in_inbox(requests[j].file.name, "x", 1), "%s", row->name);
+        cr_assert_not(commit_turn_end(&commit_turn, committer), "%s: once", row->name);
+        cr_assert_eq(committer_start(committer), ERR_OK);
+        committer_stop(committer);
+        committer_close(&committer);
+        mailbox_drain(turn_box);
+        cr_assert_eq(answers, count, "%s: each once", row->name);
+        mailbox_close(&turn_box);
+        for (unsigned j = 0; j < row->files; j++)
+            cr_assert(is_in_inbox(requests[j].file.name, "x", 1), "%s", row->name);
+        remove_scratch();
+    }
+}

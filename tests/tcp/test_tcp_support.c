@@ -122,7 +122,10 @@ static void after_turn(void *owner)
 {
     (void)owner;
     take_turns();
-    commit_turn_end(&home.commits, home.committer);
+    if (commit_turn_end(&home.commits, home.committer)) {
+        take_turns();
+        commit_turn_end(&home.commits, home.committer);
+    }
     bury_the_dead();
     if (!STAILQ_EMPTY(&woken))
         loop_hurry(home.loop);
@@ -252,7 +255,7 @@ static void open_inbox(void)
     cr_assert_eq(inbox_first_ids(home.inbox, &home.ids), ERR_OK);
     cr_assert_eq(committer_open(&home.committer, home.inbox), ERR_OK);
     cr_assert_eq(committer_start(home.committer), ERR_OK);
-    commit_turn_init(&home.commits);
+    commit_turn_init(&home.commits, NULL);
 }
 
 void home_open(void)

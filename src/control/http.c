@@ -42,6 +42,7 @@ enum refusal {
     REFUSED_ENCODING,
     REFUSED_EXPECTATION,
     REFUSED_LENGTH,
+    REFUSED_AMBIGUOUS,
     REFUSED_BUSY,
     REFUSED_STOPPING,
     REFUSED_MEMORY,
@@ -177,6 +178,9 @@ static const struct {
     [REFUSED_EXPECTATION] = {MHD_HTTP_EXPECTATION_FAILED,
                              "of Expect only 100-continue is known here\n"},
     [REFUSED_LENGTH] = {MHD_HTTP_CONTENT_TOO_LARGE, "the request is longer than 1 MiB\n"},
+    [REFUSED_AMBIGUOUS] = {MHD_HTTP_BAD_REQUEST,
+                           "it is not clear where the request ends: give one Content-Length, or "
+                           "chunks without one\n"},
     [REFUSED_BUSY] = {MHD_HTTP_SERVICE_UNAVAILABLE,
                       "too many large requests come in at once: try again when some are through\n"},
     [REFUSED_STOPPING] = {MHD_HTTP_SERVICE_UNAVAILABLE, "the daemon is stopping\n"},
@@ -288,6 +292,33 @@ static enum refusal look_at_client(struct http *http, struct MHD_Connection *con
     return header_of(connection, MHD_HTTP_HEADER_ORIGIN) != NULL ? REFUSED_ORIGIN : REFUSED_NOT;
 }
 
+struct lengths {
+    unsigned given, chunked;
+    bool has_blank; /* a name with a blank in it, which others may read as one without */
+};
+
+static enum MHD_Result count_lengths(void *cls, enum MHD_ValueKind kind, const char *name,
+                                     const char *value)
+{
+    struct lengths *lengths = cls;
+
+    (void)kind, (void)value;
+    lengths->given += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+    lengths->chunked += strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
+    lengths->has_blank = lengths->has_blank || strpbrk(name, " \t") != NULL;
+    return MHD_YES;
+}
+
+/* libmicrohttpd takes one of several words about the length. A proxy before us may take another,
+ * and then one client's request would begin in the body of another's. */
+static bool is_length_clear(struct MHD_Connection *connection)
+{
+    struct lengths lengths = {0};
+
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, count_lengths, &lengths);
+    return lengths.given + lengths.chunked <= 1 && !lengths.has_blank;
+}
+
 static enum refusal look_at_body_headers(struct MHD_Connection *connection)
 {
     const char *length = header_of(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -302,6 +333,8 @@ static enum refusal look_at_body_headers(struct MHD_Connection *connection)
         return REFUSED_ENCODING;
     if (expect != NULL && strcasecmp(expect, "100-continue") != 0)
         return REFUSED_EXPECTATION;
+    if (!is_length_clear(connection))
+        return REFUSED_AMBIGUOUS;
     if (length != NULL && strtoull(length, NULL, 10) > HTTP_BODY_LIMIT)
         return REFUSED_LENGTH;
     return REFUSED_NOT;

@@ -225,9 +225,18 @@ static void sync_names(struct batch *b)
             b->requests[i]->request.result = e;
 }
 
-/* Nothing is owed for a failed file: its asker is told. */
-static void add_failure(struct batch *b, const struct commit_request *r)
+static void add_reported(struct batch *b, const struct commit_request *r)
 {
+    struct record record = {.kind = RECORD_REPORTED, .number = r->record.transfer_id};
+
+    journal_add(b->journal, &record);
+}
+
+/* Nothing is owed for a failed file, its asker is told; but of one that came to stand in the inbox
+ * that is written only when it is away: until then a start removes it. */
+static void add_failure(struct batch *b, size_t i)
+{
+    const struct commit_request *r = b->requests[i];
     struct record record = {.kind = RECORD_VOID, .number = r->record.transfer_id};
 
     log_debug("inbox %s: the file %s of transfer %u fails: %s", b->inbox->path, r->file.name,
@@ -235,22 +244,8 @@ static void add_failure(struct batch *b, const struct commit_request *r)
     if (!b->has_records)
         return;
     journal_add(b->journal, &record);
-    record.kind = RECORD_REPORTED;
-    journal_add(b->journal, &record);
-}
-
-/* Away under either name; a final name that is not of our making stays. Without the journal's word
- * for it the file stays partial until the next start, which fails it: a record whose file is under
- * neither name would count as finished. */
-static void take_back(struct batch *b, size_t i, bool is_recorded)
-{
-    const char *name = b->requests[i]->file.name;
-    int partial_fd = inbox_partial_fd(b->inbox, name);
-
-    if (is_recorded || !b->has_records)
-        unlinkat(b->is_renamed[i] ? b->inbox->dir_fd : partial_fd, name, 0);
-    else if (b->is_renamed[i])
-        renameat2(b->inbox->dir_fd, name, partial_fd, name, RENAME_NOREPLACE);
+    if (!b->is_renamed[i])
+        add_reported(b, r);
 }
 
 static size_t add_failures(struct batch *b)
@@ -259,10 +254,54 @@ static size_t add_failures(struct batch *b)
 
     for (size_t i = 0; i < b->count; i++)
         if (b->requests[i]->request.result != ERR_OK) {
-            add_failure(b, b->requests[i]);
+            add_failure(b, i);
             failed++;
         }
     return failed;
+}
+
+/* Out of the inbox. Without the journal's word for it the file stays partial until the next start,
+ * which fails it: a record whose file is under neither name would count as finished. */
+static bool leave_inbox(const struct batch *b, const char *name, bool is_recorded)
+{
+    int dir_fd = b->inbox->dir_fd, partial_fd = inbox_partial_fd(b->inbox, name);
+
+    if (is_recorded || !b->has_records)
+        return unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT;
+    return renameat2(dir_fd, name, partial_fd, name, RENAME_NOREPLACE) == 0 || errno == ENOENT;
+}
+
+/* Away under either name; a final name that is not of our making stays. True: the journal is to
+ * write that it is out of the inbox. */
+static bool take_back(struct batch *b, size_t i, bool is_recorded)
+{
+    const struct commit_request *r = b->requests[i];
+
+    if (!b->is_renamed[i]) {
+        if (is_recorded || !b->has_records)
+            unlinkat(inbox_partial_fd(b->inbox, r->file.name), r->file.name, 0);
+        return false;
+    }
+    if (!leave_inbox(b, r->file.name, is_recorded)) {
+        log_warning("inbox %s: %s, which failed, cannot be removed: %s; it is tried again",
+                    b->inbox->path, r->file.name, strerror(errno));
+    } else if (is_recorded) {
+        add_reported(b, r);
+        return true;
+    }
+    inbox_remains_add(b->inbox, r->record.transfer_id, r->file.name);
+    return false;
+}
+
+static void take_back_failed(struct batch *b, bool is_recorded)
+{
+    bool is_any_out = false;
+
+    for (size_t i = 0; i < b->count; i++)
+        if (b->requests[i]->request.result != ERR_OK)
+            is_any_out = take_back(b, i, is_recorded) || is_any_out;
+    if (is_any_out)
+        journal_write(b->journal);
 }
 
 /* The journal first, then the files. What became of each file of the batch is in the journal before
@@ -279,9 +318,8 @@ static size_t settle(struct batch *b)
         b->has_records && (failed > 0 || is_full(b)) && journal_write(b->journal) == ERR_OK;
     if (failed > 0 && is_recorded && is_full(b))
         journal_sync(b->journal); /* if it fails, the journal is written anew with them */
-    for (size_t i = 0; i < b->count; i++)
-        if (b->requests[i]->request.result != ERR_OK)
-            take_back(b, i, is_recorded);
+    if (failed > 0)
+        take_back_failed(b, is_recorded);
     return failed;
 }
 

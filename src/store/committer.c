@@ -132,6 +132,7 @@ static void keep_journal(struct timer *timer, void *ctx)
     loop_set_timer(c->loop, &c->keep, KEEP_MS);
     pthread_mutex_lock(&c->lock);
     put_journal_back(c);
+    inbox_remains_remove(c->inbox);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -148,6 +149,7 @@ static void end(void *owner)
 
     run_all(c);                      /* nobody else brings anything any more */
     journal_mend(c->inbox->journal); /* if it is broken: the next start would build on it */
+    inbox_remains_remove(c->inbox);
 }
 
 /* --- the threads -------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,6 +68,9 @@ static enum err check_owed(void *ctx, const struct inbox_record *record, struct 
         in->recovery.owed_finished++;
         return ERR_OK;
     }
+    if (owed->is_void && fstatat(in->dir_fd, record->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        !is_changed_since(&status, record))
+        unlinkat(in->dir_fd, record->name, 0); /* it could not be removed when it failed */
     in->recovery.owed_failed++;
     return owed->is_void ? ERR_OK : mark_void(in, record->transfer_id);
 }
@@ -105,4 +109,43 @@ enum err inbox_recover(struct inbox *in)
              in->path, in->recovery.partial_files, text_size(size, in->recovery.partial_bytes),
              in->recovery.owed_finished, in->recovery.owed_failed, in->recovery.damaged_records);
     return ERR_OK;
+}
+
+/* --- while it runs -----------------------------------------------------------------------------
+ */
+
+void inbox_remains_add(struct inbox *in, uint32_t transfer_id, const char *name)
+{
+    struct remains *remains = &in->remains[in->remains_count];
+
+    if (in->remains_count == REMAINS_MAX)
+        return;
+    remains->transfer_id = transfer_id;
+    memcpy(remains->name, name, sizeof remains->name);
+    in->remains_count++;
+}
+
+static bool remove_remains(struct inbox *in, const struct remains *remains)
+{
+    struct record out = {.kind = RECORD_REPORTED, .number = remains->transfer_id};
+
+    if (unlinkat(in->dir_fd, remains->name, 0) != 0 && errno != ENOENT)
+        return false;
+    journal_add(in->journal, &out);
+    return true;
+}
+
+/* Only when the journal has them as failed. */
+void inbox_remains_remove(struct inbox *in)
+{
+    unsigned left = 0;
+
+    if (in->remains_count == 0 || journal_wants_mending(in->journal) ||
+        journal_write(in->journal) != ERR_OK)
+        return;
+    for (unsigned i = 0; i < in->remains_count; i++)
+        if (!remove_remains(in, &in->remains[i]))
+            in->remains[left++] = in->remains[i];
+    in->remains_count = left;
+    journal_write(in->journal);
 }

@@ -283,6 +283,14 @@ void space_recount(struct space *s, struct space_recount *r, int dir_fd, uint64_
 #define INBOX_SECOND "partial" /* in it */
 #define INBOX_LOCK   "lock"    /* in it */
 
+enum { REMAINS_MAX = 256 };
+
+/* A failed file that could not be taken out of the inbox, or not yet be told of as out of it. */
+struct remains {
+    uint32_t transfer_id;
+    char name[INBOX_NAME_SIZE];
+};
+
 struct inbox {
     char path[SETTINGS_TEXT_SIZE]; /* absolute */
     enum durability durability;
@@ -298,6 +306,8 @@ struct inbox {
     _Atomic uint32_t trouble;
     struct space space;
     struct journal *journal;
+    struct remains remains[REMAINS_MAX]; /* the journal's owner's; more wait for the next start */
+    unsigned remains_count;
     struct inbox_recovery recovery;
     bool has_group; /* of finished files; else the daemon's own */
     gid_t group;
@@ -306,6 +316,11 @@ struct inbox {
 
 /* The file is through: what it had reserved is free again. */
 void inbox_release(struct inbox *inbox, struct inbox_file *file, bool is_kept);
+
+/* inbox_recover.c. The journal's owner: they are removed by inbox_remains_remove, else by the next
+ * start. */
+void inbox_remains_add(struct inbox *inbox, uint32_t transfer_id, const char *name);
+void inbox_remains_remove(struct inbox *inbox);
 
 /* Opens and locks the lock file; 0, or -1 with errno: then `*fd` may be open (another holds it). */
 int inbox_lock(int partial_fd, int *fd);

@@ -38,6 +38,7 @@ static const struct settled_row {
     {"failed, and gone", false, true, false, NOWHERE, FAILED},
     {"failed and settled, and gone", true, true, false, NOWHERE, FAILED},
     {"failed, its file still there", false, true, false, PARTIAL, FAILED},
+    {"failed, and could not be removed", true, true, false, FINAL, FAILED},
     {"reported, gone, not settled", false, false, true, NOWHERE, NOTHING},
     {"reported, gone", true, false, true, NOWHERE, NOTHING},
     {"reported, still there", true, false, true, FINAL, NOTHING},
@@ -66,12 +67,12 @@ static void write_records(const struct settled_row *row, const struct commit_req
 static void change(enum place place, const char *name)
 {
     static const off_t lengths[] = {
-        [FINAL_CUT] = 2, [FINAL_EMPTY] = 0, [CHANGED] = 2, [CHANGED_LONGER] = 9};
+        [FINAL] = 5, [FINAL_CUT] = 2, [FINAL_EMPTY] = 0, [CHANGED] = 2, [CHANGED_LONGER] = 9};
     static const struct timespec early[2];
     int fd = openat(inbox->dir_fd, name, O_WRONLY | O_CLOEXEC);
 
     cr_assert_eq(ftruncate(fd, lengths[place]), 0);
-    if (place == FINAL_CUT || place == FINAL_EMPTY)
+    if (place != CHANGED && place != CHANGED_LONGER)
         cr_assert_eq(futimens(fd, early), 0);
     close(fd);
 }
@@ -86,7 +87,7 @@ static void put_in_place(enum place place, const char *name)
         cr_assert_eq(linkat(from, name, inbox->dir_fd, name, 0), 0);
     else if (place != PARTIAL)
         cr_assert_eq(renameat(from, name, inbox->dir_fd, name), 0);
-    if (place >= FINAL_CUT)
+    if (place == FINAL || place >= FINAL_CUT)
         change(place, name);
 }
 
@@ -100,6 +101,8 @@ static void check(const struct settled_row *row)
 
 static bool is_to_stand(const struct settled_row *row)
 {
+    if (row->is_void)
+        return false;
     return row->place == FINAL || row->place == BOTH || row->place == CHANGED ||
            row->place == CHANGED_LONGER;
 }

@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/scratch.h"
 
 #include "base/metrics.h"
 
@@ -17,23 +18,6 @@
 
 /* Each row is a child in a folder of its own: a process opens one log file. It ends with the number
  * of the claim that does not hold, or 0. */
-
-static char folder[64];
-
-static void set_up(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/log-file-XXXXXX");
-    cr_assert_not_null(mkdtemp(folder));
-    cr_assert_eq(chdir(folder), 0);
-}
-
-static void clean_up(void)
-{
-    char command[128];
-
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    cr_assert_eq(system(command), 0);
-}
 
 static char problem[2048];
 
@@ -377,9 +361,9 @@ Test(log_file, is_bounded_and_found_again, .timeout = 60)
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
         int claim;
 
-        set_up();
+        make_folder();
         claim = run(i);
-        clean_up();
+        remove_folder();
         cr_expect_eq(claim, 0, "%s: claim %d", rows[i].name, claim);
     }
 }

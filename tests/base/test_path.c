@@ -1,4 +1,5 @@
 #include "base/path.h"
+#include "base/scratch.h"
 
 #include <criterion/criterion.h>
 #include <limits.h>
@@ -7,23 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char folder[64];
-
-static void set_up(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/path-XXXXXX");
-    cr_assert_not_null(mkdtemp(folder));
-    cr_assert_eq(chdir(folder), 0);
-}
-
-static void clean_up(void)
-{
-    char command[128];
-
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    cr_assert_eq(system(command), 0);
-}
 
 static const struct {
     const char *path, *folder;
@@ -102,8 +86,8 @@ static void follow(unsigned row)
 Test(path, links_are_followed_to_where_a_file_is_or_would_be, .timeout = 10)
 {
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
-        set_up();
+        make_folder();
         follow(i);
-        clean_up();
+        remove_folder();
     }
 }

@@ -80,7 +80,7 @@ Test(err, limits_have_an_advice_of_their_own_and_nothing_is_to_be_removed, .time
     }
 }
 
-static enum err of_a_thread_below(int resource, rlim_t bytes)
+static enum err of_a_thread_below(__rlimit_resource_t resource, rlim_t bytes)
 {
     struct rlimit limit, low;
     enum err e;

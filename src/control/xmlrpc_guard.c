@@ -280,14 +280,19 @@ const char *rpc_skip_mark(const char *bytes, size_t *length)
 /* Of what is UTF-8. */
 static const char *check_text(const char *bytes, size_t length)
 {
-    const char *end = bytes + length, *trouble = check_beginning(bytes, length), *body;
+    const char *end = bytes + length, *trouble = check_beginning(bytes, length);
 
-    if (trouble != NULL)
-        return trouble;
-    body = skip_declaration(bytes, end);
-    if (is_declared_otherwise(bytes, body))
-        return "it declares another encoding than UTF-8: write it in UTF-8";
-    return check_tags(body, end);
+    return trouble != NULL ? trouble : check_tags(skip_declaration(bytes, end), end);
+}
+
+/* Before its bytes are judged: in the encoding that it names they may be right. */
+static const char *check_encoding(const char *bytes, size_t length)
+{
+    const char *trouble = name_kind(bytes, length);
+
+    if (trouble == NULL && is_declared_otherwise(bytes, skip_declaration(bytes, bytes + length)))
+        trouble = "it declares another encoding than UTF-8: write it in UTF-8";
+    return trouble;
 }
 
 enum err rpc_document_check(const char *bytes, size_t length, char problem[RPC_REASON_SIZE])
@@ -299,7 +304,7 @@ enum err rpc_document_check(const char *bytes, size_t length, char problem[RPC_R
     bytes = rpc_skip_mark(bytes, &length);
     if (length > RPC_DOCUMENT_LIMIT) {
         trouble = "it is longer than 4 MiB";
-    } else if ((trouble = name_kind(bytes, length)) == NULL) {
+    } else if ((trouble = check_encoding(bytes, length)) == NULL) {
         good = utf8_until(bytes, length);
         text_format(not_utf8, sizeof not_utf8, "it is not UTF-8 at byte %zu", good);
         trouble = good < length ? not_utf8 : check_text(bytes, length);

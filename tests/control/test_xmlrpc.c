@@ -341,6 +341,8 @@ RPC_TEST(what_a_document_is_instead_of_xml_is_said)
         {"<m>\xe4</m>", 0, "not UTF-8 at byte 3"},
         {"<?xml version='1.0' encoding='ISO-8859-1'?>" CALL, 0, "another encoding"},
         {"<?xml version='1.0' encoding = \"utf-16\"?>" CALL, 0, "another encoding"},
+        {"<?xml version='1.0' encoding='ISO-8859-1'?><m>\xe4</m>", 0, "another encoding"},
+        {"<?xml version='1.0' encoding='UTF-8'?><m>\xe4</m>", 0, "not UTF-8 at byte 41"},
         {"<methodCall><methodName>" PARCEL "</methodName></methodCall>", 0, "U+FFFF"},
         {"<a><name>&#128230;</name></a>", 0, "U+FFFF"},
         {"<html><body>hello</body></html>", 0, "not an XML-RPC call"},

@@ -183,7 +183,8 @@ static const char *skip_declaration(const char *at, const char *end)
 static bool is_declared_otherwise(const char *at, const char *end)
 {
     static const char *const taken[] = {"UTF-8", "UTF8", "US-ASCII", "ASCII"};
-    const char *word = memmem(at, (size_t)(end - at), "encoding", 8), *close;
+    /* An empty document has no address. */
+    const char *word = at == end ? NULL : memmem(at, (size_t)(end - at), "encoding", 8), *close;
     size_t length;
 
     if (word == NULL)

@@ -227,6 +227,7 @@ class Limits(Started):
             self.assertRegex(text, "too many open files|Too many open files|[Ee]rror 24", text)
             self.assertNotRegex(text, "out of memory|is damaged|remove it|would block", text)
 
+    @unittest.skipIf(harness.SLOW > 4, "a sanitizer makes processes of its own")
     def test_too_few_processes_are_named(self):
         if os.geteuid() != 0:
             self.skipTest("only root can start it as a user without any process")

@@ -5,7 +5,7 @@
  * A peer is silent since we first saw that something is unanswered, or since its last ACK if that
  * came later. With its window open, what was sent and not acknowledged is unanswered. With its
  * window shut the kernel only probes, and ever more rarely, so nothing but a probe that was sent
- * and not acknowledged is. Pure; the session's. */
+ * and not acknowledged is. Owner: the session. */
 #ifndef TCP_SILENCE_H
 #define TCP_SILENCE_H
 
@@ -19,16 +19,18 @@ struct silence {
 };
 
 /* For how long the peer has been silent at `now_ms`; 0: it owes nothing, or answers. `length`: how
- * much of `info` the kernel filled in. */
-uint64_t silence_look(struct silence *s, const struct tcp_info *info, size_t length,
-                      uint64_t now_ms);
+ * much of `info` the kernel filled in. Pure. */
+uint64_t silence_update(struct silence *s, const struct tcp_info *info, size_t length,
+                        uint64_t now_ms);
 
-/* The same for a socket; one that cannot be asked is not silent. `last_ack_ms` (may be NULL): how
- * long ago the last ACK came. */
-uint64_t silence_of(struct silence *s, int fd, uint64_t now_ms, uint64_t *last_ack_ms);
+/* The same for a socket; one without TCP_INFO is not silent. */
+uint64_t silence_of(struct silence *s, int fd, uint64_t now_ms);
 
-/* Bytes that the peer's kernel has not acknowledged, an end of file too; 0 if it cannot be asked.
- */
+/* How long ago the last ACK came; 0 without TCP_INFO. */
+uint64_t silence_last_ack_ms(int fd);
+
+/* Bytes that the peer's kernel has not acknowledged, an end of file too; 0 if the kernel does not
+ * say. */
 unsigned silence_unacknowledged(int fd);
 
 #endif

@@ -9,16 +9,16 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-/* Before Linux 5.18 the window is not told. A shut one then shows by itself: everything in flight
- * is acknowledged, and only probes go out. */
+/* Before Linux 5.18 tcp_info has no window. A shut one then shows by itself: everything in flight
+ * is acknowledged, and only probes are sent. */
 static bool is_shut(const struct tcp_info *info, size_t length)
 {
     return length >= offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof info->tcpi_snd_wnd &&
            info->tcpi_snd_wnd == 0;
 }
 
-uint64_t silence_look(struct silence *s, const struct tcp_info *info, size_t length,
-                      uint64_t now_ms)
+uint64_t silence_update(struct silence *s, const struct tcp_info *info, size_t length,
+                        uint64_t now_ms)
 {
     uint64_t ago_ms = info->tcpi_last_ack_recv;
     bool is_unanswered =
@@ -35,17 +35,28 @@ uint64_t silence_look(struct silence *s, const struct tcp_info *info, size_t len
     return now_ms - s->since_ms;
 }
 
-uint64_t silence_of(struct silence *s, int fd, uint64_t now_ms, uint64_t *last_ack_ms)
+/* False: the kernel does not say. */
+static bool read_info(int fd, struct tcp_info *info, socklen_t *length)
+{
+    *length = sizeof *info;
+    memset(info, 0, sizeof *info);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, length) == 0;
+}
+
+uint64_t silence_of(struct silence *s, int fd, uint64_t now_ms)
 {
     struct tcp_info info;
-    socklen_t length = sizeof info;
+    socklen_t length;
 
-    memset(&info, 0, sizeof info);
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
-        return 0;
-    if (last_ack_ms != NULL)
-        *last_ack_ms = info.tcpi_last_ack_recv;
-    return silence_look(s, &info, length, now_ms);
+    return read_info(fd, &info, &length) ? silence_update(s, &info, length, now_ms) : 0;
+}
+
+uint64_t silence_last_ack_ms(int fd)
+{
+    struct tcp_info info;
+    socklen_t length;
+
+    return read_info(fd, &info, &length) ? info.tcpi_last_ack_recv : 0;
 }
 
 unsigned silence_unacknowledged(int fd)

@@ -18,45 +18,7 @@
 enum {
     LOGGED_IDURL = 256, /* bytes of a peer's identity that a log line holds */
     FILE_ID_SPREAD = 1 << 30,
-    REASON_MAX = 95,
 };
-
-/* Small helpers. */
-
-void tcp_connection_wake(struct tcp_connection *c)
-{
-    if (!c->is_unfinished)
-        c->home->news->unfinished(c->home->news_to, c);
-}
-
-enum tcp_connection_state tcp_connection_state(const struct tcp_connection *c)
-{
-    return (enum tcp_connection_state)c->automat.state;
-}
-
-/* The first one counts. Without memory it stays unsaid. */
-static void set_reason(struct tcp_connection *c, const char *reason)
-{
-    if (c->reason == NULL)
-        c->reason = text_dup(reason, strnlen(reason, REASON_MAX));
-}
-
-static const char *reason_of(const struct tcp_connection *c)
-{
-    return c->reason == NULL ? "" : c->reason;
-}
-
-bool tcp_connection_is_routed(const struct tcp_connection *c)
-{
-    return c->route.family != ADDRESS_NONE;
-}
-
-void tcp_connection_log(enum log_level level, const struct tcp_connection *c, const char *what)
-{
-    char peer[ADDRESS_TEXT_SIZE];
-
-    log_life(level, c->id, address_text(peer, &c->peer), "%s", what);
-}
 
 static const char *idurl_of(const struct tcp_connection *c)
 {
@@ -78,42 +40,7 @@ static void emit(const struct tcp_connection *c, enum event_kind kind, const cha
     event_emit(c->home->events, e);
 }
 
-static void set_timer(struct tcp_connection *c, uint64_t delay_ms)
-{
-    c->is_due = false;
-    loop_set_timer(c->home->loop, &c->timer, delay_ms);
-}
-
-/* Ends from outside. */
-
-void tcp_connection_disconnect(struct tcp_connection *c, const char *reason)
-{
-    if (c->is_ending)
-        return;
-    c->is_ending = true;
-    set_reason(c, reason);
-    if (tcp_connection_state(c) == ST_AT_STARTUP)
-        tcp_connection_wake(c); /* never came to life: its turn buries it */
-    else
-        automat_feed(&c->automat, EV_DISCONNECT, NULL);
-}
-
-void tcp_connection_lose(struct tcp_connection *c, const char *reason)
-{
-    set_reason(c, reason);
-    automat_feed(&c->automat, EV_CONNECTION_LOST, NULL);
-}
-
-void tcp_connection_drop(struct tcp_connection *c, const char *reason)
-{
-    c->is_ending = true;
-    if (tcp_connection_state(c) == ST_AT_STARTUP) {
-        set_reason(c, reason);
-        tcp_connection_wake(c);
-    } else {
-        tcp_connection_lose(c, reason);
-    }
-}
+/* From outside. */
 
 void tcp_connection_drain(struct tcp_connection *c)
 {
@@ -139,7 +66,7 @@ void tcp_connection_settings_changed(struct tcp_connection *c)
     if (why != NULL)
         tcp_connection_disconnect(c, why);
     else if (tcp_connection_state(c) == ST_CONNECTED)
-        set_timer(c, TCP_CHECK_MS);
+        tcp_connection_set_timer(c, TCP_CHECK_MS);
 }
 
 /* The actions, in the order of the table. */
@@ -180,7 +107,7 @@ static void do_init(void *self, const void *arg)
 
     (void)arg;
     metrics_add(c->is_outgoing ? METRIC_SESSIONS_DIALLED : METRIC_SESSIONS_ACCEPTED, 1);
-    set_timer(c, c->home->settings.sessions.handshake_timeout_s * 1000ull);
+    tcp_connection_set_timer(c, c->home->settings.sessions.handshake_timeout_s * 1000ull);
     tcp_connection_log(LOG_LEVEL_DEBUG, c, c->is_outgoing ? "connected" : "accepted");
     emit(c, EVENT_SESSION_OPENED, NULL);
 }
@@ -214,13 +141,13 @@ static void answer_awaiters(struct tcp_connection *c)
     }
 }
 
-/* Those of a session that never came to life: their host may have another address. */
+/* Those of a session without a handshake: their host may have another address. */
 static void pass_on_awaiters(struct tcp_connection *c)
 {
     struct host_request *r;
 
     while ((r = take_awaiter(c)) != NULL) {
-        snprintf(r->error, sizeof r->error, "%s", reason_of(c));
+        snprintf(r->error, sizeof r->error, "%s", tcp_connection_reason(c));
         c->home->news->route_host_on(c->home->news_to, r);
     }
 }
@@ -239,7 +166,7 @@ static void do_open_stream(void *self, const void *arg)
              c->is_outgoing ? "outgoing" : "incoming", LOGGED_IDURL,
              c->idurl == NULL ? "-" : c->idurl, announced[0] == '\0' ? "-" : announced,
              announced[0] != '\0' && !tcp_connection_is_routed(c) ? " (unverified)" : "");
-    set_timer(c, TCP_CHECK_MS);
+    tcp_connection_set_timer(c, TCP_CHECK_MS);
     answer_awaiters(c);
     emit(c, EVENT_SESSION_IDENTIFIED, NULL);
     tcp_connection_wake(c);
@@ -258,10 +185,10 @@ static void do_receive_data(void *self, const void *arg)
     tcp_files_receive(c, arg);
 }
 
-/* What files are told of a session that was lost: the reference's words if the peer closed it. */
+/* The error of a lost session's files: the reference's words if the peer closed it. */
 static const char *why_lost(const struct tcp_connection *c)
 {
-    return c->is_peer_gone ? reason_of(c) : "connection closed";
+    return c->is_peer_gone ? tcp_connection_reason(c) : "connection closed";
 }
 
 static void do_stop_in_out_files(void *self, const void *arg)
@@ -290,15 +217,15 @@ static void log_refusal(struct tcp_connection *c)
 
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
-             "session refused: no handshake: %s", reason_of(c));
+             "session refused: no handshake: %s", tcp_connection_reason(c));
 }
 
-/* The sends of a session that never came to life. */
+/* The sends of a session without a handshake. */
 static void fail_unreached(struct tcp_connection *c)
 {
     char reason[TRANSFER_ERROR_SIZE];
 
-    snprintf(reason, sizeof reason, "connection failed: %s", reason_of(c));
+    snprintf(reason, sizeof reason, "connection failed: %s", tcp_connection_reason(c));
     tcp_files_fail_waiting(c, reason, true);
 }
 
@@ -306,23 +233,23 @@ static void do_disconnect(void *self, const void *arg)
 {
     struct tcp_connection *c = self;
     const struct frame_piece *piece = arg;
-    bool is_told = c->is_ending; /* not by what the peer did or did not do */
-    char reason[REASON_MAX + 1] = "disconnected";
+    bool is_ours = c->is_ending; /* not for what the peer did or did not do */
+    char reason[TCP_REASON_MAX + 1] = "disconnected";
 
     c->is_ending = true;
     if (piece != NULL)
         tcp_limits_refuse(c, piece, reason, sizeof reason);
-    set_reason(c, reason);
+    tcp_connection_set_reason(c, reason);
     tcp_directory_hide(c->home->directory, c->id);
     if (!c->was_open)
         log_refusal(c);
-    if (c->was_open || is_told)
+    if (c->was_open || is_ours)
         tcp_files_fail_waiting(c, "disconnected", !c->was_open);
     else
         fail_unreached(c);
     pass_on_awaiters(c);
     c->linger = (struct tcp_linger){.decided_ms = loop_now_ms(c->home->loop)};
-    set_timer(c, c->home->settings.sessions.linger_ms);
+    tcp_connection_set_timer(c, c->home->settings.sessions.linger_ms);
     tcp_connection_wake(c);
 }
 
@@ -333,7 +260,7 @@ static void log_end(const struct tcp_connection *c)
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
              "session closed: sent=%" PRIu64 " received=%" PRIu64 " seconds=%.3f reason=\"%s\"",
              c->writer.sent_bytes, c->received_bytes,
-             (double)(clock_boot_us() - c->opened_us) / 1e6, reason_of(c));
+             (double)(clock_boot_us() - c->opened_us) / 1e6, tcp_connection_reason(c));
 }
 
 /* Out of everything that could call it again; the memory goes after the turn. */
@@ -356,18 +283,18 @@ static void do_destroy_me(void *self, const void *arg)
 
     (void)arg;
     c->is_ending = true;
-    set_reason(c, "connection lost");
+    tcp_connection_set_reason(c, "connection lost");
     if (was_open)
         log_end(c);
     else if (!c->is_shut)
-        tcp_connection_log(LOG_LEVEL_DEBUG, c, reason_of(c));
+        tcp_connection_log(LOG_LEVEL_DEBUG, c, tcp_connection_reason(c));
     if (was_open)
         tcp_files_fail_waiting(c, why_lost(c), false);
     else
         fail_unreached(c);
     pass_on_awaiters(c);
     metrics_add(METRIC_SESSIONS_CLOSED, 1);
-    emit(c, EVENT_SESSION_CLOSED, reason_of(c));
+    emit(c, EVENT_SESSION_CLOSED, tcp_connection_reason(c));
     bury(c);
 }
 
@@ -430,151 +357,64 @@ const struct automat_kind tcp_connection_kind = {
     .stepped = stepped,
 };
 
-/* Time. */
+/* The turn. */
 
-static void lose_silent(struct tcp_connection *c)
-{
-    char reason[64];
-
-    metrics_add(METRIC_PEERS_SILENT, 1);
-    snprintf(reason, sizeof reason, "timed out: nothing acknowledged for %u s",
-             c->home->settings.sessions.tcp_user_timeout_s);
-    c->is_peer_gone = true;
-    tcp_connection_lose(c, reason);
-}
-
-static void check(struct tcp_connection *c)
-{
-    const struct settings *s = &c->home->settings;
-    uint64_t keep_alive_ms = s->sessions.keep_alive_s * 1000ull;
-    uint64_t now_ms = loop_now_ms(c->home->loop), quiet_ms;
-
-    if (tcp_socket_is_peer_silent(c)) {
-        lose_silent(c);
-        return;
-    }
-    tcp_files_check(c);
-    if (tcp_limits_is_idle(c)) {
-        metrics_add(METRIC_SESSIONS_IDLE, 1);
-        tcp_connection_disconnect(c, "idle");
-        return;
-    }
-    if (keep_alive_ms > 0 && now_ms - c->activity_ms >= keep_alive_ms)
-        automat_feed(&c->automat, EV_SEND_KEEP_ALIVE, NULL);
-    if (tcp_connection_state(c) != ST_CONNECTED)
-        return;
-    if (tcp_files_is_busy(c) || c->is_owed)
-        set_timer(c, TCP_CHECK_MS);
-    else if ((quiet_ms = tcp_limits_quiet_ms(c)) > 0)
-        set_timer(c, quiet_ms);
-}
-
-void tcp_connection_check_soon(struct tcp_connection *c, uint64_t most_ms)
-{
-    if (c->is_due)
-        return;
-    if (!c->timer.is_set || c->timer.deadline_ms > loop_now_ms(c->home->loop) + most_ms)
-        set_timer(c, most_ms);
-}
-
-/* Judged in its turn, after its socket: what the peer said in time may still be unread, as after a
- * halt of the whole daemon, and need not have rung, for a wait tells of so many sockets only. */
-static void time_is_up(struct timer *timer, void *ctx)
-{
-    struct tcp_connection *c = ctx;
-
-    (void)timer;
-    c->is_due = true;
-    if (tcp_connection_state(c) != ST_AT_STARTUP && !tcp_socket_is_too_much_waiting(c))
-        c->can_read = true;
-    tcp_connection_wake(c);
-}
-
-static void set_late_reason(struct tcp_connection *c)
-{
-    char reason[80];
-
-    snprintf(reason, sizeof reason, "no hello within %u s%s",
-             c->home->settings.sessions.handshake_timeout_s,
-             c->is_outgoing ? ": is that a dustwire node?" : "");
-    set_reason(c, reason);
-}
-
-/* How long the peer may take for what is still on its way to it. A stop waits for nobody longer,
- * and one that never said who it is has nothing coming. */
-static uint64_t drain_limit_ms(const struct tcp_connection *c)
-{
-    const struct settings *s = &c->home->settings;
-
-    return c->was_open && c->home->is_serving ? s->sessions.unread_limit_s * 1000ull
-                                              : s->sessions.linger_ms;
-}
-
-/* In DISCONNECT the peer has the linger's time to close, from the ACK of our last byte on. Nothing
- * rings for that ACK, so it is looked for when the timer fires. */
-static void linger(struct tcp_connection *c)
-{
-    uint64_t now_ms = loop_now_ms(c->home->loop), limit_ms = c->home->settings.sessions.linger_ms;
-    uint64_t acked_ms = 0;
-
-    if (c->linger.is_running) {
-        tcp_connection_lose(c, "the peer did not close");
-    } else if (tcp_socket_is_all_acknowledged(c, &acked_ms)) {
-        c->linger.is_running = true;
-        set_timer(c, acked_ms < limit_ms ? limit_ms - acked_ms : 0);
-    } else if (tcp_socket_is_peer_silent(c)) {
-        lose_silent(c);
-    } else if (now_ms - c->linger.decided_ms >= drain_limit_ms(c) ||
-               now_ms - c->writer.progress_ms >=
-                   c->home->settings.sessions.unread_limit_s * 1000ull) {
-        tcp_connection_lose(c, "the peer does not read");
-    } else {
-        set_timer(c, limit_ms < TCP_CHECK_MS ? limit_ms : TCP_CHECK_MS);
-    }
-}
-
-void tcp_connection_judge_time(struct tcp_connection *c)
-{
-    if (!c->is_due)
-        return;
-    c->is_due = false;
-    switch (tcp_connection_state(c)) {
-    case ST_AT_STARTUP:
-        tcp_connection_disconnect(c, err_text(ERR_TIMEOUT));
-        break;
-    case ST_SERVER:
-    case ST_CLIENT:
-        if ((c->is_due = tcp_limits_is_unread(c)))
-            break;
-        set_late_reason(c);
-        tcp_limits_late(c);
-        automat_feed(&c->automat, EV_TIMER_10SEC, NULL);
-        break;
-    case ST_CONNECTED:
-        check(c);
-        break;
-    default:
-        linger(c);
-        break;
-    }
-}
-
-void tcp_connection_linger(struct tcp_connection *c)
-{
-    set_timer(c, c->home->settings.sessions.linger_ms);
-}
-
-void tcp_connection_give_up(struct tcp_connection *c)
+/* The connect failed. */
+static void give_up(struct tcp_connection *c)
 {
     char peer[ADDRESS_TEXT_SIZE];
 
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer), "connection failed: %s",
-             reason_of(c));
+             tcp_connection_reason(c));
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
     tcp_directory_hide(c->home->directory, c->id);
     fail_unreached(c);
     pass_on_awaiters(c);
     bury(c);
+}
+
+/* False: there is no session. */
+static bool start_up(struct tcp_connection *c)
+{
+    if (!c->is_ending && c->can_write)
+        tcp_socket_finish_connect(c);
+    if (tcp_connection_state(c) == ST_AT_STARTUP)
+        tcp_time_judge(c);
+    if (!c->is_ending || tcp_connection_state(c) != ST_AT_STARTUP)
+        return true;
+    if (c->watch.fd >= 0 || c->is_connecting) {
+        c->is_connecting = false;
+        give_up(c);
+    }
+    return false;
+}
+
+static uint64_t moved_bytes(const struct tcp_connection *c)
+{
+    return c->received_bytes + c->writer.sent_bytes;
+}
+
+void tcp_connection_turn(struct tcp_connection *c)
+{
+    uint64_t before;
+
+    MAGIC_CHECK(c, TCP_CONNECTION_MAGIC);
+    if (tcp_connection_state(c) == ST_CLOSED ||
+        (tcp_connection_state(c) == ST_AT_STARTUP && !start_up(c)))
+        return;
+    before = moved_bytes(c);
+    c->is_short_in = c->is_short_out = false;
+    tcp_socket_read(c);
+    if (c->is_giving_way)
+        tcp_limits_give_way(c);
+    tcp_time_judge(c);
+    if (tcp_connection_state(c) == ST_CONNECTED)
+        tcp_files_turn(c);
+    if (tcp_connection_state(c) != ST_CLOSED)
+        tcp_socket_write(c);
+    if (tcp_connection_state(c) == ST_CONNECTED && (tcp_files_is_busy(c) || c->is_owed))
+        tcp_connection_check_soon(c, TCP_CHECK_MS);
+    tcp_socket_schedule(c, moved_bytes(c) > before);
 }
 
 /* Birth and death. */
@@ -598,7 +438,7 @@ static struct tcp_connection *blank(struct tcp_home *home, uint64_t id, const st
     c->id = id;
     c->peer = *peer;
     c->watch = (struct watch){.fd = -1, .ready = tcp_socket_ready, .ctx = c};
-    c->timer = (struct timer){.fire = time_is_up, .ctx = c};
+    c->timer = (struct timer){.fire = tcp_time_is_up, .ctx = c};
     c->opened_us = clock_boot_us();
     c->activity_ms = c->heard_ms = loop_now_ms(home->loop);
     frame_decoder_init(&c->decoder, home->settings.sessions.control_frame_limit_bytes);
@@ -641,7 +481,7 @@ enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home,
     c->is_outgoing = c->is_connecting = true;
     c->next_file_id = first_file_id(true);
     *out = c;
-    set_timer(c, home->settings.sessions.connect_timeout_s * 1000ull);
+    tcp_connection_set_timer(c, home->settings.sessions.connect_timeout_s * 1000ull);
     why = tcp_limits_of_access(c);
     if (why == NULL && (e = tcp_socket_connect(c)) != ERR_OK)
         why = err_text(e);
@@ -679,7 +519,7 @@ void tcp_connection_await(struct tcp_connection *c, struct host_request *r)
         r->session = c->id;
         request_answer(&r->request, ERR_OK);
     } else if (c->is_ending && tcp_connection_state(c) != ST_AT_STARTUP) {
-        snprintf(r->error, sizeof r->error, "%s", reason_of(c));
+        snprintf(r->error, sizeof r->error, "%s", tcp_connection_reason(c));
         request_answer(&r->request, ERR_CLOSED);
     } else {
         STAILQ_INSERT_TAIL(&c->awaiters, &r->request.message, link);

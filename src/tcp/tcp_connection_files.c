@@ -448,7 +448,7 @@ void tcp_files_check(struct tcp_connection *c)
     uint64_t now_ms = loop_now_ms(c->home->loop);
     struct tcp_incoming *in, *next;
 
-    if (c->can_read && tcp_socket_is_too_much_waiting(c))
+    if (c->can_read && tcp_connection_is_backpressured(c))
         hold_clocks(c, now_ms);
     for (in = TAILQ_FIRST(&c->incoming.head); in != NULL && !c->is_ending; in = next) {
         next = TAILQ_NEXT(in, link);

@@ -30,13 +30,6 @@ static const char *own_host(const struct tcp_connection *c)
     return strchr(host, ':') != NULL || c->peer.family == ADDRESS_V6 ? "" : host;
 }
 
-void tcp_connection_must(struct tcp_connection *c, enum err e)
-{
-    if (e != ERR_OK)
-        tcp_connection_disconnect(c, err_text(e));
-    tcp_connection_wake(c);
-}
-
 void do_send_hello(void *self, const void *arg)
 {
     struct tcp_connection *c = self;

@@ -1,6 +1,5 @@
 /* What a session may not do: whom it may be with, how a handshake is refused, which files are
- * taken, for how long it may say nothing, and what breaking the protocol costs the address that it
- * comes from. */
+ * taken, and what breaking the protocol costs the address that it comes from. */
 #include "tcp/tcp_connection.h"
 
 #include "tcp_connection_priv.h"
@@ -196,8 +195,8 @@ const char *tcp_limits_why_not(const struct tcp_connection *c, const struct fram
     return NULL;
 }
 
-/* A session takes files from the account of its address by the lease, so that the account's lock is
- * not taken for each. */
+/* A session reserves several files at a time from the rate of its address, so that the directory's
+ * lock is not taken for each. */
 enum { LEASES_PER_S = 50, LEASE_MOST = 1000 };
 
 static unsigned take_files(const struct tcp_connection *c, unsigned wanted)
@@ -256,33 +255,4 @@ void tcp_limits_abort_reason(const struct tcp_connection *c, char to[TRANSFER_ER
         snprintf(to, TRANSFER_ERROR_SIZE, "aborted by the peer");
     else
         text_escape(to, TRANSFER_ERROR_SIZE, text, length, false);
-}
-
-/* Time without files. */
-
-bool tcp_limits_is_idle(const struct tcp_connection *c)
-{
-    uint64_t limit_ms = c->home->settings.sessions.idle_limit_s * 1000ull;
-
-    return limit_ms > 0 && !c->is_ending && !tcp_files_is_busy(c) && c->waiting.count == 0 &&
-           !tcp_limits_is_unread(c) && loop_now_ms(c->home->loop) - c->heard_ms >= limit_ms;
-}
-
-/* What is left of `limit_ms` since `since_ms`, at least one; UINT64_MAX without a limit. */
-static uint64_t left_of(uint64_t limit_ms, uint64_t since_ms, uint64_t now_ms)
-{
-    if (limit_ms == 0)
-        return UINT64_MAX;
-    return now_ms - since_ms < limit_ms ? limit_ms - (now_ms - since_ms) : 1;
-}
-
-uint64_t tcp_limits_quiet_ms(const struct tcp_connection *c)
-{
-    const struct settings *s = &c->home->settings;
-    uint64_t now_ms = loop_now_ms(c->home->loop);
-    uint64_t keep_alive = left_of(s->sessions.keep_alive_s * 1000ull, c->activity_ms, now_ms);
-    uint64_t idle = left_of(s->sessions.idle_limit_s * 1000ull, c->heard_ms, now_ms);
-    uint64_t first = keep_alive < idle ? keep_alive : idle;
-
-    return first == UINT64_MAX ? 0 : first;
 }

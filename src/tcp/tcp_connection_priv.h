@@ -1,7 +1,14 @@
-/* What the parts of a session show each other: tcp_connection.c is its life and its table,
- * tcp_connection_handshake.c hello and wazap, tcp_connection_socket.c reading and writing,
- * tcp_connection_limits.c what the peer may not do, tcp_connection_files.c what the session does
- * with files while CONNECTED, tcp_connection_dropped.c those that came to nothing. */
+/* What the parts of a session offer each other. Each part calls only those above it here:
+ *
+ *   core       the reason, the timer, the events that end it
+ *   limits     what the peer may not do
+ *   dropped    incoming files that were aborted
+ *   handshake  hello and wazap
+ *   files      what the session does with files while CONNECTED
+ *   time       what follows when the timer fires
+ *   socket     connecting, reading and writing
+ *
+ * On top is tcp_connection.c: the table and its actions, the turn, creation and end. */
 #ifndef TCP_TCP_CONNECTION_PRIV_H
 #define TCP_TCP_CONNECTION_PRIV_H
 
@@ -14,46 +21,41 @@
  * abort that could mean a file of either side means one only. */
 enum { TCP_FILE_ID_FIRST = 100000000 };
 
-/* tcp_connection.c */
+enum {
+    TCP_REASON_MAX = 95, /* bytes of a session's reason that are kept */
+    TCP_CHECK_MS = 1000, /* between the checks of files under way */
+};
 
-/* The session has something to do when the mail of this turn is through. */
+/* tcp_connection_core.c: also state, disconnect, drop and acknowledged of tcp_connection.h */
+
+/* The session runs once more when the mail of this turn is delivered. */
 void tcp_connection_wake(struct tcp_connection *c);
 
-/* The socket is of no more use: feeds connection-lost. The first reason given stays. */
+/* The first reason given is kept. */
+void tcp_connection_set_reason(struct tcp_connection *c, const char *reason);
+/* "" if there is none. */
+const char *tcp_connection_reason(const struct tcp_connection *c);
+
+/* The socket is of no more use: feeds connection-lost. */
 void tcp_connection_lose(struct tcp_connection *c, const char *reason);
 
 /* After something was queued for the peer: wakes the session, or ends it if there was no memory. */
 void tcp_connection_must(struct tcp_connection *c, enum err e);
 
-enum { TCP_CHECK_MS = 1000 }; /* how often files under way are looked at */
+void tcp_connection_set_timer(struct tcp_connection *c, uint64_t delay_ms);
 
-/* Limits and a socket left unread are looked at in `most_ms`, though the timer may stand on a
+/* Limits and an unread socket are checked within `most_ms`, though the timer may be set for a
  * keep-alive that is far off. */
 void tcp_connection_check_soon(struct tcp_connection *c, uint64_t most_ms);
-
-/* In its turn, when what had come was read: what follows if the time of its timer is over. */
-void tcp_connection_judge_time(struct tcp_connection *c);
-
-/* Our end of file is out: the peer has the linger's time to close. */
-void tcp_connection_linger(struct tcp_connection *c);
-
-/* A session that never came to life. */
-void tcp_connection_give_up(struct tcp_connection *c);
 
 /* True if sends to an announced address come here. */
 bool tcp_connection_is_routed(const struct tcp_connection *c);
 
-/* The address that the peer says it has, escaped; "" if it said nothing usable. */
-const char *tcp_connection_announced(const struct tcp_connection *c, char room[ADDRESS_TEXT_SIZE]);
+/* More files in or out would mean more calls for a gateway, or more unlinks for a disk, that has
+ * too many waiting already: the session is not read, and its peer is not late. */
+bool tcp_connection_is_backpressured(const struct tcp_connection *c);
 
 void tcp_connection_log(enum log_level level, const struct tcp_connection *c, const char *what);
-
-/* tcp_connection_handshake.c: actions of the table, in its words */
-
-void do_send_hello(void *self, const void *arg);
-void do_send_wazap(void *self, const void *arg);
-void do_read_hello(void *self, const void *arg);
-void do_read_wazap(void *self, const void *arg);
 
 /* tcp_connection_limits.c */
 
@@ -63,7 +65,7 @@ bool tcp_limits_is_nobody(const void *idurl, size_t length);
 /* True if a peer that calls itself so may have a session. */
 bool tcp_limits_is_welcome(const struct tcp_connection *c, const void *idurl, size_t length);
 
-/* Counts and judges the piece that did not open the session; says what is wrong with it. */
+/* Counts and judges the piece that did not open the session; `reason` is what is wrong with it. */
 void tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece *piece, char *reason,
                        size_t room);
 
@@ -89,46 +91,16 @@ const char *tcp_limits_why_not(const struct tcp_connection *c, const struct fram
 /* A file begins: it counts against [access] files-per-s of the address. */
 void tcp_limits_count_file(struct tcp_connection *c);
 
-/* False: more files began than the address may begin; nothing is read until that is paid off. */
+/* False: more files began than the address may begin; nothing is read until its rate has made up
+ * for them. */
 bool tcp_limits_may_read_files(struct tcp_connection *c);
 
 /* An abort's text, made fit for people: the reference's begins with a space. */
 void tcp_limits_abort_reason(const struct tcp_connection *c, char to[TRANSFER_ERROR_SIZE],
                              const struct frame_piece *piece);
 
-/* True if the peer has said nothing, not even a keep-alive, for longer than it may. */
-bool tcp_limits_is_idle(const struct tcp_connection *c);
-
-/* When a session without files is to be looked at again; 0: it need not be. */
-uint64_t tcp_limits_quiet_ms(const struct tcp_connection *c);
-
 /* Why the lists of [access] do not let the session be, counted; NULL: they do. */
 const char *tcp_limits_of_access(const struct tcp_connection *c);
-
-/* tcp_connection_socket.c */
-
-/* The watch_fn of every session. */
-void tcp_socket_ready(struct watch *w, uint32_t events);
-
-/* From here on `fd` is the session's; on failure still the caller's. */
-enum err tcp_socket_watch(struct tcp_connection *c, int fd);
-
-/* More files in or out would mean more to tell a gateway, or to take back from a disk, that has too
- * much waiting already: the session is not read, and its peer is not late. */
-bool tcp_socket_is_too_much_waiting(const struct tcp_connection *c);
-
-/* True if the peer has acknowledged nothing of what it owes for longer than it may. One that owes
- * nothing is not asked about again before something goes out. */
-bool tcp_socket_is_peer_silent(struct tcp_connection *c);
-
-/* True if all that we had to say, our end of file too, has been acknowledged, `*acked_ms` ago. */
-bool tcp_socket_is_all_acknowledged(struct tcp_connection *c, uint64_t *acked_ms);
-
-/* The socket's options, from the settings of now. */
-void tcp_socket_set_options(const struct tcp_connection *c);
-
-/* connect(2) without waiting. */
-enum err tcp_socket_connect(struct tcp_connection *c);
 
 /* tcp_connection_dropped.c */
 
@@ -136,15 +108,25 @@ enum err tcp_socket_connect(struct tcp_connection *c);
 bool tcp_dropped_has(const struct tcp_connection *c, int32_t file_id);
 /* One too many ends the session. */
 void tcp_dropped_add(struct tcp_connection *c, int32_t file_id);
-/* At ease with an id that is not there. */
+/* An unknown id is a no-op. */
 void tcp_dropped_remove(struct tcp_connection *c, int32_t file_id);
 bool tcp_dropped_is_any(const struct tcp_connection *c);
 /* There are some, and their senders have had their time to answer. */
 bool tcp_dropped_is_old(const struct tcp_connection *c);
 
-/* One more file came to nothing. Bounds what a peer can make us do with files that it begins only
+/* One more file was aborted. Bounds what a peer can make us do with files that it begins only
  * to abort, however long we take for each. */
 void tcp_dropped_count(struct tcp_connection *c);
+
+/* tcp_connection_handshake.c: actions of the table, in its words, and what hello announced */
+
+void do_send_hello(void *self, const void *arg);
+void do_send_wazap(void *self, const void *arg);
+void do_read_hello(void *self, const void *arg);
+void do_read_wazap(void *self, const void *arg);
+
+/* The address that the peer says it has, escaped; "" if it said nothing usable. */
+const char *tcp_connection_announced(const struct tcp_connection *c, char room[ADDRESS_TEXT_SIZE]);
 
 /* tcp_connection_files.c */
 
@@ -171,5 +153,39 @@ bool tcp_files_is_busy(const struct tcp_connection *c);
 
 /* The writer found a file too short or unreadable. */
 void tcp_files_broken(void *session, struct tcp_outgoing *out, enum err e);
+
+/* tcp_connection_time.c */
+
+/* The fire function of every session's timer: the session judges it in its next turn. */
+void tcp_time_is_up(struct timer *timer, void *ctx);
+
+/* In the session's turn, when what had come was read: does what is due, if the timer has fired. */
+void tcp_time_judge(struct tcp_connection *c);
+
+/* tcp_connection_socket.c */
+
+/* The watch_fn of every session. */
+void tcp_socket_ready(struct watch *w, uint32_t events);
+
+/* From here on `fd` is the session's; on failure still the caller's. */
+enum err tcp_socket_watch(struct tcp_connection *c, int fd);
+
+/* One read of a bounded size; each frame in it feeds data-received. */
+void tcp_socket_read(struct tcp_connection *c);
+
+/* A bounded share of what waits for the peer. In DISCONNECT, when nothing is left: our end of
+ * file, and the linger begins. */
+void tcp_socket_write(struct tcp_connection *c);
+
+/* At the end of a turn that moved bytes or not: when the socket is read and written next. */
+void tcp_socket_schedule(struct tcp_connection *c, bool has_moved);
+
+/* The socket's options, from the settings of now. */
+void tcp_socket_set_options(const struct tcp_connection *c);
+
+/* connect(2) without waiting. */
+enum err tcp_socket_connect(struct tcp_connection *c);
+/* The outcome of that: feeds connection-made, or ends the session. */
+void tcp_socket_finish_connect(struct tcp_connection *c);
 
 #endif

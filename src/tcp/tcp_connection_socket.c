@@ -20,7 +20,6 @@ enum {
     SMALL_READ_BYTES = 16384,
     FRAMES_PER_TURN = 16, /* data frames written in a turn */
     HOLD_MS = 250,        /* until a gateway or a disk with too much to do is looked at again */
-    DISCARDS_MAX = 2000,  /* a worker's: partial files that a slow disk has not removed yet */
     CONTROL_WAITING_MAX = 65536, /* a peer that does not read our answers is not read either */
 };
 
@@ -88,19 +87,14 @@ static bool may_read(const struct tcp_connection *c)
             buf_length(&c->writer.control) < CONTROL_WAITING_MAX);
 }
 
-bool tcp_socket_is_too_much_waiting(const struct tcp_connection *c)
-{
-    return c->home->discards >= DISCARDS_MAX || gateway_is_full(c->home->gateway);
-}
-
 /* But a peer that has hung up is read to its end: its session must go. */
 static bool must_hold(const struct tcp_connection *c)
 {
     return tcp_connection_state(c) == ST_CONNECTED && !c->has_peer_ended &&
-           tcp_socket_is_too_much_waiting(c);
+           tcp_connection_is_backpressured(c);
 }
 
-/* The socket has come to its end: by the peer's end of file (ERR_OK), or an error. */
+/* The connection has ended: by the peer's end of file (ERR_OK), or an error. */
 static void lose_by(struct tcp_connection *c, enum err e)
 {
     bool is_closed = e == ERR_OK || e == ERR_RESET || e == ERR_CLOSED;
@@ -116,7 +110,7 @@ static void lose_by(struct tcp_connection *c, enum err e)
 /* One recv(2) a turn, then the other sessions have theirs. A read that does not fill the room has
  * emptied the socket: the next bytes ring again (epoll(7), edge-triggered), only an end that was
  * announced with them must be read up to. */
-static void read_some(struct tcp_connection *c)
+void tcp_socket_read(struct tcp_connection *c)
 {
     size_t room = c->home->scratch_size;
     ssize_t n;
@@ -159,7 +153,7 @@ static unsigned frames_allowed(struct tcp_connection *c)
     return (unsigned)((allowed(c, BANDWIDTH_OUT, FRAMES_PER_TURN * chunk) + chunk - 1) / chunk);
 }
 
-static void write_some(struct tcp_connection *c)
+void tcp_socket_write(struct tcp_connection *c)
 {
     bool is_closing = tcp_connection_state(c) != ST_CONNECTED;
     uint64_t before = c->writer.sent_bytes;
@@ -185,11 +179,11 @@ static void write_some(struct tcp_connection *c)
     } else if (tcp_connection_state(c) == ST_DISCONNECT) {
         c->is_shut = c->is_owed = true;
         shutdown(c->watch.fd, SHUT_WR);
-        tcp_connection_linger(c);
+        tcp_connection_set_timer(c, c->home->settings.sessions.linger_ms);
     }
 }
 
-static void finish_connect(struct tcp_connection *c)
+void tcp_socket_finish_connect(struct tcp_connection *c)
 {
     int error_number = 0;
     socklen_t length = sizeof error_number;
@@ -206,11 +200,6 @@ static bool may_write(const struct tcp_connection *c)
     return c->can_write && tcp_connection_state(c) != ST_CLOSED && c->outgoing.count > 0;
 }
 
-static uint64_t moved_bytes(const struct tcp_connection *c)
-{
-    return c->received_bytes + c->writer.sent_bytes;
-}
-
 static void wait_for_bandwidth(struct tcp_connection *c, bool has_moved)
 {
     bool is_reading = c->is_short_in && may_read(c), is_writing = c->is_short_out && may_write(c);
@@ -223,47 +212,13 @@ static void wait_for_bandwidth(struct tcp_connection *c, bool has_moved)
         c->home->news->throttled(c->home->news_to, c, has_moved);
 }
 
-/* False: it came to nothing. */
-static bool start_up(struct tcp_connection *c)
+void tcp_socket_schedule(struct tcp_connection *c, bool has_moved)
 {
-    if (!c->is_ending && c->can_write)
-        finish_connect(c);
-    if (tcp_connection_state(c) == ST_AT_STARTUP)
-        tcp_connection_judge_time(c);
-    if (!c->is_ending || tcp_connection_state(c) != ST_AT_STARTUP)
-        return true;
-    if (c->watch.fd >= 0 || c->is_connecting) {
-        c->is_connecting = false;
-        tcp_connection_give_up(c);
-    }
-    return false;
-}
-
-void tcp_connection_turn(struct tcp_connection *c)
-{
-    uint64_t before;
-
-    MAGIC_CHECK(c, TCP_CONNECTION_MAGIC);
-    if (tcp_connection_state(c) == ST_CLOSED ||
-        (tcp_connection_state(c) == ST_AT_STARTUP && !start_up(c)))
-        return;
-    before = moved_bytes(c);
-    c->is_short_in = c->is_short_out = false;
-    read_some(c);
-    if (c->is_giving_way)
-        tcp_limits_give_way(c);
-    tcp_connection_judge_time(c);
-    if (tcp_connection_state(c) == ST_CONNECTED)
-        tcp_files_turn(c);
-    if (tcp_connection_state(c) != ST_CLOSED)
-        write_some(c);
-    if (tcp_connection_state(c) == ST_CONNECTED && (tcp_files_is_busy(c) || c->is_owed))
-        tcp_connection_check_soon(c, TCP_CHECK_MS);
     if (may_read(c) && must_hold(c))
         tcp_connection_check_soon(c, HOLD_MS);
     else if (may_read(c) && !c->is_short_in)
         tcp_connection_wake(c);
-    wait_for_bandwidth(c, moved_bytes(c) > before);
+    wait_for_bandwidth(c, has_moved);
 }
 
 void tcp_socket_ready(struct watch *w, uint32_t events)
@@ -280,34 +235,15 @@ void tcp_socket_ready(struct watch *w, uint32_t events)
     tcp_connection_wake(c);
 }
 
-bool tcp_socket_is_peer_silent(struct tcp_connection *c)
-{
-    uint64_t silent_ms;
-
-    if (!c->is_owed)
-        return false;
-    silent_ms = silence_of(&c->silence, c->watch.fd, loop_now_ms(c->home->loop), NULL);
-    if (c->silence.since_ms == 0 && silence_unacknowledged(c->watch.fd) == 0)
-        c->is_owed = false;
-    return silent_ms >= c->home->settings.sessions.tcp_user_timeout_s * 1000ull;
-}
-
-bool tcp_socket_is_all_acknowledged(struct tcp_connection *c, uint64_t *acked_ms)
-{
-    if (!c->is_shut || silence_unacknowledged(c->watch.fd) > 0)
-        return false;
-    silence_of(&c->silence, c->watch.fd, loop_now_ms(c->home->loop), acked_ms);
-    return true;
-}
-
 enum { KEEP_ALIVE_PROBES = 3 };
 
-/* A peer that says nothing is asked after half of the time, and then twice more. */
-static bool set_keep_alive(int fd, int found_s)
+/* A peer that sends nothing for half of `limit_s` is probed, and then twice more until `limit_s`.
+ */
+static bool set_keep_alive(int fd, int limit_s)
 {
-    int on = found_s > 0, probes = KEEP_ALIVE_PROBES;
-    int interval_s = found_s / (2 * KEEP_ALIVE_PROBES) > 0 ? found_s / (2 * KEEP_ALIVE_PROBES) : 1;
-    int idle_s = found_s > probes * interval_s ? found_s - probes * interval_s : 1;
+    int on = limit_s > 0, probes = KEEP_ALIVE_PROBES;
+    int interval_s = limit_s / (2 * KEEP_ALIVE_PROBES) > 0 ? limit_s / (2 * KEEP_ALIVE_PROBES) : 1;
+    int idle_s = limit_s > probes * interval_s ? limit_s - probes * interval_s : 1;
 
     if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) < 0)
         return false;
@@ -315,15 +251,6 @@ static bool set_keep_alive(int fd, int found_s)
            (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s) == 0 &&
             setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s) == 0 &&
             setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes) == 0);
-}
-
-/* What was handed over less what waits in the kernel to be sent or acknowledged: bytes that have
- * reached the peer's machine, read there or not. */
-uint64_t tcp_connection_acknowledged(const struct tcp_connection *c)
-{
-    uint64_t waiting = c->watch.fd < 0 ? UINT64_MAX : silence_unacknowledged(c->watch.fd);
-
-    return waiting > c->writer.sent_bytes ? 0 : c->writer.sent_bytes - waiting;
 }
 
 /* Options that fail change nothing that is promised: a debug line is enough. */

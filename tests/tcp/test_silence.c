@@ -5,117 +5,119 @@
 
 TestSuite(silence, .timeout = 10);
 
-/* What the kernel says at one look, a second after the last. */
-struct look {
+/* TCP_INFO of one second. */
+struct sample {
     unsigned unacked, probes;
-    int window; /* -1: this kernel does not tell it */
+    int window; /* -1: a kernel without tcpi_snd_wnd */
     unsigned last_ack_ms;
 };
 
-enum { LOOKS = 200, START_MS = 1000000, NEVER = 0 };
+enum { SAMPLES = 200, START_MS = 1000000, NEVER = 0 };
 
-/* How many seconds until it is silent for 30 s; NEVER: within all the looks it is not. */
-static unsigned found_after(struct look (*at)(unsigned second))
+/* How many seconds until it is silent for 30 s; NEVER: not within all samples. */
+static unsigned found_after(struct sample (*at)(unsigned second))
 {
     struct silence s = {0};
 
-    for (unsigned second = 1; second <= LOOKS; second++) {
-        struct look look = at(second);
-        struct tcp_info info = {.tcpi_unacked = look.unacked,
-                                .tcpi_probes = (uint8_t)look.probes,
-                                .tcpi_last_ack_recv = look.last_ack_ms,
-                                .tcpi_snd_wnd = look.window < 0 ? 0 : (unsigned)look.window};
-        size_t length = look.window < 0 ? offsetof(struct tcp_info, tcpi_snd_wnd) : sizeof info;
+    for (unsigned second = 1; second <= SAMPLES; second++) {
+        struct sample sample = at(second);
+        struct tcp_info info = {.tcpi_unacked = sample.unacked,
+                                .tcpi_probes = (uint8_t)sample.probes,
+                                .tcpi_last_ack_recv = sample.last_ack_ms,
+                                .tcpi_snd_wnd = sample.window < 0 ? 0 : (unsigned)sample.window};
+        size_t length = sample.window < 0 ? offsetof(struct tcp_info, tcpi_snd_wnd) : sizeof info;
 
-        if (silence_look(&s, &info, length, START_MS + second * 1000) >= 30000)
+        if (silence_update(&s, &info, length, START_MS + second * 1000) >= 30000)
             return second;
     }
     return NEVER;
 }
 
-static struct look reads(unsigned s)
+static struct sample reads(unsigned s)
 {
     (void)s;
-    return (struct look){.unacked = 10, .window = 65535, .last_ack_ms = 20};
+    return (struct sample){.unacked = 10, .window = 65535, .last_ack_ms = 20};
 }
 
-static struct look vanished(unsigned s)
+static struct sample vanished(unsigned s)
 {
-    return (struct look){.unacked = 10, .window = 65535, .last_ack_ms = s * 1000};
+    return (struct sample){.unacked = 10, .window = 65535, .last_ack_ms = s * 1000};
 }
 
-static struct look vanished_after_an_hours_rest(unsigned s)
+static struct sample vanished_after_an_hours_rest(unsigned s)
 {
-    return (struct look){.unacked = 1, .window = 65535, .last_ack_ms = 3600000 + s * 1000};
+    return (struct sample){.unacked = 1, .window = 65535, .last_ack_ms = 3600000 + s * 1000};
 }
 
-static struct look vanishes_at_50(unsigned s)
+static struct sample vanishes_at_50(unsigned s)
 {
-    return (struct look){
+    return (struct sample){
         .unacked = 4, .window = 65535, .last_ack_ms = s < 50 ? 100 : (s - 50) * 1000};
 }
 
-static struct look paused(unsigned s) /* probed after 1, 2, 4 ... s, answers each */
+static struct sample paused(unsigned s) /* probed after 1, 2, 4 ... s, answers each */
 {
     unsigned last = 1;
 
     while (last * 2 <= s)
         last *= 2;
-    return (struct look){.window = 0, .last_ack_ms = (s - last) * 1000};
+    return (struct sample){.window = 0, .last_ack_ms = (s - last) * 1000};
 }
 
-static struct look paused_and_seen_between_probe_and_answer(unsigned s)
+static struct sample paused_and_seen_between_probe_and_answer(unsigned s)
 {
-    struct look look = paused(s);
+    struct sample sample = paused(s);
 
-    look.probes = look.last_ack_ms == 0;
-    return look;
+    sample.probes = sample.last_ack_ms == 0;
+    return sample;
 }
 
-static struct look paused_and_its_kernel_tells_no_window(unsigned s)
+static struct sample paused_and_its_kernel_tells_no_window(unsigned s)
 {
-    struct look look = paused(s);
+    struct sample sample = paused(s);
 
-    look.window = -1;
-    return look;
+    sample.window = -1;
+    return sample;
 }
 
-static struct look paused_with_bytes_beyond_the_window(unsigned s) /* resent, answered, not taken */
+static struct sample
+paused_with_bytes_beyond_the_window(unsigned s) /* resent, answered, not taken */
 {
-    struct look look = paused(s);
+    struct sample sample = paused(s);
 
-    look.unacked = 3;
-    return look;
+    sample.unacked = 3;
+    return sample;
 }
 
-static struct look paused_then_vanished(unsigned s) /* from 40 s on probes are not answered */
+static struct sample paused_then_vanished(unsigned s) /* from 40 s on probes are not answered */
 {
-    return s < 40 ? paused(s) : (struct look){.probes = 1 + s / 40, .last_ack_ms = (s - 32) * 1000};
+    return s < 40 ? paused(s)
+                  : (struct sample){.probes = 1 + s / 40, .last_ack_ms = (s - 32) * 1000};
 }
 
-static struct look paused_for_60_then_reads(unsigned s)
+static struct sample paused_for_60_then_reads(unsigned s)
 {
     return s < 60 ? paused(s) : reads(s);
 }
 
-static struct look a_gap_of_29(unsigned s)
+static struct sample a_gap_of_29(unsigned s)
 {
-    return (struct look){.unacked = 2, .window = 1000, .last_ack_ms = s % 29 * 1000};
+    return (struct sample){.unacked = 2, .window = 1000, .last_ack_ms = s % 29 * 1000};
 }
 
-static struct look idle(unsigned s)
+static struct sample idle(unsigned s)
 {
-    return (struct look){.window = 65535, .last_ack_ms = s * 1000};
+    return (struct sample){.window = 65535, .last_ack_ms = s * 1000};
 }
 
-static struct look one_ack_every_10(unsigned s)
+static struct sample one_ack_every_10(unsigned s)
 {
-    return (struct look){.unacked = 1, .window = 1, .last_ack_ms = s % 10 * 1000};
+    return (struct sample){.unacked = 1, .window = 1, .last_ack_ms = s % 10 * 1000};
 }
 
-static struct look vanished_and_its_kernel_tells_no_window(unsigned s)
+static struct sample vanished_and_its_kernel_tells_no_window(unsigned s)
 {
-    return (struct look){.unacked = 10, .window = -1, .last_ack_ms = s * 1000};
+    return (struct sample){.unacked = 10, .window = -1, .last_ack_ms = s * 1000};
 }
 
 Test(silence, peers)
@@ -126,7 +128,7 @@ Test(silence, peers)
     }
     static const struct {
         const char *name;
-        struct look (*at)(unsigned);
+        struct sample (*at)(unsigned);
         unsigned from, to; /* found within these */
     } rows[] = {
         ROW(reads, NEVER, NEVER),
@@ -157,6 +159,7 @@ Test(silence, a_socket_that_cannot_be_asked_is_not_silent)
 {
     struct silence s = {0};
 
-    cr_expect_eq(silence_of(&s, -1, 1000, NULL), 0);
+    cr_expect_eq(silence_of(&s, -1, 1000), 0);
+    cr_expect_eq(silence_last_ack_ms(-1), 0);
     cr_expect_eq(silence_unacknowledged(-1), 0);
 }

@@ -3,9 +3,8 @@
 #include "base/clock.h"
 #include "base/contract.h"
 #include "base/log.h"
-#include "base/text.h"
+#include "transport/change.h"
 #include "transport/gateway_wish.h"
-#include "transport/reload.h"
 #include "transport/services.h"
 #include "transport/supervisor_priv.h"
 #include "transport/transport_priv.h"
@@ -14,16 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    SUPERVISOR_MAILBOX_LIMIT = 4096,
-    CHANGE_LIMIT_MS = 20000, /* for the effect of a reload or set */
-};
-
-static void tell_news(const struct supervisor *s, enum supervisor_news news, const char *text)
-{
-    if (s->config.news != NULL)
-        s->config.news(s->config.news_ctx, news, text);
-}
+enum { SUPERVISOR_MAILBOX_LIMIT = 4096 };
 
 /* What the machines tell. */
 
@@ -54,87 +44,6 @@ static void transport_ended(void *ctx, struct network_transport *t)
     tell_if_stopped(ctx);
 }
 
-/* Changes whose effect is waited for. */
-
-static const char settings_read_again[] = "the settings have been read again";
-
-static bool is_settled(const struct supervisor *s)
-{
-    return s->connector.automat.state == NETWORK_CONNECTED ||
-           s->connector.automat.state == NETWORK_DISCONNECTED;
-}
-
-/* Puts a line before the others; those at the end may be cut for it. */
-static void put_line_first(char text[RELOAD_TEXT_SIZE], const char *line)
-{
-    size_t length = strlen(line), rest = strlen(text);
-
-    if (rest > RELOAD_TEXT_SIZE - length - 2)
-        rest = RELOAD_TEXT_SIZE - length - 2;
-    memmove(text + length + 1, text, rest);
-    memcpy(text, line, length);
-    text[length] = '\n';
-    text[length + 1 + rest] = '\0';
-}
-
-static void answer_change(struct supervisor *s, struct supervisor_request *r, enum err result,
-                          const char *news)
-{
-    if (r->ask == SUPERVISOR_RELOAD)
-        tell_news(s, SUPERVISOR_NEWS_RELOADED, news);
-    r->in_force = s->acting;
-    request_answer(&r->request, result);
-}
-
-/* What was asked for is in force and written down; whether it works is known only now. */
-static void answer_reconnected(struct supervisor *s, struct supervisor_request *r)
-{
-    char reason[REASON_SIZE], line[REASON_SIZE + 128];
-
-    if (status_is_failing(s, reason)) {
-        snprintf(line, sizeof line, "in force, but the node is not connected now: %s", reason);
-        put_line_first(r->text, line);
-        answer_change(s, r, ERR_UNREACHABLE, line);
-        return;
-    }
-    if (!is_settled(s))
-        put_line_first(r->text, "in force; the transports are still being taken down and up: see "
-                                "'dustwire status'");
-    answer_change(s, r, ERR_OK, settings_read_again);
-}
-
-static void answer_changes(struct supervisor *s)
-{
-    struct message *m;
-
-    while ((m = STAILQ_FIRST(&s->changing)) != NULL) {
-        STAILQ_REMOVE_HEAD(&s->changing, link);
-        answer_reconnected(s, CONTAINER_OF(m, struct supervisor_request, request.message));
-    }
-    loop_cancel_timer(s->loop, &s->change_limit);
-}
-
-static void change_takes_long(struct timer *timer, void *ctx)
-{
-    (void)timer;
-    answer_changes(ctx);
-}
-
-/* With a reconnect only when the transports are up again, or have failed to come up. */
-static void answer_taken_in(struct supervisor *s, struct supervisor_request *r,
-                            bool needs_reconnect)
-{
-    if (!needs_reconnect) {
-        answer_change(s, r, ERR_OK, settings_read_again);
-    } else if (is_settled(s)) {
-        answer_reconnected(s, r);
-    } else {
-        if (STAILQ_EMPTY(&s->changing))
-            loop_set_timer(s->loop, &s->change_limit, CHANGE_LIMIT_MS);
-        STAILQ_INSERT_TAIL(&s->changing, &r->request.message, link);
-    }
-}
-
 /* A reason is a warning once, however often it comes again; the retries that meet it again are for
  * the debug level. */
 static void network_settled(void *ctx, enum network_connector_state state)
@@ -145,8 +54,8 @@ static void network_settled(void *ctx, enum network_connector_state state)
 
     if (state == NETWORK_CONNECTED) {
         s->warned[0] = '\0';
-        tell_news(s, SUPERVISOR_NEWS_SETTLED, "connected");
-        answer_changes(s);
+        supervisor_tell_news(s, SUPERVISOR_NEWS_SETTLED, "connected");
+        change_answer_all(s);
     }
     if (state != NETWORK_DISCONNECTED)
         return;
@@ -156,8 +65,8 @@ static void network_settled(void *ctx, enum network_connector_state state)
     log_line(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "not connected: %s", advice);
     snprintf(s->warned, sizeof s->warned, "%s", reason);
     snprintf(text, sizeof text, "not connected: %s", advice);
-    tell_news(s, SUPERVISOR_NEWS_SETTLED, text);
-    answer_changes(s);
+    supervisor_tell_news(s, SUPERVISOR_NEWS_SETTLED, text);
+    change_answer_all(s);
 }
 
 static void addresses_changed(void *ctx)
@@ -230,8 +139,7 @@ enum err supervisor_open(struct supervisor **out, const struct supervisor_config
     s->is_remote = s->in_force.settings.gateway.url[0] != '\0';
     s->wish.is_connected = !s->is_remote;
     s->net_watch.watch.fd = -1;
-    STAILQ_INIT(&s->changing);
-    s->change_limit = (struct timer){.fire = change_takes_long, .ctx = s};
+    change_init(s);
     s->started_us = clock_boot_us();
     if ((e = loop_open(&s->loop, &loop)) != ERR_OK)
         goto fail;
@@ -278,7 +186,7 @@ void supervisor_end(struct supervisor *s)
     mailbox_shut(loop_mailbox(s->loop));
     network_connector_end(&s->connector);
     net_watch_close(&s->net_watch);
-    answer_changes(s);
+    change_answer_all(s);
 }
 
 enum err supervisor_start(struct supervisor *supervisor)
@@ -307,128 +215,13 @@ static void begin_stop(struct supervisor *s)
     s->is_stopping = true;
     log_info("stopping: files under way may finish, for %u s at most",
              s->in_force.settings.sessions.stop_timeout_s);
-    tell_news(s, SUPERVISOR_NEWS_STOPPING, "stopping: files under way may finish");
+    supervisor_tell_news(s, SUPERVISOR_NEWS_STOPPING, "stopping: files under way may finish");
     net_watch_close(&s->net_watch);
     network_connector_end(&s->connector);
-    answer_changes(s);
+    change_answer_all(s);
     for (unsigned i = 0; i < s->transport_count; i++)
         network_transport_shutdown(&s->transports[i], grace_ms);
     tell_if_stopped(s);
-}
-
-static void put_in_force(struct supervisor *s, const struct settings_in_force *in_force)
-{
-    s->in_force = *in_force;
-    gateway_wish_act(s);
-}
-
-/* One line of the log for each of the text. */
-static void log_text(enum log_level level, const char *text)
-{
-    while (*text != '\0') {
-        size_t length = strcspn(text, "\n");
-
-        log_line(level, "settings: %.*s", (int)length, text);
-        text += length + (text[length] == '\n');
-    }
-}
-
-/* A reload or a set that went well: into force, and told. `path` is the file that it was about.
- * What the gateway's connect covers changes nothing for now. True if the transports go down and up
- * for it. */
-static bool take_in(struct supervisor *s, const struct settings_in_force *after,
-                    const struct settings_change *change, const char *path, const char *text)
-{
-    struct settings before = s->acting.settings;
-    struct settings_change acting;
-
-    if (change->is_any)
-        put_in_force(s, after);
-    else
-        s->in_force.origins = after->origins;
-    settings_compare(&before, &s->acting.settings, &acting);
-    if (s->config.events != NULL)
-        event_emit(s->config.events, event_new(EVENT_SETTINGS_RELOADED, NULL, path, text));
-    if (acting.needs_reconnect)
-        network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
-    return acting.needs_reconnect;
-}
-
-/* Says so if the gateway's connect goes over what was set or read. */
-static void say_what_is_covered(const struct supervisor *s, char text[RELOAD_TEXT_SIZE])
-{
-    size_t used = strlen(text);
-    struct settings_change covered;
-
-    settings_compare(&s->in_force.settings, &s->acting.settings, &covered);
-    if (covered.is_any && s->wish.is_connected)
-        snprintf(text + used, RELOAD_TEXT_SIZE - used,
-                 "note: until its disconnect the gateway's connect goes over what the files say of "
-                 "idurl, host or tcp-port\n");
-}
-
-static void reload(struct supervisor *s, struct supervisor_request *r)
-{
-    const struct settings_paths paths = {.file = s->config.paths.file,
-                                         .own = s->in_force.origins.own,
-                                         .is_own_from_command_line =
-                                             s->config.paths.is_own_from_command_line};
-    struct settings_in_force after;
-    struct settings_change change;
-    bool needs_reconnect;
-    enum err e;
-
-    tell_news(s, SUPERVISOR_NEWS_RELOADING, "reading the settings again");
-    log_reopen();
-    e = reload_read(&paths, &s->in_force, &after, &change, r->text, sizeof r->text);
-    log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, r->text);
-    if (e != ERR_OK) {
-        log_error("settings: not taken in, the old ones stay in force");
-        tell_news(s, SUPERVISOR_NEWS_RELOADED, "the settings are bad: the old ones stay in force");
-        r->in_force = s->acting;
-        request_answer(&r->request, e);
-        return;
-    }
-    needs_reconnect = take_in(s, &after, &change, after.origins.file, r->text);
-    say_what_is_covered(s, r->text);
-    answer_taken_in(s, r, needs_reconnect);
-}
-
-static void end_set(struct supervisor *s, struct supervisor_request *r, enum err e,
-                    const struct settings_in_force *after, const struct settings_change *change)
-{
-    bool needs_reconnect;
-
-    log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, r->text);
-    if (e != ERR_OK) {
-        r->in_force = s->acting;
-        request_answer(&r->request, e);
-        return;
-    }
-    needs_reconnect = take_in(s, after, change, after->origins.own, r->text);
-    say_what_is_covered(s, r->text);
-    answer_taken_in(s, r, needs_reconnect);
-}
-
-/* Writes to the disk in this thread: it is rare, and what follows has to wait for it anyway. */
-static void set(struct supervisor *s, struct supervisor_request *r)
-{
-    struct settings_in_force after;
-    struct settings_change change;
-    enum err e =
-        reload_set(r->name, r->value, &s->in_force, &after, &change, r->text, sizeof r->text);
-
-    end_set(s, r, e, &after, &change);
-}
-
-static void unset(struct supervisor *s, struct supervisor_request *r)
-{
-    struct settings_in_force after;
-    struct settings_change change;
-    enum err e = reload_unset(r->name, &s->config.paths, &s->in_force, &after, &change, r->text,
-                              sizeof r->text);
-
-    end_set(s, r, e, &after, &change);
 }
 
 static void build_contacts(struct supervisor *s, struct supervisor_request *r)
@@ -500,9 +293,9 @@ static const struct {
     [SUPERVISOR_BUILD_CONTACTS] = {build_contacts, false},
     [SUPERVISOR_VERIFY_CONTACTS] = {verify_contacts, false},
     [SUPERVISOR_STOP] = {stop, false},
-    [SUPERVISOR_RELOAD] = {reload, true},
-    [SUPERVISOR_SET] = {set, true},
-    [SUPERVISOR_UNSET] = {unset, true},
+    [SUPERVISOR_RELOAD] = {change_reload, true},
+    [SUPERVISOR_SET] = {change_set, true},
+    [SUPERVISOR_UNSET] = {change_unset, true},
     [SUPERVISOR_RECONNECT] = {reconnect, true},
     [SUPERVISOR_CHECK_RECONNECT] = {check_reconnect, true},
     [SUPERVISOR_GATEWAY_INIT] = {gateway_wish_init, true},

@@ -41,6 +41,13 @@ struct supervisor {
     atomic_bool is_done_posted;
 };
 
+static inline void supervisor_tell_news(const struct supervisor *s, enum supervisor_news news,
+                                        const char *text)
+{
+    if (s->config.news != NULL)
+        s->config.news(s->config.news_ctx, news, text);
+}
+
 /* What the thread does before its first turn and after its last. */
 void supervisor_begin(struct supervisor *s);
 void supervisor_end(struct supervisor *s);

@@ -137,21 +137,20 @@ enum err rpc_answer_write(char **out, size_t *length, xmlrpc_value *answer)
 /* What a string cannot carry is percent-escaped, and nothing else is. */
 static char *carried(const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
     size_t left = strlen(text), room = 3 * left + 1;
     char *to = malloc(room), *end = to;
 
     while (to != NULL && left > 0) {
-        size_t step = rpc_utf8_length(at, left);
+        size_t step = rpc_utf8_length(text, left);
 
-        if (step > 0 && rpc_is_clean_text((const char *)at, step)) {
-            memcpy(end, at, step);
+        if (step > 0 && rpc_is_clean_text(text, step)) {
+            memcpy(end, text, step);
             end += step;
         } else {
             step = 1;
-            end += text_escape(end, room - (size_t)(end - to), at, 1, false);
+            end += text_escape(end, room - (size_t)(end - to), text, 1, false);
         }
-        at += step;
+        text += step;
         left -= step;
     }
     if (to != NULL)

@@ -7,55 +7,35 @@
 #include "xmlrpc_priv.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <string.h>
 #include <strings.h>
 
-/* Length of the UTF-8 sequence at `at`, 0 if it is none: overlong forms, surrogates and what lies
- * beyond U+10FFFF are none, nor are the two code points that XML forbids. */
-size_t rpc_utf8_length(const unsigned char *at, size_t left)
+/* Beside what is no UTF-8, XML forbids two code points. */
+size_t rpc_utf8_length(const char *at, size_t left)
 {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     uint32_t code;
-    size_t length;
+    unsigned length = utf8_decode(&code, at, left);
 
-    if (at[0] < 0x80)
-        return 1;
-    if (at[0] >= 0xc2 && at[0] <= 0xdf)
-        length = 2;
-    else if ((at[0] & 0xf0) == 0xe0)
-        length = 3;
-    else if (at[0] >= 0xf0 && at[0] <= 0xf4)
-        length = 4;
-    else
-        return 0;
-    if (length > left)
-        return 0;
-    code = at[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (at[i] & 0x3f);
-    }
-    if (code < least[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ||
-        code == 0xfffe || code == 0xffff)
-        return 0;
-    return length;
+    return length == UTF8_TRUNCATED || length == UTF8_INVALID || code == 0xfffe || code == 0xffff
+               ? 0
+               : length;
 }
 
-/* How far it is UTF-8 without NUL: `length` if all of it is. */
+/* How far it is UTF-8 that XML may hold, without NUL: `length` if all of it is. */
 static size_t utf8_until(const char *bytes, size_t length)
 {
-    const unsigned char *at = (const unsigned char *)bytes, *end = at + length;
+    size_t i = 0;
 
-    while (at < end) {
-        size_t step = *at == 0 ? 0 : rpc_utf8_length(at, (size_t)(end - at));
+    while (i < length && bytes[i] != '\0') {
+        size_t step = (unsigned char)bytes[i] < 0x80 ? 1 : rpc_utf8_length(bytes + i, length - i);
 
         if (step == 0)
             break;
-        at += step;
+        i += step;
     }
-    return length - (size_t)(end - at);
+    return i;
 }
 
 bool rpc_is_clean_text(const char *bytes, size_t length)

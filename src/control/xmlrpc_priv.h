@@ -5,7 +5,7 @@
 #include "control/xmlrpc.h"
 
 /* Length of the UTF-8 sequence at `at`, 0 if it is none that XML may hold. */
-size_t rpc_utf8_length(const unsigned char *at, size_t left);
+size_t rpc_utf8_length(const char *at, size_t left);
 
 /* Behind the byte order mark of UTF-8, which XML may begin with and xmlrpc-c does not know. */
 const char *rpc_skip_mark(const char *bytes, size_t *length);

@@ -5,6 +5,7 @@
 #include "xmlrpc_priv.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,11 +49,8 @@ static size_t wide_length(struct text t, uint32_t *code)
 {
     size_t length = 0;
 
-    if ((unsigned char)t.at[0] >= 0xf0) {
-        *code = (uint32_t)(t.at[0] & 7) << 18 | (uint32_t)(t.at[1] & 0x3f) << 12 |
-                (uint32_t)(t.at[2] & 0x3f) << 6 | (uint32_t)(t.at[3] & 0x3f);
-        return 4;
-    }
+    if ((unsigned char)t.at[0] >= 0xf0)
+        return utf8_decode(code, t.at, (size_t)(t.end - t.at));
     if (!is_number(t) || (*code = read_number(t, &length)) < WIDE_LEAST)
         return 0;
     return length;
@@ -67,26 +65,6 @@ bool rpc_has_wide(const char *bytes, size_t length)
         if (((unsigned char)*t.at >= 0xf0 || *t.at == '&') && wide_length(t, &code) > 0)
             return true;
     return false;
-}
-
-static char *put_utf8(char *to, uint32_t code)
-{
-    if (code < 0x80) {
-        *to++ = (char)code;
-    } else if (code < 0x800) {
-        *to++ = (char)(0xc0 | code >> 6);
-        *to++ = (char)(0x80 | (code & 0x3f));
-    } else if (code < WIDE_LEAST) {
-        *to++ = (char)(0xe0 | code >> 12);
-        *to++ = (char)(0x80 | (code >> 6 & 0x3f));
-        *to++ = (char)(0x80 | (code & 0x3f));
-    } else {
-        *to++ = (char)(0xf0 | code >> 18);
-        *to++ = (char)(0x80 | (code >> 12 & 0x3f));
-        *to++ = (char)(0x80 | (code >> 6 & 0x3f));
-        *to++ = (char)(0x80 | (code & 0x3f));
-    }
-    return to;
 }
 
 /* The character that the reference at `t` stands for; false: XML knows none such. */
@@ -104,7 +82,7 @@ static bool put_reference(char **to, struct text *t)
         if (code == 0 || (code < 0x20 && code != '\t' && code != '\n' && code != '\r') ||
             (code >= 0xd800 && code <= 0xdfff) || code == 0xfffe || code == 0xffff)
             return false;
-        *to = put_utf8(*to, code);
+        *to += utf8_encode(*to, code);
         t->at += length;
         return true;
     }
@@ -185,14 +163,15 @@ static void put_escaped(struct narrowing *n, struct text t)
     while (t.at < t.end) {
         uint32_t code = 0;
         size_t length = wide_length(t, &code);
-        char bytes[4] = "";
+        char bytes[UTF8_SIZE_MAX];
+        size_t size;
 
         if (length == 0) {
             *n->to++ = *t.at++;
             continue;
         }
-        put_utf8(bytes, code);
-        n->to += text_escape(n->to, 3 * sizeof bytes + 1, bytes, sizeof bytes, false);
+        size = utf8_encode(bytes, code);
+        n->to += text_escape(n->to, 3 * size + 1, bytes, size, false);
         t.at += length;
     }
 }

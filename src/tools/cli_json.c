@@ -3,8 +3,8 @@
 #include "tools/cli.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "tools/cli_output.h"
-#include "tools/cli_terminal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -121,7 +121,8 @@ json_t *cli_json_of(xmlrpc_value *value)
 static bool is_unclean(const json_t *value)
 {
     return json_is_string(value) &&
-           !cli_is_utf8(json_string_value(value), json_string_length(value));
+           utf8_valid_length(json_string_value(value), json_string_length(value)) <
+               json_string_length(value);
 }
 
 static json_t *escaped_string(const json_t *value)

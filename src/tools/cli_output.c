@@ -52,7 +52,7 @@ static bool write_all(struct output *o, const char *bytes, size_t length)
 /* In pieces, since a character can lie on the border of two writes. */
 static bool write_escaped(struct output *o, const char *bytes, size_t length)
 {
-    char raw[ESCAPE_BYTES], escaped[3 * ESCAPE_BYTES];
+    char raw[ESCAPE_BYTES], escaped[3 * ESCAPE_BYTES + 1];
 
     while (length > 0) {
         size_t more = ESCAPE_BYTES - o->kept_length, taken, written;

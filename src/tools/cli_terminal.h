@@ -7,17 +7,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The longest prefix of `bytes` that can be judged goes to `out` (3 * length bytes are enough, no
- * NUL is added); returns the length written and how much was taken. What remains, at most 3 bytes,
- * is the beginning of a character; with `is_end` nothing remains. With `keeps_lines` a newline and
- * a tab stay. */
+/* The longest prefix of `bytes` that can be judged goes to `out`, of 3 * length + 1 bytes (a NUL
+ * may be written behind it); returns the length written and how much was taken. What remains, at
+ * most 3 bytes, is the beginning of a character; with `is_end` nothing remains. With `keeps_lines`
+ * a newline and a tab stay. */
 size_t cli_terminal_escape(char *out, const char *bytes, size_t length, bool keeps_lines,
                            bool is_end, size_t *taken);
 
 /* A whole text on one line; malloc, NULL without memory. */
 char *cli_terminal_line(const char *text);
-
-/* True for UTF-8 (RFC 3629) without NUL. */
-bool cli_is_utf8(const char *bytes, size_t length);
 
 #endif

@@ -81,31 +81,3 @@ Test(cli_terminal, a_stream_keeps_its_lines_and_what_is_cut_anywhere_comes_out_w
         cr_assert_str_eq(out, shown, "%zu", cut);
     }
 }
-
-Test(cli_terminal, utf8_is_told_from_other_bytes, .timeout = 5)
-{
-    static const struct {
-        const char *text;
-        size_t length;
-        bool is;
-    } rows[] = {
-        {"", 0, true},
-        {"plain", 5, true},
-        {"\n\x1b", 2, true},
-        {"\xc3\xa4", 2, true},
-        {"\xef\xbf\xbd", 3, true},
-        {"\xf0\x9f\x98\x80", 4, true},
-        {"\xf4\x8f\xbf\xbf", 4, true},
-        {"a\0b", 3, false},
-        {"\xff", 1, false},
-        {"\xc3", 1, false},
-        {"\xc0\x80", 2, false},
-        {"\xed\xbf\xbf", 3, false},
-        {"\xf0\x80\x80\x80", 4, false},
-        {"\xf5\x80\x80\x80", 4, false},
-        {"a\x80", 2, false},
-    };
-
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        cr_assert_eq(cli_is_utf8(rows[i].text, rows[i].length), rows[i].is, "row %zu", i);
-}

@@ -81,20 +81,12 @@ void call_connect(struct control *control, struct http_call *call, struct rpc_ar
     network_post(control, call, n, args);
 }
 
-static void disconnect(struct control *control, struct http_call *call, struct rpc_args *args)
-{
-    struct network_asked *n = network_new(control, call, SUPERVISOR_DISCONNECT, answer_done);
-
-    if (n != NULL)
-        network_post(control, call, n, args);
-}
-
 void call_disconnect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    disconnect(control, call, args);
+    network_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
 }
 
 void call_shutdown(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    disconnect(control, call, args);
+    network_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
 }

@@ -88,8 +88,8 @@ void network_post(struct control *control, struct http_call *call, struct networ
 }
 
 /* A question without parameters. */
-static void ask(struct control *control, struct http_call *call, struct rpc_args *args,
-                enum supervisor_ask what, network_answer_fn *answer)
+void network_ask(struct control *control, struct http_call *call, struct rpc_args *args,
+                 enum supervisor_ask what, network_answer_fn *answer)
 {
     struct network_asked *n = network_new(control, call, what, answer);
 
@@ -257,7 +257,7 @@ static void answer_status(struct network_asked *n)
 
 void call_status(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask(control, call, args, SUPERVISOR_STATUS, answer_status);
+    network_ask(control, call, args, SUPERVISOR_STATUS, answer_status);
 }
 
 static void answer_services(struct network_asked *n)
@@ -283,7 +283,7 @@ static void answer_services(struct network_asked *n)
 
 void call_services(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask(control, call, args, SUPERVISOR_SERVICES, answer_services);
+    network_ask(control, call, args, SUPERVISOR_SERVICES, answer_services);
 }
 
 static void answer_reload(struct network_asked *n)
@@ -303,7 +303,7 @@ static void answer_reload(struct network_asked *n)
 
 void call_reload(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask(control, call, args, SUPERVISOR_RELOAD, answer_reload);
+    network_ask(control, call, args, SUPERVISOR_RELOAD, answer_reload);
 }
 
 static void answer_done(struct network_asked *n)
@@ -316,17 +316,17 @@ static void answer_done(struct network_asked *n)
 
 void call_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask(control, call, args, SUPERVISOR_RECONNECT, answer_done);
+    network_ask(control, call, args, SUPERVISOR_RECONNECT, answer_done);
 }
 
 void call_check_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask(control, call, args, SUPERVISOR_CHECK_RECONNECT, answer_done);
+    network_ask(control, call, args, SUPERVISOR_CHECK_RECONNECT, answer_done);
 }
 
 void call_stop(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask(control, call, args, SUPERVISOR_STOP, answer_done);
+    network_ask(control, call, args, SUPERVISOR_STOP, answer_done);
 }
 
 static void answer_contacts(struct network_asked *n)
@@ -343,7 +343,7 @@ static void answer_contacts(struct network_asked *n)
 
 void call_build_contacts(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask(control, call, args, SUPERVISOR_BUILD_CONTACTS, answer_contacts);
+    network_ask(control, call, args, SUPERVISOR_BUILD_CONTACTS, answer_contacts);
 }
 
 static void answer_verified(struct network_asked *n)

@@ -213,6 +213,9 @@ void network_free(struct network_asked *n);
 /* Takes over `n`. A problem with the parameters, or a full mailbox, is the call's answer. */
 void network_post(struct control *control, struct http_call *call, struct network_asked *n,
                   struct rpc_args *args);
+/* Both, for a call without parameters. */
+void network_ask(struct control *control, struct http_call *call, struct rpc_args *args,
+                 enum supervisor_ask what, network_answer_fn *answer);
 
 /* Waits are answered after the turn in which there is something to say, or at the timeout. */
 void control_wait(struct control *control, struct http_call *call, struct waiter *waiter,

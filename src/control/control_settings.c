@@ -30,10 +30,18 @@ static void answer_dump(struct network_asked *n)
 
 void call_settings_dump(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct network_asked *n = network_new(control, call, SUPERVISOR_SETTINGS, answer_dump);
+    network_ask(control, call, args, SUPERVISOR_SETTINGS, answer_dump);
+}
 
-    if (n != NULL)
-        network_post(control, call, n, args);
+static void ask_about_key(struct control *control, struct http_call *call, struct rpc_args *args,
+                          enum supervisor_ask what, network_answer_fn *answer, bool is_name_needed)
+{
+    struct network_asked *n = network_new(control, call, what, answer);
+
+    if (n == NULL)
+        return;
+    rpc_args_text(args, "name", is_name_needed, &n->request.name);
+    network_post(control, call, n, args);
 }
 
 static xmlrpc_value *key_value(xmlrpc_env *env, const struct settings_own_key *key)
@@ -77,12 +85,7 @@ static void answer_get(struct network_asked *n)
 
 void call_settings_get(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct network_asked *n = network_new(control, call, SUPERVISOR_SETTINGS, answer_get);
-
-    if (n == NULL)
-        return;
-    rpc_args_text(args, "name", false, &n->request.name);
-    network_post(control, call, n, args);
+    ask_about_key(control, call, args, SUPERVISOR_SETTINGS, answer_get, false);
 }
 
 static enum fault fault_of_set(enum err e)
@@ -124,10 +127,5 @@ void call_settings_set(struct control *control, struct http_call *call, struct r
 
 void call_settings_unset(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct network_asked *n = network_new(control, call, SUPERVISOR_UNSET, answer_set);
-
-    if (n == NULL)
-        return;
-    rpc_args_text(args, "name", true, &n->request.name);
-    network_post(control, call, n, args);
+    ask_about_key(control, call, args, SUPERVISOR_UNSET, answer_set, true);
 }

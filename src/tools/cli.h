@@ -2,6 +2,7 @@
 #ifndef TOOLS_CLI_H
 #define TOOLS_CLI_H
 
+#include "base/text.h"
 #include "control/xmlrpc.h"
 
 #include <jansson.h>
@@ -124,11 +125,14 @@ bool cli_is_interrupted(void);
  * missing. */
 json_t *cli_json_of(xmlrpc_value *value);
 const char *cli_text_of(const json_t *object, const char *key);
+const char *cli_text_or_dash(const json_t *object, const char *key);
 int64_t cli_number_of(const json_t *object, const char *key);
+const char *cli_size_of(char out[TEXT_SIZE_ROOM], const json_t *object, const char *key);
 bool cli_is_true(const json_t *object, const char *key);
-/* One line on stdout, flushed. A member that is no UTF-8 is printed percent-escaped, and beside it
- * NAME_is_escaped: true; `value` is changed so. */
-void cli_print_json(json_t *value);
+/* On stdout. A member that is no UTF-8 is printed percent-escaped, and beside it NAME_is_escaped:
+ * true; `value` is changed so. */
+void cli_put_json(json_t *value);
+void cli_print_json(json_t *value); /* one line, flushed */
 
 /* The commands, by file. */
 enum cli_end cli_status(struct cli *cli);

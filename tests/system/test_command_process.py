@@ -631,34 +631,80 @@ class Lost(harness.SystemTest):
             self.assertIn(words, result.err)
 
 
-class Received(harness.SystemTest):
+class Lists(harness.SystemTest):
     """A long list is not held: what there is of it is printed before the next page is asked for."""
 
-    def test_a_page_is_out_before_the_next_is_asked_for(self):
-        pages, asked, seen = 4, [], threading.Event()
-        files = [{"committed_us": n, "started_us": n, "transfer_id": n, "size": 1, "host": "h:1", "idurl": "", "path": "/p",
-                  "is_there": True, "cursor": str(n)} for n in range(200)]
+    items = {
+        "received": {"committed_us": 1, "started_us": 1, "transfer_id": 1, "size": 1, "host": "h:1", "idurl": "",
+                     "path": "/p", "is_there": True},
+        "sessions": {"id": 1, "state": "CONNECTED", "direction": "in", "host": "h:1", "announced": "", "verified": False,
+                     "files_in": 0, "files_out": 0, "files_waiting": 0, "bytes_received": 1, "bytes_sent": 1, "age_s": 1,
+                     "idurl": ""},
+        "streams": {"transfer_id": 1, "type": "out", "state": "waiting", "host": "h:1", "bytes_current": 0,
+                    "bytes_total": 1, "bytes_per_second": 0, "session": 1, "age_s": 1, "filename": "/p"},
+    }
+    rows = (("received", ()), ("received", (200,)), ("received", (200, 200, 200, 7)), ("sessions", ()), ("sessions", (1,)),
+            ("sessions", (199,)), ("sessions", (200,)), ("sessions", (200, 1)), ("sessions", (200, 200, 200, 7)),
+            ("streams", ()), ("streams", (3,)), ("streams", (200, 200, 7)), ("streams", (200, 200, 200)))
+
+    def served(self, command, counts, seen):
+        pages = [[dict(self.items[command], cursor="%d.%d" % (n, i)) for i in range(count)] for n, count in enumerate(counts)]
+        asked = []
 
         def answer(_):
             asked.append(seen.is_set())
             if len(asked) > 1 and not seen.wait(harness.seconds(10)):
                 return []
-            return files if len(asked) < pages else files[:7]
+            return pages[len(asked) - 1] if len(asked) <= len(pages) else []
 
         path = os.path.join(self.folder(), "socket")
         server = Scripted(path, answer)
         self.addCleanup(server.close)
-        command = [os.path.join(harness.BUILD, "dustwire"), "--socket", path, "received"]
-        process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   bufsize=0)  # nothing but the first line is taken
-        first = json.loads(process.stdout.readline())
+        return [os.path.join(harness.BUILD, "dustwire"), "--socket", path, command]
+
+    def check_json(self, command, counts):
+        seen = threading.Event()
+        process = subprocess.Popen([*self.served(command, counts, seen), "--json"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, bufsize=0)  # nothing but the first byte is taken
+        first = process.stdout.read(1).decode()
         seen.set()
         result = result_of(process)
-        self.assertEqual((first["transfer_id"], "cursor" in first, result.code, result.err), (0, False, 0, ""))
-        self.assertEqual(len(result.out.splitlines()), 3 * 200 + 7 - 1)
-        asked.clear()
-        result = result_of(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
-        self.assertEqual((result.code, len(result.out.splitlines())), (0, 1 + 3 * 200 + 7))
+        text = first + result.out
+        items = [json.loads(line) for line in text.splitlines()] if command == "received" else json.loads(text)
+        self.assertEqual((len(items), result.code, result.err), (sum(counts), 0, ""))
+        self.assertFalse([item for item in items if "cursor" in item])
+        self.assertEqual(text.count("\n"), sum(counts) if command == "received" else 1)
+
+    def check_table(self, command, counts):
+        seen = threading.Event()
+        seen.set()
+        result = result_of(subprocess.Popen(self.served(command, counts, seen), stdout=subprocess.PIPE,
+                                            stderr=subprocess.PIPE))
+        self.assertEqual((result.code, result.err), (0, ""))
+        self.assertEqual(len(result.out.splitlines()), 1 + sum(counts))
+        if sum(counts) == 0:
+            self.assertRegex(result.out, "^no (files received|sessions|streams)\n$")
+
+    def test_a_page_is_out_before_the_next_is_asked_for(self):
+        for command, counts in self.rows:
+            with self.subTest(command=command, counts=counts):
+                self.check_json(command, counts)
+                self.check_table(command, counts)
+
+    def test_a_list_that_breaks_off_is_no_whole_array(self):
+        for command in ("sessions", "streams"):
+            answers = [[dict(self.items[command], cursor=str(i)) for i in range(200)]]
+            path = os.path.join(self.folder(), "socket")
+            server = Scripted(path, lambda _, answers=answers: answers.pop() if answers else None)
+            self.addCleanup(server.close)
+            process = subprocess.Popen([os.path.join(harness.BUILD, "dustwire"), "--socket", path, command, "--json"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            harness.wait_until(lambda: server.asked.count("list_" + command) == 2, "the second question")
+            server.released.set()
+            result = result_of(process)
+            self.assertEqual(result.code, 3, result)
+            self.assertEqual(result.out[:1] + result.out[-1:], "[}")
+            self.assertIn("went away or did not answer", result.err)
 
 
 if __name__ == "__main__":

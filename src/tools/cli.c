@@ -196,8 +196,8 @@ static enum cli_end refuse_long_option(const struct cli_command *command, const 
         if (is_option_of(command, o))
             cli_nearest_try(&nearest, o->name);
     if (nearest.nearest == NULL)
-        return usage(command, "there is no option %.*s", (int)length, word);
-    return usage(command, "there is no option %.*s: did you mean --%s?", (int)length, word,
+        return usage(command, "unknown option %.*s", (int)length, word);
+    return usage(command, "unknown option %.*s: did you mean --%s?", (int)length, word,
                  nearest.nearest);
 }
 
@@ -207,9 +207,9 @@ static enum cli_end refuse_option(const struct cli_command *command, const char 
     if (word[1] == '-')
         return refuse_long_option(command, word);
     if (command == NULL || command->most == 0)
-        return usage(command, "there is no option %s", word);
+        return usage(command, "unknown option %s", word);
     return usage(command,
-                 "there is no option %s: what begins with '-' and is none goes behind --, as in "
+                 "unknown option %s: an argument that begins with '-' goes behind --, as in "
                  "'dustwire %s -- %s'",
                  word, command->name, command->usage);
 }

@@ -281,11 +281,10 @@ void cli_refuse_command(const char *name)
     for (const struct cli_command *c = cli_commands; c->name != NULL; c++)
         cli_nearest_try(&nearest, c->name);
     if (nearest.nearest == NULL)
-        fprintf(stderr, "dustwire: there is no command '%s'; 'dustwire help' lists them\n", name);
+        fprintf(stderr, "dustwire: unknown command '%s'; 'dustwire help' lists them\n", name);
     else
         fprintf(stderr,
-                "dustwire: there is no command '%s': did you mean '%s'? 'dustwire help' lists "
-                "them\n",
+                "dustwire: unknown command '%s': did you mean '%s'? 'dustwire help' lists them\n",
                 name, nearest.nearest);
 }
 

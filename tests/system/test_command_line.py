@@ -91,26 +91,26 @@ class Wrong(harness.SystemTest):
         for word, meant in (("sned", "send"), ("staus", "status"), ("recieved", "received"), ("evens", "events"),
                             ("conect", "connect"), ("keepalive", "keep-alive"), ("relaod", "reload"), ("stpo", "stop"),
                             ("hepl", "help"), ("sessoins", "sessions")):
-            self.assert_usage("there is no command '%s': did you mean '%s'?" % (word, meant), word)
-            self.assert_usage("there is no command '%s': did you mean '%s'?" % (word, meant), "help", word)
+            self.assert_usage("unknown command '%s': did you mean '%s'?" % (word, meant), word)
+            self.assert_usage("unknown command '%s': did you mean '%s'?" % (word, meant), "help", word)
         for word in ("nonsense", "", "x", "ls", "download"):
-            self.assertNotIn("did you mean", self.assert_usage("there is no command '%s'" % word, word))
+            self.assertNotIn("did you mean", self.assert_usage("unknown command '%s'" % word, word))
 
     def test_an_option_that_there_is_not_is_called_that(self):
-        for words, text in ((("send", "--resume", "f", "h:1"), "there is no option --resume; "),
-                            (("send", "--resume=yes", "f", "h:1"), "there is no option --resume; "),
-                            (("send", "--recurse", "f", "h:1"), "there is no option --recurse: did you mean --recursive?"),
-                            (("send", "--descripton=x", "f", "h:1"), "there is no option --descripton: did you mean "
+        for words, text in ((("send", "--resume", "f", "h:1"), "unknown option --resume; "),
+                            (("send", "--resume=yes", "f", "h:1"), "unknown option --resume; "),
+                            (("send", "--recurse", "f", "h:1"), "unknown option --recurse: did you mean --recursive?"),
+                            (("send", "--descripton=x", "f", "h:1"), "unknown option --descripton: did you mean "
                                                                     "--description?"),
-                            (("events", "--cuont", "1"), "there is no option --cuont: did you mean --count?"),
-                            (("received", "--sine", "1h"), "there is no option --sine: did you mean --since?"),
-                            (("--jsn", "status"), "there is no option --jsn: did you mean --json?"),
-                            (("--sokcet", "x", "status"), "there is no option --sokcet: did you mean --socket?"),
+                            (("events", "--cuont", "1"), "unknown option --cuont: did you mean --count?"),
+                            (("received", "--sine", "1h"), "unknown option --sine: did you mean --since?"),
+                            (("--jsn", "status"), "unknown option --jsn: did you mean --json?"),
+                            (("--sokcet", "x", "status"), "unknown option --sokcet: did you mean --socket?"),
                             (("--json=1", "status"), "the option --json takes no value"),
                             (("send", "--single=1", "f", "h:1"), "the option --single takes no value"),
                             (("status", "--recursive"), "the option --recursive does not belong to this command"),
                             (("--count", "1", "events"), "the option --count does not belong before the command"),
-                            (("status", "-q"), "there is no option -q; "),
+                            (("status", "-q"), "unknown option -q; "),
                             (("send", "--description"), "the option --description needs a value")):
             self.assertNotIn("or takes", self.assert_usage(text, *words))
 
@@ -137,9 +137,9 @@ class Wrong(harness.SystemTest):
 
     def test_an_argument_that_begins_with_a_dash_goes_behind_two(self):
         for word in ("-1", "-x"):
-            self.assert_usage("there is no option %s: what begins with '-' and is none goes behind --, as in "
+            self.assert_usage("unknown option %s: an argument that begins with '-' goes behind --, as in "
                               "'dustwire set -- NAME VALUE'" % word[:2], "set", "priority", word)
-        self.assertNotIn("behind", self.assert_usage("there is no option -1", "status", "-1"))
+        self.assertNotIn("behind", self.assert_usage("unknown option -1", "status", "-1"))
         for words in (("--", "priority", "-1"), ("priority", "--", "-1")):
             self.assertEqual(run("--socket", "/nonexistent/socket", "set", *words).code, 3)
 

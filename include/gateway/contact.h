@@ -6,6 +6,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { CONTACT_PROTO_SIZE = 16, CONTACT_TEXT_SIZE = ADDRESS_HOST_SIZE + CONTACT_PROTO_SIZE + 16 };
@@ -18,6 +19,10 @@ struct contact {
 
 /* Any thread. ERR_INVALID with nothing written for what is neither form. */
 enum err contact_parse(struct contact *out, const char *text);
+
+/* Any thread. What to write instead of these bytes, which contact_parse refused; NULL: one of the
+ * two forms. Host names are not converted: that belongs to whoever shows and types them. */
+const char *contact_advice(const char *bytes, size_t length);
 
 /* Any thread. "tcp://host:port", an IPv6 host in brackets; returns `out`. */
 const char *contact_text(char out[CONTACT_TEXT_SIZE], const struct contact *contact);

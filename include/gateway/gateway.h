@@ -23,7 +23,8 @@ struct gateway_transport {
     bool is_listening; /* its network_transport is LISTENING */
     bool is_sending_enabled, is_receiving_enabled;
     unsigned priority;
-    char state[24]; /* of its network_transport, for people */
+    char state[24];               /* of its network_transport, for people */
+    char off_reason[REASON_SIZE]; /* not is_enabled: what is off and how it is switched on */
 };
 
 /* At start, before other threads. The built-in gateway is behind it until another is set. */
@@ -65,9 +66,9 @@ struct gateway_transport *gateway_find(struct gateway *gateway, const char *prot
 /* Supervisor thread. Chooses the transport for one of `contacts` (their text, comma or space
  * separated) by the transports' priority among those enabled and LISTENING. On ERR_OK `*chosen` and
  * `*contact` are set. Otherwise `error` is a sentence: ERR_INVALID names the contact that is none,
+ * ERR_DISABLED says what is switched off (sending, or each transport that has a contact),
  * ERR_NOT_FOUND
- * ('no transport in common') lists both sides' transports, ERR_DISABLED: sending is switched off.
- */
+ * ('no transport in common') lists both sides' transports. */
 enum err gateway_choose(struct gateway *gateway, const char *contacts,
                         struct gateway_transport **chosen, struct contact *contact,
                         char error[REASON_SIZE]);

@@ -45,8 +45,10 @@ static bool read_contact(struct control *control, struct http_call *call, struct
         return false;
     }
     if (contact_parse(contact, text) != ERR_OK) {
-        control_fault(call, FAULT_PARAMETERS,
-                      "'%.200s' is no contact: write host:port, or proto://host:port", text);
+        const char *advice = contact_advice(text, strlen(text));
+
+        control_fault(call, FAULT_PARAMETERS, "'%.200s' is no contact: %s", text,
+                      advice != NULL ? advice : "write host:port, or proto://host:port");
         return false;
     }
     if (find_transport(control, contact->proto) < 0) {

@@ -64,6 +64,14 @@ enum err contact_parse(struct contact *out, const char *text)
     return ERR_OK;
 }
 
+const char *contact_advice(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)bytes[i] >= 0x80)
+            return "a host name has to be ASCII: write its xn-- form, which 'idn2 NAME' prints";
+    return NULL;
+}
+
 const char *contact_text(char out[CONTACT_TEXT_SIZE], const struct contact *contact)
 {
     bool is_v6 = strchr(contact->host, ':') != NULL;

@@ -157,13 +157,14 @@ struct contact_list {
 
 static enum err contact_refused(const char *text, size_t length, char error[REASON_SIZE])
 {
+    const char *advice = contact_advice(text, length);
     char shown[100];
 
     text_escape(shown, sizeof shown, text, length, false);
-    snprintf(error, REASON_SIZE,
-             "'%s' is no contact: write proto://host:port or host:port, an IPv6 address in "
-             "brackets, the port from 1 to 65535",
-             shown);
+    snprintf(error, REASON_SIZE, "'%s' is no contact: %s", shown,
+             advice != NULL ? advice
+                            : "write proto://host:port or host:port, an IPv6 address in brackets, "
+                              "the port from 1 to 65535");
     return ERR_INVALID;
 }
 
@@ -229,6 +230,25 @@ static struct gateway_transport *best_of(struct gateway *gateway, const struct c
     return best;
 }
 
+/* The best by priority of those that have a contact, if none of them is enabled. */
+static const struct gateway_transport *all_off(struct gateway *gateway,
+                                               const struct contact_list *list)
+{
+    const struct gateway_transport *best = NULL;
+
+    for (unsigned i = 0; i < gateway->count; i++) {
+        const struct gateway_transport *t = &gateway->transports[i];
+
+        if (first_of(list, t->ops->proto) == NULL)
+            continue;
+        if (t->is_enabled)
+            return NULL;
+        if (best == NULL || t->priority < best->priority)
+            best = t;
+    }
+    return best;
+}
+
 /* Adds ", word" or "word" as long as it fits; a list cut short ends in "...". */
 static void list_add(char *list, size_t room, const char *word)
 {
@@ -263,6 +283,28 @@ static void explain_nothing_in_common(struct gateway *gateway, const struct cont
              theirs, ours[0] == '\0' ? "none" : ours);
 }
 
+/* Why none of the contacts can be used. */
+static enum err explain_no_transport(struct gateway *gateway, const struct contact_list *list,
+                                     char error[REASON_SIZE])
+{
+    const struct gateway_transport *t = best_of(gateway, list, false);
+
+    if (t != NULL) {
+        snprintf(error, REASON_SIZE,
+                 "sending over %s is switched off: set sending-enabled = true in "
+                 "[services/%s-transport]",
+                 t->ops->proto, t->ops->proto);
+        return ERR_DISABLED;
+    }
+    if ((t = all_off(gateway, list)) != NULL) {
+        snprintf(error, REASON_SIZE, "%s is off on this node: %.200s", t->ops->proto,
+                 t->off_reason);
+        return ERR_DISABLED;
+    }
+    explain_nothing_in_common(gateway, list, error);
+    return ERR_NOT_FOUND;
+}
+
 enum err gateway_choose(struct gateway *gateway, const char *contacts,
                         struct gateway_transport **chosen, struct contact *contact,
                         char error[REASON_SIZE])
@@ -280,14 +322,5 @@ enum err gateway_choose(struct gateway *gateway, const char *contacts,
         error[0] = '\0';
         return ERR_OK;
     }
-    best = best_of(gateway, &list, false);
-    if (best != NULL) {
-        snprintf(error, REASON_SIZE,
-                 "sending over %s is switched off: set sending-enabled = true in "
-                 "[services/%s-transport]",
-                 best->ops->proto, best->ops->proto);
-        return ERR_DISABLED;
-    }
-    explain_nothing_in_common(gateway, &list, error);
-    return ERR_NOT_FOUND;
+    return explain_no_transport(gateway, &list, error);
 }

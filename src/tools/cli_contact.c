@@ -50,22 +50,21 @@ static bool has_unknown_scope(char scope[IF_NAMESIZE], const char *text, size_t 
            if_nametoindex(scope) == 0;
 }
 
-static char *refuse(const char *text, size_t length)
+static void refuse(const char *text, size_t length)
 {
+    const char *advice = contact_advice(text, length);
     char scope[IF_NAMESIZE];
 
-    if (has_unknown_scope(scope, text, length)) {
+    if (advice == NULL && has_unknown_scope(scope, text, length))
         fprintf(stderr,
                 "dustwire: '%.*s' is no contact: this machine has no network interface '%s': 'ip "
                 "link' lists them\n",
                 (int)length, text, scope);
-        return NULL;
-    }
-    fprintf(stderr,
-            "dustwire: '%.*s' is no contact: write HOST, HOST:PORT or PROTO://HOST:PORT, an IPv6 "
-            "address in brackets, the port from 1 to 65535\n",
-            (int)length, text);
-    return NULL;
+    else
+        fprintf(stderr, "dustwire: '%.*s' is no contact: %s\n", (int)length, text,
+                advice != NULL ? advice
+                               : "write HOST, HOST:PORT or PROTO://HOST:PORT, an IPv6 address in "
+                                 "brackets, the port from 1 to 65535");
 }
 
 char *cli_contact_read(const char *text, bool is_list)
@@ -114,12 +113,17 @@ bool cli_url_check(const char *url)
 {
     size_t length = strlen(url);
     struct contact contact;
+    const char *advice;
 
     if (length > 0 && url[length - 1] == '/')
         length--;
     if (parse(&contact, url, length) && strcmp(contact.proto, "http") == 0 &&
         strncmp(url + 4, "://", 3) == 0)
         return true;
+    if ((advice = contact_advice(url, length)) != NULL) {
+        fprintf(stderr, "dustwire: --url cannot be '%s': %s\n", url, advice);
+        return false;
+    }
     fprintf(
         stderr,
         "dustwire: --url takes http://HOST:PORT, which is the daemon's [control] listen, and '%s' "

@@ -25,6 +25,16 @@ static enum err put_over(const struct gateway_wish *wish, struct settings_in_for
     return e;
 }
 
+void gateway_wish_apply(const struct supervisor *s, const struct settings *settings,
+                        struct gateway_transport *t)
+{
+    services_apply(settings, t);
+    if (!t->is_enabled || s->wish.is_connected)
+        return;
+    t->is_enabled = false;
+    snprintf(t->off_reason, sizeof t->off_reason, "it waits for the gateway's connect");
+}
+
 void gateway_wish_act(struct supervisor *s)
 {
     char problem[SETTINGS_OWN_TEXT_SIZE];
@@ -39,8 +49,7 @@ void gateway_wish_act(struct supervisor *s)
     for (unsigned i = 0; i < s->transport_count; i++) {
         struct gateway_transport *t = s->transports[i].config.registered;
 
-        services_apply(&s->acting.settings, t);
-        t->is_enabled = t->is_enabled && s->wish.is_connected;
+        gateway_wish_apply(s, &s->acting.settings, t);
         t->ops->settings_changed(t->self, &s->acting.settings);
     }
 }

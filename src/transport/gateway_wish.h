@@ -10,6 +10,11 @@
  * and is enabled or not. */
 void gateway_wish_act(struct supervisor *s);
 
+/* Brings a registered transport in line with `settings` and with whether the gateway has connected.
+ */
+void gateway_wish_apply(const struct supervisor *s, const struct settings *settings,
+                        struct gateway_transport *t);
+
 /* The requests of these names; each answers. */
 void gateway_wish_init(struct supervisor *s, struct supervisor_request *r);
 void gateway_wish_connect(struct supervisor *s, struct supervisor_request *r);

@@ -65,8 +65,9 @@ static bool is_on(const struct service *service, const struct settings *s, char 
 
     reason[0] = '\0';
     if (!service->is_enabled(s)) {
-        snprintf(reason, REASON_SIZE, "%s is switched off: [%s] enabled = false", service->name,
-                 service->section);
+        snprintf(reason, REASON_SIZE, "%s is switched off: set [%s] enabled = true%s",
+                 service->name, service->section,
+                 service->proto == NULL ? "" : ", or 'dustwire set enabled true'");
         return false;
     }
     for (unsigned i = 0; i < NEEDS_MAX && service->needs[i] != NULL; i++) {
@@ -93,9 +94,7 @@ bool services_is_transport_on(const struct settings *s, const char *proto, char 
 
 void services_apply(const struct settings *s, struct gateway_transport *t)
 {
-    char reason[REASON_SIZE];
-
-    t->is_enabled = services_is_transport_on(s, t->ops->proto, reason);
+    t->is_enabled = services_is_transport_on(s, t->ops->proto, t->off_reason);
     if (strcmp(t->ops->proto, "tcp") == 0) {
         t->priority = s->tcp_transport.priority;
         t->is_sending_enabled = s->tcp_transport.is_sending_enabled;

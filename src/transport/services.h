@@ -14,8 +14,8 @@
 bool services_is_transport_on(const struct settings *s, const char *proto,
                               char reason[REASON_SIZE]);
 
-/* Brings is_enabled, priority, is_sending_enabled and is_receiving_enabled of a registered
- * transport in line. */
+/* Brings is_enabled with its off_reason, priority, is_sending_enabled and is_receiving_enabled of a
+ * registered transport in line. */
 void services_apply(const struct settings *s, struct gateway_transport *t);
 
 /* Fills in all services; returns how many. `transports` are what STATUS shows of them: a service

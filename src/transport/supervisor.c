@@ -90,8 +90,7 @@ static void add_transport(struct supervisor *s, struct gateway_transport *regist
         .ended = transport_ended,
     };
 
-    services_apply(&s->in_force.settings, registered);
-    registered->is_enabled = registered->is_enabled && s->wish.is_connected;
+    gateway_wish_apply(s, &s->in_force.settings, registered);
     network_transport_init(&s->transports[s->transport_count++], &config);
 }
 

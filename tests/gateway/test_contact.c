@@ -80,3 +80,50 @@ Test(contact, takes_the_longest_host_and_no_longer_one, .timeout = 5)
     snprintf(text + ADDRESS_HOST_SIZE, 16, ":65535");
     cr_assert_eq(contact_parse(&contact, text), ERR_INVALID);
 }
+
+Test(contact, a_host_name_that_is_not_ascii_is_told_from_other_mistakes, .timeout = 5)
+{
+    static const struct {
+        const char *text;
+        bool is_name;
+    } rows[] = {
+        {"\xf0\x9f\x92\xa9.example", true}, /* an emoji */
+        {"b\xc3\xbc"
+         "cher.example:7771",
+         true}, /* an umlaut */
+        {"tcp://b\xc3\xbc"
+         "cher.example:1",
+         true},
+        {"BU\xcc\x88"
+         "CHER.example:1",
+         true},                                                       /* a combining diaeresis */
+        {"\xd0\xbf\xd1\x80\xd0\xb8\xd0\xbc\xd0\xb5\xd1\x80:1", true}, /* Cyrillic */
+        {"\xe4\xbe\x8b\xe5\xad\x90.example:1", true},                 /* Chinese */
+        {"\xd7\x93\xd7\x95.example:1", true},                         /* Hebrew */
+        {"node\xe3\x80\x82"
+         "example:1",
+         true},                               /* an ideographic full stop */
+        {"\xef\xbc\x91.2.3.4:1", true},       /* a full-width digit */
+        {"node\xe2\x80\x8b.example:1", true}, /* a zero-width space */
+        {"fa\xc3\x9f.example:0", true},
+        {"b\xfc"
+         "cher.example:1",
+         true}, /* Latin-1 */
+        {"b^c:1", false},
+        {"", false},
+        {"host:", false},
+        {"host:0", false},
+        {"::1:7771", false},
+        {"tcp://user@host:1", false},
+        {"http//what", false},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *advice = contact_advice(rows[i].text, strlen(rows[i].text));
+        struct contact contact;
+
+        cr_expect_neq(contact_parse(&contact, rows[i].text), ERR_OK, "%s", rows[i].text);
+        cr_expect_eq(advice != NULL, rows[i].is_name, "%s", rows[i].text);
+    }
+    cr_expect_null(contact_advice("host:\xc3\xbc", 5), "what is behind it is not looked at");
+}

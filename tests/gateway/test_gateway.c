@@ -188,6 +188,68 @@ Test(gateway, says_what_both_sides_have_when_nothing_fits, .init = two_transport
     cr_assert_null(chosen);
 }
 
+enum is { ON, OFF, OFFLINE, NOT_SENDING };
+
+static void make(const char *proto, enum is is)
+{
+    struct gateway_transport *t = gateway_find(gateway, proto);
+
+    t->is_enabled = is != OFF;
+    t->is_listening = is == ON || is == NOT_SENDING;
+    t->is_sending_enabled = is != NOT_SENDING;
+    snprintf(t->state, sizeof t->state, "%s", t->is_listening ? "LISTENING" : "OFFLINE");
+    snprintf(t->off_reason, sizeof t->off_reason, "%s", is != OFF ? "" : "switch it on with X");
+}
+
+Test(gateway, says_what_is_off_and_how_to_switch_it_on, .init = two_transports, .fini = clean_up,
+     .timeout = 5)
+{
+    static const struct {
+        const char *contacts;
+        enum is tcp, udp;
+        enum err result;
+        const char *error;
+    } rows[] = {
+        {"a:1", OFF, OFF, ERR_DISABLED, "tcp is off on this node: switch it on with X"},
+        {"a:1", OFF, ON, ERR_DISABLED, "tcp is off on this node: switch it on with X"},
+        {"a:1", OFF, OFFLINE, ERR_DISABLED, "tcp is off on this node: switch it on with X"},
+        {"a:1", OFF, NOT_SENDING, ERR_DISABLED, "tcp is off on this node: switch it on with X"},
+        {"foo://a:1,tcp://b:1", OFF, ON, ERR_DISABLED,
+         "tcp is off on this node: switch it on with X"},
+        {"udp://a:1", ON, OFF, ERR_DISABLED, "udp is off on this node: switch it on with X"},
+        {"a:1 udp://b:1", OFF, OFF, ERR_DISABLED, "udp is off on this node: switch it on with X"},
+        {"a:1 udp://b:1", OFF, ON, ERR_OK, ""},
+        {"a:1 udp://b:1", ON, OFF, ERR_OK, ""},
+        {"a:1 udp://b:1", OFF, OFFLINE, ERR_NOT_FOUND,
+         "no transport in common: the contacts offer tcp, udp, this node has tcp (switched off), "
+         "udp (OFFLINE)"},
+        {"a:1 udp://b:1", OFF, NOT_SENDING, ERR_DISABLED,
+         "sending over udp is switched off: set sending-enabled = true in "
+         "[services/udp-transport]"},
+        {"foo://a:1", OFF, OFF, ERR_NOT_FOUND,
+         "no transport in common: the contacts offer foo, this node has tcp (switched off), udp "
+         "(switched off)"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        make("tcp", rows[i].tcp);
+        make("udp", rows[i].udp);
+        cr_expect_eq(choose(rows[i].contacts), rows[i].result, "row %zu: %s", i, error);
+        cr_expect_str_eq(error, rows[i].error, "row %zu: %s", i, error);
+    }
+}
+
+Test(gateway, a_long_reason_is_cut, .init = two_transports, .fini = clean_up, .timeout = 5)
+{
+    struct gateway_transport *t = gateway_find(gateway, "tcp");
+
+    t->is_enabled = false;
+    memset(t->off_reason, 'x', sizeof t->off_reason - 1);
+    t->off_reason[sizeof t->off_reason - 1] = '\0';
+    cr_assert_eq(choose("a:1"), ERR_DISABLED);
+    cr_assert_eq(strlen(error), strlen("tcp is off on this node: ") + 200);
+}
+
 Test(gateway, says_so_when_there_is_no_transport, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     cr_assert_eq(choose("a:1"), ERR_NOT_FOUND);
@@ -218,6 +280,15 @@ Test(gateway, refuses_a_list_with_one_bad_contact_by_name, .init = two_transport
     longest[sizeof longest - 1] = '\0';
     cr_assert_eq(choose(longest), ERR_INVALID);
     cr_assert_not_null(strstr(error, "xxx"));
+}
+
+Test(gateway, says_how_a_host_name_that_is_not_ascii_is_written, .init = two_transports,
+     .fini = clean_up, .timeout = 5)
+{
+    cr_assert_eq(choose("a:1, \xf0\x9f\x92\xa9.example:1"), ERR_INVALID);
+    cr_assert_not_null(strstr(error, "xn--"), "%s", error);
+    cr_assert_eq(choose("a:1, b^c:1"), ERR_INVALID);
+    cr_assert_null(strstr(error, "xn--"), "%s", error);
 }
 
 Test(gateway, takes_sixteen_contacts_and_no_more, .init = two_transports, .fini = clean_up,

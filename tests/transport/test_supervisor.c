@@ -543,7 +543,7 @@ Test(supervisor, a_transport_switched_off_goes_down_and_comes_back, .init = a_su
     cr_assert_str_eq(network_state(), "DISCONNECTED");
     cr_assert_not_null(strstr(r.advice, "no transport is enabled"), "%s", r.advice);
     cr_assert_not(r.transports[0].is_enabled);
-    cr_assert_eq(send_to("tcp://10.0.0.2:7771"), ERR_NOT_FOUND);
+    cr_assert_eq(send_to("tcp://10.0.0.2:7771"), ERR_DISABLED);
     write_settings("");
     cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK, "%s", r.text);
     cr_assert_str_eq(network_state(), "CONNECTED");

@@ -11,7 +11,7 @@
 struct acceptor;
 
 struct acceptor_config {
-    struct settings settings;
+    const struct settings *settings; /* copied */
     struct tcp_directory *directory;
     struct worker *const *workers;
 };

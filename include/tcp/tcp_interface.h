@@ -15,7 +15,7 @@
 struct tcp_interface;
 
 struct tcp_interface_config {
-    struct settings settings;
+    const struct settings *settings; /* copied, as in every config below */
     struct gateway *gateway;
     struct event_sink *events;
     struct inbox *inbox;

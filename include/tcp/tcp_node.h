@@ -15,7 +15,7 @@
 struct tcp_node;
 
 struct tcp_node_config {
-    struct settings settings;
+    const struct settings *settings; /* copied */
     struct gateway *gateway;
     struct event_sink *events;
     struct inbox *inbox;

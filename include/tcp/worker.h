@@ -13,7 +13,7 @@ struct worker;
 
 struct worker_config {
     unsigned index;
-    struct settings settings;
+    const struct settings *settings; /* copied */
     struct tcp_directory *directory;
     struct gateway *gateway;
     struct event_sink *events;

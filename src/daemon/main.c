@@ -373,7 +373,7 @@ static enum err open_transports(struct daemon *d)
     if (d->in_force.settings.gateway.url[0] != '\0')
         gateway_set(d->gateway, &gate_ops, d->gate);
     e = tcp_interface_open(&d->tcp,
-                           &(struct tcp_interface_config){.settings = d->in_force.settings,
+                           &(struct tcp_interface_config){.settings = &d->in_force.settings,
                                                           .gateway = d->gateway,
                                                           .events = d->events,
                                                           .inbox = d->inbox,

@@ -23,6 +23,7 @@ enum {
 
 struct acceptor {
     struct acceptor_config config;
+    struct settings settings;
     struct loop *loop;
     unsigned count;
     struct watch sockets[SOCKETS_MAX];
@@ -64,7 +65,7 @@ static void give_way(struct acceptor *a, const struct tcp_place *given_up)
 /* False: refused, and closed. */
 static bool admit(struct acceptor *a, int fd, const struct address *peer, struct tcp_place *place)
 {
-    const struct settings *s = &a->config.settings;
+    const struct settings *s = &a->settings;
     struct source_limits limits = source_limits_of(s, peer);
     const char *why = access_refusal(s, peer);
     struct tcp_place given_up;
@@ -184,7 +185,7 @@ static void take_settings(struct message *m, void *owner)
     struct acceptor *a = owner;
     struct tcp_serve *serve = (struct tcp_serve *)(void *)m;
 
-    a->config.settings = serve->settings;
+    a->settings = serve->settings;
     free(serve);
 }
 
@@ -206,6 +207,7 @@ enum err acceptor_open(struct acceptor **out, const struct acceptor_config *conf
     if (a == NULL)
         return ERR_NO_MEMORY;
     a->config = *config;
+    a->settings = *config->settings;
     a->pause = (struct timer){.fire = pause_over, .ctx = a};
     e = loop_open(
         &a->loop,

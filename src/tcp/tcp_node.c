@@ -20,7 +20,8 @@ enum {
 };
 
 struct tcp_node {
-    struct tcp_node_config config; /* its settings: the supervisor thread's */
+    struct tcp_node_config config;
+    struct settings settings; /* the supervisor thread's */
     struct tcp_directory *directory;
     struct resolver *resolver;
     struct acceptor *acceptor;
@@ -63,14 +64,14 @@ static void connection_done(void *self)
 
 static enum err open_workers(struct tcp_node *node)
 {
-    unsigned count = settings_worker_count(&node->config.settings);
+    unsigned count = settings_worker_count(&node->settings);
     enum err e = ERR_OK;
 
     if (count > WORKERS_MAX)
         count = WORKERS_MAX;
     for (unsigned i = 0; i < count && e == ERR_OK; i++) {
         struct worker_config config = {.index = i,
-                                       .settings = node->config.settings,
+                                       .settings = &node->settings,
                                        .directory = node->directory,
                                        .gateway = node->config.gateway,
                                        .events = node->config.events,
@@ -111,14 +112,15 @@ static enum err open_resolver(struct tcp_node *node)
 enum err tcp_node_open(struct tcp_node **out, const struct tcp_node_config *config)
 {
     struct tcp_node *node = calloc(1, sizeof *node);
-    unsigned workers = settings_worker_count(&config->settings);
+    unsigned workers = settings_worker_count(config->settings);
     enum err e;
 
     if (node == NULL)
         return ERR_NO_MEMORY;
     node->config = *config;
+    node->settings = *config->settings;
     STAILQ_INIT(&node->stops);
-    if ((e = tcp_directory_open(&node->directory, workers, config->settings.sessions.limit)) !=
+    if ((e = tcp_directory_open(&node->directory, workers, config->settings->sessions.limit)) !=
         ERR_OK)
         goto fail;
     if ((e = open_workers(node)) != ERR_OK)
@@ -224,7 +226,7 @@ static struct tcp_serve *new_serve(struct tcp_node *node, const char *whose)
         log_error("%s keeps its old settings: %s", whose, err_text(ERR_NO_MEMORY));
         return NULL;
     }
-    serve->settings = node->config.settings;
+    serve->settings = node->settings;
     serve->is_serving = node->is_serving;
     return serve;
 }
@@ -302,8 +304,8 @@ void tcp_node_listen(struct tcp_node *node, struct transport_start *start)
     struct tcp_listener l = {.count = 0};
     enum err e = ERR_OK;
 
-    if (node->config.settings.tcp_transport.is_receiving_enabled)
-        e = tcp_listener_open(&l, &node->config.settings, &node->config.passed, start->error,
+    if (node->settings.tcp_transport.is_receiving_enabled)
+        e = tcp_listener_open(&l, &node->settings, &node->config.passed, start->error,
                               sizeof start->error);
     if (e != ERR_OK) {
         request_answer(&start->request, e);
@@ -363,7 +365,7 @@ void tcp_node_disconnect(struct tcp_node *node, struct transport_stop *stop)
 
 void tcp_node_settings_changed(struct tcp_node *node, const struct settings *settings)
 {
-    node->config.settings = *settings;
+    node->settings = *settings;
     tcp_directory_set_limit(node->directory, settings->sessions.limit);
     inbox_set_limits(node->config.inbox, settings);
     post_serve(node);
@@ -374,9 +376,9 @@ bool tcp_node_is_rebind_needed(const struct tcp_node *node)
     struct address wanted[TCP_LISTENERS_MAX];
     unsigned count = 0;
 
-    if (node->config.settings.tcp_transport.is_receiving_enabled)
-        count = tcp_listener_addresses(&node->config.settings, wanted);
-    if (node->config.settings.tcp_connections.is_listen_any && node->bound_count < count &&
+    if (node->settings.tcp_transport.is_receiving_enabled)
+        count = tcp_listener_addresses(&node->settings, wanted);
+    if (node->settings.tcp_connections.is_listen_any && node->bound_count < count &&
         node->bound_count > 0)
         count = node->bound_count; /* a machine without IPv6 */
     if (count != node->bound_count)
@@ -389,7 +391,7 @@ bool tcp_node_is_rebind_needed(const struct tcp_node *node)
 
 const struct settings *tcp_node_settings(const struct tcp_node *node)
 {
-    return &node->config.settings;
+    return &node->settings;
 }
 
 struct worker *tcp_node_first_worker(struct tcp_node *node)

@@ -216,14 +216,14 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
         (struct tcp_home){.worker = config->index,
                           .news = &news,
                           .news_to = w,
-                          .settings = config->settings,
+                          .settings = *config->settings,
                           .directory = config->directory,
                           .gateway = config->gateway,
                           .events = config->events,
                           .inbox = config->inbox,
                           .bandwidth = {.pool = config->bandwidth, .sharers = 1},
                           .committer = config->committer,
-                          .scratch_size = (size_t)config->settings.workers.read_buffer_kib * 1024};
+                          .scratch_size = (size_t)config->settings->workers.read_buffer_kib * 1024};
     w->home.scratch = malloc(w->home.scratch_size);
     if (w->home.scratch == NULL)
         goto fail;
@@ -232,7 +232,7 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
         goto fail;
     e = loop_open(&w->home.loop,
                   &(struct loop_config){.name = name,
-                                        .mailbox_limit = config->settings.workers.mailbox_limit,
+                                        .mailbox_limit = config->settings->workers.mailbox_limit,
                                         .owner = w,
                                         .works_on_files = true,
                                         .after_turn = after_turn});

@@ -117,7 +117,7 @@ static void open_with_mailboxes_of(unsigned limit)
     cr_assert_eq(event_sink_open(&events), ERR_OK);
     cr_assert_eq(gateway_open(&gateway, events), ERR_OK);
     cr_assert_eq(mailbox_open(&box, 1000, NULL), ERR_OK);
-    config = (struct tcp_node_config){.settings = settings,
+    config = (struct tcp_node_config){.settings = &settings,
                                       .gateway = gateway,
                                       .events = events,
                                       .inbox = inbox,

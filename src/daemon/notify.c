@@ -8,7 +8,11 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-enum { UNSERVED_QUARTER_MS = 45000 };
+enum {
+    UNSERVED_QUARTER_MS = 45000,
+    QUARTER_LEAST_MS =
+        50, /* asked more often, a thread that waits for its CPU would be judged dead */
+};
 
 static uint64_t mono_us(void)
 {
@@ -97,6 +101,19 @@ static void timer_due(struct timer *timer, void *ctx)
         ask(w);
 }
 
+static uint64_t quarter_of(uint64_t interval_us)
+{
+    uint64_t quarter_ms = interval_us / 4000;
+
+    if (quarter_ms >= QUARTER_LEAST_MS)
+        return quarter_ms;
+    log_warning("the watchdog interval of %" PRIu64
+                " us (WATCHDOG_USEC) is too short: %d ms are used; "
+                "set WatchdogSec to a second or more",
+                interval_us, 4 * QUARTER_LEAST_MS);
+    return QUARTER_LEAST_MS;
+}
+
 void watchdog_start(struct watchdog *w, struct loop *loop)
 {
     uint64_t interval_us = 0;
@@ -105,7 +122,7 @@ void watchdog_start(struct watchdog *w, struct loop *loop)
         .loop = loop, .timer = {.fire = timer_due, .ctx = w}, .quarter_ms = UNSERVED_QUARTER_MS};
     w->is_served = sd_watchdog_enabled(0, &interval_us) > 0;
     if (w->is_served)
-        w->quarter_ms = interval_us / 4000 > 0 ? interval_us / 4000 : 1;
+        w->quarter_ms = quarter_of(interval_us);
     loop_set_timer(loop, &w->timer, w->quarter_ms);
     ask(w);
 }

@@ -18,8 +18,10 @@
 
 enum { SENTENCE_SIZE = 4 * SETTINGS_TEXT_SIZE };
 
-__attribute__((format(printf, 2, 3))) static void complain(struct preflight *p, const char *format,
-                                                           ...)
+enum severity { NOTE, PROBLEM };
+
+__attribute__((format(printf, 3, 4))) static void say(struct preflight *p, enum severity severity,
+                                                      const char *format, ...)
 {
     char sentence[SENTENCE_SIZE];
     va_list args;
@@ -27,20 +29,8 @@ __attribute__((format(printf, 2, 3))) static void complain(struct preflight *p, 
     va_start(args, format);
     vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
-    p->problem(p->ctx, sentence);
-    p->problems++;
-}
-
-__attribute__((format(printf, 2, 3))) static void remark(struct preflight *p, const char *format,
-                                                         ...)
-{
-    char sentence[SENTENCE_SIZE];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    p->note(p->ctx, sentence);
+    (severity == PROBLEM ? p->problem : p->note)(p->ctx, sentence);
+    p->problems += severity == PROBLEM;
 }
 
 /* Folders. */
@@ -68,28 +58,29 @@ static bool takes_files(const char *folder)
 static void check_rights(struct preflight *p, const struct wanted *w, const char *folder)
 {
     if (!takes_files(folder))
-        complain(p, "%s = %s: no file can be made in %s, it is the kernel's: choose another folder",
-                 w->key, w->path, folder);
+        say(p, PROBLEM,
+            "%s = %s: no file can be made in %s, it is the kernel's: choose another folder", w->key,
+            w->path, folder);
     else if (access(folder, W_OK | X_OK) == 0)
         return;
     else if (errno == EROFS)
-        complain(p, "%s = %s: the file system of %s is read-only: choose another folder", w->key,
-                 w->path, folder);
+        say(p, PROBLEM, "%s = %s: the file system of %s is read-only: choose another folder",
+            w->key, w->path, folder);
     else
-        remark(p,
-               "%s = %s: this user may not write in %s (%s): the daemon's user has to be able to",
-               w->key, w->path, folder, strerror(errno));
+        say(p, NOTE,
+            "%s = %s: this user may not write in %s (%s): the daemon's user has to be able to",
+            w->key, w->path, folder, strerror(errno));
 }
 
 static void say_missing(struct preflight *p, const struct wanted *w, const char *missing)
 {
     if (w->makes == 0)
-        complain(p, "%s = %s: there is no folder %s: make it", w->key, w->path, missing);
+        say(p, PROBLEM, "%s = %s: there is no folder %s: make it", w->key, w->path, missing);
     else
-        complain(p,
-                 "%s = %s: there is no folder %s: make it (at its start the daemon makes only the "
-                 "last one)",
-                 w->key, w->path, missing);
+        say(p, PROBLEM,
+            "%s = %s: there is no folder %s: make it (at its start the daemon makes only the "
+            "last one)",
+            w->key, w->path, missing);
 }
 
 /* Up from the folder to the first that is there. */
@@ -110,11 +101,12 @@ static void check_folder(struct preflight *p, const struct wanted *w, const char
         memcpy(at, up, sizeof at);
     }
     if (error_number == EACCES)
-        remark(p, "%s = %s: this user may not look into the folder of %s", w->key, w->path, at);
+        say(p, NOTE, "%s = %s: this user may not look into the folder of %s", w->key, w->path, at);
     else if (error_number != 0)
-        complain(p, "%s = %s: %s cannot be used: %s", w->key, w->path, at, strerror(error_number));
+        say(p, PROBLEM, "%s = %s: %s cannot be used: %s", w->key, w->path, at,
+            strerror(error_number));
     else if (!S_ISDIR(st.st_mode))
-        complain(p, "%s = %s: %s is no folder", w->key, w->path, at);
+        say(p, PROBLEM, "%s = %s: %s is no folder", w->key, w->path, at);
     else if (count > w->makes)
         say_missing(p, w, missing);
     else
@@ -148,8 +140,8 @@ static void check_socket(struct preflight *p, const struct settings *s)
 
     check_folder_of(p, &w);
     if (lstat(w.path, &st) == 0 && !S_ISSOCK(st.st_mode))
-        complain(p, "%s = %s exists and is no socket: remove it, or choose another path", w.key,
-                 w.path);
+        say(p, PROBLEM, "%s = %s exists and is no socket: remove it, or choose another path", w.key,
+            w.path);
 }
 
 /* A link is what it leads to. */
@@ -162,11 +154,45 @@ static void check_file(struct preflight *p, const char *key, const char *path)
     if (path[0] == '\0')
         return;
     if (path_follow(end, sizeof end, path) != ERR_OK)
-        complain(p, "%s = %s: its links lead round in a circle", key, path);
+        say(p, PROBLEM, "%s = %s: its links lead round in a circle", key, path);
     else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        complain(p, "%s = %s is a folder: give the path of a file", key, path);
+        say(p, PROBLEM, "%s = %s is a folder: give the path of a file", key, path);
     else
         check_folder_of(p, &(struct wanted){w.key, end, 0});
+}
+
+/* Two names of one file; one that is missing is what its links lead to. */
+static bool is_one_file(const char *a, const char *b)
+{
+    char end_a[PATH_MAX], end_b[PATH_MAX];
+    struct stat st_a, st_b;
+
+    if (stat(a, &st_a) == 0 && stat(b, &st_b) == 0)
+        return st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino;
+    return path_follow(end_a, sizeof end_a, a) == ERR_OK &&
+           path_follow(end_b, sizeof end_b, b) == ERR_OK && strcmp(end_a, end_b) == 0;
+}
+
+/* Each is written, bound or called as what the other is not. */
+static void check_apart(struct preflight *p, const struct settings_in_force *in_force)
+{
+    const struct settings *s = &in_force->settings;
+    const char *url = s->gateway.url;
+    const struct {
+        const char *key, *path;
+    } files[] = {{"--config", in_force->origins.file},
+                 {"[node] settings-file", s->node.settings_file},
+                 {"[log] file", s->log.file},
+                 {"[control] socket", s->control.socket},
+                 {"[gateway] url", strncmp(url, "unix:", 5) == 0 ? url + 5 : ""}};
+    const size_t count = sizeof files / sizeof *files;
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = i + 1; k < count; k++)
+            if (files[i].path[0] != '\0' && files[k].path[0] != '\0' &&
+                is_one_file(files[i].path, files[k].path))
+                say(p, PROBLEM, "%s and %s are the same file, %s: choose another for one of them",
+                    files[i].key, files[k].key, files[k].path);
 }
 
 static void check_root(struct preflight *p, const char *root)
@@ -175,13 +201,12 @@ static void check_root(struct preflight *p, const char *root)
     int error_number = stat(root, &st) == 0 ? 0 : errno;
 
     if (error_number != 0 && error_number != EACCES)
-        complain(p, "[outbox] roots: %s: %s: make it, or take it out", root,
-                 strerror(error_number));
+        say(p, PROBLEM, "[outbox] roots: %s: %s: make it, or take it out", root,
+            strerror(error_number));
     else if (error_number == 0 && !S_ISDIR(st.st_mode))
-        complain(p, "[outbox] roots: %s is no folder", root);
+        say(p, PROBLEM, "[outbox] roots: %s is no folder", root);
     else if (error_number != 0 || access(root, R_OK | X_OK) != 0)
-        remark(
-            p,
+        say(p, NOTE,
             "[outbox] roots: this user may not look into %s: the daemon's user has to be able to",
             root);
 }
@@ -200,8 +225,8 @@ static void check_roots(struct preflight *p, const struct settings *s)
 static void check_group(struct preflight *p, const char *key, const char *name)
 {
     if (name[0] != '\0' && getgrnam(name) == NULL)
-        complain(p, "%s = %s: there is no such group: make it (groupadd %s), or name another", key,
-                 name, name);
+        say(p, PROBLEM, "%s = %s: there is no such group: make it (groupadd %s), or name another",
+            key, name, name);
 }
 
 /* Addresses. */
@@ -224,10 +249,10 @@ static void check_port(struct preflight *p, const char *key, uint16_t port)
     uint16_t first = first_free_port();
 
     if (port < first && geteuid() != 0)
-        remark(p,
-               "%s: port %u is below %u: the daemon's user needs CAP_NET_BIND_SERVICE to listen "
-               "there",
-               key, (unsigned)port, (unsigned)first);
+        say(p, NOTE,
+            "%s: port %u is below %u: the daemon's user needs CAP_NET_BIND_SERVICE to listen "
+            "there",
+            key, (unsigned)port, (unsigned)first);
 }
 
 static void check_address(struct preflight *p, const char *key, const struct address *address)
@@ -235,8 +260,29 @@ static void check_address(struct preflight *p, const char *key, const struct add
     char text[ADDRESS_TEXT_SIZE];
 
     if (!address_is_wildcard(address) && !address_is_local(address))
-        remark(p, "%s: %s is no address of this machine at the moment", key,
-               address_ip_text(text, address));
+        say(p, NOTE, "%s: %s is no address of this machine at the moment", key,
+            address_ip_text(text, address));
+}
+
+/* The control socket takes [::] for IPv4 as well, the node takes each family by itself. */
+static bool overlap(const struct address *control, const struct address *own)
+{
+    if (address_is_wildcard(control) &&
+        (control->family == ADDRESS_V6 || own->family == ADDRESS_V4))
+        return true;
+    return address_is_same_ip(control, own) ||
+           (control->family == own->family && address_is_wildcard(own));
+}
+
+static bool is_own_address(const struct settings *s, const struct address *control)
+{
+    if (!settings_has_transport(s) || !s->tcp_transport.is_receiving_enabled ||
+        control->port != s->tcp_connections.tcp_port)
+        return false;
+    for (unsigned i = 0; i < s->tcp_connections.listen_count; i++)
+        if (overlap(control, &s->tcp_connections.listen[i]))
+            return true;
+    return s->tcp_connections.is_listen_any;
 }
 
 static void check_addresses(struct preflight *p, const struct settings *s)
@@ -250,6 +296,11 @@ static void check_addresses(struct preflight *p, const struct settings *s)
         return;
     check_port(p, "[control] listen", control.port);
     check_address(p, "[control] listen", &control);
+    if (is_own_address(s, &control))
+        say(p, PROBLEM,
+            "[control] listen = %s is where the node itself listens ([services/tcp-connections] "
+            "tcp-port = %u): choose another port for one of them",
+            s->control.listen, (unsigned)s->tcp_connections.tcp_port);
 }
 
 void preflight_check(struct preflight *p, const struct settings_in_force *in_force)
@@ -264,4 +315,5 @@ void preflight_check(struct preflight *p, const struct settings_in_force *in_for
     check_addresses(p, s);
     check_file(p, "[node] settings-file", s->node.settings_file);
     check_file(p, "[log] file", s->log.file);
+    check_apart(p, in_force);
 }

@@ -278,6 +278,10 @@ class Checked(harness.SystemTest):
             ({"log/file": self.path("folder")}, "is a folder"),
             ({"node/settings-file": self.path("none", "own.ini")}, "there is no folder"),
             ({"node/settings-file": self.path("folder")}, "regular file"),
+            ({"log/file": self.path("new"), "node/settings-file": self.path("new")}, "are the same file"),
+            ({"log/file": self.path("new"), "control/socket": self.path("new")}, "are the same file"),
+            ({"log/file": self.path("folder", "..", "file"), "node/settings-file": self.path("file")}, "are the same file"),
+            ({"gateway/url": "unix:" + self.path("new"), "control/socket": self.path("new")}, "are the same file"),
         )
         for settings, said in rows:
             with self.subTest(settings=settings):
@@ -300,6 +304,24 @@ class Checked(harness.SystemTest):
                 self.assertIn("the settings are good", result.out)
                 self.assertEqual(os.listdir(self.place), sorted(["file", "folder"]) if os.listdir(
                     self.place)[0] == "file" else ["folder", "file"], "nothing was made")
+
+    def test_a_control_address_that_is_the_nodes_own_is_named(self):
+        rows = (  # [control] listen, [services/tcp-connections] listen, whether they meet
+            ("127.0.0.1:7771", "127.0.0.1", True), ("127.0.0.1:7771", "*", True),
+            ("127.0.0.1:7771", "0.0.0.0", True), ("[::1]:7771", "*", True), ("[::1]:7771", "::", True),
+            ("0.0.0.0:7771", "127.0.0.1", True), ("[::]:7771", "127.0.0.1", True),
+            ("[::]:7771", "::1", True), ("127.0.0.1:7771", "::1,127.0.0.1", True),
+            ("127.0.0.1:7772", "*", False), ("127.0.0.1:7771", "::", False), ("127.0.0.1:7771", "::1", False),
+            ("127.0.0.1:7771", "127.0.0.2", False), ("0.0.0.0:7771", "::1", False))
+        for control, listen, is_own in rows:
+            with self.subTest(control=control, listen=listen):
+                result = self.check({"services/tcp-connections/tcp-port": 7771, "control/listen": control,
+                                     "services/tcp-connections/listen": listen, "control/token": "t" * 20})
+                self.assertEqual("is where the node itself listens" in result.err, is_own, str(result))
+                self.assertEqual(result.code, 1 if is_own else 0, str(result))
+        result = self.check({"services/tcp-connections/tcp-port": 7771, "control/listen": "127.0.0.1:7771",
+                             "services/tcp-transport/receiving-enabled": "false"})
+        self.assertEqual(result.code, 0, str(result))
 
     def test_what_may_only_be_so_now_is_a_note(self):
         result = self.check({"services/tcp-connections/listen": "192.0.2.7"})

@@ -21,6 +21,7 @@
     X(ERR_MIN_FREE, "too little of the disk would stay free")       \
     X(ERR_MIN_FREE_FILES, "too few inodes would stay free")         \
     X(ERR_NO_INBOX, "the inbox is not the folder that was opened")  \
+    X(ERR_NO_PARTIAL, "its partial file or the folder was removed") \
     X(ERR_READ_ONLY, "the file system is read-only")                \
     X(ERR_IO, "input/output error")                                 \
     X(ERR_NOT_REGULAR, "not a regular file")                        \

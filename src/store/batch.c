@@ -32,32 +32,39 @@ static bool is_full(const struct batch *b)
     return b->inbox->durability == DURABILITY_FULL;
 }
 
-static void send_answers(struct batch *b)
-{
-    if (b->keeps_answers)
-        return;
-    if (b->answer_count > 0)
-        mailbox_answer_list(b->answer_to, &b->answers, b->answer_count);
-    b->answer_count = 0;
-}
-
-/* Answers for the same mailbox, one behind the other, are sent together: an asker that is woken by
- * the first alone would bring its next file alone, too. */
 static void answer(struct batch *b, struct commit_request *r, enum err e)
 {
     struct request *request = &r->request;
 
     request->result = e;
-    if (request->answer_to == NULL) {
-        request->on_answer(&request->message, NULL);
-        return;
-    }
-    if (request->answer_to != b->answer_to)
-        send_answers(b);
-    b->answer_to = request->answer_to;
     request->message.deliver = request->on_answer;
     STAILQ_INSERT_TAIL(&b->answers, &request->message, link);
-    b->answer_count++;
+}
+
+/* Answers for the same mailbox, one behind the other, are sent together: an asker that is woken by
+ * the first alone would bring its next file alone, too. */
+void batch_send_answers(struct batch *b)
+{
+    struct message_list together = STAILQ_HEAD_INITIALIZER(together);
+    struct message *m, *next;
+    size_t count = 0;
+
+    while ((m = STAILQ_FIRST(&b->answers)) != NULL) {
+        struct mailbox *to = of_message(m)->request.answer_to;
+
+        STAILQ_REMOVE_HEAD(&b->answers, link);
+        if (to == NULL) {
+            m->deliver(m, NULL);
+            continue;
+        }
+        STAILQ_INSERT_TAIL(&together, m, link);
+        count++;
+        next = STAILQ_FIRST(&b->answers);
+        if (next == NULL || of_message(next)->request.answer_to != to) {
+            mailbox_answer_list(to, &together, count);
+            count = 0;
+        }
+    }
 }
 
 void batch_close_file(struct inbox_file *file)
@@ -197,7 +204,7 @@ static void rename_batch(struct batch *b)
                       r->file.name, RENAME_NOREPLACE) == 0)
             b->is_renamed[i] = true;
         else
-            r->request.result = err_from_errno(errno);
+            r->request.result = errno == ENOENT ? ERR_NO_PARTIAL : err_from_errno(errno);
     }
 }
 
@@ -410,5 +417,4 @@ void batch_run(struct batch *b, enum err journal_state)
     check_place(b);
     answer_files(b);
     answer_marks(b);
-    send_answers(b);
 }

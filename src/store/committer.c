@@ -94,6 +94,7 @@ static void run_batches(struct committer *c)
         pthread_mutex_lock(&c->lock);
         batch_run(&c->batch, mend_journal(c));
         pthread_mutex_unlock(&c->lock);
+        batch_send_answers(&c->batch);
     }
 }
 
@@ -224,7 +225,6 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     c->keep = (struct timer){.fire = keep_journal, .ctx = c};
     batch_init(&c->batch, inbox, inbox->journal);
     batch_init(&c->alone, inbox, inbox->journal);
-    c->alone.keeps_answers = true;
     pthread_mutex_init(&c->lock, NULL);
     if (sync_at_once_is_known(inbox->dir_fd))
         c->batch.meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
@@ -317,7 +317,7 @@ void commit_turn_add(struct commit_turn *turn, struct committer *c, struct commi
     turn->count++;
 }
 
-/* The answers take the requests' place. */
+/* The answers take the requests' place: their owner is the one who runs this. */
 static void commit_alone(struct committer *c, struct commit_turn *turn)
 {
     struct message *m;

@@ -141,6 +141,25 @@ enum err directory_open(int *out, const char *path, char *why, size_t room)
     return e;
 }
 
+int directory_make(int dir_fd, const char *name)
+{
+    if (mkdirat(dir_fd, name, 0700) == 0)
+        fsync(dir_fd);
+    else if (errno != EEXIST)
+        return -1;
+    return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int directory_make_again(int dir_fd, const char *name, int fd)
+{
+    int made = directory_make(dir_fd, name);
+    int error_number = made < 0 || dup3(made, fd, O_CLOEXEC) < 0 ? errno : 0;
+
+    if (made >= 0)
+        close(made);
+    return error_number;
+}
+
 static bool is_dots(const char *name)
 {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;

@@ -99,16 +99,6 @@ static enum err open_directory(struct inbox *in, const struct problem *problem)
     return e;
 }
 
-/* Makes the folder `name` if it is missing. -1 with errno. */
-static int make_folder(int dir_fd, const char *name)
-{
-    if (mkdirat(dir_fd, name, 0700) == 0)
-        fsync(dir_fd);
-    else if (errno != EEXIST)
-        return -1;
-    return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
 /* Received files and the journal stand in it: it is never advised to remove the folder. */
 static const char *folder_advice(int error_number)
 {
@@ -123,14 +113,14 @@ static enum err open_partial(struct inbox *in, const struct problem *problem)
     const char *name = partial_name;
     int error_number;
 
-    in->partial_fd = make_folder(in->dir_fd, partial_name);
+    in->partial_fd = directory_make(in->dir_fd, partial_name);
     if (in->partial_fd < 0 || fstat(in->partial_fd, &status) != 0)
         goto fail;
     errno = EPERM; /* whoever owns it could exchange what stands in it */
     if (status.st_uid != geteuid() || fchmod(in->partial_fd, 0700) != 0)
         goto fail;
     name = INBOX_FOLDER "/" INBOX_SECOND;
-    in->second_fd = make_folder(in->partial_fd, second_name);
+    in->second_fd = directory_make(in->partial_fd, second_name);
     if (in->second_fd >= 0)
         return ERR_OK;
 fail:
@@ -384,7 +374,7 @@ static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
     file->fd = openat(inbox_partial_fd(inbox, file->name), file->name,
                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->fd < 0)
-        return err_from_errno(errno);
+        return errno == ENOENT ? ERR_NO_PARTIAL : err_from_errno(errno);
     if ((e = inbox_apply_access(inbox, file->fd)) == ERR_OK)
         return ERR_OK;
     unlinkat(inbox_partial_fd(inbox, file->name), file->name, 0);

@@ -238,8 +238,17 @@ static uint32_t check_lock(struct inbox *in)
 
 static uint32_t check_second(const struct inbox *in)
 {
-    return compare(PLACE_SECOND, in->partial_fd, INBOX_SECOND, AT_SYMLINK_NOFOLLOW, in->second_fd,
-                   NULL);
+    int error_number;
+
+    if (inbox_is_same(in->partial_fd, INBOX_SECOND, in->second_fd))
+        return 0;
+    error_number = directory_make_again(in->partial_fd, INBOX_SECOND, in->second_fd);
+    if (error_number != 0)
+        return trouble_of(PLACE_SECOND, error_number);
+    log_warning("inbox %s: its folder " INBOX_FOLDER "/" INBOX_SECOND
+                " was taken away, and has been made again; files under way in it fail",
+                in->path);
+    return 0;
 }
 
 enum err inbox_place_check(struct inbox *in)

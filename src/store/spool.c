@@ -80,20 +80,11 @@ static void drop(struct spool *spool, struct spooled *file)
 
 /* Opening. */
 
-static enum err make_folder(const struct inbox *inbox, int *fd)
-{
-    if (mkdirat(inbox->partial_fd, spool_name, 0700) != 0 && errno != EEXIST)
-        return err_from_errno(errno);
-    *fd = openat(inbox->partial_fd, spool_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return *fd < 0 ? err_from_errno(errno) : ERR_OK;
-}
-
 static enum err open_folder(struct spool *spool, const struct inbox *inbox)
 {
-    enum err e = make_folder(inbox, &spool->dir_fd);
-
-    if (e != ERR_OK)
-        return e;
+    spool->dir_fd = directory_make(inbox->partial_fd, spool_name);
+    if (spool->dir_fd < 0)
+        return err_from_errno(errno);
     return text_format(spool->path, sizeof spool->path, "%s/" INBOX_FOLDER "/%s",
                        strcmp(inbox->path, "/") == 0 ? "" : inbox->path, spool_name);
 }
@@ -102,18 +93,14 @@ static enum err open_folder(struct spool *spool, const struct inbox *inbox)
  * descriptor's number over; what was in the old one fails when it is sent. */
 static enum err keep_folder(struct spool *spool)
 {
+    int partial_fd = spool->inbox->partial_fd;
     enum err e = inbox_place_look(spool->inbox);
-    int fd = -1;
 
-    if (e != ERR_OK || inbox_is_same(spool->inbox->partial_fd, spool_name, spool->dir_fd))
+    if (e != ERR_OK || inbox_is_same(partial_fd, spool_name, spool->dir_fd))
         return e;
-    if ((e = make_folder(spool->inbox, &fd)) != ERR_OK)
-        return e;
-    if (dup3(fd, spool->dir_fd, O_CLOEXEC) < 0)
-        e = err_from_errno(errno);
-    else
+    e = err_from_errno(directory_make_again(partial_fd, spool_name, spool->dir_fd));
+    if (e == ERR_OK)
         log_warning("spool: its folder %s was taken away, and has been made again", spool->path);
-    close(fd);
     return e;
 }
 

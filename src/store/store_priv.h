@@ -347,7 +347,7 @@ enum err inbox_place_refuses(const struct inbox *inbox);
 bool inbox_is_same(int dir_fd, const char *name, int fd);
 
 /* The committer's second thread. Looks at all of it, takes a trouble back that is over, and makes
- * the lock file again. */
+ * the lock file and the second folder of partial files again. */
 enum err inbox_place_check(struct inbox *inbox);
 
 /* --- directory.c -------------------------------------------------------------------------------
@@ -356,6 +356,11 @@ enum err inbox_place_check(struct inbox *inbox);
 /* Opens the directory, makes (0700) the parts of its path that are missing, follows only links of
  * root's and of our own. A failure: `why` is a clause that names the part and the reason. */
 enum err directory_open(int *out, const char *path, char *why, size_t room);
+
+/* Opens the folder `name` in `dir_fd`, made (0700) if it is missing. -1 with errno. */
+int directory_make(int dir_fd, const char *name);
+/* The same, and puts it in the place of the one that `fd` has open. 0, or an errno. */
+int directory_make_again(int dir_fd, const char *name, int fd);
 
 /* Each entry of `folder` below `dir_fd` ("." is that itself) but "." and ".."; `each` may remove
  * it. Ends at the first error and returns it. */
@@ -399,15 +404,11 @@ struct batch {
     struct commit_request *requests[BATCH_MAX];
     bool is_renamed[BATCH_MAX];
     int64_t now_us;
-    bool has_ids;           /* that must be on the disk before they are given out */
-    bool has_records;       /* of this batch, in the journal */
-    enum err journal_error; /* of this batch's records and marks */
-    uint64_t told_s;        /* when it was said last */
-    /* Answers not sent yet, all for one mailbox. */
-    struct mailbox *answer_to;
-    struct message_list answers;
-    size_t answer_count;
-    bool keeps_answers; /* whoever runs it delivers them */
+    bool has_ids;                /* that must be on the disk before they are given out */
+    bool has_records;            /* of this batch, in the journal */
+    enum err journal_error;      /* of this batch's records and marks */
+    uint64_t told_s;             /* when it was said last */
+    struct message_list answers; /* of batch_run, not sent yet; each with its `deliver` set */
 };
 
 void batch_init(struct batch *batch, struct inbox *inbox, struct journal *journal);
@@ -416,9 +417,12 @@ void batch_init(struct batch *batch, struct inbox *inbox, struct journal *journa
 void batch_add(struct batch *batch, struct commit_request *request);
 bool batch_is_waiting(const struct batch *batch);
 
-/* Commits what waits, BATCH_MAX files at most, and answers it. `journal_state` not ERR_OK: the
- * journal cannot be written, everything fails for that reason. */
+/* Commits what waits, BATCH_MAX files at most, and adds it to `answers`. `journal_state` not
+ * ERR_OK: the journal cannot be written, everything fails for that reason. */
 void batch_run(struct batch *batch, enum err journal_state);
+
+/* Any thread that has the batch. Sends `answers` back to whoever asked. */
+void batch_send_answers(struct batch *batch);
 
 void batch_close_file(struct inbox_file *file);
 

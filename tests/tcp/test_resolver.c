@@ -3,6 +3,9 @@
 #include "loop/loop.h"
 
 #include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -50,6 +53,34 @@ static enum err play(const char *host, struct address *addresses, unsigned *coun
     return ERR_OK;
 }
 
+/* The system's, which fail on demand. */
+static int gai_status; /* 0: the real one is asked */
+static atomic_bool has_no_thread;
+static sem_t refused;
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                struct addrinfo **list)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+        (int (*)(const char *, const char *, const struct addrinfo *, struct addrinfo **))dlsym(
+            RTLD_NEXT, "getaddrinfo");
+
+    return gai_status != 0 ? gai_status : real(host, service, hints, list);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+                   void *arg)
+{
+    int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
+        (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(
+            RTLD_NEXT, "pthread_create");
+
+    if (!atomic_load(&has_no_thread))
+        return real(thread, attributes, start, arg);
+    sem_post(&refused);
+    return EAGAIN;
+}
+
 enum { SLOTS = 4, NEVER_MS = 3600000 };
 
 static struct resolver_config config = {.look_up = play,
@@ -85,13 +116,16 @@ struct asking {
     struct route route;
     enum err result;
     bool is_answered;
+    unsigned place; /* among all answers */
 };
 
 static void on_answer(void *ctx, void *what, enum err e)
 {
+    static unsigned answers; /* the resolver's thread alone calls this */
     struct asking *a = what;
 
     (void)ctx;
+    a->place = ++answers;
     a->result = e;
     a->is_answered = true;
     sem_post(&answered);
@@ -246,6 +280,19 @@ Test(resolver, who_waits_is_told_at_the_limit_and_the_look_up_goes_on)
     cr_expect_eq(atomic_load(&look_ups), 1, "what it brought after all is used");
 }
 
+/* `host` is refused before "good.example", asked for behind it, is answered from what is known. */
+static void refused_before_known(const char *host)
+{
+    static struct asking late, known;
+
+    post(&late, host, 1);
+    post(&known, "good.example", 1);
+    wait_for(&answered, 2);
+    cr_expect_eq(late.result, ERR_NAME_SERVER, "%s", host);
+    cr_expect_eq(known.result, ERR_OK, "what is known needs no slot");
+    cr_expect_lt(late.place, known.place, "%s", host);
+}
+
 /* All slots hang: further names are refused at once, names that are known and addresses are not. */
 Test(resolver, with_all_slots_late_new_names_are_refused_at_once)
 {
@@ -264,12 +311,9 @@ Test(resolver, with_all_slots_late_new_names_are_refused_at_once)
     wait_for(&answered, SLOTS);
     for (unsigned i = 0; i < 10; i++) {
         snprintf(host, sizeof host, "late-%u", i);
-        a = ask(host, 1);
-        cr_expect_eq(a.result, ERR_NAME_SERVER, "%s", host);
+        refused_before_known(host);
     }
     cr_expect_eq(atomic_load(&look_ups), SLOTS + 1);
-    a = ask("good.example", 1);
-    cr_expect_eq(a.result, ERR_OK, "what is known needs no slot");
     for (unsigned i = 0; i < SLOTS; i++)
         sem_post(&may_answer);
     do
@@ -461,4 +505,62 @@ Test(resolver, the_systems_look_up_knows_numbers)
     cr_expect_str_eq(address_ip_text(text, &addresses[0]), "192.0.2.1");
     cr_expect_neq(resolver_look_up("a..b", addresses, &count), ERR_OK);
     cr_expect_eq(count, 0);
+}
+
+Test(resolver, a_name_server_that_cannot_be_asked_is_no_unknown_name)
+{
+    static const struct {
+        const char *name;
+        int status;
+        enum err result;
+    } rows[] = {
+        {"EAI_AGAIN", EAI_AGAIN, ERR_NAME_SERVER},
+        {"EAI_NONAME", EAI_NONAME, ERR_UNRESOLVED},
+        {"EAI_NODATA", EAI_NODATA, ERR_UNRESOLVED},
+        {"EAI_FAIL", EAI_FAIL, ERR_UNRESOLVED},
+        {"EAI_ADDRFAMILY", EAI_ADDRFAMILY, ERR_UNRESOLVED},
+        {"EAI_FAMILY", EAI_FAMILY, ERR_UNRESOLVED},
+        {"EAI_SERVICE", EAI_SERVICE, ERR_UNRESOLVED},
+        {"EAI_SOCKTYPE", EAI_SOCKTYPE, ERR_UNRESOLVED},
+        {"EAI_OVERFLOW", EAI_OVERFLOW, ERR_UNRESOLVED},
+        {"EAI_SYSTEM", EAI_SYSTEM, ERR_UNRESOLVED},
+        {"EAI_MEMORY", EAI_MEMORY, ERR_NO_MEMORY},
+    };
+
+    config.look_up = resolver_look_up;
+    start_resolver();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct address addresses[ROUTE_ADDRESSES_MAX];
+        unsigned count = 1;
+
+        gai_status = rows[i].status;
+        cr_expect_eq(resolver_look_up("any.example", addresses, &count), rows[i].result, "%s",
+                     rows[i].name);
+        cr_expect_eq(count, 0, "%s", rows[i].name);
+    }
+}
+
+Test(resolver, a_name_without_a_thread_waits_for_the_end_of_another_look_up)
+{
+    struct asking mute, good, again;
+
+    sem_init(&refused, 0, 0);
+    start_resolver();
+    post(&mute, "mute.example", 1);
+    wait_for(&asked, 1);
+    atomic_store(&has_no_thread, true);
+    post(&good, "good.example", 1);
+    wait_for(&refused, 1);
+    cr_expect_eq(waiting_answers(), 0);
+    atomic_store(&has_no_thread, false);
+    sem_post(&may_answer);
+    wait_for(&answered, 2);
+    cr_expect_eq(mute.result, ERR_OK);
+    cr_expect_eq(good.result, ERR_OK);
+    atomic_store(&has_no_thread, true);
+    again = ask("alone.example", 1);
+    cr_expect_eq(again.result, ERR_THREADS, "nothing that it could wait for");
+    atomic_store(&has_no_thread, false);
+    again = ask("alone.example", 1);
+    cr_expect_eq(again.result, ERR_OK, "that is not kept");
 }

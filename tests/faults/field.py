@@ -5,7 +5,6 @@ import itertools
 import os
 import random
 import shutil
-import subprocess
 import tempfile
 import threading
 import time
@@ -124,13 +123,8 @@ class FaultNode(harness.Node):
         self.layer = Layer(self.folder, self.inbox if is_recorded else None)
         return self
 
-    def spawn(self):
-        environment = dict(os.environ, **(self.layer.environment if self.layer else {}))
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                [os.path.join(harness.BUILD, "dustwired"), "--config", self.config], env=environment,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        return self
+    def spawn(self, **how):
+        return super().spawn(env={**os.environ, **(self.layer.environment if self.layer else {})}, **how)
 
 
 class Sender(threading.Thread):

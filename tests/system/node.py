@@ -38,7 +38,7 @@ IDURL = "http://127.0.0.1:8000/{}.xml"
 CRASHES = {-number for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL,
                                   signal.SIGSEGV, signal.SIGSYS)}
 
-_handed_out = set()
+_claims = []  # of the ports that were handed out
 
 
 def report_in(text):
@@ -111,9 +111,22 @@ def wait_until(condition, what, limit=10.0, every=0.01):
         time.sleep(every)
 
 
+def claim(port):
+    """Keeps a port from the other tests of this machine until this process ends, whether a daemon listens
+    on it or nobody is to: an abstract name, which the kernel gives to one process only. False: one has it."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind("\0dustwire-test-port-%d" % port)
+    except OSError:
+        name.close()
+        return False
+    _claims.append(name)
+    return True
+
+
 def free_port(host="127.0.0.1"):
     """A port that nobody has now, below the range from which the kernel takes ports for connects
-    and for bind(0), and never the same one twice in a run."""
+    and for bind(0), and never the same one twice, also not in tests that run at the same time."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(500):
         port = random.randrange(20000, 32000)
@@ -122,8 +135,7 @@ def free_port(host="127.0.0.1"):
                 probe.bind((host, port))
             except OSError:
                 continue
-        if port not in _handed_out:
-            _handed_out.add(port)
+        if claim(port):
             return port
     raise AssertionError("no free port on " + host)
 
@@ -295,6 +307,10 @@ class Node:
         """The folder of dustwired and dustwire."""
         return BUILD
 
+    @property
+    def program(self):
+        return os.path.join(self.programs, "dustwired")
+
     def _defaults(self):
         return {
             "node/idurl": IDURL.format(self.name),
@@ -335,11 +351,12 @@ class Node:
 
     # ---- the daemon
 
-    def spawn(self):
-        """Starts the daemon and does not wait for anything."""
+    def spawn(self, run_by=(), **how):
+        """Starts the daemon and does not wait for anything. `run_by`: the words of a command that starts it;
+        `how`: arguments of subprocess.Popen in the place of the usual ones."""
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([os.path.join(self.programs, "dustwired"), "--config", self.config],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            usual = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            self.process = subprocess.Popen([*run_by, self.program, "--config", self.config], **{**usual, **how})
         return self
 
     def start(self, limit=15.0):

@@ -6,7 +6,6 @@ import re
 import resource
 import shutil
 import socket
-import subprocess
 import tempfile
 import threading
 import time
@@ -433,9 +432,7 @@ class NobodyReads(harness.SystemTest):
         self.addCleanup(os.close, reader)
         with open(os.path.join("/proc/self/fd", str(writer)), "w") as log:
             os.close(writer)
-            bob.process = subprocess.Popen(
-                [os.path.join(harness.BUILD, "dustwired"), "--config", bob.config],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            bob.spawn(stdout=log, stderr=log)
         harness.wait_until(bob.is_serving, "bob serves")
         mine = raw.Raw.greet(bob.port)
         self.addCleanup(mine.close)

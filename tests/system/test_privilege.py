@@ -36,11 +36,7 @@ class PersonsNode(Node):
         return open_programs()
 
     def spawn(self):
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                [os.path.join(self.programs, "dustwired"), "--config", self.config], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, user=self.person, group=self.person, extra_groups=self.groups, cwd="/")
-        return self
+        return super().spawn(user=self.person, group=self.person, extra_groups=self.groups, cwd="/")
 
 
 class Dropped(SystemTest):

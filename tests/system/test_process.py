@@ -20,17 +20,15 @@ sys.path.insert(1, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import node as harness  # noqa: E402
 from layer import BLOCK, LIBRARY, Layer  # noqa: E402
 
-DAEMON = os.path.join(harness.BUILD, "dustwired")
 # Programs that need more of everything than the daemon does: limits are not judged by them.
 IS_WATCHED = harness.SLOW > 4 or "DUSTWIRE_TEST_TOOL" in os.environ
 needs_layer = unittest.skipUnless(os.path.exists(LIBRARY), "the layer of faults is not built in this folder")
 WHY = "a sanitizer or valgrind needs descriptors, memory, files and /proc of its own"
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-SETTLE_S = 0.3  # for what must not happen
 
 
 class StartedNode(harness.Node):
-    """Started with `preexec` run in the child, `descriptors` (or None for a closed one) as 0 to 2, in `cwd`."""
+    """Started with `preexec` run in the child, the descriptors `closed`, in `cwd`, by the command `run_by`."""
     preexec, environment, cwd, run_by = None, None, None, ()
     closed = ()
 
@@ -41,11 +39,7 @@ class StartedNode(harness.Node):
             if self.preexec:
                 self.preexec()
 
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                [*self.run_by, DAEMON, "--config", self.config], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, cwd=self.cwd, env=self.environment, preexec_fn=prepare, restore_signals=False)
-        return self
+        return super().spawn(self.run_by, cwd=self.cwd, env=self.environment, preexec_fn=prepare, restore_signals=False)
 
 
 def block_all():

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 
 import layer  # noqa: E402
 import raw  # noqa: E402
-from node import BUILD, Node, SystemTest, free_port, main, make_file, seconds, wait_until
+from node import Node, SystemTest, free_port, main, make_file, seconds, wait_until  # noqa: E402
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UNIT = os.path.join(TREE, "etc", "systemd", "dustwired.service")
@@ -68,11 +68,8 @@ class ServedNode(Node):
         start = 'exec "$@"' if not self.passed else \
             'LISTEN_PID=$$ LISTEN_FDS=%d exec "$@"' % len(self.passed)
         self._parked = [os.dup2(s.fileno(), 100 + n) for n, s in enumerate(self.passed)]
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                ["/bin/sh", "-c", start, "sh", os.path.join(BUILD, "dustwired"), "--config", self.config],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.environment},
-                close_fds=not self.passed, preexec_fn=pass_sockets if self.passed else None)
+        super().spawn(["/bin/sh", "-c", start, "sh"], env={**os.environ, **self.environment},
+                      close_fds=not self.passed, preexec_fn=pass_sockets if self.passed else None)
         for fd in self._parked:
             os.close(fd)
         return self
@@ -141,12 +138,8 @@ class Calls(SystemTest):
     def test_every_system_call_of_a_life_is_one_that_the_unit_allows(self):
         node, peer = self.node("a", is_started=False), self.node("b")
         trace = os.path.join(node.folder, "trace")
-        with open(node.log_path, "ab") as log:
-            node.process = subprocess.Popen(
-                ["strace", "-f", "-qq", "-o", trace, os.path.join(BUILD, "dustwired"), "--config",
-                 node.config], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                # The leak check of a sanitized build does not work in a traced process.
-                env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+        # The leak check of a sanitized build does not work in a traced process.
+        node.spawn(["strace", "-f", "-qq", "-o", trace], env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
         wait_until(node.is_serving, "the traced node serves", 20)
         path = make_file(os.path.join(node.folder, "file"), 300000)
         self.assertEqual(node.send([path], peer.contact).code, 0)
@@ -318,9 +311,8 @@ class Journal(Served):
         self.addCleanup(ours.close)
         status = os.fstat(stderr.fileno())
         node = self.node("logging", is_started=False)
-        node.process = subprocess.Popen(
-            [os.path.join(BUILD, "dustwired"), "--config", node.config], stdin=subprocess.DEVNULL, stderr=stderr,
-            env={**os.environ, "JOURNAL_STREAM": "%d:%d" % (status.st_dev, status.st_ino)})
+        node.spawn(stdout=None, stderr=stderr,
+                   env={**os.environ, "JOURNAL_STREAM": "%d:%d" % (status.st_dev, status.st_ino)})
         stderr.close()
         wait_until(node.is_serving, "it serves")
         self.assertEqual(node.stop(), 0)

@@ -4,8 +4,6 @@ import errno
 import os
 import re
 import resource
-import signal
-import subprocess
 import sys
 import unittest
 
@@ -45,9 +43,7 @@ class Start(harness.SystemTest):
 
     def spawn(self, node, **more):
         open(node.log_path, "w").close()
-        with open(node.log_path, "ab") as log:
-            return subprocess.Popen([os.path.join(harness.BUILD, "dustwired"), "--config", node.config],
-                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
+        return node.spawn(**more).process
 
     def prepared(self):
         """An inbox that has been used, with a file in it."""

@@ -2,7 +2,6 @@
 for longer than the stop may take."""
 import os
 import signal
-import subprocess
 import sys
 import unittest
 
@@ -10,22 +9,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 
 import layer  # noqa: E402
 import raw  # noqa: E402
-from node import BUILD, Node, SystemTest, main, wait_until  # noqa: E402
+from field import FaultNode  # noqa: E402
+from node import SystemTest, main, wait_until  # noqa: E402
 
 STEP_S = 30  # STEP_LIMIT_S of src/daemon/main.c
-
-
-class FaultyNode(Node):
-    def __init__(self, name, folder, settings):
-        super().__init__(name, settings)
-        self.faults = layer.Layer(folder)
-
-    def spawn(self):
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([os.path.join(BUILD, "dustwired"), "--config", self.config],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=dict(os.environ, **self.faults.environment))
-        return self
 
 
 @unittest.skipUnless(os.path.exists(layer.LIBRARY), "the fault layer is not built here")
@@ -50,15 +37,15 @@ class HungDisk(SystemTest):
 
     def hang(self, name, call, begin, block_s=3600):
         """A daemon in which the call hangs, and that was told to stop."""
-        node = FaultyNode(name, self.folder(), {"sessions/stop-timeout-s": 1})
+        node = FaultNode(name, {"sessions/stop-timeout-s": 1}).with_layer()
         self.addCleanup(node.close)
         node.start()
         peer = raw.Raw.greet(node.port)
         self.addCleanup(peer.close)
-        node.faults.arm(call, times=layer.EVER, mode=layer.BLOCK, block_ms=int(block_s * 1000))
+        node.layer.arm(call, times=layer.EVER, mode=layer.BLOCK, block_ms=int(block_s * 1000))
         begin(node, peer)
-        wait_until(lambda: node.faults.hits > 0, "a call of " + call)
-        node.faults.disarm()
+        wait_until(lambda: node.layer.hits > 0, "a call of " + call)
+        node.layer.disarm()
         node.signal(signal.SIGTERM)
         return node
 

@@ -44,12 +44,9 @@ class OldOrNew(harness.Node):
     """Begins as the release before."""
     is_old = True
 
-    def spawn(self):
-        program = os.path.join(OLD, "build") if self.is_old else harness.BUILD
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([os.path.join(program, "dustwired"), "--config", self.config],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        return self
+    @property
+    def program(self):
+        return os.path.join(OLD, "build", "dustwired") if self.is_old else super().program
 
     def upgrade(self):
         self.is_old = False

@@ -68,7 +68,7 @@ void request_answer(struct request *r, enum err result);
 /* Any thread. Number of messages that wait now, for status. */
 size_t mailbox_waiting(struct mailbox *box);
 
-/* Any thread. Messages delivered so far: that it goes up shows that the owner gets on. */
+/* Any thread. Messages delivered so far: it grows as long as the owner makes progress. */
 uint64_t mailbox_delivered(const struct mailbox *box);
 
 /* Any thread; from then on mailbox_post answers ERR_CLOSED. Answers still pass. */

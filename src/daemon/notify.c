@@ -91,7 +91,7 @@ static void tell_pulse(void *ctx, const char *name, enum pulse_state state, uint
 static void timer_due(struct timer *timer, void *ctx)
 {
     struct watchdog *w = ctx;
-    bool is_well = pulse_look(loop_now_ms(w->loop), tell_pulse, w);
+    bool is_well = pulse_check(loop_now_ms(w->loop), tell_pulse, w);
 
     loop_set_timer(w->loop, timer, w->quarter_ms);
     if (is_well && w->is_asked)

@@ -25,7 +25,7 @@ struct mailbox {
     struct message_list taken; /* the owner's: drained, not yet delivered */
     size_t limit;
     int bell; /* eventfd */
-    /* The owner adds, others read (loop/pulse.h): a number of its own, no lock. */
+    /* The owner adds, others read (loop/pulse.h): it stands alone, no lock. */
     _Atomic uint64_t delivered;
     void *owner;
 };

@@ -8,7 +8,7 @@ static _Thread_local LIST_HEAD(, pulse) running = LIST_HEAD_INITIALIZER(running)
 void pulse_enter(struct pulse *pulse, struct mailbox *box, pthread_t thread)
 {
     pulse->box = box;
-    pulse->is_told = false;
+    pulse->is_reported = false;
     pulse->has_cpu_clock = pthread_getcpuclockid(thread, &pulse->cpu_clock) == 0;
     LIST_INSERT_HEAD(&running, pulse, link);
 }
@@ -30,7 +30,7 @@ void pulse_turned(struct pulse *pulse)
                           memory_order_relaxed);
 }
 
-/* What the thread has computed; 0 if nobody can say. */
+/* CPU time of the thread; 0 if the kernel does not say. */
 static uint64_t cpu_ns(const struct pulse *pulse)
 {
     struct timespec t;
@@ -48,12 +48,12 @@ static uint64_t beats(const struct pulse *pulse)
 
 static void remember(struct pulse *pulse, uint64_t now_ms)
 {
-    pulse->looked_ms = now_ms;
+    pulse->checked_ms = now_ms;
     pulse->beats = beats(pulse);
     pulse->cpu_ns = cpu_ns(pulse);
 }
 
-/* In the loop that was asked. */
+/* In the loop that was pinged. */
 static void answer(struct message *m, void *owner)
 {
     (void)owner;
@@ -93,10 +93,10 @@ bool pulse_is_missing(void)
     return false;
 }
 
-/* More than half of the time since the last look. */
+/* More than half of the time since the last check. */
 static bool is_computing(const struct pulse *pulse, uint64_t now_ms)
 {
-    return (cpu_ns(pulse) - pulse->cpu_ns) * 2 > (now_ms - pulse->looked_ms) * 1000000u;
+    return (cpu_ns(pulse) - pulse->cpu_ns) * 2 > (now_ms - pulse->checked_ms) * 1000000u;
 }
 
 static bool is_in_a_file_call(const struct pulse *pulse, uint64_t now_ms)
@@ -120,19 +120,19 @@ static enum pulse_state judge(struct pulse *pulse, uint64_t now_ms)
     return state;
 }
 
-bool pulse_look(uint64_t now_ms, pulse_tell_fn *tell, void *ctx)
+bool pulse_check(uint64_t now_ms, pulse_report_fn *report, void *ctx)
 {
     struct pulse *pulse;
-    bool is_all_well = true;
+    bool is_alive = true;
 
     LIST_FOREACH (pulse, &running, link) {
         uint64_t since_ms = pulse->beat_ms;
         enum pulse_state state = judge(pulse, now_ms);
 
-        if (pulse->is_told != (state != PULSE_TURNS))
-            tell(ctx, pulse->name, state, now_ms - since_ms);
-        pulse->is_told = state != PULSE_TURNS;
-        is_all_well = is_all_well && state != PULSE_DEAD;
+        if (pulse->is_reported != (state != PULSE_TURNS))
+            report(ctx, pulse->name, state, now_ms - since_ms);
+        pulse->is_reported = state != PULSE_TURNS;
+        is_alive = is_alive && state != PULSE_DEAD;
     }
-    return is_all_well;
+    return is_alive;
 }

@@ -57,7 +57,7 @@ static void wait_for_all(void)
 
 /* What a thread may be doing when it is asked. */
 
-enum { LOOK_MS = 20 };
+enum { CHECK_MS = 20 };
 
 static void hangs(struct message *m, void *owner)
 {
@@ -74,11 +74,11 @@ static uint64_t own_cpu_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* Says so when it has computed for LOOK_MS since the test let it count. */
+/* Says so when it has computed for CHECK_MS since the test let it count. */
 static void computes(struct message *m, void *owner)
 {
     uint64_t since_ms = 0;
-    bool is_counting = false, is_told = false;
+    bool is_counting = false, is_reported = false;
 
     (void)m, (void)owner;
     while (sem_trywait(&may_go_on) != 0) {
@@ -86,8 +86,8 @@ static void computes(struct message *m, void *owner)
             is_counting = true;
             since_ms = own_cpu_ms();
         }
-        if (!is_told && is_counting && own_cpu_ms() - since_ms >= LOOK_MS) {
-            is_told = true;
+        if (!is_reported && is_counting && own_cpu_ms() - since_ms >= CHECK_MS) {
+            is_reported = true;
             sem_post(&is_held);
         }
     }
@@ -110,23 +110,23 @@ static void give(unsigned loop, message_fn *what, unsigned times)
         cr_assert_eq(mailbox_post(loop_mailbox(loops[loop]), &work[i], what), ERR_OK);
 }
 
-static unsigned told_count;
-static char told_name[16];
-static enum pulse_state told_state;
-static uint64_t told_ms;
+static unsigned reported_count;
+static char reported_name[16];
+static enum pulse_state reported_state;
+static uint64_t reported_ms;
 
-static void on_tell(void *ctx, const char *name, enum pulse_state state, uint64_t ms)
+static void on_report(void *ctx, const char *name, enum pulse_state state, uint64_t ms)
 {
     (void)ctx;
-    told_count++;
-    snprintf(told_name, sizeof told_name, "%s", name);
-    told_state = state;
-    told_ms = ms;
+    reported_count++;
+    snprintf(reported_name, sizeof reported_name, "%s", name);
+    reported_state = state;
+    reported_ms = ms;
 }
 
-static bool look(uint64_t now_ms)
+static bool check(uint64_t now_ms)
 {
-    return pulse_look(now_ms, on_tell, NULL);
+    return pulse_check(now_ms, on_report, NULL);
 }
 
 Test(pulse, is_answered_by_every_loop_that_turns, .init = two_loops, .fini = clean_up,
@@ -136,8 +136,8 @@ Test(pulse, is_answered_by_every_loop_that_turns, .init = two_loops, .fini = cle
     pulse_ask(answers, 1000);
     cr_assert(pulse_is_missing());
     wait_for_all();
-    cr_expect(look(2000));
-    cr_expect_eq(told_count, 0);
+    cr_expect(check(2000));
+    cr_expect_eq(reported_count, 0);
 }
 
 /* Each kind of loop, in each thing that it may do. */
@@ -145,13 +145,13 @@ struct case_of {
     const char *name;
     unsigned loop;
     message_fn *does;
-    bool is_well;
+    bool is_alive;
     enum pulse_state state;
 };
 
 static void judge_case(const struct case_of *row)
 {
-    told_count = 0;
+    reported_count = 0;
     if (row->does != NULL) {
         give(row->loop, row->does, 1);
         sem_wait(&is_held);
@@ -161,14 +161,14 @@ static void judge_case(const struct case_of *row)
         wait_for_an_answer(); /* the other's */
     else
         wait_for_all();
-    cr_expect_eq(look(1000 + 60000), row->is_well, "%s", row->name);
-    cr_expect_eq(told_count, row->state == PULSE_TURNS ? 0 : 1, "%s", row->name);
-    if (told_count > 0)
-        cr_expect_eq(told_state, row->state, "%s", row->name);
+    cr_expect_eq(check(1000 + 60000), row->is_alive, "%s", row->name);
+    cr_expect_eq(reported_count, row->state == PULSE_TURNS ? 0 : 1, "%s", row->name);
+    if (reported_count > 0)
+        cr_expect_eq(reported_state, row->state, "%s", row->name);
     if (row->does != NULL)
         sem_post(&may_go_on);
     wait_for_all();
-    cr_expect(look(90000), "%s: it turns again", row->name);
+    cr_expect(check(90000), "%s: it turns again", row->name);
 }
 
 Test(pulse, one_that_hangs_is_dead_unless_it_waits_for_files, .init = two_loops, .fini = clean_up,
@@ -192,12 +192,12 @@ static void judge_computing(unsigned loop)
     wait_for_an_answer(); /* the other's */
     sem_post(&may_count);
     sem_wait(&is_held); /* has computed for 20 ms since the question, at least */
-    cr_expect_not(look(1000 + LOOK_MS));
-    cr_expect_eq(told_state, PULSE_DEAD);
-    cr_expect_str_eq(told_name, loop == 0 ? "first" : "second");
+    cr_expect_not(check(1000 + CHECK_MS));
+    cr_expect_eq(reported_state, PULSE_DEAD);
+    cr_expect_str_eq(reported_name, loop == 0 ? "first" : "second");
     sem_post(&may_go_on);
     wait_for_all();
-    cr_expect(look(2000));
+    cr_expect(check(2000));
 }
 
 Test(pulse, one_that_computes_without_turning_is_dead_whatever_its_work, .init = two_loops,
@@ -207,7 +207,7 @@ Test(pulse, one_that_computes_without_turning_is_dead_whatever_its_work, .init =
     judge_computing(1);
 }
 
-Test(pulse, a_question_that_waits_behind_work_harms_nobody, .init = two_loops, .fini = clean_up,
+Test(pulse, a_ping_queued_behind_work_reports_nothing, .init = two_loops, .fini = clean_up,
      .timeout = 20)
 {
     for (unsigned loop = 0; loop < 2; loop++) {
@@ -220,32 +220,33 @@ Test(pulse, a_question_that_waits_behind_work_harms_nobody, .init = two_loops, .
             sem_post(&may_go_on); /* the next begins only when this one has been counted */
             sem_wait(&is_held);
             i++;
-            cr_expect(look(1000 + (i + 1) * 60000), "message %u of loop %u", i, loop);
+            cr_expect(check(1000 + (i + 1) * 60000), "message %u of loop %u", i, loop);
         }
         wait_for_all();
-        told_count = 0;
+        reported_count = 0;
     }
 }
 
-Test(pulse, tells_once_and_when_it_goes_on, .init = two_loops, .fini = clean_up, .timeout = 10)
+Test(pulse, reports_once_and_when_it_turns_again, .init = two_loops, .fini = clean_up,
+     .timeout = 10)
 {
     give(1, hangs, 1);
     sem_wait(&is_held);
     pulse_ask(answers, 1000);
     wait_for_an_answer();
     for (unsigned i = 1; i < 10; i++)
-        cr_expect(look(1000 + i * 1000), "a disk may take its time");
-    cr_expect_eq(told_count, 1);
-    cr_expect_str_eq(told_name, "second");
-    cr_expect_eq(told_ms, 1000);
+        cr_expect(check(1000 + i * 1000), "a disk may take its time");
+    cr_expect_eq(reported_count, 1);
+    cr_expect_str_eq(reported_name, "second");
+    cr_expect_eq(reported_ms, 1000);
     pulse_ask(answers, 11000); /* the first again; the second still has its question */
     wait_for_an_answer();
     cr_expect(pulse_is_missing());
     sem_post(&may_go_on);
     wait_for_all();
-    look(12000);
-    cr_expect_eq(told_count, 2);
-    cr_expect_eq(told_state, PULSE_TURNS);
+    check(12000);
+    cr_expect_eq(reported_count, 2);
+    cr_expect_eq(reported_state, PULSE_TURNS);
 }
 
 Test(pulse, does_not_wait_for_a_loop_that_was_stopped, .init = two_loops, .fini = clean_up,
@@ -256,7 +257,7 @@ Test(pulse, does_not_wait_for_a_loop_that_was_stopped, .init = two_loops, .fini 
     wait_for_all();
 }
 
-static void *look_from_elsewhere(void *arg)
+static void *check_from_another_thread(void *arg)
 {
     pulse_ask(answers, 1000);
     *(bool *)arg = pulse_is_missing();
@@ -269,7 +270,7 @@ Test(pulse, is_of_the_thread_that_started_the_loops, .init = two_loops, .fini = 
     bool is_missing = true;
     pthread_t other;
 
-    pthread_create(&other, NULL, look_from_elsewhere, &is_missing);
+    pthread_create(&other, NULL, check_from_another_thread, &is_missing);
     pthread_join(other, NULL);
     cr_assert_not(is_missing);
     cr_assert_eq(mailbox_waiting(answers), 0u);

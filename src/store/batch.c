@@ -1,8 +1,16 @@
-#include "store_priv.h"
+#include "store/batch.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "store/id_blocks.h"
+#include "store/inbox_internal.h"
+#include "store/inbox_name.h"
+#include "store/inbox_place.h"
+#include "store/inbox_recover.h"
+#include "store/journal.h"
+#include "store/record.h"
+#include "store/sync.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,16 @@
 #include "store/committer.h"
 
-#include "store_priv.h"
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "loop/loop.h"
+#include "store/batch.h"
+#include "store/inbox_internal.h"
+#include "store/inbox_name.h"
+#include "store/inbox_place.h"
+#include "store/inbox_recover.h"
+#include "store/journal.h"
+#include "store/space.h"
+#include "store/sync.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* Opening a directory part by part, each below the one before: so it is known whose links are on
  * the way, and nobody can exchange what was looked at before it is entered. openat2(2) can refuse
  * all links but not some, and a /var/run that is a link of root's is no harm. */
-#include "store_priv.h"
+#include "store/directory.h"
 
 #include "base/text.h"
 

@@ -1,4 +1,4 @@
-#include "store_priv.h"
+#include "store/id_blocks.h"
 
 #include <stdlib.h>
 

@@ -1,11 +1,20 @@
 #include "store/inbox.h"
 
-#include "store_priv.h"
+#include "store/inbox_internal.h"
 
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/text.h"
+#include "store/directory.h"
+#include "store/inbox_access.h"
+#include "store/inbox_name.h"
+#include "store/inbox_place.h"
+#include "store/inbox_recover.h"
+#include "store/journal.h"
+#include "store/ledger.h"
+#include "store/space.h"
+#include "store/upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,10 @@
 /* Who besides the daemon may read what was received: the group and the mode of finished files. A
  * file has them from its beginning; while it is partial, the folder that it stands in lets nobody
  * in. */
-#include "store_priv.h"
+#include "store/inbox_access.h"
 
 #include "base/text.h"
+#include "store/inbox_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,10 @@
 /* The names of files that come in: "20261121T031415Z-0123456789abcdef.in". */
-#include "store_priv.h"
+#include "store/inbox_name.h"
 
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "store/inbox_internal.h"
 
 #include <stdio.h>
 #include <string.h>

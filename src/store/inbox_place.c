@@ -5,10 +5,12 @@
  * Two looks. Each batch compares the two folders before it is answered (inbox_place_look): what it
  * finds wrong fails the batch. The committer's second thread looks at everything, every now and
  * then (inbox_place_check), and it alone takes a trouble back. */
-#include "store_priv.h"
+#include "store/inbox_place.h"
 
 #include "base/log.h"
 #include "base/text.h"
+#include "store/directory.h"
+#include "store/inbox_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,13 @@
-#include "store_priv.h"
+#include "store/inbox_recover.h"
 
 #include "base/log.h"
 #include "base/text.h"
+#include "store/directory.h"
+#include "store/inbox_internal.h"
+#include "store/inbox_name.h"
+#include "store/journal.h"
+#include "store/ledger.h"
+#include "store/record.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,14 @@
-#include "store_priv.h"
+#include "store/journal.h"
 
 #include "base/contract.h"
 #include "base/log.h"
+#include "store/id_blocks.h"
+#include "store/inbox_place.h"
+#include "store/journal_reader.h"
+#include "store/ledger.h"
+#include "store/record.h"
+#include "store/sink.h"
+#include "store/sync.h"
 
 #include <errno.h>
 #include <fcntl.h>

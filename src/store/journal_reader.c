@@ -1,4 +1,6 @@
-#include "store_priv.h"
+#include "store/journal_reader.h"
+
+#include "store/record.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,7 @@
-#include "store_priv.h"
+#include "store/ledger.h"
+
+#include "store/journal_reader.h"
+#include "store/record.h"
 
 #include <stdlib.h>
 

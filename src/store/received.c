@@ -1,6 +1,9 @@
 #include "store/received.h"
 
-#include "store_priv.h"
+#include "store/inbox_internal.h"
+#include "store/journal_reader.h"
+#include "store/ledger.h"
+#include "store/record.h"
 
 #include <errno.h>
 #include <fcntl.h>

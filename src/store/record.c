@@ -1,7 +1,8 @@
-#include "store_priv.h"
+#include "store/record.h"
 
 #include "base/contract.h"
 #include "base/text.h"
+#include "store/inbox_name.h"
 
 #include <string.h>
 #include <zlib.h>

@@ -1,4 +1,6 @@
-#include "store_priv.h"
+#include "store/sink.h"
+
+#include "store/record.h"
 
 #include <errno.h>
 #include <stdlib.h>

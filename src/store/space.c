@@ -1,8 +1,10 @@
-#include "store_priv.h"
+#include "store/space.h"
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "store/directory.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

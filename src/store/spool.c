@@ -1,9 +1,10 @@
 #include "store/spool.h"
 
-#include "store_priv.h"
-
 #include "base/log.h"
 #include "base/text.h"
+#include "store/directory.h"
+#include "store/inbox_internal.h"
+#include "store/inbox_place.h"
 #include "store/outbox.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <uthash.h>
 
 static const char spool_name[] = "spool";
 

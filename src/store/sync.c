@@ -1,4 +1,4 @@
-#include "store_priv.h"
+#include "store/sync.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,11 @@
-#include "store_priv.h"
+#include "store/upgrade.h"
 
 #include "base/log.h"
 #include "base/text.h"
+#include "store/directory.h"
+#include "store/inbox_internal.h"
+#include "store/journal.h"
+#include "store/upgrade_redo.h"
 
 #include <errno.h>
 #include <fcntl.h>

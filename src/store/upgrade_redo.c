@@ -13,9 +13,13 @@
  * pages that it could not write, and calls them clean. So whatever the log stands for is written
  * again. If the kernel has lived on since (a kill), what is not in the inbox its owner has taken
  * away, and stays away; else (a power cut) each file is written. */
-#include "store_priv.h"
+#include "store/upgrade_redo.h"
 
 #include "base/log.h"
+#include "store/inbox_internal.h"
+#include "store/journal.h"
+#include "store/journal_reader.h"
+#include "store/record.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -24,6 +28,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uthash.h>
 #include <zlib.h>
 
 static const char log_name[] = "redo", new_name[] = "redo.new";

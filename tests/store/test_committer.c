@@ -3,8 +3,11 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "store/bad_disk.h"
-#include "store/store_priv.h"
+#include "store/inbox_internal.h"
+#include "store/inbox_name.h"
+#include "store/journal.h"
 #include "store/store_support.h"
+#include "store/sync.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

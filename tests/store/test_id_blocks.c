@@ -1,6 +1,11 @@
 /* Transfer ids that are given out anew: never one that somebody has, or owes. */
+#include "store/id_blocks.h"
+
 #include "store/bad_disk.h"
-#include "store/store_priv.h"
+#include "store/inbox_internal.h"
+#include "store/journal.h"
+#include "store/ledger.h"
+#include "store/record.h"
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,10 @@
 #include "store/inbox.h"
 
-#include "store/store_priv.h"
+#include "store/inbox_internal.h"
+
+#include "store/inbox_name.h"
+#include "store/journal.h"
+#include "store/record.h"
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,6 @@
-#include "store/store_priv.h"
+#include "store/inbox_place.h"
+
+#include "store/inbox_internal.h"
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>

@@ -1,7 +1,10 @@
-#include "store/store_priv.h"
-#include "store/store_support.h"
+#include "store/journal.h"
 
 #include "base/clock.h"
+#include "store/inbox_internal.h"
+#include "store/ledger.h"
+#include "store/record.h"
+#include "store/store_support.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

@@ -1,4 +1,6 @@
-#include "store/store_priv.h"
+#include "store/journal_reader.h"
+
+#include "store/record.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

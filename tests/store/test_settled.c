@@ -1,7 +1,11 @@
 /* What a start tells of a record whose report was not noted, by what a crash or a power cut left of
  * it: the record alone, with or without the word that it was acknowledged, and its names. */
 #include "store/bad_disk.h"
-#include "store/store_priv.h"
+#include "store/inbox_internal.h"
+#include "store/inbox_name.h"
+#include "store/journal.h"
+#include "store/ledger.h"
+#include "store/record.h"
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,7 @@
-#include "store/store_priv.h"
-#include "store_support.h"
+#include "store/space.h"
+
+#include "store/inbox_internal.h"
+#include "store/store_support.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

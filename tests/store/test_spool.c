@@ -1,6 +1,6 @@
 #include "store/spool.h"
 
-#include "store/store_priv.h"
+#include "store/inbox_internal.h"
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>

@@ -1,8 +1,10 @@
 #include "store/store_support.h"
 
 #include "loop/mailbox.h"
+#include "store/inbox_internal.h"
+#include "store/journal.h"
 #include "store/received.h"
-#include "store/store_priv.h"
+#include "store/record.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>

@@ -1,5 +1,6 @@
 /* What a start reads of a redo log that release 0.1 left, whole and damaged at any place. */
-#include "store/store_priv.h"
+#include "store/inbox_internal.h"
+#include "store/record.h"
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>

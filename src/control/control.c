@@ -9,7 +9,17 @@
 
 #include "base/contract.h"
 #include "base/log.h"
-#include "control/control_priv.h"
+#include "control/control_ask.h"
+#include "control/control_events.h"
+#include "control/control_internal.h"
+#include "control/control_methods.h"
+#include "control/control_received.h"
+#include "control/control_sends.h"
+#include "control/control_wait.h"
+#include "control/held.h"
+#include "control/http.h"
+#include "control/xmlrpc.h"
+#include "store/spool.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -1,5 +1,8 @@
 /* The table of methods, and the few that the control thread answers by itself. */
-#include "control/control_priv.h"
+#include "control/control_ask.h"
+#include "control/control_internal.h"
+#include "control/control_methods.h"
+#include "control/xmlrpc.h"
 
 #include <stdio.h>
 #include <stdlib.h>

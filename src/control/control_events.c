@@ -1,4 +1,4 @@
-#include "control/control_priv.h"
+#include "control/control_events.h"
 
 #include "base/contract.h"
 

@@ -1,8 +1,15 @@
 /* send_file, send_file_single, send_spooled, and the way back of a send. */
-#include "control/control_priv.h"
-
 #include "base/text.h"
+#include "control/control_ask.h"
+#include "control/control_internal.h"
+#include "control/control_methods.h"
+#include "control/control_sends.h"
+#include "control/control_spool.h"
+#include "control/held.h"
+#include "control/http.h"
+#include "control/xmlrpc.h"
 #include "store/outbox.h"
+#include "store/spool.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,11 @@
 /* The calls by which a remote gateway takes over and owns the life of the transports: init,
  * connect, disconnect, shutdown. */
-#include "control/control_priv.h"
-
+#include "control/control_ask.h"
+#include "control/control_internal.h"
+#include "control/control_methods.h"
+#include "control/control_network.h"
 #include "control/gate.h"
+#include "control/xmlrpc.h"
 
 #include <stdio.h>
 

@@ -1,10 +1,12 @@
 /* connect_to, disconnect_from and send_keep_alive go straight to the transport of the contact's
  * proto. The cancels go behind the sends, by way of the supervisor, and ask one transport after the
  * other until one knows the file. */
-#include "control/control_priv.h"
-
 #include "base/contract.h"
 #include "base/text.h"
+#include "control/control_ask.h"
+#include "control/control_internal.h"
+#include "control/control_methods.h"
+#include "control/xmlrpc.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,9 +1,11 @@
 /* list_sessions, list_streams, find_session, find_stream: a page over all transports, one after the
  * other. Each is asked for what is left of the page, and its total moves the offset for the next. A
  * page shorter than its limit is the last one. */
-#include "control/control_priv.h"
-
 #include "base/text.h"
+#include "control/control_ask.h"
+#include "control/control_internal.h"
+#include "control/control_methods.h"
+#include "control/xmlrpc.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,9 +1,15 @@
 /* What the supervisor is asked: status, services, reload, reconnect, stop. */
-#include "control/control_priv.h"
+#include "control/control_network.h"
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "control/control_ask.h"
+#include "control/control_events.h"
+#include "control/control_internal.h"
+#include "control/control_methods.h"
+#include "control/control_sends.h"
 #include "control/gate.h"
+#include "control/xmlrpc.h"
 
 #include <stdio.h>
 #include <stdlib.h>

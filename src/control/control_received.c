@@ -1,10 +1,14 @@
 /* received: reading the journal may take a while, and may have to wait for a disk, so a thread of
  * its own does it, one question after the other; a few may wait. It is no loop: the watchdog asks
  * those, and a disk that hangs here holds up nobody but who asks for this list. */
-#include "control_priv.h"
+#include "control/control_received.h"
 
 #include "base/log.h"
 #include "base/text.h"
+#include "control/control_ask.h"
+#include "control/control_internal.h"
+#include "control/control_methods.h"
+#include "control/xmlrpc.h"
 #include "store/received.h"
 
 #include <inttypes.h>

@@ -1,7 +1,10 @@
 /* settings_get, settings_set, settings_unset, settings_dump: what is in force, and the few keys
  * that can be set while the daemon runs. */
-#include "control/control_priv.h"
-
+#include "control/control_ask.h"
+#include "control/control_internal.h"
+#include "control/control_methods.h"
+#include "control/control_network.h"
+#include "control/xmlrpc.h"
 #include "settings/settings_own.h"
 
 #include <stdio.h>

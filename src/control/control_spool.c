@@ -1,6 +1,13 @@
 /* spool_begin, spool_write: a file that the daemon cannot read comes over the control socket, from
  * somebody who can; send_spooled (control_files.c) sends it. */
-#include "control/control_priv.h"
+#include "control/control_spool.h"
+
+#include "control/control_ask.h"
+#include "control/control_internal.h"
+#include "control/control_methods.h"
+#include "control/http.h"
+#include "control/xmlrpc.h"
+#include "store/spool.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,14 @@
 /* Long polls: `events` and `send_wait`. A waiter is answered when there is something to say, when
  * its time is over, or when we stop; if its client goes away first, it goes too. */
-#include "control/control_priv.h"
+#include "control/control_wait.h"
+
+#include "control/control_ask.h"
+#include "control/control_events.h"
+#include "control/control_internal.h"
+#include "control/control_methods.h"
+#include "control/control_sends.h"
+#include "control/http.h"
+#include "control/xmlrpc.h"
 
 #include <stdlib.h>
 

@@ -6,11 +6,14 @@
  * `ready`, and after each pause one call tries. */
 #include "control/gate.h"
 
-#include "gate_priv.h"
-
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "control/gate_calls.h"
+#include "control/gate_http.h"
+#include "control/gate_internal.h"
+#include "control/gate_job.h"
+#include "control/xmlrpc.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,11 @@
 /* The callbacks as XML-RPC calls, in the order and with the types that BitDust's gateway wants
  * (docs/gateway.md): identities as strings, '' for one that is unknown or no clean text; the host
  * of cancelled_file_sending as base64, byte for byte as it came with send_file; no error as nil. */
-#include "gate_priv.h"
+#include "control/gate_calls.h"
 
 #include "base/text.h"
+#include "control/gate_job.h"
+#include "control/xmlrpc.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,12 @@
 /* curl_multi's socket interface in our loop: curl says which sockets to watch and when to wake it,
  * we tell it what happened. Each connection is a line with an easy handle of its own, used again
  * and again, so that connections and buffers live on. */
-#include "gate_priv.h"
+#include "control/gate_http.h"
 
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "control/gate.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>

@@ -12,12 +12,15 @@
  *                               goes without (out)               is over; then the same
  *   all others     taken        FAULTS_MAX more times; then      again, for ever, behind others
  *                               logged, counted, left */
-#include "gate_priv.h"
+#include "control/gate_job.h"
 
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/text.h"
+#include "control/gate_http.h"
+#include "control/gate_internal.h"
+#include "control/xmlrpc.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

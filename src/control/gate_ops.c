@@ -1,9 +1,8 @@
 /* The gateway_ops of a remote gateway: whoever calls copies what is to be told and posts it. */
-#include "control/gate.h"
-
-#include "gate_priv.h"
-
 #include "base/log.h"
+#include "control/gate.h"
+#include "control/gate_internal.h"
+#include "control/gate_job.h"
 
 static enum err post_for(struct gate *gate, enum gate_job_kind kind, struct gateway_transfer *t)
 {

@@ -1,4 +1,4 @@
-#include "control_priv.h"
+#include "control/held.h"
 
 #include <stdlib.h>
 #include <uthash.h>

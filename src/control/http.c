@@ -12,11 +12,12 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/text.h"
-#include "control/control_priv.h"
 #include "control/http_client.h"
 #include "control/http_door.h"
 #include "control/http_refusals.h"
+#include "control/http_socket.h"
 #include "control/http_token.h"
+#include "settings/settings.h"
 
 #include <errno.h>
 #include <microhttpd.h>

@@ -1,4 +1,4 @@
-#include "control/control_priv.h"
+#include "control/http_socket.h"
 
 #include "base/log.h"
 #include "base/text.h"

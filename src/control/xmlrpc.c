@@ -1,9 +1,9 @@
 #include "control/xmlrpc.h"
 
-#include "xmlrpc_priv.h"
-
 #include "base/contract.h"
 #include "base/text.h"
+#include "control/xmlrpc_guard.h"
+#include "control/xmlrpc_wide.h"
 
 #include <stdlib.h>
 #include <string.h>

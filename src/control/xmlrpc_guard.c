@@ -4,10 +4,12 @@
  * complain about an i8 that is no number. All four are found here by looking at the tags alone,
  * which is safe because what could hide a tag (CDATA, comments, processing instructions, UTF-16) is
  * refused first, and '<' cannot stand anywhere else. */
-#include "xmlrpc_priv.h"
+#include "control/xmlrpc_guard.h"
 
 #include "base/text.h"
 #include "base/utf8.h"
+#include "control/xmlrpc.h"
+#include "control/xmlrpc_wide.h"
 
 #include <string.h>
 #include <strings.h>

@@ -2,13 +2,15 @@
  * string with one becomes base64 of its bytes, which the calls take for text as well. It is done on
  * the document's text: its tags can be told by looking, as xmlrpc_guard.c explains, and what
  * xmlrpc-c would have decoded (references, line ends) is decoded here instead. */
-#include "xmlrpc_priv.h"
+#include "control/xmlrpc_wide.h"
 
 #include "base/text.h"
 #include "base/utf8.h"
+#include "control/xmlrpc_guard.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <xmlrpc-c/base.h>
 
 enum { WIDE_LEAST = 0x10000, CODE_MOST = 0x10ffff };
 

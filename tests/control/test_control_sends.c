@@ -1,4 +1,4 @@
-#include "control/control_priv.h"
+#include "control/control_sends.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

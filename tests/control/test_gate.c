@@ -1,10 +1,11 @@
 /* The gate's calls as documents, and its thread with nobody at the other end. How it gets on with a
  * real gateway, in all its moods, is for tests/system/test_gateway.py. */
-#include "control/gate.h"
-
-#include "../../src/control/gate_priv.h"
-
 #include "base/log.h"
+#include "control/gate.h"
+#include "control/gate_calls.h"
+#include "control/gate_internal.h"
+#include "control/gate_job.h"
+#include "control/xmlrpc.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
-#include "control/control_priv.h"
+#include "control/held.h"
 
 #include <criterion/criterion.h>
+#include <stdint.h>
 
 static struct held *held;
 

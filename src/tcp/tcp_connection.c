@@ -1,13 +1,17 @@
 #include "tcp/tcp_connection.h"
 
-#include "tcp_connection_priv.h"
-
 #include "base/clock.h"
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "tcp/tcp_connection_core.h"
+#include "tcp/tcp_connection_files.h"
+#include "tcp/tcp_connection_handshake.h"
+#include "tcp/tcp_connection_limits.h"
+#include "tcp/tcp_connection_socket.h"
+#include "tcp/tcp_connection_time.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,10 +1,9 @@
 /* What all parts of a session use: why it ends, its timer, and the events that end it. */
-#include "tcp/tcp_connection.h"
-
-#include "tcp_connection_priv.h"
+#include "tcp/tcp_connection_core.h"
 
 #include "base/log.h"
 #include "base/text.h"
+#include "tcp/tcp_connection.h"
 
 #include <string.h>
 

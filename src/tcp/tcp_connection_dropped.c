@@ -1,8 +1,8 @@
 /* Incoming files that came to nothing: their ids, while the sender may still go on with them, and
  * how many there may be. */
-#include "tcp/tcp_connection.h"
+#include "tcp/tcp_connection_dropped.h"
 
-#include "tcp_connection_priv.h"
+#include "tcp/tcp_connection.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,12 @@
-#include "tcp_connection_priv.h"
+#include "tcp/tcp_connection_files.h"
 
 #include "base/contract.h"
 #include "base/metrics.h"
 #include "base/text.h"
+#include "tcp/tcp_connection.h"
+#include "tcp/tcp_connection_core.h"
+#include "tcp/tcp_connection_dropped.h"
+#include "tcp/tcp_connection_limits.h"
 
 #include <inttypes.h>
 #include <stdio.h>

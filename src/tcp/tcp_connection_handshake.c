@@ -1,11 +1,12 @@
 /* Hello and wazap: what we say of ourselves, and what we believe of what the peer says. */
-#include "tcp/tcp_connection.h"
-
-#include "tcp_connection_priv.h"
+#include "tcp/tcp_connection_handshake.h"
 
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "tcp/tcp_connection.h"
+#include "tcp/tcp_connection_core.h"
+#include "tcp/tcp_connection_limits.h"
 
 #include <stdlib.h>
 #include <string.h>

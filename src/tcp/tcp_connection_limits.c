@@ -1,13 +1,13 @@
 /* What a session may not do: whom it may be with, how a handshake is refused, which files are
  * taken, and what breaking the protocol costs the address that it comes from. */
-#include "tcp/tcp_connection.h"
-
-#include "tcp_connection_priv.h"
+#include "tcp/tcp_connection_limits.h"
 
 #include "base/metrics.h"
 #include "base/text.h"
 #include "tcp/access.h"
 #include "tcp/source_table.h"
+#include "tcp/tcp_connection.h"
+#include "tcp/tcp_connection_core.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,11 +1,13 @@
 /* The socket of a session: connecting, reading and writing, a bounded share a turn. */
-#include "tcp/tcp_connection.h"
-
-#include "tcp_connection_priv.h"
+#include "tcp/tcp_connection_socket.h"
 
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "tcp/tcp_connection.h"
+#include "tcp/tcp_connection_core.h"
+#include "tcp/tcp_connection_files.h"
+#include "tcp/tcp_connection_limits.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,10 +1,12 @@
 /* What follows when a session's timer fires, by its state: a late connect or handshake, the checks
  * of an open session, the end of its linger. */
-#include "tcp/tcp_connection.h"
-
-#include "tcp_connection_priv.h"
+#include "tcp/tcp_connection_time.h"
 
 #include "base/metrics.h"
+#include "tcp/tcp_connection.h"
+#include "tcp/tcp_connection_core.h"
+#include "tcp/tcp_connection_files.h"
+#include "tcp/tcp_connection_limits.h"
 
 #include <stdio.h>
 

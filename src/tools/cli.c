@@ -1,13 +1,16 @@
 /* dustwire: reads the command line, finds the command's row, runs it. The rows are in
  * cli_commands.c. */
-#include "tools/cli.h"
-
 #include "base/clock.h"
 #include "base/text.h"
+#include "control/xmlrpc.h"
 #include "settings/settings.h"
+#include "tools/cli_client.h"
+#include "tools/cli_commands.h"
 #include "tools/cli_contact.h"
+#include "tools/cli_end.h"
 #include "tools/cli_hook.h"
 #include "tools/cli_nearest.h"
+#include "tools/cli_options.h"
 #include "tools/cli_output.h"
 #include "tools/cli_text.h"
 

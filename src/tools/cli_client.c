@@ -1,6 +1,9 @@
-#include "tools/cli.h"
+#include "tools/cli_client.h"
 
 #include "base/inherit.h"
+#include "control/xmlrpc.h"
+#include "tools/cli_end.h"
+#include "tools/cli_json.h"
 #include "tools/cli_output.h"
 #include "tools/cli_patience.h"
 

@@ -1,7 +1,14 @@
 /* The table of commands: what is in a row is all that the command line and the help know of it. */
-#include "tools/cli.h"
+#include "tools/cli_commands.h"
 
+#include "tools/cli_do.h"
+#include "tools/cli_end.h"
+#include "tools/cli_events.h"
+#include "tools/cli_lists.h"
 #include "tools/cli_nearest.h"
+#include "tools/cli_options.h"
+#include "tools/cli_send.h"
+#include "tools/cli_show.h"
 
 #include <string.h>
 

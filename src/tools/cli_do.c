@@ -1,9 +1,13 @@
 /* The short commands: connect, disconnect, keep-alive, cancel, get, set, reload, reconnect, stop,
  * automata. */
-#include "tools/cli.h"
+#include "tools/cli_do.h"
 
 #include "base/text.h"
+#include "tools/cli_client.h"
 #include "tools/cli_contact.h"
+#include "tools/cli_end.h"
+#include "tools/cli_json.h"
+#include "tools/cli_options.h"
 #include "tools/cli_output.h"
 #include "tools/cli_text.h"
 

@@ -1,11 +1,15 @@
 /* Follows what happens: asks for what is behind the last number, waits in the daemon for more. */
-#include "tools/cli.h"
+#include "tools/cli_events.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "gateway/event.h"
 #include "gateway/gateway_ops.h"
+#include "tools/cli_client.h"
+#include "tools/cli_end.h"
 #include "tools/cli_hook.h"
+#include "tools/cli_json.h"
+#include "tools/cli_options.h"
 #include "tools/cli_output.h"
 
 #include <inttypes.h>

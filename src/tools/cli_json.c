@@ -1,6 +1,6 @@
 /* Answers as JSON. Inside the command a string holds the very bytes (jansson calls that "nocheck"),
  * so that text and hooks have them; on the way out as JSON, what is no UTF-8 is escaped. */
-#include "tools/cli.h"
+#include "tools/cli_json.h"
 
 #include "base/text.h"
 #include "base/utf8.h"

@@ -1,10 +1,14 @@
 /* sessions, streams, received: lists that the daemon gives out in pages. Each page is printed or
  * added to the table as it comes: of a long list only the cells of its table are kept, and of JSON
  * nothing. */
-#include "tools/cli.h"
+#include "tools/cli_lists.h"
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "tools/cli_client.h"
+#include "tools/cli_end.h"
+#include "tools/cli_json.h"
+#include "tools/cli_options.h"
 #include "tools/cli_output.h"
 #include "tools/cli_text.h"
 

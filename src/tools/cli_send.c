@@ -1,12 +1,17 @@
 /* send: at most IN_FLIGHT files are asked for at a time, `send_wait` tells which are decided, and
  * on a terminal `list_streams` how far the others are. The daemon does all the rest. */
-#include "tools/cli.h"
+#include "tools/cli_send.h"
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "tools/cli_client.h"
 #include "tools/cli_contact.h"
+#include "tools/cli_end.h"
 #include "tools/cli_files.h"
+#include "tools/cli_json.h"
+#include "tools/cli_options.h"
 #include "tools/cli_output.h"
+#include "tools/cli_spool.h"
 #include "tools/cli_text.h"
 
 #include <errno.h>

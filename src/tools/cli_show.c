@@ -1,7 +1,11 @@
 /* status and services: ask, then text or JSON. */
-#include "tools/cli.h"
+#include "tools/cli_show.h"
 
 #include "base/text.h"
+#include "tools/cli_client.h"
+#include "tools/cli_end.h"
+#include "tools/cli_json.h"
+#include "tools/cli_options.h"
 #include "tools/cli_output.h"
 #include "tools/cli_text.h"
 

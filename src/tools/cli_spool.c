@@ -1,7 +1,9 @@
 /* The bytes of a file that the daemon cannot read, over the control socket. */
-#include "tools/cli.h"
+#include "tools/cli_spool.h"
 
 #include "base/file_state.h"
+#include "tools/cli_client.h"
+#include "tools/cli_end.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -140,6 +140,11 @@ def free_port(host="127.0.0.1"):
     raise AssertionError("no free port on " + host)
 
 
+def nobody():
+    """A contact where nobody listens."""
+    return "tcp://127.0.0.1:%d" % free_port()
+
+
 def has_ipv6():
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:

@@ -1,0 +1,117 @@
+"""Lines of the golden file from what programs answer: the members of JSON and XML-RPC values, the
+options of a help text, the keys of a settings file, the bytes of a frame. What differs from run to run
+is left out or masked."""
+import base64
+import re
+import xmlrpc.client
+
+import raw
+
+JSON_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", type(None): "null"}
+RPC_TYPES = {bool: "boolean", int: "int", float: "double", str: "string", type(None): "nil",
+             xmlrpc.client.Binary: "base64"}
+UNITS = {"seconds": "s", "s": "s", "milliseconds": "ms", "ms": "ms", "bytes": "bytes", "KiB": "KiB", "MiB": "MiB"}
+
+
+class Shapes:
+    """The union of many values' members, each a path such as `transports[].state`, and the types met there.
+    `maps`: what holds data for names; `hidden`: what has a section of its own."""
+
+    def __init__(self, types, maps=(), hidden=()):
+        self._types, self._maps, self._hidden, self._seen = types, maps, hidden, {}
+
+    def add(self, source, value, path=""):
+        """`value` is what `source` (a command, a call) has answered."""
+        if path in self._hidden:
+            return
+        if isinstance(value, dict):
+            for name, member in value.items():
+                self.add(source, member, "%s.%s" % (path, "*" if path in self._maps else name) if path else name)
+        elif isinstance(value, list):
+            for item in value:
+                self.add(source, item, path + "[]")
+        else:
+            self._seen.setdefault("%s %s" % (source, path) if path else source, set()).add(
+                self._types[type(value)])
+
+    def lines(self):
+        return ["%s: %s" % (path, "|".join(sorted(types))) for path, types in self._seen.items()]
+
+
+def options(program, text):
+    """`program --long, -s VALUE` for each option that a help text lists."""
+    return ["%s %s%s%s" % (program, long, ", " + short if short else "", " VALUE" if value else "")
+            for short, long, value in re.findall("^ +(?:(-[a-zA-Z]), )?(--[a-z][a-z-]*)( [A-Z]+)?",
+                                                 text, re.MULTILINE)]
+
+
+def kind(comment):
+    """What a setting may be: range and unit, or its words; a free description is `text`. The wording of the
+    comment may change, its numbers and words may not."""
+    allowed = re.split(r"\W+default\b", comment.lstrip("# "))[0]
+    numbers = re.search(r"(?<![\d.])(\d+)\D{1,8}(?<!\.)(\d+)(?![\d.])(?: (%s)\b)?" % "|".join(UNITS), allowed)
+    if numbers:
+        low, high, unit = numbers.groups()
+        return " ".join(filter(None, (low, "to", high, UNITS.get(unit))))
+    words = re.split(r", | or | ?\| ?", allowed)
+    return " or ".join(words) if len(words) > 1 and all(map(str.isalpha, words)) and "empty" not in words else "text"
+
+
+def settings(dump):
+    """`section/key = default (what it may be)` for each key of a dump."""
+    section, comment, lines = "", "", []
+    for line in dump.splitlines():
+        head = re.fullmatch(r"\[(.+)\]", line)
+        if head:
+            section = head.group(1)
+        elif line.startswith("#"):
+            comment = line
+        elif line:
+            lines.append("%s/%s (%s)" % (section, line, kind(comment)))
+    return lines
+
+
+def transitions(dot):
+    """`automat: STATE -> STATE: event [condition] / actions`, and the first and last states."""
+    name, lines = "", []
+    for line in dot.splitlines():
+        graph = re.match(r"digraph (\w+)", line)
+        arrow = re.match(r'\s+"(.+)" -> "(.+)" \[label="(.+)"\]', line)
+        state = re.match(r'\s+"([^"]+)"( \[(?:style=bold|peripheries=2)\])?;', line)
+        if graph:
+            name = graph.group(1)
+        elif arrow:
+            lines.append("%s: %s -> %s: %s" % (name, *arrow.groups()[:2], arrow.group(3).replace("\\n", " ")))
+        elif state:
+            lines.append("%s: %s%s" % (name, state.group(1), {" [style=bold]": " (first)", " [peripheries=2]": " (last)"}
+                                       .get(state.group(2), "")))
+    return lines
+
+
+def frame(got, *masked, longest=None):
+    """A frame as hex: length, version, command, payload (at most so many bytes of it); `masked`: (bytes,
+    name) that vary."""
+    whole = raw.frame(got.command, got.payload, got.version)
+    payload = whole[6:][:longest].hex()
+    for value, name in masked:
+        payload = payload.replace(value.hex(), " <%s> " % name)
+    parts = [whole[:4].hex(), whole[4:5].hex(), whole[5:6].hex(), *payload.split()]
+    return " ".join(parts + ["..."] * (len(whole) - 6 > len(whole[6:][:longest])))
+
+
+def arguments(args):
+    """A call's argument types; a struct with its members."""
+    def type_of(value):
+        if isinstance(value, dict) and set(value) == {"base64"}:
+            return "base64"
+        if isinstance(value, dict):
+            return "{%s}" % ", ".join("%s: %s" % (name, type_of(value[name])) for name in sorted(value))
+        return RPC_TYPES[type(value)]
+    return "(%s)" % ", ".join(map(type_of, args))
+
+
+def told(text):
+    """The part of a reason that is fixed: what stands behind a colon is about the very case."""
+    if isinstance(text, dict):
+        text = base64.b64decode(text["base64"]).decode()
+    return text if text is None else text.partition(": ")[0]

@@ -18,6 +18,7 @@ sets[check]="${sets[build]} libcriterion-dev python3"
 # git has the release before, which the tests of an upgrade build.
 sets[system]="${sets[check]} git:git python3-twisted strace:strace procps util-linux:unshare systemd:systemd-analyze"
 sets[clang]="${sets[check]} clang:clang"
+sets[layers]="python3"
 sets[format]="clang-format:clang-format"
 sets[tidy]="${sets[clang]} clang-tidy:clang-tidy"
 sets[fuzz]="${sets[clang]} libclang-rt-14-dev"

@@ -8,7 +8,7 @@ scripts/deps.sh coverage
 scripts/build.sh coverage >/dev/null
 lcov --quiet --zerocounters --directory build/coverage
 DUSTWIRE_TEST_LOOSE=1 ctest --preset coverage -j 1 -LE planted "$@" >build/coverage/tests.log 2>&1 || echo "coverage.sh: tests failed: build/coverage/tests.log" >&2
-# The library is compiled once; src/daemon and src/tools are programs and not counted.
+# The library is compiled once; src/daemon, src/cli and src/loadgen are programs and not counted.
 lcov --quiet --capture --rc lcov_branch_coverage=1 --directory build/coverage/CMakeFiles/dustwire_static.dir \
     --base-directory . --no-external --output-file build/coverage/library.info 2>/dev/null
 /usr/bin/python3 -B tests/support/uncovered.py build/coverage/library.info >build/coverage/uncovered.txt

@@ -8,9 +8,9 @@
 #include "gateway/event.h"
 #include "gateway/gateway.h"
 #include "settings/settings.h"
-#include "store/committer.h"
-#include "store/inbox.h"
-#include "transport/supervisor.h"
+#include "store/commit/committer.h"
+#include "store/inbox/inbox.h"
+#include "supervisor/supervisor.h"
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 #include "base/log.h"
 
-#include "log_file.h"
-#include "log_sink.h"
+#include "base/log_file.h"
+#include "base/log_sink.h"
 
 #include "base/clock.h"
 #include "base/log_meter.h"

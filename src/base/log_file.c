@@ -1,4 +1,4 @@
-#include "log_file.h"
+#include "base/log_file.h"
 
 #include "base/clock.h"
 #include "base/log.h"

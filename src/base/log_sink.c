@@ -1,7 +1,7 @@
-#include "log_sink.h"
+#include "base/log_sink.h"
 
+#include "base/log_file.h"
 #include "base/metrics.h"
-#include "log_file.h"
 
 #include <fcntl.h>
 #include <poll.h>

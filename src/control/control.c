@@ -9,17 +9,17 @@
 
 #include "base/contract.h"
 #include "base/log.h"
-#include "control/control_ask.h"
-#include "control/control_events.h"
 #include "control/control_internal.h"
-#include "control/control_methods.h"
-#include "control/control_received.h"
-#include "control/control_sends.h"
-#include "control/control_wait.h"
+#include "control/event_ring.h"
 #include "control/held.h"
-#include "control/http.h"
-#include "control/xmlrpc.h"
-#include "store/spool.h"
+#include "control/method_table.h"
+#include "control/methods/received.h"
+#include "control/reply.h"
+#include "control/send_table.h"
+#include "control/waiters.h"
+#include "http/server.h"
+#include "rpc/document.h"
+#include "store/outbox/spool.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

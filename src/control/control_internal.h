@@ -3,7 +3,7 @@
 #define CONTROL_CONTROL_INTERNAL_H
 
 #include "control/control.h"
-#include "control/control_ask.h"
+#include "control/reply.h"
 #include "loop/loop.h"
 #include "settings/settings.h"
 

@@ -1,25 +1,25 @@
 /* Starts the rooms from the ground up, waits for signals, stops the rooms from the top down. */
 
-#include "notify.h"
-#include "options.h"
-#include "owed.h"
-#include "preflight.h"
-#include "sandbox.h"
-#include "stop_limit.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+#include "daemon/preflight.h"
+#include "daemon/sandbox.h"
+#include "daemon/stop_limit.h"
+#include "gateway_client/replay.h"
 
 #include "base/contract.h"
 #include "base/inherit.h"
 #include "base/log.h"
 #include "control/control.h"
-#include "control/gate.h"
 #include "gateway/gateway.h"
+#include "gateway_client/client.h"
 #include "loop/loop.h"
 #include "settings/settings.h"
-#include "store/committer.h"
-#include "store/inbox.h"
-#include "store/outbox.h"
-#include "tcp/tcp_interface.h"
-#include "transport/supervisor.h"
+#include "store/commit/committer.h"
+#include "store/inbox/inbox.h"
+#include "store/outbox/outbox.h"
+#include "supervisor/supervisor.h"
+#include "tcp/transport.h"
 
 #include <errno.h>
 #include <inttypes.h>

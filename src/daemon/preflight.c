@@ -1,4 +1,4 @@
-#include "preflight.h"
+#include "daemon/preflight.h"
 
 #include "base/path.h"
 #include "base/text.h"

@@ -1,4 +1,4 @@
-#include "sandbox.h"
+#include "daemon/sandbox.h"
 
 #include "base/log.h"
 #include "base/path.h"

@@ -1,6 +1,6 @@
-#include "stop_limit.h"
+#include "daemon/stop_limit.h"
 
-#include "options.h"
+#include "daemon/options.h"
 
 #include "base/log.h"
 

@@ -1,6 +1,6 @@
 #include "settings/settings.h"
 
-#include "settings_priv.h"
+#include "settings/settings_priv.h"
 
 #include "base/contract.h"
 #include "base/cpus.h"

@@ -1,4 +1,4 @@
-#include "settings_priv.h"
+#include "settings/settings_priv.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* The kinds of values: how each is read strictly, and printed so that it reads back the same. */
-#include "settings_priv.h"
+#include "settings/settings_priv.h"
 
 #include "base/contract.h"
 #include "base/text.h"

@@ -1,5 +1,5 @@
 /* The kinds of values that say who may do what: groups, modes, folders. */
-#include "settings_priv.h"
+#include "settings/settings_priv.h"
 
 #include "base/text.h"
 

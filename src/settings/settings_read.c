@@ -3,8 +3,8 @@
  * used. */
 #include "settings/settings.h"
 
-#include "reader.h"
-#include "settings_priv.h"
+#include "settings/reader.h"
+#include "settings/settings_priv.h"
 
 #include "base/path.h"
 #include "base/text.h"

@@ -1,4 +1,4 @@
-#include "settings_priv.h"
+#include "settings/settings_priv.h"
 
 #define KEY(sec, key, of_kind, field, def, lo, hi, of_unit, on_change, says) \
     {.section = (sec),                                                       \

@@ -4,8 +4,8 @@
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "tcp/access.h"
-#include "tcp/source_table.h"
+#include "peers/access.h"
+#include "peers/source_table.h"
 
 #include <errno.h>
 #include <stdlib.h>

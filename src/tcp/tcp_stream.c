@@ -1,7 +1,7 @@
 /* What both directions share. */
 #include "tcp/tcp_stream.h"
 
-#include "tcp_stream_priv.h"
+#include "tcp/tcp_stream_priv.h"
 
 #include "base/contract.h"
 

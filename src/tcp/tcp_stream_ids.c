@@ -1,7 +1,7 @@
 /* Transfer ids: blocks of them from the journal, and which of a block's are in use. */
 #include "tcp/tcp_stream.h"
 
-#include "tcp_stream_priv.h"
+#include "tcp/tcp_stream_priv.h"
 
 #include "base/log.h"
 

@@ -1,7 +1,7 @@
 /* A file coming in, from its first frame to its report. */
 #include "tcp/tcp_stream.h"
 
-#include "tcp_stream_priv.h"
+#include "tcp/tcp_stream_priv.h"
 
 #include "base/clock.h"
 #include "base/contract.h"

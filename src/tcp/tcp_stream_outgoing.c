@@ -1,7 +1,7 @@
 /* A file going out, from its turn to its result. */
 #include "tcp/tcp_stream.h"
 
-#include "tcp_stream_priv.h"
+#include "tcp/tcp_stream_priv.h"
 
 #include "base/clock.h"
 #include "base/contract.h"

@@ -1,6 +1,6 @@
 #include "tcp/worker.h"
 
-#include "worker_priv.h"
+#include "tcp/worker_internal.h"
 
 #include "base/contract.h"
 #include "base/log.h"

@@ -1,4 +1,4 @@
-#include "scratch.h"
+#include "base/scratch.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

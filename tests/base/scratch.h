@@ -1,6 +1,6 @@
 /* A folder of the test's own, in which it then works. */
-#ifndef TESTS_BASE_SCRATCH_H
-#define TESTS_BASE_SCRATCH_H
+#ifndef BASE_SCRATCH_H
+#define BASE_SCRATCH_H
 
 extern char folder[64];
 

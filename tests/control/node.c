@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "control/gate.h"
 #include "gateway/contact.h"
+#include "gateway_client/client.h"
 
 #include <criterion/criterion.h>
 #include <curl/curl.h>

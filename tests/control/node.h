@@ -1,10 +1,10 @@
 /* A node of real rooms (control, supervisor, gateway, inbox, committer) in a scratch folder, with a
  * transport that the test plays. One at a time: a test is a process of its own. */
-#ifndef TESTS_CONTROL_NODE_H
-#define TESTS_CONTROL_NODE_H
+#ifndef CONTROL_NODE_H
+#define CONTROL_NODE_H
 
 #include "control/control.h"
-#include "control/xmlrpc.h"
+#include "rpc/document.h"
 
 #include <jansson.h>
 

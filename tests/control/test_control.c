@@ -1,9 +1,9 @@
 #include "control/node.h"
 
-#include "control/control_ask.h"
 #include "control/control_internal.h"
 #include "control/held.h"
-#include "control/xmlrpc.h"
+#include "control/reply.h"
+#include "rpc/document.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 #include "control/node.h"
 
-#include "control/http.h"
+#include "http/server.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

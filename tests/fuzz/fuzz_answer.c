@@ -1,5 +1,5 @@
 /* Foreign bytes as a gateway's XML-RPC answer. */
-#include "control/xmlrpc.h"
+#include "rpc/document.h"
 
 #include <stdint.h>
 #include <stdlib.h>

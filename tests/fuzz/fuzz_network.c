@@ -3,7 +3,7 @@
  * again; and no identity may be on a list by anything but an item of it. */
 #include "base/address.h"
 #include "base/text.h"
-#include "tcp/access.h"
+#include "peers/access.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Foreign bytes as an XML-RPC request: what is taken is read as every kind of argument. */
-#include "control/xmlrpc.h"
+#include "rpc/document.h"
 
 #include <stdint.h>
 #include <stdlib.h>

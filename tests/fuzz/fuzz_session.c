@@ -3,7 +3,7 @@
  * file of ours goes out meanwhile. At its end everything that began has ended once, and nothing
  * partial is left. */
 #include "base/log.h"
-#include "tcp/tcp_connection.h"
+#include "tcp/session/session.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* A disk that refuses: these calls stand in the place of the C library's, for the whole test
  * program. */
-#ifndef TESTS_STORE_BAD_DISK_H
-#define TESTS_STORE_BAD_DISK_H
+#ifndef STORE_BAD_DISK_H
+#define STORE_BAD_DISK_H
 
 #include <stdatomic.h>
 

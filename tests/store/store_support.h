@@ -1,10 +1,10 @@
 /* What the store's tests share: a scratch directory, an open inbox, commits answered into a
  * mailbox. */
-#ifndef TESTS_STORE_SUPPORT_H
-#define TESTS_STORE_SUPPORT_H
+#ifndef STORE_STORE_SUPPORT_H
+#define STORE_STORE_SUPPORT_H
 
-#include "store/committer.h"
-#include "store/inbox.h"
+#include "store/commit/committer.h"
+#include "store/inbox/inbox.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
 /* What the tests of the tcp room share: one worker's home in the test's own thread (a loop that the
  * test turns, a real inbox and committer in a scratch folder, a gateway that counts), and a peer
  * that speaks the wire by hand over loopback TCP. One at a time: a test is a process of its own. */
-#ifndef TESTS_TCP_SUPPORT_H
-#define TESTS_TCP_SUPPORT_H
+#ifndef TCP_TCP_SUPPORT_H
+#define TCP_TCP_SUPPORT_H
 
-#include "tcp/tcp_connection.h"
+#include "tcp/session/session.h"
 #include "wire/frame.h"
 
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* What each transcript in tests/captures holds, frame by frame: the tables of its README.md as
  * data.
  */
-#ifndef TESTS_WIRE_CAPTURE_FRAMES_H
-#define TESTS_WIRE_CAPTURE_FRAMES_H
+#ifndef WIRE_CAPTURE_FRAMES_H
+#define WIRE_CAPTURE_FRAMES_H
 
 #include <stddef.h>
 #include <stdint.h>

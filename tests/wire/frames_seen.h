@@ -1,8 +1,8 @@
 /* Feeds bytes to a decoder and keeps the frames that come out, whole, so that tests can compare.
  * Each feed is a block of its own on the heap, of just that size: a look beyond it is seen by the
  * address sanitizer. */
-#ifndef TESTS_WIRE_FRAMES_SEEN_H
-#define TESTS_WIRE_FRAMES_SEEN_H
+#ifndef WIRE_FRAMES_SEEN_H
+#define WIRE_FRAMES_SEEN_H
 
 #include "wire/frame.h"
 

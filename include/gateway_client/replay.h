@@ -1,0 +1,23 @@
+/* What the last run acknowledged and did not get to report: told at the start, and marked in the
+ * journal when the gateway has it. Main thread. */
+#ifndef GATEWAY_CLIENT_REPLAY_H
+#define GATEWAY_CLIENT_REPLAY_H
+
+#include "gateway/gateway.h"
+#include "store/commit/committer.h"
+#include "store/inbox/inbox.h"
+
+struct owed {
+    struct inbox *inbox;
+    struct committer *committer;
+    struct event_sink *events;
+    struct gateway *gateway;
+    struct gateway_seat remote; /* the remote gateway, in charge or not */
+    struct mailbox *answer_to;  /* main's: a remote gateway answers when it can */
+};
+
+/* Before the committer runs: what is owed is read from what it will own. What a remote gateway has
+ * registered waits for one, for as long as it takes; the rest was the built-in one's. */
+void owed_report(const struct owed *owed);
+
+#endif

@@ -1,0 +1,40 @@
+/* tcp behind transport_ops: the door of the room. The daemon makes one, registers it with the
+ * gateway, and starts and stops its threads (acceptor, workers, resolver). */
+#ifndef TCP_TRANSPORT_H
+#define TCP_TRANSPORT_H
+
+#include "base/err.h"
+#include "engine/automat.h"
+#include "gateway/gateway.h"
+#include "gateway/transport_ops.h"
+#include "settings/settings.h"
+#include "store/commit/committer.h"
+#include "store/inbox/inbox.h"
+#include "tcp/message.h"
+
+struct tcp_interface;
+
+struct tcp_interface_config {
+    const struct settings *settings; /* copied, as in every config below */
+    struct gateway *gateway;
+    struct event_sink *events;
+    struct inbox *inbox;
+    struct committer *committer;
+    struct passed_sockets passed;
+    /* Any thread: an outgoing connect succeeded (network_connector's connection-done). May be NULL.
+     */
+    void (*connection_done)(void *ctx);
+    void *connection_done_ctx;
+};
+
+enum err tcp_interface_open(struct tcp_interface **out, const struct tcp_interface_config *config);
+/* Starts the threads; nothing listens yet. */
+enum err tcp_interface_start(struct tcp_interface *tcp);
+/* Ends the threads; sessions still there end at once, their files reported failed. */
+void tcp_interface_stop(struct tcp_interface *tcp);
+void tcp_interface_close(struct tcp_interface **tcp);
+
+extern const struct transport_ops tcp_transport_ops; /* self is a struct tcp_interface */
+extern const struct automat_kind tcp_connection_kind;
+
+#endif

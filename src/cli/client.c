@@ -1,0 +1,608 @@
+#include "cli/client.h"
+
+#include "base/inherit.h"
+#include "cli/end.h"
+#include "cli/json.h"
+#include "cli/output.h"
+#include "cli/patience.h"
+#include "rpc/document.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum {
+    READ_LIMIT_MS = 10000,  /* without a byte, for what only asks */
+    SLOW_LIMIT_MS = 180000, /* what changes something: to give up would leave open whether it did */
+    WHOLE_LIMIT_MS = 600000,
+    SAY_AFTER_MS = 10000,
+    CONNECT_LIMIT_S = 86400, /* libcurl's own, which a stop would use up; ours is patience */
+    TOKEN_MAX = 255,
+    TARGET_MAX = 1024
+};
+
+/* What is worth a long wait, and of it what is not asked again when the answer was lost, since it
+ * would be done twice. `received` reads the journal; who follows events or a send would lose them.
+ */
+static const struct {
+    const char *method;
+    bool is_once;
+} slow_methods[] = {
+    {"send_file", true},
+    {"send_file_single", true},
+    {"send_spooled", true},
+    {"send_spooled_single", true},
+    {"spool_begin", true},
+    {"spool_write", true},
+    {"cancel_send", true},
+    {"connect_to", true},
+    {"disconnect_from", true},
+    {"send_keep_alive", true},
+    {"reload", true},
+    {"reconnect", true},
+    {"cancel_file_sending", true},
+    {"settings_set", true},
+    {"settings_unset", true},
+    {"cancel_file_receiving", true},
+    {"stop", true},
+    {"received", false},
+    {"events", false},
+    {"send_wait", false},
+};
+
+static volatile sig_atomic_t interrupts;
+
+struct cli_client {
+    CURL *curl;
+    struct curl_slist *headers;
+    char where[512];    /* for people: "the socket /run/..." or the URL */
+    const char *socket; /* its path, as the caller has it; NULL: a URL */
+    bool is_url;
+    bool is_stoppable;
+    bool is_output_watched;
+    bool is_waiting_said;
+    uint64_t given_limit_ms; /* --timeout; 0: by the method */
+    uint64_t limit_ms;       /* of this call, without a byte */
+    struct cli_patience patience;
+    enum cli_end stopped_by; /* CLI_OK: nothing ended the call from our side */
+    bool is_resolved;        /* a socket was made, or there is one of the call before */
+    int socket_error;        /* errno, if no socket could be made */
+    char *answer;
+    size_t length;
+};
+
+static void count_interrupt(int signal_number)
+{
+    if (++interrupts > 1)
+        _exit(128 + signal_number);
+}
+
+/* What a script has told us to ignore (`dustwire events &`, where Ctrl-C is for others) stays so.
+ */
+static void catch_one(int signal_number)
+{
+    struct sigaction action = {.sa_handler = count_interrupt};
+
+    if (!inherit_is_ignored(signal_number))
+        sigaction(signal_number, &action, NULL);
+}
+
+void cli_catch_interrupts(void)
+{
+    catch_one(SIGINT);
+    catch_one(SIGTERM);
+}
+
+bool cli_is_interrupted(void)
+{
+    return interrupts > 0;
+}
+
+void cli_ask_init(struct cli_ask *ask)
+{
+    *ask = (struct cli_ask){.wait_ms = 0};
+    xmlrpc_env_init(&ask->env);
+    ask->params = rpc_array(&ask->env);
+}
+
+void cli_ask_text(struct cli_ask *ask, const char *text)
+{
+    if (ask->env.fault_occurred)
+        return;
+    rpc_add(&ask->env, ask->params,
+            text == NULL ? xmlrpc_nil_new(&ask->env) : rpc_path(&ask->env, text));
+}
+
+void cli_ask_bytes(struct cli_ask *ask, const void *bytes, size_t count)
+{
+    rpc_add(&ask->env, ask->params, rpc_bytes(&ask->env, bytes, count));
+}
+
+void cli_ask_integer(struct cli_ask *ask, int64_t number)
+{
+    rpc_add(&ask->env, ask->params, rpc_integer(&ask->env, number));
+}
+
+void cli_ask_wait(struct cli_ask *ask, int64_t wait_ms)
+{
+    ask->wait_ms = wait_ms;
+    cli_ask_integer(ask, wait_ms);
+}
+
+void cli_ask_ids(struct cli_ask *ask, const uint64_t *ids, size_t count)
+{
+    xmlrpc_value *array = rpc_array(&ask->env);
+
+    for (size_t i = 0; i < count; i++)
+        rpc_add(&ask->env, array, rpc_integer(&ask->env, (int64_t)ids[i]));
+    rpc_add(&ask->env, ask->params, array);
+}
+
+static size_t take_bytes(char *bytes, size_t one, size_t count, void *ctx)
+{
+    struct cli_client *client = ctx;
+    char *longer;
+
+    if (count > RPC_DOCUMENT_LIMIT - client->length)
+        return 0;
+    if ((longer = realloc(client->answer, client->length + count + 1)) == NULL)
+        return 0;
+    memcpy(longer + client->length, bytes, count);
+    client->answer = longer;
+    client->length += count;
+    return one * count;
+}
+
+/* It goes on while the machine is suspended, so that a suspend is seen as the stop that it is. */
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void say_waiting(struct cli_client *client)
+{
+    if (client->is_waiting_said || client->limit_ms <= SAY_AFTER_MS ||
+        client->patience.silent_ms < SAY_AFTER_MS || !cli_output_is_terminal(stderr))
+        return;
+    client->is_waiting_said = true;
+    fprintf(stderr, "dustwire: no answer yet; the daemon is given %u s (Ctrl-C ends the waiting)\n",
+            (unsigned)(client->limit_ms / 1000));
+}
+
+/* libcurl asks at least once a second. */
+static int look_whether_to_stop(void *ctx, curl_off_t a, curl_off_t downloaded, curl_off_t b,
+                                curl_off_t uploaded)
+{
+    struct cli_client *client = ctx;
+
+    (void)a, (void)b;
+    if (client->is_stoppable && cli_is_interrupted())
+        client->stopped_by = CLI_INTERRUPTED;
+    else if (client->is_output_watched && cli_output_is_gone())
+        client->stopped_by = CLI_OUTPUT_GONE;
+    else if (cli_patience_is_over(&client->patience, now_ms(), (uint64_t)(downloaded + uploaded)))
+        client->stopped_by = CLI_NOT_SERVING;
+    else
+        say_waiting(client);
+    return client->stopped_by != CLI_OK;
+}
+
+/* As libcurl would, but with the reason if there is none to be had. */
+static curl_socket_t make_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct cli_client *client = ctx;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+    (void)purpose;
+    client->is_resolved = true;
+    client->socket_error = fd < 0 ? errno : 0;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+static bool add_header(struct cli_client *client, const char *header)
+{
+    struct curl_slist *longer = curl_slist_append(client->headers, header);
+
+    if (longer != NULL)
+        client->headers = longer;
+    return longer != NULL;
+}
+
+/* The first line of a file: a token on the command line could be seen by everybody. */
+static bool add_token(struct cli_client *client, const char *path)
+{
+    char token[TOKEN_MAX + 1] = "", header[TOKEN_MAX + sizeof "Authorization: Bearer "];
+    FILE *file = fopen(path, "re");
+
+    if (file == NULL) {
+        fprintf(stderr, "dustwire: the token file %s cannot be read: %s\n", path, strerror(errno));
+        return false;
+    }
+    if (fgets(token, sizeof token, file) == NULL)
+        token[0] = '\0';
+    fclose(file);
+    token[strcspn(token, "\r\n")] = '\0';
+    if (token[0] == '\0') {
+        fprintf(stderr, "dustwire: the token file %s has no token in its first line\n", path);
+        return false;
+    }
+    snprintf(header, sizeof header, "Authorization: Bearer %s", token);
+    return add_header(client, header);
+}
+
+static void aim(struct cli_client *client, const char *socket, const char *url)
+{
+    char target[TARGET_MAX];
+
+    client->is_url = url != NULL;
+    if (url == NULL) {
+        client->socket = socket;
+        snprintf(client->where, sizeof client->where, "the socket %s", socket);
+        curl_easy_setopt(client->curl, CURLOPT_URL, "http://localhost/RPC2");
+        curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+        return;
+    }
+    snprintf(client->where, sizeof client->where, "%s", url);
+    snprintf(target, sizeof target, "%s%sRPC2", url, url[strlen(url) - 1] == '/' ? "" : "/");
+    curl_easy_setopt(client->curl, CURLOPT_URL, target);
+    curl_easy_setopt(client->curl, CURLOPT_PROTOCOLS_STR, "http");
+}
+
+struct cli_client *cli_client_new(const char *socket, const char *url, const char *token_file)
+{
+    struct cli_client *client = calloc(1, sizeof *client);
+
+    if (client == NULL || (client->curl = curl_easy_init()) == NULL ||
+        !add_header(client, "Content-Type: text/xml")) {
+        fputs("dustwire: out of memory\n", stderr);
+        cli_client_free(&client);
+        return NULL;
+    }
+    if (token_file != NULL && !add_token(client, token_file)) {
+        cli_client_free(&client);
+        return NULL;
+    }
+    aim(client, socket, url);
+    curl_easy_setopt(client->curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
+    curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_LIMIT_S);
+    curl_easy_setopt(client->curl, CURLOPT_OPENSOCKETFUNCTION, make_socket);
+    curl_easy_setopt(client->curl, CURLOPT_OPENSOCKETDATA, client);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, client);
+    curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, look_whether_to_stop);
+    curl_easy_setopt(client->curl, CURLOPT_XFERINFODATA, client);
+    return client;
+}
+
+void cli_client_wait_for(struct cli_client *client, int64_t seconds)
+{
+    client->given_limit_ms = (uint64_t)seconds * 1000;
+}
+
+void cli_client_watch_output(struct cli_client *client)
+{
+    client->is_output_watched = true;
+}
+
+void cli_client_free(struct cli_client **client)
+{
+    if (*client == NULL)
+        return;
+    curl_slist_free_all((*client)->headers);
+    curl_easy_cleanup((*client)->curl);
+    free((*client)->answer);
+    free(*client);
+    *client = NULL;
+}
+
+static void reply_problem(struct cli_reply *reply, enum cli_end end, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void reply_problem(struct cli_reply *reply, enum cli_end end, const char *format, ...)
+{
+    va_list list;
+
+    reply->end = end;
+    va_start(list, format);
+    if (vasprintf(&reply->problem, format, list) < 0)
+        reply->problem = NULL;
+    va_end(list);
+}
+
+/* A Unix socket whose backlog is full says EAGAIN (connect(2)). libcurl takes that for a connect
+ * under way, and when nothing comes of it has no errno left to tell; every other failure has one.
+ */
+static bool is_full(const struct cli_client *client, CURLcode code, long os_errno)
+{
+    return code == CURLE_COULDNT_CONNECT && !client->is_url &&
+           (os_errno == 0 || os_errno == EAGAIN);
+}
+
+/* Limits of our own are no word about the daemon. True if that is it. */
+static bool explain_own_limit(struct cli_reply *reply, int error_number)
+{
+    const char *advice = error_number == EMFILE   ? "raise the limit (ulimit -n)"
+                         : error_number == ENFILE ? "the whole system has no descriptor left"
+                         : error_number == ENOMEM || error_number == ENOBUFS
+                             ? "the system has no memory left"
+                             : NULL;
+
+    if (advice == NULL)
+        return false;
+    reply_problem(reply, CLI_FAILED, "this command cannot make a connection: %s: %s",
+                  strerror(error_number), advice);
+    return true;
+}
+
+/* We have ended it ourselves. */
+static void explain_stop(const struct cli_client *client, struct cli_reply *reply)
+{
+    unsigned seconds = (unsigned)(client->limit_ms / 1000);
+    long sent_bytes = 0;
+
+    curl_easy_getinfo(client->curl, CURLINFO_REQUEST_SIZE, &sent_bytes);
+    reply->is_late = client->stopped_by == CLI_NOT_SERVING;
+    reply->is_cut_off = reply->is_late && sent_bytes > 0;
+    if (!reply->is_late)
+        reply_problem(reply, client->stopped_by, "interrupted");
+    else if (!client->is_resolved)
+        reply_problem(reply, CLI_NOT_SERVING,
+                      "the name in %s was not resolved within %u s: is there a name server that "
+                      "answers? An address needs none",
+                      client->where, seconds);
+    else if (sent_bytes == 0)
+        reply_problem(reply, CLI_NOT_SERVING,
+                      "no connection to %s within %u s: its machine, or a firewall on the way, "
+                      "does not answer",
+                      client->where, seconds);
+    else
+        reply_problem(reply, CLI_NOT_SERVING,
+                      "the daemon at %s has not answered for %u s: it stands still (is it stopped, "
+                      "or its disk stuck?) or has too much to do; --timeout SECONDS waits longer",
+                      client->where, seconds);
+}
+
+static void *end_at_once(void *nothing)
+{
+    return nothing;
+}
+
+/* libcurl looks names up in a thread of its own, and does not tell one that could not be started
+ * from a name that there is not: we try one. */
+static bool may_start_threads(void)
+{
+    pthread_t thread;
+
+    return pthread_create(&thread, NULL, end_at_once, NULL) == 0 && pthread_join(thread, NULL) == 0;
+}
+
+/* To connect(2) a file, a folder and a socket that nobody holds are the same. */
+static bool explain_no_socket(const struct cli_client *client, struct cli_reply *reply)
+{
+    struct stat st;
+
+    if (client->socket == NULL || stat(client->socket, &st) != 0 || S_ISSOCK(st.st_mode))
+        return false;
+    reply_problem(
+        reply, CLI_NOT_SERVING,
+        "%s is no socket but %s: name the daemon's ([control] socket of its settings) with "
+        "--socket PATH",
+        client->socket,
+        S_ISDIR(st.st_mode)   ? "a folder"
+        : S_ISREG(st.st_mode) ? "a file"
+                              : "a pipe or a device");
+    return true;
+}
+
+static void explain_connect(struct cli_client *client, struct cli_reply *reply, CURLcode code,
+                            long os_errno)
+{
+    if (code == CURLE_COULDNT_RESOLVE_HOST && !may_start_threads()) {
+        reply_problem(reply, CLI_FAILED,
+                      "the name in %s cannot be looked up: no more threads may be started (ulimit "
+                      "-u, or the control group's limit); an address needs none",
+                      client->where);
+        return;
+    }
+    if (code == CURLE_COULDNT_RESOLVE_HOST) {
+        reply_problem(reply, CLI_NOT_SERVING,
+                      "the name in %s cannot be resolved: no such host is known to this machine",
+                      client->where);
+        return;
+    }
+    if (explain_no_socket(client, reply))
+        return;
+    reply_problem(reply, CLI_NOT_SERVING, "no daemon answers at %s: %s; %s, or name its %s",
+                  client->where, os_errno != 0 ? strerror((int)os_errno) : curl_easy_strerror(code),
+                  os_errno == EACCES ? "run this as the daemon's user" : "start dustwired",
+                  client->is_url ? "[control] listen with --url http://HOST:PORT"
+                                 : "socket with --socket PATH");
+}
+
+static void explain_curl(struct cli_client *client, struct cli_reply *reply, CURLcode code)
+{
+    long os_errno = 0;
+
+    curl_easy_getinfo(client->curl, CURLINFO_OS_ERRNO, &os_errno);
+    if (code == CURLE_ABORTED_BY_CALLBACK) {
+        explain_stop(client, reply);
+    } else if (explain_own_limit(reply, client->socket_error != 0 ? client->socket_error
+                                                                  : (int)os_errno)) {
+        return;
+    } else if (is_full(client, code, os_errno)) {
+        reply_problem(reply, CLI_NOT_SERVING,
+                      "the daemon at %s has too many connections: try again, or end some of those "
+                      "that use it",
+                      client->where);
+    } else if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST) {
+        explain_connect(client, reply, code, os_errno);
+    } else if (code == CURLE_OUT_OF_MEMORY) {
+        reply_problem(reply, CLI_FAILED, "out of memory");
+    } else {
+        reply->is_cut_off = true;
+        reply_problem(reply, CLI_NOT_SERVING,
+                      "the daemon at %s went away or did not answer (%s): see its log",
+                      client->where, curl_easy_strerror(code));
+    }
+}
+
+/* The daemon says what is wrong with a call to whoever made it; here that is not a person. */
+static void explain_fault(struct cli_client *client, struct cli_reply *reply, const char *text)
+{
+    enum cli_end end = reply->is_cut_off ? CLI_NOT_SERVING : CLI_FAILED;
+    int behind_name = 0, name = 0;
+
+    sscanf(text, "parameter %*u, %n%*[a-z_]%n", &name, &behind_name);
+    if (reply->fault == FAULT_NO_METHOD)
+        reply_problem(reply, end,
+                      "the daemon at %s is of another version and does not know this command: use "
+                      "the dustwire that came with it",
+                      client->where);
+    else if (reply->fault == FAULT_PARAMETERS && behind_name > name && text[behind_name] == ',')
+        reply_problem(reply, end, "the %.*s%s", behind_name - name, text + name,
+                      text + behind_name + 1);
+    else
+        reply_problem(reply, end, "%s", text);
+}
+
+static void read_answer(struct cli_client *client, struct cli_reply *reply)
+{
+    struct rpc_answer answer;
+    long status = 0;
+    enum err e;
+
+    curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 401) {
+        reply_problem(reply, CLI_FAILED,
+                      "the daemon at %s wants another token: give the one of its [control] token "
+                      "with --token-file FILE",
+                      client->where);
+        return;
+    }
+    if (status != 200) {
+        reply->is_cut_off = status == 503;
+        reply_problem(reply, status == 503 ? CLI_NOT_SERVING : CLI_FAILED,
+                      "what answers at %s says HTTP status %ld: it is no dustwired, or it is "
+                      "stopping",
+                      client->where, status);
+        return;
+    }
+    e = rpc_answer_parse(&answer, client->answer == NULL ? "" : client->answer, client->length);
+    if (e == ERR_OK && answer.value != NULL) {
+        reply->answer = cli_json_of(answer.value);
+    } else {
+        reply->fault = e == ERR_OK ? answer.fault_code : 0;
+        reply->is_cut_off = reply->fault == FAULT_STOPPING;
+        explain_fault(client, reply, answer.text == NULL ? "out of memory" : answer.text);
+    }
+    rpc_answer_fini(&answer);
+}
+
+/* Whether a method changes something, and with it how long its answer may be awaited. */
+static bool is_once(const char *method, bool *is_slow)
+{
+    *is_slow = false;
+    for (size_t i = 0; i < sizeof slow_methods / sizeof *slow_methods; i++)
+        if (strcmp(slow_methods[i].method, method) == 0) {
+            *is_slow = true;
+            return slow_methods[i].is_once;
+        }
+    return false;
+}
+
+static struct cli_reply exchange(struct cli_client *client, const char *document, size_t length)
+{
+    struct cli_reply reply = {.end = CLI_OK};
+    CURLcode code;
+
+    free(client->answer);
+    client->answer = NULL;
+    client->length = 0;
+    client->stopped_by = CLI_OK;
+    client->socket_error = 0;
+    client->is_waiting_said = false;
+    cli_patience_start(&client->patience, client->limit_ms, client->limit_ms + WHOLE_LIMIT_MS,
+                       now_ms());
+    curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
+    curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, document);
+    code = curl_easy_perform(client->curl);
+    if (code != CURLE_OK)
+        explain_curl(client, &reply, code);
+    else
+        read_answer(client, &reply);
+    reply.was_paused = client->patience.was_paused;
+    return reply;
+}
+
+/* While we stood still the daemon may have given up on a connection: what only asks asks again. */
+static struct cli_reply exchange_patiently(struct cli_client *client, const char *method,
+                                           const char *document, size_t length, int64_t wait_ms)
+{
+    bool is_slow, is_asked_once = is_once(method, &is_slow);
+    uint64_t limit_ms = is_slow ? SLOW_LIMIT_MS : READ_LIMIT_MS;
+    struct cli_reply reply;
+
+    if (client->given_limit_ms > 0)
+        limit_ms = client->given_limit_ms;
+    client->limit_ms = limit_ms + (uint64_t)wait_ms;
+    reply = exchange(client, document, length);
+    if (!reply.is_cut_off || reply.is_late || !reply.was_paused || reply.fault != 0 ||
+        is_asked_once)
+        return reply;
+    cli_reply_fini(&reply);
+    return exchange(client, document, length);
+}
+
+struct cli_reply cli_call(struct cli_client *client, const char *method, struct cli_ask *ask,
+                          bool is_stoppable)
+{
+    struct cli_reply reply = {.end = CLI_OK};
+    char *document = NULL;
+    size_t length = 0;
+
+    client->is_stoppable = is_stoppable;
+    if (ask->env.fault_occurred ||
+        rpc_call_write(&document, &length, method, ask->params) != ERR_OK)
+        reply_problem(&reply, CLI_FAILED, "the request could not be written: out of memory");
+    else
+        reply = exchange_patiently(client, method, document, length, ask->wait_ms);
+    free(document);
+    rpc_release(&ask->params);
+    xmlrpc_env_clean(&ask->env);
+    return reply;
+}
+
+void cli_reply_fini(struct cli_reply *reply)
+{
+    free(reply->problem);
+    reply->problem = NULL;
+    json_decref(reply->answer);
+    reply->answer = NULL;
+}
+
+enum cli_end cli_fail(struct cli_reply *reply)
+{
+    enum cli_end end = reply->end;
+    const char *problem = reply->problem == NULL ? "out of memory" : reply->problem;
+    size_t length = strlen(problem);
+
+    if (length > 0 && problem[length - 1] == '\n') /* a list of problems, a line each */
+        length--;
+    if (end != CLI_INTERRUPTED && end != CLI_OUTPUT_GONE)
+        fprintf(stderr, "dustwire: %.*s\n", (int)length, problem);
+    cli_reply_fini(reply);
+    return end;
+}

@@ -1,0 +1,175 @@
+#include "cli/hook.h"
+
+#include "base/contract.h"
+#include "base/inherit.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static void say_end(const struct cli_hook *hook, int64_t number, int status)
+{
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "dustwire: %s for event %" PRId64 " was ended by signal %d (%s)\n",
+                hook->program[0], number, WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else if (WEXITSTATUS(status) != 0)
+        fprintf(stderr, "dustwire: %s for event %" PRId64 " failed with exit status %d\n",
+                hook->program[0], number, WEXITSTATUS(status));
+}
+
+/* False if none has ended. */
+static bool take_one(struct cli_hook *hook, int options)
+{
+    int status;
+    pid_t pid;
+
+    do
+        pid = waitpid(-1, &status, options);
+    while (pid < 0 && errno == EINTR);
+    if (pid < 0)
+        hook->running = 0; /* nobody is left: somebody else took their results */
+    for (unsigned i = 0; pid > 0 && i < hook->running; i++)
+        if (hook->children[i].pid == pid) {
+            say_end(hook, hook->children[i].number, status);
+            hook->children[i] = hook->children[--hook->running];
+            break;
+        }
+    return pid > 0;
+}
+
+void cli_hook_look(struct cli_hook *hook)
+{
+    while (hook->running > 0 && take_one(hook, WNOHANG))
+        ;
+}
+
+void cli_hook_end(struct cli_hook *hook)
+{
+    while (hook->running > 0 && take_one(hook, 0))
+        ;
+}
+
+/* DUSTWIRE_TRANSFER_ID=17; NULL without memory. */
+static char *variable(const char *key, const json_t *value)
+{
+    char *text = NULL, *at;
+    int length;
+
+    if (json_is_string(value))
+        length = asprintf(&text, "DUSTWIRE_%s=%s", key, json_string_value(value));
+    else if (json_is_integer(value))
+        length =
+            asprintf(&text, "DUSTWIRE_%s=%" JSON_INTEGER_FORMAT, key, json_integer_value(value));
+    else
+        length = asprintf(&text, "DUSTWIRE_%s=%s", key, json_is_true(value) ? "1" : "");
+    if (length < 0)
+        return NULL;
+    for (at = text + strlen("DUSTWIRE_"); *at != '='; at++)
+        *at = (char)toupper((unsigned char)*at);
+    return text;
+}
+
+static void free_environment(char **list, size_t own)
+{
+    for (size_t i = 0; list != NULL && i < own; i++)
+        free(list[i]);
+    free(list);
+}
+
+/* The event's variables first, so that they win, then what the command itself has. */
+static char **environment(const json_t *event, size_t *own)
+{
+    size_t inherited = 0, count = 0;
+    const char *key;
+    json_t *value;
+    char **list;
+
+    while (environ[inherited] != NULL)
+        inherited++;
+    list = calloc(json_object_size(event) + inherited + 1, sizeof(char *));
+    if (list == NULL)
+        return NULL;
+    json_object_foreach((json_t *)event, key, value)
+    {
+        list[count] = variable(key, value);
+        if (list[count] == NULL) {
+            free_environment(list, count);
+            return NULL;
+        }
+        count++;
+    }
+    *own = count;
+    for (size_t i = 0; i < inherited; i++)
+        if (strncmp(environ[i], "DUSTWIRE_", strlen("DUSTWIRE_")) != 0)
+            list[count++] = environ[i];
+    return list;
+}
+
+/* Standard input is empty; signals are as they were before the command changed them. */
+static int spawn(pid_t *pid, char *const *program, char **variables)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t defaults;
+    int error_number;
+
+    inherit_ignored_by_us(&defaults);
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", 0, 0);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    error_number = posix_spawnp(pid, program[0], &files, &attributes, program, variables);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&files);
+    return error_number;
+}
+
+/* errno has one word for several causes. */
+static const char *why_not_started(const char *program, int error_number)
+{
+    if (error_number == EAGAIN)
+        return "no more processes may be started (ulimit -u, or the control group's limit)";
+    if (error_number == ENOENT && strchr(program, '/') != NULL && access(program, F_OK) == 0)
+        return "the interpreter in its first line does not exist";
+    if (error_number == ENOEXEC)
+        return "it is no program: a script begins with #! and its interpreter";
+    if (error_number == E2BIG)
+        return "the event's fields and the environment are too long together";
+    return strerror(error_number);
+}
+
+void cli_hook_run(struct cli_hook *hook, const json_t *event)
+{
+    int64_t number = json_integer_value(json_object_get(event, "number"));
+    size_t own = 0;
+    char **variables = environment(event, &own);
+    int error_number = variables == NULL ? ENOMEM : 0;
+    pid_t pid = 0;
+
+    CONTRACT(hook->jobs >= 1 && hook->jobs <= CLI_HOOK_JOBS_MAX);
+    cli_hook_look(hook);
+    while (hook->running >= hook->jobs && take_one(hook, 0))
+        ;
+    if (error_number == 0)
+        error_number = spawn(&pid, hook->program, variables);
+    free_environment(variables, own);
+    if (error_number != 0) {
+        fprintf(stderr, "dustwire: %s cannot be started for event %" PRId64 ": %s\n",
+                hook->program[0], number, why_not_started(hook->program[0], error_number));
+        return;
+    }
+    hook->children[hook->running].pid = pid;
+    hook->children[hook->running].number = number;
+    hook->running++;
+}

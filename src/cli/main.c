@@ -1,0 +1,393 @@
+/* dustwire: reads the command line, finds the command's row, runs it. The rows are in
+ * cli_commands.c. */
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/contact.h"
+#include "cli/end.h"
+#include "cli/format.h"
+#include "cli/hook.h"
+#include "cli/nearest.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "rpc/document.h"
+#include "settings/settings.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    OPTION_SOCKET = 256,
+    OPTION_URL,
+    OPTION_TOKEN_FILE,
+    OPTION_JSON,
+    OPTION_TIMEOUT,
+    OPTION_VERSION,
+    OPTION_HELP,
+    OPTION_OF_COMMAND = 4096
+};
+enum { TIMEOUT_MOST_S = 86400, NAME_ROOM = 64 };
+
+static const struct option all_options[] = {
+    {"socket", required_argument, NULL, OPTION_SOCKET},
+    {"url", required_argument, NULL, OPTION_URL},
+    {"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"recursive", no_argument, NULL, OPTION_OF_COMMAND + CLI_RECURSIVE},
+    {"single", no_argument, NULL, OPTION_OF_COMMAND + CLI_SINGLE},
+    {"idurl", required_argument, NULL, OPTION_OF_COMMAND + CLI_IDURL},
+    {"description", required_argument, NULL, OPTION_OF_COMMAND + CLI_DESCRIPTION},
+    {"after", required_argument, NULL, OPTION_OF_COMMAND + CLI_AFTER},
+    {"count", required_argument, NULL, OPTION_OF_COMMAND + CLI_COUNT},
+    {"since", required_argument, NULL, OPTION_OF_COMMAND + CLI_SINCE},
+    {"on", required_argument, NULL, OPTION_OF_COMMAND + CLI_ON},
+    {"exec", required_argument, NULL, OPTION_OF_COMMAND + CLI_EXEC},
+    {"jobs", required_argument, NULL, OPTION_OF_COMMAND + CLI_JOBS},
+    {"dot", no_argument, NULL, OPTION_OF_COMMAND + CLI_DOT},
+    {NULL, 0, NULL, 0},
+};
+
+static enum cli_end usage(const struct cli_command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static enum cli_end usage(const struct cli_command *command, const char *format, ...)
+{
+    va_list list;
+
+    fputs("dustwire: ", stderr);
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    if (command == NULL)
+        fputs("; 'dustwire help' lists the commands\n", stderr);
+    else
+        fprintf(stderr, "; 'dustwire help %s' says how it is used\n", command->name);
+    return CLI_USAGE;
+}
+
+/* What a value may be, for people. */
+static const char *const socket_form = "the path of the daemon's control socket, at most 107 bytes";
+static const char *const token_file_form = "the path of a file";
+static const char *const timeout_form = "a whole number of seconds from 1 to 86400";
+
+static const struct {
+    unsigned option;
+    const char *form;
+} value_forms[] = {
+    {CLI_AFTER, "the number of an event, or 0 for all that the daemon still has"},
+    {CLI_COUNT, "a whole number from 1"},
+    {CLI_JOBS, "a whole number from 1 to 64"},
+    {CLI_SINCE, "90s, 15m, 1h or 2d for so long ago, or a UTC time that there is, such as "
+                "2026-11-21 or 2026-11-21T03:14:15"},
+    {CLI_ON, "names of events with commas between them"},
+};
+_Static_assert(CLI_HOOK_JOBS_MAX == 64, "the form of --jobs says so");
+
+static const char *form_of(unsigned option)
+{
+    for (size_t i = 0; i < sizeof value_forms / sizeof *value_forms; i++)
+        if (value_forms[i].option == option)
+            return value_forms[i].form;
+    return "another value";
+}
+
+static enum cli_end refuse_value(const struct cli_command *command, const char *name,
+                                 const char *form)
+{
+    return usage(command, "--%s cannot be '%s': it takes %s", name, optarg, form);
+}
+
+/* `*out` is of `room` bytes at most, its NUL included. */
+static bool take_path(const char **out, size_t room)
+{
+    *out = optarg;
+    return optarg[0] != '\0' && strlen(optarg) < room;
+}
+
+static const char *option_name(unsigned option)
+{
+    for (const struct option *o = all_options; o->name != NULL; o++)
+        if (o->val == (int)(OPTION_OF_COMMAND + option))
+            return o->name;
+    return "?";
+}
+
+static bool read_number(int64_t *out, const char *text)
+{
+    uint64_t number;
+
+    if (text_to_u64(&number, text, INT64_MAX) != ERR_OK)
+        return false;
+    *out = (int64_t)number;
+    return true;
+}
+
+static bool read_value(struct cli *cli, unsigned option, const char *value)
+{
+    cli->given |= option;
+    switch (option) {
+    case CLI_IDURL:
+        cli->idurl = value;
+        return true;
+    case CLI_DESCRIPTION:
+        cli->description = value;
+        return true;
+    case CLI_AFTER:
+        return read_number(&cli->after, value);
+    case CLI_COUNT:
+        return read_number(&cli->count, value) && cli->count > 0;
+    case CLI_ON:
+        cli->on = value;
+        return value[0] != '\0';
+    case CLI_JOBS:
+        return read_number(&cli->jobs, value) && cli->jobs >= 1 && cli->jobs <= CLI_HOOK_JOBS_MAX;
+    case CLI_SINCE:
+        return cli_since(&cli->since_us, value, clock_real_us()) == ERR_OK;
+    default:
+        return true;
+    }
+}
+
+/* A command knows its own options and those of every command. */
+static bool is_option_of(const struct cli_command *command, const struct option *option)
+{
+    unsigned own = (unsigned)option->val - OPTION_OF_COMMAND;
+
+    return option->val < OPTION_OF_COMMAND || (command != NULL && (command->options & own) != 0);
+}
+
+/* The option that a word with two dashes begins; NULL if there is none, or several. */
+static const struct option *option_begun(const char *word, size_t length)
+{
+    const struct option *found = NULL;
+
+    for (const struct option *o = all_options; o->name != NULL; o++) {
+        if (strncmp(o->name, word, length) != 0)
+            continue;
+        if (o->name[length] == '\0')
+            return o;
+        if (found != NULL)
+            return NULL;
+        found = o;
+    }
+    return found;
+}
+
+static enum cli_end refuse_long_option(const struct cli_command *command, const char *word)
+{
+    size_t length = strcspn(word, "=");
+    const struct option *known = option_begun(word + 2, length - 2);
+    char name[NAME_ROOM];
+    struct cli_nearest nearest = {.word = name};
+
+    snprintf(name, sizeof name, "%.*s", (int)length - 2, word + 2);
+    if (known != NULL && word[length] == '=')
+        return usage(command, "the option --%s takes no value", known->name);
+    for (const struct option *o = all_options; o->name != NULL; o++)
+        if (is_option_of(command, o))
+            cli_nearest_try(&nearest, o->name);
+    if (nearest.nearest == NULL)
+        return usage(command, "unknown option %.*s", (int)length, word);
+    return usage(command, "unknown option %.*s: did you mean --%s?", (int)length, word,
+                 nearest.nearest);
+}
+
+/* A negative number or the name of a file looks like one. */
+static enum cli_end refuse_option(const struct cli_command *command, const char *word)
+{
+    if (word[1] == '-')
+        return refuse_long_option(command, word);
+    if (command == NULL || command->most == 0)
+        return usage(command, "unknown option %s", word);
+    return usage(command,
+                 "unknown option %s: an argument that begins with '-' goes behind --, as in "
+                 "'dustwire %s -- %s'",
+                 word, command->name, command->usage);
+}
+
+static void print_version(void)
+{
+    puts("dustwire " DUSTWIRE_VERSION);
+}
+
+/* One option; *is_over if the program has done all that was asked for. */
+static enum cli_end take_option(struct cli *cli, const struct cli_command *command, int found,
+                                const char *word, bool *is_over)
+{
+    unsigned option;
+
+    switch (found) {
+    case OPTION_SOCKET:
+        *is_over = !take_path(&cli->socket, sizeof(((struct sockaddr_un *)0)->sun_path));
+        return *is_over ? refuse_value(command, "socket", socket_form) : CLI_OK;
+    case OPTION_URL:
+        cli->url = optarg;
+        *is_over = !cli_url_check(cli->url);
+        return *is_over ? CLI_USAGE : CLI_OK;
+    case OPTION_TOKEN_FILE:
+        *is_over = !take_path(&cli->token_file, PATH_MAX);
+        return *is_over ? refuse_value(command, "token-file", token_file_form) : CLI_OK;
+    case OPTION_JSON:
+        cli->is_json = true;
+        return CLI_OK;
+    case OPTION_TIMEOUT:
+        *is_over = !read_number(&cli->timeout_s, optarg) || cli->timeout_s < 1 ||
+                   cli->timeout_s > TIMEOUT_MOST_S;
+        return *is_over ? refuse_value(command, "timeout", timeout_form) : CLI_OK;
+    case OPTION_VERSION:
+        *is_over = true;
+        print_version();
+        return CLI_OK;
+    case 'h':
+    case OPTION_HELP:
+        *is_over = true;
+        if (command == NULL)
+            cli_print_overview(stdout);
+        else
+            cli_print_help(command, stdout);
+        return CLI_OK;
+    case '?':
+    case ':':
+        *is_over = true;
+        return found == ':' ? usage(command, "the option %s needs a value", word)
+                            : refuse_option(command, word);
+    }
+    option = found == 'r' ? CLI_RECURSIVE : (unsigned)found - OPTION_OF_COMMAND;
+    *is_over = true;
+    if (command == NULL || (command->options & option) == 0)
+        return usage(command, "the option --%s does not belong %s", option_name(option),
+                     command == NULL ? "before the command" : "to this command");
+    if (!read_value(cli, option, optarg))
+        return refuse_value(command, option_name(option), form_of(option));
+    *is_over = false;
+    return CLI_OK;
+}
+
+/* The option that getopt has just looked at: a letter of several behind one dash, or the word that
+ * it went past. */
+static const char *refused_word(char room[3], char **words)
+{
+    if (optopt <= 0 || optopt > CHAR_MAX)
+        return words[optind - 1];
+    room[0] = '-';
+    room[1] = (char)optopt;
+    room[2] = '\0';
+    return room;
+}
+
+/* `letters` begins with '+' before the command: there options end at the first word. */
+static enum cli_end take_options(struct cli *cli, const struct cli_command *command, int count,
+                                 char **words, const char *letters, bool *is_over)
+{
+    enum cli_end end = CLI_OK;
+    char room[3];
+
+    optind = 0;
+    opterr = 0;
+    for (;;) {
+        int found = getopt_long(count, words, letters, all_options, NULL);
+
+        if (found < 0)
+            break;
+        end = take_option(cli, command, found, refused_word(room, words), is_over);
+        if (*is_over)
+            return end;
+        if (cli->given & CLI_EXEC) { /* all the rest is the program's */
+            cli->program = words + optind - 1;
+            optind = count;
+            break;
+        }
+    }
+    return end;
+}
+
+static enum cli_end run_command(struct cli *cli, const struct cli_command *command)
+{
+    enum cli_end end;
+
+    if (command->run == cli_help)
+        return cli_help(cli);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    rpc_library_init();
+    cli->client = cli_client_new(cli->socket, cli->url, cli->token_file);
+    if (cli->client != NULL && cli->timeout_s > 0)
+        cli_client_wait_for(cli->client, cli->timeout_s);
+    end = cli->client == NULL ? CLI_FAILED : command->run(cli);
+    cli_client_free(&cli->client);
+    rpc_library_fini();
+    curl_global_cleanup();
+    return end;
+}
+
+static enum cli_end take_command(struct cli *cli, int count, char **words)
+{
+    const struct cli_command *command = cli_find_command(words[0]);
+    bool is_over = false;
+    enum cli_end end;
+
+    if (command == NULL) {
+        cli_refuse_command(words[0]);
+        return CLI_USAGE;
+    }
+    end = take_options(cli, command, count, words, ":rh", &is_over);
+    if (is_over)
+        return end;
+    cli->arguments = words + optind;
+    cli->argument_count = count - optind;
+    if (cli->argument_count < command->least)
+        return usage(command, "'%s' needs %s", command->name, command->usage);
+    if (command->most >= 0 && cli->argument_count > command->most)
+        return usage(command, "'%s' does not take '%s'", command->name,
+                     cli->arguments[command->most]);
+    return run_command(cli, command);
+}
+
+/* A full disk must not look like success. Of a reader that has had enough (`| head`) we die as
+ * other programs do. */
+static enum cli_end close_output(enum cli_end end)
+{
+    int error_number = cli_output_close();
+
+    if (end == CLI_OUTPUT_GONE || (end == CLI_OK && error_number == EPIPE)) {
+        cli_output_die_of_pipe();
+        error_number = EPIPE;
+        end = CLI_FAILED;
+    }
+    if (error_number == 0)
+        return end;
+    fprintf(stderr, "dustwire: the answer could not be written to standard output: %s\n",
+            strerror(error_number));
+    return end == CLI_OK ? CLI_FAILED : end;
+}
+
+int main(int count, char **words)
+{
+    struct settings defaults;
+    struct cli cli = {.since_us = 0};
+    bool is_over = false;
+    enum cli_end end;
+
+    cli_output_open();
+    settings_default(&defaults);
+    cli.socket = defaults.control.socket;
+    end = take_options(&cli, NULL, count, words, "+:rh", &is_over);
+    if (is_over)
+        return (int)close_output(end);
+    if (optind >= count) {
+        cli_print_overview(stderr);
+        return (int)CLI_USAGE;
+    }
+    return (int)close_output(take_command(&cli, count - optind, words + optind));
+}

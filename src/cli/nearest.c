@@ -1,0 +1,54 @@
+#include "cli/nearest.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum { WORD_MOST = 31 };
+
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+/* Optimal string alignment: rows[i][j] is the distance of the first i letters from the first j. */
+unsigned cli_distance(const char *a, const char *b)
+{
+    unsigned rows[WORD_MOST + 1][WORD_MOST + 1];
+    size_t m = strlen(a), n = strlen(b);
+
+    if (m > WORD_MOST || n > WORD_MOST)
+        return UINT_MAX;
+    for (size_t i = 0; i <= m; i++)
+        for (size_t j = 0; j <= n; j++) {
+            if (i == 0 || j == 0) {
+                rows[i][j] = (unsigned)(i + j);
+                continue;
+            }
+            rows[i][j] = least(rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]),
+                               least(rows[i - 1][j], rows[i][j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                rows[i][j] = least(rows[i][j], rows[i - 2][j - 2] + 1);
+        }
+    return rows[m][n];
+}
+
+/* One slip in a short word, two in a longer one; the beginning of a word is near, too. */
+static bool is_near(const char *word, const char *candidate, unsigned distance)
+{
+    size_t length = strlen(word);
+
+    if (length >= 2 && strncmp(word, candidate, length) == 0)
+        return true;
+    return distance <= (length < 5 ? 1u : 2u);
+}
+
+void cli_nearest_try(struct cli_nearest *n, const char *candidate)
+{
+    unsigned distance = cli_distance(n->word, candidate);
+
+    if (!is_near(n->word, candidate, distance) || (n->nearest != NULL && distance >= n->distance))
+        return;
+    n->nearest = candidate;
+    n->distance = distance;
+}

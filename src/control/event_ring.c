@@ -1,0 +1,94 @@
+#include "control/event_ring.h"
+
+#include "base/contract.h"
+
+#include <stdlib.h>
+
+struct event_ring {
+    struct event **events;
+    size_t limit, first, count;
+    uint64_t last;
+};
+
+enum err event_ring_open(struct event_ring **out, size_t limit)
+{
+    struct event_ring *ring = calloc(1, sizeof *ring);
+
+    if (limit == 0)
+        limit = 1;
+    if (ring == NULL || (ring->events = calloc(limit, sizeof(struct event *))) == NULL) {
+        free(ring);
+        return ERR_NO_MEMORY;
+    }
+    ring->limit = limit;
+    *out = ring;
+    return ERR_OK;
+}
+
+static struct event **slot(const struct event_ring *ring, size_t index)
+{
+    return &ring->events[(ring->first + index) % ring->limit];
+}
+
+void event_ring_close(struct event_ring **ring)
+{
+    if (*ring == NULL)
+        return;
+    for (size_t i = 0; i < (*ring)->count; i++)
+        event_free(slot(*ring, i));
+    free((*ring)->events);
+    free(*ring);
+    *ring = NULL;
+}
+
+void event_ring_add(struct event_ring *ring, struct event *e, uint64_t lost)
+{
+    CONTRACT(e != NULL);
+    if (ring->count == ring->limit) {
+        event_free(slot(ring, 0));
+        ring->first = (ring->first + 1) % ring->limit;
+        ring->count--;
+    }
+    ring->last += lost + 1;
+    e->number = ring->last;
+    *slot(ring, ring->count++) = e;
+}
+
+uint64_t event_ring_last(const struct event_ring *ring)
+{
+    return ring->last;
+}
+
+/* Index of the first event behind `after`: numbers rise, so the middle says in which half. */
+static size_t find_behind(const struct event_ring *ring, uint64_t after)
+{
+    size_t low = 0, high = ring->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if ((*slot(ring, middle))->number > after)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+struct event_page event_ring_read(const struct event_ring *ring, uint64_t after, size_t limit,
+                                  event_each_fn *each, void *ctx)
+{
+    struct event_page page = {.last = after};
+
+    if (after > ring->last)
+        after = page.last = 0;
+    for (size_t i = find_behind(ring, after); i < ring->count && page.count < limit; i++) {
+        const struct event *e = *slot(ring, i);
+
+        page.lost += e->number - page.last - 1;
+        page.last = e->number;
+        page.count++;
+        each(ctx, e);
+    }
+    return page;
+}

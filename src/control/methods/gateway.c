@@ -1,0 +1,95 @@
+/* The calls by which a remote gateway takes over and owns the life of the transports: init,
+ * connect, disconnect, shutdown. */
+#include "control/control_internal.h"
+#include "control/method_table.h"
+#include "control/methods/status.h"
+#include "control/reply.h"
+#include "gateway_client/client.h"
+#include "rpc/document.h"
+
+#include <stdio.h>
+
+static void answer_done(struct network_asked *n)
+{
+    enum err e = n->request.request.result;
+    xmlrpc_env env;
+
+    if (e != ERR_OK) {
+        control_fault(n->asked.call, e == ERR_DISABLED ? FAULT_DISABLED : FAULT_PARAMETERS, "%s",
+                      n->request.text);
+        return;
+    }
+    xmlrpc_env_init(&env);
+    control_answer(n->asked.call, &env, rpc_bool(&env, true));
+}
+
+static void answer_init(struct network_asked *n)
+{
+    struct control *control = n->asked.control;
+
+    snprintf(control->gateway_url, sizeof control->gateway_url, "%s", n->request.url);
+    answer_done(n);
+}
+
+/* In the supervisor's thread. The gate hears of the new instance before anybody posts to it as the
+ * gateway in charge. */
+static enum err take_over(const struct supervisor_request *r)
+{
+    struct control *control = r->cookie;
+    enum err e = gate_init(control->config.gate, r->url, r->has_file_result);
+
+    if (e == ERR_OK)
+        gateway_set(control->config.gateway, &gate_ops, control->config.gate);
+    return e;
+}
+
+void call_init(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    struct network_asked *n = network_new(control, call, SUPERVISOR_GATEWAY_INIT, answer_init);
+    struct supervisor_request *r;
+    char why[SETTINGS_WHY_SIZE];
+
+    if (n == NULL)
+        return;
+    r = &n->request;
+    r->cookie = control;
+    r->take_over = take_over;
+    rpc_args_text(args, "url", true, &r->url);
+    rpc_args_flag(args, "options", "file_result", &r->has_file_result);
+    if (r->url != NULL && !settings_gateway_url_check(r->url, why)) {
+        control_fault(call, FAULT_PARAMETERS, "parameter 1, url, '%.200s': %s", r->url, why);
+        network_free(n);
+    } else {
+        network_post(control, call, n, args);
+    }
+}
+
+static void answer_connect(struct network_asked *n)
+{
+    if (n->request.request.result == ERR_OK)
+        gate_confirm(n->asked.control->config.gate);
+    answer_done(n);
+}
+
+void call_connect(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    struct network_asked *n = network_new(control, call, SUPERVISOR_CONNECT, answer_connect);
+
+    if (n == NULL)
+        return;
+    rpc_args_text(args, "idurl", false, &n->request.idurl);
+    rpc_args_host(args, "host", false, &n->request.host);
+    rpc_args_word(args, "tcp_port", false, &n->request.tcp_port);
+    rpc_args_ignore_rest(args);
+    network_post(control, call, n, args);
+}
+
+void call_disconnect(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    network_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
+}
+
+void call_shutdown(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    network_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
+}

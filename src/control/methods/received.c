@@ -1,0 +1,289 @@
+/* received: reading the journal may take a while, and may have to wait for a disk, so a thread of
+ * its own does it, one question after the other; a few may wait. It is no loop: the watchdog asks
+ * those, and a disk that hangs here holds up nobody but who asks for this list. */
+#include "control/methods/received.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "control/control_internal.h"
+#include "control/method_table.h"
+#include "control/reply.h"
+#include "rpc/document.h"
+#include "store/inbox/received.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    QUESTIONS_MAX = 16,   /* that wait for the one being answered */
+    FORGOTTEN_MS = 60000, /* unasked for so long, it gives its memory back */
+    CURSOR_SIZE = 40,
+};
+
+struct received_reader {
+    struct mailbox *box;
+    struct received *received; /* the thread's */
+    pthread_t thread;
+    bool is_started;
+    bool is_over;            /* the thread's */
+    atomic_bool is_stopping; /* ends what is being read; the message of the end comes behind it */
+    struct message end;
+};
+
+struct received_row {
+    struct inbox_record record;
+    char *idurl; /* of the record; malloc */
+    bool is_reported, is_there;
+};
+
+struct received_asked {
+    struct request request; /* first: comes back */
+    struct asked asked;
+    struct received_query query;
+    struct received_row *rows; /* room for query.limit */
+    size_t count;
+    bool lacks_memory;
+};
+
+/* The thread. */
+
+static void end(struct message *m, void *owner)
+{
+    (void)m;
+    ((struct received_reader *)owner)->is_over = true;
+}
+
+static void *run(void *arg)
+{
+    struct received_reader *reader = arg;
+    struct pollfd bell = {.fd = mailbox_fd(reader->box), .events = POLLIN};
+
+    log_name_thread("received");
+    while (!reader->is_over) {
+        if (poll(&bell, 1, FORGOTTEN_MS) == 0)
+            received_forget(reader->received);
+        mailbox_drain(reader->box);
+    }
+    return NULL;
+}
+
+enum err received_reader_open(struct received_reader **out, struct inbox *inbox)
+{
+    struct received_reader *reader = calloc(1, sizeof *reader);
+    enum err e;
+
+    if (reader == NULL)
+        return ERR_NO_MEMORY;
+    e = mailbox_open(&reader->box, QUESTIONS_MAX, reader);
+    if (e == ERR_OK)
+        e = received_open(&reader->received, inbox, &reader->is_stopping);
+    if (e != ERR_OK)
+        received_reader_close(&reader);
+    *out = reader;
+    return e;
+}
+
+void received_reader_close(struct received_reader **reader)
+{
+    if (*reader == NULL)
+        return;
+    received_close(&(*reader)->received);
+    mailbox_close(&(*reader)->box);
+    free(*reader);
+    *reader = NULL;
+}
+
+enum err received_reader_start(struct received_reader *reader)
+{
+    sigset_t all, before;
+    int error_number;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error_number = pthread_create(&reader->thread, NULL, run, reader);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    reader->is_started = error_number == 0;
+    return err_from_thread(error_number);
+}
+
+void received_reader_stop(struct received_reader *reader)
+{
+    if (!reader->is_started)
+        return;
+    atomic_store(&reader->is_stopping, true);
+    mailbox_answer(reader->box, &reader->end, end);
+    pthread_join(reader->thread, NULL);
+    reader->is_started = false;
+}
+
+static void take_row(void *ctx, const struct inbox_record *record, bool is_reported, bool is_there)
+{
+    struct received_asked *r = ctx;
+    char *idurl = text_dup(record->idurl, strlen(record->idurl));
+
+    if (idurl == NULL) {
+        r->lacks_memory = true;
+        return;
+    }
+    r->rows[r->count++] = (struct received_row){
+        .record = *record, .idurl = idurl, .is_reported = is_reported, .is_there = is_there};
+}
+
+static void take_question(struct message *m, void *owner)
+{
+    struct received_reader *reader = owner;
+    struct received_asked *r = (struct received_asked *)(void *)m;
+    enum err e = received_each(reader->received, &r->query, take_row, r);
+
+    request_answer(&r->request, e == ERR_OK && r->lacks_memory ? ERR_NO_MEMORY : e);
+}
+
+/* The control thread. */
+
+static void free_asked(struct received_asked *r)
+{
+    for (size_t i = 0; i < r->count; i++) /* without rows the count is 0 */
+        free(r->rows[i].idurl);           /* NOLINT(clang-analyzer-core.NullDereference) */
+    free(r->rows);
+    free(r);
+}
+
+static xmlrpc_value *row_value(xmlrpc_env *env, struct inbox *inbox, const struct received_row *row)
+{
+    const struct inbox_record *record = &row->record;
+    char path[INBOX_PATH_SIZE], peer[ADDRESS_TEXT_SIZE], cursor[CURSOR_SIZE];
+    xmlrpc_value *value = rpc_struct(env);
+
+    inbox_final_path(inbox, record->name, path);
+    snprintf(cursor, sizeof cursor, "%" PRId64 ".%" PRIu32, record->committed_us,
+             record->transfer_id);
+    rpc_put_integer(env, value, "transfer_id", record->transfer_id);
+    rpc_put_text(env, value, "idurl", row->idurl);
+    rpc_put_text(env, value, "host", address_text(peer, &record->peer));
+    rpc_put_integer(env, value, "size", (int64_t)record->size_bytes);
+    rpc_put_integer(env, value, "started_us", record->started_us);
+    rpc_put_integer(env, value, "committed_us", record->committed_us);
+    rpc_put(env, value, "path", rpc_path(env, path));
+    rpc_put_bool(env, value, "is_reported", row->is_reported);
+    rpc_put_bool(env, value, "is_there", row->is_there);
+    rpc_put_text(env, value, "cursor", cursor);
+    return value;
+}
+
+static void answer_rows(struct received_asked *r)
+{
+    struct inbox *inbox = r->asked.control->config.inbox;
+    xmlrpc_value *array;
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    array = rpc_array(&env);
+    for (size_t i = 0; i < r->count; i++)
+        rpc_add(&env, array, row_value(&env, inbox, &r->rows[i]));
+    control_answer(r->asked.call, &env, array);
+}
+
+static void received_is_back(struct message *m, void *owner)
+{
+    struct received_asked *r = (struct received_asked *)(void *)m;
+    enum err e = r->request.result;
+
+    (void)owner;
+    if (r->asked.call != NULL && e == ERR_OK)
+        answer_rows(r);
+    else if (r->asked.call != NULL)
+        control_fault(r->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
+                      "the journal of the inbox cannot be read: %s",
+                      e == ERR_CLOSED ? "the daemon is stopping" : err_text(e));
+    asked_end(&r->asked);
+    free_asked(r);
+}
+
+/* "after:US.ID" and "before:US.ID", with the cursor of a file that was told; "newest". */
+static bool read_cursor(struct received_query *query, const char *text)
+{
+    static const struct {
+        const char *word;
+        enum received_from from;
+    } words[] = {{"after:", RECEIVED_AFTER}, {"before:", RECEIVED_BEFORE}};
+    char rest;
+
+    if (strcmp(text, "newest") == 0) {
+        query->from = RECEIVED_NEWEST;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t length = strlen(words[i].word);
+
+        if (strncmp(text, words[i].word, length) != 0)
+            continue;
+        query->from = words[i].from;
+        return sscanf(text + length, "%" SCNd64 ".%" SCNu32 "%c", &query->place.committed_us,
+                      &query->place.transfer_id, &rest) == 2;
+    }
+    return false;
+}
+
+static bool read_query(struct received_query *query, struct rpc_args *args)
+{
+    int64_t offset = 0, limit = CONTROL_PAGE_MAX;
+    char *cursor = NULL;
+    bool is_good;
+
+    rpc_args_integer(args, "since_us", false, 0, INT64_MAX, &query->since_us);
+    rpc_args_integer(args, "offset", false, 0, INT32_MAX, &offset);
+    rpc_args_integer(args, "limit", false, 1, CONTROL_PAGE_MAX, &limit);
+    rpc_args_text(args, "cursor", false, &cursor);
+    query->offset = (size_t)offset;
+    query->limit = (size_t)limit;
+    is_good = rpc_args_end(args);
+    if (is_good && cursor != NULL && cursor[0] != '\0' && !read_cursor(query, cursor))
+        is_good = rpc_args_complain(args, "parameter 4, cursor, has to be newest, after:CURSOR or "
+                                          "before:CURSOR, with the cursor of a file of an answer");
+    if (is_good && query->from != RECEIVED_FROM_START && offset != 0)
+        is_good = rpc_args_complain(args, "parameter 2, offset, has no meaning with a cursor");
+    free(cursor);
+    return is_good;
+}
+
+static void post(struct control *control, struct http_call *call, struct received_asked *r)
+{
+    enum err e;
+
+    r->request =
+        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = received_is_back};
+    asked_begin(&r->asked, control, call, ASKED_ABOUT_DAEMON);
+    e = mailbox_post(control->reader->box, &r->request.message, take_question);
+    if (e == ERR_OK)
+        return;
+    control_fault(call, FAULT_FULL, "%d others ask for what was received: try again in a moment",
+                  (int)QUESTIONS_MAX);
+    asked_end(&r->asked);
+    free_asked(r);
+}
+
+void call_received(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    struct received_asked *r;
+
+    if (!asked_has_room(control, call, ASKED_ABOUT_DAEMON))
+        return;
+    if ((r = calloc(1, sizeof *r)) == NULL) {
+        control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
+        return;
+    }
+    if (!read_query(&r->query, args)) {
+        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        free_asked(r);
+    } else if ((r->rows = calloc(r->query.limit, sizeof *r->rows)) == NULL) {
+        control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
+        free_asked(r);
+    } else {
+        post(control, call, r);
+    }
+}

@@ -1,0 +1,134 @@
+/* settings_get, settings_set, settings_unset, settings_dump: what is in force, and the few keys
+ * that can be set while the daemon runs. */
+#include "control/control_internal.h"
+#include "control/method_table.h"
+#include "control/methods/status.h"
+#include "control/reply.h"
+#include "rpc/document.h"
+#include "settings/settings_own.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void answer_dump(struct network_asked *n)
+{
+    xmlrpc_value *value = NULL;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    if (out != NULL) {
+        settings_print(&n->request.in_force.settings, &n->request.in_force.origins, out);
+        if (fclose(out) == 0)
+            value = rpc_text(&env, text);
+    }
+    if (value == NULL && !env.fault_occurred)
+        xmlrpc_env_set_fault(&env, FAULT_INTERNAL, "out of memory");
+    control_answer(n->asked.call, &env, value);
+    free(text);
+}
+
+void call_settings_dump(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    network_ask(control, call, args, SUPERVISOR_SETTINGS, answer_dump);
+}
+
+static void ask_about_key(struct control *control, struct http_call *call, struct rpc_args *args,
+                          enum supervisor_ask what, network_answer_fn *answer, bool is_name_needed)
+{
+    struct network_asked *n = network_new(control, call, what, answer);
+
+    if (n == NULL)
+        return;
+    rpc_args_text(args, "name", is_name_needed, &n->request.name);
+    network_post(control, call, n, args);
+}
+
+static xmlrpc_value *key_value(xmlrpc_env *env, const struct settings_own_key *key)
+{
+    xmlrpc_value *value = rpc_struct(env);
+
+    rpc_put_text(env, value, "name", key->name);
+    rpc_put_text(env, value, "section", key->section);
+    rpc_put_text(env, value, "value", key->value);
+    rpc_put_text(env, value, "from", key->origin);
+    rpc_put_text(env, value, "allowed", key->allowed);
+    rpc_put_text(env, value, "meaning", key->meaning);
+    return value;
+}
+
+/* All of them, as an array, or the one that was named. */
+static void answer_get(struct network_asked *n)
+{
+    struct settings_own_key keys[SETTINGS_OWN_MAX];
+    const struct settings_in_force *in_force = &n->request.in_force;
+    unsigned count = settings_own_list(keys, &in_force->settings, &in_force->origins);
+    const char *name = n->request.name;
+    char problem[SETTINGS_OWN_TEXT_SIZE];
+    xmlrpc_value *array;
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    array = rpc_array(&env);
+    for (unsigned i = 0; i < count; i++)
+        if (name == NULL || settings_own_is_named(keys[i].section, keys[i].name, name))
+            rpc_add(&env, array, key_value(&env, &keys[i]));
+    if (name != NULL && !env.fault_occurred && xmlrpc_array_size(&env, array) == 0) {
+        xmlrpc_env_clean(&env);
+        rpc_release(&array);
+        settings_own_say_unknown(name, problem);
+        control_fault(n->asked.call, FAULT_NOT_FOUND, "%s", problem);
+        return;
+    }
+    control_answer(n->asked.call, &env, array);
+}
+
+void call_settings_get(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    ask_about_key(control, call, args, SUPERVISOR_SETTINGS, answer_get, false);
+}
+
+static enum fault fault_of_set(enum err e)
+{
+    switch (e) {
+    case ERR_NOT_FOUND:
+        return FAULT_NOT_FOUND;
+    case ERR_INVALID:
+        return FAULT_SETTINGS;
+    default:
+        return FAULT_FAILED;
+    }
+}
+
+static void answer_set(struct network_asked *n)
+{
+    enum err e = n->request.request.result;
+    xmlrpc_env env;
+
+    if (e != ERR_OK) {
+        control_fault(n->asked.call, fault_of_set(e), "%.*s", (int)strcspn(n->request.text, "\n"),
+                      n->request.text);
+        return;
+    }
+    xmlrpc_env_init(&env);
+    control_answer(n->asked.call, &env, rpc_text(&env, n->request.text));
+}
+
+void call_settings_set(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    struct network_asked *n = network_new(control, call, SUPERVISOR_SET, answer_set);
+
+    if (n == NULL)
+        return;
+    rpc_args_text(args, "name", true, &n->request.name);
+    rpc_args_word(args, "value", true, &n->request.value);
+    network_post(control, call, n, args);
+}
+
+void call_settings_unset(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    ask_about_key(control, call, args, SUPERVISOR_UNSET, answer_set, true);
+}

@@ -1,0 +1,101 @@
+/* spool_begin, spool_write: a file that the daemon cannot read comes over the control socket, from
+ * somebody who can; send_spooled (control_files.c) sends it. */
+#include "control/methods/spool.h"
+
+#include "control/control_internal.h"
+#include "control/method_table.h"
+#include "control/reply.h"
+#include "http/server.h"
+#include "rpc/document.h"
+#include "store/outbox/spool.h"
+
+#include <stdlib.h>
+
+static const char *reason(enum err e)
+{
+    switch (e) {
+    case ERR_DISABLED:
+        return "the daemon takes none ([outbox] spool-limit-mib is 0): let its user read the file "
+               "where it is";
+    case ERR_TOO_LARGE:
+        return "it is larger than [outbox] spool-limit-mib, or than was announced: let the "
+               "daemon's "
+               "user read it where it is, or raise the limit";
+    case ERR_FULL:
+        return "other files take up [outbox] spool-limit-mib: try again when they are through";
+    case ERR_NO_SPACE:
+    case ERR_QUOTA:
+        return "the disk of the inbox has no room for it: make room";
+    case ERR_INVALID:
+        return "its name is none for a file";
+    case ERR_NOT_FOUND:
+        return "it is not there (any more): begin again";
+    case ERR_SHRUNK:
+        return "not all of its bytes have come";
+    default:
+        return NULL;
+    }
+}
+
+void control_refuse_spool(struct http_call *call, enum err e)
+{
+    const char *why = reason(e);
+    enum fault fault = e == ERR_FULL        ? FAULT_FULL
+                       : e == ERR_NOT_FOUND ? FAULT_NOT_FOUND
+                                            : FAULT_FILE;
+
+    control_fault(call, fault, "the file cannot be streamed to the daemon: %s",
+                  why == NULL ? err_text(e) : why);
+}
+
+static void answer_number(struct http_call *call, int64_t number)
+{
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    control_answer(call, &env, rpc_integer(&env, number));
+}
+
+void call_spool_begin(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    int64_t size_bytes = 0;
+    uint64_t id = 0;
+    char *name = NULL;
+    enum err e;
+
+    rpc_args_text(args, "name", true, &name);
+    rpc_args_integer(args, "size", true, 0, INT64_MAX, &size_bytes);
+    if (!rpc_args_end(args)) {
+        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+    } else {
+        e = spool_begin(control->spool, name, (uint64_t)size_bytes, http_call_uid(call),
+                        loop_now_ms(control->loop), &id);
+        if (e == ERR_OK)
+            answer_number(call, (int64_t)id);
+        else
+            control_refuse_spool(call, e);
+    }
+    free(name);
+}
+
+void call_spool_write(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    unsigned char *bytes = NULL;
+    size_t length = 0;
+    int64_t id = 0;
+    enum err e;
+
+    rpc_args_integer(args, "id", true, 1, INT64_MAX, &id);
+    rpc_args_bytes(args, "bytes", &bytes, &length);
+    if (!rpc_args_end(args)) {
+        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+    } else {
+        e = spool_write(control->spool, (uint64_t)id, http_call_uid(call), bytes, length,
+                        loop_now_ms(control->loop));
+        if (e == ERR_OK)
+            answer_number(call, (int64_t)length);
+        else
+            control_refuse_spool(call, e);
+    }
+    free(bytes);
+}

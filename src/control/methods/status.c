@@ -1,0 +1,372 @@
+/* What the supervisor is asked: status, services, reload, reconnect, stop. */
+#include "control/methods/status.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "control/control_internal.h"
+#include "control/event_ring.h"
+#include "control/method_table.h"
+#include "control/reply.h"
+#include "control/send_table.h"
+#include "gateway_client/client.h"
+#include "rpc/document.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A reload, a set or a connect that failed has more to say than its result. */
+static bool is_answerable(struct network_asked *n)
+{
+    enum supervisor_ask what = n->request.ask;
+    enum err e = n->request.request.result;
+    bool has_more = what == SUPERVISOR_RELOAD || what == SUPERVISOR_SET ||
+                    what == SUPERVISOR_UNSET || what == SUPERVISOR_CONNECT;
+
+    if (e == ERR_OK || (has_more && e != ERR_CLOSED))
+        return true;
+    control_fault(n->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
+                  "the daemon did not take it: %s",
+                  e == ERR_CLOSED ? "it is stopping" : err_text(e));
+    return false;
+}
+
+void network_free(struct network_asked *n)
+{
+    free(n->request.name);
+    free(n->request.value);
+    free(n->request.wanted);
+    free(n->request.idurl);
+    free(n->request.host);
+    free(n->request.tcp_port);
+    free(n->request.url);
+    free(n);
+}
+
+static void network_is_back(struct message *m, void *owner)
+{
+    struct network_asked *n = (struct network_asked *)(void *)m;
+
+    (void)owner;
+    if (n->asked.call != NULL && is_answerable(n))
+        n->answer(n);
+    asked_end(&n->asked);
+    network_free(n);
+}
+
+struct network_asked *network_new(struct control *control, struct http_call *call,
+                                  enum supervisor_ask what, network_answer_fn *answer)
+{
+    struct network_asked *n;
+
+    if (!asked_has_room(control, call, ASKED_ABOUT_DAEMON))
+        return NULL;
+    if ((n = calloc(1, sizeof *n)) == NULL) {
+        control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
+        return NULL;
+    }
+    n->request.request =
+        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = network_is_back};
+    n->request.ask = what;
+    n->answer = answer;
+    return n;
+}
+
+void network_post(struct control *control, struct http_call *call, struct network_asked *n,
+                  struct rpc_args *args)
+{
+    enum err e;
+
+    if (!rpc_args_end(args)) {
+        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        network_free(n);
+        return;
+    }
+    asked_begin(&n->asked, control, call, ASKED_ABOUT_DAEMON);
+    if ((e = supervisor_post(control->config.supervisor, &n->request)) == ERR_OK)
+        return;
+    if (e == ERR_CLOSED)
+        control_fault(call, FAULT_STOPPING, "the daemon is stopping");
+    else
+        control_fault(call, FAULT_FULL, "the daemon has too much to do: try again in a moment");
+    asked_end(&n->asked);
+    network_free(n);
+}
+
+/* A question without parameters. */
+void network_ask(struct control *control, struct http_call *call, struct rpc_args *args,
+                 enum supervisor_ask what, network_answer_fn *answer)
+{
+    struct network_asked *n = network_new(control, call, what, answer);
+
+    if (n != NULL)
+        network_post(control, call, n, args);
+}
+
+static xmlrpc_value *counts_into(xmlrpc_env *env, xmlrpc_value *value,
+                                 const struct transport_counts *counts)
+{
+    rpc_put_integer(env, value, "workers", counts->workers);
+    rpc_put_integer(env, value, "sessions", counts->sessions);
+    rpc_put_integer(env, value, "sessions_connected", counts->sessions_connected);
+    rpc_put_integer(env, value, "sessions_half_open", counts->sessions_half_open);
+    rpc_put_integer(env, value, "sources_known", counts->sources_known);
+    rpc_put_integer(env, value, "files_in", counts->files_in);
+    rpc_put_integer(env, value, "files_out", counts->files_out);
+    rpc_put_integer(env, value, "files_waiting", counts->files_waiting);
+    return value;
+}
+
+static xmlrpc_value *transport_value(xmlrpc_env *env, const struct transport_info *t)
+{
+    xmlrpc_value *value = rpc_struct(env);
+
+    rpc_put_text(env, value, "proto", t->proto);
+    rpc_put_text(env, value, "state", t->state);
+    rpc_put_bool(env, value, "is_enabled", t->is_enabled);
+    rpc_put_bool(env, value, "is_sending_enabled", t->is_sending_enabled);
+    rpc_put_bool(env, value, "is_receiving_enabled", t->is_receiving_enabled);
+    rpc_put_text(env, value, "host", t->host);
+    rpc_put_text(env, value, "last_error", t->last_error);
+    rpc_put_integer(env, value, "priority", t->priority);
+    return counts_into(env, value, &t->counts);
+}
+
+static xmlrpc_value *transports_value(xmlrpc_env *env, const struct supervisor_request *r)
+{
+    xmlrpc_value *array = rpc_array(env);
+
+    for (unsigned i = 0; i < r->transport_count && i < GATEWAY_TRANSPORTS_MAX; i++)
+        rpc_add(env, array, transport_value(env, &r->transports[i]));
+    return array;
+}
+
+static xmlrpc_value *metrics_value(xmlrpc_env *env)
+{
+    xmlrpc_value *value = rpc_struct(env);
+
+    for (unsigned i = 0; i < METRIC_COUNT; i++)
+        rpc_put_integer(env, value, metrics_word((enum metric)i),
+                        (int64_t)metrics_sum((enum metric)i));
+    return value;
+}
+
+/* Of the limits those that were ever hit. */
+static xmlrpc_value *limits_hit_value(xmlrpc_env *env)
+{
+    xmlrpc_value *value = rpc_struct(env);
+
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        uint64_t times = metrics_sum((enum metric)i);
+
+        if (times > 0 && metrics_is_limit((enum metric)i))
+            rpc_put_integer(env, value, metrics_word((enum metric)i), (int64_t)times);
+    }
+    return value;
+}
+
+static xmlrpc_value *settings_value(xmlrpc_env *env, const struct settings *s)
+{
+    xmlrpc_value *value = rpc_struct(env);
+
+    rpc_put_text(env, value, "idurl", s->node.idurl);
+    rpc_put_integer(env, value, "tcp_port", s->tcp_connections.tcp_port);
+    rpc_put_integer(env, value, "threads", settings_worker_count(s));
+    rpc_put(env, value, "inbox", rpc_path(env, s->inbox.path));
+    rpc_put_text(env, value, "durability",
+                 s->inbox.durability == DURABILITY_FULL ? "full" : "none");
+    rpc_put(env, value, "socket", rpc_path(env, s->control.socket));
+    return value;
+}
+
+/* Calls that wait for a remote gateway, also for one that is not there yet. */
+static xmlrpc_value *gateway_value(xmlrpc_env *env, const struct control *control)
+{
+    xmlrpc_value *value = rpc_struct(env);
+
+    rpc_put_text(env, value, "name", gateway_current(control->config.gateway)->ops->name);
+    rpc_put_text(env, value, "url", control->gateway_url);
+    rpc_put_integer(env, value, "waiting", (int64_t)gate_waiting(control->config.gate));
+    rpc_put_integer(env, value, "queue_limit", control->config.settings.gateway.queue_limit);
+    return value;
+}
+
+struct limits_out {
+    xmlrpc_env *env;
+    xmlrpc_value *value;
+};
+
+static void put_limit(void *ctx, const char *section, const char *name, const char *value)
+{
+    struct limits_out *out = ctx;
+    char key[96];
+
+    snprintf(key, sizeof key, "%s/%s", section, name);
+    rpc_put_text(out->env, out->value, key, value);
+}
+
+static xmlrpc_value *limits_value(xmlrpc_env *env, const struct settings *s)
+{
+    struct limits_out out = {env, rpc_struct(env)};
+
+    settings_each_limit(s, put_limit, &out);
+    return out.value;
+}
+
+static xmlrpc_value *inbox_value(xmlrpc_env *env, const struct inbox *inbox)
+{
+    struct inbox_usage usage = inbox_usage(inbox);
+    xmlrpc_value *value = rpc_struct(env);
+    char trouble[INBOX_TROUBLE_SIZE];
+
+    inbox_trouble(inbox, trouble, sizeof trouble);
+    rpc_put_text(env, value, "trouble", trouble);
+    rpc_put_integer(env, value, "files", (int64_t)usage.files);
+    rpc_put_integer(env, value, "files_limit", (int64_t)usage.files_limit);
+    rpc_put_integer(env, value, "bytes", (int64_t)usage.bytes);
+    rpc_put_integer(env, value, "quota_bytes", (int64_t)usage.quota_bytes);
+    return value;
+}
+
+static void answer_status(struct network_asked *n)
+{
+    const struct supervisor_request *r = &n->request;
+    struct control *control = n->asked.control;
+    xmlrpc_value *value;
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    value = rpc_struct(&env);
+    rpc_put_text(&env, value, "version", DUSTWIRE_VERSION);
+    rpc_put_integer(&env, value, "pid", getpid());
+    rpc_put_text(&env, value, "network_state", r->network_state);
+    rpc_put_integer(&env, value, "disconnects", r->disconnects);
+    rpc_put_bool(&env, value, "is_stopping", r->is_stopping);
+    rpc_put_integer(&env, value, "started_at_us", clock_real_us_ago(r->up_us));
+    rpc_put_integer(&env, value, "uptime_s", (int64_t)(r->up_us / 1000000));
+    rpc_put(&env, value, "transports", transports_value(&env, r));
+    rpc_put_text(&env, value, "advice", r->advice);
+    rpc_put_integer(&env, value, "commits_waiting",
+                    (int64_t)committer_waiting(control->config.committer));
+    rpc_put_integer(&env, value, "sends_under_way", (int64_t)sends_under_way(control->sends));
+    rpc_put_integer(&env, value, "last_event", (int64_t)event_ring_last(control->ring));
+    rpc_put_text(&env, value, "privileges",
+                 control->config.privileges == NULL ? "" : control->config.privileges);
+    rpc_put(&env, value, "gateway", gateway_value(&env, control));
+    rpc_put(&env, value, "inbox", inbox_value(&env, control->config.inbox));
+    rpc_put(&env, value, "metrics", metrics_value(&env));
+    rpc_put(&env, value, "limits_hit", limits_hit_value(&env));
+    rpc_put(&env, value, "limits", limits_value(&env, &r->in_force.settings));
+    rpc_put(&env, value, "settings", settings_value(&env, &r->in_force.settings));
+    control_answer(n->asked.call, &env, value);
+}
+
+void call_status(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    network_ask(control, call, args, SUPERVISOR_STATUS, answer_status);
+}
+
+static void answer_services(struct network_asked *n)
+{
+    const struct supervisor_request *r = &n->request;
+    xmlrpc_value *array;
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    array = rpc_array(&env);
+    for (unsigned i = 0; i < r->service_count && i < SERVICES_MAX; i++) {
+        xmlrpc_value *value = rpc_struct(&env);
+
+        rpc_put_text(&env, value, "name", r->services[i].name);
+        rpc_put_text(&env, value, "state", r->services[i].state);
+        rpc_put_text(&env, value, "reason", r->services[i].reason);
+        rpc_put_text(&env, value, "needs", r->services[i].needs);
+        rpc_put_bool(&env, value, "is_enabled", r->services[i].is_enabled);
+        rpc_add(&env, array, value);
+    }
+    control_answer(n->asked.call, &env, array);
+}
+
+void call_services(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    network_ask(control, call, args, SUPERVISOR_SERVICES, answer_services);
+}
+
+static void answer_reload(struct network_asked *n)
+{
+    xmlrpc_env env;
+
+    if (n->request.request.result != ERR_OK) {
+        control_fault(
+            n->asked.call, n->request.request.result == ERR_INVALID ? FAULT_SETTINGS : FAULT_FAILED,
+            "%s",
+            n->request.text[0] != '\0' ? n->request.text : err_text(n->request.request.result));
+        return;
+    }
+    xmlrpc_env_init(&env);
+    control_answer(n->asked.call, &env, rpc_text(&env, n->request.text));
+}
+
+void call_reload(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    network_ask(control, call, args, SUPERVISOR_RELOAD, answer_reload);
+}
+
+static void answer_done(struct network_asked *n)
+{
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    control_answer(n->asked.call, &env, rpc_bool(&env, true));
+}
+
+void call_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    network_ask(control, call, args, SUPERVISOR_RECONNECT, answer_done);
+}
+
+void call_check_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    network_ask(control, call, args, SUPERVISOR_CHECK_RECONNECT, answer_done);
+}
+
+void call_stop(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    network_ask(control, call, args, SUPERVISOR_STOP, answer_done);
+}
+
+static void answer_contacts(struct network_asked *n)
+{
+    xmlrpc_value *array;
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    array = rpc_array(&env);
+    for (unsigned i = 0; i < n->request.contact_count; i++)
+        rpc_add(&env, array, rpc_text(&env, n->request.contacts[i]));
+    control_answer(n->asked.call, &env, array);
+}
+
+void call_build_contacts(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    network_ask(control, call, args, SUPERVISOR_BUILD_CONTACTS, answer_contacts);
+}
+
+static void answer_verified(struct network_asked *n)
+{
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    control_answer(n->asked.call, &env, rpc_bool(&env, n->request.is_verified));
+}
+
+void call_verify_contacts(struct control *control, struct http_call *call, struct rpc_args *args)
+{
+    struct network_asked *n =
+        network_new(control, call, SUPERVISOR_VERIFY_CONTACTS, answer_verified);
+
+    if (n == NULL)
+        return;
+    rpc_args_contacts(args, "contacts", &n->request.wanted);
+    network_post(control, call, n, args);
+}

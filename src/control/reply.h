@@ -1,0 +1,46 @@
+/* How a call is answered, and what is kept of one that waits for a request to come back. Belongs to
+ * the control thread. */
+#ifndef CONTROL_REPLY_H
+#define CONTROL_REPLY_H
+
+#include "rpc/document.h"
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct control;
+struct http_call;
+
+enum {
+    CONTROL_ASKED_MAX = 2048,    /* other calls about hosts and files that are away, whether their
+                                    clients are still there or not */
+    CONTROL_QUESTIONS_MAX = 512, /* the same of those about the daemon itself */
+};
+
+/* Takes over `value`; a fault in `env` (no memory) goes out as a fault. Ends `env`. */
+void control_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value);
+void control_fault(struct http_call *call, enum fault code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* What a call is about says how long it may be away: a peer, or the daemon, which answers at once
+ * as long as none of its threads stands still. */
+enum asked_kind { ASKED_ABOUT_PEERS, ASKED_ABOUT_DAEMON, ASKED_KINDS };
+
+/* A call that waits for a request to come back. Lives beside that request, as long as it is away;
+ * `call` is NULL once nobody listens any more. */
+struct asked {
+    LIST_ENTRY(asked) link;
+    enum asked_kind kind;
+    struct control *control;
+    struct http_call *call;
+};
+
+/* Before a request is made, which is away whether its client stays or not. False: too many are, and
+ * `call` has been answered. */
+bool asked_has_room(const struct control *control, struct http_call *call, enum asked_kind kind);
+void asked_begin(struct asked *asked, struct control *control, struct http_call *call,
+                 enum asked_kind kind);
+/* The request is back (or never went). */
+void asked_end(struct asked *asked);
+
+#endif

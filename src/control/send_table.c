@@ -1,0 +1,190 @@
+#include "control/send_table.h"
+
+#include "base/contract.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+struct send_entry {
+    UT_hash_handle hh;
+    TAILQ_ENTRY(send_entry) link;    /* decided ones, oldest first */
+    LIST_HEAD(, send_watch) watches; /* of an undecided one */
+    struct send_result result;
+    uint64_t began_ms;
+    uint64_t expires_ms; /* decided ones */
+};
+TAILQ_HEAD(send_list, send_entry);
+
+struct sends {
+    struct send_entry *by_id;
+    struct send_list decided;
+    size_t decided_count;
+    uint64_t last_id;
+};
+
+enum err sends_open(struct sends **out)
+{
+    struct sends *sends = calloc(1, sizeof *sends);
+
+    if (sends == NULL)
+        return ERR_NO_MEMORY;
+    TAILQ_INIT(&sends->decided);
+    *out = sends;
+    return ERR_OK;
+}
+
+static void drop(struct sends *sends, struct send_entry *entry)
+{
+    CONTRACT(LIST_EMPTY(&entry->watches));
+    if (entry->result.is_done) {
+        TAILQ_REMOVE(&sends->decided, entry, link);
+        sends->decided_count--;
+    }
+    /* What is in the table cannot make uthash's head NULL. */
+    HASH_DEL(sends->by_id, entry); /* NOLINT(clang-analyzer-core.NullDereference) */
+    free(entry);
+}
+
+void sends_close(struct sends **sends)
+{
+    struct send_entry *entry, *next;
+
+    if (*sends == NULL)
+        return;
+    HASH_ITER (hh, (*sends)->by_id, entry, next)
+        drop(*sends, entry);
+    free(*sends);
+    *sends = NULL;
+}
+
+static struct send_entry *find(const struct sends *sends, uint64_t id)
+{
+    struct send_entry *entry;
+
+    HASH_FIND(hh, sends->by_id, &id, sizeof id, entry);
+    return entry;
+}
+
+uint64_t sends_begin(struct sends *sends, uint64_t size_bytes, uint64_t now_ms)
+{
+    struct send_entry *entry = calloc(1, sizeof *entry);
+
+    if (entry == NULL)
+        return 0;
+    entry->result = (struct send_result){.id = ++sends->last_id, .size_bytes = size_bytes};
+    entry->began_ms = now_ms;
+    LIST_INIT(&entry->watches);
+    HASH_ADD(hh, sends->by_id, result.id, sizeof entry->result.id, entry);
+    if (entry->hh.tbl == NULL) {
+        free(entry);
+        return 0;
+    }
+    return entry->result.id;
+}
+
+void sends_forget(struct sends *sends, uint64_t id)
+{
+    struct send_entry *entry = find(sends, id);
+
+    CONTRACT(entry != NULL && !entry->result.is_done);
+    drop(sends, entry);
+}
+
+static double seconds(uint64_t from_ms, uint64_t to_ms)
+{
+    return (double)(to_ms - from_ms) / 1000.0;
+}
+
+bool sends_watch(struct sends *sends, uint64_t id, struct send_watch *watch)
+{
+    struct send_entry *entry = find(sends, id);
+
+    if (entry == NULL || entry->result.is_done)
+        return false;
+    LIST_INSERT_HEAD(&entry->watches, watch, link);
+    watch->is_linked = true;
+    return true;
+}
+
+void sends_unwatch(struct send_watch *watch)
+{
+    if (watch->is_linked)
+        LIST_REMOVE(watch, link);
+    watch->is_linked = false;
+}
+
+static void tell_watches(struct send_entry *entry)
+{
+    struct send_watch *watch;
+
+    while ((watch = LIST_FIRST(&entry->watches)) != NULL) {
+        sends_unwatch(watch);
+        watch->done(watch->ctx);
+    }
+}
+
+void sends_finish(struct sends *sends, const struct send_request *outcome, uint64_t now_ms)
+{
+    struct send_entry *entry = find(sends, outcome->id);
+    struct send_result *result;
+
+    CONTRACT(entry != NULL && !entry->result.is_done);
+    result = &entry->result;
+    result->is_done = true;
+    result->status = outcome->status;
+    result->transfer_id = outcome->transfer_id;
+    result->sent_bytes = outcome->sent_bytes;
+    if (outcome->size_bytes > 0)
+        result->size_bytes = outcome->size_bytes;
+    result->seconds = seconds(entry->began_ms, now_ms);
+    snprintf(result->error, sizeof result->error, "%s", outcome->error);
+    entry->expires_ms = now_ms + SENDS_KEPT_MS;
+    tell_watches(entry);
+    TAILQ_INSERT_TAIL(&sends->decided, entry, link);
+    if (++sends->decided_count > SENDS_KEPT_MAX)
+        drop(sends, TAILQ_FIRST(&sends->decided));
+}
+
+bool sends_look(const struct sends *sends, uint64_t id, uint64_t now_ms, struct send_result *out)
+{
+    const struct send_entry *entry = find(sends, id);
+
+    if (entry == NULL)
+        return false;
+    *out = entry->result;
+    if (!out->is_done)
+        out->seconds = seconds(entry->began_ms, now_ms);
+    return true;
+}
+
+void sends_mark_handed(struct sends *sends, uint64_t id, uint64_t now_ms)
+{
+    struct send_entry *entry = find(sends, id);
+
+    if (entry != NULL && entry->result.is_done && entry->expires_ms > now_ms + SENDS_HANDED_MS)
+        entry->expires_ms = now_ms + SENDS_HANDED_MS;
+}
+
+void sends_expire(struct sends *sends, uint64_t now_ms)
+{
+    struct send_entry *entry = TAILQ_FIRST(&sends->decided);
+
+    while (entry != NULL) {
+        struct send_entry *next = TAILQ_NEXT(entry, link);
+
+        if (entry->expires_ms <= now_ms)
+            drop(sends, entry);
+        entry = next;
+    }
+}
+
+size_t sends_under_way(const struct sends *sends)
+{
+    return HASH_COUNT(sends->by_id) - sends->decided_count;
+}
+
+size_t sends_kept(const struct sends *sends)
+{
+    return sends->decided_count;
+}

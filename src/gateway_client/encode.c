@@ -1,0 +1,142 @@
+/* The callbacks as XML-RPC calls, in the order and with the types that BitDust's gateway wants
+ * (docs/gateway.md): identities as strings, '' for one that is unknown or no clean text; the host
+ * of cancelled_file_sending as base64, byte for byte as it came with send_file; no error as nil. */
+#include "gateway_client/encode.h"
+
+#include "base/text.h"
+#include "gateway_client/delivery.h"
+#include "rpc/document.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void add(xmlrpc_env *env, xmlrpc_value *params, xmlrpc_value *value)
+{
+    rpc_add(env, params, value);
+}
+
+static void add_text(xmlrpc_env *env, xmlrpc_value *params, const char *text)
+{
+    add(env, params, rpc_text(env, text == NULL ? "" : text));
+}
+
+static void add_idurl(xmlrpc_env *env, xmlrpc_value *params, const char *escaped)
+{
+    size_t room = strlen(escaped) + 1, length = 0;
+    char *idurl = malloc(room);
+    bool is_clean = idurl != NULL && text_unescape(idurl, room, &length, escaped) == ERR_OK &&
+                    rpc_is_clean_text(idurl, length);
+
+    add_text(env, params, is_clean ? idurl : "");
+    free(idurl);
+}
+
+static void add_error(xmlrpc_env *env, xmlrpc_value *params, const char *error)
+{
+    if (error == NULL || error[0] == '\0')
+        add(env, params, rpc_nil(env));
+    else
+        add_text(env, params, error);
+}
+
+/* As bytes where it is no clean text. */
+static void add_bytes(xmlrpc_env *env, xmlrpc_value *params, const char *bytes)
+{
+    add(env, params, rpc_path(env, bytes == NULL ? "" : bytes));
+}
+
+typedef void params_fn(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job);
+
+static void transport_initialized(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job)
+{
+    add_text(env, params, job->text[TEXT_PROTO]);
+}
+
+static void receiving_started(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job)
+{
+    xmlrpc_value *options = rpc_struct(env);
+
+    rpc_put_text(env, options, "host", job->text[TEXT_HOST]);
+    add_text(env, params, job->text[TEXT_PROTO]);
+    add_text(env, params, job->text[TEXT_HOST]);
+    add(env, params, options);
+}
+
+static void told_with_reason(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job)
+{
+    add_text(env, params, job->text[TEXT_PROTO]);
+    add_error(env, params, job->text[TEXT_ERROR]);
+}
+
+static void register_file(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job)
+{
+    add_text(env, params, job->text[TEXT_PROTO]);
+    add_text(env, params, job->text[TEXT_HOST]);
+    add_idurl(env, params, job->text[TEXT_IDURL]);
+    add_bytes(env, params, job->text[TEXT_FILENAME]);
+    add(env, params, rpc_integer(env, (int64_t)job->size_bytes));
+    if (job->is_sending)
+        add_bytes(env, params, job->text[TEXT_DESCRIPTION]);
+}
+
+static void add_outcome(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job,
+                        uint64_t id)
+{
+    add(env, params, rpc_integer(env, (int64_t)id));
+    add_text(env, params, transfer_status_word(job->status));
+    add(env, params, rpc_integer(env, (int64_t)job->done_bytes));
+    add_error(env, params, job->text[TEXT_ERROR]);
+}
+
+static void unregister_file(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job)
+{
+    add_outcome(env, params, job, job->transfer_id);
+}
+
+static void cancelled_file_sending(xmlrpc_env *env, xmlrpc_value *params,
+                                   const struct gate_job *job)
+{
+    const char *asked = job->text[TEXT_ASKED_HOST];
+    const char *host = asked == NULL ? job->text[TEXT_HOST] : asked;
+
+    add_text(env, params, job->text[TEXT_PROTO]);
+    add(env, params, rpc_bytes(env, host, strlen(host)));
+    add_bytes(env, params, job->text[TEXT_FILENAME]);
+    add(env, params, rpc_integer(env, (int64_t)job->size_bytes));
+    add_bytes(env, params, job->text[TEXT_DESCRIPTION]);
+    add_error(env, params, job->text[TEXT_ERROR]);
+}
+
+static void file_result(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job)
+{
+    add_outcome(env, params, job, job->request_id);
+}
+
+static params_fn *const params_of[CALL_NONE] = {
+    [CALL_TRANSPORT_INITIALIZED] = transport_initialized,
+    [CALL_RECEIVING_STARTED] = receiving_started,
+    [CALL_RECEIVING_FAILED] = told_with_reason,
+    [CALL_DISCONNECTED] = told_with_reason,
+    [CALL_REGISTER_SENDING] = register_file,
+    [CALL_REGISTER_RECEIVING] = register_file,
+    [CALL_UNREGISTER_SENDING] = unregister_file,
+    [CALL_UNREGISTER_RECEIVING] = unregister_file,
+    [CALL_CANCELLED_SENDING] = cancelled_file_sending,
+    [CALL_FILE_RESULT] = file_result,
+};
+
+enum err gate_job_write(const struct gate_job *job, char **out, size_t *length)
+{
+    enum err e = ERR_NO_MEMORY;
+    xmlrpc_value *params;
+    xmlrpc_env env;
+
+    xmlrpc_env_init(&env);
+    params = rpc_array(&env);
+    params_of[job->call](&env, params, job);
+    if (!env.fault_occurred)
+        e = rpc_call_write(out, length, gate_call_method(job->call), params);
+    rpc_release(&params);
+    xmlrpc_env_clean(&env);
+    return e;
+}

@@ -1,0 +1,112 @@
+#include "gateway_client/replay.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "gateway_client/client.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One report on its way; frees itself. */
+struct report {
+    struct gateway_transfer transfer; /* first: comes back */
+    struct commit_request mark;
+    struct owed owed;
+    char *idurl;
+    char path[INBOX_PATH_SIZE];
+};
+
+static void report_free(struct report *r)
+{
+    free(r->idurl);
+    free(r);
+}
+
+static void marked(struct message *m, void *owner)
+{
+    struct report *r =
+        (struct report *)(void *)((char *)m - offsetof(struct report, mark.request.message));
+
+    (void)owner;
+    report_free(r);
+}
+
+static void taken(struct report *r, enum err e)
+{
+    const struct gateway_transfer *t = &r->transfer;
+
+    if (e != ERR_OK) { /* the daemon ends: it stays owed */
+        report_free(r);
+        return;
+    }
+    log_info("reported late: transfer=%" PRIu32 " %s path=%s", t->transfer_id,
+             transfer_status_word(t->status), r->path);
+    event_emit(r->owed.events, gateway_transfer_event(EVENT_RECEIVING_ENDED, t));
+    committer_submit(r->owed.committer, &r->mark);
+}
+
+static void answered(struct message *m, void *owner)
+{
+    struct report *r = (struct report *)(void *)m;
+
+    (void)owner;
+    taken(r, r->transfer.request.result);
+}
+
+static struct report *report_new(const struct owed *owed, const struct inbox_record *record,
+                                 bool is_finished)
+{
+    struct report *r = calloc(1, sizeof *r);
+    struct gateway_transfer *t;
+
+    if (r == NULL || (r->idurl = text_dup(record->idurl, strlen(record->idurl))) == NULL) {
+        free(r);
+        return NULL;
+    }
+    r->owed = *owed;
+    r->mark = (struct commit_request){.kind = COMMIT_REPORTED,
+                                      .request = {.answer_to = NULL, .on_answer = marked},
+                                      .record = {.transfer_id = record->transfer_id, .idurl = ""}};
+    inbox_final_path(owed->inbox, record->name, r->path);
+    t = &r->transfer;
+    *t = (struct gateway_transfer){.request = {.answer_to = owed->answer_to, .on_answer = answered},
+                                   .proto = "tcp",
+                                   .idurl = r->idurl,
+                                   .filename = r->path,
+                                   .size_bytes = record->size_bytes,
+                                   .done_bytes = is_finished ? record->size_bytes : 0,
+                                   .status = is_finished ? TRANSFER_FINISHED : TRANSFER_FAILED,
+                                   .transfer_id = record->gateway_id != 0 ? record->gateway_id
+                                                                          : record->transfer_id,
+                                   .is_registered = true};
+    address_text(t->host, &record->peer);
+    if (!is_finished)
+        snprintf(t->error, sizeof t->error, "the daemon ended before the file was stored");
+    return r;
+}
+
+static void report_one(void *ctx, const struct inbox_record *record, bool is_finished)
+{
+    const struct owed *owed = ctx;
+    struct report *r = report_new(owed, record, is_finished);
+    enum err e = ERR_OK;
+
+    if (r == NULL) {
+        log_error("transfer=%" PRIu32 " is reported after the next start: %s", record->transfer_id,
+                  err_text(ERR_NO_MEMORY));
+        return;
+    }
+    if (record->gateway_id != 0) {
+        r->transfer.seat = &r->owed.remote;
+        e = gateway_receiving_ended(owed->gateway, &r->transfer);
+    }
+    if (e != ERR_PENDING)
+        taken(r, e);
+}
+
+void owed_report(const struct owed *owed)
+{
+    inbox_each_owed(owed->inbox, report_one, (void *)owed);
+}

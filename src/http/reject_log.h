@@ -1,0 +1,22 @@
+/* Strangers that are refused at a TCP address: told in the log, but whoever makes many cannot fill
+ * it. */
+#ifndef HTTP_REJECT_LOG_H
+#define HTTP_REJECT_LOG_H
+
+#include "base/address.h"
+
+#include <stdint.h>
+
+enum { HTTP_REFUSALS_LOG_MS = 10000 };
+
+/* Of one kind. All zero: none yet. */
+struct http_refusals {
+    uint64_t next_line_ms;
+    unsigned unsaid;
+};
+
+/* At most one log line in HTTP_REFUSALS_LOG_MS: `why`, the last one's address, and how many. */
+void http_refusals_tell(struct http_refusals *refusals, const struct address *client,
+                        const char *why, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,24 @@
+/* The cases: which sessions a case has and what they do. */
+#ifndef LOADGEN_CASE_H
+#define LOADGEN_CASE_H
+
+#include "loadgen/options.h"
+#include "loadgen/run.h"
+
+/* A case has one part, or two: the same without and with what disturbs it. */
+enum { LOAD_PARTS_MAX = 2 };
+
+struct load_case {
+    const char *name;
+    const char *summary;
+    struct load_numbers defaults;
+    unsigned parts;
+    const char *part_names[LOAD_PARTS_MAX];
+    /* Fills in the roles of a part. The role whose latency is asked for is the first. */
+    void (*roles)(struct load_plan *plan, const struct load_numbers *n, unsigned part);
+};
+
+extern const struct load_case load_cases[]; /* ends with a NULL name */
+const struct load_case *load_case_find(const char *name);
+
+#endif

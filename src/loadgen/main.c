@@ -1,0 +1,198 @@
+/* dustwire-load: puts load on a node and measures what it does. Knows the daemon from outside only:
+ * its protocol, and what /proc tells of its process. */
+#include "loadgen/case.h"
+#include "loadgen/live.h"
+#include "loadgen/options.h"
+#include "loadgen/report.h"
+#include "loadgen/run.h"
+
+#include "base/inherit.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, PORT_TEXT_ROOM = 8, SESSIONS_PER_ADDRESS = 4000 };
+
+static enum err resolve(struct address *out, const char *target, char problem[LOAD_PROBLEM_SIZE])
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char host[ADDRESS_HOST_SIZE];
+    uint16_t port;
+    enum err e;
+
+    if ((e = address_split(target, host, &port)) != ERR_OK)
+        return e; /* load_options_read has looked */
+    if (getaddrinfo(host, NULL, &hints, &found) != 0) {
+        snprintf(problem, LOAD_PROBLEM_SIZE, "'%.100s' cannot be resolved", host);
+        return ERR_UNRESOLVED;
+    }
+    e = address_from_sockaddr(out, found->ai_addr);
+    out->port = port;
+    freeaddrinfo(found);
+    return e;
+}
+
+static unsigned spread_of(const struct load_options *options, const struct address *target)
+{
+    if (options->is_spread_given)
+        return (unsigned)options->spread;
+    if (target->family != ADDRESS_V4 || !address_is_loopback(target) ||
+        options->numbers.sessions < SESSIONS_PER_ADDRESS)
+        return 0;
+    return (unsigned)(options->numbers.sessions / SESSIONS_PER_ADDRESS) + 1;
+}
+
+static enum err prepare(struct load_plan *plan, const struct load_options *options,
+                        char problem[LOAD_PROBLEM_SIZE])
+{
+    struct load_usage usage;
+    enum err e;
+
+    *plan = (struct load_plan){.idurl = options->idurl,
+                               .threads = (unsigned)options->threads,
+                               .chunk_bytes = (uint32_t)options->chunk_kib * 1024,
+                               .warm_up_s = (double)options->numbers.warm_up_s,
+                               .seconds = (double)options->numbers.seconds,
+                               .pid = (pid_t)options->pid,
+                               .inbox = options->inbox,
+                               .is_live = !options->is_quiet && isatty(STDERR_FILENO)};
+    if ((e = resolve(&plan->target, options->target, problem)) != ERR_OK)
+        return e;
+    plan->spread = spread_of(options, &plan->target);
+    if (options->socket != NULL)
+        e = load_daemon_pid(&plan->pid, options->socket, problem, LOAD_PROBLEM_SIZE);
+    else if (plan->pid != 0 && (e = load_daemon_look(&usage, plan->pid)) != ERR_OK)
+        snprintf(problem, LOAD_PROBLEM_SIZE, "--pid %d, the daemon's: %s", (int)plan->pid,
+                 err_text(e));
+    return e;
+}
+
+/* A descriptor a session: as many as this user may have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static enum err run_parts(const struct load_options *options, struct load_plan *plan, json_t *parts,
+                          bool *is_clean, char problem[LOAD_PROBLEM_SIZE])
+{
+    const struct load_case *c = options->the_case;
+    struct load_result *result = malloc(sizeof *result);
+    enum err e = result == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    for (unsigned part = 0; e == ERR_OK && part < c->parts && !load_is_interrupted(); part++) {
+        plan->title = c->part_names[part];
+        plan->role_count = 0;
+        c->roles(plan, &options->numbers, part);
+        e = load_run(result, plan, problem, LOAD_PROBLEM_SIZE);
+        load_live_clear();
+        if (e != ERR_OK)
+            break;
+        load_report_print(options->json != NULL && strcmp(options->json, "-") == 0 ? stderr
+                                                                                   : stdout,
+                          plan->title, plan, result);
+        json_array_append_new(parts, load_report_json(plan->title, plan, result));
+        *is_clean = *is_clean && load_report_is_clean(plan, result);
+    }
+    free(result);
+    return e;
+}
+
+static enum err json_failed(const char *path, enum err e, char problem[LOAD_PROBLEM_SIZE])
+{
+    snprintf(problem, LOAD_PROBLEM_SIZE, "the figures cannot be written to %.100s: %s", path,
+             err_text(e));
+    return e;
+}
+
+/* Before the run, so that none is made for nothing. NULL: no figures are asked for. */
+static enum err open_json(FILE **out, const char *path, char problem[LOAD_PROBLEM_SIZE])
+{
+    *out = NULL;
+    if (path == NULL)
+        return ERR_OK;
+    *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    return *out != NULL ? ERR_OK : json_failed(path, err_from_errno(errno), problem);
+}
+
+static enum err write_json(FILE *out, const struct load_options *options, json_t *parts,
+                           char problem[LOAD_PROBLEM_SIZE])
+{
+    json_t *whole = json_pack("{ss ss sO}", "case", options->the_case->name, "target",
+                              options->target, "parts", parts);
+    int failed = json_dumpf(whole, out, JSON_INDENT(2));
+
+    json_decref(whole);
+    failed = putc('\n', out) == EOF || failed != 0;
+    failed = fflush(out) != 0 || failed;
+    return failed ? json_failed(options->json, err_from_errno(errno), problem) : ERR_OK;
+}
+
+static int run(const struct load_options *options)
+{
+    char problem[LOAD_PROBLEM_SIZE] = "out of memory";
+    json_t *parts = json_array();
+    struct load_plan plan;
+    bool is_clean = true;
+    FILE *json = NULL;
+    enum err e;
+
+    raise_descriptor_limit();
+    load_catch_interrupts();
+    e = prepare(&plan, options, problem);
+    if (e == ERR_OK)
+        e = open_json(&json, options->json, problem);
+    if (e == ERR_OK)
+        e = run_parts(options, &plan, parts, &is_clean, problem);
+    if (e == ERR_OK && json != NULL)
+        e = write_json(json, options, parts, problem);
+    if (json != NULL)
+        fclose(json);
+    json_decref(parts);
+    if (e != ERR_OK)
+        fprintf(stderr, "dustwire-load: %s\n", problem);
+    return e == ERR_OK && is_clean ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* What was measured or asked for and could not be printed is no success. */
+static int printed(int exit_status)
+{
+    int error_number = inherit_flush_output();
+
+    if (error_number == 0)
+        return exit_status;
+    fprintf(stderr, "dustwire-load: the answer could not be written to standard output: %s\n",
+            strerror(error_number));
+    return exit_status == EXIT_SUCCESS ? EXIT_FAILURE : exit_status;
+}
+
+int main(int argc, char **argv)
+{
+    char problem[LOAD_PROBLEM_SIZE];
+    struct load_options options;
+    enum load_asked asked;
+
+    inherit_fill_standard();
+    if (load_options_read(&options, &asked, argc, argv, problem) != ERR_OK) {
+        fprintf(stderr, "dustwire-load: %s. Try `dustwire-load --help`.\n", problem);
+        return EXIT_USAGE;
+    }
+    if (asked == LOAD_ASKED_HELP)
+        load_options_help(stdout);
+    else if (asked == LOAD_ASKED_VERSION)
+        puts("dustwire-load " DUSTWIRE_VERSION);
+    else
+        return printed(run(&options));
+    return printed(EXIT_SUCCESS);
+}

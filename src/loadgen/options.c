@@ -1,0 +1,248 @@
+#include "loadgen/options.h"
+
+#include "loadgen/case.h"
+#include "loadgen/payload.h"
+
+#include "base/address.h"
+#include "base/text.h"
+#include "wire/frame.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_ROW = 256, HELP_COLUMN = 24, IDURL_MAX = 1000 };
+
+enum kind { KIND_NUMBER, KIND_SIZE, KIND_TEXT, KIND_FLAG };
+
+#define AT(field)        offsetof(struct load_options, field)
+#define AT_NUMBER(field) AT(numbers.field)
+
+static const struct row {
+    const char *name;
+    enum kind kind;
+    size_t offset;
+    uint64_t least, most;
+    const char *argument, *meaning;
+} rows[] = {
+    {"sessions", KIND_NUMBER, AT_NUMBER(sessions), 1, LOAD_SESSIONS_MAX, "N", "sessions at once"},
+    {"files", KIND_NUMBER, AT_NUMBER(files), 0, UINT32_MAX, "N",
+     "files (handshakes) in all; 0: until the time is over"},
+    {"size", KIND_SIZE, AT_NUMBER(size), 0, FRAME_FILE_SIZE_MAX, "SIZE", "of a file: 1K, 64M, 1G"},
+    {"window", KIND_NUMBER, AT_NUMBER(window), 1, LOAD_WINDOW_MAX, "N",
+     "files in flight in each session"},
+    {"rate", KIND_NUMBER, AT_NUMBER(rate), 0, 10000000, "N",
+     "files (handshakes) a second in all, answered or not: latency then counts from when each was "
+     "due; 0: as fast as they are answered"},
+    {"seconds", KIND_NUMBER, AT_NUMBER(seconds), 1, LOAD_SECONDS_MAX, "N",
+     "the time of each part, at most"},
+    {"warm-up", KIND_NUMBER, AT_NUMBER(warm_up_s), 0, LOAD_SECONDS_MAX, "SECONDS",
+     "more time before it, in which nothing is counted; 0"},
+    {"threads", KIND_NUMBER, AT(threads), 1, LOAD_THREADS_MAX, "N", "of this program; 1"},
+    {"keep-alive", KIND_NUMBER, AT_NUMBER(keep_alive_s), 0, LOAD_SECONDS_MAX, "SECONDS",
+     "idle: how often each session says that it is alive; 0: never"},
+    {"beside", KIND_NUMBER, AT_NUMBER(beside), 0, LOAD_SESSIONS_MAX, "N",
+     "bulk, small: idle sessions that are open besides"},
+    {"bulk-sessions", KIND_NUMBER, AT_NUMBER(bulk_sessions), 1, LOAD_SESSIONS_MAX, "N",
+     "mixed: sessions with large files"},
+    {"bulk-size", KIND_SIZE, AT_NUMBER(bulk_size), 1, FRAME_FILE_SIZE_MAX, "SIZE",
+     "mixed: of a large file"},
+    {"bulk-rate", KIND_SIZE, AT_NUMBER(bulk_rate), 0, UINT64_C(1) << 40, "SIZE",
+     "mixed: bytes a second of all bulk sessions together; 0: no bound"},
+    {"slow-percent", KIND_NUMBER, AT_NUMBER(slow_percent), 1, 99, "N",
+     "slow: how many of the sessions are slow"},
+    {"chunk-kib", KIND_NUMBER, AT(chunk_kib), 1, FRAME_DATA_BYTES_MAX / 1024, "N",
+     "file bytes in a data frame; 96"},
+    {"spread", KIND_NUMBER, AT(spread), 0, 250, "N",
+     "local addresses 127.0.1.1 and on to connect from, so that ports do not run out; 0: one"},
+    {"pid", KIND_NUMBER, AT(pid), 1, INT32_MAX, "PID", "the daemon, for its CPU and memory"},
+    {"socket", KIND_TEXT, AT(socket), 0, 0, "PATH", "or its control socket"},
+    {"inbox", KIND_TEXT, AT(inbox), 0, 0, "DIR", "remove the received files while it runs"},
+    {"json", KIND_TEXT, AT(json), 0, 0, "FILE", "write the figures there; -: to stdout"},
+    {"idurl", KIND_TEXT, AT(idurl), 0, 0, "URL", "what the sessions say that they are"},
+    {"quiet", KIND_FLAG, AT(is_quiet), 0, 0, NULL, "no live line"},
+};
+
+enum { ROWS = sizeof rows / sizeof *rows };
+
+void load_options_help(FILE *out)
+{
+    fputs("Usage: dustwire-load CASE [OPTION]... HOST:PORT\n"
+          "\n"
+          "Puts load on a dustwired, or another node that speaks its protocol, and measures.\n"
+          "\n"
+          "Cases:\n",
+          out);
+    for (const struct load_case *c = load_cases; c->name != NULL; c++)
+        fprintf(out, "  %-10s %s\n", c->name, c->summary);
+    fputs("\nOptions:\n", out);
+    for (size_t i = 0; i < ROWS; i++) {
+        int length = fprintf(out, "  --%s%s%s", rows[i].name, rows[i].argument ? " " : "",
+                             rows[i].argument ? rows[i].argument : "");
+
+        fprintf(out, "%*s%s\n", length < HELP_COLUMN ? HELP_COLUMN - length : 1, "",
+                rows[i].meaning);
+    }
+    fputs("  -h, --help            this text\n"
+          "  -V, --version         the version\n"
+          "\n"
+          "Ctrl-C ends it with the figures so far. Exit status: 0; 1: it could not run, or "
+          "something\n"
+          "failed that should not; 2: wrong usage.\n",
+          out);
+}
+
+enum err load_size_read(uint64_t *out, const char *text, uint64_t most)
+{
+    static const char suffixes[] = "KMG";
+    size_t length = strlen(text);
+    const char *suffix = length == 0 ? NULL : strchr(suffixes, text[length - 1]);
+    unsigned shift = suffix == NULL ? 0 : 10 * (unsigned)(suffix - suffixes + 1);
+    char digits[24];
+    uint64_t number;
+
+    if (suffix != NULL)
+        length--;
+    if (length >= sizeof digits)
+        return ERR_INVALID;
+    memcpy(digits, text, length);
+    digits[length] = '\0';
+    if (text_to_u64(&number, digits, most >> shift) != ERR_OK)
+        return ERR_INVALID;
+    *out = number << shift;
+    return ERR_OK;
+}
+
+static enum err take(struct load_options *out, const struct row *row, const char *text)
+{
+    void *field = (char *)out + row->offset;
+    uint64_t number;
+
+    switch (row->kind) {
+    case KIND_FLAG:
+        *(bool *)field = true;
+        return ERR_OK;
+    case KIND_TEXT:
+        *(const char **)field = text;
+        return ERR_OK;
+    default:
+        break;
+    }
+    if (load_size_read(&number, text, row->most) != ERR_OK || number < row->least)
+        return ERR_INVALID;
+    *(uint64_t *)field = number;
+    return ERR_OK;
+}
+
+static void fill_long_options(struct option to[ROWS + 3])
+{
+    memset(to, 0, (ROWS + 3) * sizeof *to);
+    for (int i = 0; i < ROWS; i++)
+        to[i] = (struct option){.name = rows[i].name,
+                                .has_arg = rows[i].argument ? required_argument : no_argument,
+                                .val = FIRST_ROW + i};
+    to[ROWS] = (struct option){.name = "help", .val = 'h'};
+    to[ROWS + 1] = (struct option){.name = "version", .val = 'V'};
+}
+
+static enum err take_option(struct load_options *out, enum load_asked *asked, int option,
+                            char **argv, char problem[LOAD_PROBLEM_SIZE])
+{
+    const struct row *row;
+
+    if (option == 'h' || option == 'V') {
+        *asked = option == 'h' ? LOAD_ASKED_HELP : LOAD_ASKED_VERSION;
+        return ERR_OK;
+    }
+    if (option < FIRST_ROW) {
+        snprintf(problem, LOAD_PROBLEM_SIZE, "'%s' is no option, or lacks its argument",
+                 argv[optind - 1]);
+        return ERR_INVALID;
+    }
+    row = &rows[option - FIRST_ROW];
+    if (take(out, row, optarg) == ERR_OK)
+        return ERR_OK;
+    snprintf(problem, LOAD_PROBLEM_SIZE, "--%s is '%s', but can be %llu to %llu", row->name, optarg,
+             (unsigned long long)row->least, (unsigned long long)row->most);
+    return ERR_INVALID;
+}
+
+static void name_cases(char problem[LOAD_PROBLEM_SIZE], const char *name)
+{
+    int length =
+        snprintf(problem, LOAD_PROBLEM_SIZE, "'%.40s' is no case; the first argument is ", name);
+
+    for (const struct load_case *c = load_cases; c->name != NULL; c++)
+        length += snprintf(problem + length, LOAD_PROBLEM_SIZE - (size_t)length, "%s%s", c->name,
+                           c[1].name == NULL   ? ""
+                           : c[2].name == NULL ? " or "
+                                               : ", ");
+}
+
+static enum err take_case(struct load_options *out, int argc, char **argv,
+                          char problem[LOAD_PROBLEM_SIZE])
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    out->the_case = load_case_find(name);
+    if (out->the_case != NULL) {
+        out->numbers = out->the_case->defaults;
+        return ERR_OK;
+    }
+    name_cases(problem, name);
+    return ERR_INVALID;
+}
+
+static enum err check_together(const struct load_options *o, char problem[LOAD_PROBLEM_SIZE])
+{
+    char host[ADDRESS_HOST_SIZE];
+    uint16_t port;
+
+    if (o->target == NULL)
+        snprintf(problem, LOAD_PROBLEM_SIZE, "one HOST:PORT is needed behind the options");
+    else if (address_split(o->target, host, &port) != ERR_OK)
+        snprintf(problem, LOAD_PROBLEM_SIZE, "'%.100s' is not HOST:PORT", o->target);
+    else if (strlen(o->idurl) > IDURL_MAX)
+        snprintf(problem, LOAD_PROBLEM_SIZE, "--idurl is longer than %d bytes", IDURL_MAX);
+    else if (o->numbers.warm_up_s > 0 && o->numbers.files > 0)
+        snprintf(problem, LOAD_PROBLEM_SIZE,
+                 "--warm-up would use up the files of --files: give --seconds instead");
+    else
+        return ERR_OK;
+    return ERR_INVALID;
+}
+
+/* The case comes first, since its defaults are what the options change. */
+enum err load_options_read(struct load_options *out, enum load_asked *asked, int argc, char **argv,
+                           char problem[LOAD_PROBLEM_SIZE])
+{
+    struct option long_options[ROWS + 3];
+    bool has_case = argc > 1 && argv[1][0] != '-';
+    int option;
+
+    *out = (struct load_options){.threads = 1,
+                                 .chunk_kib = 96,
+                                 .spread = UINT64_MAX,
+                                 .idurl = "http://load.invalid/peer.xml"};
+    *asked = LOAD_ASKED_RUN;
+    if (has_case && take_case(out, argc, argv, problem) != ERR_OK)
+        return ERR_INVALID;
+    fill_long_options(long_options);
+    if (has_case) { /* it stands where getopt expects the program's name */
+        argc--;
+        argv++;
+    }
+    optind = 0; /* begins anew, also for a second call */
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) != -1)
+        if (take_option(out, asked, option, argv, problem) != ERR_OK)
+            return ERR_INVALID;
+    if (*asked != LOAD_ASKED_RUN)
+        return ERR_OK;
+    if (!has_case)
+        return take_case(out, argc, argv, problem);
+    out->is_spread_given = out->spread != UINT64_MAX;
+    out->target = optind == argc - 1 ? argv[optind] : NULL;
+    return check_together(out, problem);
+}

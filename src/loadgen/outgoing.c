@@ -1,0 +1,161 @@
+#include "loadgen/outgoing.h"
+
+#include "base/contract.h"
+#include "wire/frame.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/* A file has a place, and its id is the place's number from 1 on: the next file there starts when
+ * this one is answered, so no id is in flight twice. */
+
+struct place {
+    uint64_t since_ns;
+    bool is_written;
+    bool is_taken;
+    uint8_t header[FRAME_DATA_HEADER_SIZE];
+};
+
+struct load_outgoing {
+    const struct load_payload *payload;
+    unsigned window;
+    unsigned in_flight;
+    unsigned unsent_first, unsent_count; /* a ring of places */
+    uint64_t head_written;               /* of the first unsent file */
+    uint8_t unsent[LOAD_WINDOW_MAX];
+    uint8_t free_places[LOAD_WINDOW_MAX]; /* a stack: what was used last is warm */
+    struct place places[];
+};
+
+struct load_outgoing *load_outgoing_new(const struct load_payload *payload, unsigned window)
+{
+    struct load_outgoing *o;
+
+    CONTRACT(window >= 1 && window <= LOAD_WINDOW_MAX);
+    if ((o = calloc(1, sizeof *o + window * sizeof *o->places)) == NULL)
+        return NULL;
+    o->payload = payload;
+    o->window = window;
+    for (unsigned i = 0; i < window; i++) {
+        o->free_places[i] = (uint8_t)(window - 1 - i);
+        frame_write_data_header(o->places[i].header, (int32_t)i + 1, (int32_t)payload->size,
+                                payload->body == NULL ? 0 : (size_t)payload->size);
+    }
+    return o;
+}
+
+void load_outgoing_free(struct load_outgoing **outgoing)
+{
+    free(*outgoing);
+    *outgoing = NULL;
+}
+
+bool load_outgoing_has_room(const struct load_outgoing *o)
+{
+    return o->in_flight < o->window;
+}
+
+unsigned load_outgoing_count(const struct load_outgoing *o)
+{
+    return o->in_flight;
+}
+
+bool load_outgoing_is_waiting(const struct load_outgoing *o)
+{
+    return o->unsent_count > 0;
+}
+
+void load_outgoing_start(struct load_outgoing *o, uint64_t since_ns)
+{
+    unsigned place = o->free_places[o->window - ++o->in_flight];
+
+    o->places[place].since_ns = since_ns;
+    o->places[place].is_taken = true;
+    o->places[place].is_written = false;
+    o->unsent[(o->unsent_first + o->unsent_count++) % o->window] = (uint8_t)place;
+}
+
+/* `written` more bytes are out: takes what is complete off the ring. */
+static void advance(struct load_outgoing *o, uint64_t written)
+{
+    o->head_written += written;
+    while (o->unsent_count > 0 && o->head_written >= o->payload->wire_length) {
+        o->head_written -= o->payload->wire_length;
+        o->places[o->unsent[o->unsent_first]].is_written = true;
+        o->unsent_first = (o->unsent_first + 1) % o->window;
+        o->unsent_count--;
+    }
+}
+
+/* The piece from `from` on, at most `most` long. */
+static struct iovec piece(const uint8_t *bytes, uint64_t length, uint64_t *skip, uint64_t *most)
+{
+    uint64_t from = *skip < length ? *skip : length;
+    uint64_t count = length - from < *most ? length - from : *most;
+
+    *skip -= from;
+    *most -= count;
+    return (struct iovec){.iov_base = (void *)(bytes + from), .iov_len = (size_t)count};
+}
+
+static ssize_t write_frames(struct load_outgoing *o, int fd, uint64_t most)
+{
+    struct iovec pieces[2 * LOAD_WINDOW_MAX];
+    struct msghdr message = {.msg_iov = pieces};
+    uint64_t skip = o->head_written;
+
+    for (unsigned i = 0; i < o->unsent_count && most > 0; i++) {
+        const struct place *at = &o->places[o->unsent[(o->unsent_first + i) % o->window]];
+
+        pieces[message.msg_iovlen++] = piece(at->header, sizeof at->header, &skip, &most);
+        pieces[message.msg_iovlen++] = piece(o->payload->body, o->payload->size, &skip, &most);
+    }
+    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static ssize_t write_stream(struct load_outgoing *o, int fd, uint64_t most)
+{
+    uint64_t left = o->payload->wire_length - o->head_written;
+    off_t at = (off_t)o->head_written;
+
+    return sendfile(fd, o->payload->streams[o->unsent[o->unsent_first]], &at,
+                    (size_t)(left < most ? left : most));
+}
+
+enum err load_outgoing_write(struct load_outgoing *o, int fd, uint64_t most_bytes,
+                             uint64_t *written)
+{
+    *written = 0;
+    while (o->unsent_count > 0 && *written < most_bytes) {
+        ssize_t count = o->payload->body != NULL ? write_frames(o, fd, most_bytes - *written)
+                                                 : write_stream(o, fd, most_bytes - *written);
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return err_from_errno(errno);
+        if (count == 0)
+            return ERR_SHRUNK;
+        *written += (uint64_t)count;
+        advance(o, (uint64_t)count);
+    }
+    return ERR_OK;
+}
+
+bool load_outgoing_answered(struct load_outgoing *o, int32_t file_id, uint64_t *since_ns)
+{
+    struct place *at;
+
+    if (file_id < 1 || (unsigned)file_id > o->window)
+        return false;
+    at = &o->places[file_id - 1];
+    if (!at->is_taken || !at->is_written)
+        return false;
+    *since_ns = at->since_ns;
+    at->is_taken = false;
+    o->free_places[o->window - o->in_flight--] = (uint8_t)(file_id - 1);
+    return true;
+}

@@ -1,0 +1,21 @@
+/* The figures of a run, for people and for programs. Main thread. */
+#ifndef LOADGEN_REPORT_H
+#define LOADGEN_REPORT_H
+
+#include "loadgen/case.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+void load_report_print(FILE *out, const char *part, const struct load_plan *plan,
+                       const struct load_result *result);
+
+/* NULL: no memory. */
+json_t *load_report_json(const char *part, const struct load_plan *plan,
+                         const struct load_result *result);
+
+/* False if something failed that should not: sessions refused or not opened, files answered with an
+ * abort, or sessions lost that are not slow on purpose. */
+bool load_report_is_clean(const struct load_plan *plan, const struct load_result *result);
+
+#endif

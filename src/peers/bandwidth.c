@@ -1,0 +1,87 @@
+#include "peers/bandwidth.h"
+
+enum {
+    BURSTS_PER_S = 5,   /* after a rest so much of a second's worth passes at once */
+    LEASE_US = 10000,   /* a worker asks for more not sooner than so long after the last time */
+    LEASE_PART = 4,     /* and gets such a part of what there is */
+    LEAST_SHARE = 1460, /* smaller reads are not worth a system call */
+};
+
+static uint64_t node_per_s(const struct settings *s, enum bandwidth_way way)
+{
+    return 1024ull * (way == BANDWIDTH_IN ? s->bandwidth.in_kib_per_s : s->bandwidth.out_kib_per_s);
+}
+
+static uint64_t session_per_s(const struct settings *s, enum bandwidth_way way)
+{
+    return 1024ull * (way == BANDWIDTH_IN ? s->bandwidth.session_in_kib_per_s
+                                          : s->bandwidth.session_out_kib_per_s);
+}
+
+/* A part of what there is, so that a worker that always asks first leaves something to the next:
+ * one alone still gets all, for what it left is there the next time. */
+static uint64_t part_of(uint64_t allowance)
+{
+    return allowance / LEASE_PART > 0 ? allowance / LEASE_PART : allowance;
+}
+
+static uint64_t lease(struct bandwidth_pool *pool, enum bandwidth_way way, uint64_t per_s,
+                      uint64_t now_us)
+{
+    uint64_t before = atomic_load(&pool->due_ns[way]), burst = per_s / BURSTS_PER_S, amount;
+    struct rate after;
+
+    do {
+        after.due_ns = before;
+        amount = part_of(rate_allowance(&after, per_s, burst, now_us));
+        if (amount == 0)
+            return 0;
+        rate_take(&after, per_s, burst, amount, now_us);
+    } while (!atomic_compare_exchange_weak(&pool->due_ns[way], &before, after.due_ns));
+    return amount;
+}
+
+/* What the worker may move, as much of it as is one session's share. */
+static uint64_t of_node(struct bandwidth *b, enum bandwidth_way way, uint64_t per_s,
+                        uint64_t now_us)
+{
+    struct bandwidth_lease *l = &b->leases[way];
+    uint64_t share;
+
+    if (l->left <= l->amount && now_us - l->taken_us >= LEASE_US) {
+        l->amount = (int64_t)lease(b->pool, way, per_s, now_us);
+        l->left += l->amount;
+        l->taken_us = now_us;
+        l->share = l->left > 0 ? (uint64_t)l->left / b->sharers : 0;
+    }
+    if (l->left <= 0)
+        return 0;
+    share = l->share > LEAST_SHARE ? l->share : LEAST_SHARE;
+    return share < (uint64_t)l->left ? share : (uint64_t)l->left;
+}
+
+uint64_t bandwidth_allowance(struct bandwidth *b, const struct bandwidth_session *session,
+                             enum bandwidth_way way, const struct settings *s, uint64_t now_us)
+{
+    uint64_t allowance = UINT64_MAX, per_s = session_per_s(s, way), node;
+
+    if (per_s > 0)
+        allowance = rate_allowance(&session->rates[way], per_s, per_s / BURSTS_PER_S, now_us);
+    if (allowance == 0 || node_per_s(s, way) == 0)
+        return allowance;
+    node = of_node(b, way, node_per_s(s, way), now_us);
+    return node < allowance ? node : allowance;
+}
+
+void bandwidth_take(struct bandwidth *b, struct bandwidth_session *session, enum bandwidth_way way,
+                    const struct settings *s, uint64_t bytes, uint64_t now_us)
+{
+    uint64_t per_s = session_per_s(s, way);
+
+    if (per_s > 0)
+        rate_take(&session->rates[way], per_s, per_s / BURSTS_PER_S, bytes, now_us);
+    if (node_per_s(s, way) > 0)
+        b->leases[way].left -= (int64_t)bytes;
+    else
+        b->leases[way].left = 0; /* a debt ends with the limit */
+}

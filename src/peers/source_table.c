@@ -1,0 +1,418 @@
+#include "peers/source_table.h"
+
+#include "base/contract.h"
+#include "base/random.h"
+#include "peers/access.h"
+#include "peers/rate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Sources stand in one array, chained by their hash through indexes; a place in it never moves
+ * while sessions hold it. The hash is seeded, because strangers choose the keys. */
+
+enum {
+    FIRST_ROOM = 64,
+    NONE = UINT32_MAX, /* no index */
+    V4_NETWORK_BITS = 24,
+    V6_NETWORK_BITS = 64,
+    FORGIVE_MS = 60000, /* an offence is forgotten after so long */
+    LOOKS_MAX = 64,     /* at sources that could make room, for one without a penalty */
+    DOUBLINGS_MAX = 20,
+};
+
+struct key {
+    uint8_t ip[16];
+    uint32_t scope;
+    uint16_t family, bits;
+};
+
+struct source {
+    struct key key;
+    uint32_t next; /* in its chain */
+    uint32_t sessions, half_open;
+    uint32_t offences;
+    struct rate accepts, files;
+    uint64_t forgiven_ms; /* offences are forgiven up to here; beyond now: its penalty ends then */
+};
+
+struct source_table {
+    struct source *sources;
+    uint32_t *chains; /* twice as many as there is room for sources */
+    uint32_t count, room;
+    uint32_t hand; /* where the search for one to make room goes on */
+    uint32_t half_open;
+    uint64_t seed;
+};
+
+const char *admission_text(enum admission a)
+{
+    static const char *const list[] = {
+#define X(name, metric, text) [name] = text,
+        ADMISSION_LIST(X)
+#undef X
+    };
+    return list[a];
+}
+
+enum metric admission_metric(enum admission a)
+{
+    static const enum metric list[] = {
+#define X(name, metric, text) [name] = metric,
+        ADMISSION_LIST(X)
+#undef X
+    };
+    return list[a];
+}
+
+struct source_limits source_limits_of(const struct settings *s, const struct address *peer)
+{
+    return (struct source_limits){.sessions = s->sessions.limit,
+                                  .per_address = s->sessions.limit_per_address,
+                                  .per_network = s->sessions.limit_per_network,
+                                  .half_open = s->sessions.half_open_limit,
+                                  .half_open_per_address = s->sessions.half_open_per_address,
+                                  .accepts_per_s = s->sessions.accepts_per_s,
+                                  .accepts_burst = s->sessions.accepts_burst,
+                                  .offences_free = s->access.penalty_after,
+                                  .penalty_s = s->access.penalty_s,
+                                  .penalty_longest_s = s->access.penalty_longest_s,
+                                  .files_per_s = s->access.files_per_s,
+                                  .is_exempt = access_is_exempt(s, peer)};
+}
+
+/* The table. */
+
+enum err source_table_open(struct source_table **out)
+{
+    struct source_table *t = calloc(1, sizeof *t);
+
+    if (t == NULL)
+        return ERR_NO_MEMORY;
+    random_fill(&t->seed, sizeof t->seed);
+    *out = t;
+    return ERR_OK;
+}
+
+void source_table_close(struct source_table **table)
+{
+    if (*table == NULL)
+        return;
+    free((*table)->sources);
+    free((*table)->chains);
+    free(*table);
+    *table = NULL;
+}
+
+static struct key key_of(const struct address *address, unsigned bits)
+{
+    struct key key = {.scope = address->scope, .family = address->family, .bits = (uint16_t)bits};
+
+    memcpy(key.ip, address->ip, bits / 8);
+    return key;
+}
+
+static unsigned address_bits(const struct address *a)
+{
+    return a->family == ADDRESS_V4 ? 32 : 128;
+}
+
+static unsigned network_bits(const struct address *a)
+{
+    return a->family == ADDRESS_V4 ? V4_NETWORK_BITS : V6_NETWORK_BITS;
+}
+
+static uint32_t *chain_of(const struct source_table *t, const struct key *key)
+{
+    uint64_t words[3], hash = t->seed;
+
+    _Static_assert(sizeof *key == sizeof words, "the whole key is hashed");
+    memcpy(words, key, sizeof words);
+    for (unsigned i = 0; i < 3; i++) {
+        hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
+        hash ^= hash >> 29;
+        hash *= t->seed | 1;
+        hash ^= hash >> 32;
+    }
+    return &t->chains[hash & (2 * (uint64_t)t->room - 1)];
+}
+
+static uint32_t find(const struct source_table *t, const struct key *key)
+{
+    uint32_t at = t->room == 0 ? NONE : *chain_of(t, key);
+
+    while (at != NONE && memcmp(&t->sources[at].key, key, sizeof *key) != 0)
+        at = t->sources[at].next;
+    return at;
+}
+
+static void chain(struct source_table *t, uint32_t index)
+{
+    uint32_t *first = chain_of(t, &t->sources[index].key);
+
+    t->sources[index].next = *first;
+    *first = index;
+}
+
+static void unchain(struct source_table *t, uint32_t index)
+{
+    uint32_t *at = chain_of(t, &t->sources[index].key);
+
+    while (*at != index)
+        at = &t->sources[*at].next;
+    *at = t->sources[index].next;
+}
+
+static bool grow(struct source_table *t)
+{
+    uint32_t room = t->room == 0 ? FIRST_ROOM : t->room * 2;
+    struct source *sources = realloc(t->sources, room * sizeof *sources);
+    uint32_t *chains;
+
+    if (sources == NULL)
+        return false;
+    t->sources = sources;
+    chains = malloc(2 * (size_t)room * sizeof *chains);
+    if (chains == NULL)
+        return false;
+    free(t->chains);
+    t->chains = chains;
+    t->room = room;
+    memset(chains, 0xff, 2 * (size_t)room * sizeof *chains); /* NONE */
+    for (uint32_t i = 0; i < t->count; i++)
+        chain(t, i);
+    return true;
+}
+
+/* One without sessions gives its place away: one that serves no penalty, if there is one near.
+ * NONE: all have sessions. */
+static uint32_t evict(struct source_table *t, uint64_t now_ms)
+{
+    uint32_t second = NONE;
+    unsigned looks = 0;
+
+    for (uint32_t left = t->count; left > 0 && looks < LOOKS_MAX; left--) {
+        uint32_t at = t->hand = t->hand + 1 < t->count ? t->hand + 1 : 0;
+
+        if (t->sources[at].sessions > 0)
+            continue;
+        looks++;
+        second = at;
+        if (t->sources[at].forgiven_ms <= now_ms)
+            break;
+    }
+    if (second != NONE)
+        unchain(t, second);
+    return second;
+}
+
+/* The source of `key`, new if need be. NONE: no memory. */
+static uint32_t take(struct source_table *t, const struct key *key, uint32_t most, uint64_t now_ms)
+{
+    uint32_t at = find(t, key);
+
+    if (at != NONE)
+        return at;
+    if (t->count >= most)
+        at = evict(t, now_ms);
+    if (at == NONE) {
+        if (t->count == t->room && !grow(t))
+            return NONE;
+        at = t->count++;
+    }
+    t->sources[at] = (struct source){.key = *key, .forgiven_ms = now_ms};
+    chain(t, at);
+    return at;
+}
+
+/* Two for each session, so that those kept besides never crowd out one that is needed. */
+static uint32_t most_sources(const struct source_limits *limits)
+{
+    return SOURCES_KEPT + 2 * limits->sessions;
+}
+
+/* Both sources of `peer`; false if there is no memory. The second is taken last and may have made
+ * the first give way, which then has to be found anew. */
+static bool take_both(struct source_table *t, const struct address *peer,
+                      const struct source_limits *limits, uint64_t now_ms, struct source_place *out)
+{
+    struct key address = key_of(peer, address_bits(peer)),
+               network = key_of(peer, network_bits(peer));
+    uint32_t most = most_sources(limits);
+
+    out->network = take(t, &network, most, now_ms);
+    if (out->network == NONE)
+        return false;
+    t->sources[out->network].sessions++; /* held, so that it is not evicted meanwhile */
+    out->address = take(t, &address, most, now_ms);
+    t->sources[out->network].sessions--;
+    return out->address != NONE;
+}
+
+/* The one of the two that is judged by what it does. */
+static struct source *judged(struct source_table *t, const struct source_place *place)
+{
+    uint32_t at =
+        t->sources[place->address].key.family == ADDRESS_V4 ? place->address : place->network;
+
+    return &t->sources[at];
+}
+
+static bool serves_penalty(const struct source *s, const struct source_limits *limits,
+                           uint64_t now_ms)
+{
+    return limits->penalty_s > 0 && s->forgiven_ms > now_ms;
+}
+
+static enum admission judge(struct source_table *t, const struct source_place *place,
+                            const struct source_limits *limits, uint64_t now_ms)
+{
+    const struct source *s = judged(t, place);
+
+    if (serves_penalty(s, limits, now_ms))
+        return ADMISSION_PENALTY;
+    if (t->sources[place->address].sessions >= limits->per_address)
+        return ADMISSION_ADDRESS_FULL;
+    if (t->sources[place->network].sessions >= limits->per_network)
+        return ADMISSION_NETWORK_FULL;
+    if (s->half_open >= limits->half_open_per_address)
+        return ADMISSION_HALF_OPEN_ADDRESS_FULL;
+    if (rate_allowance(&s->accepts, limits->accepts_per_s, limits->accepts_burst, now_ms * 1000) ==
+        0)
+        return ADMISSION_RATE;
+    return ADMITTED;
+}
+
+static void count_in(struct source_table *t, const struct source_place *place,
+                     const struct source_limits *limits, uint64_t now_ms)
+{
+    struct source *s = judged(t, place);
+
+    t->sources[place->address].sessions++;
+    t->sources[place->network].sessions++;
+    t->sources[place->address].half_open++;
+    t->sources[place->network].half_open++;
+    rate_take(&s->accepts, limits->accepts_per_s, limits->accepts_burst, 1, now_ms * 1000);
+}
+
+enum admission source_table_enter(struct source_table *t, const struct address *peer,
+                                  const struct source_limits *limits, uint64_t now_ms,
+                                  struct source_place *out)
+{
+    enum admission a = ADMITTED;
+
+    *out = (struct source_place){NONE, NONE};
+    if (!limits->is_exempt) {
+        if (!take_both(t, peer, limits, now_ms, out))
+            return ADMISSION_NO_MEMORY;
+        a = judge(t, out, limits, now_ms);
+    }
+    if (a == ADMITTED && t->half_open >= limits->half_open)
+        a = ADMISSION_HALF_OPEN_FULL;
+    if (a != ADMITTED)
+        return a;
+    if (!limits->is_exempt)
+        count_in(t, out, limits, now_ms);
+    t->half_open++;
+    return ADMITTED;
+}
+
+static bool is_counted(const struct source_place *place)
+{
+    return place->address != NONE;
+}
+
+void source_table_identified(struct source_table *t, const struct source_place *place)
+{
+    CONTRACT(t->half_open > 0);
+    t->half_open--;
+    if (!is_counted(place))
+        return;
+    t->sources[place->address].half_open--;
+    t->sources[place->network].half_open--;
+}
+
+void source_table_leave(struct source_table *t, const struct source_place *place, bool is_half_open)
+{
+    if (is_half_open)
+        source_table_identified(t, place);
+    if (!is_counted(place))
+        return;
+    CONTRACT(t->sources[place->address].sessions > 0 && t->sources[place->network].sessions > 0);
+    t->sources[place->address].sessions--;
+    t->sources[place->network].sessions--;
+}
+
+/* Penalties. */
+
+static void forgive(struct source *s, uint64_t now_ms)
+{
+    uint64_t minutes = now_ms > s->forgiven_ms ? (now_ms - s->forgiven_ms) / FORGIVE_MS : 0;
+
+    s->offences = s->offences > minutes ? s->offences - (uint32_t)minutes : 0;
+    s->forgiven_ms += minutes * FORGIVE_MS;
+}
+
+static uint64_t penalty_ms(const struct source *s, const struct source_limits *limits)
+{
+    uint64_t longest_ms = limits->penalty_longest_s * 1000ull, ms = limits->penalty_s * 1000ull;
+    uint32_t beyond = s->offences > limits->offences_free ? s->offences - limits->offences_free : 0;
+
+    if (beyond == 0)
+        return 0;
+    ms <<= beyond - 1 < DOUBLINGS_MAX ? beyond - 1 : DOUBLINGS_MAX;
+    return ms < longest_ms ? ms : longest_ms;
+}
+
+uint64_t source_table_blame(struct source_table *t, const struct address *peer,
+                            const struct source_limits *limits, uint64_t now_ms)
+{
+    struct source_place place;
+    struct source *s;
+    uint64_t ms;
+
+    if (limits->is_exempt || limits->penalty_s == 0 || !take_both(t, peer, limits, now_ms, &place))
+        return 0;
+    s = judged(t, &place);
+    forgive(s, now_ms);
+    s->offences++;
+    ms = penalty_ms(s, limits);
+    if (now_ms + ms > s->forgiven_ms)
+        s->forgiven_ms = now_ms + ms;
+    return ms;
+}
+
+/* After a rest a second's worth at once. Without memory for the source nobody is held up. */
+unsigned source_table_take_files(struct source_table *t, const struct address *peer,
+                                 const struct source_limits *limits, unsigned wanted,
+                                 uint64_t now_ms)
+{
+    unsigned per_s = limits->files_per_s;
+    struct source_place place;
+    uint64_t allowed;
+    struct source *s;
+
+    if (limits->is_exempt || per_s == 0 || !take_both(t, peer, limits, now_ms, &place))
+        return wanted;
+    s = judged(t, &place);
+    allowed = rate_allowance(&s->files, per_s, per_s, now_ms * 1000);
+    if (allowed > wanted)
+        allowed = wanted;
+    rate_take(&s->files, per_s, per_s, allowed, now_ms * 1000);
+    return (unsigned)allowed;
+}
+
+unsigned source_table_crowd(const struct source_table *t, const struct source_place *place)
+{
+    return is_counted(place) ? t->sources[place->network].half_open : 0;
+}
+
+unsigned source_table_half_open(const struct source_table *t)
+{
+    return t->half_open;
+}
+
+unsigned source_table_count(const struct source_table *t)
+{
+    return t->count;
+}

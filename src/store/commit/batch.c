@@ -1,0 +1,428 @@
+#include "store/commit/batch.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "store/commit/sync.h"
+#include "store/inbox/inbox_internal.h"
+#include "store/inbox/name.h"
+#include "store/inbox/place.h"
+#include "store/inbox/recover.h"
+#include "store/journal/id_blocks.h"
+#include "store/journal/journal.h"
+#include "store/journal/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The steps of a commit, each for all files of the batch before the next: docs/store.md says in
+ * which order, and why. */
+
+void batch_init(struct batch *b, struct inbox *inbox, struct journal *journal)
+{
+    *b = (struct batch){.inbox = inbox, .journal = journal, .meminfo_fd = -1};
+    STAILQ_INIT(&b->files);
+    STAILQ_INIT(&b->marks);
+    STAILQ_INIT(&b->marks_taken);
+    STAILQ_INIT(&b->answers);
+}
+
+static struct commit_request *of_message(struct message *m)
+{
+    return (struct commit_request *)(void *)m; /* request.message comes first in it */
+}
+
+static bool is_full(const struct batch *b)
+{
+    return b->inbox->durability == DURABILITY_FULL;
+}
+
+static void answer(struct batch *b, struct commit_request *r, enum err e)
+{
+    struct request *request = &r->request;
+
+    request->result = e;
+    request->message.deliver = request->on_answer;
+    STAILQ_INSERT_TAIL(&b->answers, &request->message, link);
+}
+
+/* Answers for the same mailbox, one behind the other, are sent together: an asker that is woken by
+ * the first alone would bring its next file alone, too. */
+void batch_send_answers(struct batch *b)
+{
+    struct message_list together = STAILQ_HEAD_INITIALIZER(together);
+    struct message *m, *next;
+    size_t count = 0;
+
+    while ((m = STAILQ_FIRST(&b->answers)) != NULL) {
+        struct mailbox *to = of_message(m)->request.answer_to;
+
+        STAILQ_REMOVE_HEAD(&b->answers, link);
+        if (to == NULL) {
+            m->deliver(m, NULL);
+            continue;
+        }
+        STAILQ_INSERT_TAIL(&together, m, link);
+        count++;
+        next = STAILQ_FIRST(&b->answers);
+        if (next == NULL || of_message(next)->request.answer_to != to) {
+            mailbox_answer_list(to, &together, count);
+            count = 0;
+        }
+    }
+}
+
+void batch_close_file(struct inbox_file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+}
+
+static void fail_all(struct batch *b, enum err e)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->requests[i]->request.result == ERR_OK)
+            b->requests[i]->request.result = e;
+}
+
+static void take_batch(struct batch *b)
+{
+    struct message *m;
+
+    STAILQ_CONCAT(&b->marks_taken, &b->marks);
+    b->count = 0;
+    while (b->count < BATCH_MAX && (m = STAILQ_FIRST(&b->files)) != NULL) {
+        STAILQ_REMOVE_HEAD(&b->files, link);
+        b->is_renamed[b->count] = false;
+        b->requests[b->count++] = of_message(m);
+    }
+}
+
+static struct record file_record(const struct batch *b, const struct commit_request *r)
+{
+    struct record record = {.kind = RECORD_FILE, .file = r->record};
+
+    memcpy(record.file.name, r->file.name, sizeof record.file.name);
+    if (record.file.committed_us == 0)
+        record.file.committed_us = b->now_us;
+    return record;
+}
+
+static enum err add_files(struct batch *b)
+{
+    enum err e = ERR_OK;
+
+    b->now_us = clock_real_us();
+    for (size_t i = 0; i < b->count && e == ERR_OK; i++) {
+        struct record record = file_record(b, b->requests[i]);
+
+        if (b->requests[i]->request.result == ERR_OK) /* else: a large file whose sync failed */
+            e = journal_add(b->journal, &record);
+    }
+    return e;
+}
+
+static enum err add_mark(struct batch *b, struct commit_request *r)
+{
+    struct record reported = {.kind = RECORD_REPORTED, .number = r->record.transfer_id};
+
+    if (r->kind == COMMIT_IDS) {
+        id_blocks_remove(journal_ids_out(b->journal), &r->ids_back);
+        return journal_reserve_ids(b->journal, &r->ids);
+    }
+    return journal_add(b->journal, &reported);
+}
+
+static void add_marks(struct batch *b)
+{
+    struct message *m;
+
+    STAILQ_FOREACH (m, &b->marks_taken, link) {
+        struct commit_request *r = of_message(m);
+
+        r->request.result = add_mark(b, r);
+        b->has_ids = b->has_ids || r->kind == COMMIT_IDS;
+    }
+}
+
+/* Said once a second: as long as the disk refuses, each batch fails. */
+static void journal_failed(struct batch *b, const char *what, enum err e)
+{
+    uint64_t now_s = clock_mono_ms() / 1000;
+
+    if (now_s != b->told_s)
+        log_error("inbox %s: the journal cannot be %s: %s; files fail (%zu just now)",
+                  b->inbox->path, what, err_text(e), b->count);
+    b->told_s = now_s;
+    b->journal_error = e;
+    fail_all(b, e);
+}
+
+static void add_settled(struct batch *b)
+{
+    struct record settled = {.kind = RECORD_SETTLED, .number = (uint32_t)b->count};
+
+    journal_add(b->journal, &settled);
+}
+
+/* All of the batch's records and marks in one write. Without durability only a kill matters, and
+ * there a file keeps one of its names until the journal has it as failed: so it is settled from the
+ * beginning. */
+static void write_journal(struct batch *b)
+{
+    struct journal *journal = b->journal;
+    enum err added, written;
+
+    add_marks(b);
+    added = add_files(b);
+    if (b->count > 0 && !is_full(b))
+        add_settled(b);
+    written = journal_write(journal);
+    for (size_t i = 0; i < b->count && written != ERR_OK; i++)
+        journal_forget(journal, b->requests[i]->record.transfer_id);
+    b->has_records = written == ERR_OK && b->count > 0;
+    if (added != ERR_OK || written != ERR_OK)
+        journal_failed(b, "written", added != ERR_OK ? added : written);
+}
+
+/* The files first, then the journal: no record is on the disk before the file that it speaks of,
+ * under its partial name. */
+static void sync_batch(struct batch *b)
+{
+    bool is_all_synced = sync_batch_data(b->meminfo_fd, b->requests, b->count, b->inbox->dir_fd);
+    enum err e = is_all_synced ? journal_was_synced(b->journal) : journal_sync(b->journal);
+
+    if (e != ERR_OK)
+        journal_failed(b, "synced", e);
+}
+
+static void rename_batch(struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        struct commit_request *r = b->requests[i];
+
+        batch_close_file(&r->file);
+        if (r->request.result != ERR_OK)
+            continue;
+        if (renameat2(inbox_partial_fd(b->inbox, r->file.name), r->file.name, b->inbox->dir_fd,
+                      r->file.name, RENAME_NOREPLACE) == 0)
+            b->is_renamed[i] = true;
+        else
+            r->request.result = errno == ENOENT ? ERR_NO_PARTIAL : err_from_errno(errno);
+    }
+}
+
+static size_t renamed_files(const struct batch *b)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < b->count; i++)
+        count += b->is_renamed[i];
+    return count;
+}
+
+static void sync_names(struct batch *b)
+{
+    size_t count = renamed_files(b);
+    enum err e;
+
+    if (count == 0 || fsync(b->inbox->dir_fd) == 0)
+        return;
+    e = err_from_errno(errno);
+    log_error("inbox %s: the directory cannot be synced: %s; %zu files fail", b->inbox->path,
+              err_text(e), count);
+    for (size_t i = 0; i < b->count; i++)
+        if (b->is_renamed[i] && b->requests[i]->request.result == ERR_OK)
+            b->requests[i]->request.result = e;
+}
+
+static void add_reported(struct batch *b, const struct commit_request *r)
+{
+    struct record record = {.kind = RECORD_REPORTED, .number = r->record.transfer_id};
+
+    journal_add(b->journal, &record);
+}
+
+/* Nothing is owed for a failed file, its asker is told; but of one that came to stand in the inbox
+ * that is written only when it is away: until then a start removes it. */
+static void add_failure(struct batch *b, size_t i)
+{
+    const struct commit_request *r = b->requests[i];
+    struct record record = {.kind = RECORD_VOID, .number = r->record.transfer_id};
+
+    log_debug("inbox %s: the file %s of transfer %u fails: %s", b->inbox->path, r->file.name,
+              (unsigned)r->record.transfer_id, err_text(r->request.result));
+    if (!b->has_records)
+        return;
+    journal_add(b->journal, &record);
+    if (!b->is_renamed[i])
+        add_reported(b, r);
+}
+
+static size_t add_failures(struct batch *b)
+{
+    size_t failed = 0;
+
+    for (size_t i = 0; i < b->count; i++)
+        if (b->requests[i]->request.result != ERR_OK) {
+            add_failure(b, i);
+            failed++;
+        }
+    return failed;
+}
+
+/* Out of the inbox. Without the journal's word for it the file stays partial until the next start,
+ * which fails it: a record whose file is under neither name would count as finished. */
+static bool leave_inbox(const struct batch *b, const char *name, bool is_recorded)
+{
+    int dir_fd = b->inbox->dir_fd, partial_fd = inbox_partial_fd(b->inbox, name);
+
+    if (is_recorded || !b->has_records)
+        return unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT;
+    return renameat2(dir_fd, name, partial_fd, name, RENAME_NOREPLACE) == 0 || errno == ENOENT;
+}
+
+/* Away under either name; a final name that is not of our making stays. True: the journal is to
+ * write that it is out of the inbox. */
+static bool take_back(struct batch *b, size_t i, bool is_recorded)
+{
+    const struct commit_request *r = b->requests[i];
+
+    if (!b->is_renamed[i]) {
+        if (is_recorded || !b->has_records)
+            unlinkat(inbox_partial_fd(b->inbox, r->file.name), r->file.name, 0);
+        return false;
+    }
+    if (!leave_inbox(b, r->file.name, is_recorded)) {
+        log_warning("inbox %s: %s, which failed, cannot be removed: %s; it is tried again",
+                    b->inbox->path, r->file.name, strerror(errno));
+    } else if (is_recorded) {
+        add_reported(b, r);
+        return true;
+    }
+    inbox_remains_add(b->inbox, r->record.transfer_id, r->file.name);
+    return false;
+}
+
+static void take_back_failed(struct batch *b, bool is_recorded)
+{
+    bool is_any_out = false;
+
+    for (size_t i = 0; i < b->count; i++)
+        if (b->requests[i]->request.result != ERR_OK)
+            is_any_out = take_back(b, i, is_recorded) || is_any_out;
+    if (is_any_out)
+        journal_write(b->journal);
+}
+
+/* The journal first, then the files. What became of each file of the batch is in the journal before
+ * anybody is told, so that a start knows which of them were acknowledged. Of files that it has no
+ * record of it hears nothing: on a full disk that would be kept in memory, file by file. */
+static size_t settle(struct batch *b)
+{
+    size_t failed = add_failures(b);
+    bool is_recorded;
+
+    if (b->has_records && is_full(b))
+        add_settled(b);
+    is_recorded =
+        b->has_records && (failed > 0 || is_full(b)) && journal_write(b->journal) == ERR_OK;
+    if (failed > 0 && is_recorded && is_full(b))
+        journal_sync(b->journal); /* if it fails, the journal is written anew with them */
+    if (failed > 0)
+        take_back_failed(b, is_recorded);
+    return failed;
+}
+
+static void answer_files(struct batch *b)
+{
+    size_t failed = b->count > 0 ? settle(b) : 0;
+
+    metrics_add(METRIC_COMMITS, b->count - failed);
+    if (b->count > 0)
+        metrics_add(METRIC_COMMIT_BATCHES, 1);
+    for (size_t i = 0; i < b->count; i++) {
+        struct commit_request *r = b->requests[i];
+
+        inbox_release(b->inbox, &r->file, r->request.result == ERR_OK);
+        answer(b, r, r->request.result);
+    }
+    b->count = 0;
+}
+
+static void answer_marks(struct batch *b)
+{
+    struct message *m;
+
+    while ((m = STAILQ_FIRST(&b->marks_taken)) != NULL) {
+        struct commit_request *r = of_message(m);
+        enum err e = r->request.result != ERR_OK ? r->request.result : b->journal_error;
+
+        STAILQ_REMOVE_HEAD(&b->marks_taken, link);
+        answer(b, r, e);
+    }
+}
+
+/* The journal is broken: what it will be rewritten from knows of the reports already. */
+static void note_marks(struct batch *b)
+{
+    struct message *m;
+
+    STAILQ_FOREACH (m, &b->marks_taken, link) {
+        struct commit_request *r = of_message(m);
+
+        if (r->kind == COMMIT_REPORTED)
+            journal_forget(b->journal, r->record.transfer_id);
+        else
+            id_blocks_remove(journal_ids_out(b->journal), &r->ids_back);
+    }
+}
+
+/* What was renamed stands where the descriptors are, which need not be where the path is. */
+static void check_place(struct batch *b)
+{
+    enum err e = b->count == 0 ? ERR_OK : inbox_place_look(b->inbox);
+
+    if (e == ERR_OK)
+        return;
+    for (size_t i = 0; i < b->count; i++)
+        b->requests[i]->request.result = e;
+    metrics_add(METRIC_FILES_NO_INBOX, b->count);
+}
+
+void batch_add(struct batch *b, struct commit_request *r)
+{
+    struct message_list *list = r->kind == COMMIT_FILE ? &b->files : &b->marks;
+
+    STAILQ_INSERT_TAIL(list, &r->request.message, link);
+}
+
+bool batch_is_waiting(const struct batch *b)
+{
+    return !STAILQ_EMPTY(&b->files) || !STAILQ_EMPTY(&b->marks);
+}
+
+void batch_run(struct batch *b, enum err journal_state)
+{
+    take_batch(b);
+    b->journal_error = ERR_OK;
+    b->has_ids = b->has_records = false;
+    if (journal_state == ERR_OK) {
+        write_journal(b);
+    } else {
+        note_marks(b);
+        journal_failed(b, "written", journal_state);
+    }
+    if (is_full(b) && (b->count > 0 || b->has_ids) && b->journal_error == ERR_OK)
+        sync_batch(b);
+    rename_batch(b);
+    if (is_full(b))
+        sync_names(b);
+    check_place(b);
+    answer_files(b);
+    answer_marks(b);
+}

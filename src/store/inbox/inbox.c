@@ -1,0 +1,462 @@
+#include "store/inbox/inbox.h"
+
+#include "store/inbox/inbox_internal.h"
+
+#include "base/contract.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/text.h"
+#include "store/inbox/access.h"
+#include "store/inbox/directory.h"
+#include "store/inbox/name.h"
+#include "store/inbox/place.h"
+#include "store/inbox/recover.h"
+#include "store/inbox/space.h"
+#include "store/inbox/upgrade.h"
+#include "store/journal/journal.h"
+#include "store/journal/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Below the inbox everything is opened by directory descriptor and without following links: a path
+ * is looked up once, at open, and what happens to it later cannot lead a file elsewhere. */
+
+static const char partial_name[] = INBOX_FOLDER, second_name[] = INBOX_SECOND;
+
+/* Where a sentence for people goes. */
+struct problem {
+    char *to;
+    size_t room;
+    const char *path;
+};
+
+static void explain(const struct problem *problem, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void explain(const struct problem *problem, const char *format, ...)
+{
+    char sentence[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    if (problem->room > 0)
+        snprintf(problem->to, problem->room, "inbox %s: %s", problem->path, sentence);
+}
+
+/* What to do: nothing that stands in the inbox is ever advised to be removed for an error that has
+ * nothing to do with it. */
+static const char *advice(int error_number, const char *usual)
+{
+    return err_advice(err_from_errno(error_number), usual);
+}
+
+/* --- opening -----------------------------------------------------------------------------------
+ */
+
+/* The path for people and gateways, without links. It is never opened; that it means the directory
+ * that we have is looked at once. */
+static enum err find_path(struct inbox *in, const char *path)
+{
+    struct stat ours, named;
+    char *real = realpath(path, NULL);
+    enum err e = real == NULL ? err_from_errno(errno) : text_copy(in->path, sizeof in->path, real);
+
+    free(real);
+    if (e == ERR_OK && (fstat(in->dir_fd, &ours) != 0 || stat(in->path, &named) != 0))
+        e = err_from_errno(errno);
+    if (e == ERR_OK && (ours.st_dev != named.st_dev || ours.st_ino != named.st_ino))
+        e = ERR_DENIED;
+    return e;
+}
+
+static enum err open_directory(struct inbox *in, const struct problem *problem)
+{
+    char why[512];
+    enum err e = directory_open(&in->dir_fd, problem->path, why, sizeof why);
+
+    if (e != ERR_OK) {
+        explain(problem, "%s; %s", why,
+                err_advice(e, "make it a directory that this user may read and write, or set "
+                              "[inbox] path to another"));
+        return e;
+    }
+    if (faccessat(in->dir_fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0 && errno != EPERM) {
+        /* (EPERM is a system call filter's: whether it can be written is seen below) */
+        int error_number = errno;
+
+        explain(problem, "files cannot be written there: %s; %s", strerror(error_number),
+                advice(error_number,
+                       "let this user write it, or set [inbox] path to another directory"));
+        return err_from_errno(error_number);
+    }
+    e = find_path(in, problem->path);
+    if (e != ERR_OK)
+        explain(problem, "its absolute path cannot be used: %s; %s", err_text(e),
+                err_advice(e, e == ERR_INVALID
+                                  ? "set [inbox] path to a shorter one"
+                                  : "let this user enter every folder of it, and move none of "
+                                    "them meanwhile"));
+    return e;
+}
+
+/* Received files and the journal stand in it: it is never advised to remove the folder. */
+static const char *folder_advice(int error_number)
+{
+    if (error_number == ENOTDIR || error_number == ELOOP)
+        return "move away what stands under that name, which is no folder";
+    return advice(error_number, "give it to this user, with the right to read, write and enter it");
+}
+
+static enum err open_partial(struct inbox *in, const struct problem *problem)
+{
+    struct stat status;
+    const char *name = partial_name;
+    int error_number;
+
+    in->partial_fd = directory_make(in->dir_fd, partial_name);
+    if (in->partial_fd < 0 || fstat(in->partial_fd, &status) != 0)
+        goto fail;
+    errno = EPERM; /* whoever owns it could exchange what stands in it */
+    if (status.st_uid != geteuid() || fchmod(in->partial_fd, 0700) != 0)
+        goto fail;
+    name = INBOX_FOLDER "/" INBOX_SECOND;
+    in->second_fd = directory_make(in->partial_fd, second_name);
+    if (in->second_fd >= 0)
+        return ERR_OK;
+fail:
+    error_number = errno;
+    explain(problem, "its folder %s for partial files and the journal cannot be used: %s; %s", name,
+            strerror(error_number), folder_advice(error_number));
+    return err_from_errno(error_number);
+}
+
+/* Says who holds the lock, as well as is known. */
+static void explain_holder(int fd, const struct problem *problem)
+{
+    char pid[24] = "";
+    ssize_t length = pread(fd, pid, sizeof pid - 1, 0);
+
+    pid[length > 0 ? strcspn(pid, "\n") : 0] = '\0';
+    explain(
+        problem,
+        "another dustwired%s%s uses this inbox; stop it, or give each daemon an [inbox] path of "
+        "its own",
+        pid[0] == '\0' ? "" : ", process ", pid);
+}
+
+int inbox_lock(int partial_fd, int *fd)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    *fd = openat(partial_fd, INBOX_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (*fd < 0 || fcntl(*fd, F_OFD_SETLK, &whole) != 0)
+        return -1;
+    if (ftruncate(*fd, 0) == 0)
+        dprintf(*fd, "%ld\n", (long)getpid()); /* a help to people, no more */
+    return 0;
+}
+
+static enum err lock(struct inbox *in, const struct problem *problem)
+{
+    int error_number;
+
+    if (inbox_lock(in->partial_fd, &in->lock_fd) == 0)
+        return ERR_OK;
+    error_number = errno;
+    if (in->lock_fd >= 0 && (error_number == EAGAIN || error_number == EACCES)) {
+        explain_holder(in->lock_fd, problem);
+        return ERR_BUSY;
+    }
+    explain(problem, "its lock file %s/%s cannot be taken: %s; %s", partial_name, INBOX_LOCK,
+            strerror(error_number), advice(error_number, "let this user write it"));
+    return err_from_errno(error_number);
+}
+
+/* Every commit needs it, so a file system without it is told at start, not by each file. */
+static enum err try_rename(struct inbox *in, const struct problem *problem)
+{
+    static const char from[] = "try-rename", to[] = "try-renamed";
+    int fd = openat(in->partial_fd, from, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int error_number = fd < 0 ? errno : 0;
+
+    unlinkat(in->partial_fd, to, 0);
+    if (fd >= 0 && renameat2(in->partial_fd, from, in->partial_fd, to, RENAME_NOREPLACE) != 0)
+        error_number = errno;
+    if (fd >= 0)
+        close(fd);
+    unlinkat(in->partial_fd, from, 0);
+    unlinkat(in->partial_fd, to, 0);
+    if (error_number != 0)
+        explain(problem,
+                "a file there cannot be made and renamed without replacing another: %s; %s",
+                strerror(error_number),
+                advice(error_number, "set [inbox] path to a file system that can (ext4, xfs, "
+                                     "btrfs, tmpfs)"));
+    return err_from_errno(error_number);
+}
+
+static enum err upgrade(struct inbox *in, const struct problem *problem)
+{
+    char blocked[INBOX_NAME_SIZE];
+    enum err e = upgrade_inbox(in, blocked);
+
+    if (e == ERR_CORRUPT)
+        return e;
+    if (e == ERR_NOT_REGULAR)
+        explain(problem, "its redo log %s/redo is no file; remove what stands there", partial_name);
+    else if (blocked[0] != '\0')
+        explain(problem,
+                "%s, which the redo log %s/redo of release 0.1 holds, cannot be written: %s; %s",
+                blocked, partial_name, err_text(e),
+                err_advice(e, "move away what stands under that name"));
+    else if (e != ERR_OK)
+        explain(problem,
+                "what release 0.1 left in %s (redo, journal-*) cannot be brought to its place: %s; "
+                "%s (without them, files that were received are lost)",
+                partial_name, err_text(e), err_advice(e, "let this user read and write it"));
+    return e;
+}
+
+static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struct problem *problem)
+{
+    enum err e = journal_open(&in->journal, in->partial_fd, in->durability, limit_bytes);
+
+    if (e == ERR_OK && (e = upgrade(in, problem)) != ERR_OK && e != ERR_CORRUPT)
+        return e;
+    if (e == ERR_CORRUPT)
+        explain(problem,
+                "its journal was written by a later version of dustwired; use that version, or "
+                "move %s/journal* away",
+                partial_name);
+    else if (e != ERR_OK)
+        explain(problem, "its journal %s/journal* cannot be used: %s; %s", partial_name,
+                err_text(e), err_advice(e, "let this user read and write it"));
+    if (e != ERR_OK)
+        return e;
+    if ((e = journal_mend(in->journal)) == ERR_OK)
+        e = inbox_recover(in);
+    if (e != ERR_OK)
+        explain(problem, "what the last run left in %s cannot be cleared: %s; %s", partial_name,
+                err_text(e), err_advice(e, "let this user read and write it, and check the disk"));
+    return e;
+}
+
+enum err inbox_open(struct inbox **out, const char *path, enum durability durability,
+                    uint64_t journal_limit_bytes, char *problem_text, size_t problem_room)
+{
+    struct problem problem = {.to = problem_text, .room = problem_room, .path = path};
+    struct inbox *in = calloc(1, sizeof *in);
+    enum err e = ERR_NO_MEMORY;
+
+    *out = NULL;
+    if (in == NULL) {
+        explain(&problem, "%s", err_text(e));
+        return e;
+    }
+    in->durability = durability;
+    in->mode = 0600;
+    in->dir_fd = in->partial_fd = in->second_fd = in->lock_fd = -1;
+    if (path[0] == '\0' || strlen(path) >= SETTINGS_TEXT_SIZE) {
+        e = ERR_INVALID;
+        explain(&problem, "the path is empty or too long; set [inbox] path");
+        goto fail;
+    }
+    if ((e = open_directory(in, &problem)) != ERR_OK ||
+        (e = open_partial(in, &problem)) != ERR_OK || (e = lock(in, &problem)) != ERR_OK ||
+        (e = try_rename(in, &problem)) != ERR_OK ||
+        (e = open_journal(in, journal_limit_bytes, &problem)) != ERR_OK)
+        goto fail;
+    space_open(&in->space, in->dir_fd);
+    inbox_place_open(in);
+    *out = in;
+    return ERR_OK;
+fail:
+    inbox_close(&in);
+    return e;
+}
+
+void inbox_close(struct inbox **inbox)
+{
+    struct inbox *in = *inbox;
+
+    if (in == NULL)
+        return;
+    journal_close(&in->journal);
+    if (in->lock_fd >= 0)
+        close(in->lock_fd);
+    if (in->second_fd >= 0)
+        close(in->second_fd);
+    if (in->partial_fd >= 0)
+        close(in->partial_fd);
+    if (in->dir_fd >= 0)
+        close(in->dir_fd);
+    free(in);
+    *inbox = NULL;
+}
+
+const struct inbox_recovery *inbox_recovery(const struct inbox *inbox)
+{
+    return &inbox->recovery;
+}
+
+/* --- before the threads ------------------------------------------------------------------------
+ */
+
+struct tell {
+    inbox_owed_fn *each;
+    void *ctx;
+};
+
+static enum err tell_owed(void *ctx, const struct inbox_record *record, struct owed *owed)
+{
+    const struct tell *tell = ctx;
+
+    tell->each(tell->ctx, record, !owed->is_void);
+    return ERR_OK;
+}
+
+void inbox_each_owed(struct inbox *inbox, inbox_owed_fn *each, void *ctx)
+{
+    struct tell tell = {each, ctx};
+    enum err e = journal_each_owed(inbox->journal, tell_owed, &tell);
+
+    if (e != ERR_OK)
+        log_error("the journal of inbox %s cannot be read: %s; some reports stay owed until the "
+                  "next start",
+                  inbox->path, err_text(e));
+}
+
+enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
+{
+    enum err e;
+
+    if ((e = journal_reserve_ids(inbox->journal, out)) == ERR_OK &&
+        (e = journal_write(inbox->journal)) == ERR_OK)
+        e = journal_sync(inbox->journal);
+    if (e == ERR_OK)
+        return e;
+    *out = (struct transfer_ids){0};
+    log_error("inbox %s: transfer ids cannot be reserved in its journal %s/journal: %s; %s",
+              inbox->path, partial_name, err_text(e),
+              err_advice(e, "let this user read and write it"));
+    return e;
+}
+
+/* --- partial files -----------------------------------------------------------------------------
+ */
+
+void inbox_set_limits(struct inbox *inbox, const struct settings *settings)
+{
+    space_set_limits(
+        &inbox->space, inbox->dir_fd,
+        &(struct space_limits){.quota_bytes = (uint64_t)settings->inbox.quota_mib << 20,
+                               .files = settings->inbox.files_limit,
+                               .min_free_bytes = (uint64_t)settings->inbox.min_free_mib << 20});
+}
+
+struct inbox_usage inbox_usage(const struct inbox *inbox)
+{
+    const struct space *s = &inbox->space;
+    uint64_t quota_bytes = atomic_load(&s->quota_bytes);
+
+    return (struct inbox_usage){.bytes = quota_bytes == 0 ? 0 : atomic_load(&s->used_bytes),
+                                .quota_bytes = quota_bytes,
+                                .files = atomic_load(&s->used_files),
+                                .files_limit = atomic_load(&s->files_limit)};
+}
+
+static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
+{
+    enum err e = inbox_choose_name(file->name);
+
+    if (e != ERR_OK)
+        return e;
+    file->fd = openat(inbox_partial_fd(inbox, file->name), file->name,
+                      O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file->fd < 0)
+        return errno == ENOENT ? ERR_NO_PARTIAL : err_from_errno(errno);
+    if ((e = inbox_apply_access(inbox, file->fd)) == ERR_OK)
+        return ERR_OK;
+    unlinkat(inbox_partial_fd(inbox, file->name), file->name, 0);
+    close(file->fd);
+    file->fd = -1;
+    return e;
+}
+
+enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file *out)
+{
+    uint64_t cost = space_cost(&inbox->space, size_bytes);
+    enum err e;
+
+    *out = (struct inbox_file){
+        .fd = -1, .inbox = inbox, .reserved_bytes = cost, .pending_bytes = cost};
+    if ((e = inbox_place_refuses(inbox)) != ERR_OK)
+        metrics_add(METRIC_FILES_NO_INBOX, 1);
+    else
+        e = space_reserve(&inbox->space, inbox->dir_fd, cost);
+    if (e != ERR_OK)
+        return e;
+    if ((e = make_partial(inbox, out)) != ERR_OK) {
+        enum err why = inbox_place_look(inbox);
+
+        inbox_release(inbox, out, false);
+        e = why != ERR_OK ? why : e;
+        inbox_place_refused(inbox, e);
+    }
+    return e;
+}
+
+void inbox_release(struct inbox *inbox, struct inbox_file *file, bool is_kept)
+{
+    space_release(&inbox->space, file->pending_bytes, file->reserved_bytes, is_kept);
+    file->pending_bytes = file->reserved_bytes = 0;
+}
+
+/* What is written is no longer reserved: told in steps, so that the shared number is left alone for
+ * most writes. */
+static void tell_written(struct inbox_file *file)
+{
+    uint64_t told = file->reserved_bytes - file->pending_bytes;
+    uint64_t news = file->written_bytes - told;
+
+    if (news < SPACE_STEP_BYTES || news > file->pending_bytes)
+        return;
+    space_written(&file->inbox->space, news);
+    file->pending_bytes -= news;
+}
+
+enum err inbox_write(struct inbox_file *file, const void *bytes, size_t length)
+{
+    const char *at = bytes;
+
+    while (length > 0) {
+        ssize_t count = write(file->fd, at, length);
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return count < 0 ? err_from_errno(errno) : ERR_IO;
+        at += count;
+        length -= (size_t)count;
+        file->written_bytes += (uint64_t)count;
+    }
+    tell_written(file);
+    return ERR_OK;
+}
+
+void inbox_final_path(const struct inbox *inbox, const char *name, char out[INBOX_PATH_SIZE])
+{
+    bool is_root = strcmp(inbox->path, "/") == 0;
+
+    enum err e = text_format(out, INBOX_PATH_SIZE, "%s/%s", is_root ? "" : inbox->path, name);
+    CONTRACT(e == ERR_OK);
+}

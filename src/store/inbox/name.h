@@ -1,0 +1,19 @@
+/* The names of files that come in, and where they stand while they are partial. */
+#ifndef STORE_INBOX_NAME_H
+#define STORE_INBOX_NAME_H
+
+#include "base/err.h"
+#include "store/inbox/inbox.h"
+
+#include <stdbool.h>
+
+/* A name that no file has had: the time, 63 random bits and one for its place. */
+enum err inbox_choose_name(char name[INBOX_NAME_SIZE]);
+
+/* The folder in which a partial file of that name stands. */
+int inbox_partial_fd(const struct inbox *inbox, const char *name);
+
+/* True if `name` is one of those. */
+bool inbox_is_name(const char *name);
+
+#endif

@@ -1,0 +1,157 @@
+#include "store/inbox/recover.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "store/inbox/directory.h"
+#include "store/inbox/inbox_internal.h"
+#include "store/inbox/name.h"
+#include "store/journal/journal.h"
+#include "store/journal/ledger.h"
+#include "store/journal/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What a start finds is decided by the journal and the names: docs/store.md, "After a crash", has
+ * the table. A record is settled if a RECORD_SETTLED stands behind it, which is written when its
+ * name is on the disk and before it is acknowledged. */
+
+static enum err mark_void(struct inbox *in, uint32_t transfer_id)
+{
+    struct record record = {.kind = RECORD_VOID, .number = transfer_id};
+
+    return journal_add(in->journal, &record);
+}
+
+/* Nobody was told that it is there, or, before a power cut, whoever was told has taken it away
+ * already. */
+static enum err forget(struct inbox *in, const struct inbox_record *record)
+{
+    struct record reported = {.kind = RECORD_REPORTED, .number = record->transfer_id};
+    enum err e = mark_void(in, record->transfer_id);
+
+    log_info("inbox: of %s there is only its record; it was not acknowledged, or taken away before "
+             "a power cut; nothing is reported",
+             record->name);
+    return e == ERR_OK ? journal_add(in->journal, &reported) : e;
+}
+
+/* In either folder: a daemon of before knew only one. */
+static bool has_partial(const struct inbox *in, const char *name)
+{
+    return faccessat(in->partial_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+           faccessat(in->second_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* By whoever it is for. A file that lost its end in a power cut is as old as its record. */
+static bool is_changed_since(const struct stat *status, const struct inbox_record *record)
+{
+    return (int64_t)status->st_mtim.tv_sec * 1000000 + status->st_mtim.tv_nsec / 1000 >
+           record->committed_us;
+}
+
+static enum err check_owed(void *ctx, const struct inbox_record *record, struct owed *owed)
+{
+    struct inbox *in = ctx;
+    struct stat status;
+
+    if (!owed->is_void && fstatat(in->dir_fd, record->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(status.st_mode)) {
+        if ((uint64_t)status.st_size == record->size_bytes || is_changed_since(&status, record)) {
+            in->recovery.owed_finished++;
+            return ERR_OK;
+        }
+        log_warning("inbox: %s has %lld bytes of %llu and is removed; it is reported failed",
+                    record->name, (long long)status.st_size,
+                    (unsigned long long)record->size_bytes);
+        unlinkat(in->dir_fd, record->name, 0);
+    } else if (!owed->is_void && !has_partial(in, record->name)) {
+        if (!ledger_is_settled(journal_ledger(in->journal), owed->offset))
+            return forget(in, record);
+        in->recovery.owed_finished++;
+        return ERR_OK;
+    }
+    if (owed->is_void && fstatat(in->dir_fd, record->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        !is_changed_since(&status, record))
+        unlinkat(in->dir_fd, record->name, 0); /* it could not be removed when it failed */
+    in->recovery.owed_failed++;
+    return owed->is_void ? ERR_OK : mark_void(in, record->transfer_id);
+}
+
+/* One that cannot be removed is left, and said. */
+static enum err remove_partial(void *ctx, int dir_fd, const char *name)
+{
+    struct inbox *in = ctx;
+    struct stat status;
+
+    if (!inbox_is_name(name) || fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return ERR_OK;
+    if (unlinkat(dir_fd, name, 0) != 0) {
+        log_warning("inbox: the partial file %s cannot be removed: %s", name,
+                    err_text(err_from_errno(errno)));
+        return ERR_OK;
+    }
+    in->recovery.partial_files++;
+    in->recovery.partial_bytes += (uint64_t)status.st_size;
+    return ERR_OK;
+}
+
+enum err inbox_recover(struct inbox *in)
+{
+    char size[TEXT_SIZE_ROOM];
+    enum err e;
+
+    in->recovery.damaged_records += journal_ledger(in->journal)->damaged;
+    if ((e = journal_each_owed(in->journal, check_owed, in)) != ERR_OK ||
+        (e = journal_write(in->journal)) != ERR_OK || (e = journal_sync(in->journal)) != ERR_OK ||
+        (e = directory_each(in->partial_fd, ".", remove_partial, in)) != ERR_OK ||
+        (e = directory_each(in->second_fd, ".", remove_partial, in)) != ERR_OK)
+        return e;
+    log_info("inbox %s: %u partial files removed (%s), reports owed: %u finished, %u failed; %u "
+             "damaged records",
+             in->path, in->recovery.partial_files, text_size(size, in->recovery.partial_bytes),
+             in->recovery.owed_finished, in->recovery.owed_failed, in->recovery.damaged_records);
+    return ERR_OK;
+}
+
+/* --- while it runs -----------------------------------------------------------------------------
+ */
+
+void inbox_remains_add(struct inbox *in, uint32_t transfer_id, const char *name)
+{
+    struct remains *remains = &in->remains[in->remains_count];
+
+    if (in->remains_count == REMAINS_MAX)
+        return;
+    remains->transfer_id = transfer_id;
+    memcpy(remains->name, name, sizeof remains->name);
+    in->remains_count++;
+}
+
+static bool remove_remains(struct inbox *in, const struct remains *remains)
+{
+    struct record out = {.kind = RECORD_REPORTED, .number = remains->transfer_id};
+
+    if (unlinkat(in->dir_fd, remains->name, 0) != 0 && errno != ENOENT)
+        return false;
+    journal_add(in->journal, &out);
+    return true;
+}
+
+/* Only when the journal has them as failed. */
+void inbox_remains_remove(struct inbox *in)
+{
+    unsigned left = 0;
+
+    if (in->remains_count == 0 || journal_wants_mending(in->journal) ||
+        journal_write(in->journal) != ERR_OK)
+        return;
+    for (unsigned i = 0; i < in->remains_count; i++)
+        if (!remove_remains(in, &in->remains[i]))
+            in->remains[left++] = in->remains[i];
+    in->remains_count = left;
+    journal_write(in->journal);
+}

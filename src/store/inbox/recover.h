@@ -1,0 +1,17 @@
+/* What a run left half done, and files that could not be taken out of the inbox. */
+#ifndef STORE_INBOX_RECOVER_H
+#define STORE_INBOX_RECOVER_H
+
+#include "base/err.h"
+#include "store/inbox/inbox.h"
+
+#include <stdint.h>
+
+/* Clears what the last run left half done, and counts it. */
+enum err inbox_recover(struct inbox *inbox);
+
+/* The journal's owner: they are removed by inbox_remains_remove, else by the next start. */
+void inbox_remains_add(struct inbox *inbox, uint32_t transfer_id, const char *name);
+void inbox_remains_remove(struct inbox *inbox);
+
+#endif

@@ -1,0 +1,83 @@
+#include "store/inbox/upgrade.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "store/inbox/directory.h"
+#include "store/inbox/inbox_internal.h"
+#include "store/inbox/upgrade_redo.h"
+#include "store/journal/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* TO BE REMOVED WITH RELEASE 0.3, with upgrade_redo.c, journal_absorb, journal_keep_whole and
+ * journal_update: what release 0.1 left.
+ *
+ * With durability = none each of its workers had parts of the journal of its own, `journal-W-N`,
+ * which a start appends to the journal. */
+static bool is_part(const char *name)
+{
+    unsigned worker, number;
+    char again[64];
+
+    return sscanf(name, "journal-%u-%u", &worker, &number) == 2 &&
+           text_format(again, sizeof again, "journal-%u-%u", worker, number) == ERR_OK &&
+           strcmp(name, again) == 0;
+}
+
+struct leftovers {
+    struct inbox *inbox;
+    unsigned damaged, count;
+};
+
+/* One that was appended and not removed is appended once more: it comes to the same, because it is
+ * read whole and in order. */
+static enum err absorb_part(void *ctx, int dir_fd, const char *name)
+{
+    struct leftovers *left = ctx;
+    struct inbox *inbox = left->inbox;
+    int fd;
+    enum err e;
+
+    if (!is_part(name))
+        return ERR_OK;
+    fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_from_errno(errno);
+    if ((e = journal_absorb(inbox->journal, fd, UINT64_MAX, &left->damaged)) == ERR_OK)
+        e = journal_sync(inbox->journal);
+    close(fd);
+    if (e == ERR_OK && unlinkat(dir_fd, name, 0) != 0)
+        e = err_from_errno(errno);
+    left->count++;
+    return e;
+}
+
+static enum err absorb_parts(struct inbox *inbox)
+{
+    struct leftovers left = {.inbox = inbox};
+    enum err e = directory_each(inbox->partial_fd, ".", absorb_part, &left);
+
+    if (left.damaged > 0)
+        log_warning("journal: %u damaged records of workers' parts skipped", left.damaged);
+    inbox->recovery.damaged_records += left.damaged;
+    if (e == ERR_OK && left.count > 0 && inbox->durability == DURABILITY_FULL &&
+        fsync(inbox->partial_fd) != 0)
+        e = err_from_errno(errno);
+    return e;
+}
+
+enum err upgrade_inbox(struct inbox *inbox, char blocked[INBOX_NAME_SIZE])
+{
+    enum err e;
+
+    blocked[0] = '\0';
+    if ((e = absorb_parts(inbox)) == ERR_OK && (e = upgrade_redo(inbox, blocked)) == ERR_OK) {
+        journal_keep_whole(inbox->journal, false);
+        e = journal_update(inbox->journal);
+    }
+    return e;
+}

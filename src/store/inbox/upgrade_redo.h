@@ -1,0 +1,12 @@
+/* The redo log that a daemon of release 0.1 leaves in .dustwire. To be removed with release 0.3. */
+#ifndef STORE_INBOX_UPGRADE_REDO_H
+#define STORE_INBOX_UPGRADE_REDO_H
+
+#include "base/err.h"
+#include "store/inbox/inbox.h"
+
+/* What it holds is in the inbox and on the disk then, and it is gone. On an error nothing of it is
+ * lost; `blocked` as of upgrade_inbox. */
+enum err upgrade_redo(struct inbox *inbox, char blocked[INBOX_NAME_SIZE]);
+
+#endif

@@ -1,0 +1,27 @@
+/* Blocks of transfer ids that are out. Owner: the journal's. */
+#ifndef STORE_JOURNAL_ID_BLOCKS_H
+#define STORE_JOURNAL_ID_BLOCKS_H
+
+#include "base/err.h"
+#include "store/inbox/inbox.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Given to a worker and not given back: a transfer may still have one of their ids. All zero is
+ * none. */
+struct id_blocks {
+    struct transfer_ids *out;
+    size_t count, room;
+};
+
+void id_blocks_fini(struct id_blocks *blocks);
+enum err id_blocks_add(struct id_blocks *blocks, const struct transfer_ids *block);
+/* The block that begins as `block` does; at ease with one that is not out. */
+void id_blocks_remove(struct id_blocks *blocks, const struct transfer_ids *block);
+/* Where the block with `id` in it ends; 0: it is in none. */
+uint32_t id_blocks_end(const struct id_blocks *blocks, uint32_t id);
+/* Where the next block behind `id` begins; UINT32_MAX: there is none. */
+uint32_t id_blocks_next(const struct id_blocks *blocks, uint32_t id);
+
+#endif

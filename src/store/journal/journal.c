@@ -1,0 +1,546 @@
+#include "store/journal/journal.h"
+
+#include "base/contract.h"
+#include "base/log.h"
+#include "store/commit/sync.h"
+#include "store/inbox/place.h"
+#include "store/journal/id_blocks.h"
+#include "store/journal/ledger.h"
+#include "store/journal/reader.h"
+#include "store/journal/record.h"
+#include "store/journal/sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Records are collected in a buffer and written together; what the buffer cannot hold goes out
+ * earlier, and a write that fails takes back all since the last journal_write, so that a batch is
+ * in the journal whole or not at all.
+ *
+ * A rewrite streams the old file into `journal.new`, which replaces it by name when it is on the
+ * disk. It keeps what is owed, and of the rest the newest. It is also the way out of a failed sync:
+ * the kernel marks pages clean that it could not write, so nothing may be built on the old file. */
+
+static const char journal_name[] = "journal", new_name[] = "journal.new";
+
+/* What became of a file: RECORD_VOID or RECORD_REPORTED. The ledger has it at once, and nobody says
+ * it again, so what a failed write took back goes out with the next one. */
+struct outcome {
+    enum record_kind kind;
+    uint32_t transfer_id;
+};
+
+struct outcomes {
+    struct outcome *list;
+    size_t count, room;
+    size_t late; /* of them, how many a failed write took back */
+};
+
+struct journal {
+    int dir_fd;
+    enum durability durability;
+    uint64_t limit_bytes, rewrite_at_bytes;
+    uint64_t whole_bytes; /* up to the last successful journal_write */
+    bool is_broken;
+    bool is_kept_whole; /* a rewrite leaves nothing behind */
+    struct ledger ledger;
+    struct id_blocks ids_out;
+    struct sink *sink;
+    struct outcomes outcomes; /* since the last successful journal_write */
+};
+
+/* --- rewriting ---------------------------------------------------------------------------------
+ */
+
+/* Reported files older than this place in the old journal are left behind. */
+static uint64_t keep_from(const struct journal *j)
+{
+    uint64_t budget = j->limit_bytes / 2, size = j->whole_bytes;
+    struct owed *owed, *next;
+
+    HASH_ITER (hh, j->ledger.owed, owed, next)
+        budget -= owed->length < budget ? owed->length : budget;
+    return size > budget ? size - budget : 0;
+}
+
+struct copying {
+    struct sink *to;
+    const struct journal *from;
+    uint64_t keep_offset;
+    bool is_unsettled; /* something owed was copied since the last RECORD_SETTLED */
+};
+
+static enum err copy_file(struct copying *c, const struct journal_entry *entry)
+{
+    const struct ledger *ledger = &c->from->ledger;
+    uint32_t id = entry->record.file.transfer_id;
+    const struct owed *owed = ledger_find(ledger, id, entry->offset);
+    bool is_voided = ledger_is_voided(ledger, entry->offset) || (owed != NULL && owed->is_void);
+    bool is_kept =
+        owed != NULL || c->from->is_kept_whole || (entry->offset >= c->keep_offset && !is_voided);
+    enum err e;
+
+    if (!is_kept)
+        return ERR_OK;
+    c->is_unsettled = c->is_unsettled || owed != NULL;
+    if ((e = sink_put(c->to, &entry->record)) == ERR_OK && is_voided)
+        e = sink_put_number(c->to, RECORD_VOID, id);
+    return e == ERR_OK && owed == NULL ? sink_put_number(c->to, RECORD_REPORTED, id) : e;
+}
+
+static enum err copy_entry(void *ctx, const struct journal_entry *entry)
+{
+    struct copying *c = ctx;
+
+    if (entry->record.kind == RECORD_FILE)
+        return copy_file(c, entry);
+    if (entry->record.kind != RECORD_SETTLED || !c->is_unsettled)
+        return ERR_OK;
+    c->is_unsettled = false;
+    return sink_put(c->to, &entry->record);
+}
+
+static enum err copy_all(struct sink *to, const struct journal *j)
+{
+    struct copying copying = {to, j, keep_from(j), false};
+
+    return j->sink == NULL
+               ? ERR_OK
+               : journal_reader_each(j->sink->fd, 0, j->whole_bytes, copy_entry, &copying, NULL);
+}
+
+static bool is_old(const struct journal *j)
+{
+    return j->ledger.has_header && j->ledger.version == JOURNAL_VERSION_UNSETTLED;
+}
+
+static enum err write_new(struct journal *j, struct sink *to, struct ledger *ledger)
+{
+    uint32_t next_id = j->ledger.next_id == 0 ? 1 : j->ledger.next_id;
+    uint64_t end;
+    enum err e;
+
+    if ((e = sink_put_number(to, RECORD_HEADER, JOURNAL_VERSION)) != ERR_OK ||
+        (e = sink_put_number(to, RECORD_IDS, next_id)) != ERR_OK || (e = copy_all(to, j)) != ERR_OK)
+        return e;
+    if (is_old(j))
+        e = sink_put_number(to, RECORD_SETTLED, 1);
+    if (e != ERR_OK || (e = sink_flush(to)) != ERR_OK)
+        return e;
+    if (fdatasync(to->fd) != 0)
+        return err_from_errno(errno);
+    if ((e = ledger_read(ledger, to->fd, 0, to->size, &end)) != ERR_OK)
+        return e;
+    if (end != to->size || ledger->damaged > 0)
+        return ERR_CORRUPT;
+    if (renameat(j->dir_fd, new_name, j->dir_fd, journal_name) != 0)
+        return err_from_errno(errno);
+    return ERR_OK;
+}
+
+static void take_over(struct journal *j, struct sink *sink, const struct ledger *ledger)
+{
+    sink_free(&j->sink);
+    ledger_fini(&j->ledger);
+    j->sink = sink;
+    j->ledger = *ledger;
+    j->outcomes.count = j->outcomes.late = 0; /* a rewrite follows the ledger, which had them */
+    j->whole_bytes = sink->size;
+    j->rewrite_at_bytes = 2 * sink->size > j->limit_bytes ? 2 * sink->size : j->limit_bytes;
+    j->is_broken = false;
+}
+
+static enum err rewrite(struct journal *j)
+{
+    int flags = O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(j->dir_fd, new_name, flags, 0600);
+    struct ledger ledger = {0};
+    struct sink *sink;
+    enum err e = ERR_NO_MEMORY;
+
+    if (fd < 0)
+        return err_from_errno(errno);
+    sink = sink_new(fd, 0);
+    if (sink == NULL) {
+        close(fd);
+        return e;
+    }
+    if ((e = write_new(j, sink, &ledger)) != ERR_OK) {
+        unlinkat(j->dir_fd, new_name, 0);
+        sink_free(&sink);
+        ledger_fini(&ledger);
+        return e;
+    }
+    take_over(j, sink, &ledger);
+    if (fsync(j->dir_fd) == 0)
+        return ERR_OK;
+    j->is_broken = true; /* which of the two a power cut leaves is not known */
+    return err_from_errno(errno);
+}
+
+enum err journal_update(struct journal *j)
+{
+    return is_old(j) ? journal_renew(j) : journal_mend(j);
+}
+
+bool journal_wants_mending(const struct journal *j)
+{
+    return j->is_broken || j->whole_bytes > j->rewrite_at_bytes;
+}
+
+enum err journal_mend(struct journal *j)
+{
+    uint64_t before = j->whole_bytes;
+    unsigned owed = HASH_COUNT(j->ledger.owed);
+    enum err e;
+
+    CONTRACT(j->sink != NULL && j->sink->held == 0);
+    if (!journal_wants_mending(j))
+        return ERR_OK;
+    e = rewrite(j);
+    if (e == ERR_OK) {
+        log_info("journal rewritten: %llu bytes became %llu, %u reports are owed",
+                 (unsigned long long)before, (unsigned long long)j->whole_bytes,
+                 HASH_COUNT(j->ledger.owed));
+        if (HASH_COUNT(j->ledger.owed) < owed)
+            log_error("journal: %u owed reports could not be read any more and are lost",
+                      owed - HASH_COUNT(j->ledger.owed));
+        return ERR_OK;
+    }
+    if (j->is_broken) {
+        log_error("the journal cannot be written anew: %s; no file is taken in until it can",
+                  err_text(e));
+        return e;
+    }
+    j->rewrite_at_bytes = j->whole_bytes + j->limit_bytes / 4 + 1;
+    log_warning("the journal has grown beyond its limit and cannot be rewritten: %s", err_text(e));
+    return ERR_OK;
+}
+
+enum err journal_renew(struct journal *j)
+{
+    unsigned damaged = j->ledger.damaged;
+    enum err e;
+
+    j->is_broken = true;
+    e = journal_mend(j);
+    j->ledger.damaged = damaged; /* for the report of the start; a rewrite left them behind */
+    return e;
+}
+
+void journal_keep_whole(struct journal *j, bool is_whole)
+{
+    j->is_kept_whole = is_whole;
+}
+
+/* --- opening -----------------------------------------------------------------------------------
+ */
+
+static enum err cut_torn_end(struct journal *j, uint64_t end)
+{
+    struct stat status;
+
+    if (fstat(j->sink->fd, &status) != 0)
+        return err_from_errno(errno);
+    if (!S_ISREG(status.st_mode))
+        return ERR_NOT_REGULAR;
+    if ((uint64_t)status.st_size == end)
+        return ERR_OK;
+    log_warning("journal: the last record was cut off while it was written (%llu bytes), removed",
+                (unsigned long long)((uint64_t)status.st_size - end));
+    return ftruncate(j->sink->fd, (off_t)end) == 0 ? ERR_OK : err_from_errno(errno);
+}
+
+static enum err read_old(struct journal *j)
+{
+    uint64_t end;
+    enum err e;
+
+    if ((e = ledger_read(&j->ledger, j->sink->fd, 0, UINT64_MAX, &end)) != ERR_OK)
+        return e;
+    if (j->ledger.has_header && j->ledger.version > JOURNAL_VERSION)
+        return ERR_CORRUPT;
+    if ((e = cut_torn_end(j, end)) != ERR_OK)
+        return e;
+    if (j->ledger.damaged > 0)
+        log_warning("journal: %u damaged records skipped, the first at byte %llu",
+                    j->ledger.damaged, (unsigned long long)j->ledger.first_damaged_offset);
+    j->sink->size = j->whole_bytes = end;
+    j->rewrite_at_bytes = j->limit_bytes;
+    j->is_broken = !j->ledger.has_header;
+    return ERR_OK;
+}
+
+static enum err open_old(struct journal *j)
+{
+    int fd = openat(j->dir_fd, journal_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return err_from_errno(errno);
+    j->sink = sink_new(fd, 0);
+    if (j->sink == NULL) {
+        close(fd);
+        return ERR_NO_MEMORY;
+    }
+    return read_old(j);
+}
+
+enum err journal_open(struct journal **out, int dir_fd, enum durability durability,
+                      uint64_t limit_bytes)
+{
+    struct journal *j = calloc(1, sizeof *j);
+    enum err e;
+
+    if (j == NULL)
+        return ERR_NO_MEMORY;
+    j->dir_fd = dir_fd;
+    j->durability = durability;
+    j->limit_bytes = limit_bytes;
+    j->is_kept_whole = true;
+    unlinkat(dir_fd, new_name, 0); /* of a rewrite that was interrupted */
+    e = open_old(j);
+    if (e == ERR_NOT_FOUND)
+        e = rewrite(j);
+    else if (e == ERR_OK && j->is_broken)
+        e = journal_renew(j);
+    if (e != ERR_OK) {
+        journal_close(&j);
+        return e;
+    }
+    *out = j;
+    return ERR_OK;
+}
+
+void journal_close(struct journal **journal)
+{
+    if (*journal == NULL)
+        return;
+    if ((*journal)->outcomes.late > 0)
+        journal_write(*journal); /* the last chance; what fails is reported once more */
+    free((*journal)->outcomes.list);
+    sink_free(&(*journal)->sink);
+    ledger_fini(&(*journal)->ledger);
+    id_blocks_fini(&(*journal)->ids_out);
+    free(*journal);
+    *journal = NULL;
+}
+
+/* --- appending ---------------------------------------------------------------------------------
+ */
+
+static void remember(struct outcomes *o, const struct record *record)
+{
+    size_t room = o->room == 0 ? 64 : 2 * o->room;
+
+    if (record->kind != RECORD_VOID && record->kind != RECORD_REPORTED)
+        return;
+    if (o->count == o->room) {
+        struct outcome *list = realloc(o->list, room * sizeof *list);
+
+        if (list == NULL)
+            return; /* if its write fails, too, it is reported once more after the next start */
+        o->list = list;
+        o->room = room;
+    }
+    o->list[o->count++] = (struct outcome){record->kind, record->number};
+}
+
+enum err journal_add(struct journal *j, const struct record *record)
+{
+    uint64_t offset = sink_end(j->sink);
+    enum err e;
+
+    remember(&j->outcomes, record);
+    if ((e = sink_put(j->sink, record)) != ERR_OK)
+        return e;
+    return ledger_take(&j->ledger, record, offset, (uint32_t)(sink_end(j->sink) - offset));
+}
+
+static enum err put_late(struct journal *j)
+{
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < j->outcomes.late && e == ERR_OK; i++)
+        e = sink_put_number(j->sink, j->outcomes.list[i].kind, j->outcomes.list[i].transfer_id);
+    return e;
+}
+
+/* Takes the file back to where it was whole. */
+static void cut_back(struct journal *j)
+{
+    j->sink->held = 0;
+    j->sink->size = j->whole_bytes;
+    if (ftruncate(j->sink->fd, (off_t)j->whole_bytes) != 0)
+        j->is_broken = true;
+}
+
+enum err journal_write(struct journal *j)
+{
+    enum err e = put_late(j);
+
+    if (e == ERR_OK)
+        e = sink_flush(j->sink);
+    if (e == ERR_OK) {
+        j->whole_bytes = j->sink->size;
+        j->outcomes.count = j->outcomes.late = 0;
+        return ERR_OK;
+    }
+    j->outcomes.late = j->outcomes.count;
+    cut_back(j);
+    return e;
+}
+
+static enum err copy_part_entry(void *ctx, const struct journal_entry *entry)
+{
+    const struct record *record = &entry->record;
+
+    if (record->kind == RECORD_HEADER)
+        return record->number > JOURNAL_VERSION ? ERR_CORRUPT : ERR_OK;
+    return record->kind == RECORD_IDS ? ERR_OK : sink_put(ctx, record);
+}
+
+/* Adds the records of files and what became of them, not yet to the ledger. */
+static enum err copy_part(struct sink *to, int fd, uint64_t most, unsigned *damaged)
+{
+    struct journal_extent extent;
+    enum err e = journal_reader_each(fd, 0, most, copy_part_entry, to, &extent);
+
+    *damaged += extent.damaged;
+    return e == ERR_OK ? sink_put_number(to, RECORD_SETTLED, 1) : e; /* its version had no other */
+}
+
+enum err journal_absorb(struct journal *j, int fd, uint64_t most, unsigned *damaged)
+{
+    uint64_t before = j->whole_bytes, end;
+    enum err e;
+
+    CONTRACT(j->sink->held == 0);
+    if ((e = copy_part(j->sink, fd, most, damaged)) != ERR_OK)
+        cut_back(j);
+    else if ((e = journal_write(j)) == ERR_OK)
+        e = ledger_read(&j->ledger, j->sink->fd, before, j->whole_bytes, &end);
+    if (e == ERR_OK || j->whole_bytes == before)
+        return e;
+    j->whole_bytes = before; /* in the file, but the ledger could not take it */
+    cut_back(j);
+    ledger_cut(&j->ledger, before);
+    return e;
+}
+
+enum err journal_sync(struct journal *j)
+{
+    if (j->durability != DURABILITY_FULL || fdatasync(j->sink->fd) == 0)
+        return ERR_OK;
+    j->is_broken = true;
+    return err_from_errno(errno);
+}
+
+enum err journal_was_synced(struct journal *j)
+{
+    enum err e = sync_written_error(j->sink->fd);
+
+    j->is_broken = j->is_broken || e != ERR_OK;
+    return e;
+}
+
+void journal_forget(struct journal *j, uint32_t transfer_id)
+{
+    ledger_forget(&j->ledger, transfer_id);
+}
+
+struct ledger *journal_ledger(struct journal *j)
+{
+    return &j->ledger;
+}
+
+struct id_blocks *journal_ids_out(struct journal *j)
+{
+    return &j->ids_out;
+}
+
+bool journal_owes(struct journal *j, uint32_t transfer_id)
+{
+    return ledger_owes(&j->ledger, transfer_id);
+}
+
+bool journal_is_in_place(const struct journal *j)
+{
+    return inbox_is_same(j->dir_fd, journal_name, j->sink->fd);
+}
+
+int journal_fd(const struct journal *j)
+{
+    return j->sink->fd;
+}
+
+uint64_t journal_size(const struct journal *j)
+{
+    return j->whole_bytes;
+}
+
+struct owed_told {
+    const struct ledger *ledger;
+    journal_owed_fn *each;
+    void *ctx;
+};
+
+static enum err tell_owed(void *ctx, const struct journal_entry *entry)
+{
+    const struct owed_told *told = ctx;
+    const struct inbox_record *file = &entry->record.file;
+    struct owed *owed = entry->record.kind == RECORD_FILE
+                            ? ledger_find(told->ledger, file->transfer_id, entry->offset)
+                            : NULL;
+
+    return owed != NULL ? told->each(told->ctx, file, owed) : ERR_OK;
+}
+
+enum err journal_each_owed(struct journal *j, journal_owed_fn *each, void *ctx)
+{
+    struct owed_told told = {&j->ledger, each, ctx};
+
+    return HASH_COUNT(j->ledger.owed) == 0
+               ? ERR_OK
+               : journal_reader_each(j->sink->fd, 0, j->whole_bytes, tell_owed, &told, NULL);
+}
+
+/* The first id from `id` on that nobody owes or has; 0: there is none. */
+static uint32_t next_free(const struct journal *j, uint32_t id)
+{
+    for (uint64_t passed = 0; passed < TRANSFER_ID_MAX;) {
+        uint32_t after = id_blocks_end(&j->ids_out, id);
+
+        if (after == 0 && ledger_owes(&j->ledger, id))
+            after = id + 1;
+        if (after == 0)
+            return id;
+        passed += after - id;
+        id = after > TRANSFER_ID_MAX ? 1 : after;
+    }
+    return 0;
+}
+
+enum err journal_reserve_ids(struct journal *j, struct transfer_ids *out)
+{
+    uint32_t start = next_free(j, j->ledger.next_id == 0 ? 1 : j->ledger.next_id);
+    uint32_t end = start, limit = id_blocks_next(&j->ids_out, start);
+    struct record record = {.kind = RECORD_IDS};
+    enum err e;
+
+    *out = (struct transfer_ids){0};
+    if (start == 0)
+        return ERR_FULL;
+    while (end <= TRANSFER_ID_MAX && end < limit && end - start < TRANSFER_IDS_BLOCK &&
+           !ledger_owes(&j->ledger, end))
+        end++;
+    record.number = end > TRANSFER_ID_MAX ? 1 : end;
+    *out = (struct transfer_ids){.next = start, .end = end};
+    if ((e = id_blocks_add(&j->ids_out, out)) != ERR_OK)
+        return e;
+    return journal_add(j, &record);
+}

@@ -1,0 +1,172 @@
+#include "store/journal/ledger.h"
+
+#include "store/journal/reader.h"
+#include "store/journal/record.h"
+
+#include <stdlib.h>
+
+void ledger_fini(struct ledger *ledger)
+{
+    struct owed *owed, *next_owed;
+    struct voided *voided, *next_voided;
+
+    /* clang-analyzer does not see through uthash's iteration: the next element is taken before. */
+    HASH_ITER (hh, ledger->owed, owed, next_owed) {
+        HASH_DEL(ledger->owed, owed); /* NOLINT(clang-analyzer-unix.Malloc) */
+        free(owed);
+    }
+    HASH_ITER (hh, ledger->voided, voided, next_voided) {
+        HASH_DEL(ledger->voided, voided); /* NOLINT(clang-analyzer-unix.Malloc) */
+        free(voided);
+    }
+    *ledger = (struct ledger){0};
+}
+
+static struct owed *find(const struct ledger *ledger, uint32_t transfer_id)
+{
+    struct owed *owed;
+
+    HASH_FIND(hh, ledger->owed, &transfer_id, sizeof transfer_id, owed);
+    return owed;
+}
+
+static enum err owe(struct ledger *ledger, uint32_t transfer_id, uint64_t offset, uint32_t length)
+{
+    struct owed *owed = find(ledger, transfer_id);
+
+    if (owed == NULL) {
+        owed = calloc(1, sizeof *owed);
+        if (owed == NULL)
+            return ERR_NO_MEMORY;
+        owed->transfer_id = transfer_id;
+        HASH_ADD(hh, ledger->owed, transfer_id, sizeof owed->transfer_id, owed);
+        if (owed->hh.tbl == NULL) {
+            free(owed);
+            return ERR_NO_MEMORY;
+        }
+    }
+    owed->offset = offset;
+    owed->length = length;
+    owed->is_void = false;
+    return ERR_OK;
+}
+
+static enum err make_void(struct ledger *ledger, uint32_t transfer_id)
+{
+    struct owed *owed = find(ledger, transfer_id);
+    struct voided *voided;
+
+    if (owed == NULL)
+        return ERR_OK;
+    owed->is_void = true;
+    if (ledger_is_voided(ledger, owed->offset))
+        return ERR_OK;
+    voided = calloc(1, sizeof *voided);
+    if (voided == NULL)
+        return ERR_NO_MEMORY;
+    voided->offset = owed->offset;
+    HASH_ADD(hh, ledger->voided, offset, sizeof voided->offset, voided);
+    if (voided->hh.tbl == NULL) {
+        free(voided);
+        return ERR_NO_MEMORY;
+    }
+    return ERR_OK;
+}
+
+void ledger_forget(struct ledger *ledger, uint32_t transfer_id)
+{
+    struct owed *owed = find(ledger, transfer_id);
+
+    if (owed == NULL)
+        return;
+    /* An element that was found is in a table: uthash's head is not NULL. */
+    HASH_DEL(ledger->owed, owed); /* NOLINT(clang-analyzer-core.NullDereference) */
+    free(owed);
+}
+
+void ledger_cut(struct ledger *ledger, uint64_t offset)
+{
+    struct owed *owed, *next_owed;
+    struct voided *voided, *next_voided;
+
+    HASH_ITER (hh, ledger->owed, owed, next_owed) {
+        if (owed->offset < offset)
+            continue;
+        HASH_DEL(ledger->owed, owed); /* NOLINT(clang-analyzer-unix.Malloc) */
+        free(owed);
+    }
+    HASH_ITER (hh, ledger->voided, voided, next_voided) {
+        if (voided->offset < offset)
+            continue;
+        HASH_DEL(ledger->voided, voided); /* NOLINT(clang-analyzer-unix.Malloc) */
+        free(voided);
+    }
+}
+
+bool ledger_owes(const struct ledger *ledger, uint32_t transfer_id)
+{
+    return find(ledger, transfer_id) != NULL;
+}
+
+enum err ledger_take(struct ledger *ledger, const struct record *record, uint64_t offset,
+                     uint32_t length)
+{
+    switch (record->kind) {
+    case RECORD_HEADER:
+        ledger->has_header = true;
+        ledger->version = record->number;
+        return ERR_OK;
+    case RECORD_FILE:
+        return owe(ledger, record->file.transfer_id, offset, length);
+    case RECORD_VOID:
+        return make_void(ledger, record->number);
+    case RECORD_REPORTED:
+        ledger_forget(ledger, record->number);
+        return ERR_OK;
+    case RECORD_IDS:
+        ledger->next_id = record->number;
+        return ERR_OK;
+    case RECORD_SETTLED:
+        ledger->settled_offset = offset;
+        return ERR_OK;
+    }
+    return ERR_OK;
+}
+
+static enum err take_each(void *ctx, const struct journal_entry *entry)
+{
+    return ledger_take(ctx, &entry->record, entry->offset, entry->length);
+}
+
+enum err ledger_read(struct ledger *ledger, int fd, uint64_t from, uint64_t most, uint64_t *end)
+{
+    struct journal_extent extent;
+    enum err e = journal_reader_each(fd, from, most, take_each, ledger, &extent);
+
+    if (ledger->damaged == 0)
+        ledger->first_damaged_offset = extent.first_damaged_offset;
+    ledger->damaged += extent.damaged;
+    *end = extent.end;
+    return e;
+}
+
+struct owed *ledger_find(const struct ledger *ledger, uint32_t transfer_id, uint64_t offset)
+{
+    struct owed *owed = find(ledger, transfer_id);
+
+    return owed != NULL && owed->offset == offset ? owed : NULL;
+}
+
+bool ledger_is_settled(const struct ledger *ledger, uint64_t offset)
+{
+    return (ledger->has_header && ledger->version == JOURNAL_VERSION_UNSETTLED) ||
+           offset < ledger->settled_offset;
+}
+
+bool ledger_is_voided(const struct ledger *ledger, uint64_t offset)
+{
+    struct voided *voided;
+
+    HASH_FIND(hh, ledger->voided, &offset, sizeof offset, voided);
+    return voided != NULL;
+}

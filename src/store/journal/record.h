@@ -1,0 +1,44 @@
+/* One line of the journal. Fields split by tabs, foreign text percent-escaped, the CRC-32 of all
+ * before it (eight hex digits) as the last field, a line feed. docs/store.md lists the fields of
+ * each kind. */
+#ifndef STORE_JOURNAL_RECORD_H
+#define STORE_JOURNAL_RECORD_H
+
+#include "store/inbox/inbox.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum record_kind {
+    RECORD_HEADER,   /* number: the format's version */
+    RECORD_FILE,     /* file: all of it */
+    RECORD_REPORTED, /* number: the transfer id whose report the gateway has had */
+    RECORD_VOID,     /* number: the transfer id whose file never came to stand in the inbox */
+    RECORD_IDS,      /* number: where the next block of transfer ids begins */
+    RECORD_SETTLED,  /* what became of each file before it is known: each stands in the inbox under
+                        its name, or there is a RECORD_VOID. number: how many were the last */
+};
+
+struct record {
+    enum record_kind kind;
+    uint32_t number;
+    struct inbox_record file;
+};
+
+/* A longer identity than fits is cut; nothing else can be long. */
+enum {
+    RECORD_LINE_MAX = 32768,
+    JOURNAL_VERSION = 2,
+    JOURNAL_VERSION_UNSETTLED = 1, /* had no RECORD_SETTLED; release 0.1 */
+    TRANSFER_ID_MAX = 99999999
+};
+
+/* Writes the line with its line feed, no NUL; returns its length. */
+size_t record_write(char to[RECORD_LINE_MAX], const struct record *record);
+
+/* Takes `line` (no line feed, room for a NUL behind it) apart in place: out->file.idurl points into
+ * it. False if it is damaged. */
+bool record_read(struct record *out, char *line, size_t length);
+
+#endif

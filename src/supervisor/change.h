@@ -1,0 +1,19 @@
+/* Changes of the settings while the daemon runs: RELOAD, SET and UNSET. One that takes the
+ * transports down and up is answered when they are up again, or have failed to come up, or after
+ * 20 s. Supervisor thread only. */
+#ifndef SUPERVISOR_CHANGE_H
+#define SUPERVISOR_CHANGE_H
+
+#include "supervisor/supervisor_internal.h"
+
+void change_init(struct supervisor *s);
+
+/* The requests of these names; each answers. */
+void change_reload(struct supervisor *s, struct supervisor_request *r);
+void change_set(struct supervisor *s, struct supervisor_request *r);
+void change_unset(struct supervisor *s, struct supervisor_request *r);
+
+/* Answers those that wait for the transports: these have settled, or the supervisor ends. */
+void change_answer_all(struct supervisor *s);
+
+#endif

@@ -1,0 +1,403 @@
+#include "supervisor/supervisor.h"
+
+#include "base/clock.h"
+#include "base/contract.h"
+#include "base/log.h"
+#include "supervisor/change.h"
+#include "supervisor/gateway_overrides.h"
+#include "supervisor/services.h"
+#include "supervisor/state_event.h"
+#include "supervisor/supervisor_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SUPERVISOR_MAILBOX_LIMIT = 4096 };
+
+/* What the machines tell. */
+
+static void transport_changed(void *ctx, struct network_transport *t)
+{
+    struct supervisor *s = ctx;
+
+    (void)t;
+    network_connector_transport_changed(&s->connector);
+}
+
+static void tell_if_stopped(struct supervisor *s)
+{
+    if (!s->is_stopping || s->is_stopped)
+        return;
+    for (unsigned i = 0; i < s->transport_count; i++)
+        if (!s->transports[i].is_ended)
+            return;
+    s->is_stopped = true;
+    log_info("every transport is stopped");
+    if (s->config.stopped_to != NULL && !s->is_over)
+        mailbox_answer(s->config.stopped_to, s->config.stopped, s->config.on_stopped);
+}
+
+static void transport_ended(void *ctx, struct network_transport *t)
+{
+    (void)t;
+    tell_if_stopped(ctx);
+}
+
+/* A reason is a warning once, however often it comes again; the retries that meet it again are for
+ * the debug level. */
+static void network_settled(void *ctx, enum network_connector_state state)
+{
+    struct supervisor *s = ctx;
+    char reason[REASON_SIZE], advice[REASON_SIZE], text[REASON_SIZE + 32];
+    bool is_news;
+
+    if (state == NETWORK_CONNECTED) {
+        s->warned[0] = '\0';
+        supervisor_tell_news(s, SUPERVISOR_NEWS_SETTLED, "connected");
+        change_answer_all(s);
+    }
+    if (state != NETWORK_DISCONNECTED)
+        return;
+    status_reason(s, reason);
+    status_advice(s, advice);
+    is_news = strcmp(reason, s->warned) != 0;
+    log_line(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "not connected: %s", advice);
+    snprintf(s->warned, sizeof s->warned, "%s", reason);
+    snprintf(text, sizeof text, "not connected: %s", advice);
+    supervisor_tell_news(s, SUPERVISOR_NEWS_SETTLED, text);
+    change_answer_all(s);
+}
+
+static void addresses_changed(void *ctx)
+{
+    struct supervisor *s = ctx;
+
+    network_connector_feed(&s->connector, NETWORK_EV_CHECK_RECONNECT);
+}
+
+/* Opening and closing. */
+
+static void add_transport(struct supervisor *s, struct gateway_transport *registered)
+{
+    const struct network_transport_config config = {
+        .gateway = s->config.gateway,
+        .registered = registered,
+        .events = s->config.events,
+        .answer_to = loop_mailbox(s->loop),
+        .ctx = s,
+        .changed = transport_changed,
+        .ended = transport_ended,
+    };
+
+    gateway_wish_apply(s, &s->in_force.settings, registered);
+    network_transport_init(&s->transports[s->transport_count++], &config);
+}
+
+static void add_machines(struct supervisor *s)
+{
+    for (unsigned i = 0; i < gateway_count(s->config.gateway); i++)
+        add_transport(s, gateway_transport_at(s->config.gateway, i));
+    network_connector_init(&s->connector, &(struct network_connector_config){
+                                              .loop = s->loop,
+                                              .transports = s->transports,
+                                              .transport_count = s->transport_count,
+                                              .settings = &s->acting.settings,
+                                              .events = s->config.events,
+                                              .has_address = net_watch_has_address,
+                                              .ctx = s,
+                                              .settled = network_settled,
+                                          });
+}
+
+static void thread_started(void *owner)
+{
+    supervisor_begin(owner);
+}
+
+static void thread_ended(void *owner)
+{
+    supervisor_end(owner);
+}
+
+enum err supervisor_open(struct supervisor **out, const struct supervisor_config *config)
+{
+    struct supervisor *s = calloc(1, sizeof *s);
+    const struct loop_config loop = {.name = "supervisor",
+                                     .mailbox_limit = SUPERVISOR_MAILBOX_LIMIT,
+                                     .owner = s,
+                                     .works_on_files = true, /* settings and their own file */
+                                     .started = thread_started,
+                                     .ended = thread_ended};
+    enum err e;
+
+    if (s == NULL)
+        return ERR_NO_MEMORY;
+    s->config = *config;
+    s->in_force = s->acting = config->in_force;
+    s->is_remote = s->in_force.settings.gateway.url[0] != '\0';
+    s->wish.is_connected = !s->is_remote;
+    s->net_watch.watch.fd = -1;
+    change_init(s);
+    s->started_us = clock_boot_us();
+    if ((e = loop_open(&s->loop, &loop)) != ERR_OK)
+        goto fail;
+    add_machines(s);
+    *out = s;
+    return ERR_OK;
+fail:
+    supervisor_close(&s);
+    return e;
+}
+
+void supervisor_close(struct supervisor **supervisor)
+{
+    struct supervisor *s = *supervisor;
+
+    if (s == NULL)
+        return;
+    s->is_over = true;
+    if (s->loop != NULL) {
+        mailbox_shut(loop_mailbox(s->loop));
+        while (mailbox_drain(loop_mailbox(s->loop)) > 0)
+            ;
+    }
+    loop_close(&s->loop);
+    free(s);
+    *supervisor = NULL;
+}
+
+void supervisor_begin(struct supervisor *s)
+{
+    enum err e = net_watch_open(&s->net_watch, s->loop, addresses_changed, s);
+
+    if (e != ERR_OK)
+        log_warning("changes of this machine's addresses will not be noticed: %s", err_text(e));
+    for (unsigned i = 0; i < s->transport_count; i++)
+        network_transport_feed(&s->transports[i], TRANSPORT_EV_INIT);
+    network_connector_feed(&s->connector, NETWORK_EV_INIT);
+    network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
+}
+
+void supervisor_end(struct supervisor *s)
+{
+    s->is_over = true;
+    mailbox_shut(loop_mailbox(s->loop));
+    network_connector_end(&s->connector);
+    net_watch_close(&s->net_watch);
+    change_answer_all(s);
+}
+
+enum err supervisor_start(struct supervisor *supervisor)
+{
+    return loop_start(supervisor->loop);
+}
+
+void supervisor_stop(struct supervisor *supervisor)
+{
+    loop_stop(supervisor->loop);
+}
+
+unsigned supervisor_stop_timeout_s(const struct supervisor *supervisor)
+{
+    return supervisor->in_force.settings.sessions.stop_timeout_s;
+}
+
+/* Requests. */
+
+static void begin_stop(struct supervisor *s)
+{
+    uint64_t grace_ms = s->in_force.settings.sessions.stop_timeout_s * UINT64_C(1000);
+
+    if (s->is_stopping)
+        return;
+    s->is_stopping = true;
+    log_info("stopping: files under way may finish, for %u s at most",
+             s->in_force.settings.sessions.stop_timeout_s);
+    supervisor_tell_news(s, SUPERVISOR_NEWS_STOPPING, "stopping: files under way may finish");
+    net_watch_close(&s->net_watch);
+    network_connector_end(&s->connector);
+    change_answer_all(s);
+    for (unsigned i = 0; i < s->transport_count; i++)
+        network_transport_shutdown(&s->transports[i], grace_ms);
+    tell_if_stopped(s);
+}
+
+static void build_contacts(struct supervisor *s, struct supervisor_request *r)
+{
+    for (unsigned i = 0; i < s->transport_count; i++) {
+        const struct gateway_transport *t = s->transports[i].config.registered;
+
+        if (t->is_enabled &&
+            t->ops->build_contacts(t->self, r->contacts[r->contact_count]) == ERR_OK)
+            r->contact_count++;
+    }
+    request_answer(&r->request, ERR_OK);
+}
+
+/* Ours, and what is bound is what the settings ask for. */
+static bool is_ours(struct supervisor *s, const char *text)
+{
+    const struct gateway_transport *t;
+    struct contact contact;
+
+    if (contact_parse(&contact, text) != ERR_OK ||
+        (t = gateway_find(s->config.gateway, contact.proto)) == NULL)
+        return false;
+    return t->is_listening && t->ops->verify_contacts(t->self, &contact) &&
+           !t->ops->is_rebind_needed(t->self);
+}
+
+static void verify_contacts(struct supervisor *s, struct supervisor_request *r)
+{
+    char *rest = r->wanted, *one;
+
+    while ((one = strsep(&rest, ",")) != NULL)
+        r->is_verified = r->is_verified || is_ours(s, one);
+    request_answer(&r->request, ERR_OK);
+}
+
+static void answer_settings(struct supervisor *s, struct supervisor_request *r)
+{
+    r->in_force = s->acting;
+    request_answer(&r->request, ERR_OK);
+}
+
+static void stop(struct supervisor *s, struct supervisor_request *r)
+{
+    begin_stop(s);
+    r->in_force = s->in_force;
+    request_answer(&r->request, ERR_OK);
+}
+
+static void reconnect(struct supervisor *s, struct supervisor_request *r)
+{
+    network_connector_feed(&s->connector, NETWORK_EV_RECONNECT);
+    request_answer(&r->request, ERR_OK);
+}
+
+static void check_reconnect(struct supervisor *s, struct supervisor_request *r)
+{
+    network_connector_feed(&s->connector, NETWORK_EV_CHECK_RECONNECT);
+    request_answer(&r->request, ERR_OK);
+}
+
+static const struct {
+    void (*run)(struct supervisor *s, struct supervisor_request *r); /* answers */
+    bool is_change;                                                  /* not while stopping */
+} asks[] = {
+    [SUPERVISOR_STATUS] = {status_answer, false},
+    [SUPERVISOR_SERVICES] = {services_answer, false},
+    [SUPERVISOR_SETTINGS] = {answer_settings, false},
+    [SUPERVISOR_BUILD_CONTACTS] = {build_contacts, false},
+    [SUPERVISOR_VERIFY_CONTACTS] = {verify_contacts, false},
+    [SUPERVISOR_STOP] = {stop, false},
+    [SUPERVISOR_RELOAD] = {change_reload, true},
+    [SUPERVISOR_SET] = {change_set, true},
+    [SUPERVISOR_UNSET] = {change_unset, true},
+    [SUPERVISOR_RECONNECT] = {reconnect, true},
+    [SUPERVISOR_CHECK_RECONNECT] = {check_reconnect, true},
+    [SUPERVISOR_GATEWAY_INIT] = {gateway_wish_init, true},
+    [SUPERVISOR_CONNECT] = {gateway_wish_connect, true},
+    [SUPERVISOR_DISCONNECT] = {gateway_wish_disconnect, true},
+};
+
+static void take_request(struct message *m, void *owner)
+{
+    struct supervisor *s = owner;
+    struct supervisor_request *r = CONTAINER_OF(m, struct supervisor_request, request.message);
+
+    CONTRACT(r->ask < sizeof asks / sizeof *asks);
+    if (s->is_over || (asks[r->ask].is_change && s->is_stopping)) {
+        snprintf(r->text, sizeof r->text, "the daemon is stopping\n");
+        request_answer(&r->request, ERR_CLOSED);
+        return;
+    }
+    asks[r->ask].run(s, r);
+}
+
+enum err supervisor_post(struct supervisor *supervisor, struct supervisor_request *r)
+{
+    if (r->ask != SUPERVISOR_STOP)
+        return mailbox_post(loop_mailbox(supervisor->loop), &r->request.message, take_request);
+    mailbox_answer(loop_mailbox(supervisor->loop), &r->request.message, take_request);
+    return ERR_OK;
+}
+
+/* Sends. */
+
+/* Of the one contact that was asked for; of several, that of the first transport there is. */
+static const char *proto_asked_for(const struct supervisor *s, const struct send_request *send,
+                                   struct contact *room)
+{
+    if (send->asked_host != NULL && contact_parse(room, send->asked_host) == ERR_OK)
+        return room->proto;
+    return s->transport_count > 0 ? s->transports[0].config.registered->ops->proto : "";
+}
+
+/* No transport was found, so here the gateway hears how it ended. */
+static void refuse_send(struct supervisor *s, struct contacts_request *r, enum err e,
+                        const char *sentence)
+{
+    struct send_request *send = &r->send;
+    struct contact contact;
+    struct gateway_transfer t = {.proto = proto_asked_for(s, send, &contact),
+                                 .idurl = send->remote_idurl == NULL ? "" : send->remote_idurl};
+
+    send->status = t.status = TRANSFER_FAILED;
+    snprintf(send->error, sizeof send->error, "%.*s", TRANSFER_ERROR_SIZE - 1, sentence);
+    memcpy(t.error, send->error, sizeof t.error);
+    gateway_describe_send(&t, send);
+    gateway_sending_ended(s->config.gateway, &t);
+    request_answer(&send->request, e);
+}
+
+static void take_send(struct message *m, void *owner)
+{
+    struct supervisor *s = owner;
+    struct contacts_request *r = CONTAINER_OF(m, struct contacts_request, send.request.message);
+    struct gateway_transport *chosen;
+    char error[REASON_SIZE] = "";
+    enum err e;
+
+    if (s->is_stopping || s->is_over) {
+        refuse_send(s, r, ERR_CLOSED, "disconnecting");
+        return;
+    }
+    e = gateway_choose(s->config.gateway, r->contacts, &chosen, &r->send.route.contact, error);
+    if (e != ERR_OK)
+        refuse_send(s, r, e, error[0] != '\0' ? error : err_text(e));
+    else
+        chosen->ops->send_file(chosen->self, &r->send);
+}
+
+enum err supervisor_send(struct supervisor *supervisor, struct contacts_request *r)
+{
+    return mailbox_post(loop_mailbox(supervisor->loop), &r->send.request.message, take_send);
+}
+
+enum err supervisor_post_behind_sends(struct supervisor *supervisor, struct message *m,
+                                      message_fn *deliver)
+{
+    return mailbox_post(loop_mailbox(supervisor->loop), m, deliver);
+}
+
+/* connection-done. */
+
+static void take_connection_done(struct message *m, void *owner)
+{
+    struct supervisor *s = owner;
+
+    (void)m;
+    /* Free for the next before it is looked at: none that comes now is missed. */
+    atomic_store(&s->is_done_posted, false);
+    if (!s->is_over)
+        network_connector_feed(&s->connector, NETWORK_EV_CONNECTION_DONE);
+}
+
+void supervisor_tell_connection_done(struct supervisor *supervisor)
+{
+    if (!atomic_exchange(&supervisor->is_done_posted, true))
+        mailbox_answer(loop_mailbox(supervisor->loop), &supervisor->connection_done,
+                       take_connection_done);
+}

@@ -1,0 +1,56 @@
+/* The tcp transport of this node: the threads (acceptor, workers, resolver), the directory between
+ * them, and the way of every request to the session that it is for. */
+#ifndef TCP_NODE_H
+#define TCP_NODE_H
+
+#include "base/err.h"
+#include "gateway/gateway.h"
+#include "gateway/transport_ops.h"
+#include "peers/resolver.h"
+#include "store/commit/committer.h"
+#include "store/inbox/inbox.h"
+#include "tcp/acceptor.h"
+#include "tcp/worker.h"
+
+struct tcp_node;
+
+struct tcp_node_config {
+    const struct settings *settings; /* copied */
+    struct gateway *gateway;
+    struct event_sink *events;
+    struct inbox *inbox;
+    struct committer *committer;
+    struct passed_sockets passed;
+    look_up_fn *look_up;                /* NULL: the system's */
+    void (*connection_done)(void *ctx); /* any thread; may be NULL */
+    void *connection_done_ctx;
+};
+
+enum err tcp_node_open(struct tcp_node **out, const struct tcp_node_config *config);
+enum err tcp_node_start(struct tcp_node *node);
+/* Ends the threads; sessions that are still there end at once. */
+void tcp_node_stop(struct tcp_node *node);
+void tcp_node_close(struct tcp_node **node);
+
+/* Supervisor thread: transport_ops connect, disconnect, settings_changed. One start or stop is
+ * under way at a time, besides stops that join a stop. */
+void tcp_node_listen(struct tcp_node *node, struct transport_start *start);
+void tcp_node_disconnect(struct tcp_node *node, struct transport_stop *stop);
+void tcp_node_settings_changed(struct tcp_node *node, const struct settings *settings);
+bool tcp_node_is_rebind_needed(const struct tcp_node *node);
+const struct settings *tcp_node_settings(const struct tcp_node *node);
+
+/* Any thread. Finds or reserves the session for a send, and posts it there; every failure is the
+ * send's outcome. */
+void tcp_node_route_send(struct tcp_node *node, struct send_request *send);
+
+enum tcp_host_call { TCP_CONNECT_TO, TCP_DISCONNECT_FROM, TCP_KEEP_ALIVE };
+void tcp_node_host_call(struct tcp_node *node, enum tcp_host_call call, struct host_request *r);
+
+/* Any thread. Sends that wait for the address of their host, then those of every worker. */
+void tcp_node_cancel_sending(struct tcp_node *node, struct cancel_request *r);
+
+/* Any thread. For requests that visit all workers. */
+struct worker *tcp_node_first_worker(struct tcp_node *node);
+
+#endif

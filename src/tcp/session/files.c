@@ -1,0 +1,562 @@
+#include "tcp/session/files.h"
+
+#include "base/contract.h"
+#include "base/metrics.h"
+#include "base/text.h"
+#include "tcp/session/aborted.h"
+#include "tcp/session/core.h"
+#include "tcp/session/limits.h"
+#include "tcp/session/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    STARTS_PER_TURN = 64, /* files opened for sending before other sessions have their turn */
+};
+
+static struct tcp_peer peer_of(const struct tcp_connection *c)
+{
+    return (struct tcp_peer){c->id, c->peer, c->idurl == NULL ? "" : c->idurl};
+}
+
+static void add_abort(struct tcp_connection *c, int32_t file_id, const char *reason)
+{
+    char text[TRANSFER_ERROR_SIZE + 1];
+
+    snprintf(text, sizeof text, " %.*s", TRANSFER_ERROR_SIZE - 1, reason);
+    tcp_connection_must(c, frame_add_abort(&c->writer.control, file_id, text));
+}
+
+/* We cannot take this file: the peer is told, what still comes of it is thrown away. */
+static void refuse(struct tcp_connection *c, int32_t file_id, const char *reason)
+{
+    add_abort(c, file_id, reason);
+    tcp_dropped_add(c, file_id);
+    tcp_dropped_count(c);
+}
+
+/* News from the streams. */
+
+static void on_committed(void *session, int32_t file_id)
+{
+    struct tcp_connection *c = session;
+
+    tcp_connection_must(c, frame_add_ok(&c->writer.control, file_id));
+}
+
+static void on_refused(void *session, int32_t file_id, const char *reason)
+{
+    refuse(session, file_id, reason);
+}
+
+static void on_gateway_lost(void *session, int32_t file_id, const char *reason)
+{
+    struct tcp_connection *c = session;
+
+    add_abort(c, file_id, reason);
+    tcp_connection_disconnect(c, reason);
+}
+
+static void on_file_changed(void *session)
+{
+    tcp_connection_wake(session);
+}
+
+static uint64_t on_acknowledged(void *session)
+{
+    return tcp_connection_acknowledged(session);
+}
+
+static const struct tcp_stream_news news = {
+    .committed = on_committed,
+    .refused = on_refused,
+    .gateway_lost = on_gateway_lost,
+    .sendable = on_file_changed,
+    .unsendable = on_file_changed,
+    .acknowledged = on_acknowledged,
+};
+
+/* Incoming files. */
+
+static struct tcp_incoming *find_incoming(struct tcp_connection *c, int32_t file_id)
+{
+    struct tcp_incoming *in;
+
+    TAILQ_FOREACH (in, &c->incoming.head, link)
+        if (in->file_id == file_id && tcp_incoming_is_receiving(in))
+            return in;
+    return NULL;
+}
+
+static void fail_incoming(struct tcp_connection *c, struct tcp_incoming *in, const char *reason)
+{
+    int32_t file_id = in->file_id;
+
+    tcp_incoming_fail(in, reason);
+    refuse(c, file_id, reason);
+}
+
+static struct tcp_incoming *begun(struct tcp_connection *c, int32_t file_id)
+{
+    struct tcp_incoming *in = find_incoming(c, file_id);
+
+    if (in != NULL)
+        in->window.session_bytes = c->received_file_bytes;
+    return in;
+}
+
+static struct tcp_incoming *begin_incoming(struct tcp_connection *c,
+                                           const struct frame_piece *piece)
+{
+    const char *reason = tcp_limits_why_not(c, piece);
+    struct tcp_peer peer = peer_of(c);
+
+    tcp_limits_count_file(c);
+    if (reason != NULL) {
+        char host[ADDRESS_TEXT_SIZE];
+
+        log_session(LOG_LEVEL_INFO, c->id, address_text(host, &c->peer),
+                    "file refused: id=%" PRId32 " size=%" PRId32 " reason=\"%s\"", piece->file_id,
+                    piece->size, reason);
+        metrics_add(METRIC_FILES_RECEIVE_FAILED, 1);
+        refuse(c, piece->file_id, reason);
+        return NULL;
+    }
+    if (c->incoming.count >= c->home->settings.sessions.files_in_limit) {
+        metrics_add(METRIC_FILES_OVER_COUNT, 1);
+        tcp_limits_blame(c);
+        tcp_connection_disconnect(c, "too many incoming files at once");
+        return NULL;
+    }
+    if (tcp_incoming_new(c->home, &peer, &news, c, &c->incoming, piece->file_id,
+                         (uint32_t)piece->size) != ERR_OK) {
+        tcp_connection_disconnect(c, err_text(ERR_NO_MEMORY));
+        return NULL;
+    }
+    return begun(c, piece->file_id);
+}
+
+/* The first piece of a frame decides about the frame: the announced sizes must fit before a byte is
+ * written. */
+static struct tcp_incoming *open_frame(struct tcp_connection *c, const struct frame_piece *piece)
+{
+    struct tcp_incoming *in;
+    uint64_t frame_bytes = piece->length + frame_decoder_data_left(&c->decoder);
+
+    c->present_file_id = piece->file_id;
+    if (tcp_dropped_has(c, piece->file_id))
+        return NULL;
+    in = find_incoming(c, piece->file_id);
+    if (in == NULL)
+        in = begin_incoming(c, piece);
+    if (in == NULL)
+        return NULL;
+    if (piece->size != (int64_t)in->size_bytes)
+        fail_incoming(c, in, "another size in a later frame");
+    else if (frame_bytes > in->size_bytes - in->file.written_bytes)
+        fail_incoming(c, in, "more bytes than announced");
+    else
+        return in;
+    return NULL;
+}
+
+static void receive_data(struct tcp_connection *c, const struct frame_piece *piece)
+{
+    struct tcp_incoming *in =
+        piece->is_first ? open_frame(c, piece) : find_incoming(c, c->present_file_id);
+    char reason[TRANSFER_ERROR_SIZE];
+    enum err e;
+
+    if (in == NULL)
+        return;
+    c->received_file_bytes += piece->length;
+    e = tcp_incoming_write(in, piece->bytes, piece->length);
+    if (e == ERR_OK)
+        return;
+    snprintf(reason, sizeof reason, "cannot write the file: %s", err_text(e));
+    fail_incoming(c, in, reason);
+}
+
+/* Outgoing files. */
+
+static struct tcp_outgoing *find_outgoing(struct tcp_connection *c, int32_t file_id)
+{
+    struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (out, &c->outgoing.head, link)
+        if (out->file_id == file_id && out->is_begun)
+            return out;
+    return NULL;
+}
+
+/* The peer is told, unless it never heard of the file. */
+static void fail_outgoing(struct tcp_connection *c, struct tcp_outgoing *out, const char *reason)
+{
+    int32_t file_id = out->file_id;
+    bool is_begun = out->is_begun;
+
+    tcp_outgoing_fail(out, reason);
+    if (is_begun)
+        add_abort(c, file_id, reason);
+    tcp_connection_wake(c);
+}
+
+void tcp_files_broken(void *session, struct tcp_outgoing *out, enum err e)
+{
+    struct tcp_connection *c = session;
+    char reason[TRANSFER_ERROR_SIZE], name[SETTINGS_TEXT_SIZE];
+
+    outbox_read_problem(&out->file, e, reason, sizeof reason);
+    text_escape(name, sizeof name, out->transfer.filename, strlen(out->transfer.filename), false);
+    log_session(LOG_LEVEL_WARNING, c->id, out->transfer.host, "cannot read on in %s: %s", name,
+                reason);
+    fail_outgoing(c, out, reason);
+}
+
+static void receive_ok(struct tcp_connection *c, int32_t file_id)
+{
+    struct tcp_outgoing *out = find_outgoing(c, file_id);
+
+    if (out == NULL)
+        return;
+    if (out->phase == OUTGOING_OK_AWAITED && c->writer.sent_bytes >= out->whole_at)
+        tcp_outgoing_finish(out);
+    else
+        fail_outgoing(c, out, "ok before the end");
+    tcp_connection_wake(c);
+}
+
+static void receive_abort(struct tcp_connection *c, const struct frame_piece *piece)
+{
+    struct tcp_incoming *in = find_incoming(c, piece->file_id);
+    struct tcp_outgoing *out;
+    char reason[TRANSFER_ERROR_SIZE];
+
+    tcp_limits_abort_reason(c, reason, piece);
+    if (in != NULL) {
+        tcp_incoming_fail(in, reason);
+        tcp_dropped_count(c);
+        tcp_connection_wake(c);
+    } else if (tcp_dropped_has(c, piece->file_id)) {
+        tcp_dropped_remove(c, piece->file_id);
+    } else if ((out = find_outgoing(c, piece->file_id)) != NULL) {
+        fail_outgoing(c, out, reason);
+    }
+}
+
+void tcp_files_receive(struct tcp_connection *c, const struct frame_piece *piece)
+{
+    switch (piece->kind) {
+    case FRAME_PIECE_BAD:
+        tcp_limits_bad_frame(c, piece);
+        tcp_connection_disconnect(c, piece->reason);
+        return;
+    case FRAME_PIECE_DATA:
+        receive_data(c, piece);
+        return;
+    case FRAME_PIECE_CONTROL:
+        if (piece->command == FRAME_OK)
+            receive_ok(c, piece->file_id);
+        else if (piece->command == FRAME_ABORT)
+            receive_abort(c, piece);
+        /* A second hello is ignored, a wazap is a keep-alive and not answered. */
+        return;
+    case FRAME_PIECE_NONE:
+        return;
+    }
+}
+
+/* Sends whose turn has come. */
+
+static bool is_file_id_used(const struct tcp_connection *c, int32_t file_id)
+{
+    const struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (out, &c->outgoing.head, link)
+        if (out->file_id == file_id)
+            return true;
+    return false;
+}
+
+static int32_t take_file_id(struct tcp_connection *c)
+{
+    int32_t file_id;
+
+    do {
+        file_id = c->next_file_id;
+        if (file_id > INT32_MAX - 2)
+            c->next_file_id = TCP_FILE_ID_FIRST + (file_id & 1);
+        else
+            c->next_file_id = file_id + 2;
+    } while (is_file_id_used(c, file_id));
+    return file_id;
+}
+
+void tcp_files_start_pending(struct tcp_connection *c)
+{
+    struct tcp_peer peer = peer_of(c);
+    struct send_request *send;
+    unsigned budget = STARTS_PER_TURN;
+
+    if (c->outgoing.count == 0 && !tcp_writer_has_bytes(&c->writer))
+        c->writer.progress_ms = loop_now_ms(c->home->loop);
+    while (c->outgoing.count < c->home->settings.sessions.files_out_limit && budget > 0 &&
+           (send = send_queue_take(&c->waiting)) != NULL) {
+        tcp_outgoing_new(c->home, &peer, &news, c, &c->outgoing, take_file_id(c), send);
+        budget--;
+    }
+    if (budget == 0)
+        tcp_connection_wake(c);
+}
+
+bool tcp_files_is_busy(const struct tcp_connection *c)
+{
+    return c->incoming.count > 0 || c->outgoing.count > 0 || tcp_dropped_is_any(c) ||
+           tcp_writer_has_bytes(&c->writer);
+}
+
+void tcp_files_turn(struct tcp_connection *c)
+{
+    tcp_files_start_pending(c);
+    if (c->incoming.count > 0 || c->outgoing.count > 0 || c->waiting.count > 0)
+        return;
+    if (c->is_draining)
+        tcp_connection_disconnect(c, "disconnecting");
+    else if (c->is_single)
+        tcp_connection_disconnect(c, "the single file is through");
+}
+
+/* Ends. */
+
+void tcp_files_stop(struct tcp_connection *c, const char *reason, bool is_told)
+{
+    struct tcp_incoming *in, *next_in;
+    struct tcp_outgoing *out;
+
+    for (in = TAILQ_FIRST(&c->incoming.head); in != NULL; in = next_in) {
+        int32_t file_id = in->file_id;
+
+        next_in = TAILQ_NEXT(in, link);
+        if (!tcp_incoming_is_receiving(in)) {
+            tcp_incoming_detach(in); /* it is the committer's, only the ok is lost */
+            continue;
+        }
+        tcp_incoming_fail(in, reason);
+        if (is_told)
+            add_abort(c, file_id, reason);
+    }
+    while ((out = TAILQ_FIRST(&c->outgoing.head)) != NULL) {
+        if (is_told)
+            fail_outgoing(c, out, reason);
+        else
+            tcp_outgoing_fail(out, reason);
+    }
+}
+
+void tcp_files_fail_waiting(struct tcp_connection *c, const char *reason, bool may_route_on)
+{
+    struct send_request *send;
+    char host[ADDRESS_TEXT_SIZE];
+
+    address_text(host, &c->peer);
+    while ((send = send_queue_take(&c->waiting)) != NULL) {
+        if (may_route_on)
+            c->home->news->route_on(c->home->news_to, send, host, reason);
+        else
+            tcp_send_fail(c->home->gateway, c->home->events, send, host, reason);
+    }
+}
+
+/* Limits of time. */
+
+static void restart_window(const struct tcp_connection *c, struct tcp_incoming *in, uint64_t now_ms)
+{
+    struct tcp_stall_window *w = &in->window;
+
+    if (in->file.written_bytes > w->own_bytes)
+        w->own_ms = now_ms;
+    w->start_ms = now_ms;
+    w->own_bytes = in->file.written_bytes;
+    w->session_bytes = c->received_file_bytes;
+}
+
+/* Files take turns on the line, and a slow one may be as fast as it can: so it is the session that
+ * must come on. A file that the peer has forgotten is one that got nothing while each of the others
+ * could have had a window of its own. */
+static bool is_stalled(const struct tcp_connection *c, const struct tcp_incoming *in,
+                       uint64_t now_ms)
+{
+    const struct settings *s = &c->home->settings;
+    const struct tcp_stall_window *w = &in->window;
+    uint64_t least = (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s;
+    uint64_t forgotten_ms = s->sessions.stall_window_s * 1000ull * c->incoming.count;
+
+    if (c->received_file_bytes - w->session_bytes < least)
+        return true;
+    return in->file.written_bytes == w->own_bytes && now_ms - w->own_ms >= forgotten_ms;
+}
+
+static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, uint64_t now_ms)
+{
+    if (now_ms - in->window.start_ms < c->home->settings.sessions.stall_window_s * 1000ull)
+        return;
+    /* A session with bytes that wait for our bandwidth is not slow by itself. */
+    if (!(c->is_short_in && c->can_read) && is_stalled(c, in, now_ms)) {
+        metrics_add(METRIC_FILES_STALLED, 1);
+        fail_incoming(c, in, "stalled: too few bytes for too long");
+        return;
+    }
+    restart_window(c, in, now_ms);
+}
+
+static void check_outgoing(struct tcp_connection *c, uint64_t now_ms)
+{
+    uint64_t limit_ms = c->home->settings.sessions.ok_timeout_s * 1000ull;
+    uint64_t unread_ms = c->home->settings.sessions.unread_limit_s * 1000ull;
+    struct tcp_outgoing *out, *next;
+    bool is_sending = tcp_writer_has_bytes(&c->writer);
+
+    for (out = TAILQ_FIRST(&c->outgoing.head); out != NULL && !c->is_ending; out = next) {
+        next = TAILQ_NEXT(out, link);
+        is_sending = is_sending || out->phase == OUTGOING_SENDING;
+        if (out->phase == OUTGOING_OK_AWAITED && now_ms - out->whole_ms >= limit_ms) {
+            metrics_add(METRIC_OKS_LATE, 1);
+            fail_outgoing(c, out, "the peer did not confirm the file in time");
+        }
+    }
+    /* With a socket that takes more, the writer has only not had its turn since. */
+    if (is_sending && !c->can_write && now_ms - c->writer.progress_ms >= unread_ms) {
+        metrics_add(METRIC_PEERS_NOT_READING, 1);
+        tcp_connection_disconnect(c, "the peer does not read");
+    }
+}
+
+static void hold_clocks(struct tcp_connection *c, uint64_t now_ms)
+{
+    struct tcp_incoming *in;
+    struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (in, &c->incoming.head, link) {
+        restart_window(c, in, now_ms);
+        in->window.own_ms = now_ms;
+    }
+    TAILQ_FOREACH (out, &c->outgoing.head, link)
+        out->whole_ms = now_ms;
+}
+
+void tcp_files_check(struct tcp_connection *c)
+{
+    uint64_t now_ms = loop_now_ms(c->home->loop);
+    struct tcp_incoming *in, *next;
+
+    if (c->can_read && tcp_connection_is_backpressured(c))
+        hold_clocks(c, now_ms);
+    for (in = TAILQ_FIRST(&c->incoming.head); in != NULL && !c->is_ending; in = next) {
+        next = TAILQ_NEXT(in, link);
+        if (tcp_incoming_is_receiving(in))
+            check_incoming(c, in, now_ms);
+    }
+    check_outgoing(c, now_ms);
+    /* A peer that answers our abort with its own has had time for it; an old one learns only from
+     * the end of the session that its file failed. */
+    if (tcp_dropped_is_old(c) && c->incoming.count == 0 && c->outgoing.count == 0 &&
+        c->waiting.count == 0)
+        tcp_connection_disconnect(c, "a file was given up");
+}
+
+/* What others ask about files. */
+
+void tcp_connection_send(struct tcp_connection *c, struct send_request *send)
+{
+    char host[ADDRESS_TEXT_SIZE];
+    enum err e = ERR_OK;
+
+    if (!c->is_draining && c->waiting.count < c->home->settings.sessions.queue_limit)
+        e = send_queue_put(&c->waiting, send);
+    else if (!c->is_draining)
+        e = ERR_FULL;
+    if (e == ERR_FULL)
+        metrics_add(METRIC_SENDS_OVER_QUEUE, 1);
+    if (e != ERR_OK || c->is_draining) {
+        tcp_send_fail(c->home->gateway, c->home->events, send, address_text(host, &c->peer),
+                      c->is_draining ? "disconnecting" : err_text(e));
+        return;
+    }
+    if (!send->is_single)
+        c->is_single = false;
+    tcp_connection_wake(c);
+}
+
+static void fail_cancelled(struct tcp_connection *c, struct send_request *send)
+{
+    char host[ADDRESS_TEXT_SIZE];
+
+    send_queue_remove(&c->waiting, send);
+    tcp_send_fail(c->home->gateway, c->home->events, send, address_text(host, &c->peer),
+                  "cancelled");
+}
+
+/* None of them has a transfer id yet. */
+static bool cancel_waiting(struct tcp_connection *c, const struct cancel_request *r)
+{
+    struct send_request *send, *next;
+    bool is_done = false;
+
+    if (r->transfer_id != 0)
+        return false;
+    if (r->send_id != 0) {
+        send = send_queue_find(&c->waiting, r->send_id);
+        if (send != NULL)
+            fail_cancelled(c, send);
+        return send != NULL;
+    }
+    for (send = TAILQ_FIRST(&c->waiting.head); send != NULL; send = next) {
+        next = TAILQ_NEXT(send, queue_link);
+        if (!tcp_send_is_asked_for(r, send, 0))
+            continue;
+        fail_cancelled(c, send);
+        is_done = true;
+    }
+    return is_done;
+}
+
+/* One whose last frame has begun can no longer be cancelled. */
+static struct tcp_outgoing *find_cancellable(const struct tcp_connection *c,
+                                             const struct cancel_request *r)
+{
+    struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (out, &c->outgoing.head, link)
+        if (out->phase != OUTGOING_OK_AWAITED &&
+            tcp_send_is_asked_for(r, out->send, out->transfer.transfer_id))
+            return out;
+    return NULL;
+}
+
+bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel_request *r)
+{
+    struct tcp_outgoing *out;
+    bool is_done = cancel_waiting(c, r);
+
+    while ((out = find_cancellable(c, r)) != NULL) {
+        fail_outgoing(c, out, "cancelled");
+        is_done = true;
+    }
+    return is_done;
+}
+
+bool tcp_connection_cancel_receiving(struct tcp_connection *c, uint32_t transfer_id)
+{
+    struct tcp_incoming *in;
+
+    TAILQ_FOREACH (in, &c->incoming.head, link) {
+        if (in->transfer.transfer_id != transfer_id || !tcp_incoming_is_receiving(in))
+            continue;
+        fail_incoming(c, in, "cancelled");
+        return true;
+    }
+    return false;
+}

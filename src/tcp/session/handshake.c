@@ -1,0 +1,153 @@
+/* Hello and wazap: what we say of ourselves, and what we believe of what the peer says. */
+#include "tcp/session/handshake.h"
+
+#include "base/contract.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "tcp/session/core.h"
+#include "tcp/session/limits.h"
+#include "tcp/session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { REFERENCE_PORT = 7771 /* announced by who does not listen (docs/protocol.md, 2) */ };
+
+static const char *own_idurl(const struct tcp_connection *c)
+{
+    const char *idurl = c->home->settings.node.idurl;
+
+    return idurl[0] == '\0' ? "None" : idurl;
+}
+
+/* IPv4 or a name only: the reference cannot read an IPv6 literal. Empty means 'the address you
+ * see'. */
+static const char *own_host(const struct tcp_connection *c)
+{
+    const char *host = c->home->settings.node.host;
+
+    if (!c->home->settings.tcp_transport.is_receiving_enabled)
+        return "127.0.0.1";
+    return strchr(host, ':') != NULL || c->peer.family == ADDRESS_V6 ? "" : host;
+}
+
+void do_send_hello(void *self, const void *arg)
+{
+    struct tcp_connection *c = self;
+    const struct settings *s = &c->home->settings;
+    uint16_t port =
+        s->tcp_transport.is_receiving_enabled ? s->tcp_connections.tcp_port : REFERENCE_PORT;
+
+    (void)arg;
+    tcp_connection_must(c, frame_add_hello(&c->writer.control, own_host(c), port, own_idurl(c)));
+}
+
+void do_send_wazap(void *self, const void *arg)
+{
+    struct tcp_connection *c = self;
+
+    (void)arg;
+    c->activity_ms = loop_now_ms(c->home->loop);
+    tcp_connection_must(c, frame_add_wazap(&c->writer.control, own_idurl(c)));
+}
+
+static char *escaped(const void *bytes, size_t length)
+{
+    char *text = malloc(3 * length + 1), *fitting;
+
+    if (text == NULL)
+        return NULL;
+    /* A copy that fits: what realloc would cut off could be of no use to anybody. */
+    fitting = text_dup(text, text_escape(text, 3 * length + 1, bytes, length, true));
+    free(text);
+    return fitting;
+}
+
+static void take_idurl(struct tcp_connection *c, const void *bytes, size_t length)
+{
+    if (tcp_limits_is_nobody(bytes, length))
+        return;
+    c->idurl = escaped(bytes, length);
+    if (c->idurl == NULL)
+        tcp_connection_disconnect(c, err_text(ERR_NO_MEMORY));
+}
+
+static bool is_trusted(const struct tcp_connection *c)
+{
+    return network_list_contains(&c->home->settings.sessions.trusted_announcers, &c->peer);
+}
+
+/* The address that a hello announces, if files for it may go down this session: a numeric one, that
+ * is the session's own source or from a trusted announcer, and neither ours nor the reference's
+ * word for 'none' (docs/protocol.md, 2: routing by announced address). */
+static bool announced_route(const struct tcp_connection *c, const struct hello *hello,
+                            struct address *out)
+{
+    char host[ADDRESS_TEXT_SIZE];
+
+    if (!hello->is_port_usable || hello->host_length >= sizeof host)
+        return false;
+    *out = c->peer;
+    out->port = hello->port;
+    if (hello->host_length > 0) {
+        memcpy(host, hello->host, hello->host_length);
+        host[hello->host_length] = '\0';
+        if (strlen(host) != hello->host_length ||
+            address_from_ip_text(out, host, hello->port) != ERR_OK)
+            return false;
+        if (!address_is_same_ip(out, &c->peer) && !is_trusted(c))
+            return false;
+        if (address_is_loopback(out) && !address_is_loopback(&c->peer))
+            return false;
+    }
+    return !address_is_wildcard(out) && !tcp_directory_is_own(c->home->directory, out);
+}
+
+/* What says no more than the route need not be kept: there are many sessions. */
+static void forget_if_routed(struct tcp_connection *c)
+{
+    char route[ADDRESS_TEXT_SIZE];
+
+    if (c->announced == NULL || !tcp_connection_is_routed(c) ||
+        strcmp(c->announced, address_text(route, &c->route)) != 0)
+        return;
+    free(c->announced);
+    c->announced = NULL;
+}
+
+const char *tcp_connection_announced(const struct tcp_connection *c, char room[ADDRESS_TEXT_SIZE])
+{
+    if (c->announced != NULL)
+        return c->announced;
+    return tcp_connection_is_routed(c) ? address_text(room, &c->route) : "";
+}
+
+void do_read_hello(void *self, const void *arg)
+{
+    struct tcp_connection *c = self;
+    const struct frame_piece *piece = arg;
+    struct hello hello;
+    struct address route;
+    size_t address_length;
+
+    CONTRACT(hello_parse(&hello, piece->bytes, piece->length) == ERR_OK);
+    take_idurl(c, hello.idurl, hello.idurl_length);
+    if (!hello.is_port_usable || !text_is_printable(hello.host, hello.host_length)) {
+        tcp_connection_log(LOG_LEVEL_DEBUG, c, "the announced address is unusable");
+        return;
+    }
+    /* HOST:PORT is all before the space and the IDURL. */
+    address_length = piece->length - hello.idurl_length - 1;
+    c->announced = escaped(piece->bytes,
+                           address_length < ADDRESS_HOST_SIZE ? address_length : ADDRESS_HOST_SIZE);
+    if (announced_route(c, &hello, &route))
+        c->route = route;
+    forget_if_routed(c);
+}
+
+void do_read_wazap(void *self, const void *arg)
+{
+    const struct frame_piece *piece = arg;
+
+    take_idurl(self, piece->bytes, piece->length);
+}

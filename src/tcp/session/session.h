@@ -1,0 +1,206 @@
+/* One TCP session, as the machine tcp_connection. Owner: one worker, for life.
+ *
+ *                    incoming                      outgoing
+ *                        \      AT_STARTUP         /          a socket, nothing said yet
+ *                  connection-made         connection-made
+ *                          v                     v
+ *                      SERVER?                CLIENT?
+ *         waits for the peer's hello         has sent its hello, waits for the wazap
+ *                          |   data-received     |
+ *                          +------> CONNECTED <--+            files go both ways
+ *     timer-10sec, disconnect,          | disconnect
+ *     not the frame expected            v
+ *                          +------> DISCONNECT                what is queued goes out, what comes
+ * is | connection-lost     thrown away, until the peer's end of file connection-lost, in any state
+ * ->CLOSED                  freed by the worker after the turn
+ */
+#ifndef TCP_SESSION_SESSION_H
+#define TCP_SESSION_SESSION_H
+
+#include "base/address.h"
+#include "engine/automat.h"
+#include "gateway/transport_ops.h"
+#include "loop/loop.h"
+#include "tcp/session/send_queue.h"
+#include "tcp/session/silence.h"
+#include "tcp/tcp_stream.h"
+#include "tcp/writer.h"
+#include "wire/frame.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+/* Enum name, printed name. */
+#define TCP_CONNECTION_STATES(X)   \
+    X(ST_AT_STARTUP, "AT_STARTUP") \
+    X(ST_CLIENT, "CLIENT?")        \
+    X(ST_SERVER, "SERVER?")        \
+    X(ST_CONNECTED, "CONNECTED")   \
+    X(ST_DISCONNECT, "DISCONNECT") \
+    X(ST_CLOSED, "CLOSED")
+
+#define TCP_CONNECTION_EVENTS(X)             \
+    X(EV_CONNECTION_MADE, "connection-made") \
+    X(EV_DATA_RECEIVED, "data-received")     \
+    X(EV_SEND_KEEP_ALIVE, "send-keep-alive") \
+    X(EV_TIMER_10SEC, "timer-10sec")         \
+    X(EV_DISCONNECT, "disconnect")           \
+    X(EV_CONNECTION_LOST, "connection-lost")
+
+enum tcp_connection_state {
+#define X(name, text) name,
+    TCP_CONNECTION_STATES(X)
+#undef X
+        ST_COUNT
+};
+enum tcp_connection_event {
+#define X(name, text) name,
+    TCP_CONNECTION_EVENTS(X)
+#undef X
+        EV_COUNT
+};
+
+enum {
+    TCP_DROPPED_MAX = 40, /* ids of files given up whose sender may go on */
+};
+
+struct tcp_connection;
+STAILQ_HEAD(tcp_message_list, message);
+
+/* What a session needs from its worker beyond tcp_home. */
+struct tcp_connection_news {
+    /* Runs again in the next turn. */
+    void (*unfinished)(void *worker, struct tcp_connection *c);
+    /* Runs again when there may be bandwidth: before those that `has_moved` something. */
+    void (*throttled)(void *worker, struct tcp_connection *c, bool has_moved);
+    /* CLOSED: to be freed after the turn. */
+    void (*closed)(void *worker, struct tcp_connection *c);
+    /* The session with `host` never came to life, for `reason`: its sends and those who asked for
+     * it (their `error` says why) are to try the next address of their host, or fail. */
+    void (*route_on)(void *worker, struct send_request *send, const char *host, const char *reason);
+    void (*route_host_on)(void *worker, struct host_request *r);
+    void (*connected_out)(void *worker); /* an outgoing connect succeeded: connection-done */
+};
+
+/* Most sessions never have one. */
+struct tcp_dropped {
+    uint64_t last_ms; /* when the last one was added */
+    unsigned count;
+    int32_t ids[TCP_DROPPED_MAX];
+};
+
+/* How a session in DISCONNECT ends. */
+struct tcp_linger {
+    uint64_t decided_ms; /* when the end was decided */
+    bool is_running;     /* the peer has all of ours; the timer is its time to close */
+};
+
+/* There may be many, most of them idle: what few need stands elsewhere, small things stand
+ * together.
+ */
+struct tcp_connection {
+    uint32_t magic;
+    bool is_outgoing;
+    bool is_connecting; /* connect(2) is under way: AT_STARTUP */
+    bool is_single;     /* opened for send_file_single: ends when it has nothing to do */
+    bool is_draining;   /* takes no new files and ends when those under way are through */
+    bool is_unfinished; /* in the worker's list for the next turn */
+    bool is_shut;       /* our end of file is out */
+    bool is_ending;     /* told to end: `disconnect` has been fed */
+    bool can_read;      /* not read until EAGAIN since it was ready */
+    bool can_write;
+    bool has_small_frames; /* what came last was many small frames */
+    bool was_open;         /* CONNECTED once */
+    bool is_short_in;      /* of bandwidth, in its last turn */
+    bool is_short_out;
+    bool is_due;         /* its timer has fired, and its turn has not come */
+    bool is_giving_way;  /* to a newcomer, if there is no hello to be read */
+    bool is_throttled;   /* in the worker's list of those that wait for bandwidth */
+    bool has_peer_ended; /* end of file or reset was announced: read to the end */
+    bool is_peer_gone;   /* lost without a word of the peer's: files fail with the reason */
+    bool is_owed;        /* bytes went out of which we do not know that they were acknowledged */
+    struct automat automat;
+    struct tcp_home *home;
+    uint64_t id;
+    struct address peer;  /* dialled, or source */
+    struct address route; /* announced and verified: sends to it come here; else ADDRESS_NONE */
+    struct watch watch;
+    struct timer timer; /* the handshake's deadline, then the check of files and keep-alive, then
+                           the linger's end */
+    char *idurl;        /* of the peer, escaped; NULL: none */
+    char *announced;    /* as announced, escaped; NULL: nothing usable, or it is `route` */
+    char *reason;       /* why it ends, for log and events; NULL: it does not */
+    struct frame_decoder decoder;
+    struct tcp_writer writer;
+    struct tcp_incoming_list incoming;
+    struct tcp_outgoing_list outgoing;
+    struct send_queue waiting;        /* sends whose turn has not come */
+    struct tcp_message_list awaiters; /* connect_to requests */
+    int32_t next_file_id;
+    int32_t present_file_id;     /* of the data frame being read */
+    unsigned given_up_count;     /* incoming files that came to nothing, less what was forgiven */
+    struct tcp_dropped *dropped; /* files given up whose sender may go on; NULL: none yet */
+    uint64_t given_up_since_ms;  /* up to when forgiven */
+    int files_left; /* that may begin; below 0: a debt, reading waits until it is paid */
+    uint64_t received_bytes;
+    uint64_t received_file_bytes; /* of them, bytes of files that were taken */
+    struct bandwidth_session bandwidth;
+    uint64_t opened_us; /* clock_boot_us */
+    uint64_t activity_ms;
+    uint64_t heard_ms; /* when the peer said something last */
+    struct silence silence;
+    struct tcp_linger linger;
+    TAILQ_ENTRY(tcp_connection) link; /* all of a worker */
+    STAILQ_ENTRY(tcp_connection) turn_link;
+    STAILQ_ENTRY(tcp_connection) grave_link;
+    UT_hash_handle hh; /* by id, in its worker */
+};
+
+extern const struct automat_kind tcp_connection_kind;
+
+/* All in the worker's thread. */
+
+/* A session over `fd`, accepted: taken over, closed on failure too. Its place in the directory is
+ * the session's from here. */
+enum err tcp_connection_accept(struct tcp_connection **out, struct tcp_home *home, uint64_t id,
+                               int fd, const struct address *peer);
+
+/* A session to be: connects without waiting. Whatever comes of it is told later, also a refusal
+ * that is known at once. */
+enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home, uint64_t id,
+                             const struct address *peer);
+
+/* After CLOSED, when the turn is over. */
+void tcp_connection_free(struct tcp_connection **c);
+
+/* The next turn of one that said `unfinished`. */
+void tcp_connection_turn(struct tcp_connection *c);
+
+/* Takes the request; its outcome is answered through it. */
+void tcp_connection_send(struct tcp_connection *c, struct send_request *send);
+void tcp_connection_await(struct tcp_connection *c, struct host_request *r);
+
+void tcp_connection_disconnect(struct tcp_connection *c, const char *reason);
+/* Ends as soon as no file is under way. */
+void tcp_connection_drain(struct tcp_connection *c);
+/* Makes place for a newcomer: lost without a word, unless its hello is read in its next turn. */
+void tcp_connection_give_way(struct tcp_connection *c);
+/* Lost at once, without a word: the daemon ends. */
+void tcp_connection_drop(struct tcp_connection *c, const char *reason);
+bool tcp_connection_keep_alive(struct tcp_connection *c);
+/* The home's settings are new: what runs on a timer looks again. */
+void tcp_connection_settings_changed(struct tcp_connection *c);
+
+/* Cancels every file that `r` describes; true if there was one. */
+bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel_request *r);
+bool tcp_connection_cancel_receiving(struct tcp_connection *c, uint32_t transfer_id);
+
+/* How many of the bytes that were sent the peer's kernel has acknowledged. One system call. */
+uint64_t tcp_connection_acknowledged(const struct tcp_connection *c);
+
+void tcp_connection_describe(const struct tcp_connection *c, struct session_info *out);
+enum tcp_connection_state tcp_connection_state(const struct tcp_connection *c);
+
+#endif

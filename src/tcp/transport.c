@@ -1,0 +1,179 @@
+#include "tcp/transport.h"
+
+#include "base/text.h"
+#include "tcp/node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tcp_interface {
+    struct tcp_node *node;
+};
+
+enum err tcp_interface_open(struct tcp_interface **out, const struct tcp_interface_config *config)
+{
+    struct tcp_interface *tcp = calloc(1, sizeof *tcp);
+    struct tcp_node_config node = {.settings = config->settings,
+                                   .gateway = config->gateway,
+                                   .events = config->events,
+                                   .inbox = config->inbox,
+                                   .committer = config->committer,
+                                   .passed = config->passed,
+                                   .connection_done = config->connection_done,
+                                   .connection_done_ctx = config->connection_done_ctx};
+    enum err e;
+
+    if (tcp == NULL)
+        return ERR_NO_MEMORY;
+    e = tcp_node_open(&tcp->node, &node);
+    if (e != ERR_OK) {
+        free(tcp);
+        return e;
+    }
+    *out = tcp;
+    return ERR_OK;
+}
+
+enum err tcp_interface_start(struct tcp_interface *tcp)
+{
+    return tcp_node_start(tcp->node);
+}
+
+void tcp_interface_stop(struct tcp_interface *tcp)
+{
+    tcp_node_stop(tcp->node);
+}
+
+void tcp_interface_close(struct tcp_interface **tcp)
+{
+    if (*tcp == NULL)
+        return;
+    tcp_node_close(&(*tcp)->node);
+    free(*tcp);
+    *tcp = NULL;
+}
+
+static struct tcp_node *node_of(void *self)
+{
+    return ((struct tcp_interface *)self)->node;
+}
+
+static void op_connect(void *self, struct transport_start *start)
+{
+    tcp_node_listen(node_of(self), start);
+}
+
+static void op_disconnect(void *self, struct transport_stop *stop)
+{
+    tcp_node_disconnect(node_of(self), stop);
+}
+
+static void op_settings_changed(void *self, const struct settings *settings)
+{
+    tcp_node_settings_changed(node_of(self), settings);
+}
+
+static bool op_is_rebind_needed(void *self)
+{
+    return tcp_node_is_rebind_needed(node_of(self));
+}
+
+/* The host of the settings, else the one address that we listen on. */
+static enum err own_contact(struct tcp_node *node, struct contact *out)
+{
+    const struct settings *s = tcp_node_settings(node);
+    char ip[ADDRESS_TEXT_SIZE];
+
+    *out = (struct contact){.proto = "tcp", .port = s->tcp_connections.tcp_port};
+    if (s->node.host[0] != '\0')
+        return text_copy(out->host, sizeof out->host, s->node.host);
+    if (s->tcp_connections.is_listen_any || s->tcp_connections.listen_count != 1 ||
+        address_is_wildcard(&s->tcp_connections.listen[0]))
+        return ERR_NOT_FOUND;
+    return text_copy(out->host, sizeof out->host,
+                     address_ip_text(ip, &s->tcp_connections.listen[0]));
+}
+
+static enum err op_build_contacts(void *self, char out[CONTACT_TEXT_SIZE])
+{
+    struct contact contact;
+    enum err e = own_contact(node_of(self), &contact);
+
+    if (e == ERR_OK)
+        contact_text(out, &contact);
+    return e;
+}
+
+static bool op_verify_contacts(void *self, const struct contact *contact)
+{
+    struct contact own;
+
+    return own_contact(node_of(self), &own) == ERR_OK && strcmp(own.host, contact->host) == 0 &&
+           strcmp(own.proto, contact->proto) == 0 && own.port == contact->port;
+}
+
+static void op_send_file(void *self, struct send_request *r)
+{
+    tcp_node_route_send(node_of(self), r);
+}
+
+static void op_connect_to(void *self, struct host_request *r)
+{
+    tcp_node_host_call(node_of(self), TCP_CONNECT_TO, r);
+}
+
+static void op_disconnect_from(void *self, struct host_request *r)
+{
+    tcp_node_host_call(node_of(self), TCP_DISCONNECT_FROM, r);
+}
+
+static void op_send_keep_alive(void *self, struct host_request *r)
+{
+    tcp_node_host_call(node_of(self), TCP_KEEP_ALIVE, r);
+}
+
+static void op_cancel_file_sending(void *self, struct cancel_request *r)
+{
+    tcp_node_cancel_sending(node_of(self), r);
+}
+
+static void op_cancel_file_receiving(void *self, struct cancel_request *r)
+{
+    worker_visit_cancel_receiving(tcp_node_first_worker(node_of(self)), r);
+}
+
+static void op_list_sessions(void *self, struct list_request *r)
+{
+    worker_visit_sessions(tcp_node_first_worker(node_of(self)), r);
+}
+
+static void op_list_streams(void *self, struct list_request *r)
+{
+    worker_visit_streams(tcp_node_first_worker(node_of(self)), r);
+}
+
+static void op_count(void *self, struct counts_request *r)
+{
+    worker_visit_count(tcp_node_first_worker(node_of(self)), r);
+}
+
+const struct transport_ops tcp_transport_ops = {
+    .proto = "tcp",
+    .connect = op_connect,
+    .disconnect = op_disconnect,
+    .settings_changed = op_settings_changed,
+    .is_rebind_needed = op_is_rebind_needed,
+    .build_contacts = op_build_contacts,
+    .verify_contacts = op_verify_contacts,
+    .send_file = op_send_file,
+    .connect_to = op_connect_to,
+    .disconnect_from = op_disconnect_from,
+    .send_keep_alive = op_send_keep_alive,
+    .cancel_file_sending = op_cancel_file_sending,
+    .cancel_file_receiving = op_cancel_file_receiving,
+    .cancel_outbox_file = op_cancel_file_sending,
+    .list_sessions = op_list_sessions,
+    .list_streams = op_list_streams,
+    .count = op_count,
+};

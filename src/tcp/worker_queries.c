@@ -1,0 +1,363 @@
+#include "tcp/worker.h"
+
+#include "tcp/worker_internal.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A request that concerns all workers goes from one to the next and back to its asker from the
+ * last: no gathering, no counting, and each worker touches only what is its own. */
+
+static void begin(struct worker *first, struct request *r, unsigned *at, message_fn *visit)
+{
+    *at = 0;
+    mailbox_answer(loop_mailbox(first->home.loop), &r->message, visit);
+}
+
+static void go_on(struct worker *w, struct request *r, unsigned *at, message_fn *visit)
+{
+    (*at)++;
+    if (*at == w->config.worker_count)
+        request_answer(r, ERR_OK);
+    else
+        mailbox_answer(loop_mailbox(w->config.workers[*at]->home.loop), &r->message, visit);
+}
+
+/* True if the session is with one of the addresses of the route. */
+static bool is_routed_to(const struct tcp_connection *c, const struct route *route)
+{
+    for (unsigned i = 0; i < route->address_count; i++)
+        if (address_is_equal(&c->peer, &route->addresses[i]) ||
+            address_is_equal(&c->route, &route->addresses[i]))
+            return true;
+    return false;
+}
+
+static void visit_disconnect_from(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct host_request *r = (struct host_request *)(void *)m;
+    struct tcp_connection *c, *next;
+
+    for (c = TAILQ_FIRST(&w->sessions); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, link);
+        if (!c->is_ending && is_routed_to(c, &r->route)) {
+            tcp_connection_disconnect(c, "disconnecting");
+            r->answer = true;
+        }
+    }
+    go_on(w, &r->request, &r->at, visit_disconnect_from);
+}
+
+void worker_visit_disconnect_from(struct worker *first, struct host_request *r)
+{
+    begin(first, &r->request, &r->at, visit_disconnect_from);
+}
+
+static void visit_keep_alive(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct host_request *r = (struct host_request *)(void *)m;
+    struct tcp_connection *c;
+
+    TAILQ_FOREACH (c, &w->sessions, link)
+        if (is_routed_to(c, &r->route) && tcp_connection_keep_alive(c))
+            r->answer = true;
+    go_on(w, &r->request, &r->at, visit_keep_alive);
+}
+
+void worker_visit_keep_alive(struct worker *first, struct host_request *r)
+{
+    begin(first, &r->request, &r->at, visit_keep_alive);
+}
+
+static void visit_cancel_sending(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct cancel_request *r = (struct cancel_request *)(void *)m;
+    struct tcp_connection *c;
+
+    TAILQ_FOREACH (c, &w->sessions, link)
+        if (tcp_connection_cancel_sending(c, r))
+            r->answer = true;
+    go_on(w, &r->request, &r->at, visit_cancel_sending);
+}
+
+void worker_visit_cancel_sending(struct worker *first, struct cancel_request *r)
+{
+    begin(first, &r->request, &r->at, visit_cancel_sending);
+}
+
+static void visit_cancel_receiving(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct cancel_request *r = (struct cancel_request *)(void *)m;
+    struct tcp_connection *c;
+
+    TAILQ_FOREACH (c, &w->sessions, link)
+        if (tcp_connection_cancel_receiving(c, r->transfer_id)) {
+            r->answer = true;
+            break;
+        }
+    go_on(w, &r->request, &r->at, visit_cancel_receiving);
+}
+
+void worker_visit_cancel_receiving(struct worker *first, struct cancel_request *r)
+{
+    begin(first, &r->request, &r->at, visit_cancel_receiving);
+}
+
+/* Room for one more row of the page, or NULL if the row is not on it. `array` points to the pointer
+ * to the rows, of either type. Without memory the page is simply shorter than `total` says. */
+static void *next_row(struct list_request *r, void *array, size_t row_size)
+{
+    size_t index = r->total++;
+    char *rows;
+
+    if (index < r->offset || r->count >= r->limit)
+        return NULL;
+    memcpy(&rows, array, sizeof rows);
+    if (r->count == r->room) {
+        size_t room = r->room == 0 ? 64 : r->room * 2;
+
+        rows = realloc(rows, room * row_size);
+        if (rows == NULL)
+            return NULL;
+        memcpy(array, &rows, sizeof rows);
+        r->room = room;
+    }
+    return rows + r->count++ * row_size;
+}
+
+/* Where the page begins among this worker's sessions, behind which of its files. */
+static struct tcp_connection *first_on_page(struct worker *w, const struct list_request *r,
+                                            bool is_of_files, uint64_t *behind)
+{
+    const struct list_place *place = &r->place;
+    struct tcp_connection *c;
+
+    *behind = 0;
+    if (r->has_place && w->config.index < place->worker)
+        return NULL;
+    if (!r->has_place || w->config.index > place->worker || place->session == 0)
+        return TAILQ_FIRST(&w->sessions);
+    HASH_FIND(hh, w->by_id, &place->session, sizeof place->session, c);
+    if (c != NULL) {
+        *behind = is_of_files ? place->file : 0;
+        return is_of_files ? c : TAILQ_NEXT(c, link);
+    }
+    TAILQ_FOREACH (c, &w->sessions, link)
+        if (c->id > place->session)
+            break;
+    return c;
+}
+
+static bool is_page_over(const struct list_request *r)
+{
+    return r->has_place && r->count >= r->limit;
+}
+
+static void end_page(struct worker *w, struct list_request *r, message_fn *visit)
+{
+    if (is_page_over(r))
+        request_answer(&r->request, ERR_OK);
+    else
+        go_on(w, &r->request, &r->at, visit);
+}
+
+static bool is_session_asked_for(const struct tcp_connection *c, const struct list_request *r)
+{
+    if (r->host.family != ADDRESS_NONE && !address_is_equal(&r->host, &c->peer) &&
+        !address_is_equal(&r->host, &c->route))
+        return false;
+    return r->idurl[0] == '\0' || (c->idurl != NULL && strcmp(r->idurl, c->idurl) == 0);
+}
+
+static void visit_sessions(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct list_request *r = (struct list_request *)(void *)m;
+    struct tcp_connection *c;
+    uint64_t behind;
+
+    for (c = first_on_page(w, r, false, &behind); c != NULL && !is_page_over(r);
+         c = TAILQ_NEXT(c, link)) {
+        struct session_info *row;
+
+        if (!is_session_asked_for(c, r))
+            continue;
+        row = next_row(r, &r->sessions, sizeof *row);
+        if (row == NULL)
+            continue;
+        tcp_connection_describe(c, row);
+        row->place = (struct list_place){.worker = w->config.index, .session = c->id};
+    }
+    end_page(w, r, visit_sessions);
+}
+
+void worker_visit_sessions(struct worker *first, struct list_request *r)
+{
+    begin(first, &r->request, &r->at, visit_sessions);
+}
+
+static const char *incoming_state(const struct tcp_incoming *in)
+{
+    return in->is_whole ? "committing" : "receiving";
+}
+
+static const char *outgoing_state(const struct tcp_outgoing *out)
+{
+    switch (out->phase) {
+    case OUTGOING_REGISTERING:
+        return "registering";
+    case OUTGOING_SENDING:
+        return "sending";
+    default:
+        return "ok awaited";
+    }
+}
+
+static bool is_stream_asked_for(const struct list_request *r, uint32_t transfer_id,
+                                int32_t stream_id, uint64_t send_id)
+{
+    return (r->transfer_id == 0 || r->transfer_id == transfer_id) &&
+           (r->stream_id == 0 || r->stream_id == stream_id) &&
+           (r->send_id == 0 || r->send_id == send_id);
+}
+
+static void describe_stream(struct stream_info *row, const struct tcp_connection *c,
+                            const struct gateway_transfer *t, uint64_t begun_us,
+                            uint64_t done_bytes)
+{
+    uint64_t now_us = clock_boot_us(), age_us = now_us > begun_us ? now_us - begun_us : 1;
+
+    *row = (struct stream_info){.transfer_id = t->transfer_id,
+                                .request_id = t->request_id,
+                                .session = c->id,
+                                .host = c->peer,
+                                .current_bytes = done_bytes,
+                                .acknowledged_bytes = done_bytes,
+                                .total_bytes = t->size_bytes,
+                                .bytes_per_second =
+                                    (uint64_t)((double)done_bytes * 1e6 / (double)age_us),
+                                .age_us = age_us,
+                                .started_at_us = clock_real_us_ago(age_us)};
+    snprintf(row->proto, sizeof row->proto, "tcp");
+    snprintf(row->idurl, sizeof row->idurl, "%.*s", (int)sizeof row->idurl - 1, t->idurl);
+    snprintf(row->filename, sizeof row->filename, "%.*s", (int)sizeof row->filename - 1,
+             t->filename);
+}
+
+/* In the list of a session stand the files that come in, then those that go out. A number does not
+ * change when others end, as a count of what is before would. */
+static uint64_t number_in_list(uint64_t number, bool is_outgoing)
+{
+    return number | (is_outgoing ? UINT64_C(1) << 63 : 0);
+}
+
+static void list_incoming(struct tcp_connection *c, struct list_request *r,
+                          struct list_place *place, uint64_t behind)
+{
+    struct tcp_incoming *in;
+
+    TAILQ_FOREACH (in, &c->incoming.head, link) {
+        struct stream_info *row;
+
+        place->file = number_in_list(in->number, false);
+        if (place->file <= behind || is_page_over(r) ||
+            !is_stream_asked_for(r, in->transfer.transfer_id, in->file_id, 0))
+            continue;
+        row = next_row(r, &r->streams, sizeof *row);
+        if (row == NULL)
+            continue;
+        describe_stream(row, c, &in->transfer, in->begun_us, in->file.written_bytes);
+        row->place = *place;
+        row->stream_id = in->file_id;
+        row->state = incoming_state(in);
+    }
+}
+
+static void list_outgoing(struct tcp_connection *c, struct list_request *r,
+                          struct list_place *place, uint64_t behind)
+{
+    uint64_t acknowledged = c->outgoing.count > 0 ? tcp_connection_acknowledged(c) : 0;
+    struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (out, &c->outgoing.head, link) {
+        struct stream_info *row;
+
+        place->file = number_in_list(out->number, true);
+        if (place->file <= behind || is_page_over(r) ||
+            !is_stream_asked_for(r, out->transfer.transfer_id, out->file_id,
+                                 out->transfer.request_id))
+            continue;
+        row = next_row(r, &r->streams, sizeof *row);
+        if (row == NULL)
+            continue;
+        describe_stream(row, c, &out->transfer, out->begun_us, out->transfer.done_bytes);
+        row->place = *place;
+        row->acknowledged_bytes = tcp_marks_passed(&out->marks, acknowledged);
+        row->stream_id = out->file_id;
+        row->is_outgoing = true;
+        row->state = outgoing_state(out);
+    }
+}
+
+static void visit_streams(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct list_request *r = (struct list_request *)(void *)m;
+    struct tcp_connection *c;
+    uint64_t behind;
+
+    for (c = first_on_page(w, r, true, &behind); c != NULL && !is_page_over(r);
+         c = TAILQ_NEXT(c, link), behind = 0) {
+        struct list_place place = {.worker = w->config.index, .session = c->id};
+
+        if (!is_session_asked_for(c, r))
+            continue;
+        list_incoming(c, r, &place, behind);
+        list_outgoing(c, r, &place, behind);
+    }
+    end_page(w, r, visit_streams);
+}
+
+void worker_visit_streams(struct worker *first, struct list_request *r)
+{
+    begin(first, &r->request, &r->at, visit_streams);
+}
+
+static void count_sources(struct worker *w, struct transport_counts *counts)
+{
+    struct tcp_directory_sources sources = tcp_directory_sources(w->home.directory);
+
+    counts->sessions_half_open = sources.half_open;
+    counts->sources_known = sources.known;
+}
+
+static void visit_count(struct message *m, void *owner)
+{
+    struct worker *w = owner;
+    struct counts_request *r = (struct counts_request *)(void *)m;
+    struct tcp_connection *c;
+
+    if (r->counts.workers++ == 0)
+        count_sources(w, &r->counts);
+    TAILQ_FOREACH (c, &w->sessions, link) {
+        r->counts.sessions++;
+        r->counts.sessions_connected += tcp_connection_state(c) == ST_CONNECTED;
+        r->counts.files_in += c->incoming.count;
+        r->counts.files_out += c->outgoing.count;
+        r->counts.files_waiting += c->waiting.count;
+    }
+    go_on(w, &r->request, &r->at, visit_count);
+}
+
+void worker_visit_count(struct worker *first, struct counts_request *r)
+{
+    r->counts = (struct transport_counts){0};
+    begin(first, &r->request, &r->at, visit_count);
+}

@@ -1,0 +1,190 @@
+#include "tcp/writer.h"
+
+#include "base/contract.h"
+#include "base/metrics.h"
+#include "wire/frame.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Data frames gathered for one send(2), before the one that goes over it: bounds what a session
+ * whose peer does not read can hold. */
+enum { GATHER_BYTES = 65536 };
+
+void tcp_writer_init(struct tcp_writer *w, uint64_t now_ms)
+{
+    *w = (struct tcp_writer){.progress_ms = now_ms};
+}
+
+void tcp_writer_fini(struct tcp_writer *w)
+{
+    buf_clear(&w->control);
+    buf_clear(&w->begun);
+}
+
+bool tcp_writer_has_bytes(const struct tcp_writer *w)
+{
+    return buf_length(&w->control) > 0 || buf_length(&w->begun) > 0;
+}
+
+static enum err send_some(struct tcp_writer *w, struct tcp_home *home, int socket,
+                          const void *bytes, size_t length, size_t *sent)
+{
+    ssize_t n;
+
+    do
+        n = send(socket, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    *sent = n < 0 ? 0 : (size_t)n;
+    if (n < 0)
+        return err_from_errno(errno);
+    w->sent_bytes += *sent;
+    w->progress_ms = loop_now_ms(home->loop);
+    metrics_add(METRIC_BYTES_SENT, *sent);
+    return ERR_OK;
+}
+
+/* ERR_OK: the buffer is empty. */
+static enum err flush(struct tcp_writer *w, struct buf *b, int socket, struct tcp_home *home)
+{
+    while (buf_length(b) > 0) {
+        size_t sent;
+        enum err e = send_some(w, home, socket, buf_bytes(b), buf_length(b), &sent);
+
+        if (e != ERR_OK)
+            return e;
+        buf_take(b, sent);
+    }
+    return ERR_OK;
+}
+
+/* A frame is put together in the scratch buffer: one that did not fit would never go out. */
+static uint32_t chunk_bytes(const struct tcp_home *home)
+{
+    uint32_t chunk = home->settings.sessions.chunk_kib * 1024;
+    size_t room = home->scratch_size - FRAME_DATA_HEADER_SIZE;
+
+    if (chunk > FRAME_DATA_BYTES_MAX)
+        chunk = FRAME_DATA_BYTES_MAX;
+    return chunk < room ? chunk : (uint32_t)room;
+}
+
+static uint32_t next_length(const struct tcp_outgoing *out, uint32_t chunk)
+{
+    uint32_t left = out->file.size_bytes - (uint32_t)out->offset;
+
+    return left < chunk ? left : chunk;
+}
+
+/* A file is read only when none of its changes can stay unseen. */
+static bool is_settled(struct tcp_writer *w, struct tcp_outgoing *out)
+{
+    uint64_t left_ms = out->is_settled ? 0 : outbox_settles_in_ms(&out->file);
+
+    out->is_settled = left_ms == 0;
+    if (left_ms > 0 && (w->settle_ms == 0 || left_ms < w->settle_ms))
+        w->settle_ms = left_ms;
+    return out->is_settled;
+}
+
+static struct tcp_outgoing *next_in_turn(struct tcp_writer *w, struct tcp_outgoing_list *files)
+{
+    struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (out, &files->head, link)
+        if (out->phase == OUTGOING_SENDING && is_settled(w, out))
+            return out;
+    return NULL;
+}
+
+static void to_the_back(struct tcp_outgoing_list *files, struct tcp_outgoing *out)
+{
+    TAILQ_REMOVE(&files->head, out, link);
+    TAILQ_INSERT_TAIL(&files->head, out, link);
+}
+
+/* The file is not needed after its last frame. */
+static void end_file(const struct tcp_writer *w, struct tcp_home *home, struct tcp_outgoing *out,
+                     size_t used)
+{
+    out->phase = OUTGOING_OK_AWAITED;
+    out->whole_ms = loop_now_ms(home->loop);
+    out->whole_at = w->sent_bytes + used; /* nothing else is begun before it */
+    outbox_close(&out->file);
+}
+
+/* Appends the file's next frame to the scratch buffer, whole. */
+static enum err put_frame(const struct tcp_writer *w, struct tcp_home *home, size_t *used,
+                          struct tcp_outgoing *out, uint32_t length)
+{
+    uint8_t *at = home->scratch + *used;
+    enum err e = outbox_read(&out->file, out->offset, at + FRAME_DATA_HEADER_SIZE, length);
+
+    if (e != ERR_OK)
+        return e;
+    frame_write_data_header(at, out->file_id, (int32_t)out->file.size_bytes, length);
+    *used += FRAME_DATA_HEADER_SIZE + length;
+    out->is_begun = true;
+    out->offset += length;
+    if (out->offset == out->file.size_bytes)
+        end_file(w, home, out, *used);
+    tcp_outgoing_sent(out, length, w->sent_bytes + *used);
+    return ERR_OK;
+}
+
+/* Gathers frames, one file after the other, as many as fit. */
+static size_t gather(struct tcp_writer *w, struct tcp_home *home, struct tcp_outgoing_list *files,
+                     unsigned *frames, tcp_writer_broken_fn *broken, void *session)
+{
+    uint32_t chunk = chunk_bytes(home);
+    struct tcp_outgoing *out;
+    size_t used = 0;
+
+    while (*frames > 0 && used < GATHER_BYTES && (out = next_in_turn(w, files)) != NULL) {
+        uint32_t length = next_length(out, chunk);
+        enum err e;
+
+        if (used + FRAME_DATA_HEADER_SIZE + length > home->scratch_size)
+            break;
+        e = put_frame(w, home, &used, out, length);
+        if (e == ERR_OK)
+            to_the_back(files, out);
+        else
+            broken(session, out, e);
+        (*frames)--;
+    }
+    return used;
+}
+
+/* Sends what is in the scratch buffer in one call. What the socket does not take is kept. */
+static enum err send_gathered(struct tcp_writer *w, int socket, struct tcp_home *home, size_t used)
+{
+    size_t sent = 0;
+    enum err e = used == 0 ? ERR_OK : send_some(w, home, socket, home->scratch, used, &sent);
+
+    if ((e != ERR_OK && e != ERR_AGAIN) || sent == used)
+        return e;
+    e = buf_add(&w->begun, home->scratch + sent, used - sent);
+    return e == ERR_OK ? ERR_AGAIN : e;
+}
+
+enum err tcp_writer_run(struct tcp_writer *w, int socket, struct tcp_home *home,
+                        struct tcp_outgoing_list *files, unsigned most_frames, bool is_closing,
+                        tcp_writer_broken_fn *broken, void *session)
+{
+    for (;;) {
+        enum err e = flush(w, &w->begun, socket, home);
+
+        w->settle_ms = 0;
+        if (e != ERR_OK || (e = flush(w, &w->control, socket, home)) != ERR_OK)
+            return e;
+        if (is_closing || next_in_turn(w, files) == NULL)
+            return ERR_OK;
+        if (most_frames == 0)
+            return ERR_FULL;
+        e = send_gathered(w, socket, home, gather(w, home, files, &most_frames, broken, session));
+        if (e != ERR_OK)
+            return e;
+    }
+}

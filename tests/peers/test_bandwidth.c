@@ -1,0 +1,148 @@
+#include "peers/bandwidth.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+#define S 1000000u
+
+static struct bandwidth_pool pool;
+static struct settings s;
+
+TestSuite(bandwidth, .timeout = 20);
+
+/* What a session that always wants more moves between two moments, a millisecond at a time. */
+static uint64_t greedy(struct bandwidth *b, struct bandwidth_session *session, uint64_t from_us,
+                       uint64_t to_us)
+{
+    uint64_t moved = 0;
+
+    for (uint64_t us = from_us; us < to_us; us += 1000) {
+        uint64_t n = bandwidth_allowance(b, session, BANDWIDTH_IN, &s, us);
+
+        if (n > 0)
+            bandwidth_take(b, session, BANDWIDTH_IN, &s, n, us);
+        moved += n;
+    }
+    return moved;
+}
+
+static void expect_about(uint64_t is, uint64_t wanted)
+{
+    cr_expect(is >= wanted * 9 / 10 && is <= wanted * 12 / 10, "%lu instead of %lu",
+              (unsigned long)is, (unsigned long)wanted);
+}
+
+Test(bandwidth, is_unlimited_at_first)
+{
+    struct bandwidth b = {.pool = &pool, .sharers = 1};
+    struct bandwidth_session session = {0};
+
+    cr_expect_eq(bandwidth_allowance(&b, &session, BANDWIDTH_IN, &s, 100 * S), UINT64_MAX);
+    cr_expect_eq(bandwidth_allowance(&b, &session, BANDWIDTH_OUT, &s, 100 * S), UINT64_MAX);
+}
+
+Test(bandwidth, a_session_has_its_own)
+{
+    struct bandwidth b = {.pool = &pool, .sharers = 1};
+    struct bandwidth_session one = {0}, two = {0};
+
+    s.bandwidth.session_in_kib_per_s = 100;
+    expect_about(greedy(&b, &one, 100 * S, 105 * S), 5 * 102400);
+    expect_about(greedy(&b, &two, 105 * S, 110 * S), 5 * 102400);
+    cr_expect_eq(bandwidth_allowance(&b, &one, BANDWIDTH_OUT, &s, 110 * S), UINT64_MAX);
+}
+
+Test(bandwidth, one_busy_worker_has_all_of_the_nodes)
+{
+    struct bandwidth b = {.pool = &pool, .sharers = 1};
+    struct bandwidth_session session = {0};
+
+    s.bandwidth.in_kib_per_s = 1000;
+    expect_about(greedy(&b, &session, 100 * S, 102 * S), 2 * 1024000);
+}
+
+Test(bandwidth, workers_share_the_nodes)
+{
+    struct bandwidth b[3];
+    struct bandwidth_session sessions[3] = {0};
+    uint64_t moved[3] = {0};
+
+    s.bandwidth.in_kib_per_s = 1000;
+    for (int i = 0; i < 3; i++)
+        b[i] = (struct bandwidth){.pool = &pool, .sharers = 1};
+    for (uint64_t us = 100 * S; us < 104 * S; us += 20000)
+        for (int i = 0; i < 3; i++)
+            moved[i] += greedy(&b[i], &sessions[i], us + 1000 * (unsigned)i,
+                               us + 1000 * (unsigned)i + 1000);
+    expect_about(moved[0] + moved[1] + moved[2], 4 * 1024000);
+    for (int i = 0; i < 3; i++)
+        cr_expect_gt(moved[i], 4 * 1024000 / 10, "worker %d: %lu", i, (unsigned long)moved[i]);
+}
+
+Test(bandwidth, a_debt_is_paid_by_waiting)
+{
+    struct bandwidth b = {.pool = &pool, .sharers = 1};
+    struct bandwidth_session session = {0};
+    uint64_t us = 100 * S;
+
+    s.bandwidth.out_kib_per_s = 100;
+    bandwidth_take(&b, &session, BANDWIDTH_OUT, &s, 204800, us);
+    while (bandwidth_allowance(&b, &session, BANDWIDTH_OUT, &s, us) == 0)
+        us += 20000;
+    cr_expect(us > 101700000 && us < 102200000, "after %lu us", (unsigned long)(us - 100 * S));
+}
+
+Test(bandwidth, those_that_wait_have_a_share_each)
+{
+    struct bandwidth b = {.pool = &pool, .sharers = 4};
+    struct bandwidth_session session = {0};
+    uint64_t alone, shared;
+
+    s.bandwidth.in_kib_per_s = 10000;
+    shared = bandwidth_allowance(&b, &session, BANDWIDTH_IN, &s, 100 * S);
+    alone = (uint64_t)b.leases[BANDWIDTH_IN].left;
+    cr_expect_eq(shared, alone / 4);
+    bandwidth_take(&b, &session, BANDWIDTH_IN, &s, shared, 100 * S);
+    cr_expect_eq(bandwidth_allowance(&b, &session, BANDWIDTH_IN, &s, 100 * S), shared,
+                 "who comes second gets as much");
+}
+
+Test(bandwidth, a_limit_that_is_taken_away_holds_nobody_back)
+{
+    struct bandwidth b = {.pool = &pool, .sharers = 1};
+    struct bandwidth_session session = {0};
+
+    s.bandwidth.in_kib_per_s = 1;
+    bandwidth_take(&b, &session, BANDWIDTH_IN, &s, 10 << 20, 100 * S);
+    cr_expect_eq(bandwidth_allowance(&b, &session, BANDWIDTH_IN, &s, 100 * S), 0u);
+    s.bandwidth.in_kib_per_s = 0;
+    cr_expect_eq(bandwidth_allowance(&b, &session, BANDWIDTH_IN, &s, 100 * S), UINT64_MAX);
+    bandwidth_take(&b, &session, BANDWIDTH_IN, &s, 1, 100 * S);
+    s.bandwidth.in_kib_per_s = 1000;
+    cr_expect_gt(bandwidth_allowance(&b, &session, BANDWIDTH_IN, &s, 101 * S), 0u);
+}
+
+static void *lease_all(void *arg)
+{
+    struct bandwidth b = {.pool = &pool, .sharers = 1};
+    struct bandwidth_session session = {0};
+
+    *(uint64_t *)arg = greedy(&b, &session, 100 * S, 110 * S);
+    return NULL;
+}
+
+Test(bandwidth, threads_never_lease_more_than_there_is)
+{
+    pthread_t threads[4];
+    uint64_t moved[4], sum = 0;
+
+    s.bandwidth.in_kib_per_s = 1000;
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, lease_all, &moved[i]), 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        sum += moved[i];
+    }
+    /* Each has its own time here, so the one that is behind may get less: never more. */
+    cr_expect_leq(sum, 10 * 1024000 * 11 / 10);
+}

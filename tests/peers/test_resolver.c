@@ -1,0 +1,566 @@
+#include "peers/resolver.h"
+
+#include "loop/loop.h"
+
+#include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A name service that the test plays. What a name does is in its first letters:
+ *   mute     no answer before the test lets it go (`may_answer`), then 192.0.2.1
+ *   absent   there is no such name
+ *   failing  the name server cannot be asked
+ *   empty    a name without an address that is of use
+ *   many     as many addresses as there is room for
+ *   anything else has 192.0.2.1, or what `answer_with` says */
+static struct resolver *resolver;
+static sem_t may_answer, asked, answered;
+static _Atomic unsigned look_ups;
+static _Atomic unsigned answer_with;
+
+static bool begins(const char *host, const char *with)
+{
+    return strncmp(host, with, strlen(with)) == 0;
+}
+
+static enum err play(const char *host, struct address *addresses, unsigned *count)
+{
+    atomic_fetch_add(&look_ups, 1);
+    sem_post(&asked);
+    *count = 0;
+    if (begins(host, "mute"))
+        sem_wait(&may_answer);
+    if (begins(host, "absent"))
+        return ERR_UNRESOLVED;
+    if (begins(host, "failing"))
+        return ERR_NAME_SERVER;
+    if (begins(host, "empty"))
+        return ERR_UNRESOLVED;
+    *count = begins(host, "many") ? ROUTE_ADDRESSES_MAX : 1;
+    for (unsigned i = 0; i < *count; i++) {
+        char ip[32];
+
+        snprintf(ip, sizeof ip, "192.0.2.%u", atomic_load(&answer_with) + i);
+        address_from_ip_text(&addresses[i], ip, 0);
+    }
+    return ERR_OK;
+}
+
+/* The system's, which fail on demand. */
+static int gai_status; /* 0: the real one is asked */
+static atomic_bool has_no_thread;
+static sem_t refused;
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                struct addrinfo **list)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+        (int (*)(const char *, const char *, const struct addrinfo *, struct addrinfo **))dlsym(
+            RTLD_NEXT, "getaddrinfo");
+
+    return gai_status != 0 ? gai_status : real(host, service, hints, list);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+                   void *arg)
+{
+    int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
+        (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(
+            RTLD_NEXT, "pthread_create");
+
+    if (!atomic_load(&has_no_thread))
+        return real(thread, attributes, start, arg);
+    sem_post(&refused);
+    return EAGAIN;
+}
+
+enum { SLOTS = 4, NEVER_MS = 3600000 };
+
+static struct resolver_config config = {.look_up = play,
+                                        .slots = SLOTS,
+                                        .limit_ms = NEVER_MS,
+                                        .failed_ms = NEVER_MS,
+                                        .kept_ms = NEVER_MS};
+
+static void start_resolver(void)
+{
+    cr_assert_eq(resolver_open(&resolver, &config), ERR_OK);
+    cr_assert_eq(resolver_start(resolver), ERR_OK);
+}
+
+static void prepare(void)
+{
+    log_set_level(LOG_LEVEL_ERROR);
+    sem_init(&may_answer, 0, 0);
+    sem_init(&asked, 0, 0);
+    sem_init(&answered, 0, 0);
+    atomic_store(&answer_with, 1);
+}
+
+static void close_resolver(void)
+{
+    resolver_stop(resolver);
+    resolver_close(&resolver);
+}
+
+TestSuite(resolver, .init = prepare, .fini = close_resolver, .timeout = 30);
+
+struct asking {
+    struct route route;
+    enum err result;
+    bool is_answered;
+    unsigned place; /* among all answers */
+};
+
+static void on_answer(void *ctx, void *what, enum err e)
+{
+    static unsigned answers; /* the resolver's thread alone calls this */
+    struct asking *a = what;
+
+    (void)ctx;
+    a->place = ++answers;
+    a->result = e;
+    a->is_answered = true;
+    sem_post(&answered);
+}
+
+static void post(struct asking *a, const char *host, uint16_t port)
+{
+    *a = (struct asking){.route = {.contact = {.port = port}}};
+    snprintf(a->route.contact.host, sizeof a->route.contact.host, "%s", host);
+    cr_assert_eq(resolver_ask(resolver, &a->route, on_answer, NULL, a), ERR_OK);
+}
+
+static void wait_for(sem_t *what, unsigned times)
+{
+    while (times-- > 0)
+        sem_wait(what);
+}
+
+static struct asking ask(const char *host, uint16_t port)
+{
+    static struct asking a;
+
+    post(&a, host, port);
+    wait_for(&answered, 1);
+    return a;
+}
+
+static const char *first_of(const struct asking *a)
+{
+    static char text[ADDRESS_TEXT_SIZE];
+
+    return address_text(text, &a->route.addresses[0]);
+}
+
+static int waiting_answers(void)
+{
+    int value;
+
+    sem_getvalue(&answered, &value);
+    return value;
+}
+
+Test(resolver, every_kind_of_answer)
+{
+    static const struct {
+        const char *host;
+        enum err result;
+        unsigned count;
+    } rows[] = {
+        {"good.example", ERR_OK, 1},
+        {"many.example", ERR_OK, ROUTE_ADDRESSES_MAX},
+        {"absent.example", ERR_UNRESOLVED, 0},
+        {"failing.example", ERR_NAME_SERVER, 0},
+        {"empty.example", ERR_UNRESOLVED, 0},
+        {"g", ERR_OK, 1},
+        {"Good.Example", ERR_OK, 1},
+        {"good.example.", ERR_OK, 1},
+        {"xn--bcher-kva.example", ERR_OK, 1},
+        {"a_b-c.example", ERR_OK, 1},
+        {"0", ERR_OK, 1},
+    };
+
+    start_resolver();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct asking a = ask(rows[i].host, 4711);
+
+        cr_expect_eq(a.result, rows[i].result, "%s: %s", rows[i].host, err_name(a.result));
+        cr_expect_eq(a.route.address_count, rows[i].count, "%s", rows[i].host);
+        for (unsigned j = 0; j < a.route.address_count; j++)
+            cr_expect_eq(a.route.addresses[j].port, 4711, "%s", rows[i].host);
+    }
+}
+
+Test(resolver, a_mute_name_holds_up_no_other)
+{
+    struct asking mute[SLOTS - 1];
+    char host[32];
+
+    start_resolver();
+    for (unsigned i = 0; i < SLOTS - 1; i++) {
+        snprintf(host, sizeof host, "mute-%u", i);
+        post(&mute[i], host, 1);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        struct asking a;
+
+        snprintf(host, sizeof host, "good-%u", i);
+        a = ask(host, 1);
+        cr_expect_eq(a.result, ERR_OK, "%s", host);
+    }
+    for (unsigned i = 0; i < SLOTS - 1; i++)
+        cr_expect_not(mute[i].is_answered);
+    for (unsigned i = 0; i < SLOTS - 1; i++)
+        sem_post(&may_answer);
+    wait_for(&answered, SLOTS - 1);
+}
+
+Test(resolver, one_look_up_for_however_many_that_wait)
+{
+    enum { MANY = 1000 };
+    static struct asking askers[MANY];
+
+    start_resolver();
+    for (unsigned i = 0; i < MANY; i++)
+        post(&askers[i], "mute.example", (uint16_t)(i + 1));
+    wait_for(&asked, 1);
+    sem_post(&may_answer);
+    wait_for(&answered, MANY);
+    cr_expect_eq(atomic_load(&look_ups), 1);
+    for (unsigned i = 0; i < MANY; i++) {
+        cr_expect_eq(askers[i].result, ERR_OK);
+        cr_expect_eq(askers[i].route.addresses[0].port, i + 1, "each has its own port");
+    }
+}
+
+Test(resolver, more_names_than_slots_wait_for_one)
+{
+    struct asking askers[SLOTS + 3];
+    char host[32];
+
+    start_resolver();
+    for (unsigned i = 0; i < SLOTS + 3; i++) {
+        snprintf(host, sizeof host, "mute-%u", i);
+        post(&askers[i], host, 1);
+    }
+    wait_for(&asked, SLOTS);
+    cr_expect_eq(atomic_load(&look_ups), SLOTS);
+    for (unsigned i = 0; i < SLOTS + 3; i++)
+        sem_post(&may_answer);
+    wait_for(&answered, SLOTS + 3);
+    cr_expect_eq(atomic_load(&look_ups), SLOTS + 3);
+    for (unsigned i = 0; i < SLOTS + 3; i++)
+        cr_expect_eq(askers[i].result, ERR_OK);
+}
+
+Test(resolver, who_waits_is_told_at_the_limit_and_the_look_up_goes_on)
+{
+    struct asking a;
+
+    config.limit_ms = 20;
+    config.failed_ms = 1;
+    start_resolver();
+    a = ask("mute.example", 1);
+    cr_expect_eq(a.result, ERR_NAME_SERVER);
+    a = ask("mute.example", 1); /* joins it */
+    cr_expect_eq(a.result, ERR_NAME_SERVER);
+    cr_expect_eq(atomic_load(&look_ups), 1);
+    sem_post(&may_answer);
+    do
+        a = ask("mute.example", 1);
+    while (a.result != ERR_OK);
+    cr_expect_eq(atomic_load(&look_ups), 1, "what it brought after all is used");
+}
+
+/* `host` is refused before "good.example", asked for behind it, is answered from what is known. */
+static void refused_before_known(const char *host)
+{
+    static struct asking late, known;
+
+    post(&late, host, 1);
+    post(&known, "good.example", 1);
+    wait_for(&answered, 2);
+    cr_expect_eq(late.result, ERR_NAME_SERVER, "%s", host);
+    cr_expect_eq(known.result, ERR_OK, "what is known needs no slot");
+    cr_expect_lt(late.place, known.place, "%s", host);
+}
+
+/* All slots hang: further names are refused at once, names that are known and addresses are not. */
+Test(resolver, with_all_slots_late_new_names_are_refused_at_once)
+{
+    struct asking stuck[SLOTS], a;
+    char host[32];
+
+    config.limit_ms = 20;
+    start_resolver();
+    do
+        a = ask("good.example", 1);
+    while (a.result != ERR_OK);
+    for (unsigned i = 0; i < SLOTS; i++) {
+        snprintf(host, sizeof host, "mute-%u", i);
+        post(&stuck[i], host, 1);
+    }
+    wait_for(&answered, SLOTS);
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(host, sizeof host, "late-%u", i);
+        refused_before_known(host);
+    }
+    cr_expect_eq(atomic_load(&look_ups), SLOTS + 1);
+    for (unsigned i = 0; i < SLOTS; i++)
+        sem_post(&may_answer);
+    do
+        a = ask("good-again.example", 1);
+    while (a.result != ERR_OK);
+}
+
+Test(resolver, an_answer_is_kept_for_a_burst)
+{
+    start_resolver();
+    for (unsigned i = 0; i < 10; i++) {
+        struct asking a = ask("good.example", (uint16_t)(i + 1));
+
+        cr_expect_eq(a.route.addresses[0].port, i + 1);
+    }
+    cr_expect_eq(atomic_load(&look_ups), 1);
+}
+
+Test(resolver, a_failure_is_kept_too)
+{
+    start_resolver();
+    for (unsigned i = 0; i < 5; i++) {
+        struct asking absent = ask("absent.example", 1), failing;
+
+        cr_expect_eq(absent.result, ERR_UNRESOLVED);
+        failing = ask("failing.example", 1);
+        cr_expect_eq(failing.result, ERR_NAME_SERVER);
+    }
+    cr_expect_eq(atomic_load(&look_ups), 2);
+}
+
+Test(resolver, what_is_kept_gets_old)
+{
+    struct asking a;
+
+    config.kept_ms = config.failed_ms = 1;
+    start_resolver();
+    do {
+        atomic_store(&answer_with, 7);
+        a = ask("good.example", 1);
+    } while (strcmp(first_of(&a), "192.0.2.7:1") != 0);
+    do {
+        atomic_store(&answer_with, 8);
+        a = ask("good.example", 1);
+    } while (strcmp(first_of(&a), "192.0.2.8:1") != 0);
+    ask("absent.example", 1);
+    while (atomic_load(&look_ups) < 5)
+        ask("absent.example", 1);
+}
+
+/* The table of what may have changed after a connect failed: none of it is answered from memory. */
+Test(resolver, after_a_failed_connect_the_name_is_looked_up_again)
+{
+    static const struct {
+        unsigned before, after;
+    } rows[] = {{1, 2},  {2, 1},  {1, 1}, {1, 200}, {200, 1},
+                {9, 10}, {10, 9}, {3, 4}, {4, 5},   {5, 3}};
+
+    start_resolver();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char expected[32];
+        struct asking a;
+
+        resolver_forget(resolver, "good.example");
+        atomic_store(&answer_with, rows[i].before);
+        ask("good.example", 1);
+        resolver_forget(resolver, "good.example");
+        atomic_store(&answer_with, rows[i].after);
+        a = ask("good.example", 1);
+        snprintf(expected, sizeof expected, "192.0.2.%u:1", rows[i].after);
+        cr_expect_str_eq(first_of(&a), expected, "row %zu", i);
+    }
+}
+
+Test(resolver, forgetting_while_it_is_looked_up_keeps_nothing_of_it)
+{
+    struct asking a;
+
+    start_resolver();
+    post(&a, "mute.example", 1);
+    wait_for(&asked, 1);
+    resolver_forget(resolver, "mute.example");
+    sem_post(&may_answer);
+    wait_for(&answered, 1);
+    cr_expect_eq(a.result, ERR_OK);
+    sem_post(&may_answer);
+    atomic_store(&answer_with, 2);
+    a = ask("mute.example", 1);
+    cr_expect_str_eq(first_of(&a), "192.0.2.2:1");
+}
+
+Test(resolver, forgetting_what_is_not_known_is_nothing)
+{
+    start_resolver();
+    resolver_forget(resolver, "never.asked.example");
+    ask("absent.example", 1);
+    resolver_forget(resolver, "absent.example"); /* a failure stays for its time */
+    ask("absent.example", 1);
+    cr_expect_eq(atomic_load(&look_ups), 1);
+}
+
+Test(resolver, a_stop_waits_for_no_look_up)
+{
+    struct asking stuck[SLOTS + 2];
+    char host[32];
+
+    start_resolver();
+    for (unsigned i = 0; i < SLOTS + 2; i++) {
+        snprintf(host, sizeof host, "mute-%u", i);
+        post(&stuck[i], host, 1);
+    }
+    wait_for(&asked, SLOTS);
+    resolver_stop(resolver);
+    cr_expect_eq(waiting_answers(), SLOTS + 2);
+    for (unsigned i = 0; i < SLOTS + 2; i++)
+        cr_expect_eq(stuck[i].result, ERR_CLOSED);
+    cr_expect_eq(resolver_ask(resolver, &stuck[0].route, on_answer, NULL, &stuck[0]), ERR_CLOSED);
+    resolver_forget(resolver, "mute-0");
+    resolver_close(&resolver);
+    for (unsigned i = 0; i < SLOTS; i++)
+        sem_post(&may_answer); /* those that outlived it end by themselves */
+    cr_assert_eq(resolver_open(&resolver, &config), ERR_OK);
+}
+
+/* Cancels. */
+
+static sem_t visited;
+static bool was_any;
+static const char *wanted;
+
+static bool is_wanted(const void *ctx, const void *what)
+{
+    const struct asking *a = what;
+
+    return strcmp(ctx, a->route.contact.host) == 0;
+}
+
+static void on_visit(void *ctx, struct message *m)
+{
+    (void)ctx, (void)m;
+    was_any = resolver_cancel(resolver, on_answer, is_wanted, wanted);
+    sem_post(&visited);
+}
+
+static bool cancel(const char *host)
+{
+    static struct message m;
+
+    wanted = host;
+    resolver_visit(resolver, &m);
+    wait_for(&visited, 1);
+    return was_any;
+}
+
+Test(resolver, what_waits_can_be_cancelled_with_and_without_a_slot)
+{
+    struct asking askers[SLOTS + 2];
+    char host[32];
+
+    sem_init(&visited, 0, 0);
+    config.visit = on_visit;
+    start_resolver();
+    for (unsigned i = 0; i < SLOTS + 2; i++) {
+        snprintf(host, sizeof host, "mute-%u", i);
+        post(&askers[i], host, 1);
+    }
+    cr_expect_not(cancel("good.example"));
+    for (unsigned i = 0; i < SLOTS + 2; i++) {
+        snprintf(host, sizeof host, "mute-%u", i);
+        cr_expect(cancel(host), "%s", host);
+        cr_expect_eq(askers[i].result, ERR_CANCELLED, "%s", host);
+        cr_expect_not(cancel(host), "%s: once", host);
+    }
+    cr_expect_eq(waiting_answers(), SLOTS + 2);
+    for (unsigned i = 0; i < SLOTS; i++)
+        sem_post(&may_answer);
+}
+
+Test(resolver, the_systems_look_up_knows_numbers)
+{
+    struct address addresses[ROUTE_ADDRESSES_MAX];
+    char text[ADDRESS_TEXT_SIZE];
+    unsigned count;
+
+    config.look_up = resolver_look_up;
+    start_resolver();
+    cr_assert_eq(resolver_look_up("192.0.2.1", addresses, &count), ERR_OK);
+    cr_expect_eq(count, 1);
+    cr_expect_str_eq(address_ip_text(text, &addresses[0]), "192.0.2.1");
+    cr_expect_neq(resolver_look_up("a..b", addresses, &count), ERR_OK);
+    cr_expect_eq(count, 0);
+}
+
+Test(resolver, a_name_server_that_cannot_be_asked_is_no_unknown_name)
+{
+    static const struct {
+        const char *name;
+        int status;
+        enum err result;
+    } rows[] = {
+        {"EAI_AGAIN", EAI_AGAIN, ERR_NAME_SERVER},
+        {"EAI_NONAME", EAI_NONAME, ERR_UNRESOLVED},
+        {"EAI_NODATA", EAI_NODATA, ERR_UNRESOLVED},
+        {"EAI_FAIL", EAI_FAIL, ERR_UNRESOLVED},
+        {"EAI_ADDRFAMILY", EAI_ADDRFAMILY, ERR_UNRESOLVED},
+        {"EAI_FAMILY", EAI_FAMILY, ERR_UNRESOLVED},
+        {"EAI_SERVICE", EAI_SERVICE, ERR_UNRESOLVED},
+        {"EAI_SOCKTYPE", EAI_SOCKTYPE, ERR_UNRESOLVED},
+        {"EAI_OVERFLOW", EAI_OVERFLOW, ERR_UNRESOLVED},
+        {"EAI_SYSTEM", EAI_SYSTEM, ERR_UNRESOLVED},
+        {"EAI_MEMORY", EAI_MEMORY, ERR_NO_MEMORY},
+    };
+
+    config.look_up = resolver_look_up;
+    start_resolver();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct address addresses[ROUTE_ADDRESSES_MAX];
+        unsigned count = 1;
+
+        gai_status = rows[i].status;
+        cr_expect_eq(resolver_look_up("any.example", addresses, &count), rows[i].result, "%s",
+                     rows[i].name);
+        cr_expect_eq(count, 0, "%s", rows[i].name);
+    }
+}
+
+Test(resolver, a_name_without_a_thread_waits_for_the_end_of_another_look_up)
+{
+    struct asking mute, good, again;
+
+    sem_init(&refused, 0, 0);
+    start_resolver();
+    post(&mute, "mute.example", 1);
+    wait_for(&asked, 1);
+    atomic_store(&has_no_thread, true);
+    post(&good, "good.example", 1);
+    wait_for(&refused, 1);
+    cr_expect_eq(waiting_answers(), 0);
+    atomic_store(&has_no_thread, false);
+    sem_post(&may_answer);
+    wait_for(&answered, 2);
+    cr_expect_eq(mute.result, ERR_OK);
+    cr_expect_eq(good.result, ERR_OK);
+    atomic_store(&has_no_thread, true);
+    again = ask("alone.example", 1);
+    cr_expect_eq(again.result, ERR_THREADS, "nothing that it could wait for");
+    atomic_store(&has_no_thread, false);
+    again = ask("alone.example", 1);
+    cr_expect_eq(again.result, ERR_OK, "that is not kept");
+}

@@ -1,0 +1,455 @@
+#include "store/journal/journal.h"
+
+#include "base/clock.h"
+#include "store/inbox/inbox_internal.h"
+#include "store/journal/ledger.h"
+#include "store/journal/record.h"
+#include "store/store_support.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char journal_path[SCRATCH_SIZE + 64];
+
+static void a_journal(void)
+{
+    make_scratch();
+    snprintf(journal_path, sizeof journal_path, "%s/.dustwire/journal", inbox_path);
+}
+
+static struct record file_record(uint32_t id)
+{
+    struct record record = {.kind = RECORD_FILE};
+
+    record.file = (struct inbox_record){.transfer_id = id,
+                                        .size_bytes = 1024,
+                                        .started_us = -5,
+                                        .committed_us = 1795232999206714,
+                                        .idurl = "http://example.net/alice.xml"};
+    snprintf(record.file.name, sizeof record.file.name, "20261121T031415Z-%016x.in", id);
+    return record;
+}
+
+static void add(const struct record *record)
+{
+    cr_assert_eq(journal_add(inbox->journal, record), ERR_OK);
+}
+
+static void add_number(enum record_kind kind, uint32_t number)
+{
+    struct record record = {.kind = kind, .number = number};
+
+    add(&record);
+}
+
+Test(journal, a_record_comes_back_as_it_was_written, .timeout = 5)
+{
+    static char line[RECORD_LINE_MAX];
+    struct record record = file_record(99999999), back;
+    size_t length;
+
+    cr_assert_eq(address_from_ip_text(&record.file.peer, "fe80::1", 7771), ERR_OK);
+    record.file.peer.scope = 3;
+    record.file.idurl = " a\tb\n%\xff";
+    length = record_write(line, &record);
+    cr_assert_eq(line[length - 1], '\n');
+    cr_assert(record_read(&back, line, length - 1));
+    cr_assert_eq(back.kind, RECORD_FILE);
+    cr_assert_eq(back.file.transfer_id, 99999999);
+    cr_assert_eq(back.file.started_us, -5);
+    cr_assert_eq(back.file.committed_us, 1795232999206714);
+    cr_assert_eq(back.file.size_bytes, 1024);
+    cr_assert(address_is_equal(&back.file.peer, &record.file.peer));
+    cr_assert_str_eq(back.file.name, record.file.name);
+    cr_assert_str_eq(back.file.idurl, record.file.idurl);
+}
+
+Test(journal, an_identity_too_long_for_a_line_is_cut_not_lost, .timeout = 5)
+{
+    static char line[RECORD_LINE_MAX], idurl[200000];
+    struct record record = file_record(1), back;
+    size_t length;
+
+    memset(idurl, '\xff', sizeof idurl - 1);
+    record.file.idurl = idurl;
+    length = record_write(line, &record);
+    cr_assert_leq(length, RECORD_LINE_MAX);
+    cr_assert(record_read(&back, line, length - 1));
+    cr_assert_gt(strlen(back.file.idurl), 10000);
+}
+
+Test(journal, any_changed_byte_of_a_line_is_noticed, .timeout = 10)
+{
+    static char line[RECORD_LINE_MAX], copy[RECORD_LINE_MAX];
+    struct record record = file_record(12345678), back;
+    size_t length = record_write(line, &record) - 1;
+
+    for (size_t i = 0; i < length; i++)
+        for (int bit = 0; bit < 8; bit++) {
+            memcpy(copy, line, length);
+            copy[i] = (char)(copy[i] ^ (1 << bit));
+            cr_assert_not(record_read(&back, copy, length));
+        }
+    for (size_t shorter = 0; shorter < length; shorter++) {
+        memcpy(copy, line, length);
+        cr_assert_not(record_read(&back, copy, shorter));
+    }
+}
+
+Test(journal, a_tail_torn_at_any_byte_costs_that_record_only, .init = a_journal,
+     .fini = remove_scratch, .timeout = 60)
+{
+    struct record first = file_record(1), last = file_record(2);
+    uint64_t before, after;
+
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    add(&first);
+    add_number(RECORD_VOID, 1); /* so that no start writes one: there is no such file */
+    journal_write(inbox->journal);
+    before = journal_size(inbox->journal);
+    add(&last);
+    journal_write(inbox->journal);
+    after = journal_size(inbox->journal);
+    for (uint64_t end = after - 1; end >= before; end--) {
+        inbox_close(&inbox);
+        cr_assert_eq(truncate(journal_path, (off_t)end), 0);
+        open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+        cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
+        cr_assert_eq(owed_now().failed, 1);
+        cr_assert_eq(owed_now().last_id, 1);
+        cr_assert_eq(journal_size(inbox->journal), before);
+        add(&last); /* where the torn one stood */
+        journal_write(inbox->journal);
+        cr_assert_eq(journal_size(inbox->journal), after);
+        cr_assert_eq(owed_now().last_id, 2);
+    }
+}
+
+/* The inbox is closed. */
+static void three_files_of_which_the_second_is_damaged(void)
+{
+    uint64_t offsets[3];
+    int fd;
+
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    for (uint32_t id = 1; id <= 3; id++) {
+        struct record record = file_record(id);
+
+        offsets[id - 1] = journal_size(inbox->journal);
+        add(&record);
+        add_number(RECORD_SETTLED, 1);
+        journal_write(inbox->journal);
+    }
+    inbox_close(&inbox);
+    fd = open(journal_path, O_WRONLY | O_CLOEXEC);
+    cr_assert_eq(pwrite(fd, "\0\0", 2, (off_t)offsets[1] + 4), 2);
+    close(fd);
+}
+
+static void the_first_and_the_third_are_owed(void)
+{
+    cr_assert_eq(owed_now().finished, 2);
+    cr_assert_eq(owed_now().last_id, 3);
+}
+
+#define DAMAGE_TEST(name) \
+    Test(journal, name, .init = a_journal, .fini = remove_scratch, .timeout = 10)
+
+DAMAGE_TEST(a_damaged_line_in_the_middle_is_skipped_and_counted)
+{
+    three_files_of_which_the_second_is_damaged();
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1);
+    the_first_and_the_third_are_owed();
+}
+
+DAMAGE_TEST(a_damaged_line_is_left_behind_by_a_rewrite)
+{
+    three_files_of_which_the_second_is_damaged();
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    cr_assert_eq(journal_renew(inbox->journal), ERR_OK);
+    the_first_and_the_third_are_owed();
+    reopen_inbox(DURABILITY_NONE);
+    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
+    the_first_and_the_third_are_owed();
+}
+
+DAMAGE_TEST(a_damaged_line_of_a_part_is_skipped_and_counted)
+{
+    char part_path[sizeof journal_path + 4];
+
+    snprintf(part_path, sizeof part_path, "%s-0-0", journal_path);
+    three_files_of_which_the_second_is_damaged();
+    cr_assert_eq(rename(journal_path, part_path), 0);
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1);
+    the_first_and_the_third_are_owed();
+    cr_assert_neq(access(part_path, F_OK), 0);
+}
+
+/* What somebody else has put beside the journal is nobody's part. */
+DAMAGE_TEST(what_only_begins_like_a_part_is_left_alone)
+{
+    static const char *const names[] = {"journal-old",
+                                        "journal-",
+                                        "journal-1",
+                                        "journal-1-",
+                                        "journal-a-1",
+                                        "journal-0-1.bak",
+                                        "journal-2026-11-28",
+                                        "journal-00-1",
+                                        "journal--1-2",
+                                        "journal- 1-2",
+                                        "journal-99999999999-1"};
+
+    three_files_of_which_the_second_is_damaged();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[sizeof journal_path + 32];
+
+        snprintf(path, sizeof path, "%s/.dustwire/%s", inbox_path, names[i]);
+        cr_assert_eq(link(journal_path, path), 0);
+        open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+        cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1, "%s was read", names[i]);
+        inbox_close(&inbox);
+        cr_assert_eq(unlink(path), 0, "%s is gone", names[i]);
+    }
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+}
+
+DAMAGE_TEST(a_part_that_cannot_be_read_leaves_the_journal_as_it_was)
+{
+    struct record record = file_record(1);
+    unsigned damaged = 0;
+    uint64_t size;
+
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    size = journal_size(inbox->journal);
+    cr_assert_eq(journal_absorb(inbox->journal, inbox->partial_fd, UINT64_MAX, &damaged),
+                 ERR_NOT_REGULAR, "a folder");
+    cr_assert_eq(journal_size(inbox->journal), size);
+    add(&record);
+    add_number(RECORD_SETTLED, 1);
+    cr_assert_eq(journal_write(inbox->journal), ERR_OK);
+    reopen_inbox(DURABILITY_NONE);
+    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
+    cr_assert_eq(owed_now().last_id, 1);
+}
+
+Test(journal, garbage_of_any_length_without_a_line_end_is_survived, .init = a_journal,
+     .fini = remove_scratch, .timeout = 10)
+{
+    static char garbage[300000];
+    struct record record = file_record(1);
+    int fd;
+
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    inbox_close(&inbox);
+    memset(garbage, 'g', sizeof garbage);
+    fd = open(journal_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    cr_assert_eq(write(fd, garbage, sizeof garbage), sizeof garbage);
+    cr_assert_eq(write(fd, "\n", 1), 1);
+    close(fd);
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1);
+    add(&record);
+    add_number(RECORD_SETTLED, 1);
+    journal_write(inbox->journal);
+    reopen_inbox(DURABILITY_NONE);
+    cr_assert_eq(owed_now().finished, 1);
+}
+
+Test(journal, of_a_later_version_is_refused_with_a_sentence, .init = a_journal,
+     .fini = remove_scratch, .timeout = 10)
+{
+    static char line[RECORD_LINE_MAX];
+    struct record header = {.kind = RECORD_HEADER, .number = JOURNAL_VERSION + 1};
+    char problem[512];
+    size_t length = record_write(line, &header);
+    int fd;
+
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    inbox_close(&inbox);
+    fd = open(journal_path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    cr_assert_eq(write(fd, line, length), (ssize_t)length);
+    close(fd);
+    cr_assert_eq(
+        inbox_open(&inbox, inbox_path, DURABILITY_NONE, LIMIT_BYTES, problem, sizeof problem),
+        ERR_CORRUPT);
+    cr_assert_not_null(strstr(problem, "later version"));
+}
+
+/* As on a full disk: the journal can not grow while `write` runs. */
+static void write_on_a_full_disk(void)
+{
+    struct rlimit loose, tight;
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &loose);
+    tight = (struct rlimit){journal_size(inbox->journal), loose.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    cr_assert_neq(journal_write(inbox->journal), ERR_OK);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &loose), 0);
+}
+
+static void three_files_of_which_two_are_decided_on_a_full_disk(void)
+{
+    open_inbox(DURABILITY_FULL, 1 << 20);
+    for (uint32_t id = 1; id <= 3; id++) {
+        struct record record = file_record(id);
+
+        add(&record);
+    }
+    add_number(RECORD_SETTLED, 3);
+    cr_assert_eq(journal_write(inbox->journal), ERR_OK);
+    add_number(RECORD_VOID, 1);
+    add_number(RECORD_REPORTED, 1);
+    add_number(RECORD_REPORTED, 2);
+    write_on_a_full_disk();
+}
+
+Test(journal, what_became_of_a_file_is_written_later_if_the_disk_was_full, .init = a_journal,
+     .fini = remove_scratch, .timeout = 5)
+{
+    three_files_of_which_two_are_decided_on_a_full_disk();
+    add_number(RECORD_REPORTED, 3);
+    cr_assert_eq(journal_write(inbox->journal), ERR_OK);
+    inbox_close(&inbox);
+    open_inbox(DURABILITY_FULL, 1 << 20);
+    cr_assert_eq(owed_now().finished + owed_now().failed, 0);
+    cr_assert_eq(HASH_COUNT(journal_ledger(inbox->journal)->voided), 1);
+}
+
+Test(journal, what_became_of_a_file_is_written_at_the_latest_at_the_close, .init = a_journal,
+     .fini = remove_scratch, .timeout = 5)
+{
+    three_files_of_which_two_are_decided_on_a_full_disk();
+    inbox_close(&inbox);
+    open_inbox(DURABILITY_FULL, 1 << 20);
+    cr_assert_eq(owed_now().finished, 1);
+    cr_assert_eq(owed_now().failed, 0);
+}
+
+Test(journal, a_rewrite_keeps_what_is_owed_the_id_mark_and_the_newest_reported, .init = a_journal,
+     .fini = remove_scratch, .timeout = 30)
+{
+    enum { COUNT = 3000, SMALL = 65536 };
+    struct transfer_ids ids, next;
+    struct owed *owed;
+    uint32_t id;
+
+    open_inbox(DURABILITY_FULL, SMALL);
+    cr_assert_eq(inbox_first_ids(inbox, &ids), ERR_OK);
+    for (id = 1; id <= COUNT; id++) {
+        struct record record = file_record(id);
+
+        add(&record);
+        if (id == 17)
+            add_number(RECORD_VOID, id);
+        else if (id % 100 != 0)
+            add_number(RECORD_REPORTED, id);
+        add_number(RECORD_SETTLED, 1);
+        cr_assert_eq(journal_write(inbox->journal), ERR_OK);
+        cr_assert_eq(journal_mend(inbox->journal), ERR_OK);
+        cr_assert_leq(journal_size(inbox->journal), SMALL);
+    }
+    cr_assert_eq(HASH_COUNT(journal_ledger(inbox->journal)->owed), COUNT / 100 + 1);
+    id = 17;
+    HASH_FIND(hh, journal_ledger(inbox->journal)->owed, &id, sizeof id, owed);
+    cr_assert(owed != NULL && owed->is_void);
+    inbox_close(&inbox);
+    open_inbox(DURABILITY_FULL, SMALL);
+    cr_assert_eq(owed_now().finished, COUNT / 100);
+    cr_assert_eq(owed_now().failed, 1); /* the void one */
+    cr_assert_eq(inbox_first_ids(inbox, &next), ERR_OK);
+    cr_assert_eq(next.next, ids.end);
+    cr_assert_gt(journal_size(inbox->journal), SMALL / 4);
+}
+
+Test(journal, a_hundred_thousand_records_are_read_in_under_a_second, .init = a_journal,
+     .fini = remove_scratch, .timeout = 60)
+{
+    uint64_t begin_ms, limit_bytes = 1 << 30;
+
+    open_inbox(DURABILITY_NONE, limit_bytes);
+    for (uint32_t id = 1; id <= 100000; id++) {
+        struct record record = file_record(id);
+
+        add(&record);
+        add_number(RECORD_REPORTED, id);
+    }
+    cr_assert_eq(journal_write(inbox->journal), ERR_OK);
+    inbox_close(&inbox);
+    begin_ms = clock_mono_ms();
+    open_inbox(DURABILITY_NONE, limit_bytes);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    cr_assert_lt(clock_mono_ms() - begin_ms, 1000);
+#else
+    (void)begin_ms;
+#endif
+    cr_assert_eq(owed_now().failed + owed_now().finished, 0);
+}
+
+/* --- a reader beside the writer ----------------------------------------------------------------
+ */
+
+static atomic_bool is_over;
+static atomic_uint readings;
+
+static void in_order(void *ctx, const struct inbox_record *record, bool is_reported)
+{
+    uint32_t *last = ctx;
+
+    (void)is_reported;
+    cr_assert_gt(record->transfer_id, *last);
+    *last = record->transfer_id;
+}
+
+DAMAGE_TEST(a_damaged_line_costs_a_reader_that_file_only)
+{
+    uint32_t last = 0;
+
+    three_files_of_which_the_second_is_damaged();
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    cr_assert_eq(inbox_each_received(inbox, 0, 0, SIZE_MAX, in_order, &last), ERR_OK);
+    cr_assert_eq(last, 3);
+}
+
+static void *read_over_and_over(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&is_over)) {
+        uint32_t last = 0;
+
+        cr_assert_eq(inbox_each_received(inbox, 0, 0, SIZE_MAX, in_order, &last), ERR_OK);
+        atomic_fetch_add(&readings, 1);
+    }
+    return NULL;
+}
+
+Test(journal, is_read_whole_while_it_is_appended_to_and_rewritten, .init = a_journal,
+     .fini = remove_scratch, .timeout = 60)
+{
+    pthread_t reader;
+
+    open_inbox(DURABILITY_NONE, 20000);
+    cr_assert_eq(pthread_create(&reader, NULL, read_over_and_over, NULL), 0);
+    for (uint32_t id = 1; id <= 5000 || atomic_load(&readings) < 20; id++) {
+        struct record record = file_record(id);
+
+        add(&record);
+        add_number(RECORD_REPORTED, id);
+        cr_assert_eq(journal_write(inbox->journal), ERR_OK);
+        cr_assert_eq(journal_mend(inbox->journal), ERR_OK);
+    }
+    atomic_store(&is_over, true);
+    pthread_join(reader, NULL);
+}

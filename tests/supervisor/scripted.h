@@ -1,0 +1,172 @@
+/* A transport that does what the test says: it stands at the boundary that transport_ops is. Its
+ * connects and disconnects wait until the test answers them, or are answered at once. */
+#ifndef SUPERVISOR_SCRIPTED_H
+#define SUPERVISOR_SCRIPTED_H
+
+#include "gateway/gateway.h"
+#include "gateway/transport_ops.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+struct scripted {
+    struct transport_ops ops;
+    struct transport_start *start; /* under way */
+    struct transport_stop *stop;   /* under way */
+    struct send_request *send;     /* the last */
+    bool is_at_once;               /* connects and disconnects are answered at once */
+    const char *error;             /* a connect fails with it, NULL: it succeeds */
+    bool is_rebind_needed;
+    unsigned connects, disconnects, settings_pushed;
+    uint64_t grace_ms; /* of the last disconnect */
+    struct settings settings;
+    struct transport_counts counts;
+};
+
+static inline void scripted_answer_start(struct scripted *t)
+{
+    struct transport_start *start = t->start;
+
+    cr_assert_not_null(start);
+    t->start = NULL;
+    snprintf(start->host, sizeof start->host, "127.0.0.1:7771");
+    if (t->error != NULL)
+        snprintf(start->error, sizeof start->error, "%s", t->error);
+    request_answer(&start->request, t->error == NULL ? ERR_OK : ERR_BUSY);
+}
+
+static inline void scripted_answer_stop(struct scripted *t)
+{
+    struct transport_stop *stop = t->stop;
+
+    cr_assert_not_null(stop);
+    t->stop = NULL;
+    request_answer(&stop->request, ERR_OK);
+}
+
+static inline void scripted_connect(void *self, struct transport_start *start)
+{
+    struct scripted *t = self;
+
+    cr_assert(t->start == NULL && t->stop == NULL, "one request at a time");
+    t->connects++;
+    t->start = start;
+    if (t->is_at_once)
+        scripted_answer_start(t);
+}
+
+static inline void scripted_disconnect(void *self, struct transport_stop *stop)
+{
+    struct scripted *t = self;
+
+    cr_assert(t->start == NULL && t->stop == NULL, "one request at a time");
+    t->disconnects++;
+    t->grace_ms = stop->grace_ms;
+    t->stop = stop;
+    if (t->is_at_once)
+        scripted_answer_stop(t);
+}
+
+static inline void scripted_settings_changed(void *self, const struct settings *settings)
+{
+    struct scripted *t = self;
+
+    t->settings_pushed++;
+    t->settings = *settings;
+}
+
+static inline bool scripted_verify_contacts(void *self, const struct contact *contact)
+{
+    (void)self;
+    return strcmp(contact->host, "10.0.0.2") == 0 && contact->port == 7771;
+}
+
+static inline bool scripted_is_rebind_needed(void *self)
+{
+    return ((struct scripted *)self)->is_rebind_needed;
+}
+
+static inline void scripted_send_file(void *self, struct send_request *r)
+{
+    ((struct scripted *)self)->send = r;
+    r->status = TRANSFER_FINISHED;
+    request_answer(&r->request, ERR_OK);
+}
+
+static inline void scripted_count(void *self, struct counts_request *r)
+{
+    r->counts = ((struct scripted *)self)->counts;
+    request_answer(&r->request, ERR_OK);
+}
+
+static inline void scripted_init(struct scripted *t, const char *proto)
+{
+    *t = (struct scripted){.ops = {.proto = proto,
+                                   .connect = scripted_connect,
+                                   .disconnect = scripted_disconnect,
+                                   .settings_changed = scripted_settings_changed,
+                                   .is_rebind_needed = scripted_is_rebind_needed,
+                                   .verify_contacts = scripted_verify_contacts,
+                                   .send_file = scripted_send_file,
+                                   .count = scripted_count}};
+}
+
+/* A row as AUTOMATA.md has it; "A / B" stands as two. */
+struct told_row {
+    const char *in, *when, *only_if, *go_to;
+    const char *then[AUTOMAT_ACTIONS_MAX];
+};
+
+/* do_set_up -> doSetUp; what is not a function's name stays as it is. */
+static inline void told_word(char *out, size_t room, const char *name)
+{
+    size_t used = 0;
+
+    for (const char *at = name; *at != '\0' && used + 1 < room; at++) {
+        if (*at == '_' && at[1] != '\0') {
+            at++;
+            out[used++] = (char)(*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
+        } else {
+            out[used++] = *at;
+        }
+    }
+    out[used] = '\0';
+}
+
+static inline void told_check_row(const struct automat_kind *kind, const struct automat_row *row,
+                                  const struct told_row *told)
+{
+    char word[64];
+
+    cr_assert_str_eq(kind->state_names[row->in], told->in);
+    cr_assert_str_eq(kind->event_names[row->when], told->when);
+    cr_assert_str_eq(kind->state_names[row->go_to], told->go_to);
+    cr_assert_str_eq(row->only_if.holds == NULL ? "" : row->only_if.name, told->only_if,
+                     "condition of %s, %s", told->in, told->when);
+    for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX; i++) {
+        cr_assert_eq(row->then[i].run == NULL, told->then[i] == NULL, "action %u of %s, %s", i,
+                     told->in, told->when);
+        if (row->then[i].run == NULL)
+            break;
+        told_word(word, sizeof word, row->then[i].name);
+        cr_assert_str_eq(word, told->then[i], "action %u of %s, %s", i, told->in, told->when);
+    }
+}
+
+static inline bool told_has_row(const struct automat_kind *kind, unsigned state, unsigned event)
+{
+    for (size_t i = 0; i < kind->row_count; i++)
+        if (kind->rows[i].in == state && kind->rows[i].when == event)
+            return true;
+    return false;
+}
+
+static inline bool told_has_action(const struct told_row *told, const char *word)
+{
+    for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX && told->then[i] != NULL; i++)
+        if (strcmp(told->then[i], word) == 0)
+            return true;
+    return false;
+}
+
+#endif

@@ -1,0 +1,101 @@
+#include "supervisor/services.h"
+
+#include "supervisor/scripted.h"
+
+#include <string.h>
+
+static struct settings settings;
+static struct service_info list[SERVICES_MAX];
+
+static void all_on(void)
+{
+    settings_default(&settings);
+    settings.tcp_transport.is_enabled = true;
+    settings.tcp_connections.is_enabled = true;
+    settings.gateway_service.is_enabled = true;
+}
+
+static const struct service_info *of(const char *name, const char *state, const char *last_error)
+{
+    struct transport_info tcp = {.proto = "tcp"};
+    unsigned count;
+
+    snprintf(tcp.state, sizeof tcp.state, "%s", state);
+    snprintf(tcp.last_error, sizeof tcp.last_error, "%s", last_error);
+    count = services_list(list, &settings, &tcp, 1);
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(list[i].name, name) == 0)
+            return &list[i];
+    cr_assert_fail("no service %s", name);
+    return NULL;
+}
+
+Test(services, tcp_transport_is_as_far_as_its_machine, .init = all_on, .timeout = 10)
+{
+    cr_assert_str_eq(of("tcp_transport", "LISTENING", "")->state, "ON");
+    cr_assert_str_eq(of("tcp_transport", "STARTING", "")->state, "STARTING");
+    cr_assert_str_eq(of("tcp_transport", "STOPPING", "")->state, "STOPPING");
+    cr_assert_str_eq(of("tcp_transport", "OFFLINE", "the port is in use")->state, "OFF");
+    cr_assert_str_eq(list[2].reason, "the port is in use");
+    cr_assert_str_eq(of("tcp_transport", "LISTENING", "")->needs, "tcp_connections, gateway");
+    cr_assert_str_eq(of("gateway", "LISTENING", "")->state, "ON");
+    cr_assert_str_eq(of("tcp_connections", "OFFLINE", "")->state, "ON");
+}
+
+static void expect_off(const char *needed)
+{
+    const struct service_info *tcp = of("tcp_transport", "OFFLINE", "");
+    struct gateway_transport registered = {.is_enabled = true};
+    struct scripted transport;
+
+    scripted_init(&transport, "tcp");
+    registered.ops = &transport.ops;
+    services_apply(&settings, &registered);
+    cr_assert_not(registered.is_enabled);
+    cr_assert_str_eq(tcp->state, "OFF");
+    cr_assert(tcp->is_enabled, "by its own setting");
+    cr_assert_not_null(strstr(tcp->reason, needed), "%s", tcp->reason);
+}
+
+Test(services, tcp_transport_stays_off_without_what_it_needs_and_says_so, .init = all_on,
+     .timeout = 10)
+{
+    settings.gateway_service.is_enabled = false;
+    expect_off("needs gateway");
+    settings.gateway_service.is_enabled = true;
+    settings.tcp_connections.is_enabled = false;
+    expect_off("needs tcp_connections");
+}
+
+Test(services, a_service_switched_off_names_its_setting, .init = all_on, .timeout = 10)
+{
+    settings.tcp_transport.is_enabled = false;
+    cr_assert_str_eq(of("tcp_transport", "OFFLINE", "")->state, "OFF");
+    cr_assert_not_null(strstr(list[2].reason, "[services/tcp-transport] enabled"));
+}
+
+Test(services, a_transport_takes_priority_and_sending_from_the_settings, .init = all_on,
+     .timeout = 10)
+{
+    struct gateway_transport registered = {.is_enabled = false};
+    struct scripted transport;
+
+    scripted_init(&transport, "tcp");
+    registered.ops = &transport.ops;
+    settings.tcp_transport.priority = 7;
+    settings.tcp_transport.is_sending_enabled = true;
+    services_apply(&settings, &registered);
+    cr_assert(registered.is_enabled && registered.is_sending_enabled);
+    cr_assert_eq(registered.priority, 7);
+    settings.tcp_transport.is_sending_enabled = false;
+    services_apply(&settings, &registered);
+    cr_assert_not(registered.is_sending_enabled);
+}
+
+Test(services, a_transport_without_a_service_never_runs, .init = all_on, .timeout = 10)
+{
+    char reason[REASON_SIZE];
+
+    cr_assert_not(services_is_transport_on(&settings, "udp", reason));
+    cr_assert_not_null(strstr(reason, "udp"));
+}

@@ -1,0 +1,629 @@
+#include "supervisor/supervisor.h"
+
+#include "base/log.h"
+#include "supervisor/scripted.h"
+#include "supervisor/state_event.h"
+#include "supervisor/supervisor_internal.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The supervisor with a scripted tcp. But for the tests of the thread itself, its loop is never
+ * started: the test takes its turns, so nothing waits and nothing races. */
+static struct event_sink *events;
+static struct gateway *gateway;
+static struct scripted tcp;
+static struct supervisor *s;
+static struct settings settings;
+static struct mailbox *answers; /* the asker's */
+static struct mailbox *kept;    /* the events' keeper's */
+static struct message stopped;
+static unsigned stops, answered, settings_events;
+static char states[1024]; /* network states that events told, in order */
+static char folder[64], path[96];
+
+static void take_event(struct message *m, void *owner)
+{
+    struct event *e = CONTAINER_OF(m, struct event, message);
+
+    (void)owner;
+    if (e->kind == EVENT_NETWORK_STATE) {
+        strncat(states, e->to_state, sizeof states - strlen(states) - 1);
+        strncat(states, " ", sizeof states - strlen(states) - 1);
+    }
+    settings_events += e->kind == EVENT_SETTINGS_RELOADED;
+    event_free(&e);
+}
+
+static void take_stopped(struct message *m, void *owner)
+{
+    (void)m, (void)owner;
+    stops++;
+}
+
+static void take_answer(struct message *m, void *owner)
+{
+    (void)m, (void)owner;
+    answered++;
+}
+
+static char own[96]; /* the daemon's own settings file */
+
+static void write_settings(const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    cr_assert_not_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void open_all(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/dustwire-supervisor-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/dustwired.ini", folder);
+    settings_default(&settings);
+    cr_assert_eq(mailbox_open(&answers, 64, NULL), ERR_OK);
+    cr_assert_eq(mailbox_open(&kept, 1024, NULL), ERR_OK);
+    cr_assert_eq(event_sink_open(&events), ERR_OK);
+    event_sink_connect(events, kept, take_event);
+    cr_assert_eq(gateway_open(&gateway, events), ERR_OK);
+    scripted_init(&tcp, "tcp");
+    cr_assert_eq(gateway_add(gateway, &tcp.ops, &tcp), ERR_OK);
+}
+
+static void open_supervisor(void)
+{
+    struct settings_in_force in_force = {.settings = settings};
+
+    snprintf(own, sizeof own, "%s/own.ini", folder);
+    snprintf(in_force.origins.own, sizeof in_force.origins.own, "%s", own);
+    cr_assert_eq(
+        supervisor_open(
+            &s, &(struct supervisor_config){.paths = {.file = path[0] == '\0' ? NULL : path},
+                                            .in_force = in_force,
+                                            .gateway = gateway,
+                                            .events = events,
+                                            .stopped_to = answers,
+                                            .stopped = &stopped,
+                                            .on_stopped = take_stopped}),
+        ERR_OK);
+}
+
+static void a_supervisor(void)
+{
+    open_all();
+    open_supervisor();
+}
+
+static void pump(void)
+{
+    while (mailbox_drain(loop_mailbox(s->loop)) + mailbox_drain(answers) + mailbox_drain(kept) > 0)
+        ;
+}
+
+static void clean_up(void)
+{
+    if (s != NULL && !s->is_over)
+        supervisor_end(s);
+    tcp.is_at_once = true; /* what is under way comes back before the supervisor goes */
+    if (tcp.start != NULL)
+        scripted_answer_start(&tcp);
+    if (tcp.stop != NULL)
+        scripted_answer_stop(&tcp);
+    supervisor_close(&s);
+    mailbox_drain(answers);
+    mailbox_drain(kept);
+    mailbox_close(&answers);
+    gateway_close(&gateway);
+    mailbox_close(&kept);
+    event_sink_close(&events);
+    unlink(path);
+    unlink(own);
+    rmdir(folder);
+}
+
+static struct supervisor_request r;
+static char given[2][64]; /* name and value of a SET, or contacts */
+
+static enum err ask(enum supervisor_ask what)
+{
+    unsigned before = answered;
+
+    memset(&r, 0, sizeof r);
+    r.ask = what;
+    r.name = given[0];
+    r.value = given[1];
+    r.wanted = given[0];
+    r.request.answer_to = answers;
+    r.request.on_answer = take_answer;
+    cr_assert_eq(supervisor_post(s, &r), ERR_OK);
+    pump();
+    cr_assert_eq(answered, before + 1, "answered once");
+    return r.request.result;
+}
+
+static const char *network_state(void)
+{
+    cr_assert_eq(ask(SUPERVISOR_STATUS), ERR_OK);
+    return r.network_state;
+}
+
+static void bring_up(void)
+{
+    tcp.is_at_once = true;
+    supervisor_begin(s);
+    pump();
+    cr_assert_str_eq(network_state(), "CONNECTED");
+}
+
+/* Fires a timer as the loop would, without waiting for it. */
+static void fire(struct timer *timer)
+{
+    cr_assert(timer->is_set);
+    loop_cancel_timer(s->loop, timer);
+    timer->fire(timer, timer->ctx);
+    pump();
+}
+
+Test(supervisor, comes_up_and_says_so, .init = a_supervisor, .fini = clean_up, .timeout = 10)
+{
+    tcp.counts = (struct transport_counts){.workers = 2, .sessions = 5, .files_in = 3};
+    bring_up();
+    cr_assert_str_eq(states, "START_UP UP TRANSPORTS? CONNECTED ");
+    cr_assert_eq(r.transport_count, 1);
+    cr_assert_str_eq(r.transports[0].proto, "tcp");
+    cr_assert_str_eq(r.transports[0].state, "LISTENING");
+    cr_assert_str_eq(r.transports[0].host, "127.0.0.1:7771");
+    cr_assert(r.transports[0].is_enabled);
+    cr_assert_eq(r.transports[0].counts.sessions, 5);
+    cr_assert_eq(r.transports[0].counts.files_in, 3);
+    cr_assert_str_eq(r.advice, "");
+    cr_assert_eq(r.in_force.settings.tcp_connections.tcp_port, settings.tcp_connections.tcp_port);
+    cr_assert_not(r.is_stopping);
+}
+
+Test(supervisor, a_busy_port_is_tried_again_until_it_is_free, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    char expected[32];
+
+    tcp.is_at_once = true;
+    tcp.error = "cannot listen on 127.0.0.1:7771: in use";
+    supervisor_begin(s);
+    pump();
+    cr_assert_str_eq(network_state(), "DISCONNECTED");
+    cr_assert_not_null(strstr(r.advice, tcp.error), "%s", r.advice);
+    snprintf(expected, sizeof expected, "in %u s", settings.network.retry_s);
+    cr_assert_not_null(strstr(r.advice, expected), "%s", r.advice);
+    cr_assert_str_eq(r.transports[0].state, "OFFLINE");
+    cr_assert_str_eq(r.transports[0].last_error, tcp.error);
+    fire(&s->connector.timer_5sec);
+    cr_assert_eq(tcp.connects, 2);
+    tcp.error = NULL;
+    fire(&s->connector.timer_5sec);
+    cr_assert_str_eq(network_state(), "CONNECTED");
+    cr_assert_str_eq(r.advice, "");
+    cr_assert_str_eq(r.transports[0].last_error, "");
+}
+
+/* What goes to stderr at warning while `act` runs. */
+static unsigned count_warnings(void (*act)(void), const char *word)
+{
+    char line[512], name[] = "/tmp/dustwire-log-XXXXXX";
+    int file = mkstemp(name), saved = dup(STDERR_FILENO);
+    unsigned count = 0;
+    FILE *text;
+
+    cr_assert_geq(file, 0);
+    dup2(file, STDERR_FILENO);
+    act();
+    dup2(saved, STDERR_FILENO);
+    text = fdopen(file, "r");
+    rewind(text);
+    while (fgets(line, sizeof line, text) != NULL)
+        count += strstr(line, "warning") != NULL && strstr(line, word) != NULL;
+    fclose(text);
+    close(saved);
+    unlink(name);
+    return count;
+}
+
+static void try_again_twice(void)
+{
+    fire(&s->connector.timer_5sec);
+    fire(&s->connector.timer_5sec);
+}
+
+static void begin(void)
+{
+    supervisor_begin(s);
+    pump();
+}
+
+Test(supervisor, warns_of_a_busy_port_once_and_again_for_another_reason, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    tcp.is_at_once = true;
+    tcp.error = "cannot listen on 127.0.0.1:7771: in use";
+    cr_assert_eq(count_warnings(begin, tcp.error), 1);
+    cr_assert_eq(count_warnings(try_again_twice, "not connected"), 0);
+    tcp.error = "cannot listen on 127.0.0.1:80: permission denied";
+    s->connector.disconnects = 0;
+    cr_assert_eq(count_warnings(try_again_twice, tcp.error), 1);
+}
+
+Test(supervisor, many_outgoing_connects_are_one_message_and_one_round, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    tcp.is_at_once = true;
+    tcp.error = "in use";
+    begin();
+    for (unsigned i = 0; i < 10; i++)
+        supervisor_tell_connection_done(s);
+    cr_assert_eq(mailbox_waiting(loop_mailbox(s->loop)), 1);
+    pump();
+    cr_assert_eq(tcp.connects, 2);
+    supervisor_tell_connection_done(s); /* told again, but 15 s have not passed */
+    cr_assert_eq(mailbox_waiting(loop_mailbox(s->loop)), 1);
+    pump();
+    cr_assert_eq(tcp.connects, 2);
+}
+
+Test(supervisor, names_the_probe_that_was_not_reached, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
+{
+    bring_up();
+    /* Port 1 of loopback: nobody listens. */
+    snprintf(s->acting.settings.network.probe, sizeof s->acting.settings.network.probe,
+             "127.0.0.1:1");
+    cr_assert_eq(ask(SUPERVISOR_RECONNECT), ERR_OK);
+    while (s->connector.automat.state == NETWORK_INTERNET)
+        loop_turn(s->loop, 1000);
+    cr_assert_str_eq(network_state(), "DISCONNECTED");
+    cr_assert_not_null(strstr(r.advice, "127.0.0.1:1"), "%s", r.advice);
+    s->acting.settings.network.probe[0] = '\0';
+    fire(&s->connector.timer_5sec);
+    cr_assert_str_eq(network_state(), "CONNECTED");
+}
+
+Test(supervisor, two_reconnects_at_once_make_two_rounds, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
+{
+    bring_up();
+    tcp.is_at_once = false;
+    cr_assert_eq(ask(SUPERVISOR_RECONNECT), ERR_OK);
+    cr_assert_eq(ask(SUPERVISOR_RECONNECT), ERR_OK);
+    tcp.is_at_once = true;
+    scripted_answer_stop(&tcp);
+    pump();
+    cr_assert_str_eq(network_state(), "CONNECTED");
+    cr_assert_eq(tcp.connects, 3);
+    cr_assert_eq(tcp.disconnects, 2);
+    cr_assert_eq(tcp.grace_ms, 0);
+}
+
+Test(supervisor, a_check_without_a_change_touches_no_transport, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    cr_assert_eq(ask(SUPERVISOR_CHECK_RECONNECT), ERR_OK);
+    cr_assert_str_eq(network_state(), "CONNECTED");
+    cr_assert_eq(tcp.disconnects, 0);
+}
+
+static struct contacts_request sending;
+
+static enum err send_to(const char *contacts)
+{
+    unsigned before = answered;
+    enum err e;
+
+    memset(&sending, 0, sizeof sending);
+    sending.send.request.answer_to = answers;
+    sending.send.request.on_answer = take_answer;
+    sending.contacts = strdup(contacts);
+    cr_assert_eq(supervisor_send(s, &sending), ERR_OK);
+    pump();
+    cr_assert_eq(answered, before + 1);
+    e = sending.send.request.result;
+    free(sending.contacts);
+    return e;
+}
+
+Test(supervisor, hands_a_send_to_the_transport_of_its_contact, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    cr_assert_eq(send_to("udp://10.0.0.1:5 tcp://10.0.0.2:7771"), ERR_OK);
+    cr_assert_eq(tcp.send, &sending.send);
+    cr_assert_str_eq(tcp.send->route.contact.host, "10.0.0.2");
+    cr_assert_eq(tcp.send->route.contact.port, 7771);
+}
+
+Test(supervisor, answers_a_send_itself_when_no_transport_can_take_it, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    cr_assert_eq(send_to("tcp://10.0.0.2:7771"), ERR_NOT_FOUND, "nothing listens yet");
+    bring_up();
+    cr_assert_eq(send_to("udp://10.0.0.1:5"), ERR_NOT_FOUND);
+    cr_assert_eq(sending.send.status, TRANSFER_FAILED);
+    cr_assert_not_null(strstr(sending.send.error, "no transport in common"), "%s",
+                       sending.send.error);
+    cr_assert_eq(send_to("http//what"), ERR_INVALID);
+    cr_assert_null(tcp.send);
+}
+
+Test(supervisor, a_stop_gives_grace_and_tells_when_it_is_complete, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    tcp.is_at_once = false;
+    cr_assert_eq(ask(SUPERVISOR_STOP), ERR_OK);
+    cr_assert_eq(tcp.grace_ms, settings.sessions.stop_timeout_s * 1000);
+    cr_assert_eq(stops, 0);
+    cr_assert_eq(send_to("tcp://10.0.0.2:7771"), ERR_CLOSED);
+    cr_assert_str_eq(sending.send.error, "disconnecting");
+    cr_assert_eq(ask(SUPERVISOR_RECONNECT), ERR_CLOSED);
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_CLOSED);
+    cr_assert_eq(ask(SUPERVISOR_STATUS), ERR_OK);
+    cr_assert(r.is_stopping);
+    cr_assert_neq(r.advice[0], '\0');
+    cr_assert_eq(ask(SUPERVISOR_STOP), ERR_OK, "a second one changes nothing");
+    scripted_answer_stop(&tcp);
+    pump();
+    cr_assert_eq(stops, 1);
+    cr_assert_eq(tcp.disconnects, 1);
+}
+
+Test(supervisor, a_stop_with_nothing_open_is_complete_at_once, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    tcp.is_at_once = true;
+    tcp.error = "in use";
+    supervisor_begin(s);
+    pump();
+    cr_assert_eq(ask(SUPERVISOR_STOP), ERR_OK);
+    cr_assert_eq(stops, 1);
+    cr_assert_eq(tcp.disconnects, 0);
+}
+
+Test(supervisor, a_stop_in_the_middle_of_a_reconnect_waits_for_its_disconnect, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    tcp.is_at_once = false;
+    ask(SUPERVISOR_RECONNECT);
+    ask(SUPERVISOR_STOP);
+    cr_assert_eq(stops, 0);
+    scripted_answer_stop(&tcp);
+    pump();
+    cr_assert_eq(stops, 1);
+    cr_assert_eq(tcp.connects, 1, "nothing starts any more");
+}
+
+Test(supervisor, a_bad_file_changes_nothing_and_is_explained, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    write_settings("[services/tcp-connections]\ntcp-port = 99999\n[nonsense]\nkey = 1\n");
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_INVALID);
+    cr_assert_not_null(strstr(r.text, "99999"), "%s", r.text);
+    cr_assert_not_null(strstr(r.text, "nonsense"), "%s", r.text);
+    cr_assert_eq(r.in_force.settings.tcp_connections.tcp_port, settings.tcp_connections.tcp_port);
+    cr_assert_eq(tcp.settings_pushed + tcp.disconnects + settings_events, 0);
+    unlink(path);
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_INVALID, "a missing file");
+    cr_assert_neq(r.text[0], '\0');
+}
+
+Test(supervisor, an_unrelated_key_drops_no_session, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
+{
+    enum log_level level = log_get_level();
+
+    bring_up();
+    write_settings("[sessions]\nkeep-alive-s = 77\n[log]\nlevel = debug\n");
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK, "%s", r.text);
+    cr_assert_eq(log_get_level(), LOG_LEVEL_DEBUG);
+    log_set_level(level);
+    cr_assert_eq(tcp.settings_pushed, 1);
+    cr_assert_eq(tcp.settings.sessions.keep_alive_s, 77);
+    cr_assert_eq(tcp.disconnects, 0);
+    cr_assert_not_null(strstr(r.text, "77"), "%s", r.text);
+    cr_assert_eq(settings_events, 1);
+    write_settings("[log]\nlevel = debug\n");
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK);
+    cr_assert_not_null(strstr(r.text, "the default again"), "%s", r.text);
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK);
+    cr_assert_not_null(strstr(r.text, "nothing has changed"), "%s", r.text);
+    cr_assert_eq(tcp.settings_pushed, 2);
+    log_set_level(level);
+}
+
+Test(supervisor, another_port_takes_the_transport_down_and_up, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    write_settings("[services/tcp-connections]\ntcp-port = 7782\n");
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK, "%s", r.text);
+    cr_assert_eq(tcp.settings.tcp_connections.tcp_port, 7782);
+    cr_assert_eq(tcp.disconnects, 1);
+    cr_assert_eq(tcp.connects, 2);
+    cr_assert_str_eq(network_state(), "CONNECTED");
+    cr_assert_eq(r.in_force.settings.tcp_connections.tcp_port, 7782);
+}
+
+static enum err set(const char *name, const char *value)
+{
+    snprintf(given[0], sizeof given[0], "%s", name);
+    snprintf(given[1], sizeof given[1], "%s", value);
+    return ask(SUPERVISOR_SET);
+}
+
+Test(supervisor, a_port_that_is_set_takes_the_transport_down_and_up, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    cr_assert_eq(set("tcp-port", "7782"), ERR_OK, "%s", r.text);
+    cr_assert_not_null(strstr(r.text, "tcp-port = 7782"), "%s", r.text);
+    cr_assert_eq(tcp.settings.tcp_connections.tcp_port, 7782);
+    cr_assert_eq(tcp.disconnects, 1);
+    cr_assert_eq(tcp.connects, 2);
+    cr_assert_eq(settings_events, 1);
+    cr_assert_eq(set("tcp-port", "7782"), ERR_OK, "%s", r.text);
+    cr_assert_eq(tcp.disconnects, 1, "it is that already");
+}
+
+Test(supervisor, what_is_set_outlives_a_reload, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
+{
+    bring_up();
+    cr_assert_eq(set("priority", "7"), ERR_OK, "%s", r.text);
+    cr_assert_eq(tcp.disconnects, 0);
+    write_settings("[services/tcp-transport]\npriority = 9\nsending-enabled = false\n");
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK, "%s", r.text);
+    cr_assert_eq(r.in_force.settings.tcp_transport.priority, 7);
+    cr_assert_not(r.in_force.settings.tcp_transport.is_sending_enabled);
+}
+
+Test(supervisor, a_bad_value_or_name_is_set_nowhere, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
+{
+    bring_up();
+    cr_assert_eq(set("tcp-port", "99999"), ERR_INVALID);
+    cr_assert_eq(set("threads", "2"), ERR_NOT_FOUND);
+    cr_assert_eq(tcp.settings_pushed + tcp.disconnects + settings_events, 0);
+    cr_assert_neq(access(own, F_OK), 0);
+}
+
+static bool are_ours(const char *contacts)
+{
+    snprintf(given[0], sizeof given[0], "%s", contacts);
+    cr_assert_eq(ask(SUPERVISOR_VERIFY_CONTACTS), ERR_OK);
+    return r.is_verified;
+}
+
+Test(supervisor, what_is_bound_decides_about_a_contact_of_ours, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    cr_assert_not(are_ours("udp://1.2.3.4:5,tcp://10.0.0.2:7771"), "nothing listens yet");
+    bring_up();
+    cr_assert(are_ours("udp://1.2.3.4:5,tcp://10.0.0.2:7771"));
+    cr_assert(are_ours("10.0.0.2:7771"));
+    cr_assert_not(are_ours("tcp://10.0.0.2:7772"));
+    cr_assert_not(are_ours("nonsense,,"));
+    tcp.is_rebind_needed = true;
+    cr_assert_not(are_ours("tcp://10.0.0.2:7771"), "another port is bound");
+    tcp.is_rebind_needed = false;
+}
+
+Test(supervisor, what_needs_a_restart_is_named_and_stays, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
+{
+    bring_up();
+    write_settings("[workers]\nthreads = 13\n");
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK, "%s", r.text);
+    cr_assert_not_null(strstr(r.text, "restart"), "%s", r.text);
+    cr_assert_not_null(strstr(r.text, "threads"), "%s", r.text);
+    cr_assert_eq(r.in_force.settings.workers.threads, settings.workers.threads);
+    cr_assert_eq(tcp.disconnects, 0);
+}
+
+Test(supervisor, a_transport_switched_off_goes_down_and_comes_back, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    write_settings("[services/tcp-transport]\nenabled = false\n");
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK, "%s", r.text);
+    cr_assert_eq(tcp.disconnects, 1);
+    cr_assert_str_eq(network_state(), "DISCONNECTED");
+    cr_assert_not_null(strstr(r.advice, "no transport is enabled"), "%s", r.advice);
+    cr_assert_not(r.transports[0].is_enabled);
+    cr_assert_eq(send_to("tcp://10.0.0.2:7771"), ERR_DISABLED);
+    write_settings("");
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK, "%s", r.text);
+    cr_assert_str_eq(network_state(), "CONNECTED");
+}
+
+Test(supervisor, a_service_whose_need_is_off_stays_off, .init = open_all, .fini = clean_up,
+     .timeout = 10)
+{
+    settings.gateway_service.is_enabled = false;
+    open_supervisor();
+    tcp.is_at_once = true;
+    supervisor_begin(s);
+    pump();
+    cr_assert_str_eq(network_state(), "DISCONNECTED");
+    cr_assert_not_null(strstr(r.advice, "gateway"), "%s", r.advice);
+    cr_assert_eq(tcp.connects, 0);
+    cr_assert_eq(ask(SUPERVISOR_SERVICES), ERR_OK);
+    cr_assert_eq(r.service_count, 3);
+    cr_assert_str_eq(r.services[2].name, "tcp_transport");
+    cr_assert_str_eq(r.services[2].state, "OFF");
+    cr_assert_not_null(strstr(r.services[2].reason, "needs gateway"), "%s", r.services[2].reason);
+}
+
+Test(supervisor, a_reload_without_a_file_says_so, .init = open_all, .fini = clean_up, .timeout = 10)
+{
+    path[0] = '\0';
+    open_supervisor();
+    bring_up();
+    cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_INVALID);
+    cr_assert_not_null(strstr(r.text, "without --config"), "%s", r.text);
+}
+
+/* The thread itself. */
+
+static void wait_for_mail(void)
+{
+    struct pollfd ready = {.fd = mailbox_fd(answers), .events = POLLIN};
+
+    cr_assert_eq(poll(&ready, 1, 5000), 1);
+    mailbox_drain(answers);
+}
+
+static void ask_thread(enum supervisor_ask what)
+{
+    unsigned before = answered;
+
+    memset(&r, 0, sizeof r);
+    r.ask = what;
+    r.request.answer_to = answers;
+    r.request.on_answer = take_answer;
+    cr_assert_eq(supervisor_post(s, &r), ERR_OK);
+    while (answered == before)
+        wait_for_mail();
+}
+
+Test(supervisor, runs_in_its_own_thread_from_start_to_stop, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
+{
+    tcp.is_at_once = true;
+    cr_assert_eq(supervisor_start(s), ERR_OK);
+    do
+        ask_thread(SUPERVISOR_STATUS);
+    while (strcmp(r.network_state, "CONNECTED") != 0);
+    for (unsigned i = 0; i < 100; i++)
+        supervisor_tell_connection_done(s);
+    ask_thread(SUPERVISOR_RECONNECT);
+    ask_thread(SUPERVISOR_STOP);
+    while (stops == 0)
+        wait_for_mail();
+    supervisor_stop(s);
+    r.ask = SUPERVISOR_STATUS;
+    cr_assert_eq(supervisor_post(s, &r), ERR_CLOSED);
+}
+
+Test(supervisor, a_thread_ended_at_once_gives_back_what_is_under_way, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    cr_assert_eq(supervisor_start(s), ERR_OK);
+    ask_thread(SUPERVISOR_STATUS); /* the connect is under way and not answered */
+    supervisor_stop(s);
+    cr_assert_not_null(tcp.start);
+    cr_assert_eq(stops, 0);
+}

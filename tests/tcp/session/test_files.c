@@ -1,0 +1,658 @@
+/* What a CONNECTED session does with files. The handshake and the ends are in
+ * test_tcp_connection.c. */
+#include "tcp/tcp_support.h"
+
+#include "base/clock.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { FILES_IN = 40 };
+
+TestSuite(tcp_connection_files, .init = home_open, .fini = home_close, .timeout = 20);
+
+static void hears(uint8_t command, int32_t file_id, const char *text)
+{
+    struct heard h = peer_hears();
+
+    cr_expect_eq(h.command, command, "'%c' instead of '%c'", h.command, command);
+    cr_expect_eq(h.file_id, file_id, "file %d instead of %d", h.file_id, file_id);
+    if (text != NULL)
+        cr_expect_str_eq(h.text, text);
+}
+
+static void is_alive(void)
+{
+    cr_expect(tcp_connection_keep_alive(conn));
+    hears('w', 0, NULL);
+    cr_expect_eq(state(), ST_CONNECTED);
+}
+
+/* Incoming. */
+
+Test(tcp_connection_files, a_file_in_pieces_is_answered_when_it_stands_in_the_inbox)
+{
+    session_connected(false);
+    peer_data(5, 6, "abc", 3);
+    peer_data(5, 6, "", 0);
+    cr_expect(peer_hears_nothing());
+    cr_expect_eq(inbox_partials(), 1);
+    cr_expect_eq(inbox_files(), 0);
+    peer_data(5, 6, "def", 3);
+    hears('o', 5, NULL);
+    UNTIL(played.unregistered == 1);
+    cr_expect(is_file(played.last_path, "abcdef", 6));
+    cr_expect_eq(played.finished, 1);
+    cr_expect_eq(played.last_bytes, 6);
+    cr_expect_str_eq(played.last_error, "");
+    home_close();
+}
+
+Test(tcp_connection_files, an_empty_file_arrives)
+{
+    session_connected(true);
+    peer_data(5, 0, "", 0);
+    hears('o', 5, NULL);
+    UNTIL(played.finished == 1);
+    cr_expect(is_file(played.last_path, "", 0));
+    home_close();
+}
+
+Test(tcp_connection_files, the_id_of_a_completed_file_is_a_new_file_also_in_the_same_segment)
+{
+    session_connected(false);
+    together();
+    peer_file(-3, "one");
+    peer_file(-3, "two");
+    at_once();
+    hears('o', -3, NULL);
+    hears('o', -3, NULL);
+    UNTIL(played.finished == 2);
+    cr_expect_eq(inbox_files(), 2);
+    home_close();
+}
+
+Test(tcp_connection_files, another_size_in_a_later_frame_fails_that_file_alone)
+{
+    session_connected(false);
+    peer_data(1, 6, "abc", 3);
+    peer_data(2, 6, "abc", 3);
+    peer_data(1, 7, "def", 3);
+    hears('a', 1, " another size in a later frame");
+    peer_data(1, 6, "def", 3); /* dropped: no new file */
+    peer_data(2, 6, "def", 3);
+    hears('o', 2, NULL);
+    UNTIL(played.unregistered == 2);
+    cr_expect_eq(played.registered, 2);
+    cr_expect_eq(played.finished, 1);
+    home_close();
+}
+
+Test(tcp_connection_files, more_bytes_than_announced_fail_that_file_before_one_is_written)
+{
+    session_connected(false);
+    peer_data(1, 4, "abc", 3);
+    peer_data(1, 4, "def", 3);
+    hears('a', 1, " more bytes than announced");
+    UNTIL(played.failed == 1);
+    cr_expect_eq(played.last_bytes, 3);
+    is_alive();
+    home_close();
+}
+
+Test(tcp_connection_files, a_first_frame_longer_than_its_file_is_refused)
+{
+    session_connected(false);
+    peer_data(1, 2, "abc", 3);
+    hears('a', 1, " more bytes than announced");
+    UNTIL(played.failed == 1);
+    home_close();
+}
+
+Test(tcp_connection_files, a_negative_size_is_refused)
+{
+    session_connected(false);
+    peer_data(1, -1, "abc", 3);
+    hears('a', 1, " negative size");
+    cr_expect_eq(played.registered, 0);
+    is_alive();
+    home_close();
+}
+
+Test(tcp_connection_files, a_session_with_a_dropped_file_ends_when_nothing_else_is_under_way)
+{
+    session_connected(false);
+    peer_data(2, 6, "abc", 3);
+    peer_data(1, -1, "", 0);
+    hears('a', 1, NULL);
+    peer_data(2, 6, "def", 3);
+    hears('o', 2, NULL);
+    cr_expect(peer_hears_end(), "only so an old sender learns that the file failed");
+    cr_expect_str_eq(conn->reason, "a file was given up");
+    home_close();
+}
+
+Test(tcp_connection_files, a_session_whose_keep_alive_is_far_ends_as_soon_with_a_dropped_file)
+{
+    home.settings.sessions.keep_alive_s = 3600;
+    session_connected(false);
+    UNTIL(clock_boot_us() - conn->opened_us > 1100000); /* the timer is the keep-alive's */
+    peer_data(1, -1, "", 0);
+    hears('a', 1, NULL);
+    cr_expect(peer_hears_end());
+    home_close();
+}
+
+Test(tcp_connection_files, a_sender_that_confirms_the_drop_keeps_the_session)
+{
+    session_connected(false);
+    for (int i = 0; i < 200; i++) {
+        peer_data(1, -1, "", 0);
+        hears('a', 1, " negative size");
+        peer_abort(1, "");
+    }
+    is_alive();
+    cr_expect_eq(conn->dropped->count, 0);
+    home_close();
+}
+
+Test(tcp_connection_files, forty_files_may_be_dropped_and_one_more_ends_the_session)
+{
+    session_connected(false);
+    for (int i = 0; i < TCP_DROPPED_MAX; i++)
+        peer_data(i, -1, "", 0);
+    for (int i = 0; i < TCP_DROPPED_MAX; i++)
+        hears('a', i, " negative size");
+    cr_expect_eq(state(), ST_CONNECTED);
+    peer_data(40, -1, "", 0);
+    hears('a', 40, NULL);
+    cr_expect(peer_hears_end());
+    cr_expect_str_eq(conn->reason, "too many files given up on this session");
+    home_close();
+}
+
+Test(tcp_connection_files, forty_files_may_be_open_and_one_more_ends_the_session)
+{
+    session_connected(false);
+    for (int i = 0; i < FILES_IN; i++)
+        peer_data(i, 10, "abc", 3);
+    UNTIL(played.registered == FILES_IN);
+    peer_data(40, 10, "abc", 3);
+    for (int i = 0; i < FILES_IN; i++)
+        hears('a', i, " too many incoming files at once");
+    cr_expect(peer_hears_end());
+    UNTIL(played.failed == FILES_IN);
+    cr_expect_eq(inbox_partials(), 0);
+    home_close();
+}
+
+Test(tcp_connection_files, a_thousand_small_files_in_a_row_are_no_forty_at_once)
+{
+    session_connected(false);
+    for (int i = 0; i < 1000; i++) {
+        peer_file(i, "small");
+        hears('o', i, NULL);
+    }
+    UNTIL(played.finished == 1000 && home.streams == 0);
+    cr_expect_eq(inbox_files(), 1000);
+    home_close();
+}
+
+Test(tcp_connection_files, a_new_block_of_transfer_ids_comes_before_the_old_one_is_used_up)
+{
+    session_connected(false);
+    home.ids.end = home.ids.next + 3;
+    for (int i = 0; i < 6; i++) {
+        peer_file(i, "small");
+        hears('o', i, NULL);
+        UNTIL(!home.is_asking_ids && home.streams == 0);
+    }
+    cr_expect_eq(played.finished, 6);
+    cr_expect_gt(home.ids.next, (uint32_t)TRANSFER_IDS_BLOCK, "of the second block");
+    home_close();
+}
+
+static unsigned blocks_used(void)
+{
+    struct tcp_ids *used;
+    unsigned count = 0;
+
+    SLIST_FOREACH(used, &home.ids_used, link)
+    count++;
+    return count;
+}
+
+/* A block's first id and its last; all between them have come and gone. */
+static void use_a_block(uint32_t *first, uint32_t *last)
+{
+    *first = tcp_home_next_id(&home);
+    home.ids.next = home.ids.end - 1;
+    *last = tcp_home_next_id(&home);
+    UNTIL(!home.is_asking_ids);
+}
+
+Test(tcp_connection_files, a_block_of_ids_goes_back_when_no_file_has_one_of_them)
+{
+    enum { BLOCKS = 3 * (TRANSFER_ID_MAX / TRANSFER_IDS_BLOCK) };
+    uint32_t first, last, slow = 0;
+
+    for (unsigned block = 0; block < BLOCKS; block++) {
+        use_a_block(&first, &last);
+        cr_assert_neq(first, 0);
+        cr_assert(first != slow && last != slow);
+        if (block == 3)
+            slow = first;
+        else
+            tcp_home_id_back(&home, first);
+        tcp_home_id_back(&home, last);
+        cr_assert_leq(blocks_used(), 3u, "the present one, the last one, and that of the slow one");
+    }
+    tcp_home_id_back(&home, slow);
+    for (int i = 0; i < 2; i++) {
+        use_a_block(&first, &last);
+        tcp_home_id_back(&home, first);
+        tcp_home_id_back(&home, last);
+    }
+    cr_expect_leq(blocks_used(), 2u);
+    home_close();
+}
+
+Test(tcp_connection_files, a_file_keeps_its_id_until_it_is_reported_each_way)
+{
+    int32_t out;
+
+    session_connected(false);
+    peer_data(1000, 9, "slow", 4);
+    UNTIL(home.streams == 1);
+    cr_expect_eq(SLIST_FIRST(&home.ids_used)->live, 1);
+    send_made(10);
+    out = peer_hears().file_id;
+    cr_expect_eq(SLIST_FIRST(&home.ids_used)->live, 2);
+    peer_data(1000, 9, "files", 5);
+    hears('o', 1000, NULL);
+    UNTIL(home.streams == 1);
+    cr_expect_eq(SLIST_FIRST(&home.ids_used)->live, 1);
+    peer_ok(out);
+    UNTIL(home.streams == 0);
+    cr_expect_eq(SLIST_FIRST(&home.ids_used)->live, 0);
+    home_close();
+}
+
+Test(tcp_connection_files, without_a_transfer_id_a_file_is_refused)
+{
+    session_connected(false);
+    home.ids = (struct transfer_ids){0};
+    home.is_asking_ids = true; /* the journal does not answer */
+    peer_file(1, "small");
+    cr_expect_eq(peer_hears().command, 'a');
+    cr_expect_eq(played.registered, 0);
+    home.is_asking_ids = false;
+    home_close();
+}
+
+Test(tcp_connection_files, an_abort_of_the_sender_fails_the_file_with_its_text)
+{
+    session_connected(false);
+    together();
+    peer_data(1, 10, "abc", 3);
+    peer_abort(1, " changed my \x1b mind");
+    at_once();
+    UNTIL(played.failed == 1);
+    cr_expect_str_eq(played.last_error, "changed my %1B mind");
+    UNTIL(home.streams == 0);
+    cr_expect_eq(inbox_partials(), 0);
+    is_alive();
+    peer_data(2, 10, "abc", 3);
+    peer_abort(2, "");
+    UNTIL(played.failed == 2);
+    cr_expect_str_eq(played.last_error, "aborted by the peer");
+    home_close();
+}
+
+Test(tcp_connection_files, ok_and_abort_of_an_unknown_file_are_ignored)
+{
+    session_connected(false);
+    peer_ok(17);
+    peer_abort(17, " what");
+    is_alive();
+    home_close();
+}
+
+static void bad_frame(const char *frame, size_t length)
+{
+    session_connected(false);
+    peer_data(1, 10, "abc", 3);
+    peer_data(2, 10, "abc", 3);
+    UNTIL(inbox_partials() == 2);
+    together();
+    peer_write(frame, length);
+    peer_file(3, "not used any more");
+    at_once();
+    hears('a', 1, NULL);
+    hears('a', 2, NULL);
+    cr_expect(peer_hears_end());
+    UNTIL(played.failed == 2);
+    cr_expect_eq(played.registered, 2);
+}
+
+Test(tcp_connection_files, a_bad_version_ends_the_session_and_its_files)
+{
+    bad_frame("\0\0\0\x02"
+              "2d",
+              6);
+    home_close();
+}
+
+Test(tcp_connection_files, an_unknown_command_ends_the_session_and_its_files)
+{
+    bad_frame("\0\0\0\x02"
+              "1D",
+              6);
+    home_close();
+}
+
+Test(tcp_connection_files, a_frame_too_long_ends_the_session_and_its_files)
+{
+    bad_frame("\0\x01\x86\xa0"
+              "1d",
+              6);
+    home_close();
+}
+
+Test(tcp_connection_files, receiving_switched_off_refuses_each_file)
+{
+    session_connected(false);
+    home.settings.tcp_transport.is_receiving_enabled = false;
+    peer_data(1, 3, "abc", 3);
+    hears('a', 1, " receiving is switched off here");
+    cr_expect_eq(played.registered, 0);
+    home_close();
+}
+
+Test(tcp_connection_files, a_disconnect_tells_the_peer_of_each_file_both_ways)
+{
+    struct sent_file *s;
+    struct heard h;
+
+    session_connected(false);
+    peer_data(1, 10, "abc", 3);
+    s = send_made(100);
+    h = peer_hears();
+    cr_expect_eq(h.command, 'd');
+    tcp_connection_disconnect(conn, "disconnecting");
+    hears('a', 1, " disconnecting");
+    hears('a', h.file_id, " disconnecting");
+    cr_expect(peer_hears_end());
+    UNTIL(s->answers == 1 && played.failed == 2);
+    cr_expect_str_eq(s->error, "disconnecting");
+    home_close();
+}
+
+Test(tcp_connection_files, a_session_lost_mid_file_fails_it_both_ways)
+{
+    struct sent_file *s;
+
+    session_connected(true);
+    peer_data(1, 10, "abc", 3);
+    s = send_made(100);
+    cr_expect_eq(peer_hears().command, 'd');
+    peer_leave();
+    UNTIL(conn == NULL && s->answers == 1 && played.failed == 2);
+    cr_expect_str_eq(s->error, "connection closed");
+    UNTIL(home.streams == 0);
+    cr_expect_eq(inbox_files(), 0);
+    home_close();
+}
+
+Test(tcp_connection_files, a_whole_file_is_finished_though_its_session_dies)
+{
+    played.is_late = true;
+    session_connected(false);
+    peer_file(1, "whole");
+    UNTIL(played.pending == 1);
+    peer_leave();
+    UNTIL(conn == NULL);
+    cr_expect_eq(home.streams, 1);
+    gateway_answer();
+    UNTIL(played.pending == 1);
+    cr_expect_eq(played.finished, 1);
+    cr_expect(is_file(played.last_path, "whole", 5));
+    home_close();
+}
+
+/* The gateway takes its time, or says no. */
+
+Test(tcp_connection_files, bytes_are_taken_while_the_gateway_thinks)
+{
+    played.is_late = true;
+    session_connected(false);
+    peer_data(1, 6, "abc", 3);
+    peer_data(1, 6, "def", 3);
+    cr_expect(peer_hears_nothing());
+    gateway_answer();
+    hears('o', 1, NULL);
+    cr_expect(is_file(played.last_path, "abcdef", 6));
+    home_close();
+}
+
+Test(tcp_connection_files, a_file_aborted_while_the_gateway_thinks_is_still_unregistered)
+{
+    played.is_late = true;
+    session_connected(false);
+    peer_data(1, 6, "abc", 3);
+    UNTIL(played.pending == 1);
+    peer_abort(1, " no");
+    UNTIL(conn->incoming.count == 0);
+    cr_expect_eq(played.unregistered, 0);
+    gateway_answer();
+    UNTIL(played.failed == 1);
+    is_alive();
+    home_close();
+}
+
+Test(tcp_connection_files, a_gateway_that_says_no_ends_the_session)
+{
+    played.no_longer = ERR_GATEWAY;
+    session_connected(false);
+    peer_data(1, 6, "abc", 3);
+    hears('a', 1, NULL);
+    cr_expect(peer_hears_end());
+    UNTIL(home.streams == 0);
+    cr_expect_eq(inbox_partials(), 0);
+    home_close();
+}
+
+Test(tcp_connection_files, a_gateway_that_says_no_late_ends_the_session_though_the_file_is_whole)
+{
+    played.is_late = true;
+    played.no_longer = ERR_GATEWAY;
+    session_connected(false);
+    peer_file(1, "whole");
+    UNTIL(played.pending == 1);
+    gateway_answer();
+    hears('a', 1, NULL);
+    cr_expect(peer_hears_end());
+    UNTIL(home.streams == 0);
+    cr_expect_eq(inbox_files(), 0);
+    home_close();
+}
+
+Test(tcp_connection_files, a_send_that_the_gateway_refuses_fails_and_the_session_lives)
+{
+    struct sent_file *s;
+
+    played.no_longer = ERR_GATEWAY;
+    session_connected(false);
+    s = send_made(10);
+    UNTIL(s->answers == 1);
+    cr_expect_str_eq(s->error, err_text(ERR_GATEWAY));
+    cr_expect_eq(played.cancelled, 1);
+    is_alive();
+    home_close();
+}
+
+Test(tcp_connection_files, a_send_that_the_gateway_does_not_know_goes_on_and_is_not_unregistered)
+{
+    struct sent_file *s;
+
+    played.is_unknowing = true;
+    session_connected(false);
+    s = send_made(10);
+    peer_ok(peer_hears().file_id);
+    UNTIL(s->answers == 1);
+    cr_expect_eq(s->status, TRANSFER_FINISHED);
+    home_close();
+}
+
+Test(tcp_connection_files, a_session_that_ends_while_the_gateway_thinks_fails_the_send_once)
+{
+    struct sent_file *s;
+
+    played.is_late = true;
+    session_connected(false);
+    s = send_made(10);
+    UNTIL(played.pending == 1);
+    peer_leave();
+    UNTIL(conn == NULL);
+    gateway_answer();
+    UNTIL(s->answers == 1);
+    cr_expect_str_eq(s->error, "connection closed");
+    home_close();
+}
+
+/* Limits of time. */
+
+Test(tcp_connection_files, a_file_that_stalls_is_given_up)
+{
+    home.settings.sessions.stall_window_s = 1;
+    session_connected(false);
+    peer_data(1, 10, "abc", 3);
+    hears('a', 1, " stalled: too few bytes for too long");
+    UNTIL(played.failed == 1);
+    home_close();
+}
+
+/* Of a minute: what the session brought and what of it was the first file's, how many files are
+ * under way, and for how many minutes the first got nothing before. */
+static const struct pace {
+    const char *what;
+    uint64_t session_bytes, own_bytes;
+    unsigned files, quiet_minutes;
+    bool is_stalled;
+} paces[] = {
+    {"a file alone, nothing", 0, 0, 1, 0, true},
+    {"a file alone, too slow", 61439, 61439, 1, 0, true},
+    {"a file alone, fast enough", 61440, 61440, 1, 0, false},
+    {"20 in turn on a slow line", 900000, 45000, 20, 0, false},
+    {"20 in turn, not its turn yet", 900000, 0, 20, 1, false},
+    {"20 in turn, all too slow", 61439, 3000, 20, 0, true},
+    {"20 in turn, just fast enough", 61440, 3072, 20, 0, false},
+    {"one forgotten beside another", 900000, 0, 2, 1, true},
+    {"one forgotten beside 39", 900000, 0, 40, 39, true},
+    {"one late beside 39", 900000, 0, 40, 38, false},
+    {"a byte after a long pause", 900000, 1, 2, 10, false},
+    {"one alone that got nothing, the others are whole", 900000, 0, 1, 0, true},
+};
+
+static void play_pace(const struct pace *p)
+{
+    struct tcp_incoming *first;
+
+    session_connected(true);
+    for (unsigned i = 0; i < p->files; i++)
+        peer_data((int32_t)i + 1, 1 << 20, "0123456789", 10);
+    UNTIL(conn->incoming.count == p->files);
+    turn();
+    first = TAILQ_FIRST(&conn->incoming.head);
+    conn->received_file_bytes = p->session_bytes;
+    first->file.written_bytes = p->own_bytes + 10;
+    for (struct tcp_incoming *in = first; in != NULL; in = TAILQ_NEXT(in, link))
+        in->window = (struct tcp_stall_window){.start_ms = loop_now_ms(home.loop) - 60000,
+                                               .own_bytes = 10,
+                                               .own_ms = loop_now_ms(home.loop)};
+    first->window.own_ms -= (p->quiet_minutes + 1) * 60000;
+    conn->timer.fire(&conn->timer, conn->timer.ctx);
+    turn();
+    cr_expect_eq(first != TAILQ_FIRST(&conn->incoming.head), p->is_stalled, "%s", p->what);
+    if (first == TAILQ_FIRST(&conn->incoming.head))
+        first->file.written_bytes = 10;
+    peer_leave();
+    UNTIL(conn == NULL && home.streams == 0);
+}
+
+Test(tcp_connection_files, files_in_turn_are_judged_by_what_their_session_brings)
+{
+    for (size_t i = 0; i < sizeof paces / sizeof *paces; i++)
+        play_pace(&paces[i]);
+    home_close();
+}
+
+Test(tcp_connection_files, a_file_that_is_not_confirmed_in_time_fails)
+{
+    struct sent_file *s;
+    int32_t file_id;
+
+    home.settings.sessions.ok_timeout_s = 1;
+    session_connected(false);
+    s = send_made(10);
+    file_id = peer_hears().file_id;
+    hears('a', file_id, " the peer did not confirm the file in time");
+    UNTIL(s->answers == 1);
+    peer_ok(file_id);
+    is_alive();
+    home_close();
+}
+
+Test(tcp_connection_files, a_peer_that_we_do_not_read_for_the_gateways_sake_is_not_late)
+{
+    struct sent_file *s;
+    int32_t file_id;
+    uint64_t begun_ms = loop_now_ms(home.loop);
+
+    home.settings.sessions.stall_window_s = home.settings.sessions.ok_timeout_s = 1;
+    session_connected(false);
+    s = send_made(10);
+    file_id = peer_hears().file_id;
+    peer_data(1, 10, "abc", 3);
+    UNTIL(played.registered == 2);
+    played.is_full = true;
+    peer_data(1, 10, "defghij", 7);
+    peer_ok(file_id);
+    UNTIL(loop_now_ms(home.loop) - begun_ms > 2500);
+    cr_expect_eq(played.failed + s->answers, 0);
+    played.is_full = false;
+    hears('o', 1, NULL);
+    UNTIL(s->answers == 1);
+    cr_expect_eq(s->status, TRANSFER_FINISHED);
+    home_close();
+}
+
+Test(tcp_connection_files, while_too_many_partial_files_wait_for_the_disk_no_more_are_begun)
+{
+    session_connected(false);
+    home.discards = 1000000;
+    peer_data(1, 3, "abc", 3);
+    for (int i = 0; i < 20; i++)
+        turn();
+    cr_expect_eq(played.registered, 0);
+    home.discards = 0;
+    hears('o', 1, NULL);
+    home_close();
+}
+
+Test(tcp_connection_files, cancelling_an_incoming_file_tells_its_sender)
+{
+    session_connected(false);
+    peer_data(1, 10, "abc", 3);
+    UNTIL(played.registered == 1);
+    cr_expect_not(tcp_connection_cancel_receiving(conn, 4711));
+    cr_expect(tcp_connection_cancel_receiving(
+        conn, TAILQ_FIRST(&conn->incoming.head)->transfer.transfer_id));
+    hears('a', 1, " cancelled");
+    UNTIL(played.failed == 1);
+    home_close();
+}

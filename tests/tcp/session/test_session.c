@@ -1,0 +1,914 @@
+#include "tcp/session/session.h"
+
+#include "tcp/tcp_support.h"
+
+#include <criterion/criterion.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define HUNG_UP "connection failed: the peer hung up before hello: not a node, or it refuses us"
+
+TestSuite(tcp_connection, .init = home_open, .fini = home_close, .timeout = 10);
+
+/* The machine, as docs/automata.md has it, word by word. */
+
+struct expected_row {
+    const char *in, *when, *only_if, *go_to, *actions;
+};
+
+static const struct expected_row expected[] = {
+    {"AT_STARTUP", "connection-made", "isIncoming", "SERVER?", "doInit"},
+    {"AT_STARTUP", "connection-made", "isOutgoing", "CLIENT?",
+     "doInit doCloseOutgoing doSendHello"},
+    {"SERVER?", "data-received", "isHello", "CONNECTED",
+     "doReadHello doSendWazap doOpenStream doStartPendingFiles"},
+    {"SERVER?", "data-received", "", "DISCONNECT", "doDisconnect"},
+    {"SERVER?", "timer-10sec", "", "DISCONNECT", "doDisconnect"},
+    {"SERVER?", "disconnect", "", "DISCONNECT", "doDisconnect"},
+    {"SERVER?", "connection-lost", "", "CLOSED", "doDestroyMe"},
+    {"CLIENT?", "data-received", "isWazap", "CONNECTED",
+     "doReadWazap doOpenStream doStartPendingFiles"},
+    {"CLIENT?", "data-received", "", "DISCONNECT", "doDisconnect"},
+    {"CLIENT?", "timer-10sec", "", "DISCONNECT", "doDisconnect"},
+    {"CLIENT?", "disconnect", "", "DISCONNECT", "doDisconnect"},
+    {"CLIENT?", "connection-lost", "", "CLOSED", "doDestroyMe"},
+    {"CONNECTED", "data-received", "", "CONNECTED", "doReceiveData"},
+    {"CONNECTED", "send-keep-alive", "", "CONNECTED", "doSendWazap"},
+    {"CONNECTED", "disconnect", "", "DISCONNECT", "doStopInOutFiles doCloseStream doDisconnect"},
+    {"CONNECTED", "connection-lost", "", "CLOSED", "doStopInOutFiles doCloseStream doDestroyMe"},
+    {"DISCONNECT", "connection-lost", "", "CLOSED", "doDestroyMe"},
+};
+enum { ROWS = sizeof expected / sizeof *expected };
+
+/* do_send_wazap -> doSendWazap, appended. */
+static void add_camel(char *to, const char *name)
+{
+    to += strlen(to);
+    for (; name != NULL && *name != '\0'; name++)
+        *to++ = *name == '_' ? (char)toupper((unsigned char)*++name) : *name;
+    *to = '\0';
+}
+
+Test(tcp_connection, the_table_is_the_one_of_the_document)
+{
+    const struct automat_kind *kind = &tcp_connection_kind;
+
+    cr_assert_eq(kind->row_count, ROWS);
+    cr_expect_str_eq(kind->name, "tcp_connection");
+    cr_expect_str_eq(kind->state_names[kind->first], "AT_STARTUP");
+    cr_expect_str_eq(kind->state_names[kind->last], "CLOSED");
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct automat_row *row = &kind->rows[i];
+        char condition[64] = "", actions[200] = "";
+
+        add_camel(condition, row->only_if.name);
+        for (int j = 0; j < AUTOMAT_ACTIONS_MAX && row->then[j].run != NULL; j++) {
+            if (j > 0)
+                strcat(actions, " ");
+            add_camel(actions, row->then[j].name);
+        }
+        cr_expect_str_eq(kind->state_names[row->in], expected[i].in, "row %zu", i);
+        cr_expect_str_eq(kind->event_names[row->when], expected[i].when, "row %zu", i);
+        cr_expect_str_eq(condition, expected[i].only_if, "row %zu", i);
+        cr_expect_str_eq(kind->state_names[row->go_to], expected[i].go_to, "row %zu", i);
+        cr_expect_str_eq(actions, expected[i].actions, "row %zu", i);
+    }
+}
+
+static bool has_row(uint8_t in, uint8_t when)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (strcmp(expected[i].in, tcp_connection_kind.state_names[in]) == 0 &&
+            strcmp(expected[i].when, tcp_connection_kind.event_names[when]) == 0)
+            return true;
+    return false;
+}
+
+Test(tcp_connection, an_event_without_a_row_leaves_everything_as_it_was)
+{
+    struct tcp_connection before;
+    uint8_t was;
+    unsigned tried = 0;
+
+    session_accepted();
+    was = conn->automat.state;
+    for (uint8_t in = 0; in < ST_COUNT; in++)
+        for (uint8_t when = 0; when < EV_COUNT; when++) {
+            if (has_row(in, when))
+                continue;
+            conn->automat.state = in;
+            memcpy(&before, conn, sizeof before);
+            cr_expect_not(automat_feed(&conn->automat, when, NULL));
+            cr_expect_eq(memcmp(&before, conn, sizeof before), 0, "%s in %s changed something",
+                         tcp_connection_kind.event_names[when],
+                         tcp_connection_kind.state_names[in]);
+            tried++;
+        }
+    cr_expect_eq(tried, ST_COUNT * EV_COUNT - 14, "14 pairs have rows, three of them two");
+    conn->automat.state = was;
+    home_close();
+}
+
+/* The handshake. */
+
+Test(tcp_connection, one_accepted_waits_for_the_hello_and_answers_with_a_wazap)
+{
+    struct heard h;
+
+    strcpy(home.settings.node.idurl, "http://id.example/me.xml");
+    session_accepted();
+    cr_expect_eq(state(), ST_SERVER);
+    cr_expect(peer_hears_nothing());
+    peer_hello();
+    h = peer_hears();
+    cr_expect_eq(h.command, 'w');
+    cr_expect_str_eq(h.text, "http://id.example/me.xml");
+    cr_expect_eq(state(), ST_CONNECTED);
+    cr_expect_str_eq(conn->idurl, "http://id.example/peer.xml");
+    cr_expect_eq(connects_done, 0);
+    home_close();
+}
+
+Test(tcp_connection, one_dialled_says_hello_and_is_connected_by_the_wazap_alone)
+{
+    struct heard h;
+
+    strcpy(home.settings.node.host, "node.example");
+    session_dialled();
+    h = peer_hears();
+    cr_expect_eq(h.command, 'h');
+    cr_expect_str_eq(h.text, "node.example:7771 None");
+    cr_expect_eq(state(), ST_CLIENT);
+    cr_expect_eq(connects_done, 1);
+    peer_say('w', "http://id.example/peer.xml", 26);
+    UNTIL(state() != ST_CLIENT);
+    cr_expect_eq(state(), ST_CONNECTED);
+    cr_expect(peer_hears_nothing());
+    home_close();
+}
+
+Test(tcp_connection, who_does_not_receive_says_so_in_the_words_of_the_reference)
+{
+    home.settings.tcp_transport.is_receiving_enabled = false;
+    home.settings.tcp_connections.tcp_port = 4711;
+    session_dialled();
+    cr_expect_str_eq(peer_hears().text, "127.0.0.1:7771 None");
+    home_close();
+}
+
+Test(tcp_connection, data_may_follow_the_hello_in_its_segment)
+{
+    session_accepted();
+    together();
+    peer_hello();
+    peer_file(7, "pipelined");
+    at_once();
+    cr_expect_eq(peer_hears().command, 'w');
+    cr_expect_eq(peer_hears().command, 'o');
+    cr_expect(is_file(played.last_path, "pipelined", 9));
+    home_close();
+}
+
+Test(tcp_connection, a_hello_may_come_byte_by_byte)
+{
+    static const char hello[] = "\0\0\0\x0c"
+                                "1h:7771 None";
+
+    session_accepted();
+    for (size_t i = 0; i + 1 < sizeof hello; i++) {
+        peer_write(hello + i, 1);
+        turn();
+    }
+    cr_expect_eq(peer_hears().command, 'w');
+    cr_expect_null(conn->idurl);
+    home_close();
+}
+
+Test(tcp_connection, a_hello_that_has_arrived_is_answered_though_the_session_has_to_give_way)
+{
+    session_accepted();
+    turn();
+    peer_hello();
+    tcp_connection_give_way(conn); /* before its socket has rung */
+    cr_expect_eq(peer_hears().command, 'w');
+    cr_expect_eq(state(), ST_CONNECTED);
+    home_close();
+}
+
+Test(tcp_connection, one_without_a_hello_gives_way_in_its_next_turn)
+{
+    session_accepted();
+    peer_write("\0\0\0\x0c", 4);
+    tcp_connection_give_way(conn);
+    UNTIL(conn == NULL);
+    cr_expect(peer_hears_end());
+    home_close();
+}
+
+/* As after a halt of the whole daemon: what came meanwhile has not been read. */
+static void the_time_is_up(void)
+{
+    loop_cancel_timer(home.loop, &conn->timer);
+    conn->timer.fire(&conn->timer, conn->timer.ctx);
+}
+
+Test(tcp_connection, a_hello_that_has_arrived_when_its_time_is_up_came_in_time)
+{
+    session_accepted();
+    turn();
+    peer_hello();
+    the_time_is_up();
+    cr_expect_eq(peer_hears().command, 'w');
+    cr_expect_eq(state(), ST_CONNECTED);
+    home_close();
+}
+
+Test(tcp_connection, a_wazap_that_has_arrived_when_its_time_is_up_came_in_time)
+{
+    session_dialled();
+    cr_expect_eq(peer_hears().command, 'h');
+    peer_say('w', "None", 4);
+    the_time_is_up();
+    UNTIL(state() != ST_CLIENT);
+    cr_expect_eq(state(), ST_CONNECTED);
+    home_close();
+}
+
+Test(tcp_connection, who_has_said_something_that_is_not_read_yet_is_not_idle)
+{
+    home.settings.sessions.idle_limit_s = 1;
+    session_connected(false);
+    conn->heard_ms -= 1000;
+    peer_say('w', "None", 4);
+    the_time_is_up();
+    turn();
+    cr_expect_eq(state(), ST_CONNECTED);
+    cr_expect(conn->timer.is_set, "it is looked at again");
+    home_close();
+}
+
+static void is_hung_up(const char *reason)
+{
+    cr_expect(peer_hears_end(), "nothing is sent before the end");
+    cr_expect_eq(state(), ST_DISCONNECT);
+    cr_expect_str_eq(conn->reason, reason);
+    peer_leave();
+    UNTIL(conn == NULL);
+}
+
+Test(tcp_connection, data_first_is_no_hello)
+{
+    session_accepted();
+    peer_file(1, "too early");
+    is_hung_up("the first frame is no hello");
+    home_close();
+}
+
+Test(tcp_connection, a_hello_that_is_none_is_hung_up_on)
+{
+    session_accepted();
+    peer_say('h', "no-port None", 12);
+    is_hung_up("the hello is not valid");
+    home_close();
+}
+
+Test(tcp_connection, something_else_than_a_wazap_is_hung_up_on)
+{
+    session_dialled();
+    cr_expect_eq(peer_hears().command, 'h');
+    peer_hello();
+    is_hung_up("the first frame is no wazap: is that a dustwire node?");
+    home_close();
+}
+
+Test(tcp_connection, another_protocol_is_hung_up_on)
+{
+    session_accepted();
+    peer_write("GET / HTTP/1.0\r\n\r\n", 18);
+    cr_expect(peer_hears_end());
+    cr_expect_eq(state(), ST_DISCONNECT);
+    home_close();
+}
+
+Test(tcp_connection, a_hello_that_comes_late_comes_too_late)
+{
+    home.settings.sessions.handshake_timeout_s = 1;
+    session_accepted();
+    peer_write("\0\0", 2); /* a byte now and then gives no more time */
+    is_hung_up("no hello within 1 s");
+    home_close();
+}
+
+Test(tcp_connection, a_wazap_that_does_not_come_ends_the_session)
+{
+    home.settings.sessions.handshake_timeout_s = 1;
+    session_dialled();
+    cr_expect_eq(peer_hears().command, 'h');
+    is_hung_up("no hello within 1 s: is that a dustwire node?");
+    home_close();
+}
+
+Test(tcp_connection, a_peer_that_leaves_before_its_hello_leaves_nothing)
+{
+    session_accepted();
+    peer_leave();
+    UNTIL(conn == NULL);
+    cr_expect_eq(tcp_directory_count(home.directory), 0);
+    home_close();
+}
+
+Test(tcp_connection, a_refused_connect_fails_what_waits_with_the_reason)
+{
+    struct tcp_place place;
+    struct address nobody;
+    struct sent_file *s;
+
+    session_accepted(); /* for a port where nobody listens: the peer's own */
+    nobody = conn->peer;
+    peer_leave();
+    UNTIL(conn == NULL);
+    cr_assert_eq(tcp_directory_find_or_reserve(home.directory, &nobody, &place), ERR_OK);
+    cr_assert(tcp_directory_claim(home.directory, place.session));
+    session_to(place.session, &nobody);
+    s = send_made(10);
+    UNTIL(s->answers == 1);
+    cr_expect_str_eq(s->error, "connection failed: connection refused");
+    cr_expect_eq(played.cancelled, 1);
+    home_close();
+}
+
+Test(tcp_connection, a_host_with_another_address_gets_its_sends_routed_on)
+{
+    struct sent_file *s;
+
+    session_dialled();
+    s = send_made(10);
+    s->r->route.address_count = 2;
+    cr_expect_eq(peer_hears().command, 'h');
+    peer_leave();
+    UNTIL(s->answers == 1);
+    cr_expect_eq(routed_on, 1);
+    home_close();
+}
+
+Test(tcp_connection, a_peer_that_hangs_up_on_our_hello_fails_what_waits)
+{
+    struct sent_file *s;
+
+    session_dialled();
+    s = send_made(10);
+    cr_expect_eq(peer_hears().command, 'h');
+    peer_leave();
+    UNTIL(s->answers == 1);
+    cr_expect_str_eq(s->error, HUNG_UP);
+    home_close();
+}
+
+/* What is told of a peer that we dialled and that is no node, or does not want us. */
+
+static void says_nothing(void)
+{
+}
+
+static void leaves(void)
+{
+    peer_leave();
+}
+
+static void resets(void)
+{
+    const struct linger reset = {.l_onoff = 1};
+
+    setsockopt(peer_fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    peer_leave();
+}
+
+static void half_closes(void)
+{
+    peer_end();
+}
+
+static void says_half_a_frame_and_leaves(void)
+{
+    peer_write("\0\0\0", 3);
+    peer_leave();
+}
+
+static void greets_like_ssh(void)
+{
+    peer_write("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", 32);
+}
+
+static void answers_like_a_web_server(void)
+{
+    peer_write("HTTP/1.1 400 Bad Request\r\n\r\n", 28);
+}
+
+static void greets_like_a_mail_server(void)
+{
+    peer_write("220 mail.example ESMTP\r\n", 24);
+}
+
+static void echoes_the_hello(void)
+{
+    peer_hello();
+}
+
+static void sends_a_file_first(void)
+{
+    peer_file(1, "too early");
+}
+
+static void says_ok_first(void)
+{
+    peer_ok(1);
+}
+
+static void says_another_version(void)
+{
+    peer_write("\0\0\0\6"
+               "9wNone",
+               10);
+}
+
+static void says_a_letter_that_is_no_command(void)
+{
+    peer_say('z', "None", 4);
+}
+
+static void drips_forever(void)
+{
+    peer_write("\0", 1);
+}
+
+Test(tcp_connection, what_is_told_of_a_peer_that_is_no_node)
+{
+    static const struct {
+        const char *name;
+        void (*does)(void);
+        const char *error;
+    } rows[] = {
+#define ROW(does, error) {#does, does, "connection failed: " error}
+        ROW(says_nothing, "no hello within 1 s: is that a dustwire node?"),
+        ROW(drips_forever, "no hello within 1 s: is that a dustwire node?"),
+        ROW(leaves, "the peer hung up before hello: not a node, or it refuses us"),
+        ROW(resets, "the peer hung up before hello: not a node, or it refuses us"),
+        ROW(half_closes, "the peer hung up before hello: not a node, or it refuses us"),
+        ROW(says_half_a_frame_and_leaves,
+            "the peer hung up before hello: not a node, or it refuses us"),
+        ROW(greets_like_ssh, "a frame longer than 99,999 bytes: is that a dustwire node?"),
+        ROW(answers_like_a_web_server,
+            "a frame longer than 99,999 bytes: is that a dustwire node?"),
+        ROW(greets_like_a_mail_server,
+            "a frame longer than 99,999 bytes: is that a dustwire node?"),
+        ROW(echoes_the_hello, "the first frame is no wazap: is that a dustwire node?"),
+        ROW(sends_a_file_first, "the first frame is no wazap: is that a dustwire node?"),
+        ROW(says_ok_first, "the first frame is no wazap: is that a dustwire node?"),
+        ROW(says_another_version, "a frame of an unknown version: is that a dustwire node?"),
+        ROW(says_a_letter_that_is_no_command,
+            "a frame of an unknown command: is that a dustwire node?"),
+    };
+
+    home.settings.sessions.handshake_timeout_s = 1;
+    home.settings.sessions.linger_ms = 50;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sent_file *s;
+
+        session_dialled();
+        s = send_made(10);
+        cr_expect_eq(peer_hears().command, 'h');
+        rows[i].does();
+        UNTIL(s->answers == 1);
+        cr_expect_str_eq(s->error, rows[i].error, "%s: %s", rows[i].name, s->error);
+        if (peer_fd >= 0)
+            peer_leave();
+        UNTIL(conn == NULL);
+    }
+    home_close();
+}
+
+/* The linger: from the ACK of our last byte on. */
+
+enum { LINGER_MS = 40 };
+
+struct ending {
+    const char *name;
+    size_t file_bytes; /* on its way when we end */
+    unsigned rest_ms;  /* before the peer begins to read */
+    size_t bite;       /* that it reads in a turn; 0: it never reads */
+    bool is_closing;   /* it ends when it has heard our end */
+    bool is_talking;   /* says more meanwhile, which is thrown away */
+    bool is_stop;      /* the node stops: no session is waited for longer */
+    bool hears_it_all; /* up to the abort and our end of file */
+};
+
+static void narrow_both(void)
+{
+    int small = 4096;
+
+    setsockopt(conn->watch.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    setsockopt(peer_fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+}
+
+static void rest(unsigned ms)
+{
+    uint64_t since_ms = loop_now_ms(home.loop);
+
+    while (loop_now_ms(home.loop) - since_ms < ms)
+        turn();
+}
+
+/* What the peer reads until our end; true: it came, and right behind the abort. */
+static bool hears_all(const struct ending *row)
+{
+    static char bytes[1 << 16], tail[64];
+    ssize_t n = -1;
+
+    memset(tail, 0, sizeof tail);
+    while (row->bite > 0 && n != 0) {
+        n = recv(peer_fd, bytes, row->bite, MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN)
+            return false;
+        if (n >= (ssize_t)sizeof tail) {
+            memcpy(tail, bytes + n - sizeof tail, sizeof tail);
+        } else if (n > 0) {
+            memmove(tail, tail + n, sizeof tail - (size_t)n);
+            memcpy(tail + sizeof tail - n, bytes, (size_t)n);
+        }
+        if (n > 0 && row->is_talking)
+            peer_say('w', "None", 4);
+        turn();
+    }
+    return n == 0 &&
+           (row->file_bytes == 0 || memcmp(tail + sizeof tail - 14, " disconnecting", 14) == 0);
+}
+
+static void end_like(const struct ending *row)
+{
+    struct sent_file *s = NULL;
+    uint64_t heard_ms;
+
+    home.is_serving = true;
+    home.settings.sessions.unread_limit_s = row->bite == 0 ? 1 : 60;
+    session_connected(true);
+    if (row->file_bytes > 0) {
+        narrow_both();
+        s = send_made(row->file_bytes);
+        for (unsigned i = 0; i < 5 || conn->outgoing.count == 0; i++)
+            turn();
+    }
+    home.is_serving = !row->is_stop;
+    tcp_connection_disconnect(conn, "disconnecting");
+    rest(row->rest_ms);
+    cr_expect_eq(hears_all(row), row->hears_it_all, "%s", row->name);
+    heard_ms = loop_now_ms(home.loop);
+    if (row->is_closing)
+        peer_end();
+    UNTIL(conn == NULL);
+    if (row->hears_it_all && !row->is_closing)
+        cr_expect_geq(loop_now_ms(home.loop) + 5, heard_ms + LINGER_MS, "%s: too early", row->name);
+    cr_expect(s == NULL || s->answers == 1, "%s", row->name);
+    peer_leave();
+}
+
+Test(tcp_connection, the_linger_begins_with_the_last_byte_and_not_with_the_decision, .timeout = 60)
+{
+    static const struct ending rows[] = {
+        {.name = "nothing under way", .bite = 100, .is_closing = true, .hears_it_all = true},
+        {.name = "nothing under way, does not close", .bite = 100, .hears_it_all = true},
+        {.name = "a file under way",
+         .file_bytes = 1 << 20,
+         .bite = 65536,
+         .is_closing = true,
+         .hears_it_all = true},
+        {.name = "does not close", .file_bytes = 1 << 20, .bite = 65536, .hears_it_all = true},
+        {.name = "rests for longer than the linger",
+         .file_bytes = 1 << 20,
+         .rest_ms = 120,
+         .bite = 65536,
+         .is_closing = true,
+         .hears_it_all = true},
+        {.name = "rests for much longer",
+         .file_bytes = 1 << 20,
+         .rest_ms = 400,
+         .bite = 65536,
+         .is_closing = true,
+         .hears_it_all = true},
+        {.name = "rests, does not close",
+         .file_bytes = 1 << 20,
+         .rest_ms = 120,
+         .bite = 65536,
+         .hears_it_all = true},
+        {.name = "reads slowly",
+         .file_bytes = 1 << 20,
+         .rest_ms = 60,
+         .bite = 1000,
+         .is_closing = true,
+         .hears_it_all = true},
+        {.name = "talks on",
+         .file_bytes = 1 << 20,
+         .rest_ms = 60,
+         .bite = 3000,
+         .is_closing = true,
+         .is_talking = true,
+         .hears_it_all = true},
+        {.name = "never reads", .file_bytes = 1 << 20},
+        {.name = "never reads, and we stop", .file_bytes = 1 << 20, .is_stop = true},
+        {.name = "rests, and we stop",
+         .file_bytes = 1 << 20,
+         .rest_ms = 400,
+         .bite = 65536,
+         .is_stop = true},
+    };
+
+    home.settings.sessions.linger_ms = LINGER_MS;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        end_like(&rows[i]);
+    home_close();
+}
+
+/* Keep-alive. */
+
+Test(tcp_connection, a_keep_alive_is_a_wazap_that_is_not_answered)
+{
+    session_connected(false);
+    cr_expect(tcp_connection_keep_alive(conn));
+    cr_expect_eq(peer_hears().command, 'w');
+    peer_say('w', "None", 4);
+    peer_hello();
+    cr_expect(peer_hears_nothing());
+    cr_expect_eq(state(), ST_CONNECTED);
+    home_close();
+}
+
+Test(tcp_connection, keep_alives_go_out_by_themselves_when_it_is_quiet)
+{
+    home.settings.sessions.keep_alive_s = 1;
+    session_connected(false);
+    cr_expect_eq(peer_hears().command, 'w');
+    cr_expect_eq(peer_hears().command, 'w');
+    home_close();
+}
+
+Test(tcp_connection, an_idle_session_ends_though_we_keep_it_alive)
+{
+    home.settings.sessions.keep_alive_s = 1;
+    home.settings.sessions.idle_limit_s = 2;
+    home.settings.sessions.linger_ms = 50;
+    session_connected(false);
+    cr_expect_eq(peer_hears().command, 'w');
+    UNTIL(state() == ST_DISCONNECT);
+    cr_expect_str_eq(conn->reason, "idle");
+    peer_end();
+    UNTIL(conn == NULL);
+    home_close();
+}
+
+Test(tcp_connection, a_peer_that_keeps_it_alive_is_not_idle)
+{
+    uint64_t since_ms;
+
+    home.settings.sessions.idle_limit_s = 1;
+    session_connected(false);
+    since_ms = loop_now_ms(home.loop);
+    while (loop_now_ms(home.loop) - since_ms < 1500) {
+        peer_say('w', "None", 4);
+        turn();
+    }
+    cr_expect_eq(state(), ST_CONNECTED);
+    home_close();
+}
+
+Test(tcp_connection, no_keep_alive_before_the_handshake)
+{
+    session_accepted();
+    cr_expect_not(tcp_connection_keep_alive(conn));
+    cr_expect(peer_hears_nothing());
+    home_close();
+}
+
+/* Ends. */
+
+Test(tcp_connection, a_disconnect_is_an_end_of_file_and_waits_for_the_peers)
+{
+    session_connected(false);
+    tcp_connection_disconnect(conn, "disconnecting");
+    cr_expect(peer_hears_end());
+    peer_file(1, "thrown away");
+    turn();
+    cr_expect_eq(state(), ST_DISCONNECT);
+    peer_end();
+    UNTIL(conn == NULL);
+    cr_expect_eq(played.registered, 0);
+    home_close();
+}
+
+Test(tcp_connection, a_peer_that_does_not_close_is_dropped_after_the_linger)
+{
+    home.settings.sessions.linger_ms = 50;
+    session_connected(false);
+    tcp_connection_disconnect(conn, "disconnecting");
+    cr_expect(peer_hears_end());
+    UNTIL(conn == NULL);
+    home_close();
+}
+
+Test(tcp_connection, a_half_close_of_the_peer_ends_the_session)
+{
+    session_connected(true);
+    peer_end();
+    UNTIL(conn == NULL);
+    cr_expect(peer_hears_end());
+    home_close();
+}
+
+Test(tcp_connection, what_came_with_the_peers_end_is_still_taken)
+{
+    session_connected(false);
+    together();
+    peer_file(1, "first");
+    peer_file(2, "second");
+    at_once();
+    peer_end();
+    UNTIL(conn == NULL && home.streams == 0);
+    cr_expect_eq(played.finished, 2);
+    cr_expect_eq(inbox_files(), 2);
+    home_close();
+}
+
+Test(tcp_connection, a_session_that_drains_with_nothing_to_do_ends)
+{
+    session_connected(false);
+    tcp_connection_drain(conn);
+    cr_expect(peer_hears_end());
+    peer_leave();
+    UNTIL(conn == NULL);
+    home_close();
+}
+
+Test(tcp_connection, draining_lets_what_is_under_way_finish_and_takes_nothing_new)
+{
+    struct sent_file *under_way, *late;
+    struct heard h;
+
+    session_connected(false);
+    peer_data(1, 6, "abc", 3);
+    under_way = send_made(100);
+    h = peer_hears();
+    tcp_connection_drain(conn);
+    late = send_made(100);
+    cr_expect_eq(late->answers, 0, "answers travel as messages");
+    peer_file(2, "new");
+    cr_expect_eq(peer_hears().file_id, 2);
+    cr_expect_str_eq(late->error, "disconnecting");
+    peer_ok(h.file_id);
+    peer_data(1, 6, "def", 3);
+    h = peer_hears();
+    cr_expect_eq(h.command, 'o');
+    cr_expect_eq(h.file_id, 1);
+    cr_expect_eq(under_way->status, TRANSFER_FINISHED);
+    cr_expect(peer_hears_end());
+    home_close();
+}
+
+/* Announced addresses. */
+
+struct announcement {
+    const char *host, *source, *expected; /* NULL: routes nothing */
+};
+
+static void check_announcement(const struct announcement *a)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    struct tcp_place place;
+
+    session_of(a->host, a->source);
+    if (a->expected == NULL) {
+        cr_expect_eq(conn->route.family, ADDRESS_NONE, "%s from %s routes", a->host, a->source);
+    } else {
+        cr_expect_str_eq(address_text(text, &conn->route), a->expected, "%s from %s", a->host,
+                         a->source);
+        cr_assert_eq(tcp_directory_find_or_reserve(home.directory, &conn->route, &place), ERR_OK);
+        cr_expect_eq(place.session, conn->id);
+    }
+    peer_leave();
+    UNTIL(conn == NULL);
+    is_conn_closed = false;
+}
+
+Test(tcp_connection, an_announced_address_routes_only_if_it_is_the_peers_own)
+{
+    static const struct announcement table[] = {
+        {"192.0.2.1:4711", "192.0.2.1", "192.0.2.1:4711"},
+        {":4711", "192.0.2.1", "192.0.2.1:4711"},
+        {"192.0.2.2:4711", "192.0.2.1", NULL},
+        {"127.0.0.1:7771", "192.0.2.1", NULL},
+        {"127.0.0.1:4711", "127.0.0.1", "127.0.0.1:4711"},
+        {"node.example:4711", "192.0.2.1", NULL},
+        {"192.0.2.1:0", "192.0.2.1", NULL},
+        {"192.0.2.1:70000", "192.0.2.1", NULL},
+        {"192.0.2.1:-1", "192.0.2.1", NULL},
+        {"0.0.0.0:4711", "192.0.2.1", NULL},
+        {"198.51.100.7:4711", "192.0.2.1", "198.51.100.7:4711"}, /* a trusted announcer, below */
+        {"127.0.0.1:4711", "192.0.2.1", NULL},
+        {"198.51.100.1:7000", "198.51.100.1", NULL}, /* we ourselves, below */
+        {"\xff\x01:4711", "192.0.2.1", NULL},
+    };
+    struct address own;
+    struct network_list *trusted = &home.settings.sessions.trusted_announcers;
+
+    address_from_ip_text(&own, "198.51.100.1", 7000);
+    tcp_directory_set_own(home.directory, &own, 1);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        trusted->count = i >= 10 && i <= 11;
+        network_from_text(&trusted->networks[0], "192.0.2.0/24");
+        check_announcement(&table[i]);
+    }
+    home_close();
+}
+
+Test(tcp_connection, text_of_the_peer_is_escaped_before_people_see_it)
+{
+    struct session_info info;
+    static const char hello[] = "192.0.2.1:9 http://\x1b[31m";
+
+    session_accepted();
+    peer_say('h', hello, sizeof hello - 1);
+    cr_expect_eq(peer_hears().command, 'w');
+    tcp_connection_describe(conn, &info);
+    cr_expect_str_eq(info.state, "CONNECTED");
+    cr_expect_str_eq(info.announced, "192.0.2.1:9");
+    cr_expect_null(strchr(info.idurl, '\x1b'));
+    cr_expect_not(info.is_verified);
+    home_close();
+}
+
+/* Memory. */
+
+Test(tcp_connection, an_idle_session_holds_no_buffer)
+{
+    session_connected(false);
+    peer_file(1, "something");
+    cr_expect_eq(peer_hears().command, 'o');
+    send_made(1000);
+    peer_ok(peer_hears().file_id);
+    UNTIL(answered() == 1);
+    cr_expect_null(conn->decoder.control.bytes);
+    cr_expect_null(conn->writer.control.bytes);
+    cr_expect_null(conn->writer.begun.bytes);
+    cr_expect_null(conn->dropped);
+    cr_expect_leq(sizeof *conn, 1024);
+    home_close();
+}
+
+/* Awaiters. */
+
+static struct host_request awaiter;
+static unsigned awaiter_answers;
+
+static void awaiter_answered(struct message *m, void *owner)
+{
+    (void)m;
+    (void)owner;
+    awaiter_answers++;
+}
+
+static void await(void)
+{
+    awaiter = (struct host_request){
+        .request = {.answer_to = loop_mailbox(home.loop), .on_answer = awaiter_answered}};
+    tcp_connection_await(conn, &awaiter);
+}
+
+Test(tcp_connection, connect_to_is_answered_when_the_handshake_is_done)
+{
+    session_dialled();
+    await();
+    cr_expect_eq(peer_hears().command, 'h');
+    cr_expect_eq(awaiter_answers, 0);
+    peer_say('w', "None", 4);
+    UNTIL(awaiter_answers == 1);
+    cr_expect_eq(awaiter.request.result, ERR_OK);
+    cr_expect_not(awaiter.answer, "the session was not there before");
+    await();
+    UNTIL(awaiter_answers == 2);
+    cr_expect(awaiter.answer);
+    cr_expect_eq(awaiter.session, conn->id);
+    home_close();
+}
+
+Test(tcp_connection, connect_to_is_answered_with_the_reason_when_the_session_fails)
+{
+    session_dialled();
+    await();
+    cr_expect_eq(peer_hears().command, 'h');
+    peer_leave();
+    UNTIL(awaiter_answers == 1);
+    cr_expect_eq(awaiter.request.result, ERR_CLOSED);
+    cr_expect_neq(awaiter.error[0], '\0');
+    home_close();
+}

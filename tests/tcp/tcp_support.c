@@ -1,0 +1,571 @@
+#include "tcp/tcp_support.h"
+
+#include "base/file_state.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct tcp_home home;
+char home_folder[64];
+static char inbox_folder[96];
+
+struct tcp_connection *conn;
+bool is_conn_closed;
+unsigned connects_done, routed_on;
+
+/* The worker that the sessions believe to have. */
+
+STAILQ_HEAD(session_list, tcp_connection);
+static struct session_list woken = STAILQ_HEAD_INITIALIZER(woken);
+static struct session_list graves = STAILQ_HEAD_INITIALIZER(graves);
+
+static struct bandwidth_pool bandwidth;
+
+static void on_unfinished(void *worker, struct tcp_connection *c)
+{
+    (void)worker;
+    c->is_unfinished = true;
+    STAILQ_INSERT_TAIL(&woken, c, turn_link);
+    loop_hurry(home.loop);
+}
+
+static void on_throttled(void *worker, struct tcp_connection *c, bool has_moved)
+{
+    (void)has_moved;
+    on_unfinished(worker, c); /* looks all the time */
+}
+
+static void on_closed(void *worker, struct tcp_connection *c)
+{
+    (void)worker;
+    STAILQ_INSERT_TAIL(&graves, c, grave_link);
+    is_conn_closed = true;
+    loop_hurry(home.loop);
+}
+
+static void on_route_on(void *worker, struct send_request *send, const char *host,
+                        const char *reason)
+{
+    (void)worker;
+    routed_on++;
+    tcp_send_fail(home.gateway, home.events, send, host, reason);
+}
+
+static void on_route_host_on(void *worker, struct host_request *r)
+{
+    (void)worker;
+    routed_on++;
+    request_answer(&r->request, ERR_CLOSED);
+}
+
+static void on_connected_out(void *worker)
+{
+    (void)worker;
+    connects_done++;
+}
+
+static const struct tcp_connection_news news = {
+    .unfinished = on_unfinished,
+    .throttled = on_throttled,
+    .closed = on_closed,
+    .route_on = on_route_on,
+    .route_host_on = on_route_host_on,
+    .connected_out = on_connected_out,
+};
+
+static void bury_the_dead(void)
+{
+    struct session_list dead = STAILQ_HEAD_INITIALIZER(dead);
+    struct tcp_connection *c;
+
+    STAILQ_CONCAT(&dead, &graves);
+    while ((c = STAILQ_FIRST(&dead)) != NULL) {
+        STAILQ_REMOVE_HEAD(&dead, grave_link);
+        if (c->is_unfinished) {
+            STAILQ_INSERT_TAIL(&graves, c, grave_link);
+            continue;
+        }
+        if (c == conn)
+            conn = NULL;
+        tcp_connection_free(&c);
+    }
+    if (!STAILQ_EMPTY(&graves))
+        loop_hurry(home.loop);
+}
+
+static void take_turns(void)
+{
+    struct session_list now = STAILQ_HEAD_INITIALIZER(now);
+    struct tcp_connection *c;
+
+    STAILQ_CONCAT(&now, &woken);
+    while ((c = STAILQ_FIRST(&now)) != NULL) {
+        STAILQ_REMOVE_HEAD(&now, turn_link);
+        c->is_unfinished = false;
+        tcp_connection_turn(c);
+    }
+}
+
+static void after_turn(void *owner)
+{
+    (void)owner;
+    take_turns();
+    if (commit_turn_end(&home.commits, home.committer)) {
+        take_turns();
+        commit_turn_end(&home.commits, home.committer);
+    }
+    bury_the_dead();
+    if (!STAILQ_EMPTY(&woken))
+        loop_hurry(home.loop);
+}
+
+void turn(void)
+{
+    loop_turn(home.loop, 10);
+}
+
+/* The gateway. */
+
+struct played_gateway played;
+enum { IDS_MAX = 4 * TRANSFER_IDS_BLOCK, PENDING_MAX = 512 };
+static uint8_t times_registered[IDS_MAX], times_unregistered[IDS_MAX];
+static struct {
+    struct gateway_transfer *transfer;
+    bool is_registration;
+} pending[PENDING_MAX];
+
+static enum err registration(struct gateway_transfer *t)
+{
+    t->registration = (struct gateway_registration){.transfer_id = t->transfer_id};
+    if (played.no_longer != ERR_OK || played.is_unknowing)
+        return played.no_longer;
+    cr_assert_lt(t->transfer_id, IDS_MAX);
+    cr_assert_eq(times_registered[t->transfer_id], 0, "registered twice");
+    times_registered[t->transfer_id]++;
+    t->registration.is_registered = true;
+    played.registered++;
+    return ERR_OK;
+}
+
+static enum err later(struct gateway_transfer *t, bool is_registration)
+{
+    cr_assert_lt(played.pending, PENDING_MAX);
+    pending[played.pending].transfer = t;
+    pending[played.pending++].is_registration = is_registration;
+    return ERR_PENDING;
+}
+
+static enum err do_register(void *self, struct gateway_transfer *t)
+{
+    enum err e;
+
+    (void)self;
+    if (played.is_late)
+        return later(t, true);
+    e = registration(t);
+    gateway_registered(t);
+    return e;
+}
+
+static void unregistration(const struct gateway_transfer *t)
+{
+    cr_assert(t->is_registered);
+    cr_assert_eq(times_registered[t->transfer_id], 1);
+    cr_assert_eq(times_unregistered[t->transfer_id], 0, "unregistered twice");
+    times_unregistered[t->transfer_id]++;
+    played.unregistered++;
+    played.last_id = t->transfer_id;
+    played.last_bytes = t->done_bytes;
+    if (t->status == TRANSFER_FINISHED)
+        played.finished++;
+    else
+        played.failed++;
+    snprintf(played.last_error, sizeof played.last_error, "%s", t->error);
+    snprintf(played.last_path, sizeof played.last_path, "%s", t->filename);
+}
+
+static enum err do_receiving_ended(void *self, struct gateway_transfer *t)
+{
+    (void)self;
+    unregistration(t);
+    return played.is_late ? later(t, false) : ERR_OK;
+}
+
+static void do_sending_ended(void *self, const struct gateway_transfer *t)
+{
+    (void)self;
+    if (t->is_registered)
+        unregistration(t);
+    else if (t->status == TRANSFER_FAILED)
+        played.cancelled++;
+    snprintf(played.last_error, sizeof played.last_error, "%s", t->error);
+}
+
+static bool do_is_full(void *self)
+{
+    (void)self;
+    return played.is_full;
+}
+
+void gateway_answer(void)
+{
+    unsigned count = played.pending;
+
+    played.pending = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct gateway_transfer *t = pending[i].transfer;
+
+        request_answer(&t->request, pending[i].is_registration ? registration(t) : ERR_OK);
+    }
+}
+
+static const struct gateway_ops played_ops = {
+    .name = "played",
+    .register_file_sending = do_register,
+    .register_file_receiving = do_register,
+    .receiving_ended = do_receiving_ended,
+    .sending_ended = do_sending_ended,
+    .is_full = do_is_full,
+};
+
+/* Life. */
+
+static void open_inbox(void)
+{
+    char problem[256];
+
+    snprintf(home_folder, sizeof home_folder, "/tmp/dustwire-tcp-XXXXXX");
+    cr_assert_not_null(mkdtemp(home_folder));
+    snprintf(inbox_folder, sizeof inbox_folder, "%s/inbox", home_folder);
+    cr_assert_eq(
+        inbox_open(&home.inbox, inbox_folder, DURABILITY_NONE, 1 << 20, problem, sizeof problem),
+        ERR_OK, "%s", problem);
+    cr_assert_eq(inbox_first_ids(home.inbox, &home.ids), ERR_OK);
+    cr_assert_eq(committer_open(&home.committer, home.inbox), ERR_OK);
+    cr_assert_eq(committer_start(home.committer), ERR_OK);
+    commit_turn_init(&home.commits, NULL);
+}
+
+void home_open(void)
+{
+    struct loop_config config = {
+        .name = "worker-0", .mailbox_limit = 1000, .after_turn = after_turn};
+
+    log_set_level(LOG_LEVEL_ERROR);
+    settings_default(&home.settings);
+    home.bandwidth = (struct bandwidth){.pool = &bandwidth, .sharers = 1};
+    home.is_serving = true;
+    home.news = &news;
+    home.scratch_size = (size_t)home.settings.workers.read_buffer_kib * 1024;
+    home.scratch = malloc(home.scratch_size);
+    cr_assert_not_null(home.scratch);
+    cr_assert_eq(loop_open(&home.loop, &config), ERR_OK);
+    cr_assert_eq(event_sink_open(&home.events), ERR_OK);
+    cr_assert_eq(gateway_open(&home.gateway, home.events), ERR_OK);
+    gateway_set(home.gateway, &played_ops, NULL);
+    cr_assert_eq(tcp_directory_open(&home.directory, 1, 1000), ERR_OK);
+    open_inbox();
+}
+
+static int unlink_one(const char *path, const struct stat *s, int kind, struct FTW *at)
+{
+    (void)s;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+static void check_ends(void)
+{
+    for (unsigned i = 0; i < sent_count; i++)
+        cr_expect_eq(sent[i].answers, 1, "send %u was answered %u times", i, sent[i].answers);
+    for (unsigned i = 0; i < IDS_MAX; i++)
+        cr_expect_eq(times_registered[i], times_unregistered[i], "transfer %u", i);
+    cr_expect_eq(tcp_directory_count(home.directory), 0);
+    cr_expect_eq(inbox_partials(), 0);
+}
+
+void home_close(void)
+{
+    if (home.loop == NULL)
+        return;
+    if (conn != NULL && !is_conn_closed)
+        tcp_connection_drop(conn, "the test ends");
+    while (conn != NULL || home.streams > 0 || !STAILQ_EMPTY(&graves) ||
+           mailbox_waiting(loop_mailbox(home.loop)) > 0) {
+        gateway_answer();
+        turn();
+    }
+    committer_stop(home.committer);
+    check_ends();
+    for (unsigned i = 0; i < sent_count; i++)
+        send_request_free(&sent[i].r);
+    if (peer_fd >= 0)
+        close(peer_fd);
+    committer_close(&home.committer);
+    inbox_close(&home.inbox);
+    tcp_directory_close(&home.directory);
+    gateway_close(&home.gateway);
+    event_sink_close(&home.events);
+    loop_close(&home.loop);
+    tcp_home_free_ids(&home);
+    free(home.scratch);
+    nftw(home_folder, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Files. */
+
+static unsigned count_in(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    unsigned count = 0;
+
+    cr_assert_not_null(dir);
+    while ((entry = readdir(dir)) != NULL)
+        count += strstr(entry->d_name, ".in") != NULL;
+    closedir(dir);
+    return count;
+}
+
+unsigned inbox_files(void)
+{
+    return count_in(inbox_folder);
+}
+
+unsigned inbox_partials(void)
+{
+    char first[128], second[128];
+
+    snprintf(first, sizeof first, "%s/.dustwire", inbox_folder);
+    snprintf(second, sizeof second, "%s/.dustwire/partial", inbox_folder);
+    return count_in(first) + count_in(second);
+}
+
+bool is_file(const char *path, const void *bytes, size_t length)
+{
+    uint8_t *there = malloc(length + 1);
+    int fd = open(path, O_RDONLY);
+    ssize_t n = 0, got = 0;
+    bool is_same;
+
+    cr_assert_not_null(there);
+    while (fd >= 0 && (n = read(fd, there + got, length + 1 - (size_t)got)) > 0)
+        got += n;
+    is_same = fd >= 0 && (size_t)got == length && memcmp(there, bytes, length) == 0;
+    if (fd >= 0)
+        close(fd);
+    free(there);
+    return is_same;
+}
+
+uint8_t byte_at(size_t offset)
+{
+    return (uint8_t)(offset * 131 + (offset >> 8) * 7 + 1);
+}
+
+const char *make_file(const char *name, size_t size)
+{
+    static char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", home_folder, name);
+    file = fopen(path, "w");
+    cr_assert_not_null(file);
+    for (size_t i = 0; i < size; i++)
+        fputc(byte_at(i), file);
+    fclose(file);
+    return path;
+}
+
+/* Sends. */
+
+struct sent_file sent[SENT_MAX];
+unsigned sent_count;
+
+static void send_answered(struct message *m, void *owner)
+{
+    struct send_request *r = (struct send_request *)(void *)m;
+    struct sent_file *s = r->cookie;
+
+    (void)owner;
+    s->answers++;
+    s->status = r->status;
+    s->sent_bytes = r->sent_bytes;
+    snprintf(s->error, sizeof s->error, "%s", r->error);
+}
+
+struct sent_file *send_path(const char *path, bool is_single)
+{
+    struct sent_file *s = &sent[sent_count];
+    struct send_request *r = calloc(1, sizeof *r);
+
+    cr_assert_lt(sent_count, SENT_MAX);
+    cr_assert_not_null(r);
+    *r = (struct send_request){
+        .request = {.answer_to = loop_mailbox(home.loop), .on_answer = send_answered},
+        .id = ++sent_count,
+        .filename = strdup(path),
+        .is_single = is_single,
+        .cookie = s};
+    snprintf(r->route.contact.host, sizeof r->route.contact.host, "127.0.0.1");
+    r->route.contact.port = conn->peer.port;
+    r->route.address_count = 1;
+    r->route.addresses[0] = conn->peer;
+    s->r = r;
+    tcp_connection_send(conn, r);
+    return s;
+}
+
+/* Passes the tick of the clock in which the file was made: it can be read at once. */
+static void pass_the_tick(const char *path)
+{
+    struct stat state;
+
+    cr_assert_eq(stat(path, &state), 0);
+    while (file_state_settles_in_ms(&state, file_state_clock()) > 0)
+        sched_yield();
+}
+
+struct sent_file *send_made(size_t size)
+{
+    const char *path;
+    char name[32];
+
+    snprintf(name, sizeof name, "out-%u", sent_count);
+    path = make_file(name, size);
+    pass_the_tick(path);
+    return send_path(path, false);
+}
+
+unsigned answered(void)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < sent_count; i++)
+        count += sent[i].answers;
+    return count;
+}
+
+/* Sessions. */
+
+int peer_fd = -1;
+
+enum tcp_connection_state state(void)
+{
+    return conn == NULL || is_conn_closed ? ST_CLOSED : tcp_connection_state(conn);
+}
+
+static int listener(struct sockaddr_in *at)
+{
+    socklen_t length = sizeof *at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    *at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    cr_assert_eq(bind(fd, (struct sockaddr *)at, sizeof *at), 0);
+    cr_assert_eq(listen(fd, 4), 0);
+    getsockname(fd, (struct sockaddr *)at, &length);
+    return fd;
+}
+
+static void speak_up(void)
+{
+    int on = 1;
+
+    setsockopt(peer_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+static void accept_as(const char *peer_ip)
+{
+    struct sockaddr_in at;
+    struct sockaddr_storage from;
+    socklen_t length = sizeof from;
+    int listening = listener(&at), fd;
+    struct tcp_place place, given_up;
+    struct source_limits limits;
+    struct address peer;
+
+    peer_fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(connect(peer_fd, (struct sockaddr *)&at, sizeof at), 0);
+    fd = accept4(listening, (struct sockaddr *)&from, &length, SOCK_NONBLOCK);
+    cr_assert_geq(fd, 0);
+    close(listening);
+    speak_up();
+    cr_assert_eq(address_from_sockaddr(&peer, (struct sockaddr *)&from), ERR_OK);
+    if (peer_ip != NULL)
+        cr_assert_eq(address_from_ip_text(&peer, peer_ip, peer.port), ERR_OK);
+    limits = source_limits_of(&home.settings, &peer);
+    cr_assert_eq(tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop),
+                                      &place, &given_up),
+                 ADMITTED);
+    cr_assert_eq(tcp_connection_accept(&conn, &home, place.session, fd, &peer), ERR_OK);
+}
+
+void session_accepted(void)
+{
+    accept_as(NULL);
+}
+
+void session_of(const char *host, const char *peer_ip)
+{
+    char hello[300];
+
+    accept_as(peer_ip);
+    snprintf(hello, sizeof hello, "%s http://id.example/peer.xml", host);
+    peer_say('h', hello, strlen(hello));
+    cr_assert_eq(peer_hears().command, 'w');
+}
+
+void session_to(uint64_t id, const struct address *peer)
+{
+    is_conn_closed = false;
+    cr_assert_eq(tcp_connection_dial(&conn, &home, id, peer), ERR_OK);
+}
+
+void session_dialled(void)
+{
+    struct sockaddr_in at;
+    int listening = listener(&at);
+    struct tcp_place place;
+    struct address peer;
+
+    cr_assert_eq(address_from_sockaddr(&peer, (struct sockaddr *)&at), ERR_OK);
+    cr_assert_eq(tcp_directory_find_or_reserve(home.directory, &peer, &place), ERR_OK);
+    cr_assert(tcp_directory_claim(home.directory, place.session));
+    session_to(place.session, &peer);
+    peer_fd = accept(listening, NULL, NULL);
+    cr_assert_geq(peer_fd, 0);
+    close(listening);
+    speak_up();
+}
+
+void session_connected(bool is_outgoing)
+{
+    if (is_outgoing) {
+        session_dialled();
+        cr_assert_eq(peer_hears().command, 'h');
+        peer_say('w', "None", 4);
+    } else {
+        session_accepted();
+        peer_hello();
+        cr_assert_eq(peer_hears().command, 'w');
+    }
+    UNTIL(state() == ST_CONNECTED);
+}
+
+struct address peer_address(void)
+{
+    return conn->peer;
+}

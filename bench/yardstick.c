@@ -442,12 +442,12 @@ static void run_fsync(char **arguments)
 
 /* ---- batch: how many small files get on to the disk together */
 
-struct batch {
+struct commit_batch {
     int folder, partial, journal, count;
     int *fds;
 };
 
-static void begin_batch(const struct batch *b, int first)
+static void begin_batch(const struct commit_batch *b, int first)
 {
     const char bytes[FILE_BYTES] = {0};
     char name[NAME_ROOM];
@@ -461,7 +461,7 @@ static void begin_batch(const struct batch *b, int first)
     }
 }
 
-static void write_lines(const struct batch *b)
+static void write_lines(const struct commit_batch *b)
 {
     char *lines = calloc((size_t)b->count, LINE_BYTES);
 
@@ -471,7 +471,7 @@ static void write_lines(const struct batch *b)
     free(lines);
 }
 
-static void rename_batch(const struct batch *b, int first)
+static void rename_batch(const struct commit_batch *b, int first)
 {
     char name[NAME_ROOM];
 
@@ -483,7 +483,7 @@ static void rename_batch(const struct batch *b, int first)
     }
 }
 
-static void range_of_each(const struct batch *b, unsigned flags)
+static void range_of_each(const struct commit_batch *b, unsigned flags)
 {
     for (int i = 0; i < b->count; i++)
         if (sync_file_range(b->fds[i], 0, 0, flags) != 0)
@@ -491,7 +491,7 @@ static void range_of_each(const struct batch *b, unsigned flags)
 }
 
 /* All on their way, then each synced; then the names. */
-static void by_each(const struct batch *b, int first)
+static void by_each(const struct commit_batch *b, int first)
 {
     write_lines(b);
     range_of_each(b, SYNC_FILE_RANGE_WRITE);
@@ -506,7 +506,7 @@ static void by_each(const struct batch *b, int first)
 }
 
 /* As dustwired does it. */
-static void by_syncfs(const struct batch *b, int first)
+static void by_syncfs(const struct commit_batch *b, int first)
 {
     write_lines(b);
     if (syncfs(b->folder) != 0)
@@ -519,7 +519,7 @@ static void by_syncfs(const struct batch *b, int first)
 
 /* The bytes, then one syncfs for the names and the journal together: a name may be on the disk
  * before its line in the journal. */
-static void by_one(const struct batch *b, int first)
+static void by_one(const struct commit_batch *b, int first)
 {
     range_of_each(b, SYNC_FILE_RANGE_WRITE);
     range_of_each(b, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER);
@@ -531,7 +531,7 @@ static void by_one(const struct batch *b, int first)
 
 static const struct way {
     const char *name;
-    void (*run)(const struct batch *b, int first);
+    void (*run)(const struct commit_batch *b, int first);
 } ways[] = {{"each", by_each}, {"syncfs", by_syncfs}, {"once", by_one}};
 
 static const struct way *way_of(const char *name)
@@ -546,7 +546,7 @@ static const struct way *way_of(const char *name)
 /* The files stay, as those of run_fsync. */
 static void run_batch(char **arguments)
 {
-    struct batch b = {.folder = open_folder(arguments[0]), .count = atoi(arguments[1])};
+    struct commit_batch b = {.folder = open_folder(arguments[0]), .count = atoi(arguments[1])};
     const struct way *way = way_of(arguments[3]);
     int rounds = atoi(arguments[2]);
     double making = 0, began = now_s(), seconds;

@@ -1,7 +1,8 @@
 /* The remote gateway: gateway_ops over XML-RPC to another process, by HTTP on loopback or a Unix
- * socket. One thread with its own loop; up to GATE_CONNECTIONS calls at once (curl_multi), the
- * calls of one transfer in sequence. A worker that calls only copies and posts, so a slow gateway
- * slows no worker; docs/gateway.md has the rules for one that is dead, hangs or answers faults.
+ * socket. One thread with its own loop; up to GATEWAY_CLIENT_CONNECTIONS calls at once
+ * (curl_multi), the calls of one transfer in sequence. A worker that calls only copies and posts,
+ * so a slow gateway slows no worker; docs/gateway.md has the rules for one that is dead, hangs or
+ * answers faults.
  *
  * Owner of everything: the gate thread. The bound of waiting calls is the settings'
  * [gateway] queue-limit: at it gateway_is_full holds the workers' reading back, and what is under
@@ -17,35 +18,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GATE_CONNECTIONS = 8 };
+enum { GATEWAY_CLIENT_CONNECTIONS = 8 };
 
-struct gate;
-extern const struct gateway_ops gate_ops; /* `self` is the gate */
+struct gateway_client;
+extern const struct gateway_ops gateway_client_ops; /* `self` is the gate */
 
 /* Main thread. Knows the gateway of the settings, if they name one. */
-enum err gate_open(struct gate **out, const struct settings *settings);
-void gate_close(struct gate **gate);
-enum err gate_start(struct gate *gate);
+enum err gateway_client_open(struct gateway_client **out, const struct settings *settings);
+void gateway_client_close(struct gateway_client **gate);
+enum err gateway_client_start(struct gateway_client *gate);
 
 /* Main thread, from the first step of a stop to the last. Shut: what waits may still go out for
  * `grace_ms`, less if nobody answers there; then, and from then on, everything is answered with
- * ERR_CLOSED. Await: `idle` comes back when nothing waits any more, after gate_shut. Stop: ends
- * the thread. */
-void gate_shut(struct gate *gate, uint64_t grace_ms);
-void gate_await_idle(struct gate *gate, struct request *idle);
-void gate_stop(struct gate *gate);
+ * ERR_CLOSED. Await: `idle` comes back when nothing waits any more, after gateway_client_shut.
+ * Stop: ends the thread. */
+void gateway_client_shut(struct gateway_client *gate, uint64_t grace_ms);
+void gateway_client_await_idle(struct gateway_client *gate, struct request *idle);
+void gateway_client_stop(struct gateway_client *gate);
 
 /* Any thread. A new instance of the gateway, at `url` (settings_gateway_url_check must like it):
  * what was registered with an earlier one and is still owed is registered again, then
  * unregistered. What is posted afterwards goes to it. ERR_NO_MEMORY: nothing was changed. */
-enum err gate_init(struct gate *gate, const char *url, bool has_file_result);
+enum err gateway_client_init(struct gateway_client *gate, const char *url, bool has_file_result);
 
 /* Any thread. The gateway has said `connect`. What an earlier run of the daemon owes to a gateway
- * (instance 0) waits for this or for gate_init: without an init it is the same instance, which
- * knows the ids of that time. */
-void gate_confirm(struct gate *gate);
+ * (instance 0) waits for this or for gateway_client_init: without an init it is the same instance,
+ * which knows the ids of that time. */
+void gateway_client_confirm(struct gateway_client *gate);
 
 /* Any thread. Calls that wait for their answer or their turn. */
-size_t gate_waiting(const struct gate *gate);
+size_t gateway_client_waiting(const struct gateway_client *gate);
 
 #endif

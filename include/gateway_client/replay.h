@@ -7,7 +7,7 @@
 #include "store/commit/committer.h"
 #include "store/inbox/inbox.h"
 
-struct owed {
+struct gateway_client_replay {
     struct inbox *inbox;
     struct committer *committer;
     struct event_sink *events;
@@ -18,6 +18,6 @@ struct owed {
 
 /* Before the committer runs: what is owed is read from what it will own. What a remote gateway has
  * registered waits for one, for as long as it takes; the rest was the built-in one's. */
-void owed_report(const struct owed *owed);
+void gateway_client_replay_report(const struct gateway_client_replay *owed);
 
 #endif

@@ -11,12 +11,12 @@
 #include <stdbool.h>
 
 /* NULL: it may; else the sentence why not. */
-const char *access_refusal(const struct settings *s, const struct address *peer);
+const char *peers_access_refusal(const struct settings *s, const struct address *peer);
 
 /* The same for an identity, escaped; NULL: the peer gave none. */
-const char *access_idurl_refusal(const struct settings *s, const char *idurl);
+const char *peers_access_idurl_refusal(const struct settings *s, const char *idurl);
 
 /* Held to the limits of the whole node only, not to those of a source. */
-bool access_is_exempt(const struct settings *s, const struct address *peer);
+bool peers_access_is_exempt(const struct settings *s, const struct address *peer);
 
 #endif

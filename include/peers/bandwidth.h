@@ -13,14 +13,14 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum bandwidth_way { BANDWIDTH_IN, BANDWIDTH_OUT, BANDWIDTH_WAYS };
+enum peers_bandwidth_way { PEERS_BANDWIDTH_IN, PEERS_BANDWIDTH_OUT, PEERS_BANDWIDTH_WAYS };
 
 /* The node's; all zero at first. Atomic: a lease is one compare-and-swap. */
-struct bandwidth_pool {
-    _Atomic uint64_t due_ns[BANDWIDTH_WAYS];
+struct peers_bandwidth_pool {
+    _Atomic uint64_t due_ns[PEERS_BANDWIDTH_WAYS];
 };
 
-struct bandwidth_lease {
+struct peers_bandwidth_lease {
     int64_t left;      /* below 0: a debt, for a frame begun is completed */
     int64_t amount;    /* of the last lease */
     uint64_t share;    /* of each session that waits, in it */
@@ -28,24 +28,27 @@ struct bandwidth_lease {
 };
 
 /* A worker's. */
-struct bandwidth {
-    struct bandwidth_pool *pool;
-    struct bandwidth_lease leases[BANDWIDTH_WAYS];
+struct peers_bandwidth {
+    struct peers_bandwidth_pool *pool;
+    struct peers_bandwidth_lease leases[PEERS_BANDWIDTH_WAYS];
     unsigned sharers; /* sessions that wait for bandwidth; at least 1 */
 };
 
 /* A session's. */
-struct bandwidth_session {
-    struct rate rates[BANDWIDTH_WAYS];
+struct peers_bandwidth_session {
+    struct peers_rate rates[PEERS_BANDWIDTH_WAYS];
 };
 
 /* How many bytes the session may move now: UINT64_MAX without a limit. Others that wait get their
  * share of what the node has left. */
-uint64_t bandwidth_allowance(struct bandwidth *b, const struct bandwidth_session *session,
-                             enum bandwidth_way way, const struct settings *s, uint64_t now_us);
+uint64_t peers_bandwidth_allowance(struct peers_bandwidth *b,
+                                   const struct peers_bandwidth_session *session,
+                                   enum peers_bandwidth_way way, const struct settings *s,
+                                   uint64_t now_us);
 
 /* So many were moved. */
-void bandwidth_take(struct bandwidth *b, struct bandwidth_session *session, enum bandwidth_way way,
-                    const struct settings *s, uint64_t bytes, uint64_t now_us);
+void peers_bandwidth_take(struct peers_bandwidth *b, struct peers_bandwidth_session *session,
+                          enum peers_bandwidth_way way, const struct settings *s, uint64_t bytes,
+                          uint64_t now_us);
 
 #endif

@@ -12,60 +12,62 @@
  * nsswitch.conf(5) may add (mDNS, LDAP, machines, systemd-resolved).
  *
  * An answer is kept for `kept_ms`, so that a burst of sends asks once, and no longer than until a
- * connect to it has failed (resolver_forget). A failure is kept for `failed_ms`. */
+ * connect to it has failed (peers_resolver_forget). A failure is kept for `failed_ms`. */
 #ifndef PEERS_RESOLVER_H
 #define PEERS_RESOLVER_H
 
 #include "base/err.h"
 #include "gateway/transport_ops.h"
 
-struct resolver;
+struct peers_resolver;
 
 /* Runs in a slot's thread and may take its time. ERR_UNRESOLVED: there is no such name;
  * ERR_NAME_SERVER: nobody could say. Fills in at most ROUTE_ADDRESSES_MAX addresses, in the order
  * in which they are to be tried. */
-typedef enum err look_up_fn(const char *host, struct address *addresses, unsigned *count);
+typedef enum err peers_resolver_look_up_fn(const char *host, struct address *addresses,
+                                           unsigned *count);
 
-/* Runs in the resolver's thread: a message of resolver_visit. */
-typedef void resolver_visit_fn(void *ctx, struct message *m);
+/* Runs in the resolver's thread: a message of peers_resolver_visit. */
+typedef void peers_resolver_visit_fn(void *ctx, struct message *m);
 
-struct resolver_config {
-    look_up_fn *look_up; /* resolver_look_up, or a test's */
+struct peers_resolver_config {
+    peers_resolver_look_up_fn *look_up; /* peers_resolver_look_up, or a test's */
     unsigned slots;
     unsigned limit_ms, failed_ms, kept_ms;
-    resolver_visit_fn *visit;
+    peers_resolver_visit_fn *visit;
     void *visit_ctx;
 };
 
 /* The system's: getaddrinfo. */
-enum err resolver_look_up(const char *host, struct address *addresses, unsigned *count);
+enum err peers_resolver_look_up(const char *host, struct address *addresses, unsigned *count);
 
-enum err resolver_open(struct resolver **out, const struct resolver_config *config);
-enum err resolver_start(struct resolver *resolver);
+enum err peers_resolver_open(struct peers_resolver **out,
+                             const struct peers_resolver_config *config);
+enum err peers_resolver_start(struct peers_resolver *resolver);
 /* Who still waits for an answer gets ERR_CLOSED. Waits for no look-up: one that hangs ends by
  * itself, or with the process. */
-void resolver_stop(struct resolver *resolver);
-void resolver_close(struct resolver **resolver);
+void peers_resolver_stop(struct peers_resolver *resolver);
+void peers_resolver_close(struct peers_resolver **resolver);
 
 /* Runs in the resolver's thread. */
-typedef void resolved_fn(void *ctx, void *what, enum err result);
+typedef void peers_resolved_fn(void *ctx, void *what, enum err result);
 
 /* Any thread. Fills in the addresses of `route` from its contact, then calls `then(ctx, what,
  * result)`: ERR_UNRESOLVED, ERR_NAME_SERVER as above. ERR_NO_MEMORY, ERR_FULL, ERR_CLOSED: it will
  * not be called. */
-enum err resolver_ask(struct resolver *resolver, struct route *route, resolved_fn *then, void *ctx,
-                      void *what);
+enum err peers_resolver_ask(struct peers_resolver *resolver, struct route *route,
+                            peers_resolved_fn *then, void *ctx, void *what);
 
 /* Any thread. What is known of `host` is not used any more: a connect to it has failed. */
-void resolver_forget(struct resolver *resolver, const char *host);
+void peers_resolver_forget(struct peers_resolver *resolver, const char *host);
 
 /* Any thread. Gives `m` to the visit function behind what was asked before. Always taken. */
-void resolver_visit(struct resolver *resolver, struct message *m);
+void peers_resolver_visit(struct peers_resolver *resolver, struct message *m);
 
 /* Resolver's thread, so from a visit. Everything that waits, was asked with `then` and that `is_it`
  * picks is answered with ERR_CANCELLED; returns whether there was any. */
-typedef bool resolver_pick_fn(const void *ctx, const void *what);
-bool resolver_cancel(struct resolver *resolver, resolved_fn *then, resolver_pick_fn *is_it,
-                     const void *ctx);
+typedef bool peers_resolver_pick_fn(const void *ctx, const void *what);
+bool peers_resolver_cancel(struct peers_resolver *resolver, peers_resolved_fn *then,
+                           peers_resolver_pick_fn *is_it, const void *ctx);
 
 #endif

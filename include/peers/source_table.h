@@ -32,18 +32,18 @@
       "[sessions] half-open-per-address is reached")                                               \
     X(ADMISSION_NO_MEMORY, METRIC_REFUSED_LIMIT, "out of memory")
 
-enum admission {
+enum peers_admission {
 #define X(name, metric, text) name,
     ADMISSION_LIST(X)
 #undef X
 };
 
-const char *admission_text(enum admission a);
-enum metric admission_metric(enum admission a);
+const char *peers_source_table_text(enum peers_admission a);
+enum metric peers_source_table_metric(enum peers_admission a);
 
 enum { SOURCES_KEPT = 16384 };
 
-struct source_limits {
+struct peers_source_limits {
     unsigned sessions; /* of the whole node */
     unsigned per_address, per_network;
     unsigned half_open, half_open_per_address;
@@ -53,45 +53,49 @@ struct source_limits {
     bool is_exempt; /* this source is held to the limits of the whole node only */
 };
 /* Those that hold for `peer`. */
-struct source_limits source_limits_of(const struct settings *s, const struct address *peer);
+struct peers_source_limits peers_source_table_limits_of(const struct settings *s,
+                                                        const struct address *peer);
 
 /* What a session occupies in the table. */
-struct source_place {
+struct peers_source_place {
     uint32_t address, network;
 };
 
-struct source_table;
+struct peers_source_table;
 
-enum err source_table_open(struct source_table **out);
-void source_table_close(struct source_table **table);
+enum err peers_source_table_open(struct peers_source_table **out);
+void peers_source_table_close(struct peers_source_table **table);
 
 /* A connection from `peer`. ADMITTED: it counts as an unfinished handshake of `*out`.
  * ADMISSION_HALF_OPEN_FULL is said only to who would be admitted but for that. */
-enum admission source_table_enter(struct source_table *t, const struct address *peer,
-                                  const struct source_limits *limits, uint64_t now_ms,
-                                  struct source_place *out);
+enum peers_admission peers_source_table_enter(struct peers_source_table *t,
+                                              const struct address *peer,
+                                              const struct peers_source_limits *limits,
+                                              uint64_t now_ms, struct peers_source_place *out);
 /* The handshake is done. */
-void source_table_identified(struct source_table *t, const struct source_place *place);
-void source_table_leave(struct source_table *t, const struct source_place *place,
-                        bool is_half_open);
+void peers_source_table_identified(struct peers_source_table *t,
+                                   const struct peers_source_place *place);
+void peers_source_table_leave(struct peers_source_table *t, const struct peers_source_place *place,
+                              bool is_half_open);
 
 /* `peer` broke the protocol. Returns for how long nothing more is taken from it: 0 for the first
  * offences, then `penalty_s`, doubled with each, at most `penalty_longest_s`. An offence is
  * forgiven after each minute without one. */
-uint64_t source_table_blame(struct source_table *t, const struct address *peer,
-                            const struct source_limits *limits, uint64_t now_ms);
+uint64_t peers_source_table_blame(struct peers_source_table *t, const struct address *peer,
+                                  const struct peers_source_limits *limits, uint64_t now_ms);
 
 /* How many files `peer` may begin now, `wanted` at most: they count as begun. A source that is
  * exempt, or whose rate nobody limits, gets all. */
-unsigned source_table_take_files(struct source_table *t, const struct address *peer,
-                                 const struct source_limits *limits, unsigned wanted,
-                                 uint64_t now_ms);
+unsigned peers_source_table_take_files(struct peers_source_table *t, const struct address *peer,
+                                       const struct peers_source_limits *limits, unsigned wanted,
+                                       uint64_t now_ms);
 
 /* Unfinished handshakes of its network; 0 for one that is exempt. */
-unsigned source_table_crowd(const struct source_table *t, const struct source_place *place);
+unsigned peers_source_table_crowd(const struct peers_source_table *t,
+                                  const struct peers_source_place *place);
 
 /* Unfinished handshakes now; sources in the table. */
-unsigned source_table_half_open(const struct source_table *t);
-unsigned source_table_count(const struct source_table *t);
+unsigned peers_source_table_half_open(const struct peers_source_table *t);
+unsigned peers_source_table_count(const struct peers_source_table *t);
 
 #endif

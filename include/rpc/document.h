@@ -27,7 +27,7 @@ void rpc_library_fini(void);
  * processing instruction but a declaration at the start, at most RPC_DEPTH_LIMIT elements inside
  * each other, base64 that is base64. ERR_INVALID with a sentence.
  */
-enum err rpc_document_check(const char *bytes, size_t length, char problem[RPC_REASON_SIZE]);
+enum err rpc_validate_document(const char *bytes, size_t length, char problem[RPC_REASON_SIZE]);
 
 /* A call: what the server reads and the client writes. */
 struct rpc_call {
@@ -54,7 +54,7 @@ struct rpc_answer {
 enum err rpc_answer_parse(struct rpc_answer *out, const char *bytes, size_t length);
 void rpc_answer_fini(struct rpc_answer *answer);
 
-/* Any thread. Values. Text that a string cannot carry (rpc_is_clean_text), and a path with a tab or
+/* Any thread. Values. Text that a string cannot carry (rpc_validate_text), and a path with a tab or
  * a newline in it, goes as base64, so that its bytes come through. Integers beyond 32 bits go as
  * i8. */
 xmlrpc_value *rpc_text(xmlrpc_env *env, const char *text);
@@ -75,11 +75,11 @@ void rpc_add(xmlrpc_env *env, xmlrpc_value *array, xmlrpc_value *value);
 void rpc_release(xmlrpc_value **value);
 
 /* Any thread. False for what is no whole number. */
-bool rpc_integer_of(xmlrpc_value *value, int64_t *out);
+bool rpc_args_integer_of(xmlrpc_value *value, int64_t *out);
 
 /* Any thread. True for UTF-8 that may stand in XML and that xmlrpc-c carries: nothing beyond
  * U+FFFF, of control characters only tab and newline. */
-bool rpc_is_clean_text(const char *bytes, size_t length);
+bool rpc_validate_text(const char *bytes, size_t length);
 
 /* The parameters of a call, taken one after the other: by position, or by name if the call has one
  * struct and nothing else. A missing or nil one leaves `*out` as it was, unless `is_needed`. The

@@ -12,9 +12,9 @@
 #include "store/inbox/inbox.h"
 #include "tcp/message.h"
 
-struct tcp_interface;
+struct tcp_transport;
 
-struct tcp_interface_config {
+struct tcp_transport_config {
     const struct settings *settings; /* copied, as in every config below */
     struct gateway *gateway;
     struct event_sink *events;
@@ -27,14 +27,14 @@ struct tcp_interface_config {
     void *connection_done_ctx;
 };
 
-enum err tcp_interface_open(struct tcp_interface **out, const struct tcp_interface_config *config);
+enum err tcp_transport_open(struct tcp_transport **out, const struct tcp_transport_config *config);
 /* Starts the threads; nothing listens yet. */
-enum err tcp_interface_start(struct tcp_interface *tcp);
+enum err tcp_transport_start(struct tcp_transport *tcp);
 /* Ends the threads; sessions still there end at once, their files reported failed. */
-void tcp_interface_stop(struct tcp_interface *tcp);
-void tcp_interface_close(struct tcp_interface **tcp);
+void tcp_transport_stop(struct tcp_transport *tcp);
+void tcp_transport_close(struct tcp_transport **tcp);
 
-extern const struct transport_ops tcp_transport_ops; /* self is a struct tcp_interface */
-extern const struct automat_kind tcp_connection_kind;
+extern const struct transport_ops tcp_transport_ops; /* self is a struct tcp_transport */
+extern const struct automat_kind session_kind;
 
 #endif

@@ -29,7 +29,7 @@
 
 enum { MAILBOX_LIMIT = 8192 + 256, LOOK_MS = 5000 }; /* 256: events may wait unheard */
 
-void control_fault(struct http_call *call, enum fault code, const char *format, ...)
+void control_reply_fault(struct http_call *call, enum fault code, const char *format, ...)
 {
     char *sentence = NULL, *document = NULL;
     size_t length = 0;
@@ -42,10 +42,10 @@ void control_fault(struct http_call *call, enum fault code, const char *format, 
     if (sentence == NULL || rpc_fault_write(&document, &length, (int)code, sentence) != ERR_OK)
         document = NULL;
     free(sentence);
-    http_answer(call, document, length);
+    http_server_answer(call, document, length);
 }
 
-void control_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value)
+void control_reply_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value)
 {
     char *document = NULL;
     size_t length = 0;
@@ -57,44 +57,47 @@ void control_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value
     rpc_release(&value);
     xmlrpc_env_clean(env);
     if (is_made)
-        http_answer(call, document, length);
+        http_server_answer(call, document, length);
     else
-        control_fault(call, FAULT_INTERNAL,
-                      "the daemon could not make the answer: see its log, and ask for less");
+        control_reply_fault(call, FAULT_INTERNAL,
+                            "the daemon could not make the answer: see its log, and ask for less");
 }
 
 static void asked_gone(void *ctx)
 {
-    struct asked *asked = ctx;
+    struct control_asked *asked = ctx;
 
     asked->call = NULL;
 }
 
-void asked_begin(struct asked *asked, struct control *control, struct http_call *call,
-                 enum asked_kind kind)
+void control_asked_begin(struct control_asked *asked, struct control *control,
+                         struct http_call *call, enum control_asked_kind kind)
 {
     asked->kind = kind;
     asked->control = control;
     asked->call = call;
-    http_call_watch(call, asked_gone, asked);
+    http_server_call_watch(call, asked_gone, asked);
     LIST_INSERT_HEAD(&control->asked, asked, link);
     control->away++;
     control->asked_counts[kind]++;
 }
 
-bool asked_has_room(const struct control *control, struct http_call *call, enum asked_kind kind)
+bool control_asked_has_room(const struct control *control, struct http_call *call,
+                            enum control_asked_kind kind)
 {
-    static const unsigned most[ASKED_KINDS] = {
-        [ASKED_ABOUT_PEERS] = CONTROL_ASKED_MAX, [ASKED_ABOUT_DAEMON] = CONTROL_QUESTIONS_MAX};
+    static const unsigned most[CONTROL_ASKED_KINDS] = {
+        [CONTROL_ASKED_ABOUT_PEERS] = CONTROL_ASKED_MAX,
+        [CONTROL_ASKED_ABOUT_DAEMON] = CONTROL_QUESTIONS_MAX};
 
     if (control->asked_counts[kind] < most[kind])
         return true;
-    control_fault(call, FAULT_FULL,
-                  "%u calls wait for their answers: try again when some have got them", most[kind]);
+    control_reply_fault(call, FAULT_FULL,
+                        "%u calls wait for their answers: try again when some have got them",
+                        most[kind]);
     return false;
 }
 
-void asked_end(struct asked *asked)
+void control_asked_end(struct control_asked *asked)
 {
     LIST_REMOVE(asked, link);
     asked->control->away--;
@@ -118,16 +121,16 @@ static void called(void *ctx, struct http_call *call, const char *body, size_t l
     struct rpc_args args;
 
     if (rpc_call_parse(&question, body, length, problem) != ERR_OK) {
-        control_fault(call, FAULT_NOT_XMLRPC, "%s", problem);
+        control_reply_fault(call, FAULT_NOT_XMLRPC, "%s", problem);
         return;
     }
     method = find_method(question.method);
     if (control->is_stopping) {
-        control_fault(call, FAULT_STOPPING, "the daemon is stopping");
+        control_reply_fault(call, FAULT_STOPPING, "the daemon is stopping");
     } else if (method == NULL) {
-        control_fault(call, FAULT_NO_METHOD,
-                      "there is no method '%.100s': system.listMethods names them",
-                      question.method);
+        control_reply_fault(call, FAULT_NO_METHOD,
+                            "there is no method '%.100s': system.listMethods names them",
+                            question.method);
     } else {
         mailbox_drain(loop_mailbox(control->loop)); /* events that were in no hurry */
         rpc_args_init(&args, question.params);
@@ -141,7 +144,7 @@ static void take_event(struct message *m, void *owner)
     struct control *control = owner;
     struct event *e = (struct event *)(void *)m;
 
-    event_ring_add(control->ring, e, event_sink_take_lost(control->config.events));
+    control_event_ring_add(control->ring, e, event_sink_take_lost(control->config.events));
     control->has_news = true;
 }
 
@@ -150,7 +153,7 @@ static void keep_reachable(struct control *control)
 {
     char problem[SETTINGS_TEXT_SIZE * 2];
     bool is_new;
-    enum err e = http_keep_reachable(control->http, &is_new, problem, sizeof problem);
+    enum err e = http_server_keep_reachable(control->http, &is_new, problem, sizeof problem);
 
     if (is_new)
         log_warning("control socket %s was removed: it has been made again",
@@ -166,8 +169,8 @@ static void look(struct timer *timer, void *ctx)
 {
     struct control *control = ctx;
 
-    sends_expire(control->sends, loop_now_ms(control->loop));
-    spool_expire(control->spool, loop_now_ms(control->loop));
+    control_send_table_expire(control->sends, loop_now_ms(control->loop));
+    outbox_spool_expire(control->spool, loop_now_ms(control->loop));
     keep_reachable(control);
     loop_set_timer(control->loop, timer, LOOK_MS);
 }
@@ -189,9 +192,9 @@ void control_look(struct control *control)
         free(m); /* it looks by itself, too */
 }
 
-static void start_http(struct http *http, const char *where)
+static void start_http(struct http_server *http, const char *where)
 {
-    enum err e = http_start(http);
+    enum err e = http_server_start(http);
 
     if (e != ERR_OK)
         log_error("control at %s cannot be served: %s; restart the daemon", where, err_text(e));
@@ -223,7 +226,7 @@ static void after_turn(void *owner)
 static void ended(void *owner)
 {
     struct control *control = owner;
-    struct asked *asked;
+    struct control_asked *asked;
 
     control->is_stopping = true;
     control_waiters_look(control);
@@ -231,39 +234,40 @@ static void ended(void *owner)
     LIST_FOREACH (asked, &control->asked, link) {
         if (asked->call == NULL)
             continue;
-        control_fault(asked->call, FAULT_STOPPING,
-                      "the daemon stopped before the answer was there: look again when it is back");
+        control_reply_fault(
+            asked->call, FAULT_STOPPING,
+            "the daemon stopped before the answer was there: look again when it is back");
         asked->call = NULL;
     }
-    http_stop(control->http);
+    http_server_stop(control->http);
     if (control->http_tcp != NULL)
-        http_stop(control->http_tcp);
+        http_server_stop(control->http_tcp);
     loop_cancel_timer(control->loop, &control->looking);
 }
 
 static enum err open_http(struct control *control, char *problem, size_t problem_room)
 {
     const struct settings *s = &control->config.settings;
-    struct http_config config = {.loop = control->loop,
-                                 .called = called,
-                                 .ctx = control,
-                                 .socket_path = s->control.socket,
-                                 .group = s->control.group,
-                                 .mode = s->control.mode};
-    enum err e = http_open(&control->http, &config, problem, problem_room);
+    struct http_server_config config = {.loop = control->loop,
+                                        .called = called,
+                                        .ctx = control,
+                                        .socket_path = s->control.socket,
+                                        .group = s->control.group,
+                                        .mode = s->control.mode};
+    enum err e = http_server_open(&control->http, &config, problem, problem_room);
 
     if (e != ERR_OK || !settings_control_address(s, &config.address))
         return e;
     config.socket_path = NULL;
     config.token = s->control.token;
-    return http_open(&control->http_tcp, &config, problem, problem_room);
+    return http_server_open(&control->http_tcp, &config, problem, problem_room);
 }
 
 static enum err open_spool(struct control *control, char *problem, size_t problem_room)
 {
     const struct settings *s = &control->config.settings;
-    enum err e = spool_open(&control->spool, control->config.inbox,
-                            (uint64_t)s->outbox.spool_limit_mib << 20);
+    enum err e = outbox_spool_open(&control->spool, control->config.inbox,
+                                   (uint64_t)s->outbox.spool_limit_mib << 20);
 
     if (e != ERR_OK)
         snprintf(problem, problem_room,
@@ -297,13 +301,14 @@ enum err control_open(struct control **out, const struct control_config *config,
                                                              .after_turn = after_turn,
                                                              .ended = ended})) != ERR_OK)
         goto fail;
-    if ((e = event_ring_open(&control->ring, config->settings.control.events_kept)) != ERR_OK)
+    if ((e = control_event_ring_open(&control->ring, config->settings.control.events_kept)) !=
+        ERR_OK)
         goto fail;
-    if ((e = sends_open(&control->sends)) != ERR_OK)
+    if ((e = control_send_table_open(&control->sends)) != ERR_OK)
         goto fail;
-    if ((e = held_open(&control->held)) != ERR_OK)
+    if ((e = control_held_open(&control->held)) != ERR_OK)
         goto fail;
-    if ((e = received_reader_open(&control->reader, config->inbox)) != ERR_OK)
+    if ((e = method_received_reader_open(&control->reader, config->inbox)) != ERR_OK)
         goto fail;
     if ((e = open_spool(control, problem, problem_room)) != ERR_OK)
         goto fail;
@@ -315,13 +320,13 @@ enum err control_open(struct control **out, const struct control_config *config,
 fail:
     if (problem[0] == '\0')
         snprintf(problem, problem_room, "the control socket cannot be opened: %s", err_text(e));
-    http_close(&control->http_tcp);
-    http_close(&control->http);
-    spool_close(&control->spool);
-    received_reader_close(&control->reader);
-    held_close(&control->held);
-    sends_close(&control->sends);
-    event_ring_close(&control->ring);
+    http_server_close(&control->http_tcp);
+    http_server_close(&control->http);
+    outbox_spool_close(&control->spool);
+    method_received_reader_close(&control->reader);
+    control_held_close(&control->held);
+    control_send_table_close(&control->sends);
+    control_event_ring_close(&control->ring);
     loop_close(&control->loop);
     rpc_library_fini();
     free(control);
@@ -330,7 +335,7 @@ fail:
 
 enum err control_start(struct control *control)
 {
-    enum err e = received_reader_start(control->reader);
+    enum err e = method_received_reader_start(control->reader);
 
     return e == ERR_OK ? loop_start(control->loop) : e;
 }
@@ -338,7 +343,7 @@ enum err control_start(struct control *control)
 void control_stop(struct control *control)
 {
     loop_stop(control->loop);
-    received_reader_stop(control->reader);
+    method_received_reader_stop(control->reader);
 }
 
 void control_close(struct control **control)
@@ -348,19 +353,19 @@ void control_close(struct control **control)
     if (c == NULL)
         return;
     c->is_stopping = true;
-    received_reader_stop(c->reader); /* it runs still if the thread could not be started */
+    method_received_reader_stop(c->reader); /* it runs still if the thread could not be started */
     /* The others have ended: nobody emits any more, and every request is back or in the mailbox. */
     event_sink_connect(c->config.events, NULL, NULL);
     while (mailbox_drain(loop_mailbox(c->loop)) > 0)
         ;
     CONTRACT(c->away == 0);
-    http_close(&c->http_tcp);
-    http_close(&c->http);
-    spool_close(&c->spool);
-    received_reader_close(&c->reader);
-    held_close(&c->held);
-    sends_close(&c->sends);
-    event_ring_close(&c->ring);
+    http_server_close(&c->http_tcp);
+    http_server_close(&c->http);
+    outbox_spool_close(&c->spool);
+    method_received_reader_close(&c->reader);
+    control_held_close(&c->held);
+    control_send_table_close(&c->sends);
+    control_event_ring_close(&c->ring);
     loop_close(&c->loop);
     rpc_library_fini();
     free(c);

@@ -4,15 +4,15 @@
 
 #include <stdlib.h>
 
-struct event_ring {
+struct control_event_ring {
     struct event **events;
     size_t limit, first, count;
     uint64_t last;
 };
 
-enum err event_ring_open(struct event_ring **out, size_t limit)
+enum err control_event_ring_open(struct control_event_ring **out, size_t limit)
 {
-    struct event_ring *ring = calloc(1, sizeof *ring);
+    struct control_event_ring *ring = calloc(1, sizeof *ring);
 
     if (limit == 0)
         limit = 1;
@@ -25,12 +25,12 @@ enum err event_ring_open(struct event_ring **out, size_t limit)
     return ERR_OK;
 }
 
-static struct event **slot(const struct event_ring *ring, size_t index)
+static struct event **slot(const struct control_event_ring *ring, size_t index)
 {
     return &ring->events[(ring->first + index) % ring->limit];
 }
 
-void event_ring_close(struct event_ring **ring)
+void control_event_ring_close(struct control_event_ring **ring)
 {
     if (*ring == NULL)
         return;
@@ -41,7 +41,7 @@ void event_ring_close(struct event_ring **ring)
     *ring = NULL;
 }
 
-void event_ring_add(struct event_ring *ring, struct event *e, uint64_t lost)
+void control_event_ring_add(struct control_event_ring *ring, struct event *e, uint64_t lost)
 {
     CONTRACT(e != NULL);
     if (ring->count == ring->limit) {
@@ -54,13 +54,13 @@ void event_ring_add(struct event_ring *ring, struct event *e, uint64_t lost)
     *slot(ring, ring->count++) = e;
 }
 
-uint64_t event_ring_last(const struct event_ring *ring)
+uint64_t control_event_ring_last(const struct control_event_ring *ring)
 {
     return ring->last;
 }
 
 /* Index of the first event behind `after`: numbers rise, so the middle says in which half. */
-static size_t find_behind(const struct event_ring *ring, uint64_t after)
+static size_t find_behind(const struct control_event_ring *ring, uint64_t after)
 {
     size_t low = 0, high = ring->count;
 
@@ -75,10 +75,11 @@ static size_t find_behind(const struct event_ring *ring, uint64_t after)
     return low;
 }
 
-struct event_page event_ring_read(const struct event_ring *ring, uint64_t after, size_t limit,
-                                  event_each_fn *each, void *ctx)
+struct control_event_page control_event_ring_read(const struct control_event_ring *ring,
+                                                  uint64_t after, size_t limit,
+                                                  control_event_ring_each_fn *each, void *ctx)
 {
-    struct event_page page = {.last = after};
+    struct control_event_page page = {.last = after};
 
     if (after > ring->last)
         after = page.last = 0;

@@ -10,18 +10,18 @@ struct holder {
     size_t bytes;
 };
 
-struct held {
+struct control_held {
     struct holder *holders;
     size_t bytes;
 };
 
-enum err held_open(struct held **out)
+enum err control_held_open(struct control_held **out)
 {
     *out = calloc(1, sizeof **out);
     return *out == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
-static struct holder *find(const struct held *held, uid_t uid)
+static struct holder *find(const struct control_held *held, uid_t uid)
 {
     struct holder *holder;
 
@@ -29,14 +29,14 @@ static struct holder *find(const struct held *held, uid_t uid)
     return holder;
 }
 
-static void drop(struct held *held, struct holder *holder)
+static void drop(struct control_held *held, struct holder *holder)
 {
     /* What is in the table cannot make uthash's head NULL. */
     HASH_DEL(held->holders, holder); /* NOLINT(clang-analyzer-core.*, clang-analyzer-unix.Malloc) */
     free(holder);
 }
 
-void held_close(struct held **held)
+void control_held_close(struct control_held **held)
 {
     struct holder *holder, *next;
 
@@ -48,7 +48,7 @@ void held_close(struct held **held)
     *held = NULL;
 }
 
-static struct holder *find_or_add(struct held *held, uid_t uid)
+static struct holder *find_or_add(struct control_held *held, uid_t uid)
 {
     struct holder *holder = find(held, uid);
 
@@ -63,13 +63,14 @@ static struct holder *find_or_add(struct held *held, uid_t uid)
     return holder;
 }
 
-enum err held_take(struct held *held, uid_t uid, size_t bytes)
+enum err control_held_take(struct control_held *held, uid_t uid, size_t bytes)
 {
     struct holder *holder = find_or_add(held, uid);
 
     if (holder == NULL)
         return ERR_NO_MEMORY;
-    if (bytes > HELD_MAX - held->bytes || bytes > HELD_MAX_PER_USER - holder->bytes) {
+    if (bytes > CONTROL_HELD_MAX - held->bytes ||
+        bytes > CONTROL_HELD_MAX_PER_USER - holder->bytes) {
         if (holder->bytes == 0)
             drop(held, holder);
         return ERR_FULL;
@@ -79,7 +80,7 @@ enum err held_take(struct held *held, uid_t uid, size_t bytes)
     return ERR_OK;
 }
 
-void held_give_back(struct held *held, uid_t uid, size_t bytes)
+void control_held_give_back(struct control_held *held, uid_t uid, size_t bytes)
 {
     struct holder *holder = find(held, uid);
 
@@ -91,7 +92,7 @@ void held_give_back(struct held *held, uid_t uid, size_t bytes)
         drop(held, holder);
 }
 
-size_t held_bytes(const struct held *held)
+size_t control_held_bytes(const struct control_held *held)
 {
     return held->bytes;
 }

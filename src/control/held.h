@@ -8,13 +8,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { HELD_MAX = 64 << 20, HELD_MAX_PER_USER = 32 << 20 };
-struct held;
-enum err held_open(struct held **out);
-void held_close(struct held **held);
+enum { CONTROL_HELD_MAX = 64 << 20, CONTROL_HELD_MAX_PER_USER = 32 << 20 };
+struct control_held;
+enum err control_held_open(struct control_held **out);
+void control_held_close(struct control_held **held);
 /* ERR_FULL: it would be too much, nothing is taken. */
-enum err held_take(struct held *held, uid_t uid, size_t bytes);
-void held_give_back(struct held *held, uid_t uid, size_t bytes);
-size_t held_bytes(const struct held *held);
+enum err control_held_take(struct control_held *held, uid_t uid, size_t bytes);
+void control_held_give_back(struct control_held *held, uid_t uid, size_t bytes);
+size_t control_held_bytes(const struct control_held *held);
 
 #endif

@@ -40,7 +40,8 @@ static void no_automat(struct control *control, struct http_call *call, const ch
     for (size_t i = 0; i < control->config.automat_count && end < sizeof known - 1; i++)
         end += (size_t)snprintf(known + end, sizeof known - end, "%s%s", i == 0 ? "" : ", ",
                                 control->config.automata[i]->name);
-    control_fault(call, FAULT_NOT_FOUND, "there is no automat '%.100s': there are %s", name, known);
+    control_reply_fault(call, FAULT_NOT_FOUND, "there is no automat '%.100s': there are %s", name,
+                        known);
 }
 
 static void call_automata(struct control *control, struct http_call *call, struct rpc_args *args)
@@ -52,12 +53,12 @@ static void call_automata(struct control *control, struct http_call *call, struc
     rpc_args_text(args, "name", false, &name);
     wanted = name == NULL ? "" : name;
     if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
     } else if ((text = automata_text(control, wanted)) == NULL) {
         no_automat(control, call, wanted);
     } else {
         xmlrpc_env_init(&env);
-        control_answer(call, &env, rpc_text(&env, text));
+        control_reply_answer(call, &env, rpc_text(&env, text));
         free(text);
     }
     free(name);
@@ -71,14 +72,14 @@ static void call_list_methods(struct control *control, struct http_call *call,
 
     (void)control;
     if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
         return;
     }
     xmlrpc_env_init(&env);
     array = rpc_array(&env);
     for (const struct control_method *m = control_methods; m->name != NULL; m++)
         rpc_add(&env, array, rpc_text(&env, m->name));
-    control_answer(call, &env, array);
+    control_reply_answer(call, &env, array);
 }
 
 static void call_method_help(struct control *control, struct http_call *call, struct rpc_args *args)
@@ -90,19 +91,19 @@ static void call_method_help(struct control *control, struct http_call *call, st
     (void)control;
     rpc_args_text(args, "name", true, &name);
     if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
         free(name);
         return;
     }
     while (m->name != NULL && strcmp(m->name, name) != 0)
         m++;
     if (m->name == NULL) {
-        control_fault(call, FAULT_NOT_FOUND,
-                      "there is no method '%.100s': system.listMethods names them", name);
+        control_reply_fault(call, FAULT_NOT_FOUND,
+                            "there is no method '%.100s': system.listMethods names them", name);
     } else {
         snprintf(help, sizeof help, "%s(%s): %s", m->name, m->parameters, m->help);
         xmlrpc_env_init(&env);
-        control_answer(call, &env, rpc_text(&env, help));
+        control_reply_answer(call, &env, rpc_text(&env, help));
     }
     free(name);
 }
@@ -110,96 +111,97 @@ static void call_method_help(struct control *control, struct http_call *call, st
 const struct control_method control_methods[] = {
     {"init", "url, options=nil",
      "A remote gateway takes over: http://127.0.0.1:PORT/ or unix:/PATH. options: file_result.",
-     call_init},
+     method_init},
     {"connect", "options: idurl=nil, host=nil, tcp_port=nil",
      "The gateway wants the transports: they start, with these options over the settings.",
-     call_connect},
-    {"disconnect", "", "The gateway wants no transport until its next connect.", call_disconnect},
+     method_connect},
+    {"disconnect", "", "The gateway wants no transport until its next connect.", method_disconnect},
     {"shutdown", "", "As disconnect: the sessions are closed in order, the daemon stays.",
-     call_shutdown},
+     method_shutdown},
     {"status", "", "How the node is: network, transports, counters, settings in force.",
-     call_status},
-    {"services", "", "Each service, its state, and why it is not ON.", call_services},
+     method_status},
+    {"services", "", "Each service, its state, and why it is not ON.", method_services},
     {"list_sessions", "offset=0, limit=200, cursor=nil",
      "An array of sessions in order; fewer than limit: there are no more. cursor: '' for the first "
      "page, then that of the last one told.",
-     call_list_sessions},
+     method_list_sessions},
     {"list_streams", "offset=0, limit=200, ids=nil, cursor=nil",
      "An array of files on their way, as list_sessions; with ids only those of these requests.",
-     call_list_streams},
+     method_list_streams},
     {"find_session", "host=nil, idurl=nil",
-     "An array of the sessions with this address, with this identity.", call_find_session},
+     "An array of the sessions with this address, with this identity.", method_find_session},
     {"find_stream", "stream_id=nil, transfer_id=nil", "The file on its way with this id, or nil.",
-     call_find_stream},
-    {"build_contacts", "", "An array of the contacts that peers reach us at.", call_build_contacts},
+     method_find_stream},
+    {"build_contacts", "", "An array of the contacts that peers reach us at.",
+     method_build_contacts},
     {"verify_contacts", "contacts",
      "True if one of them is ours and the port that is open is that of the settings.",
-     call_verify_contacts},
+     method_verify_contacts},
     {"send_file", "remote_idurl, filename, host, description=nil",
      "Queues a file (absolute path of the daemon's machine) for a contact or an array of contacts; "
      "answers the request's id at once.",
-     call_send_file},
+     method_send_file},
     {"send_file_single", "remote_idurl, filename, host, description=nil",
      "As send_file, on a session that is closed after the file if it was opened for it.",
-     call_send_file_single},
+     method_send_file_single},
     {"spool_begin", "name, size",
      "Room for a file of this name and size that the daemon cannot read: its bytes come with "
      "spool_write. Answers its id.",
-     call_spool_begin},
+     method_spool_begin},
     {"spool_write", "id, bytes", "The next bytes (base64) of that file; answers how many.",
-     call_spool_write},
+     method_spool_write},
     {"send_spooled", "remote_idurl, id, host, description=nil",
      "As send_file, for a file whose bytes have all come; it is removed after the send.",
-     call_send_spooled},
+     method_send_spooled},
     {"send_spooled_single", "remote_idurl, id, host, description=nil",
-     "As send_file_single, for such a file.", call_send_spooled_single},
+     "As send_file_single, for such a file.", method_send_spooled_single},
     {"send_wait", "ids, timeout_ms=60000",
      "Waits until one of these requests is decided, or for the time; answers all of them: id, "
      "is_done, status, error, bytes, size, transfer_id, seconds.",
-     call_send_wait},
+     method_send_wait},
     {"cancel_send", "id", "Cancels the send of this request; true if it was still possible.",
-     call_cancel_send},
+     method_cancel_send},
     {"connect_to", "host", "Opens a session, or finds it open: {answer, session}.",
-     call_connect_to},
+     method_connect_to},
     {"disconnect_from", "host", "Ends the sessions with a contact; true if there was one.",
-     call_disconnect_from},
+     method_disconnect_from},
     {"send_keep_alive", "host", "Sends a wazap to a contact; true if one went out.",
-     call_send_keep_alive},
+     method_send_keep_alive},
     {"cancel_file_sending", "transfer_id", "Cancels a file going out; true if it was found.",
-     call_cancel_file_sending},
+     method_cancel_file_sending},
     {"cancel_file_receiving", "transfer_id", "Refuses the rest of a file coming in.",
-     call_cancel_file_receiving},
+     method_cancel_file_receiving},
     {"cancel_outbox_file", "host, filename",
      "Cancels the sends of this file to this contact; true if there was one.",
-     call_cancel_outbox_file},
+     method_cancel_outbox_file},
     {"events", "after=-1, limit=500, timeout_ms=0",
      "What happened behind number `after`: {events, last, lost}; waits for the first one. -1 "
      "answers the present number.",
-     call_events},
+     method_events},
     {"received", "since_us=0, offset=0, limit=200, cursor=nil",
      "What the inbox's journal knows of received files, oldest first. cursor: newest (the last "
      "ones), or after:CURSOR or before:CURSOR of a file that was told.",
-     call_received},
+     method_received},
     {"reload", "", "Reads the settings file again; answers what changed and what needs a restart.",
-     call_reload},
-    {"reconnect", "", "Takes the network down and up again.", call_reconnect},
+     method_reload},
+    {"reconnect", "", "Takes the network down and up again.", method_reconnect},
     {"check_reconnect", "", "Looks whether what is bound still fits the settings.",
-     call_check_reconnect},
-    {"stop", "", "Ends the daemon: files under way may finish for the set time.", call_stop},
+     method_check_reconnect},
+    {"stop", "", "Ends the daemon: files under way may finish for the set time.", method_stop},
     {"automata", "name=''", "The state machines as Graphviz, from the tables that run.",
      call_automata},
-    {"settings_dump", "", "The settings in force as a commented file.", call_settings_dump},
+    {"settings_dump", "", "The settings in force as a commented file.", method_settings_dump},
     {"settings_get", "name=nil",
      "An array of the settings that can be set while the daemon runs, or of the one named: name, "
      "section, value, from, allowed, meaning.",
-     call_settings_get},
+     method_settings_get},
     {"settings_set", "name, value",
      "Sets one of them, at once and for the next start; answers what has changed.",
-     call_settings_set},
+     method_settings_set},
     {"settings_unset", "name",
      "Takes back what was set: the settings file's value, or the default, holds again; answers "
      "what has changed.",
-     call_settings_unset},
+     method_settings_unset},
     {"system.listMethods", "", "The names of all methods.", call_list_methods},
     {"system.methodHelp", "name", "What a method takes and does.", call_method_help},
     {NULL, NULL, NULL, NULL},

@@ -18,29 +18,34 @@ enum {
 };
 
 /* Takes over `value`; a fault in `env` (no memory) goes out as a fault. Ends `env`. */
-void control_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value);
-void control_fault(struct http_call *call, enum fault code, const char *format, ...)
+void control_reply_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value);
+void control_reply_fault(struct http_call *call, enum fault code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* What a call is about says how long it may be away: a peer, or the daemon, which answers at once
  * as long as none of its threads stands still. */
-enum asked_kind { ASKED_ABOUT_PEERS, ASKED_ABOUT_DAEMON, ASKED_KINDS };
+enum control_asked_kind {
+    CONTROL_ASKED_ABOUT_PEERS,
+    CONTROL_ASKED_ABOUT_DAEMON,
+    CONTROL_ASKED_KINDS
+};
 
 /* A call that waits for a request to come back. Lives beside that request, as long as it is away;
  * `call` is NULL once nobody listens any more. */
-struct asked {
-    LIST_ENTRY(asked) link;
-    enum asked_kind kind;
+struct control_asked {
+    LIST_ENTRY(control_asked) link;
+    enum control_asked_kind kind;
     struct control *control;
     struct http_call *call;
 };
 
 /* Before a request is made, which is away whether its client stays or not. False: too many are, and
  * `call` has been answered. */
-bool asked_has_room(const struct control *control, struct http_call *call, enum asked_kind kind);
-void asked_begin(struct asked *asked, struct control *control, struct http_call *call,
-                 enum asked_kind kind);
+bool control_asked_has_room(const struct control *control, struct http_call *call,
+                            enum control_asked_kind kind);
+void control_asked_begin(struct control_asked *asked, struct control *control,
+                         struct http_call *call, enum control_asked_kind kind);
 /* The request is back (or never went). */
-void asked_end(struct asked *asked);
+void control_asked_end(struct control_asked *asked);
 
 #endif

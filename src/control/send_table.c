@@ -6,26 +6,26 @@
 #include <stdlib.h>
 #include <uthash.h>
 
-struct send_entry {
+struct control_send_table_entry {
     UT_hash_handle hh;
-    TAILQ_ENTRY(send_entry) link;    /* decided ones, oldest first */
-    LIST_HEAD(, send_watch) watches; /* of an undecided one */
-    struct send_result result;
+    TAILQ_ENTRY(control_send_table_entry) link;    /* decided ones, oldest first */
+    LIST_HEAD(, control_send_table_watch) watches; /* of an undecided one */
+    struct control_send_table_result result;
     uint64_t began_ms;
     uint64_t expires_ms; /* decided ones */
 };
-TAILQ_HEAD(send_list, send_entry);
+TAILQ_HEAD(send_list, control_send_table_entry);
 
-struct sends {
-    struct send_entry *by_id;
+struct control_send_table {
+    struct control_send_table_entry *by_id;
     struct send_list decided;
     size_t decided_count;
     uint64_t last_id;
 };
 
-enum err sends_open(struct sends **out)
+enum err control_send_table_open(struct control_send_table **out)
 {
-    struct sends *sends = calloc(1, sizeof *sends);
+    struct control_send_table *sends = calloc(1, sizeof *sends);
 
     if (sends == NULL)
         return ERR_NO_MEMORY;
@@ -34,7 +34,7 @@ enum err sends_open(struct sends **out)
     return ERR_OK;
 }
 
-static void drop(struct sends *sends, struct send_entry *entry)
+static void drop(struct control_send_table *sends, struct control_send_table_entry *entry)
 {
     CONTRACT(LIST_EMPTY(&entry->watches));
     if (entry->result.is_done) {
@@ -46,9 +46,9 @@ static void drop(struct sends *sends, struct send_entry *entry)
     free(entry);
 }
 
-void sends_close(struct sends **sends)
+void control_send_table_close(struct control_send_table **sends)
 {
-    struct send_entry *entry, *next;
+    struct control_send_table_entry *entry, *next;
 
     if (*sends == NULL)
         return;
@@ -58,21 +58,23 @@ void sends_close(struct sends **sends)
     *sends = NULL;
 }
 
-static struct send_entry *find(const struct sends *sends, uint64_t id)
+static struct control_send_table_entry *find(const struct control_send_table *sends, uint64_t id)
 {
-    struct send_entry *entry;
+    struct control_send_table_entry *entry;
 
     HASH_FIND(hh, sends->by_id, &id, sizeof id, entry);
     return entry;
 }
 
-uint64_t sends_begin(struct sends *sends, uint64_t size_bytes, uint64_t now_ms)
+uint64_t control_send_table_begin(struct control_send_table *sends, uint64_t size_bytes,
+                                  uint64_t now_ms)
 {
-    struct send_entry *entry = calloc(1, sizeof *entry);
+    struct control_send_table_entry *entry = calloc(1, sizeof *entry);
 
     if (entry == NULL)
         return 0;
-    entry->result = (struct send_result){.id = ++sends->last_id, .size_bytes = size_bytes};
+    entry->result =
+        (struct control_send_table_result){.id = ++sends->last_id, .size_bytes = size_bytes};
     entry->began_ms = now_ms;
     LIST_INIT(&entry->watches);
     HASH_ADD(hh, sends->by_id, result.id, sizeof entry->result.id, entry);
@@ -83,9 +85,9 @@ uint64_t sends_begin(struct sends *sends, uint64_t size_bytes, uint64_t now_ms)
     return entry->result.id;
 }
 
-void sends_forget(struct sends *sends, uint64_t id)
+void control_send_table_forget(struct control_send_table *sends, uint64_t id)
 {
-    struct send_entry *entry = find(sends, id);
+    struct control_send_table_entry *entry = find(sends, id);
 
     CONTRACT(entry != NULL && !entry->result.is_done);
     drop(sends, entry);
@@ -96,9 +98,10 @@ static double seconds(uint64_t from_ms, uint64_t to_ms)
     return (double)(to_ms - from_ms) / 1000.0;
 }
 
-bool sends_watch(struct sends *sends, uint64_t id, struct send_watch *watch)
+bool control_send_table_watch(struct control_send_table *sends, uint64_t id,
+                              struct control_send_table_watch *watch)
 {
-    struct send_entry *entry = find(sends, id);
+    struct control_send_table_entry *entry = find(sends, id);
 
     if (entry == NULL || entry->result.is_done)
         return false;
@@ -107,27 +110,28 @@ bool sends_watch(struct sends *sends, uint64_t id, struct send_watch *watch)
     return true;
 }
 
-void sends_unwatch(struct send_watch *watch)
+void control_send_table_unwatch(struct control_send_table_watch *watch)
 {
     if (watch->is_linked)
         LIST_REMOVE(watch, link);
     watch->is_linked = false;
 }
 
-static void tell_watches(struct send_entry *entry)
+static void tell_watches(struct control_send_table_entry *entry)
 {
-    struct send_watch *watch;
+    struct control_send_table_watch *watch;
 
     while ((watch = LIST_FIRST(&entry->watches)) != NULL) {
-        sends_unwatch(watch);
+        control_send_table_unwatch(watch);
         watch->done(watch->ctx);
     }
 }
 
-void sends_finish(struct sends *sends, const struct send_request *outcome, uint64_t now_ms)
+void control_send_table_finish(struct control_send_table *sends, const struct send_request *outcome,
+                               uint64_t now_ms)
 {
-    struct send_entry *entry = find(sends, outcome->id);
-    struct send_result *result;
+    struct control_send_table_entry *entry = find(sends, outcome->id);
+    struct control_send_table_result *result;
 
     CONTRACT(entry != NULL && !entry->result.is_done);
     result = &entry->result;
@@ -139,16 +143,17 @@ void sends_finish(struct sends *sends, const struct send_request *outcome, uint6
         result->size_bytes = outcome->size_bytes;
     result->seconds = seconds(entry->began_ms, now_ms);
     snprintf(result->error, sizeof result->error, "%s", outcome->error);
-    entry->expires_ms = now_ms + SENDS_KEPT_MS;
+    entry->expires_ms = now_ms + CONTROL_SEND_TABLE_KEPT_MS;
     tell_watches(entry);
     TAILQ_INSERT_TAIL(&sends->decided, entry, link);
-    if (++sends->decided_count > SENDS_KEPT_MAX)
+    if (++sends->decided_count > CONTROL_SEND_TABLE_KEPT_MAX)
         drop(sends, TAILQ_FIRST(&sends->decided));
 }
 
-bool sends_look(const struct sends *sends, uint64_t id, uint64_t now_ms, struct send_result *out)
+bool control_send_table_look(const struct control_send_table *sends, uint64_t id, uint64_t now_ms,
+                             struct control_send_table_result *out)
 {
-    const struct send_entry *entry = find(sends, id);
+    const struct control_send_table_entry *entry = find(sends, id);
 
     if (entry == NULL)
         return false;
@@ -158,20 +163,21 @@ bool sends_look(const struct sends *sends, uint64_t id, uint64_t now_ms, struct 
     return true;
 }
 
-void sends_mark_handed(struct sends *sends, uint64_t id, uint64_t now_ms)
+void control_send_table_mark_handed(struct control_send_table *sends, uint64_t id, uint64_t now_ms)
 {
-    struct send_entry *entry = find(sends, id);
+    struct control_send_table_entry *entry = find(sends, id);
 
-    if (entry != NULL && entry->result.is_done && entry->expires_ms > now_ms + SENDS_HANDED_MS)
-        entry->expires_ms = now_ms + SENDS_HANDED_MS;
+    if (entry != NULL && entry->result.is_done &&
+        entry->expires_ms > now_ms + CONTROL_SEND_TABLE_HANDED_MS)
+        entry->expires_ms = now_ms + CONTROL_SEND_TABLE_HANDED_MS;
 }
 
-void sends_expire(struct sends *sends, uint64_t now_ms)
+void control_send_table_expire(struct control_send_table *sends, uint64_t now_ms)
 {
-    struct send_entry *entry = TAILQ_FIRST(&sends->decided);
+    struct control_send_table_entry *entry = TAILQ_FIRST(&sends->decided);
 
     while (entry != NULL) {
-        struct send_entry *next = TAILQ_NEXT(entry, link);
+        struct control_send_table_entry *next = TAILQ_NEXT(entry, link);
 
         if (entry->expires_ms <= now_ms)
             drop(sends, entry);
@@ -179,12 +185,12 @@ void sends_expire(struct sends *sends, uint64_t now_ms)
     }
 }
 
-size_t sends_under_way(const struct sends *sends)
+size_t control_send_table_under_way(const struct control_send_table *sends)
 {
     return HASH_COUNT(sends->by_id) - sends->decided_count;
 }
 
-size_t sends_kept(const struct sends *sends)
+size_t control_send_table_kept(const struct control_send_table *sends)
 {
     return sends->decided_count;
 }

@@ -23,14 +23,14 @@ static void count_waiters(struct control *control, int change)
         mailbox_set_hurried(loop_mailbox(control->loop), !was_waited);
 }
 
-static void waiter_free(struct waiter *waiter)
+static void waiter_free(struct control_waiter *waiter)
 {
     if (!waiter->is_for_sends)
         count_waiters(waiter->control, -1);
     LIST_REMOVE(waiter, link);
     loop_cancel_timer(waiter->control->loop, &waiter->timeout);
     for (size_t i = 0; i < waiter->id_count; i++)
-        sends_unwatch(&waiter->watches[i]);
+        control_send_table_unwatch(&waiter->watches[i]);
     free(waiter->watches);
     free(waiter->ids);
     free(waiter);
@@ -110,24 +110,25 @@ static void answer_events(struct control *control, struct http_call *call, uint6
                           size_t limit)
 {
     struct event_answer answer;
-    struct event_page page;
+    struct control_event_page page;
     xmlrpc_value *value;
 
     xmlrpc_env_init(&answer.env);
     value = rpc_struct(&answer.env);
     answer.events = rpc_array(&answer.env);
-    page = event_ring_read(control->ring, after, limit, add_event, &answer);
+    page = control_event_ring_read(control->ring, after, limit, add_event, &answer);
     rpc_put(&answer.env, value, "events", answer.events);
     rpc_put_integer(&answer.env, value, "last", (int64_t)page.last);
     rpc_put_integer(&answer.env, value, "lost", (int64_t)page.lost);
-    control_answer(call, &answer.env, value);
+    control_reply_answer(call, &answer.env, value);
 }
 
 static xmlrpc_value *send_value(struct control *control, xmlrpc_env *env, uint64_t id)
 {
     xmlrpc_value *value = rpc_struct(env);
-    struct send_result result = {.id = id, .is_done = true};
-    bool is_known = sends_look(control->sends, id, loop_now_ms(control->loop), &result);
+    struct control_send_table_result result = {.id = id, .is_done = true};
+    bool is_known =
+        control_send_table_look(control->sends, id, loop_now_ms(control->loop), &result);
     const char *status = !is_known         ? "unknown"
                          : !result.is_done ? "under way"
                                            : transfer_status_word(result.status);
@@ -154,12 +155,12 @@ static void answer_sends(struct control *control, struct http_call *call, const 
     array = rpc_array(&env);
     for (size_t i = 0; i < count; i++) {
         rpc_add(&env, array, send_value(control, &env, ids[i]));
-        sends_mark_handed(control->sends, ids[i], loop_now_ms(control->loop));
+        control_send_table_mark_handed(control->sends, ids[i], loop_now_ms(control->loop));
     }
-    control_answer(call, &env, array);
+    control_reply_answer(call, &env, array);
 }
 
-static void waiter_answer(struct waiter *waiter)
+static void waiter_answer(struct control_waiter *waiter)
 {
     if (waiter->is_for_sends)
         answer_sends(waiter->control, waiter->call, waiter->ids, waiter->id_count);
@@ -168,25 +169,25 @@ static void waiter_answer(struct waiter *waiter)
     waiter_free(waiter);
 }
 
-static bool has_something(const struct waiter *waiter)
+static bool has_something(const struct control_waiter *waiter)
 {
     return waiter->is_for_sends ? waiter->is_ready
-                                : event_ring_last(waiter->control->ring) != waiter->after;
+                                : control_event_ring_last(waiter->control->ring) != waiter->after;
 }
 
 static void one_is_decided(void *ctx)
 {
-    ((struct waiter *)ctx)->is_ready = true;
+    ((struct control_waiter *)ctx)->is_ready = true;
 }
 
 /* So that each outcome costs those who wait for it, and not all that wait for others. */
-static void watch_sends(struct waiter *waiter)
+static void watch_sends(struct control_waiter *waiter)
 {
     for (size_t i = 0; i < waiter->id_count; i++) {
-        struct send_watch *watch = &waiter->watches[i];
+        struct control_send_table_watch *watch = &waiter->watches[i];
 
-        *watch = (struct send_watch){.done = one_is_decided, .ctx = waiter};
-        if (!sends_watch(waiter->control->sends, waiter->ids[i], watch))
+        *watch = (struct control_send_table_watch){.done = one_is_decided, .ctx = waiter};
+        if (!control_send_table_watch(waiter->control->sends, waiter->ids[i], watch))
             waiter->is_ready = true;
     }
 }
@@ -198,8 +199,8 @@ static void time_is_over(struct timer *timer, void *ctx)
 }
 
 /* Takes over `waiter`. Nothing to wait for is answered at once. */
-void control_wait(struct control *control, struct http_call *call, struct waiter *waiter,
-                  uint64_t timeout_ms)
+void control_waiters_add(struct control *control, struct http_call *call,
+                         struct control_waiter *waiter, uint64_t timeout_ms)
 {
     waiter->control = control;
     waiter->call = call;
@@ -215,16 +216,16 @@ void control_wait(struct control *control, struct http_call *call, struct waiter
         waiter_answer(waiter);
         return;
     }
-    http_call_watch(call, waiter_gone, waiter);
+    http_server_call_watch(call, waiter_gone, waiter);
     loop_set_timer(control->loop, &waiter->timeout, timeout_ms);
 }
 
 void control_waiters_look(struct control *control)
 {
-    struct waiter *waiter = LIST_FIRST(&control->waiters);
+    struct control_waiter *waiter = LIST_FIRST(&control->waiters);
 
     while (waiter != NULL) {
-        struct waiter *next = LIST_NEXT(waiter, link);
+        struct control_waiter *next = LIST_NEXT(waiter, link);
 
         if (has_something(waiter))
             waiter_answer(waiter);
@@ -234,63 +235,64 @@ void control_waiters_look(struct control *control)
 
 void control_waiters_end(struct control *control)
 {
-    struct waiter *waiter;
+    struct control_waiter *waiter;
 
     /* waiter_free takes the first one out of the list, which clang-analyzer does not see. */
     while ((waiter = LIST_FIRST(&control->waiters)) != NULL) {
-        control_fault(waiter->call, /* NOLINT(clang-analyzer-unix.Malloc) */ FAULT_STOPPING,
-                      "the daemon is stopping: what was waited for has not been decided here");
+        control_reply_fault(
+            waiter->call, /* NOLINT(clang-analyzer-unix.Malloc) */ FAULT_STOPPING,
+            "the daemon is stopping: what was waited for has not been decided here");
         waiter_free(waiter);
     }
 }
 
 static const char no_memory[] = "the daemon has no memory for a wait";
 
-void call_events(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_events(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     int64_t after = -1, limit = CONTROL_EVENTS_PAGE, timeout_ms = 0;
-    struct waiter *waiter;
+    struct control_waiter *waiter;
 
     rpc_args_integer(args, "after", false, -1, INT64_MAX, &after);
     rpc_args_integer(args, "limit", false, 1, CONTROL_EVENTS_PAGE, &limit);
-    rpc_args_integer(args, "timeout_ms", false, 0, CONTROL_WAIT_MAX_MS, &timeout_ms);
+    rpc_args_integer(args, "timeout_ms", false, 0, CONTROL_WAITERS_MAX_MS, &timeout_ms);
     if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
         return;
     }
     if (after < 0) {
         /* "From now on" is told at once, so that nothing between now and the next call is lost. */
-        answer_events(control, call, event_ring_last(control->ring), 1);
+        answer_events(control, call, control_event_ring_last(control->ring), 1);
         return;
     }
     if ((waiter = calloc(1, sizeof *waiter)) == NULL) {
-        control_fault(call, FAULT_INTERNAL, "%s", no_memory);
+        control_reply_fault(call, FAULT_INTERNAL, "%s", no_memory);
         return;
     }
     waiter->after = (uint64_t)after;
     waiter->limit = (size_t)limit;
-    control_wait(control, call, waiter, (uint64_t)timeout_ms);
+    control_waiters_add(control, call, waiter, (uint64_t)timeout_ms);
 }
 
-void call_send_wait(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_send_wait(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    int64_t timeout_ms = CONTROL_WAIT_MAX_MS;
+    int64_t timeout_ms = CONTROL_WAITERS_MAX_MS;
     uint64_t *ids = NULL;
     size_t count = 0;
-    struct send_watch *watches;
-    struct waiter *waiter;
+    struct control_send_table_watch *watches;
+    struct control_waiter *waiter;
 
     rpc_args_ids(args, "ids", true, CONTROL_IDS_MAX, &ids, &count);
-    rpc_args_integer(args, "timeout_ms", false, 0, CONTROL_WAIT_MAX_MS, &timeout_ms);
+    rpc_args_integer(args, "timeout_ms", false, 0, CONTROL_WAITERS_MAX_MS, &timeout_ms);
     if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
         free(ids);
         return;
     }
     watches = calloc(count, sizeof *watches);
     waiter = watches == NULL ? NULL : calloc(1, sizeof *waiter);
     if (waiter == NULL) {
-        control_fault(call, FAULT_INTERNAL, "%s", no_memory);
+        control_reply_fault(call, FAULT_INTERNAL, "%s", no_memory);
         free(watches);
         free(ids);
         return;
@@ -299,5 +301,5 @@ void call_send_wait(struct control *control, struct http_call *call, struct rpc_
     waiter->watches = watches;
     waiter->ids = ids;
     waiter->id_count = count;
-    control_wait(control, call, waiter, (uint64_t)timeout_ms);
+    control_waiters_add(control, call, waiter, (uint64_t)timeout_ms);
 }

@@ -15,14 +15,14 @@ struct control;
 struct http_call;
 
 enum {
-    CONTROL_WAIT_MAX_MS = 60000,
+    CONTROL_WAITERS_MAX_MS = 60000,
     CONTROL_EVENTS_PAGE = 500, /* events in an answer */
     CONTROL_IDS_MAX = 1000,    /* requests in one send_wait */
 };
 
 /* A long poll: events behind `after`, or one of `ids` decided. */
-struct waiter {
-    LIST_ENTRY(waiter) link;
+struct control_waiter {
+    LIST_ENTRY(control_waiter) link;
     struct control *control;
     struct http_call *call;
     struct timer timeout;
@@ -30,14 +30,14 @@ struct waiter {
     bool is_ready;  /* sends: one is decided */
     uint64_t after; /* events */
     size_t limit;
-    uint64_t *ids;              /* sends; malloc */
-    struct send_watch *watches; /* one for each; malloc */
+    uint64_t *ids;                            /* sends; malloc */
+    struct control_send_table_watch *watches; /* one for each; malloc */
     size_t id_count;
 };
 
 /* Waits are answered after the turn in which there is something to say, or at the timeout. */
-void control_wait(struct control *control, struct http_call *call, struct waiter *waiter,
-                  uint64_t timeout_ms);
+void control_waiters_add(struct control *control, struct http_call *call,
+                         struct control_waiter *waiter, uint64_t timeout_ms);
 void control_waiters_look(struct control *control);
 void control_waiters_end(struct control *control);
 

@@ -41,10 +41,10 @@ struct daemon {
     struct watch signals;
     struct event_sink *events;
     struct gateway *gateway;
-    struct gate *gate; /* to a remote gateway, if there ever is one */
+    struct gateway_client *gate; /* to a remote gateway, if there ever is one */
     struct inbox *inbox;
     struct committer *committer;
-    struct tcp_interface *tcp;
+    struct tcp_transport *tcp;
     struct supervisor *supervisor;
     struct control *control;
     void *transport_selves[1]; /* of the transports that control may ask */
@@ -66,7 +66,7 @@ enum {
 };
 
 static const struct automat_kind *const automata[AUTOMATA_COUNT] = {
-    &tcp_connection_kind, &network_transport_kind, &network_connector_kind};
+    &session_kind, &network_transport_kind, &network_connector_kind};
 
 /* Settings. */
 
@@ -336,7 +336,7 @@ static enum err start_store(struct daemon *d)
                             (uint64_t)s->inbox.journal_limit_mib << 20, problem, sizeof problem);
 
     if (e == ERR_OK)
-        e = inbox_set_access(d->inbox, s->inbox.group, s->inbox.mode, problem, sizeof problem);
+        e = inbox_access_set(d->inbox, s->inbox.group, s->inbox.mode, problem, sizeof problem);
     if (e != ERR_OK) {
         log_error("%s", problem);
         return e;
@@ -368,12 +368,12 @@ static enum err open_transports(struct daemon *d)
         return e;
     if ((e = gateway_open(&d->gateway, d->events)) != ERR_OK)
         return e;
-    if ((e = gate_open(&d->gate, &d->in_force.settings)) != ERR_OK)
+    if ((e = gateway_client_open(&d->gate, &d->in_force.settings)) != ERR_OK)
         return e;
     if (d->in_force.settings.gateway.url[0] != '\0')
-        gateway_set(d->gateway, &gate_ops, d->gate);
-    e = tcp_interface_open(&d->tcp,
-                           &(struct tcp_interface_config){.settings = &d->in_force.settings,
+        gateway_set(d->gateway, &gateway_client_ops, d->gate);
+    e = tcp_transport_open(&d->tcp,
+                           &(struct tcp_transport_config){.settings = &d->in_force.settings,
                                                           .gateway = d->gateway,
                                                           .events = d->events,
                                                           .inbox = d->inbox,
@@ -441,19 +441,20 @@ static enum err start_threads(struct daemon *d)
     enum err e;
 
     /* Before the committer runs: the owed reports are read from what it will own. */
-    owed_report(&(struct owed){.inbox = d->inbox,
-                               .committer = d->committer,
-                               .events = d->events,
-                               .gateway = d->gateway,
-                               .remote = {.ops = &gate_ops, .self = d->gate},
-                               .answer_to = loop_mailbox(d->loop)});
+    gateway_client_replay_report(
+        &(struct gateway_client_replay){.inbox = d->inbox,
+                                        .committer = d->committer,
+                                        .events = d->events,
+                                        .gateway = d->gateway,
+                                        .remote = {.ops = &gateway_client_ops, .self = d->gate},
+                                        .answer_to = loop_mailbox(d->loop)});
     if ((e = say_start("the committer", committer_start(d->committer))) != ERR_OK)
         return e;
     d->is_committing = true;
-    if ((e = say_start("the calls to a gateway", gate_start(d->gate))) != ERR_OK)
+    if ((e = say_start("the calls to a gateway", gateway_client_start(d->gate))) != ERR_OK)
         return e;
     d->is_gated = true;
-    if ((e = say_start("the TCP transport", tcp_interface_start(d->tcp))) != ERR_OK)
+    if ((e = say_start("the TCP transport", tcp_transport_start(d->tcp))) != ERR_OK)
         return e;
     d->is_tcp_up = true;
     if ((e = say_start("the control socket", control_start(d->control))) != ERR_OK)
@@ -531,10 +532,10 @@ static void gate_is_idle(struct message *m, void *owner)
 static void stop_gate(struct daemon *d)
 {
     d->gate_idle = (struct request){.answer_to = loop_mailbox(d->loop), .on_answer = gate_is_idle};
-    gate_await_idle(d->gate, &d->gate_idle);
+    gateway_client_await_idle(d->gate, &d->gate_idle);
     while (!d->is_gate_idle)
         turn(d);
-    gate_stop(d->gate);
+    gateway_client_stop(d->gate);
 }
 
 /* From the top down, each only if it runs. The control thread ends first, so that no new work
@@ -552,10 +553,10 @@ static void stop(struct daemon *d)
     if (d->supervisor != NULL)
         grace_s = supervisor_stop_timeout_s(d->supervisor);
     if (d->is_gated)
-        gate_shut(d->gate, grace_s * 1000ull);
+        gateway_client_shut(d->gate, grace_s * 1000ull);
     stop_limit_step(&d->stop_limit, "the TCP transport's threads", STEP_LIMIT_S);
     if (d->is_tcp_up)
-        tcp_interface_stop(d->tcp);
+        tcp_transport_stop(d->tcp);
     stop_limit_step(&d->stop_limit, "the calls to a gateway", grace_s + STEP_LIMIT_S);
     if (d->is_gated)
         stop_gate(d);
@@ -569,8 +570,8 @@ static void stop(struct daemon *d)
      * of the supervisor, whose thread has ended before theirs. */
     supervisor_close(&d->supervisor);
     control_close(&d->control);
-    tcp_interface_close(&d->tcp);
-    gate_close(&d->gate);
+    tcp_transport_close(&d->tcp);
+    gateway_client_close(&d->gate);
     gateway_close(&d->gateway);
     event_sink_close(&d->events);
     committer_close(&d->committer);

@@ -34,7 +34,7 @@ void watchdog_start(struct watchdog *w, struct loop *loop);
 void watchdog_look(struct watchdog *w);
 void watchdog_stop(struct watchdog *w);
 
-/* The sockets that were passed (LISTEN_FDS), for tcp_interface_config: descriptors from `*first`
+/* The sockets that were passed (LISTEN_FDS), for tcp_transport_config: descriptors from `*first`
  * on. Returns how many. Once, at start. */
 unsigned notify_passed_sockets(int *first);
 

@@ -1,4 +1,4 @@
-/* The gate thread: queues of jobs, up to GATE_CONNECTIONS of them on the wire.
+/* The gate thread: queues of jobs, up to GATEWAY_CLIENT_CONNECTIONS of them on the wire.
  *
  * A job is in one place at a time: `ready`, by rank (waits for a connection), `notices` (waits for
  * the notice before it), `owed` (of an earlier run: waits until the gateway has said who it is) or
@@ -20,7 +20,8 @@
 #include <string.h>
 
 enum {
-    MAILBOX_LIMIT = 1024, /* of new work; what comes here is not refused, see gate_ops.is_full */
+    MAILBOX_LIMIT =
+        1024, /* of new work; what comes here is not refused, see gateway_client_ops.is_full */
     PAUSE_FIRST_MS = 200,
     PAUSE_MOST_MS = 5000,
     /* Of the gateway; 0 is none, or one of an earlier run that nobody knows yet. */
@@ -28,7 +29,7 @@ enum {
     FIRST_INSTANCE = 2,
 };
 
-struct gate_init {
+struct gateway_client_init {
     struct message message; /* first */
     bool has_file_result;
     char url[];
@@ -36,7 +37,7 @@ struct gate_init {
 
 /* The queues. */
 
-static enum gate_rank rank_of(const struct gate_job *job)
+static enum gateway_client_rank rank_of(const struct gateway_client_delivery *job)
 {
     if (job->rest_ms > 0)
         return RANK_REPEAT;
@@ -44,7 +45,8 @@ static enum gate_rank rank_of(const struct gate_job *job)
 }
 
 /* The rank of a job does not change while it waits. */
-static void get_ready(struct gate *gate, struct gate_job *job, bool is_first)
+static void get_ready(struct gateway_client *gate, struct gateway_client_delivery *job,
+                      bool is_first)
 {
     struct gate_job_list *list = &gate->ready[rank_of(job)];
 
@@ -54,18 +56,18 @@ static void get_ready(struct gate *gate, struct gate_job *job, bool is_first)
         TAILQ_INSERT_TAIL(list, job, link);
 }
 
-static void leave_ready(struct gate *gate, struct gate_job *job)
+static void leave_ready(struct gateway_client *gate, struct gateway_client_delivery *job)
 {
     TAILQ_REMOVE(&gate->ready[rank_of(job)], job, link);
 }
 
-static void go_away(struct gate *gate, struct gate_job *job)
+static void go_away(struct gateway_client *gate, struct gateway_client_delivery *job)
 {
     job->is_away = true;
     TAILQ_INSERT_TAIL(&gate->away, job, link);
 }
 
-static void come_back(struct gate *gate, struct gate_job *job)
+static void come_back(struct gateway_client *gate, struct gateway_client_delivery *job)
 {
     if (!job->is_away)
         return;
@@ -77,24 +79,24 @@ static void come_back(struct gate *gate, struct gate_job *job)
     loop_cancel_timer(gate->loop, &job->rest);
 }
 
-static bool has_share(const struct gate *gate, enum gate_rank rank)
+static bool has_share(const struct gateway_client *gate, enum gateway_client_rank rank)
 {
     unsigned ends = gate->out[RANK_END] + gate->out[RANK_REPEAT];
 
-    if (rank == RANK_REPEAT && gate->out[RANK_REPEAT] >= GATE_REPEATS_MAX)
+    if (rank == RANK_REPEAT && gate->out[RANK_REPEAT] >= GATEWAY_CLIENT_REPEATS_MAX)
         return false;
-    return rank == RANK_FIRST || ends < GATE_ENDS_MAX;
+    return rank == RANK_FIRST || ends < GATEWAY_CLIENT_ENDS_MAX;
 }
 
-static struct gate_job *next_job(struct gate *gate)
+static struct gateway_client_delivery *next_job(struct gateway_client *gate)
 {
-    for (unsigned rank = 0; rank < GATE_RANK_COUNT; rank++)
-        if (!TAILQ_EMPTY(&gate->ready[rank]) && has_share(gate, (enum gate_rank)rank))
+    for (unsigned rank = 0; rank < GATEWAY_CLIENT_RANK_COUNT; rank++)
+        if (!TAILQ_EMPTY(&gate->ready[rank]) && has_share(gate, (enum gateway_client_rank)rank))
             return TAILQ_FIRST(&gate->ready[rank]);
     return NULL;
 }
 
-static void dispatch(struct gate *gate, struct gate_job *job)
+static void dispatch(struct gateway_client *gate, struct gateway_client_delivery *job)
 {
     char *document = NULL;
     size_t length = 0;
@@ -106,33 +108,34 @@ static void dispatch(struct gate *gate, struct gate_job *job)
     gate->out[job->rank]++;
     go_away(gate, job);
     metrics_add(METRIC_GATEWAY_CALLS, 1);
-    if (gate_job_write(job, &document, &length) != ERR_OK ||
-        gate_http_post(gate->http, document, length, job) != ERR_OK) {
-        const struct gate_reply reply = {.outcome = GATE_NO_ANSWER,
-                                         .problem = err_text(ERR_NO_MEMORY)};
+    if (gateway_client_encode_write(job, &document, &length) != ERR_OK ||
+        gateway_client_http_pool_post(gate->http, document, length, job) != ERR_OK) {
+        const struct gateway_client_reply reply = {.outcome = GATEWAY_CLIENT_NO_ANSWER,
+                                                   .problem = err_text(ERR_NO_MEMORY)};
 
-        gate_job_replied(job, &reply);
+        gateway_client_delivery_replied(job, &reply);
     }
 }
 
-static bool may_send(const struct gate *gate)
+static bool may_send(const struct gateway_client *gate)
 {
     if (!gate->has_url || gate->is_paused)
         return false;
-    return gate->is_probing ? gate_http_is_idle(gate->http) : gate_http_has_room(gate->http);
+    return gate->is_probing ? gateway_client_http_pool_is_idle(gate->http)
+                            : gateway_client_http_pool_has_room(gate->http);
 }
 
-static void run(struct gate *gate)
+static void run(struct gateway_client *gate)
 {
-    struct gate_job *job;
+    struct gateway_client_delivery *job;
 
     while (may_send(gate) && (job = next_job(gate)) != NULL)
         dispatch(gate, job);
 }
 
-static void next_notice(struct gate *gate)
+static void next_notice(struct gateway_client *gate)
 {
-    struct gate_job *job = TAILQ_FIRST(&gate->notices);
+    struct gateway_client_delivery *job = TAILQ_FIRST(&gate->notices);
 
     if (gate->is_notice_out || job == NULL)
         return;
@@ -141,9 +144,9 @@ static void next_notice(struct gate *gate)
     get_ready(gate, job, true);
 }
 
-void gate_job_end(struct gate_job *job, enum err result)
+void gateway_client_job_end(struct gateway_client_delivery *job, enum err result)
 {
-    struct gate *gate = job->gate;
+    struct gateway_client *gate = job->gate;
     struct gateway_transfer *t = job->transfer;
 
     come_back(gate, job);
@@ -164,11 +167,12 @@ void gate_job_end(struct gate_job *job, enum err result)
 }
 
 /* What goes on does so before what has not begun; what is repeated waits its turn. */
-void gate_again(struct gate *gate, struct gate_job *job, uint64_t delay_ms)
+void gateway_client_again(struct gateway_client *gate, struct gateway_client_delivery *job,
+                          uint64_t delay_ms)
 {
     come_back(gate, job);
     if (gate->is_closed) {
-        gate_job_end(job, ERR_CLOSED);
+        gateway_client_job_end(job, ERR_CLOSED);
     } else if (delay_ms == 0) {
         get_ready(gate, job, rank_of(job) != RANK_REPEAT);
     } else {
@@ -179,51 +183,51 @@ void gate_again(struct gate *gate, struct gate_job *job, uint64_t delay_ms)
 
 /* A job begins, or begins anew. An id of an earlier run means something only to the gateway of that
  * time: whether this is the same one, its init or connect says. */
-static void admit(struct gate *gate, struct gate_job *job)
+static void admit(struct gateway_client *gate, struct gateway_client_delivery *job)
 {
     if (job->kind == JOB_END && job->is_registered && job->instance == 0) {
         TAILQ_INSERT_TAIL(&gate->owed, job, link);
         return;
     }
-    gate_job_begin(job);
+    gateway_client_delivery_begin(job);
     if (job->call == CALL_NONE)
-        gate_job_end(job, ERR_OK);
+        gateway_client_job_end(job, ERR_OK);
     else
         get_ready(gate, job, false);
 }
 
 static void rested(struct timer *timer, void *ctx)
 {
-    struct gate_job *job = ctx;
+    struct gateway_client_delivery *job = ctx;
 
     (void)timer;
-    gate_again(job->gate, job, 0);
+    gateway_client_again(job->gate, job, 0);
 }
 
 /* Stopping. */
 
 static void end_all(struct gate_job_list *list)
 {
-    struct gate_job *job;
+    struct gateway_client_delivery *job;
 
     while ((job = TAILQ_FIRST(list)) != NULL) {
         TAILQ_REMOVE(list, job, link);
         job->is_away = false;
         loop_cancel_timer(job->gate->loop, &job->rest);
-        gate_job_end(job, ERR_CLOSED);
+        gateway_client_job_end(job, ERR_CLOSED);
     }
 }
 
 /* Calls that could go out now. What is owed to an earlier instance waits for nobody at a stop. */
-static bool is_idle(const struct gate *gate)
+static bool is_idle(const struct gateway_client *gate)
 {
-    for (unsigned rank = 0; rank < GATE_RANK_COUNT; rank++)
+    for (unsigned rank = 0; rank < GATEWAY_CLIENT_RANK_COUNT; rank++)
         if (!TAILQ_EMPTY(&gate->ready[rank]))
             return false;
     return TAILQ_EMPTY(&gate->away) && TAILQ_EMPTY(&gate->notices);
 }
 
-static void tell_if_idle(struct gate *gate)
+static void tell_if_idle(struct gateway_client *gate)
 {
     struct request *idle = gate->idle;
 
@@ -233,7 +237,7 @@ static void tell_if_idle(struct gate *gate)
     request_answer(idle, ERR_OK);
 }
 
-static void close_now(struct gate *gate)
+static void close_now(struct gateway_client *gate)
 {
     size_t left = atomic_load(&gate->waiting);
 
@@ -246,9 +250,9 @@ static void close_now(struct gate *gate)
         log_warning("gateway: %zu calls have not been answered at the stop; what the journal owes "
                     "is told after the next start",
                     left);
-    gate_http_cancel_all(gate->http);
+    gateway_client_http_pool_cancel_all(gate->http);
     end_all(&gate->away);
-    for (unsigned rank = 0; rank < GATE_RANK_COUNT; rank++)
+    for (unsigned rank = 0; rank < GATEWAY_CLIENT_RANK_COUNT; rank++)
         end_all(&gate->ready[rank]);
     end_all(&gate->notices);
     end_all(&gate->owed);
@@ -262,7 +266,7 @@ static void grace_is_over(struct timer *timer, void *ctx)
 
 static void take_shut(struct message *m, void *owner)
 {
-    struct gate *gate = owner;
+    struct gateway_client *gate = owner;
 
     (void)m;
     gate->is_shut = true;
@@ -274,27 +278,27 @@ static void take_shut(struct message *m, void *owner)
 
 static void take_await_idle(struct message *m, void *owner)
 {
-    ((struct gate *)owner)->idle = (struct request *)(void *)m;
+    ((struct gateway_client *)owner)->idle = (struct request *)(void *)m;
 }
 
 /* Nobody there. */
 
 static void pause_is_over(struct timer *timer, void *ctx)
 {
-    struct gate *gate = ctx;
+    struct gateway_client *gate = ctx;
 
     (void)timer;
     gate->is_paused = false;
     gate->is_probing = true;
 }
 
-void gate_unreachable(struct gate *gate, const char *problem)
+void gateway_client_unreachable(struct gateway_client *gate, const char *problem)
 {
     if (gate->is_closed || gate->is_paused)
         return;
     if (gate->pause_ms == 0)
         log_warning("gateway %s cannot be reached: %s; %zu calls wait, it is tried again and again",
-                    gate->settings.gateway.url, problem, gate_waiting(gate));
+                    gate->settings.gateway.url, problem, gateway_client_waiting(gate));
     gate->pause_ms = gate->pause_ms == 0 ? PAUSE_FIRST_MS : gate->pause_ms * 2;
     if (gate->pause_ms > PAUSE_MOST_MS)
         gate->pause_ms = PAUSE_MOST_MS;
@@ -305,34 +309,34 @@ void gate_unreachable(struct gate *gate, const char *problem)
         close_now(gate);
 }
 
-void gate_reachable(struct gate *gate)
+void gateway_client_reachable(struct gateway_client *gate)
 {
     gate->answered_ms = loop_now_ms(gate->loop);
     if (gate->pause_ms == 0)
         return;
     log_info("gateway %s answers again: %zu calls wait", gate->settings.gateway.url,
-             gate_waiting(gate));
+             gateway_client_waiting(gate));
     gate->pause_ms = 0;
     gate->is_paused = gate->is_probing = false;
     loop_cancel_timer(gate->loop, &gate->pause);
 }
 
-static void replied(void *ctx, void *cookie, const struct gate_reply *reply)
+static void replied(void *ctx, void *cookie, const struct gateway_client_reply *reply)
 {
     (void)ctx;
-    gate_job_replied(cookie, reply);
+    gateway_client_delivery_replied(cookie, reply);
 }
 
-static uint64_t patience_ms(const struct gate *gate)
+static uint64_t patience_ms(const struct gateway_client *gate)
 {
     return gate->settings.gateway.patience_s * 1000ull;
 }
 
 /* The time that a call waits here behind others, while they are answered, is not the gateway's:
  * patience counts from the last sign of life then. */
-static uint64_t patience_left_ms(const struct gate_job *job)
+static uint64_t patience_left_ms(const struct gateway_client_delivery *job)
 {
-    const struct gate *gate = job->gate;
+    const struct gateway_client *gate = job->gate;
     uint64_t silence_ms = loop_now_ms(gate->loop) - gate->answered_ms;
 
     if (job->is_sent || gate->answered_ms == 0 || silence_ms >= patience_ms(gate))
@@ -342,8 +346,8 @@ static uint64_t patience_left_ms(const struct gate_job *job)
 
 static void patience_is_over(struct timer *timer, void *ctx)
 {
-    struct gate_job *job = ctx;
-    struct gate *gate = job->gate;
+    struct gateway_client_delivery *job = ctx;
+    struct gateway_client *gate = job->gate;
     uint64_t left_ms = patience_left_ms(job);
 
     if (left_ms > 0) {
@@ -351,24 +355,24 @@ static void patience_is_over(struct timer *timer, void *ctx)
         return;
     }
     if (job->is_away)
-        gate_http_cancel(gate->http, job);
+        gateway_client_http_pool_cancel(gate->http, job);
     else
         leave_ready(gate, job);
-    gate_job_expired(job);
+    gateway_client_delivery_expired(job);
 }
 
 /* Mail. */
 
 static void take_job(struct message *m, void *owner)
 {
-    struct gate *gate = owner;
-    struct gate_job *job = (struct gate_job *)(void *)m;
+    struct gateway_client *gate = owner;
+    struct gateway_client_delivery *job = (struct gateway_client_delivery *)(void *)m;
 
     job->gate = gate;
     job->rest = (struct timer){.fire = rested, .ctx = job};
     job->expiry = (struct timer){.fire = patience_is_over, .ctx = job};
     if (gate->is_closed) {
-        gate_job_end(job, ERR_CLOSED);
+        gateway_client_job_end(job, ERR_CLOSED);
     } else if (job->kind == JOB_NOTICE) {
         TAILQ_INSERT_TAIL(&gate->notices, job, link);
     } else {
@@ -380,11 +384,11 @@ static void take_job(struct message *m, void *owner)
 
 /* All that is there, as the new instance is to hear of it: what was on the wire or resting first,
  * then what is owed from an earlier run, then what is ready. */
-static void gather(struct gate *gate, struct gate_job_list *all)
+static void gather(struct gateway_client *gate, struct gate_job_list *all)
 {
-    struct gate_job *job;
+    struct gateway_client_delivery *job;
 
-    gate_http_cancel_all(gate->http);
+    gateway_client_http_pool_cancel_all(gate->http);
     TAILQ_FOREACH (job, &gate->away, link) {
         loop_cancel_timer(gate->loop, &job->rest);
         job->is_away = job->is_out = false;
@@ -392,16 +396,16 @@ static void gather(struct gate *gate, struct gate_job_list *all)
     memset(gate->out, 0, sizeof gate->out);
     TAILQ_CONCAT(all, &gate->away, link);
     TAILQ_CONCAT(all, &gate->owed, link);
-    for (unsigned rank = 0; rank < GATE_RANK_COUNT; rank++)
+    for (unsigned rank = 0; rank < GATEWAY_CLIENT_RANK_COUNT; rank++)
         TAILQ_CONCAT(all, &gate->ready[rank], link);
 }
 
 /* Everything begins anew, but for the notices: what an earlier instance was to be told of the
  * transport is no news for this one. */
-static void begin_anew(struct gate *gate)
+static void begin_anew(struct gateway_client *gate)
 {
     struct gate_job_list all = TAILQ_HEAD_INITIALIZER(all);
-    struct gate_job *job;
+    struct gateway_client_delivery *job;
 
     gather(gate, &all);
     end_all(&gate->notices);
@@ -410,7 +414,7 @@ static void begin_anew(struct gate *gate)
         if (job->is_registered && job->instance == 0)
             job->instance = GATE_EARLIER_INSTANCE;
         if (job->kind == JOB_NOTICE)
-            gate_job_end(job, ERR_CLOSED);
+            gateway_client_job_end(job, ERR_CLOSED);
         else
             admit(gate, job);
     }
@@ -418,8 +422,8 @@ static void begin_anew(struct gate *gate)
 
 static void take_init(struct message *m, void *owner)
 {
-    struct gate *gate = owner;
-    struct gate_init *init = (struct gate_init *)(void *)m;
+    struct gateway_client *gate = owner;
+    struct gateway_client_init *init = (struct gateway_client_init *)(void *)m;
 
     if (!gate->is_closed) {
         snprintf(gate->settings.gateway.url, sizeof gate->settings.gateway.url, "%s", init->url);
@@ -430,10 +434,10 @@ static void take_init(struct message *m, void *owner)
         gate->is_paused = gate->is_probing = false;
         loop_cancel_timer(gate->loop, &gate->pause);
         begin_anew(gate);
-        if (gate_http_aim(gate->http, init->url) != ERR_OK)
+        if (gateway_client_http_pool_aim(gate->http, init->url) != ERR_OK)
             log_error("gateway %s cannot be called: %s", init->url, err_text(ERR_NO_MEMORY));
         log_info("gateway %s is in charge, instance %u: %zu calls wait", init->url, gate->instance,
-                 gate_waiting(gate));
+                 gateway_client_waiting(gate));
     }
     free(init);
 }
@@ -441,9 +445,9 @@ static void take_init(struct message *m, void *owner)
 /* `connect` without an init: the gateway is the one that it was. */
 static void take_confirm(struct message *m, void *owner)
 {
-    struct gate *gate = owner;
+    struct gateway_client *gate = owner;
     struct gate_job_list owed = TAILQ_HEAD_INITIALIZER(owed);
-    struct gate_job *job;
+    struct gateway_client_delivery *job;
 
     free(m);
     TAILQ_CONCAT(&owed, &gate->owed, link);
@@ -456,7 +460,7 @@ static void take_confirm(struct message *m, void *owner)
 
 static void after_turn(void *owner)
 {
-    struct gate *gate = owner;
+    struct gateway_client *gate = owner;
 
     next_notice(gate);
     run(gate);
@@ -466,18 +470,18 @@ static void after_turn(void *owner)
 /* What curl holds is closed in the thread that watches its sockets. */
 static void ended(void *owner)
 {
-    struct gate *gate = owner;
+    struct gateway_client *gate = owner;
 
     close_now(gate);
     tell_if_idle(gate);
-    gate_http_close(&gate->http);
+    gateway_client_http_pool_close(&gate->http);
 }
 
 /* Life. */
 
-enum err gate_open(struct gate **out, const struct settings *settings)
+enum err gateway_client_open(struct gateway_client **out, const struct settings *settings)
 {
-    struct gate *gate = calloc(1, sizeof *gate);
+    struct gateway_client *gate = calloc(1, sizeof *gate);
     enum err e;
 
     if (gate == NULL)
@@ -488,7 +492,7 @@ enum err gate_open(struct gate **out, const struct settings *settings)
     gate->instance = FIRST_INSTANCE;
     gate->pause = (struct timer){.fire = pause_is_over, .ctx = gate};
     gate->grace = (struct timer){.fire = grace_is_over, .ctx = gate};
-    for (unsigned rank = 0; rank < GATE_RANK_COUNT; rank++)
+    for (unsigned rank = 0; rank < GATEWAY_CLIENT_RANK_COUNT; rank++)
         TAILQ_INIT(&gate->ready[rank]);
     TAILQ_INIT(&gate->notices);
     TAILQ_INIT(&gate->owed);
@@ -501,20 +505,21 @@ enum err gate_open(struct gate **out, const struct settings *settings)
                                                      .after_turn = after_turn,
                                                      .ended = ended});
     if (e == ERR_OK)
-        e = gate_http_open(&gate->http, gate->loop, patience_ms(gate), replied, gate);
+        e = gateway_client_http_pool_open(&gate->http, gate->loop, patience_ms(gate), replied,
+                                          gate);
     if (e == ERR_OK && gate->has_url)
-        e = gate_http_aim(gate->http, settings->gateway.url);
+        e = gateway_client_http_pool_aim(gate->http, settings->gateway.url);
     if (e != ERR_OK) {
-        gate_close(&gate);
+        gateway_client_close(&gate);
         return e;
     }
     *out = gate;
     return ERR_OK;
 }
 
-void gate_close(struct gate **gate)
+void gateway_client_close(struct gateway_client **gate)
 {
-    struct gate *g = *gate;
+    struct gateway_client *g = *gate;
 
     if (g == NULL)
         return;
@@ -522,38 +527,38 @@ void gate_close(struct gate **gate)
     g->is_closed = true;
     while (g->loop != NULL && mailbox_drain(loop_mailbox(g->loop)) > 0)
         ;
-    gate_http_close(&g->http);
+    gateway_client_http_pool_close(&g->http);
     loop_close(&g->loop);
     rpc_library_fini();
     free(g);
     *gate = NULL;
 }
 
-enum err gate_start(struct gate *gate)
+enum err gateway_client_start(struct gateway_client *gate)
 {
     return loop_start(gate->loop);
 }
 
-void gate_stop(struct gate *gate)
+void gateway_client_stop(struct gateway_client *gate)
 {
     loop_stop(gate->loop);
 }
 
-void gate_shut(struct gate *gate, uint64_t grace_ms)
+void gateway_client_shut(struct gateway_client *gate, uint64_t grace_ms)
 {
     gate->shut.grace_ms = grace_ms;
     mailbox_answer(loop_mailbox(gate->loop), &gate->shut.message, take_shut);
 }
 
-void gate_await_idle(struct gate *gate, struct request *idle)
+void gateway_client_await_idle(struct gateway_client *gate, struct request *idle)
 {
     mailbox_answer(loop_mailbox(gate->loop), &idle->message, take_await_idle);
 }
 
-enum err gate_init(struct gate *gate, const char *url, bool has_file_result)
+enum err gateway_client_init(struct gateway_client *gate, const char *url, bool has_file_result)
 {
     size_t size = strlen(url) + 1;
-    struct gate_init *init = calloc(1, sizeof *init + size);
+    struct gateway_client_init *init = calloc(1, sizeof *init + size);
 
     if (init == NULL)
         return ERR_NO_MEMORY;
@@ -563,7 +568,7 @@ enum err gate_init(struct gate *gate, const char *url, bool has_file_result)
     return ERR_OK;
 }
 
-void gate_confirm(struct gate *gate)
+void gateway_client_confirm(struct gateway_client *gate)
 {
     struct message *m = calloc(1, sizeof *m);
 
@@ -574,12 +579,12 @@ void gate_confirm(struct gate *gate)
         mailbox_answer(loop_mailbox(gate->loop), m, take_confirm);
 }
 
-size_t gate_waiting(const struct gate *gate)
+size_t gateway_client_waiting(const struct gateway_client *gate)
 {
     return atomic_load(&gate->waiting);
 }
 
-void gate_post(struct gate *gate, struct gate_job *job)
+void gateway_client_post(struct gateway_client *gate, struct gateway_client_delivery *job)
 {
     atomic_fetch_add(&gate->waiting, 1);
     atomic_fetch_add(&gate->waiting_bytes, job->text_bytes);

@@ -30,11 +30,11 @@ enum { FAULTS_MAX = 3, REST_FIRST_MS = 200, REST_MOST_MS = 5000, REGISTER_FAULTS
 
 static const uint32_t job_magic = 0x67617465; /* "gate" */
 
-const char *gate_call_method(enum gate_call call)
+const char *gateway_client_delivery_method(enum gateway_client_call call)
 {
     static const char *const methods[] = {
 #define X(name, method) [name] = (method),
-        GATE_CALL_LIST(X)
+        GATEWAY_CLIENT_CALL_LIST(X)
 #undef X
     };
 
@@ -44,19 +44,21 @@ const char *gate_call_method(enum gate_call call)
 
 /* Birth, in the thread of whoever tells. */
 
-static size_t text_bytes(const char *const text[GATE_TEXT_COUNT])
+static size_t text_bytes(const char *const text[GATEWAY_CLIENT_TEXT_COUNT])
 {
     size_t bytes = 0;
 
-    for (unsigned i = 0; i < GATE_TEXT_COUNT; i++)
+    for (unsigned i = 0; i < GATEWAY_CLIENT_TEXT_COUNT; i++)
         bytes += text[i] == NULL ? 0 : strlen(text[i]) + 1;
     return bytes;
 }
 
-struct gate_job *gate_job_new(enum gate_job_kind kind, const char *const text[GATE_TEXT_COUNT])
+struct gateway_client_delivery *
+gateway_client_delivery_new(enum gateway_client_delivery_kind kind,
+                            const char *const text[GATEWAY_CLIENT_TEXT_COUNT])
 {
     size_t bytes = text_bytes(text);
-    struct gate_job *job = calloc(1, sizeof *job + bytes);
+    struct gateway_client_delivery *job = calloc(1, sizeof *job + bytes);
     char *at;
 
     if (job == NULL)
@@ -66,7 +68,7 @@ struct gate_job *gate_job_new(enum gate_job_kind kind, const char *const text[GA
     job->call = CALL_NONE;
     job->text_bytes = bytes;
     at = job->bytes;
-    for (unsigned i = 0; i < GATE_TEXT_COUNT; i++) {
+    for (unsigned i = 0; i < GATEWAY_CLIENT_TEXT_COUNT; i++) {
         size_t length = text[i] == NULL ? 0 : strlen(text[i]) + 1;
 
         if (length == 0)
@@ -78,15 +80,16 @@ struct gate_job *gate_job_new(enum gate_job_kind kind, const char *const text[GA
     return job;
 }
 
-struct gate_job *gate_job_of(enum gate_job_kind kind, const struct gateway_transfer *t)
+struct gateway_client_delivery *gateway_client_delivery_of(enum gateway_client_delivery_kind kind,
+                                                           const struct gateway_transfer *t)
 {
-    const char *const text[GATE_TEXT_COUNT] = {
+    const char *const text[GATEWAY_CLIENT_TEXT_COUNT] = {
         [TEXT_PROTO] = t->proto,       [TEXT_HOST] = t->host,
         [TEXT_IDURL] = t->idurl,       [TEXT_ASKED_HOST] = t->asked_host,
         [TEXT_FILENAME] = t->filename, [TEXT_DESCRIPTION] = t->description,
         [TEXT_ERROR] = t->error,
     };
-    struct gate_job *job = gate_job_new(kind, text);
+    struct gateway_client_delivery *job = gateway_client_delivery_new(kind, text);
 
     if (job == NULL)
         return NULL;
@@ -104,19 +107,19 @@ struct gate_job *gate_job_of(enum gate_job_kind kind, const struct gateway_trans
 
 /* Which call comes next. */
 
-static enum gate_call register_call(const struct gate_job *job)
+static enum gateway_client_call register_call(const struct gateway_client_delivery *job)
 {
     return job->is_sending ? CALL_REGISTER_SENDING : CALL_REGISTER_RECEIVING;
 }
 
-static enum gate_call result_call(const struct gate_job *job)
+static enum gateway_client_call result_call(const struct gateway_client_delivery *job)
 {
     return job->is_sending && job->request_id != 0 && job->gate->has_file_result ? CALL_FILE_RESULT
                                                                                  : CALL_NONE;
 }
 
 /* Of the end of a transfer. A single file is never registered: only its result is told. */
-static enum gate_call first_end_call(const struct gate_job *job)
+static enum gateway_client_call first_end_call(const struct gateway_client_delivery *job)
 {
     if (job->is_registered && job->instance != job->gate->instance)
         return register_call(job);
@@ -127,7 +130,7 @@ static enum gate_call first_end_call(const struct gate_job *job)
     return result_call(job);
 }
 
-static enum gate_call call_after(const struct gate_job *job)
+static enum gateway_client_call call_after(const struct gateway_client_delivery *job)
 {
     if (job->kind != JOB_END || job->call == CALL_FILE_RESULT)
         return CALL_NONE;
@@ -136,18 +139,18 @@ static enum gate_call call_after(const struct gate_job *job)
     return result_call(job);
 }
 
-static void go_to(struct gate_job *job, enum gate_call call)
+static void go_to(struct gateway_client_delivery *job, enum gateway_client_call call)
 {
     job->call = call;
     job->faults = 0;
     job->rest_ms = 0;
     if (call == CALL_NONE)
-        gate_job_end(job, ERR_OK);
+        gateway_client_job_end(job, ERR_OK);
     else
-        gate_again(job->gate, job, 0);
+        gateway_client_again(job->gate, job, 0);
 }
 
-void gate_job_begin(struct gate_job *job)
+void gateway_client_delivery_begin(struct gateway_client_delivery *job)
 {
     MAGIC_CHECK(job, job_magic);
     job->faults = 0;
@@ -163,7 +166,8 @@ void gate_job_begin(struct gate_job *job)
 /* Answers. */
 
 /* A fault's sentence is the gateway's: it gets no line of its own. */
-static void log_trouble(const struct gate_job *job, const char *what, const char *sentence)
+static void log_trouble(const struct gateway_client_delivery *job, const char *what,
+                        const char *sentence)
 {
     const char *name = job->text[TEXT_FILENAME];
     char shown_name[SETTINGS_TEXT_SIZE], shown[RPC_REASON_SIZE];
@@ -172,10 +176,11 @@ static void log_trouble(const struct gate_job *job, const char *what, const char
         name = job->text[TEXT_PROTO];
     text_escape(shown_name, sizeof shown_name, name, strlen(name), false);
     text_escape(shown, sizeof shown, sentence, strlen(sentence), false);
-    log_warning("gateway: %s of %s %s: %s", gate_call_method(job->call), shown_name, what, shown);
+    log_warning("gateway: %s of %s %s: %s", gateway_client_delivery_method(job->call), shown_name,
+                what, shown);
 }
 
-static void set_registered(struct gate_job *job, uint32_t transfer_id)
+static void set_registered(struct gateway_client_delivery *job, uint32_t transfer_id)
 {
     job->is_registered = transfer_id != 0;
     job->instance = job->gate->instance;
@@ -184,27 +189,27 @@ static void set_registered(struct gate_job *job, uint32_t transfer_id)
 }
 
 /* A file that goes out needs no id, one that comes in does. */
-static void give_up_registering(struct gate_job *job, const char *sentence)
+static void give_up_registering(struct gateway_client_delivery *job, const char *sentence)
 {
     if (!job->is_sending) {
         log_trouble(job, "is given up, so the file is refused", sentence);
-        gate_job_end(job, ERR_GATEWAY);
+        gateway_client_job_end(job, ERR_GATEWAY);
         return;
     }
     log_trouble(job, "is given up, the file goes unregistered", sentence);
     set_registered(job, 0);
-    gate_job_end(job, ERR_OK);
+    gateway_client_job_end(job, ERR_OK);
 }
 
-static void rest(struct gate_job *job)
+static void rest(struct gateway_client_delivery *job)
 {
     job->rest_ms = job->rest_ms == 0 ? REST_FIRST_MS : job->rest_ms * 2;
     if (job->rest_ms > REST_MOST_MS)
         job->rest_ms = REST_MOST_MS;
-    gate_again(job->gate, job, job->rest_ms);
+    gateway_client_again(job->gate, job, job->rest_ms);
 }
 
-static void undelivered(struct gate_job *job, const char *sentence)
+static void undelivered(struct gateway_client_delivery *job, const char *sentence)
 {
     log_trouble(job, "is left undelivered", sentence);
     metrics_add(METRIC_GATEWAY_UNDELIVERED, 1);
@@ -213,27 +218,27 @@ static void undelivered(struct gate_job *job, const char *sentence)
     go_to(job, call_after(job));
 }
 
-static void take_fault(struct gate_job *job, const char *sentence)
+static void take_fault(struct gateway_client_delivery *job, const char *sentence)
 {
     metrics_add(METRIC_GATEWAY_FAULTS, 1);
     job->faults++;
     if (job->kind == JOB_REGISTER && job->faults > REGISTER_FAULTS_MAX)
         give_up_registering(job, sentence);
     else if (job->kind == JOB_REGISTER)
-        gate_again(job->gate, job, 0);
+        gateway_client_again(job->gate, job, 0);
     else if (job->faults > FAULTS_MAX)
         undelivered(job, sentence);
     else
         rest(job);
 }
 
-static void take_id(struct gate_job *job, xmlrpc_value *value)
+static void take_id(struct gateway_client_delivery *job, xmlrpc_value *value)
 {
     int64_t id = 0;
 
     if (xmlrpc_value_type(value) == XMLRPC_TYPE_NIL) {
         set_registered(job, 0);
-    } else if (rpc_integer_of(value, &id) && id >= 1 && id <= GATEWAY_ID_MAX) {
+    } else if (rpc_args_integer_of(value, &id) && id >= 1 && id <= GATEWAY_ID_MAX) {
         set_registered(job, (uint32_t)id);
     } else {
         take_fault(job, "it answered neither nil nor a transfer id");
@@ -242,9 +247,9 @@ static void take_id(struct gate_job *job, xmlrpc_value *value)
     go_to(job, call_after(job));
 }
 
-static void take_answer(struct gate_job *job, const struct rpc_answer *answer)
+static void take_answer(struct gateway_client_delivery *job, const struct rpc_answer *answer)
 {
-    gate_reachable(job->gate);
+    gateway_client_reachable(job->gate);
     if (answer->value == NULL)
         take_fault(job, answer->text);
     else if (job->call == CALL_REGISTER_SENDING || job->call == CALL_REGISTER_RECEIVING)
@@ -253,7 +258,7 @@ static void take_answer(struct gate_job *job, const struct rpc_answer *answer)
         go_to(job, call_after(job));
 }
 
-static void no_answer(struct gate_job *job, const char *problem)
+static void no_answer(struct gateway_client_delivery *job, const char *problem)
 {
     if (job->rest_ms == 0)
         log_trouble(job, "got no answer and will be repeated", problem);
@@ -261,15 +266,16 @@ static void no_answer(struct gate_job *job, const char *problem)
     rest(job);
 }
 
-void gate_job_replied(struct gate_job *job, const struct gate_reply *reply)
+void gateway_client_delivery_replied(struct gateway_client_delivery *job,
+                                     const struct gateway_client_reply *reply)
 {
     struct rpc_answer answer;
 
     MAGIC_CHECK(job, job_magic);
-    if (reply->outcome == GATE_UNREACHABLE) {
-        gate_again(job->gate, job, 0);
-        gate_unreachable(job->gate, reply->problem);
-    } else if (reply->outcome == GATE_NO_ANSWER) {
+    if (reply->outcome == GATEWAY_CLIENT_UNREACHABLE) {
+        gateway_client_again(job->gate, job, 0);
+        gateway_client_unreachable(job->gate, reply->problem);
+    } else if (reply->outcome == GATEWAY_CLIENT_NO_ANSWER) {
         no_answer(job, reply->problem);
     } else if (rpc_answer_parse(&answer, reply->length == 0 ? "" : reply->body, reply->length) ==
                ERR_OK) {
@@ -281,7 +287,7 @@ void gate_job_replied(struct gate_job *job, const struct gate_reply *reply)
     }
 }
 
-void gate_job_expired(struct gate_job *job)
+void gateway_client_delivery_expired(struct gateway_client_delivery *job)
 {
     MAGIC_CHECK(job, job_magic);
     give_up_registering(job, "no answer in time ([gateway] patience-s)");

@@ -14,7 +14,7 @@
 #include <sys/queue.h>
 
 /* name, method */
-#define GATE_CALL_LIST(X)                                     \
+#define GATEWAY_CLIENT_CALL_LIST(X)                           \
     X(CALL_TRANSPORT_INITIALIZED, "transport_initialized")    \
     X(CALL_RECEIVING_STARTED, "receiving_started")            \
     X(CALL_RECEIVING_FAILED, "receiving_failed")              \
@@ -26,21 +26,21 @@
     X(CALL_CANCELLED_SENDING, "cancelled_file_sending")       \
     X(CALL_FILE_RESULT, "file_result")
 
-enum gate_call {
+enum gateway_client_call {
 #define X(name, method) name,
-    GATE_CALL_LIST(X)
+    GATEWAY_CLIENT_CALL_LIST(X)
 #undef X
         CALL_NONE
 };
-const char *gate_call_method(enum gate_call call);
+const char *gateway_client_delivery_method(enum gateway_client_call call);
 
-enum gate_job_kind {
+enum gateway_client_delivery_kind {
     JOB_NOTICE,   /* one of the first four calls; they go out one by one, in order */
     JOB_REGISTER, /* its transfer waits for the id */
     JOB_END,      /* of a transfer */
 };
 
-enum gate_text {
+enum gateway_client_text {
     TEXT_PROTO,
     TEXT_HOST,
     TEXT_ASKED_HOST,
@@ -48,27 +48,30 @@ enum gate_text {
     TEXT_FILENAME,
     TEXT_DESCRIPTION,
     TEXT_ERROR,
-    GATE_TEXT_COUNT
+    GATEWAY_CLIENT_TEXT_COUNT
 };
 
 /* In this order they get a connection: files wait for what is registered. The ends of files take
  * only a part of the connections, and of that what had no answer before only a part again: so calls
  * that hang hold up no other. */
-enum gate_rank { RANK_FIRST, RANK_END, RANK_REPEAT, GATE_RANK_COUNT };
-enum { GATE_ENDS_MAX = GATE_CONNECTIONS - 2, GATE_REPEATS_MAX = GATE_CONNECTIONS / 2 };
+enum gateway_client_rank { RANK_FIRST, RANK_END, RANK_REPEAT, GATEWAY_CLIENT_RANK_COUNT };
+enum {
+    GATEWAY_CLIENT_ENDS_MAX = GATEWAY_CLIENT_CONNECTIONS - 2,
+    GATEWAY_CLIENT_REPEATS_MAX = GATEWAY_CLIENT_CONNECTIONS / 2
+};
 
-struct gate_job {
+struct gateway_client_delivery {
     struct message message; /* first */
     uint32_t magic;
-    TAILQ_ENTRY(gate_job) link;
-    struct gate *gate;
-    enum gate_job_kind kind;
-    enum gate_call call;               /* that is to be made now */
+    TAILQ_ENTRY(gateway_client_delivery) link;
+    struct gateway_client *gate;
+    enum gateway_client_delivery_kind kind;
+    enum gateway_client_call call;     /* that is to be made now */
     struct gateway_transfer *transfer; /* comes back with the answer; NULL: nobody waits */
     bool is_away;                      /* in gate->away, not in a queue */
     bool is_sent;                      /* was on the wire */
     bool is_out;                       /* is on it, counted in gate->out[rank] */
-    enum gate_rank rank;               /* as which it went out */
+    enum gateway_client_rank rank;     /* as which it went out */
     bool is_sending, is_single, is_registered;
     uint32_t instance; /* of the gateway that registered it */
     uint32_t transfer_id;
@@ -79,21 +82,26 @@ struct gate_job {
     struct timer rest;   /* until the next try */
     struct timer expiry; /* of a registration: patience */
     size_t text_bytes;
-    const char *text[GATE_TEXT_COUNT]; /* each may be NULL; they stand behind the struct */
+    const char
+        *text[GATEWAY_CLIENT_TEXT_COUNT]; /* each may be NULL; they stand behind the struct */
     char bytes[];
 };
-TAILQ_HEAD(gate_job_list, gate_job);
+TAILQ_HEAD(gate_job_list, gateway_client_delivery);
 
 /* Any thread. NULL without memory. The strings are copied. */
-struct gate_job *gate_job_new(enum gate_job_kind kind, const char *const text[GATE_TEXT_COUNT]);
-struct gate_job *gate_job_of(enum gate_job_kind kind, const struct gateway_transfer *transfer);
+struct gateway_client_delivery *
+gateway_client_delivery_new(enum gateway_client_delivery_kind kind,
+                            const char *const text[GATEWAY_CLIENT_TEXT_COUNT]);
+struct gateway_client_delivery *gateway_client_delivery_of(enum gateway_client_delivery_kind kind,
+                                                           const struct gateway_transfer *transfer);
 
 /* Sets the first call of a job, or for a new instance of the gateway the first that is due again;
  * CALL_NONE: there is nothing to tell. */
-void gate_job_begin(struct gate_job *job);
+void gateway_client_delivery_begin(struct gateway_client_delivery *job);
 /* What came back for the present call. */
-void gate_job_replied(struct gate_job *job, const struct gate_reply *reply);
+void gateway_client_delivery_replied(struct gateway_client_delivery *job,
+                                     const struct gateway_client_reply *reply);
 /* Patience is over. */
-void gate_job_expired(struct gate_job *job);
+void gateway_client_delivery_expired(struct gateway_client_delivery *job);
 
 #endif

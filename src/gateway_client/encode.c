@@ -25,7 +25,7 @@ static void add_idurl(xmlrpc_env *env, xmlrpc_value *params, const char *escaped
     size_t room = strlen(escaped) + 1, length = 0;
     char *idurl = malloc(room);
     bool is_clean = idurl != NULL && text_unescape(idurl, room, &length, escaped) == ERR_OK &&
-                    rpc_is_clean_text(idurl, length);
+                    rpc_validate_text(idurl, length);
 
     add_text(env, params, is_clean ? idurl : "");
     free(idurl);
@@ -45,14 +45,17 @@ static void add_bytes(xmlrpc_env *env, xmlrpc_value *params, const char *bytes)
     add(env, params, rpc_path(env, bytes == NULL ? "" : bytes));
 }
 
-typedef void params_fn(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job);
+typedef void params_fn(xmlrpc_env *env, xmlrpc_value *params,
+                       const struct gateway_client_delivery *job);
 
-static void transport_initialized(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job)
+static void transport_initialized(xmlrpc_env *env, xmlrpc_value *params,
+                                  const struct gateway_client_delivery *job)
 {
     add_text(env, params, job->text[TEXT_PROTO]);
 }
 
-static void receiving_started(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job)
+static void receiving_started(xmlrpc_env *env, xmlrpc_value *params,
+                              const struct gateway_client_delivery *job)
 {
     xmlrpc_value *options = rpc_struct(env);
 
@@ -62,13 +65,15 @@ static void receiving_started(xmlrpc_env *env, xmlrpc_value *params, const struc
     add(env, params, options);
 }
 
-static void told_with_reason(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job)
+static void told_with_reason(xmlrpc_env *env, xmlrpc_value *params,
+                             const struct gateway_client_delivery *job)
 {
     add_text(env, params, job->text[TEXT_PROTO]);
     add_error(env, params, job->text[TEXT_ERROR]);
 }
 
-static void register_file(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job)
+static void register_file(xmlrpc_env *env, xmlrpc_value *params,
+                          const struct gateway_client_delivery *job)
 {
     add_text(env, params, job->text[TEXT_PROTO]);
     add_text(env, params, job->text[TEXT_HOST]);
@@ -79,8 +84,8 @@ static void register_file(xmlrpc_env *env, xmlrpc_value *params, const struct ga
         add_bytes(env, params, job->text[TEXT_DESCRIPTION]);
 }
 
-static void add_outcome(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job,
-                        uint64_t id)
+static void add_outcome(xmlrpc_env *env, xmlrpc_value *params,
+                        const struct gateway_client_delivery *job, uint64_t id)
 {
     add(env, params, rpc_integer(env, (int64_t)id));
     add_text(env, params, transfer_status_word(job->status));
@@ -88,13 +93,14 @@ static void add_outcome(xmlrpc_env *env, xmlrpc_value *params, const struct gate
     add_error(env, params, job->text[TEXT_ERROR]);
 }
 
-static void unregister_file(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job)
+static void unregister_file(xmlrpc_env *env, xmlrpc_value *params,
+                            const struct gateway_client_delivery *job)
 {
     add_outcome(env, params, job, job->transfer_id);
 }
 
 static void cancelled_file_sending(xmlrpc_env *env, xmlrpc_value *params,
-                                   const struct gate_job *job)
+                                   const struct gateway_client_delivery *job)
 {
     const char *asked = job->text[TEXT_ASKED_HOST];
     const char *host = asked == NULL ? job->text[TEXT_HOST] : asked;
@@ -107,7 +113,8 @@ static void cancelled_file_sending(xmlrpc_env *env, xmlrpc_value *params,
     add_error(env, params, job->text[TEXT_ERROR]);
 }
 
-static void file_result(xmlrpc_env *env, xmlrpc_value *params, const struct gate_job *job)
+static void file_result(xmlrpc_env *env, xmlrpc_value *params,
+                        const struct gateway_client_delivery *job)
 {
     add_outcome(env, params, job, job->request_id);
 }
@@ -125,7 +132,8 @@ static params_fn *const params_of[CALL_NONE] = {
     [CALL_FILE_RESULT] = file_result,
 };
 
-enum err gate_job_write(const struct gate_job *job, char **out, size_t *length)
+enum err gateway_client_encode_write(const struct gateway_client_delivery *job, char **out,
+                                     size_t *length)
 {
     enum err e = ERR_NO_MEMORY;
     xmlrpc_value *params;
@@ -135,7 +143,7 @@ enum err gate_job_write(const struct gate_job *job, char **out, size_t *length)
     params = rpc_array(&env);
     params_of[job->call](&env, params, job);
     if (!env.fault_occurred)
-        e = rpc_call_write(out, length, gate_call_method(job->call), params);
+        e = rpc_call_write(out, length, gateway_client_delivery_method(job->call), params);
     rpc_release(&params);
     xmlrpc_env_clean(&env);
     return e;

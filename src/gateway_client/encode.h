@@ -6,9 +6,10 @@
 
 #include <stddef.h>
 
-struct gate_job;
+struct gateway_client_delivery;
 
 /* The present call as a document in malloc'ed memory. */
-enum err gate_job_write(const struct gate_job *job, char **out, size_t *length);
+enum err gateway_client_encode_write(const struct gateway_client_delivery *job, char **out,
+                                     size_t *length);
 
 #endif

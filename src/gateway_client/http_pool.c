@@ -25,21 +25,21 @@ struct line {
     char problem[CURL_ERROR_SIZE];
 };
 
-struct gate_http {
+struct gateway_client_http_pool {
     struct loop *loop;
     CURLM *multi;
     struct curl_slist *headers;
     struct timer timeout; /* curl's */
-    struct line lines[GATE_CONNECTIONS];
+    struct line lines[GATEWAY_CLIENT_CONNECTIONS];
     unsigned busy;
-    gate_reply_fn *replied;
+    gateway_client_reply_fn *replied;
     void *ctx;
 };
 
 /* A socket of curl's that we watch. */
 struct socket_watch {
     struct watch watch;
-    struct gate_http *http;
+    struct gateway_client_http_pool *http;
 };
 
 static size_t take_answer(char *bytes, size_t size, size_t count, void *ctx)
@@ -65,7 +65,7 @@ static size_t take_answer(char *bytes, size_t size, size_t count, void *ctx)
     return length;
 }
 
-static void line_release(struct gate_http *http, struct line *line)
+static void line_release(struct gateway_client_http_pool *http, struct line *line)
 {
     curl_multi_remove_handle(http->multi, line->curl);
     free(line->document);
@@ -84,20 +84,22 @@ static const char *problem_of(const struct line *line, CURLcode code)
 
 /* The buffers of a line are used again by the next post, which `replied` may make: what is handed
  * over is taken out of it first. */
-static void line_finished(struct gate_http *http, struct line *line, CURLcode code)
+static void line_finished(struct gateway_client_http_pool *http, struct line *line, CURLcode code)
 {
     char *answer = line->answer, problem[CURL_ERROR_SIZE + 32];
     void *cookie = line->cookie;
     size_t room = line->room;
     long status = 0;
-    struct gate_reply reply = {.body = answer, .length = line->length, .problem = problem};
+    struct gateway_client_reply reply = {
+        .body = answer, .length = line->length, .problem = problem};
 
     curl_easy_getinfo(line->curl, CURLINFO_RESPONSE_CODE, &status);
     if (code != CURLE_OK) {
-        reply.outcome = code == CURLE_COULDNT_CONNECT ? GATE_UNREACHABLE : GATE_NO_ANSWER;
+        reply.outcome =
+            code == CURLE_COULDNT_CONNECT ? GATEWAY_CLIENT_UNREACHABLE : GATEWAY_CLIENT_NO_ANSWER;
         text_format(problem, sizeof problem, "%s", problem_of(line, code));
     } else if (status != 200) {
-        reply.outcome = GATE_NO_ANSWER;
+        reply.outcome = GATEWAY_CLIENT_NO_ANSWER;
         text_format(problem, sizeof problem, "it answered with HTTP status %ld", status);
     }
     line->answer = NULL;
@@ -112,7 +114,7 @@ static void line_finished(struct gate_http *http, struct line *line, CURLcode co
     }
 }
 
-static void look_for_finished(struct gate_http *http)
+static void look_for_finished(struct gateway_client_http_pool *http)
 {
     CURLMsg *message;
     int left;
@@ -131,7 +133,7 @@ static void look_for_finished(struct gate_http *http)
 
 static void socket_ready(struct watch *w, uint32_t events)
 {
-    struct gate_http *http = ((struct socket_watch *)w->ctx)->http;
+    struct gateway_client_http_pool *http = ((struct socket_watch *)w->ctx)->http;
     int running, what = 0;
 
     if (events & EPOLLIN)
@@ -146,7 +148,7 @@ static void socket_ready(struct watch *w, uint32_t events)
 
 static void timeout_is_over(struct timer *timer, void *ctx)
 {
-    struct gate_http *http = ctx;
+    struct gateway_client_http_pool *http = ctx;
     int running;
 
     (void)timer;
@@ -156,7 +158,7 @@ static void timeout_is_over(struct timer *timer, void *ctx)
 
 static int set_timeout(CURLM *multi, long timeout_ms, void *ctx)
 {
-    struct gate_http *http = ctx;
+    struct gateway_client_http_pool *http = ctx;
 
     (void)multi;
     if (timeout_ms < 0)
@@ -166,7 +168,7 @@ static int set_timeout(CURLM *multi, long timeout_ms, void *ctx)
     return 0;
 }
 
-static struct socket_watch *watch_new(struct gate_http *http, curl_socket_t fd)
+static struct socket_watch *watch_new(struct gateway_client_http_pool *http, curl_socket_t fd)
 {
     struct socket_watch *s = calloc(1, sizeof *s);
 
@@ -182,7 +184,7 @@ static struct socket_watch *watch_new(struct gate_http *http, curl_socket_t fd)
  * runs into its time limit, and is made again. */
 static int set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *assigned)
 {
-    struct gate_http *http = ctx;
+    struct gateway_client_http_pool *http = ctx;
     struct socket_watch *s = assigned;
     uint32_t events = POLLER_LEVEL;
 
@@ -205,7 +207,8 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *a
     return 0;
 }
 
-static enum err line_open(struct gate_http *http, struct line *line, uint64_t timeout_ms)
+static enum err line_open(struct gateway_client_http_pool *http, struct line *line,
+                          uint64_t timeout_ms)
 {
     line->curl = curl_easy_init();
     if (line->curl == NULL)
@@ -235,10 +238,11 @@ static struct curl_slist *make_headers(void)
     return two;
 }
 
-enum err gate_http_open(struct gate_http **out, struct loop *loop, uint64_t timeout_ms,
-                        gate_reply_fn *replied, void *ctx)
+enum err gateway_client_http_pool_open(struct gateway_client_http_pool **out, struct loop *loop,
+                                       uint64_t timeout_ms, gateway_client_reply_fn *replied,
+                                       void *ctx)
 {
-    struct gate_http *http = calloc(1, sizeof *http);
+    struct gateway_client_http_pool *http = calloc(1, sizeof *http);
     enum err e = ERR_OK;
 
     if (http == NULL)
@@ -252,29 +256,29 @@ enum err gate_http_open(struct gate_http **out, struct loop *loop, uint64_t time
     http->headers = make_headers();
     if (http->multi == NULL || http->headers == NULL)
         e = ERR_NO_MEMORY;
-    for (unsigned i = 0; i < GATE_CONNECTIONS && e == ERR_OK; i++)
+    for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS && e == ERR_OK; i++)
         e = line_open(http, &http->lines[i], timeout_ms);
     if (e != ERR_OK) {
-        gate_http_close(&http);
+        gateway_client_http_pool_close(&http);
         return e;
     }
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, set_timeout);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)GATE_CONNECTIONS);
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)GATEWAY_CLIENT_CONNECTIONS);
     *out = http;
     return ERR_OK;
 }
 
-void gate_http_close(struct gate_http **http)
+void gateway_client_http_pool_close(struct gateway_client_http_pool **http)
 {
-    struct gate_http *h = *http;
+    struct gateway_client_http_pool *h = *http;
 
     if (h == NULL)
         return;
     CONTRACT(h->busy == 0);
-    for (unsigned i = 0; i < GATE_CONNECTIONS; i++) {
+    for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS; i++) {
         curl_easy_cleanup(h->lines[i].curl);
         free(h->lines[i].answer);
     }
@@ -296,31 +300,32 @@ static enum err line_aim(struct line *line, const char *url)
     return path == CURLE_OK && address == CURLE_OK ? ERR_OK : ERR_NO_MEMORY;
 }
 
-enum err gate_http_aim(struct gate_http *http, const char *url)
+enum err gateway_client_http_pool_aim(struct gateway_client_http_pool *http, const char *url)
 {
     enum err e = ERR_OK;
 
     CONTRACT(http->busy == 0);
-    for (unsigned i = 0; i < GATE_CONNECTIONS && e == ERR_OK; i++)
+    for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS && e == ERR_OK; i++)
         e = line_aim(&http->lines[i], url);
     return e;
 }
 
-bool gate_http_has_room(const struct gate_http *http)
+bool gateway_client_http_pool_has_room(const struct gateway_client_http_pool *http)
 {
-    return http->busy < GATE_CONNECTIONS;
+    return http->busy < GATEWAY_CLIENT_CONNECTIONS;
 }
 
-bool gate_http_is_idle(const struct gate_http *http)
+bool gateway_client_http_pool_is_idle(const struct gateway_client_http_pool *http)
 {
     return http->busy == 0;
 }
 
-enum err gate_http_post(struct gate_http *http, char *document, size_t length, void *cookie)
+enum err gateway_client_http_pool_post(struct gateway_client_http_pool *http, char *document,
+                                       size_t length, void *cookie)
 {
     struct line *line = http->lines;
 
-    CONTRACT(gate_http_has_room(http) && cookie != NULL);
+    CONTRACT(gateway_client_http_pool_has_room(http) && cookie != NULL);
     while (line->cookie != NULL)
         line++;
     line->document = document;
@@ -337,16 +342,16 @@ enum err gate_http_post(struct gate_http *http, char *document, size_t length, v
     return ERR_NO_MEMORY;
 }
 
-void gate_http_cancel(struct gate_http *http, const void *cookie)
+void gateway_client_http_pool_cancel(struct gateway_client_http_pool *http, const void *cookie)
 {
-    for (unsigned i = 0; i < GATE_CONNECTIONS; i++)
+    for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS; i++)
         if (http->lines[i].cookie == cookie)
             line_release(http, &http->lines[i]);
 }
 
-void gate_http_cancel_all(struct gate_http *http)
+void gateway_client_http_pool_cancel_all(struct gateway_client_http_pool *http)
 {
-    for (unsigned i = 0; i < GATE_CONNECTIONS; i++)
+    for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS; i++)
         if (http->lines[i].cookie != NULL)
             line_release(http, &http->lines[i]);
 }

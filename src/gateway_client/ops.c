@@ -4,30 +4,32 @@
 #include "gateway_client/client_internal.h"
 #include "gateway_client/delivery.h"
 
-static enum err post_for(struct gate *gate, enum gate_job_kind kind, struct gateway_transfer *t)
+static enum err post_for(struct gateway_client *gate, enum gateway_client_delivery_kind kind,
+                         struct gateway_transfer *t)
 {
-    struct gate_job *job = gate_job_of(kind, t);
+    struct gateway_client_delivery *job = gateway_client_delivery_of(kind, t);
 
     if (job == NULL)
         return ERR_NO_MEMORY;
     job->transfer = t;
-    gate_post(gate, job);
+    gateway_client_post(gate, job);
     return ERR_PENDING;
 }
 
-static void post_notice(struct gate *gate, enum gate_call call, const char *proto, const char *host,
-                        const char *error)
+static void post_notice(struct gateway_client *gate, enum gateway_client_call call,
+                        const char *proto, const char *host, const char *error)
 {
-    const char *const text[GATE_TEXT_COUNT] = {
+    const char *const text[GATEWAY_CLIENT_TEXT_COUNT] = {
         [TEXT_PROTO] = proto, [TEXT_HOST] = host, [TEXT_ERROR] = error};
-    struct gate_job *job = gate_job_new(JOB_NOTICE, text);
+    struct gateway_client_delivery *job = gateway_client_delivery_new(JOB_NOTICE, text);
 
     if (job == NULL) {
-        log_error("gateway: %s is not told: %s", gate_call_method(call), err_text(ERR_NO_MEMORY));
+        log_error("gateway: %s is not told: %s", gateway_client_delivery_method(call),
+                  err_text(ERR_NO_MEMORY));
         return;
     }
     job->call = call;
-    gate_post(gate, job);
+    gateway_client_post(gate, job);
 }
 
 static void transport_initialized(void *self, const char *proto)
@@ -63,24 +65,24 @@ static enum err receiving_ended(void *self, struct gateway_transfer *transfer)
 
 static void sending_ended(void *self, const struct gateway_transfer *transfer)
 {
-    struct gate_job *job = gate_job_of(JOB_END, transfer);
+    struct gateway_client_delivery *job = gateway_client_delivery_of(JOB_END, transfer);
 
     if (job == NULL)
         log_error("gateway: the end of the sending of %s is not told: %s", transfer->filename,
                   err_text(ERR_NO_MEMORY));
     else
-        gate_post(self, job);
+        gateway_client_post(self, job);
 }
 
 static bool is_full(void *self)
 {
-    const struct gate *gate = self;
+    const struct gateway_client *gate = self;
 
-    return gate_waiting(gate) >= gate->settings.gateway.queue_limit ||
-           atomic_load(&gate->waiting_bytes) >= GATE_WAITING_BYTES_MAX;
+    return gateway_client_waiting(gate) >= gate->settings.gateway.queue_limit ||
+           atomic_load(&gate->waiting_bytes) >= GATEWAY_CLIENT_WAITING_BYTES_MAX;
 }
 
-const struct gateway_ops gate_ops = {
+const struct gateway_ops gateway_client_ops = {
     .name = "remote",
     .transport_initialized = transport_initialized,
     .receiving_started = receiving_started,

@@ -13,7 +13,7 @@
 struct report {
     struct gateway_transfer transfer; /* first: comes back */
     struct commit_request mark;
-    struct owed owed;
+    struct gateway_client_replay owed;
     char *idurl;
     char path[INBOX_PATH_SIZE];
 };
@@ -55,8 +55,8 @@ static void answered(struct message *m, void *owner)
     taken(r, r->transfer.request.result);
 }
 
-static struct report *report_new(const struct owed *owed, const struct inbox_record *record,
-                                 bool is_finished)
+static struct report *report_new(const struct gateway_client_replay *owed,
+                                 const struct inbox_record *record, bool is_finished)
 {
     struct report *r = calloc(1, sizeof *r);
     struct gateway_transfer *t;
@@ -89,7 +89,7 @@ static struct report *report_new(const struct owed *owed, const struct inbox_rec
 
 static void report_one(void *ctx, const struct inbox_record *record, bool is_finished)
 {
-    const struct owed *owed = ctx;
+    const struct gateway_client_replay *owed = ctx;
     struct report *r = report_new(owed, record, is_finished);
     enum err e = ERR_OK;
 
@@ -106,7 +106,7 @@ static void report_one(void *ctx, const struct inbox_record *record, bool is_fin
         taken(r, e);
 }
 
-void owed_report(const struct owed *owed)
+void gateway_client_replay_report(const struct gateway_client_replay *owed)
 {
     inbox_each_owed(owed->inbox, report_one, (void *)owed);
 }

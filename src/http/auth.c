@@ -5,7 +5,7 @@
 
 static const char scheme[] = "Bearer ";
 
-bool http_token_is_shown(const char *header, const char *token)
+bool http_auth_is_shown(const char *header, const char *token)
 {
     size_t length = strlen(token), given_length;
     unsigned difference;

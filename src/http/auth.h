@@ -6,6 +6,6 @@
 
 /* True if `header` (the value of Authorization, or NULL) shows `token`. How long it takes tells
  * nothing of how much of a wrong one is right. */
-bool http_token_is_shown(const char *header, const char *token);
+bool http_auth_is_shown(const char *header, const char *token);
 
 #endif

@@ -117,15 +117,15 @@ static bool bind_file(int fd, const struct sockaddr_un *at, const struct access 
            (access->mode == 0600 || chmod(at->sun_path, access->mode) == 0);
 }
 
-enum err control_socket_open(struct control_socket *out, const char *path, const char *group,
-                             unsigned mode, char *problem, size_t room)
+enum err http_bind_open(struct http_bind *out, const char *path, const char *group, unsigned mode,
+                        char *problem, size_t room)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     struct access access;
     struct stat st;
     enum err e;
 
-    *out = (struct control_socket){.fd = -1};
+    *out = (struct http_bind){.fd = -1};
     if (path[0] == '\0' || text_copy(at.sun_path, sizeof at.sun_path, path) != ERR_OK) {
         snprintf(problem, room,
                  "the control socket's path has to have 1 to %zu bytes: '%s' has %zu; set "
@@ -155,8 +155,8 @@ enum err control_socket_open(struct control_socket *out, const char *path, const
     return text_copy(out->path, sizeof out->path, path);
 }
 
-enum err control_socket_open_tcp(struct control_socket *out, const struct address *address,
-                                 char *problem, size_t room)
+enum err http_bind_open_tcp(struct http_bind *out, const struct address *address, char *problem,
+                            size_t room)
 {
     char text[ADDRESS_TEXT_SIZE];
     struct sockaddr_storage at;
@@ -164,7 +164,7 @@ enum err control_socket_open_tcp(struct control_socket *out, const struct addres
     int one = 1;
     enum err e;
 
-    *out = (struct control_socket){
+    *out = (struct http_bind){
         .fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     if (out->fd >= 0 && setsockopt(out->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
         bind(out->fd, (const struct sockaddr *)&at, length) == 0 && listen(out->fd, BACKLOG) == 0)
@@ -174,23 +174,23 @@ enum err control_socket_open_tcp(struct control_socket *out, const struct addres
              "the control server cannot listen on %s: %s; free that port, or set [control] listen "
              "to another address",
              address_text(text, address), strerror(errno));
-    control_socket_close(out);
+    http_bind_close(out);
     return e;
 }
 
-bool control_socket_is_there(const struct control_socket *s)
+bool http_bind_is_there(const struct http_bind *s)
 {
     struct stat st;
 
     return lstat(s->path, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode;
 }
 
-void control_socket_close(struct control_socket *s)
+void http_bind_close(struct http_bind *s)
 {
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;
-    if (s->path[0] != '\0' && control_socket_is_there(s))
+    if (s->path[0] != '\0' && http_bind_is_there(s))
         unlink(s->path);
     s->path[0] = '\0';
 }

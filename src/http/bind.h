@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-struct control_socket {
+struct http_bind {
     int fd;
     char path[108];
     dev_t device; /* of the file that we made: another's is not ours to remove */
@@ -17,13 +17,13 @@ struct control_socket {
 };
 /* The file belongs to `group` ("": our own) and has `mode`; a folder that has to be made for it
  * lets the same people in. */
-enum err control_socket_open(struct control_socket *out, const char *path, const char *group,
-                             unsigned mode, char *problem, size_t room);
+enum err http_bind_open(struct http_bind *out, const char *path, const char *group, unsigned mode,
+                        char *problem, size_t room);
 /* A TCP address instead: a socket without a file. */
-enum err control_socket_open_tcp(struct control_socket *out, const struct address *address,
-                                 char *problem, size_t room);
+enum err http_bind_open_tcp(struct http_bind *out, const struct address *address, char *problem,
+                            size_t room);
 /* Its file still stands at its path, and is the one that was made. */
-bool control_socket_is_there(const struct control_socket *s);
-void control_socket_close(struct control_socket *s);
+bool http_bind_is_there(const struct http_bind *s);
+void http_bind_close(struct http_bind *s);
 
 #endif

@@ -12,7 +12,7 @@
  * the next of their address is refused (tests/system/test_control_tcp.py). */
 enum { TURN_MAX = 16 };
 
-static void unwatch(struct http_door *door)
+static void unwatch(struct http_listener *door)
 {
     if (door->is_watched)
         loop_remove(door->loop, &door->socket);
@@ -20,7 +20,7 @@ static void unwatch(struct http_door *door)
 }
 
 /* Unwatched meanwhile: whoever waits in the backlog keeps the socket ready. */
-static void pause_door(struct http_door *door, const char *why)
+static void pause_door(struct http_listener *door, const char *why)
 {
     if (accept_trouble_is_new(&door->trouble, loop_now_ms(door->loop)))
         log_warning("control: cannot take a connection: %s; trying again every %d ms", why,
@@ -30,7 +30,7 @@ static void pause_door(struct http_door *door, const char *why)
     loop_set_timer(door->loop, &door->pause, ACCEPT_PAUSE_MS);
 }
 
-static void watch(struct http_door *door)
+static void watch(struct http_listener *door)
 {
     enum err e = loop_add(door->loop, &door->socket, EPOLLIN | POLLER_LEVEL);
 
@@ -40,7 +40,7 @@ static void watch(struct http_door *door)
 }
 
 /* False: nobody is waiting, or nobody can be taken now. */
-static bool take_one(struct http_door *door)
+static bool take_one(struct http_listener *door)
 {
     struct sockaddr_storage from;
     socklen_t length = sizeof from;
@@ -60,7 +60,7 @@ static bool take_one(struct http_door *door)
 
 static void socket_ready(struct watch *w, uint32_t events)
 {
-    struct http_door *door = w->ctx;
+    struct http_listener *door = w->ctx;
 
     (void)events;
     for (unsigned i = 0; i < TURN_MAX && door->is_open && take_one(door); i++)
@@ -73,15 +73,15 @@ static void pause_over(struct timer *timer, void *ctx)
     watch(ctx);
 }
 
-void http_door_init(struct http_door *door, struct loop *loop, int fd, http_door_came_fn *came,
-                    void *ctx)
+void http_listener_init(struct http_listener *door, struct loop *loop, int fd,
+                        http_listener_came_fn *came, void *ctx)
 {
-    *door = (struct http_door){.loop = loop, .came = came, .ctx = ctx};
+    *door = (struct http_listener){.loop = loop, .came = came, .ctx = ctx};
     door->socket = (struct watch){.fd = fd, .ready = socket_ready, .ctx = door};
     door->pause = (struct timer){.fire = pause_over, .ctx = door};
 }
 
-void http_door_open(struct http_door *door)
+void http_listener_open(struct http_listener *door)
 {
     if (door->is_open)
         return;
@@ -89,7 +89,7 @@ void http_door_open(struct http_door *door)
     watch(door);
 }
 
-void http_door_shut(struct http_door *door)
+void http_listener_shut(struct http_listener *door)
 {
     if (!door->is_open)
         return;

@@ -13,24 +13,25 @@
 #include <sys/socket.h>
 
 /* Takes over `fd`. May shut the door. */
-typedef void http_door_came_fn(void *ctx, int fd, const struct sockaddr *from, socklen_t length);
+typedef void http_listener_came_fn(void *ctx, int fd, const struct sockaddr *from,
+                                   socklen_t length);
 
-struct http_door {
+struct http_listener {
     struct loop *loop;
     struct watch socket;
     struct timer pause;
     bool is_open;
     bool is_watched; /* open, and not in a pause */
     struct accept_trouble trouble;
-    http_door_came_fn *came;
+    http_listener_came_fn *came;
     void *ctx;
 };
 
 /* Shut. `fd` listens, does not block, and stays the caller's. */
-void http_door_init(struct http_door *door, struct loop *loop, int fd, http_door_came_fn *came,
-                    void *ctx);
+void http_listener_init(struct http_listener *door, struct loop *loop, int fd,
+                        http_listener_came_fn *came, void *ctx);
 /* Both at ease with a door that is so already. */
-void http_door_open(struct http_door *door);
-void http_door_shut(struct http_door *door);
+void http_listener_open(struct http_listener *door);
+void http_listener_shut(struct http_listener *door);
 
 #endif

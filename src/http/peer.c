@@ -7,10 +7,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-struct http_client {
-    struct http_clients *all;
-    TAILQ_ENTRY(http_client) by_age;
-    TAILQ_ENTRY(http_client) by_end;
+struct http_peer {
+    struct http_peers *all;
+    TAILQ_ENTRY(http_peer) by_age;
+    TAILQ_ENTRY(http_peer) by_end;
     uint64_t deadline_ms;
     struct watch end;
     bool is_newcomer;
@@ -19,16 +19,16 @@ struct http_client {
 };
 
 /* libmicrohttpd sees the end and closes. What is on its way out still arrives. */
-static void cut_off(const struct http_client *client)
+static void cut_off(const struct http_peer *client)
 {
     shutdown(client->end.fd, SHUT_RDWR);
 }
 
 /* Newcomers. */
 
-static void set_timer(struct http_clients *all)
+static void set_timer(struct http_peers *all)
 {
-    const struct http_client *first = TAILQ_FIRST(&all->newcomers);
+    const struct http_peer *first = TAILQ_FIRST(&all->newcomers);
     uint64_t now_ms = loop_now_ms(all->loop);
 
     if (first == NULL)
@@ -40,21 +40,21 @@ static void set_timer(struct http_clients *all)
 
 static void time_is_up(struct timer *timer, void *ctx)
 {
-    struct http_clients *all = ctx;
-    struct http_client *first;
+    struct http_peers *all = ctx;
+    struct http_peer *first;
 
     (void)timer;
     while ((first = TAILQ_FIRST(&all->newcomers)) != NULL &&
            first->deadline_ms <= loop_now_ms(all->loop)) {
         cut_off(first);
-        http_client_is_known(first);
+        http_peer_is_known(first);
     }
     set_timer(all);
 }
 
-static void begin_newcomer(struct http_client *client)
+static void begin_newcomer(struct http_peer *client)
 {
-    struct http_clients *all = client->all;
+    struct http_peers *all = client->all;
 
     client->is_newcomer = true;
     client->deadline_ms = loop_now_ms(all->loop) + HTTP_HEAD_TIMEOUT_MS;
@@ -63,7 +63,7 @@ static void begin_newcomer(struct http_client *client)
         set_timer(all);
 }
 
-void http_client_is_known(struct http_client *client)
+void http_peer_is_known(struct http_peer *client)
 {
     if (client == NULL || !client->is_newcomer)
         return;
@@ -73,7 +73,7 @@ void http_client_is_known(struct http_client *client)
 
 /* Those that hang up. */
 
-static void unwatch(struct http_client *client)
+static void unwatch(struct http_peer *client)
 {
     if (client->is_watched)
         loop_remove(client->all->loop, &client->end);
@@ -82,7 +82,7 @@ static void unwatch(struct http_client *client)
 
 static void hung_up(struct watch *w, uint32_t events)
 {
-    struct http_client *client = w->ctx;
+    struct http_peer *client = w->ctx;
 
     (void)events;
     unwatch(client);
@@ -92,12 +92,12 @@ static void hung_up(struct watch *w, uint32_t events)
 }
 
 /* Tells of an end that has come before, too. Without memory it is libmicrohttpd's to see. */
-static void watch(struct http_client *client)
+static void watch(struct http_peer *client)
 {
     client->is_watched = loop_add(client->all->loop, &client->end, EPOLLRDHUP) == ERR_OK;
 }
 
-static void forget_end(struct http_client *client)
+static void forget_end(struct http_peer *client)
 {
     unwatch(client);
     if (client->has_hung_up)
@@ -107,16 +107,16 @@ static void forget_end(struct http_client *client)
 
 /* More than libmicrohttpd reads at once: it goes on reading by itself, and the rest may make the
  * request whole. */
-static bool has_unread(const struct http_client *client)
+static bool has_unread(const struct http_peer *client)
 {
     int unread = 0;
 
     return ioctl(client->end.fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
-void http_clients_cut_off(struct http_clients *all)
+void http_peers_cut_off(struct http_peers *all)
 {
-    struct http_client *client, *next;
+    struct http_peer *client, *next;
 
     for (client = TAILQ_FIRST(&all->hung_up); client != NULL; client = next) {
         next = TAILQ_NEXT(client, by_end);
@@ -127,13 +127,13 @@ void http_clients_cut_off(struct http_clients *all)
     }
 }
 
-void http_client_asked(struct http_client *client)
+void http_peer_asked(struct http_peer *client)
 {
     if (client != NULL)
         forget_end(client);
 }
 
-void http_client_answered(struct http_client *client)
+void http_peer_answered(struct http_peer *client)
 {
     if (client == NULL)
         return;
@@ -143,23 +143,23 @@ void http_client_answered(struct http_client *client)
 
 /* Life. */
 
-void http_clients_init(struct http_clients *all, struct loop *loop, struct timer *look)
+void http_peers_init(struct http_peers *all, struct loop *loop, struct timer *look)
 {
-    *all = (struct http_clients){.loop = loop, .look = look};
+    *all = (struct http_peers){.loop = loop, .look = look};
     all->late = (struct timer){.fire = time_is_up, .ctx = all};
     TAILQ_INIT(&all->newcomers);
     TAILQ_INIT(&all->hung_up);
 }
 
-void http_clients_fini(struct http_clients *all)
+void http_peers_fini(struct http_peers *all)
 {
     CONTRACT(TAILQ_EMPTY(&all->newcomers) && TAILQ_EMPTY(&all->hung_up));
     loop_cancel_timer(all->loop, &all->late);
 }
 
-struct http_client *http_client_new(struct http_clients *all, int fd)
+struct http_peer *http_peer_new(struct http_peers *all, int fd)
 {
-    struct http_client *client = calloc(1, sizeof *client);
+    struct http_peer *client = calloc(1, sizeof *client);
 
     if (client == NULL)
         return NULL;
@@ -170,11 +170,11 @@ struct http_client *http_client_new(struct http_clients *all, int fd)
     return client;
 }
 
-void http_client_free(struct http_client *client)
+void http_peer_free(struct http_peer *client)
 {
     if (client == NULL)
         return;
-    http_client_is_known(client);
+    http_peer_is_known(client);
     forget_end(client);
     free(client);
 }

@@ -23,35 +23,35 @@
 
 enum { HTTP_HEAD_TIMEOUT_MS = 10000 };
 
-struct http_client;
-TAILQ_HEAD(http_client_list, http_client);
+struct http_peer;
+TAILQ_HEAD(http_client_list, http_peer);
 
-struct http_clients {
+struct http_peers {
     struct loop *loop;
-    struct timer *look; /* set when http_clients_cut_off has something to do */
+    struct timer *look; /* set when http_peers_cut_off has something to do */
     struct timer late;
     struct http_client_list newcomers; /* oldest first */
     struct http_client_list hung_up;
 };
 
 /* `look` stays the caller's. */
-void http_clients_init(struct http_clients *all, struct loop *loop, struct timer *look);
+void http_peers_init(struct http_peers *all, struct loop *loop, struct timer *look);
 /* After the last connection is gone. */
-void http_clients_fini(struct http_clients *all);
+void http_peers_fini(struct http_peers *all);
 /* Those that hung up without a whole request. Only when libmicrohttpd has nothing left to do: what
  * it has not read or judged yet may be one. */
-void http_clients_cut_off(struct http_clients *all);
+void http_peers_cut_off(struct http_peers *all);
 
 /* `fd` stays the connection's. NULL without memory: then nobody looks at it. */
-struct http_client *http_client_new(struct http_clients *all, int fd);
+struct http_peer *http_peer_new(struct http_peers *all, int fd);
 /* The connection is closed, its descriptor not yet. At ease with NULL, as all below. */
-void http_client_free(struct http_client *client);
+void http_peer_free(struct http_peer *client);
 
 /* The head of a request has come. */
-void http_client_is_known(struct http_client *client);
+void http_peer_is_known(struct http_peer *client);
 /* A whole request has come, and its answer is out. In between the descriptor is not watched here.
  */
-void http_client_asked(struct http_client *client);
-void http_client_answered(struct http_client *client);
+void http_peer_asked(struct http_peer *client);
+void http_peer_answered(struct http_peer *client);
 
 #endif

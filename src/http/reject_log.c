@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 
-void http_refusals_tell(struct http_refusals *refusals, const struct address *client,
-                        const char *why, uint64_t now_ms)
+void http_reject_log_tell(struct http_reject_log *refusals, const struct address *client,
+                          const char *why, uint64_t now_ms)
 {
     char text[ADDRESS_TEXT_SIZE];
 
@@ -12,5 +12,5 @@ void http_refusals_tell(struct http_refusals *refusals, const struct address *cl
         return;
     log_warning("control: refused %s: %s (%u since the last line)", address_text(text, client), why,
                 refusals->unsaid);
-    *refusals = (struct http_refusals){.next_line_ms = now_ms + HTTP_REFUSALS_LOG_MS};
+    *refusals = (struct http_reject_log){.next_line_ms = now_ms + HTTP_REJECT_LOG_MS};
 }

@@ -4,7 +4,7 @@
  *
  * A suspended connection is none of MHD's business until it is resumed, and MHD aborts the process
  * if it is stopped with one. So a suspended connection whose client goes away is seen by a watch of
- * ours (EPOLLHUP: both ends closed), and http_stop wants every call answered. */
+ * ours (EPOLLHUP: both ends closed), and http_server_stop wants every call answered. */
 #include "http/server.h"
 
 #include "base/buf.h"
@@ -51,7 +51,7 @@ enum refusal {
 
 struct http_call {
     uint32_t magic;
-    struct http *http;
+    struct http_server *http;
     struct MHD_Connection *connection;
     struct buf body;
     enum refusal refused; /* it never gets to `called` */
@@ -62,22 +62,22 @@ struct http_call {
     struct MHD_Response *response; /* NULL with is_answered: no memory */
     struct watch hang_up;
     bool is_watched;
-    http_gone_fn *gone;
+    http_server_gone_fn *gone;
     void *gone_ctx;
 };
 
-struct http {
+struct http_server {
     struct loop *loop;
-    http_called_fn *called;
+    http_server_called_fn *called;
     void *ctx;
     bool is_tcp;
-    char token[SETTINGS_TOKEN_SIZE];              /* "": nobody has to show one */
-    struct http_refusals without_token, too_many; /* at TCP */
-    struct http_clients clients;                  /* the same */
-    struct control_socket socket;
+    char token[SETTINGS_TOKEN_SIZE];                /* "": nobody has to show one */
+    struct http_reject_log without_token, too_many; /* at TCP */
+    struct http_peers clients;                      /* the same */
+    struct http_bind socket;
     char group[SETTINGS_TEXT_SIZE]; /* of the Unix socket */
     unsigned mode;
-    struct http_door door;
+    struct http_listener door;
     struct MHD_Daemon *daemon;
     struct watch epoll;
     struct timer again;
@@ -86,23 +86,23 @@ struct http {
     bool is_stopping;  /* nothing is called any more */
 };
 
-static bool is_full(const struct http *http)
+static bool is_full(const struct http_server *http)
 {
     const union MHD_DaemonInfo *info =
         MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
 
-    return info != NULL && info->num_connections >= HTTP_CONNECTIONS_MAX;
+    return info != NULL && info->num_connections >= HTTP_SERVER_CONNECTIONS_MAX;
 }
 
-static void see_to_door(struct http *http)
+static void see_to_door(struct http_server *http)
 {
     if (http->is_stopping || is_full(http))
-        http_door_shut(&http->door);
+        http_listener_shut(&http->door);
     else
-        http_door_open(&http->door);
+        http_listener_open(&http->door);
 }
 
-static void run(struct http *http)
+static void run(struct http_server *http)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
 
@@ -116,7 +116,7 @@ static void run(struct http *http)
     else
         loop_cancel_timer(http->loop, &http->again);
     if (!is_waiting || timeout_ms > 0)
-        http_clients_cut_off(&http->clients);
+        http_peers_cut_off(&http->clients);
 }
 
 static void epoll_ready(struct watch *w, uint32_t events)
@@ -131,22 +131,22 @@ static void timer_due(struct timer *timer, void *ctx)
     run(ctx);
 }
 
-static void tell(struct http *http, struct http_refusals *refusals, const struct sockaddr *from,
-                 const char *why)
+static void tell(struct http_server *http, struct http_reject_log *refusals,
+                 const struct sockaddr *from, const char *why)
 {
     struct address client;
 
     if (from == NULL || address_from_sockaddr(&client, from) != ERR_OK)
         client = (struct address){.family = ADDRESS_NONE};
-    http_refusals_tell(refusals, &client, why, loop_now_ms(http->loop));
+    http_reject_log_tell(refusals, &client, why, loop_now_ms(http->loop));
 }
 
-static void tell_too_many(struct http *http, const struct sockaddr *from)
+static void tell_too_many(struct http_server *http, const struct sockaddr *from)
 {
     char why[80];
 
     snprintf(why, sizeof why, "its address has %d connections, the most that one may have",
-             HTTP_CONNECTIONS_PER_IP_MAX);
+             HTTP_SERVER_CONNECTIONS_PER_IP_MAX);
     tell(http, &http->too_many, from, why);
 }
 
@@ -154,7 +154,7 @@ static void tell_too_many(struct http *http, const struct sockaddr *from)
  * the door is shut. */
 static void came(void *ctx, int fd, const struct sockaddr *from, socklen_t length)
 {
-    struct http *http = ctx;
+    struct http_server *http = ctx;
 
     if (MHD_add_connection(http->daemon, fd, from, length) == MHD_NO && errno == ENFILE)
         tell_too_many(http, from);
@@ -262,7 +262,7 @@ static const char *header_of(struct MHD_Connection *connection, const char *name
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-static void tell_without_token(struct http *http, struct MHD_Connection *connection)
+static void tell_without_token(struct http_server *http, struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -272,7 +272,7 @@ static void tell_without_token(struct http *http, struct MHD_Connection *connect
 }
 
 /* NULL at the Unix socket, and without memory. */
-static struct http_client *client_of(struct MHD_Connection *connection)
+static struct http_peer *client_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -281,12 +281,12 @@ static struct http_client *client_of(struct MHD_Connection *connection)
 }
 
 /* Before anything else of a request is looked at. */
-static enum refusal look_at_client(struct http *http, struct MHD_Connection *connection)
+static enum refusal look_at_client(struct http_server *http, struct MHD_Connection *connection)
 {
     if (!http->is_tcp)
         return REFUSED_NOT;
     if (http->token[0] != '\0' &&
-        !http_token_is_shown(header_of(connection, MHD_HTTP_HEADER_AUTHORIZATION), http->token)) {
+        !http_auth_is_shown(header_of(connection, MHD_HTTP_HEADER_AUTHORIZATION), http->token)) {
         tell_without_token(http, connection);
         return REFUSED_TOKEN;
     }
@@ -336,7 +336,7 @@ static enum refusal look_at_body_headers(struct MHD_Connection *connection)
         return REFUSED_EXPECTATION;
     if (!is_length_clear(connection))
         return REFUSED_AMBIGUOUS;
-    if (length != NULL && strtoull(length, NULL, 10) > HTTP_BODY_LIMIT)
+    if (length != NULL && strtoull(length, NULL, 10) > HTTP_SERVER_BODY_LIMIT)
         return REFUSED_LENGTH;
     return REFUSED_NOT;
 }
@@ -354,8 +354,8 @@ static enum refusal look_at_headers(struct MHD_Connection *connection, const cha
 }
 
 /* A refused request is answered before its body is read: MHD closes the connection then. */
-static enum MHD_Result begin(struct http *http, struct MHD_Connection *connection, const char *url,
-                             const char *method, void **request)
+static enum MHD_Result begin(struct http_server *http, struct MHD_Connection *connection,
+                             const char *url, const char *method, void **request)
 {
     enum refusal refused = look_at_client(http, connection);
     struct http_call *call;
@@ -364,7 +364,7 @@ static enum MHD_Result begin(struct http *http, struct MHD_Connection *connectio
         refused = look_at_headers(connection, url, method);
     if (refused != REFUSED_NOT)
         return queue_refusal(connection, refused);
-    http_client_is_known(client_of(connection));
+    http_peer_is_known(client_of(connection));
     if ((call = calloc(1, sizeof *call)) == NULL)
         return MHD_NO;
     call->magic = call_magic;
@@ -382,9 +382,9 @@ static void drop_body(struct http_call *call)
 
 static enum refusal keep_body(struct http_call *call, const char *bytes, size_t length)
 {
-    if (buf_length(&call->body) + length > HTTP_BODY_LIMIT)
+    if (buf_length(&call->body) + length > HTTP_SERVER_BODY_LIMIT)
         return REFUSED_LENGTH;
-    if (call->http->body_bytes + length > HTTP_BODIES_LIMIT)
+    if (call->http->body_bytes + length > HTTP_SERVER_BODIES_LIMIT)
         return REFUSED_BUSY;
     if (buf_add(&call->body, bytes, length) != ERR_OK)
         return REFUSED_MEMORY;
@@ -408,7 +408,7 @@ static enum MHD_Result take_body(struct http_call *call, const char *bytes, size
 static enum MHD_Result take_whole(struct http_call *call)
 {
     call->is_whole = true;
-    http_client_asked(client_of(call->connection));
+    http_peer_asked(client_of(call->connection));
     return MHD_YES;
 }
 
@@ -419,7 +419,7 @@ static void hung_up(struct watch *w, uint32_t events)
     (void)events;
     MAGIC_CHECK(call, call_magic);
     call->gone(call->gone_ctx);
-    http_answer(call, NULL, 0);
+    http_server_answer(call, NULL, 0);
 }
 
 static void suspend(struct http_call *call)
@@ -477,17 +477,17 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 static void noticed(void *cls, struct MHD_Connection *connection, void **context,
                     enum MHD_ConnectionNotificationCode code)
 {
-    struct http *http = cls;
+    struct http_server *http = cls;
     const union MHD_ConnectionInfo *info;
 
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        http_client_free(*context);
+        http_peer_free(*context);
         *context = NULL;
         return;
     }
     info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (http->is_tcp && info != NULL)
-        *context = http_client_new(&http->clients, info->connect_fd);
+        *context = http_peer_new(&http->clients, info->connect_fd);
 }
 
 static void completed(void *cls, struct MHD_Connection *connection, void **request,
@@ -498,7 +498,7 @@ static void completed(void *cls, struct MHD_Connection *connection, void **reque
     (void)cls, (void)code;
     if (call == NULL)
         return;
-    http_client_answered(client_of(connection));
+    http_peer_answered(client_of(connection));
     MAGIC_CHECK(call, call_magic);
     CONTRACT(!call->is_suspended && !call->is_watched);
     if (call->response != NULL)
@@ -509,13 +509,13 @@ static void completed(void *cls, struct MHD_Connection *connection, void **reque
     *request = NULL;
 }
 
-void http_call_watch(struct http_call *call, http_gone_fn *gone, void *ctx)
+void http_server_call_watch(struct http_call *call, http_server_gone_fn *gone, void *ctx)
 {
     call->gone = gone;
     call->gone_ctx = ctx;
 }
 
-uid_t http_call_uid(struct http_call *call)
+uid_t http_server_call_uid(struct http_call *call)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -529,9 +529,9 @@ uid_t http_call_uid(struct http_call *call)
     return peer.uid;
 }
 
-void http_answer(struct http_call *call, char *body, size_t length)
+void http_server_answer(struct http_call *call, char *body, size_t length)
 {
-    struct http *http = call->http;
+    struct http_server *http = call->http;
 
     MAGIC_CHECK(call, call_magic);
     CONTRACT(!call->is_answered);
@@ -565,32 +565,32 @@ static void log_mhd(void *cls, const char *format, va_list args)
     log_debug("control: %s", line);
 }
 
-enum err http_open(struct http **out, const struct http_config *config, char *problem,
-                   size_t problem_room)
+enum err http_server_open(struct http_server **out, const struct http_server_config *config,
+                          char *problem, size_t problem_room)
 {
-    struct http *http = calloc(1, sizeof *http);
+    struct http_server *http = calloc(1, sizeof *http);
     enum err e;
 
     if (http == NULL)
         return ERR_NO_MEMORY;
-    *http = (struct http){.loop = config->loop,
-                          .called = config->called,
-                          .ctx = config->ctx,
-                          .is_tcp = config->socket_path == NULL,
-                          .mode = config->mode};
+    *http = (struct http_server){.loop = config->loop,
+                                 .called = config->called,
+                                 .ctx = config->ctx,
+                                 .is_tcp = config->socket_path == NULL,
+                                 .mode = config->mode};
     http->again = (struct timer){.fire = timer_due, .ctx = http};
-    http_clients_init(&http->clients, config->loop, &http->again);
+    http_peers_init(&http->clients, config->loop, &http->again);
     if (http->is_tcp)
-        e = control_socket_open_tcp(&http->socket, &config->address, problem, problem_room);
+        e = http_bind_open_tcp(&http->socket, &config->address, problem, problem_room);
     else
-        e = control_socket_open(&http->socket, config->socket_path, config->group, config->mode,
-                                problem, problem_room);
+        e = http_bind_open(&http->socket, config->socket_path, config->group, config->mode, problem,
+                           problem_room);
     if (e == ERR_OK)
         e = text_copy(http->group, sizeof http->group, config->group == NULL ? "" : config->group);
     if (e == ERR_OK)
         e = text_copy(http->token, sizeof http->token, config->token == NULL ? "" : config->token);
     if (e != ERR_OK) {
-        control_socket_close(&http->socket);
+        http_bind_close(&http->socket);
         free(http);
         return e;
     }
@@ -598,17 +598,17 @@ enum err http_open(struct http **out, const struct http_config *config, char *pr
     return ERR_OK;
 }
 
-void http_close(struct http **http)
+void http_server_close(struct http_server **http)
 {
     if (*http == NULL)
         return;
     CONTRACT((*http)->daemon == NULL);
-    control_socket_close(&(*http)->socket);
+    http_bind_close(&(*http)->socket);
     free(*http);
     *http = NULL;
 }
 
-static enum err serve(struct http *http)
+static enum err serve(struct http_server *http)
 {
     const union MHD_DaemonInfo *info;
     enum err e;
@@ -618,10 +618,11 @@ static enum err serve(struct http *http)
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
         NULL, NULL, handle, http, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, noticed, http, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        http->is_tcp ? (unsigned)HTTP_CONNECTIONS_PER_IP_MAX : 0u, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)HTTP_IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+        http->is_tcp ? (unsigned)HTTP_SERVER_CONNECTIONS_PER_IP_MAX : 0u,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_SERVER_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_SERVER_IDLE_TIMEOUT_S,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_END);
     if (http->daemon == NULL)
         return errno == EMFILE || errno == ENFILE ? ERR_DESCRIPTORS : ERR_SYSTEM;
     http->is_stopping = false;
@@ -633,42 +634,42 @@ static enum err serve(struct http *http)
         http->daemon = NULL;
         return e;
     }
-    http_door_init(&http->door, http->loop, http->socket.fd, came, http);
-    http_door_open(&http->door);
+    http_listener_init(&http->door, http->loop, http->socket.fd, came, http);
+    http_listener_open(&http->door);
     return ERR_OK;
 }
 
-enum err http_start(struct http *http)
+enum err http_server_start(struct http_server *http)
 {
     enum err e = serve(http);
 
     if (e != ERR_OK)
-        control_socket_close(&http->socket); /* else a command would wait there for ever */
+        http_bind_close(&http->socket); /* else a command would wait there for ever */
     return e;
 }
 
-enum err http_keep_reachable(struct http *http, bool *is_new, char *problem, size_t problem_room)
+enum err http_server_keep_reachable(struct http_server *http, bool *is_new, char *problem,
+                                    size_t problem_room)
 {
-    struct control_socket fresh;
+    struct http_bind fresh;
     enum err e;
 
     *is_new = false;
-    if (http->is_tcp || http->daemon == NULL || control_socket_is_there(&http->socket))
+    if (http->is_tcp || http->daemon == NULL || http_bind_is_there(&http->socket))
         return ERR_OK;
-    e = control_socket_open(&fresh, http->socket.path, http->group, http->mode, problem,
-                            problem_room);
+    e = http_bind_open(&fresh, http->socket.path, http->group, http->mode, problem, problem_room);
     if (e != ERR_OK)
         return e;
-    http_door_shut(&http->door);
+    http_listener_shut(&http->door);
     close(http->socket.fd);
     http->socket = fresh;
-    http_door_init(&http->door, http->loop, http->socket.fd, came, http);
+    http_listener_init(&http->door, http->loop, http->socket.fd, came, http);
     see_to_door(http);
     *is_new = true;
     return ERR_OK;
 }
 
-void http_stop(struct http *http)
+void http_server_stop(struct http_server *http)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
 
@@ -676,7 +677,7 @@ void http_stop(struct http *http)
         return;
     CONTRACT(http->suspended == 0);
     http->is_stopping = true;
-    http_door_shut(&http->door);
+    http_listener_shut(&http->door);
     MHD_run(http->daemon);
     for (int i = 0; i < STOP_RUNS; i++)
         if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0)
@@ -684,8 +685,8 @@ void http_stop(struct http *http)
     loop_remove(http->loop, &http->epoll);
     loop_cancel_timer(http->loop, &http->again);
     MHD_stop_daemon(http->daemon);
-    http_clients_fini(&http->clients);
+    http_peers_fini(&http->clients);
     http->daemon = NULL;
     /* A connection in the backlog ends here instead of waiting for the process to end. */
-    control_socket_close(&http->socket);
+    http_bind_close(&http->socket);
 }

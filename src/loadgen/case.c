@@ -4,20 +4,21 @@
 
 enum { KIB = 1 << 10, BULK_BYTES = 64 << 20 };
 
-static struct load_role *add_role(struct load_plan *plan, const char *name, enum load_work work,
-                                  uint64_t sessions)
+static struct loadgen_session_role *add_role(struct loadgen_run_plan *plan, const char *name,
+                                             enum loadgen_session_work work, uint64_t sessions)
 {
-    struct load_role *role = &plan->roles[plan->role_count++];
+    struct loadgen_session_role *role = &plan->roles[plan->role_count++];
 
-    *role =
-        (struct load_role){.name = name, .work = work, .sessions = (unsigned)sessions, .window = 1};
+    *role = (struct loadgen_session_role){
+        .name = name, .work = work, .sessions = (unsigned)sessions, .window = 1};
     return role;
 }
 
-static struct load_role *add_files(struct load_plan *plan, const char *name,
-                                   const struct load_numbers *n, uint64_t sessions)
+static struct loadgen_session_role *add_files(struct loadgen_run_plan *plan, const char *name,
+                                              const struct loadgen_options_numbers *n,
+                                              uint64_t sessions)
 {
-    struct load_role *role = add_role(plan, name, LOAD_FILES, sessions);
+    struct loadgen_session_role *role = add_role(plan, name, LOADGEN_SESSION_FILES, sessions);
 
     role->window = (unsigned)n->window;
     role->size = n->size;
@@ -26,17 +27,20 @@ static struct load_role *add_files(struct load_plan *plan, const char *name,
     return role;
 }
 
-static void files_roles(struct load_plan *plan, const struct load_numbers *n, unsigned part)
+static void files_roles(struct loadgen_run_plan *plan, const struct loadgen_options_numbers *n,
+                        unsigned part)
 {
     (void)part;
     add_files(plan, "files", n, n->sessions);
     if (n->beside > 0)
-        add_role(plan, "idle", LOAD_IDLE, n->beside)->is_background = true;
+        add_role(plan, "idle", LOADGEN_SESSION_IDLE, n->beside)->is_background = true;
 }
 
-static void handshake_roles(struct load_plan *plan, const struct load_numbers *n, unsigned part)
+static void handshake_roles(struct loadgen_run_plan *plan, const struct loadgen_options_numbers *n,
+                            unsigned part)
 {
-    struct load_role *role = add_role(plan, "handshakes", LOAD_HANDSHAKES, n->sessions);
+    struct loadgen_session_role *role =
+        add_role(plan, "handshakes", LOADGEN_SESSION_HANDSHAKES, n->sessions);
 
     (void)part;
     role->count = n->files;
@@ -44,32 +48,35 @@ static void handshake_roles(struct load_plan *plan, const struct load_numbers *n
 }
 
 /* A keep-alive is a start that falls due and has no answer. */
-static void idle_roles(struct load_plan *plan, const struct load_numbers *n, unsigned part)
+static void idle_roles(struct loadgen_run_plan *plan, const struct loadgen_options_numbers *n,
+                       unsigned part)
 {
-    struct load_role *role = add_role(plan, "idle", LOAD_IDLE, n->sessions);
+    struct loadgen_session_role *role = add_role(plan, "idle", LOADGEN_SESSION_IDLE, n->sessions);
 
     (void)part;
     if (n->keep_alive_s > 0)
         role->rate = (double)n->sessions / (double)n->keep_alive_s;
 }
 
-static void mixed_roles(struct load_plan *plan, const struct load_numbers *n, unsigned part)
+static void mixed_roles(struct loadgen_run_plan *plan, const struct loadgen_options_numbers *n,
+                        unsigned part)
 {
-    struct load_role *bulk;
+    struct loadgen_session_role *bulk;
 
     add_files(plan, "small", n, n->sessions);
     if (part == 0)
         return;
-    bulk = add_role(plan, "bulk", LOAD_FILES, n->bulk_sessions);
+    bulk = add_role(plan, "bulk", LOADGEN_SESSION_FILES, n->bulk_sessions);
     bulk->size = n->bulk_size;
     bulk->write_bytes_per_s = (double)n->bulk_rate / (double)n->bulk_sessions;
 }
 
 /* Half of the slow peers write a byte a second, half read one. */
-static void slow_roles(struct load_plan *plan, const struct load_numbers *n, unsigned part)
+static void slow_roles(struct loadgen_run_plan *plan, const struct loadgen_options_numbers *n,
+                       unsigned part)
 {
     uint64_t slow = n->sessions * n->slow_percent / 100, writers = (slow + 1) / 2;
-    struct load_numbers endless = *n;
+    struct loadgen_options_numbers endless = *n;
 
     add_files(plan, "small", n, n->sessions - slow);
     if (part == 0)
@@ -80,7 +87,7 @@ static void slow_roles(struct load_plan *plan, const struct load_numbers *n, uns
     add_files(plan, "slow readers", &endless, slow - writers)->read_bytes_per_s = 1;
 }
 
-const struct load_case load_cases[] = {
+const struct loadgen_options_case loadgen_case_cases[] = {
     {.name = "bulk",
      .summary = "large files, as fast as they go",
      .defaults = {.sessions = 1, .size = BULK_BYTES, .window = 1, .seconds = 10},
@@ -131,9 +138,9 @@ const struct load_case load_cases[] = {
     {0},
 };
 
-const struct load_case *load_case_find(const char *name)
+const struct loadgen_options_case *loadgen_case_find(const char *name)
 {
-    for (const struct load_case *c = load_cases; c->name != NULL; c++)
+    for (const struct loadgen_options_case *c = loadgen_case_cases; c->name != NULL; c++)
         if (strcmp(c->name, name) == 0)
             return c;
     return NULL;

@@ -6,19 +6,20 @@
 #include "loadgen/run.h"
 
 /* A case has one part, or two: the same without and with what disturbs it. */
-enum { LOAD_PARTS_MAX = 2 };
+enum { LOADGEN_CASE_PARTS_MAX = 2 };
 
-struct load_case {
+struct loadgen_options_case {
     const char *name;
     const char *summary;
-    struct load_numbers defaults;
+    struct loadgen_options_numbers defaults;
     unsigned parts;
-    const char *part_names[LOAD_PARTS_MAX];
+    const char *part_names[LOADGEN_CASE_PARTS_MAX];
     /* Fills in the roles of a part. The role whose latency is asked for is the first. */
-    void (*roles)(struct load_plan *plan, const struct load_numbers *n, unsigned part);
+    void (*roles)(struct loadgen_run_plan *plan, const struct loadgen_options_numbers *n,
+                  unsigned part);
 };
 
-extern const struct load_case load_cases[]; /* ends with a NULL name */
-const struct load_case *load_case_find(const char *name);
+extern const struct loadgen_options_case loadgen_case_cases[]; /* ends with a NULL name */
+const struct loadgen_options_case *loadgen_case_find(const char *name);
 
 #endif

@@ -22,7 +22,7 @@ static double seconds_of(clockid_t clock)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-double load_own_cpu_s(void)
+double loadgen_daemon_own_cpu_s(void)
 {
     return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 }
@@ -40,7 +40,7 @@ static enum err peer_of(pid_t *out, int fd, const struct sockaddr_un *at)
     return ERR_OK;
 }
 
-enum err load_daemon_pid(pid_t *out, const char *socket_path, char *problem, size_t problem_room)
+enum err loadgen_daemon_pid(pid_t *out, const char *socket_path, char *problem, size_t problem_room)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     enum err e = text_copy(at.sun_path, sizeof at.sun_path, socket_path);
@@ -58,7 +58,7 @@ enum err load_daemon_pid(pid_t *out, const char *socket_path, char *problem, siz
     return e;
 }
 
-void load_daemon_forget_peak(pid_t pid)
+void loadgen_daemon_forget_peak(pid_t pid)
 {
     char path[PATH_ROOM];
     int fd;
@@ -71,7 +71,7 @@ void load_daemon_forget_peak(pid_t pid)
     close(fd);
 }
 
-static void read_line(struct load_usage *out, const char *line)
+static void read_line(struct loadgen_daemon_usage *out, const char *line)
 {
     const struct {
         const char *key;
@@ -84,13 +84,13 @@ static void read_line(struct load_usage *out, const char *line)
             *keys[i].value = strtoull(line + strlen(keys[i].key), NULL, 10);
 }
 
-enum err load_daemon_look(struct load_usage *out, pid_t pid)
+enum err loadgen_daemon_look(struct loadgen_daemon_usage *out, pid_t pid)
 {
     char path[PATH_ROOM], line[256];
     clockid_t clock;
     FILE *status;
 
-    *out = (struct load_usage){0};
+    *out = (struct loadgen_daemon_usage){0};
     if (clock_getcpuclockid(pid, &clock) != 0)
         return ERR_NOT_FOUND;
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);

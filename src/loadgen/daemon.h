@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct load_usage {
+struct loadgen_daemon_usage {
     double cpu_s; /* user and system, by the scheduler's clock */
     uint64_t rss_kib;
     uint64_t rss_anon_kib;
@@ -16,15 +16,16 @@ struct load_usage {
 };
 
 /* Who listens at a Unix socket. `problem` gets a sentence. */
-enum err load_daemon_pid(pid_t *out, const char *socket_path, char *problem, size_t problem_room);
+enum err loadgen_daemon_pid(pid_t *out, const char *socket_path, char *problem,
+                            size_t problem_room);
 
 /* Makes the peak begin anew, where this user may; else it is that of the daemon's whole life. */
-void load_daemon_forget_peak(pid_t pid);
+void loadgen_daemon_forget_peak(pid_t pid);
 
 /* ERR_NOT_FOUND: there is no such process. */
-enum err load_daemon_look(struct load_usage *out, pid_t pid);
+enum err loadgen_daemon_look(struct loadgen_daemon_usage *out, pid_t pid);
 
 /* The same of ourselves; memory is 0. */
-double load_own_cpu_s(void);
+double loadgen_daemon_own_cpu_s(void);
 
 #endif

@@ -1,6 +1,6 @@
 #include "loadgen/histogram.h"
 
-enum { LINEAR = 1 << LOAD_HISTOGRAM_BITS };
+enum { LINEAR = 1 << LOADGEN_HISTOGRAM_BITS };
 
 /* Below LINEAR a bucket a value; above, each octave is cut in LINEAR buckets of equal width. */
 static size_t bucket_of(uint64_t ns)
@@ -9,22 +9,22 @@ static size_t bucket_of(uint64_t ns)
 
     if (ns < LINEAR)
         return (size_t)ns;
-    shift = 63 - (unsigned)__builtin_clzll(ns) - LOAD_HISTOGRAM_BITS;
-    if (shift >= LOAD_HISTOGRAM_OCTAVES)
-        return LOAD_HISTOGRAM_BUCKETS - 1;
-    return ((size_t)(shift + 1) << LOAD_HISTOGRAM_BITS) + (size_t)(ns >> shift) - LINEAR;
+    shift = 63 - (unsigned)__builtin_clzll(ns) - LOADGEN_HISTOGRAM_BITS;
+    if (shift >= LOADGEN_HISTOGRAM_OCTAVES)
+        return LOADGEN_HISTOGRAM_BUCKETS - 1;
+    return ((size_t)(shift + 1) << LOADGEN_HISTOGRAM_BITS) + (size_t)(ns >> shift) - LINEAR;
 }
 
 static uint64_t upper_end_of(size_t bucket)
 {
-    size_t octave = bucket >> LOAD_HISTOGRAM_BITS, within = bucket & (LINEAR - 1);
+    size_t octave = bucket >> LOADGEN_HISTOGRAM_BITS, within = bucket & (LINEAR - 1);
 
     if (octave == 0)
         return within;
     return ((uint64_t)(LINEAR + within + 1) << (octave - 1)) - 1;
 }
 
-void load_histogram_add(struct load_histogram *h, uint64_t ns)
+void loadgen_histogram_add(struct loadgen_histogram *h, uint64_t ns)
 {
     h->buckets[bucket_of(ns)]++;
     h->count++;
@@ -33,9 +33,9 @@ void load_histogram_add(struct load_histogram *h, uint64_t ns)
         h->largest_ns = ns;
 }
 
-void load_histogram_merge(struct load_histogram *to, const struct load_histogram *from)
+void loadgen_histogram_merge(struct loadgen_histogram *to, const struct loadgen_histogram *from)
 {
-    for (size_t i = 0; i < LOAD_HISTOGRAM_BUCKETS; i++)
+    for (size_t i = 0; i < LOADGEN_HISTOGRAM_BUCKETS; i++)
         to->buckets[i] += from->buckets[i];
     to->count += from->count;
     to->sum_ns += from->sum_ns;
@@ -43,23 +43,23 @@ void load_histogram_merge(struct load_histogram *to, const struct load_histogram
         to->largest_ns = from->largest_ns;
 }
 
-uint64_t load_histogram_at(const struct load_histogram *h, double share)
+uint64_t loadgen_histogram_at(const struct loadgen_histogram *h, double share)
 {
     double wanted = share * (double)h->count;
     uint64_t seen = 0;
     size_t bucket;
 
-    for (bucket = 0; bucket + 1 < LOAD_HISTOGRAM_BUCKETS; bucket++) {
+    for (bucket = 0; bucket + 1 < LOADGEN_HISTOGRAM_BUCKETS; bucket++) {
         seen += h->buckets[bucket];
         if (seen > 0 && (double)seen >= wanted)
             break;
     }
-    return bucket + 1 < LOAD_HISTOGRAM_BUCKETS && upper_end_of(bucket) < h->largest_ns
+    return bucket + 1 < LOADGEN_HISTOGRAM_BUCKETS && upper_end_of(bucket) < h->largest_ns
                ? upper_end_of(bucket)
                : h->largest_ns;
 }
 
-uint64_t load_histogram_mean(const struct load_histogram *h)
+uint64_t loadgen_histogram_mean(const struct loadgen_histogram *h)
 {
     return h->count == 0 ? 0 : h->sum_ns / h->count;
 }

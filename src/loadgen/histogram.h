@@ -8,25 +8,25 @@
 #include <stdint.h>
 
 enum {
-    LOAD_HISTOGRAM_BITS = 7,     /* of precision */
-    LOAD_HISTOGRAM_OCTAVES = 36, /* up to 2^42 ns, more than an hour; longer counts as that */
-    LOAD_HISTOGRAM_BUCKETS = (LOAD_HISTOGRAM_OCTAVES + 1) << LOAD_HISTOGRAM_BITS,
+    LOADGEN_HISTOGRAM_BITS = 7,     /* of precision */
+    LOADGEN_HISTOGRAM_OCTAVES = 36, /* up to 2^42 ns, more than an hour; longer counts as that */
+    LOADGEN_HISTOGRAM_BUCKETS = (LOADGEN_HISTOGRAM_OCTAVES + 1) << LOADGEN_HISTOGRAM_BITS,
 };
 
 /* All zero is an empty one. */
-struct load_histogram {
+struct loadgen_histogram {
     uint64_t count;
     uint64_t largest_ns;
     uint64_t sum_ns;
-    uint64_t buckets[LOAD_HISTOGRAM_BUCKETS];
+    uint64_t buckets[LOADGEN_HISTOGRAM_BUCKETS];
 };
 
-void load_histogram_add(struct load_histogram *h, uint64_t ns);
-void load_histogram_merge(struct load_histogram *to, const struct load_histogram *from);
+void loadgen_histogram_add(struct loadgen_histogram *h, uint64_t ns);
+void loadgen_histogram_merge(struct loadgen_histogram *to, const struct loadgen_histogram *from);
 
 /* The least value that at least `share` (0 to 1) of the counted ones do not exceed, as the upper
  * end of its bucket, but never more than the largest. 0 for an empty one. */
-uint64_t load_histogram_at(const struct load_histogram *h, double share);
-uint64_t load_histogram_mean(const struct load_histogram *h);
+uint64_t loadgen_histogram_at(const struct loadgen_histogram *h, double share);
+uint64_t loadgen_histogram_mean(const struct loadgen_histogram *h);
 
 #endif

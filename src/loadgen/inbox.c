@@ -16,7 +16,7 @@
 
 enum { EVERY_MS = 200, LARGE_BYTES = 1 << 20 };
 
-struct load_inbox {
+struct loadgen_inbox {
     DIR *folder; /* its thread's */
     int stop_fd; /* an eventfd: rung once, to end */
     pthread_t id;
@@ -71,7 +71,7 @@ static void sweep(DIR *folder)
 
 static void *run(void *ctx)
 {
-    struct load_inbox *inbox = ctx;
+    struct loadgen_inbox *inbox = ctx;
     struct pollfd stop = {.fd = inbox->stop_fd, .events = POLLIN};
 
     while (poll(&stop, 1, EVERY_MS) == 0)
@@ -80,7 +80,7 @@ static void *run(void *ctx)
     return NULL;
 }
 
-static void free_inbox(struct load_inbox **inbox)
+static void free_inbox(struct loadgen_inbox **inbox)
 {
     if ((*inbox)->folder != NULL)
         closedir((*inbox)->folder);
@@ -90,9 +90,9 @@ static void free_inbox(struct load_inbox **inbox)
     *inbox = NULL;
 }
 
-enum err load_inbox_start(struct load_inbox **out, const char *folder)
+enum err loadgen_inbox_start(struct loadgen_inbox **out, const char *folder)
 {
-    struct load_inbox *inbox = calloc(1, sizeof *inbox);
+    struct loadgen_inbox *inbox = calloc(1, sizeof *inbox);
     enum err e = ERR_OK;
 
     if (inbox == NULL)
@@ -109,7 +109,7 @@ enum err load_inbox_start(struct load_inbox **out, const char *folder)
     return e;
 }
 
-void load_inbox_stop(struct load_inbox **inbox)
+void loadgen_inbox_stop(struct loadgen_inbox **inbox)
 {
     const uint64_t one = 1;
 

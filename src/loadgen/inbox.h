@@ -6,10 +6,10 @@
 
 #include "base/err.h"
 
-struct load_inbox;
+struct loadgen_inbox;
 
-enum err load_inbox_start(struct load_inbox **out, const char *folder);
+enum err loadgen_inbox_start(struct loadgen_inbox **out, const char *folder);
 /* Once more removes what is there, and ends. At ease with NULL. */
-void load_inbox_stop(struct load_inbox **inbox);
+void loadgen_inbox_stop(struct loadgen_inbox **inbox);
 
 #endif

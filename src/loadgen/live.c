@@ -11,12 +11,12 @@ struct moment {
 /* The main thread's: what the line said last. */
 static struct moment last;
 
-static struct moment moment_of(struct load_thread *threads, unsigned count, uint64_t now_ns)
+static struct moment moment_of(struct loadgen_thread *threads, unsigned count, uint64_t now_ns)
 {
     struct moment m = {.at_ns = now_ns};
 
     for (unsigned i = 0; i < count; i++) {
-        struct load_home *home = &threads[i].home;
+        struct loadgen_session_home *home = &threads[i].home;
 
         m.files += atomic_load_explicit(&home->live_files, memory_order_relaxed);
         m.bytes += atomic_load_explicit(&home->live_bytes, memory_order_relaxed);
@@ -25,10 +25,10 @@ static struct moment moment_of(struct load_thread *threads, unsigned count, uint
     return m;
 }
 
-void load_live_show(const char *title, struct load_thread *threads, unsigned count,
-                    uint64_t since_ns)
+void loadgen_live_show(const char *title, struct loadgen_thread *threads, unsigned count,
+                       uint64_t since_ns)
 {
-    struct moment now = moment_of(threads, count, load_now_ns());
+    struct moment now = moment_of(threads, count, loadgen_session_now_ns());
     double passed;
 
     if (last.at_ns < since_ns)
@@ -45,7 +45,7 @@ void load_live_show(const char *title, struct load_thread *threads, unsigned cou
     last = now;
 }
 
-void load_live_clear(void)
+void loadgen_live_clear(void)
 {
     if (last.at_ns != 0)
         fputs("\r\033[K", stderr);

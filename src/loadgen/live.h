@@ -5,9 +5,9 @@
 #include "loadgen/thread.h"
 
 /* Writes the line anew, at most once a second. */
-void load_live_show(const char *title, struct load_thread *threads, unsigned count,
-                    uint64_t since_ns);
+void loadgen_live_show(const char *title, struct loadgen_thread *threads, unsigned count,
+                       uint64_t since_ns);
 /* Removes it, if it was shown. */
-void load_live_clear(void);
+void loadgen_live_clear(void);
 
 #endif

@@ -18,7 +18,8 @@
 
 enum { EXIT_USAGE = 2, PORT_TEXT_ROOM = 8, SESSIONS_PER_ADDRESS = 4000 };
 
-static enum err resolve(struct address *out, const char *target, char problem[LOAD_PROBLEM_SIZE])
+static enum err resolve(struct address *out, const char *target,
+                        char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -27,9 +28,9 @@ static enum err resolve(struct address *out, const char *target, char problem[LO
     enum err e;
 
     if ((e = address_split(target, host, &port)) != ERR_OK)
-        return e; /* load_options_read has looked */
+        return e; /* loadgen_options_read has looked */
     if (getaddrinfo(host, NULL, &hints, &found) != 0) {
-        snprintf(problem, LOAD_PROBLEM_SIZE, "'%.100s' cannot be resolved", host);
+        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "'%.100s' cannot be resolved", host);
         return ERR_UNRESOLVED;
     }
     e = address_from_sockaddr(out, found->ai_addr);
@@ -38,7 +39,7 @@ static enum err resolve(struct address *out, const char *target, char problem[LO
     return e;
 }
 
-static unsigned spread_of(const struct load_options *options, const struct address *target)
+static unsigned spread_of(const struct loadgen_options *options, const struct address *target)
 {
     if (options->is_spread_given)
         return (unsigned)options->spread;
@@ -48,28 +49,28 @@ static unsigned spread_of(const struct load_options *options, const struct addre
     return (unsigned)(options->numbers.sessions / SESSIONS_PER_ADDRESS) + 1;
 }
 
-static enum err prepare(struct load_plan *plan, const struct load_options *options,
-                        char problem[LOAD_PROBLEM_SIZE])
+static enum err prepare(struct loadgen_run_plan *plan, const struct loadgen_options *options,
+                        char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
-    struct load_usage usage;
+    struct loadgen_daemon_usage usage;
     enum err e;
 
-    *plan = (struct load_plan){.idurl = options->idurl,
-                               .threads = (unsigned)options->threads,
-                               .chunk_bytes = (uint32_t)options->chunk_kib * 1024,
-                               .warm_up_s = (double)options->numbers.warm_up_s,
-                               .seconds = (double)options->numbers.seconds,
-                               .pid = (pid_t)options->pid,
-                               .inbox = options->inbox,
-                               .is_live = !options->is_quiet && isatty(STDERR_FILENO)};
+    *plan = (struct loadgen_run_plan){.idurl = options->idurl,
+                                      .threads = (unsigned)options->threads,
+                                      .chunk_bytes = (uint32_t)options->chunk_kib * 1024,
+                                      .warm_up_s = (double)options->numbers.warm_up_s,
+                                      .seconds = (double)options->numbers.seconds,
+                                      .pid = (pid_t)options->pid,
+                                      .inbox = options->inbox,
+                                      .is_live = !options->is_quiet && isatty(STDERR_FILENO)};
     if ((e = resolve(&plan->target, options->target, problem)) != ERR_OK)
         return e;
     plan->spread = spread_of(options, &plan->target);
     if (options->socket != NULL)
-        e = load_daemon_pid(&plan->pid, options->socket, problem, LOAD_PROBLEM_SIZE);
-    else if (plan->pid != 0 && (e = load_daemon_look(&usage, plan->pid)) != ERR_OK)
-        snprintf(problem, LOAD_PROBLEM_SIZE, "--pid %d, the daemon's: %s", (int)plan->pid,
-                 err_text(e));
+        e = loadgen_daemon_pid(&plan->pid, options->socket, problem, LOADGEN_OPTIONS_PROBLEM_SIZE);
+    else if (plan->pid != 0 && (e = loadgen_daemon_look(&usage, plan->pid)) != ERR_OK)
+        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "--pid %d, the daemon's: %s",
+                 (int)plan->pid, err_text(e));
     return e;
 }
 
@@ -84,40 +85,42 @@ static void raise_descriptor_limit(void)
     }
 }
 
-static enum err run_parts(const struct load_options *options, struct load_plan *plan, json_t *parts,
-                          bool *is_clean, char problem[LOAD_PROBLEM_SIZE])
+static enum err run_parts(const struct loadgen_options *options, struct loadgen_run_plan *plan,
+                          json_t *parts, bool *is_clean, char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
-    const struct load_case *c = options->the_case;
-    struct load_result *result = malloc(sizeof *result);
+    const struct loadgen_options_case *c = options->the_case;
+    struct loadgen_run_result *result = malloc(sizeof *result);
     enum err e = result == NULL ? ERR_NO_MEMORY : ERR_OK;
 
-    for (unsigned part = 0; e == ERR_OK && part < c->parts && !load_is_interrupted(); part++) {
+    for (unsigned part = 0; e == ERR_OK && part < c->parts && !loadgen_run_is_interrupted();
+         part++) {
         plan->title = c->part_names[part];
         plan->role_count = 0;
         c->roles(plan, &options->numbers, part);
-        e = load_run(result, plan, problem, LOAD_PROBLEM_SIZE);
-        load_live_clear();
+        e = loadgen_run(result, plan, problem, LOADGEN_OPTIONS_PROBLEM_SIZE);
+        loadgen_live_clear();
         if (e != ERR_OK)
             break;
-        load_report_print(options->json != NULL && strcmp(options->json, "-") == 0 ? stderr
-                                                                                   : stdout,
-                          plan->title, plan, result);
-        json_array_append_new(parts, load_report_json(plan->title, plan, result));
-        *is_clean = *is_clean && load_report_is_clean(plan, result);
+        loadgen_report_print(options->json != NULL && strcmp(options->json, "-") == 0 ? stderr
+                                                                                      : stdout,
+                             plan->title, plan, result);
+        json_array_append_new(parts, loadgen_report_json(plan->title, plan, result));
+        *is_clean = *is_clean && loadgen_report_is_clean(plan, result);
     }
     free(result);
     return e;
 }
 
-static enum err json_failed(const char *path, enum err e, char problem[LOAD_PROBLEM_SIZE])
+static enum err json_failed(const char *path, enum err e,
+                            char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
-    snprintf(problem, LOAD_PROBLEM_SIZE, "the figures cannot be written to %.100s: %s", path,
-             err_text(e));
+    snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "the figures cannot be written to %.100s: %s",
+             path, err_text(e));
     return e;
 }
 
 /* Before the run, so that none is made for nothing. NULL: no figures are asked for. */
-static enum err open_json(FILE **out, const char *path, char problem[LOAD_PROBLEM_SIZE])
+static enum err open_json(FILE **out, const char *path, char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
     *out = NULL;
     if (path == NULL)
@@ -126,8 +129,8 @@ static enum err open_json(FILE **out, const char *path, char problem[LOAD_PROBLE
     return *out != NULL ? ERR_OK : json_failed(path, err_from_errno(errno), problem);
 }
 
-static enum err write_json(FILE *out, const struct load_options *options, json_t *parts,
-                           char problem[LOAD_PROBLEM_SIZE])
+static enum err write_json(FILE *out, const struct loadgen_options *options, json_t *parts,
+                           char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
     json_t *whole = json_pack("{ss ss sO}", "case", options->the_case->name, "target",
                               options->target, "parts", parts);
@@ -139,17 +142,17 @@ static enum err write_json(FILE *out, const struct load_options *options, json_t
     return failed ? json_failed(options->json, err_from_errno(errno), problem) : ERR_OK;
 }
 
-static int run(const struct load_options *options)
+static int run(const struct loadgen_options *options)
 {
-    char problem[LOAD_PROBLEM_SIZE] = "out of memory";
+    char problem[LOADGEN_OPTIONS_PROBLEM_SIZE] = "out of memory";
     json_t *parts = json_array();
-    struct load_plan plan;
+    struct loadgen_run_plan plan;
     bool is_clean = true;
     FILE *json = NULL;
     enum err e;
 
     raise_descriptor_limit();
-    load_catch_interrupts();
+    loadgen_run_catch_interrupts();
     e = prepare(&plan, options, problem);
     if (e == ERR_OK)
         e = open_json(&json, options->json, problem);
@@ -179,18 +182,18 @@ static int printed(int exit_status)
 
 int main(int argc, char **argv)
 {
-    char problem[LOAD_PROBLEM_SIZE];
-    struct load_options options;
-    enum load_asked asked;
+    char problem[LOADGEN_OPTIONS_PROBLEM_SIZE];
+    struct loadgen_options options;
+    enum loadgen_options_asked asked;
 
     inherit_fill_standard();
-    if (load_options_read(&options, &asked, argc, argv, problem) != ERR_OK) {
+    if (loadgen_options_read(&options, &asked, argc, argv, problem) != ERR_OK) {
         fprintf(stderr, "dustwire-load: %s. Try `dustwire-load --help`.\n", problem);
         return EXIT_USAGE;
     }
-    if (asked == LOAD_ASKED_HELP)
-        load_options_help(stdout);
-    else if (asked == LOAD_ASKED_VERSION)
+    if (asked == LOADGEN_OPTIONS_ASKED_HELP)
+        loadgen_options_help(stdout);
+    else if (asked == LOADGEN_OPTIONS_ASKED_VERSION)
         puts("dustwire-load " DUSTWIRE_VERSION);
     else
         return printed(run(&options));

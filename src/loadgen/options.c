@@ -16,7 +16,7 @@ enum { FIRST_ROW = 256, HELP_COLUMN = 24, IDURL_MAX = 1000 };
 
 enum kind { KIND_NUMBER, KIND_SIZE, KIND_TEXT, KIND_FLAG };
 
-#define AT(field)        offsetof(struct load_options, field)
+#define AT(field)        offsetof(struct loadgen_options, field)
 #define AT_NUMBER(field) AT(numbers.field)
 
 static const struct row {
@@ -26,25 +26,27 @@ static const struct row {
     uint64_t least, most;
     const char *argument, *meaning;
 } rows[] = {
-    {"sessions", KIND_NUMBER, AT_NUMBER(sessions), 1, LOAD_SESSIONS_MAX, "N", "sessions at once"},
+    {"sessions", KIND_NUMBER, AT_NUMBER(sessions), 1, LOADGEN_OPTIONS_SESSIONS_MAX, "N",
+     "sessions at once"},
     {"files", KIND_NUMBER, AT_NUMBER(files), 0, UINT32_MAX, "N",
      "files (handshakes) in all; 0: until the time is over"},
     {"size", KIND_SIZE, AT_NUMBER(size), 0, FRAME_FILE_SIZE_MAX, "SIZE", "of a file: 1K, 64M, 1G"},
-    {"window", KIND_NUMBER, AT_NUMBER(window), 1, LOAD_WINDOW_MAX, "N",
+    {"window", KIND_NUMBER, AT_NUMBER(window), 1, LOADGEN_PAYLOAD_WINDOW_MAX, "N",
      "files in flight in each session"},
     {"rate", KIND_NUMBER, AT_NUMBER(rate), 0, 10000000, "N",
      "files (handshakes) a second in all, answered or not: latency then counts from when each was "
      "due; 0: as fast as they are answered"},
-    {"seconds", KIND_NUMBER, AT_NUMBER(seconds), 1, LOAD_SECONDS_MAX, "N",
+    {"seconds", KIND_NUMBER, AT_NUMBER(seconds), 1, LOADGEN_OPTIONS_SECONDS_MAX, "N",
      "the time of each part, at most"},
-    {"warm-up", KIND_NUMBER, AT_NUMBER(warm_up_s), 0, LOAD_SECONDS_MAX, "SECONDS",
+    {"warm-up", KIND_NUMBER, AT_NUMBER(warm_up_s), 0, LOADGEN_OPTIONS_SECONDS_MAX, "SECONDS",
      "more time before it, in which nothing is counted; 0"},
-    {"threads", KIND_NUMBER, AT(threads), 1, LOAD_THREADS_MAX, "N", "of this program; 1"},
-    {"keep-alive", KIND_NUMBER, AT_NUMBER(keep_alive_s), 0, LOAD_SECONDS_MAX, "SECONDS",
+    {"threads", KIND_NUMBER, AT(threads), 1, LOADGEN_OPTIONS_THREADS_MAX, "N",
+     "of this program; 1"},
+    {"keep-alive", KIND_NUMBER, AT_NUMBER(keep_alive_s), 0, LOADGEN_OPTIONS_SECONDS_MAX, "SECONDS",
      "idle: how often each session says that it is alive; 0: never"},
-    {"beside", KIND_NUMBER, AT_NUMBER(beside), 0, LOAD_SESSIONS_MAX, "N",
+    {"beside", KIND_NUMBER, AT_NUMBER(beside), 0, LOADGEN_OPTIONS_SESSIONS_MAX, "N",
      "bulk, small: idle sessions that are open besides"},
-    {"bulk-sessions", KIND_NUMBER, AT_NUMBER(bulk_sessions), 1, LOAD_SESSIONS_MAX, "N",
+    {"bulk-sessions", KIND_NUMBER, AT_NUMBER(bulk_sessions), 1, LOADGEN_OPTIONS_SESSIONS_MAX, "N",
      "mixed: sessions with large files"},
     {"bulk-size", KIND_SIZE, AT_NUMBER(bulk_size), 1, FRAME_FILE_SIZE_MAX, "SIZE",
      "mixed: of a large file"},
@@ -66,7 +68,7 @@ static const struct row {
 
 enum { ROWS = sizeof rows / sizeof *rows };
 
-void load_options_help(FILE *out)
+void loadgen_options_help(FILE *out)
 {
     fputs("Usage: dustwire-load CASE [OPTION]... HOST:PORT\n"
           "\n"
@@ -74,7 +76,7 @@ void load_options_help(FILE *out)
           "\n"
           "Cases:\n",
           out);
-    for (const struct load_case *c = load_cases; c->name != NULL; c++)
+    for (const struct loadgen_options_case *c = loadgen_case_cases; c->name != NULL; c++)
         fprintf(out, "  %-10s %s\n", c->name, c->summary);
     fputs("\nOptions:\n", out);
     for (size_t i = 0; i < ROWS; i++) {
@@ -93,7 +95,7 @@ void load_options_help(FILE *out)
           out);
 }
 
-enum err load_size_read(uint64_t *out, const char *text, uint64_t most)
+enum err loadgen_options_size_read(uint64_t *out, const char *text, uint64_t most)
 {
     static const char suffixes[] = "KMG";
     size_t length = strlen(text);
@@ -114,7 +116,7 @@ enum err load_size_read(uint64_t *out, const char *text, uint64_t most)
     return ERR_OK;
 }
 
-static enum err take(struct load_options *out, const struct row *row, const char *text)
+static enum err take(struct loadgen_options *out, const struct row *row, const char *text)
 {
     void *field = (char *)out + row->offset;
     uint64_t number;
@@ -129,7 +131,7 @@ static enum err take(struct load_options *out, const struct row *row, const char
     default:
         break;
     }
-    if (load_size_read(&number, text, row->most) != ERR_OK || number < row->least)
+    if (loadgen_options_size_read(&number, text, row->most) != ERR_OK || number < row->least)
         return ERR_INVALID;
     *(uint64_t *)field = number;
     return ERR_OK;
@@ -146,46 +148,47 @@ static void fill_long_options(struct option to[ROWS + 3])
     to[ROWS + 1] = (struct option){.name = "version", .val = 'V'};
 }
 
-static enum err take_option(struct load_options *out, enum load_asked *asked, int option,
-                            char **argv, char problem[LOAD_PROBLEM_SIZE])
+static enum err take_option(struct loadgen_options *out, enum loadgen_options_asked *asked,
+                            int option, char **argv, char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
     const struct row *row;
 
     if (option == 'h' || option == 'V') {
-        *asked = option == 'h' ? LOAD_ASKED_HELP : LOAD_ASKED_VERSION;
+        *asked = option == 'h' ? LOADGEN_OPTIONS_ASKED_HELP : LOADGEN_OPTIONS_ASKED_VERSION;
         return ERR_OK;
     }
     if (option < FIRST_ROW) {
-        snprintf(problem, LOAD_PROBLEM_SIZE, "'%s' is no option, or lacks its argument",
+        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "'%s' is no option, or lacks its argument",
                  argv[optind - 1]);
         return ERR_INVALID;
     }
     row = &rows[option - FIRST_ROW];
     if (take(out, row, optarg) == ERR_OK)
         return ERR_OK;
-    snprintf(problem, LOAD_PROBLEM_SIZE, "--%s is '%s', but can be %llu to %llu", row->name, optarg,
-             (unsigned long long)row->least, (unsigned long long)row->most);
+    snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "--%s is '%s', but can be %llu to %llu",
+             row->name, optarg, (unsigned long long)row->least, (unsigned long long)row->most);
     return ERR_INVALID;
 }
 
-static void name_cases(char problem[LOAD_PROBLEM_SIZE], const char *name)
+static void name_cases(char problem[LOADGEN_OPTIONS_PROBLEM_SIZE], const char *name)
 {
-    int length =
-        snprintf(problem, LOAD_PROBLEM_SIZE, "'%.40s' is no case; the first argument is ", name);
+    int length = snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
+                          "'%.40s' is no case; the first argument is ", name);
 
-    for (const struct load_case *c = load_cases; c->name != NULL; c++)
-        length += snprintf(problem + length, LOAD_PROBLEM_SIZE - (size_t)length, "%s%s", c->name,
+    for (const struct loadgen_options_case *c = loadgen_case_cases; c->name != NULL; c++)
+        length += snprintf(problem + length, LOADGEN_OPTIONS_PROBLEM_SIZE - (size_t)length, "%s%s",
+                           c->name,
                            c[1].name == NULL   ? ""
                            : c[2].name == NULL ? " or "
                                                : ", ");
 }
 
-static enum err take_case(struct load_options *out, int argc, char **argv,
-                          char problem[LOAD_PROBLEM_SIZE])
+static enum err take_case(struct loadgen_options *out, int argc, char **argv,
+                          char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
     const char *name = argc > 1 ? argv[1] : "";
 
-    out->the_case = load_case_find(name);
+    out->the_case = loadgen_case_find(name);
     if (out->the_case != NULL) {
         out->numbers = out->the_case->defaults;
         return ERR_OK;
@@ -194,19 +197,22 @@ static enum err take_case(struct load_options *out, int argc, char **argv,
     return ERR_INVALID;
 }
 
-static enum err check_together(const struct load_options *o, char problem[LOAD_PROBLEM_SIZE])
+static enum err check_together(const struct loadgen_options *o,
+                               char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
     char host[ADDRESS_HOST_SIZE];
     uint16_t port;
 
     if (o->target == NULL)
-        snprintf(problem, LOAD_PROBLEM_SIZE, "one HOST:PORT is needed behind the options");
+        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
+                 "one HOST:PORT is needed behind the options");
     else if (address_split(o->target, host, &port) != ERR_OK)
-        snprintf(problem, LOAD_PROBLEM_SIZE, "'%.100s' is not HOST:PORT", o->target);
+        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "'%.100s' is not HOST:PORT", o->target);
     else if (strlen(o->idurl) > IDURL_MAX)
-        snprintf(problem, LOAD_PROBLEM_SIZE, "--idurl is longer than %d bytes", IDURL_MAX);
+        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "--idurl is longer than %d bytes",
+                 IDURL_MAX);
     else if (o->numbers.warm_up_s > 0 && o->numbers.files > 0)
-        snprintf(problem, LOAD_PROBLEM_SIZE,
+        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
                  "--warm-up would use up the files of --files: give --seconds instead");
     else
         return ERR_OK;
@@ -214,18 +220,18 @@ static enum err check_together(const struct load_options *o, char problem[LOAD_P
 }
 
 /* The case comes first, since its defaults are what the options change. */
-enum err load_options_read(struct load_options *out, enum load_asked *asked, int argc, char **argv,
-                           char problem[LOAD_PROBLEM_SIZE])
+enum err loadgen_options_read(struct loadgen_options *out, enum loadgen_options_asked *asked,
+                              int argc, char **argv, char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
     struct option long_options[ROWS + 3];
     bool has_case = argc > 1 && argv[1][0] != '-';
     int option;
 
-    *out = (struct load_options){.threads = 1,
-                                 .chunk_kib = 96,
-                                 .spread = UINT64_MAX,
-                                 .idurl = "http://load.invalid/peer.xml"};
-    *asked = LOAD_ASKED_RUN;
+    *out = (struct loadgen_options){.threads = 1,
+                                    .chunk_kib = 96,
+                                    .spread = UINT64_MAX,
+                                    .idurl = "http://load.invalid/peer.xml"};
+    *asked = LOADGEN_OPTIONS_ASKED_RUN;
     if (has_case && take_case(out, argc, argv, problem) != ERR_OK)
         return ERR_INVALID;
     fill_long_options(long_options);
@@ -238,7 +244,7 @@ enum err load_options_read(struct load_options *out, enum load_asked *asked, int
     while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) != -1)
         if (take_option(out, asked, option, argv, problem) != ERR_OK)
             return ERR_INVALID;
-    if (*asked != LOAD_ASKED_RUN)
+    if (*asked != LOADGEN_OPTIONS_ASKED_RUN)
         return ERR_OK;
     if (!has_case)
         return take_case(out, argc, argv, problem);

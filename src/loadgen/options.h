@@ -9,14 +9,14 @@
 #include <stdio.h>
 
 enum {
-    LOAD_SECONDS_MAX = 86400,
-    LOAD_THREADS_MAX = 64,
-    LOAD_SESSIONS_MAX = 1000000,
-    LOAD_PROBLEM_SIZE = 256,
+    LOADGEN_OPTIONS_SECONDS_MAX = 86400,
+    LOADGEN_OPTIONS_THREADS_MAX = 64,
+    LOADGEN_OPTIONS_SESSIONS_MAX = 1000000,
+    LOADGEN_OPTIONS_PROBLEM_SIZE = 256,
 };
 
 /* The numbers of a run. The fields that a case does not use keep their zero. */
-struct load_numbers {
+struct loadgen_options_numbers {
     uint64_t sessions;
     uint64_t size; /* bytes of a file */
     uint64_t window;
@@ -30,12 +30,12 @@ struct load_numbers {
     uint64_t slow_percent;                        /* slow: of the sessions */
 };
 
-struct load_case;
+struct loadgen_options_case;
 
-struct load_options {
-    const struct load_case *the_case;
+struct loadgen_options {
+    const struct loadgen_options_case *the_case;
     const char *target; /* HOST:PORT as given */
-    struct load_numbers numbers;
+    struct loadgen_options_numbers numbers;
     uint64_t threads;
     uint64_t chunk_kib;
     uint64_t spread;
@@ -48,14 +48,18 @@ struct load_options {
     bool is_quiet;
 };
 
-enum load_asked { LOAD_ASKED_RUN, LOAD_ASKED_HELP, LOAD_ASKED_VERSION };
+enum loadgen_options_asked {
+    LOADGEN_OPTIONS_ASKED_RUN,
+    LOADGEN_OPTIONS_ASKED_HELP,
+    LOADGEN_OPTIONS_ASKED_VERSION
+};
 
 /* ERR_INVALID with a sentence in `problem`. `out` points into `argv`. */
-enum err load_options_read(struct load_options *out, enum load_asked *asked, int argc, char **argv,
-                           char problem[LOAD_PROBLEM_SIZE]);
-void load_options_help(FILE *out);
+enum err loadgen_options_read(struct loadgen_options *out, enum loadgen_options_asked *asked,
+                              int argc, char **argv, char problem[LOADGEN_OPTIONS_PROBLEM_SIZE]);
+void loadgen_options_help(FILE *out);
 
 /* "512", "4K", "512M", "2G" (powers of 1,024); at most `most`. */
-enum err load_size_read(uint64_t *out, const char *text, uint64_t most);
+enum err loadgen_options_size_read(uint64_t *out, const char *text, uint64_t most);
 
 #endif

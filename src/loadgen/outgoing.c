@@ -19,22 +19,23 @@ struct place {
     uint8_t header[FRAME_DATA_HEADER_SIZE];
 };
 
-struct load_outgoing {
-    const struct load_payload *payload;
+struct loadgen_outgoing {
+    const struct loadgen_payload *payload;
     unsigned window;
     unsigned in_flight;
     unsigned unsent_first, unsent_count; /* a ring of places */
     uint64_t head_written;               /* of the first unsent file */
-    uint8_t unsent[LOAD_WINDOW_MAX];
-    uint8_t free_places[LOAD_WINDOW_MAX]; /* a stack: what was used last is warm */
+    uint8_t unsent[LOADGEN_PAYLOAD_WINDOW_MAX];
+    uint8_t free_places[LOADGEN_PAYLOAD_WINDOW_MAX]; /* a stack: what was used last is warm */
     struct place places[];
 };
 
-struct load_outgoing *load_outgoing_new(const struct load_payload *payload, unsigned window)
+struct loadgen_outgoing *loadgen_outgoing_new(const struct loadgen_payload *payload,
+                                              unsigned window)
 {
-    struct load_outgoing *o;
+    struct loadgen_outgoing *o;
 
-    CONTRACT(window >= 1 && window <= LOAD_WINDOW_MAX);
+    CONTRACT(window >= 1 && window <= LOADGEN_PAYLOAD_WINDOW_MAX);
     if ((o = calloc(1, sizeof *o + window * sizeof *o->places)) == NULL)
         return NULL;
     o->payload = payload;
@@ -47,28 +48,28 @@ struct load_outgoing *load_outgoing_new(const struct load_payload *payload, unsi
     return o;
 }
 
-void load_outgoing_free(struct load_outgoing **outgoing)
+void loadgen_outgoing_free(struct loadgen_outgoing **outgoing)
 {
     free(*outgoing);
     *outgoing = NULL;
 }
 
-bool load_outgoing_has_room(const struct load_outgoing *o)
+bool loadgen_outgoing_has_room(const struct loadgen_outgoing *o)
 {
     return o->in_flight < o->window;
 }
 
-unsigned load_outgoing_count(const struct load_outgoing *o)
+unsigned loadgen_outgoing_count(const struct loadgen_outgoing *o)
 {
     return o->in_flight;
 }
 
-bool load_outgoing_is_waiting(const struct load_outgoing *o)
+bool loadgen_outgoing_is_waiting(const struct loadgen_outgoing *o)
 {
     return o->unsent_count > 0;
 }
 
-void load_outgoing_start(struct load_outgoing *o, uint64_t since_ns)
+void loadgen_outgoing_start(struct loadgen_outgoing *o, uint64_t since_ns)
 {
     unsigned place = o->free_places[o->window - ++o->in_flight];
 
@@ -79,7 +80,7 @@ void load_outgoing_start(struct load_outgoing *o, uint64_t since_ns)
 }
 
 /* `written` more bytes are out: takes what is complete off the ring. */
-static void advance(struct load_outgoing *o, uint64_t written)
+static void advance(struct loadgen_outgoing *o, uint64_t written)
 {
     o->head_written += written;
     while (o->unsent_count > 0 && o->head_written >= o->payload->wire_length) {
@@ -101,9 +102,9 @@ static struct iovec piece(const uint8_t *bytes, uint64_t length, uint64_t *skip,
     return (struct iovec){.iov_base = (void *)(bytes + from), .iov_len = (size_t)count};
 }
 
-static ssize_t write_frames(struct load_outgoing *o, int fd, uint64_t most)
+static ssize_t write_frames(struct loadgen_outgoing *o, int fd, uint64_t most)
 {
-    struct iovec pieces[2 * LOAD_WINDOW_MAX];
+    struct iovec pieces[2 * LOADGEN_PAYLOAD_WINDOW_MAX];
     struct msghdr message = {.msg_iov = pieces};
     uint64_t skip = o->head_written;
 
@@ -116,7 +117,7 @@ static ssize_t write_frames(struct load_outgoing *o, int fd, uint64_t most)
     return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static ssize_t write_stream(struct load_outgoing *o, int fd, uint64_t most)
+static ssize_t write_stream(struct loadgen_outgoing *o, int fd, uint64_t most)
 {
     uint64_t left = o->payload->wire_length - o->head_written;
     off_t at = (off_t)o->head_written;
@@ -125,8 +126,8 @@ static ssize_t write_stream(struct load_outgoing *o, int fd, uint64_t most)
                     (size_t)(left < most ? left : most));
 }
 
-enum err load_outgoing_write(struct load_outgoing *o, int fd, uint64_t most_bytes,
-                             uint64_t *written)
+enum err loadgen_outgoing_write(struct loadgen_outgoing *o, int fd, uint64_t most_bytes,
+                                uint64_t *written)
 {
     *written = 0;
     while (o->unsent_count > 0 && *written < most_bytes) {
@@ -145,7 +146,7 @@ enum err load_outgoing_write(struct load_outgoing *o, int fd, uint64_t most_byte
     return ERR_OK;
 }
 
-bool load_outgoing_answered(struct load_outgoing *o, int32_t file_id, uint64_t *since_ns)
+bool loadgen_outgoing_answered(struct loadgen_outgoing *o, int32_t file_id, uint64_t *since_ns)
 {
     struct place *at;
 

@@ -10,26 +10,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct load_outgoing;
+struct loadgen_outgoing;
 
 /* NULL: no memory. `payload` must outlive it. */
-struct load_outgoing *load_outgoing_new(const struct load_payload *payload, unsigned window);
-void load_outgoing_free(struct load_outgoing **outgoing);
+struct loadgen_outgoing *loadgen_outgoing_new(const struct loadgen_payload *payload,
+                                              unsigned window);
+void loadgen_outgoing_free(struct loadgen_outgoing **outgoing);
 
-bool load_outgoing_has_room(const struct load_outgoing *o);
+bool loadgen_outgoing_has_room(const struct loadgen_outgoing *o);
 /* Room is needed. The latency of the file counts from `since_ns`. */
-void load_outgoing_start(struct load_outgoing *o, uint64_t since_ns);
+void loadgen_outgoing_start(struct loadgen_outgoing *o, uint64_t since_ns);
 
-bool load_outgoing_is_waiting(const struct load_outgoing *o); /* something is left to write */
+bool loadgen_outgoing_is_waiting(const struct loadgen_outgoing *o); /* something is left to write */
 
 /* Writes up to `most_bytes` of what is started; `*written` says how many. ERR_AGAIN: the socket
  * takes no more. */
-enum err load_outgoing_write(struct load_outgoing *o, int fd, uint64_t most_bytes,
-                             uint64_t *written);
+enum err loadgen_outgoing_write(struct loadgen_outgoing *o, int fd, uint64_t most_bytes,
+                                uint64_t *written);
 
 /* An ok or abort came. False if no file that is wholly written has this id. */
-bool load_outgoing_answered(struct load_outgoing *o, int32_t file_id, uint64_t *since_ns);
+bool loadgen_outgoing_answered(struct loadgen_outgoing *o, int32_t file_id, uint64_t *since_ns);
 
-unsigned load_outgoing_count(const struct load_outgoing *o);
+unsigned loadgen_outgoing_count(const struct loadgen_outgoing *o);
 
 #endif

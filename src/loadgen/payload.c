@@ -58,7 +58,7 @@ static enum err write_frames(int fd, int32_t file_id, uint64_t size, uint32_t ch
     return e;
 }
 
-static enum err add_stream(struct load_payload *p, uint32_t chunk_bytes, uint8_t *frame)
+static enum err add_stream(struct loadgen_payload *p, uint32_t chunk_bytes, uint8_t *frame)
 {
     int fd = memfd_create("dustwire-load", MFD_CLOEXEC);
 
@@ -68,7 +68,7 @@ static enum err add_stream(struct load_payload *p, uint32_t chunk_bytes, uint8_t
     return write_frames(fd, (int32_t)p->stream_count, p->size, chunk_bytes, frame);
 }
 
-static enum err add_streams(struct load_payload *p, uint32_t chunk_bytes, unsigned window)
+static enum err add_streams(struct loadgen_payload *p, uint32_t chunk_bytes, unsigned window)
 {
     uint8_t *frame = malloc(FRAME_DATA_HEADER_SIZE + chunk_bytes);
     enum err e = frame == NULL ? ERR_NO_MEMORY : ERR_OK;
@@ -81,7 +81,7 @@ static enum err add_streams(struct load_payload *p, uint32_t chunk_bytes, unsign
     return e;
 }
 
-static enum err add_body(struct load_payload *p)
+static enum err add_body(struct loadgen_payload *p)
 {
     uint8_t *body = malloc((size_t)p->size + 1);
 
@@ -92,26 +92,26 @@ static enum err add_body(struct load_payload *p)
     return ERR_OK;
 }
 
-enum err load_payload_init(struct load_payload *out, uint64_t size, uint32_t chunk_bytes,
-                           unsigned window)
+enum err loadgen_payload_init(struct loadgen_payload *out, uint64_t size, uint32_t chunk_bytes,
+                              unsigned window)
 {
     enum err e;
 
-    *out = (struct load_payload){.size = size, .wire_length = wire_length_of(size, chunk_bytes)};
+    *out = (struct loadgen_payload){.size = size, .wire_length = wire_length_of(size, chunk_bytes)};
     if (size <= chunk_bytes)
         return add_body(out);
-    if (out->wire_length * window > LOAD_PREPARED_BYTES_MAX)
+    if (out->wire_length * window > LOADGEN_PAYLOAD_PREPARED_BYTES_MAX)
         return ERR_TOO_LARGE;
     e = add_streams(out, chunk_bytes, window);
     if (e != ERR_OK)
-        load_payload_fini(out);
+        loadgen_payload_fini(out);
     return e;
 }
 
-void load_payload_fini(struct load_payload *p)
+void loadgen_payload_fini(struct loadgen_payload *p)
 {
     while (p->stream_count > 0)
         close(p->streams[--p->stream_count]);
     free((void *)p->body);
-    *p = (struct load_payload){0};
+    *p = (struct loadgen_payload){0};
 }

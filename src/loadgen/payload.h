@@ -10,23 +10,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LOAD_WINDOW_MAX = 40 }; /* a receiver drops a session with more files in flight */
+enum { LOADGEN_PAYLOAD_WINDOW_MAX = 40 }; /* a receiver drops a session with more files in flight */
 
-#define LOAD_PREPARED_BYTES_MAX (UINT64_C(8) << 30) /* of all streams together */
+#define LOADGEN_PAYLOAD_PREPARED_BYTES_MAX (UINT64_C(8) << 30) /* of all streams together */
 
 /* Read only once it is made. */
-struct load_payload {
+struct loadgen_payload {
     uint64_t size;        /* of the file */
     uint64_t wire_length; /* with all headers */
     const uint8_t *body;  /* of a file that fits a frame; else NULL */
-    int streams[LOAD_WINDOW_MAX];
+    int streams[LOADGEN_PAYLOAD_WINDOW_MAX];
     unsigned stream_count; /* 0 if it fits a frame */
 };
 
 /* Main thread. `window` files may be under way in a session. ERR_TOO_LARGE: that many streams of
- * that size are more than LOAD_PREPARED_BYTES_MAX. On failure nothing is left to free. */
-enum err load_payload_init(struct load_payload *out, uint64_t size, uint32_t chunk_bytes,
-                           unsigned window);
-void load_payload_fini(struct load_payload *payload);
+ * that size are more than LOADGEN_PAYLOAD_PREPARED_BYTES_MAX. On failure nothing is left to free.
+ */
+enum err loadgen_payload_init(struct loadgen_payload *out, uint64_t size, uint32_t chunk_bytes,
+                              unsigned window);
+void loadgen_payload_fini(struct loadgen_payload *payload);
 
 #endif

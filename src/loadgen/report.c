@@ -21,7 +21,7 @@ static double ratio(double a, double b)
     return b > 0 ? a / b : 0;
 }
 
-static unsigned session_count(const struct load_plan *plan)
+static unsigned session_count(const struct loadgen_run_plan *plan)
 {
     unsigned count = 0;
 
@@ -31,8 +31,8 @@ static unsigned session_count(const struct load_plan *plan)
 }
 
 /* The daemon's CPU is that of the whole run: files and bytes of all roles share it. */
-static void count_all(const struct load_plan *plan, const struct load_result *r, uint64_t *files,
-                      double *bytes)
+static void count_all(const struct loadgen_run_plan *plan, const struct loadgen_run_result *r,
+                      uint64_t *files, double *bytes)
 {
     *files = 0;
     *bytes = 0;
@@ -42,10 +42,10 @@ static void count_all(const struct load_plan *plan, const struct load_result *r,
     }
 }
 
-static struct figures figures_of(const struct load_plan *plan, const struct load_result *r,
-                                 unsigned role)
+static struct figures figures_of(const struct loadgen_run_plan *plan,
+                                 const struct loadgen_run_result *r, unsigned role)
 {
-    const struct load_tally *t = &r->tallies[role];
+    const struct loadgen_session_tally *t = &r->tallies[role];
     struct figures f = {.span_s = (double)(t->last_ns - t->first_ns) / 1e9};
     uint64_t files;
     double bytes;
@@ -55,7 +55,7 @@ static struct figures figures_of(const struct load_plan *plan, const struct load
     count_all(plan, r, &files, &bytes);
     f.files_per_s = ratio((double)t->files, f.span_s);
     f.bytes_per_s = ratio((double)t->files * (double)plan->roles[role].size, f.span_s);
-    f.sessions_per_s = plan->roles[role].work == LOAD_HANDSHAKES
+    f.sessions_per_s = plan->roles[role].work == LOADGEN_SESSION_HANDSHAKES
                            ? ratio((double)t->opened, f.span_s)
                            : ratio((double)t->opened, r->opening_s);
     f.cpu_s = r->after.cpu_s - r->opened.cpu_s;
@@ -67,16 +67,16 @@ static struct figures figures_of(const struct load_plan *plan, const struct load
     return f;
 }
 
-static void print_role(FILE *out, const struct load_plan *plan, const struct load_result *r,
-                       unsigned i)
+static void print_role(FILE *out, const struct loadgen_run_plan *plan,
+                       const struct loadgen_run_result *r, unsigned i)
 {
-    const struct load_tally *t = &r->tallies[i];
+    const struct loadgen_session_tally *t = &r->tallies[i];
     struct figures f = figures_of(plan, r, i);
 
     fprintf(out, "  %-14s %u sessions: %llu opened (%.0f/s), %llu refused, %llu lost\n",
             plan->roles[i].name, plan->roles[i].sessions, (unsigned long long)t->opened,
             f.sessions_per_s, (unsigned long long)t->refused, (unsigned long long)t->lost);
-    if (plan->roles[i].work == LOAD_FILES)
+    if (plan->roles[i].work == LOADGEN_SESSION_FILES)
         fprintf(out, "  %-14s %llu ok (%.0f/s, %.1f MB/s), %llu aborted, %llu without answer\n",
                 "files", (unsigned long long)t->files, f.files_per_s, f.bytes_per_s / 1e6,
                 (unsigned long long)t->failed, (unsigned long long)t->unanswered);
@@ -84,13 +84,14 @@ static void print_role(FILE *out, const struct load_plan *plan, const struct loa
         fprintf(out, "  %-14s", "latency, us");
     for (size_t k = 0; t->latency.count > 0 && k < PERCENTILES; k++)
         fprintf(out, " %s %.1f%s", percentiles[k].name,
-                (double)load_histogram_at(&t->latency, percentiles[k].share) / 1e3,
+                (double)loadgen_histogram_at(&t->latency, percentiles[k].share) / 1e3,
                 k + 1 < PERCENTILES ? "," : "\n");
     if (t->problem[0] != '\0')
         fprintf(out, "  %-14s %s\n", "first trouble", t->problem);
 }
 
-static void print_daemon(FILE *out, const struct load_plan *plan, const struct load_result *r)
+static void print_daemon(FILE *out, const struct loadgen_run_plan *plan,
+                         const struct loadgen_run_result *r)
 {
     struct figures f = figures_of(plan, r, 0);
 
@@ -106,8 +107,8 @@ static void print_daemon(FILE *out, const struct load_plan *plan, const struct l
         f.anon_bytes_per_session);
 }
 
-void load_report_print(FILE *out, const char *part, const struct load_plan *plan,
-                       const struct load_result *r)
+void loadgen_report_print(FILE *out, const char *part, const struct loadgen_run_plan *plan,
+                          const struct loadgen_run_result *r)
 {
     fprintf(out, "%s: %.2f s%s\n", part, r->seconds,
             r->is_interrupted ? ", interrupted: the figures so far" : "");
@@ -118,30 +119,31 @@ void load_report_print(FILE *out, const char *part, const struct load_plan *plan
     fprintf(out, "  %-14s %.3f s CPU\n", "this program", r->own_cpu_s);
 }
 
-static json_t *latency_json(const struct load_histogram *h)
+static json_t *latency_json(const struct loadgen_histogram *h)
 {
     json_t *object = json_object(), *curve = json_array();
 
     json_object_set_new(object, "count", json_integer((json_int_t)h->count));
-    json_object_set_new(object, "mean", json_real((double)load_histogram_mean(h) / 1e3));
+    json_object_set_new(object, "mean", json_real((double)loadgen_histogram_mean(h) / 1e3));
     for (size_t i = 0; i < PERCENTILES; i++)
         json_object_set_new(object, percentiles[i].name,
-                            json_real((double)load_histogram_at(h, percentiles[i].share) / 1e3));
+                            json_real((double)loadgen_histogram_at(h, percentiles[i].share) / 1e3));
     /* By halves of what is left: 0.5, 0.75, 0.875 and so on, as far as there are counts. */
     for (uint64_t parts = 1; parts <= h->count; parts *= 2) {
         double share = 1 - 1 / (double)parts;
 
-        json_array_append_new(curve,
-                              json_pack("[ff]", share, (double)load_histogram_at(h, share) / 1e3));
+        json_array_append_new(
+            curve, json_pack("[ff]", share, (double)loadgen_histogram_at(h, share) / 1e3));
     }
     json_object_set_new(object, "curve", curve);
     return object;
 }
 
-static json_t *role_json(const struct load_plan *plan, const struct load_result *r, unsigned i)
+static json_t *role_json(const struct loadgen_run_plan *plan, const struct loadgen_run_result *r,
+                         unsigned i)
 {
-    const struct load_role *role = &plan->roles[i];
-    const struct load_tally *t = &r->tallies[i];
+    const struct loadgen_session_role *role = &plan->roles[i];
+    const struct loadgen_session_tally *t = &r->tallies[i];
     struct figures f = figures_of(plan, r, i);
 
     return json_pack("{ss sI sI sI sf sf sI sI sI sI sI sI sf sf sf sf so ss}", "role", role->name,
@@ -155,7 +157,7 @@ static json_t *role_json(const struct load_plan *plan, const struct load_result 
                      latency_json(&t->latency), "problem", t->problem);
 }
 
-static json_t *daemon_json(const struct load_plan *plan, const struct load_result *r)
+static json_t *daemon_json(const struct loadgen_run_plan *plan, const struct loadgen_run_result *r)
 {
     struct figures f = figures_of(plan, r, 0);
 
@@ -168,8 +170,8 @@ static json_t *daemon_json(const struct load_plan *plan, const struct load_resul
         "anon_bytes_per_session", f.anon_bytes_per_session);
 }
 
-json_t *load_report_json(const char *part, const struct load_plan *plan,
-                         const struct load_result *r)
+json_t *loadgen_report_json(const char *part, const struct loadgen_run_plan *plan,
+                            const struct loadgen_run_result *r)
 {
     json_t *roles = json_array();
 
@@ -181,11 +183,12 @@ json_t *load_report_json(const char *part, const struct load_plan *plan,
                      r->has_daemon ? daemon_json(plan, r) : json_null());
 }
 
-bool load_report_is_clean(const struct load_plan *plan, const struct load_result *r)
+bool loadgen_report_is_clean(const struct loadgen_run_plan *plan,
+                             const struct loadgen_run_result *r)
 {
     for (unsigned i = 0; i < plan->role_count; i++) {
-        const struct load_role *role = &plan->roles[i];
-        bool is_missing = role->work != LOAD_HANDSHAKES && !r->is_interrupted &&
+        const struct loadgen_session_role *role = &plan->roles[i];
+        bool is_missing = role->work != LOADGEN_SESSION_HANDSHAKES && !r->is_interrupted &&
                           r->tallies[i].opened < role->sessions;
         bool is_slow = role->read_bytes_per_s > 0 ||
                        (role->write_bytes_per_s > 0 && role->write_bytes_per_s < 1000);

@@ -7,15 +7,16 @@
 #include <jansson.h>
 #include <stdio.h>
 
-void load_report_print(FILE *out, const char *part, const struct load_plan *plan,
-                       const struct load_result *result);
+void loadgen_report_print(FILE *out, const char *part, const struct loadgen_run_plan *plan,
+                          const struct loadgen_run_result *result);
 
 /* NULL: no memory. */
-json_t *load_report_json(const char *part, const struct load_plan *plan,
-                         const struct load_result *result);
+json_t *loadgen_report_json(const char *part, const struct loadgen_run_plan *plan,
+                            const struct loadgen_run_result *result);
 
 /* False if something failed that should not: sessions refused or not opened, files answered with an
  * abort, or sessions lost that are not slow on purpose. */
-bool load_report_is_clean(const struct load_plan *plan, const struct load_result *result);
+bool loadgen_report_is_clean(const struct loadgen_run_plan *plan,
+                             const struct loadgen_run_result *result);
 
 #endif

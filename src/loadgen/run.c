@@ -23,7 +23,7 @@ static void count_interrupt(int signal_number)
         _exit(128 + signal_number);
 }
 
-void load_catch_interrupts(void)
+void loadgen_run_catch_interrupts(void)
 {
     struct sigaction action = {.sa_handler = count_interrupt};
 
@@ -31,19 +31,19 @@ void load_catch_interrupts(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-bool load_is_interrupted(void)
+bool loadgen_run_is_interrupted(void)
 {
     return interrupts > 0;
 }
 
 /* What a run holds while it lasts. */
 struct running {
-    struct load_plan *plan;
-    struct load_run run;
-    struct load_thread *threads;
+    struct loadgen_run_plan *plan;
+    struct loadgen_thread_run run;
+    struct loadgen_thread *threads;
     unsigned started;
-    struct load_payload payloads[LOAD_ROLES_MAX];
-    struct load_inbox *inbox;
+    struct loadgen_payload payloads[LOADGEN_THREAD_ROLES_MAX];
+    struct loadgen_inbox *inbox;
     bool has_inbox_failed;
 };
 
@@ -57,32 +57,32 @@ static bool are_threads_there(struct running *r)
 static void look_on(struct running *r, uint64_t since_ns, uint64_t end_ns)
 {
     struct pollfd progress = {.fd = r->run.progress_fd, .events = POLLIN};
-    uint64_t rung, now = load_now_ns();
+    uint64_t rung, now = loadgen_session_now_ns();
     int left_ms = now >= end_ns ? 0 : (int)((end_ns - now) / 1000000U) + 1;
 
     if (poll(&progress, 1, left_ms > 0 && left_ms < LOOK_MS ? left_ms : LOOK_MS) > 0 &&
         read(r->run.progress_fd, &rung, sizeof rung) < 0)
         errno = 0; /* a look too many does no harm */
     if (r->plan->is_live)
-        load_live_show(r->plan->title, r->threads, r->run.thread_count, since_ns);
+        loadgen_live_show(r->plan->title, r->threads, r->run.thread_count, since_ns);
 }
 
 /* Or until there is nothing left to do. */
 static void warm_up(struct running *r)
 {
-    uint64_t since = load_now_ns(), end = since + r->run.warm_up_ns;
+    uint64_t since = loadgen_session_now_ns(), end = since + r->run.warm_up_ns;
 
-    while (load_now_ns() < end && !are_threads_there(r) && !load_is_interrupted())
+    while (loadgen_session_now_ns() < end && !are_threads_there(r) && !loadgen_run_is_interrupted())
         look_on(r, since, end);
 }
 
 /* Until all threads have come to the end of their stage; asks them to when `limit_s` are over. */
 static void wait_for_threads(struct running *r, double limit_s)
 {
-    uint64_t since = load_now_ns(), end = since + (uint64_t)(limit_s * 1e9);
+    uint64_t since = loadgen_session_now_ns(), end = since + (uint64_t)(limit_s * 1e9);
 
     while (!are_threads_there(r)) {
-        if (load_now_ns() >= end || load_is_interrupted())
+        if (loadgen_session_now_ns() >= end || loadgen_run_is_interrupted())
             atomic_store(&r->run.is_stopping, true);
         look_on(r, since, end);
     }
@@ -90,46 +90,47 @@ static void wait_for_threads(struct running *r, double limit_s)
     pthread_barrier_wait(&r->run.stage);
 }
 
-static void look(struct load_result *out, const struct load_plan *plan, struct load_usage *usage)
+static void look(struct loadgen_run_result *out, const struct loadgen_run_plan *plan,
+                 struct loadgen_daemon_usage *usage)
 {
-    if (plan->pid != 0 && load_daemon_look(usage, plan->pid) != ERR_OK)
+    if (plan->pid != 0 && loadgen_daemon_look(usage, plan->pid) != ERR_OK)
         out->has_daemon = false;
 }
 
-static void work(struct load_result *out, struct running *r)
+static void work(struct loadgen_run_result *out, struct running *r)
 {
-    uint64_t began = load_now_ns();
+    uint64_t began = loadgen_session_now_ns();
     double own_s;
 
-    wait_for_threads(r, LOAD_OPENING_S);
-    out->opening_s = (double)(load_now_ns() - began) / 1e9;
-    atomic_store(&r->run.is_stopping, load_is_interrupted());
+    wait_for_threads(r, LOADGEN_RUN_OPENING_S);
+    out->opening_s = (double)(loadgen_session_now_ns() - began) / 1e9;
+    atomic_store(&r->run.is_stopping, loadgen_run_is_interrupted());
     pthread_barrier_wait(&r->run.stage);
     warm_up(r);
     look(out, r->plan, &out->opened);
-    own_s = load_own_cpu_s();
-    began = load_now_ns();
+    own_s = loadgen_daemon_own_cpu_s();
+    began = loadgen_session_now_ns();
     wait_for_threads(r, r->plan->seconds);
-    out->seconds = (double)(load_now_ns() - began) / 1e9;
-    out->own_cpu_s = load_own_cpu_s() - own_s;
+    out->seconds = (double)(loadgen_session_now_ns() - began) / 1e9;
+    out->own_cpu_s = loadgen_daemon_own_cpu_s() - own_s;
     look(out, r->plan, &out->after);
     pthread_barrier_wait(&r->run.stage);
-    out->is_interrupted = load_is_interrupted();
+    out->is_interrupted = loadgen_run_is_interrupted();
 }
 
 /* ---- beginning and end */
 
 static enum err prepare_payloads(struct running *r)
 {
-    struct load_plan *plan = r->plan;
+    struct loadgen_run_plan *plan = r->plan;
     enum err e = ERR_OK;
 
     for (unsigned i = 0; e == ERR_OK && i < plan->role_count; i++) {
-        struct load_role *role = &plan->roles[i];
+        struct loadgen_session_role *role = &plan->roles[i];
 
-        if (role->work != LOAD_FILES)
+        if (role->work != LOADGEN_SESSION_FILES)
             continue;
-        e = load_payload_init(&r->payloads[i], role->size, plan->chunk_bytes, role->window);
+        e = loadgen_payload_init(&r->payloads[i], role->size, plan->chunk_bytes, role->window);
         role->payload = &r->payloads[i];
     }
     return e;
@@ -145,7 +146,7 @@ static enum err init_threads(struct running *r)
     while (e == ERR_OK && r->run.thread_count < count) {
         /* The squads divide by how many threads there will be. */
         r->run.thread_count = count;
-        e = load_thread_init(&r->threads[r->started], &r->run, r->started);
+        e = loadgen_thread_init(&r->threads[r->started], &r->run, r->started);
         if (e == ERR_OK)
             r->started++;
         r->run.thread_count = r->started;
@@ -155,15 +156,15 @@ static enum err init_threads(struct running *r)
 
 static enum err begin(struct running *r)
 {
-    struct load_plan *plan = r->plan;
+    struct loadgen_run_plan *plan = r->plan;
     enum err e;
 
-    r->run = (struct load_run){.roles = plan->roles,
-                               .role_count = plan->role_count,
-                               .target = plan->target,
-                               .idurl = plan->idurl,
-                               .spread = plan->spread,
-                               .warm_up_ns = (uint64_t)(plan->warm_up_s * 1e9)};
+    r->run = (struct loadgen_thread_run){.roles = plan->roles,
+                                         .role_count = plan->role_count,
+                                         .target = plan->target,
+                                         .idurl = plan->idurl,
+                                         .spread = plan->spread,
+                                         .warm_up_ns = (uint64_t)(plan->warm_up_s * 1e9)};
     r->run.progress_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (r->run.progress_fd < 0)
         return err_from_errno(errno);
@@ -172,7 +173,7 @@ static enum err begin(struct running *r)
     if ((e = prepare_payloads(r)) != ERR_OK || (e = init_threads(r)) != ERR_OK)
         return e;
     if (plan->inbox != NULL)
-        e = load_inbox_start(&r->inbox, plan->inbox);
+        e = loadgen_inbox_start(&r->inbox, plan->inbox);
     r->has_inbox_failed = e != ERR_OK;
     return e;
 }
@@ -181,14 +182,14 @@ static enum err begin(struct running *r)
 static void start_threads(struct running *r)
 {
     for (unsigned i = 0; i < r->started; i++)
-        if (pthread_create(&r->threads[i].id, NULL, load_thread_main, &r->threads[i]) != 0) {
+        if (pthread_create(&r->threads[i].id, NULL, loadgen_thread_main, &r->threads[i]) != 0) {
             fputs("dustwire-load: a thread could not be started: out of memory or processes\n",
                   stderr);
             exit(EXIT_FAILURE);
         }
 }
 
-static void sum_up(struct load_tally *to, const struct load_tally *from)
+static void sum_up(struct loadgen_session_tally *to, const struct loadgen_session_tally *from)
 {
     to->opened += from->opened;
     to->refused += from->refused;
@@ -202,27 +203,27 @@ static void sum_up(struct load_tally *to, const struct load_tally *from)
         to->last_ns = from->last_ns;
     if (to->problem[0] == '\0')
         memcpy(to->problem, from->problem, sizeof to->problem);
-    load_histogram_merge(&to->latency, &from->latency);
+    loadgen_histogram_merge(&to->latency, &from->latency);
 }
 
-static void clean_up(struct load_result *out, struct running *r)
+static void clean_up(struct loadgen_run_result *out, struct running *r)
 {
-    load_inbox_stop(&r->inbox);
+    loadgen_inbox_stop(&r->inbox);
     for (unsigned i = 0; i < r->started; i++) {
-        load_thread_fini(&r->threads[i]);
+        loadgen_thread_fini(&r->threads[i]);
         for (unsigned k = 0; k < r->plan->role_count; k++)
             sum_up(&out->tallies[k], &r->threads[i].squads[k].tally);
     }
     free(r->threads);
     for (unsigned i = 0; i < r->plan->role_count; i++)
-        load_payload_fini(&r->payloads[i]);
+        loadgen_payload_fini(&r->payloads[i]);
     pthread_barrier_destroy(&r->run.stage);
     if (r->run.progress_fd >= 0)
         close(r->run.progress_fd);
 }
 
-enum err load_run(struct load_result *out, struct load_plan *plan, char *problem,
-                  size_t problem_room)
+enum err loadgen_run(struct loadgen_run_result *out, struct loadgen_run_plan *plan, char *problem,
+                     size_t problem_room)
 {
     struct running r = {.plan = plan};
     enum err e;
@@ -230,7 +231,7 @@ enum err load_run(struct load_result *out, struct load_plan *plan, char *problem
     memset(out, 0, sizeof *out);
     out->has_daemon = plan->pid != 0;
     if ((e = begin(&r)) == ERR_OK) {
-        load_daemon_forget_peak(plan->pid);
+        loadgen_daemon_forget_peak(plan->pid);
         look(out, plan, &out->before);
         start_threads(&r);
         work(out, &r);

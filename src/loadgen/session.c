@@ -17,9 +17,9 @@ enum {
     BURST_MS = 3,
 };
 
-static void reopen_if_due(struct load_session *s);
+static void reopen_if_due(struct loadgen_session *s);
 
-uint64_t load_now_ns(void)
+uint64_t loadgen_session_now_ns(void)
 {
     struct timespec t;
 
@@ -27,12 +27,12 @@ uint64_t load_now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
-static const struct load_role *role_of(const struct load_session *s)
+static const struct loadgen_session_role *role_of(const struct loadgen_session *s)
 {
     return s->squad->role;
 }
 
-static bool is_rationed(const struct load_session *s)
+static bool is_rationed(const struct loadgen_session *s)
 {
     return role_of(s)->write_bytes_per_s > 0 || role_of(s)->read_bytes_per_s > 0;
 }
@@ -42,17 +42,17 @@ static void count_live(_Atomic uint64_t *counter, uint64_t more)
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
 
-static void note_problem(struct load_session *s, const char *what, const char *why)
+static void note_problem(struct loadgen_session *s, const char *what, const char *why)
 {
     char *problem = s->squad->tally.problem;
 
     if (problem[0] == '\0')
-        snprintf(problem, LOAD_PROBLEM_ROOM, "session %u: %s: %s", s->number, what, why);
+        snprintf(problem, LOADGEN_SESSION_PROBLEM_ROOM, "session %u: %s: %s", s->number, what, why);
 }
 
-static void close_socket(struct load_session *s)
+static void close_socket(struct loadgen_session *s)
 {
-    if (s->state == LOAD_CONNECTING || s->state == LOAD_GREETING)
+    if (s->state == LOADGEN_SESSION_CONNECTING || s->state == LOADGEN_SESSION_GREETING)
         s->squad->home->settling--;
     if (s->watch.fd >= 0) {
         poller_remove(s->squad->home->poller, &s->watch);
@@ -63,30 +63,30 @@ static void close_socket(struct load_session *s)
     s->is_writable = false;
 }
 
-static void leave_work(struct load_session *s)
+static void leave_work(struct loadgen_session *s)
 {
     if (s->is_busy)
         s->squad->busy--;
     s->is_busy = false;
 }
 
-static void end(struct load_session *s, const char *what, const char *why)
+static void end(struct loadgen_session *s, const char *what, const char *why)
 {
-    struct load_tally *tally = &s->squad->tally;
+    struct loadgen_session_tally *tally = &s->squad->tally;
 
     note_problem(s, what, why);
-    if (s->state == LOAD_OPEN)
+    if (s->state == LOADGEN_SESSION_OPEN)
         tally->lost++;
     else
         tally->refused++;
     if (s->outgoing != NULL)
-        tally->unanswered += load_outgoing_count(s->outgoing);
+        tally->unanswered += loadgen_outgoing_count(s->outgoing);
     close_socket(s);
-    s->state = LOAD_ENDED;
-    /* The next handshake may do better, but not at once: see load_session_ration. */
-    if (role_of(s)->work == LOAD_HANDSHAKES && s->answered + 1 < s->quota) {
+    s->state = LOADGEN_SESSION_ENDED;
+    /* The next handshake may do better, but not at once: see loadgen_session_ration. */
+    if (role_of(s)->work == LOADGEN_SESSION_HANDSHAKES && s->answered + 1 < s->quota) {
         s->answered++;
-        s->state = LOAD_NEW;
+        s->state = LOADGEN_SESSION_NEW;
         return;
     }
     leave_work(s);
@@ -94,7 +94,7 @@ static void end(struct load_session *s, const char *what, const char *why)
 
 /* ---- opening */
 
-static enum err bind_local(const struct load_session *s, int fd)
+static enum err bind_local(const struct loadgen_session *s, int fd)
 {
     struct sockaddr_in at = {.sin_family = AF_INET};
     unsigned spread = s->squad->home->spread;
@@ -108,7 +108,7 @@ static enum err bind_local(const struct load_session *s, int fd)
     return bind(fd, (const struct sockaddr *)&at, sizeof at) == 0 ? ERR_OK : err_from_errno(errno);
 }
 
-static void set_socket_options(const struct load_session *s, int fd)
+static void set_socket_options(const struct loadgen_session *s, int fd)
 {
     const int one = 1, little = SLOW_BUFFER_BYTES;
     const struct linger reset = {.l_onoff = 1};
@@ -117,11 +117,11 @@ static void set_socket_options(const struct load_session *s, int fd)
     if (role_of(s)->read_bytes_per_s > 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
     /* Thousands of handshakes a second would leave every port in TIME_WAIT. */
-    if (role_of(s)->work == LOAD_HANDSHAKES)
+    if (role_of(s)->work == LOADGEN_SESSION_HANDSHAKES)
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
-static enum err connect_socket(struct load_session *s)
+static enum err connect_socket(struct loadgen_session *s)
 {
     const struct address *target = s->squad->home->target;
     struct sockaddr_storage to;
@@ -139,11 +139,11 @@ static enum err connect_socket(struct load_session *s)
     return poller_add(s->squad->home->poller, &s->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
 }
 
-void load_session_open(struct load_session *s, uint64_t since_ns)
+void loadgen_session_open(struct loadgen_session *s, uint64_t since_ns)
 {
     enum err e;
 
-    s->state = LOAD_CONNECTING;
+    s->state = LOADGEN_SESSION_CONNECTING;
     s->squad->home->settling++;
     s->since_ns = since_ns;
     frame_decoder_init(&s->decoder, CONTROL_FRAME_LIMIT);
@@ -153,7 +153,7 @@ void load_session_open(struct load_session *s, uint64_t since_ns)
 
 /* `:PORT IDURL`: whoever listens at the address that the node sees, each at another port, so that
  * every session is a peer of its own. */
-static void send_hello(struct load_session *s)
+static void send_hello(struct loadgen_session *s)
 {
     uint8_t hello[HELLO_ROOM];
     int length = snprintf((char *)hello + FRAME_HEADER_SIZE, HELLO_ROOM - FRAME_HEADER_SIZE,
@@ -165,7 +165,7 @@ static void send_hello(struct load_session *s)
         end(s, "hello", err_text(err_from_errno(errno)));
 }
 
-static void connected(struct load_session *s)
+static void connected(struct loadgen_session *s)
 {
     socklen_t length = sizeof(int);
     int error = 0;
@@ -175,50 +175,50 @@ static void connected(struct load_session *s)
         end(s, "connect", err_text(err_from_errno(error)));
         return;
     }
-    s->state = LOAD_GREETING;
+    s->state = LOADGEN_SESSION_GREETING;
     s->is_writable = true;
     send_hello(s);
 }
 
-static bool is_counted(const struct load_session *s, uint64_t since_ns)
+static bool is_counted(const struct loadgen_session *s, uint64_t since_ns)
 {
     return since_ns >= s->squad->counted_from_ns;
 }
 
-static void count_answer(struct load_session *s, uint64_t since_ns)
+static void count_answer(struct loadgen_session *s, uint64_t since_ns)
 {
-    struct load_tally *tally = &s->squad->tally;
+    struct loadgen_session_tally *tally = &s->squad->tally;
 
     if (is_counted(s, since_ns)) {
-        tally->last_ns = load_now_ns();
-        load_histogram_add(&tally->latency, tally->last_ns - since_ns);
+        tally->last_ns = loadgen_session_now_ns();
+        loadgen_histogram_add(&tally->latency, tally->last_ns - since_ns);
     }
     if (++s->answered == s->quota)
         leave_work(s);
 }
 
-static void greeted(struct load_session *s)
+static void greeted(struct loadgen_session *s)
 {
     count_live(&s->squad->home->live_opened, 1);
-    if (role_of(s)->work != LOAD_HANDSHAKES || is_counted(s, s->since_ns))
+    if (role_of(s)->work != LOADGEN_SESSION_HANDSHAKES || is_counted(s, s->since_ns))
         s->squad->tally.opened++;
     s->squad->home->settling--;
-    s->state = LOAD_OPEN;
-    if (role_of(s)->work != LOAD_HANDSHAKES)
+    s->state = LOADGEN_SESSION_OPEN;
+    if (role_of(s)->work != LOADGEN_SESSION_HANDSHAKES)
         return;
     close_socket(s);
-    s->state = LOAD_NEW;
+    s->state = LOADGEN_SESSION_NEW;
     count_answer(s, s->since_ns);
     reopen_if_due(s);
 }
 
 /* ---- the answers */
 
-static void file_ended(struct load_session *s, const struct frame_piece *piece)
+static void file_ended(struct loadgen_session *s, const struct frame_piece *piece)
 {
     uint64_t since_ns;
 
-    if (s->outgoing == NULL || !load_outgoing_answered(s->outgoing, piece->file_id, &since_ns)) {
+    if (s->outgoing == NULL || !loadgen_outgoing_answered(s->outgoing, piece->file_id, &since_ns)) {
         end(s, "answer",
             piece->command == FRAME_ABORT ? "a file was refused in its middle"
                                           : "an ok for a file that was not sent");
@@ -234,23 +234,24 @@ static void file_ended(struct load_session *s, const struct frame_piece *piece)
     count_answer(s, since_ns);
 }
 
-static void piece_came(struct load_session *s, const struct frame_piece *piece)
+static void piece_came(struct loadgen_session *s, const struct frame_piece *piece)
 {
     if (piece->kind == FRAME_PIECE_BAD)
         end(s, "bad frame", piece->reason);
-    else if (piece->command == FRAME_WAZAP && s->state == LOAD_GREETING)
+    else if (piece->command == FRAME_WAZAP && s->state == LOADGEN_SESSION_GREETING)
         greeted(s);
     else if (piece->command == FRAME_OK || piece->command == FRAME_ABORT)
         file_ended(s, piece);
 }
 
-/* Handshakes come back as LOAD_NEW or LOAD_CONNECTING when their wazap was read. */
-static bool is_up(const struct load_session *s)
+/* Handshakes come back as LOADGEN_SESSION_NEW or LOADGEN_SESSION_CONNECTING when their wazap was
+ * read. */
+static bool is_up(const struct loadgen_session *s)
 {
-    return s->state == LOAD_GREETING || s->state == LOAD_OPEN;
+    return s->state == LOADGEN_SESSION_GREETING || s->state == LOADGEN_SESSION_OPEN;
 }
 
-static void take_bytes(struct load_session *s, size_t length)
+static void take_bytes(struct loadgen_session *s, size_t length)
 {
     const uint8_t *bytes = s->squad->home->scratch;
     size_t at = 0, taken;
@@ -269,7 +270,7 @@ static void take_bytes(struct load_session *s, size_t length)
 }
 
 /* A short read has emptied the socket: the next bytes are a new edge. */
-static void read_answers(struct load_session *s, size_t most)
+static void read_answers(struct loadgen_session *s, size_t most)
 {
     size_t room = most < sizeof s->squad->home->scratch ? most : sizeof s->squad->home->scratch;
     ssize_t count = (ssize_t)room;
@@ -292,17 +293,17 @@ static void read_answers(struct load_session *s, size_t most)
 /* ---- the work */
 
 /* When the next start was due: what latency counts from, however late it really is. */
-static uint64_t start_of(const struct load_session *s, uint64_t number)
+static uint64_t start_of(const struct loadgen_session *s, uint64_t number)
 {
-    const struct load_squad *squad = s->squad;
+    const struct loadgen_session_squad *squad = s->squad;
 
     if (squad->interval_ns <= 0)
-        return load_now_ns();
+        return loadgen_session_now_ns();
     return squad->origin_ns +
            (uint64_t)((double)(number * squad->count + s->index) * squad->interval_ns);
 }
 
-static uint64_t count_start(struct load_session *s)
+static uint64_t count_start(struct loadgen_session *s)
 {
     uint64_t since = start_of(s, s->started++);
 
@@ -319,22 +320,23 @@ static double burst(double bytes_per_s)
     return bytes < 1 ? 1 : bytes;
 }
 
-static uint64_t allowance(const struct load_session *s, double bytes_per_s, uint64_t used)
+static uint64_t allowance(const struct loadgen_session *s, double bytes_per_s, uint64_t used)
 {
     double allowed;
 
     if (bytes_per_s <= 0)
         return UINT64_MAX;
-    allowed = bytes_per_s * (double)(load_now_ns() - s->squad->origin_ns) / 1e9 - (double)used;
+    allowed =
+        bytes_per_s * (double)(loadgen_session_now_ns() - s->squad->origin_ns) / 1e9 - (double)used;
     if (allowed < 1)
         return 0;
     return (uint64_t)(allowed < burst(bytes_per_s) ? allowed : burst(bytes_per_s));
 }
 
-static void write_files(struct load_session *s)
+static void write_files(struct loadgen_session *s)
 {
     uint64_t most = allowance(s, role_of(s)->write_bytes_per_s, s->written), written;
-    enum err e = load_outgoing_write(s->outgoing, s->watch.fd, most, &written);
+    enum err e = loadgen_outgoing_write(s->outgoing, s->watch.fd, most, &written);
 
     s->written += written;
     count_live(&s->squad->home->live_bytes, written);
@@ -344,35 +346,35 @@ static void write_files(struct load_session *s)
         end(s, "writing", err_text(e));
 }
 
-static void pump(struct load_session *s)
+static void pump(struct loadgen_session *s)
 {
-    if (!s->squad->is_going || s->state != LOAD_OPEN || s->outgoing == NULL)
+    if (!s->squad->is_going || s->state != LOADGEN_SESSION_OPEN || s->outgoing == NULL)
         return;
-    while (s->started < s->due && load_outgoing_has_room(s->outgoing))
-        load_outgoing_start(s->outgoing, count_start(s));
-    if (s->is_writable && load_outgoing_is_waiting(s->outgoing))
+    while (s->started < s->due && loadgen_outgoing_has_room(s->outgoing))
+        loadgen_outgoing_start(s->outgoing, count_start(s));
+    if (s->is_writable && loadgen_outgoing_is_waiting(s->outgoing))
         write_files(s);
 }
 
-static void reopen_if_due(struct load_session *s)
+static void reopen_if_due(struct loadgen_session *s)
 {
-    if (s->squad->is_going && s->state == LOAD_NEW && s->started < s->due)
-        load_session_open(s, count_start(s));
+    if (s->squad->is_going && s->state == LOADGEN_SESSION_NEW && s->started < s->due)
+        loadgen_session_open(s, count_start(s));
 }
 
-static void say_alive(struct load_session *s)
+static void say_alive(struct loadgen_session *s)
 {
     uint8_t wazap[FRAME_HEADER_SIZE + 4] = {[FRAME_HEADER_SIZE] = 'N', 'o', 'n', 'e'};
 
     frame_write_header(wazap, FRAME_WAZAP, 4);
-    if (s->state == LOAD_OPEN &&
+    if (s->state == LOADGEN_SESSION_OPEN &&
         send(s->watch.fd, wazap, sizeof wazap, MSG_NOSIGNAL) != (ssize_t)sizeof wazap)
         end(s, "keep-alive", err_text(err_from_errno(errno)));
 }
 
-void load_session_go(struct load_session *s)
+void loadgen_session_go(struct loadgen_session *s)
 {
-    if (role_of(s)->work == LOAD_IDLE || s->state == LOAD_ENDED)
+    if (role_of(s)->work == LOADGEN_SESSION_IDLE || s->state == LOADGEN_SESSION_ENDED)
         return;
     if (s->squad->interval_ns <= 0)
         s->due = s->quota;
@@ -380,9 +382,9 @@ void load_session_go(struct load_session *s)
     pump(s);
 }
 
-void load_session_due(struct load_session *s)
+void loadgen_session_due(struct loadgen_session *s)
 {
-    if (role_of(s)->work == LOAD_IDLE) {
+    if (role_of(s)->work == LOADGEN_SESSION_IDLE) {
         say_alive(s);
         return;
     }
@@ -392,11 +394,11 @@ void load_session_due(struct load_session *s)
     pump(s);
 }
 
-void load_session_ration(struct load_session *s)
+void loadgen_session_ration(struct loadgen_session *s)
 {
     uint64_t most = allowance(s, role_of(s)->read_bytes_per_s, s->was_read);
 
-    if (role_of(s)->read_bytes_per_s > 0 && s->state == LOAD_OPEN && most > 0)
+    if (role_of(s)->read_bytes_per_s > 0 && s->state == LOADGEN_SESSION_OPEN && most > 0)
         read_answers(s, (size_t)most);
     reopen_if_due(s);
     pump(s);
@@ -404,36 +406,36 @@ void load_session_ration(struct load_session *s)
 
 static void ready(struct watch *w, uint32_t events)
 {
-    struct load_session *s = w->ctx;
+    struct loadgen_session *s = w->ctx;
 
     if (events & EPOLLOUT)
         s->is_writable = true;
-    if (s->state == LOAD_CONNECTING && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
+    if (s->state == LOADGEN_SESSION_CONNECTING && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
         connected(s);
     /* A slow reader reads when it may; the hello's answer it reads at once. */
     if ((events & ~(uint32_t)EPOLLOUT) &&
-        (role_of(s)->read_bytes_per_s <= 0 || s->state != LOAD_OPEN))
+        (role_of(s)->read_bytes_per_s <= 0 || s->state != LOADGEN_SESSION_OPEN))
         read_answers(s, SIZE_MAX);
     if (!is_rationed(s))
         pump(s);
 }
 
-enum err load_session_init(struct load_session *s)
+enum err loadgen_session_init(struct loadgen_session *s)
 {
     s->watch = (struct watch){.fd = -1, .ready = ready, .ctx = s};
     s->is_busy = s->quota > 0 && !role_of(s)->is_background;
     s->squad->busy += s->is_busy ? 1 : 0;
-    if (role_of(s)->work != LOAD_FILES)
+    if (role_of(s)->work != LOADGEN_SESSION_FILES)
         return ERR_OK;
-    s->outgoing = load_outgoing_new(role_of(s)->payload, role_of(s)->window);
+    s->outgoing = loadgen_outgoing_new(role_of(s)->payload, role_of(s)->window);
     return s->outgoing == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
-void load_session_fini(struct load_session *s)
+void loadgen_session_fini(struct loadgen_session *s)
 {
-    if (s->outgoing != NULL && s->state == LOAD_OPEN)
-        s->squad->tally.unanswered += load_outgoing_count(s->outgoing);
+    if (s->outgoing != NULL && s->state == LOADGEN_SESSION_OPEN)
+        s->squad->tally.unanswered += loadgen_outgoing_count(s->outgoing);
     if (s->squad != NULL)
         close_socket(s);
-    load_outgoing_free(&s->outgoing);
+    loadgen_outgoing_free(&s->outgoing);
 }

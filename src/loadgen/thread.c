@@ -16,35 +16,35 @@ enum {
 
 #define MS_NS UINT64_C(1000000)
 
-static bool is_stopping(const struct load_thread *t)
+static bool is_stopping(const struct loadgen_thread *t)
 {
     return atomic_load_explicit(&t->run->is_stopping, memory_order_relaxed);
 }
 
 /* ---- the timer: the next start that falls due, or the next ration */
 
-static uint64_t due_at(const struct load_squad *q, uint64_t number)
+static uint64_t due_at(const struct loadgen_session_squad *q, uint64_t number)
 {
     return q->origin_ns + (uint64_t)((double)number * q->interval_ns);
 }
 
-static bool has_rations(const struct load_role *role)
+static bool has_rations(const struct loadgen_session_role *role)
 {
     return role->write_bytes_per_s > 0 || role->read_bytes_per_s > 0 ||
-           role->work == LOAD_HANDSHAKES;
+           role->work == LOADGEN_SESSION_HANDSHAKES;
 }
 
-static uint64_t ration_period_ns(const struct load_role *role)
+static uint64_t ration_period_ns(const struct loadgen_session_role *role)
 {
     bool is_fast = role->write_bytes_per_s > SLOW_BYTES_PER_S;
 
-    return (is_fast                         ? RATION_FAST_MS
-            : role->work == LOAD_HANDSHAKES ? LOOK_MS
-                                            : RATION_SLOW_MS) *
+    return (is_fast                                    ? RATION_FAST_MS
+            : role->work == LOADGEN_SESSION_HANDSHAKES ? LOOK_MS
+                                                       : RATION_SLOW_MS) *
            MS_NS;
 }
 
-static void arm(struct load_thread *t, uint64_t at_ns)
+static void arm(struct loadgen_thread *t, uint64_t at_ns)
 {
     struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at_ns / 1000000000U),
                                            .tv_nsec = (long)(at_ns % 1000000000U)}};
@@ -55,12 +55,12 @@ static void arm(struct load_thread *t, uint64_t at_ns)
     timerfd_settime(t->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-static void arm_for_next(struct load_thread *t)
+static void arm_for_next(struct loadgen_thread *t)
 {
     uint64_t next = 0;
 
     for (unsigned i = 0; i < t->run->role_count; i++) {
-        const struct load_squad *q = &t->squads[i];
+        const struct loadgen_session_squad *q = &t->squads[i];
         uint64_t at = 0;
 
         if (q->count > 0 && q->interval_ns > 0)
@@ -77,35 +77,35 @@ static void arm_for_next(struct load_thread *t)
         arm(t, next);
 }
 
-static void hand_out(struct load_squad *q, uint64_t now_ns)
+static void hand_out(struct loadgen_session_squad *q, uint64_t now_ns)
 {
     while (q->interval_ns > 0 && q->count > 0 && due_at(q, q->handed) <= now_ns)
-        load_session_due(&q->sessions[q->handed++ % q->count]);
+        loadgen_session_due(&q->sessions[q->handed++ % q->count]);
 }
 
-static void ration(struct load_thread *t, uint64_t now_ns)
+static void ration(struct loadgen_thread *t, uint64_t now_ns)
 {
     for (unsigned i = 0; i < t->run->role_count; i++) {
-        struct load_squad *q = &t->squads[i];
+        struct loadgen_session_squad *q = &t->squads[i];
 
         if (q->count == 0 || !has_rations(q->role) ||
             now_ns < q->ration_ns + ration_period_ns(q->role))
             continue;
         q->ration_ns = now_ns;
         for (unsigned k = 0; k < q->count; k++)
-            load_session_ration(&q->sessions[k]);
+            loadgen_session_ration(&q->sessions[k]);
     }
 }
 
 static void timer_went_off(struct watch *w, uint32_t events)
 {
-    struct load_thread *t = w->ctx;
+    struct loadgen_thread *t = w->ctx;
     uint64_t times, now_ns;
 
     (void)events;
     if (read(w->fd, &times, sizeof times) < 0 || is_stopping(t))
         return;
-    now_ns = load_now_ns();
+    now_ns = loadgen_session_now_ns();
     for (unsigned i = 0; i < t->run->role_count; i++)
         hand_out(&t->squads[i], now_ns);
     ration(t, now_ns);
@@ -115,7 +115,7 @@ static void timer_went_off(struct watch *w, uint32_t events)
 /* ---- the stages */
 
 /* All threads and the main thread go on together. */
-static void arrive(struct load_thread *t)
+static void arrive(struct loadgen_thread *t)
 {
     const uint64_t one = 1;
 
@@ -126,16 +126,16 @@ static void arrive(struct load_thread *t)
     pthread_barrier_wait(&t->run->stage);
 }
 
-static bool open_next(struct load_squad *q, unsigned *next)
+static bool open_next(struct loadgen_session_squad *q, unsigned *next)
 {
-    if (*next >= q->count || q->role->work == LOAD_HANDSHAKES)
+    if (*next >= q->count || q->role->work == LOADGEN_SESSION_HANDSHAKES)
         return false;
-    load_session_open(&q->sessions[(*next)++], load_now_ns());
+    loadgen_session_open(&q->sessions[(*next)++], loadgen_session_now_ns());
     return true;
 }
 
 /* Returns when none is settling although more were asked for: all are open, or failed. */
-static void open_squad(struct load_thread *t, struct load_squad *q)
+static void open_squad(struct loadgen_thread *t, struct loadgen_session_squad *q)
 {
     unsigned next = 0;
 
@@ -148,30 +148,30 @@ static void open_squad(struct load_thread *t, struct load_squad *q)
     }
 }
 
-static void open_sessions(struct load_thread *t)
+static void open_sessions(struct loadgen_thread *t)
 {
     for (unsigned i = 0; i < t->run->role_count; i++)
         open_squad(t, &t->squads[i]);
 }
 
-static void begin(struct load_thread *t)
+static void begin(struct loadgen_thread *t)
 {
-    uint64_t now_ns = load_now_ns();
+    uint64_t now_ns = loadgen_session_now_ns();
 
     for (unsigned i = 0; i < t->run->role_count; i++) {
-        struct load_squad *q = &t->squads[i];
+        struct loadgen_session_squad *q = &t->squads[i];
 
         q->origin_ns = now_ns;
         q->counted_from_ns = now_ns + t->run->warm_up_ns;
         q->ration_ns = now_ns;
         q->is_going = true;
         for (unsigned k = 0; k < q->count; k++)
-            load_session_go(&q->sessions[k]);
+            loadgen_session_go(&q->sessions[k]);
     }
     arm_for_next(t);
 }
 
-static bool is_busy(const struct load_thread *t)
+static bool is_busy(const struct loadgen_thread *t)
 {
     for (unsigned i = 0; i < t->run->role_count; i++)
         if (t->squads[i].busy > 0)
@@ -179,9 +179,9 @@ static bool is_busy(const struct load_thread *t)
     return false;
 }
 
-void *load_thread_main(void *thread)
+void *loadgen_thread_main(void *thread)
 {
-    struct load_thread *t = thread;
+    struct loadgen_thread *t = thread;
 
     open_sessions(t);
     arrive(t);
@@ -201,23 +201,25 @@ static uint64_t share_of(uint64_t whole, unsigned part, unsigned parts)
 }
 
 /* `place` is the session's among those of its role. */
-static enum err init_session(struct load_squad *q, unsigned index, unsigned place, unsigned number)
+static enum err init_session(struct loadgen_session_squad *q, unsigned index, unsigned place,
+                             unsigned number)
 {
-    const struct load_role *role = q->role;
-    struct load_session *s = &q->sessions[index];
+    const struct loadgen_session_role *role = q->role;
+    struct loadgen_session *s = &q->sessions[index];
 
     s->squad = q;
     s->index = index;
     s->number = number;
     s->quota = role->count == 0 ? UINT64_MAX : share_of(role->count, place, role->sessions);
-    return load_session_init(s);
+    return loadgen_session_init(s);
 }
 
 /* The sessions of all roles go round the threads as one row, so that with enough threads none has
  * sessions of two roles: what a thread is busy with would count as the latency of the other. */
-static enum err init_squad(struct load_thread *t, struct load_squad *q, unsigned first_number)
+static enum err init_squad(struct loadgen_thread *t, struct loadgen_session_squad *q,
+                           unsigned first_number)
 {
-    const struct load_role *role = q->role;
+    const struct loadgen_session_role *role = q->role;
     unsigned threads = t->run->thread_count;
     unsigned first_place = (t->number + threads - first_number % threads) % threads;
     enum err e = ERR_OK;
@@ -238,7 +240,7 @@ static enum err init_squad(struct load_thread *t, struct load_squad *q, unsigned
     return e;
 }
 
-static enum err init_timer(struct load_thread *t)
+static enum err init_timer(struct loadgen_thread *t)
 {
     t->timer = (struct watch){.ready = timer_went_off, .ctx = t};
     t->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -247,12 +249,13 @@ static enum err init_timer(struct load_thread *t)
     return poller_add(t->home.poller, &t->timer, EPOLLIN);
 }
 
-enum err load_thread_init(struct load_thread *t, struct load_run *run, unsigned number)
+enum err loadgen_thread_init(struct loadgen_thread *t, struct loadgen_thread_run *run,
+                             unsigned number)
 {
     unsigned first = 0;
     enum err e;
 
-    *t = (struct load_thread){.run = run, .number = number, .timer = {.fd = -1}};
+    *t = (struct loadgen_thread){.run = run, .number = number, .timer = {.fd = -1}};
     t->home.target = &run->target;
     t->home.idurl = run->idurl;
     t->home.spread = run->spread;
@@ -265,17 +268,17 @@ enum err load_thread_init(struct load_thread *t, struct load_run *run, unsigned 
         first += run->roles[i].sessions;
     }
     if (e != ERR_OK)
-        load_thread_fini(t);
+        loadgen_thread_fini(t);
     return e;
 }
 
-void load_thread_fini(struct load_thread *t)
+void loadgen_thread_fini(struct loadgen_thread *t)
 {
-    for (unsigned i = 0; i < LOAD_ROLES_MAX; i++) {
-        struct load_squad *q = &t->squads[i];
+    for (unsigned i = 0; i < LOADGEN_THREAD_ROLES_MAX; i++) {
+        struct loadgen_session_squad *q = &t->squads[i];
 
         for (unsigned k = 0; q->sessions != NULL && k < q->count; k++)
-            load_session_fini(&q->sessions[k]);
+            loadgen_session_fini(&q->sessions[k]);
         free(q->sessions);
         q->sessions = NULL;
     }

@@ -9,11 +9,11 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-enum { LOAD_ROLES_MAX = 4 };
+enum { LOADGEN_THREAD_ROLES_MAX = 4 };
 
 /* What the threads and the main thread share. */
-struct load_run {
-    const struct load_role *roles; /* read only while threads run */
+struct loadgen_thread_run {
+    const struct loadgen_session_role *roles; /* read only while threads run */
     unsigned role_count;
     unsigned thread_count;
     struct address target;
@@ -26,20 +26,21 @@ struct load_run {
     atomic_uint arrived;     /* threads that came to the end of the present stage */
 };
 
-struct load_thread {
-    struct load_run *run;
+struct loadgen_thread {
+    struct loadgen_thread_run *run;
     unsigned number;
     pthread_t id;
-    struct load_home home;
-    struct load_squad squads[LOAD_ROLES_MAX];
+    struct loadgen_session_home home;
+    struct loadgen_session_squad squads[LOADGEN_THREAD_ROLES_MAX];
     struct watch timer;
     uint64_t armed_ns; /* when the timer goes off, 0: it does not */
 };
 
 /* Main thread. On failure nothing is left. The sessions are made here and opened by the thread. */
-enum err load_thread_init(struct load_thread *t, struct load_run *run, unsigned number);
+enum err loadgen_thread_init(struct loadgen_thread *t, struct loadgen_thread_run *run,
+                             unsigned number);
 /* After the thread was joined, or was never started. The tallies stay. */
-void load_thread_fini(struct load_thread *t);
-void *load_thread_main(void *thread);
+void loadgen_thread_fini(struct loadgen_thread *t);
+void *loadgen_thread_main(void *thread);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-const char *access_refusal(const struct settings *s, const struct address *peer)
+const char *peers_access_refusal(const struct settings *s, const struct address *peer)
 {
     if (network_list_contains(&s->access.deny_networks, peer))
         return "the address is in [access] deny-networks";
@@ -30,7 +30,7 @@ static bool is_listed(const char *list, const char *idurl)
     return false;
 }
 
-const char *access_idurl_refusal(const struct settings *s, const char *idurl)
+const char *peers_access_idurl_refusal(const struct settings *s, const char *idurl)
 {
     if (idurl != NULL && is_listed(s->access.deny_idurls, idurl))
         return "the identity is in [access] deny-idurls";
@@ -40,7 +40,7 @@ const char *access_idurl_refusal(const struct settings *s, const char *idurl)
     return NULL;
 }
 
-bool access_is_exempt(const struct settings *s, const struct address *peer)
+bool peers_access_is_exempt(const struct settings *s, const struct address *peer)
 {
     return network_list_contains(&s->access.exempt_networks, peer);
 }

@@ -7,15 +7,16 @@ enum {
     LEAST_SHARE = 1460, /* smaller reads are not worth a system call */
 };
 
-static uint64_t node_per_s(const struct settings *s, enum bandwidth_way way)
+static uint64_t node_per_s(const struct settings *s, enum peers_bandwidth_way way)
 {
-    return 1024ull * (way == BANDWIDTH_IN ? s->bandwidth.in_kib_per_s : s->bandwidth.out_kib_per_s);
+    return 1024ull *
+           (way == PEERS_BANDWIDTH_IN ? s->bandwidth.in_kib_per_s : s->bandwidth.out_kib_per_s);
 }
 
-static uint64_t session_per_s(const struct settings *s, enum bandwidth_way way)
+static uint64_t session_per_s(const struct settings *s, enum peers_bandwidth_way way)
 {
-    return 1024ull * (way == BANDWIDTH_IN ? s->bandwidth.session_in_kib_per_s
-                                          : s->bandwidth.session_out_kib_per_s);
+    return 1024ull * (way == PEERS_BANDWIDTH_IN ? s->bandwidth.session_in_kib_per_s
+                                                : s->bandwidth.session_out_kib_per_s);
 }
 
 /* A part of what there is, so that a worker that always asks first leaves something to the next:
@@ -25,27 +26,27 @@ static uint64_t part_of(uint64_t allowance)
     return allowance / LEASE_PART > 0 ? allowance / LEASE_PART : allowance;
 }
 
-static uint64_t lease(struct bandwidth_pool *pool, enum bandwidth_way way, uint64_t per_s,
-                      uint64_t now_us)
+static uint64_t lease(struct peers_bandwidth_pool *pool, enum peers_bandwidth_way way,
+                      uint64_t per_s, uint64_t now_us)
 {
     uint64_t before = atomic_load(&pool->due_ns[way]), burst = per_s / BURSTS_PER_S, amount;
-    struct rate after;
+    struct peers_rate after;
 
     do {
         after.due_ns = before;
-        amount = part_of(rate_allowance(&after, per_s, burst, now_us));
+        amount = part_of(peers_rate_allowance(&after, per_s, burst, now_us));
         if (amount == 0)
             return 0;
-        rate_take(&after, per_s, burst, amount, now_us);
+        peers_rate_take(&after, per_s, burst, amount, now_us);
     } while (!atomic_compare_exchange_weak(&pool->due_ns[way], &before, after.due_ns));
     return amount;
 }
 
 /* What the worker may move, as much of it as is one session's share. */
-static uint64_t of_node(struct bandwidth *b, enum bandwidth_way way, uint64_t per_s,
+static uint64_t of_node(struct peers_bandwidth *b, enum peers_bandwidth_way way, uint64_t per_s,
                         uint64_t now_us)
 {
-    struct bandwidth_lease *l = &b->leases[way];
+    struct peers_bandwidth_lease *l = &b->leases[way];
     uint64_t share;
 
     if (l->left <= l->amount && now_us - l->taken_us >= LEASE_US) {
@@ -60,26 +61,29 @@ static uint64_t of_node(struct bandwidth *b, enum bandwidth_way way, uint64_t pe
     return share < (uint64_t)l->left ? share : (uint64_t)l->left;
 }
 
-uint64_t bandwidth_allowance(struct bandwidth *b, const struct bandwidth_session *session,
-                             enum bandwidth_way way, const struct settings *s, uint64_t now_us)
+uint64_t peers_bandwidth_allowance(struct peers_bandwidth *b,
+                                   const struct peers_bandwidth_session *session,
+                                   enum peers_bandwidth_way way, const struct settings *s,
+                                   uint64_t now_us)
 {
     uint64_t allowance = UINT64_MAX, per_s = session_per_s(s, way), node;
 
     if (per_s > 0)
-        allowance = rate_allowance(&session->rates[way], per_s, per_s / BURSTS_PER_S, now_us);
+        allowance = peers_rate_allowance(&session->rates[way], per_s, per_s / BURSTS_PER_S, now_us);
     if (allowance == 0 || node_per_s(s, way) == 0)
         return allowance;
     node = of_node(b, way, node_per_s(s, way), now_us);
     return node < allowance ? node : allowance;
 }
 
-void bandwidth_take(struct bandwidth *b, struct bandwidth_session *session, enum bandwidth_way way,
-                    const struct settings *s, uint64_t bytes, uint64_t now_us)
+void peers_bandwidth_take(struct peers_bandwidth *b, struct peers_bandwidth_session *session,
+                          enum peers_bandwidth_way way, const struct settings *s, uint64_t bytes,
+                          uint64_t now_us)
 {
     uint64_t per_s = session_per_s(s, way);
 
     if (per_s > 0)
-        rate_take(&session->rates[way], per_s, per_s / BURSTS_PER_S, bytes, now_us);
+        peers_rate_take(&session->rates[way], per_s, per_s / BURSTS_PER_S, bytes, now_us);
     if (node_per_s(s, way) > 0)
         b->leases[way].left -= (int64_t)bytes;
     else

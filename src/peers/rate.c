@@ -4,7 +4,8 @@ enum { NS_PER_US = 1000 };
 #define NS_PER_S 1000000000u
 
 /* Longer ago than this is a whole burst ago: the rest is forgotten. */
-static uint64_t paid_until(const struct rate *r, uint64_t per_s, uint64_t burst, uint64_t now_ns)
+static uint64_t paid_until(const struct peers_rate *r, uint64_t per_s, uint64_t burst,
+                           uint64_t now_ns)
 {
     uint64_t burst_ns = (burst * NS_PER_S + per_s - 1) / per_s;
     uint64_t earliest = now_ns > burst_ns ? now_ns - burst_ns : 0;
@@ -12,7 +13,8 @@ static uint64_t paid_until(const struct rate *r, uint64_t per_s, uint64_t burst,
     return r->due_ns > earliest ? r->due_ns : earliest;
 }
 
-uint64_t rate_allowance(const struct rate *r, uint64_t per_s, uint64_t burst, uint64_t now_us)
+uint64_t peers_rate_allowance(const struct peers_rate *r, uint64_t per_s, uint64_t burst,
+                              uint64_t now_us)
 {
     uint64_t now_ns = now_us * NS_PER_US;
     uint64_t paid_ns = paid_until(r, per_s, burst, now_ns);
@@ -23,7 +25,8 @@ uint64_t rate_allowance(const struct rate *r, uint64_t per_s, uint64_t burst, ui
     return (now_ns - paid_ns) / NS_PER_S * per_s + (now_ns - paid_ns) % NS_PER_S * per_s / NS_PER_S;
 }
 
-void rate_take(struct rate *r, uint64_t per_s, uint64_t burst, uint64_t amount, uint64_t now_us)
+void peers_rate_take(struct peers_rate *r, uint64_t per_s, uint64_t burst, uint64_t amount,
+                     uint64_t now_us)
 {
     r->due_ns = paid_until(r, per_s, burst, now_us * NS_PER_US) + amount * NS_PER_S / per_s;
 }

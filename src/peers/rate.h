@@ -7,16 +7,18 @@
 
 #include <stdint.h>
 
-struct rate {
+struct peers_rate {
     uint64_t due_ns; /* 0: nothing was ever taken */
 };
 
-/* Amounts and bursts are at most RATE_AMOUNT_MAX, `per_s` is at least 1. */
-#define RATE_AMOUNT_MAX 4000000000u
+/* Amounts and bursts are at most PEERS_RATE_AMOUNT_MAX, `per_s` is at least 1. */
+#define PEERS_RATE_AMOUNT_MAX 4000000000u
 
 /* How much may be taken now: `burst` after a rest, 0 while there is a debt. */
-uint64_t rate_allowance(const struct rate *r, uint64_t per_s, uint64_t burst, uint64_t now_us);
+uint64_t peers_rate_allowance(const struct peers_rate *r, uint64_t per_s, uint64_t burst,
+                              uint64_t now_us);
 
-void rate_take(struct rate *r, uint64_t per_s, uint64_t burst, uint64_t amount, uint64_t now_us);
+void peers_rate_take(struct peers_rate *r, uint64_t per_s, uint64_t burst, uint64_t amount,
+                     uint64_t now_us);
 
 #endif

@@ -31,7 +31,7 @@ struct returns {
 struct look_up {
     struct message message;
     struct returns *returns;
-    look_up_fn *look_up;
+    peers_resolver_look_up_fn *look_up;
     struct name *name; /* the resolver's, which keeps it until this is back */
     enum err result;
     unsigned count;
@@ -50,9 +50,9 @@ struct question {
     TAILQ_ENTRY(question) link;
     struct timer limit;
     struct name *name;
-    struct resolver *resolver;
+    struct peers_resolver *resolver;
     struct route *route;
-    resolved_fn *then;
+    peers_resolved_fn *then;
     void *ctx, *what;
 };
 
@@ -61,7 +61,7 @@ struct name {
     enum name_state state;
     bool is_late;      /* ASKED, for longer than the limit */
     bool is_forgotten; /* ASKED: what comes back is for those who wait now, and not kept */
-    struct resolver *resolver;
+    struct peers_resolver *resolver;
     TAILQ_HEAD(, question) questions;
     TAILQ_ENTRY(name) link; /* of the waiting, or of the kept: oldest first */
     struct timer timer;     /* ASKED: late; KEPT: old */
@@ -73,8 +73,8 @@ struct name {
 
 TAILQ_HEAD(name_list, name);
 
-struct resolver {
-    struct resolver_config config;
+struct peers_resolver {
+    struct peers_resolver_config config;
     struct loop *loop;
     struct returns *returns;
     /* The resolver's thread only. */
@@ -87,7 +87,7 @@ struct resolver {
 
 /* A slot. */
 
-enum err resolver_look_up(const char *host, struct address *addresses, unsigned *count)
+enum err peers_resolver_look_up(const char *host, struct address *addresses, unsigned *count)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *list, *at;
     int status = getaddrinfo(host, NULL, &hints, &list);
@@ -163,7 +163,7 @@ static enum err start_thread(struct look_up *l)
 
 static void remove_name(struct name *name)
 {
-    struct resolver *r = name->resolver;
+    struct peers_resolver *r = name->resolver;
 
     loop_cancel_timer(r->loop, &name->timer);
     if (name->state == NAME_WAITING) {
@@ -200,7 +200,7 @@ static void answer_all(struct name *name, enum err e)
 
 static void keep(struct name *name, enum err e)
 {
-    struct resolver *r = name->resolver;
+    struct peers_resolver *r = name->resolver;
     unsigned ms = e == ERR_OK ? r->config.kept_ms : r->config.failed_ms;
 
     name->state = NAME_KEPT;
@@ -215,7 +215,7 @@ static void keep(struct name *name, enum err e)
         remove_name(TAILQ_FIRST(&r->kept));
 }
 
-static void tell_all_late(struct resolver *r)
+static void tell_all_late(struct peers_resolver *r)
 {
     bool is_full = r->late >= r->config.slots;
 
@@ -231,7 +231,7 @@ static void tell_all_late(struct resolver *r)
 /* The look-up is over its limit. Those who asked each have their own. */
 static void is_late(struct name *name)
 {
-    struct resolver *r = name->resolver;
+    struct peers_resolver *r = name->resolver;
 
     name->is_late = true;
     r->late++;
@@ -254,7 +254,7 @@ static void name_timer(struct timer *timer, void *ctx)
 
 static enum err start_look_up(struct name *name)
 {
-    struct resolver *r = name->resolver;
+    struct peers_resolver *r = name->resolver;
     struct look_up *l = calloc(1, sizeof *l);
     enum err e;
 
@@ -271,7 +271,7 @@ static enum err start_look_up(struct name *name)
 }
 
 /* One that cannot be started waits for the end of another, if there is one. */
-static void ask_waiting(struct resolver *r)
+static void ask_waiting(struct peers_resolver *r)
 {
     struct name *name;
 
@@ -295,7 +295,7 @@ static void ask_waiting(struct resolver *r)
 static void is_back(struct message *m, void *owner)
 {
     struct look_up *l = (struct look_up *)(void *)m;
-    struct resolver *r = owner;
+    struct peers_resolver *r = owner;
     struct name *name = l->name;
 
     r->asked--;
@@ -312,7 +312,7 @@ static void is_back(struct message *m, void *owner)
 
 /* Questions. */
 
-static struct name *name_of(struct resolver *r, const char *host)
+static struct name *name_of(struct peers_resolver *r, const char *host)
 {
     struct name *name;
 
@@ -349,7 +349,7 @@ static void too_late(struct timer *timer, void *ctx)
 static void take_question(struct message *m, void *owner)
 {
     struct question *q = (struct question *)(void *)m;
-    struct resolver *r = owner;
+    struct peers_resolver *r = owner;
     struct name *name = name_of(r, q->route->contact.host);
 
     if (name == NULL) {
@@ -369,8 +369,8 @@ static void take_question(struct message *m, void *owner)
     }
 }
 
-enum err resolver_ask(struct resolver *resolver, struct route *route, resolved_fn *then, void *ctx,
-                      void *what)
+enum err peers_resolver_ask(struct peers_resolver *resolver, struct route *route,
+                            peers_resolved_fn *then, void *ctx, void *what)
 {
     struct question *q = calloc(1, sizeof *q);
     enum err e;
@@ -397,7 +397,7 @@ struct forgetting {
 static void forget(struct message *m, void *owner)
 {
     struct forgetting *f = (struct forgetting *)(void *)m;
-    struct resolver *r = owner;
+    struct peers_resolver *r = owner;
     struct name *name;
 
     HASH_FIND_STR(r->names, f->host, name);
@@ -408,7 +408,7 @@ static void forget(struct message *m, void *owner)
         name->is_forgotten = true;
 }
 
-void resolver_forget(struct resolver *resolver, const char *host)
+void peers_resolver_forget(struct peers_resolver *resolver, const char *host)
 {
     struct forgetting *f = calloc(1, sizeof *f);
 
@@ -421,17 +421,17 @@ void resolver_forget(struct resolver *resolver, const char *host)
 
 static void take_visit(struct message *m, void *owner)
 {
-    struct resolver *r = owner;
+    struct peers_resolver *r = owner;
 
     r->config.visit(r->config.visit_ctx, m);
 }
 
-void resolver_visit(struct resolver *resolver, struct message *m)
+void peers_resolver_visit(struct peers_resolver *resolver, struct message *m)
 {
     mailbox_answer(loop_mailbox(resolver->loop), m, take_visit);
 }
 
-static bool cancel_of(struct name *name, resolved_fn *then, resolver_pick_fn *is_it,
+static bool cancel_of(struct name *name, peers_resolved_fn *then, peers_resolver_pick_fn *is_it,
                       const void *ctx)
 {
     struct question *q, *next;
@@ -447,8 +447,8 @@ static bool cancel_of(struct name *name, resolved_fn *then, resolver_pick_fn *is
     return is_any;
 }
 
-bool resolver_cancel(struct resolver *resolver, resolved_fn *then, resolver_pick_fn *is_it,
-                     const void *ctx)
+bool peers_resolver_cancel(struct peers_resolver *resolver, peers_resolved_fn *then,
+                           peers_resolver_pick_fn *is_it, const void *ctx)
 {
     struct name *name, *next;
     bool is_any = false;
@@ -466,7 +466,7 @@ bool resolver_cancel(struct resolver *resolver, resolved_fn *then, resolver_pick
 
 static void ended(void *owner)
 {
-    struct resolver *r = owner;
+    struct peers_resolver *r = owner;
     struct name *name, *next;
 
     mailbox_shut(loop_mailbox(r->loop)); /* the workers still run */
@@ -489,9 +489,10 @@ static struct returns *returns_new(void)
     return returns;
 }
 
-enum err resolver_open(struct resolver **out, const struct resolver_config *config)
+enum err peers_resolver_open(struct peers_resolver **out,
+                             const struct peers_resolver_config *config)
 {
-    struct resolver *r = calloc(1, sizeof *r);
+    struct peers_resolver *r = calloc(1, sizeof *r);
     enum err e = ERR_NO_MEMORY;
 
     if (r == NULL)
@@ -506,7 +507,7 @@ enum err resolver_open(struct resolver **out, const struct resolver_config *conf
                                                       .owner = r,
                                                       .ended = ended});
     if (e != ERR_OK) {
-        resolver_close(&r);
+        peers_resolver_close(&r);
         return e;
     }
     r->returns->box = loop_mailbox(r->loop);
@@ -514,9 +515,9 @@ enum err resolver_open(struct resolver **out, const struct resolver_config *conf
     return ERR_OK;
 }
 
-void resolver_close(struct resolver **resolver)
+void peers_resolver_close(struct peers_resolver **resolver)
 {
-    struct resolver *r = *resolver;
+    struct peers_resolver *r = *resolver;
     struct name *name, *next;
 
     if (r == NULL)
@@ -532,12 +533,12 @@ void resolver_close(struct resolver **resolver)
     *resolver = NULL;
 }
 
-enum err resolver_start(struct resolver *resolver)
+enum err peers_resolver_start(struct peers_resolver *resolver)
 {
     return loop_start(resolver->loop);
 }
 
-void resolver_stop(struct resolver *resolver)
+void peers_resolver_stop(struct peers_resolver *resolver)
 {
     loop_stop(resolver->loop);
 }

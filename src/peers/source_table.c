@@ -32,11 +32,11 @@ struct source {
     uint32_t next; /* in its chain */
     uint32_t sessions, half_open;
     uint32_t offences;
-    struct rate accepts, files;
+    struct peers_rate accepts, files;
     uint64_t forgiven_ms; /* offences are forgiven up to here; beyond now: its penalty ends then */
 };
 
-struct source_table {
+struct peers_source_table {
     struct source *sources;
     uint32_t *chains; /* twice as many as there is room for sources */
     uint32_t count, room;
@@ -45,7 +45,7 @@ struct source_table {
     uint64_t seed;
 };
 
-const char *admission_text(enum admission a)
+const char *peers_source_table_text(enum peers_admission a)
 {
     static const char *const list[] = {
 #define X(name, metric, text) [name] = text,
@@ -55,7 +55,7 @@ const char *admission_text(enum admission a)
     return list[a];
 }
 
-enum metric admission_metric(enum admission a)
+enum metric peers_source_table_metric(enum peers_admission a)
 {
     static const enum metric list[] = {
 #define X(name, metric, text) [name] = metric,
@@ -65,27 +65,28 @@ enum metric admission_metric(enum admission a)
     return list[a];
 }
 
-struct source_limits source_limits_of(const struct settings *s, const struct address *peer)
+struct peers_source_limits peers_source_table_limits_of(const struct settings *s,
+                                                        const struct address *peer)
 {
-    return (struct source_limits){.sessions = s->sessions.limit,
-                                  .per_address = s->sessions.limit_per_address,
-                                  .per_network = s->sessions.limit_per_network,
-                                  .half_open = s->sessions.half_open_limit,
-                                  .half_open_per_address = s->sessions.half_open_per_address,
-                                  .accepts_per_s = s->sessions.accepts_per_s,
-                                  .accepts_burst = s->sessions.accepts_burst,
-                                  .offences_free = s->access.penalty_after,
-                                  .penalty_s = s->access.penalty_s,
-                                  .penalty_longest_s = s->access.penalty_longest_s,
-                                  .files_per_s = s->access.files_per_s,
-                                  .is_exempt = access_is_exempt(s, peer)};
+    return (struct peers_source_limits){.sessions = s->sessions.limit,
+                                        .per_address = s->sessions.limit_per_address,
+                                        .per_network = s->sessions.limit_per_network,
+                                        .half_open = s->sessions.half_open_limit,
+                                        .half_open_per_address = s->sessions.half_open_per_address,
+                                        .accepts_per_s = s->sessions.accepts_per_s,
+                                        .accepts_burst = s->sessions.accepts_burst,
+                                        .offences_free = s->access.penalty_after,
+                                        .penalty_s = s->access.penalty_s,
+                                        .penalty_longest_s = s->access.penalty_longest_s,
+                                        .files_per_s = s->access.files_per_s,
+                                        .is_exempt = peers_access_is_exempt(s, peer)};
 }
 
 /* The table. */
 
-enum err source_table_open(struct source_table **out)
+enum err peers_source_table_open(struct peers_source_table **out)
 {
-    struct source_table *t = calloc(1, sizeof *t);
+    struct peers_source_table *t = calloc(1, sizeof *t);
 
     if (t == NULL)
         return ERR_NO_MEMORY;
@@ -94,7 +95,7 @@ enum err source_table_open(struct source_table **out)
     return ERR_OK;
 }
 
-void source_table_close(struct source_table **table)
+void peers_source_table_close(struct peers_source_table **table)
 {
     if (*table == NULL)
         return;
@@ -122,7 +123,7 @@ static unsigned network_bits(const struct address *a)
     return a->family == ADDRESS_V4 ? V4_NETWORK_BITS : V6_NETWORK_BITS;
 }
 
-static uint32_t *chain_of(const struct source_table *t, const struct key *key)
+static uint32_t *chain_of(const struct peers_source_table *t, const struct key *key)
 {
     uint64_t words[3], hash = t->seed;
 
@@ -137,7 +138,7 @@ static uint32_t *chain_of(const struct source_table *t, const struct key *key)
     return &t->chains[hash & (2 * (uint64_t)t->room - 1)];
 }
 
-static uint32_t find(const struct source_table *t, const struct key *key)
+static uint32_t find(const struct peers_source_table *t, const struct key *key)
 {
     uint32_t at = t->room == 0 ? NONE : *chain_of(t, key);
 
@@ -146,7 +147,7 @@ static uint32_t find(const struct source_table *t, const struct key *key)
     return at;
 }
 
-static void chain(struct source_table *t, uint32_t index)
+static void chain(struct peers_source_table *t, uint32_t index)
 {
     uint32_t *first = chain_of(t, &t->sources[index].key);
 
@@ -154,7 +155,7 @@ static void chain(struct source_table *t, uint32_t index)
     *first = index;
 }
 
-static void unchain(struct source_table *t, uint32_t index)
+static void unchain(struct peers_source_table *t, uint32_t index)
 {
     uint32_t *at = chain_of(t, &t->sources[index].key);
 
@@ -163,7 +164,7 @@ static void unchain(struct source_table *t, uint32_t index)
     *at = t->sources[index].next;
 }
 
-static bool grow(struct source_table *t)
+static bool grow(struct peers_source_table *t)
 {
     uint32_t room = t->room == 0 ? FIRST_ROOM : t->room * 2;
     struct source *sources = realloc(t->sources, room * sizeof *sources);
@@ -186,7 +187,7 @@ static bool grow(struct source_table *t)
 
 /* One without sessions gives its place away: one that serves no penalty, if there is one near.
  * NONE: all have sessions. */
-static uint32_t evict(struct source_table *t, uint64_t now_ms)
+static uint32_t evict(struct peers_source_table *t, uint64_t now_ms)
 {
     uint32_t second = NONE;
     unsigned looks = 0;
@@ -207,7 +208,8 @@ static uint32_t evict(struct source_table *t, uint64_t now_ms)
 }
 
 /* The source of `key`, new if need be. NONE: no memory. */
-static uint32_t take(struct source_table *t, const struct key *key, uint32_t most, uint64_t now_ms)
+static uint32_t take(struct peers_source_table *t, const struct key *key, uint32_t most,
+                     uint64_t now_ms)
 {
     uint32_t at = find(t, key);
 
@@ -226,15 +228,16 @@ static uint32_t take(struct source_table *t, const struct key *key, uint32_t mos
 }
 
 /* Two for each session, so that those kept besides never crowd out one that is needed. */
-static uint32_t most_sources(const struct source_limits *limits)
+static uint32_t most_sources(const struct peers_source_limits *limits)
 {
     return SOURCES_KEPT + 2 * limits->sessions;
 }
 
 /* Both sources of `peer`; false if there is no memory. The second is taken last and may have made
  * the first give way, which then has to be found anew. */
-static bool take_both(struct source_table *t, const struct address *peer,
-                      const struct source_limits *limits, uint64_t now_ms, struct source_place *out)
+static bool take_both(struct peers_source_table *t, const struct address *peer,
+                      const struct peers_source_limits *limits, uint64_t now_ms,
+                      struct peers_source_place *out)
 {
     struct key address = key_of(peer, address_bits(peer)),
                network = key_of(peer, network_bits(peer));
@@ -250,7 +253,7 @@ static bool take_both(struct source_table *t, const struct address *peer,
 }
 
 /* The one of the two that is judged by what it does. */
-static struct source *judged(struct source_table *t, const struct source_place *place)
+static struct source *judged(struct peers_source_table *t, const struct peers_source_place *place)
 {
     uint32_t at =
         t->sources[place->address].key.family == ADDRESS_V4 ? place->address : place->network;
@@ -258,14 +261,15 @@ static struct source *judged(struct source_table *t, const struct source_place *
     return &t->sources[at];
 }
 
-static bool serves_penalty(const struct source *s, const struct source_limits *limits,
+static bool serves_penalty(const struct source *s, const struct peers_source_limits *limits,
                            uint64_t now_ms)
 {
     return limits->penalty_s > 0 && s->forgiven_ms > now_ms;
 }
 
-static enum admission judge(struct source_table *t, const struct source_place *place,
-                            const struct source_limits *limits, uint64_t now_ms)
+static enum peers_admission judge(struct peers_source_table *t,
+                                  const struct peers_source_place *place,
+                                  const struct peers_source_limits *limits, uint64_t now_ms)
 {
     const struct source *s = judged(t, place);
 
@@ -277,14 +281,14 @@ static enum admission judge(struct source_table *t, const struct source_place *p
         return ADMISSION_NETWORK_FULL;
     if (s->half_open >= limits->half_open_per_address)
         return ADMISSION_HALF_OPEN_ADDRESS_FULL;
-    if (rate_allowance(&s->accepts, limits->accepts_per_s, limits->accepts_burst, now_ms * 1000) ==
-        0)
+    if (peers_rate_allowance(&s->accepts, limits->accepts_per_s, limits->accepts_burst,
+                             now_ms * 1000) == 0)
         return ADMISSION_RATE;
     return ADMITTED;
 }
 
-static void count_in(struct source_table *t, const struct source_place *place,
-                     const struct source_limits *limits, uint64_t now_ms)
+static void count_in(struct peers_source_table *t, const struct peers_source_place *place,
+                     const struct peers_source_limits *limits, uint64_t now_ms)
 {
     struct source *s = judged(t, place);
 
@@ -292,16 +296,17 @@ static void count_in(struct source_table *t, const struct source_place *place,
     t->sources[place->network].sessions++;
     t->sources[place->address].half_open++;
     t->sources[place->network].half_open++;
-    rate_take(&s->accepts, limits->accepts_per_s, limits->accepts_burst, 1, now_ms * 1000);
+    peers_rate_take(&s->accepts, limits->accepts_per_s, limits->accepts_burst, 1, now_ms * 1000);
 }
 
-enum admission source_table_enter(struct source_table *t, const struct address *peer,
-                                  const struct source_limits *limits, uint64_t now_ms,
-                                  struct source_place *out)
+enum peers_admission peers_source_table_enter(struct peers_source_table *t,
+                                              const struct address *peer,
+                                              const struct peers_source_limits *limits,
+                                              uint64_t now_ms, struct peers_source_place *out)
 {
-    enum admission a = ADMITTED;
+    enum peers_admission a = ADMITTED;
 
-    *out = (struct source_place){NONE, NONE};
+    *out = (struct peers_source_place){NONE, NONE};
     if (!limits->is_exempt) {
         if (!take_both(t, peer, limits, now_ms, out))
             return ADMISSION_NO_MEMORY;
@@ -317,12 +322,13 @@ enum admission source_table_enter(struct source_table *t, const struct address *
     return ADMITTED;
 }
 
-static bool is_counted(const struct source_place *place)
+static bool is_counted(const struct peers_source_place *place)
 {
     return place->address != NONE;
 }
 
-void source_table_identified(struct source_table *t, const struct source_place *place)
+void peers_source_table_identified(struct peers_source_table *t,
+                                   const struct peers_source_place *place)
 {
     CONTRACT(t->half_open > 0);
     t->half_open--;
@@ -332,10 +338,11 @@ void source_table_identified(struct source_table *t, const struct source_place *
     t->sources[place->network].half_open--;
 }
 
-void source_table_leave(struct source_table *t, const struct source_place *place, bool is_half_open)
+void peers_source_table_leave(struct peers_source_table *t, const struct peers_source_place *place,
+                              bool is_half_open)
 {
     if (is_half_open)
-        source_table_identified(t, place);
+        peers_source_table_identified(t, place);
     if (!is_counted(place))
         return;
     CONTRACT(t->sources[place->address].sessions > 0 && t->sources[place->network].sessions > 0);
@@ -353,7 +360,7 @@ static void forgive(struct source *s, uint64_t now_ms)
     s->forgiven_ms += minutes * FORGIVE_MS;
 }
 
-static uint64_t penalty_ms(const struct source *s, const struct source_limits *limits)
+static uint64_t penalty_ms(const struct source *s, const struct peers_source_limits *limits)
 {
     uint64_t longest_ms = limits->penalty_longest_s * 1000ull, ms = limits->penalty_s * 1000ull;
     uint32_t beyond = s->offences > limits->offences_free ? s->offences - limits->offences_free : 0;
@@ -364,10 +371,10 @@ static uint64_t penalty_ms(const struct source *s, const struct source_limits *l
     return ms < longest_ms ? ms : longest_ms;
 }
 
-uint64_t source_table_blame(struct source_table *t, const struct address *peer,
-                            const struct source_limits *limits, uint64_t now_ms)
+uint64_t peers_source_table_blame(struct peers_source_table *t, const struct address *peer,
+                                  const struct peers_source_limits *limits, uint64_t now_ms)
 {
-    struct source_place place;
+    struct peers_source_place place;
     struct source *s;
     uint64_t ms;
 
@@ -383,36 +390,37 @@ uint64_t source_table_blame(struct source_table *t, const struct address *peer,
 }
 
 /* After a rest a second's worth at once. Without memory for the source nobody is held up. */
-unsigned source_table_take_files(struct source_table *t, const struct address *peer,
-                                 const struct source_limits *limits, unsigned wanted,
-                                 uint64_t now_ms)
+unsigned peers_source_table_take_files(struct peers_source_table *t, const struct address *peer,
+                                       const struct peers_source_limits *limits, unsigned wanted,
+                                       uint64_t now_ms)
 {
     unsigned per_s = limits->files_per_s;
-    struct source_place place;
+    struct peers_source_place place;
     uint64_t allowed;
     struct source *s;
 
     if (limits->is_exempt || per_s == 0 || !take_both(t, peer, limits, now_ms, &place))
         return wanted;
     s = judged(t, &place);
-    allowed = rate_allowance(&s->files, per_s, per_s, now_ms * 1000);
+    allowed = peers_rate_allowance(&s->files, per_s, per_s, now_ms * 1000);
     if (allowed > wanted)
         allowed = wanted;
-    rate_take(&s->files, per_s, per_s, allowed, now_ms * 1000);
+    peers_rate_take(&s->files, per_s, per_s, allowed, now_ms * 1000);
     return (unsigned)allowed;
 }
 
-unsigned source_table_crowd(const struct source_table *t, const struct source_place *place)
+unsigned peers_source_table_crowd(const struct peers_source_table *t,
+                                  const struct peers_source_place *place)
 {
     return is_counted(place) ? t->sources[place->network].half_open : 0;
 }
 
-unsigned source_table_half_open(const struct source_table *t)
+unsigned peers_source_table_half_open(const struct peers_source_table *t)
 {
     return t->half_open;
 }
 
-unsigned source_table_count(const struct source_table *t)
+unsigned peers_source_table_count(const struct peers_source_table *t)
 {
     return t->count;
 }

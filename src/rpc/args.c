@@ -122,7 +122,7 @@ static char *text_of(xmlrpc_value *value)
     return copy;
 }
 
-bool rpc_integer_of(xmlrpc_value *value, int64_t *out)
+bool rpc_args_integer_of(xmlrpc_value *value, int64_t *out)
 {
     xmlrpc_int64 wide = 0;
     int narrow = 0;
@@ -192,7 +192,7 @@ bool rpc_args_integer(struct rpc_args *args, const char *name, bool is_needed, i
 
     if (value == NULL)
         return is_well;
-    is_well = rpc_integer_of(value, &number) && number >= least && number <= most;
+    is_well = rpc_args_integer_of(value, &number) && number >= least && number <= most;
     rpc_release(&value);
     if (!is_well)
         return rpc_args_complain(
@@ -207,7 +207,7 @@ static bool read_ids(xmlrpc_value *array, uint64_t *ids, size_t count)
     for (size_t i = 0; i < count; i++) {
         xmlrpc_value *item = item_of(array, i);
         int64_t number = 0;
-        bool is_good = item != NULL && rpc_integer_of(item, &number) && number >= 1;
+        bool is_good = item != NULL && rpc_args_integer_of(item, &number) && number >= 1;
 
         rpc_release(&item);
         if (!is_good)
@@ -253,7 +253,7 @@ static char *host_of_pair(xmlrpc_value *array)
         first = item_of(array, 0);
         second = item_of(array, 1);
     }
-    if (first != NULL && second != NULL && rpc_integer_of(second, &port) && port >= 1 &&
+    if (first != NULL && second != NULL && rpc_args_integer_of(second, &port) && port >= 1 &&
         port <= 65535 && (host = text_of(first)) != NULL &&
         asprintf(&joined, strchr(host, ':') != NULL && host[0] != '[' ? "[%s]:%d" : "%s:%d", host,
                  (int)port) < 0)
@@ -346,8 +346,9 @@ static char *word_of(xmlrpc_value *value)
         return is ? text_dup("true", 4) : text_dup("false", 5);
     case XMLRPC_TYPE_INT:
     case XMLRPC_TYPE_I8:
-        return rpc_integer_of(value, &number) && asprintf(&word, "%" PRId64, number) >= 0 ? word
-                                                                                          : NULL;
+        return rpc_args_integer_of(value, &number) && asprintf(&word, "%" PRId64, number) >= 0
+                   ? word
+                   : NULL;
     default:
         return text_of(value);
     }

@@ -15,7 +15,7 @@ void rpc_library_init(void)
     xmlrpc_env_init(&env);
     xmlrpc_init(&env);
     CONTRACT(!env.fault_occurred);
-    /* Ours is the limit: a document that rpc_narrow has rewritten is longer. */
+    /* Ours is the limit: a document that rpc_wide_narrow has rewritten is longer. */
     xmlrpc_limit_set(XMLRPC_XML_SIZE_LIMIT_ID, 4 * (size_t)RPC_DOCUMENT_LIMIT);
     xmlrpc_env_clean(&env);
 }
@@ -45,12 +45,12 @@ struct document {
 static enum err document_take(struct document *out, const char *bytes, size_t length,
                               char problem[RPC_REASON_SIZE])
 {
-    enum err e = rpc_document_check(bytes, length, problem);
+    enum err e = rpc_validate_document(bytes, length, problem);
 
-    *out = (struct document){.bytes = rpc_skip_mark(bytes, &length)};
+    *out = (struct document){.bytes = rpc_validate_skip_mark(bytes, &length)};
     out->length = length;
-    if (e == ERR_OK && rpc_has_wide(out->bytes, length)) {
-        e = rpc_narrow(&out->own, &out->length, out->bytes, length);
+    if (e == ERR_OK && rpc_wide_has(out->bytes, length)) {
+        e = rpc_wide_narrow(&out->own, &out->length, out->bytes, length);
         out->bytes = out->own;
         if (e != ERR_OK)
             text_format(problem, RPC_REASON_SIZE, "the XML document cannot be taken: %s",
@@ -141,9 +141,9 @@ static char *carried(const char *text)
     char *to = malloc(room), *end = to;
 
     while (to != NULL && left > 0) {
-        size_t step = rpc_utf8_length(text, left);
+        size_t step = rpc_validate_utf8_length(text, left);
 
-        if (step > 0 && rpc_is_clean_text(text, step)) {
+        if (step > 0 && rpc_validate_text(text, step)) {
             memcpy(end, text, step);
             end += step;
         } else {
@@ -226,7 +226,7 @@ static xmlrpc_value *string_or_bytes(xmlrpc_env *env, const char *text, bool is_
 
     if (env->fault_occurred)
         return NULL;
-    if (is_string && rpc_is_clean_text(text, length))
+    if (is_string && rpc_validate_text(text, length))
         return made(env, xmlrpc_string_new_lp(env, length, text));
     return rpc_bytes(env, text, length);
 }

@@ -15,7 +15,7 @@
 #include <strings.h>
 
 /* Beside what is no UTF-8, XML forbids two code points. */
-size_t rpc_utf8_length(const char *at, size_t left)
+size_t rpc_validate_utf8_length(const char *at, size_t left)
 {
     uint32_t code;
     unsigned length = utf8_decode(&code, at, left);
@@ -31,7 +31,8 @@ static size_t utf8_until(const char *bytes, size_t length)
     size_t i = 0;
 
     while (i < length && bytes[i] != '\0') {
-        size_t step = (unsigned char)bytes[i] < 0x80 ? 1 : rpc_utf8_length(bytes + i, length - i);
+        size_t step =
+            (unsigned char)bytes[i] < 0x80 ? 1 : rpc_validate_utf8_length(bytes + i, length - i);
 
         if (step == 0)
             break;
@@ -40,7 +41,7 @@ static size_t utf8_until(const char *bytes, size_t length)
     return i;
 }
 
-bool rpc_is_clean_text(const char *bytes, size_t length)
+bool rpc_validate_text(const char *bytes, size_t length)
 {
     if (utf8_until(bytes, length) < length)
         return false;
@@ -97,7 +98,7 @@ static bool is_i8(const char *at, const char *end)
 
 /* A tag with a quote in it counts as opening even if it ends with "/>": "<a b='/>'>" must not hide
  * its depth. XML-RPC has no attributes, so nobody is the worse for it. */
-bool rpc_read_tag(struct rpc_tag *out, const char *at, const char *end)
+bool rpc_validate_read_tag(struct rpc_tag *out, const char *at, const char *end)
 {
     const char *close = memchr(at, '>', (size_t)(end - at));
     size_t length;
@@ -113,7 +114,7 @@ bool rpc_read_tag(struct rpc_tag *out, const char *at, const char *end)
     return true;
 }
 
-bool rpc_tag_is_named(const struct rpc_tag *tag, const char *name)
+bool rpc_validate_tag_is_named(const struct rpc_tag *tag, const char *name)
 {
     size_t length = strlen(name);
 
@@ -127,16 +128,18 @@ static bool is_name_too_wide(const struct rpc_tag *tag, const char *end)
 {
     const char *next = memchr(tag->end, '<', (size_t)(end - tag->end));
 
-    return (rpc_tag_is_named(tag, "name") || rpc_tag_is_named(tag, "methodName")) &&
-           rpc_has_wide(tag->end, (size_t)((next == NULL ? end : next) - tag->end));
+    return (rpc_validate_tag_is_named(tag, "name") ||
+            rpc_validate_tag_is_named(tag, "methodName")) &&
+           rpc_wide_has(tag->end, (size_t)((next == NULL ? end : next) - tag->end));
 }
 
 /* What is wrong with the value that this tag begins; NULL: nothing that is looked at here. */
 static const char *check_value(const struct rpc_tag *tag, const char *end)
 {
-    if (rpc_tag_is_named(tag, "base64") && !is_base64(tag->end, end))
+    if (rpc_validate_tag_is_named(tag, "base64") && !is_base64(tag->end, end))
         return "one of its base64 values is not base64";
-    if ((rpc_tag_is_named(tag, "i8") || rpc_tag_is_named(tag, "ex:i8")) && !is_i8(tag->end, end))
+    if ((rpc_validate_tag_is_named(tag, "i8") || rpc_validate_tag_is_named(tag, "ex:i8")) &&
+        !is_i8(tag->end, end))
         return "one of its i8 values is no whole number of 64 bits";
     if (is_name_too_wide(tag, end))
         return "one of its names holds a character beyond U+FFFF";
@@ -193,7 +196,7 @@ static const char *check_tags(const char *at, const char *end)
         if (end - at >= 2 && (at[1] == '!' || at[1] == '?'))
             return at[1] == '!' ? "it holds '<!': document types, comments and CDATA are refused"
                                 : "it holds a processing instruction, which is refused";
-        if (!rpc_read_tag(&tag, at, end))
+        if (!rpc_validate_read_tag(&tag, at, end))
             return "it ends within a tag";
         if (tag.is_closing)
             depth -= depth > 0;
@@ -250,7 +253,7 @@ static const char *check_beginning(const char *bytes, size_t length)
     return bytes[blank] == '<' ? NULL : "it is no XML, which begins with '<'";
 }
 
-const char *rpc_skip_mark(const char *bytes, size_t *length)
+const char *rpc_validate_skip_mark(const char *bytes, size_t *length)
 {
     static const char mark[] = "\xef\xbb\xbf";
 
@@ -278,13 +281,13 @@ static const char *check_encoding(const char *bytes, size_t length)
     return trouble;
 }
 
-enum err rpc_document_check(const char *bytes, size_t length, char problem[RPC_REASON_SIZE])
+enum err rpc_validate_document(const char *bytes, size_t length, char problem[RPC_REASON_SIZE])
 {
     char not_utf8[64];
     const char *trouble;
     size_t good;
 
-    bytes = rpc_skip_mark(bytes, &length);
+    bytes = rpc_validate_skip_mark(bytes, &length);
     if (length > RPC_DOCUMENT_LIMIT) {
         trouble = "it is longer than 4 MiB";
     } else if ((trouble = check_encoding(bytes, length)) == NULL) {

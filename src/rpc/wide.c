@@ -58,7 +58,7 @@ static size_t wide_length(struct text t, uint32_t *code)
     return length;
 }
 
-bool rpc_has_wide(const char *bytes, size_t length)
+bool rpc_wide_has(const char *bytes, size_t length)
 {
     struct text t = {bytes, bytes + length};
     uint32_t code;
@@ -183,7 +183,7 @@ static bool is_pair(const struct rpc_tag *tag, const struct rpc_tag *next, const
 {
     size_t length = strlen(name);
 
-    return tag->begin != NULL && rpc_tag_is_named(tag, name) && next->is_closing &&
+    return tag->begin != NULL && rpc_validate_tag_is_named(tag, name) && next->is_closing &&
            (size_t)(next->end - next->begin) > length + 2 &&
            memcmp(next->begin + 2, name, length) == 0 &&
            strchr(" \t\r\n>", next->begin[2 + length]) != NULL;
@@ -194,7 +194,7 @@ static bool put_text(struct narrowing *n, struct text t, const struct rpc_tag *n
 {
     bool is_string = is_pair(&n->tag, next, "string");
     bool is_value = is_pair(&n->tag, next, "value");
-    bool is_wide = rpc_has_wide(t.at, (size_t)(t.end - t.at));
+    bool is_wide = rpc_wide_has(t.at, (size_t)(t.end - t.at));
 
     if (is_wide && n->is_fault_string)
         put_escaped(n, t);
@@ -209,11 +209,11 @@ static bool is_name_of_fault(const struct narrowing *n, struct text t)
 {
     static const char name[] = "faultString";
 
-    return n->tag.begin != NULL && rpc_tag_is_named(&n->tag, "name") &&
+    return n->tag.begin != NULL && rpc_validate_tag_is_named(&n->tag, "name") &&
            (size_t)(t.end - t.at) == sizeof name - 1 && memcmp(t.at, name, sizeof name - 1) == 0;
 }
 
-enum err rpc_narrow(char **out, size_t *out_length, const char *bytes, size_t length)
+enum err rpc_wide_narrow(char **out, size_t *out_length, const char *bytes, size_t length)
 {
     struct text rest = {bytes, bytes + length};
     struct narrowing n = {.to = malloc(3 * length + 64)};
@@ -225,7 +225,7 @@ enum err rpc_narrow(char **out, size_t *out_length, const char *bytes, size_t le
         return ERR_NO_MEMORY;
     while (rest.at < rest.end &&
            (tag = memchr(rest.at, '<', (size_t)(rest.end - rest.at))) != NULL &&
-           rpc_read_tag(&next, tag, rest.end)) {
+           rpc_validate_read_tag(&next, tag, rest.end)) {
         struct text t = {rest.at, tag};
         bool is_name = is_name_of_fault(&n, t);
 

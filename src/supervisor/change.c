@@ -48,7 +48,7 @@ static void answer_reconnected(struct supervisor *s, struct supervisor_request *
 {
     char reason[REASON_SIZE], line[REASON_SIZE + 128];
 
-    if (status_is_failing(s, reason)) {
+    if (supervisor_status_is_failing(s, reason)) {
         snprintf(line, sizeof line, "in force, but the node is not connected now: %s", reason);
         put_line_first(r->text, line);
         answer_change(s, r, ERR_UNREACHABLE, line);
@@ -60,7 +60,7 @@ static void answer_reconnected(struct supervisor *s, struct supervisor_request *
     answer_change(s, r, ERR_OK, settings_read_again);
 }
 
-void change_answer_all(struct supervisor *s)
+void supervisor_change_answer_all(struct supervisor *s)
 {
     struct message *m;
 
@@ -74,7 +74,7 @@ void change_answer_all(struct supervisor *s)
 static void limit_is_over(struct timer *timer, void *ctx)
 {
     (void)timer;
-    change_answer_all(ctx);
+    supervisor_change_answer_all(ctx);
 }
 
 /* With a reconnect only when the transports are up again, or have failed to come up. */
@@ -92,7 +92,7 @@ static void answer_when_settled(struct supervisor *s, struct supervisor_request 
     }
 }
 
-void change_init(struct supervisor *s)
+void supervisor_change_init(struct supervisor *s)
 {
     STAILQ_INIT(&s->changing);
     s->change_limit = (struct timer){.fire = limit_is_over, .ctx = s};
@@ -103,7 +103,7 @@ void change_init(struct supervisor *s)
 static void put_in_force(struct supervisor *s, const struct settings_in_force *in_force)
 {
     s->in_force = *in_force;
-    gateway_wish_act(s);
+    supervisor_gateway_overrides_act(s);
 }
 
 /* One line of the log for each of the text. */
@@ -166,7 +166,7 @@ static void end_change(struct supervisor *s, struct supervisor_request *r, enum 
     answer_when_settled(s, r, needs_reconnect);
 }
 
-void change_reload(struct supervisor *s, struct supervisor_request *r)
+void supervisor_change_reload(struct supervisor *s, struct supervisor_request *r)
 {
     const struct settings_paths paths = {.file = s->config.paths.file,
                                          .own = s->in_force.origins.own,
@@ -178,7 +178,7 @@ void change_reload(struct supervisor *s, struct supervisor_request *r)
 
     supervisor_tell_news(s, SUPERVISOR_NEWS_RELOADING, "reading the settings again");
     log_reopen();
-    e = reload_read(&paths, &s->in_force, &after, &change, r->text, sizeof r->text);
+    e = supervisor_reload_read(&paths, &s->in_force, &after, &change, r->text, sizeof r->text);
     log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, r->text);
     if (e != ERR_OK)
         log_error("settings: not taken in, the old ones stay in force");
@@ -193,22 +193,22 @@ static void end_set(struct supervisor *s, struct supervisor_request *r, enum err
 }
 
 /* Writes to the disk in this thread: it is rare, and what follows has to wait for it anyway. */
-void change_set(struct supervisor *s, struct supervisor_request *r)
+void supervisor_change_set(struct supervisor *s, struct supervisor_request *r)
 {
     struct settings_in_force after;
     struct settings_change change;
-    enum err e =
-        reload_set(r->name, r->value, &s->in_force, &after, &change, r->text, sizeof r->text);
+    enum err e = supervisor_reload_set(r->name, r->value, &s->in_force, &after, &change, r->text,
+                                       sizeof r->text);
 
     end_set(s, r, e, &after, &change);
 }
 
-void change_unset(struct supervisor *s, struct supervisor_request *r)
+void supervisor_change_unset(struct supervisor *s, struct supervisor_request *r)
 {
     struct settings_in_force after;
     struct settings_change change;
-    enum err e = reload_unset(r->name, &s->config.paths, &s->in_force, &after, &change, r->text,
-                              sizeof r->text);
+    enum err e = supervisor_reload_unset(r->name, &s->config.paths, &s->in_force, &after, &change,
+                                         r->text, sizeof r->text);
 
     end_set(s, r, e, &after, &change);
 }

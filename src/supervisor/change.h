@@ -6,14 +6,14 @@
 
 #include "supervisor/supervisor_internal.h"
 
-void change_init(struct supervisor *s);
+void supervisor_change_init(struct supervisor *s);
 
 /* The requests of these names; each answers. */
-void change_reload(struct supervisor *s, struct supervisor_request *r);
-void change_set(struct supervisor *s, struct supervisor_request *r);
-void change_unset(struct supervisor *s, struct supervisor_request *r);
+void supervisor_change_reload(struct supervisor *s, struct supervisor_request *r);
+void supervisor_change_set(struct supervisor *s, struct supervisor_request *r);
+void supervisor_change_unset(struct supervisor *s, struct supervisor_request *r);
 
 /* Answers those that wait for the transports: these have settled, or the supervisor ends. */
-void change_answer_all(struct supervisor *s);
+void supervisor_change_answer_all(struct supervisor *s);
 
 #endif

@@ -25,17 +25,17 @@ static enum err put_over(const struct gateway_wish *wish, struct settings_in_for
     return e;
 }
 
-void gateway_wish_apply(const struct supervisor *s, const struct settings *settings,
-                        struct gateway_transport *t)
+void supervisor_gateway_overrides_apply(const struct supervisor *s, const struct settings *settings,
+                                        struct gateway_transport *t)
 {
-    services_apply(settings, t);
+    supervisor_services_apply(settings, t);
     if (!t->is_enabled || s->wish.is_connected)
         return;
     t->is_enabled = false;
     snprintf(t->off_reason, sizeof t->off_reason, "it waits for the gateway's connect");
 }
 
-void gateway_wish_act(struct supervisor *s)
+void supervisor_gateway_overrides_act(struct supervisor *s)
 {
     char problem[SETTINGS_OWN_TEXT_SIZE];
 
@@ -49,7 +49,7 @@ void gateway_wish_act(struct supervisor *s)
     for (unsigned i = 0; i < s->transport_count; i++) {
         struct gateway_transport *t = s->transports[i].config.registered;
 
-        gateway_wish_apply(s, &s->acting.settings, t);
+        supervisor_gateway_overrides_apply(s, &s->acting.settings, t);
         t->ops->settings_changed(t->self, &s->acting.settings);
     }
 }
@@ -86,8 +86,8 @@ static enum err check(const struct supervisor *s, struct supervisor_request *r,
         return e;
     }
     for (unsigned i = 0; i < s->transport_count; i++)
-        if (services_is_transport_on(&tried.settings,
-                                     s->transports[i].config.registered->ops->proto, reason))
+        if (supervisor_services_is_transport_on(
+                &tried.settings, s->transports[i].config.registered->ops->proto, reason))
             return ERR_OK;
     snprintf(r->text, sizeof r->text, "%s", reason);
     return ERR_DISABLED;
@@ -120,7 +120,7 @@ static bool is_all_down(const struct supervisor *s)
     return true;
 }
 
-void gateway_wish_connect(struct supervisor *s, struct supervisor_request *r)
+void supervisor_gateway_overrides_connect(struct supervisor *s, struct supervisor_request *r)
 {
     struct settings before = s->acting.settings;
     bool was_connected = s->wish.is_connected && !is_all_down(s);
@@ -131,7 +131,7 @@ void gateway_wish_connect(struct supervisor *s, struct supervisor_request *r)
     read_wish(&wish, r);
     if ((e = check(s, r, &wish)) == ERR_OK) {
         s->wish = wish;
-        gateway_wish_act(s);
+        supervisor_gateway_overrides_act(s);
         settings_compare(&before, &s->acting.settings, &change);
         if (!was_connected || change.needs_reconnect)
             start_a_round(s);
@@ -144,10 +144,10 @@ void gateway_wish_connect(struct supervisor *s, struct supervisor_request *r)
 static void wish_down(struct supervisor *s)
 {
     s->wish = (struct gateway_wish){.is_connected = false};
-    gateway_wish_act(s);
+    supervisor_gateway_overrides_act(s);
 }
 
-void gateway_wish_disconnect(struct supervisor *s, struct supervisor_request *r)
+void supervisor_gateway_overrides_disconnect(struct supervisor *s, struct supervisor_request *r)
 {
     const struct gateway_seat *seat = gateway_current(s->config.gateway);
     bool was_down = is_all_down(s);
@@ -163,7 +163,7 @@ void gateway_wish_disconnect(struct supervisor *s, struct supervisor_request *r)
 
 /* A gateway that takes over from the built-in one has not said `connect` yet. A new instance of
  * one that has may find its transport serving. */
-void gateway_wish_init(struct supervisor *s, struct supervisor_request *r)
+void supervisor_gateway_overrides_init(struct supervisor *s, struct supervisor_request *r)
 {
     enum err e = r->take_over(r);
     const struct gateway_seat *seat = gateway_current(s->config.gateway);

@@ -8,16 +8,16 @@
 
 /* What is in force becomes what acts: the gateway's options go over it, each transport hears of it
  * and is enabled or not. */
-void gateway_wish_act(struct supervisor *s);
+void supervisor_gateway_overrides_act(struct supervisor *s);
 
 /* Brings a registered transport in line with `settings` and with whether the gateway has connected.
  */
-void gateway_wish_apply(const struct supervisor *s, const struct settings *settings,
-                        struct gateway_transport *t);
+void supervisor_gateway_overrides_apply(const struct supervisor *s, const struct settings *settings,
+                                        struct gateway_transport *t);
 
 /* The requests of these names; each answers. */
-void gateway_wish_init(struct supervisor *s, struct supervisor_request *r);
-void gateway_wish_connect(struct supervisor *s, struct supervisor_request *r);
-void gateway_wish_disconnect(struct supervisor *s, struct supervisor_request *r);
+void supervisor_gateway_overrides_init(struct supervisor *s, struct supervisor_request *r);
+void supervisor_gateway_overrides_connect(struct supervisor *s, struct supervisor_request *r);
+void supervisor_gateway_overrides_disconnect(struct supervisor *s, struct supervisor_request *r);
 
 #endif

@@ -32,7 +32,7 @@ static enum err collect(struct address_set *out, const struct ifaddrs *all)
     return ERR_OK;
 }
 
-enum err address_set_read(struct address_set *out)
+enum err supervisor_net_watch_read(struct address_set *out)
 {
     struct ifaddrs *all;
     enum err e;
@@ -45,7 +45,7 @@ enum err address_set_read(struct address_set *out)
     return e;
 }
 
-void address_set_clear(struct address_set *set)
+void supervisor_net_watch_clear(struct address_set *set)
 {
     free(set->list);
     *set = (struct address_set){0};
@@ -62,7 +62,7 @@ static void sort(struct address_set *set)
         qsort(set->list, set->count, sizeof *set->list, order);
 }
 
-bool address_set_is_equal(struct address_set *a, struct address_set *b)
+bool supervisor_net_watch_is_equal(struct address_set *a, struct address_set *b)
 {
     if (a->count != b->count)
         return false;
@@ -76,18 +76,18 @@ bool address_set_is_equal(struct address_set *a, struct address_set *b)
 
 static void quiet_now(struct timer *timer, void *ctx)
 {
-    struct net_watch *w = ctx;
+    struct supervisor_net_watch *w = ctx;
     struct address_set now;
 
     (void)timer;
-    if (address_set_read(&now) != ERR_OK)
+    if (supervisor_net_watch_read(&now) != ERR_OK)
         return;
-    if (address_set_is_equal(&now, &w->known)) {
-        address_set_clear(&now);
+    if (supervisor_net_watch_is_equal(&now, &w->known)) {
+        supervisor_net_watch_clear(&now);
         return;
     }
     log_info("the addresses of this machine have changed");
-    address_set_clear(&w->known);
+    supervisor_net_watch_clear(&w->known);
     w->known = now;
     w->changed(w->ctx);
 }
@@ -95,7 +95,7 @@ static void quiet_now(struct timer *timer, void *ctx)
 /* The content does not matter, only that there was some. ENOBUFS: news were lost, so there were. */
 static void news(struct watch *watch, uint32_t events)
 {
-    struct net_watch *w = watch->ctx;
+    struct supervisor_net_watch *w = watch->ctx;
     char thrown_away[8192];
     bool is_any = false;
 
@@ -108,7 +108,7 @@ static void news(struct watch *watch, uint32_t events)
         is_any = true;
     }
     if (is_any)
-        loop_set_timer(w->loop, &w->quiet, NET_WATCH_QUIET_MS);
+        loop_set_timer(w->loop, &w->quiet, SUPERVISOR_NET_WATCH_QUIET_MS);
 }
 
 static enum err open_socket(int *out)
@@ -130,20 +130,20 @@ static enum err open_socket(int *out)
     return ERR_OK;
 }
 
-enum err net_watch_open(struct net_watch *w, struct loop *loop, void (*changed)(void *ctx),
-                        void *ctx)
+enum err supervisor_net_watch_open(struct supervisor_net_watch *w, struct loop *loop,
+                                   void (*changed)(void *ctx), void *ctx)
 {
     enum err e;
 
-    *w = (struct net_watch){.loop = loop,
-                            .watch = {.fd = -1, .ready = news, .ctx = w},
-                            .quiet = {.fire = quiet_now, .ctx = w},
-                            .changed = changed,
-                            .ctx = ctx};
+    *w = (struct supervisor_net_watch){.loop = loop,
+                                       .watch = {.fd = -1, .ready = news, .ctx = w},
+                                       .quiet = {.fire = quiet_now, .ctx = w},
+                                       .changed = changed,
+                                       .ctx = ctx};
     /* First the socket, then the set: what changes in between is news. */
     if ((e = open_socket(&w->watch.fd)) != ERR_OK)
         return e;
-    if ((e = address_set_read(&w->known)) != ERR_OK)
+    if ((e = supervisor_net_watch_read(&w->known)) != ERR_OK)
         goto fail;
     if ((e = loop_add(loop, &w->watch, EPOLLIN)) != ERR_OK)
         goto fail;
@@ -151,11 +151,11 @@ enum err net_watch_open(struct net_watch *w, struct loop *loop, void (*changed)(
 fail:
     close(w->watch.fd);
     w->watch.fd = -1;
-    address_set_clear(&w->known);
+    supervisor_net_watch_clear(&w->known);
     return e;
 }
 
-void net_watch_close(struct net_watch *w)
+void supervisor_net_watch_close(struct supervisor_net_watch *w)
 {
     if (w->loop == NULL || w->watch.fd < 0)
         return;
@@ -163,17 +163,17 @@ void net_watch_close(struct net_watch *w)
     loop_remove(w->loop, &w->watch);
     close(w->watch.fd);
     w->watch.fd = -1;
-    address_set_clear(&w->known);
+    supervisor_net_watch_clear(&w->known);
 }
 
-bool net_watch_has_address(void)
+bool supervisor_net_watch_has_address(void)
 {
     struct address_set now;
     bool has_any;
 
-    if (address_set_read(&now) != ERR_OK)
+    if (supervisor_net_watch_read(&now) != ERR_OK)
         return true; /* not known: trying is better than waiting */
     has_any = now.count > 0;
-    address_set_clear(&now);
+    supervisor_net_watch_clear(&now);
     return has_any;
 }

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { NET_WATCH_QUIET_MS = 1000 };
+enum { SUPERVISOR_NET_WATCH_QUIET_MS = 1000 };
 
 /* The addresses of interfaces that are up and running, loopback too; sorted, ports 0. */
 struct address_set {
@@ -20,12 +20,12 @@ struct address_set {
     size_t count;
 };
 
-enum err address_set_read(struct address_set *out);
-void address_set_clear(struct address_set *set);
+enum err supervisor_net_watch_read(struct address_set *out);
+void supervisor_net_watch_clear(struct address_set *set);
 /* Sorted here: the order in which the kernel names them means nothing. */
-bool address_set_is_equal(struct address_set *a, struct address_set *b);
+bool supervisor_net_watch_is_equal(struct address_set *a, struct address_set *b);
 
-struct net_watch {
+struct supervisor_net_watch {
     struct loop *loop;
     struct watch watch;
     struct timer quiet;
@@ -34,12 +34,12 @@ struct net_watch {
     void *ctx;
 };
 
-/* On failure nothing is watched and net_watch_close does no harm. */
-enum err net_watch_open(struct net_watch *w, struct loop *loop, void (*changed)(void *ctx),
-                        void *ctx);
-void net_watch_close(struct net_watch *w);
+/* On failure nothing is watched and supervisor_net_watch_close does no harm. */
+enum err supervisor_net_watch_open(struct supervisor_net_watch *w, struct loop *loop,
+                                   void (*changed)(void *ctx), void *ctx);
+void supervisor_net_watch_close(struct supervisor_net_watch *w);
 
 /* True if the machine has any usable address now. */
-bool net_watch_has_address(void);
+bool supervisor_net_watch_has_address(void);
 
 #endif

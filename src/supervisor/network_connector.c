@@ -244,7 +244,7 @@ static void do_ping(void *self, const void *arg)
                     text);
         queue(n, NETWORK_EV_INTERNET_SUCCESS);
     } else {
-        probe_ask(&n->probe, &address);
+        supervisor_probe_ask(&n->probe, &address);
     }
 }
 
@@ -374,8 +374,8 @@ static void stepped(void *self, uint8_t from, uint8_t event, uint8_t to)
     (void)event;
     if (from == to)
         return;
-    transport_tell_state(n->config.events, EVENT_NETWORK_STATE, network_connector_kind.name, "",
-                         state_names[from], state_names[to]);
+    supervisor_state_event_emit(n->config.events, EVENT_NETWORK_STATE, network_connector_kind.name,
+                                "", state_names[from], state_names[to]);
     set_timers(n, to);
     n->is_settling = true;
 }
@@ -472,7 +472,7 @@ void network_connector_init(struct network_connector *n,
     n->timer_5sec = (struct timer){.fire = fire_5sec, .ctx = n};
     n->timer_1hour = (struct timer){.fire = fire_1hour, .ctx = n};
     n->stop_limit = (struct timer){.fire = fire_stop_limit, .ctx = n};
-    probe_init(&n->probe, config->loop, probe_done, n);
+    supervisor_probe_init(&n->probe, config->loop, probe_done, n);
     automat_init(&n->automat, &network_connector_kind, n);
 }
 
@@ -482,7 +482,7 @@ void network_connector_end(struct network_connector *n)
     loop_cancel_timer(n->config.loop, &n->timer_5sec);
     loop_cancel_timer(n->config.loop, &n->timer_1hour);
     loop_cancel_timer(n->config.loop, &n->stop_limit);
-    probe_cancel(&n->probe);
+    supervisor_probe_cancel(&n->probe);
 }
 
 bool network_connector_will_start(const struct network_connector *n)

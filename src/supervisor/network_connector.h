@@ -99,7 +99,7 @@ struct network_connector {
     uint64_t round_at_ms;
     bool has_round;
     struct timer timer_5sec, timer_1hour, stop_limit;
-    struct probe probe;
+    struct supervisor_probe probe;
     enum err probe_result; /* of the last probe */
 };
 

@@ -173,8 +173,8 @@ static void stepped(void *self, uint8_t from, uint8_t event, uint8_t to)
     t->is_changed = true;
     t->config.registered->is_listening = to == TRANSPORT_LISTENING;
     snprintf(t->config.registered->state, sizeof t->config.registered->state, "%s", names[to]);
-    transport_tell_state(t->config.events, EVENT_TRANSPORT_STATE, name_of(t, name), proto_of(t),
-                         names[from], names[to]);
+    supervisor_state_event_emit(t->config.events, EVENT_TRANSPORT_STATE, name_of(t, name),
+                                proto_of(t), names[from], names[to]);
 }
 
 /* clang-format off */

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void probe_cancel(struct probe *p)
+void supervisor_probe_cancel(struct supervisor_probe *p)
 {
     if (!p->is_asking)
         return;
@@ -16,9 +16,9 @@ void probe_cancel(struct probe *p)
     p->watch.fd = -1;
 }
 
-static void end(struct probe *p, enum err result)
+static void end(struct supervisor_probe *p, enum err result)
 {
-    probe_cancel(p);
+    supervisor_probe_cancel(p);
     p->done(p->ctx, result);
 }
 
@@ -39,16 +39,17 @@ static void too_late(struct timer *timer, void *ctx)
     end(ctx, ERR_TIMEOUT);
 }
 
-void probe_init(struct probe *p, struct loop *loop, probe_fn *done, void *ctx)
+void supervisor_probe_init(struct supervisor_probe *p, struct loop *loop, supervisor_probe_fn *done,
+                           void *ctx)
 {
-    *p = (struct probe){.loop = loop,
-                        .watch = {.fd = -1, .ready = ready, .ctx = p},
-                        .limit = {.fire = too_late, .ctx = p},
-                        .done = done,
-                        .ctx = ctx};
+    *p = (struct supervisor_probe){.loop = loop,
+                                   .watch = {.fd = -1, .ready = ready, .ctx = p},
+                                   .limit = {.fire = too_late, .ctx = p},
+                                   .done = done,
+                                   .ctx = ctx};
 }
 
-static enum err begin(struct probe *p, const struct address *address)
+static enum err begin(struct supervisor_probe *p, const struct address *address)
 {
     struct sockaddr_storage to;
     socklen_t length = address_to_sockaddr(address, &to);
@@ -71,15 +72,15 @@ static enum err begin(struct probe *p, const struct address *address)
         return e;
     }
     p->is_asking = true;
-    loop_set_timer(p->loop, &p->limit, PROBE_LIMIT_MS);
+    loop_set_timer(p->loop, &p->limit, SUPERVISOR_PROBE_LIMIT_MS);
     return ERR_OK;
 }
 
-void probe_ask(struct probe *p, const struct address *address)
+void supervisor_probe_ask(struct supervisor_probe *p, const struct address *address)
 {
     enum err e;
 
-    probe_cancel(p);
+    supervisor_probe_cancel(p);
     if ((e = begin(p, address)) != ERR_OK)
         p->done(p->ctx, e);
 }

@@ -9,23 +9,25 @@
 
 #include <stdbool.h>
 
-enum { PROBE_LIMIT_MS = 5000 };
+enum { SUPERVISOR_PROBE_LIMIT_MS = 5000 };
 
-/* ERR_OK: connected. May be called from inside probe_ask, when the answer is known at once. */
-typedef void probe_fn(void *ctx, enum err result);
+/* ERR_OK: connected. May be called from inside supervisor_probe_ask, when the answer is known at
+ * once. */
+typedef void supervisor_probe_fn(void *ctx, enum err result);
 
-struct probe {
+struct supervisor_probe {
     struct loop *loop;
     struct watch watch;
     struct timer limit;
     bool is_asking;
-    probe_fn *done;
+    supervisor_probe_fn *done;
     void *ctx;
 };
 
-void probe_init(struct probe *p, struct loop *loop, probe_fn *done, void *ctx);
-/* `done` comes exactly once, unless probe_cancel is first. */
-void probe_ask(struct probe *p, const struct address *address);
-void probe_cancel(struct probe *p);
+void supervisor_probe_init(struct supervisor_probe *p, struct loop *loop, supervisor_probe_fn *done,
+                           void *ctx);
+/* `done` comes exactly once, unless supervisor_probe_cancel is first. */
+void supervisor_probe_ask(struct supervisor_probe *p, const struct address *address);
+void supervisor_probe_cancel(struct supervisor_probe *p);
 
 #endif

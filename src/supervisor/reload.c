@@ -137,9 +137,10 @@ static void tell_page(struct page *page, const struct settings *before,
         page_add(page, "nothing has changed");
 }
 
-enum err reload_read(const struct settings_paths *paths, const struct settings_in_force *before,
-                     struct settings_in_force *after, struct settings_change *change, char *text,
-                     size_t room)
+enum err supervisor_reload_read(const struct settings_paths *paths,
+                                const struct settings_in_force *before,
+                                struct settings_in_force *after, struct settings_change *change,
+                                char *text, size_t room)
 {
     struct page page;
     struct settings_change wanted;
@@ -165,9 +166,10 @@ enum err reload_read(const struct settings_paths *paths, const struct settings_i
     return ERR_OK;
 }
 
-enum err reload_set(const char *name, const char *value, const struct settings_in_force *before,
-                    struct settings_in_force *after, struct settings_change *change, char *text,
-                    size_t room)
+enum err supervisor_reload_set(const char *name, const char *value,
+                               const struct settings_in_force *before,
+                               struct settings_in_force *after, struct settings_change *change,
+                               char *text, size_t room)
 {
     char problem[SETTINGS_OWN_TEXT_SIZE];
     struct page page;
@@ -206,9 +208,10 @@ static enum err read_file_alone(const struct settings_paths *paths, struct setti
     return ERR_INVALID;
 }
 
-enum err reload_unset(const char *name, const struct settings_paths *paths,
-                      const struct settings_in_force *before, struct settings_in_force *after,
-                      struct settings_change *change, char *text, size_t room)
+enum err supervisor_reload_unset(const char *name, const struct settings_paths *paths,
+                                 const struct settings_in_force *before,
+                                 struct settings_in_force *after, struct settings_change *change,
+                                 char *text, size_t room)
 {
     char problem[SETTINGS_OWN_TEXT_SIZE];
     struct settings_in_force files;

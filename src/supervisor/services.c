@@ -82,7 +82,8 @@ static bool is_on(const struct service *service, const struct settings *s, char 
     return true;
 }
 
-bool services_is_transport_on(const struct settings *s, const char *proto, char reason[REASON_SIZE])
+bool supervisor_services_is_transport_on(const struct settings *s, const char *proto,
+                                         char reason[REASON_SIZE])
 {
     const struct service *service = find_by_proto(proto);
 
@@ -92,9 +93,9 @@ bool services_is_transport_on(const struct settings *s, const char *proto, char 
     return false;
 }
 
-void services_apply(const struct settings *s, struct gateway_transport *t)
+void supervisor_services_apply(const struct settings *s, struct gateway_transport *t)
 {
-    t->is_enabled = services_is_transport_on(s, t->ops->proto, t->off_reason);
+    t->is_enabled = supervisor_services_is_transport_on(s, t->ops->proto, t->off_reason);
     if (strcmp(t->ops->proto, "tcp") == 0) {
         t->priority = s->tcp_transport.priority;
         t->is_sending_enabled = s->tcp_transport.is_sending_enabled;
@@ -136,8 +137,8 @@ static void list_needs(struct service_info *info, const struct service *service)
     }
 }
 
-unsigned services_list(struct service_info out[SERVICES_MAX], const struct settings *s,
-                       const struct transport_info *transports, unsigned transport_count)
+unsigned supervisor_services_list(struct service_info out[SERVICES_MAX], const struct settings *s,
+                                  const struct transport_info *transports, unsigned transport_count)
 {
     for (unsigned i = 0; i < SERVICE_COUNT; i++) {
         const struct transport_info *t = transport_of(&services[i], transports, transport_count);

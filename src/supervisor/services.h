@@ -11,16 +11,17 @@
 
 /* True if the service of transport `proto` may run. Otherwise `reason` is a sentence that says
  * which setting stands in the way. */
-bool services_is_transport_on(const struct settings *s, const char *proto,
-                              char reason[REASON_SIZE]);
+bool supervisor_services_is_transport_on(const struct settings *s, const char *proto,
+                                         char reason[REASON_SIZE]);
 
 /* Brings is_enabled with its off_reason, priority, is_sending_enabled and is_receiving_enabled of a
  * registered transport in line. */
-void services_apply(const struct settings *s, struct gateway_transport *t);
+void supervisor_services_apply(const struct settings *s, struct gateway_transport *t);
 
 /* Fills in all services; returns how many. `transports` are what STATUS shows of them: a service
  * that may run is as far as its transport is. */
-unsigned services_list(struct service_info out[SERVICES_MAX], const struct settings *s,
-                       const struct transport_info *transports, unsigned transport_count);
+unsigned supervisor_services_list(struct service_info out[SERVICES_MAX], const struct settings *s,
+                                  const struct transport_info *transports,
+                                  unsigned transport_count);
 
 #endif

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-void transport_tell_state(struct event_sink *events, enum event_kind kind, const char *who,
-                          const char *proto, const char *from, const char *to)
+void supervisor_state_event_emit(struct event_sink *events, enum event_kind kind, const char *who,
+                                 const char *proto, const char *from, const char *to)
 {
     struct event *e;
 

@@ -13,7 +13,7 @@
 
 /* Supervisor thread. One log line and one event. `who` is the machine's name in the line, `proto`
  * is "" for the network as a whole. */
-void transport_tell_state(struct event_sink *events, enum event_kind kind, const char *who,
-                          const char *proto, const char *from, const char *to);
+void supervisor_state_event_emit(struct event_sink *events, enum event_kind kind, const char *who,
+                                 const char *proto, const char *from, const char *to);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* One STATUS under way: each transport counts in turn, then the answer goes out. */
-struct status_job {
+struct supervisor_status_job {
     struct counts_request counts;
     struct supervisor *supervisor;
     struct supervisor_request *r;
@@ -56,8 +56,8 @@ static void explain_nothing_enabled(struct supervisor *s, char out[REASON_SIZE])
                  "connect");
         return;
     }
-    services_is_transport_on(&s->acting.settings, s->transports[0].config.registered->ops->proto,
-                             reason);
+    supervisor_services_is_transport_on(&s->acting.settings,
+                                        s->transports[0].config.registered->ops->proto, reason);
     snprintf(out, REASON_SIZE, "no transport is enabled: %.*s", REASON_SIZE - 32, reason);
 }
 
@@ -75,7 +75,7 @@ static void explain_transports(struct supervisor *s, char out[REASON_SIZE])
     snprintf(out, REASON_SIZE, "not every enabled transport has been started");
 }
 
-void status_reason(struct supervisor *s, char out[REASON_SIZE])
+void supervisor_status_reason(struct supervisor *s, char out[REASON_SIZE])
 {
     const struct network_connector *n = &s->connector;
 
@@ -93,17 +93,17 @@ void status_reason(struct supervisor *s, char out[REASON_SIZE])
         explain_transports(s, out);
 }
 
-bool status_is_failing(struct supervisor *s, char reason[REASON_SIZE])
+bool supervisor_status_is_failing(struct supervisor *s, char reason[REASON_SIZE])
 {
-    status_reason(s, reason);
+    supervisor_status_reason(s, reason);
     return reason[0] != '\0' && is_any_enabled(s) && !s->is_stopping;
 }
 
-void status_advice(struct supervisor *s, char out[REASON_SIZE])
+void supervisor_status_advice(struct supervisor *s, char out[REASON_SIZE])
 {
     char reason[REASON_SIZE];
 
-    status_reason(s, reason);
+    supervisor_status_reason(s, reason);
     if (s->is_stopping)
         snprintf(out, REASON_SIZE,
                  "stopping: files under way may finish, for %u s at most; nothing new is taken",
@@ -124,13 +124,13 @@ static void fill(struct supervisor *s, struct supervisor_request *r)
     r->up_us = clock_boot_us() - s->started_us;
     r->in_force = s->acting;
     fill_transports(s, r);
-    status_advice(s, r->advice);
+    supervisor_status_advice(s, r->advice);
 }
 
 static void counted(struct message *m, void *owner);
 
 /* Asks the next transport, or answers when there is none left. */
-static void go_on(struct status_job *job)
+static void go_on(struct supervisor_status_job *job)
 {
     struct supervisor *s = job->supervisor;
     struct supervisor_request *r = job->r;
@@ -149,7 +149,8 @@ static void go_on(struct status_job *job)
 
 static void counted(struct message *m, void *owner)
 {
-    struct status_job *job = CONTAINER_OF(m, struct status_job, counts.request.message);
+    struct supervisor_status_job *job =
+        CONTAINER_OF(m, struct supervisor_status_job, counts.request.message);
 
     (void)owner;
     job->r->transports[job->at].counts = job->counts.counts;
@@ -157,9 +158,9 @@ static void counted(struct message *m, void *owner)
     go_on(job);
 }
 
-void status_answer(struct supervisor *s, struct supervisor_request *r)
+void supervisor_status_answer(struct supervisor *s, struct supervisor_request *r)
 {
-    struct status_job *job = calloc(1, sizeof *job);
+    struct supervisor_status_job *job = calloc(1, sizeof *job);
 
     if (job == NULL) {
         request_answer(&r->request, ERR_NO_MEMORY);
@@ -171,10 +172,10 @@ void status_answer(struct supervisor *s, struct supervisor_request *r)
     go_on(job);
 }
 
-void services_answer(struct supervisor *s, struct supervisor_request *r)
+void supervisor_status_answer_services(struct supervisor *s, struct supervisor_request *r)
 {
     fill_transports(s, r);
-    r->service_count =
-        services_list(r->services, &s->acting.settings, r->transports, r->transport_count);
+    r->service_count = supervisor_services_list(r->services, &s->acting.settings, r->transports,
+                                                r->transport_count);
     request_answer(&r->request, ERR_OK);
 }

@@ -55,18 +55,18 @@ static void network_settled(void *ctx, enum network_connector_state state)
     if (state == NETWORK_CONNECTED) {
         s->warned[0] = '\0';
         supervisor_tell_news(s, SUPERVISOR_NEWS_SETTLED, "connected");
-        change_answer_all(s);
+        supervisor_change_answer_all(s);
     }
     if (state != NETWORK_DISCONNECTED)
         return;
-    status_reason(s, reason);
-    status_advice(s, advice);
+    supervisor_status_reason(s, reason);
+    supervisor_status_advice(s, advice);
     is_news = strcmp(reason, s->warned) != 0;
     log_line(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "not connected: %s", advice);
     snprintf(s->warned, sizeof s->warned, "%s", reason);
     snprintf(text, sizeof text, "not connected: %s", advice);
     supervisor_tell_news(s, SUPERVISOR_NEWS_SETTLED, text);
-    change_answer_all(s);
+    supervisor_change_answer_all(s);
 }
 
 static void addresses_changed(void *ctx)
@@ -90,7 +90,7 @@ static void add_transport(struct supervisor *s, struct gateway_transport *regist
         .ended = transport_ended,
     };
 
-    gateway_wish_apply(s, &s->in_force.settings, registered);
+    supervisor_gateway_overrides_apply(s, &s->in_force.settings, registered);
     network_transport_init(&s->transports[s->transport_count++], &config);
 }
 
@@ -104,7 +104,7 @@ static void add_machines(struct supervisor *s)
                                               .transport_count = s->transport_count,
                                               .settings = &s->acting.settings,
                                               .events = s->config.events,
-                                              .has_address = net_watch_has_address,
+                                              .has_address = supervisor_net_watch_has_address,
                                               .ctx = s,
                                               .settled = network_settled,
                                           });
@@ -138,7 +138,7 @@ enum err supervisor_open(struct supervisor **out, const struct supervisor_config
     s->is_remote = s->in_force.settings.gateway.url[0] != '\0';
     s->wish.is_connected = !s->is_remote;
     s->net_watch.watch.fd = -1;
-    change_init(s);
+    supervisor_change_init(s);
     s->started_us = clock_boot_us();
     if ((e = loop_open(&s->loop, &loop)) != ERR_OK)
         goto fail;
@@ -169,7 +169,7 @@ void supervisor_close(struct supervisor **supervisor)
 
 void supervisor_begin(struct supervisor *s)
 {
-    enum err e = net_watch_open(&s->net_watch, s->loop, addresses_changed, s);
+    enum err e = supervisor_net_watch_open(&s->net_watch, s->loop, addresses_changed, s);
 
     if (e != ERR_OK)
         log_warning("changes of this machine's addresses will not be noticed: %s", err_text(e));
@@ -184,8 +184,8 @@ void supervisor_end(struct supervisor *s)
     s->is_over = true;
     mailbox_shut(loop_mailbox(s->loop));
     network_connector_end(&s->connector);
-    net_watch_close(&s->net_watch);
-    change_answer_all(s);
+    supervisor_net_watch_close(&s->net_watch);
+    supervisor_change_answer_all(s);
 }
 
 enum err supervisor_start(struct supervisor *supervisor)
@@ -215,9 +215,9 @@ static void begin_stop(struct supervisor *s)
     log_info("stopping: files under way may finish, for %u s at most",
              s->in_force.settings.sessions.stop_timeout_s);
     supervisor_tell_news(s, SUPERVISOR_NEWS_STOPPING, "stopping: files under way may finish");
-    net_watch_close(&s->net_watch);
+    supervisor_net_watch_close(&s->net_watch);
     network_connector_end(&s->connector);
-    change_answer_all(s);
+    supervisor_change_answer_all(s);
     for (unsigned i = 0; i < s->transport_count; i++)
         network_transport_shutdown(&s->transports[i], grace_ms);
     tell_if_stopped(s);
@@ -286,20 +286,20 @@ static const struct {
     void (*run)(struct supervisor *s, struct supervisor_request *r); /* answers */
     bool is_change;                                                  /* not while stopping */
 } asks[] = {
-    [SUPERVISOR_STATUS] = {status_answer, false},
-    [SUPERVISOR_SERVICES] = {services_answer, false},
+    [SUPERVISOR_STATUS] = {supervisor_status_answer, false},
+    [SUPERVISOR_SERVICES] = {supervisor_status_answer_services, false},
     [SUPERVISOR_SETTINGS] = {answer_settings, false},
     [SUPERVISOR_BUILD_CONTACTS] = {build_contacts, false},
     [SUPERVISOR_VERIFY_CONTACTS] = {verify_contacts, false},
     [SUPERVISOR_STOP] = {stop, false},
-    [SUPERVISOR_RELOAD] = {change_reload, true},
-    [SUPERVISOR_SET] = {change_set, true},
-    [SUPERVISOR_UNSET] = {change_unset, true},
+    [SUPERVISOR_RELOAD] = {supervisor_change_reload, true},
+    [SUPERVISOR_SET] = {supervisor_change_set, true},
+    [SUPERVISOR_UNSET] = {supervisor_change_unset, true},
     [SUPERVISOR_RECONNECT] = {reconnect, true},
     [SUPERVISOR_CHECK_RECONNECT] = {check_reconnect, true},
-    [SUPERVISOR_GATEWAY_INIT] = {gateway_wish_init, true},
-    [SUPERVISOR_CONNECT] = {gateway_wish_connect, true},
-    [SUPERVISOR_DISCONNECT] = {gateway_wish_disconnect, true},
+    [SUPERVISOR_GATEWAY_INIT] = {supervisor_gateway_overrides_init, true},
+    [SUPERVISOR_CONNECT] = {supervisor_gateway_overrides_connect, true},
+    [SUPERVISOR_DISCONNECT] = {supervisor_gateway_overrides_disconnect, true},
 };
 
 static void take_request(struct message *m, void *owner)

@@ -26,7 +26,7 @@ struct supervisor {
     bool is_remote;                    /* the gateway is another process */
     struct gateway_wish wish;
     struct loop *loop;
-    struct net_watch net_watch;
+    struct supervisor_net_watch net_watch;
     struct network_connector connector;
     struct network_transport transports[GATEWAY_TRANSPORTS_MAX];
     unsigned transport_count;
@@ -53,15 +53,15 @@ void supervisor_begin(struct supervisor *s);
 void supervisor_end(struct supervisor *s);
 
 /* status.c: fills in and answers STATUS (when the transports have counted) and SERVICES. */
-void status_answer(struct supervisor *s, struct supervisor_request *r);
-void services_answer(struct supervisor *s, struct supervisor_request *r);
+void supervisor_status_answer(struct supervisor *s, struct supervisor_request *r);
+void supervisor_status_answer_services(struct supervisor *s, struct supervisor_request *r);
 
 /* status.c: why the network is not CONNECTED, a sentence without full stop; "" if nothing is wrong.
  */
-void status_reason(struct supervisor *s, char out[REASON_SIZE]);
+void supervisor_status_reason(struct supervisor *s, char out[REASON_SIZE]);
 /* True, with the reason, if the network is DISCONNECTED and is not meant to be. */
-bool status_is_failing(struct supervisor *s, char reason[REASON_SIZE]);
+bool supervisor_status_is_failing(struct supervisor *s, char reason[REASON_SIZE]);
 /* The same for STATUS, with the time of the next try; also says that the daemon is stopping. */
-void status_advice(struct supervisor *s, char out[REASON_SIZE]);
+void supervisor_status_advice(struct supervisor *s, char out[REASON_SIZE]);
 
 #endif

@@ -21,8 +21,8 @@ enum {
     ACCEPTS_PER_TURN = 512,
 };
 
-struct acceptor {
-    struct acceptor_config config;
+struct tcp_acceptor {
+    struct tcp_acceptor_config config;
     struct settings settings;
     struct loop *loop;
     unsigned count;
@@ -31,7 +31,7 @@ struct acceptor {
     struct accept_trouble trouble;
 };
 
-static void close_sockets(struct acceptor *a)
+static void close_sockets(struct tcp_acceptor *a)
 {
     loop_cancel_timer(a->loop, &a->pause);
     for (unsigned i = 0; i < a->count; i++) {
@@ -52,24 +52,25 @@ static void refuse(int fd, const struct address *peer, enum metric metric, const
 }
 
 /* Without memory for the message it goes when its time is over. */
-static void give_way(struct acceptor *a, const struct tcp_place *given_up)
+static void give_way(struct tcp_acceptor *a, const struct tcp_place *given_up)
 {
-    struct tcp_give_way *message = given_up->session == 0 ? NULL : calloc(1, sizeof *message);
+    struct tcp_evict *message = given_up->session == 0 ? NULL : calloc(1, sizeof *message);
 
     if (message == NULL)
         return;
     message->session = given_up->session;
-    worker_post_give_way(a->config.workers[given_up->worker], message);
+    tcp_worker_post_evict(a->config.workers[given_up->worker], message);
 }
 
 /* False: refused, and closed. */
-static bool admit(struct acceptor *a, int fd, const struct address *peer, struct tcp_place *place)
+static bool admit(struct tcp_acceptor *a, int fd, const struct address *peer,
+                  struct tcp_place *place)
 {
     const struct settings *s = &a->settings;
-    struct source_limits limits = source_limits_of(s, peer);
-    const char *why = access_refusal(s, peer);
+    struct peers_source_limits limits = peers_source_table_limits_of(s, peer);
+    const char *why = peers_access_refusal(s, peer);
     struct tcp_place given_up;
-    enum admission admission;
+    enum peers_admission admission;
 
     if (why != NULL) {
         refuse(fd, peer, METRIC_REFUSED_ACCESS, why);
@@ -79,11 +80,11 @@ static bool admit(struct acceptor *a, int fd, const struct address *peer, struct
                                      place, &given_up);
     give_way(a, &given_up);
     if (admission != ADMITTED)
-        refuse(fd, peer, admission_metric(admission), admission_text(admission));
+        refuse(fd, peer, peers_source_table_metric(admission), peers_source_table_text(admission));
     return admission == ADMITTED;
 }
 
-static void hand_over(struct acceptor *a, int fd, const struct address *peer)
+static void hand_over(struct tcp_acceptor *a, int fd, const struct address *peer)
 {
     struct tcp_accepted *accepted;
     struct tcp_place place;
@@ -93,7 +94,7 @@ static void hand_over(struct acceptor *a, int fd, const struct address *peer)
     accepted = calloc(1, sizeof *accepted);
     if (accepted != NULL) {
         *accepted = (struct tcp_accepted){.fd = fd, .session = place.session, .peer = *peer};
-        if (worker_post_accepted(a->config.workers[place.worker], accepted) == ERR_OK)
+        if (tcp_worker_post_accepted(a->config.workers[place.worker], accepted) == ERR_OK)
             return;
         free(accepted);
     }
@@ -102,7 +103,7 @@ static void hand_over(struct acceptor *a, int fd, const struct address *peer)
 }
 
 /* No descriptors, no memory, or something unknown. */
-static void pause_accepting(struct acceptor *a)
+static void pause_accepting(struct tcp_acceptor *a)
 {
     if (accept_trouble_is_new(&a->trouble, loop_now_ms(a->loop)))
         log_warning("cannot accept: %s; trying again every %d ms", strerror(errno),
@@ -112,7 +113,7 @@ static void pause_accepting(struct acceptor *a)
 }
 
 /* False: nobody is waiting, or nothing more can be taken now. */
-static bool accept_one(struct acceptor *a, int listening)
+static bool accept_one(struct tcp_acceptor *a, int listening)
 {
     struct sockaddr_storage from;
     socklen_t length = sizeof from;
@@ -135,7 +136,7 @@ static bool accept_one(struct acceptor *a, int listening)
 
 static void socket_ready(struct watch *w, uint32_t events)
 {
-    struct acceptor *a = w->ctx;
+    struct tcp_acceptor *a = w->ctx;
 
     (void)events;
     for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++)
@@ -146,7 +147,7 @@ static void socket_ready(struct watch *w, uint32_t events)
 
 static void pause_over(struct timer *timer, void *ctx)
 {
-    struct acceptor *a = ctx;
+    struct tcp_acceptor *a = ctx;
 
     (void)timer;
     for (unsigned i = 0; i < a->count && !a->pause.is_set; i++)
@@ -155,7 +156,7 @@ static void pause_over(struct timer *timer, void *ctx)
 
 static void take_listen(struct message *m, void *owner)
 {
-    struct acceptor *a = owner;
+    struct tcp_acceptor *a = owner;
     struct tcp_listen *listen = (struct tcp_listen *)(void *)m;
     enum err e = ERR_OK;
 
@@ -175,21 +176,21 @@ static void take_listen(struct message *m, void *owner)
     request_answer(&listen->request, e);
 }
 
-void acceptor_post_listen(struct acceptor *acceptor, struct tcp_listen *listen)
+void tcp_acceptor_post_listen(struct tcp_acceptor *acceptor, struct tcp_listen *listen)
 {
     mailbox_answer(loop_mailbox(acceptor->loop), &listen->request.message, take_listen);
 }
 
 static void take_settings(struct message *m, void *owner)
 {
-    struct acceptor *a = owner;
+    struct tcp_acceptor *a = owner;
     struct tcp_serve *serve = (struct tcp_serve *)(void *)m;
 
     a->settings = serve->settings;
     free(serve);
 }
 
-void acceptor_post_settings(struct acceptor *acceptor, struct tcp_serve *serve)
+void tcp_acceptor_post_settings(struct tcp_acceptor *acceptor, struct tcp_serve *serve)
 {
     mailbox_answer(loop_mailbox(acceptor->loop), &serve->message, take_settings);
 }
@@ -199,9 +200,9 @@ static void ended(void *owner)
     close_sockets(owner);
 }
 
-enum err acceptor_open(struct acceptor **out, const struct acceptor_config *config)
+enum err tcp_acceptor_open(struct tcp_acceptor **out, const struct tcp_acceptor_config *config)
 {
-    struct acceptor *a = calloc(1, sizeof *a);
+    struct tcp_acceptor *a = calloc(1, sizeof *a);
     enum err e;
 
     if (a == NULL)
@@ -220,7 +221,7 @@ enum err acceptor_open(struct acceptor **out, const struct acceptor_config *conf
     return ERR_OK;
 }
 
-void acceptor_close(struct acceptor **acceptor)
+void tcp_acceptor_close(struct tcp_acceptor **acceptor)
 {
     if (*acceptor == NULL)
         return;
@@ -229,12 +230,12 @@ void acceptor_close(struct acceptor **acceptor)
     *acceptor = NULL;
 }
 
-enum err acceptor_start(struct acceptor *acceptor)
+enum err tcp_acceptor_start(struct tcp_acceptor *acceptor)
 {
     return loop_start(acceptor->loop);
 }
 
-void acceptor_stop(struct acceptor *acceptor)
+void tcp_acceptor_stop(struct tcp_acceptor *acceptor)
 {
     loop_stop(acceptor->loop);
 }

@@ -8,24 +8,24 @@
 #include "tcp/message.h"
 #include "tcp/worker.h"
 
-struct acceptor;
+struct tcp_acceptor;
 
-struct acceptor_config {
+struct tcp_acceptor_config {
     const struct settings *settings; /* copied */
     struct tcp_directory *directory;
-    struct worker *const *workers;
+    struct tcp_worker *const *workers;
 };
 
-enum err acceptor_open(struct acceptor **out, const struct acceptor_config *config);
-enum err acceptor_start(struct acceptor *acceptor);
-void acceptor_stop(struct acceptor *acceptor); /* closes its sockets */
-void acceptor_close(struct acceptor **acceptor);
+enum err tcp_acceptor_open(struct tcp_acceptor **out, const struct tcp_acceptor_config *config);
+enum err tcp_acceptor_start(struct tcp_acceptor *acceptor);
+void tcp_acceptor_stop(struct tcp_acceptor *acceptor); /* closes its sockets */
+void tcp_acceptor_close(struct tcp_acceptor **acceptor);
 
 /* Any thread. New settings. Always taken. */
-void acceptor_post_settings(struct acceptor *acceptor, struct tcp_serve *serve);
+void tcp_acceptor_post_settings(struct tcp_acceptor *acceptor, struct tcp_serve *serve);
 
 /* Any thread. Always taken. Closes the sockets there are, listens on those given (perhaps none),
  * answers. What was accepted before has then been posted to its worker. */
-void acceptor_post_listen(struct acceptor *acceptor, struct tcp_listen *listen);
+void tcp_acceptor_post_listen(struct tcp_acceptor *acceptor, struct tcp_listen *listen);
 
 #endif

@@ -19,9 +19,9 @@ struct entry {
     uint16_t worker;
     uint8_t state; /* enum place_state */
     bool is_outgoing : 1;
-    bool is_half_open : 1;      /* accepted, and no hello yet */
-    struct source_place source; /* of an accepted one */
-    struct host *host;          /* NULL: no sends are routed here */
+    bool is_half_open : 1;            /* accepted, and no hello yet */
+    struct peers_source_place source; /* of an accepted one */
+    struct host *host;                /* NULL: no sends are routed here */
     union {
         LIST_ENTRY(entry) in_host; /* with a host */
         TAILQ_ENTRY(entry) by_age; /* half open: without */
@@ -45,7 +45,7 @@ struct tcp_directory {
     pthread_mutex_t lock; /* covers everything below */
     struct entry *by_session;
     struct host *by_address;
-    struct source_table *sources;
+    struct peers_source_table *sources;
     TAILQ_HEAD(, entry) half_open; /* oldest first */
     uint64_t next_session;
     unsigned limit;
@@ -63,7 +63,7 @@ enum err tcp_directory_open(struct tcp_directory **out, unsigned workers, unsign
 
     if (d == NULL)
         return ERR_NO_MEMORY;
-    if ((e = source_table_open(&d->sources)) != ERR_OK) {
+    if ((e = peers_source_table_open(&d->sources)) != ERR_OK) {
         free(d);
         return e;
     }
@@ -81,7 +81,7 @@ void tcp_directory_close(struct tcp_directory **directory)
     if (*directory == NULL)
         return;
     CONTRACT((*directory)->by_session == NULL);
-    source_table_close(&(*directory)->sources);
+    peers_source_table_close(&(*directory)->sources);
     pthread_mutex_destroy(&(*directory)->lock);
     free(*directory);
     *directory = NULL;
@@ -183,7 +183,7 @@ static void end_half_open(struct tcp_directory *d, struct entry *e)
         return;
     e->is_half_open = false;
     TAILQ_REMOVE(&d->half_open, e, by_age);
-    source_table_identified(d->sources, &e->source);
+    peers_source_table_identified(d->sources, &e->source);
 }
 
 static void remove_entry(struct tcp_directory *d, struct entry *e)
@@ -191,7 +191,7 @@ static void remove_entry(struct tcp_directory *d, struct entry *e)
     leave_host(d, e);
     end_half_open(d, e);
     if (!e->is_outgoing)
-        source_table_leave(d->sources, &e->source, false);
+        peers_source_table_leave(d->sources, &e->source, false);
     HASH_DEL(d->by_session, e);
     d->sessions_of[e->worker]--;
     free(e);
@@ -233,7 +233,7 @@ static struct entry *first_to_give_way(struct tcp_directory *d)
     unsigned most = 0, looks = 0;
 
     TAILQ_FOREACH (e, &d->half_open, by_age) {
-        unsigned crowd = source_table_crowd(d->sources, &e->source);
+        unsigned crowd = peers_source_table_crowd(d->sources, &e->source);
 
         if (crowd > most) {
             most = crowd;
@@ -246,11 +246,11 @@ static struct entry *first_to_give_way(struct tcp_directory *d)
 }
 
 /* One out, one in: also when a reload has made the limit less than there are. */
-static enum admission crowd_out(struct tcp_directory *d, const struct address *peer,
-                                const struct source_limits *limits, uint64_t now_ms,
-                                struct source_place *source, struct tcp_place *given_up)
+static enum peers_admission crowd_out(struct tcp_directory *d, const struct address *peer,
+                                      const struct peers_source_limits *limits, uint64_t now_ms,
+                                      struct peers_source_place *source, struct tcp_place *given_up)
 {
-    struct source_limits but_for_that = *limits;
+    struct peers_source_limits but_for_that = *limits;
     struct entry *e = first_to_give_way(d);
 
     if (e == NULL)
@@ -258,27 +258,27 @@ static enum admission crowd_out(struct tcp_directory *d, const struct address *p
     end_half_open(d, e);
     describe(e, given_up);
     but_for_that.half_open = UINT_MAX;
-    return source_table_enter(d->sources, peer, &but_for_that, now_ms, source);
+    return peers_source_table_enter(d->sources, peer, &but_for_that, now_ms, source);
 }
 
-static enum admission admit(struct tcp_directory *d, const struct address *peer,
-                            const struct source_limits *limits, uint64_t now_ms,
-                            struct tcp_place *out, struct tcp_place *given_up)
+static enum peers_admission admit(struct tcp_directory *d, const struct address *peer,
+                                  const struct peers_source_limits *limits, uint64_t now_ms,
+                                  struct tcp_place *out, struct tcp_place *given_up)
 {
-    struct source_place source;
+    struct peers_source_place source;
     struct entry *e;
-    enum admission a;
+    enum peers_admission a;
 
     if (HASH_COUNT(d->by_session) >= d->limit)
         return ADMISSION_FULL;
-    a = source_table_enter(d->sources, peer, limits, now_ms, &source);
+    a = peers_source_table_enter(d->sources, peer, limits, now_ms, &source);
     if (a == ADMISSION_HALF_OPEN_FULL)
         a = crowd_out(d, peer, limits, now_ms, &source, given_up);
     if (a != ADMITTED)
         return a;
     e = add(d, false, PLACE_OPENING);
     if (e == NULL) {
-        source_table_leave(d->sources, &source, true);
+        peers_source_table_leave(d->sources, &source, true);
         return ADMISSION_NO_MEMORY;
     }
     e->source = source;
@@ -287,11 +287,11 @@ static enum admission admit(struct tcp_directory *d, const struct address *peer,
     return ADMITTED;
 }
 
-enum admission tcp_directory_accept(struct tcp_directory *d, const struct address *peer,
-                                    const struct source_limits *limits, uint64_t now_ms,
-                                    struct tcp_place *out, struct tcp_place *given_up)
+enum peers_admission tcp_directory_accept(struct tcp_directory *d, const struct address *peer,
+                                          const struct peers_source_limits *limits, uint64_t now_ms,
+                                          struct tcp_place *out, struct tcp_place *given_up)
 {
-    enum admission a;
+    enum peers_admission a;
 
     *given_up = (struct tcp_place){0};
     pthread_mutex_lock(&d->lock);
@@ -301,24 +301,24 @@ enum admission tcp_directory_accept(struct tcp_directory *d, const struct addres
 }
 
 uint64_t tcp_directory_blame(struct tcp_directory *d, const struct address *peer,
-                             const struct source_limits *limits, uint64_t now_ms)
+                             const struct peers_source_limits *limits, uint64_t now_ms)
 {
     uint64_t ms;
 
     pthread_mutex_lock(&d->lock);
-    ms = source_table_blame(d->sources, peer, limits, now_ms);
+    ms = peers_source_table_blame(d->sources, peer, limits, now_ms);
     pthread_mutex_unlock(&d->lock);
     return ms;
 }
 
 unsigned tcp_directory_take_files(struct tcp_directory *d, const struct address *peer,
-                                  const struct source_limits *limits, unsigned wanted,
+                                  const struct peers_source_limits *limits, unsigned wanted,
                                   uint64_t now_ms)
 {
     unsigned taken;
 
     pthread_mutex_lock(&d->lock);
-    taken = source_table_take_files(d->sources, peer, limits, wanted, now_ms);
+    taken = peers_source_table_take_files(d->sources, peer, limits, wanted, now_ms);
     pthread_mutex_unlock(&d->lock);
     return taken;
 }
@@ -460,8 +460,8 @@ struct tcp_directory_sources tcp_directory_sources(struct tcp_directory *d)
     struct tcp_directory_sources sources;
 
     pthread_mutex_lock(&d->lock);
-    sources.half_open = source_table_half_open(d->sources);
-    sources.known = source_table_count(d->sources);
+    sources.half_open = peers_source_table_half_open(d->sources);
+    sources.known = peers_source_table_count(d->sources);
     pthread_mutex_unlock(&d->lock);
     return sources;
 }

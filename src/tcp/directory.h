@@ -34,17 +34,17 @@ bool tcp_directory_is_own(struct tcp_directory *d, const struct address *address
  * it in. When there are too many without a hello, one of the oldest of them, of the network that
  * has the most, gives way: it is `*given_up` (session 0: none), does not count among them any more,
  * and whoever calls tells its worker to drop it. */
-enum admission tcp_directory_accept(struct tcp_directory *d, const struct address *peer,
-                                    const struct source_limits *limits, uint64_t now_ms,
-                                    struct tcp_place *out, struct tcp_place *given_up);
+enum peers_admission tcp_directory_accept(struct tcp_directory *d, const struct address *peer,
+                                          const struct peers_source_limits *limits, uint64_t now_ms,
+                                          struct tcp_place *out, struct tcp_place *given_up);
 
 /* `peer` broke the protocol: for how many ms it is refused now. */
 uint64_t tcp_directory_blame(struct tcp_directory *d, const struct address *peer,
-                             const struct source_limits *limits, uint64_t now_ms);
+                             const struct peers_source_limits *limits, uint64_t now_ms);
 
-/* How many files `peer` may begin now, of those wanted: source_table_take_files. */
+/* How many files `peer` may begin now, of those wanted: peers_source_table_take_files. */
 unsigned tcp_directory_take_files(struct tcp_directory *d, const struct address *peer,
-                                  const struct source_limits *limits, unsigned wanted,
+                                  const struct peers_source_limits *limits, unsigned wanted,
                                   uint64_t now_ms);
 
 /* The session for files to `address`: a CONNECTED one (dialled before announced), else one being

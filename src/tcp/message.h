@@ -20,7 +20,7 @@ struct tcp_accepted {
 
 /* acceptor -> worker: a session without a hello that gives way to a newcomer. malloc; the worker
  * frees it. */
-struct tcp_give_way {
+struct tcp_evict {
     struct message message;
     uint64_t session;
 };

@@ -36,24 +36,24 @@ static enum err open_workers(struct tcp_node *node)
     if (count > TCP_WORKERS_MAX)
         count = TCP_WORKERS_MAX;
     for (unsigned i = 0; i < count && e == ERR_OK; i++) {
-        struct worker_config config = {.index = i,
-                                       .settings = &node->settings,
-                                       .directory = node->directory,
-                                       .gateway = node->config.gateway,
-                                       .events = node->config.events,
-                                       .inbox = node->config.inbox,
-                                       .committer = node->config.committer,
-                                       .bandwidth = &node->bandwidth,
-                                       .workers = node->workers,
-                                       .worker_count = count,
-                                       .route = tcp_node_route_again,
-                                       .route_on = tcp_node_route_on,
-                                       .route_host = tcp_node_route_host_again,
-                                       .route_host_on = tcp_node_route_host_on,
-                                       .connection_done = connection_done,
-                                       .node = node};
+        struct tcp_worker_config config = {.index = i,
+                                           .settings = &node->settings,
+                                           .directory = node->directory,
+                                           .gateway = node->config.gateway,
+                                           .events = node->config.events,
+                                           .inbox = node->config.inbox,
+                                           .committer = node->config.committer,
+                                           .bandwidth = &node->bandwidth,
+                                           .workers = node->workers,
+                                           .worker_count = count,
+                                           .route = tcp_route_again,
+                                           .route_on = tcp_route_on,
+                                           .route_host = tcp_route_host_again,
+                                           .route_host_on = tcp_route_host_on,
+                                           .connection_done = connection_done,
+                                           .node = node};
 
-        e = worker_open(&node->workers[i], &config);
+        e = tcp_worker_open(&node->workers[i], &config);
         if (e == ERR_OK)
             node->worker_count++;
     }
@@ -62,17 +62,17 @@ static enum err open_workers(struct tcp_node *node)
 
 static enum err open_resolver(struct tcp_node *node)
 {
-    look_up_fn *look_up = node->config.look_up;
+    peers_resolver_look_up_fn *look_up = node->config.look_up;
 
-    return resolver_open(
-        &node->resolver,
-        &(struct resolver_config){.look_up = look_up == NULL ? resolver_look_up : look_up,
-                                  .slots = LOOK_UPS_MAX,
-                                  .limit_ms = LOOK_UP_LIMIT_MS,
-                                  .failed_ms = LOOK_UP_FAILED_MS,
-                                  .kept_ms = LOOK_UP_KEPT_MS,
-                                  .visit = tcp_node_cancel_resolving,
-                                  .visit_ctx = node});
+    return peers_resolver_open(&node->resolver,
+                               &(struct peers_resolver_config){
+                                   .look_up = look_up == NULL ? peers_resolver_look_up : look_up,
+                                   .slots = LOOK_UPS_MAX,
+                                   .limit_ms = LOOK_UP_LIMIT_MS,
+                                   .failed_ms = LOOK_UP_FAILED_MS,
+                                   .kept_ms = LOOK_UP_KEPT_MS,
+                                   .visit = tcp_route_cancel_resolving,
+                                   .visit_ctx = node});
 }
 
 enum err tcp_node_open(struct tcp_node **out, const struct tcp_node_config *config)
@@ -93,10 +93,10 @@ enum err tcp_node_open(struct tcp_node **out, const struct tcp_node_config *conf
         goto fail;
     if ((e = open_resolver(node)) != ERR_OK)
         goto fail;
-    if ((e = acceptor_open(&node->acceptor, &(struct acceptor_config){.settings = config->settings,
-                                                                      .directory = node->directory,
-                                                                      .workers = node->workers})) !=
-        ERR_OK)
+    if ((e = tcp_acceptor_open(&node->acceptor,
+                               &(struct tcp_acceptor_config){.settings = config->settings,
+                                                             .directory = node->directory,
+                                                             .workers = node->workers})) != ERR_OK)
         goto fail;
     *out = node;
     return ERR_OK;
@@ -111,10 +111,10 @@ void tcp_node_close(struct tcp_node **node)
 
     if (n == NULL)
         return;
-    acceptor_close(&n->acceptor);
-    resolver_close(&n->resolver);
+    tcp_acceptor_close(&n->acceptor);
+    peers_resolver_close(&n->resolver);
     for (unsigned i = 0; i < n->worker_count; i++)
-        worker_close(&n->workers[i]);
+        tcp_worker_close(&n->workers[i]);
     tcp_directory_close(&n->directory);
     free(n);
     *node = NULL;
@@ -123,7 +123,7 @@ void tcp_node_close(struct tcp_node **node)
 static void stop_threads(struct tcp_node *node)
 {
     for (unsigned i = 0; i < node->worker_count; i++)
-        worker_stop(node->workers[i]);
+        tcp_worker_stop(node->workers[i]);
 }
 
 enum err tcp_node_start(struct tcp_node *node)
@@ -131,13 +131,13 @@ enum err tcp_node_start(struct tcp_node *node)
     enum err e = ERR_OK;
 
     for (unsigned i = 0; i < node->worker_count && e == ERR_OK; i++)
-        e = worker_start(node->workers[i]);
+        e = tcp_worker_start(node->workers[i]);
     if (e == ERR_OK)
-        e = resolver_start(node->resolver);
+        e = peers_resolver_start(node->resolver);
     if (e == ERR_OK)
-        e = acceptor_start(node->acceptor);
+        e = tcp_acceptor_start(node->acceptor);
     if (e != ERR_OK) { /* those that did start; there is no session yet */
-        resolver_stop(node->resolver);
+        peers_resolver_stop(node->resolver);
         stop_threads(node);
     }
     return e;
@@ -163,7 +163,7 @@ static void end_sessions(struct tcp_node *node)
     for (unsigned i = 0; i < node->worker_count; i++) {
         node->last_stops[i] = (struct tcp_stop){
             .request = {.answer_to = box, .on_answer = count_down}, .is_final = true};
-        worker_post_stop(node->workers[i], &node->last_stops[i]);
+        tcp_worker_post_stop(node->workers[i], &node->last_stops[i]);
     }
     while (left > 0) {
         struct pollfd bell = {.fd = mailbox_fd(box), .events = POLLIN};
@@ -176,8 +176,8 @@ static void end_sessions(struct tcp_node *node)
 
 void tcp_node_stop(struct tcp_node *node)
 {
-    acceptor_stop(node->acceptor);
-    resolver_stop(node->resolver);
+    tcp_acceptor_stop(node->acceptor);
+    peers_resolver_stop(node->resolver);
     end_sessions(node);
     stop_threads(node);
 }
@@ -202,11 +202,11 @@ static void post_serve(struct tcp_node *node)
     struct tcp_serve *serve = new_serve(node, "the acceptor");
 
     if (serve != NULL)
-        acceptor_post_settings(node->acceptor, serve);
+        tcp_acceptor_post_settings(node->acceptor, serve);
     for (unsigned i = 0; i < node->worker_count; i++) {
         serve = new_serve(node, "a worker");
         if (serve != NULL)
-            worker_post_serve(node->workers[i], serve);
+            tcp_worker_post_serve(node->workers[i], serve);
     }
 }
 
@@ -262,7 +262,7 @@ static void post_listen(struct tcp_node *node, struct mailbox *answer_to, messag
     node->listen = (struct tcp_listen){
         .request = {.answer_to = answer_to, .on_answer = then}, .count = l->count, .node = node};
     memcpy(node->listen.fds, l->fds, l->count * sizeof l->fds[0]);
-    acceptor_post_listen(node->acceptor, &node->listen);
+    tcp_acceptor_post_listen(node->acceptor, &node->listen);
 }
 
 void tcp_node_listen(struct tcp_node *node, struct transport_start *start)
@@ -311,7 +311,7 @@ static void not_listening(struct message *m, void *owner)
             .request = {.answer_to = listen->request.answer_to, .on_answer = worker_stopped},
             .grace_ms = node->grace_ms,
             .node = node};
-        worker_post_stop(node->workers[i], &node->worker_stops[i]);
+        tcp_worker_post_stop(node->workers[i], &node->worker_stops[i]);
     }
 }
 
@@ -360,7 +360,7 @@ const struct settings *tcp_node_settings(const struct tcp_node *node)
     return &node->settings;
 }
 
-struct worker *tcp_node_first_worker(struct tcp_node *node)
+struct tcp_worker *tcp_node_first_worker(struct tcp_node *node)
 {
     return node->workers[0];
 }

@@ -21,7 +21,7 @@ struct tcp_node_config {
     struct inbox *inbox;
     struct committer *committer;
     struct passed_sockets passed;
-    look_up_fn *look_up;                /* NULL: the system's */
+    peers_resolver_look_up_fn *look_up; /* NULL: the system's */
     void (*connection_done)(void *ctx); /* any thread; may be NULL */
     void *connection_done_ctx;
 };
@@ -42,15 +42,15 @@ const struct settings *tcp_node_settings(const struct tcp_node *node);
 
 /* Any thread. Finds or reserves the session for a send, and posts it there; every failure is the
  * send's outcome. */
-void tcp_node_route_send(struct tcp_node *node, struct send_request *send);
+void tcp_route_send(struct tcp_node *node, struct send_request *send);
 
 enum tcp_host_call { TCP_CONNECT_TO, TCP_DISCONNECT_FROM, TCP_KEEP_ALIVE };
-void tcp_node_host_call(struct tcp_node *node, enum tcp_host_call call, struct host_request *r);
+void tcp_route_host_call(struct tcp_node *node, enum tcp_host_call call, struct host_request *r);
 
 /* Any thread. Sends that wait for the address of their host, then those of every worker. */
-void tcp_node_cancel_sending(struct tcp_node *node, struct cancel_request *r);
+void tcp_route_cancel_sending(struct tcp_node *node, struct cancel_request *r);
 
 /* Any thread. For requests that visit all workers. */
-struct worker *tcp_node_first_worker(struct tcp_node *node);
+struct tcp_worker *tcp_node_first_worker(struct tcp_node *node);
 
 #endif

@@ -12,11 +12,11 @@ struct tcp_node {
     struct tcp_node_config config;
     struct settings settings; /* the supervisor thread's */
     struct tcp_directory *directory;
-    struct resolver *resolver;
-    struct acceptor *acceptor;
-    struct bandwidth_pool bandwidth; /* the workers' */
+    struct peers_resolver *resolver;
+    struct tcp_acceptor *acceptor;
+    struct peers_bandwidth_pool bandwidth; /* the workers' */
     unsigned worker_count;
-    struct worker *workers[TCP_WORKERS_MAX];
+    struct tcp_worker *workers[TCP_WORKERS_MAX];
     /* Supervisor thread only, from here on. */
     bool is_serving;
     struct transport_start *start; /* under way */
@@ -32,13 +32,13 @@ struct tcp_node {
 };
 
 /* tcp_node_route.c. In a worker's thread: sends and connect_to requests that have to be routed
- * again, or on to the next address of their host (worker_config). */
-void tcp_node_route_again(void *self, struct send_request *send);
-void tcp_node_route_on(void *self, struct send_request *send, const char *host, const char *reason);
-void tcp_node_route_host_again(void *self, struct host_request *r);
-void tcp_node_route_host_on(void *self, struct host_request *r);
+ * again, or on to the next address of their host (tcp_worker_config). */
+void tcp_route_again(void *self, struct send_request *send);
+void tcp_route_on(void *self, struct send_request *send, const char *host, const char *reason);
+void tcp_route_host_again(void *self, struct host_request *r);
+void tcp_route_host_on(void *self, struct host_request *r);
 
-/* In the resolver's thread: a cancel, on its way to the workers (resolver_visit). */
-void tcp_node_cancel_resolving(void *self, struct message *m);
+/* In the resolver's thread: a cancel, on its way to the workers (peers_resolver_visit). */
+void tcp_route_cancel_resolving(void *self, struct message *m);
 
 #endif

@@ -82,7 +82,7 @@ static void place_send(struct tcp_node *node, struct send_request *send)
     struct tcp_place place;
     enum err e = find_place(node, &send->route, &place);
 
-    if (e == ERR_OK && (e = worker_post_send(node->workers[place.worker], send)) != ERR_OK) {
+    if (e == ERR_OK && (e = tcp_worker_post_send(node->workers[place.worker], send)) != ERR_OK) {
         give_back(node, &place);
         tcp_send_fail(node->config.gateway, node->config.events, send, "",
                       "the worker's mailbox is full; send later");
@@ -99,7 +99,7 @@ static void send_resolved(void *ctx, void *what, enum err result)
         fail_send(ctx, what, result);
 }
 
-void tcp_node_route_send(struct tcp_node *node, struct send_request *send)
+void tcp_route_send(struct tcp_node *node, struct send_request *send)
 {
     enum err e;
 
@@ -107,7 +107,7 @@ void tcp_node_route_send(struct tcp_node *node, struct send_request *send)
         place_send(node, send);
         return;
     }
-    e = resolver_ask(node->resolver, &send->route, send_resolved, node, send);
+    e = peers_resolver_ask(node->resolver, &send->route, send_resolved, node, send);
     if (e != ERR_OK)
         fail_send(node, send, e);
 }
@@ -118,15 +118,15 @@ static void forget_host(struct tcp_node *node, const struct route *route)
     struct address ignored;
 
     if (address_from_ip_text(&ignored, route->contact.host, 0) != ERR_OK)
-        resolver_forget(node->resolver, route->contact.host);
+        peers_resolver_forget(node->resolver, route->contact.host);
 }
 
-void tcp_node_route_again(void *self, struct send_request *send)
+void tcp_route_again(void *self, struct send_request *send)
 {
-    tcp_node_route_send(self, send);
+    tcp_route_send(self, send);
 }
 
-void tcp_node_route_on(void *self, struct send_request *send, const char *host, const char *reason)
+void tcp_route_on(void *self, struct send_request *send, const char *host, const char *reason)
 {
     struct tcp_node *node = self;
 
@@ -145,18 +145,18 @@ static bool is_cancelled(const void *ctx, const void *what)
 }
 
 /* A cancel, on its way to the workers. */
-void tcp_node_cancel_resolving(void *self, struct message *m)
+void tcp_route_cancel_resolving(void *self, struct message *m)
 {
     struct tcp_node *node = self;
     struct cancel_request *r = (struct cancel_request *)(void *)m;
 
-    r->answer = resolver_cancel(node->resolver, send_resolved, is_cancelled, r);
-    worker_visit_cancel_sending(node->workers[0], r);
+    r->answer = peers_resolver_cancel(node->resolver, send_resolved, is_cancelled, r);
+    tcp_worker_queries_cancel_sending(node->workers[0], r);
 }
 
-void tcp_node_cancel_sending(struct tcp_node *node, struct cancel_request *r)
+void tcp_route_cancel_sending(struct tcp_node *node, struct cancel_request *r)
 {
-    resolver_visit(node->resolver, &r->request.message);
+    peers_resolver_visit(node->resolver, &r->request.message);
 }
 
 static void fail_host(struct host_request *r, enum err e)
@@ -186,7 +186,7 @@ static void connect_to(void *ctx, void *what, enum err e)
         fail_host(r, e);
         return;
     }
-    e = worker_post_connect_to(node->workers[place.worker], r);
+    e = tcp_worker_post_connect_to(node->workers[place.worker], r);
     if (e != ERR_OK) {
         give_back(node, &place);
         snprintf(r->error, sizeof r->error, "the worker's mailbox is full; try again");
@@ -194,12 +194,12 @@ static void connect_to(void *ctx, void *what, enum err e)
     }
 }
 
-void tcp_node_route_host_again(void *self, struct host_request *r)
+void tcp_route_host_again(void *self, struct host_request *r)
 {
     connect_to(self, r, ERR_OK);
 }
 
-void tcp_node_route_host_on(void *self, struct host_request *r)
+void tcp_route_host_on(void *self, struct host_request *r)
 {
     if (r->route.address_next + 1 < r->route.address_count) {
         r->route.address_next++;
@@ -215,7 +215,7 @@ static void disconnect_from(void *ctx, void *what, enum err e)
     struct tcp_node *node = ctx;
 
     if (e == ERR_OK)
-        worker_visit_disconnect_from(node->workers[0], what);
+        tcp_worker_queries_disconnect_from(node->workers[0], what);
     else
         fail_host(what, e);
 }
@@ -225,23 +225,23 @@ static void keep_alive(void *ctx, void *what, enum err e)
     struct tcp_node *node = ctx;
 
     if (e == ERR_OK)
-        worker_visit_keep_alive(node->workers[0], what);
+        tcp_worker_queries_keep_alive(node->workers[0], what);
     else
         fail_host(what, e);
 }
 
-void tcp_node_host_call(struct tcp_node *node, enum tcp_host_call call, struct host_request *r)
+void tcp_route_host_call(struct tcp_node *node, enum tcp_host_call call, struct host_request *r)
 {
-    static resolved_fn *const calls[] = {[TCP_CONNECT_TO] = connect_to,
-                                         [TCP_DISCONNECT_FROM] = disconnect_from,
-                                         [TCP_KEEP_ALIVE] = keep_alive};
+    static peers_resolved_fn *const calls[] = {[TCP_CONNECT_TO] = connect_to,
+                                               [TCP_DISCONNECT_FROM] = disconnect_from,
+                                               [TCP_KEEP_ALIVE] = keep_alive};
     enum err e;
 
     if (is_resolved(&r->route)) {
         calls[call](node, r, ERR_OK);
         return;
     }
-    e = resolver_ask(node->resolver, &r->route, calls[call], node, r);
+    e = peers_resolver_ask(node->resolver, &r->route, calls[call], node, r);
     if (e != ERR_OK)
         fail_host(r, e);
 }

@@ -55,7 +55,7 @@ struct tcp_ids {
 struct tcp_home {
     struct loop *loop;
     unsigned worker;
-    const struct tcp_connection_news *news; /* what the sessions tell, and to whom */
+    const struct session_news *news; /* what the sessions tell, and to whom */
     void *news_to;
     bool is_serving; /* takes new sessions and sends */
     struct settings settings;
@@ -64,9 +64,9 @@ struct tcp_home {
     struct event_sink *events;
     struct inbox *inbox;
     struct committer *committer;
-    struct bandwidth bandwidth;
-    struct commit_turn commits; /* handed in during this turn */
-    struct transfer_ids ids;    /* what is left of the block in use */
+    struct peers_bandwidth bandwidth;
+    struct committer_turn commits; /* handed in during this turn */
+    struct transfer_ids ids;       /* what is left of the block in use */
     SLIST_HEAD(, tcp_ids) ids_used;
     struct commit_request more_ids;
     bool is_asking_ids;

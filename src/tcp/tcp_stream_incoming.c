@@ -68,7 +68,7 @@ static void incoming_report_done(struct tcp_incoming *in, enum err e)
     in->phase = INCOMING_MARKING;
     in->commit.kind = COMMIT_REPORTED;
     in->commit.request.on_answer = incoming_marked;
-    commit_turn_add(&in->home->commits, in->home->committer, &in->commit);
+    committer_turn_add(&in->home->commits, in->home->committer, &in->commit);
 }
 
 static void incoming_report_answered(struct message *m, void *owner)
@@ -120,7 +120,7 @@ static void incoming_discard(struct tcp_incoming *in)
     }
     in->file.fd = -1;
     in->home->discards++;
-    commit_turn_add(&in->home->commits, in->home->committer, &in->commit);
+    committer_turn_add(&in->home->commits, in->home->committer, &in->commit);
 }
 
 typedef void refusal_fn(void *session, int32_t file_id, const char *reason);
@@ -171,7 +171,7 @@ static void incoming_commit(struct tcp_incoming *in)
                                               .idurl = in->idurl};
     memcpy(in->commit.record.name, in->file.name, sizeof in->commit.record.name);
     in->file.fd = -1;
-    commit_turn_add(&in->home->commits, in->home->committer, &in->commit);
+    committer_turn_add(&in->home->commits, in->home->committer, &in->commit);
 }
 
 static void incoming_register_done(struct tcp_incoming *in, enum err e)

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct tcp_interface {
+struct tcp_transport {
     struct tcp_node *node;
 };
 
-enum err tcp_interface_open(struct tcp_interface **out, const struct tcp_interface_config *config)
+enum err tcp_transport_open(struct tcp_transport **out, const struct tcp_transport_config *config)
 {
-    struct tcp_interface *tcp = calloc(1, sizeof *tcp);
+    struct tcp_transport *tcp = calloc(1, sizeof *tcp);
     struct tcp_node_config node = {.settings = config->settings,
                                    .gateway = config->gateway,
                                    .events = config->events,
@@ -35,17 +35,17 @@ enum err tcp_interface_open(struct tcp_interface **out, const struct tcp_interfa
     return ERR_OK;
 }
 
-enum err tcp_interface_start(struct tcp_interface *tcp)
+enum err tcp_transport_start(struct tcp_transport *tcp)
 {
     return tcp_node_start(tcp->node);
 }
 
-void tcp_interface_stop(struct tcp_interface *tcp)
+void tcp_transport_stop(struct tcp_transport *tcp)
 {
     tcp_node_stop(tcp->node);
 }
 
-void tcp_interface_close(struct tcp_interface **tcp)
+void tcp_transport_close(struct tcp_transport **tcp)
 {
     if (*tcp == NULL)
         return;
@@ -56,7 +56,7 @@ void tcp_interface_close(struct tcp_interface **tcp)
 
 static struct tcp_node *node_of(void *self)
 {
-    return ((struct tcp_interface *)self)->node;
+    return ((struct tcp_transport *)self)->node;
 }
 
 static void op_connect(void *self, struct transport_start *start)
@@ -115,47 +115,47 @@ static bool op_verify_contacts(void *self, const struct contact *contact)
 
 static void op_send_file(void *self, struct send_request *r)
 {
-    tcp_node_route_send(node_of(self), r);
+    tcp_route_send(node_of(self), r);
 }
 
 static void op_connect_to(void *self, struct host_request *r)
 {
-    tcp_node_host_call(node_of(self), TCP_CONNECT_TO, r);
+    tcp_route_host_call(node_of(self), TCP_CONNECT_TO, r);
 }
 
 static void op_disconnect_from(void *self, struct host_request *r)
 {
-    tcp_node_host_call(node_of(self), TCP_DISCONNECT_FROM, r);
+    tcp_route_host_call(node_of(self), TCP_DISCONNECT_FROM, r);
 }
 
 static void op_send_keep_alive(void *self, struct host_request *r)
 {
-    tcp_node_host_call(node_of(self), TCP_KEEP_ALIVE, r);
+    tcp_route_host_call(node_of(self), TCP_KEEP_ALIVE, r);
 }
 
 static void op_cancel_file_sending(void *self, struct cancel_request *r)
 {
-    tcp_node_cancel_sending(node_of(self), r);
+    tcp_route_cancel_sending(node_of(self), r);
 }
 
 static void op_cancel_file_receiving(void *self, struct cancel_request *r)
 {
-    worker_visit_cancel_receiving(tcp_node_first_worker(node_of(self)), r);
+    tcp_worker_queries_cancel_receiving(tcp_node_first_worker(node_of(self)), r);
 }
 
 static void op_list_sessions(void *self, struct list_request *r)
 {
-    worker_visit_sessions(tcp_node_first_worker(node_of(self)), r);
+    tcp_worker_queries_sessions(tcp_node_first_worker(node_of(self)), r);
 }
 
 static void op_list_streams(void *self, struct list_request *r)
 {
-    worker_visit_streams(tcp_node_first_worker(node_of(self)), r);
+    tcp_worker_queries_streams(tcp_node_first_worker(node_of(self)), r);
 }
 
 static void op_count(void *self, struct counts_request *r)
 {
-    worker_visit_count(tcp_node_first_worker(node_of(self)), r);
+    tcp_worker_queries_count(tcp_node_first_worker(node_of(self)), r);
 }
 
 const struct transport_ops tcp_transport_ops = {

@@ -13,18 +13,18 @@
 /* How often sessions that wait for bandwidth look. */
 enum { TICK_MS = 20 };
 
-static void unfinished(void *self, struct tcp_connection *c)
+static void unfinished(void *self, struct session *c)
 {
-    struct worker *w = self;
+    struct tcp_worker *w = self;
 
     c->is_unfinished = true;
     STAILQ_INSERT_TAIL(&w->turn, c, turn_link);
 }
 
 /* Those that got nothing come first the next time, in the order in which they waited. */
-static void throttled(void *self, struct tcp_connection *c, bool has_moved)
+static void throttled(void *self, struct session *c, bool has_moved)
 {
-    struct worker *w = self;
+    struct tcp_worker *w = self;
 
     c->is_unfinished = c->is_throttled = true;
     if (has_moved) {
@@ -43,8 +43,8 @@ static void throttled(void *self, struct tcp_connection *c, bool has_moved)
 /* Those that wait have their turn. The tick goes on until nobody waits. */
 static void tick(struct timer *timer, void *ctx)
 {
-    struct worker *w = ctx;
-    struct tcp_connection *c;
+    struct tcp_worker *w = ctx;
+    struct session *c;
     unsigned count = 0;
 
     (void)timer;
@@ -59,18 +59,18 @@ static void tick(struct timer *timer, void *ctx)
         loop_set_timer(w->home.loop, &w->tick, TICK_MS);
 }
 
-static void forget_throttled(struct worker *w, struct tcp_connection *c)
+static void forget_throttled(struct tcp_worker *w, struct session *c)
 {
     if (!c->is_throttled)
         return;
-    STAILQ_REMOVE(&w->throttled, c, tcp_connection, turn_link);
+    STAILQ_REMOVE(&w->throttled, c, session, turn_link);
     c->is_throttled = c->is_unfinished = false;
     w->last_starved = NULL; /* the next one that starves comes first */
 }
 
-static void closed(void *self, struct tcp_connection *c)
+static void closed(void *self, struct session *c)
 {
-    struct worker *w = self;
+    struct tcp_worker *w = self;
 
     forget_throttled(w, c);
     TAILQ_REMOVE(&w->sessions, c, link);
@@ -80,7 +80,7 @@ static void closed(void *self, struct tcp_connection *c)
     STAILQ_INSERT_TAIL(&w->graves, c, grave_link);
 }
 
-static void fail_send(struct worker *w, struct send_request *send, const char *reason)
+static void fail_send(struct tcp_worker *w, struct send_request *send, const char *reason)
 {
     char host[ADDRESS_TEXT_SIZE] = "";
 
@@ -91,26 +91,26 @@ static void fail_send(struct worker *w, struct send_request *send, const char *r
 
 static void route_on(void *self, struct send_request *send, const char *host, const char *reason)
 {
-    struct worker *w = self;
+    struct tcp_worker *w = self;
 
     w->config.route_on(w->config.node, send, host, reason);
 }
 
 static void route_host_on(void *self, struct host_request *r)
 {
-    struct worker *w = self;
+    struct tcp_worker *w = self;
 
     w->config.route_host_on(w->config.node, r);
 }
 
 static void connected_out(void *self)
 {
-    struct worker *w = self;
+    struct tcp_worker *w = self;
 
     w->config.connection_done(w->config.node);
 }
 
-static const struct tcp_connection_news news = {
+static const struct session_news news = {
     .unfinished = unfinished,
     .throttled = throttled,
     .closed = closed,
@@ -121,10 +121,10 @@ static const struct tcp_connection_news news = {
 
 /* Life of the thread. */
 
-static void reap(struct worker *w)
+static void reap(struct tcp_worker *w)
 {
     struct tcp_turn_list graves = STAILQ_HEAD_INITIALIZER(graves);
-    struct tcp_connection *c;
+    struct session *c;
 
     STAILQ_CONCAT(&graves, &w->graves);
     while ((c = STAILQ_FIRST(&graves)) != NULL) {
@@ -132,13 +132,13 @@ static void reap(struct worker *w)
         if (c->is_unfinished) /* still in the list for the next turn */
             STAILQ_INSERT_TAIL(&w->graves, c, grave_link);
         else
-            tcp_connection_free(&c);
+            session_free(&c);
     }
 }
 
 /* A stop is over with the last session. What those left behind (a file being committed, a report
  * that a gateway takes its time for) goes on, and only the final stop waits for it. */
-static void answer_stops(struct worker *w)
+static void answer_stops(struct tcp_worker *w)
 {
     struct tcp_stop *stop = (struct tcp_stop *)(void *)STAILQ_FIRST(&w->stops);
 
@@ -152,16 +152,16 @@ static void answer_stops(struct worker *w)
     }
 }
 
-static void take_turns(struct worker *w)
+static void take_turns(struct tcp_worker *w)
 {
     struct tcp_turn_list now = STAILQ_HEAD_INITIALIZER(now);
-    struct tcp_connection *c;
+    struct session *c;
 
     STAILQ_CONCAT(&now, &w->turn);
     while ((c = STAILQ_FIRST(&now)) != NULL) {
         STAILQ_REMOVE_HEAD(&now, turn_link);
         c->is_unfinished = false;
-        tcp_connection_turn(c);
+        session_turn(c);
     }
 }
 
@@ -170,12 +170,12 @@ static void take_turns(struct worker *w)
  * to the committer together. */
 static void after_turn(void *self)
 {
-    struct worker *w = self;
+    struct tcp_worker *w = self;
 
     take_turns(w);
-    if (commit_turn_end(&w->home.commits, w->home.committer)) {
+    if (committer_turn_end(&w->home.commits, w->home.committer)) {
         take_turns(w); /* the files' oks, without another look at the sockets */
-        commit_turn_end(&w->home.commits, w->home.committer);
+        committer_turn_end(&w->home.commits, w->home.committer);
     }
     reap(w);
     answer_stops(w);
@@ -185,19 +185,19 @@ static void after_turn(void *self)
 
 static void grace_is_over(struct timer *timer, void *ctx)
 {
-    struct worker *w = ctx;
-    struct tcp_connection *c, *next;
+    struct tcp_worker *w = ctx;
+    struct session *c, *next;
 
     (void)timer;
     for (c = TAILQ_FIRST(&w->sessions); c != NULL; c = next) {
         next = TAILQ_NEXT(c, link);
-        tcp_connection_disconnect(c, "disconnecting");
+        session_core_disconnect(c, "disconnecting");
     }
 }
 
-enum err worker_open(struct worker **out, const struct worker_config *config)
+enum err tcp_worker_open(struct tcp_worker **out, const struct tcp_worker_config *config)
 {
-    struct worker *w = calloc(1, sizeof *w);
+    struct tcp_worker *w = calloc(1, sizeof *w);
     char name[16];
     enum err e = ERR_NO_MEMORY;
 
@@ -227,7 +227,7 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
     w->home.scratch = malloc(w->home.scratch_size);
     if (w->home.scratch == NULL)
         goto fail;
-    commit_turn_init(&w->home.commits, w);
+    committer_turn_init(&w->home.commits, w);
     if ((e = inbox_first_ids(config->inbox, &w->home.ids)) != ERR_OK)
         goto fail;
     e = loop_open(&w->home.loop,
@@ -241,13 +241,13 @@ enum err worker_open(struct worker **out, const struct worker_config *config)
     *out = w;
     return ERR_OK;
 fail:
-    worker_close(&w);
+    tcp_worker_close(&w);
     return e;
 }
 
-void worker_close(struct worker **worker)
+void tcp_worker_close(struct tcp_worker **worker)
 {
-    struct worker *w = *worker;
+    struct tcp_worker *w = *worker;
 
     if (w == NULL)
         return;
@@ -259,39 +259,39 @@ void worker_close(struct worker **worker)
     *worker = NULL;
 }
 
-enum err worker_start(struct worker *worker)
+enum err tcp_worker_start(struct tcp_worker *worker)
 {
     return loop_start(worker->home.loop);
 }
 
-void worker_stop(struct worker *worker)
+void tcp_worker_stop(struct tcp_worker *worker)
 {
     loop_stop(worker->home.loop);
 }
 
 /* Mail. */
 
-static void add_session(struct worker *w, struct tcp_connection *c)
+static void add_session(struct tcp_worker *w, struct session *c)
 {
     TAILQ_INSERT_TAIL(&w->sessions, c, link);
     HASH_ADD(hh, w->by_id, id, sizeof c->id, c);
     w->session_count++;
     if (c->hh.tbl == NULL) /* no memory: nobody could find it */
-        tcp_connection_drop(c, err_text(ERR_NO_MEMORY));
+        session_core_drop(c, err_text(ERR_NO_MEMORY));
 }
 
 static void take_accepted(struct message *m, void *owner)
 {
-    struct worker *w = owner;
+    struct tcp_worker *w = owner;
     struct tcp_accepted *a = (struct tcp_accepted *)(void *)m;
-    struct tcp_connection *c = NULL;
+    struct session *c = NULL;
     enum err e = ERR_OK;
 
     if (!w->home.is_serving) {
         close(a->fd);
         tcp_directory_leave(w->home.directory, a->session);
     } else {
-        e = tcp_connection_accept(&c, &w->home, a->session, a->fd, &a->peer);
+        e = session_accept(&c, &w->home, a->session, a->fd, &a->peer);
     }
     if (e != ERR_OK)
         log_error("cannot take a new session: %s", err_text(e));
@@ -300,86 +300,85 @@ static void take_accepted(struct message *m, void *owner)
     free(a);
 }
 
-enum err worker_post_accepted(struct worker *worker, struct tcp_accepted *accepted)
+enum err tcp_worker_post_accepted(struct tcp_worker *worker, struct tcp_accepted *accepted)
 {
     return mailbox_post(loop_mailbox(worker->home.loop), &accepted->message, take_accepted);
 }
 
 static void take_give_way(struct message *m, void *owner)
 {
-    struct worker *w = owner;
-    struct tcp_give_way *give_way = (struct tcp_give_way *)(void *)m;
-    struct tcp_connection *c;
+    struct tcp_worker *w = owner;
+    struct tcp_evict *give_way = (struct tcp_evict *)(void *)m;
+    struct session *c;
 
     HASH_FIND(hh, w->by_id, &give_way->session, sizeof give_way->session, c);
     free(give_way);
     if (c != NULL)
-        tcp_connection_give_way(c);
+        session_limits_evict(c);
 }
 
-void worker_post_give_way(struct worker *worker, struct tcp_give_way *give_way)
+void tcp_worker_post_evict(struct tcp_worker *worker, struct tcp_evict *give_way)
 {
     mailbox_answer(loop_mailbox(worker->home.loop), &give_way->message, take_give_way);
 }
 
 static void take_serve(struct message *m, void *owner)
 {
-    struct worker *w = owner;
+    struct tcp_worker *w = owner;
     struct tcp_serve *serve = (struct tcp_serve *)(void *)m;
-    struct tcp_connection *c;
+    struct session *c;
 
     w->home.settings = serve->settings;
     w->home.is_serving = serve->is_serving;
     TAILQ_FOREACH (c, &w->sessions, link)
-        tcp_connection_settings_changed(c);
+        session_settings_changed(c);
     free(serve);
 }
 
-void worker_post_serve(struct worker *worker, struct tcp_serve *serve)
+void tcp_worker_post_serve(struct tcp_worker *worker, struct tcp_serve *serve)
 {
     mailbox_answer(loop_mailbox(worker->home.loop), &serve->message, take_serve);
 }
 
 static void take_stop(struct message *m, void *owner)
 {
-    struct worker *w = owner;
+    struct tcp_worker *w = owner;
     struct tcp_stop *stop = (struct tcp_stop *)(void *)m;
-    struct tcp_connection *c, *next;
+    struct session *c, *next;
 
     w->home.is_serving = false;
     STAILQ_INSERT_TAIL(&w->stops, m, link);
     for (c = TAILQ_FIRST(&w->sessions); c != NULL; c = next) {
         next = TAILQ_NEXT(c, link);
         if (stop->is_final)
-            tcp_connection_drop(c, "the daemon ends");
+            session_core_drop(c, "the daemon ends");
         else if (stop->grace_ms > 0)
-            tcp_connection_drain(c);
+            session_drain(c);
         else
-            tcp_connection_disconnect(c, "disconnecting");
+            session_core_disconnect(c, "disconnecting");
     }
     if (stop->grace_ms > 0)
         loop_set_timer(w->home.loop, &w->grace, stop->grace_ms);
 }
 
-void worker_post_stop(struct worker *worker, struct tcp_stop *stop)
+void tcp_worker_post_stop(struct tcp_worker *worker, struct tcp_stop *stop)
 {
     mailbox_answer(loop_mailbox(worker->home.loop), &stop->request.message, take_stop);
 }
 
 /* The session that a routed request is for. A reservation becomes a session that dials; NULL if
  * there is neither any more. */
-static struct tcp_connection *find_or_dial(struct worker *w, const struct route *route)
+static struct session *find_or_dial(struct tcp_worker *w, const struct route *route)
 {
-    struct tcp_connection *c;
+    struct session *c;
 
     HASH_FIND(hh, w->by_id, &route->session, sizeof route->session, c);
     if (c != NULL)
         return c->is_ending ? NULL : c;
     if (!tcp_directory_claim(w->home.directory, route->session))
         return NULL;
-    if (!w->home.is_serving ||
-        tcp_connection_dial(&c, &w->home, route->session, &route->addresses[route->address_next]) !=
-            ERR_OK) {
+    if (!w->home.is_serving || session_dial(&c, &w->home, route->session,
+                                            &route->addresses[route->address_next]) != ERR_OK) {
         tcp_directory_leave(w->home.directory, route->session);
         return NULL;
     }
@@ -390,16 +389,16 @@ static struct tcp_connection *find_or_dial(struct worker *w, const struct route 
 /* A session just dialled for a single file ends with it; any send_file keeps it. */
 static void take_send(struct message *m, void *owner)
 {
-    struct worker *w = owner;
+    struct tcp_worker *w = owner;
     struct send_request *send = (struct send_request *)(void *)m;
-    struct tcp_connection *c;
+    struct session *c;
     unsigned before = w->session_count;
 
     c = find_or_dial(w, &send->route);
     if (c != NULL) {
         if (w->session_count > before)
             c->is_single = send->is_single;
-        tcp_connection_send(c, send);
+        session_files_send(c, send);
     } else if (!w->home.is_serving) {
         fail_send(w, send, "disconnected");
     } else if (!send->route.was_rerouted) {
@@ -410,20 +409,20 @@ static void take_send(struct message *m, void *owner)
     }
 }
 
-enum err worker_post_send(struct worker *worker, struct send_request *r)
+enum err tcp_worker_post_send(struct tcp_worker *worker, struct send_request *r)
 {
     return mailbox_post(loop_mailbox(worker->home.loop), &r->request.message, take_send);
 }
 
 static void take_connect_to(struct message *m, void *owner)
 {
-    struct worker *w = owner;
+    struct tcp_worker *w = owner;
     struct host_request *r = (struct host_request *)(void *)m;
-    struct tcp_connection *c = find_or_dial(w, &r->route);
+    struct session *c = find_or_dial(w, &r->route);
 
     if (c != NULL) {
         c->is_single = false;
-        tcp_connection_await(c, r);
+        session_await(c, r);
         return;
     }
     if (w->home.is_serving && !r->route.was_rerouted) {
@@ -437,7 +436,7 @@ static void take_connect_to(struct message *m, void *owner)
     request_answer(&r->request, ERR_CLOSED);
 }
 
-enum err worker_post_connect_to(struct worker *worker, struct host_request *r)
+enum err tcp_worker_post_connect_to(struct tcp_worker *worker, struct host_request *r)
 {
     return mailbox_post(loop_mailbox(worker->home.loop), &r->request.message, take_connect_to);
 }

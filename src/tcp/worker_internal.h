@@ -4,18 +4,18 @@
 
 #include "tcp/worker.h"
 
-TAILQ_HEAD(tcp_connection_list, tcp_connection);
-STAILQ_HEAD(tcp_turn_list, tcp_connection);
+TAILQ_HEAD(tcp_connection_list, session);
+STAILQ_HEAD(tcp_turn_list, session);
 
-struct worker {
-    struct worker_config config;
+struct tcp_worker {
+    struct tcp_worker_config config;
     struct tcp_home home;
     struct tcp_connection_list sessions;
-    struct tcp_connection *by_id; /* uthash */
+    struct session *by_id; /* uthash */
     unsigned session_count;
     struct tcp_turn_list turn;      /* have something to do */
     struct tcp_turn_list throttled; /* wait for bandwidth; their next turn comes with the tick */
-    struct tcp_connection *last_starved; /* in it; NULL: none */
+    struct session *last_starved;   /* in it; NULL: none */
     struct timer tick;
     struct tcp_turn_list graves; /* CLOSED, freed after the turn */
     struct tcp_message_list stops;

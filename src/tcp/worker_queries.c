@@ -11,13 +11,13 @@
 /* A request that concerns all workers goes from one to the next and back to its asker from the
  * last: no gathering, no counting, and each worker touches only what is its own. */
 
-static void begin(struct worker *first, struct request *r, unsigned *at, message_fn *visit)
+static void begin(struct tcp_worker *first, struct request *r, unsigned *at, message_fn *visit)
 {
     *at = 0;
     mailbox_answer(loop_mailbox(first->home.loop), &r->message, visit);
 }
 
-static void go_on(struct worker *w, struct request *r, unsigned *at, message_fn *visit)
+static void go_on(struct tcp_worker *w, struct request *r, unsigned *at, message_fn *visit)
 {
     (*at)++;
     if (*at == w->config.worker_count)
@@ -27,7 +27,7 @@ static void go_on(struct worker *w, struct request *r, unsigned *at, message_fn 
 }
 
 /* True if the session is with one of the addresses of the route. */
-static bool is_routed_to(const struct tcp_connection *c, const struct route *route)
+static bool is_routed_to(const struct session *c, const struct route *route)
 {
     for (unsigned i = 0; i < route->address_count; i++)
         if (address_is_equal(&c->peer, &route->addresses[i]) ||
@@ -38,74 +38,74 @@ static bool is_routed_to(const struct tcp_connection *c, const struct route *rou
 
 static void visit_disconnect_from(struct message *m, void *owner)
 {
-    struct worker *w = owner;
+    struct tcp_worker *w = owner;
     struct host_request *r = (struct host_request *)(void *)m;
-    struct tcp_connection *c, *next;
+    struct session *c, *next;
 
     for (c = TAILQ_FIRST(&w->sessions); c != NULL; c = next) {
         next = TAILQ_NEXT(c, link);
         if (!c->is_ending && is_routed_to(c, &r->route)) {
-            tcp_connection_disconnect(c, "disconnecting");
+            session_core_disconnect(c, "disconnecting");
             r->answer = true;
         }
     }
     go_on(w, &r->request, &r->at, visit_disconnect_from);
 }
 
-void worker_visit_disconnect_from(struct worker *first, struct host_request *r)
+void tcp_worker_queries_disconnect_from(struct tcp_worker *first, struct host_request *r)
 {
     begin(first, &r->request, &r->at, visit_disconnect_from);
 }
 
 static void visit_keep_alive(struct message *m, void *owner)
 {
-    struct worker *w = owner;
+    struct tcp_worker *w = owner;
     struct host_request *r = (struct host_request *)(void *)m;
-    struct tcp_connection *c;
+    struct session *c;
 
     TAILQ_FOREACH (c, &w->sessions, link)
-        if (is_routed_to(c, &r->route) && tcp_connection_keep_alive(c))
+        if (is_routed_to(c, &r->route) && session_keep_alive(c))
             r->answer = true;
     go_on(w, &r->request, &r->at, visit_keep_alive);
 }
 
-void worker_visit_keep_alive(struct worker *first, struct host_request *r)
+void tcp_worker_queries_keep_alive(struct tcp_worker *first, struct host_request *r)
 {
     begin(first, &r->request, &r->at, visit_keep_alive);
 }
 
 static void visit_cancel_sending(struct message *m, void *owner)
 {
-    struct worker *w = owner;
+    struct tcp_worker *w = owner;
     struct cancel_request *r = (struct cancel_request *)(void *)m;
-    struct tcp_connection *c;
+    struct session *c;
 
     TAILQ_FOREACH (c, &w->sessions, link)
-        if (tcp_connection_cancel_sending(c, r))
+        if (session_files_cancel_sending(c, r))
             r->answer = true;
     go_on(w, &r->request, &r->at, visit_cancel_sending);
 }
 
-void worker_visit_cancel_sending(struct worker *first, struct cancel_request *r)
+void tcp_worker_queries_cancel_sending(struct tcp_worker *first, struct cancel_request *r)
 {
     begin(first, &r->request, &r->at, visit_cancel_sending);
 }
 
 static void visit_cancel_receiving(struct message *m, void *owner)
 {
-    struct worker *w = owner;
+    struct tcp_worker *w = owner;
     struct cancel_request *r = (struct cancel_request *)(void *)m;
-    struct tcp_connection *c;
+    struct session *c;
 
     TAILQ_FOREACH (c, &w->sessions, link)
-        if (tcp_connection_cancel_receiving(c, r->transfer_id)) {
+        if (session_files_cancel_receiving(c, r->transfer_id)) {
             r->answer = true;
             break;
         }
     go_on(w, &r->request, &r->at, visit_cancel_receiving);
 }
 
-void worker_visit_cancel_receiving(struct worker *first, struct cancel_request *r)
+void tcp_worker_queries_cancel_receiving(struct tcp_worker *first, struct cancel_request *r)
 {
     begin(first, &r->request, &r->at, visit_cancel_receiving);
 }
@@ -133,11 +133,11 @@ static void *next_row(struct list_request *r, void *array, size_t row_size)
 }
 
 /* Where the page begins among this worker's sessions, behind which of its files. */
-static struct tcp_connection *first_on_page(struct worker *w, const struct list_request *r,
-                                            bool is_of_files, uint64_t *behind)
+static struct session *first_on_page(struct tcp_worker *w, const struct list_request *r,
+                                     bool is_of_files, uint64_t *behind)
 {
     const struct list_place *place = &r->place;
-    struct tcp_connection *c;
+    struct session *c;
 
     *behind = 0;
     if (r->has_place && w->config.index < place->worker)
@@ -160,7 +160,7 @@ static bool is_page_over(const struct list_request *r)
     return r->has_place && r->count >= r->limit;
 }
 
-static void end_page(struct worker *w, struct list_request *r, message_fn *visit)
+static void end_page(struct tcp_worker *w, struct list_request *r, message_fn *visit)
 {
     if (is_page_over(r))
         request_answer(&r->request, ERR_OK);
@@ -168,7 +168,7 @@ static void end_page(struct worker *w, struct list_request *r, message_fn *visit
         go_on(w, &r->request, &r->at, visit);
 }
 
-static bool is_session_asked_for(const struct tcp_connection *c, const struct list_request *r)
+static bool is_session_asked_for(const struct session *c, const struct list_request *r)
 {
     if (r->host.family != ADDRESS_NONE && !address_is_equal(&r->host, &c->peer) &&
         !address_is_equal(&r->host, &c->route))
@@ -178,9 +178,9 @@ static bool is_session_asked_for(const struct tcp_connection *c, const struct li
 
 static void visit_sessions(struct message *m, void *owner)
 {
-    struct worker *w = owner;
+    struct tcp_worker *w = owner;
     struct list_request *r = (struct list_request *)(void *)m;
-    struct tcp_connection *c;
+    struct session *c;
     uint64_t behind;
 
     for (c = first_on_page(w, r, false, &behind); c != NULL && !is_page_over(r);
@@ -192,13 +192,13 @@ static void visit_sessions(struct message *m, void *owner)
         row = next_row(r, &r->sessions, sizeof *row);
         if (row == NULL)
             continue;
-        tcp_connection_describe(c, row);
+        session_describe(c, row);
         row->place = (struct list_place){.worker = w->config.index, .session = c->id};
     }
     end_page(w, r, visit_sessions);
 }
 
-void worker_visit_sessions(struct worker *first, struct list_request *r)
+void tcp_worker_queries_sessions(struct tcp_worker *first, struct list_request *r)
 {
     begin(first, &r->request, &r->at, visit_sessions);
 }
@@ -228,7 +228,7 @@ static bool is_stream_asked_for(const struct list_request *r, uint32_t transfer_
            (r->send_id == 0 || r->send_id == send_id);
 }
 
-static void describe_stream(struct stream_info *row, const struct tcp_connection *c,
+static void describe_stream(struct stream_info *row, const struct session *c,
                             const struct gateway_transfer *t, uint64_t begun_us,
                             uint64_t done_bytes)
 {
@@ -258,8 +258,8 @@ static uint64_t number_in_list(uint64_t number, bool is_outgoing)
     return number | (is_outgoing ? UINT64_C(1) << 63 : 0);
 }
 
-static void list_incoming(struct tcp_connection *c, struct list_request *r,
-                          struct list_place *place, uint64_t behind)
+static void list_incoming(struct session *c, struct list_request *r, struct list_place *place,
+                          uint64_t behind)
 {
     struct tcp_incoming *in;
 
@@ -280,10 +280,10 @@ static void list_incoming(struct tcp_connection *c, struct list_request *r,
     }
 }
 
-static void list_outgoing(struct tcp_connection *c, struct list_request *r,
-                          struct list_place *place, uint64_t behind)
+static void list_outgoing(struct session *c, struct list_request *r, struct list_place *place,
+                          uint64_t behind)
 {
-    uint64_t acknowledged = c->outgoing.count > 0 ? tcp_connection_acknowledged(c) : 0;
+    uint64_t acknowledged = c->outgoing.count > 0 ? session_core_acknowledged(c) : 0;
     struct tcp_outgoing *out;
 
     TAILQ_FOREACH (out, &c->outgoing.head, link) {
@@ -308,9 +308,9 @@ static void list_outgoing(struct tcp_connection *c, struct list_request *r,
 
 static void visit_streams(struct message *m, void *owner)
 {
-    struct worker *w = owner;
+    struct tcp_worker *w = owner;
     struct list_request *r = (struct list_request *)(void *)m;
-    struct tcp_connection *c;
+    struct session *c;
     uint64_t behind;
 
     for (c = first_on_page(w, r, true, &behind); c != NULL && !is_page_over(r);
@@ -325,12 +325,12 @@ static void visit_streams(struct message *m, void *owner)
     end_page(w, r, visit_streams);
 }
 
-void worker_visit_streams(struct worker *first, struct list_request *r)
+void tcp_worker_queries_streams(struct tcp_worker *first, struct list_request *r)
 {
     begin(first, &r->request, &r->at, visit_streams);
 }
 
-static void count_sources(struct worker *w, struct transport_counts *counts)
+static void count_sources(struct tcp_worker *w, struct transport_counts *counts)
 {
     struct tcp_directory_sources sources = tcp_directory_sources(w->home.directory);
 
@@ -340,15 +340,15 @@ static void count_sources(struct worker *w, struct transport_counts *counts)
 
 static void visit_count(struct message *m, void *owner)
 {
-    struct worker *w = owner;
+    struct tcp_worker *w = owner;
     struct counts_request *r = (struct counts_request *)(void *)m;
-    struct tcp_connection *c;
+    struct session *c;
 
     if (r->counts.workers++ == 0)
         count_sources(w, &r->counts);
     TAILQ_FOREACH (c, &w->sessions, link) {
         r->counts.sessions++;
-        r->counts.sessions_connected += tcp_connection_state(c) == ST_CONNECTED;
+        r->counts.sessions_connected += session_core_state(c) == ST_CONNECTED;
         r->counts.files_in += c->incoming.count;
         r->counts.files_out += c->outgoing.count;
         r->counts.files_waiting += c->waiting.count;
@@ -356,7 +356,7 @@ static void visit_count(struct message *m, void *owner)
     go_on(w, &r->request, &r->at, visit_count);
 }
 
-void worker_visit_count(struct worker *first, struct counts_request *r)
+void tcp_worker_queries_count(struct tcp_worker *first, struct counts_request *r)
 {
     r->counts = (struct transport_counts){0};
     begin(first, &r->request, &r->at, visit_count);

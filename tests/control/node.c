@@ -43,7 +43,7 @@ static struct {
     struct settings settings;
     struct event_sink *events;
     struct gateway *gateway;
-    struct gate *gate;
+    struct gateway_client *gate;
     struct inbox *inbox;
     struct committer *committer;
     struct supervisor *supervisor;
@@ -334,8 +334,8 @@ static void open_rooms(void)
     node.settings.control.events_kept = 100;
     cr_assert_eq(event_sink_open(&node.events), ERR_OK);
     cr_assert_eq(gateway_open(&node.gateway, node.events), ERR_OK);
-    cr_assert_eq(gate_open(&node.gate, &node.settings), ERR_OK);
-    cr_assert_eq(gate_start(node.gate), ERR_OK);
+    cr_assert_eq(gateway_client_open(&node.gate, &node.settings), ERR_OK);
+    cr_assert_eq(gateway_client_start(node.gate), ERR_OK);
     cr_assert_eq(gateway_add(node.gateway, &ops, NULL), ERR_OK);
     cr_assert_eq(inbox_open(&node.inbox, path, DURABILITY_NONE, 1 << 20, problem, sizeof problem),
                  ERR_OK, "%s", problem);
@@ -437,8 +437,8 @@ void node_stop_rest(void)
     supervisor_close(&node.supervisor);
     control_close(&node.control);
     committer_close(&node.committer);
-    gate_stop(node.gate);
-    gate_close(&node.gate);
+    gateway_client_stop(node.gate);
+    gateway_client_close(&node.gate);
     gateway_close(&node.gateway);
     inbox_close(&node.inbox);
     event_sink_close(&node.events);

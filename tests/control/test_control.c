@@ -488,7 +488,7 @@ Test(control, a_stop_takes_back_whatever_is_away, .init = node_start, .timeout =
 /* A user's sends hold so much text and no more, of whichever kind it is. */
 NODE_TEST(what_the_waiting_sends_hold_is_bounded)
 {
-    enum { LONG = 60000, MOST = HELD_MAX_PER_USER / LONG };
+    enum { LONG = 60000, MOST = CONTROL_HELD_MAX_PER_USER / LONG };
     static char text[LONG + 1];
     const char *path = node_file("a", 1);
     struct answer a;

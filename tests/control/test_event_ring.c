@@ -2,24 +2,25 @@
 
 #include <criterion/criterion.h>
 
-static struct event_ring *ring;
+static struct control_event_ring *ring;
 
 static void open_ring(void)
 {
-    cr_assert_eq(event_ring_open(&ring, 4), ERR_OK);
+    cr_assert_eq(control_event_ring_open(&ring, 4), ERR_OK);
 }
 
 static void close_ring(void)
 {
-    event_ring_close(&ring);
+    control_event_ring_close(&ring);
 }
 
-#define RING_TEST(name) Test(event_ring, name, .init = open_ring, .fini = close_ring, .timeout = 5)
+#define RING_TEST(name) \
+    Test(control_event_ring, name, .init = open_ring, .fini = close_ring, .timeout = 5)
 
 static void add(unsigned count, uint64_t lost)
 {
     for (unsigned i = 0; i < count; i++)
-        event_ring_add(ring, event_new(EVENT_SESSION_OPENED, NULL, NULL, NULL), lost);
+        control_event_ring_add(ring, event_new(EVENT_SESSION_OPENED, NULL, NULL, NULL), lost);
 }
 
 static uint64_t seen[16];
@@ -31,15 +32,15 @@ static void see(void *ctx, const struct event *e)
     seen[seen_count++] = e->number;
 }
 
-static struct event_page read_ring(uint64_t after, size_t limit)
+static struct control_event_page read_ring(uint64_t after, size_t limit)
 {
     seen_count = 0;
-    return event_ring_read(ring, after, limit, see, NULL);
+    return control_event_ring_read(ring, after, limit, see, NULL);
 }
 
 RING_TEST(an_empty_ring_has_nothing)
 {
-    struct event_page page = read_ring(0, 10);
+    struct control_event_page page = read_ring(0, 10);
 
     cr_assert_eq(page.count, 0);
     cr_assert_eq(page.last, 0);
@@ -48,7 +49,7 @@ RING_TEST(an_empty_ring_has_nothing)
 
 RING_TEST(events_come_in_pages_in_order)
 {
-    struct event_page page;
+    struct control_event_page page;
 
     add(3, 0);
     page = read_ring(0, 2);
@@ -63,7 +64,7 @@ RING_TEST(events_come_in_pages_in_order)
 
 RING_TEST(the_oldest_make_room_and_count_as_lost)
 {
-    struct event_page page;
+    struct control_event_page page;
 
     add(10, 0);
     page = read_ring(2, 10);
@@ -75,11 +76,11 @@ RING_TEST(the_oldest_make_room_and_count_as_lost)
 
 RING_TEST(events_lost_on_the_way_leave_gaps)
 {
-    struct event_page page;
+    struct control_event_page page;
 
     add(1, 0);
     add(2, 5);
-    cr_assert_eq(event_ring_last(ring), 13);
+    cr_assert_eq(control_event_ring_last(ring), 13);
     page = read_ring(0, 10);
     cr_assert_eq(page.count, 3);
     cr_assert_eq(seen[1], 7);
@@ -93,7 +94,7 @@ RING_TEST(events_lost_on_the_way_leave_gaps)
 RING_TEST(a_number_of_an_earlier_run_brings_all_of_this_one)
 {
     static const uint64_t earlier[] = {3, 4, 1000, UINT32_MAX, INT64_MAX, UINT64_MAX};
-    struct event_page page;
+    struct control_event_page page;
 
     cr_assert_eq(read_ring(1000, 10).last, 0);
     add(2, 0);

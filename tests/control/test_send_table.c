@@ -3,16 +3,16 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-static struct sends *sends;
+static struct control_send_table *sends;
 
 static void open_sends(void)
 {
-    cr_assert_eq(sends_open(&sends), ERR_OK);
+    cr_assert_eq(control_send_table_open(&sends), ERR_OK);
 }
 
 static void close_sends(void)
 {
-    sends_close(&sends);
+    control_send_table_close(&sends);
 }
 
 #define SENDS_TEST(name) Test(sends, name, .init = open_sends, .fini = close_sends, .timeout = 10)
@@ -22,28 +22,29 @@ static void finish(uint64_t id, enum transfer_status status, uint64_t now_ms)
     struct send_request outcome = {.id = id, .status = status, .sent_bytes = 5, .transfer_id = 9};
 
     snprintf(outcome.error, sizeof outcome.error, status == TRANSFER_FAILED ? "gone" : "");
-    sends_finish(sends, &outcome, now_ms);
+    control_send_table_finish(sends, &outcome, now_ms);
 }
 
 SENDS_TEST(ids_count_up_and_an_outcome_is_kept)
 {
-    struct send_result result;
-    uint64_t one = sends_begin(sends, 100, 1000), two = sends_begin(sends, 0, 1000);
+    struct control_send_table_result result;
+    uint64_t one = control_send_table_begin(sends, 100, 1000),
+             two = control_send_table_begin(sends, 0, 1000);
 
     cr_assert_neq(one, 0);
     cr_assert_eq(two, one + 1);
-    cr_assert(sends_look(sends, one, 1500, &result));
+    cr_assert(control_send_table_look(sends, one, 1500, &result));
     cr_assert_not(result.is_done);
     cr_assert_float_eq(result.seconds, 0.5, 1e-9);
     finish(one, TRANSFER_FAILED, 3000);
-    cr_assert(sends_look(sends, one, 9000, &result));
+    cr_assert(control_send_table_look(sends, one, 9000, &result));
     cr_assert(result.is_done);
     cr_assert_eq(result.status, TRANSFER_FAILED);
     cr_assert_eq(result.size_bytes, 100);
     cr_assert_eq(result.sent_bytes, 5);
     cr_assert_float_eq(result.seconds, 2.0, 1e-9);
     cr_assert_str_eq(result.error, "gone");
-    cr_assert_eq(sends_under_way(sends), 1);
+    cr_assert_eq(control_send_table_under_way(sends), 1);
 }
 
 static void count_one(void *ctx)
@@ -54,77 +55,79 @@ static void count_one(void *ctx)
 SENDS_TEST(who_watches_a_send_is_told_once_and_no_other)
 {
     unsigned told[4] = {0};
-    struct send_watch watches[4];
-    uint64_t one = sends_begin(sends, 1, 0), two = sends_begin(sends, 1, 0);
+    struct control_send_table_watch watches[4];
+    uint64_t one = control_send_table_begin(sends, 1, 0),
+             two = control_send_table_begin(sends, 1, 0);
 
     for (unsigned i = 0; i < 4; i++) {
-        watches[i] = (struct send_watch){.done = count_one, .ctx = &told[i]};
-        cr_assert(sends_watch(sends, i < 3 ? one : two, &watches[i]));
+        watches[i] = (struct control_send_table_watch){.done = count_one, .ctx = &told[i]};
+        cr_assert(control_send_table_watch(sends, i < 3 ? one : two, &watches[i]));
     }
-    sends_unwatch(&watches[1]);
-    sends_unwatch(&watches[1]); /* at ease with that */
+    control_send_table_unwatch(&watches[1]);
+    control_send_table_unwatch(&watches[1]); /* at ease with that */
     finish(one, TRANSFER_FINISHED, 1);
     cr_expect_eq(told[0], 1);
     cr_expect_eq(told[1], 0, "it does not watch any more");
     cr_expect_eq(told[2], 1);
     cr_expect_eq(told[3], 0, "the other send is not decided");
-    cr_expect(!sends_watch(sends, one, &watches[0]), "decided");
+    cr_expect(!control_send_table_watch(sends, one, &watches[0]), "decided");
     cr_expect(!watches[0].is_linked);
     finish(two, TRANSFER_FAILED, 1);
     cr_expect_eq(told[3], 1);
-    sends_unwatch(&watches[3]);
+    control_send_table_unwatch(&watches[3]);
 }
 
 SENDS_TEST(unknown_ones_count_as_done)
 {
-    struct send_result result;
-    struct send_watch watch = {.done = count_one};
+    struct control_send_table_result result;
+    struct control_send_table_watch watch = {.done = count_one};
 
-    cr_assert_not(sends_watch(sends, 77, &watch));
-    cr_assert_not(sends_look(sends, 77, 0, &result));
+    cr_assert_not(control_send_table_watch(sends, 77, &watch));
+    cr_assert_not(control_send_table_look(sends, 77, 0, &result));
 }
 
 SENDS_TEST(a_forgotten_one_is_unknown)
 {
-    uint64_t id = sends_begin(sends, 1, 0);
-    struct send_result result;
+    uint64_t id = control_send_table_begin(sends, 1, 0);
+    struct control_send_table_result result;
 
-    sends_forget(sends, id);
-    cr_assert_eq(sends_under_way(sends), 0);
-    cr_assert_not(sends_look(sends, id, 0, &result));
+    control_send_table_forget(sends, id);
+    cr_assert_eq(control_send_table_under_way(sends), 0);
+    cr_assert_not(control_send_table_look(sends, id, 0, &result));
 }
 
 SENDS_TEST(outcomes_expire_after_ten_minutes_or_a_minute_after_being_told)
 {
-    uint64_t told = sends_begin(sends, 1, 0), untold = sends_begin(sends, 1, 0),
-             open = sends_begin(sends, 1, 0);
+    uint64_t told = control_send_table_begin(sends, 1, 0),
+             untold = control_send_table_begin(sends, 1, 0),
+             open = control_send_table_begin(sends, 1, 0);
 
     finish(told, TRANSFER_FINISHED, 0);
     finish(untold, TRANSFER_FINISHED, 0);
-    sends_mark_handed(sends, told, 1000);
-    sends_mark_handed(sends, open, 1000);
-    sends_expire(sends, 60999);
-    cr_assert_eq(sends_kept(sends), 2);
-    sends_expire(sends, 61000);
-    cr_assert_eq(sends_kept(sends), 1);
-    sends_expire(sends, 600000);
-    cr_assert_eq(sends_kept(sends), 0);
-    cr_assert_eq(sends_under_way(sends), 1);
+    control_send_table_mark_handed(sends, told, 1000);
+    control_send_table_mark_handed(sends, open, 1000);
+    control_send_table_expire(sends, 60999);
+    cr_assert_eq(control_send_table_kept(sends), 2);
+    control_send_table_expire(sends, 61000);
+    cr_assert_eq(control_send_table_kept(sends), 1);
+    control_send_table_expire(sends, 600000);
+    cr_assert_eq(control_send_table_kept(sends), 0);
+    cr_assert_eq(control_send_table_under_way(sends), 1);
 }
 
 SENDS_TEST(no_more_outcomes_than_the_limit_are_kept)
 {
-    uint64_t first = sends_begin(sends, 1, 0), second = 0;
+    uint64_t first = control_send_table_begin(sends, 1, 0), second = 0;
 
     finish(first, TRANSFER_FINISHED, 0);
-    for (unsigned i = 0; i < SENDS_KEPT_MAX; i++) {
-        uint64_t id = sends_begin(sends, 1, 0);
+    for (unsigned i = 0; i < CONTROL_SEND_TABLE_KEPT_MAX; i++) {
+        uint64_t id = control_send_table_begin(sends, 1, 0);
 
         second = second == 0 ? id : second;
         finish(id, TRANSFER_FINISHED, 0);
     }
-    struct send_result result;
-    cr_assert_eq(sends_kept(sends), SENDS_KEPT_MAX);
-    cr_assert_not(sends_look(sends, first, 0, &result));
-    cr_assert(sends_look(sends, second, 0, &result));
+    struct control_send_table_result result;
+    cr_assert_eq(control_send_table_kept(sends), CONTROL_SEND_TABLE_KEPT_MAX);
+    cr_assert_not(control_send_table_look(sends, first, 0, &result));
+    cr_assert(control_send_table_look(sends, second, 0, &result));
 }

@@ -55,7 +55,7 @@ static void try_identities(const char *text)
         return;
     memcpy(s.access.deny_idurls, text, length);
     s.access.deny_idurls[length] = '\0';
-    if (access_idurl_refusal(&s, identity + 1) == NULL)
+    if (peers_access_idurl_refusal(&s, identity + 1) == NULL)
         return;
     MUST(identity[1] == '\0' || strlen(identity + 1) <= 3 * length);
     MUST(strchr(identity + 1, ',') == NULL);

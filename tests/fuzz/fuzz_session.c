@@ -15,18 +15,18 @@
 
 enum { FILE_BYTES = 30000, INPUT_MAX = 150000 };
 
-STAILQ_HEAD(session_list, tcp_connection);
+STAILQ_HEAD(session_list, session);
 static struct session_list woken = STAILQ_HEAD_INITIALIZER(woken);
 static struct session_list graves = STAILQ_HEAD_INITIALIZER(graves);
 static struct tcp_home home;
-static struct tcp_connection *conn;
+static struct session *conn;
 static char folder[] = "/dev/shm/dustwire-fuzz-XXXXXX", out_path[64], inbox_path[64];
 static unsigned registered, unregistered, answers;
 
 /* --- the worker that the session believes to have ----------------------------------------------
  */
 
-static void on_unfinished(void *worker, struct tcp_connection *c)
+static void on_unfinished(void *worker, struct session *c)
 {
     (void)worker;
     c->is_unfinished = true;
@@ -35,7 +35,7 @@ static void on_unfinished(void *worker, struct tcp_connection *c)
 }
 
 /* Nothing here has a limit of bandwidth. */
-static void on_throttled(void *worker, struct tcp_connection *c, bool has_moved)
+static void on_throttled(void *worker, struct session *c, bool has_moved)
 {
     (void)worker;
     (void)c;
@@ -43,7 +43,7 @@ static void on_throttled(void *worker, struct tcp_connection *c, bool has_moved)
     abort();
 }
 
-static void on_closed(void *worker, struct tcp_connection *c)
+static void on_closed(void *worker, struct session *c)
 {
     (void)worker;
     STAILQ_INSERT_TAIL(&graves, c, grave_link);
@@ -61,37 +61,37 @@ static void on_connected_out(void *worker)
     (void)worker;
 }
 
-static const struct tcp_connection_news news = {.unfinished = on_unfinished,
-                                                .throttled = on_throttled,
-                                                .closed = on_closed,
-                                                .route_on = on_route_on,
-                                                .connected_out = on_connected_out};
+static const struct session_news news = {.unfinished = on_unfinished,
+                                         .throttled = on_throttled,
+                                         .closed = on_closed,
+                                         .route_on = on_route_on,
+                                         .connected_out = on_connected_out};
 
 static void take_turns(void)
 {
-    struct tcp_connection *c;
+    struct session *c;
 
     while ((c = STAILQ_FIRST(&woken)) != NULL) {
         STAILQ_REMOVE_HEAD(&woken, turn_link);
         c->is_unfinished = false;
-        tcp_connection_turn(c);
+        session_turn(c);
     }
 }
 
 static void after_turn(void *owner)
 {
-    struct tcp_connection *c;
+    struct session *c;
 
     (void)owner;
     take_turns();
-    if (commit_turn_end(&home.commits, home.committer)) {
+    if (committer_turn_end(&home.commits, home.committer)) {
         take_turns();
-        commit_turn_end(&home.commits, home.committer);
+        committer_turn_end(&home.commits, home.committer);
     }
     while ((c = STAILQ_FIRST(&graves)) != NULL) {
         STAILQ_REMOVE_HEAD(&graves, grave_link);
         MUST(c == conn && !c->is_unfinished);
-        tcp_connection_free(&conn);
+        session_free(&conn);
     }
 }
 
@@ -186,7 +186,7 @@ static void open_home(void)
     MUST(inbox_first_ids(home.inbox, &home.ids) == ERR_OK);
     MUST(committer_open(&home.committer, home.inbox) == ERR_OK);
     MUST(committer_start(home.committer) == ERR_OK);
-    commit_turn_init(&home.commits, NULL);
+    committer_turn_init(&home.commits, NULL);
 }
 
 /* --- each input --------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ static void send_a_file(void)
     snprintf(r->route.contact.host, sizeof r->route.contact.host, "127.0.0.1");
     r->route.address_count = 1;
     r->route.addresses[0] = conn->peer;
-    tcp_connection_send(conn, r);
+    session_files_send(conn, r);
 }
 
 /* What the daemon says is read and thrown away, so that it can say more. */
@@ -227,16 +227,16 @@ static void hear(int peer)
 
 static void accept_peer(int fd)
 {
-    struct source_limits limits;
+    struct peers_source_limits limits;
     struct tcp_place place, given_up;
     struct address peer;
 
     MUST(address_from_ip_text(&peer, "127.0.0.1", 40000) == ERR_OK);
-    limits = source_limits_of(&home.settings, &peer);
+    limits = peers_source_table_limits_of(&home.settings, &peer);
     limits.is_exempt = true;
     MUST(tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop), &place,
                               &given_up) == ADMITTED);
-    MUST(tcp_connection_accept(&conn, &home, place.session, fd, &peer) == ERR_OK);
+    MUST(session_accept(&conn, &home, place.session, fd, &peer) == ERR_OK);
 }
 
 static void say(int peer, const uint8_t *bytes, size_t length, size_t step)

@@ -27,17 +27,17 @@ static struct gateway_transfer sent = {.proto = "tcp",
                                        .transfer_id = 42};
 
 /* The document of `call` for `t`; static, until the next one. */
-static const char *document(enum gate_call call, const struct gateway_transfer *t)
+static const char *document(enum gateway_client_call call, const struct gateway_transfer *t)
 {
     static char *text;
-    struct gate_job *job = gate_job_of(JOB_END, t);
+    struct gateway_client_delivery *job = gateway_client_delivery_of(JOB_END, t);
     size_t length = 0;
 
     free(text);
     text = NULL;
     cr_assert_not_null(job);
     job->call = call;
-    cr_assert_eq(gate_job_write(job, &text, &length), ERR_OK);
+    cr_assert_eq(gateway_client_encode_write(job, &text, &length), ERR_OK);
     cr_assert_eq(strlen(text), length);
     free(job);
     return text;
@@ -98,7 +98,7 @@ Test(gate, has_an_odd_path_as_base64_and_a_long_size_as_i8, .init = rpc_library_
 }
 
 /* A gate with a socket that is not there. */
-static struct gate *gate;
+static struct gateway_client *gate;
 static struct settings settings;
 static struct mailbox *box;
 static unsigned answers;
@@ -111,14 +111,14 @@ static void open_gate(void)
     settings.gateway.patience_s = 1;
     settings.gateway.queue_limit = 3;
     cr_assert_eq(mailbox_open(&box, 10, NULL), ERR_OK);
-    cr_assert_eq(gate_open(&gate, &settings), ERR_OK);
-    cr_assert_eq(gate_start(gate), ERR_OK);
+    cr_assert_eq(gateway_client_open(&gate, &settings), ERR_OK);
+    cr_assert_eq(gateway_client_start(gate), ERR_OK);
 }
 
 static void close_gate(void)
 {
-    gate_stop(gate);
-    gate_close(&gate);
+    gateway_client_stop(gate);
+    gateway_client_close(&gate);
     while (mailbox_drain(box) > 0)
         ;
     mailbox_close(&box);
@@ -151,8 +151,8 @@ Test(gate, gives_up_a_registration_when_patience_is_over, .init = open_gate, .fi
 
     begin(&in, false);
     begin(&out, true);
-    cr_assert_eq(gate_ops.register_file_receiving(gate, &in), ERR_PENDING);
-    cr_assert_eq(gate_ops.register_file_sending(gate, &out), ERR_PENDING);
+    cr_assert_eq(gateway_client_ops.register_file_receiving(gate, &in), ERR_PENDING);
+    cr_assert_eq(gateway_client_ops.register_file_sending(gate, &out), ERR_PENDING);
     wait_for(2);
     cr_assert_eq(in.request.result, ERR_GATEWAY, "a file that comes in needs its id");
     cr_assert_eq(out.request.result, ERR_OK, "one that goes out does not");
@@ -166,27 +166,27 @@ Test(gate, is_full_at_its_bound_and_takes_what_comes_all_the_same, .init = open_
     struct gateway_transfer ended[4];
 
     for (int i = 0; i < 4; i++) {
-        cr_assert_eq(gate_ops.is_full(gate), i >= 3);
+        cr_assert_eq(gateway_client_ops.is_full(gate), i >= 3);
         begin(&ended[i], false);
         ended[i].is_registered = true;
-        cr_assert_eq(gate_ops.receiving_ended(gate, &ended[i]), ERR_PENDING);
+        cr_assert_eq(gateway_client_ops.receiving_ended(gate, &ended[i]), ERR_PENDING);
     }
-    cr_assert_eq(gate_waiting(gate), 4);
-    gate_shut(gate, 10000);
+    cr_assert_eq(gateway_client_waiting(gate), 4);
+    gateway_client_shut(gate, 10000);
     wait_for(4);
     for (int i = 0; i < 4; i++)
         cr_assert_eq(ended[i].request.result, ERR_CLOSED, "still owed");
-    cr_assert_eq(gate_waiting(gate), 0);
+    cr_assert_eq(gateway_client_waiting(gate), 0);
 }
 
 Test(gate, answers_what_comes_after_its_end, .init = open_gate, .fini = close_gate, .timeout = 20)
 {
     struct gateway_transfer late;
 
-    gate_shut(gate, 0);
+    gateway_client_shut(gate, 0);
     begin(&late, false);
-    cr_assert_eq(gate_ops.register_file_receiving(gate, &late), ERR_PENDING);
-    gate_ops.sending_ended(gate, &sent);
+    cr_assert_eq(gateway_client_ops.register_file_receiving(gate, &late), ERR_PENDING);
+    gateway_client_ops.sending_ended(gate, &sent);
     wait_for(1);
     cr_assert_eq(late.request.result, ERR_CLOSED);
 }

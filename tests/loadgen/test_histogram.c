@@ -3,84 +3,84 @@
 #include <criterion/criterion.h>
 
 /* The histogram of a test; static, since it is large. */
-static struct load_histogram h;
+static struct loadgen_histogram h;
 
 static void empty(void)
 {
-    h = (struct load_histogram){0};
+    h = (struct loadgen_histogram){0};
 }
 
 static bool is_near(uint64_t told, uint64_t value)
 {
-    return told >= value && told <= value + value / (1U << LOAD_HISTOGRAM_BITS) + 1;
+    return told >= value && told <= value + value / (1U << LOADGEN_HISTOGRAM_BITS) + 1;
 }
 
-Test(load_histogram, an_empty_one_says_zero, .init = empty, .timeout = 5)
+Test(loadgen_histogram, an_empty_one_says_zero, .init = empty, .timeout = 5)
 {
-    cr_assert_eq(load_histogram_at(&h, 0.5), 0);
-    cr_assert_eq(load_histogram_at(&h, 1), 0);
-    cr_assert_eq(load_histogram_mean(&h), 0);
+    cr_assert_eq(loadgen_histogram_at(&h, 0.5), 0);
+    cr_assert_eq(loadgen_histogram_at(&h, 1), 0);
+    cr_assert_eq(loadgen_histogram_mean(&h), 0);
 }
 
-Test(load_histogram, small_values_are_exact, .init = empty, .timeout = 5)
+Test(loadgen_histogram, small_values_are_exact, .init = empty, .timeout = 5)
 {
     for (uint64_t ns = 0; ns < 100; ns++)
-        load_histogram_add(&h, ns);
-    cr_assert_eq(load_histogram_at(&h, 0.5), 49);
-    cr_assert_eq(load_histogram_at(&h, 0.99), 98);
-    cr_assert_eq(load_histogram_at(&h, 1), 99);
-    cr_assert_eq(load_histogram_mean(&h), 49);
+        loadgen_histogram_add(&h, ns);
+    cr_assert_eq(loadgen_histogram_at(&h, 0.5), 49);
+    cr_assert_eq(loadgen_histogram_at(&h, 0.99), 98);
+    cr_assert_eq(loadgen_histogram_at(&h, 1), 99);
+    cr_assert_eq(loadgen_histogram_mean(&h), 49);
 }
 
-Test(load_histogram, each_value_is_told_to_within_one_part_in_128, .init = empty, .timeout = 5)
+Test(loadgen_histogram, each_value_is_told_to_within_one_part_in_128, .init = empty, .timeout = 5)
 {
     for (uint64_t ns = 1; ns < UINT64_C(1) << 41; ns = ns * 3 + 1) {
         empty();
-        load_histogram_add(&h, ns);
-        load_histogram_add(&h, UINT64_C(1) << 42);
-        cr_assert(is_near(load_histogram_at(&h, 0.5), ns), "%lu is told as %lu", ns,
-                  load_histogram_at(&h, 0.5));
+        loadgen_histogram_add(&h, ns);
+        loadgen_histogram_add(&h, UINT64_C(1) << 42);
+        cr_assert(is_near(loadgen_histogram_at(&h, 0.5), ns), "%lu is told as %lu", ns,
+                  loadgen_histogram_at(&h, 0.5));
     }
 }
 
-Test(load_histogram, the_largest_is_exact, .init = empty, .timeout = 5)
+Test(loadgen_histogram, the_largest_is_exact, .init = empty, .timeout = 5)
 {
-    load_histogram_add(&h, 1);
-    load_histogram_add(&h, 123456789);
-    cr_assert_eq(load_histogram_at(&h, 1), 123456789);
-    cr_assert_eq(load_histogram_at(&h, 0.999), 123456789);
+    loadgen_histogram_add(&h, 1);
+    loadgen_histogram_add(&h, 123456789);
+    cr_assert_eq(loadgen_histogram_at(&h, 1), 123456789);
+    cr_assert_eq(loadgen_histogram_at(&h, 0.999), 123456789);
 }
 
-Test(load_histogram, what_is_beyond_its_range_counts_and_is_told_as_the_largest, .init = empty,
+Test(loadgen_histogram, what_is_beyond_its_range_counts_and_is_told_as_the_largest, .init = empty,
      .timeout = 5)
 {
-    load_histogram_add(&h, UINT64_MAX);
+    loadgen_histogram_add(&h, UINT64_MAX);
     cr_assert_eq(h.count, 1);
-    cr_assert_eq(load_histogram_at(&h, 1), UINT64_MAX);
+    cr_assert_eq(loadgen_histogram_at(&h, 1), UINT64_MAX);
 }
 
-Test(load_histogram, percentiles_of_a_thousand_are_those_of_the_sorted_list, .init = empty,
+Test(loadgen_histogram, percentiles_of_a_thousand_are_those_of_the_sorted_list, .init = empty,
      .timeout = 5)
 {
     for (uint64_t us = 1; us <= 1000; us++)
-        load_histogram_add(&h, us * 1000);
-    cr_assert(is_near(load_histogram_at(&h, 0.5), 500000));
-    cr_assert(is_near(load_histogram_at(&h, 0.9), 900000));
-    cr_assert(is_near(load_histogram_at(&h, 0.99), 990000));
-    cr_assert(is_near(load_histogram_at(&h, 0.999), 999000));
+        loadgen_histogram_add(&h, us * 1000);
+    cr_assert(is_near(loadgen_histogram_at(&h, 0.5), 500000));
+    cr_assert(is_near(loadgen_histogram_at(&h, 0.9), 900000));
+    cr_assert(is_near(loadgen_histogram_at(&h, 0.99), 990000));
+    cr_assert(is_near(loadgen_histogram_at(&h, 0.999), 999000));
 }
 
-Test(load_histogram, merging_is_as_if_one_had_counted_all, .init = empty, .timeout = 5)
+Test(loadgen_histogram, merging_is_as_if_one_had_counted_all, .init = empty, .timeout = 5)
 {
-    static struct load_histogram odd, all;
+    static struct loadgen_histogram odd, all;
 
     for (uint64_t i = 0; i < 1000; i++) {
-        load_histogram_add(i % 2 == 0 ? &h : &odd, i * i);
-        load_histogram_add(&all, i * i);
+        loadgen_histogram_add(i % 2 == 0 ? &h : &odd, i * i);
+        loadgen_histogram_add(&all, i * i);
     }
-    load_histogram_merge(&h, &odd);
+    loadgen_histogram_merge(&h, &odd);
     cr_assert_eq(h.count, all.count);
     cr_assert_arr_eq(h.buckets, all.buckets, sizeof all.buckets);
     cr_assert_eq(h.largest_ns, all.largest_ns);
-    cr_assert_eq(load_histogram_mean(&h), load_histogram_mean(&all));
+    cr_assert_eq(loadgen_histogram_mean(&h), loadgen_histogram_mean(&all));
 }

@@ -7,9 +7,9 @@
 
 enum { WORDS_MAX = 16 };
 
-static struct load_options options;
-static enum load_asked asked;
-static char problem[LOAD_PROBLEM_SIZE];
+static struct loadgen_options options;
+static enum loadgen_options_asked asked;
+static char problem[LOADGEN_OPTIONS_PROBLEM_SIZE];
 
 /* Reads a command line, its words parted by single spaces. */
 static enum err read_line(const char *line)
@@ -23,10 +23,10 @@ static enum err read_line(const char *line)
     for (char *word; count < WORDS_MAX - 1 && (word = strsep(&rest, " ")) != NULL;)
         words[count++] = word;
     problem[0] = '\0';
-    return load_options_read(&options, &asked, count, words, problem);
+    return loadgen_options_read(&options, &asked, count, words, problem);
 }
 
-Test(load_options, a_case_and_a_target_are_enough, .timeout = 5)
+Test(loadgen_options, a_case_and_a_target_are_enough, .timeout = 5)
 {
     cr_assert_eq(read_line("small 127.0.0.1:7771"), ERR_OK, "%s", problem);
     cr_assert_str_eq(options.the_case->name, "small");
@@ -36,17 +36,17 @@ Test(load_options, a_case_and_a_target_are_enough, .timeout = 5)
     cr_assert_gt(options.numbers.seconds, 0);
 }
 
-Test(load_options, every_case_ends_by_itself, .timeout = 5)
+Test(loadgen_options, every_case_ends_by_itself, .timeout = 5)
 {
-    for (const struct load_case *c = load_cases; c->name != NULL; c++) {
+    for (const struct loadgen_options_case *c = loadgen_case_cases; c->name != NULL; c++) {
         cr_assert_gt(c->defaults.seconds, 0, "%s", c->name);
-        cr_assert_leq(c->defaults.seconds, LOAD_SECONDS_MAX, "%s", c->name);
+        cr_assert_leq(c->defaults.seconds, LOADGEN_OPTIONS_SECONDS_MAX, "%s", c->name);
     }
     cr_assert_eq(read_line("bulk --seconds 0 h:1"), ERR_INVALID);
     cr_assert_eq(read_line("bulk --seconds 86401 h:1"), ERR_INVALID);
 }
 
-Test(load_options, options_change_what_the_case_says, .timeout = 5)
+Test(loadgen_options, options_change_what_the_case_says, .timeout = 5)
 {
     cr_assert_eq(read_line("bulk --size 3M --sessions 7 --rate 10 --quiet --json - host:1"), ERR_OK,
                  "%s", problem);
@@ -57,7 +57,7 @@ Test(load_options, options_change_what_the_case_says, .timeout = 5)
     cr_assert_str_eq(options.json, "-");
 }
 
-Test(load_options, what_is_wrong_is_named, .timeout = 5)
+Test(loadgen_options, what_is_wrong_is_named, .timeout = 5)
 {
     static const struct {
         const char *line, *named;
@@ -78,7 +78,7 @@ Test(load_options, what_is_wrong_is_named, .timeout = 5)
     }
 }
 
-Test(load_options, what_does_not_go_together_is_named, .timeout = 5)
+Test(loadgen_options, what_does_not_go_together_is_named, .timeout = 5)
 {
     cr_assert_eq(read_line("small --files 10 --warm-up 1 h:1"), ERR_INVALID);
     cr_assert(strstr(problem, "--seconds") != NULL, "%s", problem);
@@ -90,17 +90,17 @@ Test(load_options, what_does_not_go_together_is_named, .timeout = 5)
     cr_assert(strstr(problem, "mixed or slow") != NULL, "%s", problem);
 }
 
-Test(load_options, help_and_version_need_no_case, .timeout = 5)
+Test(loadgen_options, help_and_version_need_no_case, .timeout = 5)
 {
     cr_assert_eq(read_line("--help"), ERR_OK);
-    cr_assert_eq(asked, LOAD_ASKED_HELP);
+    cr_assert_eq(asked, LOADGEN_OPTIONS_ASKED_HELP);
     cr_assert_eq(read_line("-V"), ERR_OK);
-    cr_assert_eq(asked, LOAD_ASKED_VERSION);
+    cr_assert_eq(asked, LOADGEN_OPTIONS_ASKED_VERSION);
     cr_assert_eq(read_line("bulk --help"), ERR_OK);
-    cr_assert_eq(asked, LOAD_ASKED_HELP);
+    cr_assert_eq(asked, LOADGEN_OPTIONS_ASKED_HELP);
 }
 
-Test(load_options, sizes_take_powers_of_1024, .timeout = 5)
+Test(loadgen_options, sizes_take_powers_of_1024, .timeout = 5)
 {
     static const struct {
         const char *text;
@@ -111,18 +111,20 @@ Test(load_options, sizes_take_powers_of_1024, .timeout = 5)
     uint64_t bytes;
 
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        cr_assert_eq(load_size_read(&bytes, good[i].text, INT32_MAX), ERR_OK, "%s", good[i].text);
+        cr_assert_eq(loadgen_options_size_read(&bytes, good[i].text, INT32_MAX), ERR_OK, "%s",
+                     good[i].text);
         cr_assert_eq(bytes, good[i].bytes, "%s", good[i].text);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        cr_assert_eq(load_size_read(&bytes, bad[i], INT32_MAX), ERR_INVALID, "%s", bad[i]);
-    cr_assert_eq(load_size_read(&bytes, "2G", INT32_MAX), ERR_INVALID);
+        cr_assert_eq(loadgen_options_size_read(&bytes, bad[i], INT32_MAX), ERR_INVALID, "%s",
+                     bad[i]);
+    cr_assert_eq(loadgen_options_size_read(&bytes, "2G", INT32_MAX), ERR_INVALID);
 }
 
-Test(load_options, the_disturbed_part_has_the_same_files_as_the_one_alone, .timeout = 5)
+Test(loadgen_options, the_disturbed_part_has_the_same_files_as_the_one_alone, .timeout = 5)
 {
-    for (const struct load_case *c = load_cases; c->name != NULL; c++) {
-        struct load_plan alone = {0}, beside = {0};
+    for (const struct loadgen_options_case *c = loadgen_case_cases; c->name != NULL; c++) {
+        struct loadgen_run_plan alone = {0}, beside = {0};
 
         c->roles(&alone, &c->defaults, 0);
         cr_assert_geq(alone.role_count, 1, "%s", c->name);

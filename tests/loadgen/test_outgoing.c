@@ -18,21 +18,21 @@ struct seen {
 };
 
 static int sockets[2];
-static struct load_payload payload;
-static struct load_outgoing *outgoing;
+static struct loadgen_payload payload;
+static struct loadgen_outgoing *outgoing;
 
 static void make(uint64_t size)
 {
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets), 0);
-    cr_assert_eq(load_payload_init(&payload, size, CHUNK, WINDOW), ERR_OK);
-    outgoing = load_outgoing_new(&payload, WINDOW);
+    cr_assert_eq(loadgen_payload_init(&payload, size, CHUNK, WINDOW), ERR_OK);
+    outgoing = loadgen_outgoing_new(&payload, WINDOW);
     cr_assert_not_null(outgoing);
 }
 
 static void clean_up(void)
 {
-    load_outgoing_free(&outgoing);
-    load_payload_fini(&payload);
+    loadgen_outgoing_free(&outgoing);
+    loadgen_payload_fini(&payload);
     close(sockets[0]);
     close(sockets[1]);
 }
@@ -75,8 +75,8 @@ static void send_all(struct seen *seen, uint64_t most)
     uint64_t written;
 
     frame_decoder_init(&decoder, CHUNK);
-    while (load_outgoing_is_waiting(outgoing)) {
-        enum err e = load_outgoing_write(outgoing, sockets[0], most, &written);
+    while (loadgen_outgoing_is_waiting(outgoing)) {
+        enum err e = loadgen_outgoing_write(outgoing, sockets[0], most, &written);
 
         cr_assert(e == ERR_OK || e == ERR_AGAIN, "%s", err_name(e));
         cr_assert_leq(written, most);
@@ -92,76 +92,80 @@ static void check_whole_files(uint64_t size, uint64_t most)
 
     make(size);
     for (uint64_t i = 0; i < WINDOW; i++)
-        load_outgoing_start(outgoing, 100 + i);
-    cr_assert_not(load_outgoing_has_room(outgoing));
+        loadgen_outgoing_start(outgoing, 100 + i);
+    cr_assert_not(loadgen_outgoing_has_room(outgoing));
     send_all(&seen, most);
     cr_assert_not(seen.is_bad);
     cr_assert_eq(seen.files, WINDOW);
     cr_assert_eq(seen.bytes, WINDOW * size);
     for (uint64_t i = 0; i < WINDOW; i++) {
-        cr_assert(load_outgoing_answered(outgoing, seen.ids[i], &since));
+        cr_assert(loadgen_outgoing_answered(outgoing, seen.ids[i], &since));
         cr_assert_eq(since, 100 + i);
     }
-    cr_assert_eq(load_outgoing_count(outgoing), 0);
+    cr_assert_eq(loadgen_outgoing_count(outgoing), 0);
 }
 
-Test(load_outgoing, small_files_go_out_whole, .fini = clean_up, .timeout = 10)
+Test(loadgen_outgoing, small_files_go_out_whole, .fini = clean_up, .timeout = 10)
 {
     check_whole_files(CHUNK, UINT64_MAX);
 }
 
-Test(load_outgoing, empty_files_go_out_as_a_frame_each, .fini = clean_up, .timeout = 10)
+Test(loadgen_outgoing, empty_files_go_out_as_a_frame_each, .fini = clean_up, .timeout = 10)
 {
     check_whole_files(0, UINT64_MAX);
 }
 
-Test(load_outgoing, large_files_go_out_whole_through_a_narrow_socket, .fini = clean_up,
+Test(loadgen_outgoing, large_files_go_out_whole_through_a_narrow_socket, .fini = clean_up,
      .timeout = 10)
 {
     check_whole_files(300 * CHUNK + 1, UINT64_MAX);
 }
 
-Test(load_outgoing, files_written_a_byte_at_a_time_are_the_same, .fini = clean_up, .timeout = 10)
+Test(loadgen_outgoing, files_written_a_byte_at_a_time_are_the_same, .fini = clean_up, .timeout = 10)
 {
     check_whole_files(CHUNK / 2, 1);
 }
 
-Test(load_outgoing, large_files_written_in_odd_bites_are_the_same, .fini = clean_up, .timeout = 10)
+Test(loadgen_outgoing, large_files_written_in_odd_bites_are_the_same, .fini = clean_up,
+     .timeout = 10)
 {
     check_whole_files(5 * CHUNK, 7);
 }
 
-Test(load_outgoing, an_answer_before_the_end_or_to_nothing_is_none, .fini = clean_up, .timeout = 10)
+Test(loadgen_outgoing, an_answer_before_the_end_or_to_nothing_is_none, .fini = clean_up,
+     .timeout = 10)
 {
     uint64_t since, written;
 
     make(CHUNK);
-    load_outgoing_start(outgoing, 1);
-    cr_assert_eq(load_outgoing_write(outgoing, sockets[0], 10, &written), ERR_OK);
-    cr_assert_not(load_outgoing_answered(outgoing, 1, &since));
-    cr_assert_eq(load_outgoing_write(outgoing, sockets[0], UINT64_MAX, &written), ERR_OK);
-    cr_assert_not(load_outgoing_answered(outgoing, 0, &since));
-    cr_assert_not(load_outgoing_answered(outgoing, WINDOW + 1, &since));
-    cr_assert(load_outgoing_answered(outgoing, 1, &since));
-    cr_assert_not(load_outgoing_answered(outgoing, 1, &since));
+    loadgen_outgoing_start(outgoing, 1);
+    cr_assert_eq(loadgen_outgoing_write(outgoing, sockets[0], 10, &written), ERR_OK);
+    cr_assert_not(loadgen_outgoing_answered(outgoing, 1, &since));
+    cr_assert_eq(loadgen_outgoing_write(outgoing, sockets[0], UINT64_MAX, &written), ERR_OK);
+    cr_assert_not(loadgen_outgoing_answered(outgoing, 0, &since));
+    cr_assert_not(loadgen_outgoing_answered(outgoing, WINDOW + 1, &since));
+    cr_assert(loadgen_outgoing_answered(outgoing, 1, &since));
+    cr_assert_not(loadgen_outgoing_answered(outgoing, 1, &since));
 }
 
-Test(load_outgoing, a_place_serves_again_when_its_file_is_answered, .fini = clean_up, .timeout = 10)
+Test(loadgen_outgoing, a_place_serves_again_when_its_file_is_answered, .fini = clean_up,
+     .timeout = 10)
 {
     struct seen seen = {0};
     uint64_t since;
 
     make(10);
     for (unsigned i = 0; i < 10; i++) {
-        load_outgoing_start(outgoing, i);
+        loadgen_outgoing_start(outgoing, i);
         send_all(&seen, UINT64_MAX);
-        cr_assert(load_outgoing_answered(outgoing, seen.ids[i], &since));
+        cr_assert(loadgen_outgoing_answered(outgoing, seen.ids[i], &since));
         cr_assert_eq(since, i);
     }
     cr_assert_eq(seen.files, 10);
 }
 
-Test(load_outgoing, more_than_is_allowed_to_be_prepared_is_refused, .timeout = 10)
+Test(loadgen_outgoing, more_than_is_allowed_to_be_prepared_is_refused, .timeout = 10)
 {
-    cr_assert_eq(load_payload_init(&payload, INT32_MAX, CHUNK, LOAD_WINDOW_MAX), ERR_TOO_LARGE);
+    cr_assert_eq(loadgen_payload_init(&payload, INT32_MAX, CHUNK, LOADGEN_PAYLOAD_WINDOW_MAX),
+                 ERR_TOO_LARGE);
 }

@@ -15,7 +15,7 @@ static bool may(const char *ip)
     struct address a;
 
     cr_assert_eq(address_from_ip_text(&a, ip, 7771), ERR_OK);
-    return access_refusal(&s, &a) == NULL;
+    return peers_access_refusal(&s, &a) == NULL;
 }
 
 TestSuite(access, .timeout = 5);
@@ -24,8 +24,8 @@ Test(access, lets_everybody_in_without_lists)
 {
     cr_expect(may("192.0.2.1"));
     cr_expect(may("2001:db8::1"));
-    cr_expect_null(access_idurl_refusal(&s, NULL));
-    cr_expect_null(access_idurl_refusal(&s, "http://id.example/a.xml"));
+    cr_expect_null(peers_access_idurl_refusal(&s, NULL));
+    cr_expect_null(peers_access_idurl_refusal(&s, "http://id.example/a.xml"));
 }
 
 Test(access, an_allow_list_lets_in_nobody_else)
@@ -50,21 +50,21 @@ Test(access, deny_wins_over_allow)
 Test(access, identities_are_compared_whole)
 {
     strcpy(s.access.deny_idurls, "http://id.example/a.xml,http://id.example/b%20b.xml");
-    cr_expect_not_null(access_idurl_refusal(&s, "http://id.example/a.xml"));
-    cr_expect_not_null(access_idurl_refusal(&s, "http://id.example/b%2520b.xml"),
+    cr_expect_not_null(peers_access_idurl_refusal(&s, "http://id.example/a.xml"));
+    cr_expect_not_null(peers_access_idurl_refusal(&s, "http://id.example/b%2520b.xml"),
                        "as it is when escaped");
-    cr_expect_null(access_idurl_refusal(&s, "http://id.example/a.xm"));
-    cr_expect_null(access_idurl_refusal(&s, "http://id.example/a.xml,"));
-    cr_expect_null(access_idurl_refusal(&s, ""));
-    cr_expect_null(access_idurl_refusal(&s, NULL));
+    cr_expect_null(peers_access_idurl_refusal(&s, "http://id.example/a.xm"));
+    cr_expect_null(peers_access_idurl_refusal(&s, "http://id.example/a.xml,"));
+    cr_expect_null(peers_access_idurl_refusal(&s, ""));
+    cr_expect_null(peers_access_idurl_refusal(&s, NULL));
 }
 
 Test(access, where_identities_are_listed_one_without_is_refused)
 {
     strcpy(s.access.allow_idurls, "http://id.example/a.xml");
-    cr_expect_null(access_idurl_refusal(&s, "http://id.example/a.xml"));
-    cr_expect_not_null(access_idurl_refusal(&s, "http://id.example/c.xml"));
-    cr_expect_not_null(access_idurl_refusal(&s, NULL));
+    cr_expect_null(peers_access_idurl_refusal(&s, "http://id.example/a.xml"));
+    cr_expect_not_null(peers_access_idurl_refusal(&s, "http://id.example/c.xml"));
+    cr_expect_not_null(peers_access_idurl_refusal(&s, NULL));
     strcpy(s.access.deny_idurls, "http://id.example/a.xml");
-    cr_expect_not_null(access_idurl_refusal(&s, "http://id.example/a.xml"), "deny wins");
+    cr_expect_not_null(peers_access_idurl_refusal(&s, "http://id.example/a.xml"), "deny wins");
 }

@@ -5,22 +5,22 @@
 
 #define S 1000000u
 
-static struct bandwidth_pool pool;
+static struct peers_bandwidth_pool pool;
 static struct settings s;
 
 TestSuite(bandwidth, .timeout = 20);
 
 /* What a session that always wants more moves between two moments, a millisecond at a time. */
-static uint64_t greedy(struct bandwidth *b, struct bandwidth_session *session, uint64_t from_us,
-                       uint64_t to_us)
+static uint64_t greedy(struct peers_bandwidth *b, struct peers_bandwidth_session *session,
+                       uint64_t from_us, uint64_t to_us)
 {
     uint64_t moved = 0;
 
     for (uint64_t us = from_us; us < to_us; us += 1000) {
-        uint64_t n = bandwidth_allowance(b, session, BANDWIDTH_IN, &s, us);
+        uint64_t n = peers_bandwidth_allowance(b, session, PEERS_BANDWIDTH_IN, &s, us);
 
         if (n > 0)
-            bandwidth_take(b, session, BANDWIDTH_IN, &s, n, us);
+            peers_bandwidth_take(b, session, PEERS_BANDWIDTH_IN, &s, n, us);
         moved += n;
     }
     return moved;
@@ -34,28 +34,30 @@ static void expect_about(uint64_t is, uint64_t wanted)
 
 Test(bandwidth, is_unlimited_at_first)
 {
-    struct bandwidth b = {.pool = &pool, .sharers = 1};
-    struct bandwidth_session session = {0};
+    struct peers_bandwidth b = {.pool = &pool, .sharers = 1};
+    struct peers_bandwidth_session session = {0};
 
-    cr_expect_eq(bandwidth_allowance(&b, &session, BANDWIDTH_IN, &s, 100 * S), UINT64_MAX);
-    cr_expect_eq(bandwidth_allowance(&b, &session, BANDWIDTH_OUT, &s, 100 * S), UINT64_MAX);
+    cr_expect_eq(peers_bandwidth_allowance(&b, &session, PEERS_BANDWIDTH_IN, &s, 100 * S),
+                 UINT64_MAX);
+    cr_expect_eq(peers_bandwidth_allowance(&b, &session, PEERS_BANDWIDTH_OUT, &s, 100 * S),
+                 UINT64_MAX);
 }
 
 Test(bandwidth, a_session_has_its_own)
 {
-    struct bandwidth b = {.pool = &pool, .sharers = 1};
-    struct bandwidth_session one = {0}, two = {0};
+    struct peers_bandwidth b = {.pool = &pool, .sharers = 1};
+    struct peers_bandwidth_session one = {0}, two = {0};
 
     s.bandwidth.session_in_kib_per_s = 100;
     expect_about(greedy(&b, &one, 100 * S, 105 * S), 5 * 102400);
     expect_about(greedy(&b, &two, 105 * S, 110 * S), 5 * 102400);
-    cr_expect_eq(bandwidth_allowance(&b, &one, BANDWIDTH_OUT, &s, 110 * S), UINT64_MAX);
+    cr_expect_eq(peers_bandwidth_allowance(&b, &one, PEERS_BANDWIDTH_OUT, &s, 110 * S), UINT64_MAX);
 }
 
 Test(bandwidth, one_busy_worker_has_all_of_the_nodes)
 {
-    struct bandwidth b = {.pool = &pool, .sharers = 1};
-    struct bandwidth_session session = {0};
+    struct peers_bandwidth b = {.pool = &pool, .sharers = 1};
+    struct peers_bandwidth_session session = {0};
 
     s.bandwidth.in_kib_per_s = 1000;
     expect_about(greedy(&b, &session, 100 * S, 102 * S), 2 * 1024000);
@@ -63,13 +65,13 @@ Test(bandwidth, one_busy_worker_has_all_of_the_nodes)
 
 Test(bandwidth, workers_share_the_nodes)
 {
-    struct bandwidth b[3];
-    struct bandwidth_session sessions[3] = {0};
+    struct peers_bandwidth b[3];
+    struct peers_bandwidth_session sessions[3] = {0};
     uint64_t moved[3] = {0};
 
     s.bandwidth.in_kib_per_s = 1000;
     for (int i = 0; i < 3; i++)
-        b[i] = (struct bandwidth){.pool = &pool, .sharers = 1};
+        b[i] = (struct peers_bandwidth){.pool = &pool, .sharers = 1};
     for (uint64_t us = 100 * S; us < 104 * S; us += 20000)
         for (int i = 0; i < 3; i++)
             moved[i] += greedy(&b[i], &sessions[i], us + 1000 * (unsigned)i,
@@ -81,51 +83,52 @@ Test(bandwidth, workers_share_the_nodes)
 
 Test(bandwidth, a_debt_is_paid_by_waiting)
 {
-    struct bandwidth b = {.pool = &pool, .sharers = 1};
-    struct bandwidth_session session = {0};
+    struct peers_bandwidth b = {.pool = &pool, .sharers = 1};
+    struct peers_bandwidth_session session = {0};
     uint64_t us = 100 * S;
 
     s.bandwidth.out_kib_per_s = 100;
-    bandwidth_take(&b, &session, BANDWIDTH_OUT, &s, 204800, us);
-    while (bandwidth_allowance(&b, &session, BANDWIDTH_OUT, &s, us) == 0)
+    peers_bandwidth_take(&b, &session, PEERS_BANDWIDTH_OUT, &s, 204800, us);
+    while (peers_bandwidth_allowance(&b, &session, PEERS_BANDWIDTH_OUT, &s, us) == 0)
         us += 20000;
     cr_expect(us > 101700000 && us < 102200000, "after %lu us", (unsigned long)(us - 100 * S));
 }
 
 Test(bandwidth, those_that_wait_have_a_share_each)
 {
-    struct bandwidth b = {.pool = &pool, .sharers = 4};
-    struct bandwidth_session session = {0};
+    struct peers_bandwidth b = {.pool = &pool, .sharers = 4};
+    struct peers_bandwidth_session session = {0};
     uint64_t alone, shared;
 
     s.bandwidth.in_kib_per_s = 10000;
-    shared = bandwidth_allowance(&b, &session, BANDWIDTH_IN, &s, 100 * S);
-    alone = (uint64_t)b.leases[BANDWIDTH_IN].left;
+    shared = peers_bandwidth_allowance(&b, &session, PEERS_BANDWIDTH_IN, &s, 100 * S);
+    alone = (uint64_t)b.leases[PEERS_BANDWIDTH_IN].left;
     cr_expect_eq(shared, alone / 4);
-    bandwidth_take(&b, &session, BANDWIDTH_IN, &s, shared, 100 * S);
-    cr_expect_eq(bandwidth_allowance(&b, &session, BANDWIDTH_IN, &s, 100 * S), shared,
+    peers_bandwidth_take(&b, &session, PEERS_BANDWIDTH_IN, &s, shared, 100 * S);
+    cr_expect_eq(peers_bandwidth_allowance(&b, &session, PEERS_BANDWIDTH_IN, &s, 100 * S), shared,
                  "who comes second gets as much");
 }
 
 Test(bandwidth, a_limit_that_is_taken_away_holds_nobody_back)
 {
-    struct bandwidth b = {.pool = &pool, .sharers = 1};
-    struct bandwidth_session session = {0};
+    struct peers_bandwidth b = {.pool = &pool, .sharers = 1};
+    struct peers_bandwidth_session session = {0};
 
     s.bandwidth.in_kib_per_s = 1;
-    bandwidth_take(&b, &session, BANDWIDTH_IN, &s, 10 << 20, 100 * S);
-    cr_expect_eq(bandwidth_allowance(&b, &session, BANDWIDTH_IN, &s, 100 * S), 0u);
+    peers_bandwidth_take(&b, &session, PEERS_BANDWIDTH_IN, &s, 10 << 20, 100 * S);
+    cr_expect_eq(peers_bandwidth_allowance(&b, &session, PEERS_BANDWIDTH_IN, &s, 100 * S), 0u);
     s.bandwidth.in_kib_per_s = 0;
-    cr_expect_eq(bandwidth_allowance(&b, &session, BANDWIDTH_IN, &s, 100 * S), UINT64_MAX);
-    bandwidth_take(&b, &session, BANDWIDTH_IN, &s, 1, 100 * S);
+    cr_expect_eq(peers_bandwidth_allowance(&b, &session, PEERS_BANDWIDTH_IN, &s, 100 * S),
+                 UINT64_MAX);
+    peers_bandwidth_take(&b, &session, PEERS_BANDWIDTH_IN, &s, 1, 100 * S);
     s.bandwidth.in_kib_per_s = 1000;
-    cr_expect_gt(bandwidth_allowance(&b, &session, BANDWIDTH_IN, &s, 101 * S), 0u);
+    cr_expect_gt(peers_bandwidth_allowance(&b, &session, PEERS_BANDWIDTH_IN, &s, 101 * S), 0u);
 }
 
 static void *lease_all(void *arg)
 {
-    struct bandwidth b = {.pool = &pool, .sharers = 1};
-    struct bandwidth_session session = {0};
+    struct peers_bandwidth b = {.pool = &pool, .sharers = 1};
+    struct peers_bandwidth_session session = {0};
 
     *(uint64_t *)arg = greedy(&b, &session, 100 * S, 110 * S);
     return NULL;

@@ -8,30 +8,30 @@ TestSuite(rate, .timeout = 5);
 
 Test(rate, lets_a_burst_pass_after_a_rest)
 {
-    struct rate r = {0};
+    struct peers_rate r = {0};
 
-    cr_expect_eq(rate_allowance(&r, 10, 5, 100 * S), 5u);
-    rate_take(&r, 10, 5, 5, 100 * S);
-    cr_expect_eq(rate_allowance(&r, 10, 5, 100 * S), 0u);
+    cr_expect_eq(peers_rate_allowance(&r, 10, 5, 100 * S), 5u);
+    peers_rate_take(&r, 10, 5, 5, 100 * S);
+    cr_expect_eq(peers_rate_allowance(&r, 10, 5, 100 * S), 0u);
 }
 
 Test(rate, gives_back_as_much_as_time_went_by)
 {
-    struct rate r = {0};
+    struct peers_rate r = {0};
 
-    rate_take(&r, 10, 5, 5, 100 * S);
-    cr_expect_eq(rate_allowance(&r, 10, 5, 100 * S + S / 10), 1u);
-    cr_expect_eq(rate_allowance(&r, 10, 5, 100 * S + S / 2), 5u);
-    cr_expect_eq(rate_allowance(&r, 10, 5, 200 * S), 5u, "a long rest is worth one burst");
+    peers_rate_take(&r, 10, 5, 5, 100 * S);
+    cr_expect_eq(peers_rate_allowance(&r, 10, 5, 100 * S + S / 10), 1u);
+    cr_expect_eq(peers_rate_allowance(&r, 10, 5, 100 * S + S / 2), 5u);
+    cr_expect_eq(peers_rate_allowance(&r, 10, 5, 200 * S), 5u, "a long rest is worth one burst");
 }
 
 Test(rate, makes_a_debt_wait)
 {
-    struct rate r = {0};
+    struct peers_rate r = {0};
 
-    rate_take(&r, 1000, 100, 5000, 100 * S); /* 4,900 beyond what was allowed */
-    cr_expect_eq(rate_allowance(&r, 1000, 100, 104 * S), 0u);
-    cr_expect_eq(rate_allowance(&r, 1000, 100, 105 * S), 100u);
+    peers_rate_take(&r, 1000, 100, 5000, 100 * S); /* 4,900 beyond what was allowed */
+    cr_expect_eq(peers_rate_allowance(&r, 1000, 100, 104 * S), 0u);
+    cr_expect_eq(peers_rate_allowance(&r, 1000, 100, 105 * S), 100u);
 }
 
 Test(rate, holds_over_a_long_time_whatever_the_steps_are)
@@ -39,14 +39,14 @@ Test(rate, holds_over_a_long_time_whatever_the_steps_are)
     static const uint64_t rates[] = {1, 3, 7, 1000, 98304, 1 << 20, 1000000000};
 
     for (unsigned i = 0; i < sizeof rates / sizeof *rates; i++) {
-        struct rate r = {0};
+        struct peers_rate r = {0};
         uint64_t taken = 0, burst = rates[i] < 8 ? 1 : rates[i] / 8;
 
         for (uint64_t us = 100 * S; us < 110 * S; us += 997) {
-            uint64_t amount = rate_allowance(&r, rates[i], burst, us);
+            uint64_t amount = peers_rate_allowance(&r, rates[i], burst, us);
 
             if (amount > 0)
-                rate_take(&r, rates[i], burst, amount, us);
+                peers_rate_take(&r, rates[i], burst, amount, us);
             taken += amount;
         }
         cr_expect_leq(taken, rates[i] * 10 + burst + 1, "%lu a second", (unsigned long)rates[i]);
@@ -58,24 +58,24 @@ Test(rate, holds_over_a_long_time_whatever_the_steps_are)
 Test(rate, a_burst_of_one_is_allowed_at_every_rate)
 {
     for (uint64_t per_s = 1; per_s < 2000; per_s++) {
-        struct rate r = {0};
+        struct peers_rate r = {0};
 
-        cr_expect_eq(rate_allowance(&r, per_s, 1, 100 * S), 1u, "%lu", (unsigned long)per_s);
+        cr_expect_eq(peers_rate_allowance(&r, per_s, 1, 100 * S), 1u, "%lu", (unsigned long)per_s);
     }
 }
 
 Test(rate, the_largest_amounts_fit)
 {
-    struct rate r = {0};
+    struct peers_rate r = {0};
 
-    rate_take(&r, 1, RATE_AMOUNT_MAX, RATE_AMOUNT_MAX, 5000000000 * (uint64_t)S);
-    cr_expect_eq(rate_allowance(&r, 1, RATE_AMOUNT_MAX, 5000000010 * (uint64_t)S), 10u);
+    peers_rate_take(&r, 1, PEERS_RATE_AMOUNT_MAX, PEERS_RATE_AMOUNT_MAX, 5000000000 * (uint64_t)S);
+    cr_expect_eq(peers_rate_allowance(&r, 1, PEERS_RATE_AMOUNT_MAX, 5000000010 * (uint64_t)S), 10u);
 }
 
 Test(rate, begins_with_the_clock_at_zero)
 {
-    struct rate r = {0};
+    struct peers_rate r = {0};
 
-    cr_expect_eq(rate_allowance(&r, 10, 5, 0), 0u);
-    cr_expect_eq(rate_allowance(&r, 10, 5, S / 10), 1u);
+    cr_expect_eq(peers_rate_allowance(&r, 10, 5, 0), 0u);
+    cr_expect_eq(peers_rate_allowance(&r, 10, 5, S / 10), 1u);
 }

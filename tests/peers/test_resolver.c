@@ -20,7 +20,7 @@
  *   empty    a name without an address that is of use
  *   many     as many addresses as there is room for
  *   anything else has 192.0.2.1, or what `answer_with` says */
-static struct resolver *resolver;
+static struct peers_resolver *resolver;
 static sem_t may_answer, asked, answered;
 static _Atomic unsigned look_ups;
 static _Atomic unsigned answer_with;
@@ -83,16 +83,16 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 
 enum { SLOTS = 4, NEVER_MS = 3600000 };
 
-static struct resolver_config config = {.look_up = play,
-                                        .slots = SLOTS,
-                                        .limit_ms = NEVER_MS,
-                                        .failed_ms = NEVER_MS,
-                                        .kept_ms = NEVER_MS};
+static struct peers_resolver_config config = {.look_up = play,
+                                              .slots = SLOTS,
+                                              .limit_ms = NEVER_MS,
+                                              .failed_ms = NEVER_MS,
+                                              .kept_ms = NEVER_MS};
 
 static void start_resolver(void)
 {
-    cr_assert_eq(resolver_open(&resolver, &config), ERR_OK);
-    cr_assert_eq(resolver_start(resolver), ERR_OK);
+    cr_assert_eq(peers_resolver_open(&resolver, &config), ERR_OK);
+    cr_assert_eq(peers_resolver_start(resolver), ERR_OK);
 }
 
 static void prepare(void)
@@ -106,8 +106,8 @@ static void prepare(void)
 
 static void close_resolver(void)
 {
-    resolver_stop(resolver);
-    resolver_close(&resolver);
+    peers_resolver_stop(resolver);
+    peers_resolver_close(&resolver);
 }
 
 TestSuite(resolver, .init = prepare, .fini = close_resolver, .timeout = 30);
@@ -135,7 +135,7 @@ static void post(struct asking *a, const char *host, uint16_t port)
 {
     *a = (struct asking){.route = {.contact = {.port = port}}};
     snprintf(a->route.contact.host, sizeof a->route.contact.host, "%s", host);
-    cr_assert_eq(resolver_ask(resolver, &a->route, on_answer, NULL, a), ERR_OK);
+    cr_assert_eq(peers_resolver_ask(resolver, &a->route, on_answer, NULL, a), ERR_OK);
 }
 
 static void wait_for(sem_t *what, unsigned times)
@@ -377,10 +377,10 @@ Test(resolver, after_a_failed_connect_the_name_is_looked_up_again)
         char expected[32];
         struct asking a;
 
-        resolver_forget(resolver, "good.example");
+        peers_resolver_forget(resolver, "good.example");
         atomic_store(&answer_with, rows[i].before);
         ask("good.example", 1);
-        resolver_forget(resolver, "good.example");
+        peers_resolver_forget(resolver, "good.example");
         atomic_store(&answer_with, rows[i].after);
         a = ask("good.example", 1);
         snprintf(expected, sizeof expected, "192.0.2.%u:1", rows[i].after);
@@ -395,7 +395,7 @@ Test(resolver, forgetting_while_it_is_looked_up_keeps_nothing_of_it)
     start_resolver();
     post(&a, "mute.example", 1);
     wait_for(&asked, 1);
-    resolver_forget(resolver, "mute.example");
+    peers_resolver_forget(resolver, "mute.example");
     sem_post(&may_answer);
     wait_for(&answered, 1);
     cr_expect_eq(a.result, ERR_OK);
@@ -408,9 +408,9 @@ Test(resolver, forgetting_while_it_is_looked_up_keeps_nothing_of_it)
 Test(resolver, forgetting_what_is_not_known_is_nothing)
 {
     start_resolver();
-    resolver_forget(resolver, "never.asked.example");
+    peers_resolver_forget(resolver, "never.asked.example");
     ask("absent.example", 1);
-    resolver_forget(resolver, "absent.example"); /* a failure stays for its time */
+    peers_resolver_forget(resolver, "absent.example"); /* a failure stays for its time */
     ask("absent.example", 1);
     cr_expect_eq(atomic_load(&look_ups), 1);
 }
@@ -426,16 +426,17 @@ Test(resolver, a_stop_waits_for_no_look_up)
         post(&stuck[i], host, 1);
     }
     wait_for(&asked, SLOTS);
-    resolver_stop(resolver);
+    peers_resolver_stop(resolver);
     cr_expect_eq(waiting_answers(), SLOTS + 2);
     for (unsigned i = 0; i < SLOTS + 2; i++)
         cr_expect_eq(stuck[i].result, ERR_CLOSED);
-    cr_expect_eq(resolver_ask(resolver, &stuck[0].route, on_answer, NULL, &stuck[0]), ERR_CLOSED);
-    resolver_forget(resolver, "mute-0");
-    resolver_close(&resolver);
+    cr_expect_eq(peers_resolver_ask(resolver, &stuck[0].route, on_answer, NULL, &stuck[0]),
+                 ERR_CLOSED);
+    peers_resolver_forget(resolver, "mute-0");
+    peers_resolver_close(&resolver);
     for (unsigned i = 0; i < SLOTS; i++)
         sem_post(&may_answer); /* those that outlived it end by themselves */
-    cr_assert_eq(resolver_open(&resolver, &config), ERR_OK);
+    cr_assert_eq(peers_resolver_open(&resolver, &config), ERR_OK);
 }
 
 /* Cancels. */
@@ -454,7 +455,7 @@ static bool is_wanted(const void *ctx, const void *what)
 static void on_visit(void *ctx, struct message *m)
 {
     (void)ctx, (void)m;
-    was_any = resolver_cancel(resolver, on_answer, is_wanted, wanted);
+    was_any = peers_resolver_cancel(resolver, on_answer, is_wanted, wanted);
     sem_post(&visited);
 }
 
@@ -463,7 +464,7 @@ static bool cancel(const char *host)
     static struct message m;
 
     wanted = host;
-    resolver_visit(resolver, &m);
+    peers_resolver_visit(resolver, &m);
     wait_for(&visited, 1);
     return was_any;
 }
@@ -498,12 +499,12 @@ Test(resolver, the_systems_look_up_knows_numbers)
     char text[ADDRESS_TEXT_SIZE];
     unsigned count;
 
-    config.look_up = resolver_look_up;
+    config.look_up = peers_resolver_look_up;
     start_resolver();
-    cr_assert_eq(resolver_look_up("192.0.2.1", addresses, &count), ERR_OK);
+    cr_assert_eq(peers_resolver_look_up("192.0.2.1", addresses, &count), ERR_OK);
     cr_expect_eq(count, 1);
     cr_expect_str_eq(address_ip_text(text, &addresses[0]), "192.0.2.1");
-    cr_expect_neq(resolver_look_up("a..b", addresses, &count), ERR_OK);
+    cr_expect_neq(peers_resolver_look_up("a..b", addresses, &count), ERR_OK);
     cr_expect_eq(count, 0);
 }
 
@@ -527,14 +528,14 @@ Test(resolver, a_name_server_that_cannot_be_asked_is_no_unknown_name)
         {"EAI_MEMORY", EAI_MEMORY, ERR_NO_MEMORY},
     };
 
-    config.look_up = resolver_look_up;
+    config.look_up = peers_resolver_look_up;
     start_resolver();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct address addresses[ROUTE_ADDRESSES_MAX];
         unsigned count = 1;
 
         gai_status = rows[i].status;
-        cr_expect_eq(resolver_look_up("any.example", addresses, &count), rows[i].result, "%s",
+        cr_expect_eq(peers_resolver_look_up("any.example", addresses, &count), rows[i].result, "%s",
                      rows[i].name);
         cr_expect_eq(count, 0, "%s", rows[i].name);
     }

@@ -3,50 +3,50 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-static struct source_table *t;
-static struct source_limits limits;
+static struct peers_source_table *t;
+static struct peers_source_limits limits;
 
 static void open_table(void)
 {
-    cr_assert_eq(source_table_open(&t), ERR_OK);
-    limits = (struct source_limits){.sessions = 100000,
-                                    .per_address = 4,
-                                    .per_network = 6,
-                                    .half_open = 1000,
-                                    .half_open_per_address = 3,
-                                    .accepts_per_s = 10,
-                                    .accepts_burst = 1000,
-                                    .offences_free = 2,
-                                    .penalty_s = 10,
-                                    .penalty_longest_s = 60};
+    cr_assert_eq(peers_source_table_open(&t), ERR_OK);
+    limits = (struct peers_source_limits){.sessions = 100000,
+                                          .per_address = 4,
+                                          .per_network = 6,
+                                          .half_open = 1000,
+                                          .half_open_per_address = 3,
+                                          .accepts_per_s = 10,
+                                          .accepts_burst = 1000,
+                                          .offences_free = 2,
+                                          .penalty_s = 10,
+                                          .penalty_longest_s = 60};
 }
 
 static void close_table(void)
 {
-    source_table_close(&t);
+    peers_source_table_close(&t);
 }
 
-TestSuite(source_table, .init = open_table, .fini = close_table, .timeout = 10);
+TestSuite(peers_source_table, .init = open_table, .fini = close_table, .timeout = 10);
 
 static uint64_t now_ms = 1000000;
 
-static enum admission enter(const char *ip, struct source_place *place)
+static enum peers_admission enter(const char *ip, struct peers_source_place *place)
 {
     struct address peer;
-    struct source_place other;
+    struct peers_source_place other;
 
     cr_assert_eq(address_from_ip_text(&peer, ip, 1), ERR_OK);
-    return source_table_enter(t, &peer, &limits, now_ms, place == NULL ? &other : place);
+    return peers_source_table_enter(t, &peer, &limits, now_ms, place == NULL ? &other : place);
 }
 
 /* With the handshake behind it. */
-static enum admission enter_whole(const char *ip)
+static enum peers_admission enter_whole(const char *ip)
 {
-    struct source_place place;
-    enum admission a = enter(ip, &place);
+    struct peers_source_place place;
+    enum peers_admission a = enter(ip, &place);
 
     if (a == ADMITTED)
-        source_table_identified(t, &place);
+        peers_source_table_identified(t, &place);
     return a;
 }
 
@@ -55,10 +55,10 @@ static uint64_t blame(const char *ip)
     struct address peer;
 
     cr_assert_eq(address_from_ip_text(&peer, ip, 1), ERR_OK);
-    return source_table_blame(t, &peer, &limits, now_ms);
+    return peers_source_table_blame(t, &peer, &limits, now_ms);
 }
 
-Test(source_table, an_address_has_its_own_limit)
+Test(peers_source_table, an_address_has_its_own_limit)
 {
     for (int i = 0; i < 4; i++)
         cr_expect_eq(enter_whole("192.0.2.1"), ADMITTED);
@@ -66,7 +66,7 @@ Test(source_table, an_address_has_its_own_limit)
     cr_expect_eq(enter_whole("192.0.2.2"), ADMITTED);
 }
 
-Test(source_table, a_network_has_its_own_limit)
+Test(peers_source_table, a_network_has_its_own_limit)
 {
     for (int i = 0; i < 6; i++) {
         char ip[32];
@@ -78,7 +78,7 @@ Test(source_table, a_network_has_its_own_limit)
     cr_expect_eq(enter_whole("192.0.3.1"), ADMITTED, "the next /24");
 }
 
-Test(source_table, a_network_of_ipv6_is_a_64)
+Test(peers_source_table, a_network_of_ipv6_is_a_64)
 {
     for (int i = 0; i < 6; i++) {
         char ip[64];
@@ -90,32 +90,32 @@ Test(source_table, a_network_of_ipv6_is_a_64)
     cr_expect_eq(enter_whole("2001:db8:0:2::1"), ADMITTED);
 }
 
-Test(source_table, a_session_that_left_makes_room)
+Test(peers_source_table, a_session_that_left_makes_room)
 {
-    struct source_place place;
+    struct peers_source_place place;
 
     limits.per_address = 1;
     cr_assert_eq(enter("192.0.2.1", &place), ADMITTED);
     cr_expect_eq(enter("192.0.2.1", NULL), ADMISSION_ADDRESS_FULL);
-    source_table_leave(t, &place, true);
-    cr_expect_eq(source_table_half_open(t), 0u);
+    peers_source_table_leave(t, &place, true);
+    cr_expect_eq(peers_source_table_half_open(t), 0u);
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
 }
 
-Test(source_table, unfinished_handshakes_are_bounded_for_an_address)
+Test(peers_source_table, unfinished_handshakes_are_bounded_for_an_address)
 {
-    struct source_place first;
+    struct peers_source_place first;
 
     cr_assert_eq(enter("192.0.2.1", &first), ADMITTED);
     enter("192.0.2.1", NULL);
     enter("192.0.2.1", NULL);
     cr_expect_eq(enter("192.0.2.1", NULL), ADMISSION_HALF_OPEN_ADDRESS_FULL);
-    source_table_identified(t, &first);
-    cr_expect_eq(source_table_half_open(t), 2u);
+    peers_source_table_identified(t, &first);
+    cr_expect_eq(peers_source_table_half_open(t), 2u);
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
 }
 
-Test(source_table, addresses_of_one_ipv6_network_share_their_handshakes)
+Test(peers_source_table, addresses_of_one_ipv6_network_share_their_handshakes)
 {
     for (int i = 0; i < 3; i++) {
         char ip[64];
@@ -126,7 +126,7 @@ Test(source_table, addresses_of_one_ipv6_network_share_their_handshakes)
     cr_expect_eq(enter("2001:db8::ffff", NULL), ADMISSION_HALF_OPEN_ADDRESS_FULL);
 }
 
-Test(source_table, unfinished_handshakes_are_bounded_in_all_for_exempt_ones_too)
+Test(peers_source_table, unfinished_handshakes_are_bounded_in_all_for_exempt_ones_too)
 {
     limits.half_open = 2;
     enter("192.0.2.1", NULL);
@@ -136,21 +136,21 @@ Test(source_table, unfinished_handshakes_are_bounded_in_all_for_exempt_ones_too)
     cr_expect_eq(enter("203.0.113.1", NULL), ADMISSION_HALF_OPEN_FULL);
 }
 
-Test(source_table, an_exempt_source_has_no_limits_of_its_own_and_leaves_no_trace)
+Test(peers_source_table, an_exempt_source_has_no_limits_of_its_own_and_leaves_no_trace)
 {
-    struct source_place place;
+    struct peers_source_place place;
 
     limits.is_exempt = true;
     for (int i = 0; i < 50; i++)
         cr_expect_eq(enter("127.0.0.1", &place), ADMITTED);
     for (int i = 0; i < 20; i++)
         cr_expect_eq(blame("127.0.0.1"), 0u);
-    source_table_leave(t, &place, true);
-    cr_expect_eq(source_table_half_open(t), 49u);
-    cr_expect_eq(source_table_count(t), 0u);
+    peers_source_table_leave(t, &place, true);
+    cr_expect_eq(peers_source_table_half_open(t), 49u);
+    cr_expect_eq(peers_source_table_count(t), 0u);
 }
 
-Test(source_table, an_address_that_comes_too_fast_waits)
+Test(peers_source_table, an_address_that_comes_too_fast_waits)
 {
     limits.accepts_burst = 2;
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
@@ -161,7 +161,7 @@ Test(source_table, an_address_that_comes_too_fast_waits)
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
 }
 
-Test(source_table, penalties_grow_and_end)
+Test(peers_source_table, penalties_grow_and_end)
 {
     static const uint64_t seconds[] = {0, 0, 10, 20, 40, 60, 60};
 
@@ -173,7 +173,7 @@ Test(source_table, penalties_grow_and_end)
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
 }
 
-Test(source_table, an_offence_is_forgiven_with_each_quiet_minute)
+Test(peers_source_table, an_offence_is_forgiven_with_each_quiet_minute)
 {
     blame("192.0.2.1");
     blame("192.0.2.1");
@@ -184,14 +184,14 @@ Test(source_table, an_offence_is_forgiven_with_each_quiet_minute)
     cr_expect_eq(blame("192.0.2.1"), 0u);
 }
 
-Test(source_table, a_penalty_of_an_ipv6_address_is_its_networks)
+Test(peers_source_table, a_penalty_of_an_ipv6_address_is_its_networks)
 {
     for (int i = 0; i < 3; i++)
         blame(i == 0 ? "2001:db8::1" : "2001:db8::2");
     cr_expect_eq(enter("2001:db8::3", NULL), ADMISSION_PENALTY);
 }
 
-Test(source_table, without_a_penalty_nobody_is_refused_for_offences)
+Test(peers_source_table, without_a_penalty_nobody_is_refused_for_offences)
 {
     limits.penalty_s = 0;
     for (int i = 0; i < 20; i++)
@@ -201,17 +201,17 @@ Test(source_table, without_a_penalty_nobody_is_refused_for_offences)
 
 static void come_and_go(unsigned i)
 {
-    struct source_place place;
+    struct peers_source_place place;
     char ip[64];
 
     snprintf(ip, sizeof ip, "%u.%u.%u.1", 11 + (i >> 16), (i >> 8) & 255, i & 255);
     cr_assert_eq(enter(ip, &place), ADMITTED);
-    source_table_leave(t, &place, true);
+    peers_source_table_leave(t, &place, true);
 }
 
-Test(source_table, strangers_that_come_and_go_do_not_fill_the_memory)
+Test(peers_source_table, strangers_that_come_and_go_do_not_fill_the_memory)
 {
-    struct source_place mine;
+    struct peers_source_place mine;
 
     limits.sessions = 100;
     cr_assert_eq(enter("192.0.2.1", &mine), ADMITTED);
@@ -219,15 +219,15 @@ Test(source_table, strangers_that_come_and_go_do_not_fill_the_memory)
         blame("198.51.100.1");
     for (unsigned i = 0; i < 100000; i++)
         come_and_go(i);
-    cr_expect_leq(source_table_count(t), SOURCES_KEPT + 2 * limits.sessions);
+    cr_expect_leq(peers_source_table_count(t), SOURCES_KEPT + 2 * limits.sessions);
     cr_expect_eq(enter("198.51.100.1", NULL), ADMISSION_PENALTY, "a penalty outlives the crowd");
     enter("192.0.2.1", NULL);
     enter("192.0.2.1", NULL);
     cr_expect_eq(enter("192.0.2.1", NULL), ADMISSION_HALF_OPEN_ADDRESS_FULL, "so does a session");
-    source_table_leave(t, &mine, true);
+    peers_source_table_leave(t, &mine, true);
 }
 
-Test(source_table, a_table_full_of_penalties_still_takes_a_new_source)
+Test(peers_source_table, a_table_full_of_penalties_still_takes_a_new_source)
 {
     limits.sessions = 1;
     limits.offences_free = 0;
@@ -237,7 +237,7 @@ Test(source_table, a_table_full_of_penalties_still_takes_a_new_source)
         snprintf(ip, sizeof ip, "11.%u.%u.1", (i >> 8) & 255, i & 255);
         blame(ip);
     }
-    cr_expect_leq(source_table_count(t), SOURCES_KEPT + 2);
+    cr_expect_leq(peers_source_table_count(t), SOURCES_KEPT + 2);
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
 }
 
@@ -246,10 +246,10 @@ static unsigned take_files(const char *ip, unsigned wanted)
     struct address peer;
 
     cr_assert_eq(address_from_ip_text(&peer, ip, 1), ERR_OK);
-    return source_table_take_files(t, &peer, &limits, wanted, now_ms);
+    return peers_source_table_take_files(t, &peer, &limits, wanted, now_ms);
 }
 
-Test(source_table, gives_an_address_so_many_files_a_second)
+Test(peers_source_table, gives_an_address_so_many_files_a_second)
 {
     static const struct {
         const char *what, *ip;

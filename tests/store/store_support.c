@@ -145,7 +145,7 @@ void mark_reported(uint32_t transfer_id)
 }
 
 struct asked_once {
-    inbox_received_fn *each;
+    received_row_fn *each;
     void *ctx;
 };
 
@@ -159,23 +159,24 @@ static void tell_asker(void *ctx, const struct inbox_record *record, bool is_rep
 }
 
 enum err inbox_each_received(struct inbox *from, int64_t since_us, size_t offset, size_t limit,
-                             inbox_received_fn *each, void *ctx)
+                             received_row_fn *each, void *ctx)
 {
-    const struct received_query query = {.since_us = since_us, .offset = offset, .limit = limit};
+    const struct inbox_received_query query = {
+        .since_us = since_us, .offset = offset, .limit = limit};
     static const atomic_bool is_stopping;
     struct asked_once asked = {each, ctx};
-    struct received *received;
+    struct inbox_received *received;
     enum err e;
 
-    cr_assert_eq(received_open(&received, from, &is_stopping), ERR_OK);
-    e = received_each(received, &query, tell_asker, &asked);
-    received_close(&received);
+    cr_assert_eq(inbox_received_open(&received, from, &is_stopping), ERR_OK);
+    e = inbox_received_each(received, &query, tell_asker, &asked);
+    inbox_received_close(&received);
     return e;
 }
 
 void journal_file_only(const struct commit_request *r)
 {
-    struct record record = {.kind = RECORD_FILE, .file = r->record};
+    struct journal_record record = {.kind = JOURNAL_RECORD_FILE, .file = r->record};
 
     cr_assert_eq(journal_add(inbox->journal, &record), ERR_OK);
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);

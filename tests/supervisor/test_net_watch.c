@@ -23,16 +23,16 @@ static struct address_set set_of(const char *const *texts)
 static bool is_same(const char *const *a, const char *const *b)
 {
     struct address_set one = set_of(a), other = set_of(b);
-    bool answer = address_set_is_equal(&one, &other);
+    bool answer = supervisor_net_watch_is_equal(&one, &other);
 
-    address_set_clear(&one);
-    address_set_clear(&other);
+    supervisor_net_watch_clear(&one);
+    supervisor_net_watch_clear(&other);
     return answer;
 }
 
 #define SET(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-Test(net_watch, compares_sets_whatever_their_order, .timeout = 10)
+Test(supervisor_net_watch, compares_sets_whatever_their_order, .timeout = 10)
 {
     cr_assert(is_same(SET("127.0.0.1", "::1", "10.0.0.7"), SET("10.0.0.7", "127.0.0.1", "::1")));
     cr_assert_not(is_same(SET("127.0.0.1", "10.0.0.7"), SET("127.0.0.1", "10.0.0.8")));
@@ -42,20 +42,20 @@ Test(net_watch, compares_sets_whatever_their_order, .timeout = 10)
     cr_assert_not(is_same(SET(NULL), SET("::1")));
 }
 
-Test(net_watch, knows_the_addresses_of_this_machine, .timeout = 10)
+Test(supervisor_net_watch, knows_the_addresses_of_this_machine, .timeout = 10)
 {
     struct address_set now, again;
 
-    cr_assert_eq(address_set_read(&now), ERR_OK);
-    cr_assert_eq(address_set_read(&again), ERR_OK);
-    cr_assert(address_set_is_equal(&now, &again));
-    cr_assert_eq(net_watch_has_address(), now.count > 0);
-    address_set_clear(&now);
-    address_set_clear(&again);
+    cr_assert_eq(supervisor_net_watch_read(&now), ERR_OK);
+    cr_assert_eq(supervisor_net_watch_read(&again), ERR_OK);
+    cr_assert(supervisor_net_watch_is_equal(&now, &again));
+    cr_assert_eq(supervisor_net_watch_has_address(), now.count > 0);
+    supervisor_net_watch_clear(&now);
+    supervisor_net_watch_clear(&again);
 }
 
 static struct loop *loop; /* never started: the test is its thread */
-static struct net_watch watch;
+static struct supervisor_net_watch watch;
 static unsigned changes;
 
 static void count(void *ctx)
@@ -72,7 +72,7 @@ static void a_loop(void)
 
 static void clean_up(void)
 {
-    net_watch_close(&watch);
+    supervisor_net_watch_close(&watch);
     loop_close(&loop);
 }
 
@@ -83,23 +83,24 @@ static void fire_quiet(void)
     watch.quiet.fire(&watch.quiet, watch.quiet.ctx);
 }
 
-Test(net_watch, tells_nothing_when_the_set_is_the_same, .init = a_loop, .fini = clean_up,
+Test(supervisor_net_watch, tells_nothing_when_the_set_is_the_same, .init = a_loop, .fini = clean_up,
      .timeout = 10)
 {
-    cr_assert_eq(net_watch_open(&watch, loop, count, NULL), ERR_OK);
-    loop_set_timer(loop, &watch.quiet, NET_WATCH_QUIET_MS);
+    cr_assert_eq(supervisor_net_watch_open(&watch, loop, count, NULL), ERR_OK);
+    loop_set_timer(loop, &watch.quiet, SUPERVISOR_NET_WATCH_QUIET_MS);
     fire_quiet();
     cr_assert_eq(changes, 0);
 }
 
-Test(net_watch, tells_once_when_the_set_is_another, .init = a_loop, .fini = clean_up, .timeout = 10)
+Test(supervisor_net_watch, tells_once_when_the_set_is_another, .init = a_loop, .fini = clean_up,
+     .timeout = 10)
 {
-    cr_assert_eq(net_watch_open(&watch, loop, count, NULL), ERR_OK);
+    cr_assert_eq(supervisor_net_watch_open(&watch, loop, count, NULL), ERR_OK);
     if (watch.known.count == 0)
         cr_skip_test("this machine has no address");
     watch.known.count--; /* as if one had come since */
     for (unsigned i = 0; i < 2; i++) {
-        loop_set_timer(loop, &watch.quiet, NET_WATCH_QUIET_MS);
+        loop_set_timer(loop, &watch.quiet, SUPERVISOR_NET_WATCH_QUIET_MS);
         fire_quiet();
     }
     cr_assert_eq(changes, 1);
@@ -122,27 +123,27 @@ static void switch_loopback(bool is_up)
     close(fd);
 }
 
-Test(net_watch, notices_an_interface_that_comes_up_after_a_quiet_second, .init = a_loop,
+Test(supervisor_net_watch, notices_an_interface_that_comes_up_after_a_quiet_second, .init = a_loop,
      .fini = clean_up, .timeout = 10)
 {
     uint64_t deadline_ms;
 
     if (!enter_own_network()) {
         fprintf(stderr, "no network namespace here: only the socket is opened\n");
-        cr_assert_eq(net_watch_open(&watch, loop, count, NULL), ERR_OK);
+        cr_assert_eq(supervisor_net_watch_open(&watch, loop, count, NULL), ERR_OK);
         return;
     }
-    cr_assert_eq(net_watch_open(&watch, loop, count, NULL), ERR_OK);
-    cr_assert_not(net_watch_has_address());
+    cr_assert_eq(supervisor_net_watch_open(&watch, loop, count, NULL), ERR_OK);
+    cr_assert_not(supervisor_net_watch_has_address());
     switch_loopback(true);
     loop_turn(loop, 2000);
     cr_assert(watch.quiet.is_set, "news have come");
     cr_assert_eq(changes, 0, "and are not told before a second of quiet");
     deadline_ms = watch.quiet.deadline_ms;
-    cr_assert_eq(deadline_ms, loop_now_ms(loop) + NET_WATCH_QUIET_MS);
+    cr_assert_eq(deadline_ms, loop_now_ms(loop) + SUPERVISOR_NET_WATCH_QUIET_MS);
     fire_quiet();
     cr_assert_eq(changes, 1);
-    cr_assert(net_watch_has_address());
+    cr_assert(supervisor_net_watch_has_address());
     switch_loopback(false); /* gone and back within the second: nothing to tell */
     switch_loopback(true);
     loop_turn(loop, 2000);

@@ -41,11 +41,13 @@ Test(reload, a_text_that_does_not_fit_ends_with_a_word_that_says_so, .init = a_f
     char all[16384];
 
     write_text("[node]\nno-such-key = 1\nnor-this = 2\nnor-that = 3\n");
-    cr_assert_eq(reload_read(&paths, &before, &after, &change, all, sizeof all), ERR_INVALID);
+    cr_assert_eq(supervisor_reload_read(&paths, &before, &after, &change, all, sizeof all),
+                 ERR_INVALID);
     for (size_t room = 64; room < strlen(all); room++) {
         char *text = malloc(room); /* so that a byte too many is seen */
 
-        cr_assert_eq(reload_read(&paths, &before, &after, &change, text, room), ERR_INVALID);
+        cr_assert_eq(supervisor_reload_read(&paths, &before, &after, &change, text, room),
+                     ERR_INVALID);
         cr_assert_lt(strlen(text), room);
         cr_assert_str_eq(text + strlen(text) - strlen(last), last);
         free(text);
@@ -60,7 +62,8 @@ Test(reload, says_each_change_and_each_return_to_the_default, .init = a_file, .f
     before.settings.sessions.keep_alive_s = 77;
     before.settings.workers.threads = 3;
     write_text("[services/tcp-connections]\ntcp-port = 7782\n[workers]\nthreads = 4\n");
-    cr_assert_eq(reload_read(&paths, &before, &after, &change, text, sizeof text), ERR_OK);
+    cr_assert_eq(supervisor_reload_read(&paths, &before, &after, &change, text, sizeof text),
+                 ERR_OK);
     cr_assert_not_null(strstr(text, "changed: services/tcp-connections/tcp-port = 7782\n"), "%s",
                        text);
     cr_assert_not_null(strstr(text, "changed: sessions/keep-alive-s is the default again\n"), "%s",

@@ -22,7 +22,7 @@ static const struct service_info *of(const char *name, const char *state, const 
 
     snprintf(tcp.state, sizeof tcp.state, "%s", state);
     snprintf(tcp.last_error, sizeof tcp.last_error, "%s", last_error);
-    count = services_list(list, &settings, &tcp, 1);
+    count = supervisor_services_list(list, &settings, &tcp, 1);
     for (unsigned i = 0; i < count; i++)
         if (strcmp(list[i].name, name) == 0)
             return &list[i];
@@ -50,7 +50,7 @@ static void expect_off(const char *needed)
 
     scripted_init(&transport, "tcp");
     registered.ops = &transport.ops;
-    services_apply(&settings, &registered);
+    supervisor_services_apply(&settings, &registered);
     cr_assert_not(registered.is_enabled);
     cr_assert_str_eq(tcp->state, "OFF");
     cr_assert(tcp->is_enabled, "by its own setting");
@@ -84,11 +84,11 @@ Test(services, a_transport_takes_priority_and_sending_from_the_settings, .init =
     registered.ops = &transport.ops;
     settings.tcp_transport.priority = 7;
     settings.tcp_transport.is_sending_enabled = true;
-    services_apply(&settings, &registered);
+    supervisor_services_apply(&settings, &registered);
     cr_assert(registered.is_enabled && registered.is_sending_enabled);
     cr_assert_eq(registered.priority, 7);
     settings.tcp_transport.is_sending_enabled = false;
-    services_apply(&settings, &registered);
+    supervisor_services_apply(&settings, &registered);
     cr_assert_not(registered.is_sending_enabled);
 }
 
@@ -96,6 +96,6 @@ Test(services, a_transport_without_a_service_never_runs, .init = all_on, .timeou
 {
     char reason[REASON_SIZE];
 
-    cr_assert_not(services_is_transport_on(&settings, "udp", reason));
+    cr_assert_not(supervisor_services_is_transport_on(&settings, "udp", reason));
     cr_assert_not_null(strstr(reason, "udp"));
 }

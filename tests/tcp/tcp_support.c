@@ -21,19 +21,19 @@ struct tcp_home home;
 char home_folder[64];
 static char inbox_folder[96];
 
-struct tcp_connection *conn;
+struct session *conn;
 bool is_conn_closed;
 unsigned connects_done, routed_on;
 
 /* The worker that the sessions believe to have. */
 
-STAILQ_HEAD(session_list, tcp_connection);
+STAILQ_HEAD(session_list, session);
 static struct session_list woken = STAILQ_HEAD_INITIALIZER(woken);
 static struct session_list graves = STAILQ_HEAD_INITIALIZER(graves);
 
-static struct bandwidth_pool bandwidth;
+static struct peers_bandwidth_pool bandwidth;
 
-static void on_unfinished(void *worker, struct tcp_connection *c)
+static void on_unfinished(void *worker, struct session *c)
 {
     (void)worker;
     c->is_unfinished = true;
@@ -41,13 +41,13 @@ static void on_unfinished(void *worker, struct tcp_connection *c)
     loop_hurry(home.loop);
 }
 
-static void on_throttled(void *worker, struct tcp_connection *c, bool has_moved)
+static void on_throttled(void *worker, struct session *c, bool has_moved)
 {
     (void)has_moved;
     on_unfinished(worker, c); /* looks all the time */
 }
 
-static void on_closed(void *worker, struct tcp_connection *c)
+static void on_closed(void *worker, struct session *c)
 {
     (void)worker;
     STAILQ_INSERT_TAIL(&graves, c, grave_link);
@@ -76,7 +76,7 @@ static void on_connected_out(void *worker)
     connects_done++;
 }
 
-static const struct tcp_connection_news news = {
+static const struct session_news news = {
     .unfinished = on_unfinished,
     .throttled = on_throttled,
     .closed = on_closed,
@@ -88,7 +88,7 @@ static const struct tcp_connection_news news = {
 static void bury_the_dead(void)
 {
     struct session_list dead = STAILQ_HEAD_INITIALIZER(dead);
-    struct tcp_connection *c;
+    struct session *c;
 
     STAILQ_CONCAT(&dead, &graves);
     while ((c = STAILQ_FIRST(&dead)) != NULL) {
@@ -99,7 +99,7 @@ static void bury_the_dead(void)
         }
         if (c == conn)
             conn = NULL;
-        tcp_connection_free(&c);
+        session_free(&c);
     }
     if (!STAILQ_EMPTY(&graves))
         loop_hurry(home.loop);
@@ -108,13 +108,13 @@ static void bury_the_dead(void)
 static void take_turns(void)
 {
     struct session_list now = STAILQ_HEAD_INITIALIZER(now);
-    struct tcp_connection *c;
+    struct session *c;
 
     STAILQ_CONCAT(&now, &woken);
     while ((c = STAILQ_FIRST(&now)) != NULL) {
         STAILQ_REMOVE_HEAD(&now, turn_link);
         c->is_unfinished = false;
-        tcp_connection_turn(c);
+        session_turn(c);
     }
 }
 
@@ -122,9 +122,9 @@ static void after_turn(void *owner)
 {
     (void)owner;
     take_turns();
-    if (commit_turn_end(&home.commits, home.committer)) {
+    if (committer_turn_end(&home.commits, home.committer)) {
         take_turns();
-        commit_turn_end(&home.commits, home.committer);
+        committer_turn_end(&home.commits, home.committer);
     }
     bury_the_dead();
     if (!STAILQ_EMPTY(&woken))
@@ -255,7 +255,7 @@ static void open_inbox(void)
     cr_assert_eq(inbox_first_ids(home.inbox, &home.ids), ERR_OK);
     cr_assert_eq(committer_open(&home.committer, home.inbox), ERR_OK);
     cr_assert_eq(committer_start(home.committer), ERR_OK);
-    commit_turn_init(&home.commits, NULL);
+    committer_turn_init(&home.commits, NULL);
 }
 
 void home_open(void)
@@ -265,7 +265,7 @@ void home_open(void)
 
     log_set_level(LOG_LEVEL_ERROR);
     settings_default(&home.settings);
-    home.bandwidth = (struct bandwidth){.pool = &bandwidth, .sharers = 1};
+    home.bandwidth = (struct peers_bandwidth){.pool = &bandwidth, .sharers = 1};
     home.is_serving = true;
     home.news = &news;
     home.scratch_size = (size_t)home.settings.workers.read_buffer_kib * 1024;
@@ -302,7 +302,7 @@ void home_close(void)
     if (home.loop == NULL)
         return;
     if (conn != NULL && !is_conn_closed)
-        tcp_connection_drop(conn, "the test ends");
+        session_core_drop(conn, "the test ends");
     while (conn != NULL || home.streams > 0 || !STAILQ_EMPTY(&graves) ||
            mailbox_waiting(loop_mailbox(home.loop)) > 0) {
         gateway_answer();
@@ -425,7 +425,7 @@ struct sent_file *send_path(const char *path, bool is_single)
     r->route.address_count = 1;
     r->route.addresses[0] = conn->peer;
     s->r = r;
-    tcp_connection_send(conn, r);
+    session_files_send(conn, r);
     return s;
 }
 
@@ -463,9 +463,9 @@ unsigned answered(void)
 
 int peer_fd = -1;
 
-enum tcp_connection_state state(void)
+enum session_state state(void)
 {
-    return conn == NULL || is_conn_closed ? ST_CLOSED : tcp_connection_state(conn);
+    return conn == NULL || is_conn_closed ? ST_CLOSED : session_core_state(conn);
 }
 
 static int listener(struct sockaddr_in *at)
@@ -494,7 +494,7 @@ static void accept_as(const char *peer_ip)
     socklen_t length = sizeof from;
     int listening = listener(&at), fd;
     struct tcp_place place, given_up;
-    struct source_limits limits;
+    struct peers_source_limits limits;
     struct address peer;
 
     peer_fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -506,11 +506,11 @@ static void accept_as(const char *peer_ip)
     cr_assert_eq(address_from_sockaddr(&peer, (struct sockaddr *)&from), ERR_OK);
     if (peer_ip != NULL)
         cr_assert_eq(address_from_ip_text(&peer, peer_ip, peer.port), ERR_OK);
-    limits = source_limits_of(&home.settings, &peer);
+    limits = peers_source_table_limits_of(&home.settings, &peer);
     cr_assert_eq(tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop),
                                       &place, &given_up),
                  ADMITTED);
-    cr_assert_eq(tcp_connection_accept(&conn, &home, place.session, fd, &peer), ERR_OK);
+    cr_assert_eq(session_accept(&conn, &home, place.session, fd, &peer), ERR_OK);
 }
 
 void session_accepted(void)
@@ -531,7 +531,7 @@ void session_of(const char *host, const char *peer_ip)
 void session_to(uint64_t id, const struct address *peer)
 {
     is_conn_closed = false;
-    cr_assert_eq(tcp_connection_dial(&conn, &home, id, peer), ERR_OK);
+    cr_assert_eq(session_dial(&conn, &home, id, peer), ERR_OK);
 }
 
 void session_dialled(void)

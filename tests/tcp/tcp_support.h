@@ -47,7 +47,7 @@ extern struct played_gateway played;
 void gateway_answer(void); /* all that is pending */
 
 /* A session, and the peer at the other end of its socket. */
-extern struct tcp_connection *conn;
+extern struct session *conn;
 extern bool is_conn_closed;
 extern unsigned connects_done, routed_on;
 void session_accepted(void);                              /* the peer dialled us */
@@ -56,7 +56,7 @@ void session_to(uint64_t id, const struct address *peer); /* a claimed place, wh
 void session_of(const char *host, const char *peer_ip);   /* hello HOST from this source */
 void session_connected(bool is_outgoing);                 /* with the handshake behind it */
 struct address peer_address(void);
-enum tcp_connection_state state(void);
+enum session_state state(void);
 
 /* Sends through the session. */
 struct sent_file {

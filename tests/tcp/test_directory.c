@@ -38,10 +38,10 @@ static struct tcp_place find(const struct address *a)
 }
 
 /* Somebody who is held to no limit of a source. */
-static enum admission accept_one(struct tcp_place *place)
+static enum peers_admission accept_one(struct tcp_place *place)
 {
     struct address peer = at("127.0.0.1", 1);
-    struct source_limits limits = {.sessions = LIMIT, .half_open = LIMIT, .is_exempt = true};
+    struct peers_source_limits limits = {.sessions = LIMIT, .half_open = LIMIT, .is_exempt = true};
     struct tcp_place given_up;
 
     return tcp_directory_accept(d, &peer, &limits, 0, place, &given_up);
@@ -171,22 +171,22 @@ Test(tcp_directory, leaving_and_hiding_what_is_unknown_is_nothing)
     cr_expect_eq(tcp_directory_count(d), 0);
 }
 
-static struct source_limits limits;
+static struct peers_source_limits limits;
 
 static void set_limits(void)
 {
-    limits = (struct source_limits){.sessions = LIMIT,
-                                    .per_address = 2,
-                                    .per_network = 10,
-                                    .half_open = 10,
-                                    .half_open_per_address = 2,
-                                    .accepts_per_s = 10,
-                                    .accepts_burst = 10};
+    limits = (struct peers_source_limits){.sessions = LIMIT,
+                                          .per_address = 2,
+                                          .per_network = 10,
+                                          .half_open = 10,
+                                          .half_open_per_address = 2,
+                                          .accepts_per_s = 10,
+                                          .accepts_burst = 10};
 }
 
 static struct tcp_place given_up; /* by the last of those below */
 
-static enum admission come(const char *ip, struct tcp_place *out)
+static enum peers_admission come(const char *ip, struct tcp_place *out)
 {
     struct address peer = at(ip, 1);
 

@@ -221,7 +221,7 @@ static struct transport_counts counts(void)
 {
     struct counts_request r = {.request = asked()};
 
-    worker_visit_count(tcp_node_first_worker(node), &r);
+    tcp_worker_queries_count(tcp_node_first_worker(node), &r);
     wait_answers(1);
     return r.counts;
 }
@@ -238,7 +238,7 @@ static struct host_request call(enum tcp_host_call what, const char *host, uint1
 {
     struct host_request r = {.request = asked(), .route = route_to(host, port)};
 
-    tcp_node_host_call(node, what, &r);
+    tcp_route_host_call(node, what, &r);
     wait_answers(1);
     return r;
 }
@@ -249,7 +249,7 @@ static void send_along(struct send_request *r, const struct route *route, const 
 
     *r = (struct send_request){
         .request = asked(), .route = *route, .id = ++ids, .filename = (char *)path};
-    tcp_node_route_send(node, r);
+    tcp_route_send(node, r);
 }
 
 static void send_now(struct send_request *r, const char *host, uint16_t port, const char *path)
@@ -692,7 +692,7 @@ static void every_call(const struct addresses_of *name, size_t row)
     snprintf(host, sizeof host, "%zu.name.example", row);
     name_has(name->count, name->ips);
     connect = (struct host_request){.request = asked(), .route = route_to(host, port)};
-    tcp_node_host_call(node, TCP_CONNECT_TO, &connect);
+    tcp_route_host_call(node, TCP_CONNECT_TO, &connect);
     peer = greeted_peer(listening);
     wait_answers(1);
     cr_assert_eq(connect.request.result, ERR_OK, "row %zu: %s", row, connect.error);
@@ -809,19 +809,19 @@ Test(tcp_node, a_send_that_waits_for_its_address_can_be_cancelled)
         send_now(&sends[i], "mute.example", i + 1, small_file());
     snprintf(r.filename, sizeof r.filename, "%s", small_file());
     r.request = asked();
-    tcp_node_cancel_sending(node, &r);
+    tcp_route_cancel_sending(node, &r);
     wait_answers(2); /* the cancel, and the send */
     cr_expect(r.answer);
     cr_expect_str_eq(sends[2].error, "cancelled");
     for (unsigned i = 0; i < 2; i++) {
         r = (struct cancel_request){.request = asked(), .send_id = sends[i].id};
-        tcp_node_cancel_sending(node, &r);
+        tcp_route_cancel_sending(node, &r);
         wait_answers(2);
         cr_expect(r.answer);
         cr_expect_str_eq(sends[i].error, "cancelled");
     }
     r = (struct cancel_request){.request = asked(), .send_id = sends[0].id};
-    tcp_node_cancel_sending(node, &r);
+    tcp_route_cancel_sending(node, &r);
     wait_answers(1);
     cr_expect_not(r.answer, "it is over");
     sem_post(&may_answer);
@@ -927,7 +927,7 @@ Test(tcp_node_full, calls_that_a_full_mailbox_refuses_leave_no_place_taken)
 
     for (uint16_t i = 0; i < 6; i++) { /* nothing runs yet: each worker takes one, then is full */
         calls[i] = (struct host_request){.request = asked(), .route = route_to("192.0.2.1", i + 1)};
-        tcp_node_host_call(node, TCP_CONNECT_TO, &calls[i]);
+        tcp_route_host_call(node, TCP_CONNECT_TO, &calls[i]);
     }
     send_now(&send, "192.0.2.1", 9, small_file());
     start_node();
@@ -952,7 +952,7 @@ Test(tcp_node, connect_to_tells_whether_a_session_was_there_and_why_there_is_non
     cr_expect_neq(r.error[0], '\0');
     listen(listening, 4);
     r = (struct host_request){.request = asked(), .route = route_to("127.0.0.1", port)};
-    tcp_node_host_call(node, TCP_CONNECT_TO, &r);
+    tcp_route_host_call(node, TCP_CONNECT_TO, &r);
     peer = accept(listening, NULL, NULL);
     cr_assert_eq(hears(peer), 'h');
     says(peer, wazap, sizeof wazap - 1);
@@ -981,7 +981,7 @@ Test(tcp_node, sessions_are_listed_in_pages)
     for (size_t offset = 0; offset < 12; offset += 4) {
         struct list_request r = {.request = asked(), .offset = offset, .limit = 4};
 
-        worker_visit_sessions(tcp_node_first_worker(node), &r);
+        tcp_worker_queries_sessions(tcp_node_first_worker(node), &r);
         wait_answers(1);
         cr_expect_eq(r.total, 10);
         for (size_t i = 0; i < r.count; i++)
@@ -1007,18 +1007,18 @@ Test(tcp_node, a_stream_is_listed_and_cancelled)
     says(peer, first, sizeof first - 1);
     while (counts().files_in == 0)
         ;
-    worker_visit_streams(tcp_node_first_worker(node), &list);
+    tcp_worker_queries_streams(tcp_node_first_worker(node), &list);
     wait_answers(1);
     cr_assert_eq(list.count, 1);
     cr_expect_str_eq(list.streams[0].state, "receiving");
     cr_expect_eq(list.streams[0].total_bytes, 6);
     cr_expect_eq(list.streams[0].stream_id, 1);
-    worker_visit_cancel_receiving(tcp_node_first_worker(node), &cancel);
+    tcp_worker_queries_cancel_receiving(tcp_node_first_worker(node), &cancel);
     wait_answers(1);
     cr_expect_not(cancel.answer);
     cancel =
         (struct cancel_request){.request = asked(), .transfer_id = list.streams[0].transfer_id};
-    worker_visit_cancel_receiving(tcp_node_first_worker(node), &cancel);
+    tcp_worker_queries_cancel_receiving(tcp_node_first_worker(node), &cancel);
     wait_answers(1);
     cr_expect(cancel.answer);
     cr_expect_eq(hears(peer), 'a');

@@ -51,7 +51,7 @@ void inbox_close(struct inbox **inbox);
 
 /* After open, before other threads: finished files belong to `group` ("": our own) and have `mode`;
  * the inbox itself lets in who may read them. Without it: 0600. */
-enum err inbox_set_access(struct inbox *inbox, const char *group, unsigned mode, char *problem,
+enum err inbox_access_set(struct inbox *inbox, const char *group, unsigned mode, char *problem,
                           size_t problem_room);
 
 const struct inbox_recovery *inbox_recovery(const struct inbox *inbox);
@@ -98,10 +98,10 @@ struct inbox_usage inbox_usage(const struct inbox *inbox);
  * cannot be written. A sentence with what to do, "" and ERR_OK if nothing is wrong. As seen by the
  * last commit, or within the last second. */
 enum { INBOX_TROUBLE_SIZE = SETTINGS_TEXT_SIZE + 256 };
-enum err inbox_trouble(const struct inbox *inbox, char *to, size_t room);
+enum err inbox_place_trouble(const struct inbox *inbox, char *to, size_t room);
 
 /* Any thread. Reserves the room and makes the partial file. ERR_NO_INBOX and what else
- * inbox_trouble says;  ERR_INBOX_QUOTA, ERR_INBOX_FILES,
+ * inbox_place_trouble says;  ERR_INBOX_QUOTA, ERR_INBOX_FILES,
  * ERR_MIN_FREE, ERR_MIN_FREE_FILES: there is none; ERR_NO_SPACE, ERR_QUOTA, ERR_DESCRIPTORS, ... */
 enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file *out);
 

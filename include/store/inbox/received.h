@@ -2,7 +2,7 @@
  *
  * Owner: one thread, which may wait for a disk here; not a worker, nor one that others wait for. It
  * reads beside the journal's writers and keeps what it has read: 40 bytes a record, until
- * received_forget. */
+ * inbox_received_forget. */
 #ifndef STORE_INBOX_RECEIVED_H
 #define STORE_INBOX_RECEIVED_H
 
@@ -11,42 +11,44 @@
 
 #include <stdatomic.h>
 
-struct received;
+struct inbox_received;
 
 /* A file's place in the order: no two have the same. */
-struct received_place {
+struct inbox_received_place {
     int64_t committed_us;
     uint32_t transfer_id;
 };
 
-enum received_from {
-    RECEIVED_FROM_START, /* the oldest, skipping `offset` */
-    RECEIVED_AFTER,      /* those behind `place` */
-    RECEIVED_BEFORE,     /* the last ones before `place` */
-    RECEIVED_NEWEST,     /* the last ones */
+enum inbox_received_from {
+    INBOX_RECEIVED_FROM_START, /* the oldest, skipping `offset` */
+    INBOX_RECEIVED_AFTER,      /* those behind `place` */
+    INBOX_RECEIVED_BEFORE,     /* the last ones before `place` */
+    INBOX_RECEIVED_NEWEST,     /* the last ones */
 };
 
 /* A page of those committed at or after `since_us`: `limit` at most, told in order of time. */
-struct received_query {
+struct inbox_received_query {
     int64_t since_us;
-    enum received_from from;
+    enum inbox_received_from from;
     size_t offset;
-    struct received_place place;
+    struct inbox_received_place place;
     size_t limit;
 };
 
 /* `is_there`: a file of its name stands in the inbox. The record is valid during the call. */
-typedef void received_fn(void *ctx, const struct inbox_record *record, bool is_reported,
-                         bool is_there);
+typedef void inbox_received_fn(void *ctx, const struct inbox_record *record, bool is_reported,
+                               bool is_there);
 
 /* `is_stopping` may be set by any thread: what is being read then ends with ERR_CLOSED. */
-enum err received_open(struct received **out, struct inbox *inbox, const atomic_bool *is_stopping);
-void received_close(struct received **received);
+enum err inbox_received_open(struct inbox_received **out, struct inbox *inbox,
+                             const atomic_bool *is_stopping);
+void inbox_received_close(struct inbox_received **received);
 
-enum err received_each(struct received *received, const struct received_query *query,
-                       received_fn *each, void *ctx);
+enum err inbox_received_each(struct inbox_received *received,
+                             const struct inbox_received_query *query, inbox_received_fn *each,
+                             void *ctx);
 
 /* Gives the memory back; the next query reads all of it again. */
-void received_forget(struct received *received);
+void inbox_received_forget(struct inbox_received *received);
 
 #endif

@@ -17,7 +17,7 @@ enum host_call { HOST_CONNECT_TO, HOST_DISCONNECT_FROM, HOST_SEND_KEEP_ALIVE };
 
 struct host_asked {
     struct host_request request; /* first: comes back */
-    struct asked asked;
+    struct control_asked asked;
     enum host_call which;
 };
 
@@ -26,7 +26,7 @@ typedef cancel_fn *cancel_choice(const struct transport_ops *ops);
 
 struct cancel_asked {
     struct cancel_request request; /* first: comes back */
-    struct asked asked;
+    struct control_asked asked;
     cancel_choice *choose;
     unsigned transport; /* the one that has it now */
 };
@@ -43,19 +43,19 @@ static bool read_contact(struct control *control, struct http_call *call, struct
                          const char *text, struct contact *contact)
 {
     if (args->problem[0] != '\0') {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
         return false;
     }
     if (contact_parse(contact, text) != ERR_OK) {
         const char *advice = contact_advice(text, strlen(text));
 
-        control_fault(call, FAULT_PARAMETERS, "'%.200s' is no contact: %s", text,
-                      advice != NULL ? advice : "write host:port, or proto://host:port");
+        control_reply_fault(call, FAULT_PARAMETERS, "'%.200s' is no contact: %s", text,
+                            advice != NULL ? advice : "write host:port, or proto://host:port");
         return false;
     }
     if (find_transport(control, contact->proto) < 0) {
-        control_fault(call, FAULT_NOT_FOUND, "there is no transport '%s' here: write host:port",
-                      contact->proto);
+        control_reply_fault(call, FAULT_NOT_FOUND,
+                            "there is no transport '%s' here: write host:port", contact->proto);
         return false;
     }
     return true;
@@ -66,7 +66,7 @@ static void answer_bool(struct http_call *call, bool answer)
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_answer(call, &env, rpc_bool(&env, answer));
+    control_reply_answer(call, &env, rpc_bool(&env, answer));
 }
 
 static void answer_host(struct host_asked *h)
@@ -78,11 +78,11 @@ static void answer_host(struct host_asked *h)
 
     if (h->request.request.result != ERR_OK) {
         if (h->request.error[0] != '\0')
-            control_fault(call, FAULT_FAILED, "%s", h->request.error);
+            control_reply_fault(call, FAULT_FAILED, "%s", h->request.error);
         else
-            control_fault(call, FAULT_FAILED, "%s: %s",
-                          contact_text(contact, &h->request.route.contact),
-                          err_text(h->request.request.result));
+            control_reply_fault(call, FAULT_FAILED, "%s: %s",
+                                contact_text(contact, &h->request.route.contact),
+                                err_text(h->request.request.result));
         return;
     }
     if (h->which != HOST_CONNECT_TO) {
@@ -93,7 +93,7 @@ static void answer_host(struct host_asked *h)
     value = rpc_struct(&env);
     rpc_put_bool(&env, value, "answer", h->request.answer);
     rpc_put_integer(&env, value, "session", (int64_t)h->request.session);
-    control_answer(call, &env, value);
+    control_reply_answer(call, &env, value);
 }
 
 static void host_is_back(struct message *m, void *owner)
@@ -103,7 +103,7 @@ static void host_is_back(struct message *m, void *owner)
     (void)owner;
     if (h->asked.call != NULL)
         answer_host(h);
-    asked_end(&h->asked);
+    control_asked_end(&h->asked);
     free(h);
 }
 
@@ -133,35 +133,35 @@ static void ask_host(struct control *control, struct http_call *call, struct rpc
     char *text = NULL;
 
     if (h == NULL) {
-        control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
         return;
     }
     rpc_args_host(args, "host", true, &text);
     rpc_args_end(args);
     h->which = which;
     if (!read_contact(control, call, args, text, &h->request.route.contact) ||
-        !asked_has_room(control, call, ASKED_ABOUT_PEERS)) {
+        !control_asked_has_room(control, call, CONTROL_ASKED_ABOUT_PEERS)) {
         free(h);
     } else {
         h->request.request =
             (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = host_is_back};
-        asked_begin(&h->asked, control, call, ASKED_ABOUT_PEERS);
+        control_asked_begin(&h->asked, control, call, CONTROL_ASKED_ABOUT_PEERS);
         post_host(control, h);
     }
     free(text);
 }
 
-void call_connect_to(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_connect_to(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     ask_host(control, call, args, HOST_CONNECT_TO);
 }
 
-void call_disconnect_from(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_disconnect_from(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     ask_host(control, call, args, HOST_DISCONNECT_FROM);
 }
 
-void call_send_keep_alive(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_send_keep_alive(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     ask_host(control, call, args, HOST_SEND_KEEP_ALIVE);
 }
@@ -214,10 +214,10 @@ static void end_cancel(struct cancel_asked *c, enum err e)
     if (call != NULL && e == ERR_OK)
         answer_bool(call, c->request.answer);
     else if (call != NULL && e == ERR_CLOSED)
-        control_fault(call, FAULT_STOPPING, "the daemon is stopping");
+        control_reply_fault(call, FAULT_STOPPING, "the daemon is stopping");
     else if (call != NULL)
-        control_fault(call, FAULT_FULL, "nothing was cancelled: %s; try again", err_text(e));
-    asked_end(&c->asked);
+        control_reply_fault(call, FAULT_FULL, "nothing was cancelled: %s; try again", err_text(e));
+    control_asked_end(&c->asked);
     free(c);
 }
 
@@ -243,7 +243,7 @@ static struct cancel_asked *cancel_new(struct http_call *call, cancel_choice *ch
     struct cancel_asked *c = calloc(1, sizeof *c);
 
     if (c == NULL)
-        control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
     else
         c->choose = choose;
     return c;
@@ -258,11 +258,11 @@ static void begin_cancel(struct control *control, struct http_call *call, struct
         free(c);
         return;
     }
-    if (!asked_has_room(control, call, ASKED_ABOUT_PEERS)) {
+    if (!control_asked_has_room(control, call, CONTROL_ASKED_ABOUT_PEERS)) {
         free(c);
         return;
     }
-    asked_begin(&c->asked, control, call, ASKED_ABOUT_PEERS);
+    control_asked_begin(&c->asked, control, call, CONTROL_ASKED_ABOUT_PEERS);
     if ((e = post_cancel(c)) != ERR_OK)
         end_cancel(c, e);
 }
@@ -277,7 +277,7 @@ static void cancel_by_transfer(struct control *control, struct http_call *call,
         return;
     rpc_args_integer(args, "transfer_id", true, 1, GATEWAY_ID_MAX, &transfer_id);
     if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
         free(c);
         return;
     }
@@ -285,19 +285,19 @@ static void cancel_by_transfer(struct control *control, struct http_call *call,
     begin_cancel(control, call, c);
 }
 
-void call_cancel_file_sending(struct control *control, struct http_call *call,
-                              struct rpc_args *args)
+void method_cancel_file_sending(struct control *control, struct http_call *call,
+                                struct rpc_args *args)
 {
     cancel_by_transfer(control, call, args, choose_sending);
 }
 
-void call_cancel_file_receiving(struct control *control, struct http_call *call,
-                                struct rpc_args *args)
+void method_cancel_file_receiving(struct control *control, struct http_call *call,
+                                  struct rpc_args *args)
 {
     cancel_by_transfer(control, call, args, choose_receiving);
 }
 
-void call_cancel_send(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_cancel_send(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     struct cancel_asked *c = cancel_new(call, choose_sending);
     int64_t id = 0;
@@ -306,7 +306,7 @@ void call_cancel_send(struct control *control, struct http_call *call, struct rp
         return;
     rpc_args_integer(args, "id", true, 1, INT64_MAX, &id);
     if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
         free(c);
         return;
     }
@@ -314,7 +314,8 @@ void call_cancel_send(struct control *control, struct http_call *call, struct rp
     begin_cancel(control, call, c);
 }
 
-void call_cancel_outbox_file(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_cancel_outbox_file(struct control *control, struct http_call *call,
+                               struct rpc_args *args)
 {
     struct cancel_asked *c = cancel_new(call, choose_outbox);
     char *host = NULL, *filename = NULL;
@@ -327,8 +328,8 @@ void call_cancel_outbox_file(struct control *control, struct http_call *call, st
     if (!read_contact(control, call, args, host, &c->request.contact)) {
         free(c);
     } else if (text_copy(c->request.filename, sizeof c->request.filename, filename) != ERR_OK) {
-        control_fault(call, FAULT_PARAMETERS, "the filename is longer than %zu bytes",
-                      sizeof c->request.filename - 1);
+        control_reply_fault(call, FAULT_PARAMETERS, "the filename is longer than %zu bytes",
+                            sizeof c->request.filename - 1);
         free(c);
     } else {
         begin_cancel(control, call, c);

@@ -9,21 +9,21 @@
 
 #include <stdio.h>
 
-static void answer_done(struct network_asked *n)
+static void answer_done(struct method_network_asked *n)
 {
     enum err e = n->request.request.result;
     xmlrpc_env env;
 
     if (e != ERR_OK) {
-        control_fault(n->asked.call, e == ERR_DISABLED ? FAULT_DISABLED : FAULT_PARAMETERS, "%s",
-                      n->request.text);
+        control_reply_fault(n->asked.call, e == ERR_DISABLED ? FAULT_DISABLED : FAULT_PARAMETERS,
+                            "%s", n->request.text);
         return;
     }
     xmlrpc_env_init(&env);
-    control_answer(n->asked.call, &env, rpc_bool(&env, true));
+    control_reply_answer(n->asked.call, &env, rpc_bool(&env, true));
 }
 
-static void answer_init(struct network_asked *n)
+static void answer_init(struct method_network_asked *n)
 {
     struct control *control = n->asked.control;
 
@@ -36,16 +36,17 @@ static void answer_init(struct network_asked *n)
 static enum err take_over(const struct supervisor_request *r)
 {
     struct control *control = r->cookie;
-    enum err e = gate_init(control->config.gate, r->url, r->has_file_result);
+    enum err e = gateway_client_init(control->config.gate, r->url, r->has_file_result);
 
     if (e == ERR_OK)
-        gateway_set(control->config.gateway, &gate_ops, control->config.gate);
+        gateway_set(control->config.gateway, &gateway_client_ops, control->config.gate);
     return e;
 }
 
-void call_init(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_init(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct network_asked *n = network_new(control, call, SUPERVISOR_GATEWAY_INIT, answer_init);
+    struct method_network_asked *n =
+        method_network_new(control, call, SUPERVISOR_GATEWAY_INIT, answer_init);
     struct supervisor_request *r;
     char why[SETTINGS_WHY_SIZE];
 
@@ -57,23 +58,24 @@ void call_init(struct control *control, struct http_call *call, struct rpc_args 
     rpc_args_text(args, "url", true, &r->url);
     rpc_args_flag(args, "options", "file_result", &r->has_file_result);
     if (r->url != NULL && !settings_gateway_url_check(r->url, why)) {
-        control_fault(call, FAULT_PARAMETERS, "parameter 1, url, '%.200s': %s", r->url, why);
-        network_free(n);
+        control_reply_fault(call, FAULT_PARAMETERS, "parameter 1, url, '%.200s': %s", r->url, why);
+        method_network_free(n);
     } else {
-        network_post(control, call, n, args);
+        method_network_post(control, call, n, args);
     }
 }
 
-static void answer_connect(struct network_asked *n)
+static void answer_connect(struct method_network_asked *n)
 {
     if (n->request.request.result == ERR_OK)
-        gate_confirm(n->asked.control->config.gate);
+        gateway_client_confirm(n->asked.control->config.gate);
     answer_done(n);
 }
 
-void call_connect(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_connect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct network_asked *n = network_new(control, call, SUPERVISOR_CONNECT, answer_connect);
+    struct method_network_asked *n =
+        method_network_new(control, call, SUPERVISOR_CONNECT, answer_connect);
 
     if (n == NULL)
         return;
@@ -81,15 +83,15 @@ void call_connect(struct control *control, struct http_call *call, struct rpc_ar
     rpc_args_host(args, "host", false, &n->request.host);
     rpc_args_word(args, "tcp_port", false, &n->request.tcp_port);
     rpc_args_ignore_rest(args);
-    network_post(control, call, n, args);
+    method_network_post(control, call, n, args);
 }
 
-void call_disconnect(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_disconnect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    network_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
+    method_network_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
 }
 
-void call_shutdown(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_shutdown(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    network_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
+    method_network_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
 }

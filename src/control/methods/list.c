@@ -15,7 +15,7 @@ enum { US_PER_S = 1000000, CURSOR_SIZE = 64 };
 
 struct listing {
     struct list_request request; /* first: comes back */
-    struct asked asked;
+    struct control_asked asked;
     bool is_streams;
     unsigned transport;
     struct list_request filter; /* what is asked for: each transport gets a copy */
@@ -164,7 +164,7 @@ static void listing_answer(struct listing *l)
 
     if (!l->is_single)
         l->items = NULL;
-    control_answer(l->asked.call, &l->env, value);
+    control_reply_answer(l->asked.call, &l->env, value);
     xmlrpc_env_init(&l->env);
 }
 
@@ -172,7 +172,7 @@ static void listing_end(struct listing *l)
 {
     if (l->asked.call != NULL)
         listing_answer(l);
-    asked_end(&l->asked);
+    control_asked_end(&l->asked);
     listing_free(l);
 }
 
@@ -226,10 +226,10 @@ static struct listing *listing_new(const struct control *control, struct http_ca
 {
     struct listing *l;
 
-    if (!asked_has_room(control, call, ASKED_ABOUT_DAEMON))
+    if (!control_asked_has_room(control, call, CONTROL_ASKED_ABOUT_DAEMON))
         return NULL;
     if ((l = calloc(1, sizeof *l)) == NULL) {
-        control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
         return NULL;
     }
     xmlrpc_env_init(&l->env);
@@ -243,12 +243,12 @@ static void listing_begin(struct control *control, struct http_call *call, struc
                           struct rpc_args *args)
 {
     if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
         listing_free(l);
         return;
     }
     l->items = rpc_array(&l->env);
-    asked_begin(&l->asked, control, call, ASKED_ABOUT_DAEMON);
+    control_asked_begin(&l->asked, control, call, CONTROL_ASKED_ABOUT_DAEMON);
     if (l->transport >= control->config.transport_count)
         listing_end(l);
     else
@@ -281,12 +281,12 @@ static void list_page(struct control *control, struct http_call *call, struct rp
     listing_begin(control, call, l, args);
 }
 
-void call_list_sessions(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_list_sessions(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     list_page(control, call, args, false);
 }
 
-void call_list_streams(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_list_streams(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     list_page(control, call, args, true);
 }
@@ -304,7 +304,7 @@ static void take_host(struct rpc_args *args, const char *text, struct address *h
                  "'%.200s' is no address of a session: write ip:port, as list_sessions does", text);
 }
 
-void call_find_session(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_find_session(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     struct listing *l = listing_new(control, call, false);
     char *host = NULL, *idurl = NULL;
@@ -323,7 +323,7 @@ void call_find_session(struct control *control, struct http_call *call, struct r
     listing_begin(control, call, l, args);
 }
 
-void call_find_stream(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_find_stream(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     struct listing *l = listing_new(control, call, true);
     int64_t stream_id = 0, transfer_id = 0;

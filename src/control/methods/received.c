@@ -25,9 +25,9 @@ enum {
     CURSOR_SIZE = 40,
 };
 
-struct received_reader {
+struct method_received_reader {
     struct mailbox *box;
-    struct received *received; /* the thread's */
+    struct inbox_received *received; /* the thread's */
     pthread_t thread;
     bool is_started;
     bool is_over;            /* the thread's */
@@ -43,8 +43,8 @@ struct received_row {
 
 struct received_asked {
     struct request request; /* first: comes back */
-    struct asked asked;
-    struct received_query query;
+    struct control_asked asked;
+    struct inbox_received_query query;
     struct received_row *rows; /* room for query.limit */
     size_t count;
     bool lacks_memory;
@@ -55,50 +55,50 @@ struct received_asked {
 static void end(struct message *m, void *owner)
 {
     (void)m;
-    ((struct received_reader *)owner)->is_over = true;
+    ((struct method_received_reader *)owner)->is_over = true;
 }
 
 static void *run(void *arg)
 {
-    struct received_reader *reader = arg;
+    struct method_received_reader *reader = arg;
     struct pollfd bell = {.fd = mailbox_fd(reader->box), .events = POLLIN};
 
     log_name_thread("received");
     while (!reader->is_over) {
         if (poll(&bell, 1, FORGOTTEN_MS) == 0)
-            received_forget(reader->received);
+            inbox_received_forget(reader->received);
         mailbox_drain(reader->box);
     }
     return NULL;
 }
 
-enum err received_reader_open(struct received_reader **out, struct inbox *inbox)
+enum err method_received_reader_open(struct method_received_reader **out, struct inbox *inbox)
 {
-    struct received_reader *reader = calloc(1, sizeof *reader);
+    struct method_received_reader *reader = calloc(1, sizeof *reader);
     enum err e;
 
     if (reader == NULL)
         return ERR_NO_MEMORY;
     e = mailbox_open(&reader->box, QUESTIONS_MAX, reader);
     if (e == ERR_OK)
-        e = received_open(&reader->received, inbox, &reader->is_stopping);
+        e = inbox_received_open(&reader->received, inbox, &reader->is_stopping);
     if (e != ERR_OK)
-        received_reader_close(&reader);
+        method_received_reader_close(&reader);
     *out = reader;
     return e;
 }
 
-void received_reader_close(struct received_reader **reader)
+void method_received_reader_close(struct method_received_reader **reader)
 {
     if (*reader == NULL)
         return;
-    received_close(&(*reader)->received);
+    inbox_received_close(&(*reader)->received);
     mailbox_close(&(*reader)->box);
     free(*reader);
     *reader = NULL;
 }
 
-enum err received_reader_start(struct received_reader *reader)
+enum err method_received_reader_start(struct method_received_reader *reader)
 {
     sigset_t all, before;
     int error_number;
@@ -111,7 +111,7 @@ enum err received_reader_start(struct received_reader *reader)
     return err_from_thread(error_number);
 }
 
-void received_reader_stop(struct received_reader *reader)
+void method_received_reader_stop(struct method_received_reader *reader)
 {
     if (!reader->is_started)
         return;
@@ -136,9 +136,9 @@ static void take_row(void *ctx, const struct inbox_record *record, bool is_repor
 
 static void take_question(struct message *m, void *owner)
 {
-    struct received_reader *reader = owner;
+    struct method_received_reader *reader = owner;
     struct received_asked *r = (struct received_asked *)(void *)m;
-    enum err e = received_each(reader->received, &r->query, take_row, r);
+    enum err e = inbox_received_each(reader->received, &r->query, take_row, r);
 
     request_answer(&r->request, e == ERR_OK && r->lacks_memory ? ERR_NO_MEMORY : e);
 }
@@ -185,7 +185,7 @@ static void answer_rows(struct received_asked *r)
     array = rpc_array(&env);
     for (size_t i = 0; i < r->count; i++)
         rpc_add(&env, array, row_value(&env, inbox, &r->rows[i]));
-    control_answer(r->asked.call, &env, array);
+    control_reply_answer(r->asked.call, &env, array);
 }
 
 static void received_is_back(struct message *m, void *owner)
@@ -197,24 +197,24 @@ static void received_is_back(struct message *m, void *owner)
     if (r->asked.call != NULL && e == ERR_OK)
         answer_rows(r);
     else if (r->asked.call != NULL)
-        control_fault(r->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
-                      "the journal of the inbox cannot be read: %s",
-                      e == ERR_CLOSED ? "the daemon is stopping" : err_text(e));
-    asked_end(&r->asked);
+        control_reply_fault(r->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
+                            "the journal of the inbox cannot be read: %s",
+                            e == ERR_CLOSED ? "the daemon is stopping" : err_text(e));
+    control_asked_end(&r->asked);
     free_asked(r);
 }
 
 /* "after:US.ID" and "before:US.ID", with the cursor of a file that was told; "newest". */
-static bool read_cursor(struct received_query *query, const char *text)
+static bool read_cursor(struct inbox_received_query *query, const char *text)
 {
     static const struct {
         const char *word;
-        enum received_from from;
-    } words[] = {{"after:", RECEIVED_AFTER}, {"before:", RECEIVED_BEFORE}};
+        enum inbox_received_from from;
+    } words[] = {{"after:", INBOX_RECEIVED_AFTER}, {"before:", INBOX_RECEIVED_BEFORE}};
     char rest;
 
     if (strcmp(text, "newest") == 0) {
-        query->from = RECEIVED_NEWEST;
+        query->from = INBOX_RECEIVED_NEWEST;
         return true;
     }
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -229,7 +229,7 @@ static bool read_cursor(struct received_query *query, const char *text)
     return false;
 }
 
-static bool read_query(struct received_query *query, struct rpc_args *args)
+static bool read_query(struct inbox_received_query *query, struct rpc_args *args)
 {
     int64_t offset = 0, limit = CONTROL_PAGE_MAX;
     char *cursor = NULL;
@@ -245,7 +245,7 @@ static bool read_query(struct received_query *query, struct rpc_args *args)
     if (is_good && cursor != NULL && cursor[0] != '\0' && !read_cursor(query, cursor))
         is_good = rpc_args_complain(args, "parameter 4, cursor, has to be newest, after:CURSOR or "
                                           "before:CURSOR, with the cursor of a file of an answer");
-    if (is_good && query->from != RECEIVED_FROM_START && offset != 0)
+    if (is_good && query->from != INBOX_RECEIVED_FROM_START && offset != 0)
         is_good = rpc_args_complain(args, "parameter 2, offset, has no meaning with a cursor");
     free(cursor);
     return is_good;
@@ -257,31 +257,32 @@ static void post(struct control *control, struct http_call *call, struct receive
 
     r->request =
         (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = received_is_back};
-    asked_begin(&r->asked, control, call, ASKED_ABOUT_DAEMON);
+    control_asked_begin(&r->asked, control, call, CONTROL_ASKED_ABOUT_DAEMON);
     e = mailbox_post(control->reader->box, &r->request.message, take_question);
     if (e == ERR_OK)
         return;
-    control_fault(call, FAULT_FULL, "%d others ask for what was received: try again in a moment",
-                  (int)QUESTIONS_MAX);
-    asked_end(&r->asked);
+    control_reply_fault(call, FAULT_FULL,
+                        "%d others ask for what was received: try again in a moment",
+                        (int)QUESTIONS_MAX);
+    control_asked_end(&r->asked);
     free_asked(r);
 }
 
-void call_received(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_received(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     struct received_asked *r;
 
-    if (!asked_has_room(control, call, ASKED_ABOUT_DAEMON))
+    if (!control_asked_has_room(control, call, CONTROL_ASKED_ABOUT_DAEMON))
         return;
     if ((r = calloc(1, sizeof *r)) == NULL) {
-        control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
         return;
     }
     if (!read_query(&r->query, args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
         free_asked(r);
     } else if ((r->rows = calloc(r->query.limit, sizeof *r->rows)) == NULL) {
-        control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
         free_asked(r);
     } else {
         post(control, call, r);

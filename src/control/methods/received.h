@@ -7,10 +7,10 @@
 #include "base/err.h"
 #include "store/inbox/inbox.h"
 
-struct received_reader;
-enum err received_reader_open(struct received_reader **out, struct inbox *inbox);
-void received_reader_close(struct received_reader **reader);
-enum err received_reader_start(struct received_reader *reader);
-void received_reader_stop(struct received_reader *reader);
+struct method_received_reader;
+enum err method_received_reader_open(struct method_received_reader **out, struct inbox *inbox);
+void method_received_reader_close(struct method_received_reader **reader);
+enum err method_received_reader_start(struct method_received_reader *reader);
+void method_received_reader_stop(struct method_received_reader *reader);
 
 #endif

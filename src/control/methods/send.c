@@ -30,8 +30,8 @@ struct send {
 static void send_free(struct send *send)
 {
     if (send->spool_id != 0)
-        spool_release(send->control->spool, send->spool_id);
-    held_give_back(send->control->held, send->holder, send->held_bytes);
+        outbox_spool_release(send->control->spool, send->spool_id);
+    control_held_give_back(send->control->held, send->holder, send->held_bytes);
     free(send->request.contacts);
     free(send->request.send.asked_host);
     free(send->request.send.remote_idurl);
@@ -47,7 +47,7 @@ static void send_is_back(struct message *m, void *owner)
 
     (void)owner;
     control->away--;
-    sends_finish(control->sends, &send->request.send, loop_now_ms(control->loop));
+    control_send_table_finish(control->sends, &send->request.send, loop_now_ms(control->loop));
     control->has_news = true;
     send_free(send);
 }
@@ -61,7 +61,7 @@ static bool check_file(struct http_call *call, const char *path, uid_t asker, ui
 
     if (e != ERR_OK) {
         outbox_explain(e, path, sentence, sizeof sentence);
-        control_fault(call, FAULT_FILE, "%s", sentence);
+        control_reply_fault(call, FAULT_FILE, "%s", sentence);
         return false;
     }
     *size_bytes = file.size_bytes;
@@ -92,8 +92,8 @@ static void keep_asked_host(struct send *send)
 /* From here on the file of the spool is this send's. */
 static bool take_spooled(struct http_call *call, struct send *send, uint64_t id)
 {
-    char path[SPOOL_PATH_SIZE];
-    enum err e = spool_take(send->control->spool, id, http_call_uid(call), path);
+    char path[OUTBOX_SPOOL_PATH_SIZE];
+    enum err e = outbox_spool_take(send->control->spool, id, http_server_call_uid(call), path);
 
     if (e == ERR_OK) {
         send->spool_id = id;
@@ -101,7 +101,7 @@ static bool take_spooled(struct http_call *call, struct send *send, uint64_t id)
         e = send->request.send.filename == NULL ? ERR_NO_MEMORY : ERR_OK;
     }
     if (e != ERR_OK)
-        control_refuse_spool(call, e);
+        method_spool_refuse(call, e);
     return e == ERR_OK;
 }
 
@@ -114,7 +114,7 @@ static bool find_file(struct http_call *call, struct send *send, int64_t spool_i
 
     if (spool_id != 0 && !take_spooled(call, send, (uint64_t)spool_id))
         return false;
-    r->asker = spool_id != 0 ? OUTBOX_DAEMON : http_call_uid(call);
+    r->asker = spool_id != 0 ? OUTBOX_DAEMON : http_server_call_uid(call);
     return check_file(call, r->filename, r->asker, size_bytes);
 }
 
@@ -143,11 +143,11 @@ static bool read_send(struct send *send, struct rpc_args *args, bool is_spooled,
 static void refuse_send(struct http_call *call, enum err e)
 {
     if (e == ERR_CLOSED)
-        control_fault(call, FAULT_STOPPING, "the daemon is stopping and takes no more files");
+        control_reply_fault(call, FAULT_STOPPING, "the daemon is stopping and takes no more files");
     else
-        control_fault(call, FAULT_FULL,
-                      "the file was not taken: %s; try again when some files are through",
-                      err_text(e));
+        control_reply_fault(call, FAULT_FULL,
+                            "the file was not taken: %s; try again when some files are through",
+                            err_text(e));
 }
 
 static size_t length_of(const char *text)
@@ -163,18 +163,19 @@ static bool take_room(struct http_call *call, struct send *send)
                    length_of(r->remote_idurl) + length_of(r->filename) + length_of(r->description);
     enum err e;
 
-    send->holder = http_call_uid(call);
-    e = held_take(send->control->held, send->holder, bytes);
+    send->holder = http_server_call_uid(call);
+    e = control_held_take(send->control->held, send->holder, bytes);
     if (e == ERR_OK) {
         send->held_bytes = bytes;
         return true;
     }
     if (e == ERR_FULL)
-        control_fault(call, FAULT_FULL,
-                      "the file was not taken: the sends that wait hold too much text (contacts, "
-                      "paths, descriptions: %d MiB in all, %d MiB for one user); try again when "
-                      "some files are through",
-                      HELD_MAX >> 20, HELD_MAX_PER_USER >> 20);
+        control_reply_fault(
+            call, FAULT_FULL,
+            "the file was not taken: the sends that wait hold too much text (contacts, "
+            "paths, descriptions: %d MiB in all, %d MiB for one user); try again when "
+            "some files are through",
+            CONTROL_HELD_MAX >> 20, CONTROL_HELD_MAX_PER_USER >> 20);
     else
         refuse_send(call, e);
     return false;
@@ -184,7 +185,7 @@ static bool post_send(struct control *control, struct http_call *call, struct se
                       uint64_t size_bytes)
 {
     struct send_request *r = &send->request.send;
-    uint64_t id = sends_begin(control->sends, size_bytes, loop_now_ms(control->loop));
+    uint64_t id = control_send_table_begin(control->sends, size_bytes, loop_now_ms(control->loop));
     xmlrpc_env env;
     enum err e;
 
@@ -198,13 +199,13 @@ static bool post_send(struct control *control, struct http_call *call, struct se
     r->seat = gateway_current(control->config.gateway);
     r->size_bytes = size_bytes;
     if ((e = supervisor_send(control->config.supervisor, &send->request)) != ERR_OK) {
-        sends_forget(control->sends, id);
+        control_send_table_forget(control->sends, id);
         refuse_send(call, e);
         return false;
     }
     control->away++;
     xmlrpc_env_init(&env);
-    control_answer(call, &env, rpc_integer(&env, (int64_t)id));
+    control_reply_answer(call, &env, rpc_integer(&env, (int64_t)id));
     return true;
 }
 
@@ -222,8 +223,8 @@ static void begin_send(struct control *control, struct http_call *call, struct r
     send->control = control;
     send->request.send.is_single = is_single;
     if (!read_send(send, args, is_spooled, &spool_id))
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
-    else if (sends_under_way(control->sends) >= CONTROL_SENDS_MAX ||
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+    else if (control_send_table_under_way(control->sends) >= CONTROL_SENDS_MAX ||
              gateway_is_full(control->config.gateway))
         refuse_send(call, ERR_FULL);
     else if (find_file(call, send, spool_id, &size_bytes) && take_room(call, send) &&
@@ -232,23 +233,23 @@ static void begin_send(struct control *control, struct http_call *call, struct r
     send_free(send);
 }
 
-void call_send_file(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_send_file(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     begin_send(control, call, args, false, false);
 }
 
-void call_send_file_single(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_send_file_single(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     begin_send(control, call, args, true, false);
 }
 
-void call_send_spooled(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_send_spooled(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     begin_send(control, call, args, false, true);
 }
 
-void call_send_spooled_single(struct control *control, struct http_call *call,
-                              struct rpc_args *args)
+void method_send_spooled_single(struct control *control, struct http_call *call,
+                                struct rpc_args *args)
 {
     begin_send(control, call, args, true, true);
 }

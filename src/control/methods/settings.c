@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void answer_dump(struct network_asked *n)
+static void answer_dump(struct method_network_asked *n)
 {
     xmlrpc_value *value = NULL;
     char *text = NULL;
@@ -27,24 +27,25 @@ static void answer_dump(struct network_asked *n)
     }
     if (value == NULL && !env.fault_occurred)
         xmlrpc_env_set_fault(&env, FAULT_INTERNAL, "out of memory");
-    control_answer(n->asked.call, &env, value);
+    control_reply_answer(n->asked.call, &env, value);
     free(text);
 }
 
-void call_settings_dump(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_settings_dump(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    network_ask(control, call, args, SUPERVISOR_SETTINGS, answer_dump);
+    method_network_ask(control, call, args, SUPERVISOR_SETTINGS, answer_dump);
 }
 
 static void ask_about_key(struct control *control, struct http_call *call, struct rpc_args *args,
-                          enum supervisor_ask what, network_answer_fn *answer, bool is_name_needed)
+                          enum supervisor_ask what, method_network_answer_fn *answer,
+                          bool is_name_needed)
 {
-    struct network_asked *n = network_new(control, call, what, answer);
+    struct method_network_asked *n = method_network_new(control, call, what, answer);
 
     if (n == NULL)
         return;
     rpc_args_text(args, "name", is_name_needed, &n->request.name);
-    network_post(control, call, n, args);
+    method_network_post(control, call, n, args);
 }
 
 static xmlrpc_value *key_value(xmlrpc_env *env, const struct settings_own_key *key)
@@ -61,7 +62,7 @@ static xmlrpc_value *key_value(xmlrpc_env *env, const struct settings_own_key *k
 }
 
 /* All of them, as an array, or the one that was named. */
-static void answer_get(struct network_asked *n)
+static void answer_get(struct method_network_asked *n)
 {
     struct settings_own_key keys[SETTINGS_OWN_MAX];
     const struct settings_in_force *in_force = &n->request.in_force;
@@ -80,13 +81,13 @@ static void answer_get(struct network_asked *n)
         xmlrpc_env_clean(&env);
         rpc_release(&array);
         settings_own_say_unknown(name, problem);
-        control_fault(n->asked.call, FAULT_NOT_FOUND, "%s", problem);
+        control_reply_fault(n->asked.call, FAULT_NOT_FOUND, "%s", problem);
         return;
     }
-    control_answer(n->asked.call, &env, array);
+    control_reply_answer(n->asked.call, &env, array);
 }
 
-void call_settings_get(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_settings_get(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     ask_about_key(control, call, args, SUPERVISOR_SETTINGS, answer_get, false);
 }
@@ -103,32 +104,32 @@ static enum fault fault_of_set(enum err e)
     }
 }
 
-static void answer_set(struct network_asked *n)
+static void answer_set(struct method_network_asked *n)
 {
     enum err e = n->request.request.result;
     xmlrpc_env env;
 
     if (e != ERR_OK) {
-        control_fault(n->asked.call, fault_of_set(e), "%.*s", (int)strcspn(n->request.text, "\n"),
-                      n->request.text);
+        control_reply_fault(n->asked.call, fault_of_set(e), "%.*s",
+                            (int)strcspn(n->request.text, "\n"), n->request.text);
         return;
     }
     xmlrpc_env_init(&env);
-    control_answer(n->asked.call, &env, rpc_text(&env, n->request.text));
+    control_reply_answer(n->asked.call, &env, rpc_text(&env, n->request.text));
 }
 
-void call_settings_set(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_settings_set(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct network_asked *n = network_new(control, call, SUPERVISOR_SET, answer_set);
+    struct method_network_asked *n = method_network_new(control, call, SUPERVISOR_SET, answer_set);
 
     if (n == NULL)
         return;
     rpc_args_text(args, "name", true, &n->request.name);
     rpc_args_word(args, "value", true, &n->request.value);
-    network_post(control, call, n, args);
+    method_network_post(control, call, n, args);
 }
 
-void call_settings_unset(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_settings_unset(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     ask_about_key(control, call, args, SUPERVISOR_UNSET, answer_set, true);
 }

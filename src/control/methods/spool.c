@@ -1,5 +1,5 @@
-/* spool_begin, spool_write: a file that the daemon cannot read comes over the control socket, from
- * somebody who can; send_spooled (control_files.c) sends it. */
+/* outbox_spool_begin, outbox_spool_write: a file that the daemon cannot read comes over the control
+ * socket, from somebody who can; send_spooled (control_files.c) sends it. */
 #include "control/methods/spool.h"
 
 #include "control/control_internal.h"
@@ -37,15 +37,15 @@ static const char *reason(enum err e)
     }
 }
 
-void control_refuse_spool(struct http_call *call, enum err e)
+void method_spool_refuse(struct http_call *call, enum err e)
 {
     const char *why = reason(e);
     enum fault fault = e == ERR_FULL        ? FAULT_FULL
                        : e == ERR_NOT_FOUND ? FAULT_NOT_FOUND
                                             : FAULT_FILE;
 
-    control_fault(call, fault, "the file cannot be streamed to the daemon: %s",
-                  why == NULL ? err_text(e) : why);
+    control_reply_fault(call, fault, "the file cannot be streamed to the daemon: %s",
+                        why == NULL ? err_text(e) : why);
 }
 
 static void answer_number(struct http_call *call, int64_t number)
@@ -53,10 +53,10 @@ static void answer_number(struct http_call *call, int64_t number)
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_answer(call, &env, rpc_integer(&env, number));
+    control_reply_answer(call, &env, rpc_integer(&env, number));
 }
 
-void call_spool_begin(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_spool_begin(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     int64_t size_bytes = 0;
     uint64_t id = 0;
@@ -66,19 +66,19 @@ void call_spool_begin(struct control *control, struct http_call *call, struct rp
     rpc_args_text(args, "name", true, &name);
     rpc_args_integer(args, "size", true, 0, INT64_MAX, &size_bytes);
     if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
     } else {
-        e = spool_begin(control->spool, name, (uint64_t)size_bytes, http_call_uid(call),
-                        loop_now_ms(control->loop), &id);
+        e = outbox_spool_begin(control->spool, name, (uint64_t)size_bytes,
+                               http_server_call_uid(call), loop_now_ms(control->loop), &id);
         if (e == ERR_OK)
             answer_number(call, (int64_t)id);
         else
-            control_refuse_spool(call, e);
+            method_spool_refuse(call, e);
     }
     free(name);
 }
 
-void call_spool_write(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_spool_write(struct control *control, struct http_call *call, struct rpc_args *args)
 {
     unsigned char *bytes = NULL;
     size_t length = 0;
@@ -88,14 +88,14 @@ void call_spool_write(struct control *control, struct http_call *call, struct rp
     rpc_args_integer(args, "id", true, 1, INT64_MAX, &id);
     rpc_args_bytes(args, "bytes", &bytes, &length);
     if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
     } else {
-        e = spool_write(control->spool, (uint64_t)id, http_call_uid(call), bytes, length,
-                        loop_now_ms(control->loop));
+        e = outbox_spool_write(control->spool, (uint64_t)id, http_server_call_uid(call), bytes,
+                               length, loop_now_ms(control->loop));
         if (e == ERR_OK)
             answer_number(call, (int64_t)length);
         else
-            control_refuse_spool(call, e);
+            method_spool_refuse(call, e);
     }
     free(bytes);
 }

@@ -7,6 +7,6 @@
 struct http_call;
 
 /* The fault for a failure of the spool. */
-void control_refuse_spool(struct http_call *call, enum err e);
+void method_spool_refuse(struct http_call *call, enum err e);
 
 #endif

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 /* A reload, a set or a connect that failed has more to say than its result. */
-static bool is_answerable(struct network_asked *n)
+static bool is_answerable(struct method_network_asked *n)
 {
     enum supervisor_ask what = n->request.ask;
     enum err e = n->request.request.result;
@@ -25,13 +25,13 @@ static bool is_answerable(struct network_asked *n)
 
     if (e == ERR_OK || (has_more && e != ERR_CLOSED))
         return true;
-    control_fault(n->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
-                  "the daemon did not take it: %s",
-                  e == ERR_CLOSED ? "it is stopping" : err_text(e));
+    control_reply_fault(n->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
+                        "the daemon did not take it: %s",
+                        e == ERR_CLOSED ? "it is stopping" : err_text(e));
     return false;
 }
 
-void network_free(struct network_asked *n)
+void method_network_free(struct method_network_asked *n)
 {
     free(n->request.name);
     free(n->request.value);
@@ -45,24 +45,25 @@ void network_free(struct network_asked *n)
 
 static void network_is_back(struct message *m, void *owner)
 {
-    struct network_asked *n = (struct network_asked *)(void *)m;
+    struct method_network_asked *n = (struct method_network_asked *)(void *)m;
 
     (void)owner;
     if (n->asked.call != NULL && is_answerable(n))
         n->answer(n);
-    asked_end(&n->asked);
-    network_free(n);
+    control_asked_end(&n->asked);
+    method_network_free(n);
 }
 
-struct network_asked *network_new(struct control *control, struct http_call *call,
-                                  enum supervisor_ask what, network_answer_fn *answer)
+struct method_network_asked *method_network_new(struct control *control, struct http_call *call,
+                                                enum supervisor_ask what,
+                                                method_network_answer_fn *answer)
 {
-    struct network_asked *n;
+    struct method_network_asked *n;
 
-    if (!asked_has_room(control, call, ASKED_ABOUT_DAEMON))
+    if (!control_asked_has_room(control, call, CONTROL_ASKED_ABOUT_DAEMON))
         return NULL;
     if ((n = calloc(1, sizeof *n)) == NULL) {
-        control_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
         return NULL;
     }
     n->request.request =
@@ -72,35 +73,36 @@ struct network_asked *network_new(struct control *control, struct http_call *cal
     return n;
 }
 
-void network_post(struct control *control, struct http_call *call, struct network_asked *n,
-                  struct rpc_args *args)
+void method_network_post(struct control *control, struct http_call *call,
+                         struct method_network_asked *n, struct rpc_args *args)
 {
     enum err e;
 
     if (!rpc_args_end(args)) {
-        control_fault(call, FAULT_PARAMETERS, "%s", args->problem);
-        network_free(n);
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        method_network_free(n);
         return;
     }
-    asked_begin(&n->asked, control, call, ASKED_ABOUT_DAEMON);
+    control_asked_begin(&n->asked, control, call, CONTROL_ASKED_ABOUT_DAEMON);
     if ((e = supervisor_post(control->config.supervisor, &n->request)) == ERR_OK)
         return;
     if (e == ERR_CLOSED)
-        control_fault(call, FAULT_STOPPING, "the daemon is stopping");
+        control_reply_fault(call, FAULT_STOPPING, "the daemon is stopping");
     else
-        control_fault(call, FAULT_FULL, "the daemon has too much to do: try again in a moment");
-    asked_end(&n->asked);
-    network_free(n);
+        control_reply_fault(call, FAULT_FULL,
+                            "the daemon has too much to do: try again in a moment");
+    control_asked_end(&n->asked);
+    method_network_free(n);
 }
 
 /* A question without parameters. */
-void network_ask(struct control *control, struct http_call *call, struct rpc_args *args,
-                 enum supervisor_ask what, network_answer_fn *answer)
+void method_network_ask(struct control *control, struct http_call *call, struct rpc_args *args,
+                        enum supervisor_ask what, method_network_answer_fn *answer)
 {
-    struct network_asked *n = network_new(control, call, what, answer);
+    struct method_network_asked *n = method_network_new(control, call, what, answer);
 
     if (n != NULL)
-        network_post(control, call, n, args);
+        method_network_post(control, call, n, args);
 }
 
 static xmlrpc_value *counts_into(xmlrpc_env *env, xmlrpc_value *value,
@@ -186,7 +188,7 @@ static xmlrpc_value *gateway_value(xmlrpc_env *env, const struct control *contro
 
     rpc_put_text(env, value, "name", gateway_current(control->config.gateway)->ops->name);
     rpc_put_text(env, value, "url", control->gateway_url);
-    rpc_put_integer(env, value, "waiting", (int64_t)gate_waiting(control->config.gate));
+    rpc_put_integer(env, value, "waiting", (int64_t)gateway_client_waiting(control->config.gate));
     rpc_put_integer(env, value, "queue_limit", control->config.settings.gateway.queue_limit);
     return value;
 }
@@ -219,7 +221,7 @@ static xmlrpc_value *inbox_value(xmlrpc_env *env, const struct inbox *inbox)
     xmlrpc_value *value = rpc_struct(env);
     char trouble[INBOX_TROUBLE_SIZE];
 
-    inbox_trouble(inbox, trouble, sizeof trouble);
+    inbox_place_trouble(inbox, trouble, sizeof trouble);
     rpc_put_text(env, value, "trouble", trouble);
     rpc_put_integer(env, value, "files", (int64_t)usage.files);
     rpc_put_integer(env, value, "files_limit", (int64_t)usage.files_limit);
@@ -228,7 +230,7 @@ static xmlrpc_value *inbox_value(xmlrpc_env *env, const struct inbox *inbox)
     return value;
 }
 
-static void answer_status(struct network_asked *n)
+static void answer_status(struct method_network_asked *n)
 {
     const struct supervisor_request *r = &n->request;
     struct control *control = n->asked.control;
@@ -248,8 +250,9 @@ static void answer_status(struct network_asked *n)
     rpc_put_text(&env, value, "advice", r->advice);
     rpc_put_integer(&env, value, "commits_waiting",
                     (int64_t)committer_waiting(control->config.committer));
-    rpc_put_integer(&env, value, "sends_under_way", (int64_t)sends_under_way(control->sends));
-    rpc_put_integer(&env, value, "last_event", (int64_t)event_ring_last(control->ring));
+    rpc_put_integer(&env, value, "sends_under_way",
+                    (int64_t)control_send_table_under_way(control->sends));
+    rpc_put_integer(&env, value, "last_event", (int64_t)control_event_ring_last(control->ring));
     rpc_put_text(&env, value, "privileges",
                  control->config.privileges == NULL ? "" : control->config.privileges);
     rpc_put(&env, value, "gateway", gateway_value(&env, control));
@@ -258,15 +261,15 @@ static void answer_status(struct network_asked *n)
     rpc_put(&env, value, "limits_hit", limits_hit_value(&env));
     rpc_put(&env, value, "limits", limits_value(&env, &r->in_force.settings));
     rpc_put(&env, value, "settings", settings_value(&env, &r->in_force.settings));
-    control_answer(n->asked.call, &env, value);
+    control_reply_answer(n->asked.call, &env, value);
 }
 
-void call_status(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_status(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    network_ask(control, call, args, SUPERVISOR_STATUS, answer_status);
+    method_network_ask(control, call, args, SUPERVISOR_STATUS, answer_status);
 }
 
-static void answer_services(struct network_asked *n)
+static void answer_services(struct method_network_asked *n)
 {
     const struct supervisor_request *r = &n->request;
     xmlrpc_value *array;
@@ -284,58 +287,58 @@ static void answer_services(struct network_asked *n)
         rpc_put_bool(&env, value, "is_enabled", r->services[i].is_enabled);
         rpc_add(&env, array, value);
     }
-    control_answer(n->asked.call, &env, array);
+    control_reply_answer(n->asked.call, &env, array);
 }
 
-void call_services(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_services(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    network_ask(control, call, args, SUPERVISOR_SERVICES, answer_services);
+    method_network_ask(control, call, args, SUPERVISOR_SERVICES, answer_services);
 }
 
-static void answer_reload(struct network_asked *n)
+static void answer_reload(struct method_network_asked *n)
 {
     xmlrpc_env env;
 
     if (n->request.request.result != ERR_OK) {
-        control_fault(
+        control_reply_fault(
             n->asked.call, n->request.request.result == ERR_INVALID ? FAULT_SETTINGS : FAULT_FAILED,
             "%s",
             n->request.text[0] != '\0' ? n->request.text : err_text(n->request.request.result));
         return;
     }
     xmlrpc_env_init(&env);
-    control_answer(n->asked.call, &env, rpc_text(&env, n->request.text));
+    control_reply_answer(n->asked.call, &env, rpc_text(&env, n->request.text));
 }
 
-void call_reload(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_reload(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    network_ask(control, call, args, SUPERVISOR_RELOAD, answer_reload);
+    method_network_ask(control, call, args, SUPERVISOR_RELOAD, answer_reload);
 }
 
-static void answer_done(struct network_asked *n)
+static void answer_done(struct method_network_asked *n)
 {
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_answer(n->asked.call, &env, rpc_bool(&env, true));
+    control_reply_answer(n->asked.call, &env, rpc_bool(&env, true));
 }
 
-void call_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    network_ask(control, call, args, SUPERVISOR_RECONNECT, answer_done);
+    method_network_ask(control, call, args, SUPERVISOR_RECONNECT, answer_done);
 }
 
-void call_check_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_check_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    network_ask(control, call, args, SUPERVISOR_CHECK_RECONNECT, answer_done);
+    method_network_ask(control, call, args, SUPERVISOR_CHECK_RECONNECT, answer_done);
 }
 
-void call_stop(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_stop(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    network_ask(control, call, args, SUPERVISOR_STOP, answer_done);
+    method_network_ask(control, call, args, SUPERVISOR_STOP, answer_done);
 }
 
-static void answer_contacts(struct network_asked *n)
+static void answer_contacts(struct method_network_asked *n)
 {
     xmlrpc_value *array;
     xmlrpc_env env;
@@ -344,29 +347,29 @@ static void answer_contacts(struct network_asked *n)
     array = rpc_array(&env);
     for (unsigned i = 0; i < n->request.contact_count; i++)
         rpc_add(&env, array, rpc_text(&env, n->request.contacts[i]));
-    control_answer(n->asked.call, &env, array);
+    control_reply_answer(n->asked.call, &env, array);
 }
 
-void call_build_contacts(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_build_contacts(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    network_ask(control, call, args, SUPERVISOR_BUILD_CONTACTS, answer_contacts);
+    method_network_ask(control, call, args, SUPERVISOR_BUILD_CONTACTS, answer_contacts);
 }
 
-static void answer_verified(struct network_asked *n)
+static void answer_verified(struct method_network_asked *n)
 {
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_answer(n->asked.call, &env, rpc_bool(&env, n->request.is_verified));
+    control_reply_answer(n->asked.call, &env, rpc_bool(&env, n->request.is_verified));
 }
 
-void call_verify_contacts(struct control *control, struct http_call *call, struct rpc_args *args)
+void method_verify_contacts(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct network_asked *n =
-        network_new(control, call, SUPERVISOR_VERIFY_CONTACTS, answer_verified);
+    struct method_network_asked *n =
+        method_network_new(control, call, SUPERVISOR_VERIFY_CONTACTS, answer_verified);
 
     if (n == NULL)
         return;
     rpc_args_contacts(args, "contacts", &n->request.wanted);
-    network_post(control, call, n, args);
+    method_network_post(control, call, n, args);
 }

@@ -21,9 +21,9 @@
 /* The steps of a commit, each for all files of the batch before the next: docs/store.md says in
  * which order, and why. */
 
-void batch_init(struct batch *b, struct inbox *inbox, struct journal *journal)
+void commit_batch_init(struct commit_batch *b, struct inbox *inbox, struct journal *journal)
 {
-    *b = (struct batch){.inbox = inbox, .journal = journal, .meminfo_fd = -1};
+    *b = (struct commit_batch){.inbox = inbox, .journal = journal, .meminfo_fd = -1};
     STAILQ_INIT(&b->files);
     STAILQ_INIT(&b->marks);
     STAILQ_INIT(&b->marks_taken);
@@ -35,12 +35,12 @@ static struct commit_request *of_message(struct message *m)
     return (struct commit_request *)(void *)m; /* request.message comes first in it */
 }
 
-static bool is_full(const struct batch *b)
+static bool is_full(const struct commit_batch *b)
 {
     return b->inbox->durability == DURABILITY_FULL;
 }
 
-static void answer(struct batch *b, struct commit_request *r, enum err e)
+static void answer(struct commit_batch *b, struct commit_request *r, enum err e)
 {
     struct request *request = &r->request;
 
@@ -51,7 +51,7 @@ static void answer(struct batch *b, struct commit_request *r, enum err e)
 
 /* Answers for the same mailbox, one behind the other, are sent together: an asker that is woken by
  * the first alone would bring its next file alone, too. */
-void batch_send_answers(struct batch *b)
+void commit_batch_send_answers(struct commit_batch *b)
 {
     struct message_list together = STAILQ_HEAD_INITIALIZER(together);
     struct message *m, *next;
@@ -75,36 +75,37 @@ void batch_send_answers(struct batch *b)
     }
 }
 
-void batch_close_file(struct inbox_file *file)
+void commit_batch_close_file(struct inbox_file *file)
 {
     if (file->fd >= 0)
         close(file->fd);
     file->fd = -1;
 }
 
-static void fail_all(struct batch *b, enum err e)
+static void fail_all(struct commit_batch *b, enum err e)
 {
     for (size_t i = 0; i < b->count; i++)
         if (b->requests[i]->request.result == ERR_OK)
             b->requests[i]->request.result = e;
 }
 
-static void take_batch(struct batch *b)
+static void take_batch(struct commit_batch *b)
 {
     struct message *m;
 
     STAILQ_CONCAT(&b->marks_taken, &b->marks);
     b->count = 0;
-    while (b->count < BATCH_MAX && (m = STAILQ_FIRST(&b->files)) != NULL) {
+    while (b->count < COMMIT_BATCH_MAX && (m = STAILQ_FIRST(&b->files)) != NULL) {
         STAILQ_REMOVE_HEAD(&b->files, link);
         b->is_renamed[b->count] = false;
         b->requests[b->count++] = of_message(m);
     }
 }
 
-static struct record file_record(const struct batch *b, const struct commit_request *r)
+static struct journal_record file_record(const struct commit_batch *b,
+                                         const struct commit_request *r)
 {
-    struct record record = {.kind = RECORD_FILE, .file = r->record};
+    struct journal_record record = {.kind = JOURNAL_RECORD_FILE, .file = r->record};
 
     memcpy(record.file.name, r->file.name, sizeof record.file.name);
     if (record.file.committed_us == 0)
@@ -112,13 +113,13 @@ static struct record file_record(const struct batch *b, const struct commit_requ
     return record;
 }
 
-static enum err add_files(struct batch *b)
+static enum err add_files(struct commit_batch *b)
 {
     enum err e = ERR_OK;
 
     b->now_us = clock_real_us();
     for (size_t i = 0; i < b->count && e == ERR_OK; i++) {
-        struct record record = file_record(b, b->requests[i]);
+        struct journal_record record = file_record(b, b->requests[i]);
 
         if (b->requests[i]->request.result == ERR_OK) /* else: a large file whose sync failed */
             e = journal_add(b->journal, &record);
@@ -126,18 +127,19 @@ static enum err add_files(struct batch *b)
     return e;
 }
 
-static enum err add_mark(struct batch *b, struct commit_request *r)
+static enum err add_mark(struct commit_batch *b, struct commit_request *r)
 {
-    struct record reported = {.kind = RECORD_REPORTED, .number = r->record.transfer_id};
+    struct journal_record reported = {.kind = JOURNAL_RECORD_REPORTED,
+                                      .number = r->record.transfer_id};
 
     if (r->kind == COMMIT_IDS) {
-        id_blocks_remove(journal_ids_out(b->journal), &r->ids_back);
+        journal_id_blocks_remove(journal_ids_out(b->journal), &r->ids_back);
         return journal_reserve_ids(b->journal, &r->ids);
     }
     return journal_add(b->journal, &reported);
 }
 
-static void add_marks(struct batch *b)
+static void add_marks(struct commit_batch *b)
 {
     struct message *m;
 
@@ -150,7 +152,7 @@ static void add_marks(struct batch *b)
 }
 
 /* Said once a second: as long as the disk refuses, each batch fails. */
-static void journal_failed(struct batch *b, const char *what, enum err e)
+static void journal_failed(struct commit_batch *b, const char *what, enum err e)
 {
     uint64_t now_s = clock_mono_ms() / 1000;
 
@@ -162,9 +164,9 @@ static void journal_failed(struct batch *b, const char *what, enum err e)
     fail_all(b, e);
 }
 
-static void add_settled(struct batch *b)
+static void add_settled(struct commit_batch *b)
 {
-    struct record settled = {.kind = RECORD_SETTLED, .number = (uint32_t)b->count};
+    struct journal_record settled = {.kind = JOURNAL_RECORD_SETTLED, .number = (uint32_t)b->count};
 
     journal_add(b->journal, &settled);
 }
@@ -172,7 +174,7 @@ static void add_settled(struct batch *b)
 /* All of the batch's records and marks in one write. Without durability only a kill matters, and
  * there a file keeps one of its names until the journal has it as failed: so it is settled from the
  * beginning. */
-static void write_journal(struct batch *b)
+static void write_journal(struct commit_batch *b)
 {
     struct journal *journal = b->journal;
     enum err added, written;
@@ -191,24 +193,25 @@ static void write_journal(struct batch *b)
 
 /* The files first, then the journal: no record is on the disk before the file that it speaks of,
  * under its partial name. */
-static void sync_batch(struct batch *b)
+static void sync_batch(struct commit_batch *b)
 {
-    bool is_all_synced = sync_batch_data(b->meminfo_fd, b->requests, b->count, b->inbox->dir_fd);
+    bool is_all_synced =
+        commit_sync_batch_data(b->meminfo_fd, b->requests, b->count, b->inbox->dir_fd);
     enum err e = is_all_synced ? journal_was_synced(b->journal) : journal_sync(b->journal);
 
     if (e != ERR_OK)
         journal_failed(b, "synced", e);
 }
 
-static void rename_batch(struct batch *b)
+static void rename_batch(struct commit_batch *b)
 {
     for (size_t i = 0; i < b->count; i++) {
         struct commit_request *r = b->requests[i];
 
-        batch_close_file(&r->file);
+        commit_batch_close_file(&r->file);
         if (r->request.result != ERR_OK)
             continue;
-        if (renameat2(inbox_partial_fd(b->inbox, r->file.name), r->file.name, b->inbox->dir_fd,
+        if (renameat2(inbox_name_partial_fd(b->inbox, r->file.name), r->file.name, b->inbox->dir_fd,
                       r->file.name, RENAME_NOREPLACE) == 0)
             b->is_renamed[i] = true;
         else
@@ -216,7 +219,7 @@ static void rename_batch(struct batch *b)
     }
 }
 
-static size_t renamed_files(const struct batch *b)
+static size_t renamed_files(const struct commit_batch *b)
 {
     size_t count = 0;
 
@@ -225,7 +228,7 @@ static size_t renamed_files(const struct batch *b)
     return count;
 }
 
-static void sync_names(struct batch *b)
+static void sync_names(struct commit_batch *b)
 {
     size_t count = renamed_files(b);
     enum err e;
@@ -240,19 +243,20 @@ static void sync_names(struct batch *b)
             b->requests[i]->request.result = e;
 }
 
-static void add_reported(struct batch *b, const struct commit_request *r)
+static void add_reported(struct commit_batch *b, const struct commit_request *r)
 {
-    struct record record = {.kind = RECORD_REPORTED, .number = r->record.transfer_id};
+    struct journal_record record = {.kind = JOURNAL_RECORD_REPORTED,
+                                    .number = r->record.transfer_id};
 
     journal_add(b->journal, &record);
 }
 
 /* Nothing is owed for a failed file, its asker is told; but of one that came to stand in the inbox
  * that is written only when it is away: until then a start removes it. */
-static void add_failure(struct batch *b, size_t i)
+static void add_failure(struct commit_batch *b, size_t i)
 {
     const struct commit_request *r = b->requests[i];
-    struct record record = {.kind = RECORD_VOID, .number = r->record.transfer_id};
+    struct journal_record record = {.kind = JOURNAL_RECORD_VOID, .number = r->record.transfer_id};
 
     log_debug("inbox %s: the file %s of transfer %u fails: %s", b->inbox->path, r->file.name,
               (unsigned)r->record.transfer_id, err_text(r->request.result));
@@ -263,7 +267,7 @@ static void add_failure(struct batch *b, size_t i)
         add_reported(b, r);
 }
 
-static size_t add_failures(struct batch *b)
+static size_t add_failures(struct commit_batch *b)
 {
     size_t failed = 0;
 
@@ -277,9 +281,9 @@ static size_t add_failures(struct batch *b)
 
 /* Out of the inbox. Without the journal's word for it the file stays partial until the next start,
  * which fails it: a record whose file is under neither name would count as finished. */
-static bool leave_inbox(const struct batch *b, const char *name, bool is_recorded)
+static bool leave_inbox(const struct commit_batch *b, const char *name, bool is_recorded)
 {
-    int dir_fd = b->inbox->dir_fd, partial_fd = inbox_partial_fd(b->inbox, name);
+    int dir_fd = b->inbox->dir_fd, partial_fd = inbox_name_partial_fd(b->inbox, name);
 
     if (is_recorded || !b->has_records)
         return unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT;
@@ -288,13 +292,13 @@ static bool leave_inbox(const struct batch *b, const char *name, bool is_recorde
 
 /* Away under either name; a final name that is not of our making stays. True: the journal is to
  * write that it is out of the inbox. */
-static bool take_back(struct batch *b, size_t i, bool is_recorded)
+static bool take_back(struct commit_batch *b, size_t i, bool is_recorded)
 {
     const struct commit_request *r = b->requests[i];
 
     if (!b->is_renamed[i]) {
         if (is_recorded || !b->has_records)
-            unlinkat(inbox_partial_fd(b->inbox, r->file.name), r->file.name, 0);
+            unlinkat(inbox_name_partial_fd(b->inbox, r->file.name), r->file.name, 0);
         return false;
     }
     if (!leave_inbox(b, r->file.name, is_recorded)) {
@@ -304,11 +308,11 @@ static bool take_back(struct batch *b, size_t i, bool is_recorded)
         add_reported(b, r);
         return true;
     }
-    inbox_remains_add(b->inbox, r->record.transfer_id, r->file.name);
+    inbox_recover_add_remains(b->inbox, r->record.transfer_id, r->file.name);
     return false;
 }
 
-static void take_back_failed(struct batch *b, bool is_recorded)
+static void take_back_failed(struct commit_batch *b, bool is_recorded)
 {
     bool is_any_out = false;
 
@@ -322,7 +326,7 @@ static void take_back_failed(struct batch *b, bool is_recorded)
 /* The journal first, then the files. What became of each file of the batch is in the journal before
  * anybody is told, so that a start knows which of them were acknowledged. Of files that it has no
  * record of it hears nothing: on a full disk that would be kept in memory, file by file. */
-static size_t settle(struct batch *b)
+static size_t settle(struct commit_batch *b)
 {
     size_t failed = add_failures(b);
     bool is_recorded;
@@ -338,7 +342,7 @@ static size_t settle(struct batch *b)
     return failed;
 }
 
-static void answer_files(struct batch *b)
+static void answer_files(struct commit_batch *b)
 {
     size_t failed = b->count > 0 ? settle(b) : 0;
 
@@ -354,7 +358,7 @@ static void answer_files(struct batch *b)
     b->count = 0;
 }
 
-static void answer_marks(struct batch *b)
+static void answer_marks(struct commit_batch *b)
 {
     struct message *m;
 
@@ -368,7 +372,7 @@ static void answer_marks(struct batch *b)
 }
 
 /* The journal is broken: what it will be rewritten from knows of the reports already. */
-static void note_marks(struct batch *b)
+static void note_marks(struct commit_batch *b)
 {
     struct message *m;
 
@@ -378,12 +382,12 @@ static void note_marks(struct batch *b)
         if (r->kind == COMMIT_REPORTED)
             journal_forget(b->journal, r->record.transfer_id);
         else
-            id_blocks_remove(journal_ids_out(b->journal), &r->ids_back);
+            journal_id_blocks_remove(journal_ids_out(b->journal), &r->ids_back);
     }
 }
 
 /* What was renamed stands where the descriptors are, which need not be where the path is. */
-static void check_place(struct batch *b)
+static void check_place(struct commit_batch *b)
 {
     enum err e = b->count == 0 ? ERR_OK : inbox_place_look(b->inbox);
 
@@ -394,19 +398,19 @@ static void check_place(struct batch *b)
     metrics_add(METRIC_FILES_NO_INBOX, b->count);
 }
 
-void batch_add(struct batch *b, struct commit_request *r)
+void commit_batch_add(struct commit_batch *b, struct commit_request *r)
 {
     struct message_list *list = r->kind == COMMIT_FILE ? &b->files : &b->marks;
 
     STAILQ_INSERT_TAIL(list, &r->request.message, link);
 }
 
-bool batch_is_waiting(const struct batch *b)
+bool commit_batch_is_waiting(const struct commit_batch *b)
 {
     return !STAILQ_EMPTY(&b->files) || !STAILQ_EMPTY(&b->marks);
 }
 
-void batch_run(struct batch *b, enum err journal_state)
+void commit_batch_run(struct commit_batch *b, enum err journal_state)
 {
     take_batch(b);
     b->journal_error = ERR_OK;

@@ -51,14 +51,14 @@ struct committer {
     struct inbox *inbox;
     struct loop *loop, *bulk;
     struct timer recount; /* of the inbox, in the bulk thread */
-    struct space_recount counted;
+    struct inbox_space_recount counted;
     struct timer look; /* at its place, there too */
     struct timer keep; /* the journal in its place, in the committer's own thread */
-    struct batch batch;
-    pthread_mutex_t lock; /* who has it has the journal, */
-    struct batch alone;   /* and this */
-    enum err mend_error;  /* of the last try to mend the journal, */
-    uint64_t mended_ms;   /* and when that was */
+    struct commit_batch batch;
+    pthread_mutex_t lock;      /* who has it has the journal, */
+    struct commit_batch alone; /* and this */
+    enum err mend_error;       /* of the last try to mend the journal, */
+    uint64_t mended_ms;        /* and when that was */
     struct message_list discards;
 };
 
@@ -76,8 +76,9 @@ static enum err discard(struct committer *c, struct inbox_file *file)
 {
     enum err e = ERR_OK;
 
-    batch_close_file(file);
-    if (unlinkat(inbox_partial_fd(c->inbox, file->name), file->name, 0) != 0 && errno != ENOENT)
+    commit_batch_close_file(file);
+    if (unlinkat(inbox_name_partial_fd(c->inbox, file->name), file->name, 0) != 0 &&
+        errno != ENOENT)
         e = err_from_errno(errno);
     inbox_release(c->inbox, file, false);
     return e;
@@ -96,11 +97,11 @@ static enum err mend_journal(struct committer *c)
 
 static void run_batches(struct committer *c)
 {
-    while (batch_is_waiting(&c->batch)) {
+    while (commit_batch_is_waiting(&c->batch)) {
         pthread_mutex_lock(&c->lock);
-        batch_run(&c->batch, mend_journal(c));
+        commit_batch_run(&c->batch, mend_journal(c));
         pthread_mutex_unlock(&c->lock);
-        batch_send_answers(&c->batch);
+        commit_batch_send_answers(&c->batch);
     }
 }
 
@@ -139,7 +140,7 @@ static void keep_journal(struct timer *timer, void *ctx)
     loop_set_timer(c->loop, &c->keep, KEEP_MS);
     pthread_mutex_lock(&c->lock);
     put_journal_back(c);
-    inbox_remains_remove(c->inbox);
+    inbox_recover_remove_remains(c->inbox);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -156,7 +157,7 @@ static void end(void *owner)
 
     run_all(c);                      /* nobody else brings anything any more */
     journal_mend(c->inbox->journal); /* if it is broken: the next start would build on it */
-    inbox_remains_remove(c->inbox);
+    inbox_recover_remove_remains(c->inbox);
 }
 
 /* --- the threads -------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ static void collect(struct message *m, void *owner)
     if (of_message(m)->kind == COMMIT_DISCARD)
         STAILQ_INSERT_TAIL(&c->discards, m, link);
     else
-        batch_add(&c->batch, of_message(m));
+        commit_batch_add(&c->batch, of_message(m));
 }
 
 /* In the bulk thread. */
@@ -182,8 +183,8 @@ static void handle_bulk(struct message *m, void *owner)
         request_answer(&r->request, discard(c, &r->file));
         return;
     }
-    r->request.result = sync_data(r->file.fd);
-    batch_close_file(&r->file);
+    r->request.result = commit_sync_data(r->file.fd);
+    commit_batch_close_file(&r->file);
     mailbox_answer(loop_mailbox(c->loop), m, collect);
 }
 
@@ -194,7 +195,7 @@ static void recount(struct timer *timer, void *ctx)
     uint64_t before_ms = clock_mono_ms(), next_ms;
 
     (void)timer;
-    space_recount(&c->inbox->space, &c->counted, c->inbox->dir_fd, before_ms);
+    inbox_space_recount(&c->inbox->space, &c->counted, c->inbox->dir_fd, before_ms);
     next_ms = (clock_mono_ms() - before_ms) * RECOUNT_SHARE;
     loop_set_timer(c->bulk, &c->recount, next_ms > RECOUNT_MS ? next_ms : RECOUNT_MS);
 }
@@ -229,10 +230,10 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     c->recount = (struct timer){.fire = recount, .ctx = c};
     c->look = (struct timer){.fire = look, .ctx = c};
     c->keep = (struct timer){.fire = keep_journal, .ctx = c};
-    batch_init(&c->batch, inbox, inbox->journal);
-    batch_init(&c->alone, inbox, inbox->journal);
+    commit_batch_init(&c->batch, inbox, inbox->journal);
+    commit_batch_init(&c->alone, inbox, inbox->journal);
     pthread_mutex_init(&c->lock, NULL);
-    if (sync_at_once_is_known(inbox->dir_fd))
+    if (commit_sync_at_once_is_known(inbox->dir_fd))
         c->batch.meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
     STAILQ_INIT(&c->discards);
     config.started = started;
@@ -298,20 +299,20 @@ void committer_submit(struct committer *c, struct commit_request *r)
 {
     r->request.result = ERR_OK;
     if (r->kind == COMMIT_DISCARD && !is_bulk(c, r))
-        batch_close_file(&r->file);
+        commit_batch_close_file(&r->file);
     if (is_bulk(c, r))
         mailbox_answer(loop_mailbox(c->bulk), &r->request.message, handle_bulk);
     else
         mailbox_answer(loop_mailbox(c->loop), &r->request.message, collect);
 }
 
-void commit_turn_init(struct commit_turn *turn, void *owner)
+void committer_turn_init(struct committer_turn *turn, void *owner)
 {
-    *turn = (struct commit_turn){.owner = owner};
+    *turn = (struct committer_turn){.owner = owner};
     STAILQ_INIT(&turn->requests);
 }
 
-void commit_turn_add(struct commit_turn *turn, struct committer *c, struct commit_request *r)
+void committer_turn_add(struct committer_turn *turn, struct committer *c, struct commit_request *r)
 {
     if (r->kind == COMMIT_DISCARD || is_bulk(c, r)) {
         committer_submit(c, r);
@@ -324,21 +325,21 @@ void commit_turn_add(struct commit_turn *turn, struct committer *c, struct commi
 }
 
 /* The answers take the requests' place: their owner is the one who runs this. */
-static void commit_alone(struct committer *c, struct commit_turn *turn)
+static void commit_alone(struct committer *c, struct committer_turn *turn)
 {
     struct message *m;
 
     while ((m = STAILQ_FIRST(&turn->requests)) != NULL) {
         STAILQ_REMOVE_HEAD(&turn->requests, link);
-        batch_add(&c->alone, of_message(m));
+        commit_batch_add(&c->alone, of_message(m));
     }
-    batch_run(&c->alone, ERR_OK);
+    commit_batch_run(&c->alone, ERR_OK);
     STAILQ_CONCAT(&turn->requests, &c->alone.answers);
 }
 
 /* In the worker's thread. False: the committer has to do it. What takes long, a journal that is to
  * be written anew, is always its matter. */
-static bool try_alone(struct committer *c, struct commit_turn *turn)
+static bool try_alone(struct committer *c, struct committer_turn *turn)
 {
     bool is_mine;
 
@@ -352,7 +353,7 @@ static bool try_alone(struct committer *c, struct commit_turn *turn)
 }
 
 /* Each may add to the next turn. */
-static void deliver_answers(struct commit_turn *turn)
+static void deliver_answers(struct committer_turn *turn)
 {
     struct message_list answers = STAILQ_HEAD_INITIALIZER(answers);
     struct message *m;
@@ -365,7 +366,7 @@ static void deliver_answers(struct commit_turn *turn)
     }
 }
 
-bool commit_turn_end(struct commit_turn *turn, struct committer *c)
+bool committer_turn_end(struct committer_turn *turn, struct committer *c)
 {
     if (turn->count == 0)
         return false;

@@ -43,7 +43,7 @@ static bool is_much_dirty(int meminfo_fd)
     return kib_of(text, "\nDirty:") + kib_of(text, "\nWriteback:") > MUCH_DIRTY_KIB;
 }
 
-bool sync_at_once_is_known(int dir_fd)
+bool commit_sync_at_once_is_known(int dir_fd)
 {
     static const long known[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
                                  F2FS_SUPER_MAGIC, TMPFS_MAGIC};
@@ -57,14 +57,14 @@ bool sync_at_once_is_known(int dir_fd)
     return false;
 }
 
-enum err sync_data(int fd)
+enum err commit_sync_data(int fd)
 {
     if (fd < 0 || fdatasync(fd) == 0)
         return ERR_OK;
     return err_from_errno(errno);
 }
 
-enum err sync_written_error(int fd)
+enum err commit_sync_written_error(int fd)
 {
     if (fd < 0 || sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) == 0)
         return ERR_OK;
@@ -86,12 +86,13 @@ static void sync_requests(struct commit_request *const *batch, size_t count,
             batch[i]->request.result = sync_one(batch[i]->file.fd);
 }
 
-bool sync_batch_data(int meminfo_fd, struct commit_request *const *batch, size_t count, int dir_fd)
+bool commit_sync_batch_data(int meminfo_fd, struct commit_request *const *batch, size_t count,
+                            int dir_fd)
 {
     bool is_at_once = count >= MANY && !is_much_dirty(meminfo_fd) && syncfs(dir_fd) == 0;
 
     if (!is_at_once && count > FEW)
         start_writing(batch, count);
-    sync_requests(batch, count, is_at_once ? sync_written_error : sync_data);
+    sync_requests(batch, count, is_at_once ? commit_sync_written_error : commit_sync_data);
     return is_at_once;
 }

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum err inbox_apply_access(const struct inbox *in, int fd)
+enum err inbox_access_apply(const struct inbox *in, int fd)
 {
     if (in->has_group && fchown(fd, (uid_t)-1, in->group) != 0)
         return err_from_errno(errno);
@@ -56,13 +56,13 @@ static enum err try_access(const struct inbox *in)
     fd = openat(in->partial_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_from_errno(errno);
-    e = inbox_apply_access(in, fd);
+    e = inbox_access_apply(in, fd);
     close(fd);
     unlinkat(in->partial_fd, name, 0);
     return e;
 }
 
-enum err inbox_set_access(struct inbox *in, const char *group, unsigned mode, char *problem,
+enum err inbox_access_set(struct inbox *in, const char *group, unsigned mode, char *problem,
                           size_t room)
 {
     const struct group *entry = group[0] == '\0' ? NULL : getgrnam(group);

@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "store/inbox/inbox.h"
 
-/* Gives a file of ours the group and mode of inbox_set_access. */
-enum err inbox_apply_access(const struct inbox *in, int fd);
+/* Gives a file of ours the group and mode of inbox_access_set. */
+enum err inbox_access_apply(const struct inbox *in, int fd);
 
 #endif

@@ -124,7 +124,7 @@ static enum err walk_along(struct walk *w, const char *path)
     return e;
 }
 
-enum err directory_open(int *out, const char *path, char *why, size_t room)
+enum err inbox_directory_open(int *out, const char *path, char *why, size_t room)
 {
     struct walk w = {.fd = -1, .why = why, .room = room};
     enum err e = path[0] == '/' ? ERR_OK : step(&w, open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -141,7 +141,7 @@ enum err directory_open(int *out, const char *path, char *why, size_t room)
     return e;
 }
 
-int directory_make(int dir_fd, const char *name)
+int inbox_directory_make(int dir_fd, const char *name)
 {
     if (mkdirat(dir_fd, name, 0700) == 0)
         fsync(dir_fd);
@@ -150,9 +150,9 @@ int directory_make(int dir_fd, const char *name)
     return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-int directory_make_again(int dir_fd, const char *name, int fd)
+int inbox_directory_make_again(int dir_fd, const char *name, int fd)
 {
-    int made = directory_make(dir_fd, name);
+    int made = inbox_directory_make(dir_fd, name);
     int error_number = made < 0 || dup3(made, fd, O_CLOEXEC) < 0 ? errno : 0;
 
     if (made >= 0)
@@ -165,7 +165,8 @@ static bool is_dots(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-enum err directory_each_kind(int dir_fd, const char *folder, directory_kind_fn *each, void *ctx)
+enum err inbox_directory_each_kind(int dir_fd, const char *folder, inbox_directory_kind_fn *each,
+                                   void *ctx)
 {
     int fd = openat(dir_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -188,7 +189,7 @@ enum err directory_each_kind(int dir_fd, const char *folder, directory_kind_fn *
 }
 
 struct by_name {
-    directory_each_fn *each;
+    inbox_directory_each_fn *each;
     void *ctx;
 };
 
@@ -200,9 +201,10 @@ static enum err without_kind(void *ctx, int dir_fd, const char *name, unsigned c
     return by_name->each(by_name->ctx, dir_fd, name);
 }
 
-enum err directory_each(int dir_fd, const char *folder, directory_each_fn *each, void *ctx)
+enum err inbox_directory_each(int dir_fd, const char *folder, inbox_directory_each_fn *each,
+                              void *ctx)
 {
     struct by_name by_name = {each, ctx};
 
-    return directory_each_kind(dir_fd, folder, without_kind, &by_name);
+    return inbox_directory_each_kind(dir_fd, folder, without_kind, &by_name);
 }

@@ -81,7 +81,7 @@ static enum err find_path(struct inbox *in, const char *path)
 static enum err open_directory(struct inbox *in, const struct problem *problem)
 {
     char why[512];
-    enum err e = directory_open(&in->dir_fd, problem->path, why, sizeof why);
+    enum err e = inbox_directory_open(&in->dir_fd, problem->path, why, sizeof why);
 
     if (e != ERR_OK) {
         explain(problem, "%s; %s", why,
@@ -122,14 +122,14 @@ static enum err open_partial(struct inbox *in, const struct problem *problem)
     const char *name = partial_name;
     int error_number;
 
-    in->partial_fd = directory_make(in->dir_fd, partial_name);
+    in->partial_fd = inbox_directory_make(in->dir_fd, partial_name);
     if (in->partial_fd < 0 || fstat(in->partial_fd, &status) != 0)
         goto fail;
     errno = EPERM; /* whoever owns it could exchange what stands in it */
     if (status.st_uid != geteuid() || fchmod(in->partial_fd, 0700) != 0)
         goto fail;
     name = INBOX_FOLDER "/" INBOX_SECOND;
-    in->second_fd = directory_make(in->partial_fd, second_name);
+    in->second_fd = inbox_directory_make(in->partial_fd, second_name);
     if (in->second_fd >= 0)
         return ERR_OK;
 fail:
@@ -275,7 +275,7 @@ enum err inbox_open(struct inbox **out, const char *path, enum durability durabi
         (e = try_rename(in, &problem)) != ERR_OK ||
         (e = open_journal(in, journal_limit_bytes, &problem)) != ERR_OK)
         goto fail;
-    space_open(&in->space, in->dir_fd);
+    inbox_space_open(&in->space, in->dir_fd);
     inbox_place_open(in);
     *out = in;
     return ERR_OK;
@@ -316,7 +316,8 @@ struct tell {
     void *ctx;
 };
 
-static enum err tell_owed(void *ctx, const struct inbox_record *record, struct owed *owed)
+static enum err tell_owed(void *ctx, const struct inbox_record *record,
+                          struct gateway_client_replay *owed)
 {
     const struct tell *tell = ctx;
 
@@ -356,16 +357,16 @@ enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
 
 void inbox_set_limits(struct inbox *inbox, const struct settings *settings)
 {
-    space_set_limits(
-        &inbox->space, inbox->dir_fd,
-        &(struct space_limits){.quota_bytes = (uint64_t)settings->inbox.quota_mib << 20,
+    inbox_space_set_limits(&inbox->space, inbox->dir_fd,
+                           &(struct inbox_space_limits){
+                               .quota_bytes = (uint64_t)settings->inbox.quota_mib << 20,
                                .files = settings->inbox.files_limit,
                                .min_free_bytes = (uint64_t)settings->inbox.min_free_mib << 20});
 }
 
 struct inbox_usage inbox_usage(const struct inbox *inbox)
 {
-    const struct space *s = &inbox->space;
+    const struct inbox_space *s = &inbox->space;
     uint64_t quota_bytes = atomic_load(&s->quota_bytes);
 
     return (struct inbox_usage){.bytes = quota_bytes == 0 ? 0 : atomic_load(&s->used_bytes),
@@ -376,17 +377,17 @@ struct inbox_usage inbox_usage(const struct inbox *inbox)
 
 static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
 {
-    enum err e = inbox_choose_name(file->name);
+    enum err e = inbox_name_choose(file->name);
 
     if (e != ERR_OK)
         return e;
-    file->fd = openat(inbox_partial_fd(inbox, file->name), file->name,
+    file->fd = openat(inbox_name_partial_fd(inbox, file->name), file->name,
                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->fd < 0)
         return errno == ENOENT ? ERR_NO_PARTIAL : err_from_errno(errno);
-    if ((e = inbox_apply_access(inbox, file->fd)) == ERR_OK)
+    if ((e = inbox_access_apply(inbox, file->fd)) == ERR_OK)
         return ERR_OK;
-    unlinkat(inbox_partial_fd(inbox, file->name), file->name, 0);
+    unlinkat(inbox_name_partial_fd(inbox, file->name), file->name, 0);
     close(file->fd);
     file->fd = -1;
     return e;
@@ -394,7 +395,7 @@ static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
 
 enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file *out)
 {
-    uint64_t cost = space_cost(&inbox->space, size_bytes);
+    uint64_t cost = inbox_space_cost(&inbox->space, size_bytes);
     enum err e;
 
     *out = (struct inbox_file){
@@ -402,7 +403,7 @@ enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file
     if ((e = inbox_place_refuses(inbox)) != ERR_OK)
         metrics_add(METRIC_FILES_NO_INBOX, 1);
     else
-        e = space_reserve(&inbox->space, inbox->dir_fd, cost);
+        e = inbox_space_reserve(&inbox->space, inbox->dir_fd, cost);
     if (e != ERR_OK)
         return e;
     if ((e = make_partial(inbox, out)) != ERR_OK) {
@@ -417,7 +418,7 @@ enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file
 
 void inbox_release(struct inbox *inbox, struct inbox_file *file, bool is_kept)
 {
-    space_release(&inbox->space, file->pending_bytes, file->reserved_bytes, is_kept);
+    inbox_space_release(&inbox->space, file->pending_bytes, file->reserved_bytes, is_kept);
     file->pending_bytes = file->reserved_bytes = 0;
 }
 
@@ -428,9 +429,9 @@ static void tell_written(struct inbox_file *file)
     uint64_t told = file->reserved_bytes - file->pending_bytes;
     uint64_t news = file->written_bytes - told;
 
-    if (news < SPACE_STEP_BYTES || news > file->pending_bytes)
+    if (news < INBOX_SPACE_STEP_BYTES || news > file->pending_bytes)
         return;
-    space_written(&file->inbox->space, news);
+    inbox_space_written(&file->inbox->space, news);
     file->pending_bytes -= news;
 }
 

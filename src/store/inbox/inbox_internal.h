@@ -29,17 +29,18 @@ struct remains {
 struct inbox {
     char path[SETTINGS_TEXT_SIZE]; /* absolute */
     enum durability durability;
-    int dir_fd;     /* the inbox */
-    int partial_fd; /* .dustwire */
-    int second_fd;  /* .dustwire/partial: of the partial files every other group (inbox_partial_fd)
-                     */
-    int lock_fd;    /* once the committer runs: its second thread's */
+    int dir_fd;               /* the inbox */
+    int partial_fd;           /* .dustwire */
+    int second_fd;            /* .dustwire/partial: of the partial files every other group
+                               * (inbox_name_partial_fd)
+                               */
+    int lock_fd;              /* once the committer runs: its second thread's */
     struct stat dir, partial; /* what dir_fd and partial_fd were at open; read only since */
     bool can_check_access;    /* what access(2) says of it can be believed */
     /* What inbox_place.c found wrong, 0: nothing. Atomic: whoever commits and whoever looks says
      * it, whoever begins a file asks; a number that stands for itself. */
     _Atomic uint32_t trouble;
-    struct space space;
+    struct inbox_space space;
     struct journal *journal;
     struct remains remains[REMAINS_MAX]; /* the journal's owner's; more wait for the next start */
     unsigned remains_count;

@@ -29,7 +29,7 @@ static _Thread_local struct {
     uint64_t randoms[RANDOMS];
 } supply;
 
-bool inbox_is_name(const char *name)
+bool inbox_name_is_valid(const char *name)
 {
     size_t i;
 
@@ -76,12 +76,12 @@ static uint64_t with_folder(uint64_t random)
     return (random & ~(uint64_t)1) | (supply.given++ / GROUP % 2);
 }
 
-int inbox_partial_fd(const struct inbox *in, const char *name)
+int inbox_name_partial_fd(const struct inbox *in, const char *name)
 {
     return strchr("13579bdf", name[LAST_DIGIT]) != NULL ? in->second_fd : in->partial_fd;
 }
 
-enum err inbox_choose_name(char name[INBOX_NAME_SIZE])
+enum err inbox_name_choose(char name[INBOX_NAME_SIZE])
 {
     supply_date();
     supply_randoms();

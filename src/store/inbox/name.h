@@ -8,12 +8,12 @@
 #include <stdbool.h>
 
 /* A name that no file has had: the time, 63 random bits and one for its place. */
-enum err inbox_choose_name(char name[INBOX_NAME_SIZE]);
+enum err inbox_name_choose(char name[INBOX_NAME_SIZE]);
 
 /* The folder in which a partial file of that name stands. */
-int inbox_partial_fd(const struct inbox *inbox, const char *name);
+int inbox_name_partial_fd(const struct inbox *inbox, const char *name);
 
 /* True if `name` is one of those. */
-bool inbox_is_name(const char *name);
+bool inbox_name_is_valid(const char *name);
 
 #endif

@@ -61,7 +61,7 @@ static uint32_t compare(enum place place, int dir_fd, const char *name, int flag
     return is_one(&named, &ours) ? 0 : trouble_of(place, 0);
 }
 
-bool inbox_is_same(int dir_fd, const char *name, int fd)
+bool inbox_place_is_same(int dir_fd, const char *name, int fd)
 {
     return compare(PLACE_PATH, dir_fd, name, AT_SYMLINK_NOFOLLOW, fd, NULL) == 0;
 }
@@ -123,7 +123,7 @@ static enum err err_of(uint32_t trouble)
     return place_of(trouble) == PLACE_WRITE ? err_from_errno(errno_of(trouble)) : ERR_NO_INBOX;
 }
 
-enum err inbox_trouble(const struct inbox *in, char *to, size_t room)
+enum err inbox_place_trouble(const struct inbox *in, char *to, size_t room)
 {
     uint32_t trouble = atomic_load(&in->trouble);
 
@@ -242,9 +242,9 @@ static uint32_t check_second(const struct inbox *in)
 {
     int error_number;
 
-    if (inbox_is_same(in->partial_fd, INBOX_SECOND, in->second_fd))
+    if (inbox_place_is_same(in->partial_fd, INBOX_SECOND, in->second_fd))
         return 0;
-    error_number = directory_make_again(in->partial_fd, INBOX_SECOND, in->second_fd);
+    error_number = inbox_directory_make_again(in->partial_fd, INBOX_SECOND, in->second_fd);
     if (error_number != 0)
         return trouble_of(PLACE_SECOND, error_number);
     log_warning("inbox %s: its folder " INBOX_FOLDER "/" INBOX_SECOND

@@ -23,7 +23,7 @@ void inbox_place_refused(struct inbox *inbox, enum err e);
 enum err inbox_place_refuses(const struct inbox *inbox);
 
 /* True if `name` in `dir_fd` is what `fd` has open. */
-bool inbox_is_same(int dir_fd, const char *name, int fd);
+bool inbox_place_is_same(int dir_fd, const char *name, int fd);
 
 /* The committer's second thread. Looks at all of it, takes a trouble back that is over, and makes
  * the lock file and the second folder of partial files again. */

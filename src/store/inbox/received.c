@@ -23,18 +23,18 @@
 enum { TAIL_SIZE = 256 };
 
 struct place {
-    struct received_place at;
+    struct inbox_received_place at;
     uint64_t offset;
     uint32_t length;
 };
 
-struct received {
+struct inbox_received {
     struct inbox *inbox;
     const atomic_bool *is_stopping;
     int fd; /* of the journal; -1: none yet */
     dev_t device;
     ino_t inode;
-    struct ledger ledger;
+    struct journal_ledger ledger;
     unsigned voided;      /* records that have been taken out of the places */
     uint64_t end;         /* read so far */
     char tail[TAIL_SIZE]; /* what stands before it */
@@ -44,9 +44,10 @@ struct received {
     size_t sorted; /* of them, those that are in order */
 };
 
-enum err received_open(struct received **out, struct inbox *inbox, const atomic_bool *is_stopping)
+enum err inbox_received_open(struct inbox_received **out, struct inbox *inbox,
+                             const atomic_bool *is_stopping)
 {
-    struct received *r = calloc(1, sizeof *r);
+    struct inbox_received *r = calloc(1, sizeof *r);
 
     if (r == NULL)
         return ERR_NO_MEMORY;
@@ -61,7 +62,7 @@ enum err received_open(struct received **out, struct inbox *inbox, const atomic_
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
 
-static int compare_files(const struct received_place *a, const struct received_place *b)
+static int compare_files(const struct inbox_received_place *a, const struct inbox_received_place *b)
 {
     int by_time = COMPARE(a->committed_us, b->committed_us);
 
@@ -78,7 +79,7 @@ static int compare(const void *one, const void *other)
     return by_file != 0 ? by_file : COMPARE(b->offset, a->offset);
 }
 
-static enum err add_place(struct received *r, const struct place *place)
+static enum err add_place(struct inbox_received *r, const struct place *place)
 {
     if (r->count == r->room) {
         size_t room = r->room == 0 ? 256 : 2 * r->room;
@@ -93,7 +94,7 @@ static enum err add_place(struct received *r, const struct place *place)
     return ERR_OK;
 }
 
-static void drop_doubles(struct received *r)
+static void drop_doubles(struct inbox_received *r)
 {
     size_t kept = 0;
 
@@ -104,7 +105,7 @@ static void drop_doubles(struct received *r)
 }
 
 /* What is new goes to its place from the end: most of it belongs there. */
-static enum err sort_in(struct received *r)
+static enum err sort_in(struct inbox_received *r)
 {
     size_t old = r->sorted, new = r->count - old, at = r->count;
     struct place *later;
@@ -126,7 +127,7 @@ static enum err sort_in(struct received *r)
 }
 
 /* Those whose file never came to stand in the inbox. */
-static void take_out_voided(struct received *r)
+static void take_out_voided(struct inbox_received *r)
 {
     size_t kept = 0;
 
@@ -134,22 +135,22 @@ static void take_out_voided(struct received *r)
         return;
     r->voided = HASH_COUNT(r->ledger.voided);
     for (size_t i = 0; i < r->count; i++)
-        if (!ledger_is_voided(&r->ledger, r->places[i].offset))
+        if (!journal_ledger_is_voided(&r->ledger, r->places[i].offset))
             r->places[kept++] = r->places[i];
     r->count = r->sorted = kept;
 }
 
 /* Reading. */
 
-static void begin_with(struct received *r, int fd, const struct stat *st)
+static void begin_with(struct inbox_received *r, int fd, const struct stat *st)
 {
-    received_forget(r);
+    inbox_received_forget(r);
     r->fd = fd;
     r->device = st->st_dev;
     r->inode = st->st_ino;
 }
 
-static bool read_tail(const struct received *r, char tail[TAIL_SIZE])
+static bool read_tail(const struct inbox_received *r, char tail[TAIL_SIZE])
 {
     size_t length = r->end < TAIL_SIZE ? (size_t)r->end : TAIL_SIZE;
 
@@ -159,7 +160,7 @@ static bool read_tail(const struct received *r, char tail[TAIL_SIZE])
 
 /* A write that failed is cut back, and what is written next may reach beyond what was read of it.
  */
-static bool is_as_read(const struct received *r)
+static bool is_as_read(const struct inbox_received *r)
 {
     char tail[TAIL_SIZE];
 
@@ -167,7 +168,7 @@ static bool is_as_read(const struct received *r)
 }
 
 /* One that was rewritten, or cut back, is read anew. */
-static enum err open_journal(struct received *r)
+static enum err open_journal(struct inbox_received *r)
 {
     int fd =
         openat(r->inbox->partial_fd, "journal", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -189,20 +190,20 @@ static enum err open_journal(struct received *r)
 
 static enum err take_entry(void *ctx, const struct journal_entry *entry)
 {
-    struct received *r = ctx;
+    struct inbox_received *r = ctx;
     const struct inbox_record *file = &entry->record.file;
-    enum err e = ledger_take(&r->ledger, &entry->record, entry->offset, entry->length);
+    enum err e = journal_ledger_take(&r->ledger, &entry->record, entry->offset, entry->length);
 
     if (e == ERR_OK && atomic_load(r->is_stopping))
         e = ERR_CLOSED;
-    if (e != ERR_OK || entry->record.kind != RECORD_FILE)
+    if (e != ERR_OK || entry->record.kind != JOURNAL_RECORD_FILE)
         return e;
     return add_place(r, &(struct place){.at = {file->committed_us, file->transfer_id},
                                         .offset = entry->offset,
                                         .length = entry->length});
 }
 
-static enum err read_on(struct received *r)
+static enum err read_on(struct inbox_received *r)
 {
     struct journal_extent extent;
     enum err e = journal_reader_each(r->fd, r->end, UINT64_MAX, take_entry, r, &extent);
@@ -212,7 +213,7 @@ static enum err read_on(struct received *r)
     return e;
 }
 
-static enum err refresh(struct received *r)
+static enum err refresh(struct inbox_received *r)
 {
     enum err e = open_journal(r);
 
@@ -223,16 +224,16 @@ static enum err refresh(struct received *r)
     if (e == ERR_OK)
         take_out_voided(r);
     else
-        received_forget(r); /* half of it would be wrong */
+        inbox_received_forget(r); /* half of it would be wrong */
     return e;
 }
 
 /* Telling. */
 
 struct telling {
-    struct received *received;
+    struct inbox_received *received;
     const struct place *place;
-    received_fn *each;
+    inbox_received_fn *each;
     void *ctx;
     bool is_told;
 };
@@ -249,18 +250,20 @@ static enum err tell_entry(void *ctx, const struct journal_entry *entry)
 {
     struct telling *t = ctx;
     const struct inbox_record *file = &entry->record.file;
-    const struct received_place at = {file->committed_us, file->transfer_id};
+    const struct inbox_received_place at = {file->committed_us, file->transfer_id};
     bool is_reported;
 
-    if (entry->record.kind != RECORD_FILE || compare_files(&at, &t->place->at) != 0)
+    if (entry->record.kind != JOURNAL_RECORD_FILE || compare_files(&at, &t->place->at) != 0)
         return ERR_OK;
-    is_reported = ledger_find(&t->received->ledger, at.transfer_id, t->place->offset) == NULL;
+    is_reported =
+        journal_ledger_find(&t->received->ledger, at.transfer_id, t->place->offset) == NULL;
     t->each(t->ctx, file, is_reported, stands_in_inbox(t->received->inbox, file->name));
     t->is_told = true;
     return ERR_OK;
 }
 
-static enum err tell(struct received *r, const struct place *place, received_fn *each, void *ctx)
+static enum err tell(struct inbox_received *r, const struct place *place, inbox_received_fn *each,
+                     void *ctx)
 {
     struct telling t = {.received = r, .place = place, .each = each, .ctx = ctx};
     enum err e = journal_reader_each(r->fd, place->offset, place->offset + place->length,
@@ -270,7 +273,7 @@ static enum err tell(struct received *r, const struct place *place, received_fn 
 }
 
 /* How many stand before `at`. */
-static size_t count_before(const struct received *r, struct received_place at)
+static size_t count_before(const struct inbox_received *r, struct inbox_received_place at)
 {
     size_t low = 0, high = r->count;
 
@@ -285,7 +288,8 @@ static size_t count_before(const struct received *r, struct received_place at)
     return low;
 }
 
-static bool is_at(const struct received *r, size_t index, const struct received_place *at)
+static bool is_at(const struct inbox_received *r, size_t index,
+                  const struct inbox_received_place *at)
 {
     return index < r->count && compare_files(&r->places[index].at, at) == 0;
 }
@@ -299,29 +303,30 @@ struct range {
     size_t from, to;
 };
 
-static struct range find_range(const struct received *r, const struct received_query *q)
+static struct range find_range(const struct inbox_received *r, const struct inbox_received_query *q)
 {
-    size_t oldest = count_before(r, (struct received_place){q->since_us, 0});
+    size_t oldest = count_before(r, (struct inbox_received_place){q->since_us, 0});
     size_t at = count_before(r, q->place);
     struct range range = {oldest, r->count};
 
-    if (q->from == RECEIVED_FROM_START)
+    if (q->from == INBOX_RECEIVED_FROM_START)
         range.from = q->offset < r->count - oldest ? oldest + q->offset : r->count;
-    else if (q->from == RECEIVED_AFTER)
+    else if (q->from == INBOX_RECEIVED_AFTER)
         range.from = larger(oldest, at + is_at(r, at, &q->place));
-    else if (q->from == RECEIVED_BEFORE)
+    else if (q->from == INBOX_RECEIVED_BEFORE)
         range.to = larger(oldest, at);
     if (range.to - range.from <= q->limit)
         return range;
-    if (q->from == RECEIVED_BEFORE || q->from == RECEIVED_NEWEST)
+    if (q->from == INBOX_RECEIVED_BEFORE || q->from == INBOX_RECEIVED_NEWEST)
         range.from = range.to - q->limit;
     else
         range.to = range.from + q->limit;
     return range;
 }
 
-enum err received_each(struct received *received, const struct received_query *query,
-                       received_fn *each, void *ctx)
+enum err inbox_received_each(struct inbox_received *received,
+                             const struct inbox_received_query *query, inbox_received_fn *each,
+                             void *ctx)
 {
     enum err e = refresh(received);
     struct range range = {0, 0};
@@ -331,25 +336,25 @@ enum err received_each(struct received *received, const struct received_query *q
     for (size_t i = range.from; i < range.to && e == ERR_OK; i++)
         e = tell(received, &received->places[i], each, ctx);
     if (e != ERR_OK)
-        received_forget(received);
+        inbox_received_forget(received);
     return e;
 }
 
-void received_forget(struct received *received)
+void inbox_received_forget(struct inbox_received *received)
 {
-    ledger_fini(&received->ledger);
+    journal_ledger_fini(&received->ledger);
     if (received->fd >= 0)
         close(received->fd);
     free(received->places);
-    *received =
-        (struct received){.inbox = received->inbox, .is_stopping = received->is_stopping, .fd = -1};
+    *received = (struct inbox_received){
+        .inbox = received->inbox, .is_stopping = received->is_stopping, .fd = -1};
 }
 
-void received_close(struct received **received)
+void inbox_received_close(struct inbox_received **received)
 {
     if (*received == NULL)
         return;
-    received_forget(*received);
+    inbox_received_forget(*received);
     free(*received);
     *received = NULL;
 }

@@ -16,12 +16,12 @@
 #include <unistd.h>
 
 /* What a start finds is decided by the journal and the names: docs/store.md, "After a crash", has
- * the table. A record is settled if a RECORD_SETTLED stands behind it, which is written when its
- * name is on the disk and before it is acknowledged. */
+ * the table. A record is settled if a JOURNAL_RECORD_SETTLED stands behind it, which is written
+ * when its name is on the disk and before it is acknowledged. */
 
 static enum err mark_void(struct inbox *in, uint32_t transfer_id)
 {
-    struct record record = {.kind = RECORD_VOID, .number = transfer_id};
+    struct journal_record record = {.kind = JOURNAL_RECORD_VOID, .number = transfer_id};
 
     return journal_add(in->journal, &record);
 }
@@ -30,7 +30,8 @@ static enum err mark_void(struct inbox *in, uint32_t transfer_id)
  * already. */
 static enum err forget(struct inbox *in, const struct inbox_record *record)
 {
-    struct record reported = {.kind = RECORD_REPORTED, .number = record->transfer_id};
+    struct journal_record reported = {.kind = JOURNAL_RECORD_REPORTED,
+                                      .number = record->transfer_id};
     enum err e = mark_void(in, record->transfer_id);
 
     log_info("inbox: of %s there is only its record; it was not acknowledged, or taken away before "
@@ -53,7 +54,8 @@ static bool is_changed_since(const struct stat *status, const struct inbox_recor
            record->committed_us;
 }
 
-static enum err check_owed(void *ctx, const struct inbox_record *record, struct owed *owed)
+static enum err check_owed(void *ctx, const struct inbox_record *record,
+                           struct gateway_client_replay *owed)
 {
     struct inbox *in = ctx;
     struct stat status;
@@ -69,7 +71,7 @@ static enum err check_owed(void *ctx, const struct inbox_record *record, struct 
                     (unsigned long long)record->size_bytes);
         unlinkat(in->dir_fd, record->name, 0);
     } else if (!owed->is_void && !has_partial(in, record->name)) {
-        if (!ledger_is_settled(journal_ledger(in->journal), owed->offset))
+        if (!journal_ledger_is_settled(journal_ledger(in->journal), owed->offset))
             return forget(in, record);
         in->recovery.owed_finished++;
         return ERR_OK;
@@ -87,7 +89,7 @@ static enum err remove_partial(void *ctx, int dir_fd, const char *name)
     struct inbox *in = ctx;
     struct stat status;
 
-    if (!inbox_is_name(name) || fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+    if (!inbox_name_is_valid(name) || fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return ERR_OK;
     if (unlinkat(dir_fd, name, 0) != 0) {
         log_warning("inbox: the partial file %s cannot be removed: %s", name,
@@ -107,8 +109,8 @@ enum err inbox_recover(struct inbox *in)
     in->recovery.damaged_records += journal_ledger(in->journal)->damaged;
     if ((e = journal_each_owed(in->journal, check_owed, in)) != ERR_OK ||
         (e = journal_write(in->journal)) != ERR_OK || (e = journal_sync(in->journal)) != ERR_OK ||
-        (e = directory_each(in->partial_fd, ".", remove_partial, in)) != ERR_OK ||
-        (e = directory_each(in->second_fd, ".", remove_partial, in)) != ERR_OK)
+        (e = inbox_directory_each(in->partial_fd, ".", remove_partial, in)) != ERR_OK ||
+        (e = inbox_directory_each(in->second_fd, ".", remove_partial, in)) != ERR_OK)
         return e;
     log_info("inbox %s: %u partial files removed (%s), reports owed: %u finished, %u failed; %u "
              "damaged records",
@@ -120,7 +122,7 @@ enum err inbox_recover(struct inbox *in)
 /* --- while it runs -----------------------------------------------------------------------------
  */
 
-void inbox_remains_add(struct inbox *in, uint32_t transfer_id, const char *name)
+void inbox_recover_add_remains(struct inbox *in, uint32_t transfer_id, const char *name)
 {
     struct remains *remains = &in->remains[in->remains_count];
 
@@ -133,7 +135,7 @@ void inbox_remains_add(struct inbox *in, uint32_t transfer_id, const char *name)
 
 static bool remove_remains(struct inbox *in, const struct remains *remains)
 {
-    struct record out = {.kind = RECORD_REPORTED, .number = remains->transfer_id};
+    struct journal_record out = {.kind = JOURNAL_RECORD_REPORTED, .number = remains->transfer_id};
 
     if (unlinkat(in->dir_fd, remains->name, 0) != 0 && errno != ENOENT)
         return false;
@@ -142,7 +144,7 @@ static bool remove_remains(struct inbox *in, const struct remains *remains)
 }
 
 /* Only when the journal has them as failed. */
-void inbox_remains_remove(struct inbox *in)
+void inbox_recover_remove_remains(struct inbox *in)
 {
     unsigned left = 0;
 

@@ -10,8 +10,8 @@
 /* Clears what the last run left half done, and counts it. */
 enum err inbox_recover(struct inbox *inbox);
 
-/* The journal's owner: they are removed by inbox_remains_remove, else by the next start. */
-void inbox_remains_add(struct inbox *inbox, uint32_t transfer_id, const char *name);
-void inbox_remains_remove(struct inbox *inbox);
+/* The journal's owner: they are removed by inbox_recover_remove_remains, else by the next start. */
+void inbox_recover_add_remains(struct inbox *inbox, uint32_t transfer_id, const char *name);
+void inbox_recover_remove_remains(struct inbox *inbox);
 
 #endif

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 /* Atomics, because any worker begins and writes files: a few additions for a file and one for each
- * SPACE_STEP_BYTES of it, and nobody waits. Each changes a number that stands for itself; what must
- * come before what is said where it matters. */
+ * INBOX_SPACE_STEP_BYTES of it, and nobody waits. Each changes a number that stands for itself;
+ * what must come before what is said where it matters. */
 
 enum {
     BLOCK_LEAST = 512,
@@ -31,7 +31,7 @@ enum {
     RECOUNT_AT_LEAST_MS = 60000, /* what is written in place leaves the folder's mtime alone */
 };
 
-void space_open(struct space *s, int dir_fd)
+void inbox_space_open(struct inbox_space *s, int dir_fd)
 {
     struct statvfs disk;
     uint64_t block = BLOCK_USUAL;
@@ -41,33 +41,34 @@ void space_open(struct space *s, int dir_fd)
     s->block_bytes = block;
 }
 
-uint64_t space_cost(const struct space *s, uint64_t size)
+uint64_t inbox_space_cost(const struct inbox_space *s, uint64_t size)
 {
     uint64_t block = s->block_bytes == 0 ? BLOCK_USUAL : s->block_bytes;
 
     return size == 0 ? block : (size + block - 1) / block * block;
 }
 
-static bool is_limited(const struct space_limits *limits)
+static bool is_limited(const struct inbox_space_limits *limits)
 {
     return limits->quota_bytes > 0 || limits->files > 0;
 }
 
-void space_set_limits(struct space *s, int dir_fd, const struct space_limits *limits)
+void inbox_space_set_limits(struct inbox_space *s, int dir_fd,
+                            const struct inbox_space_limits *limits)
 {
-    struct space_limits before = {.quota_bytes = atomic_load(&s->quota_bytes),
-                                  .files = atomic_load(&s->files_limit)};
+    struct inbox_space_limits before = {.quota_bytes = atomic_load(&s->quota_bytes),
+                                        .files = atomic_load(&s->files_limit)};
     bool is_new = is_limited(limits) &&
                   (!is_limited(&before) || (limits->quota_bytes > 0 && before.quota_bytes == 0));
 
     if (is_new) /* before it holds, or all that stands there would not be seen */
-        space_count(s, dir_fd, limits->quota_bytes > 0);
+        inbox_space_count(s, dir_fd, limits->quota_bytes > 0);
     atomic_store(&s->quota_bytes, limits->quota_bytes);
     atomic_store(&s->files_limit, limits->files);
     atomic_store(&s->min_free_bytes, limits->min_free_bytes);
 }
 
-uint64_t space_free_files_wanted(uint64_t all)
+uint64_t inbox_space_free_files_wanted(uint64_t all)
 {
     uint64_t share = all / FREE_FILES_SHARE;
 
@@ -79,12 +80,12 @@ uint64_t space_free_files_wanted(uint64_t all)
 /* A file system that makes inodes as it needs them (btrfs) says that it has none at all. */
 static bool has_inodes(const struct statvfs *disk)
 {
-    return disk->f_files == 0 || disk->f_favail >= space_free_files_wanted(disk->f_files);
+    return disk->f_files == 0 || disk->f_favail >= inbox_space_free_files_wanted(disk->f_files);
 }
 
 /* What is announced is added before the disk is looked at, and taken off again only after it was
  * written: so the two together never show more room than there is. */
-static enum err look_at_disk(struct space *s, int dir_fd)
+static enum err look_at_disk(struct inbox_space *s, int dir_fd)
 {
     uint64_t wanted = atomic_load(&s->pending_bytes) + atomic_load(&s->min_free_bytes);
     struct statvfs disk;
@@ -101,7 +102,7 @@ static bool is_within(uint64_t used, uint64_t limit)
     return limit == 0 || used <= limit;
 }
 
-static enum err look(struct space *s, int dir_fd)
+static enum err look(struct inbox_space *s, int dir_fd)
 {
     if (!is_within(atomic_load(&s->used_bytes), atomic_load(&s->quota_bytes)))
         return ERR_INBOX_QUOTA;
@@ -119,7 +120,7 @@ static void count_refusal(enum err e)
                 1);
 }
 
-enum err space_reserve(struct space *s, int dir_fd, uint64_t cost)
+enum err inbox_space_reserve(struct inbox_space *s, int dir_fd, uint64_t cost)
 {
     enum err e;
 
@@ -130,17 +131,17 @@ enum err space_reserve(struct space *s, int dir_fd, uint64_t cost)
     atomic_fetch_add(&s->used_files, 1);
     if ((e = look(s, dir_fd)) == ERR_OK)
         return ERR_OK;
-    space_release(s, cost, cost, false);
+    inbox_space_release(s, cost, cost, false);
     count_refusal(e);
     return e;
 }
 
-void space_written(struct space *s, uint64_t bytes)
+void inbox_space_written(struct inbox_space *s, uint64_t bytes)
 {
     atomic_fetch_sub(&s->pending_bytes, bytes);
 }
 
-void space_release(struct space *s, uint64_t pending, uint64_t cost, bool is_kept)
+void inbox_space_release(struct inbox_space *s, uint64_t pending, uint64_t cost, bool is_kept)
 {
     atomic_fetch_sub(&s->pending_bytes, pending);
     atomic_fetch_sub(&s->open_bytes, cost);
@@ -155,16 +156,16 @@ void space_release(struct space *s, uint64_t pending, uint64_t cost, bool is_kep
  */
 
 struct tally {
-    const struct space *space;
+    const struct inbox_space *space;
     bool has_sizes;
     uint64_t bytes, files;
 };
 
 /* What a file takes is what the file system says, but never less than a block: its name, its inode
  * and its record have to stand somewhere too. */
-static uint64_t taken(const struct space *s, const struct stat *st)
+static uint64_t taken(const struct inbox_space *s, const struct stat *st)
 {
-    uint64_t bytes = (uint64_t)st->st_blocks * STAT_BLOCK, least = space_cost(s, 0);
+    uint64_t bytes = (uint64_t)st->st_blocks * STAT_BLOCK, least = inbox_space_cost(s, 0);
 
     return bytes > least ? bytes : least;
 }
@@ -189,13 +190,13 @@ static enum err tally_file(void *ctx, int dir_fd, const char *name, unsigned cha
 /* What files begin and fail to be while the directory is read stays added to the result: only what
  * was there before is replaced. A file that is renamed meanwhile may count twice, until the next
  * time. */
-void space_count(struct space *s, int dir_fd, bool has_sizes)
+void inbox_space_count(struct inbox_space *s, int dir_fd, bool has_sizes)
 {
     uint64_t bytes_before = atomic_load(&s->used_bytes), bytes_open = atomic_load(&s->open_bytes);
     uint64_t files_before = atomic_load(&s->used_files), files_open = atomic_load(&s->open_files);
     struct tally t = {.space = s, .has_sizes = has_sizes};
 
-    if (directory_each_kind(dir_fd, ".", tally_file, &t) != ERR_OK)
+    if (inbox_directory_each_kind(dir_fd, ".", tally_file, &t) != ERR_OK)
         return;
     atomic_fetch_add(&s->used_files, t.files + files_open - files_before);
     if (has_sizes)
@@ -209,13 +210,15 @@ static int64_t ns_of(const struct timespec *t)
 
 /* A name that comes or goes changes the folder's mtime, and one that did so in the moment of the
  * last count may not have been in it. */
-static bool is_unchanged(const struct space_recount *r, const struct stat *folder, uint64_t now_ms)
+static bool is_unchanged(const struct inbox_space_recount *r, const struct stat *folder,
+                         uint64_t now_ms)
 {
     return ns_of(&folder->st_mtim) == r->mtime_ns && r->is_settled &&
            now_ms - r->counted_ms < RECOUNT_AT_LEAST_MS;
 }
 
-void space_recount(struct space *s, struct space_recount *r, int dir_fd, uint64_t now_ms)
+void inbox_space_recount(struct inbox_space *s, struct inbox_space_recount *r, int dir_fd,
+                         uint64_t now_ms)
 {
     bool has_sizes = atomic_load(&s->quota_bytes) > 0;
     struct stat folder;
@@ -223,7 +226,7 @@ void space_recount(struct space *s, struct space_recount *r, int dir_fd, uint64_
     if ((!has_sizes && atomic_load(&s->files_limit) == 0) || fstat(dir_fd, &folder) != 0 ||
         is_unchanged(r, &folder, now_ms))
         return;
-    *r = (struct space_recount){.mtime_ns = ns_of(&folder.st_mtim), .counted_ms = now_ms};
+    *r = (struct inbox_space_recount){.mtime_ns = ns_of(&folder.st_mtim), .counted_ms = now_ms};
     r->is_settled = clock_real_us() - r->mtime_ns / NS_PER_US > MTIME_SETTLED_US;
-    space_count(s, dir_fd, has_sizes);
+    inbox_space_count(s, dir_fd, has_sizes);
 }

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* All zero is one without limits. */
-struct space {
+struct inbox_space {
     uint64_t block_bytes; /* of the file system; set before the threads */
     /* Of all files that stand in the inbox or are under way; 0: no limit. */
     _Atomic uint64_t quota_bytes, files_limit;
@@ -23,44 +23,46 @@ struct space {
     _Atomic uint64_t used_bytes, used_files;
 };
 
-enum { SPACE_STEP_BYTES = 1 << 20 };
+enum { INBOX_SPACE_STEP_BYTES = 1 << 20 };
 
 /* Before the threads. */
-void space_open(struct space *s, int dir_fd);
+void inbox_space_open(struct inbox_space *s, int dir_fd);
 
 /* What a file of that size takes. */
-uint64_t space_cost(const struct space *s, uint64_t size);
+uint64_t inbox_space_cost(const struct inbox_space *s, uint64_t size);
 
-struct space_limits {
+struct inbox_space_limits {
     uint64_t quota_bytes, files; /* 0: none */
     uint64_t min_free_bytes;
 };
 /* Not in a worker: a new limit begins with counting. */
-void space_set_limits(struct space *s, int dir_fd, const struct space_limits *limits);
+void inbox_space_set_limits(struct inbox_space *s, int dir_fd,
+                            const struct inbox_space_limits *limits);
 
 /* How many inodes stay free on a file system that has `all`. */
-uint64_t space_free_files_wanted(uint64_t all);
+uint64_t inbox_space_free_files_wanted(uint64_t all);
 
-/* One file more, of that space_cost. ERR_INBOX_QUOTA, ERR_INBOX_FILES, ERR_MIN_FREE,
+/* One file more, of that inbox_space_cost. ERR_INBOX_QUOTA, ERR_INBOX_FILES, ERR_MIN_FREE,
  * ERR_MIN_FREE_FILES: nothing is reserved. */
-enum err space_reserve(struct space *s, int dir_fd, uint64_t cost);
-void space_written(struct space *s, uint64_t bytes);
+enum err inbox_space_reserve(struct inbox_space *s, int dir_fd, uint64_t cost);
+void inbox_space_written(struct inbox_space *s, uint64_t bytes);
 
 /* The file is through. `pending`: what was not told as written; `is_kept`: it stands in the inbox.
  */
-void space_release(struct space *s, uint64_t pending, uint64_t cost, bool is_kept);
+void inbox_space_release(struct inbox_space *s, uint64_t pending, uint64_t cost, bool is_kept);
 
 /* Not in a worker: reads the directory, because others take files away. `has_sizes`: every inode
  * too, for the quota. */
-void space_count(struct space *s, int dir_fd, bool has_sizes);
+void inbox_space_count(struct inbox_space *s, int dir_fd, bool has_sizes);
 
 /* The same, if there is a limit and the folder has changed since the last time (or a minute has
  * gone by). `r`: the caller's, all zero at first. */
-struct space_recount {
+struct inbox_space_recount {
     int64_t mtime_ns; /* of the folder, when it was counted */
     uint64_t counted_ms;
     bool is_settled; /* nothing more could change under that mtime */
 };
-void space_recount(struct space *s, struct space_recount *r, int dir_fd, uint64_t now_ms);
+void inbox_space_recount(struct inbox_space *s, struct inbox_space_recount *r, int dir_fd,
+                         uint64_t now_ms);
 
 #endif

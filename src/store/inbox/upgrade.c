@@ -59,7 +59,7 @@ static enum err absorb_part(void *ctx, int dir_fd, const char *name)
 static enum err absorb_parts(struct inbox *inbox)
 {
     struct leftovers left = {.inbox = inbox};
-    enum err e = directory_each(inbox->partial_fd, ".", absorb_part, &left);
+    enum err e = inbox_directory_each(inbox->partial_fd, ".", absorb_part, &left);
 
     if (left.damaged > 0)
         log_warning("journal: %u damaged records of workers' parts skipped", left.damaged);

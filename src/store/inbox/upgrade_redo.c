@@ -51,7 +51,8 @@ enum {
 };
 
 struct entry {
-    struct record record; /* RECORD_FILE, RECORD_REPORTED or RECORD_VOID; points into the block */
+    struct journal_record record; /* JOURNAL_RECORD_FILE, JOURNAL_RECORD_REPORTED or
+                                     JOURNAL_RECORD_VOID; points into the block */
     uint32_t mode, group;
     const char *data;
     size_t length;
@@ -180,9 +181,10 @@ static enum err read_block(struct replay *p, const struct half *half, uint64_t a
 /* A line is of one of the kinds that belong here, and the data is what it speaks of. */
 static bool is_sound(const struct entry *entry)
 {
-    if (entry->record.kind == RECORD_FILE)
+    if (entry->record.kind == JOURNAL_RECORD_FILE)
         return entry->length == entry->record.file.size_bytes && entry->length <= DATA_MAX;
-    return (entry->record.kind == RECORD_REPORTED || entry->record.kind == RECORD_VOID) &&
+    return (entry->record.kind == JOURNAL_RECORD_REPORTED ||
+            entry->record.kind == JOURNAL_RECORD_VOID) &&
            entry->length == 0;
 }
 
@@ -198,13 +200,13 @@ static bool next_entry(char *block, size_t *at, struct entry *out)
     out->length = u32_at(entry + 4);
     out->mode = u32_at(entry + 8);
     out->group = u32_at(entry + 12);
-    if (line == 0 || line > RECORD_LINE_MAX || line > end - *at - ENTRY_HEADER ||
+    if (line == 0 || line > JOURNAL_RECORD_LINE_MAX || line > end - *at - ENTRY_HEADER ||
         out->length > end - *at - ENTRY_HEADER - line)
         return false;
     *at += ENTRY_HEADER + line + out->length;
     entry += ENTRY_HEADER;
     out->data = entry + line;
-    return record_read(&out->record, entry, line - 1) && is_sound(out);
+    return journal_record_read(&out->record, entry, line - 1) && is_sound(out);
 }
 
 typedef enum err entry_fn(struct replay *p, const struct entry *entry);
@@ -274,12 +276,12 @@ static enum err note(struct replay *p, const struct entry *entry)
 {
     struct logged *file;
 
-    if (entry->record.kind == RECORD_FILE) {
+    if (entry->record.kind == JOURNAL_RECORD_FILE) {
         p->seen++;
         return add_file(p, &entry->record.file);
     }
     file = find(p, entry->record.number);
-    if (file != NULL && entry->record.kind == RECORD_VOID)
+    if (file != NULL && entry->record.kind == JOURNAL_RECORD_VOID)
         file->is_void = true;
     return ERR_OK;
 }
@@ -287,15 +289,15 @@ static enum err note(struct replay *p, const struct entry *entry)
 /* A failure may be known to the journal alone. */
 static enum err note_journal(void *ctx, const struct journal_entry *entry)
 {
-    const struct record *record = &entry->record;
-    bool is_file = record->kind == RECORD_FILE;
+    const struct journal_record *record = &entry->record;
+    bool is_file = record->kind == JOURNAL_RECORD_FILE;
     struct logged *file = find(ctx, is_file ? record->file.transfer_id : record->number);
 
     if (file == NULL)
         return ERR_OK;
     if (is_file && strcmp(file->name, record->file.name) == 0)
         file->is_recorded = true;
-    else if (record->kind == RECORD_VOID && file->is_recorded)
+    else if (record->kind == JOURNAL_RECORD_VOID && file->is_recorded)
         file->is_void = true;
     return ERR_OK;
 }
@@ -457,7 +459,7 @@ static enum err redo_one(struct replay *p, const struct entry *entry)
     struct logged *file;
     enum err e;
 
-    if (entry->record.kind != RECORD_FILE)
+    if (entry->record.kind != JOURNAL_RECORD_FILE)
         return journal_owes(journal, entry->record.number) ? journal_add(journal, &entry->record)
                                                            : ERR_OK;
     if (is_void(p, entry->record.file.transfer_id))

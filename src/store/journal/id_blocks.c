@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum err id_blocks_add(struct id_blocks *blocks, const struct transfer_ids *block)
+enum err journal_id_blocks_add(struct journal_id_blocks *blocks, const struct transfer_ids *block)
 {
     if (blocks->count == blocks->room) {
         size_t room = blocks->room == 0 ? 16 : blocks->room * 2;
@@ -17,7 +17,7 @@ enum err id_blocks_add(struct id_blocks *blocks, const struct transfer_ids *bloc
     return ERR_OK;
 }
 
-void id_blocks_remove(struct id_blocks *blocks, const struct transfer_ids *block)
+void journal_id_blocks_remove(struct journal_id_blocks *blocks, const struct transfer_ids *block)
 {
     for (size_t i = 0; i < blocks->count; i++)
         if (blocks->out[i].next == block->next) {
@@ -26,7 +26,7 @@ void id_blocks_remove(struct id_blocks *blocks, const struct transfer_ids *block
         }
 }
 
-uint32_t id_blocks_end(const struct id_blocks *blocks, uint32_t id)
+uint32_t journal_id_blocks_end(const struct journal_id_blocks *blocks, uint32_t id)
 {
     for (size_t i = 0; i < blocks->count; i++)
         if (id >= blocks->out[i].next && id < blocks->out[i].end)
@@ -34,7 +34,7 @@ uint32_t id_blocks_end(const struct id_blocks *blocks, uint32_t id)
     return 0;
 }
 
-uint32_t id_blocks_next(const struct id_blocks *blocks, uint32_t id)
+uint32_t journal_id_blocks_next(const struct journal_id_blocks *blocks, uint32_t id)
 {
     uint32_t next = UINT32_MAX;
 
@@ -44,8 +44,8 @@ uint32_t id_blocks_next(const struct id_blocks *blocks, uint32_t id)
     return next;
 }
 
-void id_blocks_fini(struct id_blocks *blocks)
+void journal_id_blocks_fini(struct journal_id_blocks *blocks)
 {
     free(blocks->out);
-    *blocks = (struct id_blocks){0};
+    *blocks = (struct journal_id_blocks){0};
 }

@@ -10,18 +10,18 @@
 
 /* Given to a worker and not given back: a transfer may still have one of their ids. All zero is
  * none. */
-struct id_blocks {
+struct journal_id_blocks {
     struct transfer_ids *out;
     size_t count, room;
 };
 
-void id_blocks_fini(struct id_blocks *blocks);
-enum err id_blocks_add(struct id_blocks *blocks, const struct transfer_ids *block);
+void journal_id_blocks_fini(struct journal_id_blocks *blocks);
+enum err journal_id_blocks_add(struct journal_id_blocks *blocks, const struct transfer_ids *block);
 /* The block that begins as `block` does; at ease with one that is not out. */
-void id_blocks_remove(struct id_blocks *blocks, const struct transfer_ids *block);
+void journal_id_blocks_remove(struct journal_id_blocks *blocks, const struct transfer_ids *block);
 /* Where the block with `id` in it ends; 0: it is in none. */
-uint32_t id_blocks_end(const struct id_blocks *blocks, uint32_t id);
+uint32_t journal_id_blocks_end(const struct journal_id_blocks *blocks, uint32_t id);
 /* Where the next block behind `id` begins; UINT32_MAX: there is none. */
-uint32_t id_blocks_next(const struct id_blocks *blocks, uint32_t id);
+uint32_t journal_id_blocks_next(const struct journal_id_blocks *blocks, uint32_t id);
 
 #endif

@@ -28,10 +28,10 @@
 
 static const char journal_name[] = "journal", new_name[] = "journal.new";
 
-/* What became of a file: RECORD_VOID or RECORD_REPORTED. The ledger has it at once, and nobody says
- * it again, so what a failed write took back goes out with the next one. */
+/* What became of a file: JOURNAL_RECORD_VOID or JOURNAL_RECORD_REPORTED. The ledger has it at once,
+ * and nobody says it again, so what a failed write took back goes out with the next one. */
 struct outcome {
-    enum record_kind kind;
+    enum journal_record_kind kind;
     uint32_t transfer_id;
 };
 
@@ -48,9 +48,9 @@ struct journal {
     uint64_t whole_bytes; /* up to the last successful journal_write */
     bool is_broken;
     bool is_kept_whole; /* a rewrite leaves nothing behind */
-    struct ledger ledger;
-    struct id_blocks ids_out;
-    struct sink *sink;
+    struct journal_ledger ledger;
+    struct journal_id_blocks ids_out;
+    struct journal_sink *sink;
     struct outcomes outcomes; /* since the last successful journal_write */
 };
 
@@ -61,7 +61,7 @@ struct journal {
 static uint64_t keep_from(const struct journal *j)
 {
     uint64_t budget = j->limit_bytes / 2, size = j->whole_bytes;
-    struct owed *owed, *next;
+    struct gateway_client_replay *owed, *next;
 
     HASH_ITER (hh, j->ledger.owed, owed, next)
         budget -= owed->length < budget ? owed->length : budget;
@@ -69,18 +69,19 @@ static uint64_t keep_from(const struct journal *j)
 }
 
 struct copying {
-    struct sink *to;
+    struct journal_sink *to;
     const struct journal *from;
     uint64_t keep_offset;
-    bool is_unsettled; /* something owed was copied since the last RECORD_SETTLED */
+    bool is_unsettled; /* something owed was copied since the last JOURNAL_RECORD_SETTLED */
 };
 
 static enum err copy_file(struct copying *c, const struct journal_entry *entry)
 {
-    const struct ledger *ledger = &c->from->ledger;
+    const struct journal_ledger *ledger = &c->from->ledger;
     uint32_t id = entry->record.file.transfer_id;
-    const struct owed *owed = ledger_find(ledger, id, entry->offset);
-    bool is_voided = ledger_is_voided(ledger, entry->offset) || (owed != NULL && owed->is_void);
+    const struct gateway_client_replay *owed = journal_ledger_find(ledger, id, entry->offset);
+    bool is_voided =
+        journal_ledger_is_voided(ledger, entry->offset) || (owed != NULL && owed->is_void);
     bool is_kept =
         owed != NULL || c->from->is_kept_whole || (entry->offset >= c->keep_offset && !is_voided);
     enum err e;
@@ -88,24 +89,25 @@ static enum err copy_file(struct copying *c, const struct journal_entry *entry)
     if (!is_kept)
         return ERR_OK;
     c->is_unsettled = c->is_unsettled || owed != NULL;
-    if ((e = sink_put(c->to, &entry->record)) == ERR_OK && is_voided)
-        e = sink_put_number(c->to, RECORD_VOID, id);
-    return e == ERR_OK && owed == NULL ? sink_put_number(c->to, RECORD_REPORTED, id) : e;
+    if ((e = journal_sink_put(c->to, &entry->record)) == ERR_OK && is_voided)
+        e = journal_sink_put_number(c->to, JOURNAL_RECORD_VOID, id);
+    return e == ERR_OK && owed == NULL ? journal_sink_put_number(c->to, JOURNAL_RECORD_REPORTED, id)
+                                       : e;
 }
 
 static enum err copy_entry(void *ctx, const struct journal_entry *entry)
 {
     struct copying *c = ctx;
 
-    if (entry->record.kind == RECORD_FILE)
+    if (entry->record.kind == JOURNAL_RECORD_FILE)
         return copy_file(c, entry);
-    if (entry->record.kind != RECORD_SETTLED || !c->is_unsettled)
+    if (entry->record.kind != JOURNAL_RECORD_SETTLED || !c->is_unsettled)
         return ERR_OK;
     c->is_unsettled = false;
-    return sink_put(c->to, &entry->record);
+    return journal_sink_put(c->to, &entry->record);
 }
 
-static enum err copy_all(struct sink *to, const struct journal *j)
+static enum err copy_all(struct journal_sink *to, const struct journal *j)
 {
     struct copying copying = {to, j, keep_from(j), false};
 
@@ -119,22 +121,23 @@ static bool is_old(const struct journal *j)
     return j->ledger.has_header && j->ledger.version == JOURNAL_VERSION_UNSETTLED;
 }
 
-static enum err write_new(struct journal *j, struct sink *to, struct ledger *ledger)
+static enum err write_new(struct journal *j, struct journal_sink *to, struct journal_ledger *ledger)
 {
     uint32_t next_id = j->ledger.next_id == 0 ? 1 : j->ledger.next_id;
     uint64_t end;
     enum err e;
 
-    if ((e = sink_put_number(to, RECORD_HEADER, JOURNAL_VERSION)) != ERR_OK ||
-        (e = sink_put_number(to, RECORD_IDS, next_id)) != ERR_OK || (e = copy_all(to, j)) != ERR_OK)
+    if ((e = journal_sink_put_number(to, JOURNAL_RECORD_HEADER, JOURNAL_VERSION)) != ERR_OK ||
+        (e = journal_sink_put_number(to, JOURNAL_RECORD_IDS, next_id)) != ERR_OK ||
+        (e = copy_all(to, j)) != ERR_OK)
         return e;
     if (is_old(j))
-        e = sink_put_number(to, RECORD_SETTLED, 1);
-    if (e != ERR_OK || (e = sink_flush(to)) != ERR_OK)
+        e = journal_sink_put_number(to, JOURNAL_RECORD_SETTLED, 1);
+    if (e != ERR_OK || (e = journal_sink_flush(to)) != ERR_OK)
         return e;
     if (fdatasync(to->fd) != 0)
         return err_from_errno(errno);
-    if ((e = ledger_read(ledger, to->fd, 0, to->size, &end)) != ERR_OK)
+    if ((e = journal_ledger_read(ledger, to->fd, 0, to->size, &end)) != ERR_OK)
         return e;
     if (end != to->size || ledger->damaged > 0)
         return ERR_CORRUPT;
@@ -143,10 +146,11 @@ static enum err write_new(struct journal *j, struct sink *to, struct ledger *led
     return ERR_OK;
 }
 
-static void take_over(struct journal *j, struct sink *sink, const struct ledger *ledger)
+static void take_over(struct journal *j, struct journal_sink *sink,
+                      const struct journal_ledger *ledger)
 {
-    sink_free(&j->sink);
-    ledger_fini(&j->ledger);
+    journal_sink_free(&j->sink);
+    journal_ledger_fini(&j->ledger);
     j->sink = sink;
     j->ledger = *ledger;
     j->outcomes.count = j->outcomes.late = 0; /* a rewrite follows the ledger, which had them */
@@ -159,21 +163,21 @@ static enum err rewrite(struct journal *j)
 {
     int flags = O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(j->dir_fd, new_name, flags, 0600);
-    struct ledger ledger = {0};
-    struct sink *sink;
+    struct journal_ledger ledger = {0};
+    struct journal_sink *sink;
     enum err e = ERR_NO_MEMORY;
 
     if (fd < 0)
         return err_from_errno(errno);
-    sink = sink_new(fd, 0);
+    sink = journal_sink_new(fd, 0);
     if (sink == NULL) {
         close(fd);
         return e;
     }
     if ((e = write_new(j, sink, &ledger)) != ERR_OK) {
         unlinkat(j->dir_fd, new_name, 0);
-        sink_free(&sink);
-        ledger_fini(&ledger);
+        journal_sink_free(&sink);
+        journal_ledger_fini(&ledger);
         return e;
     }
     take_over(j, sink, &ledger);
@@ -261,7 +265,7 @@ static enum err read_old(struct journal *j)
     uint64_t end;
     enum err e;
 
-    if ((e = ledger_read(&j->ledger, j->sink->fd, 0, UINT64_MAX, &end)) != ERR_OK)
+    if ((e = journal_ledger_read(&j->ledger, j->sink->fd, 0, UINT64_MAX, &end)) != ERR_OK)
         return e;
     if (j->ledger.has_header && j->ledger.version > JOURNAL_VERSION)
         return ERR_CORRUPT;
@@ -282,7 +286,7 @@ static enum err open_old(struct journal *j)
 
     if (fd < 0)
         return err_from_errno(errno);
-    j->sink = sink_new(fd, 0);
+    j->sink = journal_sink_new(fd, 0);
     if (j->sink == NULL) {
         close(fd);
         return ERR_NO_MEMORY;
@@ -323,9 +327,9 @@ void journal_close(struct journal **journal)
     if ((*journal)->outcomes.late > 0)
         journal_write(*journal); /* the last chance; what fails is reported once more */
     free((*journal)->outcomes.list);
-    sink_free(&(*journal)->sink);
-    ledger_fini(&(*journal)->ledger);
-    id_blocks_fini(&(*journal)->ids_out);
+    journal_sink_free(&(*journal)->sink);
+    journal_ledger_fini(&(*journal)->ledger);
+    journal_id_blocks_fini(&(*journal)->ids_out);
     free(*journal);
     *journal = NULL;
 }
@@ -333,11 +337,11 @@ void journal_close(struct journal **journal)
 /* --- appending ---------------------------------------------------------------------------------
  */
 
-static void remember(struct outcomes *o, const struct record *record)
+static void remember(struct outcomes *o, const struct journal_record *record)
 {
     size_t room = o->room == 0 ? 64 : 2 * o->room;
 
-    if (record->kind != RECORD_VOID && record->kind != RECORD_REPORTED)
+    if (record->kind != JOURNAL_RECORD_VOID && record->kind != JOURNAL_RECORD_REPORTED)
         return;
     if (o->count == o->room) {
         struct outcome *list = realloc(o->list, room * sizeof *list);
@@ -350,15 +354,16 @@ static void remember(struct outcomes *o, const struct record *record)
     o->list[o->count++] = (struct outcome){record->kind, record->number};
 }
 
-enum err journal_add(struct journal *j, const struct record *record)
+enum err journal_add(struct journal *j, const struct journal_record *record)
 {
-    uint64_t offset = sink_end(j->sink);
+    uint64_t offset = journal_sink_end(j->sink);
     enum err e;
 
     remember(&j->outcomes, record);
-    if ((e = sink_put(j->sink, record)) != ERR_OK)
+    if ((e = journal_sink_put(j->sink, record)) != ERR_OK)
         return e;
-    return ledger_take(&j->ledger, record, offset, (uint32_t)(sink_end(j->sink) - offset));
+    return journal_ledger_take(&j->ledger, record, offset,
+                               (uint32_t)(journal_sink_end(j->sink) - offset));
 }
 
 static enum err put_late(struct journal *j)
@@ -366,7 +371,8 @@ static enum err put_late(struct journal *j)
     enum err e = ERR_OK;
 
     for (size_t i = 0; i < j->outcomes.late && e == ERR_OK; i++)
-        e = sink_put_number(j->sink, j->outcomes.list[i].kind, j->outcomes.list[i].transfer_id);
+        e = journal_sink_put_number(j->sink, j->outcomes.list[i].kind,
+                                    j->outcomes.list[i].transfer_id);
     return e;
 }
 
@@ -384,7 +390,7 @@ enum err journal_write(struct journal *j)
     enum err e = put_late(j);
 
     if (e == ERR_OK)
-        e = sink_flush(j->sink);
+        e = journal_sink_flush(j->sink);
     if (e == ERR_OK) {
         j->whole_bytes = j->sink->size;
         j->outcomes.count = j->outcomes.late = 0;
@@ -397,21 +403,22 @@ enum err journal_write(struct journal *j)
 
 static enum err copy_part_entry(void *ctx, const struct journal_entry *entry)
 {
-    const struct record *record = &entry->record;
+    const struct journal_record *record = &entry->record;
 
-    if (record->kind == RECORD_HEADER)
+    if (record->kind == JOURNAL_RECORD_HEADER)
         return record->number > JOURNAL_VERSION ? ERR_CORRUPT : ERR_OK;
-    return record->kind == RECORD_IDS ? ERR_OK : sink_put(ctx, record);
+    return record->kind == JOURNAL_RECORD_IDS ? ERR_OK : journal_sink_put(ctx, record);
 }
 
 /* Adds the records of files and what became of them, not yet to the ledger. */
-static enum err copy_part(struct sink *to, int fd, uint64_t most, unsigned *damaged)
+static enum err copy_part(struct journal_sink *to, int fd, uint64_t most, unsigned *damaged)
 {
     struct journal_extent extent;
     enum err e = journal_reader_each(fd, 0, most, copy_part_entry, to, &extent);
 
     *damaged += extent.damaged;
-    return e == ERR_OK ? sink_put_number(to, RECORD_SETTLED, 1) : e; /* its version had no other */
+    return e == ERR_OK ? journal_sink_put_number(to, JOURNAL_RECORD_SETTLED, 1)
+                       : e; /* its version had no other */
 }
 
 enum err journal_absorb(struct journal *j, int fd, uint64_t most, unsigned *damaged)
@@ -423,12 +430,12 @@ enum err journal_absorb(struct journal *j, int fd, uint64_t most, unsigned *dama
     if ((e = copy_part(j->sink, fd, most, damaged)) != ERR_OK)
         cut_back(j);
     else if ((e = journal_write(j)) == ERR_OK)
-        e = ledger_read(&j->ledger, j->sink->fd, before, j->whole_bytes, &end);
+        e = journal_ledger_read(&j->ledger, j->sink->fd, before, j->whole_bytes, &end);
     if (e == ERR_OK || j->whole_bytes == before)
         return e;
     j->whole_bytes = before; /* in the file, but the ledger could not take it */
     cut_back(j);
-    ledger_cut(&j->ledger, before);
+    journal_ledger_cut(&j->ledger, before);
     return e;
 }
 
@@ -442,7 +449,7 @@ enum err journal_sync(struct journal *j)
 
 enum err journal_was_synced(struct journal *j)
 {
-    enum err e = sync_written_error(j->sink->fd);
+    enum err e = commit_sync_written_error(j->sink->fd);
 
     j->is_broken = j->is_broken || e != ERR_OK;
     return e;
@@ -450,27 +457,27 @@ enum err journal_was_synced(struct journal *j)
 
 void journal_forget(struct journal *j, uint32_t transfer_id)
 {
-    ledger_forget(&j->ledger, transfer_id);
+    journal_ledger_forget(&j->ledger, transfer_id);
 }
 
-struct ledger *journal_ledger(struct journal *j)
+struct journal_ledger *journal_ledger(struct journal *j)
 {
     return &j->ledger;
 }
 
-struct id_blocks *journal_ids_out(struct journal *j)
+struct journal_id_blocks *journal_ids_out(struct journal *j)
 {
     return &j->ids_out;
 }
 
 bool journal_owes(struct journal *j, uint32_t transfer_id)
 {
-    return ledger_owes(&j->ledger, transfer_id);
+    return journal_ledger_owes(&j->ledger, transfer_id);
 }
 
 bool journal_is_in_place(const struct journal *j)
 {
-    return inbox_is_same(j->dir_fd, journal_name, j->sink->fd);
+    return inbox_place_is_same(j->dir_fd, journal_name, j->sink->fd);
 }
 
 int journal_fd(const struct journal *j)
@@ -484,7 +491,7 @@ uint64_t journal_size(const struct journal *j)
 }
 
 struct owed_told {
-    const struct ledger *ledger;
+    const struct journal_ledger *ledger;
     journal_owed_fn *each;
     void *ctx;
 };
@@ -493,9 +500,10 @@ static enum err tell_owed(void *ctx, const struct journal_entry *entry)
 {
     const struct owed_told *told = ctx;
     const struct inbox_record *file = &entry->record.file;
-    struct owed *owed = entry->record.kind == RECORD_FILE
-                            ? ledger_find(told->ledger, file->transfer_id, entry->offset)
-                            : NULL;
+    struct gateway_client_replay *owed =
+        entry->record.kind == JOURNAL_RECORD_FILE
+            ? journal_ledger_find(told->ledger, file->transfer_id, entry->offset)
+            : NULL;
 
     return owed != NULL ? told->each(told->ctx, file, owed) : ERR_OK;
 }
@@ -513,9 +521,9 @@ enum err journal_each_owed(struct journal *j, journal_owed_fn *each, void *ctx)
 static uint32_t next_free(const struct journal *j, uint32_t id)
 {
     for (uint64_t passed = 0; passed < TRANSFER_ID_MAX;) {
-        uint32_t after = id_blocks_end(&j->ids_out, id);
+        uint32_t after = journal_id_blocks_end(&j->ids_out, id);
 
-        if (after == 0 && ledger_owes(&j->ledger, id))
+        if (after == 0 && journal_ledger_owes(&j->ledger, id))
             after = id + 1;
         if (after == 0)
             return id;
@@ -528,19 +536,19 @@ static uint32_t next_free(const struct journal *j, uint32_t id)
 enum err journal_reserve_ids(struct journal *j, struct transfer_ids *out)
 {
     uint32_t start = next_free(j, j->ledger.next_id == 0 ? 1 : j->ledger.next_id);
-    uint32_t end = start, limit = id_blocks_next(&j->ids_out, start);
-    struct record record = {.kind = RECORD_IDS};
+    uint32_t end = start, limit = journal_id_blocks_next(&j->ids_out, start);
+    struct journal_record record = {.kind = JOURNAL_RECORD_IDS};
     enum err e;
 
     *out = (struct transfer_ids){0};
     if (start == 0)
         return ERR_FULL;
     while (end <= TRANSFER_ID_MAX && end < limit && end - start < TRANSFER_IDS_BLOCK &&
-           !ledger_owes(&j->ledger, end))
+           !journal_ledger_owes(&j->ledger, end))
         end++;
     record.number = end > TRANSFER_ID_MAX ? 1 : end;
     *out = (struct transfer_ids){.next = start, .end = end};
-    if ((e = id_blocks_add(&j->ids_out, out)) != ERR_OK)
+    if ((e = journal_id_blocks_add(&j->ids_out, out)) != ERR_OK)
         return e;
     return journal_add(j, &record);
 }

@@ -9,10 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct id_blocks;
-struct ledger;
-struct owed;
-struct record;
+struct journal_id_blocks;
+struct journal_ledger;
+struct gateway_client_replay;
+struct journal_record;
 
 struct journal;
 
@@ -23,11 +23,12 @@ enum err journal_open(struct journal **out, int dir_fd, enum durability durabili
 void journal_close(struct journal **journal);
 
 /* Adds a record to what the next journal_write writes, and to the ledger. */
-enum err journal_add(struct journal *journal, const struct record *record);
+enum err journal_add(struct journal *journal, const struct journal_record *record);
 
 /* Writes what was added since the last journal_write: all of it, or on an error none of it (the
- * ledger is the caller's to correct, with journal_forget). What became of a file, RECORD_VOID and
- * RECORD_REPORTED, then goes out with the next one that succeeds. */
+ * ledger is the caller's to correct, with journal_forget). What became of a file,
+ * JOURNAL_RECORD_VOID and JOURNAL_RECORD_REPORTED, then goes out with the next one that succeeds.
+ */
 enum err journal_write(struct journal *journal);
 
 /* fdatasync(2). After an error nothing written is known to be on the disk: the journal is broken
@@ -58,9 +59,9 @@ void journal_keep_whole(struct journal *journal, bool is_whole);
 enum err journal_absorb(struct journal *journal, int fd, uint64_t most, unsigned *damaged);
 
 void journal_forget(struct journal *journal, uint32_t transfer_id);
-struct ledger *journal_ledger(struct journal *journal);
+struct journal_ledger *journal_ledger(struct journal *journal);
 /* The blocks of ids that are out; who takes one back removes it. */
-struct id_blocks *journal_ids_out(struct journal *journal);
+struct journal_id_blocks *journal_ids_out(struct journal *journal);
 bool journal_owes(struct journal *journal, uint32_t transfer_id);
 /* What stands under its name is what it writes to: nobody took it away, or put another there. */
 bool journal_is_in_place(const struct journal *journal);
@@ -68,7 +69,8 @@ int journal_fd(const struct journal *journal);
 uint64_t journal_size(const struct journal *journal);
 
 /* Calls `each` for the record of everything owed. */
-typedef enum err journal_owed_fn(void *ctx, const struct inbox_record *record, struct owed *owed);
+typedef enum err journal_owed_fn(void *ctx, const struct inbox_record *record,
+                                 struct gateway_client_replay *owed);
 enum err journal_each_owed(struct journal *journal, journal_owed_fn *each, void *ctx);
 
 /* Reserves the next block of transfer ids: added, not yet written. What is owed is passed over, and

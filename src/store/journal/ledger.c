@@ -5,9 +5,9 @@
 
 #include <stdlib.h>
 
-void ledger_fini(struct ledger *ledger)
+void journal_ledger_fini(struct journal_ledger *ledger)
 {
-    struct owed *owed, *next_owed;
+    struct gateway_client_replay *owed, *next_owed;
     struct voided *voided, *next_voided;
 
     /* clang-analyzer does not see through uthash's iteration: the next element is taken before. */
@@ -19,20 +19,21 @@ void ledger_fini(struct ledger *ledger)
         HASH_DEL(ledger->voided, voided); /* NOLINT(clang-analyzer-unix.Malloc) */
         free(voided);
     }
-    *ledger = (struct ledger){0};
+    *ledger = (struct journal_ledger){0};
 }
 
-static struct owed *find(const struct ledger *ledger, uint32_t transfer_id)
+static struct gateway_client_replay *find(const struct journal_ledger *ledger, uint32_t transfer_id)
 {
-    struct owed *owed;
+    struct gateway_client_replay *owed;
 
     HASH_FIND(hh, ledger->owed, &transfer_id, sizeof transfer_id, owed);
     return owed;
 }
 
-static enum err owe(struct ledger *ledger, uint32_t transfer_id, uint64_t offset, uint32_t length)
+static enum err owe(struct journal_ledger *ledger, uint32_t transfer_id, uint64_t offset,
+                    uint32_t length)
 {
-    struct owed *owed = find(ledger, transfer_id);
+    struct gateway_client_replay *owed = find(ledger, transfer_id);
 
     if (owed == NULL) {
         owed = calloc(1, sizeof *owed);
@@ -51,15 +52,15 @@ static enum err owe(struct ledger *ledger, uint32_t transfer_id, uint64_t offset
     return ERR_OK;
 }
 
-static enum err make_void(struct ledger *ledger, uint32_t transfer_id)
+static enum err make_void(struct journal_ledger *ledger, uint32_t transfer_id)
 {
-    struct owed *owed = find(ledger, transfer_id);
+    struct gateway_client_replay *owed = find(ledger, transfer_id);
     struct voided *voided;
 
     if (owed == NULL)
         return ERR_OK;
     owed->is_void = true;
-    if (ledger_is_voided(ledger, owed->offset))
+    if (journal_ledger_is_voided(ledger, owed->offset))
         return ERR_OK;
     voided = calloc(1, sizeof *voided);
     if (voided == NULL)
@@ -73,9 +74,9 @@ static enum err make_void(struct ledger *ledger, uint32_t transfer_id)
     return ERR_OK;
 }
 
-void ledger_forget(struct ledger *ledger, uint32_t transfer_id)
+void journal_ledger_forget(struct journal_ledger *ledger, uint32_t transfer_id)
 {
-    struct owed *owed = find(ledger, transfer_id);
+    struct gateway_client_replay *owed = find(ledger, transfer_id);
 
     if (owed == NULL)
         return;
@@ -84,9 +85,9 @@ void ledger_forget(struct ledger *ledger, uint32_t transfer_id)
     free(owed);
 }
 
-void ledger_cut(struct ledger *ledger, uint64_t offset)
+void journal_ledger_cut(struct journal_ledger *ledger, uint64_t offset)
 {
-    struct owed *owed, *next_owed;
+    struct gateway_client_replay *owed, *next_owed;
     struct voided *voided, *next_voided;
 
     HASH_ITER (hh, ledger->owed, owed, next_owed) {
@@ -103,30 +104,30 @@ void ledger_cut(struct ledger *ledger, uint64_t offset)
     }
 }
 
-bool ledger_owes(const struct ledger *ledger, uint32_t transfer_id)
+bool journal_ledger_owes(const struct journal_ledger *ledger, uint32_t transfer_id)
 {
     return find(ledger, transfer_id) != NULL;
 }
 
-enum err ledger_take(struct ledger *ledger, const struct record *record, uint64_t offset,
-                     uint32_t length)
+enum err journal_ledger_take(struct journal_ledger *ledger, const struct journal_record *record,
+                             uint64_t offset, uint32_t length)
 {
     switch (record->kind) {
-    case RECORD_HEADER:
+    case JOURNAL_RECORD_HEADER:
         ledger->has_header = true;
         ledger->version = record->number;
         return ERR_OK;
-    case RECORD_FILE:
+    case JOURNAL_RECORD_FILE:
         return owe(ledger, record->file.transfer_id, offset, length);
-    case RECORD_VOID:
+    case JOURNAL_RECORD_VOID:
         return make_void(ledger, record->number);
-    case RECORD_REPORTED:
-        ledger_forget(ledger, record->number);
+    case JOURNAL_RECORD_REPORTED:
+        journal_ledger_forget(ledger, record->number);
         return ERR_OK;
-    case RECORD_IDS:
+    case JOURNAL_RECORD_IDS:
         ledger->next_id = record->number;
         return ERR_OK;
-    case RECORD_SETTLED:
+    case JOURNAL_RECORD_SETTLED:
         ledger->settled_offset = offset;
         return ERR_OK;
     }
@@ -135,10 +136,11 @@ enum err ledger_take(struct ledger *ledger, const struct record *record, uint64_
 
 static enum err take_each(void *ctx, const struct journal_entry *entry)
 {
-    return ledger_take(ctx, &entry->record, entry->offset, entry->length);
+    return journal_ledger_take(ctx, &entry->record, entry->offset, entry->length);
 }
 
-enum err ledger_read(struct ledger *ledger, int fd, uint64_t from, uint64_t most, uint64_t *end)
+enum err journal_ledger_read(struct journal_ledger *ledger, int fd, uint64_t from, uint64_t most,
+                             uint64_t *end)
 {
     struct journal_extent extent;
     enum err e = journal_reader_each(fd, from, most, take_each, ledger, &extent);
@@ -150,20 +152,21 @@ enum err ledger_read(struct ledger *ledger, int fd, uint64_t from, uint64_t most
     return e;
 }
 
-struct owed *ledger_find(const struct ledger *ledger, uint32_t transfer_id, uint64_t offset)
+struct gateway_client_replay *journal_ledger_find(const struct journal_ledger *ledger,
+                                                  uint32_t transfer_id, uint64_t offset)
 {
-    struct owed *owed = find(ledger, transfer_id);
+    struct gateway_client_replay *owed = find(ledger, transfer_id);
 
     return owed != NULL && owed->offset == offset ? owed : NULL;
 }
 
-bool ledger_is_settled(const struct ledger *ledger, uint64_t offset)
+bool journal_ledger_is_settled(const struct journal_ledger *ledger, uint64_t offset)
 {
     return (ledger->has_header && ledger->version == JOURNAL_VERSION_UNSETTLED) ||
            offset < ledger->settled_offset;
 }
 
-bool ledger_is_voided(const struct ledger *ledger, uint64_t offset)
+bool journal_ledger_is_voided(const struct journal_ledger *ledger, uint64_t offset)
 {
     struct voided *voided;
 

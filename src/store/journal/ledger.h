@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <uthash.h>
 
-struct owed {
+struct gateway_client_replay {
     uint32_t transfer_id;
     uint32_t length;
     uint64_t offset;
@@ -24,37 +24,39 @@ struct voided {
 };
 
 /* All zero is an empty one. */
-struct ledger {
-    struct owed *owed;     /* by transfer_id */
+struct journal_ledger {
+    struct gateway_client_replay *owed; /* by transfer_id */
     struct voided *voided; /* by offset: file records without a file; failures, so few */
     bool has_header;
     uint32_t version;
     uint32_t next_id;
-    uint64_t settled_offset; /* of the last RECORD_SETTLED */
+    uint64_t settled_offset; /* of the last JOURNAL_RECORD_SETTLED */
     unsigned damaged;
     uint64_t first_damaged_offset;
 };
 
-void ledger_fini(struct ledger *ledger);
+void journal_ledger_fini(struct journal_ledger *ledger);
 
 /* Enters the record that stands at `offset`. */
-enum err ledger_take(struct ledger *ledger, const struct record *record, uint64_t offset,
-                     uint32_t length);
+enum err journal_ledger_take(struct journal_ledger *ledger, const struct journal_record *record,
+                             uint64_t offset, uint32_t length);
 
 /* Enters all lines of `fd` from `from` on and before `most`; `*end` is where the last whole line
  * ends. */
-enum err ledger_read(struct ledger *ledger, int fd, uint64_t from, uint64_t most, uint64_t *end);
+enum err journal_ledger_read(struct journal_ledger *ledger, int fd, uint64_t from, uint64_t most,
+                             uint64_t *end);
 
 /* Forgets the records at `offset` and behind it. */
-void ledger_cut(struct ledger *ledger, uint64_t offset);
+void journal_ledger_cut(struct journal_ledger *ledger, uint64_t offset);
 
-bool ledger_owes(const struct ledger *ledger, uint32_t transfer_id);
+bool journal_ledger_owes(const struct journal_ledger *ledger, uint32_t transfer_id);
 
 /* The owed entry whose record is the one at `offset`, else NULL. */
-struct owed *ledger_find(const struct ledger *ledger, uint32_t transfer_id, uint64_t offset);
-bool ledger_is_voided(const struct ledger *ledger, uint64_t offset);
+struct gateway_client_replay *journal_ledger_find(const struct journal_ledger *ledger,
+                                                  uint32_t transfer_id, uint64_t offset);
+bool journal_ledger_is_voided(const struct journal_ledger *ledger, uint64_t offset);
 /* True if what became of the file of the record at `offset` was known. */
-bool ledger_is_settled(const struct ledger *ledger, uint64_t offset);
-void ledger_forget(struct ledger *ledger, uint32_t transfer_id);
+bool journal_ledger_is_settled(const struct journal_ledger *ledger, uint64_t offset);
+void journal_ledger_forget(struct journal_ledger *ledger, uint32_t transfer_id);
 
 #endif

@@ -12,7 +12,7 @@ struct reader {
     uint64_t next_offset; /* where the next line begins: at the end, that of the last whole line */
     uint64_t most;        /* reads nothing at or behind this offset */
     size_t start, end;    /* of what is read and not yet given, in bytes[] */
-    char bytes[4 * RECORD_LINE_MAX];
+    char bytes[4 * JOURNAL_RECORD_LINE_MAX];
 };
 
 enum line { LINE_RECORD, LINE_DAMAGED, LINE_END, LINE_UNREADABLE };
@@ -82,7 +82,7 @@ static enum line next(struct reader *reader, struct journal_entry *out)
         if (end != NULL)
             break;
         searched = length;
-        if (length >= RECORD_LINE_MAX) {
+        if (length >= JOURNAL_RECORD_LINE_MAX) {
             drop_held(reader, &is_too_long);
             searched = 0;
         }
@@ -95,7 +95,8 @@ static enum line next(struct reader *reader, struct journal_entry *out)
     reader->start += length + 1;
     reader->next_offset += length + 1;
     out->length = (uint32_t)(reader->next_offset - out->offset);
-    return !is_too_long && record_read(&out->record, line, length) ? LINE_RECORD : LINE_DAMAGED;
+    return !is_too_long && journal_record_read(&out->record, line, length) ? LINE_RECORD
+                                                                           : LINE_DAMAGED;
 }
 
 static void note_damaged(struct journal_extent *extent, uint64_t offset)

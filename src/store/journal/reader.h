@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct journal_entry {
-    struct record record;
+    struct journal_record record;
     uint64_t offset; /* where its line begins */
     uint32_t length; /* with its line feed */
 };

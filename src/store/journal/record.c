@@ -15,8 +15,8 @@ enum { FIELDS_MAX = 11, CRC_DIGITS = 8, LINE_TAIL = 1 + CRC_DIGITS + 1 };
 static const char header_word[] = "dustwire-journal";
 
 static const char kind_letters[] = {
-    [RECORD_HEADER] = 'H', [RECORD_FILE] = 'F', [RECORD_REPORTED] = 'R',
-    [RECORD_VOID] = 'V',   [RECORD_IDS] = 'I',  [RECORD_SETTLED] = 'S',
+    [JOURNAL_RECORD_HEADER] = 'H', [JOURNAL_RECORD_FILE] = 'F', [JOURNAL_RECORD_REPORTED] = 'R',
+    [JOURNAL_RECORD_VOID] = 'V',   [JOURNAL_RECORD_IDS] = 'I',  [JOURNAL_RECORD_SETTLED] = 'S',
 };
 
 static char *put_text(char *at, const char *text)
@@ -88,15 +88,15 @@ static char *put_file(char *at, const char *end, const struct inbox_record *file
     return at + text_escape(at, (size_t)(end - at), file->idurl, strlen(file->idurl), true);
 }
 
-size_t record_write(char to[RECORD_LINE_MAX], const struct record *record)
+size_t journal_record_write(char to[JOURNAL_RECORD_LINE_MAX], const struct journal_record *record)
 {
     char *at = to;
 
     *at++ = kind_letters[record->kind];
-    if (record->kind == RECORD_HEADER)
+    if (record->kind == JOURNAL_RECORD_HEADER)
         at = put_text(at, header_word);
-    if (record->kind == RECORD_FILE)
-        at = put_file(at, to + RECORD_LINE_MAX - LINE_TAIL, &record->file);
+    if (record->kind == JOURNAL_RECORD_FILE)
+        at = put_file(at, to + JOURNAL_RECORD_LINE_MAX - LINE_TAIL, &record->file);
     else
         at = put_number(at, record->number);
     at = put_crc(to, at);
@@ -175,7 +175,8 @@ static bool read_file(struct inbox_record *file, char *fields[FIELDS_MAX], unsig
         return false;
     if (!read_time(&file->started_us, fields[6]) || !read_time(&file->committed_us, fields[7]))
         return false;
-    if (!inbox_is_name(fields[8]) || text_copy(file->name, sizeof file->name, fields[8]) != ERR_OK)
+    if (!inbox_name_is_valid(fields[8]) ||
+        text_copy(file->name, sizeof file->name, fields[8]) != ERR_OK)
         return false;
     if (count == FIELDS_MAX && !read_u32(&file->gateway_id, fields[9], INT32_MAX))
         return false;
@@ -184,7 +185,7 @@ static bool read_file(struct inbox_record *file, char *fields[FIELDS_MAX], unsig
     return text_unescape(idurl, strlen(idurl) + 1, &length, idurl) == ERR_OK;
 }
 
-bool record_read(struct record *out, char *line, size_t length)
+bool journal_record_read(struct journal_record *out, char *line, size_t length)
 {
     char *fields[FIELDS_MAX];
     unsigned count;
@@ -195,26 +196,26 @@ bool record_read(struct record *out, char *line, size_t length)
     count = split(fields, line);
     if (count < 2 || fields[0][0] == '\0' || fields[0][1] != '\0')
         return false;
-    *out = (struct record){0};
+    *out = (struct journal_record){0};
     switch (fields[0][0]) {
     case 'H':
-        out->kind = RECORD_HEADER;
+        out->kind = JOURNAL_RECORD_HEADER;
         return count == 3 && strcmp(fields[1], header_word) == 0 &&
                read_u32(&out->number, fields[2], UINT32_MAX);
     case 'F':
-        out->kind = RECORD_FILE;
+        out->kind = JOURNAL_RECORD_FILE;
         return count >= FIELDS_MAX - 1 && read_file(&out->file, fields, count);
     case 'R':
-        out->kind = RECORD_REPORTED;
+        out->kind = JOURNAL_RECORD_REPORTED;
         break;
     case 'V':
-        out->kind = RECORD_VOID;
+        out->kind = JOURNAL_RECORD_VOID;
         break;
     case 'I':
-        out->kind = RECORD_IDS;
+        out->kind = JOURNAL_RECORD_IDS;
         break;
     case 'S':
-        out->kind = RECORD_SETTLED;
+        out->kind = JOURNAL_RECORD_SETTLED;
         break;
     default:
         return false;

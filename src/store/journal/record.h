@@ -10,35 +10,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum record_kind {
-    RECORD_HEADER,   /* number: the format's version */
-    RECORD_FILE,     /* file: all of it */
-    RECORD_REPORTED, /* number: the transfer id whose report the gateway has had */
-    RECORD_VOID,     /* number: the transfer id whose file never came to stand in the inbox */
-    RECORD_IDS,      /* number: where the next block of transfer ids begins */
-    RECORD_SETTLED,  /* what became of each file before it is known: each stands in the inbox under
-                        its name, or there is a RECORD_VOID. number: how many were the last */
+enum journal_record_kind {
+    JOURNAL_RECORD_HEADER,   /* number: the format's version */
+    JOURNAL_RECORD_FILE,     /* file: all of it */
+    JOURNAL_RECORD_REPORTED, /* number: the transfer id whose report the gateway has had */
+    JOURNAL_RECORD_VOID, /* number: the transfer id whose file never came to stand in the inbox */
+    JOURNAL_RECORD_IDS,  /* number: where the next block of transfer ids begins */
+    JOURNAL_RECORD_SETTLED, /* what became of each file before it is known: each stands in the inbox
+                       under its name, or there is a JOURNAL_RECORD_VOID. number: how many were the
+                       last */
 };
 
-struct record {
-    enum record_kind kind;
+struct journal_record {
+    enum journal_record_kind kind;
     uint32_t number;
     struct inbox_record file;
 };
 
 /* A longer identity than fits is cut; nothing else can be long. */
 enum {
-    RECORD_LINE_MAX = 32768,
+    JOURNAL_RECORD_LINE_MAX = 32768,
     JOURNAL_VERSION = 2,
-    JOURNAL_VERSION_UNSETTLED = 1, /* had no RECORD_SETTLED; release 0.1 */
+    JOURNAL_VERSION_UNSETTLED = 1, /* had no JOURNAL_RECORD_SETTLED; release 0.1 */
     TRANSFER_ID_MAX = 99999999
 };
 
 /* Writes the line with its line feed, no NUL; returns its length. */
-size_t record_write(char to[RECORD_LINE_MAX], const struct record *record);
+size_t journal_record_write(char to[JOURNAL_RECORD_LINE_MAX], const struct journal_record *record);
 
 /* Takes `line` (no line feed, room for a NUL behind it) apart in place: out->file.idurl points into
  * it. False if it is damaged. */
-bool record_read(struct record *out, char *line, size_t length);
+bool journal_record_read(struct journal_record *out, char *line, size_t length);
 
 #endif

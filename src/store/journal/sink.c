@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct sink *sink_new(int fd, uint64_t size)
+struct journal_sink *journal_sink_new(int fd, uint64_t size)
 {
-    struct sink *sink = malloc(sizeof *sink);
+    struct journal_sink *sink = malloc(sizeof *sink);
 
     if (sink == NULL)
         return NULL;
@@ -18,7 +18,7 @@ struct sink *sink_new(int fd, uint64_t size)
     return sink;
 }
 
-void sink_free(struct sink **sink)
+void journal_sink_free(struct journal_sink **sink)
 {
     if (*sink == NULL)
         return;
@@ -28,7 +28,7 @@ void sink_free(struct sink **sink)
     *sink = NULL;
 }
 
-enum err sink_flush(struct sink *sink)
+enum err journal_sink_flush(struct journal_sink *sink)
 {
     size_t done = 0;
 
@@ -47,24 +47,26 @@ enum err sink_flush(struct sink *sink)
     return ERR_OK;
 }
 
-enum err sink_put(struct sink *sink, const struct record *record)
+enum err journal_sink_put(struct journal_sink *sink, const struct journal_record *record)
 {
     enum err e;
 
-    if (sink->held + RECORD_LINE_MAX > SINK_SIZE && (e = sink_flush(sink)) != ERR_OK)
+    if (sink->held + JOURNAL_RECORD_LINE_MAX > JOURNAL_SINK_SIZE &&
+        (e = journal_sink_flush(sink)) != ERR_OK)
         return e;
-    sink->held += record_write(sink->buffer + sink->held, record);
+    sink->held += journal_record_write(sink->buffer + sink->held, record);
     return ERR_OK;
 }
 
-enum err sink_put_number(struct sink *sink, enum record_kind kind, uint32_t number)
+enum err journal_sink_put_number(struct journal_sink *sink, enum journal_record_kind kind,
+                                 uint32_t number)
 {
-    struct record record = {.kind = kind, .number = number};
+    struct journal_record record = {.kind = kind, .number = number};
 
-    return sink_put(sink, &record);
+    return journal_sink_put(sink, &record);
 }
 
-uint64_t sink_end(const struct sink *sink)
+uint64_t journal_sink_end(const struct journal_sink *sink)
 {
     return sink->size + sink->held;
 }

@@ -8,24 +8,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SINK_SIZE = 256 * 1024 };
+enum { JOURNAL_SINK_SIZE = 256 * 1024 };
 
-struct sink {
+struct journal_sink {
     int fd;
     uint64_t size; /* written */
     size_t held;
-    char buffer[SINK_SIZE];
+    char buffer[JOURNAL_SINK_SIZE];
 };
 
 /* The descriptor becomes the sink's. NULL when there is no memory: then it is still the caller's.
  */
-struct sink *sink_new(int fd, uint64_t size);
-void sink_free(struct sink **sink);
+struct journal_sink *journal_sink_new(int fd, uint64_t size);
+void journal_sink_free(struct journal_sink **sink);
 
-/* At sink_end. Writes what is held when there is no more room. */
-enum err sink_put(struct sink *sink, const struct record *record);
-enum err sink_put_number(struct sink *sink, enum record_kind kind, uint32_t number);
-enum err sink_flush(struct sink *sink);
-uint64_t sink_end(const struct sink *sink); /* with what is held */
+/* At journal_sink_end. Writes what is held when there is no more room. */
+enum err journal_sink_put(struct journal_sink *sink, const struct journal_record *record);
+enum err journal_sink_put_number(struct journal_sink *sink, enum journal_record_kind kind,
+                                 uint32_t number);
+enum err journal_sink_flush(struct journal_sink *sink);
+uint64_t journal_sink_end(const struct journal_sink *sink); /* with what is held */
 
 #endif

@@ -34,10 +34,10 @@ struct spooled {
     char name[NAME_MAX + 1];
 };
 
-struct spool {
+struct outbox_spool {
     struct inbox *inbox;
     int dir_fd; /* the outbox has its number among its roots */
-    char path[SPOOL_PATH_SIZE];
+    char path[OUTBOX_SPOOL_PATH_SIZE];
     uint64_t limit_bytes, bytes;
     uint64_t last_id;
     struct spooled *files;
@@ -61,13 +61,13 @@ static enum err remove_file(void *ctx, int dir_fd, const char *name)
 static enum err remove_folder(void *ctx, int dir_fd, const char *name)
 {
     (void)ctx;
-    directory_each(dir_fd, name, remove_file, NULL);
+    inbox_directory_each(dir_fd, name, remove_file, NULL);
     if (unlinkat(dir_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
         log_warning("a folder of the spool cannot be removed: %s", strerror(errno));
     return ERR_OK;
 }
 
-static void drop(struct spool *spool, struct spooled *file)
+static void drop(struct outbox_spool *spool, struct spooled *file)
 {
     char folder[FOLDER_SIZE];
 
@@ -82,9 +82,9 @@ static void drop(struct spool *spool, struct spooled *file)
 
 /* Opening. */
 
-static enum err open_folder(struct spool *spool, const struct inbox *inbox)
+static enum err open_folder(struct outbox_spool *spool, const struct inbox *inbox)
 {
-    spool->dir_fd = directory_make(inbox->partial_fd, spool_name);
+    spool->dir_fd = inbox_directory_make(inbox->partial_fd, spool_name);
     if (spool->dir_fd < 0)
         return err_from_errno(errno);
     return text_format(spool->path, sizeof spool->path, "%s/" INBOX_FOLDER "/%s",
@@ -93,38 +93,38 @@ static enum err open_folder(struct spool *spool, const struct inbox *inbox)
 
 /* Somebody may have taken the folder away, and files go out by its path. The new one takes the
  * descriptor's number over; what was in the old one fails when it is sent. */
-static enum err keep_folder(struct spool *spool)
+static enum err keep_folder(struct outbox_spool *spool)
 {
     int partial_fd = spool->inbox->partial_fd;
     enum err e = inbox_place_look(spool->inbox);
 
-    if (e != ERR_OK || inbox_is_same(partial_fd, spool_name, spool->dir_fd))
+    if (e != ERR_OK || inbox_place_is_same(partial_fd, spool_name, spool->dir_fd))
         return e;
-    e = err_from_errno(directory_make_again(partial_fd, spool_name, spool->dir_fd));
+    e = err_from_errno(inbox_directory_make_again(partial_fd, spool_name, spool->dir_fd));
     if (e == ERR_OK)
         log_warning("spool: its folder %s was taken away, and has been made again", spool->path);
     return e;
 }
 
-enum err spool_open(struct spool **out, struct inbox *inbox, uint64_t limit_bytes)
+enum err outbox_spool_open(struct outbox_spool **out, struct inbox *inbox, uint64_t limit_bytes)
 {
-    struct spool *spool = calloc(1, sizeof *spool);
+    struct outbox_spool *spool = calloc(1, sizeof *spool);
     enum err e;
 
     if (spool == NULL)
         return ERR_NO_MEMORY;
-    *spool = (struct spool){.inbox = inbox, .dir_fd = -1, .limit_bytes = limit_bytes};
+    *spool = (struct outbox_spool){.inbox = inbox, .dir_fd = -1, .limit_bytes = limit_bytes};
     if ((e = open_folder(spool, inbox)) != ERR_OK) {
-        spool_close(&spool);
+        outbox_spool_close(&spool);
         return e;
     }
-    directory_each(spool->dir_fd, ".", remove_folder, NULL);
+    inbox_directory_each(spool->dir_fd, ".", remove_folder, NULL);
     outbox_add_root(spool->path, spool->dir_fd);
     *out = spool;
     return ERR_OK;
 }
 
-void spool_close(struct spool **spool)
+void outbox_spool_close(struct outbox_spool **spool)
 {
     struct spooled *file, *next;
 
@@ -146,7 +146,7 @@ static bool is_file_name(const char *name)
            strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
-static enum err check_room(const struct spool *spool, uint64_t size_bytes)
+static enum err check_room(const struct outbox_spool *spool, uint64_t size_bytes)
 {
     struct statvfs disk;
 
@@ -155,12 +155,13 @@ static enum err check_room(const struct spool *spool, uint64_t size_bytes)
     if (size_bytes > spool->limit_bytes || size_bytes > OUTBOX_SIZE_MAX)
         return ERR_TOO_LARGE;
     if (size_bytes > spool->limit_bytes - spool->bytes ||
-        HASH_COUNT(spool->files) >= SPOOL_FILES_MAX)
+        HASH_COUNT(spool->files) >= OUTBOX_SPOOL_FILES_MAX)
         return ERR_FULL;
     if (fstatvfs(spool->dir_fd, &disk) != 0)
         return err_from_errno(errno);
-    return (uint64_t)disk.f_bavail * disk.f_frsize < size_bytes + SPOOL_LEAVES_BYTES ? ERR_NO_SPACE
-                                                                                     : ERR_OK;
+    return (uint64_t)disk.f_bavail * disk.f_frsize < size_bytes + OUTBOX_SPOOL_LEAVES_BYTES
+               ? ERR_NO_SPACE
+               : ERR_OK;
 }
 
 /* A file system that cannot reserve takes the bytes as they come. */
@@ -172,7 +173,7 @@ static enum err reserve(int fd, uint64_t size_bytes)
     return err_from_errno(errno);
 }
 
-static enum err make_file(struct spool *spool, struct spooled *file)
+static enum err make_file(struct outbox_spool *spool, struct spooled *file)
 {
     char folder[FOLDER_SIZE];
     enum err e = ERR_OK;
@@ -190,8 +191,8 @@ static enum err make_file(struct spool *spool, struct spooled *file)
     return e == ERR_OK ? reserve(file->fd, file->size_bytes) : e;
 }
 
-enum err spool_begin(struct spool *spool, const char *name, uint64_t size_bytes, uid_t owner,
-                     uint64_t now_ms, uint64_t *id)
+enum err outbox_spool_begin(struct outbox_spool *spool, const char *name, uint64_t size_bytes,
+                            uid_t owner, uint64_t now_ms, uint64_t *id)
 {
     struct spooled *file;
     enum err e = is_file_name(name) ? check_room(spool, size_bytes) : ERR_INVALID;
@@ -218,7 +219,7 @@ enum err spool_begin(struct spool *spool, const char *name, uint64_t size_bytes,
     return e;
 }
 
-static struct spooled *find(const struct spool *spool, uint64_t id, uid_t owner)
+static struct spooled *find(const struct outbox_spool *spool, uint64_t id, uid_t owner)
 {
     struct spooled *file;
 
@@ -226,8 +227,8 @@ static struct spooled *find(const struct spool *spool, uint64_t id, uid_t owner)
     return file != NULL && file->owner == owner && !file->is_taken ? file : NULL;
 }
 
-enum err spool_write(struct spool *spool, uint64_t id, uid_t owner, const void *bytes,
-                     size_t length, uint64_t now_ms)
+enum err outbox_spool_write(struct outbox_spool *spool, uint64_t id, uid_t owner, const void *bytes,
+                            size_t length, uint64_t now_ms)
 {
     struct spooled *file = find(spool, id, owner);
     const char *at = bytes;
@@ -255,7 +256,8 @@ enum err spool_write(struct spool *spool, uint64_t id, uid_t owner, const void *
     return ERR_OK;
 }
 
-enum err spool_take(struct spool *spool, uint64_t id, uid_t owner, char path[SPOOL_PATH_SIZE])
+enum err outbox_spool_take(struct outbox_spool *spool, uint64_t id, uid_t owner,
+                           char path[OUTBOX_SPOOL_PATH_SIZE])
 {
     struct spooled *file = find(spool, id, owner);
     enum err e;
@@ -264,7 +266,7 @@ enum err spool_take(struct spool *spool, uint64_t id, uid_t owner, char path[SPO
         return ERR_NOT_FOUND;
     if (file->written_bytes < file->size_bytes)
         return ERR_SHRUNK;
-    e = text_format(path, SPOOL_PATH_SIZE, "%s/%" PRIu64 "/%s", spool->path, id, file->name);
+    e = text_format(path, OUTBOX_SPOOL_PATH_SIZE, "%s/%" PRIu64 "/%s", spool->path, id, file->name);
     if (e != ERR_OK)
         return e;
     close(file->fd);
@@ -273,7 +275,7 @@ enum err spool_take(struct spool *spool, uint64_t id, uid_t owner, char path[SPO
     return ERR_OK;
 }
 
-void spool_release(struct spool *spool, uint64_t id)
+void outbox_spool_release(struct outbox_spool *spool, uint64_t id)
 {
     struct spooled *file;
 
@@ -282,20 +284,20 @@ void spool_release(struct spool *spool, uint64_t id)
         drop(spool, file);
 }
 
-void spool_expire(struct spool *spool, uint64_t now_ms)
+void outbox_spool_expire(struct outbox_spool *spool, uint64_t now_ms)
 {
     struct spooled *file, *next;
 
     HASH_ITER (hh, spool->files, file, next) {
-        if (file->is_taken || now_ms - file->touched_ms < SPOOL_IDLE_MS)
+        if (file->is_taken || now_ms - file->touched_ms < OUTBOX_SPOOL_IDLE_MS)
             continue;
         log_info("spool: file %" PRIu64 " was not sent within %d s and is removed", file->id,
-                 SPOOL_IDLE_MS / 1000);
+                 OUTBOX_SPOOL_IDLE_MS / 1000);
         drop(spool, file);
     }
 }
 
-uint64_t spool_bytes(const struct spool *spool)
+uint64_t outbox_spool_bytes(const struct outbox_spool *spool)
 {
     return spool->bytes;
 }

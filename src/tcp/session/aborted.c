@@ -15,7 +15,7 @@ enum {
 };
 
 /* Where in the list; its count if it is not there. */
-static unsigned find(const struct tcp_dropped *dropped, int32_t file_id)
+static unsigned find(const struct session_aborted *dropped, int32_t file_id)
 {
     unsigned i = 0;
 
@@ -24,45 +24,46 @@ static unsigned find(const struct tcp_dropped *dropped, int32_t file_id)
     return i;
 }
 
-bool tcp_dropped_has(const struct tcp_connection *c, int32_t file_id)
+bool session_aborted_has(const struct session *c, int32_t file_id)
 {
     return c->dropped != NULL && find(c->dropped, file_id) < c->dropped->count;
 }
 
-void tcp_dropped_remove(struct tcp_connection *c, int32_t file_id)
+void session_aborted_remove(struct session *c, int32_t file_id)
 {
-    struct tcp_dropped *dropped = c->dropped;
+    struct session_aborted *dropped = c->dropped;
 
-    if (tcp_dropped_has(c, file_id))
+    if (session_aborted_has(c, file_id))
         dropped->ids[find(dropped, file_id)] = dropped->ids[--dropped->count];
 }
 
-void tcp_dropped_add(struct tcp_connection *c, int32_t file_id)
+void session_aborted_add(struct session *c, int32_t file_id)
 {
-    if (tcp_dropped_has(c, file_id))
+    if (session_aborted_has(c, file_id))
         return;
     if (c->dropped == NULL && (c->dropped = calloc(1, sizeof *c->dropped)) == NULL) {
-        tcp_connection_disconnect(c, err_text(ERR_NO_MEMORY));
+        session_core_disconnect(c, err_text(ERR_NO_MEMORY));
         return;
     }
-    if (c->dropped->count == TCP_DROPPED_MAX)
-        tcp_connection_disconnect(c, "too many files given up on this session");
+    if (c->dropped->count == SESSION_ABORTED_MAX)
+        session_core_disconnect(c, "too many files given up on this session");
     else
         c->dropped->ids[c->dropped->count++] = file_id;
     c->dropped->last_ms = loop_now_ms(c->home->loop);
 }
 
-bool tcp_dropped_is_any(const struct tcp_connection *c)
+bool session_aborted_is_any(const struct session *c)
 {
     return c->dropped != NULL && c->dropped->count > 0;
 }
 
-bool tcp_dropped_is_old(const struct tcp_connection *c)
+bool session_aborted_is_old(const struct session *c)
 {
-    return tcp_dropped_is_any(c) && loop_now_ms(c->home->loop) - c->dropped->last_ms >= PATIENCE_MS;
+    return session_aborted_is_any(c) &&
+           loop_now_ms(c->home->loop) - c->dropped->last_ms >= PATIENCE_MS;
 }
 
-void tcp_dropped_count(struct tcp_connection *c)
+void session_aborted_count(struct session *c)
 {
     uint64_t seconds = (loop_now_ms(c->home->loop) - c->given_up_since_ms) / 1000;
     uint64_t forgiven = seconds * GIVEN_UP_PER_S;
@@ -70,5 +71,5 @@ void tcp_dropped_count(struct tcp_connection *c)
     c->given_up_since_ms += seconds * 1000;
     c->given_up_count = c->given_up_count > forgiven ? c->given_up_count - (unsigned)forgiven : 0;
     if (++c->given_up_count > GIVEN_UP_MAX)
-        tcp_connection_disconnect(c, "too many files came to nothing");
+        session_core_disconnect(c, "too many files came to nothing");
 }

@@ -17,34 +17,34 @@ enum {
     STARTS_PER_TURN = 64, /* files opened for sending before other sessions have their turn */
 };
 
-static struct tcp_peer peer_of(const struct tcp_connection *c)
+static struct tcp_peer peer_of(const struct session *c)
 {
     return (struct tcp_peer){c->id, c->peer, c->idurl == NULL ? "" : c->idurl};
 }
 
-static void add_abort(struct tcp_connection *c, int32_t file_id, const char *reason)
+static void add_abort(struct session *c, int32_t file_id, const char *reason)
 {
     char text[TRANSFER_ERROR_SIZE + 1];
 
     snprintf(text, sizeof text, " %.*s", TRANSFER_ERROR_SIZE - 1, reason);
-    tcp_connection_must(c, frame_add_abort(&c->writer.control, file_id, text));
+    session_core_must(c, frame_add_abort(&c->writer.control, file_id, text));
 }
 
 /* We cannot take this file: the peer is told, what still comes of it is thrown away. */
-static void refuse(struct tcp_connection *c, int32_t file_id, const char *reason)
+static void refuse(struct session *c, int32_t file_id, const char *reason)
 {
     add_abort(c, file_id, reason);
-    tcp_dropped_add(c, file_id);
-    tcp_dropped_count(c);
+    session_aborted_add(c, file_id);
+    session_aborted_count(c);
 }
 
 /* News from the streams. */
 
 static void on_committed(void *session, int32_t file_id)
 {
-    struct tcp_connection *c = session;
+    struct session *c = session;
 
-    tcp_connection_must(c, frame_add_ok(&c->writer.control, file_id));
+    session_core_must(c, frame_add_ok(&c->writer.control, file_id));
 }
 
 static void on_refused(void *session, int32_t file_id, const char *reason)
@@ -54,20 +54,20 @@ static void on_refused(void *session, int32_t file_id, const char *reason)
 
 static void on_gateway_lost(void *session, int32_t file_id, const char *reason)
 {
-    struct tcp_connection *c = session;
+    struct session *c = session;
 
     add_abort(c, file_id, reason);
-    tcp_connection_disconnect(c, reason);
+    session_core_disconnect(c, reason);
 }
 
 static void on_file_changed(void *session)
 {
-    tcp_connection_wake(session);
+    session_core_wake(session);
 }
 
 static uint64_t on_acknowledged(void *session)
 {
-    return tcp_connection_acknowledged(session);
+    return session_core_acknowledged(session);
 }
 
 static const struct tcp_stream_news news = {
@@ -81,7 +81,7 @@ static const struct tcp_stream_news news = {
 
 /* Incoming files. */
 
-static struct tcp_incoming *find_incoming(struct tcp_connection *c, int32_t file_id)
+static struct tcp_incoming *find_incoming(struct session *c, int32_t file_id)
 {
     struct tcp_incoming *in;
 
@@ -91,7 +91,7 @@ static struct tcp_incoming *find_incoming(struct tcp_connection *c, int32_t file
     return NULL;
 }
 
-static void fail_incoming(struct tcp_connection *c, struct tcp_incoming *in, const char *reason)
+static void fail_incoming(struct session *c, struct tcp_incoming *in, const char *reason)
 {
     int32_t file_id = in->file_id;
 
@@ -99,7 +99,7 @@ static void fail_incoming(struct tcp_connection *c, struct tcp_incoming *in, con
     refuse(c, file_id, reason);
 }
 
-static struct tcp_incoming *begun(struct tcp_connection *c, int32_t file_id)
+static struct tcp_incoming *begun(struct session *c, int32_t file_id)
 {
     struct tcp_incoming *in = find_incoming(c, file_id);
 
@@ -108,13 +108,12 @@ static struct tcp_incoming *begun(struct tcp_connection *c, int32_t file_id)
     return in;
 }
 
-static struct tcp_incoming *begin_incoming(struct tcp_connection *c,
-                                           const struct frame_piece *piece)
+static struct tcp_incoming *begin_incoming(struct session *c, const struct frame_piece *piece)
 {
-    const char *reason = tcp_limits_why_not(c, piece);
+    const char *reason = session_limits_why_not(c, piece);
     struct tcp_peer peer = peer_of(c);
 
-    tcp_limits_count_file(c);
+    session_limits_count_file(c);
     if (reason != NULL) {
         char host[ADDRESS_TEXT_SIZE];
 
@@ -127,13 +126,13 @@ static struct tcp_incoming *begin_incoming(struct tcp_connection *c,
     }
     if (c->incoming.count >= c->home->settings.sessions.files_in_limit) {
         metrics_add(METRIC_FILES_OVER_COUNT, 1);
-        tcp_limits_blame(c);
-        tcp_connection_disconnect(c, "too many incoming files at once");
+        session_limits_blame(c);
+        session_core_disconnect(c, "too many incoming files at once");
         return NULL;
     }
     if (tcp_incoming_new(c->home, &peer, &news, c, &c->incoming, piece->file_id,
                          (uint32_t)piece->size) != ERR_OK) {
-        tcp_connection_disconnect(c, err_text(ERR_NO_MEMORY));
+        session_core_disconnect(c, err_text(ERR_NO_MEMORY));
         return NULL;
     }
     return begun(c, piece->file_id);
@@ -141,13 +140,13 @@ static struct tcp_incoming *begin_incoming(struct tcp_connection *c,
 
 /* The first piece of a frame decides about the frame: the announced sizes must fit before a byte is
  * written. */
-static struct tcp_incoming *open_frame(struct tcp_connection *c, const struct frame_piece *piece)
+static struct tcp_incoming *open_frame(struct session *c, const struct frame_piece *piece)
 {
     struct tcp_incoming *in;
     uint64_t frame_bytes = piece->length + frame_decoder_data_left(&c->decoder);
 
     c->present_file_id = piece->file_id;
-    if (tcp_dropped_has(c, piece->file_id))
+    if (session_aborted_has(c, piece->file_id))
         return NULL;
     in = find_incoming(c, piece->file_id);
     if (in == NULL)
@@ -163,7 +162,7 @@ static struct tcp_incoming *open_frame(struct tcp_connection *c, const struct fr
     return NULL;
 }
 
-static void receive_data(struct tcp_connection *c, const struct frame_piece *piece)
+static void receive_data(struct session *c, const struct frame_piece *piece)
 {
     struct tcp_incoming *in =
         piece->is_first ? open_frame(c, piece) : find_incoming(c, c->present_file_id);
@@ -182,7 +181,7 @@ static void receive_data(struct tcp_connection *c, const struct frame_piece *pie
 
 /* Outgoing files. */
 
-static struct tcp_outgoing *find_outgoing(struct tcp_connection *c, int32_t file_id)
+static struct tcp_outgoing *find_outgoing(struct session *c, int32_t file_id)
 {
     struct tcp_outgoing *out;
 
@@ -193,7 +192,7 @@ static struct tcp_outgoing *find_outgoing(struct tcp_connection *c, int32_t file
 }
 
 /* The peer is told, unless it never heard of the file. */
-static void fail_outgoing(struct tcp_connection *c, struct tcp_outgoing *out, const char *reason)
+static void fail_outgoing(struct session *c, struct tcp_outgoing *out, const char *reason)
 {
     int32_t file_id = out->file_id;
     bool is_begun = out->is_begun;
@@ -201,12 +200,12 @@ static void fail_outgoing(struct tcp_connection *c, struct tcp_outgoing *out, co
     tcp_outgoing_fail(out, reason);
     if (is_begun)
         add_abort(c, file_id, reason);
-    tcp_connection_wake(c);
+    session_core_wake(c);
 }
 
-void tcp_files_broken(void *session, struct tcp_outgoing *out, enum err e)
+void session_files_broken(void *session, struct tcp_outgoing *out, enum err e)
 {
-    struct tcp_connection *c = session;
+    struct session *c = session;
     char reason[TRANSFER_ERROR_SIZE], name[SETTINGS_TEXT_SIZE];
 
     outbox_read_problem(&out->file, e, reason, sizeof reason);
@@ -216,7 +215,7 @@ void tcp_files_broken(void *session, struct tcp_outgoing *out, enum err e)
     fail_outgoing(c, out, reason);
 }
 
-static void receive_ok(struct tcp_connection *c, int32_t file_id)
+static void receive_ok(struct session *c, int32_t file_id)
 {
     struct tcp_outgoing *out = find_outgoing(c, file_id);
 
@@ -226,33 +225,33 @@ static void receive_ok(struct tcp_connection *c, int32_t file_id)
         tcp_outgoing_finish(out);
     else
         fail_outgoing(c, out, "ok before the end");
-    tcp_connection_wake(c);
+    session_core_wake(c);
 }
 
-static void receive_abort(struct tcp_connection *c, const struct frame_piece *piece)
+static void receive_abort(struct session *c, const struct frame_piece *piece)
 {
     struct tcp_incoming *in = find_incoming(c, piece->file_id);
     struct tcp_outgoing *out;
     char reason[TRANSFER_ERROR_SIZE];
 
-    tcp_limits_abort_reason(c, reason, piece);
+    session_limits_abort_reason(c, reason, piece);
     if (in != NULL) {
         tcp_incoming_fail(in, reason);
-        tcp_dropped_count(c);
-        tcp_connection_wake(c);
-    } else if (tcp_dropped_has(c, piece->file_id)) {
-        tcp_dropped_remove(c, piece->file_id);
+        session_aborted_count(c);
+        session_core_wake(c);
+    } else if (session_aborted_has(c, piece->file_id)) {
+        session_aborted_remove(c, piece->file_id);
     } else if ((out = find_outgoing(c, piece->file_id)) != NULL) {
         fail_outgoing(c, out, reason);
     }
 }
 
-void tcp_files_receive(struct tcp_connection *c, const struct frame_piece *piece)
+void session_files_receive(struct session *c, const struct frame_piece *piece)
 {
     switch (piece->kind) {
     case FRAME_PIECE_BAD:
-        tcp_limits_bad_frame(c, piece);
-        tcp_connection_disconnect(c, piece->reason);
+        session_limits_bad_frame(c, piece);
+        session_core_disconnect(c, piece->reason);
         return;
     case FRAME_PIECE_DATA:
         receive_data(c, piece);
@@ -271,7 +270,7 @@ void tcp_files_receive(struct tcp_connection *c, const struct frame_piece *piece
 
 /* Sends whose turn has come. */
 
-static bool is_file_id_used(const struct tcp_connection *c, int32_t file_id)
+static bool is_file_id_used(const struct session *c, int32_t file_id)
 {
     const struct tcp_outgoing *out;
 
@@ -281,21 +280,21 @@ static bool is_file_id_used(const struct tcp_connection *c, int32_t file_id)
     return false;
 }
 
-static int32_t take_file_id(struct tcp_connection *c)
+static int32_t take_file_id(struct session *c)
 {
     int32_t file_id;
 
     do {
         file_id = c->next_file_id;
         if (file_id > INT32_MAX - 2)
-            c->next_file_id = TCP_FILE_ID_FIRST + (file_id & 1);
+            c->next_file_id = SESSION_FILE_ID_FIRST + (file_id & 1);
         else
             c->next_file_id = file_id + 2;
     } while (is_file_id_used(c, file_id));
     return file_id;
 }
 
-void tcp_files_start_pending(struct tcp_connection *c)
+void session_files_start_pending(struct session *c)
 {
     struct tcp_peer peer = peer_of(c);
     struct send_request *send;
@@ -304,34 +303,34 @@ void tcp_files_start_pending(struct tcp_connection *c)
     if (c->outgoing.count == 0 && !tcp_writer_has_bytes(&c->writer))
         c->writer.progress_ms = loop_now_ms(c->home->loop);
     while (c->outgoing.count < c->home->settings.sessions.files_out_limit && budget > 0 &&
-           (send = send_queue_take(&c->waiting)) != NULL) {
+           (send = session_send_queue_take(&c->waiting)) != NULL) {
         tcp_outgoing_new(c->home, &peer, &news, c, &c->outgoing, take_file_id(c), send);
         budget--;
     }
     if (budget == 0)
-        tcp_connection_wake(c);
+        session_core_wake(c);
 }
 
-bool tcp_files_is_busy(const struct tcp_connection *c)
+bool session_files_is_busy(const struct session *c)
 {
-    return c->incoming.count > 0 || c->outgoing.count > 0 || tcp_dropped_is_any(c) ||
+    return c->incoming.count > 0 || c->outgoing.count > 0 || session_aborted_is_any(c) ||
            tcp_writer_has_bytes(&c->writer);
 }
 
-void tcp_files_turn(struct tcp_connection *c)
+void session_files_turn(struct session *c)
 {
-    tcp_files_start_pending(c);
+    session_files_start_pending(c);
     if (c->incoming.count > 0 || c->outgoing.count > 0 || c->waiting.count > 0)
         return;
     if (c->is_draining)
-        tcp_connection_disconnect(c, "disconnecting");
+        session_core_disconnect(c, "disconnecting");
     else if (c->is_single)
-        tcp_connection_disconnect(c, "the single file is through");
+        session_core_disconnect(c, "the single file is through");
 }
 
 /* Ends. */
 
-void tcp_files_stop(struct tcp_connection *c, const char *reason, bool is_told)
+void session_files_stop(struct session *c, const char *reason, bool is_told)
 {
     struct tcp_incoming *in, *next_in;
     struct tcp_outgoing *out;
@@ -356,13 +355,13 @@ void tcp_files_stop(struct tcp_connection *c, const char *reason, bool is_told)
     }
 }
 
-void tcp_files_fail_waiting(struct tcp_connection *c, const char *reason, bool may_route_on)
+void session_files_fail_waiting(struct session *c, const char *reason, bool may_route_on)
 {
     struct send_request *send;
     char host[ADDRESS_TEXT_SIZE];
 
     address_text(host, &c->peer);
-    while ((send = send_queue_take(&c->waiting)) != NULL) {
+    while ((send = session_send_queue_take(&c->waiting)) != NULL) {
         if (may_route_on)
             c->home->news->route_on(c->home->news_to, send, host, reason);
         else
@@ -372,7 +371,7 @@ void tcp_files_fail_waiting(struct tcp_connection *c, const char *reason, bool m
 
 /* Limits of time. */
 
-static void restart_window(const struct tcp_connection *c, struct tcp_incoming *in, uint64_t now_ms)
+static void restart_window(const struct session *c, struct tcp_incoming *in, uint64_t now_ms)
 {
     struct tcp_stall_window *w = &in->window;
 
@@ -386,8 +385,7 @@ static void restart_window(const struct tcp_connection *c, struct tcp_incoming *
 /* Files take turns on the line, and a slow one may be as fast as it can: so it is the session that
  * must come on. A file that the peer has forgotten is one that got nothing while each of the others
  * could have had a window of its own. */
-static bool is_stalled(const struct tcp_connection *c, const struct tcp_incoming *in,
-                       uint64_t now_ms)
+static bool is_stalled(const struct session *c, const struct tcp_incoming *in, uint64_t now_ms)
 {
     const struct settings *s = &c->home->settings;
     const struct tcp_stall_window *w = &in->window;
@@ -399,7 +397,7 @@ static bool is_stalled(const struct tcp_connection *c, const struct tcp_incoming
     return in->file.written_bytes == w->own_bytes && now_ms - w->own_ms >= forgotten_ms;
 }
 
-static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, uint64_t now_ms)
+static void check_incoming(struct session *c, struct tcp_incoming *in, uint64_t now_ms)
 {
     if (now_ms - in->window.start_ms < c->home->settings.sessions.stall_window_s * 1000ull)
         return;
@@ -412,7 +410,7 @@ static void check_incoming(struct tcp_connection *c, struct tcp_incoming *in, ui
     restart_window(c, in, now_ms);
 }
 
-static void check_outgoing(struct tcp_connection *c, uint64_t now_ms)
+static void check_outgoing(struct session *c, uint64_t now_ms)
 {
     uint64_t limit_ms = c->home->settings.sessions.ok_timeout_s * 1000ull;
     uint64_t unread_ms = c->home->settings.sessions.unread_limit_s * 1000ull;
@@ -430,11 +428,11 @@ static void check_outgoing(struct tcp_connection *c, uint64_t now_ms)
     /* With a socket that takes more, the writer has only not had its turn since. */
     if (is_sending && !c->can_write && now_ms - c->writer.progress_ms >= unread_ms) {
         metrics_add(METRIC_PEERS_NOT_READING, 1);
-        tcp_connection_disconnect(c, "the peer does not read");
+        session_core_disconnect(c, "the peer does not read");
     }
 }
 
-static void hold_clocks(struct tcp_connection *c, uint64_t now_ms)
+static void hold_clocks(struct session *c, uint64_t now_ms)
 {
     struct tcp_incoming *in;
     struct tcp_outgoing *out;
@@ -447,12 +445,12 @@ static void hold_clocks(struct tcp_connection *c, uint64_t now_ms)
         out->whole_ms = now_ms;
 }
 
-void tcp_files_check(struct tcp_connection *c)
+void session_files_check(struct session *c)
 {
     uint64_t now_ms = loop_now_ms(c->home->loop);
     struct tcp_incoming *in, *next;
 
-    if (c->can_read && tcp_connection_is_backpressured(c))
+    if (c->can_read && session_core_is_backpressured(c))
         hold_clocks(c, now_ms);
     for (in = TAILQ_FIRST(&c->incoming.head); in != NULL && !c->is_ending; in = next) {
         next = TAILQ_NEXT(in, link);
@@ -462,20 +460,20 @@ void tcp_files_check(struct tcp_connection *c)
     check_outgoing(c, now_ms);
     /* A peer that answers our abort with its own has had time for it; an old one learns only from
      * the end of the session that its file failed. */
-    if (tcp_dropped_is_old(c) && c->incoming.count == 0 && c->outgoing.count == 0 &&
+    if (session_aborted_is_old(c) && c->incoming.count == 0 && c->outgoing.count == 0 &&
         c->waiting.count == 0)
-        tcp_connection_disconnect(c, "a file was given up");
+        session_core_disconnect(c, "a file was given up");
 }
 
 /* What others ask about files. */
 
-void tcp_connection_send(struct tcp_connection *c, struct send_request *send)
+void session_files_send(struct session *c, struct send_request *send)
 {
     char host[ADDRESS_TEXT_SIZE];
     enum err e = ERR_OK;
 
     if (!c->is_draining && c->waiting.count < c->home->settings.sessions.queue_limit)
-        e = send_queue_put(&c->waiting, send);
+        e = session_send_queue_put(&c->waiting, send);
     else if (!c->is_draining)
         e = ERR_FULL;
     if (e == ERR_FULL)
@@ -487,20 +485,20 @@ void tcp_connection_send(struct tcp_connection *c, struct send_request *send)
     }
     if (!send->is_single)
         c->is_single = false;
-    tcp_connection_wake(c);
+    session_core_wake(c);
 }
 
-static void fail_cancelled(struct tcp_connection *c, struct send_request *send)
+static void fail_cancelled(struct session *c, struct send_request *send)
 {
     char host[ADDRESS_TEXT_SIZE];
 
-    send_queue_remove(&c->waiting, send);
+    session_send_queue_remove(&c->waiting, send);
     tcp_send_fail(c->home->gateway, c->home->events, send, address_text(host, &c->peer),
                   "cancelled");
 }
 
 /* None of them has a transfer id yet. */
-static bool cancel_waiting(struct tcp_connection *c, const struct cancel_request *r)
+static bool cancel_waiting(struct session *c, const struct cancel_request *r)
 {
     struct send_request *send, *next;
     bool is_done = false;
@@ -508,7 +506,7 @@ static bool cancel_waiting(struct tcp_connection *c, const struct cancel_request
     if (r->transfer_id != 0)
         return false;
     if (r->send_id != 0) {
-        send = send_queue_find(&c->waiting, r->send_id);
+        send = session_send_queue_find(&c->waiting, r->send_id);
         if (send != NULL)
             fail_cancelled(c, send);
         return send != NULL;
@@ -524,7 +522,7 @@ static bool cancel_waiting(struct tcp_connection *c, const struct cancel_request
 }
 
 /* One whose last frame has begun can no longer be cancelled. */
-static struct tcp_outgoing *find_cancellable(const struct tcp_connection *c,
+static struct tcp_outgoing *find_cancellable(const struct session *c,
                                              const struct cancel_request *r)
 {
     struct tcp_outgoing *out;
@@ -536,7 +534,7 @@ static struct tcp_outgoing *find_cancellable(const struct tcp_connection *c,
     return NULL;
 }
 
-bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel_request *r)
+bool session_files_cancel_sending(struct session *c, const struct cancel_request *r)
 {
     struct tcp_outgoing *out;
     bool is_done = cancel_waiting(c, r);
@@ -548,7 +546,7 @@ bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel
     return is_done;
 }
 
-bool tcp_connection_cancel_receiving(struct tcp_connection *c, uint32_t transfer_id)
+bool session_files_cancel_receiving(struct session *c, uint32_t transfer_id)
 {
     struct tcp_incoming *in;
 

@@ -13,7 +13,7 @@
 
 enum { REFERENCE_PORT = 7771 /* announced by who does not listen (docs/protocol.md, 2) */ };
 
-static const char *own_idurl(const struct tcp_connection *c)
+static const char *own_idurl(const struct session *c)
 {
     const char *idurl = c->home->settings.node.idurl;
 
@@ -22,7 +22,7 @@ static const char *own_idurl(const struct tcp_connection *c)
 
 /* IPv4 or a name only: the reference cannot read an IPv6 literal. Empty means 'the address you
  * see'. */
-static const char *own_host(const struct tcp_connection *c)
+static const char *own_host(const struct session *c)
 {
     const char *host = c->home->settings.node.host;
 
@@ -31,24 +31,19 @@ static const char *own_host(const struct tcp_connection *c)
     return strchr(host, ':') != NULL || c->peer.family == ADDRESS_V6 ? "" : host;
 }
 
-void do_send_hello(void *self, const void *arg)
+void session_handshake_send_hello(struct session *c)
 {
-    struct tcp_connection *c = self;
     const struct settings *s = &c->home->settings;
     uint16_t port =
         s->tcp_transport.is_receiving_enabled ? s->tcp_connections.tcp_port : REFERENCE_PORT;
 
-    (void)arg;
-    tcp_connection_must(c, frame_add_hello(&c->writer.control, own_host(c), port, own_idurl(c)));
+    session_core_must(c, frame_add_hello(&c->writer.control, own_host(c), port, own_idurl(c)));
 }
 
-void do_send_wazap(void *self, const void *arg)
+void session_handshake_send_wazap(struct session *c)
 {
-    struct tcp_connection *c = self;
-
-    (void)arg;
     c->activity_ms = loop_now_ms(c->home->loop);
-    tcp_connection_must(c, frame_add_wazap(&c->writer.control, own_idurl(c)));
+    session_core_must(c, frame_add_wazap(&c->writer.control, own_idurl(c)));
 }
 
 static char *escaped(const void *bytes, size_t length)
@@ -63,16 +58,16 @@ static char *escaped(const void *bytes, size_t length)
     return fitting;
 }
 
-static void take_idurl(struct tcp_connection *c, const void *bytes, size_t length)
+static void take_idurl(struct session *c, const void *bytes, size_t length)
 {
-    if (tcp_limits_is_nobody(bytes, length))
+    if (session_limits_is_nobody(bytes, length))
         return;
     c->idurl = escaped(bytes, length);
     if (c->idurl == NULL)
-        tcp_connection_disconnect(c, err_text(ERR_NO_MEMORY));
+        session_core_disconnect(c, err_text(ERR_NO_MEMORY));
 }
 
-static bool is_trusted(const struct tcp_connection *c)
+static bool is_trusted(const struct session *c)
 {
     return network_list_contains(&c->home->settings.sessions.trusted_announcers, &c->peer);
 }
@@ -80,8 +75,7 @@ static bool is_trusted(const struct tcp_connection *c)
 /* The address that a hello announces, if files for it may go down this session: a numeric one, that
  * is the session's own source or from a trusted announcer, and neither ours nor the reference's
  * word for 'none' (docs/protocol.md, 2: routing by announced address). */
-static bool announced_route(const struct tcp_connection *c, const struct hello *hello,
-                            struct address *out)
+static bool announced_route(const struct session *c, const struct hello *hello, struct address *out)
 {
     char host[ADDRESS_TEXT_SIZE];
 
@@ -104,28 +98,26 @@ static bool announced_route(const struct tcp_connection *c, const struct hello *
 }
 
 /* What says no more than the route need not be kept: there are many sessions. */
-static void forget_if_routed(struct tcp_connection *c)
+static void forget_if_routed(struct session *c)
 {
     char route[ADDRESS_TEXT_SIZE];
 
-    if (c->announced == NULL || !tcp_connection_is_routed(c) ||
+    if (c->announced == NULL || !session_core_is_routed(c) ||
         strcmp(c->announced, address_text(route, &c->route)) != 0)
         return;
     free(c->announced);
     c->announced = NULL;
 }
 
-const char *tcp_connection_announced(const struct tcp_connection *c, char room[ADDRESS_TEXT_SIZE])
+const char *session_handshake_announced(const struct session *c, char room[ADDRESS_TEXT_SIZE])
 {
     if (c->announced != NULL)
         return c->announced;
-    return tcp_connection_is_routed(c) ? address_text(room, &c->route) : "";
+    return session_core_is_routed(c) ? address_text(room, &c->route) : "";
 }
 
-void do_read_hello(void *self, const void *arg)
+void session_handshake_read_hello(struct session *c, const struct frame_piece *piece)
 {
-    struct tcp_connection *c = self;
-    const struct frame_piece *piece = arg;
     struct hello hello;
     struct address route;
     size_t address_length;
@@ -133,7 +125,7 @@ void do_read_hello(void *self, const void *arg)
     CONTRACT(hello_parse(&hello, piece->bytes, piece->length) == ERR_OK);
     take_idurl(c, hello.idurl, hello.idurl_length);
     if (!hello.is_port_usable || !text_is_printable(hello.host, hello.host_length)) {
-        tcp_connection_log(LOG_LEVEL_DEBUG, c, "the announced address is unusable");
+        session_core_log(LOG_LEVEL_DEBUG, c, "the announced address is unusable");
         return;
     }
     /* HOST:PORT is all before the space and the IDURL. */
@@ -145,9 +137,7 @@ void do_read_hello(void *self, const void *arg)
     forget_if_routed(c);
 }
 
-void do_read_wazap(void *self, const void *arg)
+void session_handshake_read_wazap(struct session *c, const struct frame_piece *piece)
 {
-    const struct frame_piece *piece = arg;
-
-    take_idurl(self, piece->bytes, piece->length);
+    take_idurl(c, piece->bytes, piece->length);
 }

@@ -5,12 +5,12 @@
 #include "base/address.h"
 #include "tcp/session/session.h"
 
-void do_send_hello(void *self, const void *arg);
-void do_send_wazap(void *self, const void *arg);
-void do_read_hello(void *self, const void *arg);
-void do_read_wazap(void *self, const void *arg);
+void session_handshake_send_hello(struct session *c);
+void session_handshake_send_wazap(struct session *c);
+void session_handshake_read_hello(struct session *c, const struct frame_piece *piece);
+void session_handshake_read_wazap(struct session *c, const struct frame_piece *piece);
 
 /* The address that the peer says it has, escaped; "" if it said nothing usable. */
-const char *tcp_connection_announced(const struct tcp_connection *c, char room[ADDRESS_TEXT_SIZE]);
+const char *session_handshake_announced(const struct session *c, char room[ADDRESS_TEXT_SIZE]);
 
 #endif

@@ -26,7 +26,7 @@ enum {
 };
 
 /* Returns how many pieces it was. */
-static unsigned consume(struct tcp_connection *c, const uint8_t *bytes, size_t length)
+static unsigned consume(struct session *c, const uint8_t *bytes, size_t length)
 {
     unsigned pieces = 0;
     size_t at = 0;
@@ -38,7 +38,7 @@ static unsigned consume(struct tcp_connection *c, const uint8_t *bytes, size_t l
 
         at += taken;
         if (e != ERR_OK)
-            tcp_connection_disconnect(c, err_text(e));
+            session_core_disconnect(c, err_text(e));
         else if (piece.kind == FRAME_PIECE_NONE)
             break;
         else
@@ -48,84 +48,85 @@ static unsigned consume(struct tcp_connection *c, const uint8_t *bytes, size_t l
     return pieces;
 }
 
-static uint64_t now_us(const struct tcp_connection *c)
+static uint64_t now_us(const struct session *c)
 {
     return loop_now_ms(c->home->loop) * 1000;
 }
 
 /* What of `wanted` bandwidth lets pass now. If it is not all and more is to be moved, the session
  * waits for the next tick. */
-static uint64_t allowed(struct tcp_connection *c, enum bandwidth_way way, uint64_t wanted)
+static uint64_t allowed(struct session *c, enum peers_bandwidth_way way, uint64_t wanted)
 {
-    uint64_t bytes =
-        bandwidth_allowance(&c->home->bandwidth, &c->bandwidth, way, &c->home->settings, now_us(c));
+    uint64_t bytes = peers_bandwidth_allowance(&c->home->bandwidth, &c->bandwidth, way,
+                                               &c->home->settings, now_us(c));
 
     if (bytes >= wanted)
         return wanted;
-    *(way == BANDWIDTH_IN ? &c->is_short_in : &c->is_short_out) = true;
+    *(way == PEERS_BANDWIDTH_IN ? &c->is_short_in : &c->is_short_out) = true;
     return bytes;
 }
 
-static void moved(struct tcp_connection *c, enum bandwidth_way way, uint64_t bytes)
+static void moved(struct session *c, enum peers_bandwidth_way way, uint64_t bytes)
 {
-    bandwidth_take(&c->home->bandwidth, &c->bandwidth, way, &c->home->settings, bytes, now_us(c));
+    peers_bandwidth_take(&c->home->bandwidth, &c->bandwidth, way, &c->home->settings, bytes,
+                         now_us(c));
 }
 
-static void received(struct tcp_connection *c, size_t length)
+static void received(struct session *c, size_t length)
 {
     c->received_bytes += length;
     c->activity_ms = c->heard_ms = loop_now_ms(c->home->loop);
     metrics_add(METRIC_BYTES_RECEIVED, length);
-    moved(c, BANDWIDTH_IN, length);
-    if (tcp_connection_state(c) == ST_DISCONNECT)
+    moved(c, PEERS_BANDWIDTH_IN, length);
+    if (session_core_state(c) == ST_DISCONNECT)
         return;
     c->has_small_frames = length / SMALL_FRAME_BYTES < consume(c, c->home->scratch, length);
 }
 
-static bool may_read(const struct tcp_connection *c)
+static bool may_read(const struct session *c)
 {
-    return c->can_read && tcp_connection_state(c) != ST_CLOSED &&
-           (tcp_connection_state(c) == ST_DISCONNECT ||
+    return c->can_read && session_core_state(c) != ST_CLOSED &&
+           (session_core_state(c) == ST_DISCONNECT ||
             buf_length(&c->writer.control) < CONTROL_WAITING_MAX);
 }
 
 /* But a peer that has hung up is read to its end: its session must go. */
-static bool must_hold(const struct tcp_connection *c)
+static bool must_hold(const struct session *c)
 {
-    return tcp_connection_state(c) == ST_CONNECTED && !c->has_peer_ended &&
-           tcp_connection_is_backpressured(c);
+    return session_core_state(c) == ST_CONNECTED && !c->has_peer_ended &&
+           session_core_is_backpressured(c);
 }
 
 /* The connection has ended: by the peer's end of file (ERR_OK), or an error. */
-static void lose_by(struct tcp_connection *c, enum err e)
+static void lose_by(struct session *c, enum err e)
 {
     bool is_closed = e == ERR_OK || e == ERR_RESET || e == ERR_CLOSED;
 
-    if (is_closed && tcp_connection_state(c) == ST_CLIENT) {
-        tcp_connection_lose(c, "the peer hung up before hello: not a node, or it refuses us");
+    if (is_closed && session_core_state(c) == ST_CLIENT) {
+        session_core_lose(c, "the peer hung up before hello: not a node, or it refuses us");
         return;
     }
     c->is_peer_gone = !is_closed;
-    tcp_connection_lose(c, e == ERR_OK ? "closed by the peer" : err_text(e));
+    session_core_lose(c, e == ERR_OK ? "closed by the peer" : err_text(e));
 }
 
 /* One recv(2) a turn, then the other sessions have theirs. A read that does not fill the room has
  * emptied the socket: the next bytes ring again (epoll(7), edge-triggered), only an end that was
  * announced with them must be read up to. */
-void tcp_socket_read(struct tcp_connection *c)
+void session_io_read(struct session *c)
 {
     size_t room = c->home->scratch_size;
     ssize_t n;
 
     if (!may_read(c) || c->is_short_in || must_hold(c))
         return;
-    if (!tcp_limits_may_read_files(c)) {
+    if (!session_limits_may_read_files(c)) {
         c->is_short_in = true;
         return;
     }
     if (c->has_small_frames && room > SMALL_READ_BYTES)
         room = SMALL_READ_BYTES;
-    room = (size_t)allowed(c, BANDWIDTH_IN, room);
+    room = (size_t)allowed(c, PEERS_BANDWIDTH_IN, room);
     if (room == 0)
         return;
     n = recv(c->watch.fd, c->home->scratch, room, MSG_DONTWAIT);
@@ -146,18 +147,19 @@ void tcp_socket_read(struct tcp_connection *c)
 
 /* Files go on in whole frames: a share that ends within one is gone over, and paid back by waiting.
  * What answers the peer's frames is never held back. */
-static unsigned frames_allowed(struct tcp_connection *c)
+static unsigned frames_allowed(struct session *c)
 {
     uint64_t chunk = c->home->settings.sessions.chunk_kib * 1024ull;
 
     if (c->outgoing.count == 0)
         return FRAMES_PER_TURN;
-    return (unsigned)((allowed(c, BANDWIDTH_OUT, FRAMES_PER_TURN * chunk) + chunk - 1) / chunk);
+    return (unsigned)((allowed(c, PEERS_BANDWIDTH_OUT, FRAMES_PER_TURN * chunk) + chunk - 1) /
+                      chunk);
 }
 
-void tcp_socket_write(struct tcp_connection *c)
+void session_io_write(struct session *c)
 {
-    bool is_closing = tcp_connection_state(c) != ST_CONNECTED;
+    bool is_closing = session_core_state(c) != ST_CONNECTED;
     uint64_t before = c->writer.sent_bytes;
     unsigned frames;
     enum err e;
@@ -166,43 +168,43 @@ void tcp_socket_write(struct tcp_connection *c)
         return;
     frames = frames_allowed(c);
     e = tcp_writer_run(&c->writer, c->watch.fd, c->home, &c->outgoing, frames, is_closing,
-                       tcp_files_broken, c);
-    moved(c, BANDWIDTH_OUT, c->writer.sent_bytes - before);
+                       session_files_broken, c);
+    moved(c, PEERS_BANDWIDTH_OUT, c->writer.sent_bytes - before);
     c->is_owed = c->is_owed || c->writer.sent_bytes > before;
     if (e == ERR_AGAIN) {
         c->can_write = false;
     } else if (e == ERR_FULL) {
         if (!c->is_short_out)
-            tcp_connection_wake(c);
+            session_core_wake(c);
     } else if (e != ERR_OK) {
         lose_by(c, e);
     } else if (c->writer.settle_ms > 0) {
-        tcp_connection_check_soon(c, c->writer.settle_ms);
-    } else if (tcp_connection_state(c) == ST_DISCONNECT) {
+        session_core_check_soon(c, c->writer.settle_ms);
+    } else if (session_core_state(c) == ST_DISCONNECT) {
         c->is_shut = c->is_owed = true;
         shutdown(c->watch.fd, SHUT_WR);
-        tcp_connection_set_timer(c, c->home->settings.sessions.linger_ms);
+        session_core_set_timer(c, c->home->settings.sessions.linger_ms);
     }
 }
 
-void tcp_socket_finish_connect(struct tcp_connection *c)
+void session_io_finish_connect(struct session *c)
 {
     int error_number = 0;
     socklen_t length = sizeof error_number;
 
     getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &error_number, &length);
     if (error_number != 0)
-        tcp_connection_disconnect(c, err_text(err_from_errno(error_number)));
+        session_core_disconnect(c, err_text(err_from_errno(error_number)));
     else
         automat_feed(&c->automat, EV_CONNECTION_MADE, NULL);
 }
 
-static bool may_write(const struct tcp_connection *c)
+static bool may_write(const struct session *c)
 {
-    return c->can_write && tcp_connection_state(c) != ST_CLOSED && c->outgoing.count > 0;
+    return c->can_write && session_core_state(c) != ST_CLOSED && c->outgoing.count > 0;
 }
 
-static void wait_for_bandwidth(struct tcp_connection *c, bool has_moved)
+static void wait_for_bandwidth(struct session *c, bool has_moved)
 {
     bool is_reading = c->is_short_in && may_read(c), is_writing = c->is_short_out && may_write(c);
 
@@ -214,27 +216,27 @@ static void wait_for_bandwidth(struct tcp_connection *c, bool has_moved)
         c->home->news->throttled(c->home->news_to, c, has_moved);
 }
 
-void tcp_socket_schedule(struct tcp_connection *c, bool has_moved)
+void session_io_schedule(struct session *c, bool has_moved)
 {
     if (may_read(c) && must_hold(c))
-        tcp_connection_check_soon(c, HOLD_MS);
+        session_core_check_soon(c, HOLD_MS);
     else if (may_read(c) && !c->is_short_in)
-        tcp_connection_wake(c);
+        session_core_wake(c);
     wait_for_bandwidth(c, has_moved);
 }
 
-void tcp_socket_ready(struct watch *w, uint32_t events)
+void session_io_ready(struct watch *w, uint32_t events)
 {
-    struct tcp_connection *c = w->ctx;
+    struct session *c = w->ctx;
 
-    MAGIC_CHECK(c, TCP_CONNECTION_MAGIC);
+    MAGIC_CHECK(c, SESSION_CORE_MAGIC);
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         c->can_read = true;
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         c->has_peer_ended = true;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         c->can_write = true;
-    tcp_connection_wake(c);
+    session_core_wake(c);
 }
 
 enum { KEEP_ALIVE_PROBES = 3 };
@@ -256,7 +258,7 @@ static bool set_keep_alive(int fd, int limit_s)
 }
 
 /* Options that fail change nothing that is promised: a debug line is enough. */
-void tcp_socket_set_options(const struct tcp_connection *c)
+void session_io_set_options(const struct session *c)
 {
     int on = 1;
 
@@ -265,14 +267,14 @@ void tcp_socket_set_options(const struct tcp_connection *c)
         log_debug("setsockopt: %s", strerror(errno));
 }
 
-enum err tcp_socket_watch(struct tcp_connection *c, int fd)
+enum err session_io_watch(struct session *c, int fd)
 {
     c->watch.fd = fd;
-    tcp_socket_set_options(c);
+    session_io_set_options(c);
     return loop_add(c->home->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
 }
 
-enum err tcp_socket_connect(struct tcp_connection *c)
+enum err session_io_connect(struct session *c)
 {
     struct sockaddr_storage to;
     socklen_t length = address_to_sockaddr(&c->peer, &to);
@@ -289,7 +291,7 @@ enum err tcp_socket_connect(struct tcp_connection *c)
         close(fd);
         return e;
     }
-    e = tcp_socket_watch(c, fd);
+    e = session_io_watch(c, fd);
     if (e != ERR_OK) {
         close(fd);
         c->watch.fd = -1;

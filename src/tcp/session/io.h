@@ -10,27 +10,27 @@
 #include <stdint.h>
 
 /* The watch_fn of every session. */
-void tcp_socket_ready(struct watch *w, uint32_t events);
+void session_io_ready(struct watch *w, uint32_t events);
 
 /* From here on `fd` is the session's; on failure still the caller's. */
-enum err tcp_socket_watch(struct tcp_connection *c, int fd);
+enum err session_io_watch(struct session *c, int fd);
 
 /* One read of a bounded size; each frame in it feeds data-received. */
-void tcp_socket_read(struct tcp_connection *c);
+void session_io_read(struct session *c);
 
 /* A bounded share of what waits for the peer. In DISCONNECT, when nothing is left: our end of
  * file, and the linger begins. */
-void tcp_socket_write(struct tcp_connection *c);
+void session_io_write(struct session *c);
 
 /* At the end of a turn that moved bytes or not: when the socket is read and written next. */
-void tcp_socket_schedule(struct tcp_connection *c, bool has_moved);
+void session_io_schedule(struct session *c, bool has_moved);
 
 /* The socket's options, from the settings of now. */
-void tcp_socket_set_options(const struct tcp_connection *c);
+void session_io_set_options(const struct session *c);
 
 /* connect(2) without waiting. */
-enum err tcp_socket_connect(struct tcp_connection *c);
+enum err session_io_connect(struct session *c);
 /* The outcome of that: feeds connection-made, or ends the session. */
-void tcp_socket_finish_connect(struct tcp_connection *c);
+void session_io_finish_connect(struct session *c);
 
 #endif

@@ -18,8 +18,7 @@ struct refusal {
     enum metric metric;
 };
 
-static struct refusal judge_identity(const struct tcp_connection *c, const void *idurl,
-                                     size_t length)
+static struct refusal judge_identity(const struct session *c, const void *idurl, size_t length)
 {
     const struct settings *s = &c->home->settings;
     char escaped[3 * SETTINGS_IDURL_MAX + 1];
@@ -29,22 +28,22 @@ static struct refusal judge_identity(const struct tcp_connection *c, const void 
                                 METRIC_IDURLS_TOO_LONG};
     text_escape(escaped, sizeof escaped, idurl, length, true);
     return (struct refusal){
-        access_idurl_refusal(s, tcp_limits_is_nobody(idurl, length) ? NULL : escaped),
+        peers_access_idurl_refusal(s, session_limits_is_nobody(idurl, length) ? NULL : escaped),
         METRIC_REFUSED_ACCESS};
 }
 
-bool tcp_limits_is_nobody(const void *idurl, size_t length)
+bool session_limits_is_nobody(const void *idurl, size_t length)
 {
     return length == 0 || (length == 4 && memcmp(idurl, "None", 4) == 0);
 }
 
-bool tcp_limits_is_welcome(const struct tcp_connection *c, const void *idurl, size_t length)
+bool session_limits_is_welcome(const struct session *c, const void *idurl, size_t length)
 {
     return judge_identity(c, idurl, length).text == NULL;
 }
 
 /* An identity in the frame that should open the session, if that is what it was refused for. */
-static struct refusal refusal_of(const struct tcp_connection *c, const struct frame_piece *piece)
+static struct refusal refusal_of(const struct session *c, const struct frame_piece *piece)
 {
     struct hello hello;
 
@@ -59,7 +58,7 @@ static struct refusal refusal_of(const struct tcp_connection *c, const struct fr
 }
 
 /* What is wrong with a piece that did not open the session. */
-static const char *why_broken(const struct tcp_connection *c, const struct frame_piece *piece)
+static const char *why_broken(const struct session *c, const struct frame_piece *piece)
 {
     if (piece->kind == FRAME_PIECE_BAD)
         return piece->reason;
@@ -76,15 +75,15 @@ static void count_too_long(const struct frame_piece *piece)
         metrics_add(METRIC_FRAMES_TOO_LONG, 1);
 }
 
-void tcp_limits_bad_frame(struct tcp_connection *c, const struct frame_piece *piece)
+void session_limits_bad_frame(struct session *c, const struct frame_piece *piece)
 {
     metrics_add(METRIC_BAD_FRAMES, 1);
     count_too_long(piece);
-    tcp_limits_blame(c);
+    session_limits_blame(c);
 }
 
-void tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece *piece, char *reason,
-                       size_t room)
+void session_limits_refuse(struct session *c, const struct frame_piece *piece, char *reason,
+                           size_t room)
 {
     struct refusal refusal = refusal_of(c, piece);
 
@@ -94,66 +93,66 @@ void tcp_limits_refuse(struct tcp_connection *c, const struct frame_piece *piece
         return;
     }
     count_too_long(piece);
-    tcp_limits_blame(c);
+    session_limits_blame(c);
     snprintf(reason, room, "%s%s", why_broken(c, piece),
              c->is_outgoing ? ": is that a dustwire node?" : "");
 }
 
-void tcp_limits_late(struct tcp_connection *c)
+void session_limits_late(struct session *c)
 {
     metrics_add(METRIC_HANDSHAKES_LATE, 1);
-    tcp_limits_blame(c);
+    session_limits_blame(c);
 }
 
 /* Mail comes before the sockets: the hello may have arrived without having rung yet. */
-void tcp_connection_give_way(struct tcp_connection *c)
+void session_limits_evict(struct session *c)
 {
     if (c->was_open)
         return;
     c->is_giving_way = c->can_read = true;
-    tcp_connection_wake(c);
+    session_core_wake(c);
 }
 
-bool tcp_limits_is_unread(const struct tcp_connection *c)
+bool session_limits_is_unread(const struct session *c)
 {
     return c->can_read && c->is_short_in;
 }
 
-void tcp_limits_give_way(struct tcp_connection *c)
+void session_limits_give_way(struct session *c)
 {
-    if (c->was_open || tcp_connection_state(c) == ST_CLOSED) {
+    if (c->was_open || session_core_state(c) == ST_CLOSED) {
         c->is_giving_way = false;
-    } else if (!tcp_limits_is_unread(c)) {
+    } else if (!session_limits_is_unread(c)) {
         metrics_add(METRIC_HANDSHAKES_GIVEN_UP, 1);
-        tcp_connection_drop(c, "[sessions] half-open-limit is reached: gave way to a newcomer");
+        session_core_drop(c, "[sessions] half-open-limit is reached: gave way to a newcomer");
     }
 }
 
-void tcp_limits_blame(struct tcp_connection *c)
+void session_limits_blame(struct session *c)
 {
-    struct source_limits limits;
+    struct peers_source_limits limits;
     uint64_t ms;
     char text[80];
 
     if (c->is_outgoing)
         return; /* we chose to call it */
-    limits = source_limits_of(&c->home->settings, &c->peer);
+    limits = peers_source_table_limits_of(&c->home->settings, &c->peer);
     ms = tcp_directory_blame(c->home->directory, &c->peer, &limits, loop_now_ms(c->home->loop));
     if (ms == 0)
         return;
     metrics_add(METRIC_PENALTIES, 1);
     snprintf(text, sizeof text, "penalty: the address is refused for %llu s",
              (unsigned long long)(ms / 1000));
-    tcp_connection_log(LOG_LEVEL_WARNING, c, text);
+    session_core_log(LOG_LEVEL_WARNING, c, text);
 }
 
-const char *tcp_limits_of_access(const struct tcp_connection *c)
+const char *session_limits_of_access(const struct session *c)
 {
     const struct settings *s = &c->home->settings;
-    const char *why = access_refusal(s, &c->peer);
+    const char *why = peers_access_refusal(s, &c->peer);
 
-    if (why == NULL && tcp_connection_state(c) == ST_CONNECTED)
-        why = access_idurl_refusal(s, c->idurl);
+    if (why == NULL && session_core_state(c) == ST_CONNECTED)
+        why = peers_access_idurl_refusal(s, c->idurl);
     if (why != NULL)
         metrics_add(METRIC_REFUSED_ACCESS, 1);
     return why;
@@ -162,7 +161,7 @@ const char *tcp_limits_of_access(const struct tcp_connection *c)
 /* Files. */
 
 /* What the files that come in now were announced with. */
-static uint64_t announced_bytes(const struct tcp_connection *c)
+static uint64_t announced_bytes(const struct session *c)
 {
     const struct tcp_incoming *in;
     uint64_t bytes = 0;
@@ -178,7 +177,7 @@ static const char *over_limit(enum metric metric, const char *reason)
     return reason;
 }
 
-const char *tcp_limits_why_not(const struct tcp_connection *c, const struct frame_piece *piece)
+const char *session_limits_why_not(const struct session *c, const struct frame_piece *piece)
 {
     const struct settings *s = &c->home->settings;
 
@@ -199,14 +198,14 @@ const char *tcp_limits_why_not(const struct tcp_connection *c, const struct fram
  * lock is not taken for each. */
 enum { LEASES_PER_S = 50, LEASE_MOST = 1000 };
 
-static unsigned take_files(const struct tcp_connection *c, unsigned wanted)
+static unsigned take_files(const struct session *c, unsigned wanted)
 {
     const struct settings *s = &c->home->settings;
-    struct source_limits limits;
+    struct peers_source_limits limits;
 
     if (s->access.files_per_s == 0)
         return wanted;
-    limits = source_limits_of(s, &c->peer);
+    limits = peers_source_table_limits_of(s, &c->peer);
     if (limits.is_exempt)
         return wanted;
     return tcp_directory_take_files(c->home->directory, &c->peer, &limits, wanted,
@@ -222,22 +221,22 @@ static unsigned lease_of(unsigned per_s)
     return lease > 0 ? lease : 1;
 }
 
-void tcp_limits_count_file(struct tcp_connection *c)
+void session_limits_count_file(struct session *c)
 {
     if (c->files_left == 0)
         c->files_left = (int)take_files(c, lease_of(c->home->settings.access.files_per_s));
     c->files_left--;
 }
 
-bool tcp_limits_may_read_files(struct tcp_connection *c)
+bool session_limits_may_read_files(struct session *c)
 {
     if (c->files_left < 0)
         c->files_left += (int)take_files(c, (unsigned)-c->files_left);
     return c->files_left >= 0;
 }
 
-void tcp_limits_abort_reason(const struct tcp_connection *c, char to[TRANSFER_ERROR_SIZE],
-                             const struct frame_piece *piece)
+void session_limits_abort_reason(const struct session *c, char to[TRANSFER_ERROR_SIZE],
+                                 const struct frame_piece *piece)
 {
     size_t most = c->home->settings.sessions.reason_limit_bytes;
     const uint8_t *text = piece->bytes;

@@ -1,12 +1,12 @@
 #include "tcp/session/send_queue.h"
 
-void send_queue_init(struct send_queue *queue)
+void session_send_queue_init(struct session_send_queue *queue)
 {
-    *queue = (struct send_queue){.count = 0};
+    *queue = (struct session_send_queue){.count = 0};
     TAILQ_INIT(&queue->head);
 }
 
-enum err send_queue_put(struct send_queue *queue, struct send_request *send)
+enum err session_send_queue_put(struct session_send_queue *queue, struct send_request *send)
 {
     HASH_ADD(hh, queue->by_id, id, sizeof send->id, send);
     if (send->hh.tbl == NULL)
@@ -16,16 +16,16 @@ enum err send_queue_put(struct send_queue *queue, struct send_request *send)
     return ERR_OK;
 }
 
-struct send_request *send_queue_take(struct send_queue *queue)
+struct send_request *session_send_queue_take(struct session_send_queue *queue)
 {
     struct send_request *send = TAILQ_FIRST(&queue->head);
 
     if (send != NULL)
-        send_queue_remove(queue, send);
+        session_send_queue_remove(queue, send);
     return send;
 }
 
-struct send_request *send_queue_find(const struct send_queue *queue, uint64_t id)
+struct send_request *session_send_queue_find(const struct session_send_queue *queue, uint64_t id)
 {
     struct send_request *send;
 
@@ -33,7 +33,7 @@ struct send_request *send_queue_find(const struct send_queue *queue, uint64_t id
     return send;
 }
 
-void send_queue_remove(struct send_queue *queue, struct send_request *send)
+void session_send_queue_remove(struct session_send_queue *queue, struct send_request *send)
 {
     /* What is in the table cannot make uthash's head NULL. */
     HASH_DEL(queue->by_id, send); /* NOLINT(clang-analyzer-core.NullDereference) */

@@ -10,19 +10,19 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-struct send_queue {
+struct session_send_queue {
     TAILQ_HEAD(, send_request) head;
     struct send_request *by_id;
     unsigned count;
 };
 
-void send_queue_init(struct send_queue *queue);
+void session_send_queue_init(struct session_send_queue *queue);
 /* At the end. ERR_NO_MEMORY: it is not in the queue. */
-enum err send_queue_put(struct send_queue *queue, struct send_request *send);
+enum err session_send_queue_put(struct session_send_queue *queue, struct send_request *send);
 /* The first, out of the queue; NULL: there is none. */
-struct send_request *send_queue_take(struct send_queue *queue);
+struct send_request *session_send_queue_take(struct session_send_queue *queue);
 /* One with this id, still in the queue; NULL: there is none. */
-struct send_request *send_queue_find(const struct send_queue *queue, uint64_t id);
-void send_queue_remove(struct send_queue *queue, struct send_request *send);
+struct send_request *session_send_queue_find(const struct session_send_queue *queue, uint64_t id);
+void session_send_queue_remove(struct session_send_queue *queue, struct send_request *send);
 
 #endif

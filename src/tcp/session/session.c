@@ -24,12 +24,12 @@ enum {
     FILE_ID_SPREAD = 1 << 30,
 };
 
-static const char *idurl_of(const struct tcp_connection *c)
+static const char *idurl_of(const struct session *c)
 {
     return c->idurl == NULL ? "" : c->idurl;
 }
 
-static void emit(const struct tcp_connection *c, enum event_kind kind, const char *reason)
+static void emit(const struct session *c, enum event_kind kind, const char *reason)
 {
     struct event *e = event_new(kind, idurl_of(c), NULL, reason);
 
@@ -46,31 +46,31 @@ static void emit(const struct tcp_connection *c, enum event_kind kind, const cha
 
 /* From outside. */
 
-void tcp_connection_drain(struct tcp_connection *c)
+void session_drain(struct session *c)
 {
     c->is_draining = true;
-    tcp_files_fail_waiting(c, "disconnecting", false);
-    if (tcp_connection_state(c) == ST_CONNECTED)
-        tcp_connection_wake(c);
+    session_files_fail_waiting(c, "disconnecting", false);
+    if (session_core_state(c) == ST_CONNECTED)
+        session_core_wake(c);
     else
-        tcp_connection_disconnect(c, "disconnecting");
+        session_core_disconnect(c, "disconnecting");
 }
 
-bool tcp_connection_keep_alive(struct tcp_connection *c)
+bool session_keep_alive(struct session *c)
 {
     return automat_feed(&c->automat, EV_SEND_KEEP_ALIVE, NULL);
 }
 
-void tcp_connection_settings_changed(struct tcp_connection *c)
+void session_settings_changed(struct session *c)
 {
-    const char *why = c->is_ending ? NULL : tcp_limits_of_access(c);
+    const char *why = c->is_ending ? NULL : session_limits_of_access(c);
 
     if (c->watch.fd >= 0)
-        tcp_socket_set_options(c);
+        session_io_set_options(c);
     if (why != NULL)
-        tcp_connection_disconnect(c, why);
-    else if (tcp_connection_state(c) == ST_CONNECTED)
-        tcp_connection_set_timer(c, TCP_CHECK_MS);
+        session_core_disconnect(c, why);
+    else if (session_core_state(c) == ST_CONNECTED)
+        session_core_set_timer(c, SESSION_CHECK_MS);
 }
 
 /* The actions, in the order of the table. */
@@ -78,13 +78,13 @@ void tcp_connection_settings_changed(struct tcp_connection *c)
 static bool is_incoming(const void *self, const void *arg)
 {
     (void)arg;
-    return !((const struct tcp_connection *)self)->is_outgoing;
+    return !((const struct session *)self)->is_outgoing;
 }
 
 static bool is_outgoing(const void *self, const void *arg)
 {
     (void)arg;
-    return ((const struct tcp_connection *)self)->is_outgoing;
+    return ((const struct session *)self)->is_outgoing;
 }
 
 static bool is_hello(const void *self, const void *arg)
@@ -94,7 +94,7 @@ static bool is_hello(const void *self, const void *arg)
 
     return piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_HELLO &&
            hello_parse(&hello, piece->bytes, piece->length) == ERR_OK &&
-           tcp_limits_is_welcome(self, hello.idurl, hello.idurl_length);
+           session_limits_is_welcome(self, hello.idurl, hello.idurl_length);
 }
 
 static bool is_wazap(const void *self, const void *arg)
@@ -102,30 +102,30 @@ static bool is_wazap(const void *self, const void *arg)
     const struct frame_piece *piece = arg;
 
     return piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_WAZAP &&
-           tcp_limits_is_welcome(self, piece->bytes, piece->length);
+           session_limits_is_welcome(self, piece->bytes, piece->length);
 }
 
 static void do_init(void *self, const void *arg)
 {
-    struct tcp_connection *c = self;
+    struct session *c = self;
 
     (void)arg;
     metrics_add(c->is_outgoing ? METRIC_SESSIONS_DIALLED : METRIC_SESSIONS_ACCEPTED, 1);
-    tcp_connection_set_timer(c, c->home->settings.sessions.handshake_timeout_s * 1000ull);
-    tcp_connection_log(LOG_LEVEL_DEBUG, c, c->is_outgoing ? "connected" : "accepted");
+    session_core_set_timer(c, c->home->settings.sessions.handshake_timeout_s * 1000ull);
+    session_core_log(LOG_LEVEL_DEBUG, c, c->is_outgoing ? "connected" : "accepted");
     emit(c, EVENT_SESSION_OPENED, NULL);
 }
 
 static void do_close_outgoing(void *self, const void *arg)
 {
-    struct tcp_connection *c = self;
+    struct session *c = self;
 
     (void)arg;
     c->is_connecting = false;
     c->home->news->connected_out(c->home->news_to);
 }
 
-static struct host_request *take_awaiter(struct tcp_connection *c)
+static struct host_request *take_awaiter(struct session *c)
 {
     struct message *m = STAILQ_FIRST(&c->awaiters);
 
@@ -134,7 +134,7 @@ static struct host_request *take_awaiter(struct tcp_connection *c)
     return (struct host_request *)(void *)m;
 }
 
-static void answer_awaiters(struct tcp_connection *c)
+static void answer_awaiters(struct session *c)
 {
     struct host_request *r;
 
@@ -146,129 +146,129 @@ static void answer_awaiters(struct tcp_connection *c)
 }
 
 /* Those of a session without a handshake: their host may have another address. */
-static void pass_on_awaiters(struct tcp_connection *c)
+static void pass_on_awaiters(struct session *c)
 {
     struct host_request *r;
 
     while ((r = take_awaiter(c)) != NULL) {
-        snprintf(r->error, sizeof r->error, "%s", tcp_connection_reason(c));
+        snprintf(r->error, sizeof r->error, "%s", session_core_reason(c));
         c->home->news->route_host_on(c->home->news_to, r);
     }
 }
 
 static void do_open_stream(void *self, const void *arg)
 {
-    struct tcp_connection *c = self;
+    struct session *c = self;
     char peer[ADDRESS_TEXT_SIZE], room[ADDRESS_TEXT_SIZE];
-    const char *announced = tcp_connection_announced(c, room);
+    const char *announced = session_handshake_announced(c, room);
 
     (void)arg;
     tcp_directory_connected(c->home->directory, c->id,
-                            tcp_connection_is_routed(c) ? &c->route : NULL);
+                            session_core_is_routed(c) ? &c->route : NULL);
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
              "session opened: %s idurl=%.*s announced=%s%s",
              c->is_outgoing ? "outgoing" : "incoming", LOGGED_IDURL,
              c->idurl == NULL ? "-" : c->idurl, announced[0] == '\0' ? "-" : announced,
-             announced[0] != '\0' && !tcp_connection_is_routed(c) ? " (unverified)" : "");
-    tcp_connection_set_timer(c, TCP_CHECK_MS);
+             announced[0] != '\0' && !session_core_is_routed(c) ? " (unverified)" : "");
+    session_core_set_timer(c, SESSION_CHECK_MS);
     answer_awaiters(c);
     emit(c, EVENT_SESSION_IDENTIFIED, NULL);
-    tcp_connection_wake(c);
+    session_core_wake(c);
 }
 
 static void do_start_pending_files(void *self, const void *arg)
 {
     (void)arg;
-    tcp_files_start_pending(self);
+    session_files_start_pending(self);
 }
 
 static void do_receive_data(void *self, const void *arg)
 {
-    struct tcp_connection *c = self;
+    struct session *c = self;
 
-    tcp_files_receive(c, arg);
+    session_files_receive(c, arg);
 }
 
 /* The error of a lost session's files: the reference's words if the peer closed it. */
-static const char *why_lost(const struct tcp_connection *c)
+static const char *why_lost(const struct session *c)
 {
-    return c->is_peer_gone ? tcp_connection_reason(c) : "connection closed";
+    return c->is_peer_gone ? session_core_reason(c) : "connection closed";
 }
 
 static void do_stop_in_out_files(void *self, const void *arg)
 {
-    struct tcp_connection *c = self;
+    struct session *c = self;
 
     (void)arg;
     /* Told to the peer when the end is ours: then there is still somebody to tell. */
-    if (tcp_connection_state(c) == ST_DISCONNECT)
-        tcp_files_stop(c, c->reason == NULL ? "disconnecting" : c->reason, true);
+    if (session_core_state(c) == ST_DISCONNECT)
+        session_files_stop(c, c->reason == NULL ? "disconnecting" : c->reason, true);
     else
-        tcp_files_stop(c, why_lost(c), false);
+        session_files_stop(c, why_lost(c), false);
 }
 
 static void do_close_stream(void *self, const void *arg)
 {
-    struct tcp_connection *c = self;
+    struct session *c = self;
 
     (void)arg;
     tcp_directory_hide(c->home->directory, c->id);
 }
 
-static void log_refusal(struct tcp_connection *c)
+static void log_refusal(struct session *c)
 {
     char peer[ADDRESS_TEXT_SIZE];
 
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
-             "session refused: no handshake: %s", tcp_connection_reason(c));
+             "session refused: no handshake: %s", session_core_reason(c));
 }
 
 /* The sends of a session without a handshake. */
-static void fail_unreached(struct tcp_connection *c)
+static void fail_unreached(struct session *c)
 {
     char reason[TRANSFER_ERROR_SIZE];
 
-    snprintf(reason, sizeof reason, "connection failed: %s", tcp_connection_reason(c));
-    tcp_files_fail_waiting(c, reason, true);
+    snprintf(reason, sizeof reason, "connection failed: %s", session_core_reason(c));
+    session_files_fail_waiting(c, reason, true);
 }
 
 static void do_disconnect(void *self, const void *arg)
 {
-    struct tcp_connection *c = self;
+    struct session *c = self;
     const struct frame_piece *piece = arg;
     bool is_ours = c->is_ending; /* not for what the peer did or did not do */
-    char reason[TCP_REASON_MAX + 1] = "disconnected";
+    char reason[SESSION_REASON_MAX + 1] = "disconnected";
 
     c->is_ending = true;
     if (piece != NULL)
-        tcp_limits_refuse(c, piece, reason, sizeof reason);
-    tcp_connection_set_reason(c, reason);
+        session_limits_refuse(c, piece, reason, sizeof reason);
+    session_core_set_reason(c, reason);
     tcp_directory_hide(c->home->directory, c->id);
     if (!c->was_open)
         log_refusal(c);
     if (c->was_open || is_ours)
-        tcp_files_fail_waiting(c, "disconnected", !c->was_open);
+        session_files_fail_waiting(c, "disconnected", !c->was_open);
     else
         fail_unreached(c);
     pass_on_awaiters(c);
-    c->linger = (struct tcp_linger){.decided_ms = loop_now_ms(c->home->loop)};
-    tcp_connection_set_timer(c, c->home->settings.sessions.linger_ms);
-    tcp_connection_wake(c);
+    c->linger = (struct session_linger){.decided_ms = loop_now_ms(c->home->loop)};
+    session_core_set_timer(c, c->home->settings.sessions.linger_ms);
+    session_core_wake(c);
 }
 
-static void log_end(const struct tcp_connection *c)
+static void log_end(const struct session *c)
 {
     char peer[ADDRESS_TEXT_SIZE];
 
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
              "session closed: sent=%" PRIu64 " received=%" PRIu64 " seconds=%.3f reason=\"%s\"",
              c->writer.sent_bytes, c->received_bytes,
-             (double)(clock_boot_us() - c->opened_us) / 1e6, tcp_connection_reason(c));
+             (double)(clock_boot_us() - c->opened_us) / 1e6, session_core_reason(c));
 }
 
 /* Out of everything that could call it again; the memory goes after the turn. */
-static void bury(struct tcp_connection *c)
+static void bury(struct session *c)
 {
     loop_cancel_timer(c->home->loop, &c->timer);
     if (c->watch.fd >= 0) {
@@ -282,24 +282,46 @@ static void bury(struct tcp_connection *c)
 
 static void do_destroy_me(void *self, const void *arg)
 {
-    struct tcp_connection *c = self;
+    struct session *c = self;
     bool was_open = c->was_open;
 
     (void)arg;
     c->is_ending = true;
-    tcp_connection_set_reason(c, "connection lost");
+    session_core_set_reason(c, "connection lost");
     if (was_open)
         log_end(c);
     else if (!c->is_shut)
-        tcp_connection_log(LOG_LEVEL_DEBUG, c, tcp_connection_reason(c));
+        session_core_log(LOG_LEVEL_DEBUG, c, session_core_reason(c));
     if (was_open)
-        tcp_files_fail_waiting(c, why_lost(c), false);
+        session_files_fail_waiting(c, why_lost(c), false);
     else
         fail_unreached(c);
     pass_on_awaiters(c);
     metrics_add(METRIC_SESSIONS_CLOSED, 1);
-    emit(c, EVENT_SESSION_CLOSED, tcp_connection_reason(c));
+    emit(c, EVENT_SESSION_CLOSED, session_core_reason(c));
     bury(c);
+}
+
+static void do_send_hello(void *self, const void *arg)
+{
+    (void)arg;
+    session_handshake_send_hello(self);
+}
+
+static void do_send_wazap(void *self, const void *arg)
+{
+    (void)arg;
+    session_handshake_send_wazap(self);
+}
+
+static void do_read_hello(void *self, const void *arg)
+{
+    session_handshake_read_hello(self, arg);
+}
+
+static void do_read_wazap(void *self, const void *arg)
+{
+    session_handshake_read_wazap(self, arg);
 }
 
 /* The machine (docs/automata.md). */
@@ -329,26 +351,26 @@ static const struct automat_row rows[] = {
 
 static const char *const state_names[] = {
 #define X(name, text) text,
-    TCP_CONNECTION_STATES(X)
+    SESSION_STATES(X)
 #undef X
 };
 static const char *const event_names[] = {
 #define X(name, text) text,
-    TCP_CONNECTION_EVENTS(X)
+    SESSION_EVENTS(X)
 #undef X
 };
 
 /* The moment of the handshake is what tells an open session from one that never was. */
 static void stepped(void *self, uint8_t from, uint8_t event, uint8_t to)
 {
-    struct tcp_connection *c = self;
+    struct session *c = self;
 
     (void)event;
     if (from != ST_CONNECTED && to == ST_CONNECTED)
         c->was_open = true;
 }
 
-const struct automat_kind tcp_connection_kind = {
+const struct automat_kind session_kind = {
     .name = "tcp_connection",
     .state_names = state_names,
     .event_names = event_names,
@@ -364,12 +386,12 @@ const struct automat_kind tcp_connection_kind = {
 /* The turn. */
 
 /* The connect failed. */
-static void give_up(struct tcp_connection *c)
+static void give_up(struct session *c)
 {
     char peer[ADDRESS_TEXT_SIZE];
 
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer), "connection failed: %s",
-             tcp_connection_reason(c));
+             session_core_reason(c));
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
     tcp_directory_hide(c->home->directory, c->id);
     fail_unreached(c);
@@ -378,13 +400,13 @@ static void give_up(struct tcp_connection *c)
 }
 
 /* False: there is no session. */
-static bool start_up(struct tcp_connection *c)
+static bool start_up(struct session *c)
 {
     if (!c->is_ending && c->can_write)
-        tcp_socket_finish_connect(c);
-    if (tcp_connection_state(c) == ST_AT_STARTUP)
-        tcp_time_judge(c);
-    if (!c->is_ending || tcp_connection_state(c) != ST_AT_STARTUP)
+        session_io_finish_connect(c);
+    if (session_core_state(c) == ST_AT_STARTUP)
+        session_time_judge(c);
+    if (!c->is_ending || session_core_state(c) != ST_AT_STARTUP)
         return true;
     if (c->watch.fd >= 0 || c->is_connecting) {
         c->is_connecting = false;
@@ -393,32 +415,32 @@ static bool start_up(struct tcp_connection *c)
     return false;
 }
 
-static uint64_t moved_bytes(const struct tcp_connection *c)
+static uint64_t moved_bytes(const struct session *c)
 {
     return c->received_bytes + c->writer.sent_bytes;
 }
 
-void tcp_connection_turn(struct tcp_connection *c)
+void session_turn(struct session *c)
 {
     uint64_t before;
 
-    MAGIC_CHECK(c, TCP_CONNECTION_MAGIC);
-    if (tcp_connection_state(c) == ST_CLOSED ||
-        (tcp_connection_state(c) == ST_AT_STARTUP && !start_up(c)))
+    MAGIC_CHECK(c, SESSION_CORE_MAGIC);
+    if (session_core_state(c) == ST_CLOSED ||
+        (session_core_state(c) == ST_AT_STARTUP && !start_up(c)))
         return;
     before = moved_bytes(c);
     c->is_short_in = c->is_short_out = false;
-    tcp_socket_read(c);
+    session_io_read(c);
     if (c->is_giving_way)
-        tcp_limits_give_way(c);
-    tcp_time_judge(c);
-    if (tcp_connection_state(c) == ST_CONNECTED)
-        tcp_files_turn(c);
-    if (tcp_connection_state(c) != ST_CLOSED)
-        tcp_socket_write(c);
-    if (tcp_connection_state(c) == ST_CONNECTED && (tcp_files_is_busy(c) || c->is_owed))
-        tcp_connection_check_soon(c, TCP_CHECK_MS);
-    tcp_socket_schedule(c, moved_bytes(c) > before);
+        session_limits_give_way(c);
+    session_time_judge(c);
+    if (session_core_state(c) == ST_CONNECTED)
+        session_files_turn(c);
+    if (session_core_state(c) != ST_CLOSED)
+        session_io_write(c);
+    if (session_core_state(c) == ST_CONNECTED && (session_files_is_busy(c) || c->is_owed))
+        session_core_check_soon(c, SESSION_CHECK_MS);
+    session_io_schedule(c, moved_bytes(c) > before);
 }
 
 /* Birth and death. */
@@ -428,38 +450,39 @@ static int32_t first_file_id(bool is_outgoing)
     uint32_t random;
 
     random_fill(&random, sizeof random);
-    return (int32_t)(TCP_FILE_ID_FIRST + (random % FILE_ID_SPREAD / 2) * 2 + (is_outgoing ? 0 : 1));
+    return (int32_t)(SESSION_FILE_ID_FIRST + (random % FILE_ID_SPREAD / 2) * 2 +
+                     (is_outgoing ? 0 : 1));
 }
 
-static struct tcp_connection *blank(struct tcp_home *home, uint64_t id, const struct address *peer)
+static struct session *blank(struct tcp_home *home, uint64_t id, const struct address *peer)
 {
-    struct tcp_connection *c = calloc(1, sizeof *c);
+    struct session *c = calloc(1, sizeof *c);
 
     if (c == NULL)
         return NULL;
-    c->magic = TCP_CONNECTION_MAGIC;
+    c->magic = SESSION_CORE_MAGIC;
     c->home = home;
     c->id = id;
     c->peer = *peer;
-    c->watch = (struct watch){.fd = -1, .ready = tcp_socket_ready, .ctx = c};
-    c->timer = (struct timer){.fire = tcp_time_is_up, .ctx = c};
+    c->watch = (struct watch){.fd = -1, .ready = session_io_ready, .ctx = c};
+    c->timer = (struct timer){.fire = session_time_is_up, .ctx = c};
     c->opened_us = clock_boot_us();
     c->activity_ms = c->heard_ms = loop_now_ms(home->loop);
     frame_decoder_init(&c->decoder, home->settings.sessions.control_frame_limit_bytes);
     tcp_writer_init(&c->writer, loop_now_ms(home->loop));
     TAILQ_INIT(&c->incoming.head);
     TAILQ_INIT(&c->outgoing.head);
-    send_queue_init(&c->waiting);
+    session_send_queue_init(&c->waiting);
     STAILQ_INIT(&c->awaiters);
-    automat_init(&c->automat, &tcp_connection_kind, c);
+    automat_init(&c->automat, &session_kind, c);
     return c;
 }
 
-enum err tcp_connection_accept(struct tcp_connection **out, struct tcp_home *home, uint64_t id,
-                               int fd, const struct address *peer)
+enum err session_accept(struct session **out, struct tcp_home *home, uint64_t id, int fd,
+                        const struct address *peer)
 {
-    struct tcp_connection *c = blank(home, id, peer);
-    enum err e = c == NULL ? ERR_NO_MEMORY : tcp_socket_watch(c, fd);
+    struct session *c = blank(home, id, peer);
+    enum err e = c == NULL ? ERR_NO_MEMORY : session_io_watch(c, fd);
 
     if (e != ERR_OK) {
         close(fd);
@@ -473,10 +496,10 @@ enum err tcp_connection_accept(struct tcp_connection **out, struct tcp_home *hom
     return ERR_OK;
 }
 
-enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home, uint64_t id,
-                             const struct address *peer)
+enum err session_dial(struct session **out, struct tcp_home *home, uint64_t id,
+                      const struct address *peer)
 {
-    struct tcp_connection *c = blank(home, id, peer);
+    struct session *c = blank(home, id, peer);
     const char *why;
     enum err e;
 
@@ -485,22 +508,22 @@ enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home,
     c->is_outgoing = c->is_connecting = true;
     c->next_file_id = first_file_id(true);
     *out = c;
-    tcp_connection_set_timer(c, home->settings.sessions.connect_timeout_s * 1000ull);
-    why = tcp_limits_of_access(c);
-    if (why == NULL && (e = tcp_socket_connect(c)) != ERR_OK)
+    session_core_set_timer(c, home->settings.sessions.connect_timeout_s * 1000ull);
+    why = session_limits_of_access(c);
+    if (why == NULL && (e = session_io_connect(c)) != ERR_OK)
         why = err_text(e);
     if (why != NULL)
-        tcp_connection_disconnect(c, why);
+        session_core_disconnect(c, why);
     return ERR_OK;
 }
 
-void tcp_connection_free(struct tcp_connection **connection)
+void session_free(struct session **connection)
 {
-    struct tcp_connection *c = *connection;
+    struct session *c = *connection;
 
     if (c == NULL)
         return;
-    MAGIC_CHECK(c, TCP_CONNECTION_MAGIC);
+    MAGIC_CHECK(c, SESSION_CORE_MAGIC);
     CONTRACT(c->watch.fd < 0 && c->incoming.count == 0 && c->outgoing.count == 0 &&
              c->waiting.count == 0);
     frame_decoder_fini(&c->decoder);
@@ -516,21 +539,21 @@ void tcp_connection_free(struct tcp_connection **connection)
 
 /* Questions. */
 
-void tcp_connection_await(struct tcp_connection *c, struct host_request *r)
+void session_await(struct session *c, struct host_request *r)
 {
-    if (tcp_connection_state(c) == ST_CONNECTED) {
+    if (session_core_state(c) == ST_CONNECTED) {
         r->answer = true;
         r->session = c->id;
         request_answer(&r->request, ERR_OK);
-    } else if (c->is_ending && tcp_connection_state(c) != ST_AT_STARTUP) {
-        snprintf(r->error, sizeof r->error, "%s", tcp_connection_reason(c));
+    } else if (c->is_ending && session_core_state(c) != ST_AT_STARTUP) {
+        snprintf(r->error, sizeof r->error, "%s", session_core_reason(c));
         request_answer(&r->request, ERR_CLOSED);
     } else {
         STAILQ_INSERT_TAIL(&c->awaiters, &r->request.message, link);
     }
 }
 
-void tcp_connection_describe(const struct tcp_connection *c, struct session_info *out)
+void session_describe(const struct session *c, struct session_info *out)
 {
     uint64_t quiet_ms = loop_now_ms(c->home->loop) - c->activity_ms;
     uint64_t age_us = clock_boot_us() - c->opened_us;
@@ -539,7 +562,7 @@ void tcp_connection_describe(const struct tcp_connection *c, struct session_info
     *out = (struct session_info){.id = c->id,
                                  .state = automat_state_name(&c->automat),
                                  .host = c->peer,
-                                 .is_verified = tcp_connection_is_routed(c),
+                                 .is_verified = session_core_is_routed(c),
                                  .is_outgoing = c->is_outgoing,
                                  .worker = c->home->worker,
                                  .files_in = c->incoming.count,
@@ -552,6 +575,6 @@ void tcp_connection_describe(const struct tcp_connection *c, struct session_info
                                  .last_activity_us = clock_real_us_ago(quiet_ms * 1000)};
     snprintf(out->proto, sizeof out->proto, "tcp");
     snprintf(out->announced, sizeof out->announced, "%.*s", (int)sizeof out->announced - 1,
-             tcp_connection_announced(c, room));
+             session_handshake_announced(c, room));
     snprintf(out->idurl, sizeof out->idurl, "%.*s", (int)sizeof out->idurl - 1, idurl_of(c));
 }

@@ -1,4 +1,4 @@
-/* One TCP session, as the machine tcp_connection. Owner: one worker, for life.
+/* One TCP session, as the machine session. Owner: one worker, for life.
  *
  *                    incoming                      outgoing
  *                        \      AT_STARTUP         /          a socket, nothing said yet
@@ -33,7 +33,7 @@
 #include <uthash.h>
 
 /* Enum name, printed name. */
-#define TCP_CONNECTION_STATES(X)   \
+#define SESSION_STATES(X)          \
     X(ST_AT_STARTUP, "AT_STARTUP") \
     X(ST_CLIENT, "CLIENT?")        \
     X(ST_SERVER, "SERVER?")        \
@@ -41,7 +41,7 @@
     X(ST_DISCONNECT, "DISCONNECT") \
     X(ST_CLOSED, "CLOSED")
 
-#define TCP_CONNECTION_EVENTS(X)             \
+#define SESSION_EVENTS(X)                    \
     X(EV_CONNECTION_MADE, "connection-made") \
     X(EV_DATA_RECEIVED, "data-received")     \
     X(EV_SEND_KEEP_ALIVE, "send-keep-alive") \
@@ -49,34 +49,34 @@
     X(EV_DISCONNECT, "disconnect")           \
     X(EV_CONNECTION_LOST, "connection-lost")
 
-enum tcp_connection_state {
+enum session_state {
 #define X(name, text) name,
-    TCP_CONNECTION_STATES(X)
+    SESSION_STATES(X)
 #undef X
         ST_COUNT
 };
-enum tcp_connection_event {
+enum session_event {
 #define X(name, text) name,
-    TCP_CONNECTION_EVENTS(X)
+    SESSION_EVENTS(X)
 #undef X
         EV_COUNT
 };
 
 enum {
-    TCP_DROPPED_MAX = 40, /* ids of files given up whose sender may go on */
+    SESSION_ABORTED_MAX = 40, /* ids of files given up whose sender may go on */
 };
 
-struct tcp_connection;
+struct session;
 STAILQ_HEAD(tcp_message_list, message);
 
 /* What a session needs from its worker beyond tcp_home. */
-struct tcp_connection_news {
+struct session_news {
     /* Runs again in the next turn. */
-    void (*unfinished)(void *worker, struct tcp_connection *c);
+    void (*unfinished)(void *worker, struct session *c);
     /* Runs again when there may be bandwidth: before those that `has_moved` something. */
-    void (*throttled)(void *worker, struct tcp_connection *c, bool has_moved);
+    void (*throttled)(void *worker, struct session *c, bool has_moved);
     /* CLOSED: to be freed after the turn. */
-    void (*closed)(void *worker, struct tcp_connection *c);
+    void (*closed)(void *worker, struct session *c);
     /* The session with `host` never came to life, for `reason`: its sends and those who asked for
      * it (their `error` says why) are to try the next address of their host, or fail. */
     void (*route_on)(void *worker, struct send_request *send, const char *host, const char *reason);
@@ -85,14 +85,14 @@ struct tcp_connection_news {
 };
 
 /* Most sessions never have one. */
-struct tcp_dropped {
+struct session_aborted {
     uint64_t last_ms; /* when the last one was added */
     unsigned count;
-    int32_t ids[TCP_DROPPED_MAX];
+    int32_t ids[SESSION_ABORTED_MAX];
 };
 
 /* How a session in DISCONNECT ends. */
-struct tcp_linger {
+struct session_linger {
     uint64_t decided_ms; /* when the end was decided */
     bool is_running;     /* the peer has all of ours; the timer is its time to close */
 };
@@ -100,7 +100,7 @@ struct tcp_linger {
 /* There may be many, most of them idle: what few need stands elsewhere, small things stand
  * together.
  */
-struct tcp_connection {
+struct session {
     uint32_t magic;
     bool is_outgoing;
     bool is_connecting; /* connect(2) is under way: AT_STARTUP */
@@ -136,71 +136,71 @@ struct tcp_connection {
     struct tcp_writer writer;
     struct tcp_incoming_list incoming;
     struct tcp_outgoing_list outgoing;
-    struct send_queue waiting;        /* sends whose turn has not come */
-    struct tcp_message_list awaiters; /* connect_to requests */
+    struct session_send_queue waiting; /* sends whose turn has not come */
+    struct tcp_message_list awaiters;  /* connect_to requests */
     int32_t next_file_id;
-    int32_t present_file_id;     /* of the data frame being read */
-    unsigned given_up_count;     /* incoming files that came to nothing, less what was forgiven */
-    struct tcp_dropped *dropped; /* files given up whose sender may go on; NULL: none yet */
-    uint64_t given_up_since_ms;  /* up to when forgiven */
+    int32_t present_file_id; /* of the data frame being read */
+    unsigned given_up_count; /* incoming files that came to nothing, less what was forgiven */
+    struct session_aborted *dropped; /* files given up whose sender may go on; NULL: none yet */
+    uint64_t given_up_since_ms;      /* up to when forgiven */
     int files_left; /* that may begin; below 0: a debt, reading waits until it is paid */
     uint64_t received_bytes;
     uint64_t received_file_bytes; /* of them, bytes of files that were taken */
-    struct bandwidth_session bandwidth;
+    struct peers_bandwidth_session bandwidth;
     uint64_t opened_us; /* clock_boot_us */
     uint64_t activity_ms;
     uint64_t heard_ms; /* when the peer said something last */
-    struct silence silence;
-    struct tcp_linger linger;
-    TAILQ_ENTRY(tcp_connection) link; /* all of a worker */
-    STAILQ_ENTRY(tcp_connection) turn_link;
-    STAILQ_ENTRY(tcp_connection) grave_link;
+    struct session_silence silence;
+    struct session_linger linger;
+    TAILQ_ENTRY(session) link; /* all of a worker */
+    STAILQ_ENTRY(session) turn_link;
+    STAILQ_ENTRY(session) grave_link;
     UT_hash_handle hh; /* by id, in its worker */
 };
 
-extern const struct automat_kind tcp_connection_kind;
+extern const struct automat_kind session_kind;
 
 /* All in the worker's thread. */
 
 /* A session over `fd`, accepted: taken over, closed on failure too. Its place in the directory is
  * the session's from here. */
-enum err tcp_connection_accept(struct tcp_connection **out, struct tcp_home *home, uint64_t id,
-                               int fd, const struct address *peer);
+enum err session_accept(struct session **out, struct tcp_home *home, uint64_t id, int fd,
+                        const struct address *peer);
 
 /* A session to be: connects without waiting. Whatever comes of it is told later, also a refusal
  * that is known at once. */
-enum err tcp_connection_dial(struct tcp_connection **out, struct tcp_home *home, uint64_t id,
-                             const struct address *peer);
+enum err session_dial(struct session **out, struct tcp_home *home, uint64_t id,
+                      const struct address *peer);
 
 /* After CLOSED, when the turn is over. */
-void tcp_connection_free(struct tcp_connection **c);
+void session_free(struct session **c);
 
 /* The next turn of one that said `unfinished`. */
-void tcp_connection_turn(struct tcp_connection *c);
+void session_turn(struct session *c);
 
 /* Takes the request; its outcome is answered through it. */
-void tcp_connection_send(struct tcp_connection *c, struct send_request *send);
-void tcp_connection_await(struct tcp_connection *c, struct host_request *r);
+void session_files_send(struct session *c, struct send_request *send);
+void session_await(struct session *c, struct host_request *r);
 
-void tcp_connection_disconnect(struct tcp_connection *c, const char *reason);
+void session_core_disconnect(struct session *c, const char *reason);
 /* Ends as soon as no file is under way. */
-void tcp_connection_drain(struct tcp_connection *c);
+void session_drain(struct session *c);
 /* Makes place for a newcomer: lost without a word, unless its hello is read in its next turn. */
-void tcp_connection_give_way(struct tcp_connection *c);
+void session_limits_evict(struct session *c);
 /* Lost at once, without a word: the daemon ends. */
-void tcp_connection_drop(struct tcp_connection *c, const char *reason);
-bool tcp_connection_keep_alive(struct tcp_connection *c);
+void session_core_drop(struct session *c, const char *reason);
+bool session_keep_alive(struct session *c);
 /* The home's settings are new: what runs on a timer looks again. */
-void tcp_connection_settings_changed(struct tcp_connection *c);
+void session_settings_changed(struct session *c);
 
 /* Cancels every file that `r` describes; true if there was one. */
-bool tcp_connection_cancel_sending(struct tcp_connection *c, const struct cancel_request *r);
-bool tcp_connection_cancel_receiving(struct tcp_connection *c, uint32_t transfer_id);
+bool session_files_cancel_sending(struct session *c, const struct cancel_request *r);
+bool session_files_cancel_receiving(struct session *c, uint32_t transfer_id);
 
 /* How many of the bytes that were sent the peer's kernel has acknowledged. One system call. */
-uint64_t tcp_connection_acknowledged(const struct tcp_connection *c);
+uint64_t session_core_acknowledged(const struct session *c);
 
-void tcp_connection_describe(const struct tcp_connection *c, struct session_info *out);
-enum tcp_connection_state tcp_connection_state(const struct tcp_connection *c);
+void session_describe(const struct session *c, struct session_info *out);
+enum session_state session_core_state(const struct session *c);
 
 #endif

@@ -17,8 +17,8 @@ static bool is_shut(const struct tcp_info *info, size_t length)
            info->tcpi_snd_wnd == 0;
 }
 
-uint64_t silence_update(struct silence *s, const struct tcp_info *info, size_t length,
-                        uint64_t now_ms)
+uint64_t session_silence_update(struct session_silence *s, const struct tcp_info *info,
+                                size_t length, uint64_t now_ms)
 {
     uint64_t ago_ms = info->tcpi_last_ack_recv;
     bool is_unanswered =
@@ -43,15 +43,15 @@ static bool read_info(int fd, struct tcp_info *info, socklen_t *length)
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, length) == 0;
 }
 
-uint64_t silence_of(struct silence *s, int fd, uint64_t now_ms)
+uint64_t session_silence_of(struct session_silence *s, int fd, uint64_t now_ms)
 {
     struct tcp_info info;
     socklen_t length;
 
-    return read_info(fd, &info, &length) ? silence_update(s, &info, length, now_ms) : 0;
+    return read_info(fd, &info, &length) ? session_silence_update(s, &info, length, now_ms) : 0;
 }
 
-uint64_t silence_last_ack_ms(int fd)
+uint64_t session_silence_last_ack_ms(int fd)
 {
     struct tcp_info info;
     socklen_t length;
@@ -59,7 +59,7 @@ uint64_t silence_last_ack_ms(int fd)
     return read_info(fd, &info, &length) ? info.tcpi_last_ack_recv : 0;
 }
 
-unsigned silence_unacknowledged(int fd)
+unsigned session_silence_unacknowledged(int fd)
 {
     int bytes = 0;
 

@@ -14,23 +14,23 @@
 
 struct tcp_info;
 
-struct silence {
+struct session_silence {
     uint64_t since_ms; /* 0: nothing is unanswered */
 };
 
 /* For how long the peer has been silent at `now_ms`; 0: it owes nothing, or answers. `length`: how
  * much of `info` the kernel filled in. Pure. */
-uint64_t silence_update(struct silence *s, const struct tcp_info *info, size_t length,
-                        uint64_t now_ms);
+uint64_t session_silence_update(struct session_silence *s, const struct tcp_info *info,
+                                size_t length, uint64_t now_ms);
 
 /* The same for a socket; one without TCP_INFO is not silent. */
-uint64_t silence_of(struct silence *s, int fd, uint64_t now_ms);
+uint64_t session_silence_of(struct session_silence *s, int fd, uint64_t now_ms);
 
 /* How long ago the last ACK came; 0 without TCP_INFO. */
-uint64_t silence_last_ack_ms(int fd);
+uint64_t session_silence_last_ack_ms(int fd);
 
 /* Bytes that the peer's kernel has not acknowledged, an end of file too; 0 if the kernel does not
  * say. */
-unsigned silence_unacknowledged(int fd);
+unsigned session_silence_unacknowledged(int fd);
 
 #endif

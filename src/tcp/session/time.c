@@ -12,47 +12,47 @@
 
 /* Judged in its turn, after its socket: what the peer said in time may still be unread, as after a
  * halt of the whole daemon, and need not have rung, for a wait tells of so many sockets only. */
-void tcp_time_is_up(struct timer *timer, void *ctx)
+void session_time_is_up(struct timer *timer, void *ctx)
 {
-    struct tcp_connection *c = ctx;
+    struct session *c = ctx;
 
     (void)timer;
     c->is_due = true;
-    if (tcp_connection_state(c) != ST_AT_STARTUP && !tcp_connection_is_backpressured(c))
+    if (session_core_state(c) != ST_AT_STARTUP && !session_core_is_backpressured(c))
         c->can_read = true;
-    tcp_connection_wake(c);
+    session_core_wake(c);
 }
 
 /* Before the handshake is done. */
 
-static void end_late_handshake(struct tcp_connection *c)
+static void end_late_handshake(struct session *c)
 {
     char reason[80];
 
     snprintf(reason, sizeof reason, "no hello within %u s%s",
              c->home->settings.sessions.handshake_timeout_s,
              c->is_outgoing ? ": is that a dustwire node?" : "");
-    tcp_connection_set_reason(c, reason);
-    tcp_limits_late(c);
+    session_core_set_reason(c, reason);
+    session_limits_late(c);
     automat_feed(&c->automat, EV_TIMER_10SEC, NULL);
 }
 
 /* Peers that acknowledge nothing. */
 
 /* One that owes no acknowledgement is not checked again before something is sent. */
-static bool is_silent(struct tcp_connection *c)
+static bool is_silent(struct session *c)
 {
     uint64_t silent_ms;
 
     if (!c->is_owed)
         return false;
-    silent_ms = silence_of(&c->silence, c->watch.fd, loop_now_ms(c->home->loop));
-    if (c->silence.since_ms == 0 && silence_unacknowledged(c->watch.fd) == 0)
+    silent_ms = session_silence_of(&c->silence, c->watch.fd, loop_now_ms(c->home->loop));
+    if (c->silence.since_ms == 0 && session_silence_unacknowledged(c->watch.fd) == 0)
         c->is_owed = false;
     return silent_ms >= c->home->settings.sessions.tcp_user_timeout_s * 1000ull;
 }
 
-static void lose_silent(struct tcp_connection *c)
+static void lose_silent(struct session *c)
 {
     char reason[64];
 
@@ -60,17 +60,17 @@ static void lose_silent(struct tcp_connection *c)
     snprintf(reason, sizeof reason, "timed out: nothing acknowledged for %u s",
              c->home->settings.sessions.tcp_user_timeout_s);
     c->is_peer_gone = true;
-    tcp_connection_lose(c, reason);
+    session_core_lose(c, reason);
 }
 
 /* CONNECTED. */
 
-static bool is_idle(const struct tcp_connection *c)
+static bool is_idle(const struct session *c)
 {
     uint64_t limit_ms = c->home->settings.sessions.idle_limit_s * 1000ull;
 
-    return limit_ms > 0 && !c->is_ending && !tcp_files_is_busy(c) && c->waiting.count == 0 &&
-           !tcp_limits_is_unread(c) && loop_now_ms(c->home->loop) - c->heard_ms >= limit_ms;
+    return limit_ms > 0 && !c->is_ending && !session_files_is_busy(c) && c->waiting.count == 0 &&
+           !session_limits_is_unread(c) && loop_now_ms(c->home->loop) - c->heard_ms >= limit_ms;
 }
 
 /* What is left of `limit_ms` since `since_ms`, at least one; UINT64_MAX without a limit. */
@@ -82,7 +82,7 @@ static uint64_t left_of(uint64_t limit_ms, uint64_t since_ms, uint64_t now_ms)
 }
 
 /* Until a session without files is to be checked again; 0: it need not be. */
-static uint64_t quiet_ms(const struct tcp_connection *c)
+static uint64_t quiet_ms(const struct session *c)
 {
     const struct settings *s = &c->home->settings;
     uint64_t now_ms = loop_now_ms(c->home->loop);
@@ -93,7 +93,7 @@ static uint64_t quiet_ms(const struct tcp_connection *c)
     return first == UINT64_MAX ? 0 : first;
 }
 
-static void check(struct tcp_connection *c)
+static void check(struct session *c)
 {
     uint64_t keep_alive_ms = c->home->settings.sessions.keep_alive_s * 1000ull, next_ms;
 
@@ -101,26 +101,26 @@ static void check(struct tcp_connection *c)
         lose_silent(c);
         return;
     }
-    tcp_files_check(c);
+    session_files_check(c);
     if (is_idle(c)) {
         metrics_add(METRIC_SESSIONS_IDLE, 1);
-        tcp_connection_disconnect(c, "idle");
+        session_core_disconnect(c, "idle");
         return;
     }
     if (keep_alive_ms > 0 && loop_now_ms(c->home->loop) - c->activity_ms >= keep_alive_ms)
         automat_feed(&c->automat, EV_SEND_KEEP_ALIVE, NULL);
-    if (tcp_connection_state(c) != ST_CONNECTED)
+    if (session_core_state(c) != ST_CONNECTED)
         return;
-    next_ms = tcp_files_is_busy(c) || c->is_owed ? TCP_CHECK_MS : quiet_ms(c);
+    next_ms = session_files_is_busy(c) || c->is_owed ? SESSION_CHECK_MS : quiet_ms(c);
     if (next_ms > 0)
-        tcp_connection_set_timer(c, next_ms);
+        session_core_set_timer(c, next_ms);
 }
 
 /* DISCONNECT. */
 
 /* How long the peer may take for what is still on its way to it. A stop waits for nobody longer,
  * and a peer without a handshake has no files coming. */
-static uint64_t drain_limit_ms(const struct tcp_connection *c)
+static uint64_t drain_limit_ms(const struct session *c)
 {
     const struct settings *s = &c->home->settings;
 
@@ -128,7 +128,7 @@ static uint64_t drain_limit_ms(const struct tcp_connection *c)
                                               : s->sessions.linger_ms;
 }
 
-static bool is_drained_too_slowly(const struct tcp_connection *c)
+static bool is_drained_too_slowly(const struct session *c)
 {
     uint64_t now_ms = loop_now_ms(c->home->loop);
 
@@ -137,45 +137,45 @@ static bool is_drained_too_slowly(const struct tcp_connection *c)
 }
 
 /* All that we sent has been acknowledged, our end of file too. */
-static bool is_all_acknowledged(const struct tcp_connection *c)
+static bool is_all_acknowledged(const struct session *c)
 {
-    return c->is_shut && silence_unacknowledged(c->watch.fd) == 0;
+    return c->is_shut && session_silence_unacknowledged(c->watch.fd) == 0;
 }
 
 /* The peer has the linger's time to close, from the ACK of our last byte on. No event announces
  * that ACK, so it is checked for when the timer fires. */
-static void linger(struct tcp_connection *c)
+static void linger(struct session *c)
 {
     uint64_t limit_ms = c->home->settings.sessions.linger_ms;
 
     if (c->linger.is_running) {
-        tcp_connection_lose(c, "the peer did not close");
+        session_core_lose(c, "the peer did not close");
     } else if (is_all_acknowledged(c)) {
-        uint64_t acked_ms = silence_last_ack_ms(c->watch.fd);
+        uint64_t acked_ms = session_silence_last_ack_ms(c->watch.fd);
 
         c->linger.is_running = true;
-        tcp_connection_set_timer(c, acked_ms < limit_ms ? limit_ms - acked_ms : 0);
+        session_core_set_timer(c, acked_ms < limit_ms ? limit_ms - acked_ms : 0);
     } else if (is_silent(c)) {
         lose_silent(c);
     } else if (is_drained_too_slowly(c)) {
-        tcp_connection_lose(c, "the peer does not read");
+        session_core_lose(c, "the peer does not read");
     } else {
-        tcp_connection_set_timer(c, limit_ms < TCP_CHECK_MS ? limit_ms : TCP_CHECK_MS);
+        session_core_set_timer(c, limit_ms < SESSION_CHECK_MS ? limit_ms : SESSION_CHECK_MS);
     }
 }
 
-void tcp_time_judge(struct tcp_connection *c)
+void session_time_judge(struct session *c)
 {
     if (!c->is_due)
         return;
     c->is_due = false;
-    switch (tcp_connection_state(c)) {
+    switch (session_core_state(c)) {
     case ST_AT_STARTUP:
-        tcp_connection_disconnect(c, err_text(ERR_TIMEOUT));
+        session_core_disconnect(c, err_text(ERR_TIMEOUT));
         break;
     case ST_SERVER:
     case ST_CLIENT:
-        c->is_due = tcp_limits_is_unread(c);
+        c->is_due = session_limits_is_unread(c);
         if (!c->is_due)
             end_late_handshake(c);
         break;

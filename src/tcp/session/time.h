@@ -6,13 +6,13 @@
 #include "tcp/session/session.h"
 
 enum {
-    TCP_CHECK_MS = 1000, /* between the checks of files under way */
+    SESSION_CHECK_MS = 1000, /* between the checks of files under way */
 };
 
 /* The fire function of every session's timer: the session judges it in its next turn. */
-void tcp_time_is_up(struct timer *timer, void *ctx);
+void session_time_is_up(struct timer *timer, void *ctx);
 
 /* In the session's turn, when what had come was read: does what is due, if the timer has fired. */
-void tcp_time_judge(struct tcp_connection *c);
+void session_time_judge(struct session *c);
 
 #endif

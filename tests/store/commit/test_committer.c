@@ -422,10 +422,10 @@ Test(committer, syncs_at_once_only_where_that_is_known_to_do, .timeout = 5)
 
         if (fd < 0) /* not every machine has all */
             continue;
-        cr_assert_eq(sync_at_once_is_known(fd), rows[i].is_known, "%s", rows[i].path);
+        cr_assert_eq(commit_sync_at_once_is_known(fd), rows[i].is_known, "%s", rows[i].path);
         close(fd);
     }
-    cr_assert_not(sync_at_once_is_known(-1));
+    cr_assert_not(commit_sync_at_once_is_known(-1));
 }
 
 enum state { USUAL, BROKEN, GROWN };
@@ -450,7 +450,7 @@ static const struct turn_row {
     {"a file, the journal is to be rewritten", DURABILITY_NONE, 1, 0, GROWN, false},
 };
 
-static struct commit_turn commit_turn;
+static struct committer_turn committer_turn;
 static struct mailbox *turn_box;
 
 static unsigned add_turn(const struct turn_row *row, struct committer *committer,
@@ -466,7 +466,7 @@ static unsigned add_turn(const struct turn_row *row, struct committer *committer
     for (unsigned i = 0; i < count; i++) {
         requests[i].request.on_answer = count_answers;
         requests[i].request.answer_to = turn_box;
-        commit_turn_add(&commit_turn, committer, &requests[i]);
+        committer_turn_add(&committer_turn, committer, &requests[i]);
     }
     return count;
 }
@@ -477,7 +477,7 @@ static void grow_journal(void)
     struct commit_request r = {.record = {.transfer_id = 7, .idurl = idurl}};
 
     memset(idurl, 'x', sizeof idurl - 1);
-    inbox_choose_name(r.record.name);
+    inbox_name_choose(r.record.name);
     for (unsigned i = 0; i < 2 * LIMIT_BYTES / sizeof idurl; i++)
         journal_file_only(&r);
     journal_forget(inbox->journal, 7);
@@ -502,17 +502,17 @@ Test(committer, commits_one_or_two_without_durability_where_they_are, .timeout =
         open_inbox(row->durability, LIMIT_BYTES);
         cr_assert_eq(committer_open(&committer, inbox), ERR_OK); /* its threads are not started */
         cr_assert_eq(mailbox_open(&turn_box, 1, &answers), ERR_OK);
-        commit_turn_init(&commit_turn, &answers);
+        committer_turn_init(&committer_turn, &answers);
         if (row->journal == BROKEN)
             break_journal();
         if (row->journal == GROWN)
             grow_journal();
         count = add_turn(row, committer, requests);
-        cr_assert_eq(commit_turn_end(&commit_turn, committer), row->is_here, "%s", row->name);
+        cr_assert_eq(committer_turn_end(&committer_turn, committer), row->is_here, "%s", row->name);
         cr_assert_eq(answers, row->is_here ? count : 0, "%s", row->name);
         for (unsigned j = 0; j < row->files && row->is_here; j++)
             cr_assert(is_in_inbox(requests[j].file.name, "x", 1), "%s", row->name);
-        cr_assert_not(commit_turn_end(&commit_turn, committer), "%s: once", row->name);
+        cr_assert_not(committer_turn_end(&committer_turn, committer), "%s: once", row->name);
         cr_assert_eq(committer_start(committer), ERR_OK);
         committer_stop(committer);
         committer_close(&committer);

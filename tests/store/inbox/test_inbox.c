@@ -194,7 +194,7 @@ Test(inbox, gives_files_and_folder_the_mode_and_group_of_the_settings, .init = m
     need_root();
     umask(0077);
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
-    cr_assert_eq(inbox_set_access(inbox, "nogroup", 0640, problem, sizeof problem), ERR_OK);
+    cr_assert_eq(inbox_access_set(inbox, "nogroup", 0640, problem, sizeof problem), ERR_OK);
     cr_assert_eq(inbox_begin(inbox, 8, &file), ERR_OK);
     cr_assert_eq(fstat(file.fd, &status), 0);
     cr_assert_eq(status.st_mode & 07777, 0640);
@@ -213,7 +213,7 @@ Test(inbox, a_group_that_is_not_there_is_told_at_start, .init = make_scratch,
     char problem[512];
 
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
-    cr_assert_eq(inbox_set_access(inbox, "no-such-group", 0640, problem, sizeof problem),
+    cr_assert_eq(inbox_access_set(inbox, "no-such-group", 0640, problem, sizeof problem),
                  ERR_NOT_FOUND);
     cr_assert_not_null(strstr(problem, "no-such-group"));
 }
@@ -264,14 +264,14 @@ Test(inbox, a_new_name_has_the_documented_form_and_no_other_has, .init = make_sc
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     cr_assert_eq(inbox_begin(inbox, 8, &file), ERR_OK);
     cr_assert_eq(inbox_begin(inbox, 8, &other), ERR_OK);
-    cr_assert(inbox_is_name(file.name));
+    cr_assert(inbox_name_is_valid(file.name));
     cr_assert_str_neq(file.name, other.name);
-    cr_assert(inbox_is_name("20261121T031415Z-0123456789abcdef.in"));
-    cr_assert_not(inbox_is_name("20261121T031415Z-0123456789abcdef.in2"));
-    cr_assert_not(inbox_is_name("20261121T031415Z-0123456789abcde.in"));
-    cr_assert_not(inbox_is_name("../61121T031415Z-0123456789abcdef.in"));
-    cr_assert_not(inbox_is_name(""));
-    cr_assert_not(inbox_is_name("journal"));
+    cr_assert(inbox_name_is_valid("20261121T031415Z-0123456789abcdef.in"));
+    cr_assert_not(inbox_name_is_valid("20261121T031415Z-0123456789abcdef.in2"));
+    cr_assert_not(inbox_name_is_valid("20261121T031415Z-0123456789abcde.in"));
+    cr_assert_not(inbox_name_is_valid("../61121T031415Z-0123456789abcdef.in"));
+    cr_assert_not(inbox_name_is_valid(""));
+    cr_assert_not(inbox_name_is_valid("journal"));
     close(file.fd);
     close(other.fd);
 }
@@ -312,7 +312,8 @@ static void go_until(enum step last)
         journal_file_only(&r);
     }
     if (last == RENAMED)
-        renameat(inbox_partial_fd(inbox, r.file.name), r.file.name, inbox->dir_fd, r.file.name);
+        renameat(inbox_name_partial_fd(inbox, r.file.name), r.file.name, inbox->dir_fd,
+                 r.file.name);
     raise(SIGKILL);
 }
 
@@ -445,7 +446,7 @@ Test(inbox, ids_of_successive_runs_do_not_overlap, .init = make_scratch, .fini =
 Test(inbox, ids_wrap_and_pass_over_what_is_owed, .init = make_scratch, .fini = remove_scratch,
      .timeout = 20)
 {
-    struct record mark = {.kind = RECORD_IDS, .number = 99999990};
+    struct journal_record mark = {.kind = JOURNAL_RECORD_IDS, .number = 99999990};
     struct transfer_ids ids;
 
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
@@ -467,7 +468,7 @@ Test(inbox, ids_wrap_and_pass_over_what_is_owed, .init = make_scratch, .fini = r
 /* --- what was received -------------------------------------------------------------------------
  */
 
-struct received {
+struct inbox_received {
     size_t count;
     uint32_t ids[8];
     bool is_reported[8];
@@ -477,7 +478,7 @@ struct received {
 
 static void take_received(void *ctx, const struct inbox_record *record, bool is_reported)
 {
-    struct received *to = ctx;
+    struct inbox_received *to = ctx;
 
     cr_assert_lt(to->count, 8);
     to->ids[to->count] = record->transfer_id;
@@ -489,7 +490,7 @@ static void take_received(void *ctx, const struct inbox_record *record, bool is_
 Test(inbox, lists_what_was_received_from_a_time_on_page_by_page, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
-    struct received all = {0}, late = {0}, page = {0};
+    struct inbox_received all = {0}, late = {0}, page = {0};
 
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     for (uint32_t id = 1; id <= 4; id++) {
@@ -517,7 +518,7 @@ Test(inbox, lists_what_was_received_from_a_time_on_page_by_page, .init = make_sc
 Test(inbox, does_not_list_a_file_that_never_came_to_stand_there, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
-    struct received all = {0};
+    struct inbox_received all = {0};
     struct commit_request r;
 
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);

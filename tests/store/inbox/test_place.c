@@ -117,7 +117,7 @@ static const struct change {
 static void check_told(const struct change *change, bool is_trouble)
 {
     char text[INBOX_TROUBLE_SIZE];
-    enum err e = inbox_trouble(inbox, text, sizeof text);
+    enum err e = inbox_place_trouble(inbox, text, sizeof text);
 
     cr_expect_eq(e, is_trouble ? ERR_NO_INBOX : ERR_OK, "%s", change->what);
     cr_expect_eq(text[0] != '\0', is_trouble, "%s: %s", change->what, text);
@@ -214,7 +214,7 @@ Test(inbox_place, two_that_have_one_inbox_find_out)
     cr_assert_eq(unlink(lock), 0);
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     cr_expect_eq(inbox_place_check(first), ERR_NO_INBOX);
-    inbox_trouble(first, text, sizeof text);
+    inbox_place_trouble(first, text, sizeof text);
     cr_expect(strstr(text, "another dustwired uses it now") != NULL, "%s", text);
     cr_expect_eq(inbox_begin(first, 5, &file), ERR_NO_INBOX);
     cr_expect_eq(inbox_place_check(inbox), ERR_OK);
@@ -236,12 +236,12 @@ Test(inbox_place, an_inbox_that_cannot_be_written_says_so)
     open_here();
     cr_assert_eq(fchmod(inbox->dir_fd, 0), 0);
     cr_expect_eq(inbox_place_check(inbox), ERR_DENIED);
-    cr_expect_eq(inbox_trouble(inbox, text, sizeof text), ERR_DENIED);
+    cr_expect_eq(inbox_place_trouble(inbox, text, sizeof text), ERR_DENIED);
     cr_expect(strstr(text, "Permission denied") != NULL, "%s", text);
     cr_expect_eq(inbox_begin(inbox, 5, &file), ERR_DENIED);
     cr_assert_eq(fchmod(inbox->dir_fd, 0700), 0);
     cr_expect_eq(inbox_place_check(inbox), ERR_OK);
-    cr_expect_eq(inbox_trouble(inbox, text, sizeof text), ERR_OK);
+    cr_expect_eq(inbox_place_trouble(inbox, text, sizeof text), ERR_OK);
     if (is_root) {
         cr_assert_eq(seteuid(0), 0);
         cr_assert_eq(prctl(PR_SET_DUMPABLE, 1), 0); /* as a leak checker needs it */
@@ -255,12 +255,12 @@ Test(inbox_place, one_refusal_of_a_moment_refuses_no_other_file)
 
     open_here();
     inbox_place_refused(inbox, ERR_READ_ONLY);
-    cr_expect_eq(inbox_trouble(inbox, text, sizeof text), ERR_READ_ONLY);
+    cr_expect_eq(inbox_place_trouble(inbox, text, sizeof text), ERR_READ_ONLY);
     cr_expect(strstr(text, "cannot be written") != NULL, "%s", text);
     cr_assert_eq(inbox_begin(inbox, 5, &file), ERR_OK);
     cr_expect_eq(inbox_write(&file, "whole", 5), ERR_OK);
     inbox_release(inbox, &file, false);
     close(file.fd);
     cr_expect_eq(inbox_place_check(inbox), ERR_OK);
-    cr_expect_eq(inbox_trouble(inbox, text, sizeof text), ERR_OK);
+    cr_expect_eq(inbox_place_trouble(inbox, text, sizeof text), ERR_OK);
 }

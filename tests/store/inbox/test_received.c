@@ -17,7 +17,7 @@
 
 enum { SEEN_MAX = 64, SOME = 10 };
 
-static struct received *received;
+static struct inbox_received *received;
 static atomic_bool is_stopping;
 
 static struct {
@@ -30,12 +30,12 @@ static void set_up(void)
 {
     make_scratch();
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
-    cr_assert_eq(received_open(&received, inbox, &is_stopping), ERR_OK);
+    cr_assert_eq(inbox_received_open(&received, inbox, &is_stopping), ERR_OK);
 }
 
 static void clean_up(void)
 {
-    received_close(&received);
+    inbox_received_close(&received);
     remove_scratch();
 }
 
@@ -48,10 +48,10 @@ static void see(void *ctx, const struct inbox_record *record, bool is_reported, 
     seen.is_there[seen.count++] = is_there;
 }
 
-static void ask_for(const struct received_query *query)
+static void ask_for(const struct inbox_received_query *query)
 {
     memset(&seen, 0, sizeof seen);
-    cr_assert_eq(received_each(received, query, see, NULL), ERR_OK);
+    cr_assert_eq(inbox_received_each(received, query, see, NULL), ERR_OK);
 }
 
 /* A record alone, as a journal may have it: its file is not there. */
@@ -84,7 +84,7 @@ RECEIVED_TEST(a_page_is_found_from_either_end_and_from_any_place)
 {
     static const struct {
         const char *name;
-        struct received_query query;
+        struct inbox_received_query query;
         uint32_t first;
         size_t count;
     } rows[] = {
@@ -97,31 +97,37 @@ RECEIVED_TEST(a_page_is_found_from_either_end_and_from_any_place)
         {"from a time between two on", {.since_us = 4001, .limit = 100}, 5, 6},
         {"from a time on, behind an offset", {.since_us = 4000, .offset = 2, .limit = 2}, 6, 2},
         {"after the last", {.since_us = 10001, .limit = 100}, 0, 0},
-        {"after a place", {.from = RECEIVED_AFTER, .place = {3000, 3}, .limit = 2}, 4, 2},
+        {"after a place", {.from = INBOX_RECEIVED_AFTER, .place = {3000, 3}, .limit = 2}, 4, 2},
         {"after a place where none is",
-         {.from = RECEIVED_AFTER, .place = {3000, 7}, .limit = 2},
+         {.from = INBOX_RECEIVED_AFTER, .place = {3000, 7}, .limit = 2},
          4,
          2},
         {"after a place before the time",
-         {.from = RECEIVED_AFTER, .place = {3000, 3}, .since_us = 8000, .limit = 2},
+         {.from = INBOX_RECEIVED_AFTER, .place = {3000, 3}, .since_us = 8000, .limit = 2},
          8,
          2},
-        {"after the newest", {.from = RECEIVED_AFTER, .place = {10000, 10}, .limit = 2}, 0, 0},
-        {"before a place", {.from = RECEIVED_BEFORE, .place = {6000, 6}, .limit = 2}, 4, 2},
-        {"before the second", {.from = RECEIVED_BEFORE, .place = {2000, 2}, .limit = 9}, 1, 1},
-        {"before the first", {.from = RECEIVED_BEFORE, .place = {1000, 1}, .limit = 9}, 0, 0},
+        {"after the newest",
+         {.from = INBOX_RECEIVED_AFTER, .place = {10000, 10}, .limit = 2},
+         0,
+         0},
+        {"before a place", {.from = INBOX_RECEIVED_BEFORE, .place = {6000, 6}, .limit = 2}, 4, 2},
+        {"before the second",
+         {.from = INBOX_RECEIVED_BEFORE, .place = {2000, 2}, .limit = 9},
+         1,
+         1},
+        {"before the first", {.from = INBOX_RECEIVED_BEFORE, .place = {1000, 1}, .limit = 9}, 0, 0},
         {"before a place, from a time on",
-         {.from = RECEIVED_BEFORE, .place = {6000, 6}, .since_us = 5000, .limit = 9},
+         {.from = INBOX_RECEIVED_BEFORE, .place = {6000, 6}, .since_us = 5000, .limit = 9},
          5,
          1},
         {"before a place before the time",
-         {.from = RECEIVED_BEFORE, .place = {3000, 3}, .since_us = 5000, .limit = 9},
+         {.from = INBOX_RECEIVED_BEFORE, .place = {3000, 3}, .since_us = 5000, .limit = 9},
          0,
          0},
-        {"the newest", {.from = RECEIVED_NEWEST, .limit = 3}, 8, 3},
-        {"the newest, more than there are", {.from = RECEIVED_NEWEST, .limit = 30}, 1, 10},
+        {"the newest", {.from = INBOX_RECEIVED_NEWEST, .limit = 3}, 8, 3},
+        {"the newest, more than there are", {.from = INBOX_RECEIVED_NEWEST, .limit = 30}, 1, 10},
         {"the newest, from a time on",
-         {.from = RECEIVED_NEWEST, .since_us = 9500, .limit = 3},
+         {.from = INBOX_RECEIVED_NEWEST, .since_us = 9500, .limit = 3},
          10,
          1},
     };
@@ -133,9 +139,9 @@ RECEIVED_TEST(a_page_is_found_from_either_end_and_from_any_place)
     }
 }
 
-static void write_mark(enum record_kind kind, uint32_t id)
+static void write_mark(enum journal_record_kind kind, uint32_t id)
 {
-    const struct record record = {.kind = kind, .number = id};
+    const struct journal_record record = {.kind = kind, .number = id};
 
     cr_assert_eq(journal_add(inbox->journal, &record), ERR_OK);
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
@@ -143,28 +149,29 @@ static void write_mark(enum record_kind kind, uint32_t id)
 
 RECEIVED_TEST(what_comes_between_two_pages_moves_none)
 {
-    struct received_query next = {.limit = 4};
+    struct inbox_received_query next = {.limit = 4};
 
     add_some();
     ask_for(&next);
     expect_ids("the first page", 1, 4);
     add_record(11, 11000);
     add_record(100, 500); /* older than all: a clock that was set back */
-    next = (struct received_query){.from = RECEIVED_AFTER, .place = {4000, 4}, .limit = SEEN_MAX};
+    next = (struct inbox_received_query){
+        .from = INBOX_RECEIVED_AFTER, .place = {4000, 4}, .limit = SEEN_MAX};
     ask_for(&next);
     expect_ids("the rest", 5, 7);
-    ask_for(&(struct received_query){.limit = 1});
+    ask_for(&(struct inbox_received_query){.limit = 1});
     expect_ids("now the oldest", 100, 1);
 }
 
 RECEIVED_TEST(what_became_of_a_file_is_read_on_though_its_record_was_read_before)
 {
     add_some();
-    ask_for(&(struct received_query){.limit = SEEN_MAX});
+    ask_for(&(struct inbox_received_query){.limit = SEEN_MAX});
     cr_expect(!seen.is_reported[2]);
-    write_mark(RECORD_REPORTED, 3);
-    write_mark(RECORD_VOID, 10);
-    ask_for(&(struct received_query){.limit = SEEN_MAX});
+    write_mark(JOURNAL_RECORD_REPORTED, 3);
+    write_mark(JOURNAL_RECORD_VOID, 10);
+    ask_for(&(struct inbox_received_query){.limit = SEEN_MAX});
     expect_ids("without the one that never came to stand there", 1, 9);
     for (size_t i = 0; i < seen.count; i++)
         cr_expect_eq(seen.is_reported[i], seen.ids[i] == 3, "%u", seen.ids[i]);
@@ -174,28 +181,28 @@ RECEIVED_TEST(a_journal_that_was_rewritten_is_read_anew)
 {
     add_some();
     for (uint32_t id = 1; id <= SOME; id++)
-        write_mark(RECORD_REPORTED, id);
-    ask_for(&(struct received_query){.limit = SEEN_MAX});
+        write_mark(JOURNAL_RECORD_REPORTED, id);
+    ask_for(&(struct inbox_received_query){.limit = SEEN_MAX});
     cr_assert_eq(seen.count, 10);
     cr_assert_eq(journal_renew(inbox->journal), ERR_OK);
     add_record(11, 11000);
-    ask_for(&(struct received_query){.from = RECEIVED_NEWEST, .limit = 2});
+    ask_for(&(struct inbox_received_query){.from = INBOX_RECEIVED_NEWEST, .limit = 2});
     expect_ids("the newest", 10, 2);
     cr_assert(seen.is_reported[0] && !seen.is_reported[1]);
 }
 
 static void put_line(int fd, const char *idurl, uint32_t id)
 {
-    struct record record = {.kind = RECORD_FILE,
-                            .file = {.transfer_id = id,
-                                     .committed_us = 1000 * (int64_t)id,
-                                     .idurl = idurl,
-                                     .peer = {.family = ADDRESS_V4, .port = 7771}}};
-    char line[RECORD_LINE_MAX];
+    struct journal_record record = {.kind = JOURNAL_RECORD_FILE,
+                                    .file = {.transfer_id = id,
+                                             .committed_us = 1000 * (int64_t)id,
+                                             .idurl = idurl,
+                                             .peer = {.family = ADDRESS_V4, .port = 7771}}};
+    char line[JOURNAL_RECORD_LINE_MAX];
     size_t length;
 
     snprintf(record.file.name, sizeof record.file.name, "20260101T000000Z-%016x.in", id);
-    length = record_write(line, &record);
+    length = journal_record_write(line, &record);
     cr_assert_eq(write(fd, line, length), (ssize_t)length);
 }
 
@@ -223,13 +230,13 @@ RECEIVED_TEST(a_journal_that_was_cut_back_and_written_on_is_read_anew)
             cr_assert_eq(ftruncate(fd, whole.st_size), 0);
             for (uint32_t n = 0; n < cut; n++)
                 put_line(fd, "abc", 90 + n);
-            ask_for(&(struct received_query){.limit = SEEN_MAX});
+            ask_for(&(struct inbox_received_query){.limit = SEEN_MAX});
             cr_assert_eq(seen.count, SOME + cut);
             cr_assert_eq(ftruncate(fd, whole.st_size), 0);
             for (uint32_t n = 0; n < 4; n++)
                 put_line(fd, idurls[i], first + n);
-            ask_for(
-                &(struct received_query){.from = RECEIVED_AFTER, .place = {10000, 10}, .limit = 9});
+            ask_for(&(struct inbox_received_query){
+                .from = INBOX_RECEIVED_AFTER, .place = {10000, 10}, .limit = 9});
             expect_ids(idurls[i], first, 4);
         }
     }
@@ -242,7 +249,7 @@ RECEIVED_TEST(records_out_of_order_are_told_in_order)
 
     for (size_t i = 0; i < sizeof times_us / sizeof *times_us; i++) {
         add_record((uint32_t)(times_us[i] / 1000), times_us[i]);
-        ask_for(&(struct received_query){.limit = SEEN_MAX});
+        ask_for(&(struct inbox_received_query){.limit = SEEN_MAX});
         cr_assert_eq(seen.count, i + 1);
         for (size_t n = 1; n < seen.count; n++)
             cr_assert_lt(seen.ids[n - 1], seen.ids[n]);
@@ -277,7 +284,7 @@ RECEIVED_TEST(a_file_that_its_owner_took_away_is_told_as_gone)
             fclose(out);
         }
     }
-    ask_for(&(struct received_query){.limit = SEEN_MAX});
+    ask_for(&(struct inbox_received_query){.limit = SEEN_MAX});
     cr_assert_eq(seen.count, WAYS);
     for (size_t i = 0; i < WAYS; i++)
         cr_expect_eq(seen.is_there[i], expected[i], "%s", ways[i]);
@@ -285,15 +292,15 @@ RECEIVED_TEST(a_file_that_its_owner_took_away_is_told_as_gone)
 
 RECEIVED_TEST(a_stop_ends_the_reading)
 {
-    const struct received_query all = {.limit = SEEN_MAX};
+    const struct inbox_received_query all = {.limit = SEEN_MAX};
 
     add_some();
     atomic_store(&is_stopping, true);
-    cr_assert_eq(received_each(received, &all, see, NULL), ERR_CLOSED);
+    cr_assert_eq(inbox_received_each(received, &all, see, NULL), ERR_CLOSED);
     atomic_store(&is_stopping, false);
     ask_for(&all);
     expect_ids("afterwards", 1, 10);
-    received_forget(received);
+    inbox_received_forget(received);
     ask_for(&all);
     expect_ids("read again", 1, 10);
 }

@@ -14,7 +14,7 @@
 
 enum { KIB = 1024, BLOCK = 4096 };
 
-static struct space space;
+static struct inbox_space space;
 static int dir_fd;
 
 static void begin(void)
@@ -34,17 +34,19 @@ TestSuite(space, .init = begin, .fini = end, .timeout = 20);
 
 static void limit(uint64_t quota_bytes, uint64_t files, uint64_t min_free_bytes)
 {
-    space_set_limits(&space, dir_fd, &(struct space_limits){quota_bytes, files, min_free_bytes});
+    inbox_space_set_limits(&space, dir_fd,
+                           &(struct inbox_space_limits){quota_bytes, files, min_free_bytes});
 }
 
 static enum err reserve(uint64_t size)
 {
-    return space_reserve(&space, dir_fd, space_cost(&space, size));
+    return inbox_space_reserve(&space, dir_fd, inbox_space_cost(&space, size));
 }
 
 static void release(uint64_t size, bool is_kept)
 {
-    space_release(&space, space_cost(&space, size), space_cost(&space, size), is_kept);
+    inbox_space_release(&space, inbox_space_cost(&space, size), inbox_space_cost(&space, size),
+                        is_kept);
 }
 
 static void put_file(const char *name, size_t size)
@@ -97,7 +99,7 @@ Test(space, a_file_costs_whole_blocks_and_one_at_least)
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         space.block_bytes = rows[i].block;
-        cr_expect_eq(space_cost(&space, rows[i].size), rows[i].cost, "row %zu", i);
+        cr_expect_eq(inbox_space_cost(&space, rows[i].size), rows[i].cost, "row %zu", i);
     }
 }
 
@@ -106,7 +108,7 @@ Test(space, the_block_is_the_file_systems)
     struct statvfs disk;
 
     cr_assert_eq(fstatvfs(dir_fd, &disk), 0);
-    space_open(&space, dir_fd);
+    inbox_space_open(&space, dir_fd);
     cr_expect_eq(space.block_bytes, disk.f_frsize);
 }
 
@@ -122,7 +124,7 @@ Test(space, a_quota_of_blocks_lets_in_what_fits)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         uint64_t in = 0;
 
-        space = (struct space){.block_bytes = BLOCK};
+        space = (struct inbox_space){.block_bytes = BLOCK};
         limit(1 << 20, 0, 0);
         while (in < 1000 && reserve(rows[i].size) == ERR_OK)
             in++;
@@ -152,7 +154,7 @@ Test(space, what_stands_there_counts_as_what_the_file_system_gave_it)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        space = (struct space){.block_bytes = BLOCK};
+        space = (struct inbox_space){.block_bytes = BLOCK};
         if (rows[i].is_sparse)
             put_sparse("f", rows[i].size);
         else
@@ -209,7 +211,7 @@ Test(space, inodes_to_stay_free_are_a_share_within_bounds)
                 {100000, 1000}, {100100, 1000}, {9000000, 1000}, {UINT64_MAX, 1000}};
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        cr_expect_eq(space_free_files_wanted(rows[i].all), rows[i].wanted, "row %zu", i);
+        cr_expect_eq(inbox_space_free_files_wanted(rows[i].all), rows[i].wanted, "row %zu", i);
 }
 
 /* On a tmpfs of `inodes`: how many files come in before they are refused. */
@@ -225,10 +227,10 @@ static unsigned files_on_tmpfs(const char *options, enum err *refused)
     snprintf(inbox_path, sizeof inbox_path, "%s/mount", scratch);
     cr_assert_eq(mount("none", inbox_path, "tmpfs", 0, options), 0);
     fd = open(inbox_path, O_RDONLY | O_DIRECTORY);
-    space = (struct space){0};
-    space_open(&space, fd);
+    space = (struct inbox_space){0};
+    inbox_space_open(&space, fd);
     while (count < 10000) {
-        *refused = space_reserve(&space, fd, space_cost(&space, 0));
+        *refused = inbox_space_reserve(&space, fd, inbox_space_cost(&space, 0));
         if (*refused != ERR_OK)
             break;
         snprintf(name, sizeof name, "%u", count);
@@ -289,7 +291,7 @@ Test(space, what_is_written_is_not_counted_twice)
     uint64_t most = free_bytes() / 5 * 3;
 
     cr_expect_eq(reserve(most), ERR_OK);
-    space_written(&space, most); /* the disk would show it as used now */
+    inbox_space_written(&space, most); /* the disk would show it as used now */
     cr_expect_eq(reserve(most), ERR_OK);
 }
 
@@ -305,7 +307,7 @@ Test(space, something_stays_free)
 
 Test(space, the_quota_counts_what_stands_there_and_what_is_under_way)
 {
-    space_open(&space, dir_fd);
+    inbox_space_open(&space, dir_fd);
     put_file("a", 24 * KIB);
     limit(40 * KIB + KIB, 0, 0);
     cr_expect_eq(reserve(12 * KIB), ERR_OK);
@@ -321,10 +323,10 @@ Test(space, a_file_that_is_kept_counts_on_until_it_is_taken_away)
     cr_assert_eq(reserve(36 * KIB), ERR_OK);
     put_file("a", 36 * KIB);
     release(36 * KIB, true);
-    space_count(&space, dir_fd, true);
+    inbox_space_count(&space, dir_fd, true);
     cr_expect_eq(reserve(4 * KIB + 1), ERR_INBOX_QUOTA);
     cr_assert_eq(unlinkat(dir_fd, "a", 0), 0);
-    space_count(&space, dir_fd, true);
+    inbox_space_count(&space, dir_fd, true);
     cr_expect_eq(reserve(40 * KIB), ERR_OK);
 }
 
@@ -333,7 +335,7 @@ Test(space, counting_leaves_files_under_way_alone)
     limit(40 * KIB, 10, 0);
     cr_assert_eq(reserve(28 * KIB), ERR_OK);
     for (int i = 0; i < 3; i++)
-        space_count(&space, dir_fd, true);
+        inbox_space_count(&space, dir_fd, true);
     cr_expect_eq(space.used_files, 1);
     cr_expect_eq(reserve(12 * KIB + 1), ERR_INBOX_QUOTA);
     cr_expect_eq(reserve(12 * KIB), ERR_OK);
@@ -362,29 +364,29 @@ Test(space, is_counted_again_only_when_something_can_have_changed)
     struct timespec long_ago[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct space_recount r = {0};
+        struct inbox_space_recount r = {0};
 
-        space = (struct space){0};
+        space = (struct inbox_space){0};
         limit(0, 100, 0);
         cr_assert_eq(futimens(dir_fd, long_ago), 0);
-        space_recount(&space, &r, dir_fd, 1000);
+        inbox_space_recount(&space, &r, dir_fd, 1000);
         atomic_store(&space.used_files, 77); /* a count would put it right */
         if (rows[i].is_changed)
             put_file("new", 0);
-        space_recount(&space, &r, dir_fd, 1000 + rows[i].later_ms);
+        inbox_space_recount(&space, &r, dir_fd, 1000 + rows[i].later_ms);
         cr_expect_eq(space.used_files != 77, rows[i].is_seen, "%s", rows[i].what);
     }
 }
 
 Test(space, a_folder_that_has_just_changed_is_counted_once_more)
 {
-    struct space_recount r = {0};
+    struct inbox_space_recount r = {0};
 
     limit(0, 100, 0);
     put_file("a", 0);
-    space_recount(&space, &r, dir_fd, 1000);
+    inbox_space_recount(&space, &r, dir_fd, 1000);
     atomic_store(&space.used_files, 77);
-    space_recount(&space, &r, dir_fd, 1001);
+    inbox_space_recount(&space, &r, dir_fd, 1001);
     cr_expect_eq(space.used_files, 1);
 }
 

@@ -27,9 +27,10 @@ static void name_of(char name[INBOX_NAME_SIZE], uint32_t id)
     snprintf(name, INBOX_NAME_SIZE, "20261121T031415Z-%016x.in", id);
 }
 
-static size_t put_entry(char *at, const struct record *record, const char *data, size_t length)
+static size_t put_entry(char *at, const struct journal_record *record, const char *data,
+                        size_t length)
 {
-    size_t line = record_write(at + 16, record);
+    size_t line = journal_record_write(at + 16, record);
 
     put32(at, (uint32_t)line);
     put32(at + 4, (uint32_t)length);
@@ -68,11 +69,11 @@ static void make_log(void)
     put_half_header(log_bytes, 7);
     put_half_header(log_bytes + HALF, 8);
     for (uint32_t id = 1; id <= FILES; id++) {
-        struct record record = {.kind = RECORD_FILE,
-                                .file = {.transfer_id = id,
-                                         .size_bytes = 5,
-                                         .committed_us = 1,
-                                         .idurl = "http://a.example/"}};
+        struct journal_record record = {.kind = JOURNAL_RECORD_FILE,
+                                        .file = {.transfer_id = id,
+                                                 .size_bytes = 5,
+                                                 .committed_us = 1,
+                                                 .idurl = "http://a.example/"}};
 
         name_of(record.file.name, id);
         seal(block_of(id), HEADER + put_entry(block_of(id) + HEADER, &record, "hello", 5), 7,

@@ -38,7 +38,7 @@ static const struct case_of {
     {"cut short by an owed one before a held one", 1, {{300, 400}}, {200}, {1, 200}},
 };
 
-Test(id_blocks, no_id_is_given_that_somebody_has_or_owes, .init = make_scratch,
+Test(journal_id_blocks, no_id_is_given_that_somebody_has_or_owes, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -47,29 +47,33 @@ Test(id_blocks, no_id_is_given_that_somebody_has_or_owes, .init = make_scratch,
 
         open_inbox(DURABILITY_NONE, LIMIT_BYTES);
         for (unsigned j = 0; j < 3; j++) {
-            struct record owed = {.kind = RECORD_FILE, .file.transfer_id = c->owed[j]};
+            struct journal_record owed = {.kind = JOURNAL_RECORD_FILE,
+                                          .file.transfer_id = c->owed[j]};
 
             if (c->out[j].end > 0)
-                cr_assert_eq(id_blocks_add(journal_ids_out(inbox->journal), &c->out[j]), ERR_OK);
+                cr_assert_eq(journal_id_blocks_add(journal_ids_out(inbox->journal), &c->out[j]),
+                             ERR_OK);
             if (c->owed[j] > 0)
-                cr_assert_eq(ledger_take(journal_ledger(inbox->journal), &owed, 0, 1), ERR_OK);
+                cr_assert_eq(journal_ledger_take(journal_ledger(inbox->journal), &owed, 0, 1),
+                             ERR_OK);
         }
         journal_ledger(inbox->journal)->next_id = c->next;
         cr_assert_eq(journal_reserve_ids(inbox->journal, &ids), ERR_OK);
         cr_expect_eq(ids.next, c->expected.next, "%s: %u", c->what, ids.next);
         cr_expect_eq(ids.end, c->expected.end, "%s: %u", c->what, ids.end);
         for (unsigned j = 0; j < 3; j++)
-            ledger_forget(journal_ledger(inbox->journal), c->owed[j]);
+            journal_ledger_forget(journal_ledger(inbox->journal), c->owed[j]);
         inbox_close(&inbox);
     }
 }
 
 static void back(const struct transfer_ids *block)
 {
-    id_blocks_remove(journal_ids_out(inbox->journal), block);
+    journal_id_blocks_remove(journal_ids_out(inbox->journal), block);
 }
 
-Test(id_blocks, a_block_held_is_passed_over_when_all_ids_were_used_and_comes_after_it_is_back,
+Test(journal_id_blocks,
+     a_block_held_is_passed_over_when_all_ids_were_used_and_comes_after_it_is_back,
      .init = make_scratch, .fini = remove_scratch, .timeout = 60)
 {
     struct transfer_ids held, ids, first;
@@ -105,15 +109,15 @@ static const struct all_out {
 };
 
 /* Nobody waits for the first to come back: files are refused meanwhile. */
-Test(id_blocks, when_all_ids_are_held_none_is_given, .init = make_scratch, .fini = remove_scratch,
-     .timeout = 20)
+Test(journal_id_blocks, when_all_ids_are_held_none_is_given, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
 {
     for (size_t i = 0; i < sizeof all_out / sizeof *all_out; i++) {
         struct transfer_ids ids;
 
         open_inbox(DURABILITY_NONE, LIMIT_BYTES);
         for (unsigned j = 0; j < 3 && all_out[i].out[j].end > 0; j++)
-            cr_assert_eq(id_blocks_add(journal_ids_out(inbox->journal), &all_out[i].out[j]),
+            cr_assert_eq(journal_id_blocks_add(journal_ids_out(inbox->journal), &all_out[i].out[j]),
                          ERR_OK);
         journal_ledger(inbox->journal)->next_id = all_out[i].next;
         cr_assert_eq(journal_reserve_ids(inbox->journal, &ids), ERR_FULL, "%s", all_out[i].what);
@@ -125,8 +129,8 @@ Test(id_blocks, when_all_ids_are_held_none_is_given, .init = make_scratch, .fini
 }
 
 /* On a disk that refuses the journal, too. */
-Test(id_blocks, a_block_given_back_while_the_journal_is_broken_is_back, .init = make_scratch,
-     .fini = remove_scratch, .timeout = 20)
+Test(journal_id_blocks, a_block_given_back_while_the_journal_is_broken_is_back,
+     .init = make_scratch, .fini = remove_scratch, .timeout = 20)
 {
     struct commit_request some[2] = {{.kind = COMMIT_IDS}, {.kind = COMMIT_IDS}};
 
@@ -137,5 +141,5 @@ Test(id_blocks, a_block_given_back_while_the_journal_is_broken_is_back, .init = 
     commit_all(&some[1], 1);
     disk_refuses(0, 0, 0);
     cr_assert_neq(some[1].request.result, ERR_OK);
-    cr_assert_eq(id_blocks_end(journal_ids_out(inbox->journal), some[1].ids_back.next), 0);
+    cr_assert_eq(journal_id_blocks_end(journal_ids_out(inbox->journal), some[1].ids_back.next), 0);
 }

@@ -26,9 +26,9 @@ static void a_journal(void)
     snprintf(journal_path, sizeof journal_path, "%s/.dustwire/journal", inbox_path);
 }
 
-static struct record file_record(uint32_t id)
+static struct journal_record file_record(uint32_t id)
 {
-    struct record record = {.kind = RECORD_FILE};
+    struct journal_record record = {.kind = JOURNAL_RECORD_FILE};
 
     record.file = (struct inbox_record){.transfer_id = id,
                                         .size_bytes = 1024,
@@ -39,31 +39,31 @@ static struct record file_record(uint32_t id)
     return record;
 }
 
-static void add(const struct record *record)
+static void add(const struct journal_record *record)
 {
     cr_assert_eq(journal_add(inbox->journal, record), ERR_OK);
 }
 
-static void add_number(enum record_kind kind, uint32_t number)
+static void add_number(enum journal_record_kind kind, uint32_t number)
 {
-    struct record record = {.kind = kind, .number = number};
+    struct journal_record record = {.kind = kind, .number = number};
 
     add(&record);
 }
 
 Test(journal, a_record_comes_back_as_it_was_written, .timeout = 5)
 {
-    static char line[RECORD_LINE_MAX];
-    struct record record = file_record(99999999), back;
+    static char line[JOURNAL_RECORD_LINE_MAX];
+    struct journal_record record = file_record(99999999), back;
     size_t length;
 
     cr_assert_eq(address_from_ip_text(&record.file.peer, "fe80::1", 7771), ERR_OK);
     record.file.peer.scope = 3;
     record.file.idurl = " a\tb\n%\xff";
-    length = record_write(line, &record);
+    length = journal_record_write(line, &record);
     cr_assert_eq(line[length - 1], '\n');
-    cr_assert(record_read(&back, line, length - 1));
-    cr_assert_eq(back.kind, RECORD_FILE);
+    cr_assert(journal_record_read(&back, line, length - 1));
+    cr_assert_eq(back.kind, JOURNAL_RECORD_FILE);
     cr_assert_eq(back.file.transfer_id, 99999999);
     cr_assert_eq(back.file.started_us, -5);
     cr_assert_eq(back.file.committed_us, 1795232999206714);
@@ -75,45 +75,45 @@ Test(journal, a_record_comes_back_as_it_was_written, .timeout = 5)
 
 Test(journal, an_identity_too_long_for_a_line_is_cut_not_lost, .timeout = 5)
 {
-    static char line[RECORD_LINE_MAX], idurl[200000];
-    struct record record = file_record(1), back;
+    static char line[JOURNAL_RECORD_LINE_MAX], idurl[200000];
+    struct journal_record record = file_record(1), back;
     size_t length;
 
     memset(idurl, '\xff', sizeof idurl - 1);
     record.file.idurl = idurl;
-    length = record_write(line, &record);
-    cr_assert_leq(length, RECORD_LINE_MAX);
-    cr_assert(record_read(&back, line, length - 1));
+    length = journal_record_write(line, &record);
+    cr_assert_leq(length, JOURNAL_RECORD_LINE_MAX);
+    cr_assert(journal_record_read(&back, line, length - 1));
     cr_assert_gt(strlen(back.file.idurl), 10000);
 }
 
 Test(journal, any_changed_byte_of_a_line_is_noticed, .timeout = 10)
 {
-    static char line[RECORD_LINE_MAX], copy[RECORD_LINE_MAX];
-    struct record record = file_record(12345678), back;
-    size_t length = record_write(line, &record) - 1;
+    static char line[JOURNAL_RECORD_LINE_MAX], copy[JOURNAL_RECORD_LINE_MAX];
+    struct journal_record record = file_record(12345678), back;
+    size_t length = journal_record_write(line, &record) - 1;
 
     for (size_t i = 0; i < length; i++)
         for (int bit = 0; bit < 8; bit++) {
             memcpy(copy, line, length);
             copy[i] = (char)(copy[i] ^ (1 << bit));
-            cr_assert_not(record_read(&back, copy, length));
+            cr_assert_not(journal_record_read(&back, copy, length));
         }
     for (size_t shorter = 0; shorter < length; shorter++) {
         memcpy(copy, line, length);
-        cr_assert_not(record_read(&back, copy, shorter));
+        cr_assert_not(journal_record_read(&back, copy, shorter));
     }
 }
 
 Test(journal, a_tail_torn_at_any_byte_costs_that_record_only, .init = a_journal,
      .fini = remove_scratch, .timeout = 60)
 {
-    struct record first = file_record(1), last = file_record(2);
+    struct journal_record first = file_record(1), last = file_record(2);
     uint64_t before, after;
 
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     add(&first);
-    add_number(RECORD_VOID, 1); /* so that no start writes one: there is no such file */
+    add_number(JOURNAL_RECORD_VOID, 1); /* so that no start writes one: there is no such file */
     journal_write(inbox->journal);
     before = journal_size(inbox->journal);
     add(&last);
@@ -142,11 +142,11 @@ static void three_files_of_which_the_second_is_damaged(void)
 
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     for (uint32_t id = 1; id <= 3; id++) {
-        struct record record = file_record(id);
+        struct journal_record record = file_record(id);
 
         offsets[id - 1] = journal_size(inbox->journal);
         add(&record);
-        add_number(RECORD_SETTLED, 1);
+        add_number(JOURNAL_RECORD_SETTLED, 1);
         journal_write(inbox->journal);
     }
     inbox_close(&inbox);
@@ -227,7 +227,7 @@ DAMAGE_TEST(what_only_begins_like_a_part_is_left_alone)
 
 DAMAGE_TEST(a_part_that_cannot_be_read_leaves_the_journal_as_it_was)
 {
-    struct record record = file_record(1);
+    struct journal_record record = file_record(1);
     unsigned damaged = 0;
     uint64_t size;
 
@@ -237,7 +237,7 @@ DAMAGE_TEST(a_part_that_cannot_be_read_leaves_the_journal_as_it_was)
                  ERR_NOT_REGULAR, "a folder");
     cr_assert_eq(journal_size(inbox->journal), size);
     add(&record);
-    add_number(RECORD_SETTLED, 1);
+    add_number(JOURNAL_RECORD_SETTLED, 1);
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
     reopen_inbox(DURABILITY_NONE);
     cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
@@ -248,7 +248,7 @@ Test(journal, garbage_of_any_length_without_a_line_end_is_survived, .init = a_jo
      .fini = remove_scratch, .timeout = 10)
 {
     static char garbage[300000];
-    struct record record = file_record(1);
+    struct journal_record record = file_record(1);
     int fd;
 
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
@@ -261,7 +261,7 @@ Test(journal, garbage_of_any_length_without_a_line_end_is_survived, .init = a_jo
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1);
     add(&record);
-    add_number(RECORD_SETTLED, 1);
+    add_number(JOURNAL_RECORD_SETTLED, 1);
     journal_write(inbox->journal);
     reopen_inbox(DURABILITY_NONE);
     cr_assert_eq(owed_now().finished, 1);
@@ -270,10 +270,10 @@ Test(journal, garbage_of_any_length_without_a_line_end_is_survived, .init = a_jo
 Test(journal, of_a_later_version_is_refused_with_a_sentence, .init = a_journal,
      .fini = remove_scratch, .timeout = 10)
 {
-    static char line[RECORD_LINE_MAX];
-    struct record header = {.kind = RECORD_HEADER, .number = JOURNAL_VERSION + 1};
+    static char line[JOURNAL_RECORD_LINE_MAX];
+    struct journal_record header = {.kind = JOURNAL_RECORD_HEADER, .number = JOURNAL_VERSION + 1};
     char problem[512];
-    size_t length = record_write(line, &header);
+    size_t length = journal_record_write(line, &header);
     int fd;
 
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
@@ -304,15 +304,15 @@ static void three_files_of_which_two_are_decided_on_a_full_disk(void)
 {
     open_inbox(DURABILITY_FULL, 1 << 20);
     for (uint32_t id = 1; id <= 3; id++) {
-        struct record record = file_record(id);
+        struct journal_record record = file_record(id);
 
         add(&record);
     }
-    add_number(RECORD_SETTLED, 3);
+    add_number(JOURNAL_RECORD_SETTLED, 3);
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
-    add_number(RECORD_VOID, 1);
-    add_number(RECORD_REPORTED, 1);
-    add_number(RECORD_REPORTED, 2);
+    add_number(JOURNAL_RECORD_VOID, 1);
+    add_number(JOURNAL_RECORD_REPORTED, 1);
+    add_number(JOURNAL_RECORD_REPORTED, 2);
     write_on_a_full_disk();
 }
 
@@ -320,7 +320,7 @@ Test(journal, what_became_of_a_file_is_written_later_if_the_disk_was_full, .init
      .fini = remove_scratch, .timeout = 5)
 {
     three_files_of_which_two_are_decided_on_a_full_disk();
-    add_number(RECORD_REPORTED, 3);
+    add_number(JOURNAL_RECORD_REPORTED, 3);
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
     inbox_close(&inbox);
     open_inbox(DURABILITY_FULL, 1 << 20);
@@ -343,20 +343,20 @@ Test(journal, a_rewrite_keeps_what_is_owed_the_id_mark_and_the_newest_reported, 
 {
     enum { COUNT = 3000, SMALL = 65536 };
     struct transfer_ids ids, next;
-    struct owed *owed;
+    struct gateway_client_replay *owed;
     uint32_t id;
 
     open_inbox(DURABILITY_FULL, SMALL);
     cr_assert_eq(inbox_first_ids(inbox, &ids), ERR_OK);
     for (id = 1; id <= COUNT; id++) {
-        struct record record = file_record(id);
+        struct journal_record record = file_record(id);
 
         add(&record);
         if (id == 17)
-            add_number(RECORD_VOID, id);
+            add_number(JOURNAL_RECORD_VOID, id);
         else if (id % 100 != 0)
-            add_number(RECORD_REPORTED, id);
-        add_number(RECORD_SETTLED, 1);
+            add_number(JOURNAL_RECORD_REPORTED, id);
+        add_number(JOURNAL_RECORD_SETTLED, 1);
         cr_assert_eq(journal_write(inbox->journal), ERR_OK);
         cr_assert_eq(journal_mend(inbox->journal), ERR_OK);
         cr_assert_leq(journal_size(inbox->journal), SMALL);
@@ -381,10 +381,10 @@ Test(journal, a_hundred_thousand_records_are_read_in_under_a_second, .init = a_j
 
     open_inbox(DURABILITY_NONE, limit_bytes);
     for (uint32_t id = 1; id <= 100000; id++) {
-        struct record record = file_record(id);
+        struct journal_record record = file_record(id);
 
         add(&record);
-        add_number(RECORD_REPORTED, id);
+        add_number(JOURNAL_RECORD_REPORTED, id);
     }
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
     inbox_close(&inbox);
@@ -443,10 +443,10 @@ Test(journal, is_read_whole_while_it_is_appended_to_and_rewritten, .init = a_jou
     open_inbox(DURABILITY_NONE, 20000);
     cr_assert_eq(pthread_create(&reader, NULL, read_over_and_over, NULL), 0);
     for (uint32_t id = 1; id <= 5000 || atomic_load(&readings) < 20; id++) {
-        struct record record = file_record(id);
+        struct journal_record record = file_record(id);
 
         add(&record);
-        add_number(RECORD_REPORTED, id);
+        add_number(JOURNAL_RECORD_REPORTED, id);
         cr_assert_eq(journal_write(inbox->journal), ERR_OK);
         cr_assert_eq(journal_mend(inbox->journal), ERR_OK);
     }

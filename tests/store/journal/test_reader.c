@@ -14,7 +14,7 @@ enum { FILES = 4 };
 
 /* A journal of files 1 to FILES, in a file and as it is in there. */
 static int fd;
-static char bytes[FILES * RECORD_LINE_MAX];
+static char bytes[FILES * JOURNAL_RECORD_LINE_MAX];
 static uint64_t begins[FILES + 1]; /* of their lines; the last is the end */
 
 static void a_journal(void)
@@ -22,11 +22,12 @@ static void a_journal(void)
     uint64_t at = 0;
 
     for (uint32_t id = 1; id <= FILES; id++) {
-        struct record record = {.kind = RECORD_FILE, .file = {.transfer_id = id, .idurl = "x"}};
+        struct journal_record record = {.kind = JOURNAL_RECORD_FILE,
+                                        .file = {.transfer_id = id, .idurl = "x"}};
 
         snprintf(record.file.name, sizeof record.file.name, "20261121T031415Z-%016x.in", id);
         begins[id - 1] = at;
-        at += record_write(bytes + at, &record);
+        at += journal_record_write(bytes + at, &record);
     }
     begins[FILES] = at;
     fd = memfd_create("journal", MFD_CLOEXEC);
@@ -107,7 +108,7 @@ READER_TEST(takes_a_last_line_without_its_end_for_not_there)
 
 READER_TEST(takes_a_last_line_without_its_end_for_not_there_however_long_it_is)
 {
-    static char garbage[10 * RECORD_LINE_MAX];
+    static char garbage[10 * JOURNAL_RECORD_LINE_MAX];
     struct journal_extent extent;
     struct seen seen = {0};
 
@@ -201,5 +202,5 @@ READER_TEST(gives_what_stands_before_a_place_that_cannot_be_read_and_then_the_er
 
 READER_TEST(says_where_the_last_whole_line_ends_though_what_follows_was_too_long_to_hold)
 {
-    expect_all_and_then_the_error(10 * RECORD_LINE_MAX);
+    expect_all_and_then_the_error(10 * JOURNAL_RECORD_LINE_MAX);
 }

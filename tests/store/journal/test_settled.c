@@ -48,9 +48,9 @@ static const struct settled_row {
     {"reported, still there", true, false, true, FINAL, NOTHING},
 };
 
-static void add_number(enum record_kind kind, uint32_t number)
+static void add_number(enum journal_record_kind kind, uint32_t number)
 {
-    struct record record = {.kind = kind, .number = number};
+    struct journal_record record = {.kind = kind, .number = number};
 
     cr_assert_eq(journal_add(inbox->journal, &record), ERR_OK);
 }
@@ -59,11 +59,11 @@ static void write_records(const struct settled_row *row, const struct commit_req
 {
     journal_file_only(r);
     if (row->is_void)
-        add_number(RECORD_VOID, 7);
+        add_number(JOURNAL_RECORD_VOID, 7);
     if (row->has_settled)
-        add_number(RECORD_SETTLED, 1);
+        add_number(JOURNAL_RECORD_SETTLED, 1);
     if (row->is_reported)
-        add_number(RECORD_REPORTED, 7);
+        add_number(JOURNAL_RECORD_REPORTED, 7);
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
 }
 
@@ -83,7 +83,7 @@ static void change(enum place place, const char *name)
 
 static void put_in_place(enum place place, const char *name)
 {
-    int from = inbox_partial_fd(inbox, name);
+    int from = inbox_name_partial_fd(inbox, name);
 
     if (place == NOWHERE)
         cr_assert_eq(unlinkat(from, name, 0), 0);
@@ -140,8 +140,9 @@ Test(settled, a_start_tells_of_each_record_what_became_of_its_file, .timeout = 6
 /* As release 0.1 wrote it: there each record without a file was taken for acknowledged. */
 Test(settled, a_journal_of_the_version_before_is_judged_as_it_was_meant, .timeout = 20)
 {
-    struct record header = {.kind = RECORD_HEADER, .number = JOURNAL_VERSION_UNSETTLED};
-    char line[RECORD_LINE_MAX];
+    struct journal_record header = {.kind = JOURNAL_RECORD_HEADER,
+                                    .number = JOURNAL_VERSION_UNSETTLED};
+    char line[JOURNAL_RECORD_LINE_MAX];
     struct commit_request r;
 
     make_scratch();
@@ -150,7 +151,8 @@ Test(settled, a_journal_of_the_version_before_is_judged_as_it_was_meant, .timeou
     close(r.file.fd);
     journal_file_only(&r);
     put_in_place(NOWHERE, r.file.name);
-    cr_assert_eq(pwrite(journal_fd(inbox->journal), line, record_write(line, &header), 0) > 0, 1);
+    cr_assert_eq(
+        pwrite(journal_fd(inbox->journal), line, journal_record_write(line, &header), 0) > 0, 1);
     for (unsigned i = 0; i < 3; i++) { /* read, written anew, read as the new version's */
         reopen_inbox(DURABILITY_FULL);
         cr_assert_eq(owed_now().finished, 1);
@@ -171,7 +173,7 @@ Test(settled, a_rewrite_keeps_what_was_settled_and_what_was_not, .timeout = 20)
     close(first.file.fd);
     close(second.file.fd);
     journal_file_only(&first);
-    add_number(RECORD_SETTLED, 1);
+    add_number(JOURNAL_RECORD_SETTLED, 1);
     journal_file_only(&second);
     put_in_place(NOWHERE, first.file.name);
     put_in_place(NOWHERE, second.file.name);
@@ -193,11 +195,11 @@ Test(settled, a_rewrite_after_a_full_disk_keeps_what_was_settled, .timeout = 20)
     first = written_file(7, "hello", 5);
     close(first.file.fd);
     journal_file_only(&first);
-    add_number(RECORD_SETTLED, 1);
+    add_number(JOURNAL_RECORD_SETTLED, 1);
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
     put_in_place(NOWHERE, first.file.name);
-    add_number(RECORD_VOID, 8);
-    add_number(RECORD_SETTLED, 1);
+    add_number(JOURNAL_RECORD_VOID, 8);
+    add_number(JOURNAL_RECORD_SETTLED, 1);
     disk_refuses(BAD_WRITE, 0, 1);
     cr_assert_neq(journal_write(inbox->journal), ERR_OK);
     disk_refuses(0, 0, 0);

@@ -12,21 +12,21 @@
 
 enum { ME = 1000, SOMEBODY_ELSE = 1001, LIMIT = 1 << 20 };
 
-static struct spool *spool;
+static struct outbox_spool *spool;
 static uint64_t id;
-static char path[SPOOL_PATH_SIZE];
+static char path[OUTBOX_SPOOL_PATH_SIZE];
 
 static void a_spool(void)
 {
     make_scratch();
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
-    cr_assert_eq(spool_open(&spool, inbox, LIMIT), ERR_OK);
+    cr_assert_eq(outbox_spool_open(&spool, inbox, LIMIT), ERR_OK);
 }
 
 static void clean_up(void)
 {
-    spool_close(&spool);
-    spool_close(&spool);
+    outbox_spool_close(&spool);
+    outbox_spool_close(&spool);
     remove_scratch();
 }
 
@@ -40,41 +40,41 @@ Test(spool, keeps_a_file_under_its_own_name_until_it_is_released, .init = a_spoo
 {
     struct stat status;
 
-    cr_assert_eq(spool_begin(spool, "a letter.txt", 5, ME, 0, &id), ERR_OK);
-    cr_assert_eq(spool_write(spool, id, ME, "hel", 3, 0), ERR_OK);
-    cr_assert_eq(spool_write(spool, id, ME, "lo", 2, 0), ERR_OK);
-    cr_assert_eq(spool_take(spool, id, ME, path), ERR_OK);
+    cr_assert_eq(outbox_spool_begin(spool, "a letter.txt", 5, ME, 0, &id), ERR_OK);
+    cr_assert_eq(outbox_spool_write(spool, id, ME, "hel", 3, 0), ERR_OK);
+    cr_assert_eq(outbox_spool_write(spool, id, ME, "lo", 2, 0), ERR_OK);
+    cr_assert_eq(outbox_spool_take(spool, id, ME, path), ERR_OK);
     cr_assert_str_eq(strrchr(path, '/'), "/a letter.txt");
     cr_assert_eq(stat(path, &status), 0);
     cr_assert_eq(status.st_size, 5);
     cr_assert_eq(status.st_mode & 07777, 0600);
-    spool_release(spool, id);
+    outbox_spool_release(spool, id);
     cr_assert_not(is_there());
-    cr_assert_eq(spool_bytes(spool), 0u);
-    spool_release(spool, id); /* there is none any more */
+    cr_assert_eq(outbox_spool_bytes(spool), 0u);
+    outbox_spool_release(spool, id); /* there is none any more */
 }
 
 Test(spool, is_every_persons_own_and_a_file_is_sent_once, .init = a_spool, .fini = clean_up,
      .timeout = 20)
 {
-    cr_assert_eq(spool_begin(spool, "x", 1, ME, 0, &id), ERR_OK);
-    cr_assert_eq(spool_write(spool, id, SOMEBODY_ELSE, "y", 1, 0), ERR_NOT_FOUND);
-    cr_assert_eq(spool_write(spool, id, ME, "x", 1, 0), ERR_OK);
-    cr_assert_eq(spool_take(spool, id, SOMEBODY_ELSE, path), ERR_NOT_FOUND);
-    cr_assert_eq(spool_take(spool, id + 1, ME, path), ERR_NOT_FOUND);
-    cr_assert_eq(spool_take(spool, id, ME, path), ERR_OK);
-    cr_assert_eq(spool_take(spool, id, ME, path), ERR_NOT_FOUND);
-    cr_assert_eq(spool_write(spool, id, ME, "", 0, 0), ERR_NOT_FOUND);
+    cr_assert_eq(outbox_spool_begin(spool, "x", 1, ME, 0, &id), ERR_OK);
+    cr_assert_eq(outbox_spool_write(spool, id, SOMEBODY_ELSE, "y", 1, 0), ERR_NOT_FOUND);
+    cr_assert_eq(outbox_spool_write(spool, id, ME, "x", 1, 0), ERR_OK);
+    cr_assert_eq(outbox_spool_take(spool, id, SOMEBODY_ELSE, path), ERR_NOT_FOUND);
+    cr_assert_eq(outbox_spool_take(spool, id + 1, ME, path), ERR_NOT_FOUND);
+    cr_assert_eq(outbox_spool_take(spool, id, ME, path), ERR_OK);
+    cr_assert_eq(outbox_spool_take(spool, id, ME, path), ERR_NOT_FOUND);
+    cr_assert_eq(outbox_spool_write(spool, id, ME, "", 0, 0), ERR_NOT_FOUND);
 }
 
 Test(spool, takes_neither_more_nor_fewer_bytes_than_were_announced, .init = a_spool,
      .fini = clean_up, .timeout = 20)
 {
-    cr_assert_eq(spool_begin(spool, "x", 2, ME, 0, &id), ERR_OK);
-    cr_assert_eq(spool_take(spool, id, ME, path), ERR_SHRUNK);
-    cr_assert_eq(spool_write(spool, id, ME, "abc", 3, 0), ERR_TOO_LARGE);
-    cr_assert_eq(spool_write(spool, id, ME, "ab", 2, 0), ERR_OK);
-    cr_assert_eq(spool_take(spool, id, ME, path), ERR_OK);
+    cr_assert_eq(outbox_spool_begin(spool, "x", 2, ME, 0, &id), ERR_OK);
+    cr_assert_eq(outbox_spool_take(spool, id, ME, path), ERR_SHRUNK);
+    cr_assert_eq(outbox_spool_write(spool, id, ME, "abc", 3, 0), ERR_TOO_LARGE);
+    cr_assert_eq(outbox_spool_write(spool, id, ME, "ab", 2, 0), ERR_OK);
+    cr_assert_eq(outbox_spool_take(spool, id, ME, path), ERR_OK);
 }
 
 Test(spool, reserves_its_limit_from_the_announcement_on, .init = a_spool, .fini = clean_up,
@@ -82,28 +82,28 @@ Test(spool, reserves_its_limit_from_the_announcement_on, .init = a_spool, .fini 
 {
     uint64_t other;
 
-    cr_assert_eq(spool_begin(spool, "large", LIMIT + 1, ME, 0, &id), ERR_TOO_LARGE);
-    cr_assert_eq(spool_begin(spool, "half", LIMIT / 2 + 1, ME, 0, &id), ERR_OK);
-    cr_assert_eq(spool_begin(spool, "other half", LIMIT / 2, ME, 0, &other), ERR_FULL);
-    spool_release(spool, id);
-    cr_assert_eq(spool_begin(spool, "other half", LIMIT / 2, ME, 0, &other), ERR_OK);
+    cr_assert_eq(outbox_spool_begin(spool, "large", LIMIT + 1, ME, 0, &id), ERR_TOO_LARGE);
+    cr_assert_eq(outbox_spool_begin(spool, "half", LIMIT / 2 + 1, ME, 0, &id), ERR_OK);
+    cr_assert_eq(outbox_spool_begin(spool, "other half", LIMIT / 2, ME, 0, &other), ERR_FULL);
+    outbox_spool_release(spool, id);
+    cr_assert_eq(outbox_spool_begin(spool, "other half", LIMIT / 2, ME, 0, &other), ERR_OK);
 }
 
 Test(spool, leaves_room_on_the_disk, .init = a_spool, .fini = clean_up, .timeout = 20)
 {
-    struct spool *huge;
+    struct outbox_spool *huge;
 
-    cr_assert_eq(spool_open(&huge, inbox, UINT64_MAX), ERR_OK);
-    for (unsigned i = 0; i < SPOOL_FILES_MAX; i++) {
-        enum err e = spool_begin(huge, "x", (uint64_t)1 << 30, ME, 0, &id);
+    cr_assert_eq(outbox_spool_open(&huge, inbox, UINT64_MAX), ERR_OK);
+    for (unsigned i = 0; i < OUTBOX_SPOOL_FILES_MAX; i++) {
+        enum err e = outbox_spool_begin(huge, "x", (uint64_t)1 << 30, ME, 0, &id);
 
         if (e != ERR_OK) {
             cr_assert_eq(e, ERR_NO_SPACE);
             break;
         }
-        cr_assert_lt(i + 1, SPOOL_FILES_MAX, "no disk is that large");
+        cr_assert_lt(i + 1, OUTBOX_SPOOL_FILES_MAX, "no disk is that large");
     }
-    spool_close(&huge);
+    outbox_spool_close(&huge);
 }
 
 Test(spool, takes_no_name_that_is_a_path, .init = a_spool, .fini = clean_up, .timeout = 20)
@@ -112,21 +112,22 @@ Test(spool, takes_no_name_that_is_a_path, .init = a_spool, .fini = clean_up, .ti
     char longest[300];
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        cr_assert_eq(spool_begin(spool, names[i], 1, ME, 0, &id), ERR_INVALID, "%s", names[i]);
+        cr_assert_eq(outbox_spool_begin(spool, names[i], 1, ME, 0, &id), ERR_INVALID, "%s",
+                     names[i]);
     memset(longest, 'n', sizeof longest);
     longest[256] = '\0';
-    cr_assert_eq(spool_begin(spool, longest, 1, ME, 0, &id), ERR_INVALID);
+    cr_assert_eq(outbox_spool_begin(spool, longest, 1, ME, 0, &id), ERR_INVALID);
     longest[255] = '\0';
-    cr_assert_eq(spool_begin(spool, longest, 1, ME, 0, &id), ERR_OK);
+    cr_assert_eq(outbox_spool_begin(spool, longest, 1, ME, 0, &id), ERR_OK);
 }
 
 Test(spool, with_a_limit_of_nothing_is_off, .init = a_spool, .fini = clean_up, .timeout = 20)
 {
-    struct spool *off;
+    struct outbox_spool *off;
 
-    cr_assert_eq(spool_open(&off, inbox, 0), ERR_OK);
-    cr_assert_eq(spool_begin(off, "x", 0, ME, 0, &id), ERR_DISABLED);
-    spool_close(&off);
+    cr_assert_eq(outbox_spool_open(&off, inbox, 0), ERR_OK);
+    cr_assert_eq(outbox_spool_begin(off, "x", 0, ME, 0, &id), ERR_DISABLED);
+    outbox_spool_close(&off);
 }
 
 Test(spool, forgets_what_nobody_sends_but_never_what_is_being_sent, .init = a_spool,
@@ -134,30 +135,30 @@ Test(spool, forgets_what_nobody_sends_but_never_what_is_being_sent, .init = a_sp
 {
     uint64_t left;
 
-    cr_assert_eq(spool_begin(spool, "sent", 0, ME, 0, &id), ERR_OK);
-    cr_assert_eq(spool_take(spool, id, ME, path), ERR_OK);
-    cr_assert_eq(spool_begin(spool, "left", 7, ME, 0, &left), ERR_OK);
-    cr_assert_eq(spool_write(spool, left, ME, "x", 1, 1000), ERR_OK);
-    spool_expire(spool, SPOOL_IDLE_MS + 999);
-    cr_assert_eq(spool_write(spool, left, ME, "x", 1, 1000), ERR_OK);
-    spool_expire(spool, SPOOL_IDLE_MS + 1000);
-    cr_assert_eq(spool_write(spool, left, ME, "x", 1, 1000), ERR_NOT_FOUND);
-    cr_assert_eq(spool_bytes(spool), 0u);
+    cr_assert_eq(outbox_spool_begin(spool, "sent", 0, ME, 0, &id), ERR_OK);
+    cr_assert_eq(outbox_spool_take(spool, id, ME, path), ERR_OK);
+    cr_assert_eq(outbox_spool_begin(spool, "left", 7, ME, 0, &left), ERR_OK);
+    cr_assert_eq(outbox_spool_write(spool, left, ME, "x", 1, 1000), ERR_OK);
+    outbox_spool_expire(spool, OUTBOX_SPOOL_IDLE_MS + 999);
+    cr_assert_eq(outbox_spool_write(spool, left, ME, "x", 1, 1000), ERR_OK);
+    outbox_spool_expire(spool, OUTBOX_SPOOL_IDLE_MS + 1000);
+    cr_assert_eq(outbox_spool_write(spool, left, ME, "x", 1, 1000), ERR_NOT_FOUND);
+    cr_assert_eq(outbox_spool_bytes(spool), 0u);
     cr_assert(is_there());
 }
 
 Test(spool, begins_empty_whatever_the_last_run_left, .init = a_spool, .fini = clean_up,
      .timeout = 20)
 {
-    struct spool *next;
+    struct outbox_spool *next;
 
-    cr_assert_eq(spool_begin(spool, "left", 1, ME, 0, &id), ERR_OK);
-    cr_assert_eq(spool_write(spool, id, ME, "x", 1, 0), ERR_OK);
-    cr_assert_eq(spool_take(spool, id, ME, path), ERR_OK);
-    cr_assert_eq(spool_open(&next, inbox, LIMIT), ERR_OK); /* as after a crash */
+    cr_assert_eq(outbox_spool_begin(spool, "left", 1, ME, 0, &id), ERR_OK);
+    cr_assert_eq(outbox_spool_write(spool, id, ME, "x", 1, 0), ERR_OK);
+    cr_assert_eq(outbox_spool_take(spool, id, ME, path), ERR_OK);
+    cr_assert_eq(outbox_spool_open(&next, inbox, LIMIT), ERR_OK); /* as after a crash */
     cr_assert_not(is_there());
-    cr_assert_eq(spool_begin(next, "new", 1, ME, 0, &id), ERR_OK, "under the same number");
-    spool_close(&next);
+    cr_assert_eq(outbox_spool_begin(next, "new", 1, ME, 0, &id), ERR_OK, "under the same number");
+    outbox_spool_close(&next);
 }
 
 Test(spool, a_link_in_its_place_is_not_followed, .init = make_scratch, .fini = clean_up,
@@ -165,6 +166,6 @@ Test(spool, a_link_in_its_place_is_not_followed, .init = make_scratch, .fini = c
 {
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     cr_assert_eq(symlinkat(scratch, inbox->partial_fd, "spool"), 0);
-    cr_assert_neq(spool_open(&spool, inbox, LIMIT), ERR_OK);
+    cr_assert_neq(outbox_spool_open(&spool, inbox, LIMIT), ERR_OK);
     cr_assert_eq(access(inbox_path, F_OK), 0, "nothing behind it was cleared");
 }

@@ -27,7 +27,7 @@ static void hears(uint8_t command, int32_t file_id, const char *text)
 
 static void is_alive(void)
 {
-    cr_expect(tcp_connection_keep_alive(conn));
+    cr_expect(session_keep_alive(conn));
     hears('w', 0, NULL);
     cr_expect_eq(state(), ST_CONNECTED);
 }
@@ -163,9 +163,9 @@ Test(tcp_connection_files, a_sender_that_confirms_the_drop_keeps_the_session)
 Test(tcp_connection_files, forty_files_may_be_dropped_and_one_more_ends_the_session)
 {
     session_connected(false);
-    for (int i = 0; i < TCP_DROPPED_MAX; i++)
+    for (int i = 0; i < SESSION_ABORTED_MAX; i++)
         peer_data(i, -1, "", 0);
-    for (int i = 0; i < TCP_DROPPED_MAX; i++)
+    for (int i = 0; i < SESSION_ABORTED_MAX; i++)
         hears('a', i, " negative size");
     cr_expect_eq(state(), ST_CONNECTED);
     peer_data(40, -1, "", 0);
@@ -383,7 +383,7 @@ Test(tcp_connection_files, a_disconnect_tells_the_peer_of_each_file_both_ways)
     s = send_made(100);
     h = peer_hears();
     cr_expect_eq(h.command, 'd');
-    tcp_connection_disconnect(conn, "disconnecting");
+    session_core_disconnect(conn, "disconnecting");
     hears('a', 1, " disconnecting");
     hears('a', h.file_id, " disconnecting");
     cr_expect(peer_hears_end());
@@ -649,8 +649,8 @@ Test(tcp_connection_files, cancelling_an_incoming_file_tells_its_sender)
     session_connected(false);
     peer_data(1, 10, "abc", 3);
     UNTIL(played.registered == 1);
-    cr_expect_not(tcp_connection_cancel_receiving(conn, 4711));
-    cr_expect(tcp_connection_cancel_receiving(
+    cr_expect_not(session_files_cancel_receiving(conn, 4711));
+    cr_expect(session_files_cancel_receiving(
         conn, TAILQ_FIRST(&conn->incoming.head)->transfer.transfer_id));
     hears('a', 1, " cancelled");
     UNTIL(played.failed == 1);

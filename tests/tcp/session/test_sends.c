@@ -57,7 +57,7 @@ static void narrow(void)
 
 static void is_alive(void)
 {
-    cr_expect(tcp_connection_keep_alive(conn));
+    cr_expect(session_keep_alive(conn));
     cr_expect_eq(peer_hears().command, 'w');
 }
 
@@ -138,7 +138,7 @@ Test(tcp_connection_sends, a_long_silence_of_ours_is_no_fault_of_the_peers)
     session_connected(true);
     home.settings.sessions.unread_limit_s = 1;
     conn->writer.progress_ms -= 5000;                /* long ago, there was nothing to say */
-    cr_assert(tcp_connection_keep_alive(conn));      /* waits for its turn */
+    cr_assert(session_keep_alive(conn));             /* waits for its turn */
     conn->timer.fire(&conn->timer, conn->timer.ctx); /* and the check comes before it */
     cr_expect_eq(state(), ST_CONNECTED);
     cr_expect_eq(peer_hears().command, 'w');
@@ -377,15 +377,15 @@ Test(tcp_connection_sends, each_of_very_many_that_wait_is_cancelled_by_itself)
     for (unsigned i = 0; i < MANY; i++) {
         many[i] = (struct send_request){
             .request = {.on_answer = one_of_many_answered}, .id = i + 1, .filename = path};
-        tcp_connection_send(conn, &many[i]);
+        session_files_send(conn, &many[i]);
     }
     cr_assert_eq(conn->waiting.count, MANY);
     for (unsigned i = 0; i < MANY; i++) {
         /* from both ends and the middle */
         struct cancel_request r = {.send_id = 1 + (i * 7919ul) % MANY};
 
-        cr_assert(tcp_connection_cancel_sending(conn, &r), "%u", i);
-        cr_assert_not(tcp_connection_cancel_sending(conn, &r), "%u: once", i);
+        cr_assert(session_files_cancel_sending(conn, &r), "%u", i);
+        cr_assert_not(session_files_cancel_sending(conn, &r), "%u: once", i);
     }
     cr_expect_eq(many_answers, MANY);
     cr_expect_eq(conn->waiting.count, 0);
@@ -403,10 +403,10 @@ Test(tcp_connection_sends, those_that_wait_behind_a_cancelled_one_go_in_their_or
     home.settings.sessions.files_out_limit = 0;
     for (unsigned i = 0; i < 6; i++)
         s[i] = send_made(100 + i);
-    cr_expect_not(tcp_connection_cancel_sending(conn, &by_transfer), "none has a transfer id");
+    cr_expect_not(session_files_cancel_sending(conn, &by_transfer), "none has a transfer id");
     for (unsigned i = 1; i < 6; i += 2) {
         by_id = cancel_of(s[i]);
-        cr_expect(tcp_connection_cancel_sending(conn, &by_id));
+        cr_expect(session_files_cancel_sending(conn, &by_id));
     }
     home.settings.sessions.files_out_limit = FILES_OUT;
     s[6] = send_made(106);
@@ -429,8 +429,8 @@ Test(tcp_connection_sends, a_cancel_takes_effect_at_a_frames_end)
     s = send_made(LONG);
     UNTIL(!conn->can_write);
     r = cancel_of(s);
-    cr_expect(tcp_connection_cancel_sending(conn, &r));
-    cr_expect_not(tcp_connection_cancel_sending(conn, &r), "only once");
+    cr_expect(session_files_cancel_sending(conn, &r));
+    cr_expect_not(session_files_cancel_sending(conn, &r), "only once");
     h = peer_hears();
     cr_expect_eq(h.length, CHUNK);
     h = peer_hears();
@@ -452,7 +452,7 @@ Test(tcp_connection_sends, a_cancel_comes_too_late_once_the_last_frame_has_begun
     s = send_made(10);
     file_id = takes_file(10);
     r = cancel_of(s);
-    cr_expect_not(tcp_connection_cancel_sending(conn, &r));
+    cr_expect_not(session_files_cancel_sending(conn, &r));
     peer_ok(file_id);
     UNTIL(s->answers == 1);
     cr_expect_eq(s->status, TRANSFER_FINISHED);
@@ -465,7 +465,7 @@ Test(tcp_connection_sends, a_send_that_waits_is_cancelled_without_a_word_to_the_
 
     session_dialled();
     r = cancel_of(send_made(10));
-    cr_expect(tcp_connection_cancel_sending(conn, &r));
+    cr_expect(session_files_cancel_sending(conn, &r));
     UNTIL(answered() == 1);
     cr_expect_eq(peer_hears().command, 'h');
     peer_say('w', "None", 4);
@@ -484,7 +484,7 @@ Test(tcp_connection_sends, a_send_cancelled_while_the_gateway_thinks_is_unregist
     s = send_made(10);
     UNTIL(played.pending == 1);
     r = cancel_of(s);
-    cr_expect(tcp_connection_cancel_sending(conn, &r));
+    cr_expect(session_files_cancel_sending(conn, &r));
     cr_expect(peer_hears_nothing());
     gateway_answer();
     UNTIL(s->answers == 1);
@@ -508,7 +508,7 @@ Test(tcp_connection_sends, a_file_is_cancelled_by_its_host_and_name_though_its_l
     UNTIL(played.pending == 1);
     r.contact.port = conn->peer.port;
     snprintf(r.filename, sizeof r.filename, "%s", path);
-    cr_expect(tcp_connection_cancel_sending(conn, &r));
+    cr_expect(session_files_cancel_sending(conn, &r));
     gateway_answer();
     UNTIL(sent[1].answers == 1);
     cr_expect_eq(sent[0].answers, 0);

@@ -480,7 +480,7 @@ Test(tcp_sends_troubled, what_a_name_means_at_its_turn_is_sent_or_refused)
                                s->error);
         is_alive();
         remove(path);
-        tcp_connection_drop(conn, "next");
+        session_core_drop(conn, "next");
         UNTIL(conn == NULL);
         peer_leave();
     }
@@ -518,7 +518,7 @@ static uint32_t acknowledged_now(void)
 {
     struct tcp_outgoing *out = TAILQ_FIRST(&conn->outgoing.head);
 
-    return tcp_marks_passed(&out->marks, tcp_connection_acknowledged(conn));
+    return tcp_marks_passed(&out->marks, session_core_acknowledged(conn));
 }
 
 Test(tcp_sends_troubled, what_the_peer_has_is_what_its_machine_acknowledged)

@@ -12,7 +12,7 @@
 
 #define HUNG_UP "connection failed: the peer hung up before hello: not a node, or it refuses us"
 
-TestSuite(tcp_connection, .init = home_open, .fini = home_close, .timeout = 10);
+TestSuite(session, .init = home_open, .fini = home_close, .timeout = 10);
 
 /* The machine, as docs/automata.md has it, word by word. */
 
@@ -44,7 +44,7 @@ static const struct expected_row expected[] = {
 };
 enum { ROWS = sizeof expected / sizeof *expected };
 
-/* do_send_wazap -> doSendWazap, appended. */
+/* session_handshake_send_wazap -> doSendWazap, appended. */
 static void add_camel(char *to, const char *name)
 {
     to += strlen(to);
@@ -53,9 +53,9 @@ static void add_camel(char *to, const char *name)
     *to = '\0';
 }
 
-Test(tcp_connection, the_table_is_the_one_of_the_document)
+Test(session, the_table_is_the_one_of_the_document)
 {
-    const struct automat_kind *kind = &tcp_connection_kind;
+    const struct automat_kind *kind = &session_kind;
 
     cr_assert_eq(kind->row_count, ROWS);
     cr_expect_str_eq(kind->name, "tcp_connection");
@@ -82,15 +82,15 @@ Test(tcp_connection, the_table_is_the_one_of_the_document)
 static bool has_row(uint8_t in, uint8_t when)
 {
     for (size_t i = 0; i < ROWS; i++)
-        if (strcmp(expected[i].in, tcp_connection_kind.state_names[in]) == 0 &&
-            strcmp(expected[i].when, tcp_connection_kind.event_names[when]) == 0)
+        if (strcmp(expected[i].in, session_kind.state_names[in]) == 0 &&
+            strcmp(expected[i].when, session_kind.event_names[when]) == 0)
             return true;
     return false;
 }
 
-Test(tcp_connection, an_event_without_a_row_leaves_everything_as_it_was)
+Test(session, an_event_without_a_row_leaves_everything_as_it_was)
 {
-    struct tcp_connection before;
+    struct session before;
     uint8_t was;
     unsigned tried = 0;
 
@@ -104,8 +104,7 @@ Test(tcp_connection, an_event_without_a_row_leaves_everything_as_it_was)
             memcpy(&before, conn, sizeof before);
             cr_expect_not(automat_feed(&conn->automat, when, NULL));
             cr_expect_eq(memcmp(&before, conn, sizeof before), 0, "%s in %s changed something",
-                         tcp_connection_kind.event_names[when],
-                         tcp_connection_kind.state_names[in]);
+                         session_kind.event_names[when], session_kind.state_names[in]);
             tried++;
         }
     cr_expect_eq(tried, ST_COUNT * EV_COUNT - 14, "14 pairs have rows, three of them two");
@@ -115,7 +114,7 @@ Test(tcp_connection, an_event_without_a_row_leaves_everything_as_it_was)
 
 /* The handshake. */
 
-Test(tcp_connection, one_accepted_waits_for_the_hello_and_answers_with_a_wazap)
+Test(session, one_accepted_waits_for_the_hello_and_answers_with_a_wazap)
 {
     struct heard h;
 
@@ -133,7 +132,7 @@ Test(tcp_connection, one_accepted_waits_for_the_hello_and_answers_with_a_wazap)
     home_close();
 }
 
-Test(tcp_connection, one_dialled_says_hello_and_is_connected_by_the_wazap_alone)
+Test(session, one_dialled_says_hello_and_is_connected_by_the_wazap_alone)
 {
     struct heard h;
 
@@ -151,7 +150,7 @@ Test(tcp_connection, one_dialled_says_hello_and_is_connected_by_the_wazap_alone)
     home_close();
 }
 
-Test(tcp_connection, who_does_not_receive_says_so_in_the_words_of_the_reference)
+Test(session, who_does_not_receive_says_so_in_the_words_of_the_reference)
 {
     home.settings.tcp_transport.is_receiving_enabled = false;
     home.settings.tcp_connections.tcp_port = 4711;
@@ -160,7 +159,7 @@ Test(tcp_connection, who_does_not_receive_says_so_in_the_words_of_the_reference)
     home_close();
 }
 
-Test(tcp_connection, data_may_follow_the_hello_in_its_segment)
+Test(session, data_may_follow_the_hello_in_its_segment)
 {
     session_accepted();
     together();
@@ -173,7 +172,7 @@ Test(tcp_connection, data_may_follow_the_hello_in_its_segment)
     home_close();
 }
 
-Test(tcp_connection, a_hello_may_come_byte_by_byte)
+Test(session, a_hello_may_come_byte_by_byte)
 {
     static const char hello[] = "\0\0\0\x0c"
                                 "1h:7771 None";
@@ -188,22 +187,22 @@ Test(tcp_connection, a_hello_may_come_byte_by_byte)
     home_close();
 }
 
-Test(tcp_connection, a_hello_that_has_arrived_is_answered_though_the_session_has_to_give_way)
+Test(session, a_hello_that_has_arrived_is_answered_though_the_session_has_to_give_way)
 {
     session_accepted();
     turn();
     peer_hello();
-    tcp_connection_give_way(conn); /* before its socket has rung */
+    session_limits_evict(conn); /* before its socket has rung */
     cr_expect_eq(peer_hears().command, 'w');
     cr_expect_eq(state(), ST_CONNECTED);
     home_close();
 }
 
-Test(tcp_connection, one_without_a_hello_gives_way_in_its_next_turn)
+Test(session, one_without_a_hello_gives_way_in_its_next_turn)
 {
     session_accepted();
     peer_write("\0\0\0\x0c", 4);
-    tcp_connection_give_way(conn);
+    session_limits_evict(conn);
     UNTIL(conn == NULL);
     cr_expect(peer_hears_end());
     home_close();
@@ -216,7 +215,7 @@ static void the_time_is_up(void)
     conn->timer.fire(&conn->timer, conn->timer.ctx);
 }
 
-Test(tcp_connection, a_hello_that_has_arrived_when_its_time_is_up_came_in_time)
+Test(session, a_hello_that_has_arrived_when_its_time_is_up_came_in_time)
 {
     session_accepted();
     turn();
@@ -227,7 +226,7 @@ Test(tcp_connection, a_hello_that_has_arrived_when_its_time_is_up_came_in_time)
     home_close();
 }
 
-Test(tcp_connection, a_wazap_that_has_arrived_when_its_time_is_up_came_in_time)
+Test(session, a_wazap_that_has_arrived_when_its_time_is_up_came_in_time)
 {
     session_dialled();
     cr_expect_eq(peer_hears().command, 'h');
@@ -238,7 +237,7 @@ Test(tcp_connection, a_wazap_that_has_arrived_when_its_time_is_up_came_in_time)
     home_close();
 }
 
-Test(tcp_connection, who_has_said_something_that_is_not_read_yet_is_not_idle)
+Test(session, who_has_said_something_that_is_not_read_yet_is_not_idle)
 {
     home.settings.sessions.idle_limit_s = 1;
     session_connected(false);
@@ -260,7 +259,7 @@ static void is_hung_up(const char *reason)
     UNTIL(conn == NULL);
 }
 
-Test(tcp_connection, data_first_is_no_hello)
+Test(session, data_first_is_no_hello)
 {
     session_accepted();
     peer_file(1, "too early");
@@ -268,7 +267,7 @@ Test(tcp_connection, data_first_is_no_hello)
     home_close();
 }
 
-Test(tcp_connection, a_hello_that_is_none_is_hung_up_on)
+Test(session, a_hello_that_is_none_is_hung_up_on)
 {
     session_accepted();
     peer_say('h', "no-port None", 12);
@@ -276,7 +275,7 @@ Test(tcp_connection, a_hello_that_is_none_is_hung_up_on)
     home_close();
 }
 
-Test(tcp_connection, something_else_than_a_wazap_is_hung_up_on)
+Test(session, something_else_than_a_wazap_is_hung_up_on)
 {
     session_dialled();
     cr_expect_eq(peer_hears().command, 'h');
@@ -285,7 +284,7 @@ Test(tcp_connection, something_else_than_a_wazap_is_hung_up_on)
     home_close();
 }
 
-Test(tcp_connection, another_protocol_is_hung_up_on)
+Test(session, another_protocol_is_hung_up_on)
 {
     session_accepted();
     peer_write("GET / HTTP/1.0\r\n\r\n", 18);
@@ -294,7 +293,7 @@ Test(tcp_connection, another_protocol_is_hung_up_on)
     home_close();
 }
 
-Test(tcp_connection, a_hello_that_comes_late_comes_too_late)
+Test(session, a_hello_that_comes_late_comes_too_late)
 {
     home.settings.sessions.handshake_timeout_s = 1;
     session_accepted();
@@ -303,7 +302,7 @@ Test(tcp_connection, a_hello_that_comes_late_comes_too_late)
     home_close();
 }
 
-Test(tcp_connection, a_wazap_that_does_not_come_ends_the_session)
+Test(session, a_wazap_that_does_not_come_ends_the_session)
 {
     home.settings.sessions.handshake_timeout_s = 1;
     session_dialled();
@@ -312,7 +311,7 @@ Test(tcp_connection, a_wazap_that_does_not_come_ends_the_session)
     home_close();
 }
 
-Test(tcp_connection, a_peer_that_leaves_before_its_hello_leaves_nothing)
+Test(session, a_peer_that_leaves_before_its_hello_leaves_nothing)
 {
     session_accepted();
     peer_leave();
@@ -321,7 +320,7 @@ Test(tcp_connection, a_peer_that_leaves_before_its_hello_leaves_nothing)
     home_close();
 }
 
-Test(tcp_connection, a_refused_connect_fails_what_waits_with_the_reason)
+Test(session, a_refused_connect_fails_what_waits_with_the_reason)
 {
     struct tcp_place place;
     struct address nobody;
@@ -341,7 +340,7 @@ Test(tcp_connection, a_refused_connect_fails_what_waits_with_the_reason)
     home_close();
 }
 
-Test(tcp_connection, a_host_with_another_address_gets_its_sends_routed_on)
+Test(session, a_host_with_another_address_gets_its_sends_routed_on)
 {
     struct sent_file *s;
 
@@ -355,7 +354,7 @@ Test(tcp_connection, a_host_with_another_address_gets_its_sends_routed_on)
     home_close();
 }
 
-Test(tcp_connection, a_peer_that_hangs_up_on_our_hello_fails_what_waits)
+Test(session, a_peer_that_hangs_up_on_our_hello_fails_what_waits)
 {
     struct sent_file *s;
 
@@ -445,7 +444,7 @@ static void drips_forever(void)
     peer_write("\0", 1);
 }
 
-Test(tcp_connection, what_is_told_of_a_peer_that_is_no_node)
+Test(session, what_is_told_of_a_peer_that_is_no_node)
 {
     static const struct {
         const char *name;
@@ -562,7 +561,7 @@ static void end_like(const struct ending *row)
             turn();
     }
     home.is_serving = !row->is_stop;
-    tcp_connection_disconnect(conn, "disconnecting");
+    session_core_disconnect(conn, "disconnecting");
     rest(row->rest_ms);
     cr_expect_eq(hears_all(row), row->hears_it_all, "%s", row->name);
     heard_ms = loop_now_ms(home.loop);
@@ -575,7 +574,7 @@ static void end_like(const struct ending *row)
     peer_leave();
 }
 
-Test(tcp_connection, the_linger_begins_with_the_last_byte_and_not_with_the_decision, .timeout = 60)
+Test(session, the_linger_begins_with_the_last_byte_and_not_with_the_decision, .timeout = 60)
 {
     static const struct ending rows[] = {
         {.name = "nothing under way", .bite = 100, .is_closing = true, .hears_it_all = true},
@@ -633,10 +632,10 @@ Test(tcp_connection, the_linger_begins_with_the_last_byte_and_not_with_the_decis
 
 /* Keep-alive. */
 
-Test(tcp_connection, a_keep_alive_is_a_wazap_that_is_not_answered)
+Test(session, a_keep_alive_is_a_wazap_that_is_not_answered)
 {
     session_connected(false);
-    cr_expect(tcp_connection_keep_alive(conn));
+    cr_expect(session_keep_alive(conn));
     cr_expect_eq(peer_hears().command, 'w');
     peer_say('w', "None", 4);
     peer_hello();
@@ -645,7 +644,7 @@ Test(tcp_connection, a_keep_alive_is_a_wazap_that_is_not_answered)
     home_close();
 }
 
-Test(tcp_connection, keep_alives_go_out_by_themselves_when_it_is_quiet)
+Test(session, keep_alives_go_out_by_themselves_when_it_is_quiet)
 {
     home.settings.sessions.keep_alive_s = 1;
     session_connected(false);
@@ -654,7 +653,7 @@ Test(tcp_connection, keep_alives_go_out_by_themselves_when_it_is_quiet)
     home_close();
 }
 
-Test(tcp_connection, an_idle_session_ends_though_we_keep_it_alive)
+Test(session, an_idle_session_ends_though_we_keep_it_alive)
 {
     home.settings.sessions.keep_alive_s = 1;
     home.settings.sessions.idle_limit_s = 2;
@@ -668,7 +667,7 @@ Test(tcp_connection, an_idle_session_ends_though_we_keep_it_alive)
     home_close();
 }
 
-Test(tcp_connection, a_peer_that_keeps_it_alive_is_not_idle)
+Test(session, a_peer_that_keeps_it_alive_is_not_idle)
 {
     uint64_t since_ms;
 
@@ -683,20 +682,20 @@ Test(tcp_connection, a_peer_that_keeps_it_alive_is_not_idle)
     home_close();
 }
 
-Test(tcp_connection, no_keep_alive_before_the_handshake)
+Test(session, no_keep_alive_before_the_handshake)
 {
     session_accepted();
-    cr_expect_not(tcp_connection_keep_alive(conn));
+    cr_expect_not(session_keep_alive(conn));
     cr_expect(peer_hears_nothing());
     home_close();
 }
 
 /* Ends. */
 
-Test(tcp_connection, a_disconnect_is_an_end_of_file_and_waits_for_the_peers)
+Test(session, a_disconnect_is_an_end_of_file_and_waits_for_the_peers)
 {
     session_connected(false);
-    tcp_connection_disconnect(conn, "disconnecting");
+    session_core_disconnect(conn, "disconnecting");
     cr_expect(peer_hears_end());
     peer_file(1, "thrown away");
     turn();
@@ -707,17 +706,17 @@ Test(tcp_connection, a_disconnect_is_an_end_of_file_and_waits_for_the_peers)
     home_close();
 }
 
-Test(tcp_connection, a_peer_that_does_not_close_is_dropped_after_the_linger)
+Test(session, a_peer_that_does_not_close_is_dropped_after_the_linger)
 {
     home.settings.sessions.linger_ms = 50;
     session_connected(false);
-    tcp_connection_disconnect(conn, "disconnecting");
+    session_core_disconnect(conn, "disconnecting");
     cr_expect(peer_hears_end());
     UNTIL(conn == NULL);
     home_close();
 }
 
-Test(tcp_connection, a_half_close_of_the_peer_ends_the_session)
+Test(session, a_half_close_of_the_peer_ends_the_session)
 {
     session_connected(true);
     peer_end();
@@ -726,7 +725,7 @@ Test(tcp_connection, a_half_close_of_the_peer_ends_the_session)
     home_close();
 }
 
-Test(tcp_connection, what_came_with_the_peers_end_is_still_taken)
+Test(session, what_came_with_the_peers_end_is_still_taken)
 {
     session_connected(false);
     together();
@@ -740,17 +739,17 @@ Test(tcp_connection, what_came_with_the_peers_end_is_still_taken)
     home_close();
 }
 
-Test(tcp_connection, a_session_that_drains_with_nothing_to_do_ends)
+Test(session, a_session_that_drains_with_nothing_to_do_ends)
 {
     session_connected(false);
-    tcp_connection_drain(conn);
+    session_drain(conn);
     cr_expect(peer_hears_end());
     peer_leave();
     UNTIL(conn == NULL);
     home_close();
 }
 
-Test(tcp_connection, draining_lets_what_is_under_way_finish_and_takes_nothing_new)
+Test(session, draining_lets_what_is_under_way_finish_and_takes_nothing_new)
 {
     struct sent_file *under_way, *late;
     struct heard h;
@@ -759,7 +758,7 @@ Test(tcp_connection, draining_lets_what_is_under_way_finish_and_takes_nothing_ne
     peer_data(1, 6, "abc", 3);
     under_way = send_made(100);
     h = peer_hears();
-    tcp_connection_drain(conn);
+    session_drain(conn);
     late = send_made(100);
     cr_expect_eq(late->answers, 0, "answers travel as messages");
     peer_file(2, "new");
@@ -800,7 +799,7 @@ static void check_announcement(const struct announcement *a)
     is_conn_closed = false;
 }
 
-Test(tcp_connection, an_announced_address_routes_only_if_it_is_the_peers_own)
+Test(session, an_announced_address_routes_only_if_it_is_the_peers_own)
 {
     static const struct announcement table[] = {
         {"192.0.2.1:4711", "192.0.2.1", "192.0.2.1:4711"},
@@ -831,7 +830,7 @@ Test(tcp_connection, an_announced_address_routes_only_if_it_is_the_peers_own)
     home_close();
 }
 
-Test(tcp_connection, text_of_the_peer_is_escaped_before_people_see_it)
+Test(session, text_of_the_peer_is_escaped_before_people_see_it)
 {
     struct session_info info;
     static const char hello[] = "192.0.2.1:9 http://\x1b[31m";
@@ -839,7 +838,7 @@ Test(tcp_connection, text_of_the_peer_is_escaped_before_people_see_it)
     session_accepted();
     peer_say('h', hello, sizeof hello - 1);
     cr_expect_eq(peer_hears().command, 'w');
-    tcp_connection_describe(conn, &info);
+    session_describe(conn, &info);
     cr_expect_str_eq(info.state, "CONNECTED");
     cr_expect_str_eq(info.announced, "192.0.2.1:9");
     cr_expect_null(strchr(info.idurl, '\x1b'));
@@ -849,7 +848,7 @@ Test(tcp_connection, text_of_the_peer_is_escaped_before_people_see_it)
 
 /* Memory. */
 
-Test(tcp_connection, an_idle_session_holds_no_buffer)
+Test(session, an_idle_session_holds_no_buffer)
 {
     session_connected(false);
     peer_file(1, "something");
@@ -881,10 +880,10 @@ static void await(void)
 {
     awaiter = (struct host_request){
         .request = {.answer_to = loop_mailbox(home.loop), .on_answer = awaiter_answered}};
-    tcp_connection_await(conn, &awaiter);
+    session_await(conn, &awaiter);
 }
 
-Test(tcp_connection, connect_to_is_answered_when_the_handshake_is_done)
+Test(session, connect_to_is_answered_when_the_handshake_is_done)
 {
     session_dialled();
     await();
@@ -901,7 +900,7 @@ Test(tcp_connection, connect_to_is_answered_when_the_handshake_is_done)
     home_close();
 }
 
-Test(tcp_connection, connect_to_is_answered_with_the_reason_when_the_session_fails)
+Test(session, connect_to_is_answered_with_the_reason_when_the_session_fails)
 {
     session_dialled();
     await();

@@ -17,7 +17,7 @@ enum { SAMPLES = 200, START_MS = 1000000, NEVER = 0 };
 /* How many seconds until it is silent for 30 s; NEVER: not within all samples. */
 static unsigned found_after(struct sample (*at)(unsigned second))
 {
-    struct silence s = {0};
+    struct session_silence s = {0};
 
     for (unsigned second = 1; second <= SAMPLES; second++) {
         struct sample sample = at(second);
@@ -27,7 +27,7 @@ static unsigned found_after(struct sample (*at)(unsigned second))
                                 .tcpi_snd_wnd = sample.window < 0 ? 0 : (unsigned)sample.window};
         size_t length = sample.window < 0 ? offsetof(struct tcp_info, tcpi_snd_wnd) : sizeof info;
 
-        if (silence_update(&s, &info, length, START_MS + second * 1000) >= 30000)
+        if (session_silence_update(&s, &info, length, START_MS + second * 1000) >= 30000)
             return second;
     }
     return NEVER;
@@ -157,9 +157,9 @@ Test(silence, peers)
 
 Test(silence, a_socket_that_cannot_be_asked_is_not_silent)
 {
-    struct silence s = {0};
+    struct session_silence s = {0};
 
-    cr_expect_eq(silence_of(&s, -1, 1000), 0);
-    cr_expect_eq(silence_last_ack_ms(-1), 0);
-    cr_expect_eq(silence_unacknowledged(-1), 0);
+    cr_expect_eq(session_silence_of(&s, -1, 1000), 0);
+    cr_expect_eq(session_silence_last_ack_ms(-1), 0);
+    cr_expect_eq(session_silence_unacknowledged(-1), 0);
 }

@@ -59,15 +59,18 @@ def kind(comment):
 
 def settings(dump):
     """`section/key = default (what it may be)` for each key of a dump."""
-    section, comment, lines = "", "", []
+    section, kinds, lines = "", [], []
     for line in dump.splitlines():
         head = re.fullmatch(r"\[(.+)\]", line)
         if head:
             section = head.group(1)
         elif line.startswith("#"):
-            comment = line
+            kinds.append(kind(line))
         elif line:
-            lines.append("%s/%s (%s)" % (section, line, kind(comment)))
+            lines.append("%s/%s (%s)" % (section, line, next((k for k in kinds[1:] if k != "text"), "text")))
+            kinds = []
+        else:
+            kinds = []
     return lines
 
 
@@ -83,8 +86,8 @@ def transitions(dot):
         elif arrow:
             lines.append("%s: %s -> %s: %s" % (name, *arrow.groups()[:2], arrow.group(3).replace("\\n", " ")))
         elif state:
-            lines.append("%s: %s%s" % (name, state.group(1), {" [style=bold]": " (first)", " [peripheries=2]": " (last)"}
-                                       .get(state.group(2), "")))
+            place = {" [style=bold]": " (first)", " [peripheries=2]": " (last)"}.get(state.group(2), "")
+            lines.append("%s: %s%s" % (name, state.group(1), place))
     return lines
 
 

@@ -54,16 +54,15 @@ class Programs(harness.SystemTest):
         golden.check(self, {"event names": re.findall(r"^  (\S+)$", said, re.MULTILINE)})
 
     def test_settings_keys(self):
-        dump = run("dustwired", "--dump-config").out
+        own = os.path.join(self.folder(), "own.ini")  # not that of a daemon of this machine
+        dump = run("dustwired", "--settings-file", own, "--dump-config").out.replace('"%s"' % own, '""')
         lines = shapes.settings(dump) + ["first line: " + dump.partition("\n")[0]]
         for section, key, value in FORMER_KEYS:
-            path = os.path.join(self.folder(), "former.ini")
-            with open(path, "w") as out:
-                out.write("[%s]\n%s = %s\n" % (section, key, value))
-            said = run("dustwired", "--config", path, "--check-config")
-            until = re.findall(r"\brelease (\d+\.\d+)\b", said.out + said.err) if key in said.out + said.err else []
+            node = self.node("former", {"%s/%s" % (section, key): value}, is_started=False)
+            said = run("dustwired", "--config", node.config, "--check-config")
+            text = said.out + said.err
             lines.append("%s/%s (former): --check-config ends with %d, names it and release %s" % (
-                section, key, said.code, ", ".join(until)))
+                section, key, said.code, ", ".join(re.findall(r"\brelease (\d+\.\d+)\b", text) if key in text else [])))
         golden.check(self, {"settings keys": lines})
 
 
@@ -175,8 +174,9 @@ class ExitCodes(harness.SystemTest):
 
     def daemons_that_do_not_start(self):
         a = self.node("alice")
-        for words in (("--help",), ("--version",), ("--nonsense",), ("more",), ("--dump-config",)):
+        for words in (("--help",), ("--version",), ("--nonsense",), ("more",)):
             self.note("dustwired " + " ".join(words), run("dustwired", *words).code)
+        self.note("dustwired --dump-config", run("dustwired", "--config", a.config, "--dump-config").code)
         self.note("dustwired --check-config, good", run("dustwired", "--config", a.config, "--check-config").code)
         bad = os.path.join(self.files, "bad.ini")
         with open(bad, "w") as out:

@@ -144,11 +144,9 @@ struct contacts_request {
  * need no choice: they go straight to a transport, which takes them from any thread.) */
 enum err supervisor_send(struct supervisor *supervisor, struct contacts_request *r);
 
-/* Any thread. For what must not overtake a send, like its cancel: `deliver` is called in the
- * supervisor's thread, after the sends posted before it were handed to their transports. ERR_FULL,
- * ERR_CLOSED: the message stays the caller's. */
-enum err supervisor_post_behind_sends(struct supervisor *supervisor, struct message *m,
-                                      message_fn *deliver);
+/* Any thread. For what must not overtake a send, like its cancel: `r` is answered after the sends
+ * posted before it were handed to their transports. ERR_FULL, ERR_CLOSED: it stays the caller's. */
+enum err supervisor_ask_behind_sends(struct supervisor *supervisor, struct request *r);
 
 /* Any thread, never waits: an outgoing connect succeeded (`connection-done`). Many at once are told
  * as one. Not after supervisor_close. */

@@ -376,10 +376,15 @@ enum err supervisor_send(struct supervisor *supervisor, struct contacts_request 
     return mailbox_post(loop_mailbox(supervisor->loop), &r->send.request.message, take_send);
 }
 
-enum err supervisor_post_behind_sends(struct supervisor *supervisor, struct message *m,
-                                      message_fn *deliver)
+static void sends_are_handed_on(struct message *m, void *owner)
 {
-    return mailbox_post(loop_mailbox(supervisor->loop), m, deliver);
+    (void)owner;
+    request_answer((struct request *)(void *)m, ERR_OK);
+}
+
+enum err supervisor_ask_behind_sends(struct supervisor *supervisor, struct request *r)
+{
+    return mailbox_post(loop_mailbox(supervisor->loop), &r->message, sends_are_handed_on);
 }
 
 /* connection-done. */

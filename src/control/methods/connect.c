@@ -1,6 +1,7 @@
 /* connect_to, disconnect_from and send_keep_alive go straight to the transport of the contact's
- * proto. The cancels go behind the sends, by way of the supervisor, and ask one transport after the
- * other until one knows the file. */
+ * proto. A cancel must not overtake the sends, which go by way of the supervisor: the supervisor is
+ * asked first, and when its answer is there, one transport after the other, until one knows the
+ * file. */
 #include "base/contract.h"
 #include "base/text.h"
 #include "control/control_internal.h"
@@ -181,32 +182,6 @@ static cancel_fn *choose_outbox(const struct transport_ops *ops)
     return ops->cancel_outbox_file;
 }
 
-static void cancel_is_back(struct message *m, void *owner);
-
-/* In the supervisor's thread. */
-static void hand_on_cancel(struct message *m, void *owner)
-{
-    struct cancel_asked *c = (struct cancel_asked *)(void *)m;
-    struct control *control = c->asked.control;
-    cancel_fn *cancel = c->choose(control->config.transports[c->transport]);
-
-    (void)owner;
-    CONTRACT(cancel != NULL);
-    cancel(control->config.transport_selves[c->transport], &c->request);
-}
-
-/* The way of the sends: what was given to be sent a moment ago is found. */
-static enum err post_cancel(struct cancel_asked *c)
-{
-    struct control *control = c->asked.control;
-
-    c->request.request =
-        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = cancel_is_back};
-    c->request.at = 0;
-    return supervisor_post_behind_sends(control->config.supervisor, &c->request.request.message,
-                                        hand_on_cancel);
-}
-
 static void end_cancel(struct cancel_asked *c, enum err e)
 {
     struct http_call *call = c->asked.call;
@@ -221,11 +196,24 @@ static void end_cancel(struct cancel_asked *c, enum err e)
     free(c);
 }
 
+static void cancel_is_back(struct message *m, void *owner);
+
+static void ask_transport(struct cancel_asked *c)
+{
+    struct control *control = c->asked.control;
+    cancel_fn *cancel = c->choose(control->config.transports[c->transport]);
+
+    CONTRACT(cancel != NULL);
+    c->request.request =
+        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = cancel_is_back};
+    c->request.at = 0;
+    cancel(control->config.transport_selves[c->transport], &c->request);
+}
+
 static void cancel_is_back(struct message *m, void *owner)
 {
     struct cancel_asked *c = (struct cancel_asked *)(void *)m;
     struct control *control = c->asked.control;
-    enum err e;
 
     (void)owner;
     if (c->request.answer || control->is_stopping ||
@@ -234,8 +222,19 @@ static void cancel_is_back(struct message *m, void *owner)
         return;
     }
     c->transport++;
-    if ((e = post_cancel(c)) != ERR_OK)
-        end_cancel(c, e);
+    ask_transport(c);
+}
+
+/* What was given to be sent before the cancel is with its transport by now. */
+static void sends_are_handed_on(struct message *m, void *owner)
+{
+    struct cancel_asked *c = (struct cancel_asked *)(void *)m;
+    struct control *control = owner;
+
+    if (control->is_stopping)
+        end_cancel(c, ERR_CLOSED); /* the transports may have ended */
+    else
+        ask_transport(c);
 }
 
 static struct cancel_asked *cancel_new(struct http_call *call, cancel_choice *choose)
@@ -263,7 +262,10 @@ static void begin_cancel(struct control *control, struct http_call *call, struct
         return;
     }
     control_asked_begin(&c->asked, control, call, CONTROL_ASKED_ABOUT_PEERS);
-    if ((e = post_cancel(c)) != ERR_OK)
+    c->request.request = (struct request){.answer_to = loop_mailbox(control->loop),
+                                          .on_answer = sends_are_handed_on};
+    if ((e = supervisor_ask_behind_sends(control->config.supervisor, &c->request.request)) !=
+        ERR_OK)
         end_cancel(c, e);
 }
 

@@ -19,7 +19,7 @@ struct control;
 struct control_config {
     struct settings settings;
     struct supervisor *supervisor;
-    struct gateway *gateway; /* `init` puts `gate` into its seat */
+    struct gateway *gateway; /* `init` binds `gate` */
     struct gateway_client *gate;
     const struct transport_ops *const *transports; /* with their selves: lists, cancels, connects */
     void *const *transport_selves;

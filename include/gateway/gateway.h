@@ -38,11 +38,11 @@ enum err gateway_add(struct gateway *gateway, const struct transport_ops *ops, v
 void gateway_set(struct gateway *gateway, const struct gateway_ops *ops, void *self);
 
 /* Any thread. Who hears of what begins now. */
-struct gateway_seat {
+struct gateway_binding {
     const struct gateway_ops *ops;
     void *self;
 };
-const struct gateway_seat *gateway_current(struct gateway *gateway);
+const struct gateway_binding *gateway_current(struct gateway *gateway);
 
 /* Any thread. The calls of gateway_ops for a transfer: registered with the gateway of now (a send:
  * with that of the time when it was asked for), ended with the one that registered it. */

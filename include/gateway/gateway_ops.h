@@ -20,14 +20,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum transfer_status { TRANSFER_FINISHED, TRANSFER_FAILED };
+enum gateway_transfer_status { TRANSFER_FINISHED, TRANSFER_FAILED };
 /* "finished", "failed": BitDust's words. */
-const char *transfer_status_word(enum transfer_status status);
+const char *gateway_transfer_status_word(enum gateway_transfer_status status);
 
 /* Our ids have eight digits at most; a gateway's what an XML-RPC int holds. */
 enum { TRANSFER_ERROR_SIZE = 128, TRANSFER_ID_MAX = 99999999, GATEWAY_ID_MAX = INT32_MAX };
 
-struct gateway_seat;
+struct gateway_binding;
 
 /* What a register call that was ERR_PENDING came to. */
 struct gateway_registration {
@@ -54,14 +54,14 @@ struct gateway_transfer {
     uint64_t acknowledged_bytes; /* sending: of done_bytes, when it was looked at last */
     bool is_sending;
     bool is_single; /* of send_file_single: never registered */
-    enum transfer_status status;
+    enum gateway_transfer_status status;
     char error[TRANSFER_ERROR_SIZE]; /* "" when finished; escaped */
     /* the answer of a register call */
     uint32_t transfer_id; /* the gateway's; before, and if it has none for it, ours */
     bool is_registered;   /* false: the gateway does not know it, it is not unregistered */
     /* the gateway's own notes, zero at first */
-    const struct gateway_seat *seat; /* that registered it */
-    uint32_t instance;               /* of a remote gateway: which one since its first init */
+    const struct gateway_binding *binding; /* that registered it */
+    uint32_t instance;                     /* of a remote gateway: which one since its first init */
     /* the gateway's until the request is back: the file is listed and cancelled meanwhile, by our
      * id */
     struct gateway_registration registration;

@@ -53,15 +53,15 @@ struct send_request {
     struct request request;
     uint64_t id;
     struct route route;
-    char *remote_idurl;              /* escaped, may be NULL; malloc, freed by send_request_free */
-    char *filename;                  /* absolute; malloc */
-    char *description;               /* may be NULL; malloc */
-    const struct gateway_seat *seat; /* of the gateway when it was asked for; NULL: of then */
+    char *remote_idurl; /* escaped, may be NULL; malloc, freed by gateway_send_request_free */
+    char *filename;     /* absolute; malloc */
+    char *description;  /* may be NULL; malloc */
+    const struct gateway_binding *binding; /* of the gateway when it was asked for; NULL: of then */
     char *asked_host; /* the one contact as the asker wrote it; NULL if several; malloc */
     uid_t asker;      /* who has to be able to read the file (outbox_open) */
     bool is_single;
     /* the outcome */
-    enum transfer_status status;
+    enum gateway_transfer_status status;
     uint32_t transfer_id; /* 0 if it never got one */
     uint64_t size_bytes;
     uint64_t sent_bytes;
@@ -71,7 +71,7 @@ struct send_request {
     TAILQ_ENTRY(send_request) queue_link;
     UT_hash_handle hh;
 };
-void send_request_free(struct send_request **r);
+void gateway_send_request_free(struct send_request **r);
 
 /* connect_to, disconnect_from, send_keep_alive. */
 struct host_request {
@@ -157,7 +157,7 @@ struct list_request {
     int32_t stream_id;
     uint32_t transfer_id;
     uint64_t send_id;
-    /* the answer: one of the two arrays; list_request_fini frees it */
+    /* the answer: one of the two arrays; gateway_list_request_fini frees it */
     struct session_info *sessions;
     struct stream_info *streams;
     size_t count, total; /* total: how many passed the filters */
@@ -165,7 +165,7 @@ struct list_request {
     unsigned at;
     void *cookie;
 };
-void list_request_fini(struct list_request *r);
+void gateway_list_request_fini(struct list_request *r);
 
 /* A number of every worker, session and file in it, for status. */
 struct transport_counts {

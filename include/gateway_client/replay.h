@@ -12,8 +12,8 @@ struct gateway_client_replay {
     struct committer *committer;
     struct event_sink *events;
     struct gateway *gateway;
-    struct gateway_seat remote; /* the remote gateway, in charge or not */
-    struct mailbox *answer_to;  /* main's: a remote gateway answers when it can */
+    struct gateway_binding remote; /* the remote gateway, in charge or not */
+    struct mailbox *answer_to;     /* main's: a remote gateway answers when it can */
 };
 
 /* Before the committer runs: what is owed is read from what it will own. What a remote gateway has

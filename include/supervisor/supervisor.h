@@ -63,7 +63,7 @@ enum supervisor_ask {
     SUPERVISOR_BUILD_CONTACTS,
     SUPERVISOR_VERIFY_CONTACTS,
     /* The gateway's own: */
-    SUPERVISOR_GATEWAY_INIT, /* a new instance of a remote one is in its seat */
+    SUPERVISOR_GATEWAY_INIT, /* a new instance of a remote one is bound */
     SUPERVISOR_CONNECT,
     SUPERVISOR_DISCONNECT, /* and `shutdown` */
 };
@@ -123,7 +123,7 @@ struct supervisor_request {
     /* CONNECT: the options, malloc, the asker's; NULL or "": not given. ERR_INVALID, ERR_DISABLED:
      * nothing was done, `text` says why. */
     char *idurl, *host, *tcp_port;
-    /* GATEWAY_INIT: puts the gateway into its seat; `url` is malloc, the asker's. */
+    /* GATEWAY_INIT: binds the gateway; `url` is malloc, the asker's. */
     enum err (*take_over)(const struct supervisor_request *r);
     char *url;
     bool has_file_result;

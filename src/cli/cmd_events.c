@@ -98,7 +98,9 @@ static const char *known_word(unsigned index)
     if (index < EVENT_KIND_COUNT)
         return event_word((enum event_kind)index);
     index -= EVENT_KIND_COUNT;
-    return index <= TRANSFER_FAILED ? transfer_status_word((enum transfer_status)index) : NULL;
+    return index <= TRANSFER_FAILED
+               ? gateway_transfer_status_word((enum gateway_transfer_status)index)
+               : NULL;
 }
 
 static bool is_known(const char *text, size_t length)

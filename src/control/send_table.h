@@ -22,7 +22,7 @@ enum {
 struct control_send_table_result {
     uint64_t id;
     bool is_done;
-    enum transfer_status status;
+    enum gateway_transfer_status status;
     uint32_t transfer_id;
     uint64_t size_bytes, sent_bytes;
     double seconds; /* since it was asked for; until it was decided */

@@ -131,7 +131,7 @@ static xmlrpc_value *send_value(struct control *control, xmlrpc_env *env, uint64
         control_send_table_look(control->sends, id, loop_now_ms(control->loop), &result);
     const char *status = !is_known         ? "unknown"
                          : !result.is_done ? "under way"
-                                           : transfer_status_word(result.status);
+                                           : gateway_transfer_status_word(result.status);
 
     rpc_put_integer(env, value, "id", (int64_t)id);
     rpc_put_bool(env, value, "is_done", result.is_done);

@@ -12,10 +12,11 @@ struct gateway {
     unsigned count;
     struct gateway_transport transports[GATEWAY_TRANSPORTS_MAX];
     struct gateway_builtin *builtin;
-    struct gateway_seat builtin_seat, other_seat; /* each written once, before it is published */
+    struct gateway_binding builtin_binding,
+        other_binding; /* each written once, before it is published */
     /* Atomic, because every thread asks it for every file while `init` may bring another gateway;
      * what it points to never changes and outlives the threads. */
-    const struct gateway_seat *_Atomic current;
+    const struct gateway_binding *_Atomic current;
 };
 
 enum err gateway_open(struct gateway **out, struct event_sink *events)
@@ -30,9 +31,9 @@ enum err gateway_open(struct gateway **out, struct event_sink *events)
         gateway_close(&gateway);
         return e;
     }
-    gateway->builtin_seat =
-        (struct gateway_seat){.ops = &gateway_builtin_ops, .self = gateway->builtin};
-    atomic_init(&gateway->current, &gateway->builtin_seat);
+    gateway->builtin_binding =
+        (struct gateway_binding){.ops = &gateway_builtin_ops, .self = gateway->builtin};
+    atomic_init(&gateway->current, &gateway->builtin_binding);
     *out = gateway;
     return ERR_OK;
 }
@@ -59,26 +60,27 @@ enum err gateway_add(struct gateway *gateway, const struct transport_ops *ops, v
 
 void gateway_set(struct gateway *gateway, const struct gateway_ops *ops, void *self)
 {
-    struct gateway_seat *seat = &gateway->other_seat;
+    struct gateway_binding *binding = &gateway->other_binding;
 
-    if (seat->ops == NULL)
-        *seat = (struct gateway_seat){.ops = ops, .self = self};
-    CONTRACT(seat->ops == ops && seat->self == self);
-    atomic_store(&gateway->current, seat);
+    if (binding->ops == NULL)
+        *binding = (struct gateway_binding){.ops = ops, .self = self};
+    CONTRACT(binding->ops == ops && binding->self == self);
+    atomic_store(&gateway->current, binding);
 }
 
-const struct gateway_seat *gateway_current(struct gateway *gateway)
+const struct gateway_binding *gateway_current(struct gateway *gateway)
 {
     return atomic_load(&gateway->current);
 }
 
 enum err gateway_register(struct gateway *gateway, struct gateway_transfer *t)
 {
-    const struct gateway_seat *seat = t->seat != NULL ? t->seat : gateway_current(gateway);
+    const struct gateway_binding *binding =
+        t->binding != NULL ? t->binding : gateway_current(gateway);
 
-    t->seat = seat;
-    return t->is_sending ? seat->ops->register_file_sending(seat->self, t)
-                         : seat->ops->register_file_receiving(seat->self, t);
+    t->binding = binding;
+    return t->is_sending ? binding->ops->register_file_sending(binding->self, t)
+                         : binding->ops->register_file_receiving(binding->self, t);
 }
 
 void gateway_registered(struct gateway_transfer *t)
@@ -88,29 +90,30 @@ void gateway_registered(struct gateway_transfer *t)
     t->instance = t->registration.instance;
 }
 
-static const struct gateway_seat *seat_of(struct gateway *gateway, const struct gateway_transfer *t)
+static const struct gateway_binding *binding_of(struct gateway *gateway,
+                                                const struct gateway_transfer *t)
 {
-    return t->seat != NULL ? t->seat : gateway_current(gateway);
+    return t->binding != NULL ? t->binding : gateway_current(gateway);
 }
 
 enum err gateway_receiving_ended(struct gateway *gateway, struct gateway_transfer *t)
 {
-    const struct gateway_seat *seat = seat_of(gateway, t);
+    const struct gateway_binding *binding = binding_of(gateway, t);
 
-    return seat->ops->receiving_ended(seat->self, t);
+    return binding->ops->receiving_ended(binding->self, t);
 }
 
 void gateway_sending_ended(struct gateway *gateway, struct gateway_transfer *t)
 {
-    const struct gateway_seat *seat = seat_of(gateway, t);
+    const struct gateway_binding *binding = binding_of(gateway, t);
 
-    seat->ops->sending_ended(seat->self, t);
+    binding->ops->sending_ended(binding->self, t);
 }
 
 void gateway_describe_send(struct gateway_transfer *t, const struct send_request *send)
 {
     t->is_sending = true;
-    t->seat = send->seat;
+    t->binding = send->binding;
     t->is_single = send->is_single;
     t->request_id = send->id;
     t->asked_host = send->asked_host;
@@ -125,9 +128,9 @@ uint32_t gateway_remote_id(const struct gateway_transfer *t)
 
 bool gateway_is_full(struct gateway *gateway)
 {
-    const struct gateway_seat *seat = gateway_current(gateway);
+    const struct gateway_binding *binding = gateway_current(gateway);
 
-    return seat->ops->is_full(seat->self);
+    return binding->ops->is_full(binding->self);
 }
 
 unsigned gateway_count(const struct gateway *gateway)

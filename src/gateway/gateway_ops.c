@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-const char *transfer_status_word(enum transfer_status status)
+const char *gateway_transfer_status_word(enum gateway_transfer_status status)
 {
     return status == TRANSFER_FINISHED ? "finished" : "failed";
 }
@@ -30,6 +30,6 @@ struct event *gateway_transfer_event(enum event_kind kind, const struct gateway_
     copy_cut(e->proto, sizeof e->proto, transfer->proto);
     copy_cut(e->host, sizeof e->host, transfer->host);
     if (is_end)
-        copy_cut(e->status, sizeof e->status, transfer_status_word(transfer->status));
+        copy_cut(e->status, sizeof e->status, gateway_transfer_status_word(transfer->status));
     return e;
 }

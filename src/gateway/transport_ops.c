@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-void send_request_free(struct send_request **r)
+void gateway_send_request_free(struct send_request **r)
 {
     if (*r == NULL)
         return;
@@ -14,7 +14,7 @@ void send_request_free(struct send_request **r)
     *r = NULL;
 }
 
-void list_request_fini(struct list_request *r)
+void gateway_list_request_fini(struct list_request *r)
 {
     free(r->sessions);
     free(r->streams);

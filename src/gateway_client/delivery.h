@@ -76,7 +76,7 @@ struct gateway_client_delivery {
     uint32_t instance; /* of the gateway that registered it */
     uint32_t transfer_id;
     uint64_t request_id, size_bytes, done_bytes;
-    enum transfer_status status;
+    enum gateway_transfer_status status;
     unsigned faults;     /* of the present call */
     uint64_t rest_ms;    /* the last pause after no answer */
     struct timer rest;   /* until the next try */

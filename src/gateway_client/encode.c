@@ -88,7 +88,7 @@ static void add_outcome(xmlrpc_env *env, xmlrpc_value *params,
                         const struct gateway_client_delivery *job, uint64_t id)
 {
     add(env, params, rpc_integer(env, (int64_t)id));
-    add_text(env, params, transfer_status_word(job->status));
+    add_text(env, params, gateway_transfer_status_word(job->status));
     add(env, params, rpc_integer(env, (int64_t)job->done_bytes));
     add_error(env, params, job->text[TEXT_ERROR]);
 }

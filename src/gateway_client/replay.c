@@ -42,7 +42,7 @@ static void taken(struct report *r, enum err e)
         return;
     }
     log_info("reported late: transfer=%" PRIu32 " %s path=%s", t->transfer_id,
-             transfer_status_word(t->status), r->path);
+             gateway_transfer_status_word(t->status), r->path);
     event_emit(r->owed.events, gateway_transfer_event(EVENT_RECEIVING_ENDED, t));
     committer_submit(r->owed.committer, &r->mark);
 }
@@ -99,7 +99,7 @@ static void report_one(void *ctx, const struct inbox_record *record, bool is_fin
         return;
     }
     if (record->gateway_id != 0) {
-        r->transfer.seat = &r->owed.remote;
+        r->transfer.binding = &r->owed.remote;
         e = gateway_receiving_ended(owed->gateway, &r->transfer);
     }
     if (e != ERR_PENDING)

@@ -96,13 +96,14 @@ static enum err check(const struct supervisor *s, struct supervisor_request *r,
 /* `connect` while it serves already: it is said again. */
 static void tell_again(struct supervisor *s)
 {
-    const struct gateway_seat *seat = gateway_current(s->config.gateway);
+    const struct gateway_binding *binding = gateway_current(s->config.gateway);
 
     for (unsigned i = 0; i < s->transport_count; i++) {
         const struct network_transport *t = &s->transports[i];
 
         if (t->config.registered->is_listening)
-            seat->ops->receiving_started(seat->self, t->config.registered->ops->proto, t->host);
+            binding->ops->receiving_started(binding->self, t->config.registered->ops->proto,
+                                            t->host);
     }
 }
 
@@ -149,13 +150,13 @@ static void wish_down(struct supervisor *s)
 
 void supervisor_gateway_overrides_disconnect(struct supervisor *s, struct supervisor_request *r)
 {
-    const struct gateway_seat *seat = gateway_current(s->config.gateway);
+    const struct gateway_binding *binding = gateway_current(s->config.gateway);
     bool was_down = is_all_down(s);
 
     wish_down(s);
     for (unsigned i = 0; i < s->transport_count && was_down; i++)
-        seat->ops->disconnected(seat->self, s->transports[i].config.registered->ops->proto,
-                                "disconnected");
+        binding->ops->disconnected(binding->self, s->transports[i].config.registered->ops->proto,
+                                   "disconnected");
     if (!was_down)
         start_a_round(s);
     request_answer(&r->request, ERR_OK);
@@ -166,12 +167,12 @@ void supervisor_gateway_overrides_disconnect(struct supervisor *s, struct superv
 void supervisor_gateway_overrides_init(struct supervisor *s, struct supervisor_request *r)
 {
     enum err e = r->take_over(r);
-    const struct gateway_seat *seat = gateway_current(s->config.gateway);
+    const struct gateway_binding *binding = gateway_current(s->config.gateway);
     bool is_new = !s->is_remote;
 
     for (unsigned i = 0; i < s->transport_count && e == ERR_OK; i++)
-        seat->ops->transport_initialized(seat->self,
-                                         s->transports[i].config.registered->ops->proto);
+        binding->ops->transport_initialized(binding->self,
+                                            s->transports[i].config.registered->ops->proto);
     if (e == ERR_OK && is_new) {
         s->is_remote = true;
         wish_down(s);

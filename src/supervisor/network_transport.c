@@ -98,10 +98,10 @@ static void do_init(void *self, const void *arg)
 static void do_create_proxy(void *self, const void *arg)
 {
     struct network_transport *t = self;
-    const struct gateway_seat *seat = gateway_current(t->config.gateway);
+    const struct gateway_binding *binding = gateway_current(t->config.gateway);
 
     (void)arg;
-    seat->ops->transport_initialized(seat->self, proto_of(t));
+    binding->ops->transport_initialized(binding->self, proto_of(t));
 }
 
 static void do_start(void *self, const void *arg)
@@ -120,7 +120,7 @@ static void do_save_options(void *self, const void *arg)
 {
     struct network_transport *t = self;
     char name[CONTACT_PROTO_SIZE + 16];
-    const struct gateway_seat *seat = gateway_current(t->config.gateway);
+    const struct gateway_binding *binding = gateway_current(t->config.gateway);
 
     (void)arg;
     snprintf(t->host, sizeof t->host, "%s", t->start.host);
@@ -129,7 +129,7 @@ static void do_save_options(void *self, const void *arg)
         log_info("%s: listening on %s", name_of(t, name), t->host);
     else
         log_info("%s: serves without listening", name_of(t, name));
-    seat->ops->receiving_started(seat->self, proto_of(t), t->host);
+    binding->ops->receiving_started(binding->self, proto_of(t), t->host);
 }
 
 static void disconnect(struct network_transport *t, uint64_t grace_ms)
@@ -285,12 +285,13 @@ bool network_transport_is_down(const struct network_transport *t)
 
 static void start_failed(struct network_transport *t)
 {
-    const struct gateway_seat *seat = gateway_current(t->config.gateway);
+    const struct gateway_binding *binding = gateway_current(t->config.gateway);
 
     snprintf(t->last_error, sizeof t->last_error, "%s",
              t->start.error[0] != '\0' ? t->start.error : err_text(t->start.request.result));
     log_debug("%s transport: not started: %s", proto_of(t), t->last_error);
-    seat->ops->receiving_failed(seat->self, proto_of(t), t->start.request.result, t->last_error);
+    binding->ops->receiving_failed(binding->self, proto_of(t), t->start.request.result,
+                                   t->last_error);
     network_transport_feed(t, TRANSPORT_EV_FAILED);
 }
 
@@ -313,11 +314,11 @@ static void start_answered(struct message *m, void *owner)
 static void stop_answered(struct message *m, void *owner)
 {
     struct network_transport *t = CONTAINER_OF(m, struct network_transport, stop.request.message);
-    const struct gateway_seat *seat = gateway_current(t->config.gateway);
+    const struct gateway_binding *binding = gateway_current(t->config.gateway);
 
     (void)owner;
     t->is_stop_under_way = false;
-    seat->ops->disconnected(seat->self, proto_of(t), "disconnected");
+    binding->ops->disconnected(binding->self, proto_of(t), "disconnected");
     if (t->automat.state == TRANSPORT_CLOSED)
         tell_if_settled(t);
     else

@@ -150,7 +150,7 @@ static struct send_request *take_send(uint64_t id)
     return found;
 }
 
-static void end_send(struct send_request *r, enum transfer_status status, const char *error)
+static void end_send(struct send_request *r, enum gateway_transfer_status status, const char *error)
 {
     r->status = status;
     r->transfer_id = 65537;
@@ -511,7 +511,7 @@ const struct send_request *play_send(unsigned index)
     return played.sends[index];
 }
 
-void play_end_send(unsigned index, enum transfer_status status, const char *error)
+void play_end_send(unsigned index, enum gateway_transfer_status status, const char *error)
 {
     struct send_request *r = played.sends[index];
 

@@ -35,7 +35,7 @@ void play_park(void);
 void play_wait_parked(unsigned count);
 /* Waits until it has got `count` sends since the start, and answers one. */
 void play_wait_sends(unsigned count);
-void play_end_send(unsigned index, enum transfer_status status, const char *error);
+void play_end_send(unsigned index, enum gateway_transfer_status status, const char *error);
 const struct send_request *play_send(unsigned index);
 void play_wait_connects(unsigned count);
 void play_end_connect(unsigned index, enum err result, const char *error);

@@ -17,7 +17,7 @@ static void close_sends(void)
 
 #define SENDS_TEST(name) Test(sends, name, .init = open_sends, .fini = close_sends, .timeout = 10)
 
-static void finish(uint64_t id, enum transfer_status status, uint64_t now_ms)
+static void finish(uint64_t id, enum gateway_transfer_status status, uint64_t now_ms)
 {
     struct send_request outcome = {.id = id, .status = status, .sent_bytes = 5, .transfer_id = 9};
 

@@ -198,7 +198,7 @@ static void answered(struct message *m, void *owner)
 
     (void)owner;
     answers++;
-    send_request_free(&r);
+    gateway_send_request_free(&r);
 }
 
 static void send_a_file(void)

@@ -66,10 +66,10 @@ Test(gateway, knows_each_transport_once, .init = set_up, .fini = clean_up, .time
 
 Test(gateway, has_the_built_in_one_behind_it, .init = set_up, .fini = clean_up, .timeout = 5)
 {
-    const struct gateway_seat *seat = gateway_current(gateway);
+    const struct gateway_binding *binding = gateway_current(gateway);
 
-    cr_assert_eq(seat->ops, &gateway_builtin_ops);
-    cr_assert_not_null(seat->self);
+    cr_assert_eq(binding->ops, &gateway_builtin_ops);
+    cr_assert_not_null(binding->self);
     cr_assert_not(gateway_is_full(gateway));
 }
 

@@ -123,8 +123,8 @@ Test(gateway_builtin, tells_what_becomes_of_receiving, .init = set_up, .fini = c
 
 Test(gateway_builtin, has_the_words_of_bitdust, .timeout = 5)
 {
-    cr_assert_str_eq(transfer_status_word(TRANSFER_FINISHED), "finished");
-    cr_assert_str_eq(transfer_status_word(TRANSFER_FAILED), "failed");
+    cr_assert_str_eq(gateway_transfer_status_word(TRANSFER_FINISHED), "finished");
+    cr_assert_str_eq(gateway_transfer_status_word(TRANSFER_FAILED), "failed");
 }
 
 Test(gateway_builtin, counts_on_being_given_an_id, .init = set_up, .signal = SIGABRT, .timeout = 5)
@@ -140,9 +140,9 @@ Test(transport_ops, frees_a_send_request_with_its_strings, .timeout = 5)
     r->filename = strdup("/a");
     r->remote_idurl = strdup("b");
     r->description = strdup("c");
-    send_request_free(&r);
+    gateway_send_request_free(&r);
     cr_assert_null(r);
-    send_request_free(&r);
+    gateway_send_request_free(&r);
 }
 
 Test(transport_ops, forgets_the_answer_of_a_list, .timeout = 5)
@@ -150,8 +150,8 @@ Test(transport_ops, forgets_the_answer_of_a_list, .timeout = 5)
     struct list_request r = {.count = 1, .total = 9};
 
     r.sessions = calloc(1, sizeof *r.sessions);
-    list_request_fini(&r);
+    gateway_list_request_fini(&r);
     cr_assert_null(r.sessions);
     cr_assert_eq(r.count, 0);
-    list_request_fini(&r);
+    gateway_list_request_fini(&r);
 }

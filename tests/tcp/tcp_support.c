@@ -311,7 +311,7 @@ void home_close(void)
     committer_stop(home.committer);
     check_ends();
     for (unsigned i = 0; i < sent_count; i++)
-        send_request_free(&sent[i].r);
+        gateway_send_request_free(&sent[i].r);
     if (peer_fd >= 0)
         close(peer_fd);
     committer_close(&home.committer);

@@ -62,7 +62,7 @@ enum session_state state(void);
 struct sent_file {
     struct send_request *r;
     unsigned answers;
-    enum transfer_status status;
+    enum gateway_transfer_status status;
     uint64_t sent_bytes;
     char error[TRANSFER_ERROR_SIZE];
 };

@@ -987,7 +987,7 @@ Test(tcp_node, sessions_are_listed_in_pages)
         for (size_t i = 0; i < r.count; i++)
             cr_expect_str_eq(r.sessions[i].state, "CONNECTED");
         seen += r.count;
-        list_request_fini(&r);
+        gateway_list_request_fini(&r);
     }
     cr_expect_eq(seen, 10);
     for (int i = 0; i < 10; i++)
@@ -1022,6 +1022,6 @@ Test(tcp_node, a_stream_is_listed_and_cancelled)
     wait_answers(1);
     cr_expect(cancel.answer);
     cr_expect_eq(hears(peer), 'a');
-    list_request_fini(&list);
+    gateway_list_request_fini(&list);
     close(peer);
 }

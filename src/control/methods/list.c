@@ -212,7 +212,7 @@ static void listing_is_back(struct message *m, void *owner)
     } else if (!l->env.fault_occurred) {
         xmlrpc_env_set_fault(&l->env, FAULT_INTERNAL, err_text(e));
     }
-    list_request_fini(&l->request);
+    gateway_list_request_fini(&l->request);
     l->filter.place = (struct list_place){0}; /* it was in this transport */
     if (e == ERR_OK && l->limit > 0 && !control->is_stopping &&
         ++l->transport < control->config.transport_count)

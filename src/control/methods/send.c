@@ -196,7 +196,7 @@ static bool post_send(struct control *control, struct http_call *call, struct se
     r->request =
         (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = send_is_back};
     r->id = id;
-    r->seat = gateway_current(control->config.gateway);
+    r->binding = gateway_current(control->config.gateway);
     r->size_bytes = size_bytes;
     if ((e = supervisor_send(control->config.supervisor, &send->request)) != ERR_OK) {
         control_send_table_forget(control->sends, id);

@@ -1,19 +1,25 @@
-/* One TCP session, as the machine session. Owner: one worker, for life.
+/* clang-format off */
+/* One TCP session: the state machine tcp_connection. Owner: one worker, for life.
  *
- *                    incoming                      outgoing
- *                        \      AT_STARTUP         /          a socket, nothing said yet
- *                  connection-made         connection-made
- *                          v                     v
- *                      SERVER?                CLIENT?
- *         waits for the peer's hello         has sent its hello, waits for the wazap
- *                          |   data-received     |
- *                          +------> CONNECTED <--+            files go both ways
- *     timer-10sec, disconnect,          | disconnect
- *     not the frame expected            v
- *                          +------> DISCONNECT                what is queued goes out, what comes
- * is | connection-lost     thrown away, until the peer's end of file connection-lost, in any state
- * ->CLOSED                  freed by the worker after the turn
+ *               incoming                   outgoing
+ *                   \      AT_STARTUP      /            a socket, nothing sent yet
+ *             connection-made      connection-made
+ *                    v                   v
+ *                 SERVER?             CLIENT?
+ *            waits for the hello    has sent its hello, waits for the wazap
+ *                    |   data-received   |
+ *                    +---> CONNECTED <---+              files go both ways
+ *                    |         |         |
+ *   timer-10sec, disconnect,   | disconnect, a bad frame
+ *   an unexpected frame        |         |
+ *                    v         v         v
+ *                    +---> DISCONNECT <--+              queued frames are sent and received bytes are
+ *                              |                        discarded until the peer closes
+ *                              |
+ *                              v connection-lost, in any state
+ *                           CLOSED                      freed by the worker after the turn
  */
+/* clang-format on */
 #ifndef TCP_SESSION_SESSION_H
 #define TCP_SESSION_SESSION_H
 

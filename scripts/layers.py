@@ -21,7 +21,8 @@ MAY_INCLUDE = {
     "gateway": "base settings loop",
     "gateway_client": "base settings loop rpc store/inbox store/commit gateway",
     "peers": "base settings loop gateway",
-    "tcp/session": "base engine wire settings loop store/inbox store/commit store/outbox gateway peers tcp",
+    "tcp/session": "base engine wire settings loop store/inbox store/commit store/outbox gateway peers tcp/directory.h "
+                   "tcp/tcp_stream.h tcp/writer.h",
     "tcp": "base engine wire settings loop store/inbox store/commit store/outbox gateway peers tcp/session",
     "supervisor": "base engine settings loop gateway",
     "control": "base engine settings loop rpc http store/inbox store/commit store/outbox gateway gateway_client supervisor "

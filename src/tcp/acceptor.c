@@ -4,6 +4,7 @@
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "loop/loop.h"
 #include "peers/access.h"
 #include "peers/source_table.h"
 

@@ -3,6 +3,7 @@
 #ifndef TCP_NODE_INTERNAL_H
 #define TCP_NODE_INTERNAL_H
 
+#include "peers/bandwidth.h"
 #include "tcp/listener.h"
 #include "tcp/node.h"
 

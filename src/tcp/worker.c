@@ -5,6 +5,10 @@
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "tcp/session/core.h"
+#include "tcp/session/files.h"
+#include "tcp/session/limits.h"
+#include "tcp/session/session.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,9 +5,7 @@
 
 #include "base/err.h"
 #include "gateway/transport_ops.h"
-#include "loop/loop.h"
 #include "tcp/message.h"
-#include "tcp/session/session.h"
 
 struct tcp_worker;
 

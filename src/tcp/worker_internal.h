@@ -1,8 +1,12 @@
-/* The worker's inside, for worker.c (its life) and worker_visits.c (requests that go round). */
+/* The worker's inside, for worker.c (its life) and worker_queries.c (requests that go round). */
 #ifndef TCP_WORKER_INTERNAL_H
 #define TCP_WORKER_INTERNAL_H
 
+#include "loop/loop.h"
+#include "tcp/tcp_stream.h"
 #include "tcp/worker.h"
+
+#include <sys/queue.h>
 
 TAILQ_HEAD(tcp_connection_list, session);
 STAILQ_HEAD(tcp_turn_list, session);
@@ -18,7 +22,7 @@ struct tcp_worker {
     struct session *last_starved;   /* in it; NULL: none */
     struct timer tick;
     struct tcp_turn_list graves; /* CLOSED, freed after the turn */
-    struct tcp_message_list stops;
+    STAILQ_HEAD(, message) stops;
     struct timer grace; /* of the stop under way */
 };
 

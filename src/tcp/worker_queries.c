@@ -3,6 +3,9 @@
 #include "tcp/worker_internal.h"
 
 #include "base/clock.h"
+#include "tcp/session/core.h"
+#include "tcp/session/files.h"
+#include "tcp/session/session.h"
 
 #include <stdio.h>
 #include <stdlib.h>

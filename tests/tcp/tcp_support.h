@@ -4,6 +4,8 @@
 #ifndef TCP_TCP_SUPPORT_H
 #define TCP_TCP_SUPPORT_H
 
+#include "tcp/session/core.h"
+#include "tcp/session/files.h"
 #include "tcp/session/session.h"
 #include "wire/frame.h"
 

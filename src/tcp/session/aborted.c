@@ -2,7 +2,7 @@
  * how many there may be. */
 #include "tcp/session/aborted.h"
 
-#include "tcp/session/session.h"
+#include "tcp/session/core.h"
 
 #include <stdlib.h>
 

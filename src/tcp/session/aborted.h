@@ -2,10 +2,21 @@
 #ifndef TCP_SESSION_ABORTED_H
 #define TCP_SESSION_ABORTED_H
 
-#include "tcp/session/session.h"
+#include "tcp/session/core.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+enum {
+    SESSION_ABORTED_MAX = 40, /* ids of files given up whose sender may go on */
+};
+
+/* Most sessions never have one. */
+struct session_aborted {
+    uint64_t last_ms; /* when the last one was added */
+    unsigned count;
+    int32_t ids[SESSION_ABORTED_MAX];
+};
 
 /* The file with this id was given up, and its sender has not said that he knows. */
 bool session_aborted_has(const struct session *c, int32_t file_id);

@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "tcp/session/session.h"
 
 #include <string.h>
 

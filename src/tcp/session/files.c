@@ -6,7 +6,6 @@
 #include "tcp/session/aborted.h"
 #include "tcp/session/core.h"
 #include "tcp/session/limits.h"
-#include "tcp/session/session.h"
 
 #include <inttypes.h>
 #include <stdio.h>

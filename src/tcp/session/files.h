@@ -3,11 +3,13 @@
 #define TCP_SESSION_FILES_H
 
 #include "base/err.h"
-#include "tcp/session/session.h"
+#include "gateway/transport_ops.h"
+#include "tcp/session/core.h"
 #include "tcp/tcp_stream.h"
 #include "wire/frame.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Our file ids are above the reference's eight digits; the side that dialled takes even ones. So an
  * abort that could mean a file of either side means one only. */
@@ -33,6 +35,13 @@ void session_files_check(struct session *c);
 
 /* True while anything is to be watched by session_files_check. */
 bool session_files_is_busy(const struct session *c);
+
+/* Takes the request; its outcome is answered through it. */
+void session_files_send(struct session *c, struct send_request *send);
+
+/* Cancels every file that `r` describes; true if there was one. */
+bool session_files_cancel_sending(struct session *c, const struct cancel_request *r);
+bool session_files_cancel_receiving(struct session *c, uint32_t transfer_id);
 
 /* The writer found a file too short or unreadable. */
 void session_files_broken(void *session, struct tcp_outgoing *out, enum err e);

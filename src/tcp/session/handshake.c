@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "tcp/session/core.h"
 #include "tcp/session/limits.h"
-#include "tcp/session/session.h"
 
 #include <stdlib.h>
 #include <string.h>

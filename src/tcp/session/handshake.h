@@ -3,7 +3,7 @@
 #define TCP_SESSION_HANDSHAKE_H
 
 #include "base/address.h"
-#include "tcp/session/session.h"
+#include "tcp/session/core.h"
 
 void session_handshake_send_hello(struct session *c);
 void session_handshake_send_wazap(struct session *c);

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "loop/loop.h"
-#include "tcp/session/session.h"
+#include "tcp/session/core.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -7,7 +7,6 @@
 #include "peers/access.h"
 #include "peers/source_table.h"
 #include "tcp/session/core.h"
-#include "tcp/session/session.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #define TCP_SESSION_LIMITS_H
 
 #include "gateway/transport_ops.h"
-#include "tcp/session/session.h"
+#include "tcp/session/core.h"
 #include "wire/frame.h"
 
 #include <stdbool.h>
@@ -25,6 +25,9 @@ void session_limits_late(struct session *c);
 /* After a turn to read: what the peer said waits for bandwidth, and it is not judged by its
  * silence. */
 bool session_limits_is_unread(const struct session *c);
+
+/* Makes place for a newcomer: lost without a word, unless its hello is read in its next turn. */
+void session_limits_evict(struct session *c);
 
 /* One that is giving way has had its turn to read: without a hello it is dropped. */
 void session_limits_give_way(struct session *c);

@@ -6,7 +6,6 @@
 #include "tcp/session/core.h"
 #include "tcp/session/files.h"
 #include "tcp/session/limits.h"
-#include "tcp/session/session.h"
 
 #include <stdio.h>
 

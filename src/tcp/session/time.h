@@ -3,7 +3,7 @@
 #define TCP_SESSION_TIME_H
 
 #include "loop/loop.h"
-#include "tcp/session/session.h"
+#include "tcp/session/core.h"
 
 enum {
     SESSION_CHECK_MS = 1000, /* between the checks of files under way */

@@ -3,6 +3,7 @@
 #include "tcp/tcp_support.h"
 
 #include "base/clock.h"
+#include "tcp/session/aborted.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,5 +1,7 @@
 #include "tcp/session/session.h"
 
+#include "tcp/session/limits.h"
+
 #include "tcp/tcp_support.h"
 
 #include <criterion/criterion.h>

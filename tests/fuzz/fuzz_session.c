@@ -3,6 +3,8 @@
  * file of ours goes out meanwhile. At its end everything that began has ended once, and nothing
  * partial is left. */
 #include "base/log.h"
+#include "tcp/session/core.h"
+#include "tcp/session/files.h"
 #include "tcp/session/session.h"
 
 #include <fcntl.h>
@@ -50,10 +52,11 @@ static void on_closed(void *worker, struct session *c)
     loop_hurry(home.loop);
 }
 
-static void on_route_on(void *worker, struct send_request *send)
+static void on_route_on(void *worker, struct send_request *send, const char *host,
+                        const char *reason)
 {
     (void)worker;
-    tcp_send_fail(home.gateway, home.events, send, "", "routed on");
+    tcp_send_fail(home.gateway, home.events, send, host, reason);
 }
 
 static void on_connected_out(void *worker)

@@ -4,33 +4,11 @@
 #define CONTROL_CONTROL_H
 
 #include "base/err.h"
-#include "engine/automat.h"
-#include "gateway/event.h"
-#include "gateway/gateway.h"
-#include "settings/settings.h"
-#include "store/commit/committer.h"
-#include "store/inbox/inbox.h"
-#include "supervisor/supervisor.h"
+#include "control/config.h"
 
 #include <stddef.h>
 
 struct control;
-
-struct control_config {
-    struct settings settings;
-    struct supervisor *supervisor;
-    struct gateway *gateway; /* `init` binds `gate` */
-    struct gateway_client *gate;
-    const struct transport_ops *const *transports; /* with their selves: lists, cancels, connects */
-    void *const *transport_selves;
-    unsigned transport_count;
-    struct event_sink *events; /* this thread becomes its keeper */
-    struct inbox *inbox;
-    struct committer *committer;
-    const char *privileges; /* what the process may still do, for `status`; stays the caller's */
-    const struct automat_kind *const *automata;
-    size_t automat_count;
-};
 
 /* Opens the socket (a dead one of an earlier run is replaced, a live one is ERR_BUSY).
  * `problem` gets a sentence. */

@@ -9,100 +9,24 @@
 
 #include "base/contract.h"
 #include "base/log.h"
-#include "control/control_internal.h"
 #include "control/event_ring.h"
 #include "control/held.h"
 #include "control/method_table.h"
 #include "control/methods/received.h"
 #include "control/reply.h"
 #include "control/send_table.h"
+#include "control/state.h"
 #include "control/waiters.h"
 #include "http/server.h"
 #include "rpc/document.h"
 #include "store/outbox/spool.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAILBOX_LIMIT = 8192 + 256, LOOK_MS = 5000 }; /* 256: events may wait unheard */
-
-void control_reply_fault(struct http_call *call, enum fault code, const char *format, ...)
-{
-    char *sentence = NULL, *document = NULL;
-    size_t length = 0;
-    va_list list;
-
-    va_start(list, format);
-    if (vasprintf(&sentence, format, list) < 0)
-        sentence = NULL;
-    va_end(list);
-    if (sentence == NULL || rpc_fault_write(&document, &length, (int)code, sentence) != ERR_OK)
-        document = NULL;
-    free(sentence);
-    http_server_answer(call, document, length);
-}
-
-void control_reply_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value)
-{
-    char *document = NULL;
-    size_t length = 0;
-    bool is_made = !env->fault_occurred && rpc_answer_write(&document, &length, value) == ERR_OK;
-
-    if (!is_made)
-        log_error("an answer for the control socket could not be made: %s",
-                  env->fault_occurred ? env->fault_string : "it is no valid XML");
-    rpc_release(&value);
-    xmlrpc_env_clean(env);
-    if (is_made)
-        http_server_answer(call, document, length);
-    else
-        control_reply_fault(call, FAULT_INTERNAL,
-                            "the daemon could not make the answer: see its log, and ask for less");
-}
-
-static void asked_gone(void *ctx)
-{
-    struct control_asked *asked = ctx;
-
-    asked->call = NULL;
-}
-
-void control_asked_begin(struct control_asked *asked, struct control *control,
-                         struct http_call *call, enum control_asked_kind kind)
-{
-    asked->kind = kind;
-    asked->control = control;
-    asked->call = call;
-    http_server_call_watch(call, asked_gone, asked);
-    LIST_INSERT_HEAD(&control->asked, asked, link);
-    control->away++;
-    control->asked_counts[kind]++;
-}
-
-bool control_asked_has_room(const struct control *control, struct http_call *call,
-                            enum control_asked_kind kind)
-{
-    static const unsigned most[CONTROL_ASKED_KINDS] = {
-        [CONTROL_ASKED_ABOUT_PEERS] = CONTROL_ASKED_MAX,
-        [CONTROL_ASKED_ABOUT_DAEMON] = CONTROL_QUESTIONS_MAX};
-
-    if (control->asked_counts[kind] < most[kind])
-        return true;
-    control_reply_fault(call, FAULT_FULL,
-                        "%u calls wait for their answers: try again when some have got them",
-                        most[kind]);
-    return false;
-}
-
-void control_asked_end(struct control_asked *asked)
-{
-    LIST_REMOVE(asked, link);
-    asked->control->away--;
-    asked->control->asked_counts[asked->kind]--;
-}
 
 static const struct control_method *find_method(const char *name)
 {

@@ -1,68 +1,13 @@
-/* The table of methods, and the few that the control thread answers by itself. */
+/* The table of methods, and the two methods that answer from it. */
 #include "control/method_table.h"
 
-#include "control/control_internal.h"
+#include "control/methods/methods.h"
 #include "control/reply.h"
 #include "rpc/document.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Every machine's diagram, or that of `name`; NULL without memory or without such a machine. */
-static char *automata_text(const struct control *control, const char *name)
-{
-    char *text = NULL;
-    size_t length = 0, printed = 0;
-    FILE *out = open_memstream(&text, &length);
-
-    if (out == NULL)
-        return NULL;
-    for (size_t i = 0; i < control->config.automat_count; i++) {
-        const struct automat_kind *kind = control->config.automata[i];
-
-        if (name[0] != '\0' && strcmp(name, kind->name) != 0)
-            continue;
-        automat_print_dot(kind, out);
-        printed++;
-    }
-    if (fclose(out) == 0 && printed > 0)
-        return text;
-    free(text);
-    return NULL;
-}
-
-static void no_automat(struct control *control, struct http_call *call, const char *name)
-{
-    char known[RPC_REASON_SIZE] = "";
-    size_t end = 0;
-
-    for (size_t i = 0; i < control->config.automat_count && end < sizeof known - 1; i++)
-        end += (size_t)snprintf(known + end, sizeof known - end, "%s%s", i == 0 ? "" : ", ",
-                                control->config.automata[i]->name);
-    control_reply_fault(call, FAULT_NOT_FOUND, "there is no automat '%.100s': there are %s", name,
-                        known);
-}
-
-static void call_automata(struct control *control, struct http_call *call, struct rpc_args *args)
-{
-    char *name = NULL, *text;
-    const char *wanted;
-    xmlrpc_env env;
-
-    rpc_args_text(args, "name", false, &name);
-    wanted = name == NULL ? "" : name;
-    if (!rpc_args_end(args)) {
-        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
-    } else if ((text = automata_text(control, wanted)) == NULL) {
-        no_automat(control, call, wanted);
-    } else {
-        xmlrpc_env_init(&env);
-        control_reply_answer(call, &env, rpc_text(&env, text));
-        free(text);
-    }
-    free(name);
-}
 
 static void call_list_methods(struct control *control, struct http_call *call,
                               struct rpc_args *args)
@@ -189,7 +134,7 @@ const struct control_method control_methods[] = {
      method_check_reconnect},
     {"stop", "", "Ends the daemon: files under way may finish for the set time.", method_stop},
     {"automata", "name=''", "The state machines as Graphviz, from the tables that run.",
-     call_automata},
+     method_automata},
     {"settings_dump", "", "The settings in force as a commented file.", method_settings_dump},
     {"settings_get", "name=nil",
      "An array of the settings that can be set while the daemon runs, or of the one named: name, "

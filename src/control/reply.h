@@ -3,12 +3,12 @@
 #ifndef CONTROL_REPLY_H
 #define CONTROL_REPLY_H
 
+#include "control/state.h"
 #include "rpc/document.h"
 
 #include <stdbool.h>
 #include <sys/queue.h>
 
-struct control;
 struct http_call;
 
 enum {
@@ -21,14 +21,6 @@ enum {
 void control_reply_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value);
 void control_reply_fault(struct http_call *call, enum fault code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-/* What a call is about says how long it may be away: a peer, or the daemon, which answers at once
- * as long as none of its threads stands still. */
-enum control_asked_kind {
-    CONTROL_ASKED_ABOUT_PEERS,
-    CONTROL_ASKED_ABOUT_DAEMON,
-    CONTROL_ASKED_KINDS
-};
 
 /* A call that waits for a request to come back. Lives beside that request, as long as it is away;
  * `call` is NULL once nobody listens any more. */

@@ -1,6 +1,5 @@
 #include "control/node.h"
 
-#include "control/control_internal.h"
 #include "control/held.h"
 #include "control/reply.h"
 #include "rpc/document.h"

@@ -4,9 +4,9 @@
  * file. */
 #include "base/contract.h"
 #include "base/text.h"
-#include "control/control_internal.h"
-#include "control/method_table.h"
+#include "control/methods/methods.h"
 #include "control/reply.h"
+#include "control/state.h"
 #include "rpc/document.h"
 
 #include <inttypes.h>

@@ -1,34 +1,34 @@
 /* The calls by which a remote gateway takes over and owns the life of the transports: init,
  * connect, disconnect, shutdown. */
-#include "control/control_internal.h"
-#include "control/method_table.h"
-#include "control/methods/status.h"
+#include "control/methods/methods.h"
+#include "control/methods/query.h"
 #include "control/reply.h"
+#include "control/state.h"
 #include "gateway_client/client.h"
 #include "rpc/document.h"
 
 #include <stdio.h>
 
-static void answer_done(struct method_network_asked *n)
+static void answer_done(struct method_query *q)
 {
-    enum err e = n->request.request.result;
+    enum err e = q->request.request.result;
     xmlrpc_env env;
 
     if (e != ERR_OK) {
-        control_reply_fault(n->asked.call, e == ERR_DISABLED ? FAULT_DISABLED : FAULT_PARAMETERS,
-                            "%s", n->request.text);
+        control_reply_fault(q->asked.call, e == ERR_DISABLED ? FAULT_DISABLED : FAULT_PARAMETERS,
+                            "%s", q->request.text);
         return;
     }
     xmlrpc_env_init(&env);
-    control_reply_answer(n->asked.call, &env, rpc_bool(&env, true));
+    control_reply_answer(q->asked.call, &env, rpc_bool(&env, true));
 }
 
-static void answer_init(struct method_network_asked *n)
+static void answer_init(struct method_query *q)
 {
-    struct control *control = n->asked.control;
+    struct control *control = q->asked.control;
 
-    snprintf(control->gateway_url, sizeof control->gateway_url, "%s", n->request.url);
-    answer_done(n);
+    snprintf(control->gateway_url, sizeof control->gateway_url, "%s", q->request.url);
+    answer_done(q);
 }
 
 /* In the supervisor's thread. The gate hears of the new instance before anybody posts to it as the
@@ -45,53 +45,51 @@ static enum err take_over(const struct supervisor_request *r)
 
 void method_init(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct method_network_asked *n =
-        method_network_new(control, call, SUPERVISOR_GATEWAY_INIT, answer_init);
+    struct method_query *q = method_query_new(control, call, SUPERVISOR_GATEWAY_INIT, answer_init);
     struct supervisor_request *r;
     char why[SETTINGS_WHY_SIZE];
 
-    if (n == NULL)
+    if (q == NULL)
         return;
-    r = &n->request;
+    r = &q->request;
     r->cookie = control;
     r->take_over = take_over;
     rpc_args_text(args, "url", true, &r->url);
     rpc_args_flag(args, "options", "file_result", &r->has_file_result);
     if (r->url != NULL && !settings_gateway_url_check(r->url, why)) {
         control_reply_fault(call, FAULT_PARAMETERS, "parameter 1, url, '%.200s': %s", r->url, why);
-        method_network_free(n);
+        method_query_free(q);
     } else {
-        method_network_post(control, call, n, args);
+        method_query_post(control, call, q, args);
     }
 }
 
-static void answer_connect(struct method_network_asked *n)
+static void answer_connect(struct method_query *q)
 {
-    if (n->request.request.result == ERR_OK)
-        gateway_client_confirm(n->asked.control->config.gate);
-    answer_done(n);
+    if (q->request.request.result == ERR_OK)
+        gateway_client_confirm(q->asked.control->config.gate);
+    answer_done(q);
 }
 
 void method_connect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct method_network_asked *n =
-        method_network_new(control, call, SUPERVISOR_CONNECT, answer_connect);
+    struct method_query *q = method_query_new(control, call, SUPERVISOR_CONNECT, answer_connect);
 
-    if (n == NULL)
+    if (q == NULL)
         return;
-    rpc_args_text(args, "idurl", false, &n->request.idurl);
-    rpc_args_host(args, "host", false, &n->request.host);
-    rpc_args_word(args, "tcp_port", false, &n->request.tcp_port);
+    rpc_args_text(args, "idurl", false, &q->request.idurl);
+    rpc_args_host(args, "host", false, &q->request.host);
+    rpc_args_word(args, "tcp_port", false, &q->request.tcp_port);
     rpc_args_ignore_rest(args);
-    method_network_post(control, call, n, args);
+    method_query_post(control, call, q, args);
 }
 
 void method_disconnect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_network_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
+    method_query_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
 }
 
 void method_shutdown(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_network_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
+    method_query_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
 }

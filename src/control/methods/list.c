@@ -2,9 +2,9 @@
  * other. Each is asked for what is left of the page, and its total moves the offset for the next. A
  * page shorter than its limit is the last one. */
 #include "base/text.h"
-#include "control/control_internal.h"
-#include "control/method_table.h"
+#include "control/methods/methods.h"
 #include "control/reply.h"
+#include "control/state.h"
 #include "rpc/document.h"
 
 #include <inttypes.h>
@@ -234,7 +234,7 @@ static struct listing *listing_new(const struct control *control, struct http_ca
     }
     xmlrpc_env_init(&l->env);
     l->is_streams = is_streams;
-    l->limit = CONTROL_PAGE_MAX;
+    l->limit = METHOD_PAGE_MAX;
     return l;
 }
 
@@ -259,15 +259,15 @@ static void list_page(struct control *control, struct http_call *call, struct rp
                       bool is_streams)
 {
     struct listing *l = listing_new(control, call, is_streams);
-    int64_t offset = 0, limit = CONTROL_PAGE_MAX;
+    int64_t offset = 0, limit = METHOD_PAGE_MAX;
     char *cursor = NULL;
 
     if (l == NULL)
         return;
     rpc_args_integer(args, "offset", false, 0, INT32_MAX, &offset);
-    rpc_args_integer(args, "limit", false, 1, CONTROL_PAGE_MAX, &limit);
+    rpc_args_integer(args, "limit", false, 1, METHOD_PAGE_MAX, &limit);
     if (is_streams)
-        rpc_args_ids(args, "ids", false, CONTROL_PAGE_MAX, &l->ids, &l->id_count);
+        rpc_args_ids(args, "ids", false, METHOD_PAGE_MAX, &l->ids, &l->id_count);
     rpc_args_text(args, "cursor", false, &cursor);
     if (cursor != NULL && !read_cursor(l, cursor))
         rpc_args_complain(args, "cursor has to be that of an item of an answer, or ''");
@@ -275,7 +275,7 @@ static void list_page(struct control *control, struct http_call *call, struct rp
         rpc_args_complain(args, "parameter 1, offset, has no meaning with a cursor");
     free(cursor);
     l->offset = (size_t)offset;
-    l->limit = l->id_count > 1 ? CONTROL_FILTERED_MAX : (size_t)limit;
+    l->limit = l->id_count > 1 ? METHOD_FILTERED_MAX : (size_t)limit;
     if (l->id_count == 1)
         l->filter.send_id = l->ids[0];
     listing_begin(control, call, l, args);

@@ -5,9 +5,9 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "control/control_internal.h"
-#include "control/method_table.h"
+#include "control/methods/methods.h"
 #include "control/reply.h"
+#include "control/state.h"
 #include "rpc/document.h"
 #include "store/inbox/received.h"
 
@@ -231,13 +231,13 @@ static bool read_cursor(struct inbox_received_query *query, const char *text)
 
 static bool read_query(struct inbox_received_query *query, struct rpc_args *args)
 {
-    int64_t offset = 0, limit = CONTROL_PAGE_MAX;
+    int64_t offset = 0, limit = METHOD_PAGE_MAX;
     char *cursor = NULL;
     bool is_good;
 
     rpc_args_integer(args, "since_us", false, 0, INT64_MAX, &query->since_us);
     rpc_args_integer(args, "offset", false, 0, INT32_MAX, &offset);
-    rpc_args_integer(args, "limit", false, 1, CONTROL_PAGE_MAX, &limit);
+    rpc_args_integer(args, "limit", false, 1, METHOD_PAGE_MAX, &limit);
     rpc_args_text(args, "cursor", false, &cursor);
     query->offset = (size_t)offset;
     query->limit = (size_t)limit;

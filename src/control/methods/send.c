@@ -1,11 +1,11 @@
 /* send_file, send_file_single, send_spooled, and the way back of a send. */
 #include "base/text.h"
-#include "control/control_internal.h"
 #include "control/held.h"
-#include "control/method_table.h"
+#include "control/methods/methods.h"
 #include "control/methods/spool.h"
 #include "control/reply.h"
 #include "control/send_table.h"
+#include "control/state.h"
 #include "http/server.h"
 #include "rpc/document.h"
 #include "store/outbox/outbox.h"

@@ -1,9 +1,9 @@
 /* settings_get, settings_set, settings_unset, settings_dump: what is in force, and the few keys
  * that can be set while the daemon runs. */
-#include "control/control_internal.h"
-#include "control/method_table.h"
-#include "control/methods/status.h"
+#include "control/methods/methods.h"
+#include "control/methods/query.h"
 #include "control/reply.h"
+#include "control/state.h"
 #include "rpc/document.h"
 #include "settings/settings_own.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void answer_dump(struct method_network_asked *n)
+static void answer_dump(struct method_query *q)
 {
     xmlrpc_value *value = NULL;
     char *text = NULL;
@@ -21,31 +21,31 @@ static void answer_dump(struct method_network_asked *n)
 
     xmlrpc_env_init(&env);
     if (out != NULL) {
-        settings_print(&n->request.in_force.settings, &n->request.in_force.origins, out);
+        settings_print(&q->request.in_force.settings, &q->request.in_force.origins, out);
         if (fclose(out) == 0)
             value = rpc_text(&env, text);
     }
     if (value == NULL && !env.fault_occurred)
         xmlrpc_env_set_fault(&env, FAULT_INTERNAL, "out of memory");
-    control_reply_answer(n->asked.call, &env, value);
+    control_reply_answer(q->asked.call, &env, value);
     free(text);
 }
 
 void method_settings_dump(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_network_ask(control, call, args, SUPERVISOR_SETTINGS, answer_dump);
+    method_query_ask(control, call, args, SUPERVISOR_SETTINGS, answer_dump);
 }
 
 static void ask_about_key(struct control *control, struct http_call *call, struct rpc_args *args,
-                          enum supervisor_ask what, method_network_answer_fn *answer,
+                          enum supervisor_ask what, method_query_answer_fn *answer,
                           bool is_name_needed)
 {
-    struct method_network_asked *n = method_network_new(control, call, what, answer);
+    struct method_query *q = method_query_new(control, call, what, answer);
 
-    if (n == NULL)
+    if (q == NULL)
         return;
-    rpc_args_text(args, "name", is_name_needed, &n->request.name);
-    method_network_post(control, call, n, args);
+    rpc_args_text(args, "name", is_name_needed, &q->request.name);
+    method_query_post(control, call, q, args);
 }
 
 static xmlrpc_value *key_value(xmlrpc_env *env, const struct settings_own_key *key)
@@ -62,12 +62,12 @@ static xmlrpc_value *key_value(xmlrpc_env *env, const struct settings_own_key *k
 }
 
 /* All of them, as an array, or the one that was named. */
-static void answer_get(struct method_network_asked *n)
+static void answer_get(struct method_query *q)
 {
     struct settings_own_key keys[SETTINGS_OWN_MAX];
-    const struct settings_in_force *in_force = &n->request.in_force;
+    const struct settings_in_force *in_force = &q->request.in_force;
     unsigned count = settings_own_list(keys, &in_force->settings, &in_force->origins);
-    const char *name = n->request.name;
+    const char *name = q->request.name;
     char problem[SETTINGS_OWN_TEXT_SIZE];
     xmlrpc_value *array;
     xmlrpc_env env;
@@ -81,10 +81,10 @@ static void answer_get(struct method_network_asked *n)
         xmlrpc_env_clean(&env);
         rpc_release(&array);
         settings_own_say_unknown(name, problem);
-        control_reply_fault(n->asked.call, FAULT_NOT_FOUND, "%s", problem);
+        control_reply_fault(q->asked.call, FAULT_NOT_FOUND, "%s", problem);
         return;
     }
-    control_reply_answer(n->asked.call, &env, array);
+    control_reply_answer(q->asked.call, &env, array);
 }
 
 void method_settings_get(struct control *control, struct http_call *call, struct rpc_args *args)
@@ -104,29 +104,29 @@ static enum fault fault_of_set(enum err e)
     }
 }
 
-static void answer_set(struct method_network_asked *n)
+static void answer_set(struct method_query *q)
 {
-    enum err e = n->request.request.result;
+    enum err e = q->request.request.result;
     xmlrpc_env env;
 
     if (e != ERR_OK) {
-        control_reply_fault(n->asked.call, fault_of_set(e), "%.*s",
-                            (int)strcspn(n->request.text, "\n"), n->request.text);
+        control_reply_fault(q->asked.call, fault_of_set(e), "%.*s",
+                            (int)strcspn(q->request.text, "\n"), q->request.text);
         return;
     }
     xmlrpc_env_init(&env);
-    control_reply_answer(n->asked.call, &env, rpc_text(&env, n->request.text));
+    control_reply_answer(q->asked.call, &env, rpc_text(&env, q->request.text));
 }
 
 void method_settings_set(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct method_network_asked *n = method_network_new(control, call, SUPERVISOR_SET, answer_set);
+    struct method_query *q = method_query_new(control, call, SUPERVISOR_SET, answer_set);
 
-    if (n == NULL)
+    if (q == NULL)
         return;
-    rpc_args_text(args, "name", true, &n->request.name);
-    rpc_args_word(args, "value", true, &n->request.value);
-    method_network_post(control, call, n, args);
+    rpc_args_text(args, "name", true, &q->request.name);
+    rpc_args_word(args, "value", true, &q->request.value);
+    method_query_post(control, call, q, args);
 }
 
 void method_settings_unset(struct control *control, struct http_call *call, struct rpc_args *args)

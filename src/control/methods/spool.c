@@ -1,10 +1,10 @@
-/* outbox_spool_begin, outbox_spool_write: a file that the daemon cannot read comes over the control
- * socket, from somebody who can; send_spooled (control_files.c) sends it. */
+/* spool_begin, spool_write: a file that the daemon cannot read comes over the control socket, from
+ * somebody who can; send_spooled (methods/send.c) sends it. */
 #include "control/methods/spool.h"
 
-#include "control/control_internal.h"
-#include "control/method_table.h"
+#include "control/methods/methods.h"
 #include "control/reply.h"
+#include "control/state.h"
 #include "http/server.h"
 #include "rpc/document.h"
 #include "store/outbox/spool.h"

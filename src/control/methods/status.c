@@ -1,109 +1,18 @@
 /* What the supervisor is asked: status, services, reload, reconnect, stop. */
-#include "control/methods/status.h"
-
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "control/control_internal.h"
 #include "control/event_ring.h"
-#include "control/method_table.h"
+#include "control/methods/methods.h"
+#include "control/methods/query.h"
 #include "control/reply.h"
 #include "control/send_table.h"
+#include "control/state.h"
 #include "gateway_client/client.h"
 #include "rpc/document.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-/* A reload, a set or a connect that failed has more to say than its result. */
-static bool is_answerable(struct method_network_asked *n)
-{
-    enum supervisor_ask what = n->request.ask;
-    enum err e = n->request.request.result;
-    bool has_more = what == SUPERVISOR_RELOAD || what == SUPERVISOR_SET ||
-                    what == SUPERVISOR_UNSET || what == SUPERVISOR_CONNECT;
-
-    if (e == ERR_OK || (has_more && e != ERR_CLOSED))
-        return true;
-    control_reply_fault(n->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
-                        "the daemon did not take it: %s",
-                        e == ERR_CLOSED ? "it is stopping" : err_text(e));
-    return false;
-}
-
-void method_network_free(struct method_network_asked *n)
-{
-    free(n->request.name);
-    free(n->request.value);
-    free(n->request.wanted);
-    free(n->request.idurl);
-    free(n->request.host);
-    free(n->request.tcp_port);
-    free(n->request.url);
-    free(n);
-}
-
-static void network_is_back(struct message *m, void *owner)
-{
-    struct method_network_asked *n = (struct method_network_asked *)(void *)m;
-
-    (void)owner;
-    if (n->asked.call != NULL && is_answerable(n))
-        n->answer(n);
-    control_asked_end(&n->asked);
-    method_network_free(n);
-}
-
-struct method_network_asked *method_network_new(struct control *control, struct http_call *call,
-                                                enum supervisor_ask what,
-                                                method_network_answer_fn *answer)
-{
-    struct method_network_asked *n;
-
-    if (!control_asked_has_room(control, call, CONTROL_ASKED_ABOUT_DAEMON))
-        return NULL;
-    if ((n = calloc(1, sizeof *n)) == NULL) {
-        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
-        return NULL;
-    }
-    n->request.request =
-        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = network_is_back};
-    n->request.ask = what;
-    n->answer = answer;
-    return n;
-}
-
-void method_network_post(struct control *control, struct http_call *call,
-                         struct method_network_asked *n, struct rpc_args *args)
-{
-    enum err e;
-
-    if (!rpc_args_end(args)) {
-        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
-        method_network_free(n);
-        return;
-    }
-    control_asked_begin(&n->asked, control, call, CONTROL_ASKED_ABOUT_DAEMON);
-    if ((e = supervisor_post(control->config.supervisor, &n->request)) == ERR_OK)
-        return;
-    if (e == ERR_CLOSED)
-        control_reply_fault(call, FAULT_STOPPING, "the daemon is stopping");
-    else
-        control_reply_fault(call, FAULT_FULL,
-                            "the daemon has too much to do: try again in a moment");
-    control_asked_end(&n->asked);
-    method_network_free(n);
-}
-
-/* A question without parameters. */
-void method_network_ask(struct control *control, struct http_call *call, struct rpc_args *args,
-                        enum supervisor_ask what, method_network_answer_fn *answer)
-{
-    struct method_network_asked *n = method_network_new(control, call, what, answer);
-
-    if (n != NULL)
-        method_network_post(control, call, n, args);
-}
 
 static xmlrpc_value *counts_into(xmlrpc_env *env, xmlrpc_value *value,
                                  const struct transport_counts *counts)
@@ -230,10 +139,10 @@ static xmlrpc_value *inbox_value(xmlrpc_env *env, const struct inbox *inbox)
     return value;
 }
 
-static void answer_status(struct method_network_asked *n)
+static void answer_status(struct method_query *q)
 {
-    const struct supervisor_request *r = &n->request;
-    struct control *control = n->asked.control;
+    const struct supervisor_request *r = &q->request;
+    struct control *control = q->asked.control;
     xmlrpc_value *value;
     xmlrpc_env env;
 
@@ -261,17 +170,17 @@ static void answer_status(struct method_network_asked *n)
     rpc_put(&env, value, "limits_hit", limits_hit_value(&env));
     rpc_put(&env, value, "limits", limits_value(&env, &r->in_force.settings));
     rpc_put(&env, value, "settings", settings_value(&env, &r->in_force.settings));
-    control_reply_answer(n->asked.call, &env, value);
+    control_reply_answer(q->asked.call, &env, value);
 }
 
 void method_status(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_network_ask(control, call, args, SUPERVISOR_STATUS, answer_status);
+    method_query_ask(control, call, args, SUPERVISOR_STATUS, answer_status);
 }
 
-static void answer_services(struct method_network_asked *n)
+static void answer_services(struct method_query *q)
 {
-    const struct supervisor_request *r = &n->request;
+    const struct supervisor_request *r = &q->request;
     xmlrpc_value *array;
     xmlrpc_env env;
 
@@ -287,89 +196,89 @@ static void answer_services(struct method_network_asked *n)
         rpc_put_bool(&env, value, "is_enabled", r->services[i].is_enabled);
         rpc_add(&env, array, value);
     }
-    control_reply_answer(n->asked.call, &env, array);
+    control_reply_answer(q->asked.call, &env, array);
 }
 
 void method_services(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_network_ask(control, call, args, SUPERVISOR_SERVICES, answer_services);
+    method_query_ask(control, call, args, SUPERVISOR_SERVICES, answer_services);
 }
 
-static void answer_reload(struct method_network_asked *n)
+static void answer_reload(struct method_query *q)
 {
     xmlrpc_env env;
 
-    if (n->request.request.result != ERR_OK) {
+    if (q->request.request.result != ERR_OK) {
         control_reply_fault(
-            n->asked.call, n->request.request.result == ERR_INVALID ? FAULT_SETTINGS : FAULT_FAILED,
+            q->asked.call, q->request.request.result == ERR_INVALID ? FAULT_SETTINGS : FAULT_FAILED,
             "%s",
-            n->request.text[0] != '\0' ? n->request.text : err_text(n->request.request.result));
+            q->request.text[0] != '\0' ? q->request.text : err_text(q->request.request.result));
         return;
     }
     xmlrpc_env_init(&env);
-    control_reply_answer(n->asked.call, &env, rpc_text(&env, n->request.text));
+    control_reply_answer(q->asked.call, &env, rpc_text(&env, q->request.text));
 }
 
 void method_reload(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_network_ask(control, call, args, SUPERVISOR_RELOAD, answer_reload);
+    method_query_ask(control, call, args, SUPERVISOR_RELOAD, answer_reload);
 }
 
-static void answer_done(struct method_network_asked *n)
+static void answer_done(struct method_query *q)
 {
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_reply_answer(n->asked.call, &env, rpc_bool(&env, true));
+    control_reply_answer(q->asked.call, &env, rpc_bool(&env, true));
 }
 
 void method_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_network_ask(control, call, args, SUPERVISOR_RECONNECT, answer_done);
+    method_query_ask(control, call, args, SUPERVISOR_RECONNECT, answer_done);
 }
 
 void method_check_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_network_ask(control, call, args, SUPERVISOR_CHECK_RECONNECT, answer_done);
+    method_query_ask(control, call, args, SUPERVISOR_CHECK_RECONNECT, answer_done);
 }
 
 void method_stop(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_network_ask(control, call, args, SUPERVISOR_STOP, answer_done);
+    method_query_ask(control, call, args, SUPERVISOR_STOP, answer_done);
 }
 
-static void answer_contacts(struct method_network_asked *n)
+static void answer_contacts(struct method_query *q)
 {
     xmlrpc_value *array;
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
     array = rpc_array(&env);
-    for (unsigned i = 0; i < n->request.contact_count; i++)
-        rpc_add(&env, array, rpc_text(&env, n->request.contacts[i]));
-    control_reply_answer(n->asked.call, &env, array);
+    for (unsigned i = 0; i < q->request.contact_count; i++)
+        rpc_add(&env, array, rpc_text(&env, q->request.contacts[i]));
+    control_reply_answer(q->asked.call, &env, array);
 }
 
 void method_build_contacts(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_network_ask(control, call, args, SUPERVISOR_BUILD_CONTACTS, answer_contacts);
+    method_query_ask(control, call, args, SUPERVISOR_BUILD_CONTACTS, answer_contacts);
 }
 
-static void answer_verified(struct method_network_asked *n)
+static void answer_verified(struct method_query *q)
 {
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_reply_answer(n->asked.call, &env, rpc_bool(&env, n->request.is_verified));
+    control_reply_answer(q->asked.call, &env, rpc_bool(&env, q->request.is_verified));
 }
 
 void method_verify_contacts(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct method_network_asked *n =
-        method_network_new(control, call, SUPERVISOR_VERIFY_CONTACTS, answer_verified);
+    struct method_query *q =
+        method_query_new(control, call, SUPERVISOR_VERIFY_CONTACTS, answer_verified);
 
-    if (n == NULL)
+    if (q == NULL)
         return;
-    rpc_args_contacts(args, "contacts", &n->request.wanted);
-    method_network_post(control, call, n, args);
+    rpc_args_contacts(args, "contacts", &q->request.wanted);
+    method_query_post(control, call, q, args);
 }

@@ -1,9 +1,8 @@
-/* What every method needs: the control itself. Belongs to the control thread. */
-#ifndef CONTROL_CONTROL_INTERNAL_H
-#define CONTROL_CONTROL_INTERNAL_H
+/* What replies, waiters and methods work on. Belongs to the control thread. */
+#ifndef CONTROL_STATE_H
+#define CONTROL_STATE_H
 
-#include "control/control.h"
-#include "control/reply.h"
+#include "control/config.h"
 #include "loop/loop.h"
 #include "settings/settings.h"
 
@@ -16,6 +15,14 @@ struct http_server;
 struct method_received_reader;
 struct control_send_table;
 struct outbox_spool;
+
+/* What a call is about says how long it may be away: a peer, or the daemon, which answers at once
+ * as long as none of its threads stands still. */
+enum control_asked_kind {
+    CONTROL_ASKED_ABOUT_PEERS,
+    CONTROL_ASKED_ABOUT_DAEMON,
+    CONTROL_ASKED_KINDS
+};
 
 struct control {
     struct control_config config;

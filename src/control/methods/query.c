@@ -1,0 +1,95 @@
+#include "control/methods/query.h"
+
+#include "control/state.h"
+#include "rpc/document.h"
+
+#include <stdlib.h>
+
+/* A reload, a set or a connect that failed has more to say than its result. */
+static bool is_answerable(struct method_query *q)
+{
+    enum supervisor_ask what = q->request.ask;
+    enum err e = q->request.request.result;
+    bool has_more = what == SUPERVISOR_RELOAD || what == SUPERVISOR_SET ||
+                    what == SUPERVISOR_UNSET || what == SUPERVISOR_CONNECT;
+
+    if (e == ERR_OK || (has_more && e != ERR_CLOSED))
+        return true;
+    control_reply_fault(q->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
+                        "the daemon did not take it: %s",
+                        e == ERR_CLOSED ? "it is stopping" : err_text(e));
+    return false;
+}
+
+void method_query_free(struct method_query *q)
+{
+    free(q->request.name);
+    free(q->request.value);
+    free(q->request.wanted);
+    free(q->request.idurl);
+    free(q->request.host);
+    free(q->request.tcp_port);
+    free(q->request.url);
+    free(q);
+}
+
+static void query_is_back(struct message *m, void *owner)
+{
+    struct method_query *q = (struct method_query *)(void *)m;
+
+    (void)owner;
+    if (q->asked.call != NULL && is_answerable(q))
+        q->answer(q);
+    control_asked_end(&q->asked);
+    method_query_free(q);
+}
+
+struct method_query *method_query_new(struct control *control, struct http_call *call,
+                                      enum supervisor_ask what, method_query_answer_fn *answer)
+{
+    struct method_query *q;
+
+    if (!control_asked_has_room(control, call, CONTROL_ASKED_ABOUT_DAEMON))
+        return NULL;
+    if ((q = calloc(1, sizeof *q)) == NULL) {
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
+        return NULL;
+    }
+    q->request.request =
+        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = query_is_back};
+    q->request.ask = what;
+    q->answer = answer;
+    return q;
+}
+
+void method_query_post(struct control *control, struct http_call *call, struct method_query *q,
+                       struct rpc_args *args)
+{
+    enum err e;
+
+    if (!rpc_args_end(args)) {
+        control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
+        method_query_free(q);
+        return;
+    }
+    control_asked_begin(&q->asked, control, call, CONTROL_ASKED_ABOUT_DAEMON);
+    if ((e = supervisor_post(control->config.supervisor, &q->request)) == ERR_OK)
+        return;
+    if (e == ERR_CLOSED)
+        control_reply_fault(call, FAULT_STOPPING, "the daemon is stopping");
+    else
+        control_reply_fault(call, FAULT_FULL,
+                            "the daemon has too much to do: try again in a moment");
+    control_asked_end(&q->asked);
+    method_query_free(q);
+}
+
+/* A question without parameters. */
+void method_query_ask(struct control *control, struct http_call *call, struct rpc_args *args,
+                      enum supervisor_ask what, method_query_answer_fn *answer)
+{
+    struct method_query *q = method_query_new(control, call, what, answer);
+
+    if (q != NULL)
+        method_query_post(control, call, q, args);
+}

@@ -18,6 +18,7 @@
 #include "store/commit/committer.h"
 #include "store/inbox/inbox.h"
 #include "store/outbox/outbox.h"
+#include "supervisor/automata.h"
 #include "supervisor/supervisor.h"
 #include "tcp/transport.h"
 

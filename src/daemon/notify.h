@@ -7,7 +7,7 @@
 #define DAEMON_NOTIFY_H
 
 #include "loop/loop.h"
-#include "supervisor/supervisor.h"
+#include "supervisor/config.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,6 +4,7 @@
 #include "supervisor/gateway_overrides.h"
 #include "supervisor/reload.h"
 #include "supervisor/state_event.h"
+#include "supervisor/status.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,7 +39,7 @@ static void answer_change(struct supervisor *s, struct supervisor_request *r, en
                           const char *news)
 {
     if (r->ask == SUPERVISOR_RELOAD)
-        supervisor_tell_news(s, SUPERVISOR_NEWS_RELOADED, news);
+        supervisor_core_tell_news(s, SUPERVISOR_NEWS_RELOADED, news);
     r->in_force = s->acting;
     request_answer(&r->request, result);
 }
@@ -176,7 +177,7 @@ void supervisor_change_reload(struct supervisor *s, struct supervisor_request *r
     struct settings_change change;
     enum err e;
 
-    supervisor_tell_news(s, SUPERVISOR_NEWS_RELOADING, "reading the settings again");
+    supervisor_core_tell_news(s, SUPERVISOR_NEWS_RELOADING, "reading the settings again");
     log_reopen();
     e = supervisor_reload_read(&paths, &s->in_force, &after, &change, r->text, sizeof r->text);
     log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, r->text);

@@ -4,7 +4,8 @@
 #ifndef SUPERVISOR_CHANGE_H
 #define SUPERVISOR_CHANGE_H
 
-#include "supervisor/supervisor_internal.h"
+#include "supervisor/core.h"
+#include "supervisor/request.h"
 
 void supervisor_change_init(struct supervisor *s);
 

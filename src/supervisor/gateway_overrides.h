@@ -4,7 +4,8 @@
 #ifndef SUPERVISOR_GATEWAY_OVERRIDES_H
 #define SUPERVISOR_GATEWAY_OVERRIDES_H
 
-#include "supervisor/supervisor_internal.h"
+#include "supervisor/core.h"
+#include "supervisor/request.h"
 
 /* What is in force becomes what acts: the gateway's options go over it, each transport hears of it
  * and is enabled or not. */

@@ -1,8 +1,8 @@
 #include "supervisor/network_connector.h"
 
 #include "base/log.h"
+#include "supervisor/automata.h"
 #include "supervisor/state_event.h"
-#include "supervisor/supervisor.h"
 
 /* What the conditions and actions look at. */
 

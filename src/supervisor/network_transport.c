@@ -2,8 +2,8 @@
 
 #include "base/contract.h"
 #include "base/log.h"
+#include "supervisor/automata.h"
 #include "supervisor/state_event.h"
-#include "supervisor/supervisor.h"
 
 #include <stdio.h>
 

@@ -5,7 +5,7 @@
 #define SUPERVISOR_SERVICES_H
 
 #include "settings/settings.h"
-#include "supervisor/supervisor.h"
+#include "supervisor/request.h"
 
 #include <stdbool.h>
 

@@ -1,7 +1,8 @@
+#include "supervisor/status.h"
+
 #include "base/clock.h"
 #include "supervisor/services.h"
 #include "supervisor/state_event.h"
-#include "supervisor/supervisor_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

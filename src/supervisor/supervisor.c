@@ -4,9 +4,11 @@
 #include "base/contract.h"
 #include "base/log.h"
 #include "supervisor/change.h"
+#include "supervisor/core.h"
 #include "supervisor/gateway_overrides.h"
 #include "supervisor/services.h"
 #include "supervisor/state_event.h"
+#include "supervisor/status.h"
 #include "supervisor/supervisor_internal.h"
 
 #include <stdio.h>
@@ -54,7 +56,7 @@ static void network_settled(void *ctx, enum network_connector_state state)
 
     if (state == NETWORK_CONNECTED) {
         s->warned[0] = '\0';
-        supervisor_tell_news(s, SUPERVISOR_NEWS_SETTLED, "connected");
+        supervisor_core_tell_news(s, SUPERVISOR_NEWS_SETTLED, "connected");
         supervisor_change_answer_all(s);
     }
     if (state != NETWORK_DISCONNECTED)
@@ -65,7 +67,7 @@ static void network_settled(void *ctx, enum network_connector_state state)
     log_line(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "not connected: %s", advice);
     snprintf(s->warned, sizeof s->warned, "%s", reason);
     snprintf(text, sizeof text, "not connected: %s", advice);
-    supervisor_tell_news(s, SUPERVISOR_NEWS_SETTLED, text);
+    supervisor_core_tell_news(s, SUPERVISOR_NEWS_SETTLED, text);
     supervisor_change_answer_all(s);
 }
 
@@ -214,7 +216,7 @@ static void begin_stop(struct supervisor *s)
     s->is_stopping = true;
     log_info("stopping: files under way may finish, for %u s at most",
              s->in_force.settings.sessions.stop_timeout_s);
-    supervisor_tell_news(s, SUPERVISOR_NEWS_STOPPING, "stopping: files under way may finish");
+    supervisor_core_tell_news(s, SUPERVISOR_NEWS_STOPPING, "stopping: files under way may finish");
     supervisor_net_watch_close(&s->net_watch);
     network_connector_end(&s->connector);
     supervisor_change_answer_all(s);

@@ -1,67 +1,11 @@
-/* The supervisor from inside: its parts, and the turns that its tests take in its place. */
+/* The turns of the supervisor's thread that its tests take in its place. */
 #ifndef SUPERVISOR_SUPERVISOR_INTERNAL_H
 #define SUPERVISOR_SUPERVISOR_INTERNAL_H
 
-#include "loop/loop.h"
-#include "supervisor/net_watch.h"
-#include "supervisor/network_connector.h"
-#include "supervisor/network_transport.h"
 #include "supervisor/supervisor.h"
-
-#include <stdatomic.h>
-
-/* All of it belongs to the supervisor's thread, but `is_done_posted`. */
-/* Of the gateway's last connect: options that go over the settings, "" where it gave none. */
-struct gateway_wish {
-    bool is_connected; /* else nothing is enabled */
-    char idurl[SETTINGS_TEXT_SIZE];
-    char host[ADDRESS_HOST_SIZE];
-    char tcp_port[8];
-};
-
-struct supervisor {
-    struct supervisor_config config;
-    struct settings_in_force in_force; /* as the files say */
-    struct settings_in_force acting;   /* with what the gateway's connect put over it */
-    bool is_remote;                    /* the gateway is another process */
-    struct gateway_wish wish;
-    struct loop *loop;
-    struct supervisor_net_watch net_watch;
-    struct network_connector connector;
-    struct network_transport transports[GATEWAY_TRANSPORTS_MAX];
-    unsigned transport_count;
-    uint64_t started_us; /* clock_boot_us */
-    bool is_stopping;
-    bool is_stopped;              /* on_stopped has been posted */
-    bool is_over;                 /* the thread has ended: what still arrives is only given back */
-    char warned[REASON_SIZE];     /* why not connected, as last told at warning */
-    struct message_list changing; /* requests that wait for the transports to be up again */
-    struct timer change_limit;    /* for all of them */
-    struct message connection_done;
-    atomic_bool is_done_posted;
-};
-
-static inline void supervisor_tell_news(const struct supervisor *s, enum supervisor_news news,
-                                        const char *text)
-{
-    if (s->config.news != NULL)
-        s->config.news(s->config.news_ctx, news, text);
-}
 
 /* What the thread does before its first turn and after its last. */
 void supervisor_begin(struct supervisor *s);
 void supervisor_end(struct supervisor *s);
-
-/* status.c: fills in and answers STATUS (when the transports have counted) and SERVICES. */
-void supervisor_status_answer(struct supervisor *s, struct supervisor_request *r);
-void supervisor_status_answer_services(struct supervisor *s, struct supervisor_request *r);
-
-/* status.c: why the network is not CONNECTED, a sentence without full stop; "" if nothing is wrong.
- */
-void supervisor_status_reason(struct supervisor *s, char out[REASON_SIZE]);
-/* True, with the reason, if the network is DISCONNECTED and is not meant to be. */
-bool supervisor_status_is_failing(struct supervisor *s, char reason[REASON_SIZE]);
-/* The same for STATUS, with the time of the next try; also says that the daemon is stopping. */
-void supervisor_status_advice(struct supervisor *s, char out[REASON_SIZE]);
 
 #endif

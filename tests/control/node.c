@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "gateway/contact.h"
 #include "gateway_client/client.h"
+#include "supervisor/automata.h"
 
 #include <criterion/criterion.h>
 #include <curl/curl.h>

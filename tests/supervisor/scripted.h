@@ -3,6 +3,7 @@
 #ifndef SUPERVISOR_SCRIPTED_H
 #define SUPERVISOR_SCRIPTED_H
 
+#include "engine/automat.h"
 #include "gateway/gateway.h"
 #include "gateway/transport_ops.h"
 

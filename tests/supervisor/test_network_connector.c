@@ -1,7 +1,7 @@
 #include "supervisor/network_connector.h"
 
+#include "supervisor/automata.h"
 #include "supervisor/scripted.h"
-#include "supervisor/supervisor.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

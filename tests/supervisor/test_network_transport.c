@@ -1,7 +1,7 @@
 #include "supervisor/network_transport.h"
 
+#include "supervisor/automata.h"
 #include "supervisor/scripted.h"
-#include "supervisor/supervisor.h"
 
 #include <string.h>
 

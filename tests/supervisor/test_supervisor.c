@@ -1,6 +1,7 @@
 #include "supervisor/supervisor.h"
 
 #include "base/log.h"
+#include "supervisor/core.h"
 #include "supervisor/scripted.h"
 #include "supervisor/state_event.h"
 #include "supervisor/supervisor_internal.h"

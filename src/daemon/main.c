@@ -16,6 +16,7 @@
 #include "loop/loop.h"
 #include "settings/settings.h"
 #include "store/commit/committer.h"
+#include "store/inbox/access.h"
 #include "store/inbox/inbox.h"
 #include "store/outbox/outbox.h"
 #include "supervisor/automata.h"

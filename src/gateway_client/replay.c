@@ -56,7 +56,7 @@ static void answered(struct message *m, void *owner)
 }
 
 static struct report *report_new(const struct gateway_client_replay *owed,
-                                 const struct inbox_record *record, bool is_finished)
+                                 const struct journal_file *record, bool is_finished)
 {
     struct report *r = calloc(1, sizeof *r);
     struct gateway_transfer *t;
@@ -87,7 +87,7 @@ static struct report *report_new(const struct gateway_client_replay *owed,
     return r;
 }
 
-static void report_one(void *ctx, const struct inbox_record *record, bool is_finished)
+static void report_one(void *ctx, const struct journal_file *record, bool is_finished)
 {
     const struct gateway_client_replay *owed = ctx;
     struct report *r = report_new(owed, record, is_finished);

@@ -126,7 +126,7 @@ struct tcp_incoming {
     uint64_t number;                /* as the session's list counts */
     uint64_t progress_ms;           /* when progress was told last */
     struct tcp_stall_window window; /* for the stall limit */
-    struct inbox_file file;
+    struct inbox_partial_file file;
     struct gateway_transfer transfer;
     struct commit_request commit;
     char *idurl; /* escaped copy: the stream may outlive its session */

@@ -162,7 +162,7 @@ static void incoming_commit(struct tcp_incoming *in)
     in->commit.kind = COMMIT_FILE;
     in->commit.request.on_answer = incoming_committed;
     in->commit.file = in->file;
-    in->commit.record = (struct inbox_record){.transfer_id = in->journal_id,
+    in->commit.record = (struct journal_file){.transfer_id = in->journal_id,
                                               .gateway_id = gateway_remote_id(&in->transfer),
                                               .peer = in->commit.record.peer,
                                               .size_bytes = in->size_bytes,
@@ -214,7 +214,8 @@ static void incoming_register(struct tcp_incoming *in)
 static void incoming_start(struct tcp_incoming *in)
 {
     bool has_id = in->transfer.transfer_id != 0;
-    enum err e = has_id ? inbox_begin(in->home->inbox, in->size_bytes, &in->file) : ERR_FULL;
+    enum err e =
+        has_id ? inbox_partial_file_begin(in->home->inbox, in->size_bytes, &in->file) : ERR_FULL;
     char reason[TRANSFER_ERROR_SIZE];
 
     if (e == ERR_OK) {
@@ -279,7 +280,7 @@ enum err tcp_incoming_write(struct tcp_incoming *in, const void *bytes, size_t l
     CONTRACT(tcp_incoming_is_receiving(in));
     if (length > in->size_bytes - in->file.written_bytes)
         return ERR_TOO_LARGE;
-    if (length > 0 && (e = inbox_write(&in->file, bytes, length)) != ERR_OK)
+    if (length > 0 && (e = inbox_partial_file_write(&in->file, bytes, length)) != ERR_OK)
         return e;
     committer_write_early(home->committer, &in->file);
     if (loop_now_ms(home->loop) - in->progress_ms >= TCP_PROGRESS_MS) {

@@ -1,8 +1,8 @@
 #include "store/store_support.h"
 
 #include "loop/mailbox.h"
-#include "store/inbox/inbox_internal.h"
 #include "store/inbox/received.h"
+#include "store/inbox/state.h"
 #include "store/journal/journal.h"
 #include "store/journal/record.h"
 
@@ -117,9 +117,9 @@ struct commit_request written_file(uint32_t transfer_id, const void *bytes, size
 {
     struct commit_request r = {.kind = COMMIT_FILE};
 
-    cr_assert_eq(inbox_begin(inbox, length, &r.file), ERR_OK);
-    cr_assert_eq(inbox_write(&r.file, bytes, length), ERR_OK);
-    r.record = (struct inbox_record){.transfer_id = transfer_id,
+    cr_assert_eq(inbox_partial_file_begin(inbox, length, &r.file), ERR_OK);
+    cr_assert_eq(inbox_partial_file_write(&r.file, bytes, length), ERR_OK);
+    r.record = (struct journal_file){.transfer_id = transfer_id,
                                      .size_bytes = length,
                                      .started_us = 1,
                                      .idurl = "http://example.net/alice.xml"};
@@ -149,7 +149,7 @@ struct asked_once {
     void *ctx;
 };
 
-static void tell_asker(void *ctx, const struct inbox_record *record, bool is_reported,
+static void tell_asker(void *ctx, const struct journal_file *record, bool is_reported,
                        bool is_there)
 {
     const struct asked_once *asked = ctx;
@@ -222,7 +222,7 @@ unsigned count_in(const char *directory, const char *ending)
     return count;
 }
 
-static void see(void *ctx, const struct inbox_record *record, bool is_finished)
+static void see(void *ctx, const struct journal_file *record, bool is_finished)
 {
     struct owed_seen *seen = ctx;
 

@@ -36,7 +36,7 @@ void commit_file(uint32_t transfer_id, const char *text);
 void mark_reported(uint32_t transfer_id);
 
 /* What store/received.h tells to somebody who asks once: from `offset` on, oldest first. */
-typedef void received_row_fn(void *ctx, const struct inbox_record *record, bool is_reported);
+typedef void received_row_fn(void *ctx, const struct journal_file *record, bool is_reported);
 enum err inbox_each_received(struct inbox *from, int64_t since_us, size_t offset, size_t limit,
                              received_row_fn *each, void *ctx);
 

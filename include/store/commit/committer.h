@@ -10,27 +10,14 @@
 
 #include "base/err.h"
 #include "loop/mailbox.h"
-#include "store/inbox/inbox.h"
+#include "store/commit/request.h"
+#include "store/inbox/partial_file.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 struct committer;
-
-enum commit_kind {
-    COMMIT_FILE,     /* file -> final name; the descriptor is closed on any outcome */
-    COMMIT_DISCARD,  /* close and unlink a partial file */
-    COMMIT_REPORTED, /* the gateway has had the report of record.transfer_id */
-    COMMIT_IDS,      /* a new block into `ids`, `ids_back` is taken back */
-};
-
-/* The asker's again with the answer. `record.idurl` must stay valid until then. */
-struct commit_request {
-    struct request request;
-    enum commit_kind kind;
-    struct inbox_file file;     /* FILE, DISCARD */
-    struct inbox_record record; /* FILE: all of it; REPORTED: transfer_id */
-    struct transfer_ids ids;    /* IDS */
-    struct transfer_ids
-        ids_back; /* IDS: a block of which no transfer has an id any more; or empty */
-};
+struct inbox;
 
 enum err committer_open(struct committer **out, struct inbox *inbox);
 void committer_close(struct committer **committer);
@@ -59,7 +46,7 @@ bool committer_turn_end(struct committer_turn *turn, struct committer *committer
 /* The file's owner, after each write. Of a large file the bytes start on their way to the disk
  * while more come in (durability full), so that the sync at its end has little left to wait for. A
  * hint: nothing fails by it, and it never waits. */
-void committer_write_early(struct committer *committer, struct inbox_file *file);
+void committer_write_early(struct committer *committer, struct inbox_partial_file *file);
 
 /* Any thread. Requests that wait now, for status. */
 size_t committer_waiting(struct committer *committer);

@@ -7,9 +7,14 @@
 #define STORE_INBOX_RECEIVED_H
 
 #include "base/err.h"
-#include "store/inbox/inbox.h"
+#include "store/journal/file.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct inbox;
 
 struct inbox_received;
 
@@ -36,7 +41,7 @@ struct inbox_received_query {
 };
 
 /* `is_there`: a file of its name stands in the inbox. The record is valid during the call. */
-typedef void inbox_received_fn(void *ctx, const struct inbox_record *record, bool is_reported,
+typedef void inbox_received_fn(void *ctx, const struct journal_file *record, bool is_reported,
                                bool is_there);
 
 /* `is_stopping` may be set by any thread: what is being read then ends with ERR_CLOSED. */

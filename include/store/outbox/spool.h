@@ -8,7 +8,7 @@
 #define STORE_OUTBOX_SPOOL_H
 
 #include "base/err.h"
-#include "store/inbox/inbox.h"
+#include "settings/settings.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +22,7 @@ enum {
 /* So much of the disk stays free, whatever the limit says. */
 #define OUTBOX_SPOOL_LEAVES_BYTES ((uint64_t)64 << 20)
 
+struct inbox;
 struct outbox_spool;
 
 /* `limit_bytes` of all files together; 0: none is taken. */

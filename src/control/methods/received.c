@@ -36,7 +36,7 @@ struct method_received_reader {
 };
 
 struct received_row {
-    struct inbox_record record;
+    struct journal_file record;
     char *idurl; /* of the record; malloc */
     bool is_reported, is_there;
 };
@@ -121,7 +121,7 @@ void method_received_reader_stop(struct method_received_reader *reader)
     reader->is_started = false;
 }
 
-static void take_row(void *ctx, const struct inbox_record *record, bool is_reported, bool is_there)
+static void take_row(void *ctx, const struct journal_file *record, bool is_reported, bool is_there)
 {
     struct received_asked *r = ctx;
     char *idurl = text_dup(record->idurl, strlen(record->idurl));
@@ -155,7 +155,7 @@ static void free_asked(struct received_asked *r)
 
 static xmlrpc_value *row_value(xmlrpc_env *env, struct inbox *inbox, const struct received_row *row)
 {
-    const struct inbox_record *record = &row->record;
+    const struct journal_file *record = &row->record;
     char path[INBOX_PATH_SIZE], peer[ADDRESS_TEXT_SIZE], cursor[CURSOR_SIZE];
     xmlrpc_value *value = rpc_struct(env);
 

@@ -9,6 +9,7 @@
 #include "control/state.h"
 #include "gateway_client/client.h"
 #include "rpc/document.h"
+#include "store/inbox/place.h"
 
 #include <stdio.h>
 #include <stdlib.h>

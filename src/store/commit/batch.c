@@ -4,10 +4,10 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "store/commit/sync.h"
-#include "store/inbox/inbox_internal.h"
-#include "store/inbox/name.h"
+#include "store/inbox/partial_file.h"
 #include "store/inbox/place.h"
 #include "store/inbox/recover.h"
+#include "store/inbox/state.h"
 #include "store/journal/id_blocks.h"
 #include "store/journal/journal.h"
 #include "store/journal/record.h"
@@ -73,13 +73,6 @@ void commit_batch_send_answers(struct commit_batch *b)
             count = 0;
         }
     }
-}
-
-void commit_batch_close_file(struct inbox_file *file)
-{
-    if (file->fd >= 0)
-        close(file->fd);
-    file->fd = -1;
 }
 
 static void fail_all(struct commit_batch *b, enum err e)
@@ -208,11 +201,11 @@ static void rename_batch(struct commit_batch *b)
     for (size_t i = 0; i < b->count; i++) {
         struct commit_request *r = b->requests[i];
 
-        commit_batch_close_file(&r->file);
+        inbox_partial_file_close(&r->file);
         if (r->request.result != ERR_OK)
             continue;
-        if (renameat2(inbox_name_partial_fd(b->inbox, r->file.name), r->file.name, b->inbox->dir_fd,
-                      r->file.name, RENAME_NOREPLACE) == 0)
+        if (renameat2(inbox_partial_file_folder(b->inbox, r->file.name), r->file.name,
+                      b->inbox->dir_fd, r->file.name, RENAME_NOREPLACE) == 0)
             b->is_renamed[i] = true;
         else
             r->request.result = errno == ENOENT ? ERR_NO_PARTIAL : err_from_errno(errno);
@@ -283,7 +276,7 @@ static size_t add_failures(struct commit_batch *b)
  * which fails it: a record whose file is under neither name would count as finished. */
 static bool leave_inbox(const struct commit_batch *b, const char *name, bool is_recorded)
 {
-    int dir_fd = b->inbox->dir_fd, partial_fd = inbox_name_partial_fd(b->inbox, name);
+    int dir_fd = b->inbox->dir_fd, partial_fd = inbox_partial_file_folder(b->inbox, name);
 
     if (is_recorded || !b->has_records)
         return unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT;
@@ -298,7 +291,7 @@ static bool take_back(struct commit_batch *b, size_t i, bool is_recorded)
 
     if (!b->is_renamed[i]) {
         if (is_recorded || !b->has_records)
-            unlinkat(inbox_name_partial_fd(b->inbox, r->file.name), r->file.name, 0);
+            unlinkat(inbox_partial_file_folder(b->inbox, r->file.name), r->file.name, 0);
         return false;
     }
     if (!leave_inbox(b, r->file.name, is_recorded)) {
@@ -352,7 +345,7 @@ static void answer_files(struct commit_batch *b)
     for (size_t i = 0; i < b->count; i++) {
         struct commit_request *r = b->requests[i];
 
-        inbox_release(b->inbox, &r->file, r->request.result == ERR_OK);
+        inbox_partial_file_release(b->inbox, &r->file, r->request.result == ERR_OK);
         answer(b, r, r->request.result);
     }
     b->count = 0;

@@ -4,12 +4,13 @@
 
 #include "base/err.h"
 #include "loop/mailbox.h"
-#include "store/commit/committer.h"
+#include "store/commit/request.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct inbox;
 struct journal;
 
 enum { COMMIT_BATCH_MAX = 1024 };
@@ -46,7 +47,5 @@ void commit_batch_run(struct commit_batch *batch, enum err journal_state);
 
 /* Any thread that has the batch. Sends `answers` back to whoever asked. */
 void commit_batch_send_answers(struct commit_batch *batch);
-
-void commit_batch_close_file(struct inbox_file *file);
 
 #endif

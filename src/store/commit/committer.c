@@ -4,13 +4,13 @@
 #include "base/log.h"
 #include "loop/loop.h"
 #include "store/commit/batch.h"
-#include "store/commit/sync.h"
-#include "store/inbox/inbox_internal.h"
-#include "store/inbox/name.h"
+#include "store/inbox/partial_file.h"
 #include "store/inbox/place.h"
 #include "store/inbox/recover.h"
 #include "store/inbox/space.h"
+#include "store/inbox/state.h"
 #include "store/journal/journal.h"
+#include "store/sync.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -72,15 +72,15 @@ static bool is_full(const struct committer *c)
     return c->inbox->durability == DURABILITY_FULL;
 }
 
-static enum err discard(struct committer *c, struct inbox_file *file)
+static enum err discard(struct committer *c, struct inbox_partial_file *file)
 {
     enum err e = ERR_OK;
 
-    commit_batch_close_file(file);
-    if (unlinkat(inbox_name_partial_fd(c->inbox, file->name), file->name, 0) != 0 &&
+    inbox_partial_file_close(file);
+    if (unlinkat(inbox_partial_file_folder(c->inbox, file->name), file->name, 0) != 0 &&
         errno != ENOENT)
         e = err_from_errno(errno);
-    inbox_release(c->inbox, file, false);
+    inbox_partial_file_release(c->inbox, file, false);
     return e;
 }
 
@@ -183,8 +183,8 @@ static void handle_bulk(struct message *m, void *owner)
         request_answer(&r->request, discard(c, &r->file));
         return;
     }
-    r->request.result = commit_sync_data(r->file.fd);
-    commit_batch_close_file(&r->file);
+    r->request.result = store_sync_data(r->file.fd);
+    inbox_partial_file_close(&r->file);
     mailbox_answer(loop_mailbox(c->loop), m, collect);
 }
 
@@ -233,7 +233,7 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     commit_batch_init(&c->batch, inbox, inbox->journal);
     commit_batch_init(&c->alone, inbox, inbox->journal);
     pthread_mutex_init(&c->lock, NULL);
-    if (commit_sync_at_once_is_known(inbox->dir_fd))
+    if (store_sync_at_once_is_known(inbox->dir_fd))
         c->batch.meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
     STAILQ_INIT(&c->discards);
     config.started = started;
@@ -299,7 +299,7 @@ void committer_submit(struct committer *c, struct commit_request *r)
 {
     r->request.result = ERR_OK;
     if (r->kind == COMMIT_DISCARD && !is_bulk(c, r))
-        commit_batch_close_file(&r->file);
+        inbox_partial_file_close(&r->file);
     if (is_bulk(c, r))
         mailbox_answer(loop_mailbox(c->bulk), &r->request.message, handle_bulk);
     else
@@ -398,7 +398,7 @@ static void start_writing(struct message *m, void *owner)
     free(early);
 }
 
-void committer_write_early(struct committer *c, struct inbox_file *file)
+void committer_write_early(struct committer *c, struct inbox_partial_file *file)
 {
     uint64_t length = file->written_bytes - file->early_bytes;
     struct early *early;

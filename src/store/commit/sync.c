@@ -1,11 +1,10 @@
 #include "store/commit/sync.h"
 
-#include <errno.h>
+#include "store/sync.h"
+
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Many small files at once are on the disk soonest by one syncfs(2): one commit of the file
@@ -43,34 +42,6 @@ static bool is_much_dirty(int meminfo_fd)
     return kib_of(text, "\nDirty:") + kib_of(text, "\nWriteback:") > MUCH_DIRTY_KIB;
 }
 
-bool commit_sync_at_once_is_known(int dir_fd)
-{
-    static const long known[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
-                                 F2FS_SUPER_MAGIC, TMPFS_MAGIC};
-    struct statfs file_system;
-
-    if (fstatfs(dir_fd, &file_system) != 0)
-        return false;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if ((long)file_system.f_type == known[i])
-            return true;
-    return false;
-}
-
-enum err commit_sync_data(int fd)
-{
-    if (fd < 0 || fdatasync(fd) == 0)
-        return ERR_OK;
-    return err_from_errno(errno);
-}
-
-enum err commit_sync_written_error(int fd)
-{
-    if (fd < 0 || sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) == 0)
-        return ERR_OK;
-    return err_from_errno(errno);
-}
-
 static void start_writing(struct commit_request *const *batch, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -93,6 +64,6 @@ bool commit_sync_batch_data(int meminfo_fd, struct commit_request *const *batch,
 
     if (!is_at_once && count > FEW)
         start_writing(batch, count);
-    sync_requests(batch, count, is_at_once ? commit_sync_written_error : commit_sync_data);
+    sync_requests(batch, count, is_at_once ? store_sync_written_error : store_sync_data);
     return is_at_once;
 }

@@ -4,7 +4,7 @@
 #include "store/inbox/access.h"
 
 #include "base/text.h"
-#include "store/inbox/inbox_internal.h"
+#include "store/inbox/state.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,17 +1,14 @@
 #include "store/inbox/inbox.h"
 
-#include "store/inbox/inbox_internal.h"
-
 #include "base/contract.h"
 #include "base/log.h"
-#include "base/metrics.h"
 #include "base/text.h"
-#include "store/inbox/access.h"
-#include "store/inbox/directory.h"
-#include "store/inbox/name.h"
+#include "store/directory.h"
+#include "store/inbox/lock.h"
 #include "store/inbox/place.h"
 #include "store/inbox/recover.h"
 #include "store/inbox/space.h"
+#include "store/inbox/state.h"
 #include "store/inbox/upgrade.h"
 #include "store/journal/journal.h"
 #include "store/journal/ledger.h"
@@ -81,7 +78,7 @@ static enum err find_path(struct inbox *in, const char *path)
 static enum err open_directory(struct inbox *in, const struct problem *problem)
 {
     char why[512];
-    enum err e = inbox_directory_open(&in->dir_fd, problem->path, why, sizeof why);
+    enum err e = store_directory_open(&in->dir_fd, problem->path, why, sizeof why);
 
     if (e != ERR_OK) {
         explain(problem, "%s; %s", why,
@@ -122,14 +119,14 @@ static enum err open_partial(struct inbox *in, const struct problem *problem)
     const char *name = partial_name;
     int error_number;
 
-    in->partial_fd = inbox_directory_make(in->dir_fd, partial_name);
+    in->partial_fd = store_directory_make(in->dir_fd, partial_name);
     if (in->partial_fd < 0 || fstat(in->partial_fd, &status) != 0)
         goto fail;
     errno = EPERM; /* whoever owns it could exchange what stands in it */
     if (status.st_uid != geteuid() || fchmod(in->partial_fd, 0700) != 0)
         goto fail;
     name = INBOX_FOLDER "/" INBOX_SECOND;
-    in->second_fd = inbox_directory_make(in->partial_fd, second_name);
+    in->second_fd = store_directory_make(in->partial_fd, second_name);
     if (in->second_fd >= 0)
         return ERR_OK;
 fail:
@@ -153,23 +150,11 @@ static void explain_holder(int fd, const struct problem *problem)
         pid[0] == '\0' ? "" : ", process ", pid);
 }
 
-int inbox_lock(int partial_fd, int *fd)
-{
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-    *fd = openat(partial_fd, INBOX_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (*fd < 0 || fcntl(*fd, F_OFD_SETLK, &whole) != 0)
-        return -1;
-    if (ftruncate(*fd, 0) == 0)
-        dprintf(*fd, "%ld\n", (long)getpid()); /* a help to people, no more */
-    return 0;
-}
-
 static enum err lock(struct inbox *in, const struct problem *problem)
 {
     int error_number;
 
-    if (inbox_lock(in->partial_fd, &in->lock_fd) == 0)
+    if (inbox_lock_take(in->partial_fd, &in->lock_fd) == 0)
         return ERR_OK;
     error_number = errno;
     if (in->lock_fd >= 0 && (error_number == EAGAIN || error_number == EACCES)) {
@@ -206,8 +191,8 @@ static enum err try_rename(struct inbox *in, const struct problem *problem)
 
 static enum err upgrade(struct inbox *in, const struct problem *problem)
 {
-    char blocked[INBOX_NAME_SIZE];
-    enum err e = upgrade_inbox(in, blocked);
+    char blocked[STORE_NAME_SIZE];
+    enum err e = inbox_upgrade(in, blocked);
 
     if (e == ERR_CORRUPT)
         return e;
@@ -316,8 +301,8 @@ struct tell {
     void *ctx;
 };
 
-static enum err tell_owed(void *ctx, const struct inbox_record *record,
-                          struct gateway_client_replay *owed)
+static enum err tell_owed(void *ctx, const struct journal_file *record,
+                          struct journal_ledger_owed *owed)
 {
     const struct tell *tell = ctx;
 
@@ -352,7 +337,7 @@ enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
     return e;
 }
 
-/* --- partial files -----------------------------------------------------------------------------
+/* --- while it runs -----------------------------------------------------------------------------
  */
 
 void inbox_set_limits(struct inbox *inbox, const struct settings *settings)
@@ -373,85 +358,6 @@ struct inbox_usage inbox_usage(const struct inbox *inbox)
                                 .quota_bytes = quota_bytes,
                                 .files = atomic_load(&s->used_files),
                                 .files_limit = atomic_load(&s->files_limit)};
-}
-
-static enum err make_partial(struct inbox *inbox, struct inbox_file *file)
-{
-    enum err e = inbox_name_choose(file->name);
-
-    if (e != ERR_OK)
-        return e;
-    file->fd = openat(inbox_name_partial_fd(inbox, file->name), file->name,
-                      O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (file->fd < 0)
-        return errno == ENOENT ? ERR_NO_PARTIAL : err_from_errno(errno);
-    if ((e = inbox_access_apply(inbox, file->fd)) == ERR_OK)
-        return ERR_OK;
-    unlinkat(inbox_name_partial_fd(inbox, file->name), file->name, 0);
-    close(file->fd);
-    file->fd = -1;
-    return e;
-}
-
-enum err inbox_begin(struct inbox *inbox, uint64_t size_bytes, struct inbox_file *out)
-{
-    uint64_t cost = inbox_space_cost(&inbox->space, size_bytes);
-    enum err e;
-
-    *out = (struct inbox_file){
-        .fd = -1, .inbox = inbox, .reserved_bytes = cost, .pending_bytes = cost};
-    if ((e = inbox_place_refuses(inbox)) != ERR_OK)
-        metrics_add(METRIC_FILES_NO_INBOX, 1);
-    else
-        e = inbox_space_reserve(&inbox->space, inbox->dir_fd, cost);
-    if (e != ERR_OK)
-        return e;
-    if ((e = make_partial(inbox, out)) != ERR_OK) {
-        enum err why = inbox_place_look(inbox);
-
-        inbox_release(inbox, out, false);
-        e = why != ERR_OK ? why : e;
-        inbox_place_refused(inbox, e);
-    }
-    return e;
-}
-
-void inbox_release(struct inbox *inbox, struct inbox_file *file, bool is_kept)
-{
-    inbox_space_release(&inbox->space, file->pending_bytes, file->reserved_bytes, is_kept);
-    file->pending_bytes = file->reserved_bytes = 0;
-}
-
-/* What is written is no longer reserved: told in steps, so that the shared number is left alone for
- * most writes. */
-static void tell_written(struct inbox_file *file)
-{
-    uint64_t told = file->reserved_bytes - file->pending_bytes;
-    uint64_t news = file->written_bytes - told;
-
-    if (news < INBOX_SPACE_STEP_BYTES || news > file->pending_bytes)
-        return;
-    inbox_space_written(&file->inbox->space, news);
-    file->pending_bytes -= news;
-}
-
-enum err inbox_write(struct inbox_file *file, const void *bytes, size_t length)
-{
-    const char *at = bytes;
-
-    while (length > 0) {
-        ssize_t count = write(file->fd, at, length);
-
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return count < 0 ? err_from_errno(errno) : ERR_IO;
-        at += count;
-        length -= (size_t)count;
-        file->written_bytes += (uint64_t)count;
-    }
-    tell_written(file);
-    return ERR_OK;
 }
 
 void inbox_final_path(const struct inbox *inbox, const char *name, char out[INBOX_PATH_SIZE])

@@ -9,8 +9,9 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "store/inbox/directory.h"
-#include "store/inbox/inbox_internal.h"
+#include "store/directory.h"
+#include "store/inbox/lock.h"
+#include "store/inbox/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,11 +60,6 @@ static uint32_t compare(enum place place, int dir_fd, const char *name, int flag
     if (fstat(fd, &ours) != 0)
         return trouble_of(place, errno);
     return is_one(&named, &ours) ? 0 : trouble_of(place, 0);
-}
-
-bool inbox_place_is_same(int dir_fd, const char *name, int fd)
-{
-    return compare(PLACE_PATH, dir_fd, name, AT_SYMLINK_NOFOLLOW, fd, NULL) == 0;
 }
 
 /* In a folder that we may not enter (any more) everything is still where it was. */
@@ -225,7 +221,7 @@ static uint32_t check_lock(struct inbox *in)
 
     if (trouble == 0)
         return 0;
-    if (inbox_lock(in->partial_fd, &fd) != 0) {
+    if (inbox_lock_take(in->partial_fd, &fd) != 0) {
         int error_number = errno;
 
         if (fd >= 0)
@@ -242,9 +238,9 @@ static uint32_t check_second(const struct inbox *in)
 {
     int error_number;
 
-    if (inbox_place_is_same(in->partial_fd, INBOX_SECOND, in->second_fd))
+    if (store_directory_is_same(in->partial_fd, INBOX_SECOND, in->second_fd))
         return 0;
-    error_number = inbox_directory_make_again(in->partial_fd, INBOX_SECOND, in->second_fd);
+    error_number = store_directory_make_again(in->partial_fd, INBOX_SECOND, in->second_fd);
     if (error_number != 0)
         return trouble_of(PLACE_SECOND, error_number);
     log_warning("inbox %s: its folder " INBOX_FOLDER "/" INBOX_SECOND

@@ -1,6 +1,6 @@
 #include "store/inbox/received.h"
 
-#include "store/inbox/inbox_internal.h"
+#include "store/inbox/state.h"
 #include "store/journal/ledger.h"
 #include "store/journal/reader.h"
 #include "store/journal/record.h"
@@ -191,7 +191,7 @@ static enum err open_journal(struct inbox_received *r)
 static enum err take_entry(void *ctx, const struct journal_entry *entry)
 {
     struct inbox_received *r = ctx;
-    const struct inbox_record *file = &entry->record.file;
+    const struct journal_file *file = &entry->record.file;
     enum err e = journal_ledger_take(&r->ledger, &entry->record, entry->offset, entry->length);
 
     if (e == ERR_OK && atomic_load(r->is_stopping))
@@ -249,7 +249,7 @@ static bool stands_in_inbox(const struct inbox *inbox, const char *name)
 static enum err tell_entry(void *ctx, const struct journal_entry *entry)
 {
     struct telling *t = ctx;
-    const struct inbox_record *file = &entry->record.file;
+    const struct journal_file *file = &entry->record.file;
     const struct inbox_received_place at = {file->committed_us, file->transfer_id};
     bool is_reported;
 

@@ -2,12 +2,12 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "store/inbox/directory.h"
-#include "store/inbox/inbox_internal.h"
-#include "store/inbox/name.h"
+#include "store/directory.h"
+#include "store/inbox/state.h"
 #include "store/journal/journal.h"
 #include "store/journal/ledger.h"
 #include "store/journal/record.h"
+#include "store/name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ static enum err mark_void(struct inbox *in, uint32_t transfer_id)
 
 /* Nobody was told that it is there, or, before a power cut, whoever was told has taken it away
  * already. */
-static enum err forget(struct inbox *in, const struct inbox_record *record)
+static enum err forget(struct inbox *in, const struct journal_file *record)
 {
     struct journal_record reported = {.kind = JOURNAL_RECORD_REPORTED,
                                       .number = record->transfer_id};
@@ -48,14 +48,14 @@ static bool has_partial(const struct inbox *in, const char *name)
 }
 
 /* By whoever it is for. A file that lost its end in a power cut is as old as its record. */
-static bool is_changed_since(const struct stat *status, const struct inbox_record *record)
+static bool is_changed_since(const struct stat *status, const struct journal_file *record)
 {
     return (int64_t)status->st_mtim.tv_sec * 1000000 + status->st_mtim.tv_nsec / 1000 >
            record->committed_us;
 }
 
-static enum err check_owed(void *ctx, const struct inbox_record *record,
-                           struct gateway_client_replay *owed)
+static enum err check_owed(void *ctx, const struct journal_file *record,
+                           struct journal_ledger_owed *owed)
 {
     struct inbox *in = ctx;
     struct stat status;
@@ -89,7 +89,7 @@ static enum err remove_partial(void *ctx, int dir_fd, const char *name)
     struct inbox *in = ctx;
     struct stat status;
 
-    if (!inbox_name_is_valid(name) || fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+    if (!store_name_is_valid(name) || fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return ERR_OK;
     if (unlinkat(dir_fd, name, 0) != 0) {
         log_warning("inbox: the partial file %s cannot be removed: %s", name,
@@ -109,8 +109,8 @@ enum err inbox_recover(struct inbox *in)
     in->recovery.damaged_records += journal_ledger(in->journal)->damaged;
     if ((e = journal_each_owed(in->journal, check_owed, in)) != ERR_OK ||
         (e = journal_write(in->journal)) != ERR_OK || (e = journal_sync(in->journal)) != ERR_OK ||
-        (e = inbox_directory_each(in->partial_fd, ".", remove_partial, in)) != ERR_OK ||
-        (e = inbox_directory_each(in->second_fd, ".", remove_partial, in)) != ERR_OK)
+        (e = store_directory_each(in->partial_fd, ".", remove_partial, in)) != ERR_OK ||
+        (e = store_directory_each(in->second_fd, ".", remove_partial, in)) != ERR_OK)
         return e;
     log_info("inbox %s: %u partial files removed (%s), reports owed: %u finished, %u failed; %u "
              "damaged records",

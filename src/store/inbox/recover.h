@@ -3,9 +3,10 @@
 #define STORE_INBOX_RECOVER_H
 
 #include "base/err.h"
-#include "store/inbox/inbox.h"
 
 #include <stdint.h>
+
+struct inbox;
 
 /* Clears what the last run left half done, and counts it. */
 enum err inbox_recover(struct inbox *inbox);

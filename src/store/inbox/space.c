@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "store/inbox/directory.h"
+#include "store/directory.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -196,7 +196,7 @@ void inbox_space_count(struct inbox_space *s, int dir_fd, bool has_sizes)
     uint64_t files_before = atomic_load(&s->used_files), files_open = atomic_load(&s->open_files);
     struct tally t = {.space = s, .has_sizes = has_sizes};
 
-    if (inbox_directory_each_kind(dir_fd, ".", tally_file, &t) != ERR_OK)
+    if (store_directory_each_kind(dir_fd, ".", tally_file, &t) != ERR_OK)
         return;
     atomic_fetch_add(&s->used_files, t.files + files_open - files_before);
     if (has_sizes)

@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "store/inbox/directory.h"
-#include "store/inbox/inbox_internal.h"
+#include "store/directory.h"
+#include "store/inbox/state.h"
 #include "store/inbox/upgrade_redo.h"
 #include "store/journal/journal.h"
 
@@ -59,7 +59,7 @@ static enum err absorb_part(void *ctx, int dir_fd, const char *name)
 static enum err absorb_parts(struct inbox *inbox)
 {
     struct leftovers left = {.inbox = inbox};
-    enum err e = inbox_directory_each(inbox->partial_fd, ".", absorb_part, &left);
+    enum err e = store_directory_each(inbox->partial_fd, ".", absorb_part, &left);
 
     if (left.damaged > 0)
         log_warning("journal: %u damaged records of workers' parts skipped", left.damaged);
@@ -70,12 +70,12 @@ static enum err absorb_parts(struct inbox *inbox)
     return e;
 }
 
-enum err upgrade_inbox(struct inbox *inbox, char blocked[INBOX_NAME_SIZE])
+enum err inbox_upgrade(struct inbox *inbox, char blocked[STORE_NAME_SIZE])
 {
     enum err e;
 
     blocked[0] = '\0';
-    if ((e = absorb_parts(inbox)) == ERR_OK && (e = upgrade_redo(inbox, blocked)) == ERR_OK) {
+    if ((e = absorb_parts(inbox)) == ERR_OK && (e = inbox_upgrade_redo(inbox, blocked)) == ERR_OK) {
         journal_keep_whole(inbox->journal, false);
         e = journal_update(inbox->journal);
     }

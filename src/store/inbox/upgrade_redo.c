@@ -16,7 +16,8 @@
 #include "store/inbox/upgrade_redo.h"
 
 #include "base/log.h"
-#include "store/inbox/inbox_internal.h"
+#include "store/inbox/partial_file.h"
+#include "store/inbox/state.h"
 #include "store/journal/journal.h"
 #include "store/journal/reader.h"
 #include "store/journal/record.h"
@@ -67,7 +68,7 @@ struct half {
 /* A file of the log, by its transfer id. */
 struct logged {
     uint32_t transfer_id;
-    char name[INBOX_NAME_SIZE];
+    char name[STORE_NAME_SIZE];
     bool is_void;
     bool is_recorded; /* in the journal */
     UT_hash_handle hh;
@@ -252,7 +253,7 @@ static struct logged *find(const struct replay *p, uint32_t transfer_id)
     return file;
 }
 
-static enum err add_file(struct replay *p, const struct inbox_record *record)
+static enum err add_file(struct replay *p, const struct journal_file *record)
 {
     struct logged *file = find(p, record->transfer_id);
 
@@ -355,7 +356,7 @@ static int64_t us_of(const struct timespec *time)
 }
 
 /* So that a copy counts as unchanged, too. */
-static void give_time(int fd, const struct inbox_record *record)
+static void give_time(int fd, const struct journal_file *record)
 {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
                                 {.tv_sec = (time_t)(record->committed_us / 1000000),
@@ -368,7 +369,7 @@ static void give_time(int fd, const struct inbox_record *record)
 static enum err write_partial(const struct inbox *in, const struct entry *entry)
 {
     const char *name = entry->record.file.name;
-    struct inbox_file file = {.fd = -1};
+    struct inbox_partial_file file = {.fd = -1};
     enum err e;
 
     unlinkat(in->partial_fd, name, 0);
@@ -376,7 +377,7 @@ static enum err write_partial(const struct inbox *in, const struct entry *entry)
         openat(in->partial_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file.fd < 0)
         return err_from_errno(errno);
-    if ((e = inbox_write(&file, entry->data, entry->length)) == ERR_OK) {
+    if ((e = inbox_partial_file_write(&file, entry->data, entry->length)) == ERR_OK) {
         give_access(file.fd, entry);
         give_time(file.fd, &entry->record.file);
     }
@@ -403,7 +404,7 @@ static enum err write_lost(struct replay *p, const struct entry *entry)
     if (e == ERR_OK)
         p->written++;
     else
-        memcpy(p->blocked, name, INBOX_NAME_SIZE);
+        memcpy(p->blocked, name, STORE_NAME_SIZE);
     return e;
 }
 
@@ -423,7 +424,7 @@ static bool has_content(const struct inbox *in, const struct entry *entry)
  * to since are the disk's. */
 static bool is_as_received(const struct inbox *in, const struct entry *entry)
 {
-    const struct inbox_record *record = &entry->record.file;
+    const struct journal_file *record = &entry->record.file;
     struct stat status;
 
     if (fstatat(in->dir_fd, record->name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
@@ -553,7 +554,7 @@ static enum err replay(struct replay *p)
     return e;
 }
 
-enum err upgrade_redo(struct inbox *in, char blocked[INBOX_NAME_SIZE])
+enum err inbox_upgrade_redo(struct inbox *in, char blocked[STORE_NAME_SIZE])
 {
     struct replay p = {.inbox = in, .fd = -1, .blocked = blocked};
     enum err e;

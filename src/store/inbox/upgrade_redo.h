@@ -3,10 +3,12 @@
 #define STORE_INBOX_UPGRADE_REDO_H
 
 #include "base/err.h"
-#include "store/inbox/inbox.h"
+#include "store/name.h"
+
+struct inbox;
 
 /* What it holds is in the inbox and on the disk then, and it is gone. On an error nothing of it is
- * lost; `blocked` as of upgrade_inbox. */
-enum err upgrade_redo(struct inbox *inbox, char blocked[INBOX_NAME_SIZE]);
+ * lost; `blocked` as of inbox_upgrade. */
+enum err inbox_upgrade_redo(struct inbox *inbox, char blocked[STORE_NAME_SIZE]);
 
 #endif

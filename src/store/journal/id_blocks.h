@@ -3,7 +3,7 @@
 #define STORE_JOURNAL_ID_BLOCKS_H
 
 #include "base/err.h"
-#include "store/inbox/inbox.h"
+#include "store/journal/transfer_ids.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,13 +2,13 @@
 
 #include "base/contract.h"
 #include "base/log.h"
-#include "store/commit/sync.h"
-#include "store/inbox/place.h"
+#include "store/directory.h"
 #include "store/journal/id_blocks.h"
 #include "store/journal/ledger.h"
 #include "store/journal/reader.h"
 #include "store/journal/record.h"
 #include "store/journal/sink.h"
+#include "store/sync.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +61,7 @@ struct journal {
 static uint64_t keep_from(const struct journal *j)
 {
     uint64_t budget = j->limit_bytes / 2, size = j->whole_bytes;
-    struct gateway_client_replay *owed, *next;
+    struct journal_ledger_owed *owed, *next;
 
     HASH_ITER (hh, j->ledger.owed, owed, next)
         budget -= owed->length < budget ? owed->length : budget;
@@ -79,7 +79,7 @@ static enum err copy_file(struct copying *c, const struct journal_entry *entry)
 {
     const struct journal_ledger *ledger = &c->from->ledger;
     uint32_t id = entry->record.file.transfer_id;
-    const struct gateway_client_replay *owed = journal_ledger_find(ledger, id, entry->offset);
+    const struct journal_ledger_owed *owed = journal_ledger_find(ledger, id, entry->offset);
     bool is_voided =
         journal_ledger_is_voided(ledger, entry->offset) || (owed != NULL && owed->is_void);
     bool is_kept =
@@ -449,7 +449,7 @@ enum err journal_sync(struct journal *j)
 
 enum err journal_was_synced(struct journal *j)
 {
-    enum err e = commit_sync_written_error(j->sink->fd);
+    enum err e = store_sync_written_error(j->sink->fd);
 
     j->is_broken = j->is_broken || e != ERR_OK;
     return e;
@@ -477,7 +477,7 @@ bool journal_owes(struct journal *j, uint32_t transfer_id)
 
 bool journal_is_in_place(const struct journal *j)
 {
-    return inbox_place_is_same(j->dir_fd, journal_name, j->sink->fd);
+    return store_directory_is_same(j->dir_fd, journal_name, j->sink->fd);
 }
 
 int journal_fd(const struct journal *j)
@@ -499,8 +499,8 @@ struct owed_told {
 static enum err tell_owed(void *ctx, const struct journal_entry *entry)
 {
     const struct owed_told *told = ctx;
-    const struct inbox_record *file = &entry->record.file;
-    struct gateway_client_replay *owed =
+    const struct journal_file *file = &entry->record.file;
+    struct journal_ledger_owed *owed =
         entry->record.kind == JOURNAL_RECORD_FILE
             ? journal_ledger_find(told->ledger, file->transfer_id, entry->offset)
             : NULL;

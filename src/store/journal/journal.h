@@ -4,14 +4,15 @@
 
 #include "base/err.h"
 #include "settings/settings.h"
-#include "store/inbox/inbox.h"
+#include "store/journal/file.h"
+#include "store/journal/transfer_ids.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct journal_id_blocks;
 struct journal_ledger;
-struct gateway_client_replay;
+struct journal_ledger_owed;
 struct journal_record;
 
 struct journal;
@@ -69,8 +70,8 @@ int journal_fd(const struct journal *journal);
 uint64_t journal_size(const struct journal *journal);
 
 /* Calls `each` for the record of everything owed. */
-typedef enum err journal_owed_fn(void *ctx, const struct inbox_record *record,
-                                 struct gateway_client_replay *owed);
+typedef enum err journal_owed_fn(void *ctx, const struct journal_file *record,
+                                 struct journal_ledger_owed *owed);
 enum err journal_each_owed(struct journal *journal, journal_owed_fn *each, void *ctx);
 
 /* Reserves the next block of transfer ids: added, not yet written. What is owed is passed over, and

@@ -7,8 +7,8 @@
 
 void journal_ledger_fini(struct journal_ledger *ledger)
 {
-    struct gateway_client_replay *owed, *next_owed;
-    struct voided *voided, *next_voided;
+    struct journal_ledger_owed *owed, *next_owed;
+    struct journal_ledger_voided *voided, *next_voided;
 
     /* clang-analyzer does not see through uthash's iteration: the next element is taken before. */
     HASH_ITER (hh, ledger->owed, owed, next_owed) {
@@ -22,9 +22,9 @@ void journal_ledger_fini(struct journal_ledger *ledger)
     *ledger = (struct journal_ledger){0};
 }
 
-static struct gateway_client_replay *find(const struct journal_ledger *ledger, uint32_t transfer_id)
+static struct journal_ledger_owed *find(const struct journal_ledger *ledger, uint32_t transfer_id)
 {
-    struct gateway_client_replay *owed;
+    struct journal_ledger_owed *owed;
 
     HASH_FIND(hh, ledger->owed, &transfer_id, sizeof transfer_id, owed);
     return owed;
@@ -33,7 +33,7 @@ static struct gateway_client_replay *find(const struct journal_ledger *ledger, u
 static enum err owe(struct journal_ledger *ledger, uint32_t transfer_id, uint64_t offset,
                     uint32_t length)
 {
-    struct gateway_client_replay *owed = find(ledger, transfer_id);
+    struct journal_ledger_owed *owed = find(ledger, transfer_id);
 
     if (owed == NULL) {
         owed = calloc(1, sizeof *owed);
@@ -54,8 +54,8 @@ static enum err owe(struct journal_ledger *ledger, uint32_t transfer_id, uint64_
 
 static enum err make_void(struct journal_ledger *ledger, uint32_t transfer_id)
 {
-    struct gateway_client_replay *owed = find(ledger, transfer_id);
-    struct voided *voided;
+    struct journal_ledger_owed *owed = find(ledger, transfer_id);
+    struct journal_ledger_voided *voided;
 
     if (owed == NULL)
         return ERR_OK;
@@ -76,7 +76,7 @@ static enum err make_void(struct journal_ledger *ledger, uint32_t transfer_id)
 
 void journal_ledger_forget(struct journal_ledger *ledger, uint32_t transfer_id)
 {
-    struct gateway_client_replay *owed = find(ledger, transfer_id);
+    struct journal_ledger_owed *owed = find(ledger, transfer_id);
 
     if (owed == NULL)
         return;
@@ -87,8 +87,8 @@ void journal_ledger_forget(struct journal_ledger *ledger, uint32_t transfer_id)
 
 void journal_ledger_cut(struct journal_ledger *ledger, uint64_t offset)
 {
-    struct gateway_client_replay *owed, *next_owed;
-    struct voided *voided, *next_voided;
+    struct journal_ledger_owed *owed, *next_owed;
+    struct journal_ledger_voided *voided, *next_voided;
 
     HASH_ITER (hh, ledger->owed, owed, next_owed) {
         if (owed->offset < offset)
@@ -152,10 +152,10 @@ enum err journal_ledger_read(struct journal_ledger *ledger, int fd, uint64_t fro
     return e;
 }
 
-struct gateway_client_replay *journal_ledger_find(const struct journal_ledger *ledger,
-                                                  uint32_t transfer_id, uint64_t offset)
+struct journal_ledger_owed *journal_ledger_find(const struct journal_ledger *ledger,
+                                                uint32_t transfer_id, uint64_t offset)
 {
-    struct gateway_client_replay *owed = find(ledger, transfer_id);
+    struct journal_ledger_owed *owed = find(ledger, transfer_id);
 
     return owed != NULL && owed->offset == offset ? owed : NULL;
 }
@@ -168,7 +168,7 @@ bool journal_ledger_is_settled(const struct journal_ledger *ledger, uint64_t off
 
 bool journal_ledger_is_voided(const struct journal_ledger *ledger, uint64_t offset)
 {
-    struct voided *voided;
+    struct journal_ledger_voided *voided;
 
     HASH_FIND(hh, ledger->voided, &offset, sizeof offset, voided);
     return voided != NULL;

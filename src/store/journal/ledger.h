@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <uthash.h>
 
-struct gateway_client_replay {
+struct journal_ledger_owed {
     uint32_t transfer_id;
     uint32_t length;
     uint64_t offset;
@@ -18,15 +18,16 @@ struct gateway_client_replay {
     UT_hash_handle hh;
 };
 
-struct voided {
+struct journal_ledger_voided {
     uint64_t offset;
     UT_hash_handle hh;
 };
 
 /* All zero is an empty one. */
 struct journal_ledger {
-    struct gateway_client_replay *owed; /* by transfer_id */
-    struct voided *voided; /* by offset: file records without a file; failures, so few */
+    struct journal_ledger_owed *owed; /* by transfer_id */
+    struct journal_ledger_voided
+        *voided; /* by offset: file records without a file; failures, so few */
     bool has_header;
     uint32_t version;
     uint32_t next_id;
@@ -52,8 +53,8 @@ void journal_ledger_cut(struct journal_ledger *ledger, uint64_t offset);
 bool journal_ledger_owes(const struct journal_ledger *ledger, uint32_t transfer_id);
 
 /* The owed entry whose record is the one at `offset`, else NULL. */
-struct gateway_client_replay *journal_ledger_find(const struct journal_ledger *ledger,
-                                                  uint32_t transfer_id, uint64_t offset);
+struct journal_ledger_owed *journal_ledger_find(const struct journal_ledger *ledger,
+                                                uint32_t transfer_id, uint64_t offset);
 bool journal_ledger_is_voided(const struct journal_ledger *ledger, uint64_t offset);
 /* True if what became of the file of the record at `offset` was known. */
 bool journal_ledger_is_settled(const struct journal_ledger *ledger, uint64_t offset);

@@ -2,7 +2,7 @@
 
 #include "base/contract.h"
 #include "base/text.h"
-#include "store/inbox/name.h"
+#include "store/name.h"
 
 #include <string.h>
 #include <zlib.h>
@@ -69,7 +69,7 @@ static char *put_crc(char *from, char *at)
     return at;
 }
 
-static char *put_file(char *at, const char *end, const struct inbox_record *file)
+static char *put_file(char *at, const char *end, const struct journal_file *file)
 {
     char ip[ADDRESS_TEXT_SIZE];
     struct address bare = file->peer;
@@ -156,7 +156,7 @@ static bool read_time(int64_t *out, const char *text)
 }
 
 /* The gateway's id came later: a record without it is owed to none. */
-static bool read_file(struct inbox_record *file, char *fields[FIELDS_MAX], unsigned count)
+static bool read_file(struct journal_file *file, char *fields[FIELDS_MAX], unsigned count)
 {
     char *idurl = fields[count - 1];
     uint32_t port, scope;
@@ -175,7 +175,7 @@ static bool read_file(struct inbox_record *file, char *fields[FIELDS_MAX], unsig
         return false;
     if (!read_time(&file->started_us, fields[6]) || !read_time(&file->committed_us, fields[7]))
         return false;
-    if (!inbox_name_is_valid(fields[8]) ||
+    if (!store_name_is_valid(fields[8]) ||
         text_copy(file->name, sizeof file->name, fields[8]) != ERR_OK)
         return false;
     if (count == FIELDS_MAX && !read_u32(&file->gateway_id, fields[9], INT32_MAX))

@@ -4,7 +4,7 @@
 #ifndef STORE_JOURNAL_RECORD_H
 #define STORE_JOURNAL_RECORD_H
 
-#include "store/inbox/inbox.h"
+#include "store/journal/file.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ enum journal_record_kind {
 struct journal_record {
     enum journal_record_kind kind;
     uint32_t number;
-    struct inbox_record file;
+    struct journal_file file;
 };
 
 /* A longer identity than fits is cut; nothing else can be long. */

@@ -2,9 +2,9 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "store/inbox/directory.h"
-#include "store/inbox/inbox_internal.h"
+#include "store/directory.h"
 #include "store/inbox/place.h"
+#include "store/inbox/state.h"
 #include "store/outbox/outbox.h"
 
 #include <errno.h>
@@ -61,7 +61,7 @@ static enum err remove_file(void *ctx, int dir_fd, const char *name)
 static enum err remove_folder(void *ctx, int dir_fd, const char *name)
 {
     (void)ctx;
-    inbox_directory_each(dir_fd, name, remove_file, NULL);
+    store_directory_each(dir_fd, name, remove_file, NULL);
     if (unlinkat(dir_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
         log_warning("a folder of the spool cannot be removed: %s", strerror(errno));
     return ERR_OK;
@@ -84,7 +84,7 @@ static void drop(struct outbox_spool *spool, struct spooled *file)
 
 static enum err open_folder(struct outbox_spool *spool, const struct inbox *inbox)
 {
-    spool->dir_fd = inbox_directory_make(inbox->partial_fd, spool_name);
+    spool->dir_fd = store_directory_make(inbox->partial_fd, spool_name);
     if (spool->dir_fd < 0)
         return err_from_errno(errno);
     return text_format(spool->path, sizeof spool->path, "%s/" INBOX_FOLDER "/%s",
@@ -98,9 +98,9 @@ static enum err keep_folder(struct outbox_spool *spool)
     int partial_fd = spool->inbox->partial_fd;
     enum err e = inbox_place_look(spool->inbox);
 
-    if (e != ERR_OK || inbox_place_is_same(partial_fd, spool_name, spool->dir_fd))
+    if (e != ERR_OK || store_directory_is_same(partial_fd, spool_name, spool->dir_fd))
         return e;
-    e = err_from_errno(inbox_directory_make_again(partial_fd, spool_name, spool->dir_fd));
+    e = err_from_errno(store_directory_make_again(partial_fd, spool_name, spool->dir_fd));
     if (e == ERR_OK)
         log_warning("spool: its folder %s was taken away, and has been made again", spool->path);
     return e;
@@ -118,7 +118,7 @@ enum err outbox_spool_open(struct outbox_spool **out, struct inbox *inbox, uint6
         outbox_spool_close(&spool);
         return e;
     }
-    inbox_directory_each(spool->dir_fd, ".", remove_folder, NULL);
+    store_directory_each(spool->dir_fd, ".", remove_folder, NULL);
     outbox_add_root(spool->path, spool->dir_fd);
     *out = spool;
     return ERR_OK;

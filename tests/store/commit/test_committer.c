@@ -3,10 +3,9 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "store/bad_disk.h"
-#include "store/commit/sync.h"
-#include "store/inbox/inbox_internal.h"
-#include "store/inbox/name.h"
+#include "store/inbox/state.h"
 #include "store/journal/journal.h"
+#include "store/name.h"
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>
@@ -409,25 +408,6 @@ Test(committer, a_discarded_file_holds_no_descriptor_while_it_waits, .init = mak
     committer_close(&committer);
 }
 
-/* Where syncfs(2) is not known to be enough each file is synced. */
-Test(committer, syncs_at_once_only_where_that_is_known_to_do, .timeout = 5)
-{
-    static const struct {
-        const char *path;
-        bool is_known;
-    } rows[] = {{"/proc", false}, {"/sys", false}, {"/dev/shm", true}};
-
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        int fd = open(rows[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        if (fd < 0) /* not every machine has all */
-            continue;
-        cr_assert_eq(commit_sync_at_once_is_known(fd), rows[i].is_known, "%s", rows[i].path);
-        close(fd);
-    }
-    cr_assert_not(commit_sync_at_once_is_known(-1));
-}
-
 enum state { USUAL, BROKEN, GROWN };
 
 static const struct turn_row {
@@ -477,7 +457,7 @@ static void grow_journal(void)
     struct commit_request r = {.record = {.transfer_id = 7, .idurl = idurl}};
 
     memset(idurl, 'x', sizeof idurl - 1);
-    inbox_name_choose(r.record.name);
+    store_name_choose(r.record.name);
     for (unsigned i = 0; i < 2 * LIMIT_BYTES / sizeof idurl; i++)
         journal_file_only(&r);
     journal_forget(inbox->journal, 7);

@@ -1,10 +1,9 @@
 #include "store/inbox/inbox.h"
 
-#include "store/inbox/inbox_internal.h"
-
-#include "store/inbox/name.h"
+#include "store/inbox/state.h"
 #include "store/journal/journal.h"
 #include "store/journal/record.h"
+#include "store/name.h"
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>
@@ -184,40 +183,6 @@ Test(inbox, no_link_in_place_of_its_lock_or_journal_is_followed, .init = make_sc
     }
 }
 
-Test(inbox, gives_files_and_folder_the_mode_and_group_of_the_settings, .init = make_scratch,
-     .fini = remove_scratch, .timeout = 20)
-{
-    char problem[512];
-    struct inbox_file file;
-    struct stat status;
-
-    need_root();
-    umask(0077);
-    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
-    cr_assert_eq(inbox_access_set(inbox, "nogroup", 0640, problem, sizeof problem), ERR_OK);
-    cr_assert_eq(inbox_begin(inbox, 8, &file), ERR_OK);
-    cr_assert_eq(fstat(file.fd, &status), 0);
-    cr_assert_eq(status.st_mode & 07777, 0640);
-    cr_assert_eq(status.st_gid, 65534);
-    cr_assert_eq(fstat(inbox->dir_fd, &status), 0);
-    cr_assert_eq(status.st_mode & 07777, 0750);
-    cr_assert_eq(status.st_gid, 65534);
-    cr_assert_eq(fstat(inbox->partial_fd, &status), 0);
-    cr_assert_eq(status.st_mode & 07777, 0700);
-    close(file.fd);
-}
-
-Test(inbox, a_group_that_is_not_there_is_told_at_start, .init = make_scratch,
-     .fini = remove_scratch, .timeout = 20)
-{
-    char problem[512];
-
-    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
-    cr_assert_eq(inbox_access_set(inbox, "no-such-group", 0640, problem, sizeof problem),
-                 ERR_NOT_FOUND);
-    cr_assert_not_null(strstr(problem, "no-such-group"));
-}
-
 Test(inbox, held_by_another_process_is_refused_as_busy_until_that_one_dies, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
@@ -256,43 +221,6 @@ Test(inbox, two_in_one_process_exclude_each_other_too, .init = make_scratch, .fi
     cr_assert_eq(try_open(inbox_path, problem), ERR_BUSY);
 }
 
-Test(inbox, a_new_name_has_the_documented_form_and_no_other_has, .init = make_scratch,
-     .fini = remove_scratch, .timeout = 20)
-{
-    struct inbox_file file, other;
-
-    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
-    cr_assert_eq(inbox_begin(inbox, 8, &file), ERR_OK);
-    cr_assert_eq(inbox_begin(inbox, 8, &other), ERR_OK);
-    cr_assert(inbox_name_is_valid(file.name));
-    cr_assert_str_neq(file.name, other.name);
-    cr_assert(inbox_name_is_valid("20261121T031415Z-0123456789abcdef.in"));
-    cr_assert_not(inbox_name_is_valid("20261121T031415Z-0123456789abcdef.in2"));
-    cr_assert_not(inbox_name_is_valid("20261121T031415Z-0123456789abcde.in"));
-    cr_assert_not(inbox_name_is_valid("../61121T031415Z-0123456789abcdef.in"));
-    cr_assert_not(inbox_name_is_valid(""));
-    cr_assert_not(inbox_name_is_valid("journal"));
-    close(file.fd);
-    close(other.fd);
-}
-
-Test(inbox, a_write_beyond_the_size_limit_is_an_error_and_keeps_count, .init = make_scratch,
-     .fini = remove_scratch, .timeout = 20)
-{
-    struct rlimit limit = {.rlim_cur = 100000, .rlim_max = RLIM_INFINITY};
-    static char bytes[70000];
-    struct inbox_file file;
-
-    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
-    signal(SIGXFSZ, SIG_IGN);
-    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    cr_assert_eq(inbox_begin(inbox, 8, &file), ERR_OK);
-    cr_assert_eq(inbox_write(&file, bytes, sizeof bytes), ERR_OK);
-    cr_assert_eq(inbox_write(&file, bytes, sizeof bytes), ERR_TOO_LARGE); /* the short write too */
-    cr_assert_eq(file.written_bytes, 100000);
-    close(file.fd);
-}
-
 /* --- crashes: a child does the steps up to one, and is killed there ----------------------------
  */
 
@@ -312,7 +240,7 @@ static void go_until(enum step last)
         journal_file_only(&r);
     }
     if (last == RENAMED)
-        renameat(inbox_name_partial_fd(inbox, r.file.name), r.file.name, inbox->dir_fd,
+        renameat(inbox_partial_file_folder(inbox, r.file.name), r.file.name, inbox->dir_fd,
                  r.file.name);
     raise(SIGKILL);
 }
@@ -476,7 +404,7 @@ struct inbox_received {
     struct address peer;
 };
 
-static void take_received(void *ctx, const struct inbox_record *record, bool is_reported)
+static void take_received(void *ctx, const struct journal_file *record, bool is_reported)
 {
     struct inbox_received *to = ctx;
 

@@ -1,6 +1,6 @@
 #include "store/inbox/place.h"
 
-#include "store/inbox/inbox_internal.h"
+#include "store/inbox/state.h"
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>
@@ -149,12 +149,13 @@ Test(inbox_place, a_file_is_finished_only_where_its_path_says)
 {
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         const struct change *change = &changes[i];
-        struct inbox_file file;
+        struct inbox_partial_file file;
 
         open_here();
         check_commit(change, change->text == NULL);
         if (change->text != NULL) {
-            cr_expect_eq(inbox_begin(inbox, 5, &file), ERR_NO_INBOX, "%s", change->what);
+            cr_expect_eq(inbox_partial_file_begin(inbox, 5, &file), ERR_NO_INBOX, "%s",
+                         change->what);
             cr_expect_eq(inbox_place_check(inbox), ERR_OK, "%s", change->what);
         }
         check_told(change, false);
@@ -206,7 +207,7 @@ Test(inbox_place, two_that_have_one_inbox_find_out)
 {
     char lock[SCRATCH_SIZE + 48], text[INBOX_TROUBLE_SIZE];
     struct inbox *first;
-    struct inbox_file file;
+    struct inbox_partial_file file;
 
     open_here();
     first = inbox;
@@ -216,7 +217,7 @@ Test(inbox_place, two_that_have_one_inbox_find_out)
     cr_expect_eq(inbox_place_check(first), ERR_NO_INBOX);
     inbox_place_trouble(first, text, sizeof text);
     cr_expect(strstr(text, "another dustwired uses it now") != NULL, "%s", text);
-    cr_expect_eq(inbox_begin(first, 5, &file), ERR_NO_INBOX);
+    cr_expect_eq(inbox_partial_file_begin(first, 5, &file), ERR_NO_INBOX);
     cr_expect_eq(inbox_place_check(inbox), ERR_OK);
     inbox_close(&inbox);
     cr_expect_eq(inbox_place_check(first), ERR_OK, "the other has gone");
@@ -226,7 +227,7 @@ Test(inbox_place, two_that_have_one_inbox_find_out)
 Test(inbox_place, an_inbox_that_cannot_be_written_says_so)
 {
     char text[INBOX_TROUBLE_SIZE];
-    struct inbox_file file;
+    struct inbox_partial_file file;
     bool is_root = geteuid() == 0;
 
     if (is_root) {
@@ -238,7 +239,7 @@ Test(inbox_place, an_inbox_that_cannot_be_written_says_so)
     cr_expect_eq(inbox_place_check(inbox), ERR_DENIED);
     cr_expect_eq(inbox_place_trouble(inbox, text, sizeof text), ERR_DENIED);
     cr_expect(strstr(text, "Permission denied") != NULL, "%s", text);
-    cr_expect_eq(inbox_begin(inbox, 5, &file), ERR_DENIED);
+    cr_expect_eq(inbox_partial_file_begin(inbox, 5, &file), ERR_DENIED);
     cr_assert_eq(fchmod(inbox->dir_fd, 0700), 0);
     cr_expect_eq(inbox_place_check(inbox), ERR_OK);
     cr_expect_eq(inbox_place_trouble(inbox, text, sizeof text), ERR_OK);
@@ -250,16 +251,16 @@ Test(inbox_place, an_inbox_that_cannot_be_written_says_so)
 
 Test(inbox_place, one_refusal_of_a_moment_refuses_no_other_file)
 {
-    struct inbox_file file;
+    struct inbox_partial_file file;
     char text[INBOX_TROUBLE_SIZE];
 
     open_here();
     inbox_place_refused(inbox, ERR_READ_ONLY);
     cr_expect_eq(inbox_place_trouble(inbox, text, sizeof text), ERR_READ_ONLY);
     cr_expect(strstr(text, "cannot be written") != NULL, "%s", text);
-    cr_assert_eq(inbox_begin(inbox, 5, &file), ERR_OK);
-    cr_expect_eq(inbox_write(&file, "whole", 5), ERR_OK);
-    inbox_release(inbox, &file, false);
+    cr_assert_eq(inbox_partial_file_begin(inbox, 5, &file), ERR_OK);
+    cr_expect_eq(inbox_partial_file_write(&file, "whole", 5), ERR_OK);
+    inbox_partial_file_release(inbox, &file, false);
     close(file.fd);
     cr_expect_eq(inbox_place_check(inbox), ERR_OK);
     cr_expect_eq(inbox_place_trouble(inbox, text, sizeof text), ERR_OK);

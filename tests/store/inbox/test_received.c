@@ -1,6 +1,6 @@
 #include "store/inbox/received.h"
 
-#include "store/inbox/inbox_internal.h"
+#include "store/inbox/state.h"
 #include "store/journal/journal.h"
 #include "store/journal/record.h"
 #include "store/store_support.h"
@@ -39,7 +39,7 @@ static void clean_up(void)
     remove_scratch();
 }
 
-static void see(void *ctx, const struct inbox_record *record, bool is_reported, bool is_there)
+static void see(void *ctx, const struct journal_file *record, bool is_reported, bool is_there)
 {
     (void)ctx;
     cr_assert_lt(seen.count, SEEN_MAX);

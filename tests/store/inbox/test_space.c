@@ -1,6 +1,6 @@
 #include "store/inbox/space.h"
 
-#include "store/inbox/inbox_internal.h"
+#include "store/inbox/state.h"
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>
@@ -393,19 +393,19 @@ Test(space, a_folder_that_has_just_changed_is_counted_once_more)
 Test(space, a_file_gives_back_what_it_reserved_however_it_ends)
 {
     static char bytes[3 << 20];
-    struct inbox_file file;
+    struct inbox_partial_file file;
     struct settings settings = {.inbox = {.quota_mib = 4, .files_limit = 1}};
 
     open_inbox(DURABILITY_NONE, 1 << 20);
     inbox_set_limits(inbox, &settings);
-    cr_assert_eq(inbox_begin(inbox, sizeof bytes, &file), ERR_OK);
-    cr_assert_eq(inbox_write(&file, bytes, sizeof bytes / 2), ERR_OK);
+    cr_assert_eq(inbox_partial_file_begin(inbox, sizeof bytes, &file), ERR_OK);
+    cr_assert_eq(inbox_partial_file_write(&file, bytes, sizeof bytes / 2), ERR_OK);
     cr_expect_eq(inbox->space.pending_bytes, sizeof bytes / 2);
-    cr_assert_eq(inbox_write(&file, bytes, sizeof bytes / 2), ERR_OK);
+    cr_assert_eq(inbox_partial_file_write(&file, bytes, sizeof bytes / 2), ERR_OK);
     cr_expect_eq(inbox->space.pending_bytes, 0u);
     cr_expect_eq(inbox->space.open_bytes, sizeof bytes);
     cr_expect_eq(inbox_usage(inbox).files, 1u);
-    inbox_release(inbox, &file, false);
+    inbox_partial_file_release(inbox, &file, false);
     cr_expect_eq(inbox->space.open_bytes, 0u);
     cr_expect_eq(inbox->space.used_bytes, 0u);
     cr_expect_eq(inbox_usage(inbox).files, 0u);

@@ -1,5 +1,5 @@
 /* What a start reads of a redo log that release 0.1 left, whole and damaged at any place. */
-#include "store/inbox/inbox_internal.h"
+#include "store/inbox/state.h"
 #include "store/journal/record.h"
 #include "store/store_support.h"
 
@@ -22,9 +22,9 @@ static void put32(char *at, uint32_t value)
     memcpy(at, &value, sizeof value);
 }
 
-static void name_of(char name[INBOX_NAME_SIZE], uint32_t id)
+static void name_of(char name[STORE_NAME_SIZE], uint32_t id)
 {
-    snprintf(name, INBOX_NAME_SIZE, "20261121T031415Z-%016x.in", id);
+    snprintf(name, STORE_NAME_SIZE, "20261121T031415Z-%016x.in", id);
 }
 
 static size_t put_entry(char *at, const struct journal_record *record, const char *data,
@@ -223,7 +223,7 @@ static void write_log(size_t bytes)
 
 static void run_row(const struct log_row *row)
 {
-    char name[INBOX_NAME_SIZE];
+    char name[STORE_NAME_SIZE];
 
     make_scratch();
     open_inbox(DURABILITY_FULL, LIMIT_BYTES);

@@ -2,7 +2,7 @@
 #include "store/journal/id_blocks.h"
 
 #include "store/bad_disk.h"
-#include "store/inbox/inbox_internal.h"
+#include "store/inbox/state.h"
 #include "store/journal/journal.h"
 #include "store/journal/ledger.h"
 #include "store/journal/record.h"

@@ -1,7 +1,7 @@
 #include "store/journal/journal.h"
 
 #include "base/clock.h"
-#include "store/inbox/inbox_internal.h"
+#include "store/inbox/state.h"
 #include "store/journal/ledger.h"
 #include "store/journal/record.h"
 #include "store/store_support.h"
@@ -30,7 +30,7 @@ static struct journal_record file_record(uint32_t id)
 {
     struct journal_record record = {.kind = JOURNAL_RECORD_FILE};
 
-    record.file = (struct inbox_record){.transfer_id = id,
+    record.file = (struct journal_file){.transfer_id = id,
                                         .size_bytes = 1024,
                                         .started_us = -5,
                                         .committed_us = 1795232999206714,
@@ -343,7 +343,7 @@ Test(journal, a_rewrite_keeps_what_is_owed_the_id_mark_and_the_newest_reported, 
 {
     enum { COUNT = 3000, SMALL = 65536 };
     struct transfer_ids ids, next;
-    struct gateway_client_replay *owed;
+    struct journal_ledger_owed *owed;
     uint32_t id;
 
     open_inbox(DURABILITY_FULL, SMALL);
@@ -404,7 +404,7 @@ Test(journal, a_hundred_thousand_records_are_read_in_under_a_second, .init = a_j
 static atomic_bool is_over;
 static atomic_uint readings;
 
-static void in_order(void *ctx, const struct inbox_record *record, bool is_reported)
+static void in_order(void *ctx, const struct journal_file *record, bool is_reported)
 {
     uint32_t *last = ctx;
 

@@ -1,11 +1,11 @@
 /* What a start tells of a record whose report was not noted, by what a crash or a power cut left of
  * it: the record alone, with or without the word that it was acknowledged, and its names. */
 #include "store/bad_disk.h"
-#include "store/inbox/inbox_internal.h"
-#include "store/inbox/name.h"
+#include "store/inbox/state.h"
 #include "store/journal/journal.h"
 #include "store/journal/ledger.h"
 #include "store/journal/record.h"
+#include "store/name.h"
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>
@@ -83,7 +83,7 @@ static void change(enum place place, const char *name)
 
 static void put_in_place(enum place place, const char *name)
 {
-    int from = inbox_name_partial_fd(inbox, name);
+    int from = inbox_partial_file_folder(inbox, name);
 
     if (place == NOWHERE)
         cr_assert_eq(unlinkat(from, name, 0), 0);

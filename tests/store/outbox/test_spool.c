@@ -1,6 +1,6 @@
 #include "store/outbox/spool.h"
 
-#include "store/inbox/inbox_internal.h"
+#include "store/inbox/state.h"
 #include "store/store_support.h"
 
 #include <criterion/criterion.h>

@@ -1,7 +1,7 @@
 /* Opening a directory part by part, each below the one before: so it is known whose links are on
  * the way, and nobody can exchange what was looked at before it is entered. openat2(2) can refuse
  * all links but not some, and a /var/run that is a link of root's is no harm. */
-#include "store/inbox/directory.h"
+#include "store/directory.h"
 
 #include "base/text.h"
 
@@ -124,7 +124,7 @@ static enum err walk_along(struct walk *w, const char *path)
     return e;
 }
 
-enum err inbox_directory_open(int *out, const char *path, char *why, size_t room)
+enum err store_directory_open(int *out, const char *path, char *why, size_t room)
 {
     struct walk w = {.fd = -1, .why = why, .room = room};
     enum err e = path[0] == '/' ? ERR_OK : step(&w, open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -141,7 +141,7 @@ enum err inbox_directory_open(int *out, const char *path, char *why, size_t room
     return e;
 }
 
-int inbox_directory_make(int dir_fd, const char *name)
+int store_directory_make(int dir_fd, const char *name)
 {
     if (mkdirat(dir_fd, name, 0700) == 0)
         fsync(dir_fd);
@@ -150,9 +150,9 @@ int inbox_directory_make(int dir_fd, const char *name)
     return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-int inbox_directory_make_again(int dir_fd, const char *name, int fd)
+int store_directory_make_again(int dir_fd, const char *name, int fd)
 {
-    int made = inbox_directory_make(dir_fd, name);
+    int made = store_directory_make(dir_fd, name);
     int error_number = made < 0 || dup3(made, fd, O_CLOEXEC) < 0 ? errno : 0;
 
     if (made >= 0)
@@ -165,7 +165,7 @@ static bool is_dots(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-enum err inbox_directory_each_kind(int dir_fd, const char *folder, inbox_directory_kind_fn *each,
+enum err store_directory_each_kind(int dir_fd, const char *folder, store_directory_kind_fn *each,
                                    void *ctx)
 {
     int fd = openat(dir_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -189,7 +189,7 @@ enum err inbox_directory_each_kind(int dir_fd, const char *folder, inbox_directo
 }
 
 struct by_name {
-    inbox_directory_each_fn *each;
+    store_directory_each_fn *each;
     void *ctx;
 };
 
@@ -201,10 +201,18 @@ static enum err without_kind(void *ctx, int dir_fd, const char *name, unsigned c
     return by_name->each(by_name->ctx, dir_fd, name);
 }
 
-enum err inbox_directory_each(int dir_fd, const char *folder, inbox_directory_each_fn *each,
+enum err store_directory_each(int dir_fd, const char *folder, store_directory_each_fn *each,
                               void *ctx)
 {
     struct by_name by_name = {each, ctx};
 
-    return inbox_directory_each_kind(dir_fd, folder, without_kind, &by_name);
+    return store_directory_each_kind(dir_fd, folder, without_kind, &by_name);
+}
+
+bool store_directory_is_same(int dir_fd, const char *name, int fd)
+{
+    struct stat named, ours;
+
+    return fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &ours) == 0 &&
+           named.st_dev == ours.st_dev && named.st_ino == ours.st_ino;
 }

@@ -3,9 +3,19 @@
 #define STORE_INBOX_PLACE_H
 
 #include "base/err.h"
-#include "store/inbox/inbox.h"
+#include "settings/settings.h"
 
-#include <stdbool.h>
+#include <stddef.h>
+
+struct inbox;
+
+/* Any thread. Why no file is taken in: the inbox is not the folder that was opened any more, or
+ * cannot be written. A sentence with what to do, "" and ERR_OK if nothing is wrong. As seen by the
+ * last commit, or within the last second. */
+enum { INBOX_TROUBLE_SIZE = SETTINGS_TEXT_SIZE + 256 };
+enum err inbox_place_trouble(const struct inbox *inbox, char *to, size_t room);
+
+/* The rest is for the store. */
 
 /* At the end of opening. */
 void inbox_place_open(struct inbox *inbox);
@@ -21,9 +31,6 @@ void inbox_place_refused(struct inbox *inbox, enum err e);
 /* Any thread. Why no file is to be begun. Of a read-only file system each file hears by itself, so
  * that one refusal, which may have been of a moment, refuses no other file. */
 enum err inbox_place_refuses(const struct inbox *inbox);
-
-/* True if `name` in `dir_fd` is what `fd` has open. */
-bool inbox_place_is_same(int dir_fd, const char *name, int fd);
 
 /* The committer's second thread. Looks at all of it, takes a trouble back that is over, and makes
  * the lock file and the second folder of partial files again. */

@@ -1,10 +1,11 @@
 /* The inside of an inbox: what only the store's files know of it. */
-#ifndef STORE_INBOX_INBOX_INTERNAL_H
-#define STORE_INBOX_INBOX_INTERNAL_H
+#ifndef STORE_INBOX_STATE_H
+#define STORE_INBOX_STATE_H
 
 #include "settings/settings.h"
-#include "store/inbox/inbox.h"
+#include "store/inbox/recovery.h"
 #include "store/inbox/space.h"
+#include "store/name.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,7 +24,7 @@ enum { REMAINS_MAX = 256 };
 /* A failed file that could not be taken out of the inbox, or not yet be told of as out of it. */
 struct remains {
     uint32_t transfer_id;
-    char name[INBOX_NAME_SIZE];
+    char name[STORE_NAME_SIZE];
 };
 
 struct inbox {
@@ -32,12 +33,11 @@ struct inbox {
     int dir_fd;               /* the inbox */
     int partial_fd;           /* .dustwire */
     int second_fd;            /* .dustwire/partial: of the partial files every other group
-                               * (inbox_name_partial_fd)
-                               */
+                               * (inbox_partial_file_folder) */
     int lock_fd;              /* once the committer runs: its second thread's */
     struct stat dir, partial; /* what dir_fd and partial_fd were at open; read only since */
     bool can_check_access;    /* what access(2) says of it can be believed */
-    /* What inbox_place.c found wrong, 0: nothing. Atomic: whoever commits and whoever looks says
+    /* What place.c found wrong, 0: nothing. Atomic: whoever commits and whoever looks says
      * it, whoever begins a file asks; a number that stands for itself. */
     _Atomic uint32_t trouble;
     struct inbox_space space;
@@ -49,11 +49,5 @@ struct inbox {
     gid_t group;
     mode_t mode;
 };
-
-/* The file is through: what it had reserved is free again. */
-void inbox_release(struct inbox *inbox, struct inbox_file *file, bool is_kept);
-
-/* Opens and locks the lock file; 0, or -1 with errno: then `*fd` may be open (another holds it). */
-int inbox_lock(int partial_fd, int *fd);
 
 #endif

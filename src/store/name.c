@@ -1,10 +1,9 @@
 /* The names of files that come in: "20261121T031415Z-0123456789abcdef.in". */
-#include "store/inbox/name.h"
+#include "store/name.h"
 
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "store/inbox/inbox_internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +28,7 @@ static _Thread_local struct {
     uint64_t randoms[RANDOMS];
 } supply;
 
-bool inbox_name_is_valid(const char *name)
+bool store_name_is_valid(const char *name)
 {
     size_t i;
 
@@ -76,15 +75,15 @@ static uint64_t with_folder(uint64_t random)
     return (random & ~(uint64_t)1) | (supply.given++ / GROUP % 2);
 }
 
-int inbox_name_partial_fd(const struct inbox *in, const char *name)
+bool store_name_is_of_second(const char *name)
 {
-    return strchr("13579bdf", name[LAST_DIGIT]) != NULL ? in->second_fd : in->partial_fd;
+    return strchr("13579bdf", name[LAST_DIGIT]) != NULL;
 }
 
-enum err inbox_name_choose(char name[INBOX_NAME_SIZE])
+enum err store_name_choose(char name[STORE_NAME_SIZE])
 {
     supply_date();
     supply_randoms();
-    return text_format(name, INBOX_NAME_SIZE, "%s-%016llx.in", supply.date,
+    return text_format(name, STORE_NAME_SIZE, "%s-%016llx.in", supply.date,
                        (unsigned long long)with_folder(supply.randoms[--supply.left]));
 }

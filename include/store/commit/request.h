@@ -1,0 +1,28 @@
+/* What is asked of the committer. */
+#ifndef STORE_COMMIT_REQUEST_H
+#define STORE_COMMIT_REQUEST_H
+
+#include "loop/mailbox.h"
+#include "store/inbox/partial_file.h"
+#include "store/journal/file.h"
+#include "store/journal/transfer_ids.h"
+
+enum commit_kind {
+    COMMIT_FILE,     /* file -> final name; the descriptor is closed on any outcome */
+    COMMIT_DISCARD,  /* close and unlink a partial file */
+    COMMIT_REPORTED, /* the gateway has had the report of record.transfer_id */
+    COMMIT_IDS,      /* a new block into `ids`, `ids_back` is taken back */
+};
+
+/* The asker's again with the answer. `record.idurl` must stay valid until then. */
+struct commit_request {
+    struct request request;
+    enum commit_kind kind;
+    struct inbox_partial_file file; /* FILE, DISCARD */
+    struct journal_file record;     /* FILE: all of it; REPORTED: transfer_id */
+    struct transfer_ids ids;        /* IDS */
+    struct transfer_ids
+        ids_back; /* IDS: a block of which no transfer has an id any more; or empty */
+};
+
+#endif

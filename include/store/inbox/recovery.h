@@ -1,0 +1,15 @@
+/* What the last run left in the inbox: counted once, at open. */
+#ifndef STORE_INBOX_RECOVERY_H
+#define STORE_INBOX_RECOVERY_H
+
+#include <stdint.h>
+
+struct inbox_recovery {
+    unsigned partial_files; /* removed */
+    uint64_t partial_bytes;
+    unsigned owed_finished, owed_failed; /* reports that the gateway has not had */
+    unsigned damaged_records;            /* skipped */
+    unsigned written_again;              /* files, after a power cut */
+};
+
+#endif

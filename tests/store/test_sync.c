@@ -1,0 +1,24 @@
+#include "store/sync.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* Where syncfs(2) is not known to be enough each file is synced. */
+Test(store_sync, syncs_at_once_only_where_that_is_known_to_do, .timeout = 5)
+{
+    static const struct {
+        const char *path;
+        bool is_known;
+    } rows[] = {{"/proc", false}, {"/sys", false}, {"/dev/shm", true}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int fd = open(rows[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0) /* not every machine has all */
+            continue;
+        cr_assert_eq(store_sync_at_once_is_known(fd), rows[i].is_known, "%s", rows[i].path);
+        close(fd);
+    }
+    cr_assert_not(store_sync_at_once_is_known(-1));
+}

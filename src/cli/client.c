@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "cli/patience.h"
 #include "rpc/document.h"
+#include "rpc/json.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -502,7 +503,7 @@ static void read_answer(struct cli_client *client, struct cli_reply *reply)
     }
     e = rpc_answer_parse(&answer, client->answer == NULL ? "" : client->answer, client->length);
     if (e == ERR_OK && answer.value != NULL) {
-        reply->answer = cli_json_of(answer.value);
+        reply->answer = rpc_json_of(answer.value);
     } else {
         reply->fault = e == ERR_OK ? answer.fault_code : 0;
         reply->is_cut_off = reply->fault == FAULT_STOPPING;

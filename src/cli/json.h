@@ -1,16 +1,15 @@
-/* Answers as JSON; strings hold the very bytes. */
+/* Looking into answers, and printing them. Strings hold the very bytes: text and hooks have them;
+ * on the way out as JSON, what is no UTF-8 is escaped. */
 #ifndef CLI_JSON_H
 #define CLI_JSON_H
 
 #include "base/text.h"
-#include "rpc/document.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-json_t *cli_json_of(xmlrpc_value *value);
-/* Looking into them: "" and 0 for what is missing. */
+/* "" and 0 for what is missing. */
 const char *cli_text_of(const json_t *object, const char *key);
 const char *cli_text_or_dash(const json_t *object, const char *key);
 int64_t cli_number_of(const json_t *object, const char *key);

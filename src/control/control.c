@@ -18,6 +18,7 @@
 #include "control/state.h"
 #include "control/waiters.h"
 #include "http/server.h"
+#include "rpc/args.h"
 #include "rpc/document.h"
 #include "store/outbox/spool.h"
 

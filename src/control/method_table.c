@@ -3,6 +3,7 @@
 
 #include "control/methods/methods.h"
 #include "control/reply.h"
+#include "rpc/args.h"
 #include "rpc/document.h"
 
 #include <stdio.h>

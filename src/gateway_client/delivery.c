@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "gateway_client/client_internal.h"
 #include "gateway_client/http_pool.h"
+#include "rpc/args.h"
 #include "rpc/document.h"
 
 #include <inttypes.h>

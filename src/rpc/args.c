@@ -1,4 +1,4 @@
-#include "rpc/document.h"
+#include "rpc/args.h"
 
 #include "base/text.h"
 

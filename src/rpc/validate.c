@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
-#include "rpc/document.h"
+#include "rpc/tag.h"
 #include "rpc/wide.h"
 
 #include <string.h>
@@ -96,50 +96,21 @@ static bool is_i8(const char *at, const char *end)
     return at > digits && end - at >= 2 && at[0] == '<' && at[1] == '/';
 }
 
-/* A tag with a quote in it counts as opening even if it ends with "/>": "<a b='/>'>" must not hide
- * its depth. XML-RPC has no attributes, so nobody is the worse for it. */
-bool rpc_validate_read_tag(struct rpc_tag *out, const char *at, const char *end)
-{
-    const char *close = memchr(at, '>', (size_t)(end - at));
-    size_t length;
-
-    if (close == NULL)
-        return false;
-    length = (size_t)(close - at);
-    out->begin = at;
-    out->end = close + 1;
-    out->is_closing = length > 1 && at[1] == '/';
-    out->is_empty = close[-1] == '/' && memchr(at, '"', length) == NULL &&
-                    memchr(at, '\'', length) == NULL && length > 2;
-    return true;
-}
-
-bool rpc_validate_tag_is_named(const struct rpc_tag *tag, const char *name)
-{
-    size_t length = strlen(name);
-
-    return !tag->is_closing && (size_t)(tag->end - tag->begin) > length + 1 &&
-           memcmp(tag->begin + 1, name, length) == 0 &&
-           strchr(" \t\r\n/>", tag->begin[1 + length]) != NULL;
-}
-
 /* The names are ours, and none of them has any such character. */
 static bool is_name_too_wide(const struct rpc_tag *tag, const char *end)
 {
     const char *next = memchr(tag->end, '<', (size_t)(end - tag->end));
 
-    return (rpc_validate_tag_is_named(tag, "name") ||
-            rpc_validate_tag_is_named(tag, "methodName")) &&
+    return (rpc_tag_is_named(tag, "name") || rpc_tag_is_named(tag, "methodName")) &&
            rpc_wide_has(tag->end, (size_t)((next == NULL ? end : next) - tag->end));
 }
 
 /* What is wrong with the value that this tag begins; NULL: nothing that is looked at here. */
 static const char *check_value(const struct rpc_tag *tag, const char *end)
 {
-    if (rpc_validate_tag_is_named(tag, "base64") && !is_base64(tag->end, end))
+    if (rpc_tag_is_named(tag, "base64") && !is_base64(tag->end, end))
         return "one of its base64 values is not base64";
-    if ((rpc_validate_tag_is_named(tag, "i8") || rpc_validate_tag_is_named(tag, "ex:i8")) &&
-        !is_i8(tag->end, end))
+    if ((rpc_tag_is_named(tag, "i8") || rpc_tag_is_named(tag, "ex:i8")) && !is_i8(tag->end, end))
         return "one of its i8 values is no whole number of 64 bits";
     if (is_name_too_wide(tag, end))
         return "one of its names holds a character beyond U+FFFF";
@@ -196,7 +167,7 @@ static const char *check_tags(const char *at, const char *end)
         if (end - at >= 2 && (at[1] == '!' || at[1] == '?'))
             return at[1] == '!' ? "it holds '<!': document types, comments and CDATA are refused"
                                 : "it holds a processing instruction, which is refused";
-        if (!rpc_validate_read_tag(&tag, at, end))
+        if (!rpc_tag_read(&tag, at, end))
             return "it ends within a tag";
         if (tag.is_closing)
             depth -= depth > 0;

@@ -1,12 +1,12 @@
 /* xmlrpc-c takes no character of four bytes, though XML-RPC does. In a document that comes in, a
  * string with one becomes base64 of its bytes, which the calls take for text as well. It is done on
- * the document's text: its tags can be told by looking, as xmlrpc_guard.c explains, and what
+ * the document's text: its tags can be told by looking, as validate.c explains, and what
  * xmlrpc-c would have decoded (references, line ends) is decoded here instead. */
 #include "rpc/wide.h"
 
 #include "base/text.h"
 #include "base/utf8.h"
-#include "rpc/validate.h"
+#include "rpc/tag.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -183,7 +183,7 @@ static bool is_pair(const struct rpc_tag *tag, const struct rpc_tag *next, const
 {
     size_t length = strlen(name);
 
-    return tag->begin != NULL && rpc_validate_tag_is_named(tag, name) && next->is_closing &&
+    return tag->begin != NULL && rpc_tag_is_named(tag, name) && next->is_closing &&
            (size_t)(next->end - next->begin) > length + 2 &&
            memcmp(next->begin + 2, name, length) == 0 &&
            strchr(" \t\r\n>", next->begin[2 + length]) != NULL;
@@ -209,7 +209,7 @@ static bool is_name_of_fault(const struct narrowing *n, struct text t)
 {
     static const char name[] = "faultString";
 
-    return n->tag.begin != NULL && rpc_validate_tag_is_named(&n->tag, "name") &&
+    return n->tag.begin != NULL && rpc_tag_is_named(&n->tag, "name") &&
            (size_t)(t.end - t.at) == sizeof name - 1 && memcmp(t.at, name, sizeof name - 1) == 0;
 }
 
@@ -225,7 +225,7 @@ enum err rpc_wide_narrow(char **out, size_t *out_length, const char *bytes, size
         return ERR_NO_MEMORY;
     while (rest.at < rest.end &&
            (tag = memchr(rest.at, '<', (size_t)(rest.end - rest.at))) != NULL &&
-           rpc_validate_read_tag(&next, tag, rest.end)) {
+           rpc_tag_read(&next, tag, rest.end)) {
         struct text t = {rest.at, tag};
         bool is_name = is_name_of_fault(&n, t);
 

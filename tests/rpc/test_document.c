@@ -1,3 +1,4 @@
+#include "rpc/args.h"
 #include "rpc/document.h"
 
 #include <criterion/criterion.h>

@@ -2,6 +2,7 @@
 #include "control/methods/methods.h"
 #include "control/reply.h"
 #include "control/state.h"
+#include "rpc/args.h"
 #include "rpc/document.h"
 
 #include <stdio.h>

@@ -4,6 +4,7 @@
 #include "control/reply.h"
 #include "control/state.h"
 #include "control/waiters.h"
+#include "rpc/args.h"
 #include "rpc/document.h"
 
 #include <stdlib.h>

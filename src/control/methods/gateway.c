@@ -5,6 +5,7 @@
 #include "control/reply.h"
 #include "control/state.h"
 #include "gateway_client/client.h"
+#include "rpc/args.h"
 #include "rpc/document.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 #include "control/methods/query.h"
 
 #include "control/state.h"
+#include "rpc/args.h"
 #include "rpc/document.h"
 
 #include <stdlib.h>

@@ -7,6 +7,7 @@
 #include "control/send_table.h"
 #include "control/state.h"
 #include "http/server.h"
+#include "rpc/args.h"
 #include "rpc/document.h"
 #include "store/outbox/outbox.h"
 #include "store/outbox/spool.h"

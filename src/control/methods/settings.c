@@ -4,6 +4,7 @@
 #include "control/methods/query.h"
 #include "control/reply.h"
 #include "control/state.h"
+#include "rpc/args.h"
 #include "rpc/document.h"
 #include "settings/settings_own.h"
 

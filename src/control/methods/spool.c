@@ -6,6 +6,7 @@
 #include "control/reply.h"
 #include "control/state.h"
 #include "http/server.h"
+#include "rpc/args.h"
 #include "rpc/document.h"
 #include "store/outbox/spool.h"
 

@@ -8,6 +8,7 @@
 #include "control/send_table.h"
 #include "control/state.h"
 #include "gateway_client/client.h"
+#include "rpc/args.h"
 #include "rpc/document.h"
 #include "store/inbox/place.h"
 

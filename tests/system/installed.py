@@ -70,5 +70,9 @@ def page_problems(destdir, man, ini):
     if not os.path.isfile(destdir + path):
         return ["not there: " + path]
     with open(destdir + path) as stream:
-        named = set(re.findall(r"config (\S.*?dustwired\.ini)", stream.read()))
-    return [] if named == {ini} else ["%s names %r, not %s" % (path, named, ini)]
+        text = stream.read()
+    named = set(re.findall(r"config (\S.*?dustwired\.ini)", text))
+    found = [] if named == {ini} else ["%s names %r, not %s" % (path, named, ini)]
+    if not re.match(r'\.TH DUSTWIRE 1 "" "dustwire \d+\.\d+\.\d+" ', text):
+        found.append("%s does not state the version: %s" % (path, text.split("\n")[0]))
+    return found

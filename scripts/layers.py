@@ -23,8 +23,9 @@ MAY_INCLUDE = {
     "gateway_client": "base settings loop rpc store/inbox store/commit gateway",
     "peers": "base settings loop gateway",
     "tcp/session": "base engine wire settings loop store/inbox store/commit store/outbox gateway peers tcp/directory.h "
-                   "tcp/tcp_stream.h tcp/writer.h",
-    "tcp": "base engine wire settings loop store/inbox store/commit store/outbox gateway peers tcp/session",
+                   "tcp/home.h tcp/tcp_stream_incoming.h tcp/tcp_stream_outgoing.h tcp/writer.h",
+    "tcp": "base engine wire settings loop store/journal/transfer_ids.h store/inbox store/commit store/outbox gateway peers "
+           "tcp/session",
     "supervisor": "base engine settings loop gateway",
     "control": "base engine settings loop rpc http store/inbox store/commit store/outbox gateway gateway_client supervisor "
                "control/methods",

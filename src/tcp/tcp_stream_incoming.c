@@ -1,5 +1,4 @@
-/* A file coming in, from its first frame to its report. */
-#include "tcp/tcp_stream.h"
+#include "tcp/tcp_stream_incoming.h"
 
 #include "tcp/tcp_stream_priv.h"
 
@@ -18,8 +17,8 @@ static const uint32_t incoming_magic = 0x696e636f; /* "inco" */
 
 static void incoming_free(struct tcp_incoming *in)
 {
-    in->home->streams--;
-    tcp_home_id_back(in->home, in->journal_id);
+    in->context->transfers--;
+    transfer_ids_give_back(&in->context->ids, in->journal_id);
     in->magic = 0;
     free(in->idurl);
     free(in);
@@ -68,7 +67,7 @@ static void incoming_report_done(struct tcp_incoming *in, enum err e)
     in->phase = INCOMING_MARKING;
     in->commit.kind = COMMIT_REPORTED;
     in->commit.request.on_answer = incoming_marked;
-    committer_turn_add(&in->home->commits, in->home->committer, &in->commit);
+    committer_turn_add(&in->context->commits, in->context->committer, &in->commit);
 }
 
 static void incoming_report_answered(struct message *m, void *owner)
@@ -90,9 +89,9 @@ static void incoming_report(struct tcp_incoming *in)
     t->done_bytes = in->file.written_bytes;
     metrics_add(in->is_failed ? METRIC_FILES_RECEIVE_FAILED : METRIC_FILES_RECEIVED, 1);
     log_incoming_end(in);
-    tcp_stream_tell(in->home, EVENT_RECEIVING_ENDED, t);
+    tcp_stream_tell(in->context, EVENT_RECEIVING_ENDED, t);
     t->request.on_answer = incoming_report_answered;
-    e = t->is_registered ? gateway_receiving_ended(in->home->gateway, t) : ERR_OK;
+    e = t->is_registered ? gateway_receiving_ended(in->context->gateway, t) : ERR_OK;
     if (e != ERR_PENDING)
         incoming_report_done(in, e);
 }
@@ -103,7 +102,7 @@ static void incoming_discarded(struct message *m, void *owner)
 
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
-    in->home->discards--;
+    in->context->discards--;
     incoming_report(in);
 }
 
@@ -119,8 +118,8 @@ static void incoming_discard(struct tcp_incoming *in)
         return;
     }
     in->file.fd = -1;
-    in->home->discards++;
-    committer_turn_add(&in->home->commits, in->home->committer, &in->commit);
+    in->context->discards++;
+    committer_turn_add(&in->context->commits, in->context->committer, &in->commit);
 }
 
 typedef void refusal_fn(void *session, int32_t file_id, const char *reason);
@@ -171,14 +170,14 @@ static void incoming_commit(struct tcp_incoming *in)
                                               .idurl = in->idurl};
     memcpy(in->commit.record.name, in->file.name, sizeof in->commit.record.name);
     in->file.fd = -1;
-    committer_turn_add(&in->home->commits, in->home->committer, &in->commit);
+    committer_turn_add(&in->context->commits, in->context->committer, &in->commit);
 }
 
 static void incoming_register_done(struct tcp_incoming *in, enum err e)
 {
     in->phase = INCOMING_OPEN;
     if (e == ERR_OK)
-        tcp_stream_tell(in->home, EVENT_RECEIVING_STARTED, &in->transfer);
+        tcp_stream_tell(in->context, EVENT_RECEIVING_STARTED, &in->transfer);
     if (e != ERR_OK) {
         in->transfer.is_registered = false;
         if (!in->is_failed)
@@ -206,7 +205,7 @@ static void incoming_register(struct tcp_incoming *in)
 
     in->transfer.request.on_answer = incoming_registered;
     e = in->transfer.transfer_id == 0 ? ERR_FULL
-                                      : gateway_register(in->home->gateway, &in->transfer);
+                                      : gateway_register(in->context->gateway, &in->transfer);
     if (e != ERR_PENDING)
         incoming_register_done(in, e);
 }
@@ -215,11 +214,11 @@ static void incoming_start(struct tcp_incoming *in)
 {
     bool has_id = in->transfer.transfer_id != 0;
     enum err e =
-        has_id ? inbox_partial_file_begin(in->home->inbox, in->size_bytes, &in->file) : ERR_FULL;
+        has_id ? inbox_partial_file_begin(in->context->inbox, in->size_bytes, &in->file) : ERR_FULL;
     char reason[TRANSFER_ERROR_SIZE];
 
     if (e == ERR_OK) {
-        inbox_final_path(in->home->inbox, in->file.name, in->path);
+        inbox_final_path(in->context->inbox, in->file.name, in->path);
     } else {
         in->file.fd = -1;
         snprintf(reason, sizeof reason, "cannot begin a file in the inbox: %s",
@@ -230,7 +229,7 @@ static void incoming_start(struct tcp_incoming *in)
     incoming_register(in);
 }
 
-enum err tcp_incoming_new(struct tcp_home *home, const struct tcp_peer *peer,
+enum err tcp_incoming_new(struct transfer_context *context, const struct tcp_peer *peer,
                           const struct tcp_stream_news *news, void *session,
                           struct tcp_incoming_list *list, int32_t file_id, uint32_t size_bytes)
 {
@@ -244,7 +243,7 @@ enum err tcp_incoming_new(struct tcp_home *home, const struct tcp_peer *peer,
         return ERR_NO_MEMORY;
     }
     in->magic = incoming_magic;
-    in->home = home;
+    in->context = context;
     in->news = news;
     in->session = session;
     in->list = list;
@@ -252,11 +251,11 @@ enum err tcp_incoming_new(struct tcp_home *home, const struct tcp_peer *peer,
     in->size_bytes = size_bytes;
     in->started_us = clock_real_us();
     in->begun_us = clock_boot_us();
-    in->progress_ms = in->window.start_ms = in->window.own_ms = loop_now_ms(home->loop);
-    in->commit.request.answer_to = loop_mailbox(home->loop);
+    in->progress_ms = in->window.start_ms = in->window.own_ms = loop_now_ms(context->loop);
+    in->commit.request.answer_to = loop_mailbox(context->loop);
     in->commit.record.peer = peer->address;
-    home->streams++;
-    tcp_stream_fill(&in->transfer, home, peer, in->idurl, incoming_registered);
+    context->transfers++;
+    tcp_stream_fill(&in->transfer, context, peer, in->idurl, incoming_registered);
     in->journal_id = in->transfer.transfer_id;
     in->transfer.size_bytes = size_bytes;
     in->transfer.filename = in->path;
@@ -274,7 +273,7 @@ bool tcp_incoming_is_receiving(const struct tcp_incoming *in)
 
 enum err tcp_incoming_write(struct tcp_incoming *in, const void *bytes, size_t length)
 {
-    struct tcp_home *home = in->home;
+    struct transfer_context *context = in->context;
     enum err e;
 
     CONTRACT(tcp_incoming_is_receiving(in));
@@ -282,11 +281,11 @@ enum err tcp_incoming_write(struct tcp_incoming *in, const void *bytes, size_t l
         return ERR_TOO_LARGE;
     if (length > 0 && (e = inbox_partial_file_write(&in->file, bytes, length)) != ERR_OK)
         return e;
-    committer_write_early(home->committer, &in->file);
-    if (loop_now_ms(home->loop) - in->progress_ms >= TCP_PROGRESS_MS) {
-        in->progress_ms = loop_now_ms(home->loop);
+    committer_write_early(context->committer, &in->file);
+    if (loop_now_ms(context->loop) - in->progress_ms >= TCP_PROGRESS_MS) {
+        in->progress_ms = loop_now_ms(context->loop);
         in->transfer.done_bytes = in->file.written_bytes;
-        tcp_stream_tell(home, EVENT_RECEIVING_PROGRESS, &in->transfer);
+        tcp_stream_tell(context, EVENT_RECEIVING_PROGRESS, &in->transfer);
     }
     if (in->file.written_bytes == in->size_bytes) {
         in->is_whole = true;

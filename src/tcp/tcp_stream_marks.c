@@ -1,7 +1,6 @@
-/* How far the peer has a file: places in its session's bytes, and how much of the file lies before
- * each. A mark a frame would be thousands: when there is no more room every second one goes, and
- * the next are set as far apart. */
-#include "tcp/tcp_stream.h"
+/* A mark a frame would be thousands: when there is no more room every second one goes, and the next
+ * are set as far apart. */
+#include "tcp/tcp_stream_marks.h"
 
 #include <string.h>
 

@@ -1,5 +1,4 @@
-/* A file going out, from its turn to its result. */
-#include "tcp/tcp_stream.h"
+#include "tcp/tcp_stream_outgoing.h"
 
 #include "tcp/tcp_stream_priv.h"
 
@@ -18,8 +17,8 @@ static const uint32_t outgoing_magic = 0x6f757467; /* "outg" */
 
 static void outgoing_free(struct tcp_outgoing *out)
 {
-    out->home->streams--;
-    tcp_home_id_back(out->home, out->own_id);
+    out->context->transfers--;
+    transfer_ids_give_back(&out->context->ids, out->own_id);
     out->magic = 0;
     free(out->idurl);
     free(out);
@@ -68,8 +67,8 @@ static void outgoing_report(struct tcp_outgoing *out)
 
     outbox_close(&out->file);
     log_outgoing_end(t);
-    tcp_stream_tell(out->home, EVENT_SENDING_ENDED, t);
-    gateway_sending_ended(out->home->gateway, t);
+    tcp_stream_tell(out->context, EVENT_SENDING_ENDED, t);
+    gateway_sending_ended(out->context->gateway, t);
     answer_send(out->send, t);
     outgoing_free(out);
 }
@@ -87,7 +86,7 @@ static void outgoing_register_done(struct tcp_outgoing *out, enum err e)
 
     out->phase = OUTGOING_SENDING;
     if (e == ERR_OK)
-        tcp_stream_tell(out->home, EVENT_SENDING_STARTED, &out->transfer);
+        tcp_stream_tell(out->context, EVENT_SENDING_STARTED, &out->transfer);
     if (e != ERR_OK) {
         out->transfer.is_registered = false;
         if (!out->is_failed)
@@ -123,13 +122,13 @@ static void outgoing_register(struct tcp_outgoing *out)
     if (out->transfer.transfer_id == 0)
         e = ERR_FULL;
     else if (!out->send->is_single)
-        e = gateway_register(out->home->gateway, &out->transfer);
+        e = gateway_register(out->context->gateway, &out->transfer);
     if (e != ERR_PENDING)
         outgoing_register_done(out, e);
 }
 
-static struct tcp_outgoing *outgoing_blank(struct tcp_home *home, const struct tcp_peer *peer,
-                                           struct send_request *send)
+static struct tcp_outgoing *outgoing_blank(struct transfer_context *context,
+                                           const struct tcp_peer *peer, struct send_request *send)
 {
     struct tcp_outgoing *out = calloc(1, sizeof *out);
     struct gateway_transfer *t;
@@ -145,14 +144,14 @@ static struct tcp_outgoing *outgoing_blank(struct tcp_home *home, const struct t
         return NULL;
     }
     out->magic = outgoing_magic;
-    out->home = home;
+    out->context = context;
     out->send = send;
     out->file.fd = -1;
     out->begun_us = clock_boot_us();
-    out->progress_ms = loop_now_ms(home->loop);
-    home->streams++;
+    out->progress_ms = loop_now_ms(context->loop);
+    context->transfers++;
     t = &out->transfer;
-    tcp_stream_fill(t, home, peer, out->idurl, outgoing_registered);
+    tcp_stream_fill(t, context, peer, out->idurl, outgoing_registered);
     out->own_id = t->transfer_id;
     gateway_describe_send(t, send);
     return out;
@@ -172,15 +171,15 @@ static void outgoing_unopened(struct tcp_outgoing *out, enum err e)
     outgoing_report(out);
 }
 
-void tcp_outgoing_new(struct tcp_home *home, const struct tcp_peer *peer,
+void tcp_outgoing_new(struct transfer_context *context, const struct tcp_peer *peer,
                       const struct tcp_stream_news *news, void *session,
                       struct tcp_outgoing_list *list, int32_t file_id, struct send_request *send)
 {
-    struct tcp_outgoing *out = outgoing_blank(home, peer, send);
+    struct tcp_outgoing *out = outgoing_blank(context, peer, send);
     enum err e;
 
     if (out == NULL) {
-        tcp_send_fail(home->gateway, home->events, send, "", err_text(ERR_NO_MEMORY));
+        tcp_send_fail(context->gateway, context->events, send, "", err_text(ERR_NO_MEMORY));
         return;
     }
     out->news = news;
@@ -201,19 +200,71 @@ void tcp_outgoing_new(struct tcp_home *home, const struct tcp_peer *peer,
     outgoing_register(out);
 }
 
+/* A file is read only when none of its changes can stay unseen. */
+static bool is_settled(struct tcp_outgoing *out, uint64_t *settle_ms)
+{
+    uint64_t left_ms = out->is_settled ? 0 : outbox_settles_in_ms(&out->file);
+
+    out->is_settled = left_ms == 0;
+    if (left_ms > 0 && (*settle_ms == 0 || left_ms < *settle_ms))
+        *settle_ms = left_ms;
+    return out->is_settled;
+}
+
+struct tcp_outgoing *tcp_outgoing_next(struct tcp_outgoing_list *list, uint64_t *settle_ms)
+{
+    struct tcp_outgoing *out;
+
+    TAILQ_FOREACH (out, &list->head, link)
+        if (out->phase == OUTGOING_SENDING && is_settled(out, settle_ms))
+            return out;
+    return NULL;
+}
+
+uint32_t tcp_outgoing_next_bytes(const struct tcp_outgoing *out, uint32_t most)
+{
+    uint32_t left = out->file.size_bytes - (uint32_t)out->transfer.done_bytes;
+
+    return left < most ? left : most;
+}
+
+enum err tcp_outgoing_read(struct tcp_outgoing *out, void *to, uint32_t bytes)
+{
+    return outbox_read(&out->file, out->transfer.done_bytes, to, bytes);
+}
+
+static void to_the_back(struct tcp_outgoing *out)
+{
+    TAILQ_REMOVE(&out->list->head, out, link);
+    TAILQ_INSERT_TAIL(&out->list->head, out, link);
+}
+
+/* The file is not needed after its last bytes. */
+static void await_ok(struct tcp_outgoing *out, uint64_t at)
+{
+    out->phase = OUTGOING_OK_AWAITED;
+    out->whole_ms = loop_now_ms(out->context->loop);
+    out->whole_at = at;
+    outbox_close(&out->file);
+}
+
 void tcp_outgoing_sent(struct tcp_outgoing *out, uint32_t bytes, uint64_t at)
 {
     struct gateway_transfer *t = &out->transfer;
-    struct tcp_home *home = out->home;
+    uint64_t now_ms = loop_now_ms(out->context->loop);
 
+    out->is_begun = true;
     t->done_bytes += bytes;
     tcp_marks_add(&out->marks, at, (uint32_t)t->done_bytes, t->done_bytes == t->size_bytes);
-    if (loop_now_ms(home->loop) - out->progress_ms >= TCP_PROGRESS_MS) {
-        out->progress_ms = loop_now_ms(home->loop);
+    if (t->done_bytes == t->size_bytes)
+        await_ok(out, at);
+    if (now_ms - out->progress_ms >= TCP_PROGRESS_MS) {
+        out->progress_ms = now_ms;
         t->acknowledged_bytes =
             tcp_marks_passed(&out->marks, out->news->acknowledged(out->session));
-        tcp_stream_tell(home, EVENT_SENDING_PROGRESS, t);
+        tcp_stream_tell(out->context, EVENT_SENDING_PROGRESS, t);
     }
+    to_the_back(out);
 }
 
 void tcp_outgoing_finish(struct tcp_outgoing *out)
@@ -233,10 +284,24 @@ void tcp_outgoing_fail(struct tcp_outgoing *out, const char *reason)
         outgoing_report(out);
 }
 
+bool tcp_send_is_asked_for(const struct cancel_request *r, const struct send_request *send,
+                           uint32_t transfer_id)
+{
+    const struct contact *contact = &send->route.contact;
+
+    CONTRACT(send->filename != NULL);
+    if (r->transfer_id != 0)
+        return r->transfer_id == transfer_id;
+    if (r->send_id != 0)
+        return r->send_id == send->id;
+    return strcmp(r->contact.host, contact->host) == 0 && r->contact.port == contact->port &&
+           strcmp(r->filename, send->filename) == 0;
+}
+
 void tcp_send_fail(struct gateway *gateway, struct event_sink *events, struct send_request *send,
                    const char *host, const char *reason)
 {
-    struct gateway_transfer t = {.proto = "tcp",
+    struct gateway_transfer t = {.proto = send->route.contact.proto,
                                  .idurl = send->remote_idurl == NULL ? "" : send->remote_idurl};
 
     gateway_describe_send(&t, send);

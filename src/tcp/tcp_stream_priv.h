@@ -1,4 +1,4 @@
-/* What incoming and outgoing streams share. */
+/* What both directions share, and nobody else may see. */
 #ifndef TCP_TCP_STREAM_PRIV_H
 #define TCP_TCP_STREAM_PRIV_H
 
@@ -13,12 +13,13 @@ enum { TCP_PROGRESS_MS = 1000 }; /* progress is told once a second and file */
     ((type *)(void *)((char *)(member_pointer)-offsetof(type, member)))
 
 /* What a transfer is from its beginning; takes the next transfer id. */
-void tcp_stream_fill(struct gateway_transfer *t, struct tcp_home *home, const struct tcp_peer *peer,
-                     const char *idurl, message_fn *on_answer);
+void tcp_stream_fill(struct gateway_transfer *t, struct transfer_context *context,
+                     const struct tcp_peer *peer, const char *idurl, message_fn *on_answer);
 
 void tcp_stream_set_failed(struct gateway_transfer *t, const char *reason);
 
 /* The event of `kind` for this transfer as it is now. */
-void tcp_stream_tell(struct tcp_home *home, enum event_kind kind, struct gateway_transfer *t);
+void tcp_stream_tell(struct transfer_context *context, enum event_kind kind,
+                     struct gateway_transfer *t);
 
 #endif

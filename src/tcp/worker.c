@@ -90,7 +90,7 @@ static void fail_send(struct tcp_worker *w, struct send_request *send, const cha
 
     if (send->route.address_next < send->route.address_count)
         address_text(host, &send->route.addresses[send->route.address_next]);
-    tcp_send_fail(w->home.gateway, w->home.events, send, host, reason);
+    tcp_send_fail(w->home.transfer.gateway, w->home.transfer.events, send, host, reason);
 }
 
 static void route_on(void *self, struct send_request *send, const char *host, const char *reason)
@@ -149,7 +149,7 @@ static void answer_stops(struct tcp_worker *w)
     if (stop == NULL || w->session_count > 0 || !STAILQ_EMPTY(&w->graves))
         return;
     loop_cancel_timer(w->home.loop, &w->grace);
-    while (stop != NULL && (!stop->is_final || w->home.streams == 0)) {
+    while (stop != NULL && (!stop->is_final || tcp_stream_is_idle(&w->home.transfer))) {
         STAILQ_REMOVE_HEAD(&w->stops, link);
         request_answer(&stop->request, ERR_OK);
         stop = (struct tcp_stop *)(void *)STAILQ_FIRST(&w->stops);
@@ -177,9 +177,9 @@ static void after_turn(void *self)
     struct tcp_worker *w = self;
 
     take_turns(w);
-    if (committer_turn_end(&w->home.commits, w->home.committer)) {
+    if (committer_turn_end(&w->home.transfer.commits, w->home.transfer.committer)) {
         take_turns(w); /* the files' oks, without another look at the sockets */
-        committer_turn_end(&w->home.commits, w->home.committer);
+        committer_turn_end(&w->home.transfer.commits, w->home.transfer.committer);
     }
     reap(w);
     answer_stops(w);
@@ -197,6 +197,21 @@ static void grace_is_over(struct timer *timer, void *ctx)
         next = TAILQ_NEXT(c, link);
         session_core_disconnect(c, "disconnecting");
     }
+}
+
+/* What the files of this worker's sessions live in. */
+static enum err open_transfers(struct tcp_worker *w)
+{
+    struct transfer_context *transfer = &w->home.transfer;
+
+    *transfer = (struct transfer_context){.proto = "tcp",
+                                          .loop = w->home.loop,
+                                          .gateway = w->config.gateway,
+                                          .events = w->config.events,
+                                          .inbox = w->config.inbox,
+                                          .committer = w->config.committer};
+    committer_turn_init(&transfer->commits, w);
+    return transfer_ids_init(&transfer->ids, w->home.loop, w->config.inbox, w->config.committer);
 }
 
 enum err tcp_worker_open(struct tcp_worker **out, const struct tcp_worker_config *config)
@@ -222,17 +237,10 @@ enum err tcp_worker_open(struct tcp_worker **out, const struct tcp_worker_config
                           .news_to = w,
                           .settings = *config->settings,
                           .directory = config->directory,
-                          .gateway = config->gateway,
-                          .events = config->events,
-                          .inbox = config->inbox,
                           .bandwidth = {.pool = config->bandwidth, .sharers = 1},
-                          .committer = config->committer,
                           .scratch_size = (size_t)config->settings->workers.read_buffer_kib * 1024};
     w->home.scratch = malloc(w->home.scratch_size);
     if (w->home.scratch == NULL)
-        goto fail;
-    committer_turn_init(&w->home.commits, w);
-    if ((e = inbox_first_ids(config->inbox, &w->home.ids)) != ERR_OK)
         goto fail;
     e = loop_open(&w->home.loop,
                   &(struct loop_config){.name = name,
@@ -240,7 +248,7 @@ enum err tcp_worker_open(struct tcp_worker **out, const struct tcp_worker_config
                                         .owner = w,
                                         .works_on_files = true,
                                         .after_turn = after_turn});
-    if (e != ERR_OK)
+    if (e != ERR_OK || (e = open_transfers(w)) != ERR_OK)
         goto fail;
     *out = w;
     return ERR_OK;
@@ -255,9 +263,9 @@ void tcp_worker_close(struct tcp_worker **worker)
 
     if (w == NULL)
         return;
-    CONTRACT(w->session_count == 0 && w->home.streams == 0);
+    CONTRACT(w->session_count == 0 && tcp_stream_is_idle(&w->home.transfer));
     loop_close(&w->home.loop);
-    tcp_home_free_ids(&w->home);
+    transfer_ids_fini(&w->home.transfer.ids);
     free(w->home.scratch);
     free(w);
     *worker = NULL;

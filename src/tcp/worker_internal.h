@@ -3,7 +3,7 @@
 #define TCP_WORKER_INTERNAL_H
 
 #include "loop/loop.h"
-#include "tcp/tcp_stream.h"
+#include "tcp/home.h"
 #include "tcp/worker.h"
 
 #include <sys/queue.h>

@@ -70,65 +70,17 @@ static uint32_t chunk_bytes(const struct tcp_home *home)
     return chunk < room ? chunk : (uint32_t)room;
 }
 
-static uint32_t next_length(const struct tcp_outgoing *out, uint32_t chunk)
-{
-    uint32_t left = out->file.size_bytes - (uint32_t)out->offset;
-
-    return left < chunk ? left : chunk;
-}
-
-/* A file is read only when none of its changes can stay unseen. */
-static bool is_settled(struct tcp_writer *w, struct tcp_outgoing *out)
-{
-    uint64_t left_ms = out->is_settled ? 0 : outbox_settles_in_ms(&out->file);
-
-    out->is_settled = left_ms == 0;
-    if (left_ms > 0 && (w->settle_ms == 0 || left_ms < w->settle_ms))
-        w->settle_ms = left_ms;
-    return out->is_settled;
-}
-
-static struct tcp_outgoing *next_in_turn(struct tcp_writer *w, struct tcp_outgoing_list *files)
-{
-    struct tcp_outgoing *out;
-
-    TAILQ_FOREACH (out, &files->head, link)
-        if (out->phase == OUTGOING_SENDING && is_settled(w, out))
-            return out;
-    return NULL;
-}
-
-static void to_the_back(struct tcp_outgoing_list *files, struct tcp_outgoing *out)
-{
-    TAILQ_REMOVE(&files->head, out, link);
-    TAILQ_INSERT_TAIL(&files->head, out, link);
-}
-
-/* The file is not needed after its last frame. */
-static void end_file(const struct tcp_writer *w, struct tcp_home *home, struct tcp_outgoing *out,
-                     size_t used)
-{
-    out->phase = OUTGOING_OK_AWAITED;
-    out->whole_ms = loop_now_ms(home->loop);
-    out->whole_at = w->sent_bytes + used; /* nothing else is begun before it */
-    outbox_close(&out->file);
-}
-
 /* Appends the file's next frame to the scratch buffer, whole. */
 static enum err put_frame(const struct tcp_writer *w, struct tcp_home *home, size_t *used,
                           struct tcp_outgoing *out, uint32_t length)
 {
     uint8_t *at = home->scratch + *used;
-    enum err e = outbox_read(&out->file, out->offset, at + FRAME_DATA_HEADER_SIZE, length);
+    enum err e = tcp_outgoing_read(out, at + FRAME_DATA_HEADER_SIZE, length);
 
     if (e != ERR_OK)
         return e;
     frame_write_data_header(at, out->file_id, (int32_t)out->file.size_bytes, length);
     *used += FRAME_DATA_HEADER_SIZE + length;
-    out->is_begun = true;
-    out->offset += length;
-    if (out->offset == out->file.size_bytes)
-        end_file(w, home, out, *used);
     tcp_outgoing_sent(out, length, w->sent_bytes + *used);
     return ERR_OK;
 }
@@ -141,16 +93,15 @@ static size_t gather(struct tcp_writer *w, struct tcp_home *home, struct tcp_out
     struct tcp_outgoing *out;
     size_t used = 0;
 
-    while (*frames > 0 && used < GATHER_BYTES && (out = next_in_turn(w, files)) != NULL) {
-        uint32_t length = next_length(out, chunk);
+    while (*frames > 0 && used < GATHER_BYTES &&
+           (out = tcp_outgoing_next(files, &w->settle_ms)) != NULL) {
+        uint32_t length = tcp_outgoing_next_bytes(out, chunk);
         enum err e;
 
         if (used + FRAME_DATA_HEADER_SIZE + length > home->scratch_size)
             break;
         e = put_frame(w, home, &used, out, length);
-        if (e == ERR_OK)
-            to_the_back(files, out);
-        else
+        if (e != ERR_OK)
             broken(session, out, e);
         (*frames)--;
     }
@@ -179,7 +130,7 @@ enum err tcp_writer_run(struct tcp_writer *w, int socket, struct tcp_home *home,
         w->settle_ms = 0;
         if (e != ERR_OK || (e = flush(w, &w->control, socket, home)) != ERR_OK)
             return e;
-        if (is_closing || next_in_turn(w, files) == NULL)
+        if (is_closing || tcp_outgoing_next(files, &w->settle_ms) == NULL)
             return ERR_OK;
         if (most_frames == 0)
             return ERR_FULL;

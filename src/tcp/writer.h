@@ -9,8 +9,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "store/outbox/outbox.h"
-#include "tcp/tcp_stream.h"
+#include "tcp/home.h"
+#include "tcp/tcp_stream_outgoing.h"
 
 #include <stdbool.h>
 #include <stdint.h>

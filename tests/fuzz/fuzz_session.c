@@ -56,7 +56,7 @@ static void on_route_on(void *worker, struct send_request *send, const char *hos
                         const char *reason)
 {
     (void)worker;
-    tcp_send_fail(home.gateway, home.events, send, host, reason);
+    tcp_send_fail(home.transfer.gateway, home.transfer.events, send, host, reason);
 }
 
 static void on_connected_out(void *worker)
@@ -87,9 +87,9 @@ static void after_turn(void *owner)
 
     (void)owner;
     take_turns();
-    if (committer_turn_end(&home.commits, home.committer)) {
+    if (committer_turn_end(&home.transfer.commits, home.transfer.committer)) {
         take_turns();
-        committer_turn_end(&home.commits, home.committer);
+        committer_turn_end(&home.transfer.commits, home.transfer.committer);
     }
     while ((c = STAILQ_FIRST(&graves)) != NULL) {
         STAILQ_REMOVE_HEAD(&graves, grave_link);
@@ -180,16 +180,19 @@ static void open_home(void)
     home.scratch_size = 65536;
     MUST((home.scratch = malloc(home.scratch_size)) != NULL);
     MUST(loop_open(&home.loop, &config) == ERR_OK);
-    MUST(event_sink_open(&home.events) == ERR_OK);
-    MUST(gateway_open(&home.gateway, home.events) == ERR_OK);
-    gateway_set(home.gateway, &ops, NULL);
+    home.transfer.proto = "tcp";
+    home.transfer.loop = home.loop;
+    MUST(event_sink_open(&home.transfer.events) == ERR_OK);
+    MUST(gateway_open(&home.transfer.gateway, home.transfer.events) == ERR_OK);
+    gateway_set(home.transfer.gateway, &ops, NULL);
     MUST(tcp_directory_open(&home.directory, 1, 1000) == ERR_OK);
-    MUST(inbox_open(&home.inbox, inbox_path, DURABILITY_NONE, 1 << 20, problem, sizeof problem) ==
-         ERR_OK);
-    MUST(inbox_first_ids(home.inbox, &home.ids) == ERR_OK);
-    MUST(committer_open(&home.committer, home.inbox) == ERR_OK);
-    MUST(committer_start(home.committer) == ERR_OK);
-    committer_turn_init(&home.commits, NULL);
+    MUST(inbox_open(&home.transfer.inbox, inbox_path, DURABILITY_NONE, 1 << 20, problem,
+                    sizeof problem) == ERR_OK);
+    MUST(committer_open(&home.transfer.committer, home.transfer.inbox) == ERR_OK);
+    MUST(committer_start(home.transfer.committer) == ERR_OK);
+    committer_turn_init(&home.transfer.commits, NULL);
+    MUST(transfer_ids_init(&home.transfer.ids, home.loop, home.transfer.inbox,
+                           home.transfer.committer) == ERR_OK);
 }
 
 /* --- each input --------------------------------------------------------------------------------
@@ -272,7 +275,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         send_a_file();
     say(pair[1], bytes + 1, length - 1, bytes[0] < 250 ? 16384 : (size_t)(256 - bytes[0]) * 40);
     shutdown(pair[1], SHUT_WR);
-    while (conn != NULL || home.streams > 0 || answers < is_sending) {
+    while (conn != NULL || !tcp_stream_is_idle(&home.transfer) || answers < is_sending) {
         loop_turn(home.loop, 10);
         hear(pair[1]);
     }

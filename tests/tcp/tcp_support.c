@@ -60,7 +60,7 @@ static void on_route_on(void *worker, struct send_request *send, const char *hos
 {
     (void)worker;
     routed_on++;
-    tcp_send_fail(home.gateway, home.events, send, host, reason);
+    tcp_send_fail(home.transfer.gateway, home.transfer.events, send, host, reason);
 }
 
 static void on_route_host_on(void *worker, struct host_request *r)
@@ -122,9 +122,9 @@ static void after_turn(void *owner)
 {
     (void)owner;
     take_turns();
-    if (committer_turn_end(&home.commits, home.committer)) {
+    if (committer_turn_end(&home.transfer.commits, home.transfer.committer)) {
         take_turns();
-        committer_turn_end(&home.commits, home.committer);
+        committer_turn_end(&home.transfer.commits, home.transfer.committer);
     }
     bury_the_dead();
     if (!STAILQ_EMPTY(&woken))
@@ -249,13 +249,15 @@ static void open_inbox(void)
     snprintf(home_folder, sizeof home_folder, "/tmp/dustwire-tcp-XXXXXX");
     cr_assert_not_null(mkdtemp(home_folder));
     snprintf(inbox_folder, sizeof inbox_folder, "%s/inbox", home_folder);
-    cr_assert_eq(
-        inbox_open(&home.inbox, inbox_folder, DURABILITY_NONE, 1 << 20, problem, sizeof problem),
-        ERR_OK, "%s", problem);
-    cr_assert_eq(inbox_first_ids(home.inbox, &home.ids), ERR_OK);
-    cr_assert_eq(committer_open(&home.committer, home.inbox), ERR_OK);
-    cr_assert_eq(committer_start(home.committer), ERR_OK);
-    committer_turn_init(&home.commits, NULL);
+    cr_assert_eq(inbox_open(&home.transfer.inbox, inbox_folder, DURABILITY_NONE, 1 << 20, problem,
+                            sizeof problem),
+                 ERR_OK, "%s", problem);
+    cr_assert_eq(committer_open(&home.transfer.committer, home.transfer.inbox), ERR_OK);
+    cr_assert_eq(committer_start(home.transfer.committer), ERR_OK);
+    committer_turn_init(&home.transfer.commits, NULL);
+    cr_assert_eq(transfer_ids_init(&home.transfer.ids, home.loop, home.transfer.inbox,
+                                   home.transfer.committer),
+                 ERR_OK);
 }
 
 void home_open(void)
@@ -272,9 +274,11 @@ void home_open(void)
     home.scratch = malloc(home.scratch_size);
     cr_assert_not_null(home.scratch);
     cr_assert_eq(loop_open(&home.loop, &config), ERR_OK);
-    cr_assert_eq(event_sink_open(&home.events), ERR_OK);
-    cr_assert_eq(gateway_open(&home.gateway, home.events), ERR_OK);
-    gateway_set(home.gateway, &played_ops, NULL);
+    home.transfer.proto = "tcp";
+    home.transfer.loop = home.loop;
+    cr_assert_eq(event_sink_open(&home.transfer.events), ERR_OK);
+    cr_assert_eq(gateway_open(&home.transfer.gateway, home.transfer.events), ERR_OK);
+    gateway_set(home.transfer.gateway, &played_ops, NULL);
     cr_assert_eq(tcp_directory_open(&home.directory, 1, 1000), ERR_OK);
     open_inbox();
 }
@@ -303,24 +307,24 @@ void home_close(void)
         return;
     if (conn != NULL && !is_conn_closed)
         session_core_drop(conn, "the test ends");
-    while (conn != NULL || home.streams > 0 || !STAILQ_EMPTY(&graves) ||
+    while (conn != NULL || !tcp_stream_is_idle(&home.transfer) || !STAILQ_EMPTY(&graves) ||
            mailbox_waiting(loop_mailbox(home.loop)) > 0) {
         gateway_answer();
         turn();
     }
-    committer_stop(home.committer);
+    committer_stop(home.transfer.committer);
     check_ends();
     for (unsigned i = 0; i < sent_count; i++)
         gateway_send_request_free(&sent[i].r);
     if (peer_fd >= 0)
         close(peer_fd);
-    committer_close(&home.committer);
-    inbox_close(&home.inbox);
+    committer_close(&home.transfer.committer);
+    inbox_close(&home.transfer.inbox);
     tcp_directory_close(&home.directory);
-    gateway_close(&home.gateway);
-    event_sink_close(&home.events);
+    gateway_close(&home.transfer.gateway);
+    event_sink_close(&home.transfer.events);
     loop_close(&home.loop);
-    tcp_home_free_ids(&home);
+    transfer_ids_fini(&home.transfer.ids);
     free(home.scratch);
     nftw(home_folder, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
 }

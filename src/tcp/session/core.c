@@ -6,10 +6,6 @@
 
 #include <string.h>
 
-enum {
-    DISCARDS_MAX = 2000, /* a worker's: partial files that a slow disk has not removed yet */
-};
-
 enum session_state session_core_state(const struct session *c)
 {
     return (enum session_state)c->automat.state;
@@ -22,7 +18,7 @@ bool session_core_is_routed(const struct session *c)
 
 bool session_core_is_backpressured(const struct session *c)
 {
-    return c->home->discards >= DISCARDS_MAX || gateway_is_full(c->home->gateway);
+    return tcp_stream_is_backpressured(&c->home->transfer);
 }
 
 /* What was handed over less what waits in the kernel to be sent or acknowledged: bytes that have

@@ -22,9 +22,11 @@
 #include "gateway/transport_ops.h"
 #include "loop/loop.h"
 #include "peers/bandwidth.h"
+#include "tcp/home.h"
 #include "tcp/session/send_queue.h"
 #include "tcp/session/silence.h"
-#include "tcp/tcp_stream.h"
+#include "tcp/tcp_stream_incoming.h"
+#include "tcp/tcp_stream_outgoing.h"
 #include "tcp/writer.h"
 #include "wire/frame.h"
 

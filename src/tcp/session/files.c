@@ -129,7 +129,7 @@ static struct tcp_incoming *begin_incoming(struct session *c, const struct frame
         session_core_disconnect(c, "too many incoming files at once");
         return NULL;
     }
-    if (tcp_incoming_new(c->home, &peer, &news, c, &c->incoming, piece->file_id,
+    if (tcp_incoming_new(&c->home->transfer, &peer, &news, c, &c->incoming, piece->file_id,
                          (uint32_t)piece->size) != ERR_OK) {
         session_core_disconnect(c, err_text(ERR_NO_MEMORY));
         return NULL;
@@ -303,7 +303,7 @@ void session_files_start_pending(struct session *c)
         c->writer.progress_ms = loop_now_ms(c->home->loop);
     while (c->outgoing.count < c->home->settings.sessions.files_out_limit && budget > 0 &&
            (send = session_send_queue_take(&c->waiting)) != NULL) {
-        tcp_outgoing_new(c->home, &peer, &news, c, &c->outgoing, take_file_id(c), send);
+        tcp_outgoing_new(&c->home->transfer, &peer, &news, c, &c->outgoing, take_file_id(c), send);
         budget--;
     }
     if (budget == 0)
@@ -364,7 +364,7 @@ void session_files_fail_waiting(struct session *c, const char *reason, bool may_
         if (may_route_on)
             c->home->news->route_on(c->home->news_to, send, host, reason);
         else
-            tcp_send_fail(c->home->gateway, c->home->events, send, host, reason);
+            tcp_send_fail(c->home->transfer.gateway, c->home->transfer.events, send, host, reason);
     }
 }
 
@@ -478,8 +478,8 @@ void session_files_send(struct session *c, struct send_request *send)
     if (e == ERR_FULL)
         metrics_add(METRIC_SENDS_OVER_QUEUE, 1);
     if (e != ERR_OK || c->is_draining) {
-        tcp_send_fail(c->home->gateway, c->home->events, send, address_text(host, &c->peer),
-                      c->is_draining ? "disconnecting" : err_text(e));
+        tcp_send_fail(c->home->transfer.gateway, c->home->transfer.events, send,
+                      address_text(host, &c->peer), c->is_draining ? "disconnecting" : err_text(e));
         return;
     }
     if (!send->is_single)
@@ -492,8 +492,8 @@ static void fail_cancelled(struct session *c, struct send_request *send)
     char host[ADDRESS_TEXT_SIZE];
 
     session_send_queue_remove(&c->waiting, send);
-    tcp_send_fail(c->home->gateway, c->home->events, send, address_text(host, &c->peer),
-                  "cancelled");
+    tcp_send_fail(c->home->transfer.gateway, c->home->transfer.events, send,
+                  address_text(host, &c->peer), "cancelled");
 }
 
 /* None of them has a transfer id yet. */

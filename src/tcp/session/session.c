@@ -41,7 +41,7 @@ static void emit(const struct session *c, enum event_kind kind, const char *reas
     e->bytes_received = c->received_bytes;
     address_text(e->host, &c->peer);
     snprintf(e->proto, sizeof e->proto, "tcp");
-    event_emit(c->home->events, e);
+    event_emit(c->home->transfer.events, e);
 }
 
 /* From outside. */

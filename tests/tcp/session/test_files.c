@@ -198,7 +198,7 @@ Test(tcp_connection_files, a_thousand_small_files_in_a_row_are_no_forty_at_once)
         peer_file(i, "small");
         hears('o', i, NULL);
     }
-    UNTIL(played.finished == 1000 && home.streams == 0);
+    UNTIL(played.finished == 1000 && home.transfer.transfers == 0);
     cr_expect_eq(inbox_files(), 1000);
     home_close();
 }
@@ -206,23 +206,24 @@ Test(tcp_connection_files, a_thousand_small_files_in_a_row_are_no_forty_at_once)
 Test(tcp_connection_files, a_new_block_of_transfer_ids_comes_before_the_old_one_is_used_up)
 {
     session_connected(false);
-    home.ids.end = home.ids.next + 3;
+    home.transfer.ids.present.end = home.transfer.ids.present.next + 3;
     for (int i = 0; i < 6; i++) {
         peer_file(i, "small");
         hears('o', i, NULL);
-        UNTIL(!home.is_asking_ids && home.streams == 0);
+        UNTIL(tcp_stream_is_idle(&home.transfer));
     }
     cr_expect_eq(played.finished, 6);
-    cr_expect_gt(home.ids.next, (uint32_t)TRANSFER_IDS_BLOCK, "of the second block");
+    cr_expect_gt(home.transfer.ids.present.next, (uint32_t)TRANSFER_IDS_BLOCK,
+                 "of the second block");
     home_close();
 }
 
 static unsigned blocks_used(void)
 {
-    struct tcp_ids *used;
+    struct transfer_ids_block *used;
     unsigned count = 0;
 
-    SLIST_FOREACH(used, &home.ids_used, link)
+    SLIST_FOREACH(used, &home.transfer.ids.used, link)
     count++;
     return count;
 }
@@ -230,10 +231,10 @@ static unsigned blocks_used(void)
 /* A block's first id and its last; all between them have come and gone. */
 static void use_a_block(uint32_t *first, uint32_t *last)
 {
-    *first = tcp_home_next_id(&home);
-    home.ids.next = home.ids.end - 1;
-    *last = tcp_home_next_id(&home);
-    UNTIL(!home.is_asking_ids);
+    *first = transfer_ids_next(&home.transfer.ids);
+    home.transfer.ids.present.next = home.transfer.ids.present.end - 1;
+    *last = transfer_ids_next(&home.transfer.ids);
+    UNTIL(!home.transfer.ids.is_asking);
 }
 
 Test(tcp_connection_files, a_block_of_ids_goes_back_when_no_file_has_one_of_them)
@@ -248,15 +249,15 @@ Test(tcp_connection_files, a_block_of_ids_goes_back_when_no_file_has_one_of_them
         if (block == 3)
             slow = first;
         else
-            tcp_home_id_back(&home, first);
-        tcp_home_id_back(&home, last);
+            transfer_ids_give_back(&home.transfer.ids, first);
+        transfer_ids_give_back(&home.transfer.ids, last);
         cr_assert_leq(blocks_used(), 3u, "the present one, the last one, and that of the slow one");
     }
-    tcp_home_id_back(&home, slow);
+    transfer_ids_give_back(&home.transfer.ids, slow);
     for (int i = 0; i < 2; i++) {
         use_a_block(&first, &last);
-        tcp_home_id_back(&home, first);
-        tcp_home_id_back(&home, last);
+        transfer_ids_give_back(&home.transfer.ids, first);
+        transfer_ids_give_back(&home.transfer.ids, last);
     }
     cr_expect_leq(blocks_used(), 2u);
     home_close();
@@ -268,30 +269,30 @@ Test(tcp_connection_files, a_file_keeps_its_id_until_it_is_reported_each_way)
 
     session_connected(false);
     peer_data(1000, 9, "slow", 4);
-    UNTIL(home.streams == 1);
-    cr_expect_eq(SLIST_FIRST(&home.ids_used)->live, 1);
+    UNTIL(home.transfer.transfers == 1);
+    cr_expect_eq(SLIST_FIRST(&home.transfer.ids.used)->live, 1);
     send_made(10);
     out = peer_hears().file_id;
-    cr_expect_eq(SLIST_FIRST(&home.ids_used)->live, 2);
+    cr_expect_eq(SLIST_FIRST(&home.transfer.ids.used)->live, 2);
     peer_data(1000, 9, "files", 5);
     hears('o', 1000, NULL);
-    UNTIL(home.streams == 1);
-    cr_expect_eq(SLIST_FIRST(&home.ids_used)->live, 1);
+    UNTIL(home.transfer.transfers == 1);
+    cr_expect_eq(SLIST_FIRST(&home.transfer.ids.used)->live, 1);
     peer_ok(out);
-    UNTIL(home.streams == 0);
-    cr_expect_eq(SLIST_FIRST(&home.ids_used)->live, 0);
+    UNTIL(home.transfer.transfers == 0);
+    cr_expect_eq(SLIST_FIRST(&home.transfer.ids.used)->live, 0);
     home_close();
 }
 
 Test(tcp_connection_files, without_a_transfer_id_a_file_is_refused)
 {
     session_connected(false);
-    home.ids = (struct transfer_ids){0};
-    home.is_asking_ids = true; /* the journal does not answer */
+    home.transfer.ids.present = (struct transfer_ids){0};
+    home.transfer.ids.is_asking = true; /* the journal does not answer */
     peer_file(1, "small");
     cr_expect_eq(peer_hears().command, 'a');
     cr_expect_eq(played.registered, 0);
-    home.is_asking_ids = false;
+    home.transfer.ids.is_asking = false;
     home_close();
 }
 
@@ -304,7 +305,7 @@ Test(tcp_connection_files, an_abort_of_the_sender_fails_the_file_with_its_text)
     at_once();
     UNTIL(played.failed == 1);
     cr_expect_str_eq(played.last_error, "changed my %1B mind");
-    UNTIL(home.streams == 0);
+    UNTIL(home.transfer.transfers == 0);
     cr_expect_eq(inbox_partials(), 0);
     is_alive();
     peer_data(2, 10, "abc", 3);
@@ -404,7 +405,7 @@ Test(tcp_connection_files, a_session_lost_mid_file_fails_it_both_ways)
     peer_leave();
     UNTIL(conn == NULL && s->answers == 1 && played.failed == 2);
     cr_expect_str_eq(s->error, "connection closed");
-    UNTIL(home.streams == 0);
+    UNTIL(home.transfer.transfers == 0);
     cr_expect_eq(inbox_files(), 0);
     home_close();
 }
@@ -417,7 +418,7 @@ Test(tcp_connection_files, a_whole_file_is_finished_though_its_session_dies)
     UNTIL(played.pending == 1);
     peer_leave();
     UNTIL(conn == NULL);
-    cr_expect_eq(home.streams, 1);
+    cr_expect_eq(home.transfer.transfers, 1);
     gateway_answer();
     UNTIL(played.pending == 1);
     cr_expect_eq(played.finished, 1);
@@ -462,7 +463,7 @@ Test(tcp_connection_files, a_gateway_that_says_no_ends_the_session)
     peer_data(1, 6, "abc", 3);
     hears('a', 1, NULL);
     cr_expect(peer_hears_end());
-    UNTIL(home.streams == 0);
+    UNTIL(home.transfer.transfers == 0);
     cr_expect_eq(inbox_partials(), 0);
     home_close();
 }
@@ -477,7 +478,7 @@ Test(tcp_connection_files, a_gateway_that_says_no_late_ends_the_session_though_t
     gateway_answer();
     hears('a', 1, NULL);
     cr_expect(peer_hears_end());
-    UNTIL(home.streams == 0);
+    UNTIL(home.transfer.transfers == 0);
     cr_expect_eq(inbox_files(), 0);
     home_close();
 }
@@ -582,7 +583,7 @@ static void play_pace(const struct pace *p)
     if (first == TAILQ_FIRST(&conn->incoming.head))
         first->file.written_bytes = 10;
     peer_leave();
-    UNTIL(conn == NULL && home.streams == 0);
+    UNTIL(conn == NULL && home.transfer.transfers == 0);
 }
 
 Test(tcp_connection_files, files_in_turn_are_judged_by_what_their_session_brings)
@@ -635,12 +636,12 @@ Test(tcp_connection_files, a_peer_that_we_do_not_read_for_the_gateways_sake_is_n
 Test(tcp_connection_files, while_too_many_partial_files_wait_for_the_disk_no_more_are_begun)
 {
     session_connected(false);
-    home.discards = 1000000;
+    home.transfer.discards = 1000000;
     peer_data(1, 3, "abc", 3);
     for (int i = 0; i < 20; i++)
         turn();
     cr_expect_eq(played.registered, 0);
-    home.discards = 0;
+    home.transfer.discards = 0;
     hears('o', 1, NULL);
     home_close();
 }

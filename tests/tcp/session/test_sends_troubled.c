@@ -323,7 +323,7 @@ static bool is_under_way(enum tcp_outgoing_phase phase)
 {
     struct tcp_outgoing *out = TAILQ_FIRST(&conn->outgoing.head);
 
-    return out != NULL && out->offset > 0 && out->phase == phase && !conn->can_write;
+    return out != NULL && out->is_begun && out->phase == phase && !conn->can_write;
 }
 
 static void narrow(void)
@@ -533,8 +533,7 @@ Test(tcp_sends_troubled, what_the_peer_has_is_what_its_machine_acknowledged)
     session_connected(true);
     snprintf(path, sizeof path, "%s", make_file("long", WAITS));
     send_path(path, false);
-    UNTIL(TAILQ_FIRST(&conn->outgoing.head) != NULL &&
-          TAILQ_FIRST(&conn->outgoing.head)->offset > 0);
+    UNTIL(TAILQ_FIRST(&conn->outgoing.head) != NULL && TAILQ_FIRST(&conn->outgoing.head)->is_begun);
     out = TAILQ_FIRST(&conn->outgoing.head);
     before = acknowledged_now();
     cr_expect_leq(before, out->transfer.done_bytes);

@@ -735,7 +735,7 @@ Test(session, what_came_with_the_peers_end_is_still_taken)
     peer_file(2, "second");
     at_once();
     peer_end();
-    UNTIL(conn == NULL && home.streams == 0);
+    UNTIL(conn == NULL && home.transfer.transfers == 0);
     cr_expect_eq(played.finished, 2);
     cr_expect_eq(inbox_files(), 2);
     home_close();

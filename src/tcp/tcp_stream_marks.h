@@ -1,0 +1,28 @@
+/* How far the peer has a file: places in its session's stream of bytes, and how many of the file's
+ * bytes lie before each. Pure. */
+#ifndef TCP_TCP_STREAM_MARKS_H
+#define TCP_TCP_STREAM_MARKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { TCP_MARKS = 32 };
+
+struct tcp_mark {
+    uint64_t at;
+    uint32_t bytes;
+};
+/* All zero at first. */
+struct tcp_marks {
+    unsigned count;
+    uint32_t spacing_bytes;
+    uint32_t passed_bytes;
+    struct tcp_mark marks[TCP_MARKS];
+};
+
+/* In order of both. The last one of a file is always kept. */
+void tcp_marks_add(struct tcp_marks *marks, uint64_t at, uint32_t bytes, bool is_last);
+/* How many bytes of the file lie before `at`, or a few less. `at` never goes back. */
+uint32_t tcp_marks_passed(struct tcp_marks *marks, uint64_t at);
+
+#endif

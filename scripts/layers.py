@@ -22,10 +22,11 @@ MAY_INCLUDE = {
     "gateway": "base settings loop",
     "gateway_client": "base settings loop rpc store/inbox store/commit gateway",
     "peers": "base settings loop gateway",
-    "tcp/session": "base engine wire settings loop store/inbox store/commit store/outbox gateway peers tcp/directory.h "
-                   "tcp/home.h tcp/tcp_stream_incoming.h tcp/tcp_stream_outgoing.h tcp/writer.h",
-    "tcp": "base engine wire settings loop store/journal/transfer_ids.h store/inbox store/commit store/outbox gateway peers "
-           "tcp/session",
+    "transfer": "base settings loop store/journal/file.h store/journal/transfer_ids.h store/inbox store/commit "
+                "store/outbox gateway",
+    "tcp/session": "base engine wire settings loop store/inbox store/commit store/outbox gateway peers transfer "
+                   "tcp/directory.h tcp/home.h tcp/writer.h",
+    "tcp": "base engine wire settings loop store/inbox store/commit store/outbox gateway peers transfer tcp/session",
     "supervisor": "base engine settings loop gateway",
     "control": "base engine settings loop rpc http store/inbox store/commit store/outbox gateway gateway_client supervisor "
                "control/methods",

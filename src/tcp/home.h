@@ -6,7 +6,7 @@
 #include "peers/bandwidth.h"
 #include "settings/settings.h"
 #include "tcp/directory.h"
-#include "tcp/tcp_stream.h"
+#include "transfer/transfer.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #include "tcp/node.h"
 
 #include "tcp/node_internal.h"
-#include "tcp/tcp_stream_outgoing.h"
+#include "transfer/outgoing.h"
 
 #include <stdio.h>
 

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "tcp/home.h"
-#include "tcp/tcp_stream_outgoing.h"
+#include "transfer/outgoing.h"
 
 #include <stdbool.h>
 #include <stdint.h>

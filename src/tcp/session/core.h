@@ -25,9 +25,9 @@
 #include "tcp/home.h"
 #include "tcp/session/send_queue.h"
 #include "tcp/session/silence.h"
-#include "tcp/tcp_stream_incoming.h"
-#include "tcp/tcp_stream_outgoing.h"
 #include "tcp/writer.h"
+#include "transfer/incoming.h"
+#include "transfer/outgoing.h"
 #include "wire/frame.h"
 
 #include <stdbool.h>

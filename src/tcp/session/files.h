@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "gateway/transport_ops.h"
 #include "tcp/session/core.h"
-#include "tcp/tcp_stream_outgoing.h"
+#include "transfer/outgoing.h"
 #include "wire/frame.h"
 
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* Transfer ids for one thread: blocks of them from the journal, and which of a block's are in use.
  * A block goes back to the journal, and to others when all ids have been used once, only when no
  * transfer has one of them. Owner: the thread of the loop. */
-#ifndef TCP_TCP_STREAM_IDS_H
-#define TCP_TCP_STREAM_IDS_H
+#ifndef TRANSFER_IDS_H
+#define TRANSFER_IDS_H
 
 #include "base/err.h"
 #include "loop/loop.h"

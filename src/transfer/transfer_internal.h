@@ -1,8 +1,8 @@
 /* What both directions share, and nobody else may see. */
-#ifndef TCP_TCP_STREAM_PRIV_H
-#define TCP_TCP_STREAM_PRIV_H
+#ifndef TRANSFER_TRANSFER_INTERNAL_H
+#define TRANSFER_TRANSFER_INTERNAL_H
 
-#include "tcp/tcp_stream.h"
+#include "transfer/transfer.h"
 
 #include <stddef.h>
 

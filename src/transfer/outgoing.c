@@ -1,6 +1,6 @@
-#include "tcp/tcp_stream_outgoing.h"
+#include "transfer/outgoing.h"
 
-#include "tcp/tcp_stream_priv.h"
+#include "transfer/transfer_internal.h"
 
 #include "base/clock.h"
 #include "base/contract.h"

@@ -1,7 +1,7 @@
 /* How far the peer has a file: places in its session's stream of bytes, and how many of the file's
  * bytes lie before each. Pure. */
-#ifndef TCP_TCP_STREAM_MARKS_H
-#define TCP_TCP_STREAM_MARKS_H
+#ifndef TRANSFER_MARKS_H
+#define TRANSFER_MARKS_H
 
 #include <stdbool.h>
 #include <stdint.h>

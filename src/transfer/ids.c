@@ -1,4 +1,4 @@
-#include "tcp/tcp_stream_ids.h"
+#include "transfer/ids.h"
 
 #include "base/log.h"
 #include "store/commit/committer.h"

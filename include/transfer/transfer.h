@@ -10,8 +10,8 @@
  *              COMMITTING, and is not marked in the journal)
  *   outgoing   REGISTERING -> SENDING -> OK_AWAITED -> gone
  */
-#ifndef TCP_TCP_STREAM_H
-#define TCP_TCP_STREAM_H
+#ifndef TRANSFER_TRANSFER_H
+#define TRANSFER_TRANSFER_H
 
 #include "base/address.h"
 #include "gateway/event.h"
@@ -20,7 +20,7 @@
 #include "loop/loop.h"
 #include "store/commit/committer.h"
 #include "store/inbox/inbox.h"
-#include "tcp/tcp_stream_ids.h"
+#include "transfer/ids.h"
 
 #include <stdbool.h>
 #include <stdint.h>

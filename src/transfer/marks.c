@@ -1,6 +1,6 @@
 /* A mark a frame would be thousands: when there is no more room every second one goes, and the next
  * are set as far apart. */
-#include "tcp/tcp_stream_marks.h"
+#include "transfer/marks.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
-#include "tcp/tcp_stream.h"
+#include "transfer/transfer.h"
 
-#include "tcp/tcp_stream_priv.h"
+#include "transfer/transfer_internal.h"
 
 #include <stdio.h>
 

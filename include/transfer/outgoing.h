@@ -1,7 +1,7 @@
 /* A file going out, from its turn to its result. The session asks for its bytes and sends them.
  * Owner: the context's thread. */
-#ifndef TCP_TCP_STREAM_OUTGOING_H
-#define TCP_TCP_STREAM_OUTGOING_H
+#ifndef TRANSFER_OUTGOING_H
+#define TRANSFER_OUTGOING_H
 
 #include "base/err.h"
 #include "gateway/event.h"
@@ -9,8 +9,8 @@
 #include "gateway/gateway_ops.h"
 #include "gateway/transport_ops.h"
 #include "store/outbox/outbox.h"
-#include "tcp/tcp_stream.h"
-#include "tcp/tcp_stream_marks.h"
+#include "transfer/marks.h"
+#include "transfer/transfer.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,13 +1,13 @@
 /* A file coming in, from its first bytes to its report. Owner: the context's thread. */
-#ifndef TCP_TCP_STREAM_INCOMING_H
-#define TCP_TCP_STREAM_INCOMING_H
+#ifndef TRANSFER_INCOMING_H
+#define TRANSFER_INCOMING_H
 
 #include "base/err.h"
 #include "gateway/gateway_ops.h"
 #include "store/commit/request.h"
 #include "store/inbox/inbox.h"
 #include "store/inbox/partial_file.h"
-#include "tcp/tcp_stream.h"
+#include "transfer/transfer.h"
 
 #include <stdbool.h>
 #include <stddef.h>

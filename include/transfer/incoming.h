@@ -14,16 +14,16 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-struct tcp_incoming;
+struct transfer_incoming;
 
 /* Those attached to a session; the session's. One takes itself out when it leaves. */
-struct tcp_incoming_list {
-    TAILQ_HEAD(, tcp_incoming) head;
+struct transfer_incoming_list {
+    TAILQ_HEAD(, transfer_incoming) head;
     unsigned count;
     uint64_t begun; /* so many since the session's start */
 };
 
-enum tcp_incoming_phase {
+enum transfer_incoming_phase {
     INCOMING_REGISTERING,
     INCOMING_OPEN,
     INCOMING_COMMITTING,
@@ -33,29 +33,29 @@ enum tcp_incoming_phase {
 };
 
 /* What had come when a file was judged last, and when bytes of its own came last. */
-struct tcp_stall_window {
+struct transfer_stall_window {
     uint64_t start_ms, session_bytes;
     uint64_t own_bytes, own_ms;
 };
 
-struct tcp_incoming {
+struct transfer_incoming {
     uint32_t magic;
-    enum tcp_incoming_phase phase;
-    TAILQ_ENTRY(tcp_incoming) link;
-    struct tcp_incoming_list *list; /* NULL: not in a session any more */
+    enum transfer_incoming_phase phase;
+    TAILQ_ENTRY(transfer_incoming) link;
+    struct transfer_incoming_list *list; /* NULL: not in a session any more */
     struct transfer_context *context;
-    const struct tcp_stream_news *news;
+    const struct transfer_news *news;
     void *session;
     int32_t file_id;
     uint32_t journal_id; /* ours; the transfer's own becomes the gateway's */
     uint32_t size_bytes;
     bool is_whole; /* the last byte has come: it can fail no more by what the peer does */
     bool is_failed;
-    int64_t started_us;             /* real time, for the journal */
-    uint64_t begun_us;              /* clock_boot_us */
-    uint64_t number;                /* as the session's list counts */
-    uint64_t progress_ms;           /* when progress was told last */
-    struct tcp_stall_window window; /* for the stall limit */
+    int64_t started_us;                  /* real time, for the journal */
+    uint64_t begun_us;                   /* clock_boot_us */
+    uint64_t number;                     /* as the session's list counts */
+    uint64_t progress_ms;                /* when progress was told last */
+    struct transfer_stall_window window; /* for the stall limit */
     struct inbox_partial_file file;
     struct gateway_transfer transfer;
     struct commit_request commit;
@@ -66,22 +66,23 @@ struct tcp_incoming {
 /* Starts an incoming file at its first frame: chooses its name, makes the partial file, registers
  * it and puts it into `list`. ERR_NO_MEMORY: nothing was begun. Whatever else goes wrong is told by
  * `news`, perhaps before this returns: look it up by its id then. */
-enum err tcp_incoming_new(struct transfer_context *context, const struct tcp_peer *peer,
-                          const struct tcp_stream_news *news, void *session,
-                          struct tcp_incoming_list *list, int32_t file_id, uint32_t size_bytes);
+enum err transfer_incoming_new(struct transfer_context *context, const struct transfer_peer *peer,
+                               const struct transfer_news *news, void *session,
+                               struct transfer_incoming_list *list, int32_t file_id,
+                               uint32_t size_bytes);
 
 /* Appends what came. ERR_TOO_LARGE: more than announced; others from the disk. On an error the
  * caller fails the file. When the last byte is written the file goes to the committer. */
-enum err tcp_incoming_write(struct tcp_incoming *in, const void *bytes, size_t length);
+enum err transfer_incoming_write(struct transfer_incoming *in, const void *bytes, size_t length);
 
 /* True while the peer may still send bytes of it. */
-bool tcp_incoming_is_receiving(const struct tcp_incoming *in);
+bool transfer_incoming_is_receiving(const struct transfer_incoming *in);
 
 /* The peer or our side gives the file up; it leaves its session and goes its own way out.
  * Only while receiving. */
-void tcp_incoming_fail(struct tcp_incoming *in, const char *reason);
+void transfer_incoming_fail(struct transfer_incoming *in, const char *reason);
 
 /* The session goes, the file stays: for one whose last byte has come. */
-void tcp_incoming_detach(struct tcp_incoming *in);
+void transfer_incoming_detach(struct transfer_incoming *in);
 
 #endif

@@ -6,23 +6,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TCP_MARKS = 32 };
+enum { TRANSFER_MARKS_MAX = 32 };
 
-struct tcp_mark {
+struct transfer_mark {
     uint64_t at;
     uint32_t bytes;
 };
 /* All zero at first. */
-struct tcp_marks {
+struct transfer_marks {
     unsigned count;
     uint32_t spacing_bytes;
     uint32_t passed_bytes;
-    struct tcp_mark marks[TCP_MARKS];
+    struct transfer_mark marks[TRANSFER_MARKS_MAX];
 };
 
 /* In order of both. The last one of a file is always kept. */
-void tcp_marks_add(struct tcp_marks *marks, uint64_t at, uint32_t bytes, bool is_last);
+void transfer_marks_add(struct transfer_marks *marks, uint64_t at, uint32_t bytes, bool is_last);
 /* How many bytes of the file lie before `at`, or a few less. `at` never goes back. */
-uint32_t tcp_marks_passed(struct tcp_marks *marks, uint64_t at);
+uint32_t transfer_marks_passed(struct transfer_marks *marks, uint64_t at);
 
 #endif

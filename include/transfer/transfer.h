@@ -41,14 +41,14 @@ struct transfer_context {
 };
 
 /* True when nothing needs the context any more: no transfer, no request for ids. */
-bool tcp_stream_is_idle(const struct transfer_context *context);
+bool transfer_is_idle(const struct transfer_context *context);
 
 /* More files in or out would mean more calls for a gateway, or more unlinks for a disk, that has
  * too many waiting already: no session should be read. */
-bool tcp_stream_is_backpressured(const struct transfer_context *context);
+bool transfer_is_backpressured(const struct transfer_context *context);
 
 /* What a transfer must know of its session. */
-struct tcp_peer {
+struct transfer_peer {
     uint64_t session;
     struct address address;
     const char *idurl; /* escaped, "" if unknown */
@@ -56,7 +56,7 @@ struct tcp_peer {
 
 /* News from a transfer to its session, given at creation, in the context's thread. All but
  * `sendable` are the last that the session hears of that transfer: it has left already. */
-struct tcp_stream_news {
+struct transfer_news {
     /* The file is committed: tell the peer. */
     void (*committed)(void *session, int32_t file_id);
     /* An incoming file was given up by our side (disk): tell the peer. */

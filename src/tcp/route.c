@@ -67,8 +67,8 @@ static void fail_send(struct tcp_node *node, struct send_request *send, enum err
 {
     char host[CONTACT_TEXT_SIZE];
 
-    tcp_send_fail(node->config.gateway, node->config.events, send, route_host(&send->route, host),
-                  place_problem(e));
+    transfer_outgoing_fail_send(node->config.gateway, node->config.events, send,
+                                route_host(&send->route, host), place_problem(e));
 }
 
 /* For a request that its worker's mailbox refused. */
@@ -85,8 +85,8 @@ static void place_send(struct tcp_node *node, struct send_request *send)
 
     if (e == ERR_OK && (e = tcp_worker_post_send(node->workers[place.worker], send)) != ERR_OK) {
         give_back(node, &place);
-        tcp_send_fail(node->config.gateway, node->config.events, send, "",
-                      "the worker's mailbox is full; send later");
+        transfer_outgoing_fail_send(node->config.gateway, node->config.events, send, "",
+                                    "the worker's mailbox is full; send later");
     } else if (e != ERR_OK) {
         fail_send(node, send, e);
     }
@@ -137,12 +137,12 @@ void tcp_route_on(void *self, struct send_request *send, const char *host, const
         return;
     }
     forget_host(node, &send->route);
-    tcp_send_fail(node->config.gateway, node->config.events, send, host, reason);
+    transfer_outgoing_fail_send(node->config.gateway, node->config.events, send, host, reason);
 }
 
 static bool is_cancelled(const void *ctx, const void *what)
 {
-    return tcp_send_is_asked_for(ctx, what, 0);
+    return transfer_outgoing_is_asked_for(ctx, what, 0);
 }
 
 /* A cancel, on its way to the workers. */

@@ -90,7 +90,8 @@ static void fail_send(struct tcp_worker *w, struct send_request *send, const cha
 
     if (send->route.address_next < send->route.address_count)
         address_text(host, &send->route.addresses[send->route.address_next]);
-    tcp_send_fail(w->home.transfer.gateway, w->home.transfer.events, send, host, reason);
+    transfer_outgoing_fail_send(w->home.transfer.gateway, w->home.transfer.events, send, host,
+                                reason);
 }
 
 static void route_on(void *self, struct send_request *send, const char *host, const char *reason)
@@ -149,7 +150,7 @@ static void answer_stops(struct tcp_worker *w)
     if (stop == NULL || w->session_count > 0 || !STAILQ_EMPTY(&w->graves))
         return;
     loop_cancel_timer(w->home.loop, &w->grace);
-    while (stop != NULL && (!stop->is_final || tcp_stream_is_idle(&w->home.transfer))) {
+    while (stop != NULL && (!stop->is_final || transfer_is_idle(&w->home.transfer))) {
         STAILQ_REMOVE_HEAD(&w->stops, link);
         request_answer(&stop->request, ERR_OK);
         stop = (struct tcp_stop *)(void *)STAILQ_FIRST(&w->stops);
@@ -263,7 +264,7 @@ void tcp_worker_close(struct tcp_worker **worker)
 
     if (w == NULL)
         return;
-    CONTRACT(w->session_count == 0 && tcp_stream_is_idle(&w->home.transfer));
+    CONTRACT(w->session_count == 0 && transfer_is_idle(&w->home.transfer));
     loop_close(&w->home.loop);
     transfer_ids_fini(&w->home.transfer.ids);
     free(w->home.scratch);

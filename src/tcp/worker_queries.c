@@ -206,12 +206,12 @@ void tcp_worker_queries_sessions(struct tcp_worker *first, struct list_request *
     begin(first, &r->request, &r->at, visit_sessions);
 }
 
-static const char *incoming_state(const struct tcp_incoming *in)
+static const char *incoming_state(const struct transfer_incoming *in)
 {
     return in->is_whole ? "committing" : "receiving";
 }
 
-static const char *outgoing_state(const struct tcp_outgoing *out)
+static const char *outgoing_state(const struct transfer_outgoing *out)
 {
     switch (out->phase) {
     case OUTGOING_REGISTERING:
@@ -264,7 +264,7 @@ static uint64_t number_in_list(uint64_t number, bool is_outgoing)
 static void list_incoming(struct session *c, struct list_request *r, struct list_place *place,
                           uint64_t behind)
 {
-    struct tcp_incoming *in;
+    struct transfer_incoming *in;
 
     TAILQ_FOREACH (in, &c->incoming.head, link) {
         struct stream_info *row;
@@ -287,7 +287,7 @@ static void list_outgoing(struct session *c, struct list_request *r, struct list
                           uint64_t behind)
 {
     uint64_t acknowledged = c->outgoing.count > 0 ? session_core_acknowledged(c) : 0;
-    struct tcp_outgoing *out;
+    struct transfer_outgoing *out;
 
     TAILQ_FOREACH (out, &c->outgoing.head, link) {
         struct stream_info *row;
@@ -302,7 +302,7 @@ static void list_outgoing(struct session *c, struct list_request *r, struct list
             continue;
         describe_stream(row, c, &out->transfer, out->begun_us, out->transfer.done_bytes);
         row->place = *place;
-        row->acknowledged_bytes = tcp_marks_passed(&out->marks, acknowledged);
+        row->acknowledged_bytes = transfer_marks_passed(&out->marks, acknowledged);
         row->stream_id = out->file_id;
         row->is_outgoing = true;
         row->state = outgoing_state(out);

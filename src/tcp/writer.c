@@ -72,30 +72,31 @@ static uint32_t chunk_bytes(const struct tcp_home *home)
 
 /* Appends the file's next frame to the scratch buffer, whole. */
 static enum err put_frame(const struct tcp_writer *w, struct tcp_home *home, size_t *used,
-                          struct tcp_outgoing *out, uint32_t length)
+                          struct transfer_outgoing *out, uint32_t length)
 {
     uint8_t *at = home->scratch + *used;
-    enum err e = tcp_outgoing_read(out, at + FRAME_DATA_HEADER_SIZE, length);
+    enum err e = transfer_outgoing_read(out, at + FRAME_DATA_HEADER_SIZE, length);
 
     if (e != ERR_OK)
         return e;
     frame_write_data_header(at, out->file_id, (int32_t)out->file.size_bytes, length);
     *used += FRAME_DATA_HEADER_SIZE + length;
-    tcp_outgoing_sent(out, length, w->sent_bytes + *used);
+    transfer_outgoing_sent(out, length, w->sent_bytes + *used);
     return ERR_OK;
 }
 
 /* Gathers frames, one file after the other, as many as fit. */
-static size_t gather(struct tcp_writer *w, struct tcp_home *home, struct tcp_outgoing_list *files,
-                     unsigned *frames, tcp_writer_broken_fn *broken, void *session)
+static size_t gather(struct tcp_writer *w, struct tcp_home *home,
+                     struct transfer_outgoing_list *files, unsigned *frames,
+                     tcp_writer_broken_fn *broken, void *session)
 {
     uint32_t chunk = chunk_bytes(home);
-    struct tcp_outgoing *out;
+    struct transfer_outgoing *out;
     size_t used = 0;
 
     while (*frames > 0 && used < GATHER_BYTES &&
-           (out = tcp_outgoing_next(files, &w->settle_ms)) != NULL) {
-        uint32_t length = tcp_outgoing_next_bytes(out, chunk);
+           (out = transfer_outgoing_next(files, &w->settle_ms)) != NULL) {
+        uint32_t length = transfer_outgoing_next_bytes(out, chunk);
         enum err e;
 
         if (used + FRAME_DATA_HEADER_SIZE + length > home->scratch_size)
@@ -121,7 +122,7 @@ static enum err send_gathered(struct tcp_writer *w, int socket, struct tcp_home 
 }
 
 enum err tcp_writer_run(struct tcp_writer *w, int socket, struct tcp_home *home,
-                        struct tcp_outgoing_list *files, unsigned most_frames, bool is_closing,
+                        struct transfer_outgoing_list *files, unsigned most_frames, bool is_closing,
                         tcp_writer_broken_fn *broken, void *session)
 {
     for (;;) {
@@ -130,7 +131,7 @@ enum err tcp_writer_run(struct tcp_writer *w, int socket, struct tcp_home *home,
         w->settle_ms = 0;
         if (e != ERR_OK || (e = flush(w, &w->control, socket, home)) != ERR_OK)
             return e;
-        if (is_closing || tcp_outgoing_next(files, &w->settle_ms) == NULL)
+        if (is_closing || transfer_outgoing_next(files, &w->settle_ms) == NULL)
             return ERR_OK;
         if (most_frames == 0)
             return ERR_FULL;

@@ -28,14 +28,14 @@ void tcp_writer_fini(struct tcp_writer *w);
 
 /* A file read went wrong, came up short, or the file changed: `e` as outbox_read. Called between
  * frames, the writer is through with it. */
-typedef void tcp_writer_broken_fn(void *session, struct tcp_outgoing *out, enum err e);
+typedef void tcp_writer_broken_fn(void *session, struct transfer_outgoing *out, enum err e);
 
 /* Writes until the socket takes no more (ERR_AGAIN), nothing is left that can go now (ERR_OK; look
  * again in w->settle_ms if that is not 0) or `most_frames` data frames went (ERR_FULL: more to do
  * in the next turn). Anything else is the socket's end. With `is_closing` no new data frame is
  * begun. */
 enum err tcp_writer_run(struct tcp_writer *w, int socket, struct tcp_home *home,
-                        struct tcp_outgoing_list *files, unsigned most_frames, bool is_closing,
+                        struct transfer_outgoing_list *files, unsigned most_frames, bool is_closing,
                         tcp_writer_broken_fn *broken, void *session);
 
 /* True while bytes wait that were promised to the peer (not files whose turn has not come). */

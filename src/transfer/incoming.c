@@ -15,7 +15,7 @@
 
 static const uint32_t incoming_magic = 0x696e636f; /* "inco" */
 
-static void incoming_free(struct tcp_incoming *in)
+static void incoming_free(struct transfer_incoming *in)
 {
     in->context->transfers--;
     transfer_ids_give_back(&in->context->ids, in->journal_id);
@@ -24,7 +24,7 @@ static void incoming_free(struct tcp_incoming *in)
     free(in);
 }
 
-static void incoming_leave(struct tcp_incoming *in)
+static void incoming_leave(struct transfer_incoming *in)
 {
     if (in->list == NULL)
         return;
@@ -33,7 +33,7 @@ static void incoming_leave(struct tcp_incoming *in)
     in->list = NULL;
 }
 
-static void log_incoming_end(const struct tcp_incoming *in)
+static void log_incoming_end(const struct transfer_incoming *in)
 {
     const struct gateway_transfer *t = &in->transfer;
 
@@ -50,7 +50,7 @@ static void log_incoming_end(const struct tcp_incoming *in)
 
 static void incoming_marked(struct message *m, void *owner)
 {
-    struct tcp_incoming *in = AROUND(m, struct tcp_incoming, commit);
+    struct transfer_incoming *in = AROUND(m, struct transfer_incoming, commit);
 
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
@@ -58,7 +58,7 @@ static void incoming_marked(struct message *m, void *owner)
 }
 
 /* A finished file whose report nobody took stays owed in the journal. */
-static void incoming_report_done(struct tcp_incoming *in, enum err e)
+static void incoming_report_done(struct transfer_incoming *in, enum err e)
 {
     if (in->is_failed || e != ERR_OK) {
         incoming_free(in);
@@ -72,14 +72,14 @@ static void incoming_report_done(struct tcp_incoming *in, enum err e)
 
 static void incoming_report_answered(struct message *m, void *owner)
 {
-    struct tcp_incoming *in = AROUND(m, struct tcp_incoming, transfer);
+    struct transfer_incoming *in = AROUND(m, struct transfer_incoming, transfer);
 
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
     incoming_report_done(in, in->transfer.request.result);
 }
 
-static void incoming_report(struct tcp_incoming *in)
+static void incoming_report(struct transfer_incoming *in)
 {
     struct gateway_transfer *t = &in->transfer;
     enum err e;
@@ -89,7 +89,7 @@ static void incoming_report(struct tcp_incoming *in)
     t->done_bytes = in->file.written_bytes;
     metrics_add(in->is_failed ? METRIC_FILES_RECEIVE_FAILED : METRIC_FILES_RECEIVED, 1);
     log_incoming_end(in);
-    tcp_stream_tell(in->context, EVENT_RECEIVING_ENDED, t);
+    transfer_tell(in->context, EVENT_RECEIVING_ENDED, t);
     t->request.on_answer = incoming_report_answered;
     e = t->is_registered ? gateway_receiving_ended(in->context->gateway, t) : ERR_OK;
     if (e != ERR_PENDING)
@@ -98,7 +98,7 @@ static void incoming_report(struct tcp_incoming *in)
 
 static void incoming_discarded(struct message *m, void *owner)
 {
-    struct tcp_incoming *in = AROUND(m, struct tcp_incoming, commit);
+    struct transfer_incoming *in = AROUND(m, struct transfer_incoming, commit);
 
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
@@ -107,7 +107,7 @@ static void incoming_discarded(struct message *m, void *owner)
 }
 
 /* Out by failure: the partial file first, then the report. */
-static void incoming_discard(struct tcp_incoming *in)
+static void incoming_discard(struct transfer_incoming *in)
 {
     in->phase = INCOMING_DISCARDING;
     in->commit.kind = COMMIT_DISCARD;
@@ -125,12 +125,12 @@ static void incoming_discard(struct tcp_incoming *in)
 typedef void refusal_fn(void *session, int32_t file_id, const char *reason);
 
 /* Given up by our side. */
-static void incoming_break(struct tcp_incoming *in, const char *reason, refusal_fn *tell)
+static void incoming_break(struct transfer_incoming *in, const char *reason, refusal_fn *tell)
 {
     bool was_attached = in->list != NULL;
 
     in->is_failed = true;
-    tcp_stream_set_failed(&in->transfer, reason);
+    transfer_set_failed(&in->transfer, reason);
     incoming_leave(in);
     if (was_attached)
         tell(in->session, in->file_id, reason);
@@ -138,7 +138,7 @@ static void incoming_break(struct tcp_incoming *in, const char *reason, refusal_
 
 static void incoming_committed(struct message *m, void *owner)
 {
-    struct tcp_incoming *in = AROUND(m, struct tcp_incoming, commit);
+    struct transfer_incoming *in = AROUND(m, struct transfer_incoming, commit);
     enum err e = in->commit.request.result;
 
     (void)owner;
@@ -155,7 +155,7 @@ static void incoming_committed(struct message *m, void *owner)
     incoming_report(in);
 }
 
-static void incoming_commit(struct tcp_incoming *in)
+static void incoming_commit(struct transfer_incoming *in)
 {
     in->phase = INCOMING_COMMITTING;
     in->commit.kind = COMMIT_FILE;
@@ -173,11 +173,11 @@ static void incoming_commit(struct tcp_incoming *in)
     committer_turn_add(&in->context->commits, in->context->committer, &in->commit);
 }
 
-static void incoming_register_done(struct tcp_incoming *in, enum err e)
+static void incoming_register_done(struct transfer_incoming *in, enum err e)
 {
     in->phase = INCOMING_OPEN;
     if (e == ERR_OK)
-        tcp_stream_tell(in->context, EVENT_RECEIVING_STARTED, &in->transfer);
+        transfer_tell(in->context, EVENT_RECEIVING_STARTED, &in->transfer);
     if (e != ERR_OK) {
         in->transfer.is_registered = false;
         if (!in->is_failed)
@@ -191,7 +191,7 @@ static void incoming_register_done(struct tcp_incoming *in, enum err e)
 
 static void incoming_registered(struct message *m, void *owner)
 {
-    struct tcp_incoming *in = AROUND(m, struct tcp_incoming, transfer);
+    struct transfer_incoming *in = AROUND(m, struct transfer_incoming, transfer);
 
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
@@ -199,7 +199,7 @@ static void incoming_registered(struct message *m, void *owner)
     incoming_register_done(in, in->transfer.request.result);
 }
 
-static void incoming_register(struct tcp_incoming *in)
+static void incoming_register(struct transfer_incoming *in)
 {
     enum err e;
 
@@ -210,7 +210,7 @@ static void incoming_register(struct tcp_incoming *in)
         incoming_register_done(in, e);
 }
 
-static void incoming_start(struct tcp_incoming *in)
+static void incoming_start(struct transfer_incoming *in)
 {
     bool has_id = in->transfer.transfer_id != 0;
     enum err e =
@@ -229,11 +229,12 @@ static void incoming_start(struct tcp_incoming *in)
     incoming_register(in);
 }
 
-enum err tcp_incoming_new(struct transfer_context *context, const struct tcp_peer *peer,
-                          const struct tcp_stream_news *news, void *session,
-                          struct tcp_incoming_list *list, int32_t file_id, uint32_t size_bytes)
+enum err transfer_incoming_new(struct transfer_context *context, const struct transfer_peer *peer,
+                               const struct transfer_news *news, void *session,
+                               struct transfer_incoming_list *list, int32_t file_id,
+                               uint32_t size_bytes)
 {
-    struct tcp_incoming *in = calloc(1, sizeof *in);
+    struct transfer_incoming *in = calloc(1, sizeof *in);
 
     if (in == NULL)
         return ERR_NO_MEMORY;
@@ -255,7 +256,7 @@ enum err tcp_incoming_new(struct transfer_context *context, const struct tcp_pee
     in->commit.request.answer_to = loop_mailbox(context->loop);
     in->commit.record.peer = peer->address;
     context->transfers++;
-    tcp_stream_fill(&in->transfer, context, peer, in->idurl, incoming_registered);
+    transfer_fill(&in->transfer, context, peer, in->idurl, incoming_registered);
     in->journal_id = in->transfer.transfer_id;
     in->transfer.size_bytes = size_bytes;
     in->transfer.filename = in->path;
@@ -266,26 +267,26 @@ enum err tcp_incoming_new(struct transfer_context *context, const struct tcp_pee
     return ERR_OK;
 }
 
-bool tcp_incoming_is_receiving(const struct tcp_incoming *in)
+bool transfer_incoming_is_receiving(const struct transfer_incoming *in)
 {
     return !in->is_whole && !in->is_failed;
 }
 
-enum err tcp_incoming_write(struct tcp_incoming *in, const void *bytes, size_t length)
+enum err transfer_incoming_write(struct transfer_incoming *in, const void *bytes, size_t length)
 {
     struct transfer_context *context = in->context;
     enum err e;
 
-    CONTRACT(tcp_incoming_is_receiving(in));
+    CONTRACT(transfer_incoming_is_receiving(in));
     if (length > in->size_bytes - in->file.written_bytes)
         return ERR_TOO_LARGE;
     if (length > 0 && (e = inbox_partial_file_write(&in->file, bytes, length)) != ERR_OK)
         return e;
     committer_write_early(context->committer, &in->file);
-    if (loop_now_ms(context->loop) - in->progress_ms >= TCP_PROGRESS_MS) {
+    if (loop_now_ms(context->loop) - in->progress_ms >= TRANSFER_PROGRESS_MS) {
         in->progress_ms = loop_now_ms(context->loop);
         in->transfer.done_bytes = in->file.written_bytes;
-        tcp_stream_tell(context, EVENT_RECEIVING_PROGRESS, &in->transfer);
+        transfer_tell(context, EVENT_RECEIVING_PROGRESS, &in->transfer);
     }
     if (in->file.written_bytes == in->size_bytes) {
         in->is_whole = true;
@@ -295,17 +296,17 @@ enum err tcp_incoming_write(struct tcp_incoming *in, const void *bytes, size_t l
     return ERR_OK;
 }
 
-void tcp_incoming_fail(struct tcp_incoming *in, const char *reason)
+void transfer_incoming_fail(struct transfer_incoming *in, const char *reason)
 {
-    CONTRACT(tcp_incoming_is_receiving(in));
+    CONTRACT(transfer_incoming_is_receiving(in));
     in->is_failed = true;
-    tcp_stream_set_failed(&in->transfer, reason);
+    transfer_set_failed(&in->transfer, reason);
     incoming_leave(in);
     if (in->phase == INCOMING_OPEN)
         incoming_discard(in);
 }
 
-void tcp_incoming_detach(struct tcp_incoming *in)
+void transfer_incoming_detach(struct transfer_incoming *in)
 {
     CONTRACT(in->is_whole);
     incoming_leave(in);

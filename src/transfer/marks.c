@@ -4,30 +4,30 @@
 
 #include <string.h>
 
-static void thin_out(struct tcp_marks *m)
+static void thin_out(struct transfer_marks *m)
 {
-    for (unsigned i = 0; i < TCP_MARKS / 2; i++)
+    for (unsigned i = 0; i < TRANSFER_MARKS_MAX / 2; i++)
         m->marks[i] = m->marks[2 * i + 1];
-    m->count = TCP_MARKS / 2;
+    m->count = TRANSFER_MARKS_MAX / 2;
     m->spacing_bytes =
         m->spacing_bytes == 0 ? m->marks[1].bytes - m->marks[0].bytes : 2 * m->spacing_bytes;
 }
 
-static uint32_t last_bytes(const struct tcp_marks *m)
+static uint32_t last_bytes(const struct transfer_marks *m)
 {
     return m->count == 0 ? m->passed_bytes : m->marks[m->count - 1].bytes;
 }
 
-void tcp_marks_add(struct tcp_marks *m, uint64_t at, uint32_t bytes, bool is_last)
+void transfer_marks_add(struct transfer_marks *m, uint64_t at, uint32_t bytes, bool is_last)
 {
     if (!is_last && bytes - last_bytes(m) < m->spacing_bytes)
         return;
-    if (m->count == TCP_MARKS)
+    if (m->count == TRANSFER_MARKS_MAX)
         thin_out(m);
-    m->marks[m->count++] = (struct tcp_mark){at, bytes};
+    m->marks[m->count++] = (struct transfer_mark){at, bytes};
 }
 
-uint32_t tcp_marks_passed(struct tcp_marks *m, uint64_t at)
+uint32_t transfer_marks_passed(struct transfer_marks *m, uint64_t at)
 {
     unsigned passed = 0;
 
@@ -38,7 +38,7 @@ uint32_t tcp_marks_passed(struct tcp_marks *m, uint64_t at)
     m->passed_bytes = m->marks[passed - 1].bytes;
     m->count -= passed;
     memmove(m->marks, m->marks + passed, m->count * sizeof *m->marks);
-    if (m->count < TCP_MARKS / 4)
+    if (m->count < TRANSFER_MARKS_MAX / 4)
         m->spacing_bytes = 0;
     return m->passed_bytes;
 }

@@ -15,7 +15,7 @@
 
 static const uint32_t outgoing_magic = 0x6f757467; /* "outg" */
 
-static void outgoing_free(struct tcp_outgoing *out)
+static void outgoing_free(struct transfer_outgoing *out)
 {
     out->context->transfers--;
     transfer_ids_give_back(&out->context->ids, out->own_id);
@@ -24,7 +24,7 @@ static void outgoing_free(struct tcp_outgoing *out)
     free(out);
 }
 
-static void outgoing_leave(struct tcp_outgoing *out)
+static void outgoing_leave(struct transfer_outgoing *out)
 {
     if (out->list == NULL)
         return;
@@ -61,32 +61,32 @@ static void log_outgoing_end(const struct gateway_transfer *t)
 }
 
 /* Decided: gateway and asker are told, and it is gone. */
-static void outgoing_report(struct tcp_outgoing *out)
+static void outgoing_report(struct transfer_outgoing *out)
 {
     struct gateway_transfer *t = &out->transfer;
 
     outbox_close(&out->file);
     log_outgoing_end(t);
-    tcp_stream_tell(out->context, EVENT_SENDING_ENDED, t);
+    transfer_tell(out->context, EVENT_SENDING_ENDED, t);
     gateway_sending_ended(out->context->gateway, t);
     answer_send(out->send, t);
     outgoing_free(out);
 }
 
-static void outgoing_break(struct tcp_outgoing *out, const char *reason)
+static void outgoing_break(struct transfer_outgoing *out, const char *reason)
 {
     out->is_failed = true;
-    tcp_stream_set_failed(&out->transfer, reason);
+    transfer_set_failed(&out->transfer, reason);
     outgoing_leave(out);
 }
 
-static void outgoing_register_done(struct tcp_outgoing *out, enum err e)
+static void outgoing_register_done(struct transfer_outgoing *out, enum err e)
 {
     bool was_attached = out->list != NULL;
 
     out->phase = OUTGOING_SENDING;
     if (e == ERR_OK)
-        tcp_stream_tell(out->context, EVENT_SENDING_STARTED, &out->transfer);
+        transfer_tell(out->context, EVENT_SENDING_STARTED, &out->transfer);
     if (e != ERR_OK) {
         out->transfer.is_registered = false;
         if (!out->is_failed)
@@ -94,7 +94,7 @@ static void outgoing_register_done(struct tcp_outgoing *out, enum err e)
     }
     if (out->is_failed) {
         void *session = out->session;
-        const struct tcp_stream_news *news = out->news;
+        const struct transfer_news *news = out->news;
 
         outgoing_report(out);
         if (was_attached)
@@ -106,7 +106,7 @@ static void outgoing_register_done(struct tcp_outgoing *out, enum err e)
 
 static void outgoing_registered(struct message *m, void *owner)
 {
-    struct tcp_outgoing *out = AROUND(m, struct tcp_outgoing, transfer);
+    struct transfer_outgoing *out = AROUND(m, struct transfer_outgoing, transfer);
 
     (void)owner;
     MAGIC_CHECK(out, outgoing_magic);
@@ -115,7 +115,7 @@ static void outgoing_registered(struct message *m, void *owner)
 }
 
 /* A file of send_file_single is neither registered nor unregistered (docs/protocol.md, 7). */
-static void outgoing_register(struct tcp_outgoing *out)
+static void outgoing_register(struct transfer_outgoing *out)
 {
     enum err e = ERR_OK;
 
@@ -127,10 +127,11 @@ static void outgoing_register(struct tcp_outgoing *out)
         outgoing_register_done(out, e);
 }
 
-static struct tcp_outgoing *outgoing_blank(struct transfer_context *context,
-                                           const struct tcp_peer *peer, struct send_request *send)
+static struct transfer_outgoing *outgoing_blank(struct transfer_context *context,
+                                                const struct transfer_peer *peer,
+                                                struct send_request *send)
 {
-    struct tcp_outgoing *out = calloc(1, sizeof *out);
+    struct transfer_outgoing *out = calloc(1, sizeof *out);
     struct gateway_transfer *t;
     /* Whom the asker means goes before who the peer says it is. */
     bool is_named = send->remote_idurl != NULL && send->remote_idurl[0] != '\0';
@@ -151,13 +152,13 @@ static struct tcp_outgoing *outgoing_blank(struct transfer_context *context,
     out->progress_ms = loop_now_ms(context->loop);
     context->transfers++;
     t = &out->transfer;
-    tcp_stream_fill(t, context, peer, out->idurl, outgoing_registered);
+    transfer_fill(t, context, peer, out->idurl, outgoing_registered);
     out->own_id = t->transfer_id;
     gateway_describe_send(t, send);
     return out;
 }
 
-static void outgoing_unopened(struct tcp_outgoing *out, enum err e)
+static void outgoing_unopened(struct transfer_outgoing *out, enum err e)
 {
     char reason[TRANSFER_ERROR_SIZE];
 
@@ -171,15 +172,17 @@ static void outgoing_unopened(struct tcp_outgoing *out, enum err e)
     outgoing_report(out);
 }
 
-void tcp_outgoing_new(struct transfer_context *context, const struct tcp_peer *peer,
-                      const struct tcp_stream_news *news, void *session,
-                      struct tcp_outgoing_list *list, int32_t file_id, struct send_request *send)
+void transfer_outgoing_new(struct transfer_context *context, const struct transfer_peer *peer,
+                           const struct transfer_news *news, void *session,
+                           struct transfer_outgoing_list *list, int32_t file_id,
+                           struct send_request *send)
 {
-    struct tcp_outgoing *out = outgoing_blank(context, peer, send);
+    struct transfer_outgoing *out = outgoing_blank(context, peer, send);
     enum err e;
 
     if (out == NULL) {
-        tcp_send_fail(context->gateway, context->events, send, "", err_text(ERR_NO_MEMORY));
+        transfer_outgoing_fail_send(context->gateway, context->events, send, "",
+                                    err_text(ERR_NO_MEMORY));
         return;
     }
     out->news = news;
@@ -201,7 +204,7 @@ void tcp_outgoing_new(struct transfer_context *context, const struct tcp_peer *p
 }
 
 /* A file is read only when none of its changes can stay unseen. */
-static bool is_settled(struct tcp_outgoing *out, uint64_t *settle_ms)
+static bool is_settled(struct transfer_outgoing *out, uint64_t *settle_ms)
 {
     uint64_t left_ms = out->is_settled ? 0 : outbox_settles_in_ms(&out->file);
 
@@ -211,9 +214,10 @@ static bool is_settled(struct tcp_outgoing *out, uint64_t *settle_ms)
     return out->is_settled;
 }
 
-struct tcp_outgoing *tcp_outgoing_next(struct tcp_outgoing_list *list, uint64_t *settle_ms)
+struct transfer_outgoing *transfer_outgoing_next(struct transfer_outgoing_list *list,
+                                                 uint64_t *settle_ms)
 {
-    struct tcp_outgoing *out;
+    struct transfer_outgoing *out;
 
     TAILQ_FOREACH (out, &list->head, link)
         if (out->phase == OUTGOING_SENDING && is_settled(out, settle_ms))
@@ -221,26 +225,26 @@ struct tcp_outgoing *tcp_outgoing_next(struct tcp_outgoing_list *list, uint64_t 
     return NULL;
 }
 
-uint32_t tcp_outgoing_next_bytes(const struct tcp_outgoing *out, uint32_t most)
+uint32_t transfer_outgoing_next_bytes(const struct transfer_outgoing *out, uint32_t most)
 {
     uint32_t left = out->file.size_bytes - (uint32_t)out->transfer.done_bytes;
 
     return left < most ? left : most;
 }
 
-enum err tcp_outgoing_read(struct tcp_outgoing *out, void *to, uint32_t bytes)
+enum err transfer_outgoing_read(struct transfer_outgoing *out, void *to, uint32_t bytes)
 {
     return outbox_read(&out->file, out->transfer.done_bytes, to, bytes);
 }
 
-static void to_the_back(struct tcp_outgoing *out)
+static void to_the_back(struct transfer_outgoing *out)
 {
     TAILQ_REMOVE(&out->list->head, out, link);
     TAILQ_INSERT_TAIL(&out->list->head, out, link);
 }
 
 /* The file is not needed after its last bytes. */
-static void await_ok(struct tcp_outgoing *out, uint64_t at)
+static void await_ok(struct transfer_outgoing *out, uint64_t at)
 {
     out->phase = OUTGOING_OK_AWAITED;
     out->whole_ms = loop_now_ms(out->context->loop);
@@ -248,26 +252,26 @@ static void await_ok(struct tcp_outgoing *out, uint64_t at)
     outbox_close(&out->file);
 }
 
-void tcp_outgoing_sent(struct tcp_outgoing *out, uint32_t bytes, uint64_t at)
+void transfer_outgoing_sent(struct transfer_outgoing *out, uint32_t bytes, uint64_t at)
 {
     struct gateway_transfer *t = &out->transfer;
     uint64_t now_ms = loop_now_ms(out->context->loop);
 
     out->is_begun = true;
     t->done_bytes += bytes;
-    tcp_marks_add(&out->marks, at, (uint32_t)t->done_bytes, t->done_bytes == t->size_bytes);
+    transfer_marks_add(&out->marks, at, (uint32_t)t->done_bytes, t->done_bytes == t->size_bytes);
     if (t->done_bytes == t->size_bytes)
         await_ok(out, at);
-    if (now_ms - out->progress_ms >= TCP_PROGRESS_MS) {
+    if (now_ms - out->progress_ms >= TRANSFER_PROGRESS_MS) {
         out->progress_ms = now_ms;
         t->acknowledged_bytes =
-            tcp_marks_passed(&out->marks, out->news->acknowledged(out->session));
-        tcp_stream_tell(out->context, EVENT_SENDING_PROGRESS, t);
+            transfer_marks_passed(&out->marks, out->news->acknowledged(out->session));
+        transfer_tell(out->context, EVENT_SENDING_PROGRESS, t);
     }
     to_the_back(out);
 }
 
-void tcp_outgoing_finish(struct tcp_outgoing *out)
+void transfer_outgoing_finish(struct transfer_outgoing *out)
 {
     CONTRACT(out->phase == OUTGOING_OK_AWAITED);
     outgoing_leave(out);
@@ -276,7 +280,7 @@ void tcp_outgoing_finish(struct tcp_outgoing *out)
     outgoing_report(out);
 }
 
-void tcp_outgoing_fail(struct tcp_outgoing *out, const char *reason)
+void transfer_outgoing_fail(struct transfer_outgoing *out, const char *reason)
 {
     CONTRACT(!out->is_failed);
     outgoing_break(out, reason);
@@ -284,8 +288,8 @@ void tcp_outgoing_fail(struct tcp_outgoing *out, const char *reason)
         outgoing_report(out);
 }
 
-bool tcp_send_is_asked_for(const struct cancel_request *r, const struct send_request *send,
-                           uint32_t transfer_id)
+bool transfer_outgoing_is_asked_for(const struct cancel_request *r, const struct send_request *send,
+                                    uint32_t transfer_id)
 {
     const struct contact *contact = &send->route.contact;
 
@@ -298,15 +302,15 @@ bool tcp_send_is_asked_for(const struct cancel_request *r, const struct send_req
            strcmp(r->filename, send->filename) == 0;
 }
 
-void tcp_send_fail(struct gateway *gateway, struct event_sink *events, struct send_request *send,
-                   const char *host, const char *reason)
+void transfer_outgoing_fail_send(struct gateway *gateway, struct event_sink *events,
+                                 struct send_request *send, const char *host, const char *reason)
 {
     struct gateway_transfer t = {.proto = send->route.contact.proto,
                                  .idurl = send->remote_idurl == NULL ? "" : send->remote_idurl};
 
     gateway_describe_send(&t, send);
     snprintf(t.host, sizeof t.host, "%s", host);
-    tcp_stream_set_failed(&t, reason);
+    transfer_set_failed(&t, reason);
     log_outgoing_end(&t);
     event_emit(events, gateway_transfer_event(EVENT_SENDING_ENDED, &t));
     gateway_sending_ended(gateway, &t);

@@ -8,18 +8,18 @@ enum {
     DISCARDS_MAX = 2000, /* of a context: partial files that a slow disk has not removed yet */
 };
 
-bool tcp_stream_is_idle(const struct transfer_context *context)
+bool transfer_is_idle(const struct transfer_context *context)
 {
     return context->transfers == 0 && !context->ids.is_asking;
 }
 
-bool tcp_stream_is_backpressured(const struct transfer_context *context)
+bool transfer_is_backpressured(const struct transfer_context *context)
 {
     return context->discards >= DISCARDS_MAX || gateway_is_full(context->gateway);
 }
 
-void tcp_stream_fill(struct gateway_transfer *t, struct transfer_context *context,
-                     const struct tcp_peer *peer, const char *idurl, message_fn *on_answer)
+void transfer_fill(struct gateway_transfer *t, struct transfer_context *context,
+                   const struct transfer_peer *peer, const char *idurl, message_fn *on_answer)
 {
     t->request.answer_to = loop_mailbox(context->loop);
     t->request.on_answer = on_answer;
@@ -30,14 +30,14 @@ void tcp_stream_fill(struct gateway_transfer *t, struct transfer_context *contex
     t->transfer_id = transfer_ids_next(&context->ids);
 }
 
-void tcp_stream_set_failed(struct gateway_transfer *t, const char *reason)
+void transfer_set_failed(struct gateway_transfer *t, const char *reason)
 {
     t->status = TRANSFER_FAILED;
     snprintf(t->error, sizeof t->error, "%s", reason);
 }
 
-void tcp_stream_tell(struct transfer_context *context, enum event_kind kind,
-                     struct gateway_transfer *t)
+void transfer_tell(struct transfer_context *context, enum event_kind kind,
+                   struct gateway_transfer *t)
 {
     event_emit(context->events, gateway_transfer_event(kind, t));
 }

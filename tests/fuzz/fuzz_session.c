@@ -56,7 +56,7 @@ static void on_route_on(void *worker, struct send_request *send, const char *hos
                         const char *reason)
 {
     (void)worker;
-    tcp_send_fail(home.transfer.gateway, home.transfer.events, send, host, reason);
+    transfer_outgoing_fail_send(home.transfer.gateway, home.transfer.events, send, host, reason);
 }
 
 static void on_connected_out(void *worker)
@@ -275,7 +275,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         send_a_file();
     say(pair[1], bytes + 1, length - 1, bytes[0] < 250 ? 16384 : (size_t)(256 - bytes[0]) * 40);
     shutdown(pair[1], SHUT_WR);
-    while (conn != NULL || !tcp_stream_is_idle(&home.transfer) || answers < is_sending) {
+    while (conn != NULL || !transfer_is_idle(&home.transfer) || answers < is_sending) {
         loop_turn(home.loop, 10);
         hear(pair[1]);
     }

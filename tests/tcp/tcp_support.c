@@ -60,7 +60,7 @@ static void on_route_on(void *worker, struct send_request *send, const char *hos
 {
     (void)worker;
     routed_on++;
-    tcp_send_fail(home.transfer.gateway, home.transfer.events, send, host, reason);
+    transfer_outgoing_fail_send(home.transfer.gateway, home.transfer.events, send, host, reason);
 }
 
 static void on_route_host_on(void *worker, struct host_request *r)
@@ -307,7 +307,7 @@ void home_close(void)
         return;
     if (conn != NULL && !is_conn_closed)
         session_core_drop(conn, "the test ends");
-    while (conn != NULL || !tcp_stream_is_idle(&home.transfer) || !STAILQ_EMPTY(&graves) ||
+    while (conn != NULL || !transfer_is_idle(&home.transfer) || !STAILQ_EMPTY(&graves) ||
            mailbox_waiting(loop_mailbox(home.loop)) > 0) {
         gateway_answer();
         turn();

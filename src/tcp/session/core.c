@@ -18,7 +18,7 @@ bool session_core_is_routed(const struct session *c)
 
 bool session_core_is_backpressured(const struct session *c)
 {
-    return tcp_stream_is_backpressured(&c->home->transfer);
+    return transfer_is_backpressured(&c->home->transfer);
 }
 
 /* What was handed over less what waits in the kernel to be sent or acknowledged: bytes that have

@@ -132,8 +132,8 @@ struct session {
     char *reason;       /* why it ends, for log and events; NULL: it does not */
     struct frame_decoder decoder;
     struct tcp_writer writer;
-    struct tcp_incoming_list incoming;
-    struct tcp_outgoing_list outgoing;
+    struct transfer_incoming_list incoming;
+    struct transfer_outgoing_list outgoing;
     struct session_send_queue waiting; /* sends whose turn has not come */
     STAILQ_HEAD(, message) awaiters;   /* connect_to requests */
     int32_t next_file_id;

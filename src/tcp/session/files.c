@@ -16,9 +16,9 @@ enum {
     STARTS_PER_TURN = 64, /* files opened for sending before other sessions have their turn */
 };
 
-static struct tcp_peer peer_of(const struct session *c)
+static struct transfer_peer peer_of(const struct session *c)
 {
-    return (struct tcp_peer){c->id, c->peer, c->idurl == NULL ? "" : c->idurl};
+    return (struct transfer_peer){c->id, c->peer, c->idurl == NULL ? "" : c->idurl};
 }
 
 static void add_abort(struct session *c, int32_t file_id, const char *reason)
@@ -69,7 +69,7 @@ static uint64_t on_acknowledged(void *session)
     return session_core_acknowledged(session);
 }
 
-static const struct tcp_stream_news news = {
+static const struct transfer_news news = {
     .committed = on_committed,
     .refused = on_refused,
     .gateway_lost = on_gateway_lost,
@@ -80,37 +80,37 @@ static const struct tcp_stream_news news = {
 
 /* Incoming files. */
 
-static struct tcp_incoming *find_incoming(struct session *c, int32_t file_id)
+static struct transfer_incoming *find_incoming(struct session *c, int32_t file_id)
 {
-    struct tcp_incoming *in;
+    struct transfer_incoming *in;
 
     TAILQ_FOREACH (in, &c->incoming.head, link)
-        if (in->file_id == file_id && tcp_incoming_is_receiving(in))
+        if (in->file_id == file_id && transfer_incoming_is_receiving(in))
             return in;
     return NULL;
 }
 
-static void fail_incoming(struct session *c, struct tcp_incoming *in, const char *reason)
+static void fail_incoming(struct session *c, struct transfer_incoming *in, const char *reason)
 {
     int32_t file_id = in->file_id;
 
-    tcp_incoming_fail(in, reason);
+    transfer_incoming_fail(in, reason);
     refuse(c, file_id, reason);
 }
 
-static struct tcp_incoming *begun(struct session *c, int32_t file_id)
+static struct transfer_incoming *begun(struct session *c, int32_t file_id)
 {
-    struct tcp_incoming *in = find_incoming(c, file_id);
+    struct transfer_incoming *in = find_incoming(c, file_id);
 
     if (in != NULL)
         in->window.session_bytes = c->received_file_bytes;
     return in;
 }
 
-static struct tcp_incoming *begin_incoming(struct session *c, const struct frame_piece *piece)
+static struct transfer_incoming *begin_incoming(struct session *c, const struct frame_piece *piece)
 {
     const char *reason = session_limits_why_not(c, piece);
-    struct tcp_peer peer = peer_of(c);
+    struct transfer_peer peer = peer_of(c);
 
     session_limits_count_file(c);
     if (reason != NULL) {
@@ -129,8 +129,8 @@ static struct tcp_incoming *begin_incoming(struct session *c, const struct frame
         session_core_disconnect(c, "too many incoming files at once");
         return NULL;
     }
-    if (tcp_incoming_new(&c->home->transfer, &peer, &news, c, &c->incoming, piece->file_id,
-                         (uint32_t)piece->size) != ERR_OK) {
+    if (transfer_incoming_new(&c->home->transfer, &peer, &news, c, &c->incoming, piece->file_id,
+                              (uint32_t)piece->size) != ERR_OK) {
         session_core_disconnect(c, err_text(ERR_NO_MEMORY));
         return NULL;
     }
@@ -139,9 +139,9 @@ static struct tcp_incoming *begin_incoming(struct session *c, const struct frame
 
 /* The first piece of a frame decides about the frame: the announced sizes must fit before a byte is
  * written. */
-static struct tcp_incoming *open_frame(struct session *c, const struct frame_piece *piece)
+static struct transfer_incoming *open_frame(struct session *c, const struct frame_piece *piece)
 {
-    struct tcp_incoming *in;
+    struct transfer_incoming *in;
     uint64_t frame_bytes = piece->length + frame_decoder_data_left(&c->decoder);
 
     c->present_file_id = piece->file_id;
@@ -163,7 +163,7 @@ static struct tcp_incoming *open_frame(struct session *c, const struct frame_pie
 
 static void receive_data(struct session *c, const struct frame_piece *piece)
 {
-    struct tcp_incoming *in =
+    struct transfer_incoming *in =
         piece->is_first ? open_frame(c, piece) : find_incoming(c, c->present_file_id);
     char reason[TRANSFER_ERROR_SIZE];
     enum err e;
@@ -171,7 +171,7 @@ static void receive_data(struct session *c, const struct frame_piece *piece)
     if (in == NULL)
         return;
     c->received_file_bytes += piece->length;
-    e = tcp_incoming_write(in, piece->bytes, piece->length);
+    e = transfer_incoming_write(in, piece->bytes, piece->length);
     if (e == ERR_OK)
         return;
     snprintf(reason, sizeof reason, "cannot write the file: %s", err_text(e));
@@ -180,9 +180,9 @@ static void receive_data(struct session *c, const struct frame_piece *piece)
 
 /* Outgoing files. */
 
-static struct tcp_outgoing *find_outgoing(struct session *c, int32_t file_id)
+static struct transfer_outgoing *find_outgoing(struct session *c, int32_t file_id)
 {
-    struct tcp_outgoing *out;
+    struct transfer_outgoing *out;
 
     TAILQ_FOREACH (out, &c->outgoing.head, link)
         if (out->file_id == file_id && out->is_begun)
@@ -191,18 +191,18 @@ static struct tcp_outgoing *find_outgoing(struct session *c, int32_t file_id)
 }
 
 /* The peer is told, unless it never heard of the file. */
-static void fail_outgoing(struct session *c, struct tcp_outgoing *out, const char *reason)
+static void fail_outgoing(struct session *c, struct transfer_outgoing *out, const char *reason)
 {
     int32_t file_id = out->file_id;
     bool is_begun = out->is_begun;
 
-    tcp_outgoing_fail(out, reason);
+    transfer_outgoing_fail(out, reason);
     if (is_begun)
         add_abort(c, file_id, reason);
     session_core_wake(c);
 }
 
-void session_files_broken(void *session, struct tcp_outgoing *out, enum err e)
+void session_files_broken(void *session, struct transfer_outgoing *out, enum err e)
 {
     struct session *c = session;
     char reason[TRANSFER_ERROR_SIZE], name[SETTINGS_TEXT_SIZE];
@@ -216,12 +216,12 @@ void session_files_broken(void *session, struct tcp_outgoing *out, enum err e)
 
 static void receive_ok(struct session *c, int32_t file_id)
 {
-    struct tcp_outgoing *out = find_outgoing(c, file_id);
+    struct transfer_outgoing *out = find_outgoing(c, file_id);
 
     if (out == NULL)
         return;
     if (out->phase == OUTGOING_OK_AWAITED && c->writer.sent_bytes >= out->whole_at)
-        tcp_outgoing_finish(out);
+        transfer_outgoing_finish(out);
     else
         fail_outgoing(c, out, "ok before the end");
     session_core_wake(c);
@@ -229,13 +229,13 @@ static void receive_ok(struct session *c, int32_t file_id)
 
 static void receive_abort(struct session *c, const struct frame_piece *piece)
 {
-    struct tcp_incoming *in = find_incoming(c, piece->file_id);
-    struct tcp_outgoing *out;
+    struct transfer_incoming *in = find_incoming(c, piece->file_id);
+    struct transfer_outgoing *out;
     char reason[TRANSFER_ERROR_SIZE];
 
     session_limits_abort_reason(c, reason, piece);
     if (in != NULL) {
-        tcp_incoming_fail(in, reason);
+        transfer_incoming_fail(in, reason);
         session_aborted_count(c);
         session_core_wake(c);
     } else if (session_aborted_has(c, piece->file_id)) {
@@ -271,7 +271,7 @@ void session_files_receive(struct session *c, const struct frame_piece *piece)
 
 static bool is_file_id_used(const struct session *c, int32_t file_id)
 {
-    const struct tcp_outgoing *out;
+    const struct transfer_outgoing *out;
 
     TAILQ_FOREACH (out, &c->outgoing.head, link)
         if (out->file_id == file_id)
@@ -295,7 +295,7 @@ static int32_t take_file_id(struct session *c)
 
 void session_files_start_pending(struct session *c)
 {
-    struct tcp_peer peer = peer_of(c);
+    struct transfer_peer peer = peer_of(c);
     struct send_request *send;
     unsigned budget = STARTS_PER_TURN;
 
@@ -303,7 +303,8 @@ void session_files_start_pending(struct session *c)
         c->writer.progress_ms = loop_now_ms(c->home->loop);
     while (c->outgoing.count < c->home->settings.sessions.files_out_limit && budget > 0 &&
            (send = session_send_queue_take(&c->waiting)) != NULL) {
-        tcp_outgoing_new(&c->home->transfer, &peer, &news, c, &c->outgoing, take_file_id(c), send);
+        transfer_outgoing_new(&c->home->transfer, &peer, &news, c, &c->outgoing, take_file_id(c),
+                              send);
         budget--;
     }
     if (budget == 0)
@@ -331,18 +332,18 @@ void session_files_turn(struct session *c)
 
 void session_files_stop(struct session *c, const char *reason, bool is_told)
 {
-    struct tcp_incoming *in, *next_in;
-    struct tcp_outgoing *out;
+    struct transfer_incoming *in, *next_in;
+    struct transfer_outgoing *out;
 
     for (in = TAILQ_FIRST(&c->incoming.head); in != NULL; in = next_in) {
         int32_t file_id = in->file_id;
 
         next_in = TAILQ_NEXT(in, link);
-        if (!tcp_incoming_is_receiving(in)) {
-            tcp_incoming_detach(in); /* it is the committer's, only the ok is lost */
+        if (!transfer_incoming_is_receiving(in)) {
+            transfer_incoming_detach(in); /* it is the committer's, only the ok is lost */
             continue;
         }
-        tcp_incoming_fail(in, reason);
+        transfer_incoming_fail(in, reason);
         if (is_told)
             add_abort(c, file_id, reason);
     }
@@ -350,7 +351,7 @@ void session_files_stop(struct session *c, const char *reason, bool is_told)
         if (is_told)
             fail_outgoing(c, out, reason);
         else
-            tcp_outgoing_fail(out, reason);
+            transfer_outgoing_fail(out, reason);
     }
 }
 
@@ -364,15 +365,16 @@ void session_files_fail_waiting(struct session *c, const char *reason, bool may_
         if (may_route_on)
             c->home->news->route_on(c->home->news_to, send, host, reason);
         else
-            tcp_send_fail(c->home->transfer.gateway, c->home->transfer.events, send, host, reason);
+            transfer_outgoing_fail_send(c->home->transfer.gateway, c->home->transfer.events, send,
+                                        host, reason);
     }
 }
 
 /* Limits of time. */
 
-static void restart_window(const struct session *c, struct tcp_incoming *in, uint64_t now_ms)
+static void restart_window(const struct session *c, struct transfer_incoming *in, uint64_t now_ms)
 {
-    struct tcp_stall_window *w = &in->window;
+    struct transfer_stall_window *w = &in->window;
 
     if (in->file.written_bytes > w->own_bytes)
         w->own_ms = now_ms;
@@ -384,10 +386,10 @@ static void restart_window(const struct session *c, struct tcp_incoming *in, uin
 /* Files take turns on the line, and a slow one may be as fast as it can: so it is the session that
  * must come on. A file that the peer has forgotten is one that got nothing while each of the others
  * could have had a window of its own. */
-static bool is_stalled(const struct session *c, const struct tcp_incoming *in, uint64_t now_ms)
+static bool is_stalled(const struct session *c, const struct transfer_incoming *in, uint64_t now_ms)
 {
     const struct settings *s = &c->home->settings;
-    const struct tcp_stall_window *w = &in->window;
+    const struct transfer_stall_window *w = &in->window;
     uint64_t least = (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s;
     uint64_t forgotten_ms = s->sessions.stall_window_s * 1000ull * c->incoming.count;
 
@@ -396,7 +398,7 @@ static bool is_stalled(const struct session *c, const struct tcp_incoming *in, u
     return in->file.written_bytes == w->own_bytes && now_ms - w->own_ms >= forgotten_ms;
 }
 
-static void check_incoming(struct session *c, struct tcp_incoming *in, uint64_t now_ms)
+static void check_incoming(struct session *c, struct transfer_incoming *in, uint64_t now_ms)
 {
     if (now_ms - in->window.start_ms < c->home->settings.sessions.stall_window_s * 1000ull)
         return;
@@ -413,7 +415,7 @@ static void check_outgoing(struct session *c, uint64_t now_ms)
 {
     uint64_t limit_ms = c->home->settings.sessions.ok_timeout_s * 1000ull;
     uint64_t unread_ms = c->home->settings.sessions.unread_limit_s * 1000ull;
-    struct tcp_outgoing *out, *next;
+    struct transfer_outgoing *out, *next;
     bool is_sending = tcp_writer_has_bytes(&c->writer);
 
     for (out = TAILQ_FIRST(&c->outgoing.head); out != NULL && !c->is_ending; out = next) {
@@ -433,8 +435,8 @@ static void check_outgoing(struct session *c, uint64_t now_ms)
 
 static void hold_clocks(struct session *c, uint64_t now_ms)
 {
-    struct tcp_incoming *in;
-    struct tcp_outgoing *out;
+    struct transfer_incoming *in;
+    struct transfer_outgoing *out;
 
     TAILQ_FOREACH (in, &c->incoming.head, link) {
         restart_window(c, in, now_ms);
@@ -447,13 +449,13 @@ static void hold_clocks(struct session *c, uint64_t now_ms)
 void session_files_check(struct session *c)
 {
     uint64_t now_ms = loop_now_ms(c->home->loop);
-    struct tcp_incoming *in, *next;
+    struct transfer_incoming *in, *next;
 
     if (c->can_read && session_core_is_backpressured(c))
         hold_clocks(c, now_ms);
     for (in = TAILQ_FIRST(&c->incoming.head); in != NULL && !c->is_ending; in = next) {
         next = TAILQ_NEXT(in, link);
-        if (tcp_incoming_is_receiving(in))
+        if (transfer_incoming_is_receiving(in))
             check_incoming(c, in, now_ms);
     }
     check_outgoing(c, now_ms);
@@ -478,8 +480,9 @@ void session_files_send(struct session *c, struct send_request *send)
     if (e == ERR_FULL)
         metrics_add(METRIC_SENDS_OVER_QUEUE, 1);
     if (e != ERR_OK || c->is_draining) {
-        tcp_send_fail(c->home->transfer.gateway, c->home->transfer.events, send,
-                      address_text(host, &c->peer), c->is_draining ? "disconnecting" : err_text(e));
+        transfer_outgoing_fail_send(c->home->transfer.gateway, c->home->transfer.events, send,
+                                    address_text(host, &c->peer),
+                                    c->is_draining ? "disconnecting" : err_text(e));
         return;
     }
     if (!send->is_single)
@@ -492,8 +495,8 @@ static void fail_cancelled(struct session *c, struct send_request *send)
     char host[ADDRESS_TEXT_SIZE];
 
     session_send_queue_remove(&c->waiting, send);
-    tcp_send_fail(c->home->transfer.gateway, c->home->transfer.events, send,
-                  address_text(host, &c->peer), "cancelled");
+    transfer_outgoing_fail_send(c->home->transfer.gateway, c->home->transfer.events, send,
+                                address_text(host, &c->peer), "cancelled");
 }
 
 /* None of them has a transfer id yet. */
@@ -512,7 +515,7 @@ static bool cancel_waiting(struct session *c, const struct cancel_request *r)
     }
     for (send = TAILQ_FIRST(&c->waiting.head); send != NULL; send = next) {
         next = TAILQ_NEXT(send, queue_link);
-        if (!tcp_send_is_asked_for(r, send, 0))
+        if (!transfer_outgoing_is_asked_for(r, send, 0))
             continue;
         fail_cancelled(c, send);
         is_done = true;
@@ -521,21 +524,21 @@ static bool cancel_waiting(struct session *c, const struct cancel_request *r)
 }
 
 /* One whose last frame has begun can no longer be cancelled. */
-static struct tcp_outgoing *find_cancellable(const struct session *c,
-                                             const struct cancel_request *r)
+static struct transfer_outgoing *find_cancellable(const struct session *c,
+                                                  const struct cancel_request *r)
 {
-    struct tcp_outgoing *out;
+    struct transfer_outgoing *out;
 
     TAILQ_FOREACH (out, &c->outgoing.head, link)
         if (out->phase != OUTGOING_OK_AWAITED &&
-            tcp_send_is_asked_for(r, out->send, out->transfer.transfer_id))
+            transfer_outgoing_is_asked_for(r, out->send, out->transfer.transfer_id))
             return out;
     return NULL;
 }
 
 bool session_files_cancel_sending(struct session *c, const struct cancel_request *r)
 {
-    struct tcp_outgoing *out;
+    struct transfer_outgoing *out;
     bool is_done = cancel_waiting(c, r);
 
     while ((out = find_cancellable(c, r)) != NULL) {
@@ -547,10 +550,10 @@ bool session_files_cancel_sending(struct session *c, const struct cancel_request
 
 bool session_files_cancel_receiving(struct session *c, uint32_t transfer_id)
 {
-    struct tcp_incoming *in;
+    struct transfer_incoming *in;
 
     TAILQ_FOREACH (in, &c->incoming.head, link) {
-        if (in->transfer.transfer_id != transfer_id || !tcp_incoming_is_receiving(in))
+        if (in->transfer.transfer_id != transfer_id || !transfer_incoming_is_receiving(in))
             continue;
         fail_incoming(c, in, "cancelled");
         return true;

@@ -44,6 +44,6 @@ bool session_files_cancel_sending(struct session *c, const struct cancel_request
 bool session_files_cancel_receiving(struct session *c, uint32_t transfer_id);
 
 /* The writer found a file too short or unreadable. */
-void session_files_broken(void *session, struct tcp_outgoing *out, enum err e);
+void session_files_broken(void *session, struct transfer_outgoing *out, enum err e);
 
 #endif

@@ -162,7 +162,7 @@ const char *session_limits_of_access(const struct session *c)
 /* What the files that come in now were announced with. */
 static uint64_t announced_bytes(const struct session *c)
 {
-    const struct tcp_incoming *in;
+    const struct transfer_incoming *in;
     uint64_t bytes = 0;
 
     TAILQ_FOREACH (in, &c->incoming.head, link)

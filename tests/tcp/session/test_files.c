@@ -210,7 +210,7 @@ Test(tcp_connection_files, a_new_block_of_transfer_ids_comes_before_the_old_one_
     for (int i = 0; i < 6; i++) {
         peer_file(i, "small");
         hears('o', i, NULL);
-        UNTIL(tcp_stream_is_idle(&home.transfer));
+        UNTIL(transfer_is_idle(&home.transfer));
     }
     cr_expect_eq(played.finished, 6);
     cr_expect_gt(home.transfer.ids.present.next, (uint32_t)TRANSFER_IDS_BLOCK,
@@ -562,7 +562,7 @@ static const struct pace {
 
 static void play_pace(const struct pace *p)
 {
-    struct tcp_incoming *first;
+    struct transfer_incoming *first;
 
     session_connected(true);
     for (unsigned i = 0; i < p->files; i++)
@@ -572,10 +572,10 @@ static void play_pace(const struct pace *p)
     first = TAILQ_FIRST(&conn->incoming.head);
     conn->received_file_bytes = p->session_bytes;
     first->file.written_bytes = p->own_bytes + 10;
-    for (struct tcp_incoming *in = first; in != NULL; in = TAILQ_NEXT(in, link))
-        in->window = (struct tcp_stall_window){.start_ms = loop_now_ms(home.loop) - 60000,
-                                               .own_bytes = 10,
-                                               .own_ms = loop_now_ms(home.loop)};
+    for (struct transfer_incoming *in = first; in != NULL; in = TAILQ_NEXT(in, link))
+        in->window = (struct transfer_stall_window){.start_ms = loop_now_ms(home.loop) - 60000,
+                                                    .own_bytes = 10,
+                                                    .own_ms = loop_now_ms(home.loop)};
     first->window.own_ms -= (p->quiet_minutes + 1) * 60000;
     conn->timer.fire(&conn->timer, conn->timer.ctx);
     turn();

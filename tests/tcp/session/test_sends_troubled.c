@@ -319,9 +319,9 @@ static const struct change {
 };
 
 /* Some of the one file under way is in frames, and the socket takes no more. */
-static bool is_under_way(enum tcp_outgoing_phase phase)
+static bool is_under_way(enum transfer_outgoing_phase phase)
 {
-    struct tcp_outgoing *out = TAILQ_FIRST(&conn->outgoing.head);
+    struct transfer_outgoing *out = TAILQ_FIRST(&conn->outgoing.head);
 
     return out != NULL && out->is_begun && out->phase == phase && !conn->can_write;
 }
@@ -516,9 +516,9 @@ Test(tcp_sends_troubled, a_file_without_a_size_is_sent_as_long_as_it_is)
 
 static uint32_t acknowledged_now(void)
 {
-    struct tcp_outgoing *out = TAILQ_FIRST(&conn->outgoing.head);
+    struct transfer_outgoing *out = TAILQ_FIRST(&conn->outgoing.head);
 
-    return tcp_marks_passed(&out->marks, session_core_acknowledged(conn));
+    return transfer_marks_passed(&out->marks, session_core_acknowledged(conn));
 }
 
 Test(tcp_sends_troubled, what_the_peer_has_is_what_its_machine_acknowledged)
@@ -527,7 +527,7 @@ Test(tcp_sends_troubled, what_the_peer_has_is_what_its_machine_acknowledged)
     uint32_t before;
     int32_t file_id;
     char path[128];
-    struct tcp_outgoing *out;
+    struct transfer_outgoing *out;
     size_t got = 0;
 
     session_connected(true);
@@ -577,18 +577,19 @@ Test(tcp_sends_troubled, marks_tell_no_byte_too_many_and_few_too_few)
 {
     for (size_t i = 0; i < sizeof markings / sizeof *markings; i++) {
         const struct marking *m = &markings[i];
-        struct tcp_marks marks = {0};
+        struct transfer_marks marks = {0};
 
         for (uint32_t frame = 1; frame <= m->frames; frame++) {
             uint32_t passed, whole = frame > m->ahead ? frame - m->ahead : 0, least;
 
-            tcp_marks_add(&marks, (uint64_t)frame * m->stride, frame * m->step, frame == m->frames);
-            passed = tcp_marks_passed(&marks, (uint64_t)whole * m->stride + m->stride / 2);
+            transfer_marks_add(&marks, (uint64_t)frame * m->stride, frame * m->step,
+                               frame == m->frames);
+            passed = transfer_marks_passed(&marks, (uint64_t)whole * m->stride + m->stride / 2);
             least = m->ahead / 8 + 1 < whole ? whole - m->ahead / 8 - 1 : 0;
             cr_assert_leq(passed, whole * m->step, "row %zu, frame %u", i, frame);
             cr_assert_geq(passed, least * m->step, "row %zu, frame %u", i, frame);
         }
-        cr_expect_eq(tcp_marks_passed(&marks, (uint64_t)m->frames * m->stride),
+        cr_expect_eq(transfer_marks_passed(&marks, (uint64_t)m->frames * m->stride),
                      m->frames * m->step);
     }
 }

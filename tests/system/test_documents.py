@@ -59,7 +59,7 @@ def row_problems(line):
     files = [path for name in FILE.findall(line) for path in FILES if path == name]
     text = "".join(map(read, files))
     return ["%s() is not in %s" % (name, ", ".join(files)) for name in re.findall(r"`(\w+)\(\)`", line)
-            if files and not re.search(r"\b%s\(" % name, text)]
+            if files and not re.search(r"\b%s\b" % name, text)]
 
 
 def line_problems(document, line):

@@ -77,7 +77,7 @@ static void closed(void *self, struct session *c)
     struct tcp_worker *w = self;
 
     forget_throttled(w, c);
-    TAILQ_REMOVE(&w->sessions, c, link);
+    TAILQ_REMOVE(&w->sessions, c, list_link);
     if (c->hh.tbl != NULL)
         HASH_DEL(w->by_id, c);
     w->session_count--;
@@ -195,7 +195,7 @@ static void grace_is_over(struct timer *timer, void *ctx)
 
     (void)timer;
     for (c = TAILQ_FIRST(&w->sessions); c != NULL; c = next) {
-        next = TAILQ_NEXT(c, link);
+        next = TAILQ_NEXT(c, list_link);
         session_core_disconnect(c, "disconnecting");
     }
 }
@@ -286,7 +286,7 @@ void tcp_worker_stop(struct tcp_worker *worker)
 
 static void add_session(struct tcp_worker *w, struct session *c)
 {
-    TAILQ_INSERT_TAIL(&w->sessions, c, link);
+    TAILQ_INSERT_TAIL(&w->sessions, c, list_link);
     HASH_ADD(hh, w->by_id, id, sizeof c->id, c);
     w->session_count++;
     if (c->hh.tbl == NULL) /* no memory: nobody could find it */
@@ -343,7 +343,7 @@ static void take_serve(struct message *m, void *owner)
 
     w->home.settings = serve->settings;
     w->home.is_serving = serve->is_serving;
-    TAILQ_FOREACH (c, &w->sessions, link)
+    TAILQ_FOREACH (c, &w->sessions, list_link)
         session_settings_changed(c);
     free(serve);
 }
@@ -362,7 +362,7 @@ static void take_stop(struct message *m, void *owner)
     w->home.is_serving = false;
     STAILQ_INSERT_TAIL(&w->stops, m, link);
     for (c = TAILQ_FIRST(&w->sessions); c != NULL; c = next) {
-        next = TAILQ_NEXT(c, link);
+        next = TAILQ_NEXT(c, list_link);
         if (stop->is_final)
             session_core_drop(c, "the daemon ends");
         else if (stop->grace_ms > 0)

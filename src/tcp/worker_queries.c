@@ -46,7 +46,7 @@ static void visit_disconnect_from(struct message *m, void *owner)
     struct session *c, *next;
 
     for (c = TAILQ_FIRST(&w->sessions); c != NULL; c = next) {
-        next = TAILQ_NEXT(c, link);
+        next = TAILQ_NEXT(c, list_link);
         if (!c->is_ending && is_routed_to(c, &r->route)) {
             session_core_disconnect(c, "disconnecting");
             r->answer = true;
@@ -66,7 +66,7 @@ static void visit_keep_alive(struct message *m, void *owner)
     struct host_request *r = (struct host_request *)(void *)m;
     struct session *c;
 
-    TAILQ_FOREACH (c, &w->sessions, link)
+    TAILQ_FOREACH (c, &w->sessions, list_link)
         if (is_routed_to(c, &r->route) && session_keep_alive(c))
             r->answer = true;
     go_on(w, &r->request, &r->at, visit_keep_alive);
@@ -83,7 +83,7 @@ static void visit_cancel_sending(struct message *m, void *owner)
     struct cancel_request *r = (struct cancel_request *)(void *)m;
     struct session *c;
 
-    TAILQ_FOREACH (c, &w->sessions, link)
+    TAILQ_FOREACH (c, &w->sessions, list_link)
         if (session_files_cancel_sending(c, r))
             r->answer = true;
     go_on(w, &r->request, &r->at, visit_cancel_sending);
@@ -100,7 +100,7 @@ static void visit_cancel_receiving(struct message *m, void *owner)
     struct cancel_request *r = (struct cancel_request *)(void *)m;
     struct session *c;
 
-    TAILQ_FOREACH (c, &w->sessions, link)
+    TAILQ_FOREACH (c, &w->sessions, list_link)
         if (session_files_cancel_receiving(c, r->transfer_id)) {
             r->answer = true;
             break;
@@ -150,9 +150,9 @@ static struct session *first_on_page(struct tcp_worker *w, const struct list_req
     HASH_FIND(hh, w->by_id, &place->session, sizeof place->session, c);
     if (c != NULL) {
         *behind = is_of_files ? place->file : 0;
-        return is_of_files ? c : TAILQ_NEXT(c, link);
+        return is_of_files ? c : TAILQ_NEXT(c, list_link);
     }
-    TAILQ_FOREACH (c, &w->sessions, link)
+    TAILQ_FOREACH (c, &w->sessions, list_link)
         if (c->id > place->session)
             break;
     return c;
@@ -187,7 +187,7 @@ static void visit_sessions(struct message *m, void *owner)
     uint64_t behind;
 
     for (c = first_on_page(w, r, false, &behind); c != NULL && !is_page_over(r);
-         c = TAILQ_NEXT(c, link)) {
+         c = TAILQ_NEXT(c, list_link)) {
         struct session_info *row;
 
         if (!is_session_asked_for(c, r))
@@ -317,7 +317,7 @@ static void visit_streams(struct message *m, void *owner)
     uint64_t behind;
 
     for (c = first_on_page(w, r, true, &behind); c != NULL && !is_page_over(r);
-         c = TAILQ_NEXT(c, link), behind = 0) {
+         c = TAILQ_NEXT(c, list_link), behind = 0) {
         struct list_place place = {.worker = w->config.index, .session = c->id};
 
         if (!is_session_asked_for(c, r))
@@ -349,7 +349,7 @@ static void visit_count(struct message *m, void *owner)
 
     if (r->counts.workers++ == 0)
         count_sources(w, &r->counts);
-    TAILQ_FOREACH (c, &w->sessions, link) {
+    TAILQ_FOREACH (c, &w->sessions, list_link) {
         r->counts.sessions++;
         r->counts.sessions_connected += session_core_state(c) == ST_CONNECTED;
         r->counts.files_in += c->incoming.count;

@@ -4,11 +4,7 @@
 #include "base/metrics.h"
 #include "wire/frame.h"
 
-#include <errno.h>
-#include <string.h>
-#include <sys/socket.h>
-
-/* Data frames gathered for one send(2), before the one that goes over it: bounds what a session
+/* Data frames gathered for one send, before the one that goes over it: bounds what a session
  * whose peer does not read can hold. */
 enum { GATHER_BYTES = 65536 };
 
@@ -28,17 +24,13 @@ bool tcp_writer_has_bytes(const struct tcp_writer *w)
     return buf_length(&w->control) > 0 || buf_length(&w->begun) > 0;
 }
 
-static enum err send_some(struct tcp_writer *w, struct tcp_home *home, int socket,
+static enum err send_some(struct tcp_writer *w, struct tcp_home *home, struct session_link *link,
                           const void *bytes, size_t length, size_t *sent)
 {
-    ssize_t n;
+    enum err e = session_link_send(link, bytes, length, sent);
 
-    do
-        n = send(socket, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
-    *sent = n < 0 ? 0 : (size_t)n;
-    if (n < 0)
-        return err_from_errno(errno);
+    if (e != ERR_OK)
+        return e;
     w->sent_bytes += *sent;
     w->progress_ms = loop_now_ms(home->loop);
     metrics_add(METRIC_BYTES_SENT, *sent);
@@ -46,11 +38,12 @@ static enum err send_some(struct tcp_writer *w, struct tcp_home *home, int socke
 }
 
 /* ERR_OK: the buffer is empty. */
-static enum err flush(struct tcp_writer *w, struct buf *b, int socket, struct tcp_home *home)
+static enum err flush(struct tcp_writer *w, struct buf *b, struct session_link *link,
+                      struct tcp_home *home)
 {
     while (buf_length(b) > 0) {
         size_t sent;
-        enum err e = send_some(w, home, socket, buf_bytes(b), buf_length(b), &sent);
+        enum err e = send_some(w, home, link, buf_bytes(b), buf_length(b), &sent);
 
         if (e != ERR_OK)
             return e;
@@ -109,33 +102,34 @@ static size_t gather(struct tcp_writer *w, struct tcp_home *home,
     return used;
 }
 
-/* Sends what is in the scratch buffer in one call. What the socket does not take is kept. */
-static enum err send_gathered(struct tcp_writer *w, int socket, struct tcp_home *home, size_t used)
+/* Sends what is in the scratch buffer in one call. What the link does not take is kept, and goes
+ * before anything else. */
+static enum err send_gathered(struct tcp_writer *w, struct session_link *link,
+                              struct tcp_home *home, size_t used)
 {
     size_t sent = 0;
-    enum err e = used == 0 ? ERR_OK : send_some(w, home, socket, home->scratch, used, &sent);
+    enum err e = used == 0 ? ERR_OK : send_some(w, home, link, home->scratch, used, &sent);
 
-    if ((e != ERR_OK && e != ERR_AGAIN) || sent == used)
+    if (e != ERR_OK && e != ERR_AGAIN)
         return e;
-    e = buf_add(&w->begun, home->scratch + sent, used - sent);
-    return e == ERR_OK ? ERR_AGAIN : e;
+    return sent == used ? ERR_OK : buf_add(&w->begun, home->scratch + sent, used - sent);
 }
 
-enum err tcp_writer_run(struct tcp_writer *w, int socket, struct tcp_home *home,
+enum err tcp_writer_run(struct tcp_writer *w, struct session_link *link, struct tcp_home *home,
                         struct transfer_outgoing_list *files, unsigned most_frames, bool is_closing,
                         tcp_writer_broken_fn *broken, void *session)
 {
     for (;;) {
-        enum err e = flush(w, &w->begun, socket, home);
+        enum err e = flush(w, &w->begun, link, home);
 
         w->settle_ms = 0;
-        if (e != ERR_OK || (e = flush(w, &w->control, socket, home)) != ERR_OK)
+        if (e != ERR_OK || (e = flush(w, &w->control, link, home)) != ERR_OK)
             return e;
         if (is_closing || transfer_outgoing_next(files, &w->settle_ms) == NULL)
             return ERR_OK;
         if (most_frames == 0)
             return ERR_FULL;
-        e = send_gathered(w, socket, home, gather(w, home, files, &most_frames, broken, session));
+        e = send_gathered(w, link, home, gather(w, home, files, &most_frames, broken, session));
         if (e != ERR_OK)
             return e;
     }

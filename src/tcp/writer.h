@@ -1,8 +1,8 @@
-/* Turns what waits (control frames, files in turn) into bytes on one socket. A data frame is in
+/* Turns what waits (control frames, files in turn) into bytes on one link. A data frame is in
  * memory, whole, before a byte of it goes out: what a file's reading gives is known by then, and
- * never mistaken for the socket's, a frame begun is always completed, and what is on its way to the
+ * never mistaken for the link's, a frame begun is always completed, and what is on its way to the
  * peer changes no more (the kernel would send pages of a file, sendfile(2), as they are when they
- * leave, and send them again otherwise). Small frames go out many in one send(2). Owner: the
+ * leave, and send them again otherwise). Small frames go out many in one send. Owner: the
  * session, so the worker. */
 #ifndef TCP_WRITER_H
 #define TCP_WRITER_H
@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "tcp/home.h"
+#include "tcp/session/link.h"
 #include "transfer/outgoing.h"
 
 #include <stdbool.h>
@@ -19,7 +20,7 @@ struct tcp_writer {
     struct buf control; /* whole control frames; go out between data frames */
     struct buf begun;   /* what is left of data frames begun */
     uint64_t sent_bytes;
-    uint64_t progress_ms; /* when the socket took something last */
+    uint64_t progress_ms; /* when the link took something last */
     uint64_t settle_ms; /* until a file that was just changed can be read; 0: none is waited for */
 };
 
@@ -30,11 +31,11 @@ void tcp_writer_fini(struct tcp_writer *w);
  * frames, the writer is through with it. */
 typedef void tcp_writer_broken_fn(void *session, struct transfer_outgoing *out, enum err e);
 
-/* Writes until the socket takes no more (ERR_AGAIN), nothing is left that can go now (ERR_OK; look
+/* Writes until the link takes no more (ERR_AGAIN), nothing is left that can go now (ERR_OK; look
  * again in w->settle_ms if that is not 0) or `most_frames` data frames went (ERR_FULL: more to do
- * in the next turn). Anything else is the socket's end. With `is_closing` no new data frame is
+ * in the next turn). Anything else is the link's end. With `is_closing` no new data frame is
  * begun. */
-enum err tcp_writer_run(struct tcp_writer *w, int socket, struct tcp_home *home,
+enum err tcp_writer_run(struct tcp_writer *w, struct session_link *link, struct tcp_home *home,
                         struct transfer_outgoing_list *files, unsigned most_frames, bool is_closing,
                         tcp_writer_broken_fn *broken, void *session);
 

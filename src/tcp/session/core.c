@@ -25,7 +25,7 @@ bool session_core_is_backpressured(const struct session *c)
  * reached the peer's machine, read there or not. */
 uint64_t session_core_acknowledged(const struct session *c)
 {
-    uint64_t waiting = c->watch.fd < 0 ? UINT64_MAX : session_silence_unacknowledged(c->watch.fd);
+    uint64_t waiting = c->link.fd < 0 ? UINT64_MAX : session_silence_unacknowledged(c->link.fd);
 
     return waiting > c->writer.sent_bytes ? 0 : c->writer.sent_bytes - waiting;
 }

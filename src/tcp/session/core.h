@@ -23,6 +23,7 @@
 #include "loop/loop.h"
 #include "peers/bandwidth.h"
 #include "tcp/home.h"
+#include "tcp/session/link.h"
 #include "tcp/session/send_queue.h"
 #include "tcp/session/silence.h"
 #include "tcp/writer.h"
@@ -101,30 +102,28 @@ struct session_linger {
 struct session {
     uint32_t magic;
     bool is_outgoing;
-    bool is_connecting; /* connect(2) is under way: AT_STARTUP */
-    bool is_single;     /* opened for send_file_single: ends when it has nothing to do */
-    bool is_draining;   /* takes no new files and ends when those under way are through */
-    bool is_unfinished; /* in the worker's list for the next turn */
-    bool is_shut;       /* our end of file is out */
-    bool is_ending;     /* told to end: `disconnect` has been fed */
-    bool can_read;      /* not read until EAGAIN since it was ready */
-    bool can_write;
+    bool is_connecting;    /* connect(2) is under way: AT_STARTUP */
+    bool is_single;        /* opened for send_file_single: ends when it has nothing to do */
+    bool is_draining;      /* takes no new files and ends when those under way are through */
+    bool is_unfinished;    /* in the worker's list for the next turn */
+    bool is_shut;          /* our end of file is out */
+    bool is_ending;        /* told to end: `disconnect` has been fed */
     bool has_small_frames; /* what came last was many small frames */
     bool was_open;         /* CONNECTED once */
     bool is_short_in;      /* of bandwidth, in its last turn */
     bool is_short_out;
-    bool is_due;         /* its timer has fired, and its turn has not come */
-    bool is_giving_way;  /* to a newcomer, if there is no hello to be read */
-    bool is_throttled;   /* in the worker's list of those that wait for bandwidth */
-    bool has_peer_ended; /* end of file or reset was announced: read to the end */
-    bool is_peer_gone;   /* lost without a word of the peer's: files fail with the reason */
-    bool is_owed;        /* bytes went out of which we do not know that they were acknowledged */
+    bool is_due;        /* its timer has fired, and its turn has not come */
+    bool is_giving_way; /* to a newcomer, if there is no hello to be read */
+    bool is_throttled;  /* in the worker's list of those that wait for bandwidth */
+    bool is_peer_gone;  /* lost without a word of the peer's: files fail with the reason */
+    bool is_owed;       /* bytes went out of which we do not know that they were acknowledged */
     struct automat automat;
     struct tcp_home *home;
     uint64_t id;
     struct address peer;  /* dialled, or source */
     struct address route; /* announced and verified: sends to it come here; else ADDRESS_NONE */
-    struct watch watch;
+    struct session_link link;
+    struct watch watch; /* of the link's socket */
     struct timer timer; /* the handshake's deadline, then the check of files and keep-alive, then
                            the linger's end */
     char *idurl;        /* of the peer, escaped; NULL: none */
@@ -150,7 +149,7 @@ struct session {
     uint64_t heard_ms; /* when the peer said something last */
     struct session_silence silence;
     struct session_linger linger;
-    TAILQ_ENTRY(session) link; /* all of a worker */
+    TAILQ_ENTRY(session) list_link; /* all of a worker */
     STAILQ_ENTRY(session) turn_link;
     STAILQ_ENTRY(session) grave_link;
     UT_hash_handle hh; /* by id, in its worker */

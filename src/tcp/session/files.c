@@ -403,7 +403,7 @@ static void check_incoming(struct session *c, struct transfer_incoming *in, uint
     if (now_ms - in->window.start_ms < c->home->settings.sessions.stall_window_s * 1000ull)
         return;
     /* A session with bytes that wait for our bandwidth is not slow by itself. */
-    if (!(c->is_short_in && c->can_read) && is_stalled(c, in, now_ms)) {
+    if (!session_limits_is_unread(c) && is_stalled(c, in, now_ms)) {
         metrics_add(METRIC_FILES_STALLED, 1);
         fail_incoming(c, in, "stalled: too few bytes for too long");
         return;
@@ -427,7 +427,8 @@ static void check_outgoing(struct session *c, uint64_t now_ms)
         }
     }
     /* With a socket that takes more, the writer has only not had its turn since. */
-    if (is_sending && !c->can_write && now_ms - c->writer.progress_ms >= unread_ms) {
+    if (is_sending && !session_link_has_room(&c->link) &&
+        now_ms - c->writer.progress_ms >= unread_ms) {
         metrics_add(METRIC_PEERS_NOT_READING, 1);
         session_core_disconnect(c, "the peer does not read");
     }
@@ -451,7 +452,7 @@ void session_files_check(struct session *c)
     uint64_t now_ms = loop_now_ms(c->home->loop);
     struct transfer_incoming *in, *next;
 
-    if (c->can_read && session_core_is_backpressured(c))
+    if (session_link_has_pending(&c->link) && session_core_is_backpressured(c))
         hold_clocks(c, now_ms);
     for (in = TAILQ_FIRST(&c->incoming.head); in != NULL && !c->is_ending; in = next) {
         next = TAILQ_NEXT(in, link);

@@ -2,19 +2,12 @@
 #include "tcp/session/io.h"
 
 #include "base/contract.h"
-#include "base/log.h"
 #include "base/metrics.h"
 #include "tcp/session/core.h"
 #include "tcp/session/files.h"
 #include "tcp/session/limits.h"
 
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
     SMALL_FRAME_BYTES = 256, /* a peer whose frames are smaller on average is read in small bites */
@@ -84,7 +77,7 @@ static void received(struct session *c, size_t length)
 
 static bool may_read(const struct session *c)
 {
-    return c->can_read && session_core_state(c) != ST_CLOSED &&
+    return session_link_has_pending(&c->link) && session_core_state(c) != ST_CLOSED &&
            (session_core_state(c) == ST_DISCONNECT ||
             buf_length(&c->writer.control) < CONTROL_WAITING_MAX);
 }
@@ -92,7 +85,7 @@ static bool may_read(const struct session *c)
 /* But a peer that has hung up is read to its end: its session must go. */
 static bool must_hold(const struct session *c)
 {
-    return session_core_state(c) == ST_CONNECTED && !c->has_peer_ended &&
+    return session_core_state(c) == ST_CONNECTED && !session_link_has_end(&c->link) &&
            session_core_is_backpressured(c);
 }
 
@@ -109,13 +102,11 @@ static void lose_by(struct session *c, enum err e)
     session_core_lose(c, e == ERR_OK ? "closed by the peer" : err_text(e));
 }
 
-/* One recv(2) a turn, then the other sessions have theirs. A read that does not fill the room has
- * emptied the socket: the next bytes ring again (epoll(7), edge-triggered), only an end that was
- * announced with them must be read up to. */
+/* One read a turn, then the other sessions have theirs. */
 void session_io_read(struct session *c)
 {
-    size_t room = c->home->scratch_size;
-    ssize_t n;
+    size_t room = c->home->scratch_size, length;
+    enum err e;
 
     if (!may_read(c) || c->is_short_in || must_hold(c))
         return;
@@ -128,20 +119,11 @@ void session_io_read(struct session *c)
     room = (size_t)allowed(c, PEERS_BANDWIDTH_IN, room);
     if (room == 0)
         return;
-    n = recv(c->watch.fd, c->home->scratch, room, MSG_DONTWAIT);
-    if (n > 0) {
-        if ((size_t)n < room && !c->has_peer_ended)
-            c->can_read = false;
-        received(c, (size_t)n);
-    } else if (n == 0) {
-        c->can_read = false;
-        lose_by(c, ERR_OK);
-    } else if (errno == EAGAIN) {
-        c->can_read = false;
-    } else if (errno != EINTR) {
-        c->can_read = false;
-        lose_by(c, err_from_errno(errno));
-    }
+    e = session_link_recv(&c->link, c->home->scratch, room, &length);
+    if (e == ERR_OK && length > 0)
+        received(c, length);
+    else if (e != ERR_AGAIN)
+        lose_by(c, e);
 }
 
 /* Files go on in whole frames: a share that ends within one is gone over, and paid back by waiting.
@@ -163,44 +145,43 @@ void session_io_write(struct session *c)
     unsigned frames;
     enum err e;
 
-    if (!c->can_write || c->is_shut)
+    if (!session_link_has_room(&c->link) || c->is_shut)
         return;
     frames = frames_allowed(c);
-    e = tcp_writer_run(&c->writer, c->watch.fd, c->home, &c->outgoing, frames, is_closing,
+    e = tcp_writer_run(&c->writer, &c->link, c->home, &c->outgoing, frames, is_closing,
                        session_files_broken, c);
     moved(c, PEERS_BANDWIDTH_OUT, c->writer.sent_bytes - before);
     c->is_owed = c->is_owed || c->writer.sent_bytes > before;
-    if (e == ERR_AGAIN) {
-        c->can_write = false;
-    } else if (e == ERR_FULL) {
+    if (e == ERR_AGAIN)
+        return;
+    if (e == ERR_FULL) {
         if (!c->is_short_out)
             session_core_wake(c);
     } else if (e != ERR_OK) {
         lose_by(c, e);
     } else if (c->writer.settle_ms > 0) {
         session_core_check_soon(c, c->writer.settle_ms);
-    } else if (session_core_state(c) == ST_DISCONNECT) {
+    } else if (session_core_state(c) == ST_DISCONNECT &&
+               session_link_shutdown(&c->link) != ERR_AGAIN) {
         c->is_shut = c->is_owed = true;
-        shutdown(c->watch.fd, SHUT_WR);
         session_core_set_timer(c, c->home->settings.sessions.linger_ms);
     }
 }
 
-void session_io_finish_connect(struct session *c)
+void session_io_handshake(struct session *c)
 {
-    int error_number = 0;
-    socklen_t length = sizeof error_number;
+    enum err e = session_link_handshake(&c->link);
 
-    getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &error_number, &length);
-    if (error_number != 0)
-        session_core_disconnect(c, err_text(err_from_errno(error_number)));
-    else
+    if (e == ERR_OK)
         automat_feed(&c->automat, EV_CONNECTION_MADE, NULL);
+    else if (e != ERR_AGAIN)
+        session_core_disconnect(c, err_text(e));
 }
 
 static bool may_write(const struct session *c)
 {
-    return c->can_write && session_core_state(c) != ST_CLOSED && c->outgoing.count > 0;
+    return session_link_has_room(&c->link) && session_core_state(c) != ST_CLOSED &&
+           c->outgoing.count > 0;
 }
 
 static void wait_for_bandwidth(struct session *c, bool has_moved)
@@ -229,71 +210,33 @@ void session_io_ready(struct watch *w, uint32_t events)
     struct session *c = w->ctx;
 
     MAGIC_CHECK(c, SESSION_CORE_MAGIC);
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        c->can_read = true;
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        c->has_peer_ended = true;
-    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-        c->can_write = true;
+    session_link_ready(&c->link, events);
     session_core_wake(c);
 }
 
-enum { KEEP_ALIVE_PROBES = 3 };
-
-/* A peer that sends nothing for half of `limit_s` is probed, and then twice more until `limit_s`.
- */
-static bool set_keep_alive(int fd, int limit_s)
-{
-    int on = limit_s > 0, probes = KEEP_ALIVE_PROBES;
-    int interval_s = limit_s / (2 * KEEP_ALIVE_PROBES) > 0 ? limit_s / (2 * KEEP_ALIVE_PROBES) : 1;
-    int idle_s = limit_s > probes * interval_s ? limit_s - probes * interval_s : 1;
-
-    if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) < 0)
-        return false;
-    return on == 0 ||
-           (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s) == 0 &&
-            setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s) == 0 &&
-            setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes) == 0);
-}
-
-/* Options that fail change nothing that is promised: a debug line is enough. */
 void session_io_set_options(const struct session *c)
 {
-    int on = 1;
-
-    if (setsockopt(c->watch.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
-        !set_keep_alive(c->watch.fd, (int)c->home->settings.sessions.tcp_keep_alive_s))
-        log_debug("setsockopt: %s", strerror(errno));
+    session_link_set_options(&c->link, (int)c->home->settings.sessions.tcp_keep_alive_s);
 }
 
-enum err session_io_watch(struct session *c, int fd)
+static enum err watch(struct session *c)
 {
-    c->watch.fd = fd;
+    c->watch.fd = c->link.fd;
     session_io_set_options(c);
     return loop_add(c->home->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
 }
 
+enum err session_io_accept(struct session *c, int fd)
+{
+    session_link_take(&c->link, fd);
+    return watch(c);
+}
+
 enum err session_io_connect(struct session *c)
 {
-    struct sockaddr_storage to;
-    socklen_t length = address_to_sockaddr(&c->peer, &to);
-    enum err e;
-    int fd;
+    enum err e = session_link_connect(&c->link, &c->peer);
 
-    if (address_lacks_scope(&c->peer))
-        return ERR_SCOPE;
-    fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return err_from_errno(errno);
-    if (connect(fd, (const struct sockaddr *)&to, length) < 0 && errno != EINPROGRESS) {
-        e = err_from_errno(errno);
-        close(fd);
-        return e;
-    }
-    e = session_io_watch(c, fd);
-    if (e != ERR_OK) {
-        close(fd);
-        c->watch.fd = -1;
-    }
+    if (e == ERR_OK && (e = watch(c)) != ERR_OK)
+        session_link_close(&c->link);
     return e;
 }

@@ -12,9 +12,6 @@
 /* The watch_fn of every session. */
 void session_io_ready(struct watch *w, uint32_t events);
 
-/* From here on `fd` is the session's; on failure still the caller's. */
-enum err session_io_watch(struct session *c, int fd);
-
 /* One read of a bounded size; each frame in it feeds data-received. */
 void session_io_read(struct session *c);
 
@@ -28,9 +25,13 @@ void session_io_schedule(struct session *c, bool has_moved);
 /* The socket's options, from the settings of now. */
 void session_io_set_options(const struct session *c);
 
-/* connect(2) without waiting. */
+/* The session's socket, watched from here on: one that was accepted (on failure still the
+ * caller's), or one that connects to its peer. */
+enum err session_io_accept(struct session *c, int fd);
 enum err session_io_connect(struct session *c);
-/* The outcome of that: feeds connection-made, or ends the session. */
-void session_io_finish_connect(struct session *c);
+
+/* AT_STARTUP: feeds connection-made when the link is done with its handshake, or ends the session
+ * if that failed. Until then once a turn. */
+void session_io_handshake(struct session *c);
 
 #endif

@@ -108,13 +108,14 @@ void session_limits_evict(struct session *c)
 {
     if (c->was_open)
         return;
-    c->is_giving_way = c->can_read = true;
+    c->is_giving_way = true;
+    session_link_recheck(&c->link);
     session_core_wake(c);
 }
 
 bool session_limits_is_unread(const struct session *c)
 {
-    return c->can_read && c->is_short_in;
+    return c->is_short_in && session_link_has_pending(&c->link);
 }
 
 void session_limits_give_way(struct session *c)

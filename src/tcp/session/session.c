@@ -65,7 +65,7 @@ void session_settings_changed(struct session *c)
 {
     const char *why = c->is_ending ? NULL : session_limits_of_access(c);
 
-    if (c->watch.fd >= 0)
+    if (c->link.fd >= 0)
         session_io_set_options(c);
     if (why != NULL)
         session_core_disconnect(c, why);
@@ -271,10 +271,9 @@ static void log_end(const struct session *c)
 static void bury(struct session *c)
 {
     loop_cancel_timer(c->home->loop, &c->timer);
-    if (c->watch.fd >= 0) {
+    if (c->link.fd >= 0) {
         loop_remove(c->home->loop, &c->watch);
-        close(c->watch.fd);
-        c->watch.fd = -1;
+        session_link_close(&c->link);
     }
     tcp_directory_leave(c->home->directory, c->id);
     c->home->news->closed(c->home->news_to, c);
@@ -402,13 +401,13 @@ static void give_up(struct session *c)
 /* False: there is no session. */
 static bool start_up(struct session *c)
 {
-    if (!c->is_ending && c->can_write)
-        session_io_finish_connect(c);
+    if (!c->is_ending)
+        session_io_handshake(c);
     if (session_core_state(c) == ST_AT_STARTUP)
         session_time_judge(c);
     if (!c->is_ending || session_core_state(c) != ST_AT_STARTUP)
         return true;
-    if (c->watch.fd >= 0 || c->is_connecting) {
+    if (c->link.fd >= 0 || c->is_connecting) {
         c->is_connecting = false;
         give_up(c);
     }
@@ -464,6 +463,7 @@ static struct session *blank(struct tcp_home *home, uint64_t id, const struct ad
     c->home = home;
     c->id = id;
     c->peer = *peer;
+    session_link_init(&c->link);
     c->watch = (struct watch){.fd = -1, .ready = session_io_ready, .ctx = c};
     c->timer = (struct timer){.fire = session_time_is_up, .ctx = c};
     c->opened_us = clock_boot_us();
@@ -482,7 +482,7 @@ enum err session_accept(struct session **out, struct tcp_home *home, uint64_t id
                         const struct address *peer)
 {
     struct session *c = blank(home, id, peer);
-    enum err e = c == NULL ? ERR_NO_MEMORY : session_io_watch(c, fd);
+    enum err e = c == NULL ? ERR_NO_MEMORY : session_io_accept(c, fd);
 
     if (e != ERR_OK) {
         close(fd);
@@ -492,7 +492,7 @@ enum err session_accept(struct session **out, struct tcp_home *home, uint64_t id
     }
     c->next_file_id = first_file_id(false);
     *out = c;
-    automat_feed(&c->automat, EV_CONNECTION_MADE, NULL);
+    session_io_handshake(c);
     return ERR_OK;
 }
 
@@ -524,7 +524,7 @@ void session_free(struct session **connection)
     if (c == NULL)
         return;
     MAGIC_CHECK(c, SESSION_CORE_MAGIC);
-    CONTRACT(c->watch.fd < 0 && c->incoming.count == 0 && c->outgoing.count == 0 &&
+    CONTRACT(c->link.fd < 0 && c->incoming.count == 0 && c->outgoing.count == 0 &&
              c->waiting.count == 0);
     frame_decoder_fini(&c->decoder);
     tcp_writer_fini(&c->writer);

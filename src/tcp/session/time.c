@@ -18,7 +18,7 @@ void session_time_is_up(struct timer *timer, void *ctx)
     (void)timer;
     c->is_due = true;
     if (session_core_state(c) != ST_AT_STARTUP && !session_core_is_backpressured(c))
-        c->can_read = true;
+        session_link_recheck(&c->link);
     session_core_wake(c);
 }
 
@@ -45,8 +45,8 @@ static bool is_silent(struct session *c)
 
     if (!c->is_owed)
         return false;
-    silent_ms = session_silence_of(&c->silence, c->watch.fd, loop_now_ms(c->home->loop));
-    if (c->silence.since_ms == 0 && session_silence_unacknowledged(c->watch.fd) == 0)
+    silent_ms = session_silence_of(&c->silence, c->link.fd, loop_now_ms(c->home->loop));
+    if (c->silence.since_ms == 0 && session_silence_unacknowledged(c->link.fd) == 0)
         c->is_owed = false;
     return silent_ms >= c->home->settings.sessions.tcp_user_timeout_s * 1000ull;
 }
@@ -138,7 +138,7 @@ static bool is_drained_too_slowly(const struct session *c)
 /* All that we sent has been acknowledged, our end of file too. */
 static bool is_all_acknowledged(const struct session *c)
 {
-    return c->is_shut && session_silence_unacknowledged(c->watch.fd) == 0;
+    return c->is_shut && session_silence_unacknowledged(c->link.fd) == 0;
 }
 
 /* The peer has the linger's time to close, from the ACK of our last byte on. No event announces
@@ -150,7 +150,7 @@ static void linger(struct session *c)
     if (c->linger.is_running) {
         session_core_lose(c, "the peer did not close");
     } else if (is_all_acknowledged(c)) {
-        uint64_t acked_ms = session_silence_last_ack_ms(c->watch.fd);
+        uint64_t acked_ms = session_silence_last_ack_ms(c->link.fd);
 
         c->linger.is_running = true;
         session_core_set_timer(c, acked_ms < limit_ms ? limit_ms - acked_ms : 0);

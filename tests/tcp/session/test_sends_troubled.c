@@ -152,7 +152,7 @@ Test(tcp_sends_troubled, whatever_a_send_says_is_the_sockets_and_ends_the_sessio
 
         session_connected(true);
         s = send_made(LONG);
-        bad_socket.fd = conn->watch.fd;
+        bad_socket.fd = conn->link.fd;
         bad_socket.error_number = socket_errors[i];
         bad_socket.times = 1;
         UNTIL(conn == NULL);
@@ -169,7 +169,7 @@ Test(tcp_sends_troubled, a_send_that_is_interrupted_or_would_wait_goes_on)
     char text[300];
 
     session_connected(true);
-    bad_socket.fd = conn->watch.fd;
+    bad_socket.fd = conn->link.fd;
     bad_socket.error_number = EINTR;
     bad_socket.times = 3;
     send_made(LONG);
@@ -323,14 +323,15 @@ static bool is_under_way(enum transfer_outgoing_phase phase)
 {
     struct transfer_outgoing *out = TAILQ_FIRST(&conn->outgoing.head);
 
-    return out != NULL && out->is_begun && out->phase == phase && !conn->can_write;
+    return out != NULL && out->is_begun && out->phase == phase &&
+           !session_link_has_room(&conn->link);
 }
 
 static void narrow(void)
 {
     int size = 32768;
 
-    cr_assert_eq(setsockopt(conn->watch.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+    cr_assert_eq(setsockopt(conn->link.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
     cr_assert_eq(setsockopt(peer_fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
 }
 

@@ -511,7 +511,7 @@ static void narrow_both(void)
 {
     int small = 4096;
 
-    setsockopt(conn->watch.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    setsockopt(conn->link.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     setsockopt(peer_fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
 }
 

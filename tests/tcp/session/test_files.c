@@ -203,66 +203,6 @@ Test(tcp_connection_files, a_thousand_small_files_in_a_row_are_no_forty_at_once)
     home_close();
 }
 
-Test(tcp_connection_files, a_new_block_of_transfer_ids_comes_before_the_old_one_is_used_up)
-{
-    session_connected(false);
-    home.transfer.ids.present.end = home.transfer.ids.present.next + 3;
-    for (int i = 0; i < 6; i++) {
-        peer_file(i, "small");
-        hears('o', i, NULL);
-        UNTIL(transfer_is_idle(&home.transfer));
-    }
-    cr_expect_eq(played.finished, 6);
-    cr_expect_gt(home.transfer.ids.present.next, (uint32_t)TRANSFER_IDS_BLOCK,
-                 "of the second block");
-    home_close();
-}
-
-static unsigned blocks_used(void)
-{
-    struct transfer_ids_block *used;
-    unsigned count = 0;
-
-    SLIST_FOREACH(used, &home.transfer.ids.used, link)
-    count++;
-    return count;
-}
-
-/* A block's first id and its last; all between them have come and gone. */
-static void use_a_block(uint32_t *first, uint32_t *last)
-{
-    *first = transfer_ids_next(&home.transfer.ids);
-    home.transfer.ids.present.next = home.transfer.ids.present.end - 1;
-    *last = transfer_ids_next(&home.transfer.ids);
-    UNTIL(!home.transfer.ids.is_asking);
-}
-
-Test(tcp_connection_files, a_block_of_ids_goes_back_when_no_file_has_one_of_them)
-{
-    enum { BLOCKS = 3 * (TRANSFER_ID_MAX / TRANSFER_IDS_BLOCK) };
-    uint32_t first, last, slow = 0;
-
-    for (unsigned block = 0; block < BLOCKS; block++) {
-        use_a_block(&first, &last);
-        cr_assert_neq(first, 0);
-        cr_assert(first != slow && last != slow);
-        if (block == 3)
-            slow = first;
-        else
-            transfer_ids_give_back(&home.transfer.ids, first);
-        transfer_ids_give_back(&home.transfer.ids, last);
-        cr_assert_leq(blocks_used(), 3u, "the present one, the last one, and that of the slow one");
-    }
-    transfer_ids_give_back(&home.transfer.ids, slow);
-    for (int i = 0; i < 2; i++) {
-        use_a_block(&first, &last);
-        transfer_ids_give_back(&home.transfer.ids, first);
-        transfer_ids_give_back(&home.transfer.ids, last);
-    }
-    cr_expect_leq(blocks_used(), 2u);
-    home_close();
-}
-
 Test(tcp_connection_files, a_file_keeps_its_id_until_it_is_reported_each_way)
 {
     int32_t out;

@@ -1,0 +1,99 @@
+#include "transfer/incoming.h"
+
+#include "transfer/transfer_support.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+TestSuite(transfer_incoming, .timeout = 60, .init = context_open);
+
+static struct transfer_incoming_list list = {.head = TAILQ_HEAD_INITIALIZER(list.head)};
+
+/* NULL: it has left already. */
+static struct transfer_incoming *begin(int32_t file_id, uint32_t size_bytes)
+{
+    cr_assert_eq(transfer_incoming_new(&context, &peer, &news, &heard, &list, file_id, size_bytes),
+                 ERR_OK);
+    return TAILQ_FIRST(&list.head);
+}
+
+Test(transfer_incoming, is_committed_and_reported_with_its_last_byte)
+{
+    struct transfer_incoming *in = begin(5, 9);
+
+    cr_assert_not_null(in);
+    cr_expect_eq(transfer_incoming_write(in, "in ", 3), ERR_OK);
+    cr_expect(transfer_incoming_is_receiving(in));
+    cr_expect_eq(transfer_incoming_write(in, "pieces", 6), ERR_OK);
+    cr_expect_not(transfer_incoming_is_receiving(in));
+    UNTIL(transfer_is_idle(&context));
+    cr_expect_eq(heard.committed, 1);
+    cr_expect_eq(heard.last_id, 5);
+    cr_expect_eq(list.count, 0);
+    cr_expect_eq(told.registered, 1);
+    cr_expect_eq(told.finished, 1);
+    cr_expect_eq(told.last_bytes, 9);
+    cr_expect_str_eq(told.last_proto, "carrier");
+    cr_expect(is_file(told.last_path, "in pieces", 9));
+    context_close();
+}
+
+Test(transfer_incoming, takes_no_byte_beyond_its_size)
+{
+    struct transfer_incoming *in = begin(1, 4);
+
+    cr_expect_eq(transfer_incoming_write(in, "abc", 3), ERR_OK);
+    cr_expect_eq(transfer_incoming_write(in, "de", 2), ERR_TOO_LARGE);
+    cr_expect(transfer_incoming_is_receiving(in));
+    transfer_incoming_fail(in, "more bytes than announced");
+    UNTIL(transfer_is_idle(&context));
+    cr_expect_eq(told.failed, 1);
+    cr_expect_eq(told.last_bytes, 3);
+    cr_expect_str_eq(told.last_error, "more bytes than announced");
+    cr_expect_eq(heard.committed + heard.refused, 0, "who fails it knows");
+    context_close();
+}
+
+Test(transfer_incoming, outlives_its_session_once_it_is_whole)
+{
+    struct transfer_incoming *in = begin(1, 5);
+
+    cr_expect_eq(transfer_incoming_write(in, "whole", 5), ERR_OK);
+    transfer_incoming_detach(in);
+    cr_expect_eq(list.count, 0);
+    UNTIL(transfer_is_idle(&context));
+    cr_expect_eq(heard.committed, 0, "nobody is left to be told");
+    cr_expect_eq(told.finished, 1);
+    context_close();
+}
+
+Test(transfer_incoming, fails_when_the_gateway_cannot_be_asked)
+{
+    told.refusal = ERR_FULL;
+    cr_expect_null(begin(3, 5));
+    cr_expect_eq(heard.gateway_lost, 1);
+    cr_expect_eq(heard.last_id, 3);
+    cr_expect_str_eq(heard.last_reason, err_text(ERR_FULL));
+    UNTIL(transfer_is_idle(&context));
+    cr_expect_eq(told.failed + told.finished, 0, "the gateway does not know it");
+    context_close();
+}
+
+Test(transfer_incoming, too_many_partial_files_to_be_removed_hold_up_the_sessions)
+{
+    enum { MOST = 2000 };
+    struct transfer_incoming *in;
+
+    cr_expect_not(transfer_is_backpressured(&context));
+    for (int32_t i = 0; i < MOST; i++) {
+        in = begin(i, 5);
+        cr_expect_not(transfer_is_backpressured(&context));
+        transfer_incoming_fail(in, "aborted");
+    }
+    cr_expect(transfer_is_backpressured(&context));
+    UNTIL(transfer_is_idle(&context));
+    cr_expect_not(transfer_is_backpressured(&context));
+    told.is_full = true;
+    cr_expect(transfer_is_backpressured(&context), "by the gateway");
+    context_close();
+}

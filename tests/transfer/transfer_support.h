@@ -1,0 +1,54 @@
+/* What the tests of the transfer room share: a context in the test's own thread (a loop that the
+ * test turns, a real inbox and committer in a scratch folder, a gateway that counts), and a session
+ * that only notes what it is told. One at a time: a test is a process of its own. */
+#ifndef TRANSFER_TRANSFER_SUPPORT_H
+#define TRANSFER_TRANSFER_SUPPORT_H
+
+#include "gateway/transport_ops.h"
+#include "transfer/transfer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+extern struct transfer_context context;
+
+void context_open(void);
+/* Waits until the context is idle. A test calls it last. */
+void context_close(void);
+
+void turn(void);
+#define UNTIL(holds)     \
+    do {                 \
+        while (!(holds)) \
+            turn();      \
+    } while (0)
+
+/* What the gateway was told. */
+struct told {
+    enum err refusal; /* what a register call answers; ERR_OK: taken */
+    bool is_full;
+    unsigned registered, finished, failed; /* of the ends, registered or not */
+    uint64_t last_bytes;
+    char last_proto[16];
+    char last_path[INBOX_PATH_SIZE];
+    char last_error[TRANSFER_ERROR_SIZE];
+};
+extern struct told told;
+
+/* What the session was told. */
+struct heard {
+    unsigned committed, refused, gateway_lost, sendable, unsendable;
+    int32_t last_id;
+    char last_reason[TRANSFER_ERROR_SIZE];
+    uint64_t acknowledged; /* its answer */
+};
+extern struct heard heard;
+extern const struct transfer_news news; /* with &heard as the session */
+extern const struct transfer_peer peer;
+
+const char *make_file(const char *name, const void *bytes, size_t length); /* until the next call */
+bool is_file(const char *path, const void *bytes, size_t length);
+unsigned partial_files(void);
+
+#endif

@@ -37,7 +37,7 @@ static const struct control_method *find_method(const char *name)
     return NULL;
 }
 
-static void called(void *ctx, struct http_call *call, const char *body, size_t length)
+static void rpc_called(void *ctx, struct http_call *call, const char *body, size_t length)
 {
     struct control *control = ctx;
     char problem[RPC_REASON_SIZE];
@@ -63,6 +63,16 @@ static void called(void *ctx, struct http_call *call, const char *body, size_t l
     }
     rpc_call_fini(&question);
 }
+
+static const char *const xml_types[] = {"text/xml", "application/xml", NULL};
+
+static const struct http_route routes[] = {
+    {.method = "POST",
+     .path = "/RPC2",
+     .types = xml_types,
+     .access = HTTP_ROUTE_TOKEN,
+     .handle = rpc_called},
+};
 
 static void take_event(struct message *m, void *owner)
 {
@@ -173,12 +183,12 @@ static void ended(void *owner)
 static enum err open_http(struct control *control, char *problem, size_t problem_room)
 {
     const struct settings *s = &control->config.settings;
-    struct http_server_config config = {.loop = control->loop,
-                                        .called = called,
-                                        .ctx = control,
-                                        .socket_path = s->control.socket,
-                                        .group = s->control.group,
-                                        .mode = s->control.mode};
+    struct http_server_config config = {
+        .loop = control->loop,
+        .routes = {.rows = routes, .count = sizeof routes / sizeof *routes, .ctx = control},
+        .socket_path = s->control.socket,
+        .group = s->control.group,
+        .mode = s->control.mode};
     enum err e = http_server_open(&control->http, &config, problem, problem_room);
 
     if (e != ERR_OK || !settings_control_address(s, &config.address))

@@ -1,11 +1,19 @@
 #include "control/reply.h"
 
 #include "base/log.h"
-#include "http/server.h"
+#include "http/call.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* Takes over `document`; NULL: there is no memory for one. */
+static void answer_xml(struct http_call *call, char *document, size_t length)
+{
+    http_call_answer(call,
+                     &(struct http_answer){
+                         .status = 200, .type = "text/xml", .body = document, .length = length});
+}
 
 void control_reply_fault(struct http_call *call, enum fault code, const char *format, ...)
 {
@@ -20,7 +28,7 @@ void control_reply_fault(struct http_call *call, enum fault code, const char *fo
     if (sentence == NULL || rpc_fault_write(&document, &length, (int)code, sentence) != ERR_OK)
         document = NULL;
     free(sentence);
-    http_server_answer(call, document, length);
+    answer_xml(call, document, length);
 }
 
 void control_reply_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value)
@@ -35,7 +43,7 @@ void control_reply_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value 
     rpc_release(&value);
     xmlrpc_env_clean(env);
     if (is_made)
-        http_server_answer(call, document, length);
+        answer_xml(call, document, length);
     else
         control_reply_fault(call, FAULT_INTERNAL,
                             "the daemon could not make the answer: see its log, and ask for less");
@@ -54,7 +62,7 @@ void control_asked_begin(struct control_asked *asked, struct control *control,
     asked->kind = kind;
     asked->control = control;
     asked->call = call;
-    http_server_call_watch(call, asked_gone, asked);
+    http_call_watch(call, asked_gone, asked);
     LIST_INSERT_HEAD(&control->asked, asked, link);
     control->away++;
     control->asked_counts[kind]++;

@@ -1,6 +1,6 @@
 #include "control/node.h"
 
-#include "http/server.h"
+#include "http/call.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -186,7 +186,7 @@ HTTP_TEST(other_ways_of_http_are_answered_or_refused_with_the_reason)
 /* Their sum is bounded, not only each: 256 clients may send at once. */
 HTTP_TEST(bodies_that_come_in_at_once_are_bounded_together)
 {
-    enum { CLIENTS = 40, PART = HTTP_SERVER_BODY_LIMIT - 1 };
+    enum { CLIENTS = 40, PART = HTTP_CALL_BODY_LIMIT - 1 };
     static const char head[] = POST "Content-Length: 1048576\r\n\r\n";
     char *part = malloc(PART);
     int clients[CLIENTS];
@@ -213,8 +213,7 @@ HTTP_TEST(bodies_that_come_in_at_once_are_bounded_together)
         refused += status_in(answer) == 503;
         close(clients[i]);
     }
-    cr_expect_geq(refused, CLIENTS - HTTP_SERVER_BODIES_LIMIT / HTTP_SERVER_BODY_LIMIT, "%u",
-                  refused);
+    cr_expect_geq(refused, CLIENTS - HTTP_CALL_BODIES_LIMIT / HTTP_CALL_BODY_LIMIT, "%u", refused);
     cr_expect_lt(refused, CLIENTS);
     expect("one that comes later", POST "Content-Length: 68\r\n\r\n" CALL, 200, "methodHelp");
     free(part);

@@ -6,7 +6,7 @@
 #include "control/reply.h"
 #include "control/send_table.h"
 #include "control/state.h"
-#include "http/server.h"
+#include "http/call.h"
 #include "rpc/args.h"
 #include "rpc/document.h"
 #include "store/outbox/outbox.h"
@@ -94,7 +94,7 @@ static void keep_asked_host(struct send *send)
 static bool take_spooled(struct http_call *call, struct send *send, uint64_t id)
 {
     char path[OUTBOX_SPOOL_PATH_SIZE];
-    enum err e = outbox_spool_take(send->control->spool, id, http_server_call_uid(call), path);
+    enum err e = outbox_spool_take(send->control->spool, id, http_call_uid(call), path);
 
     if (e == ERR_OK) {
         send->spool_id = id;
@@ -115,7 +115,7 @@ static bool find_file(struct http_call *call, struct send *send, int64_t spool_i
 
     if (spool_id != 0 && !take_spooled(call, send, (uint64_t)spool_id))
         return false;
-    r->asker = spool_id != 0 ? OUTBOX_DAEMON : http_server_call_uid(call);
+    r->asker = spool_id != 0 ? OUTBOX_DAEMON : http_call_uid(call);
     return check_file(call, r->filename, r->asker, size_bytes);
 }
 
@@ -164,7 +164,7 @@ static bool take_room(struct http_call *call, struct send *send)
                    length_of(r->remote_idurl) + length_of(r->filename) + length_of(r->description);
     enum err e;
 
-    send->holder = http_server_call_uid(call);
+    send->holder = http_call_uid(call);
     e = control_held_take(send->control->held, send->holder, bytes);
     if (e == ERR_OK) {
         send->held_bytes = bytes;

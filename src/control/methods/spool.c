@@ -5,7 +5,7 @@
 #include "control/methods/methods.h"
 #include "control/reply.h"
 #include "control/state.h"
-#include "http/server.h"
+#include "http/call.h"
 #include "rpc/args.h"
 #include "rpc/document.h"
 #include "store/outbox/spool.h"
@@ -69,8 +69,8 @@ void method_spool_begin(struct control *control, struct http_call *call, struct 
     if (!rpc_args_end(args)) {
         control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
     } else {
-        e = outbox_spool_begin(control->spool, name, (uint64_t)size_bytes,
-                               http_server_call_uid(call), loop_now_ms(control->loop), &id);
+        e = outbox_spool_begin(control->spool, name, (uint64_t)size_bytes, http_call_uid(call),
+                               loop_now_ms(control->loop), &id);
         if (e == ERR_OK)
             answer_number(call, (int64_t)id);
         else
@@ -91,8 +91,8 @@ void method_spool_write(struct control *control, struct http_call *call, struct 
     if (!rpc_args_end(args)) {
         control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
     } else {
-        e = outbox_spool_write(control->spool, (uint64_t)id, http_server_call_uid(call), bytes,
-                               length, loop_now_ms(control->loop));
+        e = outbox_spool_write(control->spool, (uint64_t)id, http_call_uid(call), bytes, length,
+                               loop_now_ms(control->loop));
         if (e == ERR_OK)
             answer_number(call, (int64_t)length);
         else

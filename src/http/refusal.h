@@ -1,0 +1,28 @@
+/* Why a request is refused before its handler sees it, and how that is answered. */
+#ifndef HTTP_REFUSAL_H
+#define HTTP_REFUSAL_H
+
+#include <microhttpd.h>
+
+enum http_refusal {
+    HTTP_REFUSAL_NONE,
+    HTTP_REFUSAL_TOKEN,
+    HTTP_REFUSAL_ORIGIN,
+    HTTP_REFUSAL_PATH,
+    HTTP_REFUSAL_METHOD,
+    HTTP_REFUSAL_TYPE,
+    HTTP_REFUSAL_CHARSET,
+    HTTP_REFUSAL_ENCODING,
+    HTTP_REFUSAL_EXPECTATION,
+    HTTP_REFUSAL_LENGTH,
+    HTTP_REFUSAL_AMBIGUOUS,
+    HTTP_REFUSAL_BUSY,
+    HTTP_REFUSAL_STOPPING,
+    HTTP_REFUSAL_MEMORY,
+};
+
+/* `right` is what would have been taken instead, for a wrong path, method or type; else unused. */
+enum MHD_Result http_refusal_queue(struct MHD_Connection *connection, enum http_refusal why,
+                                   const char *right);
+
+#endif

@@ -15,8 +15,8 @@
 struct control_config {
     struct settings settings;
     struct supervisor *supervisor;
-    struct gateway *gateway; /* `init` binds `gate` */
-    struct gateway_client *gate;
+    struct gateway *gateway; /* `init` binds `gateway_client` */
+    struct gateway_client *gateway_client;
     const struct transport_ops *const *transports; /* with their selves: lists, cancels, connects */
     void *const *transport_selves;
     unsigned transport_count;

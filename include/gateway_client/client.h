@@ -1,10 +1,9 @@
 /* The remote gateway: gateway_ops over XML-RPC to another process, by HTTP on loopback or a Unix
- * socket. One thread with its own loop; up to GATEWAY_CLIENT_CONNECTIONS calls at once
- * (curl_multi), the calls of one transfer in sequence. A worker that calls only copies and posts,
- * so a slow gateway slows no worker; docs/gateway.md has the rules for one that is dead, hangs or
- * answers faults.
+ * socket. One thread with its own loop; a bounded number of calls at once (curl_multi), the calls
+ * of one transfer in sequence. A worker that calls only copies and posts, so a slow gateway slows
+ * no worker; docs/gateway.md has the rules for one that is dead, hangs or answers faults.
  *
- * Owner of everything: the gate thread. The bound of waiting calls is the settings'
+ * Owner of everything: the client thread. The bound of waiting calls is the settings'
  * [gateway] queue-limit: at it gateway_is_full holds the workers' reading back, and what is under
  * way by then is still taken. */
 #ifndef GATEWAY_CLIENT_CLIENT_H
@@ -18,35 +17,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GATEWAY_CLIENT_CONNECTIONS = 8 };
-
 struct gateway_client;
-extern const struct gateway_ops gateway_client_ops; /* `self` is the gate */
+extern const struct gateway_ops gateway_client_ops; /* `self` is the client */
 
 /* Main thread. Knows the gateway of the settings, if they name one. */
 enum err gateway_client_open(struct gateway_client **out, const struct settings *settings);
-void gateway_client_close(struct gateway_client **gate);
-enum err gateway_client_start(struct gateway_client *gate);
+void gateway_client_close(struct gateway_client **client);
+enum err gateway_client_start(struct gateway_client *client);
 
 /* Main thread, from the first step of a stop to the last. Shut: what waits may still go out for
  * `grace_ms`, less if nobody answers there; then, and from then on, everything is answered with
  * ERR_CLOSED. Await: `idle` comes back when nothing waits any more, after gateway_client_shut.
  * Stop: ends the thread. */
-void gateway_client_shut(struct gateway_client *gate, uint64_t grace_ms);
-void gateway_client_await_idle(struct gateway_client *gate, struct request *idle);
-void gateway_client_stop(struct gateway_client *gate);
+void gateway_client_shut(struct gateway_client *client, uint64_t grace_ms);
+void gateway_client_await_idle(struct gateway_client *client, struct request *idle);
+void gateway_client_stop(struct gateway_client *client);
 
 /* Any thread. A new instance of the gateway, at `url` (settings_gateway_url_check must like it):
  * what was registered with an earlier one and is still owed is registered again, then
  * unregistered. What is posted afterwards goes to it. ERR_NO_MEMORY: nothing was changed. */
-enum err gateway_client_init(struct gateway_client *gate, const char *url, bool has_file_result);
+enum err gateway_client_init(struct gateway_client *client, const char *url, bool has_file_result);
 
 /* Any thread. The gateway has said `connect`. What an earlier run of the daemon owes to a gateway
  * (instance 0) waits for this or for gateway_client_init: without an init it is the same instance,
  * which knows the ids of that time. */
-void gateway_client_confirm(struct gateway_client *gate);
+void gateway_client_confirm(struct gateway_client *client);
 
 /* Any thread. Calls that wait for their answer or their turn. */
-size_t gateway_client_waiting(const struct gateway_client *gate);
+size_t gateway_client_waiting(const struct gateway_client *client);
 
 #endif

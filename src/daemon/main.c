@@ -43,7 +43,7 @@ struct daemon {
     struct watch signals;
     struct event_sink *events;
     struct gateway *gateway;
-    struct gateway_client *gate; /* to a remote gateway, if there ever is one */
+    struct gateway_client *gateway_client; /* to a remote gateway, if there ever is one */
     struct inbox *inbox;
     struct committer *committer;
     struct tcp_transport *tcp;
@@ -51,15 +51,16 @@ struct daemon {
     struct control *control;
     void *transport_selves[1]; /* of the transports that control may ask */
     struct message stopped;
-    struct request gate_idle;
+    struct request client_idle;
     struct sandbox sandbox;
     struct notify notify;
     struct watchdog watchdog;
     struct stop_limit stop_limit;
     bool is_stopping;
     bool is_stopped;
-    bool is_gate_idle;
-    bool is_committing, is_gated, is_tcp_up, is_supervised, is_controlled; /* threads that run */
+    bool is_client_idle;
+    /* threads that run */
+    bool is_committing, is_client_up, is_tcp_up, is_supervised, is_controlled;
 };
 
 enum {
@@ -370,10 +371,10 @@ static enum err open_transports(struct daemon *d)
         return e;
     if ((e = gateway_open(&d->gateway, d->events)) != ERR_OK)
         return e;
-    if ((e = gateway_client_open(&d->gate, &d->in_force.settings)) != ERR_OK)
+    if ((e = gateway_client_open(&d->gateway_client, &d->in_force.settings)) != ERR_OK)
         return e;
     if (d->in_force.settings.gateway.url[0] != '\0')
-        gateway_set(d->gateway, &gateway_client_ops, d->gate);
+        gateway_set(d->gateway, &gateway_client_ops, d->gateway_client);
     e = tcp_transport_open(&d->tcp,
                            &(struct tcp_transport_config){.settings = &d->in_force.settings,
                                                           .gateway = d->gateway,
@@ -413,7 +414,7 @@ static enum err open_control(struct daemon *d)
                      &(struct control_config){.settings = d->in_force.settings,
                                               .supervisor = d->supervisor,
                                               .gateway = d->gateway,
-                                              .gate = d->gate,
+                                              .gateway_client = d->gateway_client,
                                               .transports = transports,
                                               .transport_selves = d->transport_selves,
                                               .transport_count = 1,
@@ -443,19 +444,20 @@ static enum err start_threads(struct daemon *d)
     enum err e;
 
     /* Before the committer runs: the owed reports are read from what it will own. */
-    gateway_client_replay_report(
-        &(struct gateway_client_replay){.inbox = d->inbox,
-                                        .committer = d->committer,
-                                        .events = d->events,
-                                        .gateway = d->gateway,
-                                        .remote = {.ops = &gateway_client_ops, .self = d->gate},
-                                        .answer_to = loop_mailbox(d->loop)});
+    gateway_client_replay_report(&(struct gateway_client_replay){
+        .inbox = d->inbox,
+        .committer = d->committer,
+        .events = d->events,
+        .gateway = d->gateway,
+        .remote = {.ops = &gateway_client_ops, .self = d->gateway_client},
+        .answer_to = loop_mailbox(d->loop)});
     if ((e = say_start("the committer", committer_start(d->committer))) != ERR_OK)
         return e;
     d->is_committing = true;
-    if ((e = say_start("the calls to a gateway", gateway_client_start(d->gate))) != ERR_OK)
+    if ((e = say_start("the calls to a gateway", gateway_client_start(d->gateway_client))) !=
+        ERR_OK)
         return e;
-    d->is_gated = true;
+    d->is_client_up = true;
     if ((e = say_start("the TCP transport", tcp_transport_start(d->tcp))) != ERR_OK)
         return e;
     d->is_tcp_up = true;
@@ -522,22 +524,23 @@ static void turn(struct daemon *d)
     watchdog_look(&d->watchdog);
 }
 
-static void gate_is_idle(struct message *m, void *owner)
+static void client_is_idle(struct message *m, void *owner)
 {
     struct daemon *d = owner;
 
     (void)m;
-    d->is_gate_idle = true;
+    d->is_client_idle = true;
 }
 
 /* What a remote gateway is still to be told has the time of a stop for it, if it answers at all. */
-static void stop_gate(struct daemon *d)
+static void stop_client(struct daemon *d)
 {
-    d->gate_idle = (struct request){.answer_to = loop_mailbox(d->loop), .on_answer = gate_is_idle};
-    gateway_client_await_idle(d->gate, &d->gate_idle);
-    while (!d->is_gate_idle)
+    d->client_idle =
+        (struct request){.answer_to = loop_mailbox(d->loop), .on_answer = client_is_idle};
+    gateway_client_await_idle(d->gateway_client, &d->client_idle);
+    while (!d->is_client_idle)
         turn(d);
-    gateway_client_stop(d->gate);
+    gateway_client_stop(d->gateway_client);
 }
 
 /* From the top down, each only if it runs. The control thread ends first, so that no new work
@@ -554,14 +557,14 @@ static void stop(struct daemon *d)
         supervisor_stop(d->supervisor);
     if (d->supervisor != NULL)
         grace_s = supervisor_stop_timeout_s(d->supervisor);
-    if (d->is_gated)
-        gateway_client_shut(d->gate, grace_s * 1000ull);
+    if (d->is_client_up)
+        gateway_client_shut(d->gateway_client, grace_s * 1000ull);
     stop_limit_step(&d->stop_limit, "the TCP transport's threads", STEP_LIMIT_S);
     if (d->is_tcp_up)
         tcp_transport_stop(d->tcp);
     stop_limit_step(&d->stop_limit, "the calls to a gateway", grace_s + STEP_LIMIT_S);
-    if (d->is_gated)
-        stop_gate(d);
+    if (d->is_client_up)
+        stop_client(d);
     stop_limit_step(&d->stop_limit, "the committer", STEP_LIMIT_S);
     if (d->is_committing)
         committer_stop(d->committer);
@@ -573,7 +576,7 @@ static void stop(struct daemon *d)
     supervisor_close(&d->supervisor);
     control_close(&d->control);
     tcp_transport_close(&d->tcp);
-    gateway_client_close(&d->gate);
+    gateway_client_close(&d->gateway_client);
     gateway_close(&d->gateway);
     event_sink_close(&d->events);
     committer_close(&d->committer);

@@ -1,18 +1,17 @@
-/* The gate thread: queues of jobs, up to GATEWAY_CLIENT_CONNECTIONS of them on the wire.
- *
- * A job is in one place at a time: `ready`, by rank (waits for a connection), `notices` (waits for
- * the notice before it), `owed` (of an earlier run: waits until the gateway has said who it is) or
- * `away` (on the wire, or resting until its next try). When nobody is there everything stays in
- * `ready`, and after each pause one call tries. */
+/* The client thread: posts the calls that are due, up to GATEWAY_CLIENT_CONNECTIONS at once, and
+ * acts on what their replies lead to (delivery.h). While the gateway is unreachable everything
+ * stays in the queue, and after each pause one call tries. */
 #include "gateway_client/client.h"
 
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/text.h"
 #include "gateway_client/client_internal.h"
 #include "gateway_client/delivery.h"
 #include "gateway_client/encode.h"
 #include "gateway_client/http_pool.h"
+#include "gateway_client/queue.h"
 #include "rpc/document.h"
 
 #include <stdio.h>
@@ -20,13 +19,9 @@
 #include <string.h>
 
 enum {
-    MAILBOX_LIMIT =
-        1024, /* of new work; what comes here is not refused, see gateway_client_ops.is_full */
+    MAILBOX_LIMIT = 1024, /* of new work; nothing is refused here, see gateway_client_ops.is_full */
     PAUSE_FIRST_MS = 200,
     PAUSE_MOST_MS = 5000,
-    /* Of the gateway; 0 is none, or one of an earlier run that nobody knows yet. */
-    GATE_EARLIER_INSTANCE = 1,
-    FIRST_INSTANCE = 2,
 };
 
 struct gateway_client_init {
@@ -35,227 +30,152 @@ struct gateway_client_init {
     char url[];
 };
 
-/* The queues. */
+/* Decisions. */
 
-static enum gateway_client_rank rank_of(const struct gateway_client_delivery *job)
+static void end(struct gateway_client_queue_entry *entry, enum err result)
 {
-    if (job->rest_ms > 0)
-        return RANK_REPEAT;
-    return job->kind == JOB_END ? RANK_END : RANK_FIRST;
-}
+    struct gateway_client *client = entry->client;
+    const struct gateway_client_delivery *d = entry->delivery;
+    struct gateway_transfer *t = entry->transfer;
 
-/* The rank of a job does not change while it waits. */
-static void get_ready(struct gateway_client *gate, struct gateway_client_delivery *job,
-                      bool is_first)
-{
-    struct gate_job_list *list = &gate->ready[rank_of(job)];
-
-    if (is_first)
-        TAILQ_INSERT_HEAD(list, job, link);
-    else
-        TAILQ_INSERT_TAIL(list, job, link);
-}
-
-static void leave_ready(struct gateway_client *gate, struct gateway_client_delivery *job)
-{
-    TAILQ_REMOVE(&gate->ready[rank_of(job)], job, link);
-}
-
-static void go_away(struct gateway_client *gate, struct gateway_client_delivery *job)
-{
-    job->is_away = true;
-    TAILQ_INSERT_TAIL(&gate->away, job, link);
-}
-
-static void come_back(struct gateway_client *gate, struct gateway_client_delivery *job)
-{
-    if (!job->is_away)
-        return;
-    TAILQ_REMOVE(&gate->away, job, link);
-    job->is_away = false;
-    if (job->is_out)
-        gate->out[job->rank]--;
-    job->is_out = false;
-    loop_cancel_timer(gate->loop, &job->rest);
-}
-
-static bool has_share(const struct gateway_client *gate, enum gateway_client_rank rank)
-{
-    unsigned ends = gate->out[RANK_END] + gate->out[RANK_REPEAT];
-
-    if (rank == RANK_REPEAT && gate->out[RANK_REPEAT] >= GATEWAY_CLIENT_REPEATS_MAX)
-        return false;
-    return rank == RANK_FIRST || ends < GATEWAY_CLIENT_ENDS_MAX;
-}
-
-static struct gateway_client_delivery *next_job(struct gateway_client *gate)
-{
-    for (unsigned rank = 0; rank < GATEWAY_CLIENT_RANK_COUNT; rank++)
-        if (!TAILQ_EMPTY(&gate->ready[rank]) && has_share(gate, (enum gateway_client_rank)rank))
-            return TAILQ_FIRST(&gate->ready[rank]);
-    return NULL;
-}
-
-static void dispatch(struct gateway_client *gate, struct gateway_client_delivery *job)
-{
-    char *document = NULL;
-    size_t length = 0;
-
-    leave_ready(gate, job);
-    job->is_sent = true;
-    job->is_out = true;
-    job->rank = rank_of(job);
-    gate->out[job->rank]++;
-    go_away(gate, job);
-    metrics_add(METRIC_GATEWAY_CALLS, 1);
-    if (gateway_client_encode_write(job, &document, &length) != ERR_OK ||
-        gateway_client_http_pool_post(gate->http, document, length, job) != ERR_OK) {
-        const struct gateway_client_reply reply = {.outcome = GATEWAY_CLIENT_NO_ANSWER,
-                                                   .problem = err_text(ERR_NO_MEMORY)};
-
-        gateway_client_delivery_replied(job, &reply);
-    }
-}
-
-static bool may_send(const struct gateway_client *gate)
-{
-    if (!gate->has_url || gate->is_paused)
-        return false;
-    return gate->is_probing ? gateway_client_http_pool_is_idle(gate->http)
-                            : gateway_client_http_pool_has_room(gate->http);
-}
-
-static void run(struct gateway_client *gate)
-{
-    struct gateway_client_delivery *job;
-
-    while (may_send(gate) && (job = next_job(gate)) != NULL)
-        dispatch(gate, job);
-}
-
-static void next_notice(struct gateway_client *gate)
-{
-    struct gateway_client_delivery *job = TAILQ_FIRST(&gate->notices);
-
-    if (gate->is_notice_out || job == NULL)
-        return;
-    TAILQ_REMOVE(&gate->notices, job, link);
-    gate->is_notice_out = true;
-    get_ready(gate, job, true);
-}
-
-void gateway_client_job_end(struct gateway_client_delivery *job, enum err result)
-{
-    struct gateway_client *gate = job->gate;
-    struct gateway_transfer *t = job->transfer;
-
-    come_back(gate, job);
-    loop_cancel_timer(gate->loop, &job->expiry);
-    if (job->kind == JOB_NOTICE)
-        gate->is_notice_out = false;
-    if (t != NULL && job->kind == JOB_REGISTER)
+    loop_cancel_timer(client->loop, &entry->retry);
+    loop_cancel_timer(client->loop, &entry->expiry);
+    if (d->kind == GATEWAY_CLIENT_DELIVERY_NOTICE)
+        client->queue.has_notice_due = false;
+    if (t != NULL && d->kind == GATEWAY_CLIENT_DELIVERY_REGISTER)
         t->registration = (struct gateway_registration){
-            .transfer_id = job->transfer_id,
-            .is_registered = result == ERR_OK && job->is_registered,
-            .instance = job->instance,
+            .transfer_id = d->transfer_id,
+            .is_registered = result == ERR_OK && d->is_registered,
+            .instance = d->instance,
         };
-    atomic_fetch_sub(&gate->waiting_bytes, job->text_bytes);
-    free(job);
-    atomic_fetch_sub(&gate->waiting, 1);
+    atomic_fetch_sub(&client->waiting_bytes, d->text_bytes);
+    gateway_client_queue_entry_free(&entry);
+    atomic_fetch_sub(&client->waiting, 1);
     if (t != NULL)
         request_answer(&t->request, result);
 }
 
 /* What goes on does so before what has not begun; what is repeated waits its turn. */
-void gateway_client_again(struct gateway_client *gate, struct gateway_client_delivery *job,
-                          uint64_t delay_ms)
+static void make_ready(struct gateway_client_queue_entry *entry)
 {
-    come_back(gate, job);
-    if (gate->is_closed) {
-        gateway_client_job_end(job, ERR_CLOSED);
-    } else if (delay_ms == 0) {
-        get_ready(gate, job, rank_of(job) != RANK_REPEAT);
-    } else {
-        go_away(gate, job);
-        loop_set_timer(gate->loop, &job->rest, delay_ms);
-    }
+    bool is_repeat = entry->delivery->retry_ms > 0;
+
+    gateway_client_queue_add_ready(&entry->client->queue, entry, !is_repeat);
 }
 
-/* A job begins, or begins anew. An id of an earlier run means something only to the gateway of that
- * time: whether this is the same one, its init or connect says. */
-static void admit(struct gateway_client *gate, struct gateway_client_delivery *job)
+static void retry_after(struct gateway_client_queue_entry *entry, uint64_t delay_ms)
 {
-    if (job->kind == JOB_END && job->is_registered && job->instance == 0) {
-        TAILQ_INSERT_TAIL(&gate->owed, job, link);
+    gateway_client_queue_put_away(&entry->client->queue, entry);
+    loop_set_timer(entry->client->loop, &entry->retry, delay_ms);
+}
+
+/* For an entry that is in no place. */
+static void act(struct gateway_client_queue_entry *entry,
+                const struct gateway_client_delivery_decision *decision)
+{
+    if (decision->action == GATEWAY_CLIENT_DELIVERY_DONE)
+        end(entry, decision->result);
+    else if (entry->client->is_closed)
+        end(entry, ERR_CLOSED);
+    else if (decision->action == GATEWAY_CLIENT_DELIVERY_RETRY)
+        retry_after(entry, decision->delay_ms);
+    else
+        make_ready(entry);
+}
+
+static void count(const struct gateway_client_delivery_decision *decision)
+{
+    if (decision->is_fault)
+        metrics_add(METRIC_GATEWAY_FAULTS, 1);
+    else if (decision->action == GATEWAY_CLIENT_DELIVERY_RETRY)
+        metrics_add(METRIC_GATEWAY_REPEATS, 1);
+    if (decision->is_undelivered)
+        metrics_add(METRIC_GATEWAY_UNDELIVERED, 1);
+}
+
+static void log_trouble(const struct gateway_client_delivery *d,
+                        const struct gateway_client_delivery_decision *decision)
+{
+    const char *name = d->text[GATEWAY_CLIENT_TEXT_FILENAME];
+    char shown[SETTINGS_TEXT_SIZE];
+
+    if (decision->trouble == NULL)
+        return;
+    if (name == NULL)
+        name = d->text[GATEWAY_CLIENT_TEXT_PROTO];
+    text_escape(shown, sizeof shown, name, strlen(name), false);
+    log_warning("gateway: %s of %s %s: %s", gateway_client_call_method(decision->call), shown,
+                decision->trouble, decision->problem);
+}
+
+/* A delivery begins, or begins anew. An id of an earlier run means something only to the gateway of
+ * that time: whether this is the same one, its init or connect says. */
+static void admit(struct gateway_client_queue_entry *entry)
+{
+    struct gateway_client *client = entry->client;
+    struct gateway_client_delivery_decision decision;
+
+    if (gateway_client_delivery_is_held(entry->delivery)) {
+        gateway_client_queue_hold(&client->queue, entry);
         return;
     }
-    gateway_client_delivery_begin(job);
-    if (job->call == CALL_NONE)
-        gateway_client_job_end(job, ERR_OK);
+    gateway_client_delivery_begin(entry->delivery, &client->target, &decision);
+    if (decision.action == GATEWAY_CLIENT_DELIVERY_DONE)
+        end(entry, decision.result);
     else
-        get_ready(gate, job, false);
+        gateway_client_queue_add_ready(&client->queue, entry, false);
 }
 
-static void rested(struct timer *timer, void *ctx)
+static void retry_is_due(struct timer *timer, void *ctx)
 {
-    struct gateway_client_delivery *job = ctx;
+    struct gateway_client_queue_entry *entry = ctx;
 
     (void)timer;
-    gateway_client_again(job->gate, job, 0);
+    gateway_client_queue_take_away(&entry->client->queue, entry);
+    make_ready(entry);
 }
 
 /* Stopping. */
 
-static void end_all(struct gate_job_list *list)
+static void end_all(struct gateway_client_queue_list *list)
 {
-    struct gateway_client_delivery *job;
+    struct gateway_client_queue_entry *entry;
 
-    while ((job = TAILQ_FIRST(list)) != NULL) {
-        TAILQ_REMOVE(list, job, link);
-        job->is_away = false;
-        loop_cancel_timer(job->gate->loop, &job->rest);
-        gateway_client_job_end(job, ERR_CLOSED);
+    while ((entry = TAILQ_FIRST(list)) != NULL) {
+        TAILQ_REMOVE(list, entry, link);
+        end(entry, ERR_CLOSED);
     }
 }
 
-/* Calls that could go out now. What is owed to an earlier instance waits for nobody at a stop. */
-static bool is_idle(const struct gateway_client *gate)
+static void tell_if_idle(struct gateway_client *client)
 {
-    for (unsigned rank = 0; rank < GATEWAY_CLIENT_RANK_COUNT; rank++)
-        if (!TAILQ_EMPTY(&gate->ready[rank]))
-            return false;
-    return TAILQ_EMPTY(&gate->away) && TAILQ_EMPTY(&gate->notices);
-}
+    struct request *idle = client->idle;
 
-static void tell_if_idle(struct gateway_client *gate)
-{
-    struct request *idle = gate->idle;
-
-    if (idle == NULL || !is_idle(gate))
+    /* What is held waits for nobody at a stop. */
+    if (idle == NULL || !gateway_client_queue_is_idle(&client->queue))
         return;
-    gate->idle = NULL;
+    client->idle = NULL;
     request_answer(idle, ERR_OK);
 }
 
-static void close_now(struct gateway_client *gate)
+static void close_now(struct gateway_client *client)
 {
-    size_t left = atomic_load(&gate->waiting);
+    struct gateway_client_queue_list all = TAILQ_HEAD_INITIALIZER(all);
+    size_t left = atomic_load(&client->waiting);
 
-    if (gate->is_closed)
+    if (client->is_closed)
         return;
-    gate->is_closed = true;
-    loop_cancel_timer(gate->loop, &gate->grace);
-    loop_cancel_timer(gate->loop, &gate->pause);
+    client->is_closed = true;
+    loop_cancel_timer(client->loop, &client->grace);
+    loop_cancel_timer(client->loop, &client->pause);
     if (left > 0)
         log_warning("gateway: %zu calls have not been answered at the stop; what the journal owes "
                     "is told after the next start",
                     left);
-    gateway_client_http_pool_cancel_all(gate->http);
-    end_all(&gate->away);
-    for (unsigned rank = 0; rank < GATEWAY_CLIENT_RANK_COUNT; rank++)
-        end_all(&gate->ready[rank]);
-    end_all(&gate->notices);
-    end_all(&gate->owed);
+    gateway_client_http_pool_cancel_all(client->http);
+    gateway_client_queue_gather(&client->queue, &all);
+    end_all(&all);
+    end_all(&client->queue.notices);
 }
 
 static void grace_is_over(struct timer *timer, void *ctx)
@@ -266,14 +186,14 @@ static void grace_is_over(struct timer *timer, void *ctx)
 
 static void take_shut(struct message *m, void *owner)
 {
-    struct gateway_client *gate = owner;
+    struct gateway_client *client = owner;
 
     (void)m;
-    gate->is_shut = true;
-    if (gate->is_paused || gate->is_probing || !gate->has_url)
-        close_now(gate);
+    client->is_shut = true;
+    if (client->is_paused || client->is_probing || !client->has_url)
+        close_now(client);
     else
-        loop_set_timer(gate->loop, &gate->grace, gate->shut.grace_ms);
+        loop_set_timer(client->loop, &client->grace, client->shut.grace_ms);
 }
 
 static void take_await_idle(struct message *m, void *owner)
@@ -281,163 +201,196 @@ static void take_await_idle(struct message *m, void *owner)
     ((struct gateway_client *)owner)->idle = (struct request *)(void *)m;
 }
 
-/* Nobody there. */
+/* Unreachable. */
 
 static void pause_is_over(struct timer *timer, void *ctx)
 {
-    struct gateway_client *gate = ctx;
+    struct gateway_client *client = ctx;
 
     (void)timer;
-    gate->is_paused = false;
-    gate->is_probing = true;
+    client->is_paused = false;
+    client->is_probing = true;
 }
 
-void gateway_client_unreachable(struct gateway_client *gate, const char *problem)
+static void end_pause(struct gateway_client *client)
 {
-    if (gate->is_closed || gate->is_paused)
+    client->pause_ms = 0;
+    client->is_paused = client->is_probing = false;
+    loop_cancel_timer(client->loop, &client->pause);
+}
+
+static void take_unreachable(struct gateway_client *client, const char *problem)
+{
+    if (client->is_closed || client->is_paused)
         return;
-    if (gate->pause_ms == 0)
+    if (client->pause_ms == 0)
         log_warning("gateway %s cannot be reached: %s; %zu calls wait, it is tried again and again",
-                    gate->settings.gateway.url, problem, gateway_client_waiting(gate));
-    gate->pause_ms = gate->pause_ms == 0 ? PAUSE_FIRST_MS : gate->pause_ms * 2;
-    if (gate->pause_ms > PAUSE_MOST_MS)
-        gate->pause_ms = PAUSE_MOST_MS;
-    gate->is_paused = true;
-    gate->is_probing = false;
-    loop_set_timer(gate->loop, &gate->pause, gate->pause_ms);
-    if (gate->is_shut)
-        close_now(gate);
+                    client->settings.gateway.url, problem, gateway_client_waiting(client));
+    client->pause_ms = client->pause_ms == 0 ? PAUSE_FIRST_MS : client->pause_ms * 2;
+    if (client->pause_ms > PAUSE_MOST_MS)
+        client->pause_ms = PAUSE_MOST_MS;
+    client->is_paused = true;
+    client->is_probing = false;
+    loop_set_timer(client->loop, &client->pause, client->pause_ms);
+    if (client->is_shut)
+        close_now(client);
 }
 
-void gateway_client_reachable(struct gateway_client *gate)
+static void take_reachable(struct gateway_client *client)
 {
-    gate->answered_ms = loop_now_ms(gate->loop);
-    if (gate->pause_ms == 0)
+    client->answered_ms = loop_now_ms(client->loop);
+    if (client->pause_ms == 0)
         return;
-    log_info("gateway %s answers again: %zu calls wait", gate->settings.gateway.url,
-             gateway_client_waiting(gate));
-    gate->pause_ms = 0;
-    gate->is_paused = gate->is_probing = false;
-    loop_cancel_timer(gate->loop, &gate->pause);
+    log_info("gateway %s answers again: %zu calls wait", client->settings.gateway.url,
+             gateway_client_waiting(client));
+    end_pause(client);
 }
 
-static void replied(void *ctx, void *cookie, const struct gateway_client_reply *reply)
+/* Calls. */
+
+static void take_reply(void *ctx, void *cookie, const struct gateway_client_reply *reply)
 {
-    (void)ctx;
-    gateway_client_delivery_replied(cookie, reply);
+    struct gateway_client *client = ctx;
+    struct gateway_client_queue_entry *entry = cookie;
+    struct gateway_client_delivery_decision decision;
+
+    gateway_client_queue_take_away(&client->queue, entry);
+    gateway_client_delivery_replied(entry->delivery, &client->target, reply, &decision);
+    if (decision.is_answered)
+        take_reachable(client);
+    log_trouble(entry->delivery, &decision);
+    count(&decision);
+    act(entry, &decision);
+    if (decision.action == GATEWAY_CLIENT_DELIVERY_UNREACHABLE)
+        take_unreachable(client, reply->problem);
 }
 
-static uint64_t patience_ms(const struct gateway_client *gate)
+static void post(struct gateway_client *client, struct gateway_client_queue_entry *entry)
 {
-    return gate->settings.gateway.patience_s * 1000ull;
+    char *document = NULL;
+    size_t length = 0;
+
+    gateway_client_queue_post(&client->queue, entry);
+    entry->delivery->was_posted = true;
+    metrics_add(METRIC_GATEWAY_CALLS, 1);
+    if (gateway_client_encode_write(entry->delivery, &document, &length) != ERR_OK ||
+        gateway_client_http_pool_post(client->http, document, length, entry) != ERR_OK) {
+        const struct gateway_client_reply reply = {.outcome = GATEWAY_CLIENT_REPLY_NO_ANSWER,
+                                                   .problem = err_text(ERR_NO_MEMORY)};
+
+        take_reply(client, entry, &reply);
+    }
 }
 
-/* The time that a call waits here behind others, while they are answered, is not the gateway's:
- * patience counts from the last sign of life then. */
-static uint64_t patience_left_ms(const struct gateway_client_delivery *job)
+static bool may_post(const struct gateway_client *client)
 {
-    const struct gateway_client *gate = job->gate;
-    uint64_t silence_ms = loop_now_ms(gate->loop) - gate->answered_ms;
+    if (!client->has_url || client->is_paused)
+        return false;
+    return client->is_probing ? gateway_client_http_pool_is_idle(client->http)
+                              : gateway_client_http_pool_has_room(client->http);
+}
 
-    if (job->is_sent || gate->answered_ms == 0 || silence_ms >= patience_ms(gate))
-        return 0;
-    return patience_ms(gate) - silence_ms;
+static void post_due(struct gateway_client *client)
+{
+    struct gateway_client_queue_entry *entry;
+
+    while (may_post(client) && (entry = gateway_client_queue_next(&client->queue)) != NULL)
+        post(client, entry);
+}
+
+static uint64_t patience_ms(const struct gateway_client *client)
+{
+    return client->settings.gateway.patience_s * 1000ull;
+}
+
+static void give_up(struct gateway_client_queue_entry *entry)
+{
+    struct gateway_client *client = entry->client;
+    struct gateway_client_delivery_decision decision;
+
+    if (entry->is_away) {
+        gateway_client_http_pool_cancel(client->http, entry);
+        gateway_client_queue_take_away(&client->queue, entry);
+    } else {
+        gateway_client_queue_take_ready(&client->queue, entry);
+    }
+    gateway_client_delivery_expire(entry->delivery, &client->target, &decision);
+    log_trouble(entry->delivery, &decision);
+    act(entry, &decision);
 }
 
 static void patience_is_over(struct timer *timer, void *ctx)
 {
-    struct gateway_client_delivery *job = ctx;
-    struct gateway_client *gate = job->gate;
-    uint64_t left_ms = patience_left_ms(job);
+    struct gateway_client_queue_entry *entry = ctx;
+    const struct gateway_client *client = entry->client;
+    uint64_t left_ms = gateway_client_delivery_left_ms(
+        entry->delivery, patience_ms(client), client->answered_ms, loop_now_ms(client->loop));
 
-    if (left_ms > 0) {
-        loop_set_timer(gate->loop, timer, left_ms);
-        return;
-    }
-    if (job->is_away)
-        gateway_client_http_pool_cancel(gate->http, job);
+    if (left_ms > 0)
+        loop_set_timer(client->loop, timer, left_ms);
     else
-        leave_ready(gate, job);
-    gateway_client_delivery_expired(job);
+        give_up(entry);
 }
 
 /* Mail. */
 
-static void take_job(struct message *m, void *owner)
+static void take_entry(struct message *m, void *owner)
 {
-    struct gateway_client *gate = owner;
-    struct gateway_client_delivery *job = (struct gateway_client_delivery *)(void *)m;
+    struct gateway_client *client = owner;
+    struct gateway_client_queue_entry *entry = (struct gateway_client_queue_entry *)(void *)m;
 
-    job->gate = gate;
-    job->rest = (struct timer){.fire = rested, .ctx = job};
-    job->expiry = (struct timer){.fire = patience_is_over, .ctx = job};
-    if (gate->is_closed) {
-        gateway_client_job_end(job, ERR_CLOSED);
-    } else if (job->kind == JOB_NOTICE) {
-        TAILQ_INSERT_TAIL(&gate->notices, job, link);
+    entry->client = client;
+    entry->retry = (struct timer){.fire = retry_is_due, .ctx = entry};
+    entry->expiry = (struct timer){.fire = patience_is_over, .ctx = entry};
+    if (client->is_closed) {
+        end(entry, ERR_CLOSED);
+    } else if (entry->delivery->kind == GATEWAY_CLIENT_DELIVERY_NOTICE) {
+        gateway_client_queue_add_notice(&client->queue, entry);
     } else {
-        if (job->kind == JOB_REGISTER)
-            loop_set_timer(gate->loop, &job->expiry, patience_ms(gate));
-        admit(gate, job);
+        if (entry->delivery->kind == GATEWAY_CLIENT_DELIVERY_REGISTER)
+            loop_set_timer(client->loop, &entry->expiry, patience_ms(client));
+        admit(entry);
     }
-}
-
-/* All that is there, as the new instance is to hear of it: what was on the wire or resting first,
- * then what is owed from an earlier run, then what is ready. */
-static void gather(struct gateway_client *gate, struct gate_job_list *all)
-{
-    struct gateway_client_delivery *job;
-
-    gateway_client_http_pool_cancel_all(gate->http);
-    TAILQ_FOREACH (job, &gate->away, link) {
-        loop_cancel_timer(gate->loop, &job->rest);
-        job->is_away = job->is_out = false;
-    }
-    memset(gate->out, 0, sizeof gate->out);
-    TAILQ_CONCAT(all, &gate->away, link);
-    TAILQ_CONCAT(all, &gate->owed, link);
-    for (unsigned rank = 0; rank < GATEWAY_CLIENT_RANK_COUNT; rank++)
-        TAILQ_CONCAT(all, &gate->ready[rank], link);
 }
 
 /* Everything begins anew, but for the notices: what an earlier instance was to be told of the
  * transport is no news for this one. */
-static void begin_anew(struct gateway_client *gate)
+static void begin_anew(struct gateway_client *client)
 {
-    struct gate_job_list all = TAILQ_HEAD_INITIALIZER(all);
-    struct gateway_client_delivery *job;
+    struct gateway_client_queue_list all = TAILQ_HEAD_INITIALIZER(all);
+    struct gateway_client_queue_entry *entry;
 
-    gather(gate, &all);
-    end_all(&gate->notices);
-    while ((job = TAILQ_FIRST(&all)) != NULL) {
-        TAILQ_REMOVE(&all, job, link);
-        if (job->is_registered && job->instance == 0)
-            job->instance = GATE_EARLIER_INSTANCE;
-        if (job->kind == JOB_NOTICE)
-            gateway_client_job_end(job, ERR_CLOSED);
+    gateway_client_http_pool_cancel_all(client->http);
+    gateway_client_queue_gather(&client->queue, &all);
+    end_all(&client->queue.notices);
+    while ((entry = TAILQ_FIRST(&all)) != NULL) {
+        TAILQ_REMOVE(&all, entry, link);
+        loop_cancel_timer(client->loop, &entry->retry);
+        gateway_client_delivery_identify(entry->delivery, GATEWAY_CLIENT_INSTANCE_EARLIER);
+        if (entry->delivery->kind == GATEWAY_CLIENT_DELIVERY_NOTICE)
+            end(entry, ERR_CLOSED);
         else
-            admit(gate, job);
+            admit(entry);
     }
 }
 
 static void take_init(struct message *m, void *owner)
 {
-    struct gateway_client *gate = owner;
+    struct gateway_client *client = owner;
     struct gateway_client_init *init = (struct gateway_client_init *)(void *)m;
 
-    if (!gate->is_closed) {
-        snprintf(gate->settings.gateway.url, sizeof gate->settings.gateway.url, "%s", init->url);
-        gate->has_url = true;
-        gate->has_file_result = init->has_file_result;
-        gate->instance++;
-        gate->pause_ms = 0;
-        gate->is_paused = gate->is_probing = false;
-        loop_cancel_timer(gate->loop, &gate->pause);
-        begin_anew(gate);
-        if (gateway_client_http_pool_aim(gate->http, init->url) != ERR_OK)
+    if (!client->is_closed) {
+        snprintf(client->settings.gateway.url, sizeof client->settings.gateway.url, "%s",
+                 init->url);
+        client->has_url = true;
+        client->target.has_file_result = init->has_file_result;
+        client->target.instance++;
+        end_pause(client);
+        begin_anew(client);
+        if (gateway_client_http_pool_aim(client->http, init->url) != ERR_OK)
             log_error("gateway %s cannot be called: %s", init->url, err_text(ERR_NO_MEMORY));
-        log_info("gateway %s is in charge, instance %u: %zu calls wait", init->url, gate->instance,
-                 gateway_client_waiting(gate));
+        log_info("gateway %s is in charge, instance %u: %zu calls wait", init->url,
+                 client->target.instance, gateway_client_waiting(client));
     }
     free(init);
 }
@@ -445,117 +398,113 @@ static void take_init(struct message *m, void *owner)
 /* `connect` without an init: the gateway is the one that it was. */
 static void take_confirm(struct message *m, void *owner)
 {
-    struct gateway_client *gate = owner;
-    struct gate_job_list owed = TAILQ_HEAD_INITIALIZER(owed);
-    struct gateway_client_delivery *job;
+    struct gateway_client *client = owner;
+    struct gateway_client_queue_list held = TAILQ_HEAD_INITIALIZER(held);
+    struct gateway_client_queue_entry *entry;
 
     free(m);
-    TAILQ_CONCAT(&owed, &gate->owed, link);
-    while ((job = TAILQ_FIRST(&owed)) != NULL) {
-        TAILQ_REMOVE(&owed, job, link);
-        job->instance = gate->instance;
-        admit(gate, job);
+    TAILQ_CONCAT(&held, &client->queue.held, link);
+    while ((entry = TAILQ_FIRST(&held)) != NULL) {
+        TAILQ_REMOVE(&held, entry, link);
+        gateway_client_delivery_identify(entry->delivery, client->target.instance);
+        admit(entry);
     }
 }
 
 static void after_turn(void *owner)
 {
-    struct gateway_client *gate = owner;
+    struct gateway_client *client = owner;
 
-    next_notice(gate);
-    run(gate);
-    tell_if_idle(gate);
+    gateway_client_queue_advance_notices(&client->queue);
+    post_due(client);
+    tell_if_idle(client);
 }
 
 /* What curl holds is closed in the thread that watches its sockets. */
 static void ended(void *owner)
 {
-    struct gateway_client *gate = owner;
+    struct gateway_client *client = owner;
 
-    close_now(gate);
-    tell_if_idle(gate);
-    gateway_client_http_pool_close(&gate->http);
+    close_now(client);
+    tell_if_idle(client);
+    gateway_client_http_pool_close(&client->http);
 }
 
 /* Life. */
 
 enum err gateway_client_open(struct gateway_client **out, const struct settings *settings)
 {
-    struct gateway_client *gate = calloc(1, sizeof *gate);
+    struct gateway_client *client = calloc(1, sizeof *client);
     enum err e;
 
-    if (gate == NULL)
+    if (client == NULL)
         return ERR_NO_MEMORY;
-    gate->settings = *settings;
-    gate->has_url = settings->gateway.url[0] != '\0';
-    gate->has_file_result = settings->gateway.has_file_result;
-    gate->instance = FIRST_INSTANCE;
-    gate->pause = (struct timer){.fire = pause_is_over, .ctx = gate};
-    gate->grace = (struct timer){.fire = grace_is_over, .ctx = gate};
-    for (unsigned rank = 0; rank < GATEWAY_CLIENT_RANK_COUNT; rank++)
-        TAILQ_INIT(&gate->ready[rank]);
-    TAILQ_INIT(&gate->notices);
-    TAILQ_INIT(&gate->owed);
-    TAILQ_INIT(&gate->away);
-    atomic_init(&gate->waiting, 0);
+    client->settings = *settings;
+    client->has_url = settings->gateway.url[0] != '\0';
+    client->target.has_file_result = settings->gateway.has_file_result;
+    client->target.instance = GATEWAY_CLIENT_INSTANCE_FIRST;
+    client->pause = (struct timer){.fire = pause_is_over, .ctx = client};
+    client->grace = (struct timer){.fire = grace_is_over, .ctx = client};
+    gateway_client_queue_init(&client->queue);
+    atomic_init(&client->waiting, 0);
     rpc_library_init();
-    e = loop_open(&gate->loop, &(struct loop_config){.name = "gate",
-                                                     .mailbox_limit = MAILBOX_LIMIT,
-                                                     .owner = gate,
-                                                     .after_turn = after_turn,
-                                                     .ended = ended});
+    e = loop_open(&client->loop, &(struct loop_config){.name = "gateway",
+                                                       .mailbox_limit = MAILBOX_LIMIT,
+                                                       .owner = client,
+                                                       .after_turn = after_turn,
+                                                       .ended = ended});
     if (e == ERR_OK)
-        e = gateway_client_http_pool_open(&gate->http, gate->loop, patience_ms(gate), replied,
-                                          gate);
-    if (e == ERR_OK && gate->has_url)
-        e = gateway_client_http_pool_aim(gate->http, settings->gateway.url);
+        e = gateway_client_http_pool_open(&client->http, client->loop, patience_ms(client),
+                                          take_reply, client);
+    if (e == ERR_OK && client->has_url)
+        e = gateway_client_http_pool_aim(client->http, settings->gateway.url);
     if (e != ERR_OK) {
-        gateway_client_close(&gate);
+        gateway_client_close(&client);
         return e;
     }
-    *out = gate;
+    *out = client;
     return ERR_OK;
 }
 
-void gateway_client_close(struct gateway_client **gate)
+void gateway_client_close(struct gateway_client **client)
 {
-    struct gateway_client *g = *gate;
+    struct gateway_client *c = *client;
 
-    if (g == NULL)
+    if (c == NULL)
         return;
     /* Whatever was posted after the thread's end, or before it ever began, is answered here. */
-    g->is_closed = true;
-    while (g->loop != NULL && mailbox_drain(loop_mailbox(g->loop)) > 0)
+    c->is_closed = true;
+    while (c->loop != NULL && mailbox_drain(loop_mailbox(c->loop)) > 0)
         ;
-    gateway_client_http_pool_close(&g->http);
-    loop_close(&g->loop);
+    gateway_client_http_pool_close(&c->http);
+    loop_close(&c->loop);
     rpc_library_fini();
-    free(g);
-    *gate = NULL;
+    free(c);
+    *client = NULL;
 }
 
-enum err gateway_client_start(struct gateway_client *gate)
+enum err gateway_client_start(struct gateway_client *client)
 {
-    return loop_start(gate->loop);
+    return loop_start(client->loop);
 }
 
-void gateway_client_stop(struct gateway_client *gate)
+void gateway_client_stop(struct gateway_client *client)
 {
-    loop_stop(gate->loop);
+    loop_stop(client->loop);
 }
 
-void gateway_client_shut(struct gateway_client *gate, uint64_t grace_ms)
+void gateway_client_shut(struct gateway_client *client, uint64_t grace_ms)
 {
-    gate->shut.grace_ms = grace_ms;
-    mailbox_answer(loop_mailbox(gate->loop), &gate->shut.message, take_shut);
+    client->shut.grace_ms = grace_ms;
+    mailbox_answer(loop_mailbox(client->loop), &client->shut.message, take_shut);
 }
 
-void gateway_client_await_idle(struct gateway_client *gate, struct request *idle)
+void gateway_client_await_idle(struct gateway_client *client, struct request *idle)
 {
-    mailbox_answer(loop_mailbox(gate->loop), &idle->message, take_await_idle);
+    mailbox_answer(loop_mailbox(client->loop), &idle->message, take_await_idle);
 }
 
-enum err gateway_client_init(struct gateway_client *gate, const char *url, bool has_file_result)
+enum err gateway_client_init(struct gateway_client *client, const char *url, bool has_file_result)
 {
     size_t size = strlen(url) + 1;
     struct gateway_client_init *init = calloc(1, sizeof *init + size);
@@ -564,11 +513,11 @@ enum err gateway_client_init(struct gateway_client *gate, const char *url, bool 
         return ERR_NO_MEMORY;
     memcpy(init->url, url, size);
     init->has_file_result = has_file_result;
-    mailbox_answer(loop_mailbox(gate->loop), &init->message, take_init);
+    mailbox_answer(loop_mailbox(client->loop), &init->message, take_init);
     return ERR_OK;
 }
 
-void gateway_client_confirm(struct gateway_client *gate)
+void gateway_client_confirm(struct gateway_client *client)
 {
     struct message *m = calloc(1, sizeof *m);
 
@@ -576,17 +525,26 @@ void gateway_client_confirm(struct gateway_client *gate)
         log_error("gateway: what is owed from an earlier run waits for its init: %s",
                   err_text(ERR_NO_MEMORY));
     else
-        mailbox_answer(loop_mailbox(gate->loop), m, take_confirm);
+        mailbox_answer(loop_mailbox(client->loop), m, take_confirm);
 }
 
-size_t gateway_client_waiting(const struct gateway_client *gate)
+size_t gateway_client_waiting(const struct gateway_client *client)
 {
-    return atomic_load(&gate->waiting);
+    return atomic_load(&client->waiting);
 }
 
-void gateway_client_post(struct gateway_client *gate, struct gateway_client_delivery *job)
+enum err gateway_client_post(struct gateway_client *client,
+                             struct gateway_client_delivery *delivery,
+                             struct gateway_transfer *transfer)
 {
-    atomic_fetch_add(&gate->waiting, 1);
-    atomic_fetch_add(&gate->waiting_bytes, job->text_bytes);
-    mailbox_answer(loop_mailbox(gate->loop), &job->message, take_job);
+    size_t bytes = delivery->text_bytes;
+    struct gateway_client_queue_entry *entry = gateway_client_queue_entry_new(delivery);
+
+    if (entry == NULL)
+        return ERR_NO_MEMORY;
+    entry->transfer = transfer;
+    atomic_fetch_add(&client->waiting, 1);
+    atomic_fetch_add(&client->waiting_bytes, bytes);
+    mailbox_answer(loop_mailbox(client->loop), &entry->message, take_entry);
+    return ERR_OK;
 }

@@ -1,49 +1,17 @@
-/* A job is what the gateway is to be told of one thing, call after call:
- *
- *   JOB_NOTICE     the notice
- *   JOB_REGISTER   register; its transfer gets the id
- *   JOB_END        [register again, if that was with an earlier instance], unregister
- *                  or cancelled_file_sending; then file_result, if a send was asked for
- *
- * What an answer means:
- *
- *                  a value      a fault                          no answer
- *   register       the id       once more; then it fails (in),   again, until [gateway] patience-s
- *                               goes without (out)               is over; then the same
- *   all others     taken        FAULTS_MAX more times; then      again, for ever, behind others
- *                               logged, counted, left */
 #include "gateway_client/delivery.h"
 
 #include "base/contract.h"
-#include "base/log.h"
-#include "base/metrics.h"
 #include "base/text.h"
-#include "gateway_client/client_internal.h"
-#include "gateway_client/http_pool.h"
 #include "rpc/args.h"
-#include "rpc/document.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAULTS_MAX = 3, REST_FIRST_MS = 200, REST_MOST_MS = 5000, REGISTER_FAULTS_MAX = 1 };
+enum { FAULTS_MAX = 3, REGISTER_FAULTS_MAX = 1, RETRY_FIRST_MS = 200, RETRY_MOST_MS = 5000 };
 
-static const uint32_t job_magic = 0x67617465; /* "gate" */
+static const uint32_t delivery_magic = 0x64656c76; /* "delv" */
 
-const char *gateway_client_delivery_method(enum gateway_client_call call)
-{
-    static const char *const methods[] = {
-#define X(name, method) [name] = (method),
-        GATEWAY_CLIENT_CALL_LIST(X)
-#undef X
-    };
-
-    CONTRACT(call < CALL_NONE);
-    return methods[call];
-}
-
-/* Birth, in the thread of whoever tells. */
+/* Made in the thread of whoever has something to tell. */
 
 static size_t text_bytes(const char *const text[GATEWAY_CLIENT_TEXT_COUNT])
 {
@@ -59,237 +27,327 @@ gateway_client_delivery_new(enum gateway_client_delivery_kind kind,
                             const char *const text[GATEWAY_CLIENT_TEXT_COUNT])
 {
     size_t bytes = text_bytes(text);
-    struct gateway_client_delivery *job = calloc(1, sizeof *job + bytes);
+    struct gateway_client_delivery *d = calloc(1, sizeof *d + bytes);
     char *at;
 
-    if (job == NULL)
+    if (d == NULL)
         return NULL;
-    job->magic = job_magic;
-    job->kind = kind;
-    job->call = CALL_NONE;
-    job->text_bytes = bytes;
-    at = job->bytes;
+    d->magic = delivery_magic;
+    d->kind = kind;
+    d->call = GATEWAY_CLIENT_CALL_NONE;
+    d->text_bytes = bytes;
+    at = d->bytes;
     for (unsigned i = 0; i < GATEWAY_CLIENT_TEXT_COUNT; i++) {
         size_t length = text[i] == NULL ? 0 : strlen(text[i]) + 1;
 
         if (length == 0)
             continue;
         memcpy(at, text[i], length);
-        job->text[i] = at;
+        d->text[i] = at;
         at += length;
     }
-    return job;
+    return d;
 }
 
 struct gateway_client_delivery *gateway_client_delivery_of(enum gateway_client_delivery_kind kind,
                                                            const struct gateway_transfer *t)
 {
     const char *const text[GATEWAY_CLIENT_TEXT_COUNT] = {
-        [TEXT_PROTO] = t->proto,       [TEXT_HOST] = t->host,
-        [TEXT_IDURL] = t->idurl,       [TEXT_ASKED_HOST] = t->asked_host,
-        [TEXT_FILENAME] = t->filename, [TEXT_DESCRIPTION] = t->description,
-        [TEXT_ERROR] = t->error,
+        [GATEWAY_CLIENT_TEXT_PROTO] = t->proto,
+        [GATEWAY_CLIENT_TEXT_HOST] = t->host,
+        [GATEWAY_CLIENT_TEXT_ASKED_HOST] = t->asked_host,
+        [GATEWAY_CLIENT_TEXT_IDURL] = t->idurl,
+        [GATEWAY_CLIENT_TEXT_FILENAME] = t->filename,
+        [GATEWAY_CLIENT_TEXT_DESCRIPTION] = t->description,
+        [GATEWAY_CLIENT_TEXT_ERROR] = t->error,
     };
-    struct gateway_client_delivery *job = gateway_client_delivery_new(kind, text);
+    struct gateway_client_delivery *d = gateway_client_delivery_new(kind, text);
 
-    if (job == NULL)
+    if (d == NULL)
         return NULL;
-    job->is_sending = t->is_sending;
-    job->is_single = t->is_single;
-    job->is_registered = t->is_registered;
-    job->instance = t->instance;
-    job->transfer_id = t->transfer_id;
-    job->request_id = t->request_id;
-    job->size_bytes = t->size_bytes;
-    job->done_bytes = t->done_bytes;
-    job->status = t->status;
-    return job;
+    d->is_sending = t->is_sending;
+    d->is_single = t->is_single;
+    d->is_registered = t->is_registered;
+    d->instance = t->instance;
+    d->transfer_id = t->transfer_id;
+    d->request_id = t->request_id;
+    d->size_bytes = t->size_bytes;
+    d->done_bytes = t->done_bytes;
+    d->status = t->status;
+    return d;
+}
+
+void gateway_client_delivery_free(struct gateway_client_delivery **delivery)
+{
+    free(*delivery);
+    *delivery = NULL;
 }
 
 /* Which call comes next. */
 
-static enum gateway_client_call register_call(const struct gateway_client_delivery *job)
+static enum gateway_client_call register_call(const struct gateway_client_delivery *d)
 {
-    return job->is_sending ? CALL_REGISTER_SENDING : CALL_REGISTER_RECEIVING;
+    return d->is_sending ? GATEWAY_CLIENT_CALL_REGISTER_SENDING
+                         : GATEWAY_CLIENT_CALL_REGISTER_RECEIVING;
 }
 
-static enum gateway_client_call result_call(const struct gateway_client_delivery *job)
+static enum gateway_client_call result_call(const struct gateway_client_delivery *d,
+                                            const struct gateway_client_delivery_target *target)
 {
-    return job->is_sending && job->request_id != 0 && job->gate->has_file_result ? CALL_FILE_RESULT
-                                                                                 : CALL_NONE;
+    return d->is_sending && d->request_id != 0 && target->has_file_result
+               ? GATEWAY_CLIENT_CALL_FILE_RESULT
+               : GATEWAY_CLIENT_CALL_NONE;
 }
 
 /* Of the end of a transfer. A single file is never registered: only its result is told. */
-static enum gateway_client_call first_end_call(const struct gateway_client_delivery *job)
+static enum gateway_client_call first_end_call(const struct gateway_client_delivery *d,
+                                               const struct gateway_client_delivery_target *target)
 {
-    if (job->is_registered && job->instance != job->gate->instance)
-        return register_call(job);
-    if (job->is_registered)
-        return job->is_sending ? CALL_UNREGISTER_SENDING : CALL_UNREGISTER_RECEIVING;
-    if (job->is_sending && job->status == TRANSFER_FAILED && !job->is_single)
-        return CALL_CANCELLED_SENDING;
-    return result_call(job);
+    if (d->is_registered && d->instance != target->instance)
+        return register_call(d);
+    if (d->is_registered)
+        return d->is_sending ? GATEWAY_CLIENT_CALL_UNREGISTER_SENDING
+                             : GATEWAY_CLIENT_CALL_UNREGISTER_RECEIVING;
+    if (d->is_sending && d->status == TRANSFER_FAILED && !d->is_single)
+        return GATEWAY_CLIENT_CALL_CANCELLED_SENDING;
+    return result_call(d, target);
 }
 
-static enum gateway_client_call call_after(const struct gateway_client_delivery *job)
+static enum gateway_client_call call_after(const struct gateway_client_delivery *d,
+                                           const struct gateway_client_delivery_target *target)
 {
-    if (job->kind != JOB_END || job->call == CALL_FILE_RESULT)
-        return CALL_NONE;
-    if (job->call == register_call(job) && job->is_registered)
-        return first_end_call(job);
-    return result_call(job);
+    if (d->kind != GATEWAY_CLIENT_DELIVERY_END || d->call == GATEWAY_CLIENT_CALL_FILE_RESULT)
+        return GATEWAY_CLIENT_CALL_NONE;
+    if (d->call == register_call(d) && d->is_registered)
+        return first_end_call(d, target);
+    return result_call(d, target);
 }
 
-static void go_to(struct gateway_client_delivery *job, enum gateway_client_call call)
+static enum gateway_client_call first_call(const struct gateway_client_delivery *d,
+                                           const struct gateway_client_delivery_target *target)
 {
-    job->call = call;
-    job->faults = 0;
-    job->rest_ms = 0;
-    if (call == CALL_NONE)
-        gateway_client_job_end(job, ERR_OK);
+    if (d->kind == GATEWAY_CLIENT_DELIVERY_NOTICE)
+        return d->call;
+    if (d->kind == GATEWAY_CLIENT_DELIVERY_REGISTER)
+        return register_call(d);
+    return d->call == GATEWAY_CLIENT_CALL_FILE_RESULT ? result_call(d, target)
+                                                      : first_end_call(d, target);
+}
+
+/* Decisions. */
+
+static void decide_done(struct gateway_client_delivery_decision *decision, enum err result)
+{
+    decision->action = GATEWAY_CLIENT_DELIVERY_DONE;
+    decision->result = result;
+}
+
+static void decide_call(struct gateway_client_delivery *d, enum gateway_client_call call,
+                        struct gateway_client_delivery_decision *decision)
+{
+    d->call = call;
+    d->faults = 0;
+    d->retry_ms = 0;
+    if (call == GATEWAY_CLIENT_CALL_NONE)
+        decide_done(decision, ERR_OK);
     else
-        gateway_client_again(job->gate, job, 0);
+        decision->action = GATEWAY_CLIENT_DELIVERY_SEND;
 }
 
-void gateway_client_delivery_begin(struct gateway_client_delivery *job)
+static void decide_retry(struct gateway_client_delivery *d,
+                         struct gateway_client_delivery_decision *decision)
 {
-    MAGIC_CHECK(job, job_magic);
-    job->faults = 0;
-    job->rest_ms = 0;
-    if (job->kind == JOB_REGISTER)
-        job->call = register_call(job);
-    else if (job->kind == JOB_END && job->call == CALL_FILE_RESULT)
-        job->call = result_call(job);
-    else if (job->kind == JOB_END)
-        job->call = first_end_call(job);
+    d->retry_ms = d->retry_ms == 0 ? RETRY_FIRST_MS : d->retry_ms * 2;
+    if (d->retry_ms > RETRY_MOST_MS)
+        d->retry_ms = RETRY_MOST_MS;
+    decision->action = GATEWAY_CLIENT_DELIVERY_RETRY;
+    decision->delay_ms = d->retry_ms;
 }
-
-/* Answers. */
 
 /* A fault's sentence is the gateway's: it gets no line of its own. */
-static void log_trouble(const struct gateway_client_delivery *job, const char *what,
+static void set_trouble(struct gateway_client_delivery_decision *decision, const char *trouble,
                         const char *sentence)
 {
-    const char *name = job->text[TEXT_FILENAME];
-    char shown_name[SETTINGS_TEXT_SIZE], shown[RPC_REASON_SIZE];
-
-    if (name == NULL)
-        name = job->text[TEXT_PROTO];
-    text_escape(shown_name, sizeof shown_name, name, strlen(name), false);
-    text_escape(shown, sizeof shown, sentence, strlen(sentence), false);
-    log_warning("gateway: %s of %s %s: %s", gateway_client_delivery_method(job->call), shown_name,
-                what, shown);
+    decision->trouble = trouble;
+    text_escape(decision->problem, sizeof decision->problem, sentence, strlen(sentence), false);
 }
 
-static void set_registered(struct gateway_client_delivery *job, uint32_t transfer_id)
+static void decision_init(struct gateway_client_delivery_decision *decision,
+                          const struct gateway_client_delivery *d)
 {
-    job->is_registered = transfer_id != 0;
-    job->instance = job->gate->instance;
-    if (job->is_registered)
-        job->transfer_id = transfer_id;
+    decision->action = GATEWAY_CLIENT_DELIVERY_SEND;
+    decision->delay_ms = 0;
+    decision->result = ERR_OK;
+    decision->call = d->call;
+    decision->is_answered = decision->is_fault = decision->is_undelivered = false;
+    decision->trouble = NULL;
+    decision->problem[0] = '\0';
+}
+
+bool gateway_client_delivery_is_held(const struct gateway_client_delivery *d)
+{
+    return d->kind == GATEWAY_CLIENT_DELIVERY_END && d->is_registered && d->instance == 0;
+}
+
+void gateway_client_delivery_identify(struct gateway_client_delivery *d, uint32_t instance)
+{
+    if (gateway_client_delivery_is_held(d))
+        d->instance = instance;
+}
+
+void gateway_client_delivery_begin(struct gateway_client_delivery *d,
+                                   const struct gateway_client_delivery_target *target,
+                                   struct gateway_client_delivery_decision *decision)
+{
+    MAGIC_CHECK(d, delivery_magic);
+    CONTRACT(!gateway_client_delivery_is_held(d));
+    decision_init(decision, d);
+    decide_call(d, first_call(d, target), decision);
+}
+
+/* Replies. */
+
+static void set_registered(struct gateway_client_delivery *d,
+                           const struct gateway_client_delivery_target *target,
+                           uint32_t transfer_id)
+{
+    d->is_registered = transfer_id != 0;
+    d->instance = target->instance;
+    if (d->is_registered)
+        d->transfer_id = transfer_id;
 }
 
 /* A file that goes out needs no id, one that comes in does. */
-static void give_up_registering(struct gateway_client_delivery *job, const char *sentence)
+static void give_up_registering(struct gateway_client_delivery *d,
+                                const struct gateway_client_delivery_target *target,
+                                const char *sentence,
+                                struct gateway_client_delivery_decision *decision)
 {
-    if (!job->is_sending) {
-        log_trouble(job, "is given up, so the file is refused", sentence);
-        gateway_client_job_end(job, ERR_GATEWAY);
+    if (!d->is_sending) {
+        set_trouble(decision, "is given up, so the file is refused", sentence);
+        decide_done(decision, ERR_GATEWAY);
         return;
     }
-    log_trouble(job, "is given up, the file goes unregistered", sentence);
-    set_registered(job, 0);
-    gateway_client_job_end(job, ERR_OK);
+    set_trouble(decision, "is given up, the file goes unregistered", sentence);
+    set_registered(d, target, 0);
+    decide_done(decision, ERR_OK);
 }
 
-static void rest(struct gateway_client_delivery *job)
+static void leave_undelivered(struct gateway_client_delivery *d,
+                              const struct gateway_client_delivery_target *target,
+                              const char *sentence,
+                              struct gateway_client_delivery_decision *decision)
 {
-    job->rest_ms = job->rest_ms == 0 ? REST_FIRST_MS : job->rest_ms * 2;
-    if (job->rest_ms > REST_MOST_MS)
-        job->rest_ms = REST_MOST_MS;
-    gateway_client_again(job->gate, job, job->rest_ms);
+    set_trouble(decision, "is left undelivered", sentence);
+    decision->is_undelivered = true;
+    if (d->call == register_call(d))
+        d->is_registered = false;
+    decide_call(d, call_after(d, target), decision);
 }
 
-static void undelivered(struct gateway_client_delivery *job, const char *sentence)
+static void take_fault(struct gateway_client_delivery *d,
+                       const struct gateway_client_delivery_target *target, const char *sentence,
+                       struct gateway_client_delivery_decision *decision)
 {
-    log_trouble(job, "is left undelivered", sentence);
-    metrics_add(METRIC_GATEWAY_UNDELIVERED, 1);
-    if (job->call == register_call(job))
-        job->is_registered = false;
-    go_to(job, call_after(job));
-}
-
-static void take_fault(struct gateway_client_delivery *job, const char *sentence)
-{
-    metrics_add(METRIC_GATEWAY_FAULTS, 1);
-    job->faults++;
-    if (job->kind == JOB_REGISTER && job->faults > REGISTER_FAULTS_MAX)
-        give_up_registering(job, sentence);
-    else if (job->kind == JOB_REGISTER)
-        gateway_client_again(job->gate, job, 0);
-    else if (job->faults > FAULTS_MAX)
-        undelivered(job, sentence);
+    decision->is_fault = true;
+    d->faults++;
+    if (d->kind == GATEWAY_CLIENT_DELIVERY_REGISTER && d->faults > REGISTER_FAULTS_MAX)
+        give_up_registering(d, target, sentence, decision);
+    else if (d->kind == GATEWAY_CLIENT_DELIVERY_REGISTER)
+        decision->action = GATEWAY_CLIENT_DELIVERY_SEND;
+    else if (d->faults > FAULTS_MAX)
+        leave_undelivered(d, target, sentence, decision);
     else
-        rest(job);
+        decide_retry(d, decision);
 }
 
-static void take_id(struct gateway_client_delivery *job, xmlrpc_value *value)
+static void take_id(struct gateway_client_delivery *d,
+                    const struct gateway_client_delivery_target *target, xmlrpc_value *value,
+                    struct gateway_client_delivery_decision *decision)
 {
     int64_t id = 0;
 
     if (xmlrpc_value_type(value) == XMLRPC_TYPE_NIL) {
-        set_registered(job, 0);
+        set_registered(d, target, 0);
     } else if (rpc_args_integer_of(value, &id) && id >= 1 && id <= GATEWAY_ID_MAX) {
-        set_registered(job, (uint32_t)id);
+        set_registered(d, target, (uint32_t)id);
     } else {
-        take_fault(job, "it answered neither nil nor a transfer id");
+        take_fault(d, target, "it answered neither nil nor a transfer id", decision);
         return;
     }
-    go_to(job, call_after(job));
+    decide_call(d, call_after(d, target), decision);
 }
 
-static void take_answer(struct gateway_client_delivery *job, const struct rpc_answer *answer)
+static void take_answer(struct gateway_client_delivery *d,
+                        const struct gateway_client_delivery_target *target,
+                        const struct rpc_answer *answer,
+                        struct gateway_client_delivery_decision *decision)
 {
-    gateway_client_reachable(job->gate);
+    decision->is_answered = true;
     if (answer->value == NULL)
-        take_fault(job, answer->text);
-    else if (job->call == CALL_REGISTER_SENDING || job->call == CALL_REGISTER_RECEIVING)
-        take_id(job, answer->value);
+        take_fault(d, target, answer->text, decision);
+    else if (d->call == register_call(d))
+        take_id(d, target, answer->value, decision);
     else
-        go_to(job, call_after(job));
+        decide_call(d, call_after(d, target), decision);
 }
 
-static void no_answer(struct gateway_client_delivery *job, const char *problem)
+/* Logged the first time only. */
+static void take_silence(struct gateway_client_delivery *d, const char *problem,
+                         struct gateway_client_delivery_decision *decision)
 {
-    if (job->rest_ms == 0)
-        log_trouble(job, "got no answer and will be repeated", problem);
-    metrics_add(METRIC_GATEWAY_REPEATS, 1);
-    rest(job);
+    if (d->retry_ms == 0)
+        set_trouble(decision, "got no answer and will be repeated", problem);
+    decide_retry(d, decision);
 }
 
-void gateway_client_delivery_replied(struct gateway_client_delivery *job,
-                                     const struct gateway_client_reply *reply)
+static void take_body(struct gateway_client_delivery *d,
+                      const struct gateway_client_delivery_target *target,
+                      const struct gateway_client_reply *reply,
+                      struct gateway_client_delivery_decision *decision)
 {
+    const char *body = reply->length == 0 ? "" : reply->body;
     struct rpc_answer answer;
 
-    MAGIC_CHECK(job, job_magic);
-    if (reply->outcome == GATEWAY_CLIENT_UNREACHABLE) {
-        gateway_client_again(job->gate, job, 0);
-        gateway_client_unreachable(job->gate, reply->problem);
-    } else if (reply->outcome == GATEWAY_CLIENT_NO_ANSWER) {
-        no_answer(job, reply->problem);
-    } else if (rpc_answer_parse(&answer, reply->length == 0 ? "" : reply->body, reply->length) ==
-               ERR_OK) {
-        take_answer(job, &answer);
-        rpc_answer_fini(&answer);
-    } else {
-        no_answer(job, answer.text == NULL ? err_text(ERR_NO_MEMORY) : answer.text);
-        rpc_answer_fini(&answer);
-    }
+    if (rpc_answer_parse(&answer, body, reply->length) == ERR_OK)
+        take_answer(d, target, &answer, decision);
+    else
+        take_silence(d, answer.text == NULL ? err_text(ERR_NO_MEMORY) : answer.text, decision);
+    rpc_answer_fini(&answer);
 }
 
-void gateway_client_delivery_expired(struct gateway_client_delivery *job)
+void gateway_client_delivery_replied(struct gateway_client_delivery *d,
+                                     const struct gateway_client_delivery_target *target,
+                                     const struct gateway_client_reply *reply,
+                                     struct gateway_client_delivery_decision *decision)
 {
-    MAGIC_CHECK(job, job_magic);
-    give_up_registering(job, "no answer in time ([gateway] patience-s)");
+    MAGIC_CHECK(d, delivery_magic);
+    decision_init(decision, d);
+    if (reply->outcome == GATEWAY_CLIENT_REPLY_UNREACHABLE)
+        decision->action = GATEWAY_CLIENT_DELIVERY_UNREACHABLE;
+    else if (reply->outcome == GATEWAY_CLIENT_REPLY_NO_ANSWER)
+        take_silence(d, reply->problem, decision);
+    else
+        take_body(d, target, reply, decision);
+}
+
+uint64_t gateway_client_delivery_left_ms(const struct gateway_client_delivery *d,
+                                         uint64_t patience_ms, uint64_t answered_ms,
+                                         uint64_t now_ms)
+{
+    uint64_t silence_ms = now_ms - answered_ms;
+
+    if (d->was_posted || answered_ms == 0 || silence_ms >= patience_ms)
+        return 0;
+    return patience_ms - silence_ms;
+}
+
+void gateway_client_delivery_expire(struct gateway_client_delivery *d,
+                                    const struct gateway_client_delivery_target *target,
+                                    struct gateway_client_delivery_decision *decision)
+{
+    MAGIC_CHECK(d, delivery_magic);
+    CONTRACT(d->kind == GATEWAY_CLIENT_DELIVERY_REGISTER);
+    decision_init(decision, d);
+    give_up_registering(d, target, "no answer in time ([gateway] patience-s)", decision);
 }

@@ -46,93 +46,93 @@ static void add_bytes(xmlrpc_env *env, xmlrpc_value *params, const char *bytes)
 }
 
 typedef void params_fn(xmlrpc_env *env, xmlrpc_value *params,
-                       const struct gateway_client_delivery *job);
+                       const struct gateway_client_delivery *d);
 
 static void transport_initialized(xmlrpc_env *env, xmlrpc_value *params,
-                                  const struct gateway_client_delivery *job)
+                                  const struct gateway_client_delivery *d)
 {
-    add_text(env, params, job->text[TEXT_PROTO]);
+    add_text(env, params, d->text[GATEWAY_CLIENT_TEXT_PROTO]);
 }
 
 static void receiving_started(xmlrpc_env *env, xmlrpc_value *params,
-                              const struct gateway_client_delivery *job)
+                              const struct gateway_client_delivery *d)
 {
     xmlrpc_value *options = rpc_struct(env);
 
-    rpc_put_text(env, options, "host", job->text[TEXT_HOST]);
-    add_text(env, params, job->text[TEXT_PROTO]);
-    add_text(env, params, job->text[TEXT_HOST]);
+    rpc_put_text(env, options, "host", d->text[GATEWAY_CLIENT_TEXT_HOST]);
+    add_text(env, params, d->text[GATEWAY_CLIENT_TEXT_PROTO]);
+    add_text(env, params, d->text[GATEWAY_CLIENT_TEXT_HOST]);
     add(env, params, options);
 }
 
 static void told_with_reason(xmlrpc_env *env, xmlrpc_value *params,
-                             const struct gateway_client_delivery *job)
+                             const struct gateway_client_delivery *d)
 {
-    add_text(env, params, job->text[TEXT_PROTO]);
-    add_error(env, params, job->text[TEXT_ERROR]);
+    add_text(env, params, d->text[GATEWAY_CLIENT_TEXT_PROTO]);
+    add_error(env, params, d->text[GATEWAY_CLIENT_TEXT_ERROR]);
 }
 
 static void register_file(xmlrpc_env *env, xmlrpc_value *params,
-                          const struct gateway_client_delivery *job)
+                          const struct gateway_client_delivery *d)
 {
-    add_text(env, params, job->text[TEXT_PROTO]);
-    add_text(env, params, job->text[TEXT_HOST]);
-    add_idurl(env, params, job->text[TEXT_IDURL]);
-    add_bytes(env, params, job->text[TEXT_FILENAME]);
-    add(env, params, rpc_integer(env, (int64_t)job->size_bytes));
-    if (job->is_sending)
-        add_bytes(env, params, job->text[TEXT_DESCRIPTION]);
+    add_text(env, params, d->text[GATEWAY_CLIENT_TEXT_PROTO]);
+    add_text(env, params, d->text[GATEWAY_CLIENT_TEXT_HOST]);
+    add_idurl(env, params, d->text[GATEWAY_CLIENT_TEXT_IDURL]);
+    add_bytes(env, params, d->text[GATEWAY_CLIENT_TEXT_FILENAME]);
+    add(env, params, rpc_integer(env, (int64_t)d->size_bytes));
+    if (d->is_sending)
+        add_bytes(env, params, d->text[GATEWAY_CLIENT_TEXT_DESCRIPTION]);
 }
 
 static void add_outcome(xmlrpc_env *env, xmlrpc_value *params,
-                        const struct gateway_client_delivery *job, uint64_t id)
+                        const struct gateway_client_delivery *d, uint64_t id)
 {
     add(env, params, rpc_integer(env, (int64_t)id));
-    add_text(env, params, gateway_transfer_status_word(job->status));
-    add(env, params, rpc_integer(env, (int64_t)job->done_bytes));
-    add_error(env, params, job->text[TEXT_ERROR]);
+    add_text(env, params, gateway_transfer_status_word(d->status));
+    add(env, params, rpc_integer(env, (int64_t)d->done_bytes));
+    add_error(env, params, d->text[GATEWAY_CLIENT_TEXT_ERROR]);
 }
 
 static void unregister_file(xmlrpc_env *env, xmlrpc_value *params,
-                            const struct gateway_client_delivery *job)
+                            const struct gateway_client_delivery *d)
 {
-    add_outcome(env, params, job, job->transfer_id);
+    add_outcome(env, params, d, d->transfer_id);
 }
 
 static void cancelled_file_sending(xmlrpc_env *env, xmlrpc_value *params,
-                                   const struct gateway_client_delivery *job)
+                                   const struct gateway_client_delivery *d)
 {
-    const char *asked = job->text[TEXT_ASKED_HOST];
-    const char *host = asked == NULL ? job->text[TEXT_HOST] : asked;
+    const char *asked = d->text[GATEWAY_CLIENT_TEXT_ASKED_HOST];
+    const char *host = asked == NULL ? d->text[GATEWAY_CLIENT_TEXT_HOST] : asked;
 
-    add_text(env, params, job->text[TEXT_PROTO]);
+    add_text(env, params, d->text[GATEWAY_CLIENT_TEXT_PROTO]);
     add(env, params, rpc_bytes(env, host, strlen(host)));
-    add_bytes(env, params, job->text[TEXT_FILENAME]);
-    add(env, params, rpc_integer(env, (int64_t)job->size_bytes));
-    add_bytes(env, params, job->text[TEXT_DESCRIPTION]);
-    add_error(env, params, job->text[TEXT_ERROR]);
+    add_bytes(env, params, d->text[GATEWAY_CLIENT_TEXT_FILENAME]);
+    add(env, params, rpc_integer(env, (int64_t)d->size_bytes));
+    add_bytes(env, params, d->text[GATEWAY_CLIENT_TEXT_DESCRIPTION]);
+    add_error(env, params, d->text[GATEWAY_CLIENT_TEXT_ERROR]);
 }
 
 static void file_result(xmlrpc_env *env, xmlrpc_value *params,
-                        const struct gateway_client_delivery *job)
+                        const struct gateway_client_delivery *d)
 {
-    add_outcome(env, params, job, job->request_id);
+    add_outcome(env, params, d, d->request_id);
 }
 
-static params_fn *const params_of[CALL_NONE] = {
-    [CALL_TRANSPORT_INITIALIZED] = transport_initialized,
-    [CALL_RECEIVING_STARTED] = receiving_started,
-    [CALL_RECEIVING_FAILED] = told_with_reason,
-    [CALL_DISCONNECTED] = told_with_reason,
-    [CALL_REGISTER_SENDING] = register_file,
-    [CALL_REGISTER_RECEIVING] = register_file,
-    [CALL_UNREGISTER_SENDING] = unregister_file,
-    [CALL_UNREGISTER_RECEIVING] = unregister_file,
-    [CALL_CANCELLED_SENDING] = cancelled_file_sending,
-    [CALL_FILE_RESULT] = file_result,
+static params_fn *const params_of[GATEWAY_CLIENT_CALL_NONE] = {
+    [GATEWAY_CLIENT_CALL_TRANSPORT_INITIALIZED] = transport_initialized,
+    [GATEWAY_CLIENT_CALL_RECEIVING_STARTED] = receiving_started,
+    [GATEWAY_CLIENT_CALL_RECEIVING_FAILED] = told_with_reason,
+    [GATEWAY_CLIENT_CALL_DISCONNECTED] = told_with_reason,
+    [GATEWAY_CLIENT_CALL_REGISTER_SENDING] = register_file,
+    [GATEWAY_CLIENT_CALL_REGISTER_RECEIVING] = register_file,
+    [GATEWAY_CLIENT_CALL_UNREGISTER_SENDING] = unregister_file,
+    [GATEWAY_CLIENT_CALL_UNREGISTER_RECEIVING] = unregister_file,
+    [GATEWAY_CLIENT_CALL_CANCELLED_SENDING] = cancelled_file_sending,
+    [GATEWAY_CLIENT_CALL_FILE_RESULT] = file_result,
 };
 
-enum err gateway_client_encode_write(const struct gateway_client_delivery *job, char **out,
+enum err gateway_client_encode_write(const struct gateway_client_delivery *d, char **out,
                                      size_t *length)
 {
     enum err e = ERR_NO_MEMORY;
@@ -141,9 +141,9 @@ enum err gateway_client_encode_write(const struct gateway_client_delivery *job, 
 
     xmlrpc_env_init(&env);
     params = rpc_array(&env);
-    params_of[job->call](&env, params, job);
+    params_of[d->call](&env, params, d);
     if (!env.fault_occurred)
-        e = rpc_call_write(out, length, gateway_client_delivery_method(job->call), params);
+        e = rpc_call_write(out, length, gateway_client_call_method(d->call), params);
     rpc_release(&params);
     xmlrpc_env_clean(&env);
     return e;

@@ -3,13 +3,12 @@
 #define GATEWAY_CLIENT_ENCODE_H
 
 #include "base/err.h"
+#include "gateway_client/delivery.h"
 
 #include <stddef.h>
 
-struct gateway_client_delivery;
-
-/* The present call as a document in malloc'ed memory. */
-enum err gateway_client_encode_write(const struct gateway_client_delivery *job, char **out,
+/* The call that is due as a document in malloc'ed memory. */
+enum err gateway_client_encode_write(const struct gateway_client_delivery *delivery, char **out,
                                      size_t *length);
 
 #endif

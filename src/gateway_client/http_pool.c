@@ -1,12 +1,11 @@
 /* curl_multi's socket interface in our loop: curl says which sockets to watch and when to wake it,
- * we tell it what happened. Each connection is a line with an easy handle of its own, used again
+ * we tell it what happened. Each connection has an easy handle of its own, used again
  * and again, so that connections and buffers live on. */
 #include "gateway_client/http_pool.h"
 
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "gateway_client/client.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@
 
 enum { ANSWER_LIMIT = 1 << 20, CONNECT_TIMEOUT_MS = 5000 };
 
-struct line {
+struct connection {
     CURL *curl;
     void *cookie; /* NULL: free */
     char *document;
@@ -30,7 +29,7 @@ struct gateway_client_http_pool {
     CURLM *multi;
     struct curl_slist *headers;
     struct timer timeout; /* curl's */
-    struct line lines[GATEWAY_CLIENT_CONNECTIONS];
+    struct connection connections[GATEWAY_CLIENT_CONNECTIONS];
     unsigned busy;
     gateway_client_reply_fn *replied;
     void *ctx;
@@ -39,101 +38,102 @@ struct gateway_client_http_pool {
 /* A socket of curl's that we watch. */
 struct socket_watch {
     struct watch watch;
-    struct gateway_client_http_pool *http;
+    struct gateway_client_http_pool *pool;
 };
 
 static size_t take_answer(char *bytes, size_t size, size_t count, void *ctx)
 {
-    struct line *line = ctx;
+    struct connection *connection = ctx;
     size_t length = size * count;
 
-    if (length > ANSWER_LIMIT - line->length) {
-        line->is_too_long = true;
+    if (length > ANSWER_LIMIT - connection->length) {
+        connection->is_too_long = true;
         return 0;
     }
-    if (line->length + length > line->room) {
-        size_t room = (line->length + length) * 2;
-        char *larger = realloc(line->answer, room);
+    if (connection->length + length > connection->room) {
+        size_t room = (connection->length + length) * 2;
+        char *larger = realloc(connection->answer, room);
 
         if (larger == NULL)
             return 0;
-        line->answer = larger;
-        line->room = room;
+        connection->answer = larger;
+        connection->room = room;
     }
-    memcpy(line->answer + line->length, bytes, length);
-    line->length += length;
+    memcpy(connection->answer + connection->length, bytes, length);
+    connection->length += length;
     return length;
 }
 
-static void line_release(struct gateway_client_http_pool *http, struct line *line)
+static void connection_release(struct gateway_client_http_pool *pool, struct connection *connection)
 {
-    curl_multi_remove_handle(http->multi, line->curl);
-    free(line->document);
-    line->document = NULL;
-    line->cookie = NULL;
-    line->length = 0;
-    http->busy--;
+    curl_multi_remove_handle(pool->multi, connection->curl);
+    free(connection->document);
+    connection->document = NULL;
+    connection->cookie = NULL;
+    connection->length = 0;
+    pool->busy--;
 }
 
-static const char *problem_of(const struct line *line, CURLcode code)
+static const char *problem_of(const struct connection *connection, CURLcode code)
 {
-    if (line->is_too_long)
+    if (connection->is_too_long)
         return "its answer is too long";
-    return line->problem[0] != '\0' ? line->problem : curl_easy_strerror(code);
+    return connection->problem[0] != '\0' ? connection->problem : curl_easy_strerror(code);
 }
 
-/* The buffers of a line are used again by the next post, which `replied` may make: what is handed
- * over is taken out of it first. */
-static void line_finished(struct gateway_client_http_pool *http, struct line *line, CURLcode code)
+/* The buffers of a connection are used again by the next post, which `replied` may make: what is
+ * handed over is taken out of it first. */
+static void connection_finished(struct gateway_client_http_pool *pool,
+                                struct connection *connection, CURLcode code)
 {
-    char *answer = line->answer, problem[CURL_ERROR_SIZE + 32];
-    void *cookie = line->cookie;
-    size_t room = line->room;
+    char *answer = connection->answer, problem[CURL_ERROR_SIZE + 32];
+    void *cookie = connection->cookie;
+    size_t room = connection->room;
     long status = 0;
     struct gateway_client_reply reply = {
-        .body = answer, .length = line->length, .problem = problem};
+        .body = answer, .length = connection->length, .problem = problem};
 
-    curl_easy_getinfo(line->curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(connection->curl, CURLINFO_RESPONSE_CODE, &status);
     if (code != CURLE_OK) {
-        reply.outcome =
-            code == CURLE_COULDNT_CONNECT ? GATEWAY_CLIENT_UNREACHABLE : GATEWAY_CLIENT_NO_ANSWER;
-        text_format(problem, sizeof problem, "%s", problem_of(line, code));
+        reply.outcome = code == CURLE_COULDNT_CONNECT ? GATEWAY_CLIENT_REPLY_UNREACHABLE
+                                                      : GATEWAY_CLIENT_REPLY_NO_ANSWER;
+        text_format(problem, sizeof problem, "%s", problem_of(connection, code));
     } else if (status != 200) {
-        reply.outcome = GATEWAY_CLIENT_NO_ANSWER;
+        reply.outcome = GATEWAY_CLIENT_REPLY_NO_ANSWER;
         text_format(problem, sizeof problem, "it answered with HTTP status %ld", status);
     }
-    line->answer = NULL;
-    line->room = 0;
-    line_release(http, line);
-    http->replied(http->ctx, cookie, &reply);
-    if (line->answer == NULL && answer != NULL) {
-        line->answer = answer;
-        line->room = room;
+    connection->answer = NULL;
+    connection->room = 0;
+    connection_release(pool, connection);
+    pool->replied(pool->ctx, cookie, &reply);
+    if (connection->answer == NULL && answer != NULL) {
+        connection->answer = answer;
+        connection->room = room;
     } else {
         free(answer);
     }
 }
 
-static void look_for_finished(struct gateway_client_http_pool *http)
+static void look_for_finished(struct gateway_client_http_pool *pool)
 {
     CURLMsg *message;
     int left;
 
-    while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
-        char *line = NULL;
+    while ((message = curl_multi_info_read(pool->multi, &left)) != NULL) {
+        char *connection = NULL;
 
         if (message->msg != CURLMSG_DONE)
             continue;
         CURLcode code = message->data.result;
 
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &line);
-        line_finished(http, (struct line *)(void *)line, code);
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &connection);
+        connection_finished(pool, (struct connection *)(void *)connection, code);
     }
 }
 
 static void socket_ready(struct watch *w, uint32_t events)
 {
-    struct gateway_client_http_pool *http = ((struct socket_watch *)w->ctx)->http;
+    struct gateway_client_http_pool *pool = ((struct socket_watch *)w->ctx)->pool;
     int running, what = 0;
 
     if (events & EPOLLIN)
@@ -142,41 +142,41 @@ static void socket_ready(struct watch *w, uint32_t events)
         what |= CURL_CSELECT_OUT;
     if (events & (EPOLLERR | EPOLLHUP))
         what |= CURL_CSELECT_ERR;
-    curl_multi_socket_action(http->multi, w->fd, what, &running);
-    look_for_finished(http);
+    curl_multi_socket_action(pool->multi, w->fd, what, &running);
+    look_for_finished(pool);
 }
 
 static void timeout_is_over(struct timer *timer, void *ctx)
 {
-    struct gateway_client_http_pool *http = ctx;
+    struct gateway_client_http_pool *pool = ctx;
     int running;
 
     (void)timer;
-    curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    look_for_finished(http);
+    curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    look_for_finished(pool);
 }
 
 static int set_timeout(CURLM *multi, long timeout_ms, void *ctx)
 {
-    struct gateway_client_http_pool *http = ctx;
+    struct gateway_client_http_pool *pool = ctx;
 
     (void)multi;
     if (timeout_ms < 0)
-        loop_cancel_timer(http->loop, &http->timeout);
+        loop_cancel_timer(pool->loop, &pool->timeout);
     else
-        loop_set_timer(http->loop, &http->timeout, (uint64_t)timeout_ms);
+        loop_set_timer(pool->loop, &pool->timeout, (uint64_t)timeout_ms);
     return 0;
 }
 
-static struct socket_watch *watch_new(struct gateway_client_http_pool *http, curl_socket_t fd)
+static struct socket_watch *watch_new(struct gateway_client_http_pool *pool, curl_socket_t fd)
 {
     struct socket_watch *s = calloc(1, sizeof *s);
 
     if (s == NULL)
         return NULL;
-    s->http = http;
+    s->pool = pool;
     s->watch = (struct watch){.fd = fd, .ready = socket_ready, .ctx = s};
-    curl_multi_assign(http->multi, fd, s);
+    curl_multi_assign(pool->multi, fd, s);
     return s;
 }
 
@@ -184,46 +184,46 @@ static struct socket_watch *watch_new(struct gateway_client_http_pool *http, cur
  * runs into its time limit, and is made again. */
 static int set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *assigned)
 {
-    struct gateway_client_http_pool *http = ctx;
+    struct gateway_client_http_pool *pool = ctx;
     struct socket_watch *s = assigned;
     uint32_t events = POLLER_LEVEL;
 
     (void)easy;
     if (s != NULL)
-        loop_remove(http->loop, &s->watch);
+        loop_remove(pool->loop, &s->watch);
     if (what == CURL_POLL_REMOVE) {
         free(s);
-        curl_multi_assign(http->multi, fd, NULL);
+        curl_multi_assign(pool->multi, fd, NULL);
         return 0;
     }
-    if (s == NULL && (s = watch_new(http, fd)) == NULL)
+    if (s == NULL && (s = watch_new(pool, fd)) == NULL)
         return 0;
     if (what & CURL_POLL_IN)
         events |= EPOLLIN;
     if (what & CURL_POLL_OUT)
         events |= EPOLLOUT;
-    if (loop_add(http->loop, &s->watch, events) != ERR_OK)
+    if (loop_add(pool->loop, &s->watch, events) != ERR_OK)
         log_error("a connection to the gateway cannot be watched");
     return 0;
 }
 
-static enum err line_open(struct gateway_client_http_pool *http, struct line *line,
-                          uint64_t timeout_ms)
+static enum err connection_open(struct gateway_client_http_pool *pool,
+                                struct connection *connection, uint64_t timeout_ms)
 {
-    line->curl = curl_easy_init();
-    if (line->curl == NULL)
+    connection->curl = curl_easy_init();
+    if (connection->curl == NULL)
         return ERR_NO_MEMORY;
-    curl_easy_setopt(line->curl, CURLOPT_PRIVATE, (char *)line);
-    curl_easy_setopt(line->curl, CURLOPT_ERRORBUFFER, line->problem);
-    curl_easy_setopt(line->curl, CURLOPT_HTTPHEADER, http->headers);
-    curl_easy_setopt(line->curl, CURLOPT_POST, 1L);
-    curl_easy_setopt(line->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
-    curl_easy_setopt(line->curl, CURLOPT_PROTOCOLS_STR, "http");
-    curl_easy_setopt(line->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(line->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-    curl_easy_setopt(line->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(line->curl, CURLOPT_WRITEFUNCTION, take_answer);
-    curl_easy_setopt(line->curl, CURLOPT_WRITEDATA, line);
+    curl_easy_setopt(connection->curl, CURLOPT_PRIVATE, (char *)connection);
+    curl_easy_setopt(connection->curl, CURLOPT_ERRORBUFFER, connection->problem);
+    curl_easy_setopt(connection->curl, CURLOPT_HTTPHEADER, pool->headers);
+    curl_easy_setopt(connection->curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(connection->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+    curl_easy_setopt(connection->curl, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(connection->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(connection->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    curl_easy_setopt(connection->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(connection->curl, CURLOPT_WRITEFUNCTION, take_answer);
+    curl_easy_setopt(connection->curl, CURLOPT_WRITEDATA, connection);
     return ERR_OK;
 }
 
@@ -242,116 +242,116 @@ enum err gateway_client_http_pool_open(struct gateway_client_http_pool **out, st
                                        uint64_t timeout_ms, gateway_client_reply_fn *replied,
                                        void *ctx)
 {
-    struct gateway_client_http_pool *http = calloc(1, sizeof *http);
+    struct gateway_client_http_pool *pool = calloc(1, sizeof *pool);
     enum err e = ERR_OK;
 
-    if (http == NULL)
+    if (pool == NULL)
         return ERR_NO_MEMORY;
-    http->loop = loop;
-    http->replied = replied;
-    http->ctx = ctx;
-    http->timeout = (struct timer){.fire = timeout_is_over, .ctx = http};
+    pool->loop = loop;
+    pool->replied = replied;
+    pool->ctx = ctx;
+    pool->timeout = (struct timer){.fire = timeout_is_over, .ctx = pool};
     curl_global_init(CURL_GLOBAL_NOTHING);
-    http->multi = curl_multi_init();
-    http->headers = make_headers();
-    if (http->multi == NULL || http->headers == NULL)
+    pool->multi = curl_multi_init();
+    pool->headers = make_headers();
+    if (pool->multi == NULL || pool->headers == NULL)
         e = ERR_NO_MEMORY;
     for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS && e == ERR_OK; i++)
-        e = line_open(http, &http->lines[i], timeout_ms);
+        e = connection_open(pool, &pool->connections[i], timeout_ms);
     if (e != ERR_OK) {
-        gateway_client_http_pool_close(&http);
+        gateway_client_http_pool_close(&pool);
         return e;
     }
-    curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
-    curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-    curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, set_timeout);
-    curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)GATEWAY_CLIENT_CONNECTIONS);
-    *out = http;
+    curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
+    curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool);
+    curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, set_timeout);
+    curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
+    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)GATEWAY_CLIENT_CONNECTIONS);
+    *out = pool;
     return ERR_OK;
 }
 
-void gateway_client_http_pool_close(struct gateway_client_http_pool **http)
+void gateway_client_http_pool_close(struct gateway_client_http_pool **pool)
 {
-    struct gateway_client_http_pool *h = *http;
+    struct gateway_client_http_pool *h = *pool;
 
     if (h == NULL)
         return;
     CONTRACT(h->busy == 0);
     for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS; i++) {
-        curl_easy_cleanup(h->lines[i].curl);
-        free(h->lines[i].answer);
+        curl_easy_cleanup(h->connections[i].curl);
+        free(h->connections[i].answer);
     }
     curl_multi_cleanup(h->multi);
     curl_slist_free_all(h->headers);
     curl_global_cleanup();
     free(h);
-    *http = NULL;
+    *pool = NULL;
 }
 
-static enum err line_aim(struct line *line, const char *url)
+static enum err connection_aim(struct connection *connection, const char *url)
 {
     bool is_unix = strncmp(url, "unix:", 5) == 0;
     CURLcode path =
-        curl_easy_setopt(line->curl, CURLOPT_UNIX_SOCKET_PATH, is_unix ? url + 5 : NULL);
+        curl_easy_setopt(connection->curl, CURLOPT_UNIX_SOCKET_PATH, is_unix ? url + 5 : NULL);
     CURLcode address =
-        curl_easy_setopt(line->curl, CURLOPT_URL, is_unix ? "http://localhost/" : url);
+        curl_easy_setopt(connection->curl, CURLOPT_URL, is_unix ? "http://localhost/" : url);
 
     return path == CURLE_OK && address == CURLE_OK ? ERR_OK : ERR_NO_MEMORY;
 }
 
-enum err gateway_client_http_pool_aim(struct gateway_client_http_pool *http, const char *url)
+enum err gateway_client_http_pool_aim(struct gateway_client_http_pool *pool, const char *url)
 {
     enum err e = ERR_OK;
 
-    CONTRACT(http->busy == 0);
+    CONTRACT(pool->busy == 0);
     for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS && e == ERR_OK; i++)
-        e = line_aim(&http->lines[i], url);
+        e = connection_aim(&pool->connections[i], url);
     return e;
 }
 
-bool gateway_client_http_pool_has_room(const struct gateway_client_http_pool *http)
+bool gateway_client_http_pool_has_room(const struct gateway_client_http_pool *pool)
 {
-    return http->busy < GATEWAY_CLIENT_CONNECTIONS;
+    return pool->busy < GATEWAY_CLIENT_CONNECTIONS;
 }
 
-bool gateway_client_http_pool_is_idle(const struct gateway_client_http_pool *http)
+bool gateway_client_http_pool_is_idle(const struct gateway_client_http_pool *pool)
 {
-    return http->busy == 0;
+    return pool->busy == 0;
 }
 
-enum err gateway_client_http_pool_post(struct gateway_client_http_pool *http, char *document,
+enum err gateway_client_http_pool_post(struct gateway_client_http_pool *pool, char *document,
                                        size_t length, void *cookie)
 {
-    struct line *line = http->lines;
+    struct connection *connection = pool->connections;
 
-    CONTRACT(gateway_client_http_pool_has_room(http) && cookie != NULL);
-    while (line->cookie != NULL)
-        line++;
-    line->document = document;
-    line->cookie = cookie;
-    line->length = 0;
-    line->is_too_long = false;
-    line->problem[0] = '\0';
-    http->busy++;
-    curl_easy_setopt(line->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
-    curl_easy_setopt(line->curl, CURLOPT_POSTFIELDS, document);
-    if (curl_multi_add_handle(http->multi, line->curl) == CURLM_OK)
+    CONTRACT(gateway_client_http_pool_has_room(pool) && cookie != NULL);
+    while (connection->cookie != NULL)
+        connection++;
+    connection->document = document;
+    connection->cookie = cookie;
+    connection->length = 0;
+    connection->is_too_long = false;
+    connection->problem[0] = '\0';
+    pool->busy++;
+    curl_easy_setopt(connection->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
+    curl_easy_setopt(connection->curl, CURLOPT_POSTFIELDS, document);
+    if (curl_multi_add_handle(pool->multi, connection->curl) == CURLM_OK)
         return ERR_OK;
-    line_release(http, line);
+    connection_release(pool, connection);
     return ERR_NO_MEMORY;
 }
 
-void gateway_client_http_pool_cancel(struct gateway_client_http_pool *http, const void *cookie)
+void gateway_client_http_pool_cancel(struct gateway_client_http_pool *pool, const void *cookie)
 {
     for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS; i++)
-        if (http->lines[i].cookie == cookie)
-            line_release(http, &http->lines[i]);
+        if (pool->connections[i].cookie == cookie)
+            connection_release(pool, &pool->connections[i]);
 }
 
-void gateway_client_http_pool_cancel_all(struct gateway_client_http_pool *http)
+void gateway_client_http_pool_cancel_all(struct gateway_client_http_pool *pool)
 {
     for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS; i++)
-        if (http->lines[i].cookie != NULL)
-            line_release(http, &http->lines[i]);
+        if (pool->connections[i].cookie != NULL)
+            connection_release(pool, &pool->connections[i]);
 }

@@ -4,82 +4,82 @@
 #include "gateway_client/client_internal.h"
 #include "gateway_client/delivery.h"
 
-static enum err post_for(struct gateway_client *gate, enum gateway_client_delivery_kind kind,
+static enum err post_for(struct gateway_client *client, enum gateway_client_delivery_kind kind,
                          struct gateway_transfer *t)
 {
-    struct gateway_client_delivery *job = gateway_client_delivery_of(kind, t);
+    struct gateway_client_delivery *delivery = gateway_client_delivery_of(kind, t);
+    enum err e = delivery == NULL ? ERR_NO_MEMORY : gateway_client_post(client, delivery, t);
 
-    if (job == NULL)
-        return ERR_NO_MEMORY;
-    job->transfer = t;
-    gateway_client_post(gate, job);
-    return ERR_PENDING;
+    return e == ERR_OK ? ERR_PENDING : e;
 }
 
-static void post_notice(struct gateway_client *gate, enum gateway_client_call call,
+static void post_notice(struct gateway_client *client, enum gateway_client_call call,
                         const char *proto, const char *host, const char *error)
 {
-    const char *const text[GATEWAY_CLIENT_TEXT_COUNT] = {
-        [TEXT_PROTO] = proto, [TEXT_HOST] = host, [TEXT_ERROR] = error};
-    struct gateway_client_delivery *job = gateway_client_delivery_new(JOB_NOTICE, text);
+    const char *const text[GATEWAY_CLIENT_TEXT_COUNT] = {[GATEWAY_CLIENT_TEXT_PROTO] = proto,
+                                                         [GATEWAY_CLIENT_TEXT_HOST] = host,
+                                                         [GATEWAY_CLIENT_TEXT_ERROR] = error};
+    struct gateway_client_delivery *delivery =
+        gateway_client_delivery_new(GATEWAY_CLIENT_DELIVERY_NOTICE, text);
+    enum err e = ERR_NO_MEMORY;
 
-    if (job == NULL) {
-        log_error("gateway: %s is not told: %s", gateway_client_delivery_method(call),
-                  err_text(ERR_NO_MEMORY));
-        return;
+    if (delivery != NULL) {
+        delivery->call = call;
+        e = gateway_client_post(client, delivery, NULL);
     }
-    job->call = call;
-    gateway_client_post(gate, job);
+    if (e != ERR_OK)
+        log_error("gateway: %s is not told: %s", gateway_client_call_method(call), err_text(e));
 }
 
 static void transport_initialized(void *self, const char *proto)
 {
-    post_notice(self, CALL_TRANSPORT_INITIALIZED, proto, NULL, NULL);
+    post_notice(self, GATEWAY_CLIENT_CALL_TRANSPORT_INITIALIZED, proto, NULL, NULL);
 }
 
 static void receiving_started(void *self, const char *proto, const char *host)
 {
-    post_notice(self, CALL_RECEIVING_STARTED, proto, host, NULL);
+    post_notice(self, GATEWAY_CLIENT_CALL_RECEIVING_STARTED, proto, host, NULL);
 }
 
 /* A busy port has a word of its own in BitDust. */
 static void receiving_failed(void *self, const char *proto, enum err e, const char *error)
 {
-    post_notice(self, CALL_RECEIVING_FAILED, proto, NULL, e == ERR_BUSY ? "port is busy" : error);
+    post_notice(self, GATEWAY_CLIENT_CALL_RECEIVING_FAILED, proto, NULL,
+                e == ERR_BUSY ? "port is busy" : error);
 }
 
 static void disconnected(void *self, const char *proto, const char *result)
 {
-    post_notice(self, CALL_DISCONNECTED, proto, NULL, result);
+    post_notice(self, GATEWAY_CLIENT_CALL_DISCONNECTED, proto, NULL, result);
 }
 
 static enum err register_file(void *self, struct gateway_transfer *transfer)
 {
-    return post_for(self, JOB_REGISTER, transfer);
+    return post_for(self, GATEWAY_CLIENT_DELIVERY_REGISTER, transfer);
 }
 
 static enum err receiving_ended(void *self, struct gateway_transfer *transfer)
 {
-    return post_for(self, JOB_END, transfer);
+    return post_for(self, GATEWAY_CLIENT_DELIVERY_END, transfer);
 }
 
 static void sending_ended(void *self, const struct gateway_transfer *transfer)
 {
-    struct gateway_client_delivery *job = gateway_client_delivery_of(JOB_END, transfer);
+    struct gateway_client_delivery *delivery =
+        gateway_client_delivery_of(GATEWAY_CLIENT_DELIVERY_END, transfer);
+    enum err e = delivery == NULL ? ERR_NO_MEMORY : gateway_client_post(self, delivery, NULL);
 
-    if (job == NULL)
+    if (e != ERR_OK)
         log_error("gateway: the end of the sending of %s is not told: %s", transfer->filename,
-                  err_text(ERR_NO_MEMORY));
-    else
-        gateway_client_post(self, job);
+                  err_text(e));
 }
 
 static bool is_full(void *self)
 {
-    const struct gateway_client *gate = self;
+    const struct gateway_client *client = self;
 
-    return gateway_client_waiting(gate) >= gate->settings.gateway.queue_limit ||
-           atomic_load(&gate->waiting_bytes) >= GATEWAY_CLIENT_WAITING_BYTES_MAX;
+    return gateway_client_waiting(client) >= client->settings.gateway.queue_limit ||
+           atomic_load(&client->waiting_bytes) >= GATEWAY_CLIENT_WAITING_BYTES_MAX;
 }
 
 const struct gateway_ops gateway_client_ops = {

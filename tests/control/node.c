@@ -44,7 +44,7 @@ static struct {
     struct settings settings;
     struct event_sink *events;
     struct gateway *gateway;
-    struct gateway_client *gate;
+    struct gateway_client *gateway_client;
     struct inbox *inbox;
     struct committer *committer;
     struct supervisor *supervisor;
@@ -335,8 +335,8 @@ static void open_rooms(void)
     node.settings.control.events_kept = 100;
     cr_assert_eq(event_sink_open(&node.events), ERR_OK);
     cr_assert_eq(gateway_open(&node.gateway, node.events), ERR_OK);
-    cr_assert_eq(gateway_client_open(&node.gate, &node.settings), ERR_OK);
-    cr_assert_eq(gateway_client_start(node.gate), ERR_OK);
+    cr_assert_eq(gateway_client_open(&node.gateway_client, &node.settings), ERR_OK);
+    cr_assert_eq(gateway_client_start(node.gateway_client), ERR_OK);
     cr_assert_eq(gateway_add(node.gateway, &ops, NULL), ERR_OK);
     cr_assert_eq(inbox_open(&node.inbox, path, DURABILITY_NONE, 1 << 20, problem, sizeof problem),
                  ERR_OK, "%s", problem);
@@ -367,7 +367,7 @@ void node_start(void)
                               &(struct control_config){.settings = node.settings,
                                                        .supervisor = node.supervisor,
                                                        .gateway = node.gateway,
-                                                       .gate = node.gate,
+                                                       .gateway_client = node.gateway_client,
                                                        .transports = all_ops,
                                                        .transport_selves = all_selves,
                                                        .transport_count = 1,
@@ -438,8 +438,8 @@ void node_stop_rest(void)
     supervisor_close(&node.supervisor);
     control_close(&node.control);
     committer_close(&node.committer);
-    gateway_client_stop(node.gate);
-    gateway_client_close(&node.gate);
+    gateway_client_stop(node.gateway_client);
+    gateway_client_close(&node.gateway_client);
     gateway_close(&node.gateway);
     inbox_close(&node.inbox);
     event_sink_close(&node.events);

@@ -1,192 +1,427 @@
-/* The gate's calls as documents, and its thread with nobody at the other end. How it gets on with a
- * real gateway, in all its moods, is for tests/system/test_gateway.py. */
-#include "base/log.h"
-#include "gateway_client/client.h"
-#include "gateway_client/client_internal.h"
+/* What each reply leads to, for each kind of delivery: no thread, no socket, no clock. */
 #include "gateway_client/delivery.h"
-#include "gateway_client/encode.h"
-#include "rpc/document.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct gateway_transfer sent = {.proto = "tcp",
-                                       .host = "192.0.2.1:7771",
-                                       .asked_host = "node.example:7771",
-                                       .idurl = "http://host/%2541.xml",
-                                       .filename = "/out/file",
-                                       .description = "note",
-                                       .request_id = 7,
-                                       .size_bytes = 1000,
-                                       .done_bytes = 10,
-                                       .is_sending = true,
-                                       .status = TRANSFER_FAILED,
-                                       .error = "connection failed",
-                                       .transfer_id = 42};
+enum { INSTANCE = 5, OUR_ID = 42, GATEWAYS_ID = 77 };
 
-/* The document of `call` for `t`; static, until the next one. */
-static const char *document(enum gateway_client_call call, const struct gateway_transfer *t)
+static const struct gateway_client_delivery_target target = {.instance = INSTANCE,
+                                                             .has_file_result = true};
+
+/* The deliveries. */
+
+enum kind {
+    NOTICE,
+    REGISTER_IN,
+    REGISTER_OUT,
+    END_IN,           /* registered with the present instance */
+    END_OUT,          /* the same, and its send was requested */
+    END_MOVED_IN,     /* registered with another instance */
+    END_MOVED_OUT,    /* the same, and its send was requested */
+    END_UNREGISTERED, /* a send that failed before */
+    END_SINGLE,       /* send_file_single: only the result is told */
+    KIND_COUNT
+};
+
+static struct gateway_client_delivery *delivery;
+static struct gateway_client_delivery_decision decision;
+
+static struct gateway_client_delivery *make_notice(void)
 {
-    static char *text;
-    struct gateway_client_delivery *job = gateway_client_delivery_of(JOB_END, t);
-    size_t length = 0;
+    const char *const text[GATEWAY_CLIENT_TEXT_COUNT] = {[GATEWAY_CLIENT_TEXT_PROTO] = "tcp"};
+    struct gateway_client_delivery *d =
+        gateway_client_delivery_new(GATEWAY_CLIENT_DELIVERY_NOTICE, text);
 
-    free(text);
-    text = NULL;
-    cr_assert_not_null(job);
-    job->call = call;
-    cr_assert_eq(gateway_client_encode_write(job, &text, &length), ERR_OK);
-    cr_assert_eq(strlen(text), length);
-    free(job);
-    return text;
+    cr_assert_not_null(d);
+    d->call = GATEWAY_CLIENT_CALL_RECEIVING_STARTED;
+    return d;
 }
 
-static void has(const char *text, const char *part)
+static struct gateway_client_delivery *make_of(enum kind kind)
 {
-    cr_assert_not_null(strstr(text, part), "no '%s' in %s", part, text);
+    bool is_register = kind == REGISTER_IN || kind == REGISTER_OUT;
+    bool is_moved = kind == END_MOVED_IN || kind == END_MOVED_OUT;
+    const struct gateway_transfer t = {
+        .proto = "tcp",
+        .idurl = "",
+        .filename = "/out/file",
+        .request_id = 7,
+        .is_sending = kind != REGISTER_IN && kind != END_IN && kind != END_MOVED_IN,
+        .is_single = kind == END_SINGLE,
+        .status = TRANSFER_FAILED,
+        .transfer_id = OUR_ID,
+        .is_registered = is_moved || kind == END_IN || kind == END_OUT,
+        .instance = is_moved ? INSTANCE - 1 : INSTANCE,
+    };
+    struct gateway_client_delivery *d = gateway_client_delivery_of(
+        is_register ? GATEWAY_CLIENT_DELIVERY_REGISTER : GATEWAY_CLIENT_DELIVERY_END, &t);
+
+    cr_assert_not_null(d);
+    return d;
 }
 
-Test(gate, gives_an_identity_back_as_it_was, .init = rpc_library_init, .fini = rpc_library_fini,
-     .timeout = 5)
+static void begin(enum kind kind)
 {
-    has(document(CALL_REGISTER_SENDING, &sent), "<string>http://host/%41.xml</string>");
+    gateway_client_delivery_free(&delivery);
+    delivery = kind == NOTICE ? make_notice() : make_of(kind);
+    gateway_client_delivery_begin(delivery, &target, &decision);
 }
 
-Test(gate, leaves_out_an_identity_that_is_no_text, .init = rpc_library_init,
-     .fini = rpc_library_fini, .timeout = 5)
+/* The replies. */
+
+enum reply { VALUE, NIL, WORD, FAULT, MALFORMED, EMPTY, NO_ANSWER, UNREACHABLE, REPLY_COUNT };
+
+static const char *const reply_names[REPLY_COUNT] = {
+    "value", "nil", "word", "fault", "malformed", "empty", "no answer", "unreachable"};
+
+/* malloc; NULL: a reply without a body */
+static char *body_of(enum reply reply)
 {
-    struct gateway_transfer t = sent;
-    const char *text;
+    xmlrpc_value *value = NULL;
+    char *body = NULL;
+    size_t length;
+    xmlrpc_env env;
 
-    t.idurl = "http://host/%00%FF";
-    text = document(CALL_REGISTER_RECEIVING, &t);
-    has(text, "<string></string>");
-    cr_assert_null(strstr(text, "http://host"));
-}
-
-Test(gate, gives_the_host_of_a_cancelled_send_byte_for_byte, .init = rpc_library_init,
-     .fini = rpc_library_fini, .timeout = 5)
-{
-    has(document(CALL_CANCELLED_SENDING, &sent), "bm9kZS5leGFtcGxlOjc3NzE="); /* base64 */
-    has(document(CALL_CANCELLED_SENDING, &sent), "<string>connection failed</string>");
-}
-
-Test(gate, tells_of_no_error_with_nil, .init = rpc_library_init, .fini = rpc_library_fini,
-     .timeout = 5)
-{
-    struct gateway_transfer t = sent;
-
-    t.status = TRANSFER_FINISHED;
-    t.error[0] = '\0';
-    has(document(CALL_FILE_RESULT, &t), "nil/>");
-    has(document(CALL_FILE_RESULT, &t), "<string>finished</string>");
-    has(document(CALL_FILE_RESULT, &t), "<i4>7</i4>");
-    has(document(CALL_UNREGISTER_SENDING, &t), "<i4>42</i4>");
-}
-
-Test(gate, has_an_odd_path_as_base64_and_a_long_size_as_i8, .init = rpc_library_init,
-     .fini = rpc_library_fini, .timeout = 5)
-{
-    struct gateway_transfer t = sent;
-
-    t.filename = "/out/\xff";
-    t.size_bytes = UINT64_C(5000000000);
-    has(document(CALL_REGISTER_SENDING, &t), "L291dC//");
-    has(document(CALL_REGISTER_SENDING, &t), "i8>5000000000</");
-}
-
-/* A gate with a socket that is not there. */
-static struct gateway_client *gate;
-static struct settings settings;
-static struct mailbox *box;
-static unsigned answers;
-
-static void open_gate(void)
-{
-    log_set_level(LOG_LEVEL_ERROR);
-    settings_default(&settings);
-    snprintf(settings.gateway.url, sizeof settings.gateway.url, "unix:/nowhere/at/all");
-    settings.gateway.patience_s = 1;
-    settings.gateway.queue_limit = 3;
-    cr_assert_eq(mailbox_open(&box, 10, NULL), ERR_OK);
-    cr_assert_eq(gateway_client_open(&gate, &settings), ERR_OK);
-    cr_assert_eq(gateway_client_start(gate), ERR_OK);
-}
-
-static void close_gate(void)
-{
-    gateway_client_stop(gate);
-    gateway_client_close(&gate);
-    while (mailbox_drain(box) > 0)
-        ;
-    mailbox_close(&box);
-}
-
-static void answered(struct message *m, void *owner)
-{
-    (void)m, (void)owner;
-    answers++;
-}
-
-/* Runs when the box rings; the test's own .timeout bounds it. */
-static void wait_for(unsigned count)
-{
-    while (answers < count)
-        mailbox_drain(box);
-}
-
-static void begin(struct gateway_transfer *t, bool is_sending)
-{
-    *t = sent;
-    t->is_sending = is_sending;
-    t->request = (struct request){.answer_to = box, .on_answer = answered};
-}
-
-Test(gate, gives_up_a_registration_when_patience_is_over, .init = open_gate, .fini = close_gate,
-     .timeout = 20)
-{
-    struct gateway_transfer in, out;
-
-    begin(&in, false);
-    begin(&out, true);
-    cr_assert_eq(gateway_client_ops.register_file_receiving(gate, &in), ERR_PENDING);
-    cr_assert_eq(gateway_client_ops.register_file_sending(gate, &out), ERR_PENDING);
-    wait_for(2);
-    cr_assert_eq(in.request.result, ERR_GATEWAY, "a file that comes in needs its id");
-    cr_assert_eq(out.request.result, ERR_OK, "one that goes out does not");
-    cr_assert_not(out.registration.is_registered);
-    cr_assert_eq(out.registration.transfer_id, 42, "ours");
-}
-
-Test(gate, is_full_at_its_bound_and_takes_what_comes_all_the_same, .init = open_gate,
-     .fini = close_gate, .timeout = 20)
-{
-    struct gateway_transfer ended[4];
-
-    for (int i = 0; i < 4; i++) {
-        cr_assert_eq(gateway_client_ops.is_full(gate), i >= 3);
-        begin(&ended[i], false);
-        ended[i].is_registered = true;
-        cr_assert_eq(gateway_client_ops.receiving_ended(gate, &ended[i]), ERR_PENDING);
+    if (reply == MALFORMED)
+        return strdup("<methodResponse>");
+    if (reply == FAULT) {
+        cr_assert_eq(rpc_fault_write(&body, &length, 1, "no\nroom"), ERR_OK);
+        return body;
     }
-    cr_assert_eq(gateway_client_waiting(gate), 4);
-    gateway_client_shut(gate, 10000);
-    wait_for(4);
-    for (int i = 0; i < 4; i++)
-        cr_assert_eq(ended[i].request.result, ERR_CLOSED, "still owed");
-    cr_assert_eq(gateway_client_waiting(gate), 0);
+    xmlrpc_env_init(&env);
+    if (reply == VALUE)
+        value = rpc_integer(&env, GATEWAYS_ID);
+    else if (reply == NIL)
+        value = rpc_nil(&env);
+    else if (reply == WORD)
+        value = rpc_text(&env, "ok");
+    if (value != NULL)
+        cr_assert_eq(rpc_answer_write(&body, &length, value), ERR_OK);
+    rpc_release(&value);
+    xmlrpc_env_clean(&env);
+    return body;
 }
 
-Test(gate, answers_what_comes_after_its_end, .init = open_gate, .fini = close_gate, .timeout = 20)
+static void reply_with(enum reply reply, unsigned times)
 {
-    struct gateway_transfer late;
+    char *body = body_of(reply);
+    const struct gateway_client_reply r = {
+        .outcome = reply == NO_ANSWER     ? GATEWAY_CLIENT_REPLY_NO_ANSWER
+                   : reply == UNREACHABLE ? GATEWAY_CLIENT_REPLY_UNREACHABLE
+                                          : GATEWAY_CLIENT_REPLY_ANSWERED,
+        .body = body,
+        .length = body == NULL ? 0 : strlen(body),
+        .problem = "Timeout was reached",
+    };
 
-    gateway_client_shut(gate, 0);
-    begin(&late, false);
-    cr_assert_eq(gateway_client_ops.register_file_receiving(gate, &late), ERR_PENDING);
-    gateway_client_ops.sending_ended(gate, &sent);
-    wait_for(1);
-    cr_assert_eq(late.request.result, ERR_CLOSED);
+    while (times-- > 0)
+        gateway_client_delivery_replied(delivery, &target, &r, &decision);
+    free(body);
+}
+
+/* The table. */
+
+enum { ANSWERED = 1, FAULTED = 2, UNDELIVERED = 4, TROUBLE = 8 };
+
+#define CALL(name) GATEWAY_CLIENT_CALL_##name
+#define SEND       GATEWAY_CLIENT_DELIVERY_SEND
+#define RETRY      GATEWAY_CLIENT_DELIVERY_RETRY
+#define DONE       GATEWAY_CLIENT_DELIVERY_DONE
+#define AGAIN      GATEWAY_CLIENT_DELIVERY_UNREACHABLE
+#define LEFT       (ANSWERED | FAULTED | UNDELIVERED | TROUBLE)
+#define REFUSED    (ANSWERED | FAULTED | TROUBLE)
+
+static const struct row {
+    enum kind kind;
+    enum reply reply;
+    unsigned times;
+    enum gateway_client_delivery_action action;
+    uint64_t delay_ms;
+    enum gateway_client_call call; /* that is due then */
+    unsigned flags;
+    enum err result;
+    uint32_t registered_id; /* 0: not registered */
+} rows[] = {
+    {NOTICE, VALUE, 1, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, 0},
+    {NOTICE, NIL, 1, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, 0},
+    {NOTICE, FAULT, 1, RETRY, 200, CALL(RECEIVING_STARTED), ANSWERED | FAULTED, ERR_OK, 0},
+    {NOTICE, FAULT, 3, RETRY, 800, CALL(RECEIVING_STARTED), ANSWERED | FAULTED, ERR_OK, 0},
+    {NOTICE, FAULT, 4, DONE, 0, CALL(NONE), LEFT, ERR_OK, 0},
+    {NOTICE, MALFORMED, 1, RETRY, 200, CALL(RECEIVING_STARTED), TROUBLE, ERR_OK, 0},
+    {NOTICE, EMPTY, 1, RETRY, 200, CALL(RECEIVING_STARTED), TROUBLE, ERR_OK, 0},
+    {NOTICE, NO_ANSWER, 1, RETRY, 200, CALL(RECEIVING_STARTED), TROUBLE, ERR_OK, 0},
+    {NOTICE, NO_ANSWER, 2, RETRY, 400, CALL(RECEIVING_STARTED), 0, ERR_OK, 0},
+    {NOTICE, NO_ANSWER, 5, RETRY, 3200, CALL(RECEIVING_STARTED), 0, ERR_OK, 0},
+    {NOTICE, NO_ANSWER, 6, RETRY, 5000, CALL(RECEIVING_STARTED), 0, ERR_OK, 0},
+    {NOTICE, NO_ANSWER, 100, RETRY, 5000, CALL(RECEIVING_STARTED), 0, ERR_OK, 0},
+    {NOTICE, UNREACHABLE, 1, AGAIN, 0, CALL(RECEIVING_STARTED), 0, ERR_OK, 0},
+    {NOTICE, UNREACHABLE, 100, AGAIN, 0, CALL(RECEIVING_STARTED), 0, ERR_OK, 0},
+
+    {REGISTER_IN, VALUE, 1, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, GATEWAYS_ID},
+    {REGISTER_IN, NIL, 1, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, 0},
+    {REGISTER_IN, WORD, 1, SEND, 0, CALL(REGISTER_RECEIVING), ANSWERED | FAULTED, ERR_OK, 0},
+    {REGISTER_IN, WORD, 2, DONE, 0, CALL(REGISTER_RECEIVING), REFUSED, ERR_GATEWAY, 0},
+    {REGISTER_IN, FAULT, 1, SEND, 0, CALL(REGISTER_RECEIVING), ANSWERED | FAULTED, ERR_OK, 0},
+    {REGISTER_IN, FAULT, 2, DONE, 0, CALL(REGISTER_RECEIVING), REFUSED, ERR_GATEWAY, 0},
+    {REGISTER_IN, MALFORMED, 1, RETRY, 200, CALL(REGISTER_RECEIVING), TROUBLE, ERR_OK, 0},
+    {REGISTER_IN, EMPTY, 2, RETRY, 400, CALL(REGISTER_RECEIVING), 0, ERR_OK, 0},
+    {REGISTER_IN, NO_ANSWER, 1, RETRY, 200, CALL(REGISTER_RECEIVING), TROUBLE, ERR_OK, 0},
+    {REGISTER_IN, NO_ANSWER, 100, RETRY, 5000, CALL(REGISTER_RECEIVING), 0, ERR_OK, 0},
+    {REGISTER_IN, UNREACHABLE, 100, AGAIN, 0, CALL(REGISTER_RECEIVING), 0, ERR_OK, 0},
+
+    {REGISTER_OUT, VALUE, 1, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, GATEWAYS_ID},
+    {REGISTER_OUT, NIL, 1, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, 0},
+    {REGISTER_OUT, WORD, 2, DONE, 0, CALL(REGISTER_SENDING), REFUSED, ERR_OK, 0},
+    {REGISTER_OUT, FAULT, 1, SEND, 0, CALL(REGISTER_SENDING), ANSWERED | FAULTED, ERR_OK, 0},
+    {REGISTER_OUT, FAULT, 2, DONE, 0, CALL(REGISTER_SENDING), REFUSED, ERR_OK, 0},
+    {REGISTER_OUT, MALFORMED, 1, RETRY, 200, CALL(REGISTER_SENDING), TROUBLE, ERR_OK, 0},
+    {REGISTER_OUT, NO_ANSWER, 100, RETRY, 5000, CALL(REGISTER_SENDING), 0, ERR_OK, 0},
+    {REGISTER_OUT, UNREACHABLE, 1, AGAIN, 0, CALL(REGISTER_SENDING), 0, ERR_OK, 0},
+
+    {END_IN, VALUE, 1, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, OUR_ID},
+    {END_IN, FAULT, 1, RETRY, 200, CALL(UNREGISTER_RECEIVING), ANSWERED | FAULTED, ERR_OK, OUR_ID},
+    {END_IN, FAULT, 4, DONE, 0, CALL(NONE), LEFT, ERR_OK, OUR_ID},
+    {END_IN, MALFORMED, 1, RETRY, 200, CALL(UNREGISTER_RECEIVING), TROUBLE, ERR_OK, OUR_ID},
+    {END_IN, NO_ANSWER, 100, RETRY, 5000, CALL(UNREGISTER_RECEIVING), 0, ERR_OK, OUR_ID},
+    {END_IN, UNREACHABLE, 1, AGAIN, 0, CALL(UNREGISTER_RECEIVING), 0, ERR_OK, OUR_ID},
+
+    {END_OUT, NIL, 1, SEND, 0, CALL(FILE_RESULT), ANSWERED, ERR_OK, OUR_ID},
+    {END_OUT, NIL, 2, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, OUR_ID},
+    {END_OUT, FAULT, 3, RETRY, 800, CALL(UNREGISTER_SENDING), ANSWERED | FAULTED, ERR_OK, OUR_ID},
+    {END_OUT, FAULT, 4, SEND, 0, CALL(FILE_RESULT), LEFT, ERR_OK, OUR_ID},
+    {END_OUT, FAULT, 8, DONE, 0, CALL(NONE), LEFT, ERR_OK, OUR_ID},
+    {END_OUT, MALFORMED, 1, RETRY, 200, CALL(UNREGISTER_SENDING), TROUBLE, ERR_OK, OUR_ID},
+    {END_OUT, NO_ANSWER, 100, RETRY, 5000, CALL(UNREGISTER_SENDING), 0, ERR_OK, OUR_ID},
+    {END_OUT, UNREACHABLE, 1, AGAIN, 0, CALL(UNREGISTER_SENDING), 0, ERR_OK, OUR_ID},
+
+    {END_MOVED_IN, VALUE, 1, SEND, 0, CALL(UNREGISTER_RECEIVING), ANSWERED, ERR_OK, GATEWAYS_ID},
+    {END_MOVED_IN, VALUE, 2, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, GATEWAYS_ID},
+    {END_MOVED_IN, NIL, 1, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, 0},
+    {END_MOVED_IN, WORD, 1, RETRY, 200, CALL(REGISTER_RECEIVING), ANSWERED | FAULTED, ERR_OK,
+     OUR_ID},
+    {END_MOVED_IN, FAULT, 4, DONE, 0, CALL(NONE), LEFT, ERR_OK, 0},
+    {END_MOVED_IN, MALFORMED, 1, RETRY, 200, CALL(REGISTER_RECEIVING), TROUBLE, ERR_OK, OUR_ID},
+    {END_MOVED_IN, NO_ANSWER, 100, RETRY, 5000, CALL(REGISTER_RECEIVING), 0, ERR_OK, OUR_ID},
+    {END_MOVED_IN, UNREACHABLE, 1, AGAIN, 0, CALL(REGISTER_RECEIVING), 0, ERR_OK, OUR_ID},
+
+    {END_MOVED_OUT, VALUE, 1, SEND, 0, CALL(UNREGISTER_SENDING), ANSWERED, ERR_OK, GATEWAYS_ID},
+    {END_MOVED_OUT, VALUE, 3, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, GATEWAYS_ID},
+    {END_MOVED_OUT, NIL, 1, SEND, 0, CALL(FILE_RESULT), ANSWERED, ERR_OK, 0},
+    {END_MOVED_OUT, FAULT, 4, SEND, 0, CALL(FILE_RESULT), LEFT, ERR_OK, 0},
+    {END_MOVED_OUT, MALFORMED, 1, RETRY, 200, CALL(REGISTER_SENDING), TROUBLE, ERR_OK, OUR_ID},
+    {END_MOVED_OUT, NO_ANSWER, 100, RETRY, 5000, CALL(REGISTER_SENDING), 0, ERR_OK, OUR_ID},
+    {END_MOVED_OUT, UNREACHABLE, 1, AGAIN, 0, CALL(REGISTER_SENDING), 0, ERR_OK, OUR_ID},
+
+    {END_UNREGISTERED, NIL, 1, SEND, 0, CALL(FILE_RESULT), ANSWERED, ERR_OK, 0},
+    {END_UNREGISTERED, NIL, 2, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, 0},
+    {END_UNREGISTERED, FAULT, 1, RETRY, 200, CALL(CANCELLED_SENDING), ANSWERED | FAULTED, ERR_OK,
+     0},
+    {END_UNREGISTERED, FAULT, 4, SEND, 0, CALL(FILE_RESULT), LEFT, ERR_OK, 0},
+    {END_UNREGISTERED, MALFORMED, 1, RETRY, 200, CALL(CANCELLED_SENDING), TROUBLE, ERR_OK, 0},
+    {END_UNREGISTERED, NO_ANSWER, 100, RETRY, 5000, CALL(CANCELLED_SENDING), 0, ERR_OK, 0},
+    {END_UNREGISTERED, UNREACHABLE, 1, AGAIN, 0, CALL(CANCELLED_SENDING), 0, ERR_OK, 0},
+
+    {END_SINGLE, NIL, 1, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, 0},
+    {END_SINGLE, FAULT, 1, RETRY, 200, CALL(FILE_RESULT), ANSWERED | FAULTED, ERR_OK, 0},
+    {END_SINGLE, FAULT, 4, DONE, 0, CALL(NONE), LEFT, ERR_OK, 0},
+    {END_SINGLE, MALFORMED, 1, RETRY, 200, CALL(FILE_RESULT), TROUBLE, ERR_OK, 0},
+    {END_SINGLE, NO_ANSWER, 100, RETRY, 5000, CALL(FILE_RESULT), 0, ERR_OK, 0},
+    {END_SINGLE, UNREACHABLE, 1, AGAIN, 0, CALL(FILE_RESULT), 0, ERR_OK, 0},
+};
+
+static unsigned flags_of(const struct gateway_client_delivery_decision *d)
+{
+    return (d->is_answered ? ANSWERED : 0u) | (d->is_fault ? FAULTED : 0u) |
+           (d->is_undelivered ? UNDELIVERED : 0u) | (d->trouble != NULL ? TROUBLE : 0u);
+}
+
+static void check(const struct row *row)
+{
+    char where[60];
+
+    snprintf(where, sizeof where, "row %d, %s x %u", (int)(row - rows), reply_names[row->reply],
+             row->times);
+    begin(row->kind);
+    cr_assert_eq(decision.action, SEND, "%s", where);
+    reply_with(row->reply, row->times);
+    cr_expect_eq(decision.action, row->action, "%s: action %d", where, (int)decision.action);
+    cr_expect_eq(decision.delay_ms, row->delay_ms, "%s: delay", where);
+    cr_expect_eq(decision.result, row->result, "%s: result", where);
+    cr_expect_eq(delivery->call, row->call, "%s: call %d", where, (int)delivery->call);
+    cr_expect_eq(flags_of(&decision), row->flags, "%s: flags %u", where, flags_of(&decision));
+    cr_expect_eq(delivery->is_registered ? delivery->transfer_id : 0, row->registered_id,
+                 "%s: registered", where);
+}
+
+static void clean_up(void)
+{
+    gateway_client_delivery_free(&delivery);
+    rpc_library_fini();
+}
+
+#define DELIVERY_TEST(name) \
+    Test(delivery, name, .init = rpc_library_init, .fini = clean_up, .timeout = 5)
+
+DELIVERY_TEST(decides_by_its_table)
+{
+    unsigned seen[KIND_COUNT] = {0};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        check(&rows[i]);
+        seen[rows[i].kind] |= 1u << rows[i].reply;
+    }
+    for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+        for (unsigned reply = FAULT; reply < REPLY_COUNT; reply++)
+            cr_assert(reply == EMPTY || (seen[kind] & 1u << reply) != 0, "no row for %u and %s",
+                      kind, reply_names[reply]);
+}
+
+DELIVERY_TEST(names_the_call_and_the_reason_of_a_trouble_in_one_line)
+{
+    begin(END_OUT);
+    reply_with(FAULT, 4);
+    cr_assert_eq(decision.call, GATEWAY_CLIENT_CALL_UNREGISTER_SENDING);
+    cr_assert_not_null(strstr(decision.problem, "room"));
+    cr_assert_null(strchr(decision.problem, '\n'));
+}
+
+DELIVERY_TEST(keeps_its_own_id_where_the_gateway_gives_none)
+{
+    begin(REGISTER_OUT);
+    reply_with(NIL, 1);
+    cr_assert_not(delivery->is_registered);
+    cr_assert_eq(delivery->transfer_id, OUR_ID);
+}
+
+DELIVERY_TEST(belongs_to_the_instance_that_registered_it)
+{
+    begin(END_MOVED_IN);
+    reply_with(VALUE, 1);
+    cr_assert_eq(delivery->instance, INSTANCE);
+}
+
+DELIVERY_TEST(counts_each_call_on_its_own)
+{
+    begin(END_OUT);
+    reply_with(FAULT, 2);
+    reply_with(NO_ANSWER, 2);
+    cr_assert_eq(decision.delay_ms, 1600);
+    reply_with(NIL, 1);
+    reply_with(NO_ANSWER, 1);
+    cr_assert_eq(decision.delay_ms, 200);
+    cr_assert_not_null(decision.trouble);
+    reply_with(FAULT, 3);
+    cr_assert_eq(decision.action, RETRY);
+}
+
+DELIVERY_TEST(sends_no_result_to_a_gateway_that_wants_none)
+{
+    const struct gateway_client_delivery_target silent = {.instance = INSTANCE};
+
+    begin(END_SINGLE);
+    gateway_client_delivery_begin(delivery, &silent, &decision);
+    cr_assert_eq(decision.action, DONE);
+    cr_assert_eq(decision.result, ERR_OK);
+}
+
+/* Another instance. */
+
+static const struct gateway_client_delivery_target next = {.instance = INSTANCE + 1,
+                                                           .has_file_result = true};
+
+static const struct {
+    enum kind kind;
+    enum reply reply; /* before the change; */
+    unsigned times;   /* 0: none */
+    enum gateway_client_call call;
+} changes[] = {
+    {NOTICE, NO_ANSWER, 2, CALL(RECEIVING_STARTED)},
+    {REGISTER_IN, NO_ANSWER, 3, CALL(REGISTER_RECEIVING)},
+    {REGISTER_OUT, FAULT, 1, CALL(REGISTER_SENDING)},
+    {END_IN, FAULT, 3, CALL(REGISTER_RECEIVING)},
+    {END_OUT, NO_ANSWER, 3, CALL(REGISTER_SENDING)},
+    {END_OUT, VALUE, 1, CALL(FILE_RESULT)}, /* unregistered there: only the result is left */
+    {END_MOVED_IN, VALUE, 1, CALL(REGISTER_RECEIVING)},
+    {END_UNREGISTERED, UNREACHABLE, 1, CALL(CANCELLED_SENDING)},
+    {END_SINGLE, NO_ANSWER, 1, CALL(FILE_RESULT)},
+};
+
+DELIVERY_TEST(begins_anew_for_another_instance)
+{
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        begin(changes[i].kind);
+        reply_with(changes[i].reply, changes[i].times);
+        gateway_client_delivery_begin(delivery, &next, &decision);
+        cr_expect_eq(decision.action, SEND, "row %zu", i);
+        cr_expect_eq(delivery->call, changes[i].call, "row %zu: call %d", i, (int)delivery->call);
+        cr_expect_eq(delivery->retry_ms + delivery->faults, 0, "row %zu: counted anew", i);
+    }
+}
+
+DELIVERY_TEST(of_an_earlier_run_waits_to_be_identified)
+{
+    begin(END_IN);
+    delivery->instance = 0;
+    cr_assert(gateway_client_delivery_is_held(delivery));
+    gateway_client_delivery_identify(delivery, INSTANCE);
+    cr_assert_not(gateway_client_delivery_is_held(delivery));
+    gateway_client_delivery_begin(delivery, &target, &decision);
+    cr_assert_eq(delivery->call, GATEWAY_CLIENT_CALL_UNREGISTER_RECEIVING, "it is the same one");
+}
+
+DELIVERY_TEST(of_an_earlier_run_is_registered_anew_with_another_gateway)
+{
+    begin(END_IN);
+    delivery->instance = 0;
+    gateway_client_delivery_identify(delivery, GATEWAY_CLIENT_INSTANCE_EARLIER);
+    gateway_client_delivery_identify(delivery, INSTANCE); /* is known by now */
+    gateway_client_delivery_begin(delivery, &target, &decision);
+    cr_assert_eq(delivery->call, GATEWAY_CLIENT_CALL_REGISTER_RECEIVING);
+}
+
+/* Patience. */
+
+static const struct {
+    bool was_posted;
+    uint64_t answered_ms, now_ms, left_ms;
+} waits[] = {
+    {false, 0, 5000, 0},       /* the gateway has never answered */
+    {false, 4000, 5000, 2000}, /* it answers: this one only waits for its turn */
+    {false, 2001, 5000, 1},    /* on the last millisecond */
+    {false, 2000, 5000, 0},    /* silent for all of the patience */
+    {true, 4999, 5000, 0},     /* posted: the time is the gateway's */
+};
+
+DELIVERY_TEST(does_not_count_the_time_behind_others_while_they_are_answered)
+{
+    begin(REGISTER_IN);
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        delivery->was_posted = waits[i].was_posted;
+        cr_expect_eq(
+            gateway_client_delivery_left_ms(delivery, 3000, waits[i].answered_ms, waits[i].now_ms),
+            waits[i].left_ms, "row %zu", i);
+    }
+}
+
+DELIVERY_TEST(refuses_a_file_that_comes_in_when_patience_is_over)
+{
+    begin(REGISTER_IN);
+    reply_with(NO_ANSWER, 2);
+    gateway_client_delivery_expire(delivery, &target, &decision);
+    cr_assert_eq(decision.action, DONE);
+    cr_assert_eq(decision.result, ERR_GATEWAY);
+    cr_assert_not_null(decision.trouble);
+}
+
+DELIVERY_TEST(lets_a_file_go_out_unregistered_when_patience_is_over)
+{
+    begin(REGISTER_OUT);
+    gateway_client_delivery_expire(delivery, &target, &decision);
+    cr_assert_eq(decision.action, DONE);
+    cr_assert_eq(decision.result, ERR_OK);
+    cr_assert_not(delivery->is_registered);
+    cr_assert_eq(delivery->transfer_id, OUR_ID);
 }

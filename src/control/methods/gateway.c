@@ -32,15 +32,15 @@ static void answer_init(struct method_query *q)
     answer_done(q);
 }
 
-/* In the supervisor's thread. The gate hears of the new instance before anybody posts to it as the
- * gateway in charge. */
+/* In the supervisor's thread. The client hears of the new instance before anybody posts to it as
+ * the gateway in charge. */
 static enum err take_over(const struct supervisor_request *r)
 {
     struct control *control = r->cookie;
-    enum err e = gateway_client_init(control->config.gate, r->url, r->has_file_result);
+    enum err e = gateway_client_init(control->config.gateway_client, r->url, r->has_file_result);
 
     if (e == ERR_OK)
-        gateway_set(control->config.gateway, &gateway_client_ops, control->config.gate);
+        gateway_set(control->config.gateway, &gateway_client_ops, control->config.gateway_client);
     return e;
 }
 
@@ -68,7 +68,7 @@ void method_init(struct control *control, struct http_call *call, struct rpc_arg
 static void answer_connect(struct method_query *q)
 {
     if (q->request.request.result == ERR_OK)
-        gateway_client_confirm(q->asked.control->config.gate);
+        gateway_client_confirm(q->asked.control->config.gateway_client);
     answer_done(q);
 }
 

@@ -99,7 +99,8 @@ static xmlrpc_value *gateway_value(xmlrpc_env *env, const struct control *contro
 
     rpc_put_text(env, value, "name", gateway_current(control->config.gateway)->ops->name);
     rpc_put_text(env, value, "url", control->gateway_url);
-    rpc_put_integer(env, value, "waiting", (int64_t)gateway_client_waiting(control->config.gate));
+    rpc_put_integer(env, value, "waiting",
+                    (int64_t)gateway_client_waiting(control->config.gateway_client));
     rpc_put_integer(env, value, "queue_limit", control->config.settings.gateway.queue_limit);
     return value;
 }

@@ -1,0 +1,96 @@
+/* The calls as XML-RPC documents. */
+#include "gateway_client/encode.h"
+#include "rpc/document.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct gateway_transfer sent = {.proto = "tcp",
+                                       .host = "192.0.2.1:7771",
+                                       .asked_host = "node.example:7771",
+                                       .idurl = "http://host/%2541.xml",
+                                       .filename = "/out/file",
+                                       .description = "note",
+                                       .request_id = 7,
+                                       .size_bytes = 1000,
+                                       .done_bytes = 10,
+                                       .is_sending = true,
+                                       .status = TRANSFER_FAILED,
+                                       .error = "connection failed",
+                                       .transfer_id = 42};
+
+/* The document of `call` for `t`; static, until the next one. */
+static const char *document(enum gateway_client_call call, const struct gateway_transfer *t)
+{
+    static char *text;
+    struct gateway_client_delivery *delivery =
+        gateway_client_delivery_of(GATEWAY_CLIENT_DELIVERY_END, t);
+    size_t length = 0;
+
+    free(text);
+    text = NULL;
+    cr_assert_not_null(delivery);
+    delivery->call = call;
+    cr_assert_eq(gateway_client_encode_write(delivery, &text, &length), ERR_OK);
+    cr_assert_eq(strlen(text), length);
+    gateway_client_delivery_free(&delivery);
+    return text;
+}
+
+static void has(const char *text, const char *part)
+{
+    cr_assert_not_null(strstr(text, part), "no '%s' in %s", part, text);
+}
+
+Test(encode, gives_an_identity_back_as_it_was, .init = rpc_library_init, .fini = rpc_library_fini,
+     .timeout = 5)
+{
+    has(document(GATEWAY_CLIENT_CALL_REGISTER_SENDING, &sent),
+        "<string>http://host/%41.xml</string>");
+}
+
+Test(encode, leaves_out_an_identity_that_is_no_text, .init = rpc_library_init,
+     .fini = rpc_library_fini, .timeout = 5)
+{
+    struct gateway_transfer t = sent;
+    const char *text;
+
+    t.idurl = "http://host/%00%FF";
+    text = document(GATEWAY_CLIENT_CALL_REGISTER_RECEIVING, &t);
+    has(text, "<string></string>");
+    cr_assert_null(strstr(text, "http://host"));
+}
+
+Test(encode, gives_the_host_of_a_cancelled_send_byte_for_byte, .init = rpc_library_init,
+     .fini = rpc_library_fini, .timeout = 5)
+{
+    has(document(GATEWAY_CLIENT_CALL_CANCELLED_SENDING, &sent),
+        "bm9kZS5leGFtcGxlOjc3NzE="); /* base64 */
+    has(document(GATEWAY_CLIENT_CALL_CANCELLED_SENDING, &sent),
+        "<string>connection failed</string>");
+}
+
+Test(encode, tells_of_no_error_with_nil, .init = rpc_library_init, .fini = rpc_library_fini,
+     .timeout = 5)
+{
+    struct gateway_transfer t = sent;
+
+    t.status = TRANSFER_FINISHED;
+    t.error[0] = '\0';
+    has(document(GATEWAY_CLIENT_CALL_FILE_RESULT, &t), "nil/>");
+    has(document(GATEWAY_CLIENT_CALL_FILE_RESULT, &t), "<string>finished</string>");
+    has(document(GATEWAY_CLIENT_CALL_FILE_RESULT, &t), "<i4>7</i4>");
+    has(document(GATEWAY_CLIENT_CALL_UNREGISTER_SENDING, &t), "<i4>42</i4>");
+}
+
+Test(encode, has_an_odd_path_as_base64_and_a_long_size_as_i8, .init = rpc_library_init,
+     .fini = rpc_library_fini, .timeout = 5)
+{
+    struct gateway_transfer t = sent;
+
+    t.filename = "/out/\xff";
+    t.size_bytes = UINT64_C(5000000000);
+    has(document(GATEWAY_CLIENT_CALL_REGISTER_SENDING, &t), "L291dC//");
+    has(document(GATEWAY_CLIENT_CALL_REGISTER_SENDING, &t), "i8>5000000000</");
+}

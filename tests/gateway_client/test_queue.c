@@ -1,0 +1,151 @@
+/* What gets the next connection, and what has to wait. */
+#include "gateway_client/queue.h"
+
+#include <criterion/criterion.h>
+
+static struct gateway_client_queue queue;
+static struct gateway_client_queue_entry *made[32];
+static unsigned made_count;
+
+static void open_queue(void)
+{
+    gateway_client_queue_init(&queue);
+}
+
+static void close_queue(void)
+{
+    while (made_count > 0)
+        gateway_client_queue_entry_free(&made[--made_count]);
+}
+
+/* Of a repeated call if `retry_ms` says so. */
+static struct gateway_client_queue_entry *make(enum gateway_client_delivery_kind kind,
+                                               uint64_t retry_ms)
+{
+    const char *const text[GATEWAY_CLIENT_TEXT_COUNT] = {[GATEWAY_CLIENT_TEXT_PROTO] = "tcp"};
+    struct gateway_client_delivery *d = gateway_client_delivery_new(kind, text);
+
+    cr_assert_not_null(d);
+    d->retry_ms = retry_ms;
+    made[made_count] = gateway_client_queue_entry_new(d);
+    cr_assert_not_null(made[made_count]);
+    return made[made_count++];
+}
+
+static struct gateway_client_queue_entry *make_ready(enum gateway_client_delivery_kind kind,
+                                                     uint64_t retry_ms)
+{
+    struct gateway_client_queue_entry *entry = make(kind, retry_ms);
+
+    gateway_client_queue_add_ready(&queue, entry, false);
+    return entry;
+}
+
+/* Posts all that may be on the wire; how many. */
+static unsigned post_all(void)
+{
+    struct gateway_client_queue_entry *entry;
+    unsigned count = 0;
+
+    while ((entry = gateway_client_queue_next(&queue)) != NULL) {
+        gateway_client_queue_post(&queue, entry);
+        count++;
+    }
+    return count;
+}
+
+#define QUEUE_TEST(name) Test(queue, name, .init = open_queue, .fini = close_queue, .timeout = 5)
+
+QUEUE_TEST(posts_registrations_before_ends_before_repeats)
+{
+    struct gateway_client_queue_entry *repeat = make_ready(GATEWAY_CLIENT_DELIVERY_REGISTER, 200);
+    struct gateway_client_queue_entry *end = make_ready(GATEWAY_CLIENT_DELIVERY_END, 0);
+    struct gateway_client_queue_entry *first = make_ready(GATEWAY_CLIENT_DELIVERY_REGISTER, 0);
+
+    cr_assert_eq(gateway_client_queue_next(&queue), first);
+    gateway_client_queue_post(&queue, first);
+    cr_assert_eq(gateway_client_queue_next(&queue), end);
+    gateway_client_queue_post(&queue, end);
+    cr_assert_eq(gateway_client_queue_next(&queue), repeat);
+}
+
+QUEUE_TEST(leaves_connections_for_registrations)
+{
+    for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS; i++)
+        make_ready(GATEWAY_CLIENT_DELIVERY_END, 0);
+    cr_assert_eq(post_all(), GATEWAY_CLIENT_ENDS_MAX);
+    make_ready(GATEWAY_CLIENT_DELIVERY_REGISTER, 0);
+    cr_assert_eq(post_all(), 1);
+}
+
+QUEUE_TEST(leaves_connections_for_ends_that_are_not_repeated)
+{
+    for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS; i++)
+        make_ready(GATEWAY_CLIENT_DELIVERY_END, 200);
+    cr_assert_eq(post_all(), GATEWAY_CLIENT_REPEATS_MAX);
+    make_ready(GATEWAY_CLIENT_DELIVERY_END, 0);
+    cr_assert_eq(post_all(), 1);
+}
+
+QUEUE_TEST(gives_a_share_back_when_its_call_is_over)
+{
+    struct gateway_client_queue_entry *first = make_ready(GATEWAY_CLIENT_DELIVERY_END, 200);
+
+    for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS; i++)
+        make_ready(GATEWAY_CLIENT_DELIVERY_END, 200);
+    cr_assert_eq(post_all(), GATEWAY_CLIENT_REPEATS_MAX);
+    gateway_client_queue_take_away(&queue, first);
+    gateway_client_queue_take_away(&queue, first); /* is in no place: left alone */
+    cr_assert_eq(post_all(), 1);
+}
+
+QUEUE_TEST(has_one_notice_due_at_a_time)
+{
+    struct gateway_client_queue_entry *one = make(GATEWAY_CLIENT_DELIVERY_NOTICE, 0);
+    struct gateway_client_queue_entry *two = make(GATEWAY_CLIENT_DELIVERY_NOTICE, 0);
+
+    gateway_client_queue_add_notice(&queue, one);
+    gateway_client_queue_add_notice(&queue, two);
+    gateway_client_queue_advance_notices(&queue);
+    gateway_client_queue_advance_notices(&queue);
+    cr_assert_eq(gateway_client_queue_next(&queue), one);
+    gateway_client_queue_post(&queue, one);
+    cr_assert_null(gateway_client_queue_next(&queue));
+    gateway_client_queue_take_away(&queue, one);
+    queue.has_notice_due = false;
+    gateway_client_queue_advance_notices(&queue);
+    cr_assert_eq(gateway_client_queue_next(&queue), two);
+}
+
+QUEUE_TEST(is_idle_with_held_entries_only)
+{
+    struct gateway_client_queue_entry *end;
+
+    gateway_client_queue_hold(&queue, make(GATEWAY_CLIENT_DELIVERY_END, 0));
+    cr_assert(gateway_client_queue_is_idle(&queue));
+    end = make_ready(GATEWAY_CLIENT_DELIVERY_END, 0);
+    cr_assert_not(gateway_client_queue_is_idle(&queue));
+    gateway_client_queue_post(&queue, end);
+    cr_assert_not(gateway_client_queue_is_idle(&queue));
+    gateway_client_queue_take_away(&queue, end);
+    cr_assert(gateway_client_queue_is_idle(&queue));
+}
+
+QUEUE_TEST(gathers_what_was_posted_first_then_held_then_ready)
+{
+    struct gateway_client_queue_list all = TAILQ_HEAD_INITIALIZER(all);
+    struct gateway_client_queue_entry *posted = make_ready(GATEWAY_CLIENT_DELIVERY_END, 0);
+    struct gateway_client_queue_entry *held = make(GATEWAY_CLIENT_DELIVERY_END, 0);
+    struct gateway_client_queue_entry *ready;
+
+    gateway_client_queue_hold(&queue, held);
+    gateway_client_queue_post(&queue, posted);
+    ready = make_ready(GATEWAY_CLIENT_DELIVERY_REGISTER, 0);
+    gateway_client_queue_gather(&queue, &all);
+    cr_assert_eq(TAILQ_FIRST(&all), posted);
+    cr_assert_eq(TAILQ_NEXT(posted, link), held);
+    cr_assert_eq(TAILQ_NEXT(held, link), ready);
+    cr_assert_null(TAILQ_NEXT(ready, link));
+    cr_assert(gateway_client_queue_is_idle(&queue));
+    cr_assert_eq(queue.on_wire[GATEWAY_CLIENT_RANK_END], 0);
+}

@@ -81,9 +81,15 @@ void log_name_thread(const char *name)
     pthread_setname_np(pthread_self(), thread_name);
 }
 
+static void warn_of_file(const char *path, int error_number)
+{
+    log_warning("the log file %s cannot be opened anew: %s; the old one is written on", path,
+                strerror(error_number));
+}
+
 enum err log_to_file(const char *path, char *problem, size_t room)
 {
-    return log_file_open(path, problem, room);
+    return log_file_open(path, warn_of_file, problem, room);
 }
 
 void log_set_file_limit(uint64_t bytes)

@@ -1,7 +1,6 @@
 #include "base/log_file.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -22,6 +21,7 @@ static char path[PATH_MAX]; /* where the file is, links followed */
 static char path_old[PATH_MAX + 2];
 static bool is_regular;     /* else nothing is turned and nothing looked after */
 static bool is_stderr_here; /* stderr is the same file: it goes with it */
+static log_file_trouble_fn *tell_trouble;
 
 /* Read and written by whoever writes a line. Relaxed: a line more or less in a file, or a look a
  * little later, does no harm, and nothing else hangs on them. */
@@ -73,7 +73,7 @@ static bool keep_path(const char *name, bool is_file)
     return text_copy(path, sizeof path, name) == ERR_OK;
 }
 
-enum err log_file_open(const char *name, char *problem, size_t room)
+enum err log_file_open(const char *name, log_file_trouble_fn *trouble, char *problem, size_t room)
 {
     struct stat st;
     int fd = open_path(name);
@@ -89,6 +89,7 @@ enum err log_file_open(const char *name, char *problem, size_t room)
     snprintf(path_old, sizeof path_old, "%s.1", path);
     is_regular = S_ISREG(st.st_mode);
     is_stderr_here = is_same_file(fd, STDERR_FILENO);
+    tell_trouble = trouble;
     take_size(fd);
     sink = fd;
     return ERR_OK;
@@ -128,8 +129,7 @@ static void tell_reopened(int error_number)
     int before = atomic_exchange_explicit(&reopen_errno, error_number, memory_order_relaxed);
 
     if (error_number != 0 && error_number != before)
-        log_warning("the log file %s cannot be opened anew: %s; the old one is written on", path,
-                    strerror(error_number));
+        tell_trouble(path, error_number);
 }
 
 void log_file_reopen(void)

@@ -13,9 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Told once for each reason: the file could not be opened anew, so the old one is written on. From
+ * any thread that writes a line; may write one itself. */
+typedef void log_file_trouble_fn(const char *path, int error_number);
+
 /* Once, before there are other threads. Makes the file if there is none; a link is followed, a FIFO
  * or device is written and never turned. Else `problem` is a sentence. */
-enum err log_file_open(const char *path, char *problem, size_t room);
+enum err log_file_open(const char *path, log_file_trouble_fn *trouble, char *problem, size_t room);
 
 /* Any thread; false if there is no log file, all lines go to stderr. */
 bool log_file_is_open(void);

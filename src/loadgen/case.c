@@ -15,7 +15,7 @@ static struct loadgen_session_role *add_role(struct loadgen_run_plan *plan, cons
 }
 
 static struct loadgen_session_role *add_files(struct loadgen_run_plan *plan, const char *name,
-                                              const struct loadgen_options_numbers *n,
+                                              const struct loadgen_case_numbers *n,
                                               uint64_t sessions)
 {
     struct loadgen_session_role *role = add_role(plan, name, LOADGEN_SESSION_FILES, sessions);
@@ -27,7 +27,7 @@ static struct loadgen_session_role *add_files(struct loadgen_run_plan *plan, con
     return role;
 }
 
-static void files_roles(struct loadgen_run_plan *plan, const struct loadgen_options_numbers *n,
+static void files_roles(struct loadgen_run_plan *plan, const struct loadgen_case_numbers *n,
                         unsigned part)
 {
     (void)part;
@@ -36,7 +36,7 @@ static void files_roles(struct loadgen_run_plan *plan, const struct loadgen_opti
         add_role(plan, "idle", LOADGEN_SESSION_IDLE, n->beside)->is_background = true;
 }
 
-static void handshake_roles(struct loadgen_run_plan *plan, const struct loadgen_options_numbers *n,
+static void handshake_roles(struct loadgen_run_plan *plan, const struct loadgen_case_numbers *n,
                             unsigned part)
 {
     struct loadgen_session_role *role =
@@ -48,7 +48,7 @@ static void handshake_roles(struct loadgen_run_plan *plan, const struct loadgen_
 }
 
 /* A keep-alive is a start that falls due and has no answer. */
-static void idle_roles(struct loadgen_run_plan *plan, const struct loadgen_options_numbers *n,
+static void idle_roles(struct loadgen_run_plan *plan, const struct loadgen_case_numbers *n,
                        unsigned part)
 {
     struct loadgen_session_role *role = add_role(plan, "idle", LOADGEN_SESSION_IDLE, n->sessions);
@@ -58,7 +58,7 @@ static void idle_roles(struct loadgen_run_plan *plan, const struct loadgen_optio
         role->rate = (double)n->sessions / (double)n->keep_alive_s;
 }
 
-static void mixed_roles(struct loadgen_run_plan *plan, const struct loadgen_options_numbers *n,
+static void mixed_roles(struct loadgen_run_plan *plan, const struct loadgen_case_numbers *n,
                         unsigned part)
 {
     struct loadgen_session_role *bulk;
@@ -72,11 +72,11 @@ static void mixed_roles(struct loadgen_run_plan *plan, const struct loadgen_opti
 }
 
 /* Half of the slow peers write a byte a second, half read one. */
-static void slow_roles(struct loadgen_run_plan *plan, const struct loadgen_options_numbers *n,
+static void slow_roles(struct loadgen_run_plan *plan, const struct loadgen_case_numbers *n,
                        unsigned part)
 {
     uint64_t slow = n->sessions * n->slow_percent / 100, writers = (slow + 1) / 2;
-    struct loadgen_options_numbers endless = *n;
+    struct loadgen_case_numbers endless = *n;
 
     add_files(plan, "small", n, n->sessions - slow);
     if (part == 0)
@@ -87,7 +87,7 @@ static void slow_roles(struct loadgen_run_plan *plan, const struct loadgen_optio
     add_files(plan, "slow readers", &endless, slow - writers)->read_bytes_per_s = 1;
 }
 
-const struct loadgen_options_case loadgen_case_cases[] = {
+const struct loadgen_case loadgen_cases[] = {
     {.name = "bulk",
      .summary = "large files, as fast as they go",
      .defaults = {.sessions = 1, .size = BULK_BYTES, .window = 1, .seconds = 10},
@@ -138,9 +138,9 @@ const struct loadgen_options_case loadgen_case_cases[] = {
     {0},
 };
 
-const struct loadgen_options_case *loadgen_case_find(const char *name)
+const struct loadgen_case *loadgen_case_find(const char *name)
 {
-    for (const struct loadgen_options_case *c = loadgen_case_cases; c->name != NULL; c++)
+    for (const struct loadgen_case *c = loadgen_cases; c->name != NULL; c++)
         if (strcmp(c->name, name) == 0)
             return c;
     return NULL;

@@ -2,24 +2,40 @@
 #ifndef LOADGEN_CASE_H
 #define LOADGEN_CASE_H
 
-#include "loadgen/options.h"
 #include "loadgen/run.h"
+
+#include <stdint.h>
+
+/* The numbers of a run. The fields that a case does not use keep their zero. */
+struct loadgen_case_numbers {
+    uint64_t sessions;
+    uint64_t size; /* bytes of a file */
+    uint64_t window;
+    uint64_t files; /* or handshakes, in all; 0: until the time is over */
+    uint64_t rate;  /* of them a second in all; 0: by the answers */
+    uint64_t seconds;
+    uint64_t warm_up_s;
+    uint64_t keep_alive_s;
+    uint64_t beside;                              /* idle sessions besides */
+    uint64_t bulk_sessions, bulk_size, bulk_rate; /* mixed; bytes a second of all bulk sessions */
+    uint64_t slow_percent;                        /* slow: of the sessions */
+};
 
 /* A case has one part, or two: the same without and with what disturbs it. */
 enum { LOADGEN_CASE_PARTS_MAX = 2 };
 
-struct loadgen_options_case {
+struct loadgen_case {
     const char *name;
     const char *summary;
-    struct loadgen_options_numbers defaults;
+    struct loadgen_case_numbers defaults;
     unsigned parts;
     const char *part_names[LOADGEN_CASE_PARTS_MAX];
     /* Fills in the roles of a part. The role whose latency is asked for is the first. */
-    void (*roles)(struct loadgen_run_plan *plan, const struct loadgen_options_numbers *n,
+    void (*roles)(struct loadgen_run_plan *plan, const struct loadgen_case_numbers *n,
                   unsigned part);
 };
 
-extern const struct loadgen_options_case loadgen_case_cases[]; /* ends with a NULL name */
-const struct loadgen_options_case *loadgen_case_find(const char *name);
+extern const struct loadgen_case loadgen_cases[]; /* ends with a NULL name */
+const struct loadgen_case *loadgen_case_find(const char *name);
 
 #endif

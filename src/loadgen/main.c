@@ -88,7 +88,7 @@ static void raise_descriptor_limit(void)
 static enum err run_parts(const struct loadgen_options *options, struct loadgen_run_plan *plan,
                           json_t *parts, bool *is_clean, char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
-    const struct loadgen_options_case *c = options->the_case;
+    const struct loadgen_case *c = options->the_case;
     struct loadgen_run_result *result = malloc(sizeof *result);
     enum err e = result == NULL ? ERR_NO_MEMORY : ERR_OK;
 

@@ -1,6 +1,5 @@
 #include "loadgen/options.h"
 
-#include "loadgen/case.h"
 #include "loadgen/payload.h"
 
 #include "base/address.h"
@@ -76,7 +75,7 @@ void loadgen_options_help(FILE *out)
           "\n"
           "Cases:\n",
           out);
-    for (const struct loadgen_options_case *c = loadgen_case_cases; c->name != NULL; c++)
+    for (const struct loadgen_case *c = loadgen_cases; c->name != NULL; c++)
         fprintf(out, "  %-10s %s\n", c->name, c->summary);
     fputs("\nOptions:\n", out);
     for (size_t i = 0; i < ROWS; i++) {
@@ -175,7 +174,7 @@ static void name_cases(char problem[LOADGEN_OPTIONS_PROBLEM_SIZE], const char *n
     int length = snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
                           "'%.40s' is no case; the first argument is ", name);
 
-    for (const struct loadgen_options_case *c = loadgen_case_cases; c->name != NULL; c++)
+    for (const struct loadgen_case *c = loadgen_cases; c->name != NULL; c++)
         length += snprintf(problem + length, LOADGEN_OPTIONS_PROBLEM_SIZE - (size_t)length, "%s%s",
                            c->name,
                            c[1].name == NULL   ? ""

@@ -2,6 +2,8 @@
 #ifndef LOADGEN_OPTIONS_H
 #define LOADGEN_OPTIONS_H
 
+#include "loadgen/case.h"
+
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -15,27 +17,10 @@ enum {
     LOADGEN_OPTIONS_PROBLEM_SIZE = 256,
 };
 
-/* The numbers of a run. The fields that a case does not use keep their zero. */
-struct loadgen_options_numbers {
-    uint64_t sessions;
-    uint64_t size; /* bytes of a file */
-    uint64_t window;
-    uint64_t files; /* or handshakes, in all; 0: until the time is over */
-    uint64_t rate;  /* of them a second in all; 0: by the answers */
-    uint64_t seconds;
-    uint64_t warm_up_s;
-    uint64_t keep_alive_s;
-    uint64_t beside;                              /* idle sessions besides */
-    uint64_t bulk_sessions, bulk_size, bulk_rate; /* mixed; bytes a second of all bulk sessions */
-    uint64_t slow_percent;                        /* slow: of the sessions */
-};
-
-struct loadgen_options_case;
-
 struct loadgen_options {
-    const struct loadgen_options_case *the_case;
+    const struct loadgen_case *the_case;
     const char *target; /* HOST:PORT as given */
-    struct loadgen_options_numbers numbers;
+    struct loadgen_case_numbers numbers;
     uint64_t threads;
     uint64_t chunk_kib;
     uint64_t spread;

@@ -111,6 +111,35 @@ static int is_begun_anew_at_once_when_told(void)
     return holds("log", "after") && !holds("log.moved", "after") ? 0 : 3;
 }
 
+/* How often `part` stands in a file. */
+static unsigned count_of(const char *path, const char *part)
+{
+    static char text[1 << 16];
+    FILE *in = fopen(path, "r");
+    unsigned count = 0;
+    size_t length;
+
+    if (in == NULL)
+        return 0;
+    length = fread(text, 1, sizeof text - 1, in);
+    text[length] = '\0';
+    fclose(in);
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++)
+        count++;
+    return count;
+}
+
+static int says_once_why_it_cannot_be_begun_anew(void)
+{
+    if (!open_log("log"))
+        return 1;
+    if (rename("log", "log.moved") != 0 || mkdir("log", 0700) != 0)
+        return 2;
+    log_reopen();
+    log_reopen();
+    return count_of("log.moved", "cannot be opened anew: Is a directory") == 1 ? 0 : 3;
+}
+
 static int is_begun_anew_when_removed(void)
 {
     if (!open_log("log"))
@@ -325,6 +354,7 @@ static const struct {
     {"without a limit it grows", without_a_limit_it_grows},
     {"is begun anew when moved away", is_begun_anew_when_moved_away},
     {"is begun anew at once when told", is_begun_anew_at_once_when_told},
+    {"says once why it cannot be begun anew", says_once_why_it_cannot_be_begun_anew},
     {"is begun anew when removed", is_begun_anew_when_removed},
     {"goes on when its folder is removed", goes_on_when_its_folder_is_removed},
     {"is cut short by others", is_cut_short_by_others},

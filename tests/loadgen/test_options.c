@@ -38,7 +38,7 @@ Test(loadgen_options, a_case_and_a_target_are_enough, .timeout = 5)
 
 Test(loadgen_options, every_case_ends_by_itself, .timeout = 5)
 {
-    for (const struct loadgen_options_case *c = loadgen_case_cases; c->name != NULL; c++) {
+    for (const struct loadgen_case *c = loadgen_cases; c->name != NULL; c++) {
         cr_assert_gt(c->defaults.seconds, 0, "%s", c->name);
         cr_assert_leq(c->defaults.seconds, LOADGEN_OPTIONS_SECONDS_MAX, "%s", c->name);
     }
@@ -123,7 +123,7 @@ Test(loadgen_options, sizes_take_powers_of_1024, .timeout = 5)
 
 Test(loadgen_options, the_disturbed_part_has_the_same_files_as_the_one_alone, .timeout = 5)
 {
-    for (const struct loadgen_options_case *c = loadgen_case_cases; c->name != NULL; c++) {
+    for (const struct loadgen_case *c = loadgen_cases; c->name != NULL; c++) {
         struct loadgen_run_plan alone = {0}, beside = {0};
 
         c->roles(&alone, &c->defaults, 0);

@@ -1,7 +1,7 @@
 #include "settings/names.h"
 
 #include "base/text.h"
-#include "settings/settings_priv.h"
+#include "settings/table.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -48,22 +48,22 @@ static bool is_near(const char *name, const char *known)
     return wrong <= SLIPS_MAX && wrong + wrong < strlen(name);
 }
 
-const char *names_section(const char *name)
+const char *settings_names_section(const char *name)
 {
-    const char *nearest = settings_rows[0].section;
+    const char *nearest = settings_table[0].section;
 
-    for (unsigned i = 1; i < settings_row_count; i++)
-        if (distance(name, settings_rows[i].section) < distance(name, nearest))
-            nearest = settings_rows[i].section;
+    for (unsigned i = 1; i < settings_table_count; i++)
+        if (distance(name, settings_table[i].section) < distance(name, nearest))
+            nearest = settings_table[i].section;
     return is_near(name, nearest) ? nearest : NULL;
 }
 
-static const struct setting *nearest_key(const char *section, const char *name)
+static const struct settings_row *nearest_key(const char *section, const char *name)
 {
-    const struct setting *nearest = NULL;
+    const struct settings_row *nearest = NULL;
 
-    for (unsigned i = 0; i < settings_row_count; i++) {
-        const struct setting *row = &settings_rows[i];
+    for (unsigned i = 0; i < settings_table_count; i++) {
+        const struct settings_row *row = &settings_table[i];
 
         if (strcmp(row->section, section) == 0 &&
             (nearest == NULL || distance(name, row->name) < distance(name, nearest->name)))
@@ -72,13 +72,13 @@ static const struct setting *nearest_key(const char *section, const char *name)
     return nearest;
 }
 
-const struct setting *names_key(const char *section, const char *name)
+const struct settings_row *settings_names_key(const char *section, const char *name)
 {
-    const struct setting *nearest = nearest_key(section, name);
+    const struct settings_row *nearest = nearest_key(section, name);
 
-    for (unsigned i = 0; i < settings_row_count; i++)
-        if (strcmp(settings_rows[i].name, name) == 0)
-            return &settings_rows[i];
+    for (unsigned i = 0; i < settings_table_count; i++)
+        if (strcmp(settings_table[i].name, name) == 0)
+            return &settings_table[i];
     return nearest != NULL && is_near(name, nearest->name) ? nearest : NULL;
 }
 
@@ -93,23 +93,23 @@ static void add(char to[NAMES_SIZE], const char *open, const char *name, const c
 /* The keys of a section stand together. */
 static bool begins_section(unsigned i)
 {
-    return i == 0 || strcmp(settings_rows[i].section, settings_rows[i - 1].section) != 0;
+    return i == 0 || strcmp(settings_table[i].section, settings_table[i - 1].section) != 0;
 }
 
-const char *names_sections(char to[NAMES_SIZE], const char *key)
+const char *settings_names_sections(char to[NAMES_SIZE], const char *key)
 {
     to[0] = '\0';
-    for (unsigned i = 0; i < settings_row_count; i++)
-        if (key == NULL ? begins_section(i) : strcmp(settings_rows[i].name, key) == 0)
-            add(to, "[", settings_rows[i].section, "]");
+    for (unsigned i = 0; i < settings_table_count; i++)
+        if (key == NULL ? begins_section(i) : strcmp(settings_table[i].name, key) == 0)
+            add(to, "[", settings_table[i].section, "]");
     return to;
 }
 
-const char *names_keys(char to[NAMES_SIZE], const char *section)
+const char *settings_names_keys(char to[NAMES_SIZE], const char *section)
 {
     to[0] = '\0';
-    for (unsigned i = 0; i < settings_row_count; i++)
-        if (strcmp(settings_rows[i].section, section) == 0)
-            add(to, "", settings_rows[i].name, "");
+    for (unsigned i = 0; i < settings_table_count; i++)
+        if (strcmp(settings_table[i].section, section) == 0)
+            add(to, "", settings_table[i].name, "");
     return to;
 }

@@ -6,15 +6,18 @@
 
 #include "base/contract.h"
 #include "base/text.h"
+#include "settings/formers.h"
+#include "settings/kind.h"
 #include "settings/names.h"
+#include "settings/table.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 3, 4))) void reader_complain(struct reader *r, unsigned line,
-                                                           const char *format, ...)
+__attribute__((format(printf, 3, 4))) void settings_reader_complain(struct reader *r, unsigned line,
+                                                                    const char *format, ...)
 {
     va_list args;
 
@@ -28,17 +31,18 @@ __attribute__((format(printf, 3, 4))) void reader_complain(struct reader *r, uns
     va_end(args);
 }
 
-const char *reader_shown(char to[SHOWN_SIZE], const char *text)
+const char *settings_reader_shown(char to[SHOWN_SIZE], const char *text)
 {
     text_escape(to, SHOWN_SIZE, text, strlen(text), false);
     return to;
 }
 
-const char *reader_value_shown(char to[SHOWN_SIZE], const struct setting *row, const char *value)
+const char *settings_reader_value_shown(char to[SHOWN_SIZE], const struct settings_row *row,
+                                        const char *value)
 {
     if (value[0] == '\0')
         return "(empty)";
-    return row->kind->is_secret ? "(not shown)" : reader_shown(to, value);
+    return row->kind->is_secret ? "(not shown)" : settings_reader_shown(to, value);
 }
 
 /* Lines */
@@ -80,17 +84,19 @@ static void explain_section(struct reader *r, unsigned number, const char *line,
     char shown[SHOWN_SIZE], names[NAMES_SIZE];
 
     if (!is_well_formed)
-        reader_complain(
-            r, number, "'%s' is no section: it is [name] and nothing else on its line%s",
-            reader_shown(shown, line), r->section == NULL ? "; its keys were not looked at" : "");
+        settings_reader_complain(r, number,
+                                 "'%s' is no section: it is [name] and nothing else on its line%s",
+                                 settings_reader_shown(shown, line),
+                                 r->section == NULL ? "; its keys were not looked at" : "");
     else if (r->section == NULL)
-        reader_complain(r, number,
-                        "[%s] is no section of dustwire, and its keys were not looked at: there "
-                        "are %s",
-                        reader_shown(shown, name), names_sections(names, NULL));
+        settings_reader_complain(
+            r, number,
+            "[%s] is no section of dustwire, and its keys were not looked at: there "
+            "are %s",
+            settings_reader_shown(shown, name), settings_names_sections(names, NULL));
     else if (strcmp(r->section, name) != 0)
-        reader_complain(r, number, "[%s] is no section of dustwire: did you mean [%s]?",
-                        reader_shown(shown, name), r->section);
+        settings_reader_complain(r, number, "[%s] is no section of dustwire: did you mean [%s]?",
+                                 settings_reader_shown(shown, name), r->section);
 }
 
 /* A name that is nearly right is taken for the right one, so that what stands below is looked at
@@ -106,9 +112,9 @@ static void scan_section(struct reader *r, unsigned number, const char *line)
     *end = '\0';
     name = trim(name);
     fold(name);
-    r->section = setting_find_former_section(name);
+    r->section = settings_formers_find_section(name);
     if (r->section == NULL)
-        r->section = names_section(name);
+        r->section = settings_names_section(name);
     r->is_in_unknown_section = r->section == NULL;
     explain_section(r, number, line, name, is_well_formed);
     if (r->section == NULL)
@@ -141,39 +147,39 @@ static const char *value_trouble(const char *value)
 
 static void explain_key(struct reader *r, unsigned number, const char *name)
 {
-    const struct setting *meant = names_key(r->section, name);
+    const struct settings_row *meant = settings_names_key(r->section, name);
     char shown[SHOWN_SIZE], names[NAMES_SIZE];
 
-    reader_shown(shown, name);
+    settings_reader_shown(shown, name);
     if (meant != NULL)
-        reader_complain(r, number, "[%s] has no key '%s': did you mean [%s] %s?", r->section, shown,
-                        meant->section, meant->name);
+        settings_reader_complain(r, number, "[%s] has no key '%s': did you mean [%s] %s?",
+                                 r->section, shown, meant->section, meant->name);
     else
-        reader_complain(r, number, "[%s] has no key '%s': it has %s", r->section, shown,
-                        names_keys(names, r->section));
+        settings_reader_complain(r, number, "[%s] has no key '%s': it has %s", r->section, shown,
+                                 settings_names_keys(names, r->section));
 }
 
 static void explain_homeless(struct reader *r, unsigned number, const char *name)
 {
     char shown[SHOWN_SIZE], names[NAMES_SIZE];
 
-    names_sections(names, name);
-    reader_complain(r, number, "'%s' stands before the first [section]: %s %s",
-                    reader_shown(shown, name),
-                    names[0] == '\0' ? "write above it the one" : "it belongs to",
-                    names[0] == '\0' ? "that it belongs to" : names);
+    settings_names_sections(names, name);
+    settings_reader_complain(r, number, "'%s' stands before the first [section]: %s %s",
+                             settings_reader_shown(shown, name),
+                             names[0] == '\0' ? "write above it the one" : "it belongs to",
+                             names[0] == '\0' ? "that it belongs to" : names);
 }
 
 static bool is_row(unsigned index, const char *section, const char *name)
 {
-    return strcmp(settings_rows[index].section, section) == 0 &&
-           strcmp(settings_rows[index].name, name) == 0;
+    return strcmp(settings_table[index].section, section) == 0 &&
+           strcmp(settings_table[index].name, name) == 0;
 }
 
 /* The row of the key that has this name now. */
 static bool find_row(const char *section, const char *name, unsigned *index)
 {
-    for (unsigned i = 0; i < settings_row_count; i++)
+    for (unsigned i = 0; i < settings_table_count; i++)
         if (is_row(i, section, name)) {
             *index = i;
             return true;
@@ -181,22 +187,24 @@ static bool find_row(const char *section, const char *name, unsigned *index)
     return false;
 }
 
-static bool may_be_here(struct reader *r, unsigned number, const struct setting *row)
+static bool may_be_here(struct reader *r, unsigned number, const struct settings_row *row)
 {
     if (!r->is_own || row->is_settable)
         return true;
-    reader_complain(r, number,
-                    "[%s] %s cannot be set while the daemon runs: it belongs into the file given "
-                    "with --config",
-                    row->section, row->name);
+    settings_reader_complain(
+        r, number,
+        "[%s] %s cannot be set while the daemon runs: it belongs into the file given "
+        "with --config",
+        row->section, row->name);
     return false;
 }
 
 static bool is_first(struct reader *r, unsigned number, const char *name, unsigned *line_of)
 {
     if (*line_of != 0) {
-        reader_complain(r, number, "[%s] %s stands there twice, first in line %u: keep one",
-                        r->section, name, *line_of);
+        settings_reader_complain(r, number,
+                                 "[%s] %s stands there twice, first in line %u: keep one",
+                                 r->section, name, *line_of);
         return false;
     }
     *line_of = number;
@@ -210,13 +218,14 @@ static bool take_row(struct reader *r, unsigned number, unsigned index, const ch
     const char *trouble = value_trouble(value);
     char shown[SHOWN_SIZE];
 
-    if (!may_be_here(r, number, &settings_rows[index]) ||
+    if (!may_be_here(r, number, &settings_table[index]) ||
         !is_first(r, number, name, &r->line_of[index]))
         return false;
     if (trouble != NULL) {
         r->is_invalid[index] = true;
-        reader_complain(r, number, "[%s] %s = %s: %s", r->section, name,
-                        reader_value_shown(shown, &settings_rows[index], value), trouble);
+        settings_reader_complain(r, number, "[%s] %s = %s: %s", r->section, name,
+                                 settings_reader_value_shown(shown, &settings_table[index], value),
+                                 trouble);
         return false;
     }
     r->is_usable[index] = true;
@@ -226,7 +235,7 @@ static bool take_row(struct reader *r, unsigned number, unsigned index, const ch
 /* A renamed key reaches iniparser under the name that it has now. */
 static void take_former(struct reader *r, unsigned number, unsigned former, const char *value)
 {
-    const struct setting_former *f = &settings_formers[former];
+    const struct settings_former *f = &settings_formers[former];
     char line[SETTINGS_LINE_MAX + FORMER_SIZE_MAX];
     unsigned index;
 
@@ -234,9 +243,9 @@ static void take_former(struct reader *r, unsigned number, unsigned former, cons
         return;
     CONTRACT(find_row(f->now_section, f->now_name, &index));
     if (r->line_of[index] != 0) {
-        reader_complain(r, number,
-                        "[%s] %s is the earlier name of [%s] %s in line %u: keep that one",
-                        f->section, f->name, f->now_section, f->now_name, r->line_of[index]);
+        settings_reader_complain(
+            r, number, "[%s] %s is the earlier name of [%s] %s in line %u: keep that one",
+            f->section, f->name, f->now_section, f->now_name, r->line_of[index]);
         return;
     }
     if (!take_row(r, number, index, f->name, value))
@@ -255,7 +264,7 @@ static bool take_key(struct reader *r, unsigned number, const char *name, const 
         explain_homeless(r, number, name);
     else if (find_row(r->section, name, &index))
         return take_row(r, number, index, name, value);
-    else if (setting_find_former(r->section, name, &index))
+    else if (settings_formers_find(r->section, name, &index))
         take_former(r, number, index, value);
     else
         explain_key(r, number, name);
@@ -269,8 +278,9 @@ static bool scan_key(struct reader *r, unsigned number, char *text)
     if (r->is_in_unknown_section)
         return false;
     if (equals == NULL || equals == text) {
-        reader_complain(r, number, "'%s' is neither [section] nor key = value nor a # comment",
-                        reader_shown(shown, text));
+        settings_reader_complain(r, number,
+                                 "'%s' is neither [section] nor key = value nor a # comment",
+                                 settings_reader_shown(shown, text));
         return false;
     }
     *equals = '\0';
@@ -286,15 +296,15 @@ static bool scan_bytes(struct reader *r, unsigned number, const char *line, size
         unsigned char byte = (unsigned char)line[i];
 
         if (byte >= 0x20 ? byte == 0x7f : !is_blank(line[i])) {
-            reader_complain(r, number,
-                            "holds the control character 0x%02x: this is no line of text",
-                            (unsigned)byte);
+            settings_reader_complain(r, number,
+                                     "holds the control character 0x%02x: this is no line of text",
+                                     (unsigned)byte);
             return false;
         }
     }
     if (length > SETTINGS_LINE_MAX) {
-        reader_complain(r, number, "is %zu bytes long: a line has at most %d", length,
-                        (int)SETTINGS_LINE_MAX);
+        settings_reader_complain(r, number, "is %zu bytes long: a line has at most %d", length,
+                                 (int)SETTINGS_LINE_MAX);
         return false;
     }
     return true;
@@ -316,13 +326,14 @@ static void scan_mark(struct reader *r, unsigned number, const char *text)
     if (strncmp(text, SETTINGS_VERSION_MARK, length) != 0)
         return;
     if (text_to_u64(&version, text + length, UINT32_MAX) != ERR_OK || version == 0) {
-        reader_complain(r, number, "'%s' must end in a number from 1 to %d: mend it or take it out",
-                        reader_shown(shown, text), (int)SETTINGS_VERSION);
+        settings_reader_complain(r, number,
+                                 "'%s' must end in a number from 1 to %d: mend it or take it out",
+                                 settings_reader_shown(shown, text), (int)SETTINGS_VERSION);
         return;
     }
     r->is_newer = version > SETTINGS_VERSION;
     if (r->is_newer)
-        reader_complain(
+        settings_reader_complain(
             r, number,
             "is of version %" PRIu64 " of the settings, and this is dustwired %s, which "
             "knows version %d: install the release that wrote the file, or %s",
@@ -349,7 +360,8 @@ static void scan_line(struct reader *r, unsigned number, const char *line, size_
     if (is_comment(text))
         scan_mark(r, number, text);
     else if (text[strlen(text) - 1] == '\\')
-        reader_complain(r, number, "ends in a backslash: a line cannot go on in the next one");
+        settings_reader_complain(r, number,
+                                 "ends in a backslash: a line cannot go on in the next one");
     else if (is_section(text))
         scan_section(r, number, text);
     else if (scan_key(r, number, text))
@@ -364,11 +376,11 @@ static size_t skip_mark(struct reader *r)
     bool is_utf16 = memcmp(r->bytes, "\xff\xfe", 2) == 0 || memcmp(r->bytes, "\xfe\xff", 2) == 0;
 
     if (is_utf8 || is_utf16)
-        reader_complain(r, 1, "begins with a byte order mark: save it as plain UTF-8");
+        settings_reader_complain(r, 1, "begins with a byte order mark: save it as plain UTF-8");
     return is_utf8 ? 3 : is_utf16 ? r->length : 0;
 }
 
-void reader_scan(struct reader *r)
+void settings_reader_scan(struct reader *r)
 {
     unsigned number = 1;
     size_t length;

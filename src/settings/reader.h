@@ -1,10 +1,10 @@
 /* One reading of one file, shared by its two halves: reader.c looks at the lines,
- * settings_read.c takes the values. */
+ * read.c takes the values. */
 #ifndef SETTINGS_READER_H
 #define SETTINGS_READER_H
 
 #include "settings/settings.h"
-#include "settings/settings_priv.h"
+#include "settings/table.h"
 
 #include <sys/types.h>
 
@@ -51,16 +51,17 @@ struct reader {
     struct problem problems[PROBLEMS_MAX];
 };
 
-__attribute__((format(printf, 3, 4))) void reader_complain(struct reader *r, unsigned line,
-                                                           const char *format, ...);
+__attribute__((format(printf, 3, 4))) void settings_reader_complain(struct reader *r, unsigned line,
+                                                                    const char *format, ...);
 
 /* A foreign text as it may stand in a sentence; returns `to`. */
-const char *reader_shown(char to[SHOWN_SIZE], const char *text);
+const char *settings_reader_shown(char to[SHOWN_SIZE], const char *text);
 /* The same of a value; a secret is not shown. */
-const char *reader_value_shown(char to[SHOWN_SIZE], const struct setting *row, const char *value);
+const char *settings_reader_value_shown(char to[SHOWN_SIZE], const struct settings_row *row,
+                                        const char *value);
 
 /* Looks at each line of `bytes`, reports what is wrong and copies what iniparser may see to
  * `clean`. */
-void reader_scan(struct reader *r);
+void settings_reader_scan(struct reader *r);
 
 #endif

@@ -1,6 +1,8 @@
 #include "settings/settings_own.h"
 
-#include "settings/settings_priv.h"
+#include "settings/kind.h"
+#include "settings/origin.h"
+#include "settings/table.h"
 
 #include "base/contract.h"
 #include "base/path.h"
@@ -15,7 +17,7 @@
 
 enum { SHOWN_SIZE = 100 };
 
-static void describe_allowed(const struct setting *row, char *to, size_t room)
+static void describe_allowed(const struct settings_row *row, char *to, size_t room)
 {
     if (row->kind->allowed != NULL)
         snprintf(to, room, "%s", row->kind->allowed);
@@ -30,16 +32,16 @@ unsigned settings_own_list(struct settings_own_key out[SETTINGS_OWN_MAX], const 
     char value[SETTINGS_VALUE_SIZE], origin[SETTINGS_ORIGIN_SIZE];
     unsigned count = 0;
 
-    for (unsigned i = 0; i < settings_row_count && count < SETTINGS_OWN_MAX; i++) {
-        const struct setting *row = &settings_rows[i];
+    for (unsigned i = 0; i < settings_table_count && count < SETTINGS_OWN_MAX; i++) {
+        const struct settings_row *row = &settings_table[i];
         struct settings_own_key *key = &out[count];
 
         if (!row->is_settable)
             continue;
         *key = (struct settings_own_key){
             .section = row->section, .name = row->name, .meaning = row->meaning};
-        snprintf(key->value, sizeof key->value, "%.63s", setting_text(value, row, s));
-        snprintf(key->origin, sizeof key->origin, "%s", setting_origin_text(origin, origins, i));
+        snprintf(key->value, sizeof key->value, "%.63s", settings_kind_text(value, row, s));
+        snprintf(key->origin, sizeof key->origin, "%s", settings_origin_text(origin, origins, i));
         describe_allowed(row, key->allowed, sizeof key->allowed);
         count++;
     }
@@ -57,8 +59,8 @@ bool settings_own_is_named(const char *section, const char *name, const char *wa
 
 static bool find_row(const char *name, bool is_any, unsigned *index)
 {
-    for (unsigned i = 0; i < settings_row_count; i++) {
-        const struct setting *row = &settings_rows[i];
+    for (unsigned i = 0; i < settings_table_count; i++) {
+        const struct settings_row *row = &settings_table[i];
 
         if ((is_any || row->is_settable) && settings_own_is_named(row->section, row->name, name)) {
             *index = i;
@@ -85,11 +87,11 @@ void settings_own_say_unknown(const char *wanted, char problem[SETTINGS_OWN_TEXT
     snprintf(problem, SETTINGS_OWN_TEXT_SIZE,
              "'%s' is no setting that can be set while the daemon runs; those are",
              shown(text, wanted));
-    for (unsigned i = 0; i < settings_row_count; i++) {
-        if (!settings_rows[i].is_settable)
+    for (unsigned i = 0; i < settings_table_count; i++) {
+        if (!settings_table[i].is_settable)
             continue;
         used = strlen(problem);
-        snprintf(problem + used, SETTINGS_OWN_TEXT_SIZE - used, " %s", settings_rows[i].name);
+        snprintf(problem + used, SETTINGS_OWN_TEXT_SIZE - used, " %s", settings_table[i].name);
     }
 }
 
@@ -100,13 +102,13 @@ static enum err put(struct settings *s, struct settings_origins *origins, unsign
     char why[SETTINGS_WHY_SIZE], text[SHOWN_SIZE];
     struct settings after = *s;
 
-    if (setting_read(&settings_rows[index], &after, value, why) != ERR_OK) {
+    if (settings_kind_read(&settings_table[index], &after, value, why) != ERR_OK) {
         snprintf(problem, SETTINGS_OWN_TEXT_SIZE, "%s = %s: %s; nothing was changed",
-                 settings_rows[index].name, shown(text, value), why);
+                 settings_table[index].name, shown(text, value), why);
         return ERR_INVALID;
     }
     *s = after;
-    setting_note_origin(origins, index, (struct settings_place){.from = from});
+    settings_origin_note(origins, index, (struct settings_place){.from = from});
     return ERR_OK;
 }
 
@@ -126,23 +128,23 @@ enum err settings_own_unset(struct settings_in_force *in_force,
                             char problem[SETTINGS_OWN_TEXT_SIZE])
 {
     char value[SETTINGS_VALUE_SIZE], why[SETTINGS_WHY_SIZE], origin[SETTINGS_ORIGIN_SIZE];
-    const struct setting *row;
+    const struct settings_row *row;
     unsigned index;
 
     if (!find_row(name, false, &index)) {
         settings_own_say_unknown(name, problem);
         return ERR_NOT_FOUND;
     }
-    row = &settings_rows[index];
+    row = &settings_table[index];
     if (in_force->origins.keys[index].from != ORIGIN_OWN_FILE) {
         snprintf(problem, SETTINGS_OWN_TEXT_SIZE,
                  "%s has not been set with 'dustwire set': %s comes from %s", row->name,
-                 setting_text(value, row, &in_force->settings),
-                 setting_origin_text(origin, &in_force->origins, index));
+                 settings_kind_text(value, row, &in_force->settings),
+                 settings_origin_text(origin, &in_force->origins, index));
         return ERR_EXISTS;
     }
     CONTRACT(row->kind->print(row, &files->settings, value, sizeof value) == ERR_OK);
-    CONTRACT(setting_read(row, &in_force->settings, value, why) == ERR_OK);
+    CONTRACT(settings_kind_read(row, &in_force->settings, value, why) == ERR_OK);
     in_force->origins.keys[index] = files->origins.keys[index];
     in_force->origins.hidden[index] = (struct settings_place){.from = ORIGIN_DEFAULT};
     return ERR_OK;
@@ -164,15 +166,15 @@ static void print_own(const struct settings *s, const struct settings_origins *o
 
     fprintf(out, SETTINGS_VERSION_MARK "%d\n", (int)SETTINGS_VERSION);
     fputs("# Written by dustwired for 'dustwire set'; read after its other settings file.\n", out);
-    for (unsigned i = 0; i < settings_row_count; i++) {
-        const struct setting *row = &settings_rows[i];
+    for (unsigned i = 0; i < settings_table_count; i++) {
+        const struct settings_row *row = &settings_table[i];
 
         if (origins->keys[i].from != ORIGIN_OWN_FILE)
             continue;
         if (strcmp(section, row->section) != 0)
             fprintf(out, "\n[%s]\n", row->section);
         section = row->section;
-        fprintf(out, "%s = %s\n", row->name, setting_text(value, row, s));
+        fprintf(out, "%s = %s\n", row->name, settings_kind_text(value, row, s));
     }
 }
 

@@ -1,5 +1,5 @@
 /* The kinds of values: how each is read strictly, and printed so that it reads back the same. */
-#include "settings/settings_priv.h"
+#include "settings/kind.h"
 
 #include "base/contract.h"
 #include "base/text.h"
@@ -10,17 +10,17 @@
 #include <string.h>
 #include <sys/un.h>
 
-void *setting_field(const struct setting *row, struct settings *s)
+void *settings_kind_field(const struct settings_row *row, struct settings *s)
 {
     return (char *)s + row->offset;
 }
 
-const void *setting_const_field(const struct setting *row, const struct settings *s)
+const void *settings_kind_const_field(const struct settings_row *row, const struct settings *s)
 {
     return (const char *)s + row->offset;
 }
 
-enum err setting_refuse(char why[SETTINGS_WHY_SIZE], const char *format, ...)
+enum err settings_kind_refuse(char why[SETTINGS_WHY_SIZE], const char *format, ...)
 {
     va_list args;
 
@@ -32,12 +32,12 @@ enum err setting_refuse(char why[SETTINGS_WHY_SIZE], const char *format, ...)
 
 /* Booleans */
 
-static enum err read_bool(const struct setting *row, struct settings *s, const char *text,
+static enum err read_bool(const struct settings_row *row, struct settings *s, const char *text,
                           char why[SETTINGS_WHY_SIZE])
 {
     static const char *const words[][2] = {
         {"false", "true"}, {"no", "yes"}, {"off", "on"}, {"0", "1"}};
-    bool *to = setting_field(row, s);
+    bool *to = settings_kind_field(row, s);
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         for (int value = 0; value < 2; value++) {
@@ -47,96 +47,97 @@ static enum err read_bool(const struct setting *row, struct settings *s, const c
             }
         }
     }
-    return setting_refuse(why, "must be true or false (or yes/no, on/off, 1/0)");
+    return settings_kind_refuse(why, "must be true or false (or yes/no, on/off, 1/0)");
 }
 
-static enum err print_bool(const struct setting *row, const struct settings *s, char *to,
+static enum err print_bool(const struct settings_row *row, const struct settings *s, char *to,
                            size_t room)
 {
-    return text_copy(to, room, *(const bool *)setting_const_field(row, s) ? "true" : "false");
+    return text_copy(to, room, *(const bool *)settings_kind_const_field(row, s) ? "true" : "false");
 }
 
-const struct setting_kind kind_bool = {
+const struct settings_kind settings_kind_bool = {
     .read = read_bool, .print = print_bool, .allowed = "true or false"};
 
 /* Numbers */
 
-static enum err number_of(const struct setting *row, uint64_t *out, const char *text,
+static enum err number_of(const struct settings_row *row, uint64_t *out, const char *text,
                           char why[SETTINGS_WHY_SIZE])
 {
     uint64_t number;
 
     if (text_to_u64(&number, text, row->most) != ERR_OK || number < row->least)
-        return setting_refuse(why, "must be %sa whole number from %llu to %llu%s%s%s",
-                              row->kind == &kind_threads ? "auto or " : "",
-                              (unsigned long long)row->least, (unsigned long long)row->most,
-                              row->unit[0] == '\0' ? "" : " (", row->unit,
-                              row->unit[0] == '\0' ? "" : ")");
+        return settings_kind_refuse(why, "must be %sa whole number from %llu to %llu%s%s%s",
+                                    row->kind == &settings_kind_threads ? "auto or " : "",
+                                    (unsigned long long)row->least, (unsigned long long)row->most,
+                                    row->unit[0] == '\0' ? "" : " (", row->unit,
+                                    row->unit[0] == '\0' ? "" : ")");
     *out = number;
     return ERR_OK;
 }
 
-static enum err read_number(const struct setting *row, struct settings *s, const char *text,
+static enum err read_number(const struct settings_row *row, struct settings *s, const char *text,
                             char why[SETTINGS_WHY_SIZE])
 {
     uint64_t number = 0;
     enum err e = number_of(row, &number, text, why);
 
     if (e == ERR_OK)
-        *(unsigned *)setting_field(row, s) = (unsigned)number;
+        *(unsigned *)settings_kind_field(row, s) = (unsigned)number;
     return e;
 }
 
-static enum err print_number(const struct setting *row, const struct settings *s, char *to,
+static enum err print_number(const struct settings_row *row, const struct settings *s, char *to,
                              size_t room)
 {
-    return text_format(to, room, "%u", *(const unsigned *)setting_const_field(row, s));
+    return text_format(to, room, "%u", *(const unsigned *)settings_kind_const_field(row, s));
 }
 
-const struct setting_kind kind_number = {.read = read_number, .print = print_number};
+const struct settings_kind settings_kind_number = {.read = read_number, .print = print_number};
 
-static enum err read_port(const struct setting *row, struct settings *s, const char *text,
+static enum err read_port(const struct settings_row *row, struct settings *s, const char *text,
                           char why[SETTINGS_WHY_SIZE])
 {
     uint64_t number = 0;
     enum err e = number_of(row, &number, text, why);
 
     if (e == ERR_OK)
-        *(uint16_t *)setting_field(row, s) = (uint16_t)number;
+        *(uint16_t *)settings_kind_field(row, s) = (uint16_t)number;
     return e;
 }
 
-static enum err print_port(const struct setting *row, const struct settings *s, char *to,
+static enum err print_port(const struct settings_row *row, const struct settings *s, char *to,
                            size_t room)
 {
-    return text_format(to, room, "%u", (unsigned)*(const uint16_t *)setting_const_field(row, s));
+    return text_format(to, room, "%u",
+                       (unsigned)*(const uint16_t *)settings_kind_const_field(row, s));
 }
 
-const struct setting_kind kind_port = {.read = read_port, .print = print_port};
+const struct settings_kind settings_kind_port = {.read = read_port, .print = print_port};
 
-static enum err read_threads(const struct setting *row, struct settings *s, const char *text,
+static enum err read_threads(const struct settings_row *row, struct settings *s, const char *text,
                              char why[SETTINGS_WHY_SIZE])
 {
     if (strcmp(text, "auto") != 0)
         return read_number(row, s, text, why);
-    *(unsigned *)setting_field(row, s) = 0;
+    *(unsigned *)settings_kind_field(row, s) = 0;
     return ERR_OK;
 }
 
-static enum err print_threads(const struct setting *row, const struct settings *s, char *to,
+static enum err print_threads(const struct settings_row *row, const struct settings *s, char *to,
                               size_t room)
 {
-    if (*(const unsigned *)setting_const_field(row, s) == 0)
+    if (*(const unsigned *)settings_kind_const_field(row, s) == 0)
         return text_copy(to, room, "auto");
     return print_number(row, s, to, room);
 }
 
-const struct setting_kind kind_threads = {.read = read_threads, .print = print_threads};
+const struct settings_kind settings_kind_threads = {.read = read_threads, .print = print_threads};
 
 /* Words */
 
-static enum err read_durability(const struct setting *row, struct settings *s, const char *text,
-                                char why[SETTINGS_WHY_SIZE])
+static enum err read_durability(const struct settings_row *row, struct settings *s,
+                                const char *text, char why[SETTINGS_WHY_SIZE])
 {
     (void)row;
     if (strcmp(text, "full") == 0)
@@ -144,74 +145,75 @@ static enum err read_durability(const struct setting *row, struct settings *s, c
     else if (strcmp(text, "none") == 0)
         s->inbox.durability = DURABILITY_NONE;
     else
-        return setting_refuse(why, "must be full or none");
+        return settings_kind_refuse(why, "must be full or none");
     return ERR_OK;
 }
 
-static enum err print_durability(const struct setting *row, const struct settings *s, char *to,
+static enum err print_durability(const struct settings_row *row, const struct settings *s, char *to,
                                  size_t room)
 {
     (void)row;
     return text_copy(to, room, s->inbox.durability == DURABILITY_FULL ? "full" : "none");
 }
 
-const struct setting_kind kind_durability = {
+const struct settings_kind settings_kind_durability = {
     .read = read_durability, .print = print_durability, .allowed = "full or none"};
 
-static enum err read_level(const struct setting *row, struct settings *s, const char *text,
+static enum err read_level(const struct settings_row *row, struct settings *s, const char *text,
                            char why[SETTINGS_WHY_SIZE])
 {
     (void)row;
     if (!log_level_from_word(&s->log.level, text))
-        return setting_refuse(why, "must be error, warning, info or debug");
+        return settings_kind_refuse(why, "must be error, warning, info or debug");
     return ERR_OK;
 }
 
-static enum err print_level(const struct setting *row, const struct settings *s, char *to,
+static enum err print_level(const struct settings_row *row, const struct settings *s, char *to,
                             size_t room)
 {
     (void)row;
     return text_copy(to, room, log_level_word(s->log.level));
 }
 
-const struct setting_kind kind_level = {
+const struct settings_kind settings_kind_level = {
     .read = read_level, .print = print_level, .allowed = "error, warning, info or debug"};
 
 /* Texts: the field is a char array of at least row->most + 1 bytes. */
 
-enum err setting_take_text(const struct setting *row, struct settings *s, const char *text,
-                           char why[SETTINGS_WHY_SIZE])
+enum err settings_kind_take_text(const struct settings_row *row, struct settings *s,
+                                 const char *text, char why[SETTINGS_WHY_SIZE])
 {
     size_t length = strlen(text);
 
     if (length > row->most)
-        return setting_refuse(why, "is %zu bytes long: must be at most %llu", length,
-                              (unsigned long long)row->most);
+        return settings_kind_refuse(why, "is %zu bytes long: must be at most %llu", length,
+                                    (unsigned long long)row->most);
     /* The file format has no way to write one inside of quotes. */
     if (strchr(text, '"') != NULL)
-        return setting_refuse(why, "must not hold a double quote");
-    memcpy(setting_field(row, s), text, length + 1);
+        return settings_kind_refuse(why, "must not hold a double quote");
+    memcpy(settings_kind_field(row, s), text, length + 1);
     return ERR_OK;
 }
 
-enum err setting_print_text(const struct setting *row, const struct settings *s, char *to,
-                            size_t room)
+enum err settings_kind_print_text(const struct settings_row *row, const struct settings *s,
+                                  char *to, size_t room)
 {
-    return text_copy(to, room, setting_const_field(row, s));
+    return text_copy(to, room, settings_kind_const_field(row, s));
 }
 
-static enum err read_idurl(const struct setting *row, struct settings *s, const char *text,
+static enum err read_idurl(const struct settings_row *row, struct settings *s, const char *text,
                            char why[SETTINGS_WHY_SIZE])
 {
     if (!text_is_printable(text, strlen(text)) || strchr(text, ' ') != NULL)
-        return setting_refuse(why, "must be a URL of printable ASCII without spaces, or empty");
-    return setting_take_text(row, s, text, why);
+        return settings_kind_refuse(why,
+                                    "must be a URL of printable ASCII without spaces, or empty");
+    return settings_kind_take_text(row, s, text, why);
 }
 
-const struct setting_kind kind_idurl = {.read = read_idurl,
-                                        .print = setting_print_text,
-                                        .allowed = "a URL or empty",
-                                        .is_quoted = true};
+const struct settings_kind settings_kind_idurl = {.read = read_idurl,
+                                                  .print = settings_kind_print_text,
+                                                  .allowed = "a URL or empty",
+                                                  .is_quoted = true};
 
 /* Letters, digits, '-', '_' and dots; the last part not a number, or a mistyped 10.0.0.256 would be
  * a name. */
@@ -227,76 +229,78 @@ static bool is_host_name(const char *text)
            last[strspn(last, "0123456789")] != '\0';
 }
 
-static enum err read_host(const struct setting *row, struct settings *s, const char *text,
+static enum err read_host(const struct settings_row *row, struct settings *s, const char *text,
                           char why[SETTINGS_WHY_SIZE])
 {
     struct address address;
     char ip[ADDRESS_TEXT_SIZE];
 
     if (text[0] == '\0' || is_host_name(text))
-        return setting_take_text(row, s, text, why);
+        return settings_kind_take_text(row, s, text, why);
     if (address_from_ip_text(&address, text, 0) != ERR_OK)
-        return setting_refuse(why,
-                              "must be a host name or an IPv4 or IPv6 address, without a port");
+        return settings_kind_refuse(
+            why, "must be a host name or an IPv4 or IPv6 address, without a port");
     if (address_is_wildcard(&address))
-        return setting_refuse(why,
-                              "is no address that a peer can reach: give one of this machine's, or "
-                              "leave it empty");
+        return settings_kind_refuse(
+            why, "is no address that a peer can reach: give one of this machine's, or "
+                 "leave it empty");
     if (address.scope != 0)
-        return setting_refuse(why, "must not name an interface: peers have others");
-    return setting_take_text(row, s, address_ip_text(ip, &address), why);
+        return settings_kind_refuse(why, "must not name an interface: peers have others");
+    return settings_kind_take_text(row, s, address_ip_text(ip, &address), why);
 }
 
-const struct setting_kind kind_host = {.read = read_host,
-                                       .print = setting_print_text,
-                                       .allowed = "a host name, an IP address or empty",
-                                       .is_quoted = true};
+const struct settings_kind settings_kind_host = {.read = read_host,
+                                                 .print = settings_kind_print_text,
+                                                 .allowed = "a host name, an IP address or empty",
+                                                 .is_quoted = true};
 
-static enum err read_path(const struct setting *row, struct settings *s, const char *text,
+static enum err read_path(const struct settings_row *row, struct settings *s, const char *text,
                           char why[SETTINGS_WHY_SIZE])
 {
     if (text[0] != '/')
-        return setting_refuse(why, "must be an absolute path: begin it with '/'");
-    return setting_take_text(row, s, text, why);
+        return settings_kind_refuse(why, "must be an absolute path: begin it with '/'");
+    return settings_kind_take_text(row, s, text, why);
 }
 
-const struct setting_kind kind_path = {.read = read_path,
-                                       .print = setting_print_text,
-                                       .allowed = "an absolute path",
-                                       .is_quoted = true};
+const struct settings_kind settings_kind_path = {.read = read_path,
+                                                 .print = settings_kind_print_text,
+                                                 .allowed = "an absolute path",
+                                                 .is_quoted = true};
 
-static enum err read_own_path(const struct setting *row, struct settings *s, const char *text,
+static enum err read_own_path(const struct settings_row *row, struct settings *s, const char *text,
                               char why[SETTINGS_WHY_SIZE])
 {
-    return text[0] == '\0' ? setting_take_text(row, s, text, why) : read_path(row, s, text, why);
+    return text[0] == '\0' ? settings_kind_take_text(row, s, text, why)
+                           : read_path(row, s, text, why);
 }
 
-const struct setting_kind kind_own_path = {.read = read_own_path,
-                                           .print = setting_print_text,
-                                           .allowed = "an absolute path or empty",
-                                           .is_quoted = true};
+const struct settings_kind settings_kind_own_path = {.read = read_own_path,
+                                                     .print = settings_kind_print_text,
+                                                     .allowed = "an absolute path or empty",
+                                                     .is_quoted = true};
 
 /* What a client may send behind "Bearer " (RFC 6750). */
-static enum err read_token(const struct setting *row, struct settings *s, const char *text,
+static enum err read_token(const struct settings_row *row, struct settings *s, const char *text,
                            char why[SETTINGS_WHY_SIZE])
 {
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/=";
 
     if (text[0] != '\0' && (strlen(text) < row->least || text[strspn(text, letters)] != '\0'))
-        return setting_refuse(why, "must be empty or at least %llu letters, digits and -._~+/=",
-                              (unsigned long long)row->least);
-    return setting_take_text(row, s, text, why);
+        return settings_kind_refuse(why,
+                                    "must be empty or at least %llu letters, digits and -._~+/=",
+                                    (unsigned long long)row->least);
+    return settings_kind_take_text(row, s, text, why);
 }
 
-const struct setting_kind kind_token = {.read = read_token,
-                                        .print = setting_print_text,
-                                        .allowed =
-                                            "16 to 200 letters, digits and -._~+/=, or empty",
-                                        .is_quoted = true,
-                                        .is_secret = true};
+const struct settings_kind settings_kind_token = {
+    .read = read_token,
+    .print = settings_kind_print_text,
+    .allowed = "16 to 200 letters, digits and -._~+/=, or empty",
+    .is_quoted = true,
+    .is_secret = true};
 
-static enum err read_endpoint(const struct setting *row, struct settings *s, const char *text,
+static enum err read_endpoint(const struct settings_row *row, struct settings *s, const char *text,
                               char why[SETTINGS_WHY_SIZE])
 {
     char host[ADDRESS_HOST_SIZE];
@@ -305,15 +309,15 @@ static enum err read_endpoint(const struct setting *row, struct settings *s, con
 
     if (text[0] != '\0' && (address_split(text, host, &port) != ERR_OK ||
                             address_from_ip_text(&address, host, port) != ERR_OK))
-        return setting_refuse(
+        return settings_kind_refuse(
             why, "must be address:port, numeric (an IPv6 address in brackets), or empty");
-    return setting_take_text(row, s, text, why);
+    return settings_kind_take_text(row, s, text, why);
 }
 
-const struct setting_kind kind_endpoint = {.read = read_endpoint,
-                                           .print = setting_print_text,
-                                           .allowed = "address:port, numeric, or empty",
-                                           .is_quoted = true};
+const struct settings_kind settings_kind_endpoint = {.read = read_endpoint,
+                                                     .print = settings_kind_print_text,
+                                                     .allowed = "address:port, numeric, or empty",
+                                                     .is_quoted = true};
 
 /* The host and port of an http URL: what stands between "http://" and the first slash. */
 static bool is_loopback_http(const char *url)
@@ -343,23 +347,23 @@ bool settings_gateway_url_check(const char *url, char why[SETTINGS_WHY_SIZE])
     else
         is_good = is_good && strncmp(url, "http://", 7) == 0 && is_loopback_http(url);
     if (!is_good)
-        setting_refuse(
+        settings_kind_refuse(
             why, "must be http://127.0.0.1:PORT/ or another loopback address with its port, or "
                  "unix:/PATH of at most 107 bytes");
     return is_good;
 }
 
-static enum err read_gateway_url(const struct setting *row, struct settings *s, const char *text,
-                                 char why[SETTINGS_WHY_SIZE])
+static enum err read_gateway_url(const struct settings_row *row, struct settings *s,
+                                 const char *text, char why[SETTINGS_WHY_SIZE])
 {
     if (text[0] != '\0' && !settings_gateway_url_check(text, why))
         return ERR_INVALID;
-    return setting_take_text(row, s, text, why);
+    return settings_kind_take_text(row, s, text, why);
 }
 
-const struct setting_kind kind_gateway_url = {
+const struct settings_kind settings_kind_gateway_url = {
     .read = read_gateway_url,
-    .print = setting_print_text,
+    .print = settings_kind_print_text,
     .allowed = "an http URL of this machine, unix:/PATH or empty",
     .is_quoted = true};
 
@@ -390,7 +394,7 @@ static bool is_identity(const char *text, size_t length)
     return length > 0 && text_is_printable(text, length) && memchr(text, ' ', length) == NULL;
 }
 
-static enum err read_idurls(const struct setting *row, struct settings *s, const char *text,
+static enum err read_idurls(const struct settings_row *row, struct settings *s, const char *text,
                             char why[SETTINGS_WHY_SIZE])
 {
     const char *at = text;
@@ -399,20 +403,21 @@ static enum err read_idurls(const struct setting *row, struct settings *s, const
     while (text[0] != '\0') {
         length = strcspn(at, ",");
         if (!is_identity(at, length))
-            return setting_refuse(
+            return settings_kind_refuse(
                 why, "must be URLs of printable ASCII, comma separated without spaces, "
                      "or empty");
         if (at[length] == '\0')
             break;
         at += length + 1;
     }
-    return setting_take_text(row, s, text, why);
+    return settings_kind_take_text(row, s, text, why);
 }
 
-const struct setting_kind kind_idurls = {.read = read_idurls,
-                                         .print = setting_print_text,
-                                         .allowed = "URLs, comma separated without spaces",
-                                         .is_quoted = true};
+const struct settings_kind settings_kind_idurls = {.read = read_idurls,
+                                                   .print = settings_kind_print_text,
+                                                   .allowed =
+                                                       "URLs, comma separated without spaces",
+                                                   .is_quoted = true};
 
 /* The index of an interface means nothing to a reader, and not even to this program: its name. */
 static void print_ip(char out[ADDRESS_TEXT_SIZE], const struct address *address)
@@ -440,9 +445,9 @@ static enum err add_listen(struct settings *s, const char *item, char why[SETTIN
     struct address address;
 
     if (strcmp(item, "*") == 0)
-        return setting_refuse(why, "must be \"*\" alone or addresses, not both");
+        return settings_kind_refuse(why, "must be \"*\" alone or addresses, not both");
     if (address_from_ip_text(&address, item, 0) != ERR_OK)
-        return setting_refuse(
+        return settings_kind_refuse(
             why,
             "holds '%s': must be \"*\" or IPv4 and IPv6 addresses of this machine without "
             "a port, comma separated",
@@ -451,19 +456,19 @@ static enum err add_listen(struct settings *s, const char *item, char why[SETTIN
         const struct address *other = &s->tcp_connections.listen[i];
 
         if (address_is_equal(&address, other))
-            return setting_refuse(why, "names %s twice", item);
+            return settings_kind_refuse(why, "names %s twice", item);
         if (is_covered(&address, other))
-            return setting_refuse(
+            return settings_kind_refuse(
                 why, "holds %s beside an address that it covers or is covered by: keep one", item);
     }
     if (s->tcp_connections.listen_count == SETTINGS_LISTEN_MAX)
-        return setting_refuse(why, "must not hold more than %d addresses",
-                              (int)SETTINGS_LISTEN_MAX);
+        return settings_kind_refuse(why, "must not hold more than %d addresses",
+                                    (int)SETTINGS_LISTEN_MAX);
     s->tcp_connections.listen[s->tcp_connections.listen_count++] = address;
     return ERR_OK;
 }
 
-static enum err read_listen(const struct setting *row, struct settings *s, const char *text,
+static enum err read_listen(const struct settings_row *row, struct settings *s, const char *text,
                             char why[SETTINGS_WHY_SIZE])
 {
     char item[ADDRESS_TEXT_SIZE];
@@ -480,7 +485,7 @@ static enum err read_listen(const struct setting *row, struct settings *s, const
     return e;
 }
 
-static enum err print_listen(const struct setting *row, const struct settings *s, char *to,
+static enum err print_listen(const struct settings_row *row, const struct settings *s, char *to,
                              size_t room)
 {
     char ip[ADDRESS_TEXT_SIZE];
@@ -499,15 +504,16 @@ static enum err print_listen(const struct setting *row, const struct settings *s
     return e;
 }
 
-const struct setting_kind kind_listen = {.read = read_listen,
-                                         .print = print_listen,
-                                         .allowed = "\"*\" or IP addresses, comma separated",
-                                         .is_quoted = true};
+const struct settings_kind settings_kind_listen = {.read = read_listen,
+                                                   .print = print_listen,
+                                                   .allowed =
+                                                       "\"*\" or IP addresses, comma separated",
+                                                   .is_quoted = true};
 
-static enum err read_networks(const struct setting *row, struct settings *s, const char *text,
+static enum err read_networks(const struct settings_row *row, struct settings *s, const char *text,
                               char why[SETTINGS_WHY_SIZE])
 {
-    struct network_list *list = setting_field(row, s);
+    struct network_list *list = settings_kind_field(row, s);
     char item[ADDRESS_TEXT_SIZE];
 
     memset(list, 0, sizeof *list);
@@ -517,22 +523,23 @@ static enum err read_networks(const struct setting *row, struct settings *s, con
         struct network network;
 
         if (network_from_text(&network, item) != ERR_OK || network.base.scope != 0)
-            return setting_refuse(why,
-                                  "holds '%s': must be networks like 10.0.0.0/8 or fd00::/8, comma "
-                                  "separated, or empty",
-                                  item);
+            return settings_kind_refuse(
+                why,
+                "holds '%s': must be networks like 10.0.0.0/8 or fd00::/8, comma "
+                "separated, or empty",
+                item);
         if (list->count == SETTINGS_NETWORKS_MAX)
-            return setting_refuse(why, "must not hold more than %d networks",
-                                  (int)SETTINGS_NETWORKS_MAX);
+            return settings_kind_refuse(why, "must not hold more than %d networks",
+                                        (int)SETTINGS_NETWORKS_MAX);
         list->networks[list->count++] = network;
     }
     return ERR_OK;
 }
 
-static enum err print_networks(const struct setting *row, const struct settings *s, char *to,
+static enum err print_networks(const struct settings_row *row, const struct settings *s, char *to,
                                size_t room)
 {
-    const struct network_list *list = setting_const_field(row, s);
+    const struct network_list *list = settings_kind_const_field(row, s);
     enum err e = ERR_OK;
     char ip[ADDRESS_TEXT_SIZE];
 
@@ -547,34 +554,35 @@ static enum err print_networks(const struct setting *row, const struct settings 
     return e;
 }
 
-const struct setting_kind kind_networks = {.read = read_networks,
-                                           .print = print_networks,
-                                           .allowed = "networks like 10.0.0.0/8, comma separated, "
-                                                      "at most 64",
-                                           .is_quoted = true};
+const struct settings_kind settings_kind_networks = {
+    .read = read_networks,
+    .print = print_networks,
+    .allowed = "networks like 10.0.0.0/8, comma separated, "
+               "at most 64",
+    .is_quoted = true};
 
 /* All kinds */
 
 /* What fits on a line behind `name = "` and before the quote. */
-static size_t value_room(const struct setting *row)
+static size_t value_room(const struct settings_row *row)
 {
     return SETTINGS_LINE_MAX - strlen(row->name) - sizeof " = \"\"" + 1;
 }
 
-enum err setting_read(const struct setting *row, struct settings *s, const char *text,
-                      char why[SETTINGS_WHY_SIZE])
+enum err settings_kind_read(const struct settings_row *row, struct settings *s, const char *text,
+                            char why[SETTINGS_WHY_SIZE])
 {
     char again[SETTINGS_VALUE_SIZE];
     enum err e = row->kind->read(row, s, text, why);
 
     if (e == ERR_OK && row->kind->print(row, s, again, value_room(row) + 1) != ERR_OK)
-        e = setting_refuse(why, "is too long: written in full it must fit in %zu bytes",
-                           value_room(row));
+        e = settings_kind_refuse(why, "is too long: written in full it must fit in %zu bytes",
+                                 value_room(row));
     return e;
 }
 
-const char *setting_text(char to[SETTINGS_VALUE_SIZE], const struct setting *row,
-                         const struct settings *s)
+const char *settings_kind_text(char to[SETTINGS_VALUE_SIZE], const struct settings_row *row,
+                               const struct settings *s)
 {
     char bare[SETTINGS_VALUE_SIZE];
     enum err e = row->kind->print(row, s, bare, value_room(row) + 1);
@@ -582,4 +590,12 @@ const char *setting_text(char to[SETTINGS_VALUE_SIZE], const struct setting *row
     CONTRACT(e == ERR_OK);
     snprintf(to, SETTINGS_VALUE_SIZE, row->kind->is_quoted ? "\"%.1020s\"" : "%.1020s", bare);
     return to;
+}
+
+bool settings_kind_is_same(const struct settings_row *row, const struct settings *a,
+                           const struct settings *b)
+{
+    char text_a[SETTINGS_VALUE_SIZE], text_b[SETTINGS_VALUE_SIZE];
+
+    return strcmp(settings_kind_text(text_a, row, a), settings_kind_text(text_b, row, b)) == 0;
 }

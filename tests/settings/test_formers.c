@@ -1,6 +1,7 @@
 #include "settings/settings.h"
 
-#include "settings/settings_priv.h"
+#include "settings/formers.h"
+#include "settings/table.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 #include <unistd.h>
 
 /* Keys that a release before this one may have had. */
-static const struct setting_former formers[] = {
+static const struct settings_former formers[] = {
     {"node", "name", "node", "host", "", "0.9"},
     {"sessions", "speed", "bandwidth", "in-kib-per-s", "", "0.9"},
     {"services/tcp-connections", "port", "services/tcp-connections", "tcp-port", "", "0.9"},
@@ -29,7 +30,7 @@ static void set_up(void)
     cr_assert_not_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/file.ini", folder);
     settings_formers = formers;
-    settings_former_count = sizeof formers / sizeof *formers;
+    settings_formers_count = sizeof formers / sizeof *formers;
 }
 
 static void clean_up(void)
@@ -135,10 +136,10 @@ Test(settings_formers, are_held_to_what_holds_for_every_key, .init = set_up, .fi
 /* What the table has of this release itself. */
 Test(settings_formers, are_none_of_the_keys_there_are, .timeout = 5)
 {
-    cr_assert_leq(settings_former_count, (unsigned)SETTINGS_FORMERS_MAX);
-    for (unsigned f = 0; f < settings_former_count; f++)
-        for (unsigned i = 0; i < settings_row_count; i++)
-            cr_assert(strcmp(settings_formers[f].section, settings_rows[i].section) != 0 ||
-                          strcmp(settings_formers[f].name, settings_rows[i].name) != 0,
+    cr_assert_leq(settings_formers_count, (unsigned)SETTINGS_FORMERS_MAX);
+    for (unsigned f = 0; f < settings_formers_count; f++)
+        for (unsigned i = 0; i < settings_table_count; i++)
+            cr_assert(strcmp(settings_formers[f].section, settings_table[i].section) != 0 ||
+                          strcmp(settings_formers[f].name, settings_table[i].name) != 0,
                       "%s", settings_formers[f].name);
 }

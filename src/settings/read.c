@@ -3,8 +3,11 @@
  * used. */
 #include "settings/settings.h"
 
+#include "settings/formers.h"
+#include "settings/kind.h"
+#include "settings/origin.h"
 #include "settings/reader.h"
-#include "settings/settings_priv.h"
+#include "settings/table.h"
 
 #include "base/path.h"
 #include "base/text.h"
@@ -41,23 +44,24 @@ static enum err cannot_read(struct reader *r, enum err e)
 {
     switch (e) {
     case ERR_NOT_FOUND:
-        reader_complain(r, 0, "there is no such file: check the path given with --config");
+        settings_reader_complain(r, 0, "there is no such file: check the path given with --config");
         break;
     case ERR_DENIED:
-        reader_complain(r, 0, "it may not be read: %s", why_denied(r));
+        settings_reader_complain(r, 0, "it may not be read: %s", why_denied(r));
         break;
     case ERR_AGAIN:
-        reader_complain(r, 0, "it changes while it is read: read it when it is whole");
+        settings_reader_complain(r, 0, "it changes while it is read: read it when it is whole");
         return ERR_INVALID;
     case ERR_NOT_REGULAR:
-        reader_complain(r, 0, "it is not a regular file: give the path of an INI file");
+        settings_reader_complain(r, 0, "it is not a regular file: give the path of an INI file");
         break;
     case ERR_TOO_LARGE:
-        reader_complain(r, 0, "it is larger than %d KiB, which no settings file is: check the path",
-                        FILE_SIZE_MAX / 1024);
+        settings_reader_complain(
+            r, 0, "it is larger than %d KiB, which no settings file is: check the path",
+            FILE_SIZE_MAX / 1024);
         return ERR_INVALID;
     default:
-        reader_complain(r, 0, "it cannot be read: %s", err_text(e));
+        settings_reader_complain(r, 0, "it cannot be read: %s", err_text(e));
         break;
     }
     return e;
@@ -153,14 +157,15 @@ static int iniparser_complains(const char *format, ...)
     va_list args;
 
     if (errno == EMFILE || errno == ENFILE) { /* of its fopen: the name is one of ours */
-        reader_complain(iniparser_reader, 0, "it cannot be read: %s", err_text(ERR_DESCRIPTORS));
+        settings_reader_complain(iniparser_reader, 0, "it cannot be read: %s",
+                                 err_text(ERR_DESCRIPTORS));
         return 0;
     }
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     text_escape(escaped, sizeof escaped, text, strcspn(text, "\n"), false);
-    reader_complain(iniparser_reader, 0, "%s", escaped);
+    settings_reader_complain(iniparser_reader, 0, "%s", escaped);
     return 0;
 }
 
@@ -230,11 +235,11 @@ static dictionary *load_clean(struct reader *r)
     dictionary *values = NULL;
 
     if (!open_scratch(&scratch, r->own)) {
-        reader_complain(r, 0,
-                        "it cannot be taken apart: %s, and neither /tmp nor /run takes a "
-                        "file: mount /proc, or let this user write there",
-                        errno == EMFILE || errno == ENFILE ? err_text(ERR_DESCRIPTORS)
-                                                           : "there is no file in memory");
+        settings_reader_complain(r, 0,
+                                 "it cannot be taken apart: %s, and neither /tmp nor /run takes a "
+                                 "file: mount /proc, or let this user write there",
+                                 errno == EMFILE || errno == ENFILE ? err_text(ERR_DESCRIPTORS)
+                                                                    : "there is no file in memory");
         return NULL;
     }
     pthread_mutex_lock(&iniparser_lock);
@@ -247,25 +252,26 @@ static dictionary *load_clean(struct reader *r)
     pthread_mutex_unlock(&iniparser_lock);
     close_scratch(&scratch);
     if (values == NULL && r->problem_count == 0)
-        reader_complain(r, 0, "it cannot be taken apart: %s", err_text(ERR_NO_MEMORY));
+        settings_reader_complain(r, 0, "it cannot be taken apart: %s", err_text(ERR_NO_MEMORY));
     return values;
 }
 
 static void take_value(struct reader *r, unsigned index, const dictionary *values)
 {
-    const struct setting *row = &settings_rows[index];
+    const struct settings_row *row = &settings_table[index];
     char key[128], why[SETTINGS_WHY_SIZE], text[SHOWN_SIZE];
     const char *value;
 
     snprintf(key, sizeof key, "%s:%s", row->section, row->name);
     value = iniparser_getstring(values, key, NULL);
     if (value == NULL) {
-        reader_complain(r, r->line_of[index], "[%s] %s could not be read: write it as key = value",
-                        row->section, row->name);
+        settings_reader_complain(r, r->line_of[index],
+                                 "[%s] %s could not be read: write it as key = value", row->section,
+                                 row->name);
         r->is_invalid[index] = true;
-    } else if (setting_read(row, r->out, value, why) != ERR_OK) {
-        reader_complain(r, r->line_of[index], "[%s] %s = %s: %s", row->section, row->name,
-                        reader_value_shown(text, row, value), why);
+    } else if (settings_kind_read(row, r->out, value, why) != ERR_OK) {
+        settings_reader_complain(r, r->line_of[index], "[%s] %s = %s: %s", row->section, row->name,
+                                 settings_reader_value_shown(text, row, value), why);
         r->is_invalid[index] = true;
     }
 }
@@ -276,7 +282,7 @@ static enum err take_values(struct reader *r)
 
     if (values == NULL)
         return ERR_INVALID;
-    for (unsigned i = 0; i < settings_row_count; i++)
+    for (unsigned i = 0; i < settings_table_count; i++)
         if (r->is_usable[i])
             take_value(r, i, values);
     iniparser_freedict(values);
@@ -289,7 +295,7 @@ static unsigned row_of(size_t offset)
 {
     unsigned i = 0;
 
-    while (settings_rows[i].offset != offset)
+    while (settings_table[i].offset != offset)
         i++;
     return i;
 }
@@ -331,10 +337,11 @@ static void check_own_paths(struct reader *r)
     for (size_t i = 0; i < sizeof own_paths / sizeof *own_paths; i++)
         if (are_known(r, offsetof(struct settings, inbox.path), own_paths[i].offset, &line) &&
             lies_in((const char *)r->out + own_paths[i].offset, r->out->inbox.path))
-            reader_complain(r, line,
-                            "%s lies in [inbox] path, where only received files do: choose "
-                            "another folder for one of them",
-                            own_paths[i].name);
+            settings_reader_complain(
+                r, line,
+                "%s lies in [inbox] path, where only received files do: choose "
+                "another folder for one of them",
+                own_paths[i].name);
 }
 
 static void check_control(struct reader *r)
@@ -347,10 +354,11 @@ static void check_control(struct reader *r)
                   offsetof(struct settings, control.token), &line) &&
         s->control.token[0] == '\0' && settings_control_address(s, &address) &&
         !address_is_loopback(&address))
-        reader_complain(r, line,
-                        "[control] listen = %s can be reached from other machines and needs "
-                        "[control] token: set one, or listen on 127.0.0.1",
-                        s->control.listen);
+        settings_reader_complain(
+            r, line,
+            "[control] listen = %s can be reached from other machines and needs "
+            "[control] token: set one, or listen on 127.0.0.1",
+            s->control.listen);
 }
 
 static void check_combinations(struct reader *r)
@@ -408,7 +416,7 @@ static enum err read_over(struct reader *r)
     if (e != ERR_OK) {
         e = cannot_read(r, e);
     } else {
-        reader_scan(r);
+        settings_reader_scan(r);
         e = take_values(r);
     }
     if (e == ERR_OK && !r->is_own)
@@ -448,10 +456,10 @@ enum err settings_read(struct settings *out, const char *path, settings_problem_
 static void note_origins(const struct reader *r, struct settings_origins *origins,
                          enum settings_origin from)
 {
-    for (unsigned i = 0; i < settings_row_count; i++)
+    for (unsigned i = 0; i < settings_table_count; i++)
         if (r->line_of[i] != 0)
-            setting_note_origin(origins, i, (struct settings_place){from, r->line_of[i]});
-    for (unsigned i = 0; i < settings_former_count; i++)
+            settings_origin_note(origins, i, (struct settings_place){from, r->line_of[i]});
+    for (unsigned i = 0; i < settings_formers_count; i++)
         if (r->former_line_of[i] != 0)
             origins->formers[i] =
                 (struct settings_place){.from = from, .line = r->former_line_of[i]};

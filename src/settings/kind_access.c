@@ -1,5 +1,5 @@
 /* The kinds of values that say who may do what: groups, modes, folders. */
-#include "settings/settings_priv.h"
+#include "settings/kind.h"
 
 #include "base/text.h"
 
@@ -7,25 +7,25 @@
 #include <string.h>
 
 /* Whether there is such a group is looked at when it is used: a file may be checked elsewhere. */
-static enum err read_group(const struct setting *row, struct settings *s, const char *text,
+static enum err read_group(const struct settings_row *row, struct settings *s, const char *text,
                            char why[SETTINGS_WHY_SIZE])
 {
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 
     if (text[strspn(text, letters)] != '\0' || text[0] == '-')
-        return setting_refuse(why, "must be the name of a group, or empty");
-    return setting_take_text(row, s, text, why);
+        return settings_kind_refuse(why, "must be the name of a group, or empty");
+    return settings_kind_take_text(row, s, text, why);
 }
 
-const struct setting_kind kind_group = {.read = read_group,
-                                        .print = setting_print_text,
-                                        .allowed = "the name of a group or empty",
-                                        .is_quoted = true};
+const struct settings_kind settings_kind_group = {.read = read_group,
+                                                  .print = settings_kind_print_text,
+                                                  .allowed = "the name of a group or empty",
+                                                  .is_quoted = true};
 
 /* Three octal digits, a zero before them or not. The owner, who is the daemon, reads and writes;
  * nobody executes. */
-static enum err read_mode(const struct setting *row, struct settings *s, const char *text,
+static enum err read_mode(const struct settings_row *row, struct settings *s, const char *text,
                           char why[SETTINGS_WHY_SIZE])
 {
     const char *digits = text[0] == '0' ? text + 1 : text;
@@ -35,19 +35,20 @@ static enum err read_mode(const struct setting *row, struct settings *s, const c
         mode = mode * 8 + (unsigned)(digits[i] - '0');
     if (strlen(digits) != 3 || strspn(digits, "01234567") != 3 || (mode & 0600) != 0600 ||
         (mode & ~0666u) != 0)
-        return setting_refuse(why, "must be an octal mode from 0600 to 0666 that lets the daemon "
-                                   "read and write and nobody execute, such as 0660");
-    *(unsigned *)setting_field(row, s) = mode;
+        return settings_kind_refuse(why,
+                                    "must be an octal mode from 0600 to 0666 that lets the daemon "
+                                    "read and write and nobody execute, such as 0660");
+    *(unsigned *)settings_kind_field(row, s) = mode;
     return ERR_OK;
 }
 
-static enum err print_mode(const struct setting *row, const struct settings *s, char *to,
+static enum err print_mode(const struct settings_row *row, const struct settings *s, char *to,
                            size_t room)
 {
-    return text_format(to, room, "%04o", *(const unsigned *)setting_const_field(row, s));
+    return text_format(to, room, "%04o", *(const unsigned *)settings_kind_const_field(row, s));
 }
 
-const struct setting_kind kind_mode = {
+const struct settings_kind settings_kind_mode = {
     .read = read_mode, .print = print_mode, .allowed = "an octal mode, 0600 to 0666"};
 
 bool settings_next_root(const char **at, char root[SETTINGS_TEXT_SIZE])
@@ -65,7 +66,7 @@ bool settings_next_root(const char **at, char root[SETTINGS_TEXT_SIZE])
     return true;
 }
 
-static enum err read_roots(const struct setting *row, struct settings *s, const char *text,
+static enum err read_roots(const struct settings_row *row, struct settings *s, const char *text,
                            char why[SETTINGS_WHY_SIZE])
 {
     char root[SETTINGS_TEXT_SIZE];
@@ -74,12 +75,13 @@ static enum err read_roots(const struct setting *row, struct settings *s, const 
     if (strlen(text) < SETTINGS_TEXT_SIZE)
         while (settings_next_root(&at, root))
             if (root[0] != '/')
-                return setting_refuse(
+                return settings_kind_refuse(
                     why, "holds '%.200s': must be absolute paths, comma separated", root);
-    return setting_take_text(row, s, text, why);
+    return settings_kind_take_text(row, s, text, why);
 }
 
-const struct setting_kind kind_roots = {.read = read_roots,
-                                        .print = setting_print_text,
-                                        .allowed = "absolute paths, comma separated, or empty",
-                                        .is_quoted = true};
+const struct settings_kind settings_kind_roots = {.read = read_roots,
+                                                  .print = settings_kind_print_text,
+                                                  .allowed =
+                                                      "absolute paths, comma separated, or empty",
+                                                  .is_quoted = true};

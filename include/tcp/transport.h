@@ -4,7 +4,6 @@
 #define TCP_TRANSPORT_H
 
 #include "base/err.h"
-#include "engine/automat.h"
 #include "gateway/gateway.h"
 #include "gateway/transport_ops.h"
 #include "settings/settings.h"
@@ -35,6 +34,5 @@ void tcp_transport_stop(struct tcp_transport *tcp);
 void tcp_transport_close(struct tcp_transport **tcp);
 
 extern const struct transport_ops tcp_transport_ops; /* self is a struct tcp_transport */
-extern const struct automat_kind session_kind;
 
 #endif

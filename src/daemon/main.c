@@ -21,6 +21,7 @@
 #include "store/outbox/outbox.h"
 #include "supervisor/automata.h"
 #include "supervisor/supervisor.h"
+#include "tcp/automata.h"
 #include "tcp/transport.h"
 
 #include <errno.h>

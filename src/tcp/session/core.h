@@ -2,6 +2,8 @@
  * that end it. Events are fed to the machine here; its table is in session.c. Each part of a
  * session includes only those above it here:
  *
+ *   link, writer, send_queue, silence
+ *              know no session
  *   core       this
  *   limits     what the peer may not do
  *   aborted    incoming files that were aborted
@@ -26,7 +28,7 @@
 #include "tcp/session/link.h"
 #include "tcp/session/send_queue.h"
 #include "tcp/session/silence.h"
-#include "tcp/writer.h"
+#include "tcp/session/writer.h"
 #include "transfer/incoming.h"
 #include "transfer/outgoing.h"
 #include "wire/frame.h"
@@ -130,7 +132,7 @@ struct session {
     char *announced;    /* as announced, escaped; NULL: nothing usable, or it is `route` */
     char *reason;       /* why it ends, for log and events; NULL: it does not */
     struct frame_decoder decoder;
-    struct tcp_writer writer;
+    struct session_writer writer;
     struct transfer_incoming_list incoming;
     struct transfer_outgoing_list outgoing;
     struct session_send_queue waiting; /* sends whose turn has not come */

@@ -299,7 +299,7 @@ void session_files_start_pending(struct session *c)
     struct send_request *send;
     unsigned budget = STARTS_PER_TURN;
 
-    if (c->outgoing.count == 0 && !tcp_writer_has_bytes(&c->writer))
+    if (c->outgoing.count == 0 && !session_writer_has_bytes(&c->writer))
         c->writer.progress_ms = loop_now_ms(c->home->loop);
     while (c->outgoing.count < c->home->settings.sessions.files_out_limit && budget > 0 &&
            (send = session_send_queue_take(&c->waiting)) != NULL) {
@@ -314,7 +314,7 @@ void session_files_start_pending(struct session *c)
 bool session_files_is_busy(const struct session *c)
 {
     return c->incoming.count > 0 || c->outgoing.count > 0 || session_aborted_is_any(c) ||
-           tcp_writer_has_bytes(&c->writer);
+           session_writer_has_bytes(&c->writer);
 }
 
 void session_files_turn(struct session *c)
@@ -416,7 +416,7 @@ static void check_outgoing(struct session *c, uint64_t now_ms)
     uint64_t limit_ms = c->home->settings.sessions.ok_timeout_s * 1000ull;
     uint64_t unread_ms = c->home->settings.sessions.unread_limit_s * 1000ull;
     struct transfer_outgoing *out, *next;
-    bool is_sending = tcp_writer_has_bytes(&c->writer);
+    bool is_sending = session_writer_has_bytes(&c->writer);
 
     for (out = TAILQ_FIRST(&c->outgoing.head); out != NULL && !c->is_ending; out = next) {
         next = TAILQ_NEXT(out, link);

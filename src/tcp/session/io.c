@@ -148,8 +148,8 @@ void session_io_write(struct session *c)
     if (!session_link_has_room(&c->link) || c->is_shut)
         return;
     frames = frames_allowed(c);
-    e = tcp_writer_run(&c->writer, &c->link, c->home, &c->outgoing, frames, is_closing,
-                       session_files_broken, c);
+    e = session_writer_run(&c->writer, &c->link, c->home, &c->outgoing, frames, is_closing,
+                           session_files_broken, c);
     moved(c, PEERS_BANDWIDTH_OUT, c->writer.sent_bytes - before);
     c->is_owed = c->is_owed || c->writer.sent_bytes > before;
     if (e == ERR_AGAIN)

@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "tcp/automata.h"
 #include "tcp/session/core.h"
 #include "tcp/session/files.h"
 #include "tcp/session/handshake.h"
@@ -469,7 +470,7 @@ static struct session *blank(struct tcp_home *home, uint64_t id, const struct ad
     c->opened_us = clock_boot_us();
     c->activity_ms = c->heard_ms = loop_now_ms(home->loop);
     frame_decoder_init(&c->decoder, home->settings.sessions.control_frame_limit_bytes);
-    tcp_writer_init(&c->writer, loop_now_ms(home->loop));
+    session_writer_init(&c->writer, loop_now_ms(home->loop));
     TAILQ_INIT(&c->incoming.head);
     TAILQ_INIT(&c->outgoing.head);
     session_send_queue_init(&c->waiting);
@@ -527,7 +528,7 @@ void session_free(struct session **connection)
     CONTRACT(c->link.fd < 0 && c->incoming.count == 0 && c->outgoing.count == 0 &&
              c->waiting.count == 0);
     frame_decoder_fini(&c->decoder);
-    tcp_writer_fini(&c->writer);
+    session_writer_fini(&c->writer);
     free(c->idurl);
     free(c->announced);
     free(c->reason);

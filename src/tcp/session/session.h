@@ -25,14 +25,11 @@
 #define TCP_SESSION_SESSION_H
 
 #include "base/address.h"
-#include "engine/automat.h"
 #include "gateway/transport_ops.h"
 #include "tcp/session/core.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-extern const struct automat_kind session_kind;
 
 /* All in the worker's thread. */
 

@@ -1,5 +1,6 @@
 #include "tcp/session/session.h"
 
+#include "tcp/automata.h"
 #include "tcp/session/limits.h"
 
 #include "tcp/tcp_support.h"

@@ -1,4 +1,4 @@
-#include "tcp/writer.h"
+#include "tcp/session/writer.h"
 
 #include "base/contract.h"
 #include "base/metrics.h"
@@ -8,24 +8,24 @@
  * whose peer does not read can hold. */
 enum { GATHER_BYTES = 65536 };
 
-void tcp_writer_init(struct tcp_writer *w, uint64_t now_ms)
+void session_writer_init(struct session_writer *w, uint64_t now_ms)
 {
-    *w = (struct tcp_writer){.progress_ms = now_ms};
+    *w = (struct session_writer){.progress_ms = now_ms};
 }
 
-void tcp_writer_fini(struct tcp_writer *w)
+void session_writer_fini(struct session_writer *w)
 {
     buf_clear(&w->control);
     buf_clear(&w->begun);
 }
 
-bool tcp_writer_has_bytes(const struct tcp_writer *w)
+bool session_writer_has_bytes(const struct session_writer *w)
 {
     return buf_length(&w->control) > 0 || buf_length(&w->begun) > 0;
 }
 
-static enum err send_some(struct tcp_writer *w, struct tcp_home *home, struct session_link *link,
-                          const void *bytes, size_t length, size_t *sent)
+static enum err send_some(struct session_writer *w, struct tcp_home *home,
+                          struct session_link *link, const void *bytes, size_t length, size_t *sent)
 {
     enum err e = session_link_send(link, bytes, length, sent);
 
@@ -38,7 +38,7 @@ static enum err send_some(struct tcp_writer *w, struct tcp_home *home, struct se
 }
 
 /* ERR_OK: the buffer is empty. */
-static enum err flush(struct tcp_writer *w, struct buf *b, struct session_link *link,
+static enum err flush(struct session_writer *w, struct buf *b, struct session_link *link,
                       struct tcp_home *home)
 {
     while (buf_length(b) > 0) {
@@ -64,7 +64,7 @@ static uint32_t chunk_bytes(const struct tcp_home *home)
 }
 
 /* Appends the file's next frame to the scratch buffer, whole. */
-static enum err put_frame(const struct tcp_writer *w, struct tcp_home *home, size_t *used,
+static enum err put_frame(const struct session_writer *w, struct tcp_home *home, size_t *used,
                           struct transfer_outgoing *out, uint32_t length)
 {
     uint8_t *at = home->scratch + *used;
@@ -79,9 +79,9 @@ static enum err put_frame(const struct tcp_writer *w, struct tcp_home *home, siz
 }
 
 /* Gathers frames, one file after the other, as many as fit. */
-static size_t gather(struct tcp_writer *w, struct tcp_home *home,
+static size_t gather(struct session_writer *w, struct tcp_home *home,
                      struct transfer_outgoing_list *files, unsigned *frames,
-                     tcp_writer_broken_fn *broken, void *session)
+                     session_writer_broken_fn *broken, void *session)
 {
     uint32_t chunk = chunk_bytes(home);
     struct transfer_outgoing *out;
@@ -104,7 +104,7 @@ static size_t gather(struct tcp_writer *w, struct tcp_home *home,
 
 /* Sends what is in the scratch buffer in one call. What the link does not take is kept, and goes
  * before anything else. */
-static enum err send_gathered(struct tcp_writer *w, struct session_link *link,
+static enum err send_gathered(struct session_writer *w, struct session_link *link,
                               struct tcp_home *home, size_t used)
 {
     size_t sent = 0;
@@ -115,9 +115,10 @@ static enum err send_gathered(struct tcp_writer *w, struct session_link *link,
     return sent == used ? ERR_OK : buf_add(&w->begun, home->scratch + sent, used - sent);
 }
 
-enum err tcp_writer_run(struct tcp_writer *w, struct session_link *link, struct tcp_home *home,
-                        struct transfer_outgoing_list *files, unsigned most_frames, bool is_closing,
-                        tcp_writer_broken_fn *broken, void *session)
+enum err session_writer_run(struct session_writer *w, struct session_link *link,
+                            struct tcp_home *home, struct transfer_outgoing_list *files,
+                            unsigned most_frames, bool is_closing, session_writer_broken_fn *broken,
+                            void *session)
 {
     for (;;) {
         enum err e = flush(w, &w->begun, link, home);

@@ -4,8 +4,8 @@
  * peer changes no more (the kernel would send pages of a file, sendfile(2), as they are when they
  * leave, and send them again otherwise). Small frames go out many in one send. Owner: the
  * session, so the worker. */
-#ifndef TCP_WRITER_H
-#define TCP_WRITER_H
+#ifndef TCP_SESSION_WRITER_H
+#define TCP_SESSION_WRITER_H
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct tcp_writer {
+struct session_writer {
     struct buf control; /* whole control frames; go out between data frames */
     struct buf begun;   /* what is left of data frames begun */
     uint64_t sent_bytes;
@@ -24,22 +24,23 @@ struct tcp_writer {
     uint64_t settle_ms; /* until a file that was just changed can be read; 0: none is waited for */
 };
 
-void tcp_writer_init(struct tcp_writer *w, uint64_t now_ms);
-void tcp_writer_fini(struct tcp_writer *w);
+void session_writer_init(struct session_writer *w, uint64_t now_ms);
+void session_writer_fini(struct session_writer *w);
 
 /* A file read went wrong, came up short, or the file changed: `e` as outbox_read. Called between
  * frames, the writer is through with it. */
-typedef void tcp_writer_broken_fn(void *session, struct transfer_outgoing *out, enum err e);
+typedef void session_writer_broken_fn(void *session, struct transfer_outgoing *out, enum err e);
 
 /* Writes until the link takes no more (ERR_AGAIN), nothing is left that can go now (ERR_OK; look
  * again in w->settle_ms if that is not 0) or `most_frames` data frames went (ERR_FULL: more to do
  * in the next turn). Anything else is the link's end. With `is_closing` no new data frame is
  * begun. */
-enum err tcp_writer_run(struct tcp_writer *w, struct session_link *link, struct tcp_home *home,
-                        struct transfer_outgoing_list *files, unsigned most_frames, bool is_closing,
-                        tcp_writer_broken_fn *broken, void *session);
+enum err session_writer_run(struct session_writer *w, struct session_link *link,
+                            struct tcp_home *home, struct transfer_outgoing_list *files,
+                            unsigned most_frames, bool is_closing, session_writer_broken_fn *broken,
+                            void *session);
 
 /* True while bytes wait that were promised to the peer (not files whose turn has not come). */
-bool tcp_writer_has_bytes(const struct tcp_writer *w);
+bool session_writer_has_bytes(const struct session_writer *w);
 
 #endif

@@ -16,6 +16,7 @@ struct report {
     struct gateway_client_replay owed;
     char *idurl;
     char path[INBOX_PATH_SIZE];
+    char proto[JOURNAL_FILE_PROTO_SIZE];
 };
 
 static void report_free(struct report *r)
@@ -70,9 +71,10 @@ static struct report *report_new(const struct gateway_client_replay *owed,
                                       .request = {.answer_to = NULL, .on_answer = marked},
                                       .record = {.transfer_id = record->transfer_id, .idurl = ""}};
     inbox_final_path(owed->inbox, record->name, r->path);
+    snprintf(r->proto, sizeof r->proto, "%s", record->proto);
     t = &r->transfer;
     *t = (struct gateway_transfer){.request = {.answer_to = owed->answer_to, .on_answer = answered},
-                                   .proto = "tcp",
+                                   .proto = r->proto,
                                    .idurl = r->idurl,
                                    .filename = r->path,
                                    .size_bytes = record->size_bytes,

@@ -167,6 +167,7 @@ static void incoming_commit(struct transfer_incoming *in)
                                               .size_bytes = in->size_bytes,
                                               .started_us = in->started_us,
                                               .committed_us = clock_real_us(),
+                                              .proto = in->transfer.proto,
                                               .idurl = in->idurl};
     memcpy(in->commit.record.name, in->file.name, sizeof in->commit.record.name);
     in->file.fd = -1;

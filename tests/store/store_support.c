@@ -122,6 +122,7 @@ struct commit_request written_file(uint32_t transfer_id, const void *bytes, size
     r.record = (struct journal_file){.transfer_id = transfer_id,
                                      .size_bytes = length,
                                      .started_us = 1,
+                                     .proto = "tcp",
                                      .idurl = "http://example.net/alice.xml"};
     cr_assert_eq(address_from_ip_text(&r.record.peer, "192.0.2.7", 7771), ERR_OK);
     memcpy(r.record.name, r.file.name, sizeof r.record.name);
@@ -231,6 +232,7 @@ static void see(void *ctx, const struct journal_file *record, bool is_finished)
     else
         seen->failed++;
     seen->last_id = record->transfer_id;
+    snprintf(seen->last_proto, sizeof seen->last_proto, "%s", record->proto);
 }
 
 struct owed_seen owed_now(void)

@@ -51,6 +51,7 @@ unsigned count_in(const char *directory, const char *ending);
 struct owed_seen {
     unsigned finished, failed;
     uint32_t last_id;
+    char last_proto[JOURNAL_FILE_PROTO_SIZE];
 };
 struct owed_seen owed_now(void);
 

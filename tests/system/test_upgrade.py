@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import unittest
+import zlib
 
 import node as harness
 import raw
@@ -119,7 +120,7 @@ class Upgrade(unittest.TestCase):
         self.assertFalse(os.path.exists(self.inside(node, "redo")))
         self.assertEqual(self.parts(node), [])
         with open(self.inside(node, "journal"), "rb") as journal:
-            self.assertTrue(journal.readline().startswith(b"H\tdustwire-journal\t2\t"))
+            self.assertTrue(journal.readline().startswith(b"H\tdustwire-journal\t3\t"))
 
     def lose_places(self, node):
         """What a power cut leaves of the inbox while the log has it all: empty, cut, gone."""
@@ -203,6 +204,58 @@ class Upgrade(unittest.TestCase):
         self.assertNotEqual(node.wait_exit(), 0)
         self.assertIn("its journal was written by a later version of dustwired; use that version", node.log())
         node.process = None
+
+
+def as_version_2(line):
+    """A journal's line as version 2 had it: of files without the proto."""
+    fields = line.split(b"\t")[:-1]
+    if fields[0] == b"H":
+        fields[2] = b"2"
+    elif fields[0] == b"F":
+        assert fields.pop(10) == b"tcp", line
+    text = b"\t".join(fields)
+    return text + b"\t%08x\n" % zlib.crc32(text)
+
+
+class VersionTwo(unittest.TestCase):
+    """A journal of version 2, as 0.2.0 wrote it."""
+
+    def setUp(self):
+        self.node = harness.Node("two", {"inbox/durability": "full"}).start()
+        self.addCleanup(self.node.close)
+        self.journal = os.path.join(self.node.inbox, ".dustwire", "journal")
+
+    def fill(self, count):
+        peer = raw.Raw.greet(self.node.port)
+        for number in range(1, count + 1):
+            peer.send(*raw.file_frames(number, harness.pattern(100 * number)))
+        for _ in range(count):
+            peer.expect(raw.OK)
+        peer.close()
+
+    def lines(self, kind):
+        with open(self.journal, "rb") as stream:
+            return [line for line in stream if line.startswith(kind + b"\t")]
+
+    def rows(self):
+        return harness.rows_of(self.node.command("received", "--json"), "received")
+
+    def test_nothing_of_it_is_lost(self):
+        self.fill(20)
+        rows, records = self.rows(), self.lines(b"F")
+        self.assertEqual(len(rows), 20)
+        self.assertEqual(self.node.stop(), 0)
+        with open(self.journal, "rb") as stream:
+            old = b"".join(map(as_version_2, stream))
+        with open(self.journal, "wb") as stream:
+            stream.write(old)
+        self.node.start()
+        self.assertTrue(self.lines(b"H")[0].startswith(b"H\tdustwire-journal\t3\t"))
+        self.assertEqual(self.lines(b"F"), records)
+        self.assertEqual(self.rows(), rows)
+        self.assertIn("0 damaged records", self.node.log())
+        self.fill(5)
+        self.assertEqual(len(self.rows()), 25)
 
 
 if __name__ == "__main__":

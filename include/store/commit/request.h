@@ -14,7 +14,7 @@ enum commit_kind {
     COMMIT_IDS,      /* a new block into `ids`, `ids_back` is taken back */
 };
 
-/* The asker's again with the answer. `record.idurl` must stay valid until then. */
+/* The asker's again with the answer. The strings of `record` must stay valid until then. */
 struct commit_request {
     struct request request;
     enum commit_kind kind;

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+enum { JOURNAL_FILE_PROTO_SIZE = 16 };
+
 /* Strings are the holder's. */
 struct journal_file {
     uint32_t transfer_id; /* ours: by it the journal knows the file */
@@ -15,6 +17,7 @@ struct journal_file {
     uint64_t size_bytes;
     int64_t started_us, committed_us; /* real time */
     char name[STORE_NAME_SIZE];
+    const char *proto; /* of the transport that it came by, "tcp"; shorter than the size above */
     const char *idurl; /* escaped; "" if unknown */
 };
 

@@ -217,6 +217,8 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
 
     if (e == ERR_OK && (e = upgrade(in, problem)) != ERR_OK && e != ERR_CORRUPT)
         return e;
+    if (e == ERR_OK)
+        e = journal_update(in->journal);
     if (e == ERR_CORRUPT)
         explain(problem,
                 "its journal was written by a later version of dustwired; use that version, or "

@@ -13,8 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* TO BE REMOVED WITH RELEASE 0.3, with upgrade_redo.c, journal_absorb, journal_keep_whole and
- * journal_update: what release 0.1 left.
+/* TO BE REMOVED WITH RELEASE 0.3, with upgrade_redo.c and journal_absorb: what release 0.1 left.
  *
  * With durability = none each of its workers had parts of the journal of its own, `journal-W-N`,
  * which a start appends to the journal. */
@@ -72,12 +71,8 @@ static enum err absorb_parts(struct inbox *inbox)
 
 enum err inbox_upgrade(struct inbox *inbox, char blocked[STORE_NAME_SIZE])
 {
-    enum err e;
+    enum err e = absorb_parts(inbox);
 
     blocked[0] = '\0';
-    if ((e = absorb_parts(inbox)) == ERR_OK && (e = inbox_upgrade_redo(inbox, blocked)) == ERR_OK) {
-        journal_keep_whole(inbox->journal, false);
-        e = journal_update(inbox->journal);
-    }
-    return e;
+    return e == ERR_OK ? inbox_upgrade_redo(inbox, blocked) : e;
 }

@@ -47,7 +47,7 @@ struct journal {
     uint64_t limit_bytes, rewrite_at_bytes;
     uint64_t whole_bytes; /* up to the last successful journal_write */
     bool is_broken;
-    bool is_kept_whole; /* a rewrite leaves nothing behind */
+    bool is_kept_whole; /* a rewrite leaves nothing behind: until journal_update */
     struct journal_ledger ledger;
     struct journal_id_blocks ids_out;
     struct journal_sink *sink;
@@ -116,9 +116,9 @@ static enum err copy_all(struct journal_sink *to, const struct journal *j)
                : journal_reader_each(j->sink->fd, 0, j->whole_bytes, copy_entry, &copying, NULL);
 }
 
-static bool is_old(const struct journal *j)
+static bool is_of(const struct journal *j, uint32_t version)
 {
-    return j->ledger.has_header && j->ledger.version == JOURNAL_VERSION_UNSETTLED;
+    return j->ledger.has_header && j->ledger.version == version;
 }
 
 static enum err write_new(struct journal *j, struct journal_sink *to, struct journal_ledger *ledger)
@@ -131,7 +131,7 @@ static enum err write_new(struct journal *j, struct journal_sink *to, struct jou
         (e = journal_sink_put_number(to, JOURNAL_RECORD_IDS, next_id)) != ERR_OK ||
         (e = copy_all(to, j)) != ERR_OK)
         return e;
-    if (is_old(j))
+    if (is_of(j, JOURNAL_VERSION_UNSETTLED))
         e = journal_sink_put_number(to, JOURNAL_RECORD_SETTLED, 1);
     if (e != ERR_OK || (e = journal_sink_flush(to)) != ERR_OK)
         return e;
@@ -155,7 +155,8 @@ static void take_over(struct journal *j, struct journal_sink *sink,
     j->ledger = *ledger;
     j->outcomes.count = j->outcomes.late = 0; /* a rewrite follows the ledger, which had them */
     j->whole_bytes = sink->size;
-    j->rewrite_at_bytes = 2 * sink->size > j->limit_bytes ? 2 * sink->size : j->limit_bytes;
+    j->rewrite_at_bytes =
+        2 * sink->size > j->limit_bytes && !j->is_kept_whole ? 2 * sink->size : j->limit_bytes;
     j->is_broken = false;
 }
 
@@ -185,11 +186,6 @@ static enum err rewrite(struct journal *j)
         return ERR_OK;
     j->is_broken = true; /* which of the two a power cut leaves is not known */
     return err_from_errno(errno);
-}
-
-enum err journal_update(struct journal *j)
-{
-    return is_old(j) ? journal_renew(j) : journal_mend(j);
 }
 
 bool journal_wants_mending(const struct journal *j)
@@ -237,9 +233,12 @@ enum err journal_renew(struct journal *j)
     return e;
 }
 
-void journal_keep_whole(struct journal *j, bool is_whole)
+enum err journal_update(struct journal *j)
 {
-    j->is_kept_whole = is_whole;
+    enum err e = is_of(j, JOURNAL_VERSION) ? ERR_OK : journal_renew(j);
+
+    j->is_kept_whole = false;
+    return e;
 }
 
 /* --- opening -----------------------------------------------------------------------------------
@@ -275,6 +274,8 @@ static enum err read_old(struct journal *j)
         log_warning("journal: %u damaged records skipped, the first at byte %llu",
                     j->ledger.damaged, (unsigned long long)j->ledger.first_damaged_offset);
     j->sink->size = j->whole_bytes = end;
+    if (j->ledger.has_header)
+        j->sink->version = j->ledger.version;
     j->rewrite_at_bytes = j->limit_bytes;
     j->is_broken = !j->ledger.has_header;
     return ERR_OK;

@@ -47,12 +47,10 @@ enum err journal_mend(struct journal *journal);
 /* Rewrites it in any case: what was read of it may not be what is on the disk. */
 enum err journal_renew(struct journal *journal);
 
-/* Rewrites one of the version before as well, when nothing of that version is left beside it. */
+/* At open, when what release 0.1 left beside it is in it: rewrites one of an older version, whole.
+ * Until then every rewrite is of all of it, and records are added as its version has them, so that
+ * an older daemon can still go on with it if the start fails. */
 enum err journal_update(struct journal *journal);
-
-/* While it is true, a rewrite leaves nothing behind: at open, until a redo log of the release
- * before was looked at, which has no other word of those that failed. */
-void journal_keep_whole(struct journal *journal, bool is_whole);
 
 /* Writes what the part `fd` says of files, before `most`, behind the journal's own: all of it, or
  * on an error none of it. ERR_CORRUPT: written by a later version. `*damaged` records were skipped.

@@ -10,14 +10,34 @@
 /* Numbers are put together by hand: this runs for every file received, and printf costs more than
  * the rest of the record. */
 
-enum { FIELDS_MAX = 11, CRC_DIGITS = 8, LINE_TAIL = 1 + CRC_DIGITS + 1 };
+/* Of a record of a file: what came later, the gateway's id and then the proto, may be missing. */
+enum { FIELDS_LEAST = 10, FIELDS_WITH_GATEWAY, FIELDS_MAX };
+enum { CRC_DIGITS = 8, LINE_TAIL = 1 + CRC_DIGITS + 1 };
 
 static const char header_word[] = "dustwire-journal";
+static const char only_proto[] = "tcp"; /* before a record named it */
 
 static const char kind_letters[] = {
     [JOURNAL_RECORD_HEADER] = 'H', [JOURNAL_RECORD_FILE] = 'F', [JOURNAL_RECORD_REPORTED] = 'R',
     [JOURNAL_RECORD_VOID] = 'V',   [JOURNAL_RECORD_IDS] = 'I',  [JOURNAL_RECORD_SETTLED] = 'S',
 };
+
+static bool is_proto_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+}
+
+/* The form that contacts have, so that it stands in a line as it is. Which of them there are is for
+ * others to know: a daemon without that transport still owes its reports. */
+static bool is_proto(const char *text)
+{
+    size_t length = 0;
+
+    while (length < JOURNAL_FILE_PROTO_SIZE && is_proto_letter(text[length]))
+        length++;
+    return length > 0 && length < JOURNAL_FILE_PROTO_SIZE && text[length] == '\0' &&
+           text[0] >= 'a' && text[0] <= 'z';
+}
 
 static char *put_text(char *at, const char *text)
 {
@@ -69,7 +89,7 @@ static char *put_crc(char *from, char *at)
     return at;
 }
 
-static char *put_file(char *at, const char *end, const struct journal_file *file)
+static char *put_file(char *at, const char *end, const struct journal_file *file, uint32_t version)
 {
     char ip[ADDRESS_TEXT_SIZE];
     struct address bare = file->peer;
@@ -84,11 +104,15 @@ static char *put_file(char *at, const char *end, const struct journal_file *file
     at = put_time(at, file->committed_us);
     at = put_text(at, file->name);
     at = put_number(at, file->gateway_id);
+    CONTRACT(is_proto(file->proto));
+    if (version >= JOURNAL_VERSION)
+        at = put_text(at, file->proto);
     *at++ = '\t';
     return at + text_escape(at, (size_t)(end - at), file->idurl, strlen(file->idurl), true);
 }
 
-size_t journal_record_write(char to[JOURNAL_RECORD_LINE_MAX], const struct journal_record *record)
+size_t journal_record_write(char to[JOURNAL_RECORD_LINE_MAX], const struct journal_record *record,
+                            uint32_t version)
 {
     char *at = to;
 
@@ -96,7 +120,7 @@ size_t journal_record_write(char to[JOURNAL_RECORD_LINE_MAX], const struct journ
     if (record->kind == JOURNAL_RECORD_HEADER)
         at = put_text(at, header_word);
     if (record->kind == JOURNAL_RECORD_FILE)
-        at = put_file(at, to + JOURNAL_RECORD_LINE_MAX - LINE_TAIL, &record->file);
+        at = put_file(at, to + JOURNAL_RECORD_LINE_MAX - LINE_TAIL, &record->file, version);
     else
         at = put_number(at, record->number);
     at = put_crc(to, at);
@@ -155,7 +179,14 @@ static bool read_time(int64_t *out, const char *text)
     return true;
 }
 
-/* The gateway's id came later: a record without it is owed to none. */
+/* Owed to no gateway, and of the only transport, unless it says otherwise. */
+static bool read_later_fields(struct journal_file *file, char *fields[FIELDS_MAX], unsigned count)
+{
+    file->proto = count == FIELDS_MAX ? fields[10] : only_proto;
+    return is_proto(file->proto) &&
+           (count < FIELDS_WITH_GATEWAY || read_u32(&file->gateway_id, fields[9], INT32_MAX));
+}
+
 static bool read_file(struct journal_file *file, char *fields[FIELDS_MAX], unsigned count)
 {
     char *idurl = fields[count - 1];
@@ -178,7 +209,7 @@ static bool read_file(struct journal_file *file, char *fields[FIELDS_MAX], unsig
     if (!store_name_is_valid(fields[8]) ||
         text_copy(file->name, sizeof file->name, fields[8]) != ERR_OK)
         return false;
-    if (count == FIELDS_MAX && !read_u32(&file->gateway_id, fields[9], INT32_MAX))
+    if (!read_later_fields(file, fields, count))
         return false;
     file->idurl = idurl;
     /* in place: what is unescaped never overtakes what is still to read */
@@ -204,7 +235,7 @@ bool journal_record_read(struct journal_record *out, char *line, size_t length)
                read_u32(&out->number, fields[2], UINT32_MAX);
     case 'F':
         out->kind = JOURNAL_RECORD_FILE;
-        return count >= FIELDS_MAX - 1 && read_file(&out->file, fields, count);
+        return count >= FIELDS_LEAST && read_file(&out->file, fields, count);
     case 'R':
         out->kind = JOURNAL_RECORD_REPORTED;
         break;

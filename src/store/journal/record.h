@@ -30,16 +30,17 @@ struct journal_record {
 /* A longer identity than fits is cut; nothing else can be long. */
 enum {
     JOURNAL_RECORD_LINE_MAX = 32768,
-    JOURNAL_VERSION = 2,
-    JOURNAL_VERSION_UNSETTLED = 1, /* had no JOURNAL_RECORD_SETTLED; release 0.1 */
+    JOURNAL_VERSION = 3,           /* version 2 had no proto */
+    JOURNAL_VERSION_UNSETTLED = 1, /* nor a JOURNAL_RECORD_SETTLED; release 0.1 */
     TRANSFER_ID_MAX = 99999999
 };
 
-/* Writes the line with its line feed, no NUL; returns its length. */
-size_t journal_record_write(char to[JOURNAL_RECORD_LINE_MAX], const struct journal_record *record);
+/* Writes the line, as `version` has it, with its line feed, no NUL; returns its length. */
+size_t journal_record_write(char to[JOURNAL_RECORD_LINE_MAX], const struct journal_record *record,
+                            uint32_t version);
 
-/* Takes `line` (no line feed, room for a NUL behind it) apart in place: out->file.idurl points into
- * it. False if it is damaged. */
+/* Takes `line`, of any version, apart in place (no line feed, room for a NUL behind it): the
+ * strings of out->file point into it, or are constant. False if it is damaged. */
 bool journal_record_read(struct journal_record *out, char *line, size_t length);
 
 #endif

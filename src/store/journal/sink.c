@@ -13,6 +13,7 @@ struct journal_sink *journal_sink_new(int fd, uint64_t size)
     if (sink == NULL)
         return NULL;
     sink->fd = fd;
+    sink->version = JOURNAL_VERSION;
     sink->size = size;
     sink->held = 0;
     return sink;
@@ -54,7 +55,7 @@ enum err journal_sink_put(struct journal_sink *sink, const struct journal_record
     if (sink->held + JOURNAL_RECORD_LINE_MAX > JOURNAL_SINK_SIZE &&
         (e = journal_sink_flush(sink)) != ERR_OK)
         return e;
-    sink->held += journal_record_write(sink->buffer + sink->held, record);
+    sink->held += journal_record_write(sink->buffer + sink->held, record, sink->version);
     return ERR_OK;
 }
 

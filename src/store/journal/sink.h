@@ -12,7 +12,8 @@ enum { JOURNAL_SINK_SIZE = 256 * 1024 };
 
 struct journal_sink {
     int fd;
-    uint64_t size; /* written */
+    uint32_t version; /* of the file's format: JOURNAL_VERSION, unless it is an older file's */
+    uint64_t size;    /* written */
     size_t held;
     char buffer[JOURNAL_SINK_SIZE];
 };

@@ -454,7 +454,7 @@ static unsigned add_turn(const struct turn_row *row, struct committer *committer
 static void grow_journal(void)
 {
     static char idurl[20000];
-    struct commit_request r = {.record = {.transfer_id = 7, .idurl = idurl}};
+    struct commit_request r = {.record = {.transfer_id = 7, .proto = "tcp", .idurl = idurl}};
 
     memset(idurl, 'x', sizeof idurl - 1);
     store_name_choose(r.record.name);

@@ -59,6 +59,7 @@ static void add_record(uint32_t id, int64_t committed_us)
 {
     struct commit_request r = {.record = {.transfer_id = id,
                                           .committed_us = committed_us,
+                                          .proto = "tcp",
                                           .idurl = "a",
                                           .peer = {.family = ADDRESS_V4, .port = 7771}}};
 
@@ -196,13 +197,14 @@ static void put_line(int fd, const char *idurl, uint32_t id)
     struct journal_record record = {.kind = JOURNAL_RECORD_FILE,
                                     .file = {.transfer_id = id,
                                              .committed_us = 1000 * (int64_t)id,
+                                             .proto = "tcp",
                                              .idurl = idurl,
                                              .peer = {.family = ADDRESS_V4, .port = 7771}}};
     char line[JOURNAL_RECORD_LINE_MAX];
     size_t length;
 
     snprintf(record.file.name, sizeof record.file.name, "20260101T000000Z-%016x.in", id);
-    length = journal_record_write(line, &record);
+    length = journal_record_write(line, &record, JOURNAL_VERSION);
     cr_assert_eq(write(fd, line, length), (ssize_t)length);
 }
 

@@ -30,7 +30,7 @@ static void name_of(char name[STORE_NAME_SIZE], uint32_t id)
 static size_t put_entry(char *at, const struct journal_record *record, const char *data,
                         size_t length)
 {
-    size_t line = journal_record_write(at + 16, record);
+    size_t line = journal_record_write(at + 16, record, JOURNAL_VERSION_UNSETTLED);
 
     put32(at, (uint32_t)line);
     put32(at + 4, (uint32_t)length);
@@ -73,6 +73,7 @@ static void make_log(void)
                                         .file = {.transfer_id = id,
                                                  .size_bytes = 5,
                                                  .committed_us = 1,
+                                                 .proto = "tcp",
                                                  .idurl = "http://a.example/"}};
 
         name_of(record.file.name, id);

@@ -34,6 +34,7 @@ static struct journal_record file_record(uint32_t id)
                                         .size_bytes = 1024,
                                         .started_us = -5,
                                         .committed_us = 1795232999206714,
+                                        .proto = "tcp",
                                         .idurl = "http://example.net/alice.xml"};
     snprintf(record.file.name, sizeof record.file.name, "20261121T031415Z-%016x.in", id);
     return record;
@@ -49,60 +50,6 @@ static void add_number(enum journal_record_kind kind, uint32_t number)
     struct journal_record record = {.kind = kind, .number = number};
 
     add(&record);
-}
-
-Test(journal, a_record_comes_back_as_it_was_written, .timeout = 5)
-{
-    static char line[JOURNAL_RECORD_LINE_MAX];
-    struct journal_record record = file_record(99999999), back;
-    size_t length;
-
-    cr_assert_eq(address_from_ip_text(&record.file.peer, "fe80::1", 7771), ERR_OK);
-    record.file.peer.scope = 3;
-    record.file.idurl = " a\tb\n%\xff";
-    length = journal_record_write(line, &record);
-    cr_assert_eq(line[length - 1], '\n');
-    cr_assert(journal_record_read(&back, line, length - 1));
-    cr_assert_eq(back.kind, JOURNAL_RECORD_FILE);
-    cr_assert_eq(back.file.transfer_id, 99999999);
-    cr_assert_eq(back.file.started_us, -5);
-    cr_assert_eq(back.file.committed_us, 1795232999206714);
-    cr_assert_eq(back.file.size_bytes, 1024);
-    cr_assert(address_is_equal(&back.file.peer, &record.file.peer));
-    cr_assert_str_eq(back.file.name, record.file.name);
-    cr_assert_str_eq(back.file.idurl, record.file.idurl);
-}
-
-Test(journal, an_identity_too_long_for_a_line_is_cut_not_lost, .timeout = 5)
-{
-    static char line[JOURNAL_RECORD_LINE_MAX], idurl[200000];
-    struct journal_record record = file_record(1), back;
-    size_t length;
-
-    memset(idurl, '\xff', sizeof idurl - 1);
-    record.file.idurl = idurl;
-    length = journal_record_write(line, &record);
-    cr_assert_leq(length, JOURNAL_RECORD_LINE_MAX);
-    cr_assert(journal_record_read(&back, line, length - 1));
-    cr_assert_gt(strlen(back.file.idurl), 10000);
-}
-
-Test(journal, any_changed_byte_of_a_line_is_noticed, .timeout = 10)
-{
-    static char line[JOURNAL_RECORD_LINE_MAX], copy[JOURNAL_RECORD_LINE_MAX];
-    struct journal_record record = file_record(12345678), back;
-    size_t length = journal_record_write(line, &record) - 1;
-
-    for (size_t i = 0; i < length; i++)
-        for (int bit = 0; bit < 8; bit++) {
-            memcpy(copy, line, length);
-            copy[i] = (char)(copy[i] ^ (1 << bit));
-            cr_assert_not(journal_record_read(&back, copy, length));
-        }
-    for (size_t shorter = 0; shorter < length; shorter++) {
-        memcpy(copy, line, length);
-        cr_assert_not(journal_record_read(&back, copy, shorter));
-    }
 }
 
 Test(journal, a_tail_torn_at_any_byte_costs_that_record_only, .init = a_journal,
@@ -273,7 +220,7 @@ Test(journal, of_a_later_version_is_refused_with_a_sentence, .init = a_journal,
     static char line[JOURNAL_RECORD_LINE_MAX];
     struct journal_record header = {.kind = JOURNAL_RECORD_HEADER, .number = JOURNAL_VERSION + 1};
     char problem[512];
-    size_t length = journal_record_write(line, &header);
+    size_t length = journal_record_write(line, &header, JOURNAL_VERSION);
     int fd;
 
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
@@ -285,6 +232,174 @@ Test(journal, of_a_later_version_is_refused_with_a_sentence, .init = a_journal,
         inbox_open(&inbox, inbox_path, DURABILITY_NONE, LIMIT_BYTES, problem, sizeof problem),
         ERR_CORRUPT);
     cr_assert_not_null(strstr(problem, "later version"));
+}
+
+enum { REPORTED = 99 };
+
+static void put(int fd, const struct journal_record *record, uint32_t version)
+{
+    static char line[JOURNAL_RECORD_LINE_MAX];
+    size_t length = journal_record_write(line, record, version);
+
+    cr_assert_eq(write(fd, line, length), (ssize_t)length);
+}
+
+static void put_number(int fd, enum journal_record_kind kind, uint32_t number)
+{
+    put(fd, &(struct journal_record){.kind = kind, .number = number}, JOURNAL_VERSION);
+}
+
+/* In the place of the inbox's, which is closed: files that were reported, and a last one that was
+ * not. */
+static void a_journal_of_version(uint32_t version)
+{
+    int fd = open(journal_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    put_number(fd, JOURNAL_RECORD_HEADER, version);
+    put_number(fd, JOURNAL_RECORD_IDS, 65537);
+    for (uint32_t id = 1; id <= REPORTED + 1; id++) {
+        struct journal_record record = file_record(id);
+
+        put(fd, &record, version);
+        if (version > JOURNAL_VERSION_UNSETTLED)
+            put_number(fd, JOURNAL_RECORD_SETTLED, 1);
+        if (id <= REPORTED)
+            put_number(fd, JOURNAL_RECORD_REPORTED, id);
+    }
+    close(fd);
+}
+
+static size_t read_journal(char *to, size_t room)
+{
+    int fd = open(journal_path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = read(fd, to, room - 1);
+
+    close(fd);
+    cr_assert(length >= 0 && (size_t)length < room - 1);
+    to[length] = '\0';
+    return (size_t)length;
+}
+
+static unsigned count_of(const char *text, const char *what)
+{
+    unsigned count = 0;
+
+    while ((text = strstr(text, what)) != NULL) {
+        count++;
+        text++;
+    }
+    return count;
+}
+
+static void count_row(void *ctx, const struct journal_file *record, bool is_reported)
+{
+    unsigned *rows = ctx;
+
+    cr_assert_str_eq(record->proto, "tcp");
+    cr_assert_eq(is_reported, record->transfer_id <= REPORTED);
+    ++*rows;
+}
+
+/* The limit is so low that a rewrite that makes room would leave many of them behind. */
+Test(journal, of_an_older_version_is_written_anew_with_all_that_is_in_it, .init = a_journal,
+     .fini = remove_scratch, .timeout = 10)
+{
+    static char bytes[LIMIT_BYTES];
+
+    for (uint32_t version = JOURNAL_VERSION_UNSETTLED; version <= JOURNAL_VERSION; version++) {
+        uint64_t limit_bytes;
+
+        open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+        inbox_close(&inbox);
+        a_journal_of_version(version);
+        limit_bytes = read_journal(bytes, sizeof bytes) + 2000;
+        for (unsigned again = 0; again < 2; again++) {
+            unsigned rows = 0;
+
+            open_inbox(DURABILITY_FULL, limit_bytes);
+            cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
+            cr_assert_eq(owed_now().finished, 1, "version %u", (unsigned)version);
+            cr_assert_eq(owed_now().last_id, REPORTED + 1);
+            cr_assert_str_eq(owed_now().last_proto, "tcp");
+            cr_assert_eq(inbox_each_received(inbox, 0, 0, SIZE_MAX, count_row, &rows), ERR_OK);
+            cr_assert_eq(rows, REPORTED + 1);
+            inbox_close(&inbox);
+            read_journal(bytes, sizeof bytes);
+            cr_assert_eq(strncmp(bytes, "H\tdustwire-journal\t3\t", 21), 0);
+            cr_assert_eq(count_of(bytes, "\ttcp\t"), REPORTED + 1);
+        }
+    }
+}
+
+Test(journal, of_an_older_version_is_left_as_it_was_if_the_disk_is_full, .init = a_journal,
+     .fini = remove_scratch, .timeout = 10)
+{
+    static char before[LIMIT_BYTES], after[LIMIT_BYTES];
+    struct rlimit loose, tight;
+    char problem[512];
+
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    inbox_close(&inbox);
+    a_journal_of_version(2);
+    read_journal(before, sizeof before);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &loose);
+    tight = (struct rlimit){strlen(before) / 2, loose.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    cr_assert_neq(
+        inbox_open(&inbox, inbox_path, DURABILITY_FULL, LIMIT_BYTES, problem, sizeof problem),
+        ERR_OK);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &loose), 0);
+    cr_assert_not_null(strstr(problem, "its journal .dustwire/journal* cannot be used"), "%s",
+                       problem);
+    read_journal(after, sizeof after);
+    cr_assert_str_eq(after, before);
+    open_inbox(DURABILITY_FULL, LIMIT_BYTES);
+    cr_assert_eq(owed_now().finished, 1);
+}
+
+/* Until the journal is updated, whoever wrote it can read what was added. */
+Test(journal, of_an_older_version_is_added_to_as_that_version_has_it, .init = a_journal,
+     .fini = remove_scratch, .timeout = 10)
+{
+    static char bytes[LIMIT_BYTES];
+    struct journal *journal;
+    unsigned damaged = 0;
+    int dir_fd, fd;
+
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    dir_fd = dup(inbox->partial_fd);
+    inbox_close(&inbox);
+    a_journal_of_version(JOURNAL_VERSION_UNSETTLED);
+    fd = open(journal_path, O_RDONLY | O_CLOEXEC);
+    cr_assert_eq(journal_open(&journal, dir_fd, DURABILITY_NONE, LIMIT_BYTES), ERR_OK);
+    cr_assert_eq(journal_absorb(journal, fd, journal_size(journal), &damaged), ERR_OK);
+    read_journal(bytes, sizeof bytes);
+    cr_assert_eq(count_of(bytes, "\nF\t"), 2 * (REPORTED + 1));
+    cr_assert_eq(count_of(bytes, "\ttcp\t"), 0);
+    cr_assert_eq(journal_update(journal), ERR_OK);
+    read_journal(bytes, sizeof bytes);
+    cr_assert_eq(count_of(bytes, "\nF\t"), 2 * (REPORTED + 1));
+    cr_assert_eq(count_of(bytes, "\ttcp\t"), 2 * (REPORTED + 1));
+    journal_close(&journal);
+    close(fd);
+    close(dir_fd);
+}
+
+Test(journal, a_report_is_owed_with_the_proto_of_its_file_also_after_a_rewrite, .init = a_journal,
+     .fini = remove_scratch, .timeout = 10)
+{
+    struct journal_record record = file_record(5);
+
+    record.file.proto = "udp";
+    open_inbox(DURABILITY_NONE, LIMIT_BYTES);
+    add(&record);
+    add_number(JOURNAL_RECORD_SETTLED, 1);
+    cr_assert_eq(journal_write(inbox->journal), ERR_OK);
+    reopen_inbox(DURABILITY_NONE);
+    cr_assert_str_eq(owed_now().last_proto, "udp");
+    cr_assert_eq(journal_renew(inbox->journal), ERR_OK);
+    cr_assert_str_eq(owed_now().last_proto, "udp");
 }
 
 /* As on a full disk: the journal can not grow while `write` runs. */

@@ -17,21 +17,27 @@ static int fd;
 static char bytes[FILES * JOURNAL_RECORD_LINE_MAX];
 static uint64_t begins[FILES + 1]; /* of their lines; the last is the end */
 
-static void a_journal(void)
+static void a_journal_of(uint32_t version)
 {
     uint64_t at = 0;
 
     for (uint32_t id = 1; id <= FILES; id++) {
-        struct journal_record record = {.kind = JOURNAL_RECORD_FILE,
-                                        .file = {.transfer_id = id, .idurl = "x"}};
+        struct journal_record record = {
+            .kind = JOURNAL_RECORD_FILE,
+            .file = {.transfer_id = id, .proto = id == 1 ? "udp" : "tcp", .idurl = "x"}};
 
         snprintf(record.file.name, sizeof record.file.name, "20261121T031415Z-%016x.in", id);
         begins[id - 1] = at;
-        at += journal_record_write(bytes + at, &record);
+        at += journal_record_write(bytes + at, &record, version);
     }
     begins[FILES] = at;
     fd = memfd_create("journal", MFD_CLOEXEC);
     cr_assert_eq(write(fd, bytes, at), (ssize_t)at);
+}
+
+static void a_journal(void)
+{
+    a_journal_of(JOURNAL_VERSION);
 }
 
 static void no_journal(void)
@@ -45,6 +51,7 @@ static void no_journal(void)
 struct seen {
     unsigned count;
     uint32_t ids[FILES];
+    char first_proto[JOURNAL_FILE_PROTO_SIZE];
     uint32_t refused_id; /* 0: none */
 };
 
@@ -56,6 +63,8 @@ static enum err see(void *ctx, const struct journal_entry *entry)
     cr_assert_lt(seen->count, FILES);
     cr_assert_eq(entry->offset, begins[id - 1]);
     cr_assert_eq(entry->length, begins[id] - begins[id - 1]);
+    if (seen->count == 0)
+        snprintf(seen->first_proto, sizeof seen->first_proto, "%s", entry->record.file.proto);
     seen->ids[seen->count++] = id;
     return id == seen->refused_id ? ERR_NO_SPACE : ERR_OK;
 }
@@ -77,6 +86,21 @@ READER_TEST(gives_the_records_in_order_and_says_where_each_stands)
         cr_assert_eq(seen.ids[i], i + 1);
     cr_assert_eq(extent.end, begins[FILES]);
     cr_assert_eq(extent.damaged, 0);
+}
+
+READER_TEST(gives_the_records_of_every_version)
+{
+    for (uint32_t version = JOURNAL_VERSION_UNSETTLED; version <= JOURNAL_VERSION; version++) {
+        struct journal_extent extent;
+        struct seen seen = {0};
+
+        no_journal();
+        a_journal_of(version);
+        cr_assert_eq(journal_reader_each(fd, 0, UINT64_MAX, see, &seen, &extent), ERR_OK);
+        cr_assert_eq(seen.count, FILES);
+        cr_assert_eq(extent.damaged, 0);
+        cr_assert_str_eq(seen.first_proto, version < JOURNAL_VERSION ? "tcp" : "udp");
+    }
 }
 
 READER_TEST(gives_only_whole_lines_between_its_two_offsets)

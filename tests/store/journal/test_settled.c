@@ -151,8 +151,9 @@ Test(settled, a_journal_of_the_version_before_is_judged_as_it_was_meant, .timeou
     close(r.file.fd);
     journal_file_only(&r);
     put_in_place(NOWHERE, r.file.name);
-    cr_assert_eq(
-        pwrite(journal_fd(inbox->journal), line, journal_record_write(line, &header), 0) > 0, 1);
+    cr_assert_eq(pwrite(journal_fd(inbox->journal), line,
+                        journal_record_write(line, &header, JOURNAL_VERSION), 0) > 0,
+                 1);
     for (unsigned i = 0; i < 3; i++) { /* read, written anew, read as the new version's */
         reopen_inbox(DURABILITY_FULL);
         cr_assert_eq(owed_now().finished, 1);

@@ -20,7 +20,8 @@ struct transfer_incoming;
 struct transfer_incoming_list {
     TAILQ_HEAD(, transfer_incoming) head;
     unsigned count;
-    uint64_t begun; /* so many since the session's start */
+    uint64_t begun;          /* so many since the session's start */
+    uint64_t received_bytes; /* of their content, since then */
 };
 
 enum transfer_incoming_phase {
@@ -77,6 +78,15 @@ enum err transfer_incoming_write(struct transfer_incoming *in, const void *bytes
 
 /* True while the peer may still send bytes of it. */
 bool transfer_incoming_is_receiving(const struct transfer_incoming *in);
+
+/* For the session to ask about once a second, while the peer may send bytes of it. True: it has had
+ * [sessions] stall-window-s and brought too little ([sessions] stall-bytes-per-s): the caller fails
+ * it. With `is_read` false something that the peer sent was left unread, and the file is not slow
+ * by itself. */
+bool transfer_incoming_is_late(struct transfer_incoming *in, bool is_read);
+
+/* It is our side that holds the session up: the file's time begins anew. */
+void transfer_incoming_hold(struct transfer_incoming *in);
 
 /* The peer or our side gives the file up; it leaves its session and goes its own way out.
  * Only while receiving. */

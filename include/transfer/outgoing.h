@@ -81,6 +81,12 @@ enum err transfer_outgoing_read(struct transfer_outgoing *out, void *to, uint32_
  * others of the list have their turn first. */
 void transfer_outgoing_sent(struct transfer_outgoing *out, uint32_t bytes, uint64_t at);
 
+/* True: its ok has not come for [sessions] ok-timeout-s, and the caller fails it. */
+bool transfer_outgoing_is_late(const struct transfer_outgoing *out);
+
+/* It is our side that holds the session up: the time of its ok begins anew. */
+void transfer_outgoing_hold(struct transfer_outgoing *out);
+
 /* The end, either way. It leaves its session. */
 void transfer_outgoing_finish(struct transfer_outgoing *out);
 void transfer_outgoing_fail(struct transfer_outgoing *out, const char *reason);

@@ -18,6 +18,7 @@
 #include "gateway/gateway.h"
 #include "gateway/transport_ops.h"
 #include "loop/loop.h"
+#include "settings/settings.h"
 #include "store/commit/committer.h"
 #include "store/inbox/inbox.h"
 #include "transfer/ids.h"
@@ -30,6 +31,7 @@
 struct transfer_context {
     const char *proto; /* of the transport; static */
     struct loop *loop;
+    const struct settings *settings; /* as they are now; the limits of time are read */
     struct gateway *gateway;
     struct event_sink *events;
     struct inbox *inbox;

@@ -207,6 +207,7 @@ static enum err open_transfers(struct tcp_worker *w)
 
     *transfer = (struct transfer_context){.proto = "tcp",
                                           .loop = w->home.loop,
+                                          .settings = &w->home.settings,
                                           .gateway = w->config.gateway,
                                           .events = w->config.events,
                                           .inbox = w->config.inbox,

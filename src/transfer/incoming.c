@@ -254,6 +254,7 @@ enum err transfer_incoming_new(struct transfer_context *context, const struct tr
     in->started_us = clock_real_us();
     in->begun_us = clock_boot_us();
     in->progress_ms = in->window.start_ms = in->window.own_ms = loop_now_ms(context->loop);
+    in->window.session_bytes = list->received_bytes;
     in->commit.request.answer_to = loop_mailbox(context->loop);
     in->commit.record.peer = peer->address;
     context->transfers++;
@@ -279,6 +280,7 @@ enum err transfer_incoming_write(struct transfer_incoming *in, const void *bytes
     enum err e;
 
     CONTRACT(transfer_incoming_is_receiving(in));
+    in->list->received_bytes += length;
     if (length > in->size_bytes - in->file.written_bytes)
         return ERR_TOO_LARGE;
     if (length > 0 && (e = inbox_partial_file_write(&in->file, bytes, length)) != ERR_OK)
@@ -295,6 +297,54 @@ enum err transfer_incoming_write(struct transfer_incoming *in, const void *bytes
             incoming_commit(in);
     }
     return ERR_OK;
+}
+
+/* Limits of time. */
+
+static void restart_window(struct transfer_incoming *in, uint64_t now_ms)
+{
+    struct transfer_stall_window *w = &in->window;
+
+    if (in->file.written_bytes > w->own_bytes)
+        w->own_ms = now_ms;
+    w->start_ms = now_ms;
+    w->own_bytes = in->file.written_bytes;
+    w->session_bytes = in->list->received_bytes;
+}
+
+/* Files take turns on the line, and a slow one may be as fast as it can: so it is the session that
+ * must come on. A file that the peer has forgotten is one that got nothing while each of the others
+ * could have had a window of its own. */
+static bool is_stalled(const struct transfer_incoming *in, uint64_t now_ms)
+{
+    const struct settings *s = in->context->settings;
+    const struct transfer_stall_window *w = &in->window;
+    uint64_t least = (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s;
+    uint64_t forgotten_ms = s->sessions.stall_window_s * 1000ull * in->list->count;
+
+    if (in->list->received_bytes - w->session_bytes < least)
+        return true;
+    return in->file.written_bytes == w->own_bytes && now_ms - w->own_ms >= forgotten_ms;
+}
+
+bool transfer_incoming_is_late(struct transfer_incoming *in, bool is_read)
+{
+    uint64_t now_ms = loop_now_ms(in->context->loop);
+
+    if (now_ms - in->window.start_ms < in->context->settings->sessions.stall_window_s * 1000ull)
+        return false;
+    if (is_read && is_stalled(in, now_ms))
+        return true;
+    restart_window(in, now_ms);
+    return false;
+}
+
+void transfer_incoming_hold(struct transfer_incoming *in)
+{
+    uint64_t now_ms = loop_now_ms(in->context->loop);
+
+    restart_window(in, now_ms);
+    in->window.own_ms = now_ms;
 }
 
 void transfer_incoming_fail(struct transfer_incoming *in, const char *reason)

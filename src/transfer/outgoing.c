@@ -271,6 +271,19 @@ void transfer_outgoing_sent(struct transfer_outgoing *out, uint32_t bytes, uint6
     to_the_back(out);
 }
 
+bool transfer_outgoing_is_late(const struct transfer_outgoing *out)
+{
+    uint64_t limit_ms = out->context->settings->sessions.ok_timeout_s * 1000ull;
+
+    return out->phase == OUTGOING_OK_AWAITED &&
+           loop_now_ms(out->context->loop) - out->whole_ms >= limit_ms;
+}
+
+void transfer_outgoing_hold(struct transfer_outgoing *out)
+{
+    out->whole_ms = loop_now_ms(out->context->loop);
+}
+
 void transfer_outgoing_finish(struct transfer_outgoing *out)
 {
     CONTRACT(out->phase == OUTGOING_OK_AWAITED);

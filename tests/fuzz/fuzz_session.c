@@ -182,6 +182,7 @@ static void open_home(void)
     MUST(loop_open(&home.loop, &config) == ERR_OK);
     home.transfer.proto = "tcp";
     home.transfer.loop = home.loop;
+    home.transfer.settings = &home.settings;
     MUST(event_sink_open(&home.transfer.events) == ERR_OK);
     MUST(gateway_open(&home.transfer.gateway, home.transfer.events) == ERR_OK);
     gateway_set(home.transfer.gateway, &ops, NULL);

@@ -276,6 +276,7 @@ void home_open(void)
     cr_assert_eq(loop_open(&home.loop, &config), ERR_OK);
     home.transfer.proto = "tcp";
     home.transfer.loop = home.loop;
+    home.transfer.settings = &home.settings;
     cr_assert_eq(event_sink_open(&home.transfer.events), ERR_OK);
     cr_assert_eq(gateway_open(&home.transfer.gateway, home.transfer.events), ERR_OK);
     gateway_set(home.transfer.gateway, &played_ops, NULL);

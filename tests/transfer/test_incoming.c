@@ -97,3 +97,75 @@ Test(transfer_incoming, too_many_partial_files_to_be_removed_hold_up_the_session
     cr_expect(transfer_is_backpressured(&context), "by the gateway");
     context_close();
 }
+
+/* Of a minute: what the session brought and what of it was the first file's, how many files are
+ * under way, and for how many minutes the first got nothing before. */
+static const struct pace {
+    const char *what;
+    uint64_t session_bytes, own_bytes;
+    unsigned files, quiet_minutes;
+    bool is_stalled;
+} paces[] = {
+    {"a file alone, nothing", 0, 0, 1, 0, true},
+    {"a file alone, too slow", 61439, 61439, 1, 0, true},
+    {"a file alone, fast enough", 61440, 61440, 1, 0, false},
+    {"20 in turn on a slow line", 900000, 45000, 20, 0, false},
+    {"20 in turn, not its turn yet", 900000, 0, 20, 1, false},
+    {"20 in turn, all too slow", 61439, 3000, 20, 0, true},
+    {"20 in turn, just fast enough", 61440, 3072, 20, 0, false},
+    {"one forgotten beside another", 900000, 0, 2, 1, true},
+    {"one forgotten beside 39", 900000, 0, 40, 39, true},
+    {"one late beside 39", 900000, 0, 40, 38, false},
+    {"a byte after a long pause", 900000, 1, 2, 10, false},
+    {"one alone that got nothing, the others are whole", 900000, 0, 1, 0, true},
+};
+
+/* The first file, as the row says. */
+static struct transfer_incoming *play_pace(const struct pace *p)
+{
+    uint64_t now_ms = loop_now_ms(context.loop);
+    struct transfer_incoming *in, *first;
+
+    for (unsigned i = 0; i < p->files; i++)
+        begin((int32_t)i + 1, 1 << 20);
+    list.received_bytes = p->session_bytes;
+    TAILQ_FOREACH (in, &list.head, link)
+        in->window = (struct transfer_stall_window){.start_ms = now_ms - 60000, .own_ms = now_ms};
+    first = TAILQ_FIRST(&list.head);
+    first->file.written_bytes = p->own_bytes;
+    first->window.own_ms -= (p->quiet_minutes + 1) * 60000;
+    return first;
+}
+
+static void end_all(void)
+{
+    while (!TAILQ_EMPTY(&list.head))
+        transfer_incoming_fail(TAILQ_FIRST(&list.head), "aborted");
+    UNTIL(transfer_is_idle(&context));
+}
+
+Test(transfer_incoming, files_in_turn_are_judged_by_what_their_session_brings)
+{
+    for (size_t i = 0; i < sizeof paces / sizeof *paces; i++) {
+        cr_expect_eq(transfer_incoming_is_late(play_pace(&paces[i]), true), paces[i].is_stalled,
+                     "%s", paces[i].what);
+        end_all();
+    }
+    context_close();
+}
+
+Test(transfer_incoming, is_not_late_before_its_minute_or_when_our_side_holds_it_up)
+{
+    struct transfer_incoming *in = play_pace(&paces[0]);
+
+    in->window.start_ms += 30000;
+    cr_expect_not(transfer_incoming_is_late(in, true), "half a minute");
+    in->window.start_ms -= 30000;
+    cr_expect_not(transfer_incoming_is_late(in, false), "unread");
+    in->window.start_ms -= 60000;
+    cr_expect(transfer_incoming_is_late(in, true), "the minute after");
+    transfer_incoming_hold(in);
+    cr_expect_not(transfer_incoming_is_late(in, true), "held");
+    end_all();
+    context_close();
+}

@@ -147,6 +147,26 @@ Test(transfer_outgoing, is_finished_by_its_ok_only)
     context_close();
 }
 
+Test(transfer_outgoing, is_late_when_its_ok_is)
+{
+    struct transfer_outgoing *out;
+    uint64_t at = 0;
+    char text[8];
+
+    begin(4, make_file("file", "four", 4));
+    out = TAILQ_FIRST(&list.head);
+    cr_expect_not(transfer_outgoing_is_late(out), "nothing was sent");
+    send_piece(8, &at, text);
+    cr_expect_not(transfer_outgoing_is_late(out), "just sent");
+    out->whole_ms -= settings.sessions.ok_timeout_s * 1000ull;
+    cr_expect(transfer_outgoing_is_late(out));
+    transfer_outgoing_hold(out);
+    cr_expect_not(transfer_outgoing_is_late(out), "held up by us");
+    transfer_outgoing_fail(out, "the peer did not confirm the file in time");
+    UNTIL(asker.answers == 1);
+    context_close();
+}
+
 Test(transfer_outgoing, an_empty_file_is_one_piece_of_nothing)
 {
     uint64_t at = 0;

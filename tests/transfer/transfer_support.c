@@ -10,6 +10,7 @@
 #include <string.h>
 
 struct transfer_context context;
+struct settings settings;
 struct told told;
 struct heard heard;
 const struct transfer_peer peer = {.session = 7, .idurl = "http://id.example/peer.xml"};
@@ -156,6 +157,8 @@ void context_open(void)
         .name = "worker-0", .mailbox_limit = 1000, .after_turn = after_turn};
 
     log_set_level(LOG_LEVEL_ERROR);
+    settings_default(&settings);
+    context.settings = &settings;
     context.proto = "carrier";
     cr_assert_eq(loop_open(&context.loop, &config), ERR_OK);
     cr_assert_eq(event_sink_open(&context.events), ERR_OK);

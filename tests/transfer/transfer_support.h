@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 extern struct transfer_context context;
+extern struct settings settings; /* of the context */
 
 void context_open(void);
 /* Waits until the context is idle. A test calls it last. */

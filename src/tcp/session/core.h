@@ -144,7 +144,6 @@ struct session {
     uint64_t given_up_since_ms;      /* up to when forgiven */
     int files_left; /* that may begin; below 0: a debt, reading waits until it is paid */
     uint64_t received_bytes;
-    uint64_t received_file_bytes; /* of them, bytes of files that were taken */
     struct peers_bandwidth_session bandwidth;
     uint64_t opened_us; /* clock_boot_us */
     uint64_t activity_ms;

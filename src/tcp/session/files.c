@@ -98,15 +98,6 @@ static void fail_incoming(struct session *c, struct transfer_incoming *in, const
     refuse(c, file_id, reason);
 }
 
-static struct transfer_incoming *begun(struct session *c, int32_t file_id)
-{
-    struct transfer_incoming *in = find_incoming(c, file_id);
-
-    if (in != NULL)
-        in->window.session_bytes = c->received_file_bytes;
-    return in;
-}
-
 static struct transfer_incoming *begin_incoming(struct session *c, const struct frame_piece *piece)
 {
     const char *reason = session_limits_why_not(c, piece);
@@ -134,7 +125,7 @@ static struct transfer_incoming *begin_incoming(struct session *c, const struct 
         session_core_disconnect(c, err_text(ERR_NO_MEMORY));
         return NULL;
     }
-    return begun(c, piece->file_id);
+    return find_incoming(c, piece->file_id);
 }
 
 /* The first piece of a frame decides about the frame: the announced sizes must fit before a byte is
@@ -170,7 +161,6 @@ static void receive_data(struct session *c, const struct frame_piece *piece)
 
     if (in == NULL)
         return;
-    c->received_file_bytes += piece->length;
     e = transfer_incoming_write(in, piece->bytes, piece->length);
     if (e == ERR_OK)
         return;
@@ -372,48 +362,18 @@ void session_files_fail_waiting(struct session *c, const char *reason, bool may_
 
 /* Limits of time. */
 
-static void restart_window(const struct session *c, struct transfer_incoming *in, uint64_t now_ms)
+/* A session with bytes that wait for our bandwidth is not slow by itself. */
+static void check_incoming(struct session *c, struct transfer_incoming *in)
 {
-    struct transfer_stall_window *w = &in->window;
-
-    if (in->file.written_bytes > w->own_bytes)
-        w->own_ms = now_ms;
-    w->start_ms = now_ms;
-    w->own_bytes = in->file.written_bytes;
-    w->session_bytes = c->received_file_bytes;
-}
-
-/* Files take turns on the line, and a slow one may be as fast as it can: so it is the session that
- * must come on. A file that the peer has forgotten is one that got nothing while each of the others
- * could have had a window of its own. */
-static bool is_stalled(const struct session *c, const struct transfer_incoming *in, uint64_t now_ms)
-{
-    const struct settings *s = &c->home->settings;
-    const struct transfer_stall_window *w = &in->window;
-    uint64_t least = (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s;
-    uint64_t forgotten_ms = s->sessions.stall_window_s * 1000ull * c->incoming.count;
-
-    if (c->received_file_bytes - w->session_bytes < least)
-        return true;
-    return in->file.written_bytes == w->own_bytes && now_ms - w->own_ms >= forgotten_ms;
-}
-
-static void check_incoming(struct session *c, struct transfer_incoming *in, uint64_t now_ms)
-{
-    if (now_ms - in->window.start_ms < c->home->settings.sessions.stall_window_s * 1000ull)
+    if (!transfer_incoming_is_late(in, !session_limits_is_unread(c)))
         return;
-    /* A session with bytes that wait for our bandwidth is not slow by itself. */
-    if (!session_limits_is_unread(c) && is_stalled(c, in, now_ms)) {
-        metrics_add(METRIC_FILES_STALLED, 1);
-        fail_incoming(c, in, "stalled: too few bytes for too long");
-        return;
-    }
-    restart_window(c, in, now_ms);
+    metrics_add(METRIC_FILES_STALLED, 1);
+    fail_incoming(c, in, "stalled: too few bytes for too long");
 }
 
-static void check_outgoing(struct session *c, uint64_t now_ms)
+static void check_outgoing(struct session *c)
 {
-    uint64_t limit_ms = c->home->settings.sessions.ok_timeout_s * 1000ull;
+    uint64_t now_ms = loop_now_ms(c->home->loop);
     uint64_t unread_ms = c->home->settings.sessions.unread_limit_s * 1000ull;
     struct transfer_outgoing *out, *next;
     bool is_sending = session_writer_has_bytes(&c->writer);
@@ -421,7 +381,7 @@ static void check_outgoing(struct session *c, uint64_t now_ms)
     for (out = TAILQ_FIRST(&c->outgoing.head); out != NULL && !c->is_ending; out = next) {
         next = TAILQ_NEXT(out, link);
         is_sending = is_sending || out->phase == OUTGOING_SENDING;
-        if (out->phase == OUTGOING_OK_AWAITED && now_ms - out->whole_ms >= limit_ms) {
+        if (transfer_outgoing_is_late(out)) {
             metrics_add(METRIC_OKS_LATE, 1);
             fail_outgoing(c, out, "the peer did not confirm the file in time");
         }
@@ -434,32 +394,29 @@ static void check_outgoing(struct session *c, uint64_t now_ms)
     }
 }
 
-static void hold_clocks(struct session *c, uint64_t now_ms)
+static void hold_clocks(struct session *c)
 {
     struct transfer_incoming *in;
     struct transfer_outgoing *out;
 
-    TAILQ_FOREACH (in, &c->incoming.head, link) {
-        restart_window(c, in, now_ms);
-        in->window.own_ms = now_ms;
-    }
+    TAILQ_FOREACH (in, &c->incoming.head, link)
+        transfer_incoming_hold(in);
     TAILQ_FOREACH (out, &c->outgoing.head, link)
-        out->whole_ms = now_ms;
+        transfer_outgoing_hold(out);
 }
 
 void session_files_check(struct session *c)
 {
-    uint64_t now_ms = loop_now_ms(c->home->loop);
     struct transfer_incoming *in, *next;
 
     if (session_link_has_pending(&c->link) && session_core_is_backpressured(c))
-        hold_clocks(c, now_ms);
+        hold_clocks(c);
     for (in = TAILQ_FIRST(&c->incoming.head); in != NULL && !c->is_ending; in = next) {
         next = TAILQ_NEXT(in, link);
         if (transfer_incoming_is_receiving(in))
-            check_incoming(c, in, now_ms);
+            check_incoming(c, in);
     }
-    check_outgoing(c, now_ms);
+    check_outgoing(c);
     /* A peer that answers our abort with its own has had time for it; an old one learns only from
      * the end of the session that its file failed. */
     if (session_aborted_is_old(c) && c->incoming.count == 0 && c->outgoing.count == 0 &&

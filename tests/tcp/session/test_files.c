@@ -478,61 +478,6 @@ Test(tcp_connection_files, a_file_that_stalls_is_given_up)
     home_close();
 }
 
-/* Of a minute: what the session brought and what of it was the first file's, how many files are
- * under way, and for how many minutes the first got nothing before. */
-static const struct pace {
-    const char *what;
-    uint64_t session_bytes, own_bytes;
-    unsigned files, quiet_minutes;
-    bool is_stalled;
-} paces[] = {
-    {"a file alone, nothing", 0, 0, 1, 0, true},
-    {"a file alone, too slow", 61439, 61439, 1, 0, true},
-    {"a file alone, fast enough", 61440, 61440, 1, 0, false},
-    {"20 in turn on a slow line", 900000, 45000, 20, 0, false},
-    {"20 in turn, not its turn yet", 900000, 0, 20, 1, false},
-    {"20 in turn, all too slow", 61439, 3000, 20, 0, true},
-    {"20 in turn, just fast enough", 61440, 3072, 20, 0, false},
-    {"one forgotten beside another", 900000, 0, 2, 1, true},
-    {"one forgotten beside 39", 900000, 0, 40, 39, true},
-    {"one late beside 39", 900000, 0, 40, 38, false},
-    {"a byte after a long pause", 900000, 1, 2, 10, false},
-    {"one alone that got nothing, the others are whole", 900000, 0, 1, 0, true},
-};
-
-static void play_pace(const struct pace *p)
-{
-    struct transfer_incoming *first;
-
-    session_connected(true);
-    for (unsigned i = 0; i < p->files; i++)
-        peer_data((int32_t)i + 1, 1 << 20, "0123456789", 10);
-    UNTIL(conn->incoming.count == p->files);
-    turn();
-    first = TAILQ_FIRST(&conn->incoming.head);
-    conn->received_file_bytes = p->session_bytes;
-    first->file.written_bytes = p->own_bytes + 10;
-    for (struct transfer_incoming *in = first; in != NULL; in = TAILQ_NEXT(in, link))
-        in->window = (struct transfer_stall_window){.start_ms = loop_now_ms(home.loop) - 60000,
-                                                    .own_bytes = 10,
-                                                    .own_ms = loop_now_ms(home.loop)};
-    first->window.own_ms -= (p->quiet_minutes + 1) * 60000;
-    conn->timer.fire(&conn->timer, conn->timer.ctx);
-    turn();
-    cr_expect_eq(first != TAILQ_FIRST(&conn->incoming.head), p->is_stalled, "%s", p->what);
-    if (first == TAILQ_FIRST(&conn->incoming.head))
-        first->file.written_bytes = 10;
-    peer_leave();
-    UNTIL(conn == NULL && home.transfer.transfers == 0);
-}
-
-Test(tcp_connection_files, files_in_turn_are_judged_by_what_their_session_brings)
-{
-    for (size_t i = 0; i < sizeof paces / sizeof *paces; i++)
-        play_pace(&paces[i]);
-    home_close();
-}
-
 Test(tcp_connection_files, a_file_that_is_not_confirmed_in_time_fails)
 {
     struct sent_file *s;

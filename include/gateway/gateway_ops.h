@@ -20,12 +20,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum gateway_transfer_status { TRANSFER_FINISHED, TRANSFER_FAILED };
+enum gateway_transfer_status { GATEWAY_TRANSFER_FINISHED, GATEWAY_TRANSFER_FAILED };
 /* "finished", "failed": BitDust's words. */
 const char *gateway_transfer_status_word(enum gateway_transfer_status status);
 
 /* Our ids have eight digits at most; a gateway's what an XML-RPC int holds. */
-enum { TRANSFER_ERROR_SIZE = 128, TRANSFER_ID_MAX = 99999999, GATEWAY_ID_MAX = INT32_MAX };
+enum {
+    GATEWAY_TRANSFER_ERROR_SIZE = 128,
+    GATEWAY_TRANSFER_ID_MAX = 99999999,
+    GATEWAY_ID_MAX = INT32_MAX
+};
 
 struct gateway_binding;
 
@@ -55,7 +59,7 @@ struct gateway_transfer {
     bool is_sending;
     bool is_single; /* of send_file_single: never registered */
     enum gateway_transfer_status status;
-    char error[TRANSFER_ERROR_SIZE]; /* "" when finished; escaped */
+    char error[GATEWAY_TRANSFER_ERROR_SIZE]; /* "" when finished; escaped */
     /* the answer of a register call */
     uint32_t transfer_id; /* the gateway's; before, and if it has none for it, ours */
     bool is_registered;   /* false: the gateway does not know it, it is not unregistered */

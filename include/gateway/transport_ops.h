@@ -65,8 +65,8 @@ struct send_request {
     uint32_t transfer_id; /* 0 if it never got one */
     uint64_t size_bytes;
     uint64_t sent_bytes;
-    char error[TRANSFER_ERROR_SIZE]; /* "" when finished */
-    void *cookie;                    /* the asker's */
+    char error[GATEWAY_TRANSFER_ERROR_SIZE]; /* "" when finished */
+    void *cookie;                            /* the asker's */
     /* the transport's own, while it waits there */
     TAILQ_ENTRY(send_request) queue_link;
     UT_hash_handle hh;

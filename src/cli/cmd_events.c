@@ -98,7 +98,7 @@ static const char *known_word(unsigned index)
     if (index < EVENT_KIND_COUNT)
         return event_word((enum event_kind)index);
     index -= EVENT_KIND_COUNT;
-    return index <= TRANSFER_FAILED
+    return index <= GATEWAY_TRANSFER_FAILED
                ? gateway_transfer_status_word((enum gateway_transfer_status)index)
                : NULL;
 }

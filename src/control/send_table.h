@@ -26,7 +26,7 @@ struct control_send_table_result {
     uint32_t transfer_id;
     uint64_t size_bytes, sent_bytes;
     double seconds; /* since it was asked for; until it was decided */
-    char error[TRANSFER_ERROR_SIZE];
+    char error[GATEWAY_TRANSFER_ERROR_SIZE];
 };
 struct control_send_table;
 enum err control_send_table_open(struct control_send_table **out);

@@ -4,7 +4,7 @@
 
 const char *gateway_transfer_status_word(enum gateway_transfer_status status)
 {
-    return status == TRANSFER_FINISHED ? "finished" : "failed";
+    return status == GATEWAY_TRANSFER_FINISHED ? "finished" : "failed";
 }
 
 /* As much as fits; for fields that only people read. */

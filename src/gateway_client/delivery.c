@@ -108,7 +108,7 @@ static enum gateway_client_call first_end_call(const struct gateway_client_deliv
     if (d->is_registered)
         return d->is_sending ? GATEWAY_CLIENT_CALL_UNREGISTER_SENDING
                              : GATEWAY_CLIENT_CALL_UNREGISTER_RECEIVING;
-    if (d->is_sending && d->status == TRANSFER_FAILED && !d->is_single)
+    if (d->is_sending && d->status == GATEWAY_TRANSFER_FAILED && !d->is_single)
         return GATEWAY_CLIENT_CALL_CANCELLED_SENDING;
     return result_call(d, target);
 }

@@ -73,16 +73,16 @@ static struct report *report_new(const struct gateway_client_replay *owed,
     inbox_final_path(owed->inbox, record->name, r->path);
     snprintf(r->proto, sizeof r->proto, "%s", record->proto);
     t = &r->transfer;
-    *t = (struct gateway_transfer){.request = {.answer_to = owed->answer_to, .on_answer = answered},
-                                   .proto = r->proto,
-                                   .idurl = r->idurl,
-                                   .filename = r->path,
-                                   .size_bytes = record->size_bytes,
-                                   .done_bytes = is_finished ? record->size_bytes : 0,
-                                   .status = is_finished ? TRANSFER_FINISHED : TRANSFER_FAILED,
-                                   .transfer_id = record->gateway_id != 0 ? record->gateway_id
-                                                                          : record->transfer_id,
-                                   .is_registered = true};
+    *t = (struct gateway_transfer){
+        .request = {.answer_to = owed->answer_to, .on_answer = answered},
+        .proto = r->proto,
+        .idurl = r->idurl,
+        .filename = r->path,
+        .size_bytes = record->size_bytes,
+        .done_bytes = is_finished ? record->size_bytes : 0,
+        .status = is_finished ? GATEWAY_TRANSFER_FINISHED : GATEWAY_TRANSFER_FAILED,
+        .transfer_id = record->gateway_id != 0 ? record->gateway_id : record->transfer_id,
+        .is_registered = true};
     address_text(t->host, &record->peer);
     if (!is_finished)
         snprintf(t->error, sizeof t->error, "the daemon ended before the file was stored");

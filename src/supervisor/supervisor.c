@@ -346,8 +346,8 @@ static void refuse_send(struct supervisor *s, struct contacts_request *r, enum e
     struct gateway_transfer t = {.proto = proto_asked_for(s, send, &contact),
                                  .idurl = send->remote_idurl == NULL ? "" : send->remote_idurl};
 
-    send->status = t.status = TRANSFER_FAILED;
-    snprintf(send->error, sizeof send->error, "%.*s", TRANSFER_ERROR_SIZE - 1, sentence);
+    send->status = t.status = GATEWAY_TRANSFER_FAILED;
+    snprintf(send->error, sizeof send->error, "%.*s", GATEWAY_TRANSFER_ERROR_SIZE - 1, sentence);
     memcpy(t.error, send->error, sizeof t.error);
     gateway_describe_send(&t, send);
     gateway_sending_ended(s->config.gateway, &t);

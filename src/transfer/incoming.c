@@ -85,7 +85,7 @@ static void incoming_report(struct transfer_incoming *in)
     enum err e;
 
     in->phase = INCOMING_REPORTING;
-    t->status = in->is_failed ? TRANSFER_FAILED : TRANSFER_FINISHED;
+    t->status = in->is_failed ? GATEWAY_TRANSFER_FAILED : GATEWAY_TRANSFER_FINISHED;
     t->done_bytes = in->file.written_bytes;
     metrics_add(in->is_failed ? METRIC_FILES_RECEIVE_FAILED : METRIC_FILES_RECEIVED, 1);
     log_incoming_end(in);
@@ -144,7 +144,7 @@ static void incoming_committed(struct message *m, void *owner)
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
     if (e != ERR_OK) {
-        char reason[TRANSFER_ERROR_SIZE];
+        char reason[GATEWAY_TRANSFER_ERROR_SIZE];
 
         snprintf(reason, sizeof reason, "cannot store the file: %s", err_text(e));
         incoming_break(in, reason, in->news->refused);
@@ -216,7 +216,7 @@ static void incoming_start(struct transfer_incoming *in)
     bool has_id = in->transfer.transfer_id != 0;
     enum err e =
         has_id ? inbox_partial_file_begin(in->context->inbox, in->size_bytes, &in->file) : ERR_FULL;
-    char reason[TRANSFER_ERROR_SIZE];
+    char reason[GATEWAY_TRANSFER_ERROR_SIZE];
 
     if (e == ERR_OK) {
         inbox_final_path(in->context->inbox, in->file.name, in->path);

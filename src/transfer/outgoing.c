@@ -40,7 +40,7 @@ static void answer_send(struct send_request *send, const struct gateway_transfer
     send->size_bytes = t->size_bytes;
     send->sent_bytes = t->done_bytes;
     snprintf(send->error, sizeof send->error, "%s", t->error);
-    request_answer(&send->request, t->status == TRANSFER_FINISHED ? ERR_OK : ERR_CANCELLED);
+    request_answer(&send->request, t->status == GATEWAY_TRANSFER_FINISHED ? ERR_OK : ERR_CANCELLED);
 }
 
 static void log_outgoing_end(const struct gateway_transfer *t)
@@ -48,8 +48,9 @@ static void log_outgoing_end(const struct gateway_transfer *t)
     char name[SETTINGS_TEXT_SIZE];
 
     text_escape(name, sizeof name, t->filename, strlen(t->filename), false);
-    metrics_add(t->status == TRANSFER_FINISHED ? METRIC_FILES_SENT : METRIC_FILES_SEND_FAILED, 1);
-    if (t->status == TRANSFER_FINISHED)
+    metrics_add(
+        t->status == GATEWAY_TRANSFER_FINISHED ? METRIC_FILES_SENT : METRIC_FILES_SEND_FAILED, 1);
+    if (t->status == GATEWAY_TRANSFER_FINISHED)
         log_session(LOG_LEVEL_INFO, t->session, t->host,
                     "file finished: sent transfer=%" PRIu32 " bytes=%" PRIu64 " path=%s",
                     t->transfer_id, t->done_bytes, name);
@@ -160,7 +161,7 @@ static struct transfer_outgoing *outgoing_blank(struct transfer_context *context
 
 static void outgoing_unopened(struct transfer_outgoing *out, enum err e)
 {
-    char reason[TRANSFER_ERROR_SIZE];
+    char reason[GATEWAY_TRANSFER_ERROR_SIZE];
 
     if (e == ERR_NOT_FOUND)
         snprintf(reason, sizeof reason, "file not exist");
@@ -288,7 +289,7 @@ void transfer_outgoing_finish(struct transfer_outgoing *out)
 {
     CONTRACT(out->phase == OUTGOING_OK_AWAITED);
     outgoing_leave(out);
-    out->transfer.status = TRANSFER_FINISHED;
+    out->transfer.status = GATEWAY_TRANSFER_FINISHED;
     out->transfer.acknowledged_bytes = out->transfer.done_bytes;
     outgoing_report(out);
 }

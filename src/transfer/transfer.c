@@ -32,7 +32,7 @@ void transfer_fill(struct gateway_transfer *t, struct transfer_context *context,
 
 void transfer_set_failed(struct gateway_transfer *t, const char *reason)
 {
-    t->status = TRANSFER_FAILED;
+    t->status = GATEWAY_TRANSFER_FAILED;
     snprintf(t->error, sizeof t->error, "%s", reason);
 }
 

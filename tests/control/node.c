@@ -155,7 +155,7 @@ static void end_send(struct send_request *r, enum gateway_transfer_status status
 {
     r->status = status;
     r->transfer_id = 65537;
-    r->sent_bytes = status == TRANSFER_FINISHED ? r->size_bytes : 0;
+    r->sent_bytes = status == GATEWAY_TRANSFER_FINISHED ? r->size_bytes : 0;
     snprintf(r->error, sizeof r->error, "%s", error);
     request_answer(&r->request, ERR_OK);
 }
@@ -170,7 +170,7 @@ static void t_cancel(void *self, struct cancel_request *r)
     send = r->send_id == 0 ? NULL : take_send(r->send_id);
     r->answer = send != NULL || r->transfer_id == 65537;
     if (send != NULL)
-        end_send(send, TRANSFER_FAILED, "cancelled");
+        end_send(send, GATEWAY_TRANSFER_FAILED, "cancelled");
     request_answer(&r->request, ERR_OK);
 }
 
@@ -421,7 +421,7 @@ static void answer_what_is_parked(void)
 {
     for (unsigned i = 0; i < played.send_count; i++)
         if (played.sends[i] != NULL)
-            end_send(played.sends[i], TRANSFER_FAILED, "disconnecting");
+            end_send(played.sends[i], GATEWAY_TRANSFER_FAILED, "disconnecting");
     for (unsigned i = 0; i < played.connect_count; i++)
         if (played.connects[i] != NULL)
             request_answer(&played.connects[i]->request, ERR_CLOSED);

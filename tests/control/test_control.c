@@ -166,7 +166,7 @@ NODE_TEST(a_send_is_answered_at_once_and_awaited_apart)
     cr_assert_eq((int64_t)play_send(0)->id, id);
     cr_assert_eq(play_send(0)->route.contact.port, 7);
     expect_outcome(id, false, "under way", "");
-    play_end_send(0, TRANSFER_FINISHED, "");
+    play_end_send(0, GATEWAY_TRANSFER_FINISHED, "");
     expect_outcome(id, true, "finished", "");
     expect_outcome(id, true, "finished", ""); /* still known */
     expect_outcome(id + 1, true, "unknown", "no send of this id is known (any more)");
@@ -508,7 +508,7 @@ NODE_TEST(what_the_waiting_sends_hold_is_bounded)
     cr_expect_not_null(a.rpc.value, "%s", a.rpc.text);
     answer_fini(&a);
     play_wait_sends(taken + 1);
-    play_end_send(0, TRANSFER_FINISHED, "");
+    play_end_send(0, GATEWAY_TRANSFER_FINISHED, "");
     expect_outcome(1, true, "finished", "");
     a = ask("send_file", "(nsss)", path, "127.0.0.1:7", text);
     cr_expect_not_null(a.rpc.value, "what is through makes room: %s", a.rpc.text);

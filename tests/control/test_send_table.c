@@ -21,7 +21,7 @@ static void finish(uint64_t id, enum gateway_transfer_status status, uint64_t no
 {
     struct send_request outcome = {.id = id, .status = status, .sent_bytes = 5, .transfer_id = 9};
 
-    snprintf(outcome.error, sizeof outcome.error, status == TRANSFER_FAILED ? "gone" : "");
+    snprintf(outcome.error, sizeof outcome.error, status == GATEWAY_TRANSFER_FAILED ? "gone" : "");
     control_send_table_finish(sends, &outcome, now_ms);
 }
 
@@ -36,10 +36,10 @@ SENDS_TEST(ids_count_up_and_an_outcome_is_kept)
     cr_assert(control_send_table_look(sends, one, 1500, &result));
     cr_assert_not(result.is_done);
     cr_assert_float_eq(result.seconds, 0.5, 1e-9);
-    finish(one, TRANSFER_FAILED, 3000);
+    finish(one, GATEWAY_TRANSFER_FAILED, 3000);
     cr_assert(control_send_table_look(sends, one, 9000, &result));
     cr_assert(result.is_done);
-    cr_assert_eq(result.status, TRANSFER_FAILED);
+    cr_assert_eq(result.status, GATEWAY_TRANSFER_FAILED);
     cr_assert_eq(result.size_bytes, 100);
     cr_assert_eq(result.sent_bytes, 5);
     cr_assert_float_eq(result.seconds, 2.0, 1e-9);
@@ -65,14 +65,14 @@ SENDS_TEST(who_watches_a_send_is_told_once_and_no_other)
     }
     control_send_table_unwatch(&watches[1]);
     control_send_table_unwatch(&watches[1]); /* at ease with that */
-    finish(one, TRANSFER_FINISHED, 1);
+    finish(one, GATEWAY_TRANSFER_FINISHED, 1);
     cr_expect_eq(told[0], 1);
     cr_expect_eq(told[1], 0, "it does not watch any more");
     cr_expect_eq(told[2], 1);
     cr_expect_eq(told[3], 0, "the other send is not decided");
     cr_expect(!control_send_table_watch(sends, one, &watches[0]), "decided");
     cr_expect(!watches[0].is_linked);
-    finish(two, TRANSFER_FAILED, 1);
+    finish(two, GATEWAY_TRANSFER_FAILED, 1);
     cr_expect_eq(told[3], 1);
     control_send_table_unwatch(&watches[3]);
 }
@@ -102,8 +102,8 @@ SENDS_TEST(outcomes_expire_after_ten_minutes_or_a_minute_after_being_told)
              untold = control_send_table_begin(sends, 1, 0),
              open = control_send_table_begin(sends, 1, 0);
 
-    finish(told, TRANSFER_FINISHED, 0);
-    finish(untold, TRANSFER_FINISHED, 0);
+    finish(told, GATEWAY_TRANSFER_FINISHED, 0);
+    finish(untold, GATEWAY_TRANSFER_FINISHED, 0);
     control_send_table_mark_handed(sends, told, 1000);
     control_send_table_mark_handed(sends, open, 1000);
     control_send_table_expire(sends, 60999);
@@ -119,12 +119,12 @@ SENDS_TEST(no_more_outcomes_than_the_limit_are_kept)
 {
     uint64_t first = control_send_table_begin(sends, 1, 0), second = 0;
 
-    finish(first, TRANSFER_FINISHED, 0);
+    finish(first, GATEWAY_TRANSFER_FINISHED, 0);
     for (unsigned i = 0; i < CONTROL_SEND_TABLE_KEPT_MAX; i++) {
         uint64_t id = control_send_table_begin(sends, 1, 0);
 
         second = second == 0 ? id : second;
-        finish(id, TRANSFER_FINISHED, 0);
+        finish(id, GATEWAY_TRANSFER_FINISHED, 0);
     }
     struct control_send_table_result result;
     cr_assert_eq(control_send_table_kept(sends), CONTROL_SEND_TABLE_KEPT_MAX);

@@ -115,7 +115,7 @@ static enum err do_receiving_ended(void *self, struct gateway_transfer *t)
     (void)self;
     MUST(t->is_registered);
     unregistered++;
-    MUST((unlink(t->filename) == 0) == (t->status == TRANSFER_FINISHED));
+    MUST((unlink(t->filename) == 0) == (t->status == GATEWAY_TRANSFER_FINISHED));
     return ERR_OK;
 }
 

@@ -96,7 +96,7 @@ Test(gateway_transfer, is_told_as_it_is, .init = set_up, .fini = clean_up, .time
     check_transfer_event(EVENT_RECEIVING_STARTED, "", "");
     check_transfer_event(EVENT_SENDING_PROGRESS, "", "");
     check_transfer_event(EVENT_RECEIVING_ENDED, "finished", "");
-    transfer.status = TRANSFER_FAILED;
+    transfer.status = GATEWAY_TRANSFER_FAILED;
     snprintf(transfer.error, sizeof transfer.error, "the peer went away");
     check_transfer_event(EVENT_SENDING_ENDED, "failed", "the peer went away");
 }
@@ -123,8 +123,8 @@ Test(gateway_builtin, tells_what_becomes_of_receiving, .init = set_up, .fini = c
 
 Test(gateway_builtin, has_the_words_of_bitdust, .timeout = 5)
 {
-    cr_assert_str_eq(gateway_transfer_status_word(TRANSFER_FINISHED), "finished");
-    cr_assert_str_eq(gateway_transfer_status_word(TRANSFER_FAILED), "failed");
+    cr_assert_str_eq(gateway_transfer_status_word(GATEWAY_TRANSFER_FINISHED), "finished");
+    cr_assert_str_eq(gateway_transfer_status_word(GATEWAY_TRANSFER_FAILED), "failed");
 }
 
 Test(gateway_builtin, counts_on_being_given_an_id, .init = set_up, .signal = SIGABRT, .timeout = 5)

@@ -17,7 +17,7 @@ static struct gateway_transfer sent = {.proto = "tcp",
                                        .size_bytes = 1000,
                                        .done_bytes = 10,
                                        .is_sending = true,
-                                       .status = TRANSFER_FAILED,
+                                       .status = GATEWAY_TRANSFER_FAILED,
                                        .error = "connection failed",
                                        .transfer_id = 42};
 

@@ -51,7 +51,7 @@ static struct gateway_client_delivery *make_of(enum kind kind)
         .request_id = 7,
         .is_sending = kind != REGISTER_IN && kind != END_IN && kind != END_MOVED_IN,
         .is_single = kind == END_SINGLE,
-        .status = TRANSFER_FAILED,
+        .status = GATEWAY_TRANSFER_FAILED,
         .transfer_id = OUR_ID,
         .is_registered = is_moved || kind == END_IN || kind == END_OUT,
         .instance = is_moved ? INSTANCE - 1 : INSTANCE,

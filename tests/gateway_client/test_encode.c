@@ -16,7 +16,7 @@ static struct gateway_transfer sent = {.proto = "tcp",
                                        .size_bytes = 1000,
                                        .done_bytes = 10,
                                        .is_sending = true,
-                                       .status = TRANSFER_FAILED,
+                                       .status = GATEWAY_TRANSFER_FAILED,
                                        .error = "connection failed",
                                        .transfer_id = 42};
 
@@ -76,7 +76,7 @@ Test(encode, tells_of_no_error_with_nil, .init = rpc_library_init, .fini = rpc_l
 {
     struct gateway_transfer t = sent;
 
-    t.status = TRANSFER_FINISHED;
+    t.status = GATEWAY_TRANSFER_FINISHED;
     t.error[0] = '\0';
     has(document(GATEWAY_CLIENT_CALL_FILE_RESULT, &t), "nil/>");
     has(document(GATEWAY_CLIENT_CALL_FILE_RESULT, &t), "<string>finished</string>");

@@ -90,7 +90,7 @@ static inline bool scripted_is_rebind_needed(void *self)
 static inline void scripted_send_file(void *self, struct send_request *r)
 {
     ((struct scripted *)self)->send = r;
-    r->status = TRANSFER_FINISHED;
+    r->status = GATEWAY_TRANSFER_FINISHED;
     request_answer(&r->request, ERR_OK);
 }
 

@@ -351,7 +351,7 @@ Test(supervisor, answers_a_send_itself_when_no_transport_can_take_it, .init = a_
     cr_assert_eq(send_to("tcp://10.0.0.2:7771"), ERR_NOT_FOUND, "nothing listens yet");
     bring_up();
     cr_assert_eq(send_to("udp://10.0.0.1:5"), ERR_NOT_FOUND);
-    cr_assert_eq(sending.send.status, TRANSFER_FAILED);
+    cr_assert_eq(sending.send.status, GATEWAY_TRANSFER_FAILED);
     cr_assert_not_null(strstr(sending.send.error, "no transport in common"), "%s",
                        sending.send.error);
     cr_assert_eq(send_to("http//what"), ERR_INVALID);

@@ -188,7 +188,7 @@ static void unregistration(const struct gateway_transfer *t)
     played.unregistered++;
     played.last_id = t->transfer_id;
     played.last_bytes = t->done_bytes;
-    if (t->status == TRANSFER_FINISHED)
+    if (t->status == GATEWAY_TRANSFER_FINISHED)
         played.finished++;
     else
         played.failed++;
@@ -208,7 +208,7 @@ static void do_sending_ended(void *self, const struct gateway_transfer *t)
     (void)self;
     if (t->is_registered)
         unregistration(t);
-    else if (t->status == TRANSFER_FAILED)
+    else if (t->status == GATEWAY_TRANSFER_FAILED)
         played.cancelled++;
     snprintf(played.last_error, sizeof played.last_error, "%s", t->error);
 }

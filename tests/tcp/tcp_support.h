@@ -42,7 +42,7 @@ struct played_gateway {
     unsigned finished, failed; /* of the unregistered */
     uint64_t last_bytes;
     uint32_t last_id;
-    char last_error[TRANSFER_ERROR_SIZE];
+    char last_error[GATEWAY_TRANSFER_ERROR_SIZE];
     char last_path[INBOX_PATH_SIZE];
 };
 extern struct played_gateway played;
@@ -66,7 +66,7 @@ struct sent_file {
     unsigned answers;
     enum gateway_transfer_status status;
     uint64_t sent_bytes;
-    char error[TRANSFER_ERROR_SIZE];
+    char error[GATEWAY_TRANSFER_ERROR_SIZE];
 };
 enum { SENT_MAX = 256 };
 extern struct sent_file sent[SENT_MAX];

@@ -576,8 +576,8 @@ Test(tcp_node, two_sends_at_once_go_down_one_connect)
         says(peer, ok, 10);
     }
     wait_answers(2);
-    cr_expect_eq(one.status, TRANSFER_FINISHED);
-    cr_expect_eq(two.status, TRANSFER_FINISHED);
+    cr_expect_eq(one.status, GATEWAY_TRANSFER_FINISHED);
+    cr_expect_eq(two.status, GATEWAY_TRANSFER_FINISHED);
     cr_expect_eq(counts().sessions, 1);
     close(peer);
     close(listening);
@@ -602,7 +602,7 @@ Test(tcp_node, a_send_goes_on_to_the_next_address_of_a_name)
     memcpy(ok + 6, data + 6, 4);
     says(peer, ok, 10);
     wait_answers(1);
-    cr_expect_eq(r.status, TRANSFER_FINISHED);
+    cr_expect_eq(r.status, GATEWAY_TRANSFER_FINISHED);
     close(peer);
     close(listening);
     close(shut);
@@ -617,7 +617,7 @@ Test(tcp_node, a_send_that_no_address_of_a_name_takes_fails_with_the_reason)
     serve();
     send_to_either(&r, one_port, other_port, small_file());
     wait_answers(1);
-    cr_expect_eq(r.status, TRANSFER_FAILED);
+    cr_expect_eq(r.status, GATEWAY_TRANSFER_FAILED);
     cr_expect_str_eq(r.error, "connection failed: connection refused");
     close(one);
     close(other);
@@ -701,7 +701,7 @@ static void every_call(const struct addresses_of *name, size_t row)
     send_now(&send, host, port, small_file());
     takes_small_file(peer);
     wait_answers(1);
-    cr_expect_eq(send.status, TRANSFER_FINISHED, "row %zu: %s", row, send.error);
+    cr_expect_eq(send.status, GATEWAY_TRANSFER_FINISHED, "row %zu: %s", row, send.error);
     cr_expect(call(TCP_KEEP_ALIVE, host, port).answer, "row %zu", row);
     cr_expect_eq(hears(peer), 'w');
     cr_expect(call(TCP_DISCONNECT_FROM, host, port).answer, "row %zu", row);
@@ -710,7 +710,7 @@ static void every_call(const struct addresses_of *name, size_t row)
     peer = greeted_peer(listening);
     takes_small_file(peer);
     wait_answers(1);
-    cr_expect_eq(send.status, TRANSFER_FINISHED, "row %zu: %s", row, send.error);
+    cr_expect_eq(send.status, GATEWAY_TRANSFER_FINISHED, "row %zu: %s", row, send.error);
     close(peer);
     close(listening);
 }
@@ -749,7 +749,7 @@ Test(tcp_node, an_address_of_a_name_that_is_our_own_is_left_out)
     peer = greeted_peer(listening);
     takes_small_file(peer);
     wait_answers(1);
-    cr_expect_eq(send.status, TRANSFER_FINISHED, "%s", send.error);
+    cr_expect_eq(send.status, GATEWAY_TRANSFER_FINISHED, "%s", send.error);
     name_has(1, ips);
     cr_expect(call(TCP_DISCONNECT_FROM, "name.example", port).answer);
     hears_end(peer);
@@ -784,14 +784,14 @@ Test(tcp_node, a_changed_address_is_taken_right_after_a_failure, .timeout = 60)
         } else {
             send_now(&send, host, port, small_file());
             wait_answers(1);
-            cr_expect_eq(send.status, TRANSFER_FAILED);
+            cr_expect_eq(send.status, GATEWAY_TRANSFER_FAILED);
         }
         name_has(1, &rows[i].after);
         send_now(&send, host, port, small_file());
         peer = greeted_peer(listening);
         takes_small_file(peer);
         wait_answers(1);
-        cr_expect_eq(send.status, TRANSFER_FINISHED, "row %zu: %s", i, send.error);
+        cr_expect_eq(send.status, GATEWAY_TRANSFER_FINISHED, "row %zu: %s", i, send.error);
         close(peer);
         close(listening);
     }
@@ -839,10 +839,10 @@ Test(tcp_node, a_mute_name_server_holds_up_neither_other_names_nor_a_stop)
     peer = greeted_peer(listening);
     takes_small_file(peer);
     wait_answers(1);
-    cr_expect_eq(send.status, TRANSFER_FINISHED);
+    cr_expect_eq(send.status, GATEWAY_TRANSFER_FINISHED);
     close_node();
     cr_expect_eq(answers, 1);
-    cr_expect_eq(mute.status, TRANSFER_FAILED);
+    cr_expect_eq(mute.status, GATEWAY_TRANSFER_FAILED);
     sem_post(&may_answer);
     close(peer);
     close(listening);

@@ -18,7 +18,7 @@ static struct {
     unsigned answers;
     enum gateway_transfer_status status;
     uint64_t sent_bytes;
-    char error[TRANSFER_ERROR_SIZE];
+    char error[GATEWAY_TRANSFER_ERROR_SIZE];
 } asker;
 
 static void answered(struct message *m, void *owner)
@@ -140,7 +140,7 @@ Test(transfer_outgoing, is_finished_by_its_ok_only)
     cr_expect_eq(told.finished, 0);
     transfer_outgoing_finish(out);
     UNTIL(asker.answers == 1);
-    cr_expect_eq(asker.status, TRANSFER_FINISHED);
+    cr_expect_eq(asker.status, GATEWAY_TRANSFER_FINISHED);
     cr_expect_eq(asker.sent_bytes, 4);
     cr_expect_str_eq(told.last_proto, "carrier");
     cr_expect_eq(list.count, 0);
@@ -177,7 +177,7 @@ Test(transfer_outgoing, an_empty_file_is_one_piece_of_nothing)
     cr_expect_str_eq(text, "");
     transfer_outgoing_finish(TAILQ_FIRST(&list.head));
     UNTIL(asker.answers == 1);
-    cr_expect_eq(asker.status, TRANSFER_FINISHED);
+    cr_expect_eq(asker.status, GATEWAY_TRANSFER_FINISHED);
     context_close();
 }
 
@@ -207,7 +207,7 @@ Test(transfer_outgoing, a_send_that_never_began_is_reported_with_its_contacts_pr
     transfer_outgoing_fail_send(context.gateway, context.events, request_for("/file"), "10.0.0.2",
                                 "no such route");
     UNTIL(asker.answers == 1);
-    cr_expect_eq(asker.status, TRANSFER_FAILED);
+    cr_expect_eq(asker.status, GATEWAY_TRANSFER_FAILED);
     cr_expect_str_eq(asker.error, "no such route");
     cr_expect_str_eq(told.last_proto, "pigeon");
     context_close();

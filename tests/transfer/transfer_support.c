@@ -30,7 +30,7 @@ static enum err do_register(void *self, struct gateway_transfer *t)
 
 static void note_end(const struct gateway_transfer *t)
 {
-    if (t->status == TRANSFER_FINISHED)
+    if (t->status == GATEWAY_TRANSFER_FINISHED)
         told.finished++;
     else
         told.failed++;

@@ -33,7 +33,7 @@ struct told {
     uint64_t last_bytes;
     char last_proto[16];
     char last_path[INBOX_PATH_SIZE];
-    char last_error[TRANSFER_ERROR_SIZE];
+    char last_error[GATEWAY_TRANSFER_ERROR_SIZE];
 };
 extern struct told told;
 
@@ -41,7 +41,7 @@ extern struct told told;
 struct heard {
     unsigned committed, refused, gateway_lost, sendable, unsendable;
     int32_t last_id;
-    char last_reason[TRANSFER_ERROR_SIZE];
+    char last_reason[GATEWAY_TRANSFER_ERROR_SIZE];
     uint64_t acknowledged; /* its answer */
 };
 extern struct heard heard;

@@ -521,7 +521,7 @@ enum err journal_each_owed(struct journal *j, journal_owed_fn *each, void *ctx)
 /* The first id from `id` on that nobody owes or has; 0: there is none. */
 static uint32_t next_free(const struct journal *j, uint32_t id)
 {
-    for (uint64_t passed = 0; passed < TRANSFER_ID_MAX;) {
+    for (uint64_t passed = 0; passed < GATEWAY_TRANSFER_ID_MAX;) {
         uint32_t after = journal_id_blocks_end(&j->ids_out, id);
 
         if (after == 0 && journal_ledger_owes(&j->ledger, id))
@@ -529,7 +529,7 @@ static uint32_t next_free(const struct journal *j, uint32_t id)
         if (after == 0)
             return id;
         passed += after - id;
-        id = after > TRANSFER_ID_MAX ? 1 : after;
+        id = after > GATEWAY_TRANSFER_ID_MAX ? 1 : after;
     }
     return 0;
 }
@@ -544,10 +544,10 @@ enum err journal_reserve_ids(struct journal *j, struct transfer_ids *out)
     *out = (struct transfer_ids){0};
     if (start == 0)
         return ERR_FULL;
-    while (end <= TRANSFER_ID_MAX && end < limit && end - start < TRANSFER_IDS_BLOCK &&
+    while (end <= GATEWAY_TRANSFER_ID_MAX && end < limit && end - start < TRANSFER_IDS_BLOCK &&
            !journal_ledger_owes(&j->ledger, end))
         end++;
-    record.number = end > TRANSFER_ID_MAX ? 1 : end;
+    record.number = end > GATEWAY_TRANSFER_ID_MAX ? 1 : end;
     *out = (struct transfer_ids){.next = start, .end = end};
     if ((e = journal_id_blocks_add(&j->ids_out, out)) != ERR_OK)
         return e;

@@ -193,7 +193,7 @@ static bool read_file(struct journal_file *file, char *fields[FIELDS_MAX], unsig
     uint32_t port, scope;
     size_t length;
 
-    if (!read_u32(&file->transfer_id, fields[1], TRANSFER_ID_MAX) || file->transfer_id == 0)
+    if (!read_u32(&file->transfer_id, fields[1], GATEWAY_TRANSFER_ID_MAX) || file->transfer_id == 0)
         return false;
     if (!read_u32(&port, fields[3], UINT16_MAX) || !read_u32(&scope, fields[4], UINT32_MAX))
         return false;
@@ -251,5 +251,6 @@ bool journal_record_read(struct journal_record *out, char *line, size_t length)
     default:
         return false;
     }
-    return count == 2 && read_u32(&out->number, fields[1], TRANSFER_ID_MAX) && out->number > 0;
+    return count == 2 && read_u32(&out->number, fields[1], GATEWAY_TRANSFER_ID_MAX) &&
+           out->number > 0;
 }

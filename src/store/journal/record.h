@@ -32,7 +32,7 @@ enum {
     JOURNAL_RECORD_LINE_MAX = 32768,
     JOURNAL_VERSION = 3,           /* version 2 had no proto */
     JOURNAL_VERSION_UNSETTLED = 1, /* nor a JOURNAL_RECORD_SETTLED; release 0.1 */
-    TRANSFER_ID_MAX = 99999999
+    GATEWAY_TRANSFER_ID_MAX = 99999999
 };
 
 /* Writes the line, as `version` has it, with its line feed, no NUL; returns its length. */

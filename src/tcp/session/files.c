@@ -23,9 +23,9 @@ static struct transfer_peer peer_of(const struct session *c)
 
 static void add_abort(struct session *c, int32_t file_id, const char *reason)
 {
-    char text[TRANSFER_ERROR_SIZE + 1];
+    char text[GATEWAY_TRANSFER_ERROR_SIZE + 1];
 
-    snprintf(text, sizeof text, " %.*s", TRANSFER_ERROR_SIZE - 1, reason);
+    snprintf(text, sizeof text, " %.*s", GATEWAY_TRANSFER_ERROR_SIZE - 1, reason);
     session_core_must(c, frame_add_abort(&c->writer.control, file_id, text));
 }
 
@@ -156,7 +156,7 @@ static void receive_data(struct session *c, const struct frame_piece *piece)
 {
     struct transfer_incoming *in =
         piece->is_first ? open_frame(c, piece) : find_incoming(c, c->present_file_id);
-    char reason[TRANSFER_ERROR_SIZE];
+    char reason[GATEWAY_TRANSFER_ERROR_SIZE];
     enum err e;
 
     if (in == NULL)
@@ -195,7 +195,7 @@ static void fail_outgoing(struct session *c, struct transfer_outgoing *out, cons
 void session_files_broken(void *session, struct transfer_outgoing *out, enum err e)
 {
     struct session *c = session;
-    char reason[TRANSFER_ERROR_SIZE], name[SETTINGS_TEXT_SIZE];
+    char reason[GATEWAY_TRANSFER_ERROR_SIZE], name[SETTINGS_TEXT_SIZE];
 
     outbox_read_problem(&out->file, e, reason, sizeof reason);
     text_escape(name, sizeof name, out->transfer.filename, strlen(out->transfer.filename), false);
@@ -221,7 +221,7 @@ static void receive_abort(struct session *c, const struct frame_piece *piece)
 {
     struct transfer_incoming *in = find_incoming(c, piece->file_id);
     struct transfer_outgoing *out;
-    char reason[TRANSFER_ERROR_SIZE];
+    char reason[GATEWAY_TRANSFER_ERROR_SIZE];
 
     session_limits_abort_reason(c, reason, piece);
     if (in != NULL) {

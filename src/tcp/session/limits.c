@@ -235,7 +235,7 @@ bool session_limits_may_read_files(struct session *c)
     return c->files_left >= 0;
 }
 
-void session_limits_abort_reason(const struct session *c, char to[TRANSFER_ERROR_SIZE],
+void session_limits_abort_reason(const struct session *c, char to[GATEWAY_TRANSFER_ERROR_SIZE],
                                  const struct frame_piece *piece)
 {
     size_t most = c->home->settings.sessions.reason_limit_bytes;
@@ -251,7 +251,7 @@ void session_limits_abort_reason(const struct session *c, char to[TRANSFER_ERROR
         length = most;
     }
     if (length == 0)
-        snprintf(to, TRANSFER_ERROR_SIZE, "aborted by the peer");
+        snprintf(to, GATEWAY_TRANSFER_ERROR_SIZE, "aborted by the peer");
     else
-        text_escape(to, TRANSFER_ERROR_SIZE, text, length, false);
+        text_escape(to, GATEWAY_TRANSFER_ERROR_SIZE, text, length, false);
 }

@@ -49,7 +49,7 @@ void session_limits_count_file(struct session *c);
 bool session_limits_may_read_files(struct session *c);
 
 /* An abort's text, made fit for people: the reference's begins with a space. */
-void session_limits_abort_reason(const struct session *c, char to[TRANSFER_ERROR_SIZE],
+void session_limits_abort_reason(const struct session *c, char to[GATEWAY_TRANSFER_ERROR_SIZE],
                                  const struct frame_piece *piece);
 
 /* Why the lists of [access] do not let the session be, counted; NULL: they do. */

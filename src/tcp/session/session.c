@@ -228,7 +228,7 @@ static void log_refusal(struct session *c)
 /* The sends of a session without a handshake. */
 static void fail_unreached(struct session *c)
 {
-    char reason[TRANSFER_ERROR_SIZE];
+    char reason[GATEWAY_TRANSFER_ERROR_SIZE];
 
     snprintf(reason, sizeof reason, "connection failed: %s", session_core_reason(c));
     session_files_fail_waiting(c, reason, true);

@@ -53,7 +53,7 @@ SPOOL_TEST(what_was_streamed_is_sent_under_its_name_and_goes_with_the_send)
     snprintf(path, sizeof path, "%s", send->filename);
     cr_assert_eq(access(path, R_OK), 0);
     expect_fault(ask("send_spooled", "(nis)", id, "127.0.0.1:7"), FAULT_NOT_FOUND, "begin again");
-    play_end_send(0, TRANSFER_FAILED, "gone");
+    play_end_send(0, GATEWAY_TRANSFER_FAILED, "gone");
     a = ask("send_wait", "((i)i)", send_id, 20000);
     answer_fini(&a);
     cr_assert_eq(access(path, F_OK), -1);
@@ -66,7 +66,7 @@ SPOOL_TEST(a_single_send_stays_one)
     number_of(ask("send_spooled_single", "(nis)", id, "127.0.0.1:7"));
     play_wait_sends(1);
     cr_assert(play_send(0)->is_single);
-    play_end_send(0, TRANSFER_FINISHED, "");
+    play_end_send(0, GATEWAY_TRANSFER_FINISHED, "");
 }
 
 SPOOL_TEST(what_is_wrong_is_a_fault_with_a_reason)

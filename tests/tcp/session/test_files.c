@@ -446,7 +446,7 @@ Test(tcp_connection_files, a_send_that_the_gateway_does_not_know_goes_on_and_is_
     s = send_made(10);
     peer_ok(peer_hears().file_id);
     UNTIL(s->answers == 1);
-    cr_expect_eq(s->status, TRANSFER_FINISHED);
+    cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED);
     home_close();
 }
 
@@ -514,7 +514,7 @@ Test(tcp_connection_files, a_peer_that_we_do_not_read_for_the_gateways_sake_is_n
     played.is_full = false;
     hears('o', 1, NULL);
     UNTIL(s->answers == 1);
-    cr_expect_eq(s->status, TRANSFER_FINISHED);
+    cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED);
     home_close();
 }
 

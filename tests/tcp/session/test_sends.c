@@ -41,7 +41,7 @@ static void finishes(size_t size)
 
     peer_ok(takes_file(size));
     UNTIL(s->answers == 1);
-    cr_expect_eq(s->status, TRANSFER_FINISHED, "%s", s->error);
+    cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED, "%s", s->error);
     cr_expect_eq(s->sent_bytes, size);
     cr_expect_str_eq(s->error, "");
 }
@@ -114,7 +114,7 @@ Test(tcp_connection_sends, a_peer_that_does_not_read_for_a_while_gets_it_all_lat
     }
     UNTIL(answered() == 30);
     for (int i = 0; i < 30; i++)
-        cr_expect_eq(s[i]->status, TRANSFER_FINISHED);
+        cr_expect_eq(s[i]->status, GATEWAY_TRANSFER_FINISHED);
     home_close();
 }
 
@@ -255,7 +255,7 @@ Test(tcp_connection_sends, an_id_of_either_side_is_another_file)
     cr_expect_eq(s->answers, 0, "an abort means the sender's file first");
     peer_ok(file_id);
     UNTIL(s->answers == 1);
-    cr_expect_eq(s->status, TRANSFER_FINISHED);
+    cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED);
     home_close();
 }
 
@@ -303,7 +303,7 @@ Test(tcp_connection_sends, a_file_that_shrinks_is_aborted_after_the_frame_begun)
     cr_expect_eq(h.command, 'a');
     cr_expect_str_eq(h.text, " the file became shorter while it was sent");
     UNTIL(s->answers == 1);
-    cr_expect_eq(s->status, TRANSFER_FAILED);
+    cr_expect_eq(s->status, GATEWAY_TRANSFER_FAILED);
     finishes(LONG);
     home_close();
 }
@@ -455,7 +455,7 @@ Test(tcp_connection_sends, a_cancel_comes_too_late_once_the_last_frame_has_begun
     cr_expect_not(session_files_cancel_sending(conn, &r));
     peer_ok(file_id);
     UNTIL(s->answers == 1);
-    cr_expect_eq(s->status, TRANSFER_FINISHED);
+    cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED);
     home_close();
 }
 
@@ -514,7 +514,7 @@ Test(tcp_connection_sends, a_file_is_cancelled_by_its_host_and_name_though_its_l
     cr_expect_eq(sent[0].answers, 0);
     peer_ok(file_id);
     UNTIL(sent[0].answers == 1);
-    cr_expect_eq(sent[0].status, TRANSFER_FINISHED);
+    cr_expect_eq(sent[0].status, GATEWAY_TRANSFER_FINISHED);
     home_close();
 }
 
@@ -532,7 +532,7 @@ Test(tcp_connection_sends, a_session_opened_for_a_single_file_ends_with_it)
     peer_ok(takes_file(10));
     cr_expect(peer_hears_end());
     UNTIL(s->answers == 1);
-    cr_expect_eq(s->status, TRANSFER_FINISHED);
+    cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED);
     cr_expect_eq(played.registered, 0, "a single file is not registered");
     home_close();
 }

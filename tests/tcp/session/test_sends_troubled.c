@@ -91,7 +91,7 @@ static void is_alive(void)
 
     cr_assert(takes(10, text));
     UNTIL(s->answers == 1);
-    cr_assert_eq(s->status, TRANSFER_FINISHED);
+    cr_assert_eq(s->status, GATEWAY_TRANSFER_FINISHED);
     cr_assert_eq(state(), ST_CONNECTED);
 }
 
@@ -136,7 +136,7 @@ Test(tcp_sends_troubled, an_interrupted_read_goes_on)
     send_path(path, false);
     cr_expect(takes(LONG, text));
     UNTIL(answered() == 1);
-    cr_expect_eq(sent[0].status, TRANSFER_FINISHED);
+    cr_expect_eq(sent[0].status, GATEWAY_TRANSFER_FINISHED);
     home_close();
 }
 
@@ -157,7 +157,7 @@ Test(tcp_sends_troubled, whatever_a_send_says_is_the_sockets_and_ends_the_sessio
         bad_socket.times = 1;
         UNTIL(conn == NULL);
         UNTIL(s->answers == 1);
-        cr_expect_eq(s->status, TRANSFER_FAILED, "%s", strerror(socket_errors[i]));
+        cr_expect_eq(s->status, GATEWAY_TRANSFER_FAILED, "%s", strerror(socket_errors[i]));
         cr_expect_null(strstr(s->error, "reading"), "%s", s->error);
         peer_leave();
     }
@@ -350,7 +350,8 @@ Test(tcp_sends_troubled, a_file_that_changes_half_way_is_aborted_and_the_session
         c->change(path);
         cr_expect_eq(takes(LONG, text), c->is_sent, "%s: %s", c->what, text);
         UNTIL(s->answers == 1);
-        cr_expect_eq(s->status == TRANSFER_FINISHED, c->is_sent, "%s: %s", c->what, s->error);
+        cr_expect_eq(s->status == GATEWAY_TRANSFER_FINISHED, c->is_sent, "%s: %s", c->what,
+                     s->error);
         if (!c->is_sent)
             cr_expect_str_eq(s->error, "the file changed while it was sent", "%s", c->what);
         chmod(path, 0600);
@@ -377,7 +378,7 @@ Test(tcp_sends_troubled, a_file_that_changes_when_all_of_it_was_read_arrives_as_
         changes[i].change(path);
         cr_expect(takes(ONE, text), "%s: %s", changes[i].what, text);
         UNTIL(s->answers == 1);
-        cr_expect_eq(s->status, TRANSFER_FINISHED, "%s", changes[i].what);
+        cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED, "%s", changes[i].what);
         chmod(path, 0600);
         unlink(path);
     }
@@ -475,7 +476,8 @@ Test(tcp_sends_troubled, what_a_name_means_at_its_turn_is_sent_or_refused)
         if (swaps[i].problem == NULL)
             cr_expect(takes(LONG, text), "%s: %s", swaps[i].what, text);
         UNTIL(s->answers == 1);
-        cr_expect_eq(s->status == TRANSFER_FINISHED, swaps[i].problem == NULL, "%s", swaps[i].what);
+        cr_expect_eq(s->status == GATEWAY_TRANSFER_FINISHED, swaps[i].problem == NULL, "%s",
+                     swaps[i].what);
         if (swaps[i].problem != NULL)
             cr_expect_not_null(strstr(s->error, swaps[i].problem), "%s: %s", swaps[i].what,
                                s->error);
@@ -508,7 +510,7 @@ Test(tcp_sends_troubled, a_file_without_a_size_is_sent_as_long_as_it_is)
         cr_expect_arr_eq(h.bytes, bytes, length);
         peer_ok(h.file_id);
         UNTIL(s->answers == 1);
-        cr_expect_eq(s->status, TRANSFER_FINISHED);
+        cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED);
     }
     home_close();
 }

@@ -772,7 +772,7 @@ Test(session, draining_lets_what_is_under_way_finish_and_takes_nothing_new)
     h = peer_hears();
     cr_expect_eq(h.command, 'o');
     cr_expect_eq(h.file_id, 1);
-    cr_expect_eq(under_way->status, TRANSFER_FINISHED);
+    cr_expect_eq(under_way->status, GATEWAY_TRANSFER_FINISHED);
     cr_expect(peer_hears_end());
     home_close();
 }

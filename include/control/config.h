@@ -17,10 +17,8 @@ struct control_config {
     struct supervisor *supervisor;
     struct gateway *gateway; /* `init` binds `gateway_client` */
     struct gateway_client *gateway_client;
-    const struct transport_ops *const *transports; /* with their selves: lists, cancels, connects */
-    void *const *transport_selves;
-    unsigned transport_count;
-    struct event_sink *events; /* this thread becomes its keeper */
+    const struct transport_table *transports; /* lists, cancels and connects go to them directly */
+    struct event_sink *events;                /* this thread becomes its keeper */
     struct inbox *inbox;
     struct committer *committer;
     const char *privileges; /* what the process may still do, for `status`; stays the caller's */

@@ -1,4 +1,4 @@
-/* Contacts: `proto://host:port`, and plain `host:port`, which means tcp. Parsed, not resolved. */
+/* Contacts: `proto://host:port`, and plain `host:port`. Parsed, not resolved. */
 #ifndef GATEWAY_CONTACT_H
 #define GATEWAY_CONTACT_H
 
@@ -10,6 +10,9 @@
 #include <stdint.h>
 
 enum { CONTACT_PROTO_SIZE = 16, CONTACT_TEXT_SIZE = ADDRESS_HOST_SIZE + CONTACT_PROTO_SIZE + 16 };
+
+/* What a contact without "proto://" means. */
+#define CONTACT_PROTO_DEFAULT "tcp"
 
 struct contact {
     char proto[CONTACT_PROTO_SIZE]; /* lower case */

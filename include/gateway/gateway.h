@@ -7,18 +7,17 @@
 #include "base/err.h"
 #include "gateway/event.h"
 #include "gateway/gateway_ops.h"
-#include "gateway/transport_ops.h"
+#include "gateway/transport_table.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { GATEWAY_TRANSPORTS_MAX = 4, GATEWAY_CONTACTS_MAX = 16 };
+enum { GATEWAY_CONTACTS_MAX = 16 };
 
 struct gateway;
 
 struct gateway_transport {
-    const struct transport_ops *ops;
-    void *self;
+    const struct transport_row *row;
     bool is_enabled;   /* by its service */
     bool is_listening; /* its network_transport is LISTENING */
     bool is_sending_enabled, is_receiving_enabled;
@@ -30,7 +29,9 @@ struct gateway_transport {
 /* At start, before other threads. The built-in gateway is behind it until another is set. */
 enum err gateway_open(struct gateway **out, struct event_sink *events);
 void gateway_close(struct gateway **gateway);
-enum err gateway_add(struct gateway *gateway, const struct transport_ops *ops, void *self);
+/* At start: `row` stays the caller's, and where it is. ERR_EXISTS: there is one of that name.
+ * ERR_FULL: GATEWAY_TRANSPORTS_MAX are there. */
+enum err gateway_add(struct gateway *gateway, const struct transport_row *row);
 
 /* At start, or later from the supervisor's thread: another gateway than the built-in one, the same
  * at every call. `self` stays the caller's, goes to every call and must outlive every thread. From

@@ -21,6 +21,7 @@ struct supervisor_config {
     struct settings_in_force in_force;
     struct gateway
         *gateway; /* its transports are registered; the supervisor's from start to stop */
+    const struct transport_table *transports; /* as registered with the gateway, in that order */
     struct event_sink *events;
     /* Posted (by mailbox_answer) when a stop is complete: every transport is CLOSED. */
     struct mailbox *stopped_to;

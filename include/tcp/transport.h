@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "gateway/gateway.h"
-#include "gateway/transport_ops.h"
+#include "gateway/transport_table.h"
 #include "settings/settings.h"
 #include "store/commit/committer.h"
 #include "store/inbox/inbox.h"
@@ -33,6 +33,9 @@ enum err tcp_transport_start(struct tcp_transport *tcp);
 void tcp_transport_stop(struct tcp_transport *tcp);
 void tcp_transport_close(struct tcp_transport **tcp);
 
-extern const struct transport_ops tcp_transport_ops; /* self is a struct tcp_transport */
+/* Its row in the table of transports: self is a struct tcp_transport. */
+extern const struct transport_ops tcp_transport_ops;
+extern const struct service tcp_transport_service;
+struct transport_preferences tcp_transport_preferences(const struct settings *s);
 
 #endif

@@ -47,7 +47,7 @@ static bool host_is_usable(const char *host, bool had_brackets)
 
 enum err contact_parse(struct contact *out, const char *text)
 {
-    struct contact contact = {.proto = "tcp"};
+    struct contact contact = {.proto = CONTACT_PROTO_DEFAULT};
     const char *rest = strstr(text, "://");
     bool had_brackets;
 

@@ -47,14 +47,13 @@ void gateway_close(struct gateway **gateway)
     *gateway = NULL;
 }
 
-enum err gateway_add(struct gateway *gateway, const struct transport_ops *ops, void *self)
+enum err gateway_add(struct gateway *gateway, const struct transport_row *row)
 {
-    if (gateway_find(gateway, ops->proto) != NULL)
+    if (gateway_find(gateway, row->ops->proto) != NULL)
         return ERR_EXISTS;
     if (gateway->count == GATEWAY_TRANSPORTS_MAX)
         return ERR_FULL;
-    gateway->transports[gateway->count++] =
-        (struct gateway_transport){.ops = ops, .self = self, .priority = 1};
+    gateway->transports[gateway->count++] = (struct gateway_transport){.row = row, .priority = 1};
     return ERR_OK;
 }
 
@@ -147,7 +146,7 @@ struct gateway_transport *gateway_transport_at(struct gateway *gateway, unsigned
 struct gateway_transport *gateway_find(struct gateway *gateway, const char *proto)
 {
     for (unsigned i = 0; i < gateway->count; i++)
-        if (strcmp(gateway->transports[i].ops->proto, proto) == 0)
+        if (strcmp(gateway->transports[i].row->ops->proto, proto) == 0)
             return &gateway->transports[i];
     return NULL;
 }
@@ -225,7 +224,7 @@ static struct gateway_transport *best_of(struct gateway *gateway, const struct c
         struct gateway_transport *t = &gateway->transports[i];
 
         if (!is_ready(t) || (must_send && !t->is_sending_enabled) ||
-            first_of(list, t->ops->proto) == NULL)
+            first_of(list, t->row->ops->proto) == NULL)
             continue;
         if (best == NULL || t->priority < best->priority)
             best = t;
@@ -242,7 +241,7 @@ static const struct gateway_transport *all_off(struct gateway *gateway,
     for (unsigned i = 0; i < gateway->count; i++) {
         const struct gateway_transport *t = &gateway->transports[i];
 
-        if (first_of(list, t->ops->proto) == NULL)
+        if (first_of(list, t->row->ops->proto) == NULL)
             continue;
         if (t->is_enabled)
             return NULL;
@@ -275,7 +274,7 @@ static void explain_nothing_in_common(struct gateway *gateway, const struct cont
     for (unsigned i = 0; i < gateway->count; i++) {
         const struct gateway_transport *t = &gateway->transports[i];
 
-        snprintf(word, sizeof word, "%s (%s)", t->ops->proto,
+        snprintf(word, sizeof word, "%s (%s)", t->row->ops->proto,
                  !t->is_enabled        ? "switched off"
                  : t->state[0] != '\0' ? t->state
                  : t->is_listening     ? "LISTENING"
@@ -296,11 +295,11 @@ static enum err explain_no_transport(struct gateway *gateway, const struct conta
         snprintf(error, REASON_SIZE,
                  "sending over %s is switched off: set sending-enabled = true in "
                  "[services/%s-transport]",
-                 t->ops->proto, t->ops->proto);
+                 t->row->ops->proto, t->row->ops->proto);
         return ERR_DISABLED;
     }
     if ((t = all_off(gateway, list)) != NULL) {
-        snprintf(error, REASON_SIZE, "%s is off on this node: %.200s", t->ops->proto,
+        snprintf(error, REASON_SIZE, "%s is off on this node: %.200s", t->row->ops->proto,
                  t->off_reason);
         return ERR_DISABLED;
     }
@@ -321,7 +320,7 @@ enum err gateway_choose(struct gateway *gateway, const char *contacts,
     best = best_of(gateway, &list, true);
     if (best != NULL) {
         *chosen = best;
-        *contact = *first_of(&list, best->ops->proto);
+        *contact = *first_of(&list, best->row->ops->proto);
         error[0] = '\0';
         return ERR_OK;
     }

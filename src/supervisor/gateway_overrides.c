@@ -50,7 +50,7 @@ void supervisor_gateway_overrides_act(struct supervisor *s)
         struct gateway_transport *t = s->transports[i].config.registered;
 
         supervisor_gateway_overrides_apply(s, &s->acting.settings, t);
-        t->ops->settings_changed(t->self, &s->acting.settings);
+        t->row->ops->settings_changed(t->row->self, &s->acting.settings);
     }
 }
 
@@ -86,8 +86,8 @@ static enum err check(const struct supervisor *s, struct supervisor_request *r,
         return e;
     }
     for (unsigned i = 0; i < s->transport_count; i++)
-        if (supervisor_services_is_transport_on(
-                &tried.settings, s->transports[i].config.registered->ops->proto, reason))
+        if (supervisor_services_is_transport_on(&tried.settings,
+                                                s->transports[i].config.registered->row, reason))
             return ERR_OK;
     snprintf(r->text, sizeof r->text, "%s", reason);
     return ERR_DISABLED;
@@ -102,8 +102,7 @@ static void tell_again(struct supervisor *s)
         const struct network_transport *t = &s->transports[i];
 
         if (t->config.registered->is_listening)
-            binding->ops->receiving_started(binding->self, t->config.registered->ops->proto,
-                                            t->host);
+            binding->ops->receiving_started(binding->self, network_transport_proto(t), t->host);
     }
 }
 
@@ -155,7 +154,7 @@ void supervisor_gateway_overrides_disconnect(struct supervisor *s, struct superv
 
     wish_down(s);
     for (unsigned i = 0; i < s->transport_count && was_down; i++)
-        binding->ops->disconnected(binding->self, s->transports[i].config.registered->ops->proto,
+        binding->ops->disconnected(binding->self, network_transport_proto(&s->transports[i]),
                                    "disconnected");
     if (!was_down)
         start_a_round(s);
@@ -172,7 +171,7 @@ void supervisor_gateway_overrides_init(struct supervisor *s, struct supervisor_r
 
     for (unsigned i = 0; i < s->transport_count && e == ERR_OK; i++)
         binding->ops->transport_initialized(binding->self,
-                                            s->transports[i].config.registered->ops->proto);
+                                            network_transport_proto(&s->transports[i]));
     if (e == ERR_OK && is_new) {
         s->is_remote = true;
         wish_down(s);

@@ -215,7 +215,7 @@ static void do_verify_transports(void *self, const void *arg)
         const struct gateway_transport *g = t->config.registered;
 
         if (!is_enabled(t) || t->automat.state != TRANSPORT_LISTENING ||
-            !g->ops->is_rebind_needed(g->self))
+            !g->row->ops->is_rebind_needed(g->row->self))
             continue;
         is_any = true;
         network_transport_feed(t, TRANSPORT_EV_RESTART);

@@ -10,15 +10,10 @@
 static void start_answered(struct message *m, void *owner);
 static void stop_answered(struct message *m, void *owner);
 
-static const char *proto_of(const struct network_transport *t)
-{
-    return t->config.registered->ops->proto;
-}
-
 /* The machine's name in log lines: tcp_transport. */
 static const char *name_of(const struct network_transport *t, char room[CONTACT_PROTO_SIZE + 16])
 {
-    snprintf(room, CONTACT_PROTO_SIZE + 16, "%s_transport", proto_of(t));
+    snprintf(room, CONTACT_PROTO_SIZE + 16, "%s_transport", network_transport_proto(t));
     return room;
 }
 
@@ -101,19 +96,20 @@ static void do_create_proxy(void *self, const void *arg)
     const struct gateway_binding *binding = gateway_current(t->config.gateway);
 
     (void)arg;
-    binding->ops->transport_initialized(binding->self, proto_of(t));
+    binding->ops->transport_initialized(binding->self, network_transport_proto(t));
 }
 
 static void do_start(void *self, const void *arg)
 {
     struct network_transport *t = self;
+    const struct transport_row *row = t->config.registered->row;
 
     (void)arg;
     CONTRACT(!t->is_start_under_way && !t->is_stop_under_way);
     t->is_start_under_way = true;
     t->start = (struct transport_start){
         .request = {.answer_to = t->config.answer_to, .on_answer = start_answered}};
-    t->config.registered->ops->connect(t->config.registered->self, &t->start);
+    row->ops->connect(row->self, &t->start);
 }
 
 static void do_save_options(void *self, const void *arg)
@@ -129,18 +125,20 @@ static void do_save_options(void *self, const void *arg)
         log_info("%s: listening on %s", name_of(t, name), t->host);
     else
         log_info("%s: serves without listening", name_of(t, name));
-    binding->ops->receiving_started(binding->self, proto_of(t), t->host);
+    binding->ops->receiving_started(binding->self, network_transport_proto(t), t->host);
 }
 
 static void disconnect(struct network_transport *t, uint64_t grace_ms)
 {
+    const struct transport_row *row = t->config.registered->row;
+
     CONTRACT(!t->is_start_under_way && !t->is_stop_under_way);
     t->is_stop_under_way = true;
     t->host[0] = '\0';
     t->stop = (struct transport_stop){
         .request = {.answer_to = t->config.answer_to, .on_answer = stop_answered},
         .grace_ms = grace_ms};
-    t->config.registered->ops->disconnect(t->config.registered->self, &t->stop);
+    row->ops->disconnect(row->self, &t->stop);
 }
 
 static void do_stop(void *self, const void *arg)
@@ -174,7 +172,7 @@ static void stepped(void *self, uint8_t from, uint8_t event, uint8_t to)
     t->config.registered->is_listening = to == TRANSPORT_LISTENING;
     snprintf(t->config.registered->state, sizeof t->config.registered->state, "%s", names[to]);
     supervisor_state_event_emit(t->config.events, EVENT_TRANSPORT_STATE, name_of(t, name),
-                                proto_of(t), names[from], names[to]);
+                                network_transport_proto(t), names[from], names[to]);
 }
 
 /* clang-format off */
@@ -277,6 +275,11 @@ void network_transport_shutdown(struct network_transport *t, uint64_t grace_ms)
     network_transport_feed(t, TRANSPORT_EV_SHUTDOWN);
 }
 
+const char *network_transport_proto(const struct network_transport *t)
+{
+    return t->config.registered->row->ops->proto;
+}
+
 bool network_transport_is_down(const struct network_transport *t)
 {
     return t->automat.state != TRANSPORT_STARTING && t->automat.state != TRANSPORT_LISTENING &&
@@ -289,9 +292,9 @@ static void start_failed(struct network_transport *t)
 
     snprintf(t->last_error, sizeof t->last_error, "%s",
              t->start.error[0] != '\0' ? t->start.error : err_text(t->start.request.result));
-    log_debug("%s transport: not started: %s", proto_of(t), t->last_error);
-    binding->ops->receiving_failed(binding->self, proto_of(t), t->start.request.result,
-                                   t->last_error);
+    log_debug("%s transport: not started: %s", network_transport_proto(t), t->last_error);
+    binding->ops->receiving_failed(binding->self, network_transport_proto(t),
+                                   t->start.request.result, t->last_error);
     network_transport_feed(t, TRANSPORT_EV_FAILED);
 }
 
@@ -318,7 +321,7 @@ static void stop_answered(struct message *m, void *owner)
 
     (void)owner;
     t->is_stop_under_way = false;
-    binding->ops->disconnected(binding->self, proto_of(t), "disconnected");
+    binding->ops->disconnected(binding->self, network_transport_proto(t), "disconnected");
     if (t->automat.state == TRANSPORT_CLOSED)
         tell_if_settled(t);
     else

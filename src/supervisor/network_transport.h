@@ -90,6 +90,9 @@ void network_transport_feed(struct network_transport *t, enum network_transport_
 /* Feeds `shutdown`; files under way may finish for `grace_ms`. */
 void network_transport_shutdown(struct network_transport *t, uint64_t grace_ms);
 
+/* Its name in contacts: "tcp". */
+const char *network_transport_proto(const struct network_transport *t);
+
 /* True if nothing is open, opening or closing. */
 bool network_transport_is_down(const struct network_transport *t);
 

@@ -1,115 +1,55 @@
 #include "supervisor/services.h"
 
-#include "base/text.h"
+#include "base/contract.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { NEEDS_MAX = 2 };
-
-struct service {
-    const char *name;
-    const char *section; /* of the settings: where it is switched on */
-    const char *proto;   /* of the transport it runs, or NULL */
-    const char *needs[NEEDS_MAX];
-    bool (*is_enabled)(const struct settings *s);
-};
-
-static bool is_connections_enabled(const struct settings *s)
+static bool is_on(const struct service *service, const struct settings *s)
 {
-    return s->tcp_connections.is_enabled;
+    for (unsigned i = 0; i < SERVICE_NEEDS_MAX && service->needs[i] != NULL; i++)
+        if (!is_on(service->needs[i], s))
+            return false;
+    return service->is_enabled(s);
 }
 
-static bool is_gateway_enabled(const struct settings *s)
+/* The setting that stands in the way; "" if none does. `is_transport`: it is a transport's own. */
+static void explain_off(const struct service *service, const struct settings *s, bool is_transport,
+                        char reason[REASON_SIZE])
 {
-    return s->gateway_service.is_enabled;
-}
-
-static bool is_tcp_enabled(const struct settings *s)
-{
-    return s->tcp_transport.is_enabled;
-}
-
-/* What a service needs stands above it. */
-static const struct service services[] = {
-    {"tcp_connections", "services/tcp-connections", NULL, {NULL}, is_connections_enabled},
-    {"gateway", "services/gateway", NULL, {NULL}, is_gateway_enabled},
-    {"tcp_transport",
-     "services/tcp-transport",
-     "tcp",
-     {"tcp_connections", "gateway"},
-     is_tcp_enabled},
-};
-enum { SERVICE_COUNT = sizeof services / sizeof services[0] };
-_Static_assert((int)SERVICE_COUNT <= (int)SERVICES_MAX, "supervisor_request has room for each");
-
-static const struct service *find(const char *name)
-{
-    for (unsigned i = 0; i < SERVICE_COUNT; i++)
-        if (strcmp(services[i].name, name) == 0)
-            return &services[i];
-    return NULL;
-}
-
-static const struct service *find_by_proto(const char *proto)
-{
-    for (unsigned i = 0; i < SERVICE_COUNT; i++)
-        if (services[i].proto != NULL && strcmp(services[i].proto, proto) == 0)
-            return &services[i];
-    return NULL;
-}
-
-static bool is_on(const struct service *service, const struct settings *s, char reason[REASON_SIZE])
-{
-    char ignored[REASON_SIZE];
-
     reason[0] = '\0';
     if (!service->is_enabled(s)) {
         snprintf(reason, REASON_SIZE, "%s is switched off: set [%s] enabled = true%s",
                  service->name, service->section,
-                 service->proto == NULL ? "" : ", or 'dustwire set enabled true'");
-        return false;
+                 is_transport ? ", or 'dustwire set enabled true'" : "");
+        return;
     }
-    for (unsigned i = 0; i < NEEDS_MAX && service->needs[i] != NULL; i++) {
-        const struct service *needed = find(service->needs[i]);
+    for (unsigned i = 0; i < SERVICE_NEEDS_MAX && service->needs[i] != NULL; i++) {
+        const struct service *needed = service->needs[i];
 
-        if (is_on(needed, s, ignored))
+        if (is_on(needed, s))
             continue;
         snprintf(reason, REASON_SIZE, "%s needs %s, which is off: set [%s] enabled = true",
                  service->name, needed->name, needed->section);
-        return false;
+        return;
     }
-    return true;
 }
 
-bool supervisor_services_is_transport_on(const struct settings *s, const char *proto,
+bool supervisor_services_is_transport_on(const struct settings *s, const struct transport_row *row,
                                          char reason[REASON_SIZE])
 {
-    const struct service *service = find_by_proto(proto);
-
-    if (service != NULL)
-        return is_on(service, s, reason);
-    snprintf(reason, REASON_SIZE, "no service runs the transport %s", proto);
-    return false;
+    explain_off(row->service, s, true, reason);
+    return is_on(row->service, s);
 }
 
 void supervisor_services_apply(const struct settings *s, struct gateway_transport *t)
 {
-    t->is_enabled = supervisor_services_is_transport_on(s, t->ops->proto, t->off_reason);
-    if (strcmp(t->ops->proto, "tcp") == 0) {
-        t->priority = s->tcp_transport.priority;
-        t->is_sending_enabled = s->tcp_transport.is_sending_enabled;
-        t->is_receiving_enabled = s->tcp_transport.is_receiving_enabled;
-    }
-}
+    const struct transport_preferences preferences = t->row->preferences(s);
 
-static const struct transport_info *
-transport_of(const struct service *service, const struct transport_info *transports, unsigned count)
-{
-    for (unsigned i = 0; i < count && service->proto != NULL; i++)
-        if (strcmp(transports[i].proto, service->proto) == 0)
-            return &transports[i];
-    return NULL;
+    t->is_enabled = supervisor_services_is_transport_on(s, t->row, t->off_reason);
+    t->priority = preferences.priority;
+    t->is_sending_enabled = preferences.is_sending_enabled;
+    t->is_receiving_enabled = preferences.is_receiving_enabled;
 }
 
 /* A service that may run, seen through its transport. */
@@ -130,29 +70,58 @@ static void list_needs(struct service_info *info, const struct service *service)
 {
     size_t used = 0;
 
-    for (unsigned i = 0; i < NEEDS_MAX && service->needs[i] != NULL; i++) {
+    for (unsigned i = 0; i < SERVICE_NEEDS_MAX && service->needs[i] != NULL; i++) {
         snprintf(info->needs + used, sizeof info->needs - used, "%s%s", i > 0 ? ", " : "",
-                 service->needs[i]);
+                 service->needs[i]->name);
         used = strlen(info->needs);
     }
 }
 
-unsigned supervisor_services_list(struct service_info out[SERVICES_MAX], const struct settings *s,
-                                  const struct transport_info *transports, unsigned transport_count)
+/* `t`: the transport whose own service it is, or NULL. */
+static void describe(struct service_info *info, const struct service *service,
+                     const struct settings *s, const struct transport_info *t)
 {
-    for (unsigned i = 0; i < SERVICE_COUNT; i++) {
-        const struct transport_info *t = transport_of(&services[i], transports, transport_count);
+    *info = (struct service_info){.is_enabled = service->is_enabled(s)};
+    snprintf(info->name, sizeof info->name, "%s", service->name);
+    list_needs(info, service);
+    explain_off(service, s, t != NULL, info->reason);
+    if (!is_on(service, s))
+        snprintf(info->state, sizeof info->state, "OFF");
+    else if (t != NULL)
+        describe_running(info, t);
+    else
+        snprintf(info->state, sizeof info->state, "ON");
+}
 
-        out[i] = (struct service_info){.is_enabled = services[i].is_enabled(s)};
-        snprintf(out[i].name, sizeof out[i].name, "%s", services[i].name);
-        list_needs(&out[i], &services[i]);
-        if (!is_on(&services[i], s, out[i].reason))
-            snprintf(out[i].state, sizeof out[i].state, "OFF");
-        else if (t != NULL)
-            describe_running(&out[i], t);
-        else
-            snprintf(out[i].state, sizeof out[i].state, "%s",
-                     services[i].proto == NULL ? "ON" : "OFF");
-    }
-    return SERVICE_COUNT;
+static bool is_listed(const struct service_info *list, unsigned count, const char *name)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(list[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Adds it behind what it needs. Returns how many are listed then. */
+static unsigned list_service(struct service_info out[SERVICES_MAX], unsigned count,
+                             const struct service *service, const struct settings *s,
+                             const struct transport_info *t)
+{
+    if (is_listed(out, count, service->name))
+        return count;
+    for (unsigned i = 0; i < SERVICE_NEEDS_MAX && service->needs[i] != NULL; i++)
+        count = list_service(out, count, service->needs[i], s, NULL);
+    CONTRACT(count < SERVICES_MAX);
+    describe(&out[count], service, s, t);
+    return count + 1;
+}
+
+unsigned supervisor_services_list(struct service_info out[SERVICES_MAX], const struct settings *s,
+                                  const struct transport_table *table,
+                                  const struct transport_info *transports)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < table->count; i++)
+        count = list_service(out, count, table->rows[i].service, s, &transports[i]);
+    return count;
 }

@@ -27,7 +27,7 @@ static void fill_transports(struct supervisor *s, struct supervisor_request *r)
                                         .is_sending_enabled = registered->is_sending_enabled,
                                         .is_receiving_enabled = registered->is_receiving_enabled,
                                         .priority = registered->priority};
-        snprintf(info->proto, sizeof info->proto, "%s", registered->ops->proto);
+        snprintf(info->proto, sizeof info->proto, "%s", registered->row->ops->proto);
         snprintf(info->state, sizeof info->state, "%s", automat_state_name(&t->automat));
         snprintf(info->host, sizeof info->host, "%s", t->host);
         snprintf(info->last_error, sizeof info->last_error, "%s", t->last_error);
@@ -58,7 +58,7 @@ static void explain_nothing_enabled(struct supervisor *s, char out[REASON_SIZE])
         return;
     }
     supervisor_services_is_transport_on(&s->acting.settings,
-                                        s->transports[0].config.registered->ops->proto, reason);
+                                        s->transports[0].config.registered->row, reason);
     snprintf(out, REASON_SIZE, "no transport is enabled: %.*s", REASON_SIZE - 32, reason);
 }
 
@@ -137,11 +137,11 @@ static void go_on(struct supervisor_status_job *job)
     struct supervisor_request *r = job->r;
 
     if (job->at < s->transport_count && !s->is_over) {
-        const struct gateway_transport *t = s->transports[job->at].config.registered;
+        const struct transport_row *row = s->transports[job->at].config.registered->row;
 
         job->counts = (struct counts_request){
             .request = {.answer_to = loop_mailbox(s->loop), .on_answer = counted}};
-        t->ops->count(t->self, &job->counts);
+        row->ops->count(row->self, &job->counts);
         return;
     }
     free(job);
@@ -176,7 +176,7 @@ void supervisor_status_answer(struct supervisor *s, struct supervisor_request *r
 void supervisor_status_answer_services(struct supervisor *s, struct supervisor_request *r)
 {
     fill_transports(s, r);
-    r->service_count = supervisor_services_list(r->services, &s->acting.settings, r->transports,
-                                                r->transport_count);
+    r->service_count = supervisor_services_list(r->services, &s->acting.settings,
+                                                s->config.transports, r->transports);
     request_answer(&r->request, ERR_OK);
 }

@@ -231,7 +231,7 @@ static void build_contacts(struct supervisor *s, struct supervisor_request *r)
         const struct gateway_transport *t = s->transports[i].config.registered;
 
         if (t->is_enabled &&
-            t->ops->build_contacts(t->self, r->contacts[r->contact_count]) == ERR_OK)
+            t->row->ops->build_contacts(t->row->self, r->contacts[r->contact_count]) == ERR_OK)
             r->contact_count++;
     }
     request_answer(&r->request, ERR_OK);
@@ -246,8 +246,8 @@ static bool is_ours(struct supervisor *s, const char *text)
     if (contact_parse(&contact, text) != ERR_OK ||
         (t = gateway_find(s->config.gateway, contact.proto)) == NULL)
         return false;
-    return t->is_listening && t->ops->verify_contacts(t->self, &contact) &&
-           !t->ops->is_rebind_needed(t->self);
+    return t->is_listening && t->row->ops->verify_contacts(t->row->self, &contact) &&
+           !t->row->ops->is_rebind_needed(t->row->self);
 }
 
 static void verify_contacts(struct supervisor *s, struct supervisor_request *r)
@@ -334,7 +334,7 @@ static const char *proto_asked_for(const struct supervisor *s, const struct send
 {
     if (send->asked_host != NULL && contact_parse(room, send->asked_host) == ERR_OK)
         return room->proto;
-    return s->transport_count > 0 ? s->transports[0].config.registered->ops->proto : "";
+    return s->transport_count > 0 ? network_transport_proto(&s->transports[0]) : "";
 }
 
 /* No transport was found, so here the gateway hears how it ended. */
@@ -370,7 +370,7 @@ static void take_send(struct message *m, void *owner)
     if (e != ERR_OK)
         refuse_send(s, r, e, error[0] != '\0' ? error : err_text(e));
     else
-        chosen->ops->send_file(chosen->self, &r->send);
+        chosen->row->ops->send_file(chosen->row->self, &r->send);
 }
 
 enum err supervisor_send(struct supervisor *supervisor, struct contacts_request *r)

@@ -177,3 +177,30 @@ const struct transport_ops tcp_transport_ops = {
     .list_streams = op_list_streams,
     .count = op_count,
 };
+
+static bool is_connections_enabled(const struct settings *s)
+{
+    return s->tcp_connections.is_enabled;
+}
+
+static bool is_transport_enabled(const struct settings *s)
+{
+    return s->tcp_transport.is_enabled;
+}
+
+static const struct service connections_service = {.name = "tcp_connections",
+                                                   .section = "services/tcp-connections",
+                                                   .is_enabled = is_connections_enabled};
+
+const struct service tcp_transport_service = {.name = "tcp_transport",
+                                              .section = "services/tcp-transport",
+                                              .is_enabled = is_transport_enabled,
+                                              .needs = {&connections_service, &gateway_service}};
+
+struct transport_preferences tcp_transport_preferences(const struct settings *s)
+{
+    return (struct transport_preferences){.priority = s->tcp_transport.priority,
+                                          .is_sending_enabled = s->tcp_transport.is_sending_enabled,
+                                          .is_receiving_enabled =
+                                              s->tcp_transport.is_receiving_enabled};
+}

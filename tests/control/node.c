@@ -272,8 +272,26 @@ static const struct transport_ops ops = {
     .list_streams = t_list_streams,
     .count = t_count,
 };
-static const struct transport_ops *const all_ops[] = {&ops};
-static void *const all_selves[] = {NULL};
+
+static bool t_is_enabled(const struct settings *s)
+{
+    return s->tcp_transport.is_enabled;
+}
+
+static struct transport_preferences t_preferences(const struct settings *s)
+{
+    return (struct transport_preferences){.priority = s->tcp_transport.priority,
+                                          .is_sending_enabled = s->tcp_transport.is_sending_enabled,
+                                          .is_receiving_enabled = true};
+}
+
+static const struct service service = {.name = "tcp_transport",
+                                       .section = "services/tcp-transport",
+                                       .is_enabled = t_is_enabled,
+                                       .needs = {&gateway_service}};
+static const struct transport_row row = {
+    .ops = &ops, .service = &service, .preferences = t_preferences};
+static const struct transport_table table = {.rows = &row, .count = 1};
 static const struct automat_kind *const automata[] = {&network_transport_kind,
                                                       &network_connector_kind};
 
@@ -337,7 +355,7 @@ static void open_rooms(void)
     cr_assert_eq(gateway_open(&node.gateway, node.events), ERR_OK);
     cr_assert_eq(gateway_client_open(&node.gateway_client, &node.settings), ERR_OK);
     cr_assert_eq(gateway_client_start(node.gateway_client), ERR_OK);
-    cr_assert_eq(gateway_add(node.gateway, &ops, NULL), ERR_OK);
+    cr_assert_eq(gateway_add(node.gateway, &row), ERR_OK);
     cr_assert_eq(inbox_open(&node.inbox, path, DURABILITY_NONE, 1 << 20, problem, sizeof problem),
                  ERR_OK, "%s", problem);
     cr_assert_eq(committer_open(&node.committer, node.inbox), ERR_OK);
@@ -348,6 +366,7 @@ static void open_rooms(void)
         supervisor_open(&node.supervisor, &(struct supervisor_config){.paths = {.file = NULL},
                                                                       .in_force = in_force,
                                                                       .gateway = node.gateway,
+                                                                      .transports = &table,
                                                                       .events = node.events}),
         ERR_OK);
 }
@@ -368,9 +387,7 @@ void node_start(void)
                                                        .supervisor = node.supervisor,
                                                        .gateway = node.gateway,
                                                        .gateway_client = node.gateway_client,
-                                                       .transports = all_ops,
-                                                       .transport_selves = all_selves,
-                                                       .transport_count = 1,
+                                                       .transports = &table,
                                                        .events = node.events,
                                                        .inbox = node.inbox,
                                                        .committer = node.committer,

@@ -4,19 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct transport_ops tcp = {.proto = "tcp"}, udp = {.proto = "udp"};
+#define ROW(name)                            \
+    {                                        \
+        .ops = &(const struct transport_ops) \
+        {                                    \
+            .proto = name                    \
+        }                                    \
+    }
+static const struct transport_row tcp = ROW("tcp"), udp = ROW("udp");
 static struct event_sink *sink;
 static struct gateway *gateway;
 static struct gateway_transport *chosen;
 static struct contact contact;
 static char error[REASON_SIZE];
 
-static void add(const struct transport_ops *ops, unsigned priority)
+static void add(const struct transport_row *row, unsigned priority)
 {
     struct gateway_transport *t;
 
-    cr_assert_eq(gateway_add(gateway, ops, NULL), ERR_OK);
-    t = gateway_find(gateway, ops->proto);
+    cr_assert_eq(gateway_add(gateway, row), ERR_OK);
+    t = gateway_find(gateway, row->ops->proto);
     t->is_enabled = t->is_listening = t->is_sending_enabled = true;
     t->priority = priority;
     snprintf(t->state, sizeof t->state, "LISTENING");
@@ -49,18 +56,20 @@ static enum err choose(const char *contacts)
 
 Test(gateway, knows_each_transport_once, .init = set_up, .fini = clean_up, .timeout = 5)
 {
-    static const struct transport_ops more[] = {{.proto = "a"}, {.proto = "b"}, {.proto = "c"}};
+    static const struct transport_ops ops[] = {{.proto = "a"}, {.proto = "b"}, {.proto = "c"}};
+    static const struct transport_row more[] = {
+        {.ops = &ops[0]}, {.ops = &ops[1]}, {.ops = &ops[2]}};
 
     cr_assert_eq(gateway_count(gateway), 0);
     cr_assert_null(gateway_find(gateway, "tcp"));
-    cr_assert_eq(gateway_add(gateway, &tcp, &contact), ERR_OK);
-    cr_assert_eq(gateway_add(gateway, &tcp, NULL), ERR_EXISTS);
+    cr_assert_eq(gateway_add(gateway, &tcp), ERR_OK);
+    cr_assert_eq(gateway_add(gateway, &tcp), ERR_EXISTS);
     for (int i = 0; i < 3; i++)
-        cr_assert_eq(gateway_add(gateway, &more[i], NULL), ERR_OK);
-    cr_assert_eq(gateway_add(gateway, &udp, NULL), ERR_FULL);
+        cr_assert_eq(gateway_add(gateway, &more[i]), ERR_OK);
+    cr_assert_eq(gateway_add(gateway, &udp), ERR_FULL);
     cr_assert_eq(gateway_count(gateway), GATEWAY_TRANSPORTS_MAX);
     cr_assert_eq(gateway_transport_at(gateway, 0), gateway_find(gateway, "tcp"));
-    cr_assert_eq(gateway_find(gateway, "tcp")->self, &contact);
+    cr_assert_eq(gateway_find(gateway, "tcp")->row, &tcp);
     cr_assert_not(gateway_find(gateway, "tcp")->is_enabled);
 }
 
@@ -149,11 +158,11 @@ Test(gateway, chooses_by_priority_among_several, .init = two_transports, .fini =
      .timeout = 5)
 {
     cr_assert_eq(choose("tcp://a:1, udp://b:2 tcp://c:3"), ERR_OK);
-    cr_assert_eq(chosen->ops, &udp);
+    cr_assert_eq(chosen->row, &udp);
     cr_assert_str_eq(contact.host, "b");
     gateway_find(gateway, "udp")->priority = 3;
     cr_assert_eq(choose("tcp://a:1,udp://b:2,tcp://c:3"), ERR_OK);
-    cr_assert_eq(chosen->ops, &tcp);
+    cr_assert_eq(chosen->row, &tcp);
     cr_assert_str_eq(contact.host, "a");
 }
 
@@ -162,15 +171,15 @@ Test(gateway, passes_over_what_cannot_take_a_file, .init = two_transports, .fini
 {
     gateway_find(gateway, "udp")->is_listening = false;
     cr_assert_eq(choose("udp://b:2 a:1"), ERR_OK);
-    cr_assert_eq(chosen->ops, &tcp);
+    cr_assert_eq(chosen->row, &tcp);
     gateway_find(gateway, "udp")->is_listening = true;
     gateway_find(gateway, "udp")->is_enabled = false;
     cr_assert_eq(choose("udp://b:2\ta:1\n"), ERR_OK);
-    cr_assert_eq(chosen->ops, &tcp);
+    cr_assert_eq(chosen->row, &tcp);
     gateway_find(gateway, "udp")->is_enabled = true;
     gateway_find(gateway, "udp")->is_sending_enabled = false;
     cr_assert_eq(choose("udp://b:2,,a:1,"), ERR_OK);
-    cr_assert_eq(chosen->ops, &tcp);
+    cr_assert_eq(chosen->row, &tcp);
 }
 
 Test(gateway, says_what_both_sides_have_when_nothing_fits, .init = two_transports, .fini = clean_up,

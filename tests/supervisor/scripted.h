@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 struct scripted {
+    struct transport_row row;
     struct transport_ops ops;
     struct transport_start *start; /* under way */
     struct transport_stop *stop;   /* under way */
@@ -100,6 +101,32 @@ static inline void scripted_count(void *self, struct counts_request *r)
     request_answer(&r->request, ERR_OK);
 }
 
+static inline bool scripted_is_enabled(const struct settings *s)
+{
+    return s->tcp_transport.is_enabled;
+}
+
+static inline bool scripted_is_need_enabled(const struct settings *s)
+{
+    return s->tcp_connections.is_enabled;
+}
+
+static const struct service scripted_need = {.name = "tcp_connections",
+                                             .section = "services/tcp-connections",
+                                             .is_enabled = scripted_is_need_enabled};
+static const struct service scripted_service = {.name = "tcp_transport",
+                                                .section = "services/tcp-transport",
+                                                .is_enabled = scripted_is_enabled,
+                                                .needs = {&scripted_need, &gateway_service}};
+
+static inline struct transport_preferences scripted_preferences(const struct settings *s)
+{
+    return (struct transport_preferences){.priority = s->tcp_transport.priority,
+                                          .is_sending_enabled = s->tcp_transport.is_sending_enabled,
+                                          .is_receiving_enabled =
+                                              s->tcp_transport.is_receiving_enabled};
+}
+
 static inline void scripted_init(struct scripted *t, const char *proto)
 {
     *t = (struct scripted){.ops = {.proto = proto,
@@ -110,6 +137,10 @@ static inline void scripted_init(struct scripted *t, const char *proto)
                                    .verify_contacts = scripted_verify_contacts,
                                    .send_file = scripted_send_file,
                                    .count = scripted_count}};
+    t->row = (struct transport_row){.ops = &t->ops,
+                                    .self = t,
+                                    .service = &scripted_service,
+                                    .preferences = scripted_preferences};
 }
 
 /* A row as AUTOMATA.md has it; "A / B" stands as two. */

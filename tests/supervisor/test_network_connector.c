@@ -106,7 +106,7 @@ static void a_network(void)
                  ERR_OK);
     for (unsigned i = 0; i < TRANSPORTS; i++) {
         scripted_init(&scripted[i], protos[i]);
-        cr_assert_eq(gateway_add(gateway, &scripted[i].ops, &scripted[i]), ERR_OK);
+        cr_assert_eq(gateway_add(gateway, &scripted[i].row), ERR_OK);
     }
     network_connector_init(&n, &(struct network_connector_config){.loop = loop});
     fresh();

@@ -65,7 +65,7 @@ static void a_transport(void)
     cr_assert_eq(gateway_open(&gateway, events), ERR_OK);
     cr_assert_eq(mailbox_open(&box, 16, NULL), ERR_OK);
     scripted_init(&tcp, "tcp");
-    cr_assert_eq(gateway_add(gateway, &tcp.ops, &tcp), ERR_OK);
+    cr_assert_eq(gateway_add(gateway, &tcp.row), ERR_OK);
     fresh();
 }
 

@@ -6,9 +6,15 @@
 
 static struct settings settings;
 static struct service_info list[SERVICES_MAX];
+static struct scripted transports[2];
+static struct transport_row rows[2];
+static unsigned row_count;
 
 static void all_on(void)
 {
+    scripted_init(&transports[0], "tcp");
+    rows[0] = transports[0].row;
+    row_count = 1;
     settings_default(&settings);
     settings.tcp_transport.is_enabled = true;
     settings.tcp_connections.is_enabled = true;
@@ -17,12 +23,13 @@ static void all_on(void)
 
 static const struct service_info *of(const char *name, const char *state, const char *last_error)
 {
-    struct transport_info tcp = {.proto = "tcp"};
+    const struct transport_table table = {.rows = rows, .count = row_count};
+    struct transport_info shown[2] = {{.proto = "tcp"}, {.proto = "udp", .state = "OFFLINE"}};
     unsigned count;
 
-    snprintf(tcp.state, sizeof tcp.state, "%s", state);
-    snprintf(tcp.last_error, sizeof tcp.last_error, "%s", last_error);
-    count = supervisor_services_list(list, &settings, &tcp, 1);
+    snprintf(shown[0].state, sizeof shown[0].state, "%s", state);
+    snprintf(shown[0].last_error, sizeof shown[0].last_error, "%s", last_error);
+    count = supervisor_services_list(list, &settings, &table, shown);
     for (unsigned i = 0; i < count; i++)
         if (strcmp(list[i].name, name) == 0)
             return &list[i];
@@ -45,11 +52,8 @@ Test(services, tcp_transport_is_as_far_as_its_machine, .init = all_on, .timeout 
 static void expect_off(const char *needed)
 {
     const struct service_info *tcp = of("tcp_transport", "OFFLINE", "");
-    struct gateway_transport registered = {.is_enabled = true};
-    struct scripted transport;
+    struct gateway_transport registered = {.is_enabled = true, .row = &rows[0]};
 
-    scripted_init(&transport, "tcp");
-    registered.ops = &transport.ops;
     supervisor_services_apply(&settings, &registered);
     cr_assert_not(registered.is_enabled);
     cr_assert_str_eq(tcp->state, "OFF");
@@ -77,11 +81,8 @@ Test(services, a_service_switched_off_names_its_setting, .init = all_on, .timeou
 Test(services, a_transport_takes_priority_and_sending_from_the_settings, .init = all_on,
      .timeout = 10)
 {
-    struct gateway_transport registered = {.is_enabled = false};
-    struct scripted transport;
+    struct gateway_transport registered = {.is_enabled = false, .row = &rows[0]};
 
-    scripted_init(&transport, "tcp");
-    registered.ops = &transport.ops;
     settings.tcp_transport.priority = 7;
     settings.tcp_transport.is_sending_enabled = true;
     supervisor_services_apply(&settings, &registered);
@@ -92,10 +93,30 @@ Test(services, a_transport_takes_priority_and_sending_from_the_settings, .init =
     cr_assert_not(registered.is_sending_enabled);
 }
 
-Test(services, a_transport_without_a_service_never_runs, .init = all_on, .timeout = 10)
+static bool is_udp_enabled(const struct settings *s)
 {
-    char reason[REASON_SIZE];
+    (void)s;
+    return true;
+}
 
-    cr_assert_not(supervisor_services_is_transport_on(&settings, "udp", reason));
-    cr_assert_not_null(strstr(reason, "udp"));
+static const struct service udp_service = {.name = "udp_transport",
+                                           .section = "services/udp-transport",
+                                           .is_enabled = is_udp_enabled,
+                                           .needs = {&gateway_service}};
+
+Test(services, a_second_transport_is_one_row_more_and_shares_what_both_need, .init = all_on,
+     .timeout = 10)
+{
+    scripted_init(&transports[1], "udp");
+    rows[1] = transports[1].row;
+    rows[1].service = &udp_service;
+    row_count = 2;
+    settings.tcp_connections.is_enabled = false;
+    cr_assert_str_eq(of("udp_transport", "OFFLINE", "")->reason, "the transport is not started");
+    cr_assert_str_eq(list[0].name, "tcp_connections");
+    cr_assert_str_eq(list[1].name, "gateway");
+    cr_assert_str_eq(list[2].name, "tcp_transport");
+    cr_assert_str_eq(list[3].name, "udp_transport");
+    cr_assert_str_eq(list[3].needs, "gateway");
+    cr_assert_not_null(strstr(list[2].reason, "needs tcp_connections"));
 }

@@ -16,6 +16,7 @@
 static struct event_sink *events;
 static struct gateway *gateway;
 static struct scripted tcp;
+static const struct transport_table table = {.rows = &tcp.row, .count = 1};
 static struct supervisor *s;
 static struct settings settings;
 static struct mailbox *answers; /* the asker's */
@@ -73,7 +74,7 @@ static void open_all(void)
     event_sink_connect(events, kept, take_event);
     cr_assert_eq(gateway_open(&gateway, events), ERR_OK);
     scripted_init(&tcp, "tcp");
-    cr_assert_eq(gateway_add(gateway, &tcp.ops, &tcp), ERR_OK);
+    cr_assert_eq(gateway_add(gateway, &tcp.row), ERR_OK);
 }
 
 static void open_supervisor(void)
@@ -87,6 +88,7 @@ static void open_supervisor(void)
             &s, &(struct supervisor_config){.paths = {.file = path[0] == '\0' ? NULL : path},
                                             .in_force = in_force,
                                             .gateway = gateway,
+                                            .transports = &table,
                                             .events = events,
                                             .stopped_to = answers,
                                             .stopped = &stopped,

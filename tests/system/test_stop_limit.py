@@ -12,7 +12,7 @@ import raw  # noqa: E402
 from field import FaultNode  # noqa: E402
 from node import SystemTest, main, wait_until  # noqa: E402
 
-STEP_S = 30  # STEP_LIMIT_S of src/daemon/main.c
+STEP_S = 30  # STEP_LIMIT_S of src/daemon/rooms.c
 
 
 @unittest.skipUnless(os.path.exists(layer.LIBRARY), "the fault layer is not built here")

@@ -33,14 +33,6 @@ struct cancel_asked {
     unsigned transport; /* the one that has it now */
 };
 
-static int find_transport(struct control *control, const char *proto)
-{
-    for (unsigned i = 0; i < control->config.transport_count; i++)
-        if (strcmp(control->config.transports[i]->proto, proto) == 0)
-            return (int)i;
-    return -1;
-}
-
 static bool read_contact(struct control *control, struct http_call *call, struct rpc_args *args,
                          const char *text, struct contact *contact)
 {
@@ -55,7 +47,7 @@ static bool read_contact(struct control *control, struct http_call *call, struct
                             advice != NULL ? advice : "write host:port, or proto://host:port");
         return false;
     }
-    if (find_transport(control, contact->proto) < 0) {
+    if (transport_table_find(control->config.transports, contact->proto) == NULL) {
         control_reply_fault(call, FAULT_NOT_FOUND,
                             "there is no transport '%s' here: write host:port", contact->proto);
         return false;
@@ -111,19 +103,18 @@ static void host_is_back(struct message *m, void *owner)
 
 static void post_host(struct control *control, struct host_asked *h)
 {
-    int index = find_transport(control, h->request.route.contact.proto);
-    const struct transport_ops *ops = control->config.transports[index];
-    void *self = control->config.transport_selves[index];
+    const struct transport_row *row =
+        transport_table_find(control->config.transports, h->request.route.contact.proto);
 
     switch (h->which) {
     case HOST_CONNECT_TO:
-        ops->connect_to(self, &h->request);
+        row->ops->connect_to(row->self, &h->request);
         break;
     case HOST_DISCONNECT_FROM:
-        ops->disconnect_from(self, &h->request);
+        row->ops->disconnect_from(row->self, &h->request);
         break;
     case HOST_SEND_KEEP_ALIVE:
-        ops->send_keep_alive(self, &h->request);
+        row->ops->send_keep_alive(row->self, &h->request);
         break;
     }
 }
@@ -202,13 +193,14 @@ static void cancel_is_back(struct message *m, void *owner);
 static void ask_transport(struct cancel_asked *c)
 {
     struct control *control = c->asked.control;
-    cancel_fn *cancel = c->choose(control->config.transports[c->transport]);
+    const struct transport_row *row = &control->config.transports->rows[c->transport];
+    cancel_fn *cancel = c->choose(row->ops);
 
     CONTRACT(cancel != NULL);
     c->request.request =
         (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = cancel_is_back};
     c->request.at = 0;
-    cancel(control->config.transport_selves[c->transport], &c->request);
+    cancel(row->self, &c->request);
 }
 
 static void cancel_is_back(struct message *m, void *owner)
@@ -218,7 +210,7 @@ static void cancel_is_back(struct message *m, void *owner)
 
     (void)owner;
     if (c->request.answer || control->is_stopping ||
-        c->transport + 1 >= control->config.transport_count) {
+        c->transport + 1 >= control->config.transports->count) {
         end_cancel(c, ERR_OK);
         return;
     }
@@ -253,7 +245,7 @@ static void begin_cancel(struct control *control, struct http_call *call, struct
 {
     enum err e;
 
-    if (control->config.transport_count == 0) {
+    if (control->config.transports->count == 0) {
         answer_bool(call, false);
         free(c);
         return;

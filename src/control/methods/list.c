@@ -180,8 +180,7 @@ static void listing_end(struct listing *l)
 static void listing_ask(struct listing *l)
 {
     struct control *control = l->asked.control;
-    const struct transport_ops *ops = control->config.transports[l->transport];
-    void *self = control->config.transport_selves[l->transport];
+    const struct transport_row *row = &control->config.transports->rows[l->transport];
 
     l->request = l->filter;
     l->request.offset = l->offset;
@@ -189,9 +188,9 @@ static void listing_ask(struct listing *l)
     l->request.request =
         (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = listing_is_back};
     if (l->is_streams)
-        ops->list_streams(self, &l->request);
+        row->ops->list_streams(row->self, &l->request);
     else
-        ops->list_sessions(self, &l->request);
+        row->ops->list_sessions(row->self, &l->request);
 }
 
 static size_t minus(size_t from, size_t what)
@@ -216,7 +215,7 @@ static void listing_is_back(struct message *m, void *owner)
     gateway_list_request_fini(&l->request);
     l->filter.place = (struct list_place){0}; /* it was in this transport */
     if (e == ERR_OK && l->limit > 0 && !control->is_stopping &&
-        ++l->transport < control->config.transport_count)
+        ++l->transport < control->config.transports->count)
         listing_ask(l);
     else
         listing_end(l);
@@ -250,7 +249,7 @@ static void listing_begin(struct control *control, struct http_call *call, struc
     }
     l->items = rpc_array(&l->env);
     control_asked_begin(&l->asked, control, call, CONTROL_ASKED_ABOUT_DAEMON);
-    if (l->transport >= control->config.transport_count)
+    if (l->transport >= control->config.transports->count)
         listing_end(l);
     else
         listing_ask(l);

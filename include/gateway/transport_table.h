@@ -1,0 +1,46 @@
+/* The transports of this daemon, a row each: made by the daemon before any thread runs, then never
+ * changed, and handed down to whoever goes through them. Any thread. */
+#ifndef GATEWAY_TRANSPORT_TABLE_H
+#define GATEWAY_TRANSPORT_TABLE_H
+
+#include "gateway/transport_ops.h"
+#include "settings/settings.h"
+
+#include <stdbool.h>
+
+enum { GATEWAY_TRANSPORTS_MAX = 4, SERVICE_NEEDS_MAX = 2 };
+
+/* A service of the node: it is on if it is switched on and all that it needs is on. */
+struct service {
+    const char *name;    /* "tcp_transport" */
+    const char *section; /* of the settings, where it is switched on: "services/tcp-transport" */
+    bool (*is_enabled)(const struct settings *s);
+    const struct service *needs[SERVICE_NEEDS_MAX]; /* NULL: no more */
+};
+
+/* The service that every transport needs: somebody who hears of its files. */
+extern const struct service gateway_service;
+
+/* What the settings say of a transport beside its service. */
+struct transport_preferences {
+    unsigned priority; /* 1 is the highest */
+    bool is_sending_enabled, is_receiving_enabled;
+};
+
+struct transport_row {
+    const struct transport_ops *ops;
+    void *self;                    /* goes to each of the ops; outlives every thread */
+    const struct service *service; /* the transport may run while it is on */
+    struct transport_preferences (*preferences)(const struct settings *s);
+};
+
+struct transport_table {
+    const struct transport_row *rows;
+    unsigned count;
+};
+
+/* NULL: there is no transport of that name. */
+const struct transport_row *transport_table_find(const struct transport_table *table,
+                                                 const char *proto);
+
+#endif

@@ -1,11 +1,12 @@
-/* Where accepted connections come from: how many sessions and unfinished handshakes each source
- * has, how fast it and its files come, and how often it broke the protocol. A source is an address,
- * and the network around it: /24 for IPv4, /64 for IPv6. An IPv6 host has its whole /64 to itself,
- * so there the network is what is judged by rate, handshakes and penalties.
+/* Where the sessions that peers opened come from, whichever transport carries them: how many
+ * sessions and unfinished handshakes each source has, how fast it and its files come, and how often
+ * it broke the protocol. A source is an address, and the network around it: /24 for IPv4, /64 for
+ * IPv6. An IPv6 host has its whole /64 to itself, so there the network is what is judged by rate,
+ * handshakes and penalties.
  *
  * Bounded: sources with sessions are as many as sessions; of the others (kept for their rates and
  * penalties) SOURCES_KEPT at most, beyond that one without a penalty makes room first. Pure data:
- * `now_ms` is an argument. Owner: tcp_directory, under its lock. */
+ * `now_ms` is an argument. Owner: whoever opened it, who calls it from one thread at a time. */
 #ifndef PEERS_SOURCE_TABLE_H
 #define PEERS_SOURCE_TABLE_H
 
@@ -66,7 +67,7 @@ struct peers_source_table;
 enum err peers_source_table_open(struct peers_source_table **out);
 void peers_source_table_close(struct peers_source_table **table);
 
-/* A connection from `peer`. ADMITTED: it counts as an unfinished handshake of `*out`.
+/* A session that `peer` opens. ADMITTED: it counts as an unfinished handshake of `*out`.
  * ADMISSION_HALF_OPEN_FULL is said only to who would be admitted but for that. */
 enum peers_admission peers_source_table_enter(struct peers_source_table *t,
                                               const struct address *peer,

@@ -176,7 +176,7 @@ static void say_waiting(struct cli_client *client)
         client->patience.silent_ms < SAY_AFTER_MS || !cli_output_is_terminal(stderr))
         return;
     client->is_waiting_said = true;
-    fprintf(stderr, "dustwire: no answer yet; the daemon is given %u s (Ctrl-C ends the waiting)\n",
+    fprintf(stderr, "dustwire: waiting up to %u s for the daemon (Ctrl-C stops waiting)\n",
             (unsigned)(client->limit_ms / 1000));
 }
 
@@ -226,7 +226,7 @@ static bool add_token(struct cli_client *client, const char *path)
     FILE *file = fopen(path, "re");
 
     if (file == NULL) {
-        fprintf(stderr, "dustwire: the token file %s cannot be read: %s\n", path, strerror(errno));
+        fprintf(stderr, "dustwire: cannot read token file %s: %s\n", path, strerror(errno));
         return false;
     }
     if (fgets(token, sizeof token, file) == NULL)
@@ -234,7 +234,7 @@ static bool add_token(struct cli_client *client, const char *path)
     fclose(file);
     token[strcspn(token, "\r\n")] = '\0';
     if (token[0] == '\0') {
-        fprintf(stderr, "dustwire: the token file %s has no token in its first line\n", path);
+        fprintf(stderr, "dustwire: token file %s has no token in its first line\n", path);
         return false;
     }
     snprintf(header, sizeof header, "Authorization: Bearer %s", token);
@@ -336,15 +336,15 @@ static bool is_full(const struct cli_client *client, CURLcode code, long os_errn
 static bool explain_own_limit(struct cli_reply *reply, int error_number)
 {
     const char *advice = error_number == EMFILE   ? "raise the limit (ulimit -n)"
-                         : error_number == ENFILE ? "the whole system has no descriptor left"
+                         : error_number == ENFILE ? "the system's file table is full"
                          : error_number == ENOMEM || error_number == ENOBUFS
-                             ? "the system has no memory left"
+                             ? "the system is out of memory"
                              : NULL;
 
     if (advice == NULL)
         return false;
-    reply_problem(reply, CLI_FAILED, "this command cannot make a connection: %s: %s",
-                  strerror(error_number), advice);
+    reply_problem(reply, CLI_FAILED, "cannot open a connection: %s: %s", strerror(error_number),
+                  advice);
     return true;
 }
 
@@ -360,20 +360,22 @@ static void explain_stop(const struct cli_client *client, struct cli_reply *repl
     if (!reply->is_late)
         reply_problem(reply, client->stopped_by, "interrupted");
     else if (!client->is_resolved)
-        reply_problem(reply, CLI_NOT_SERVING,
-                      "the name in %s was not resolved within %u s: is there a name server that "
-                      "answers? An address needs none",
-                      client->where, seconds);
+        reply_problem(
+            reply, CLI_NOT_SERVING,
+            "cannot resolve the host name in %s: no response from a name server within %u s; "
+            "use an IP address",
+            client->where, seconds);
     else if (sent_bytes == 0)
         reply_problem(reply, CLI_NOT_SERVING,
-                      "no connection to %s within %u s: its machine, or a firewall on the way, "
-                      "does not answer",
+                      "cannot connect to %s: no response within %u s from its host, or a firewall "
+                      "drops the packets",
                       client->where, seconds);
     else
-        reply_problem(reply, CLI_NOT_SERVING,
-                      "the daemon at %s has not answered for %u s: it stands still (is it stopped, "
-                      "or its disk stuck?) or has too much to do; --timeout SECONDS waits longer",
-                      client->where, seconds);
+        reply_problem(
+            reply, CLI_NOT_SERVING,
+            "no response from the daemon at %s for %u s: it may be stopped, blocked on its "
+            "disk or overloaded; use --timeout SECONDS to wait longer",
+            client->where, seconds);
 }
 
 static void *end_at_once(void *nothing)
@@ -399,10 +401,10 @@ static bool explain_no_socket(const struct cli_client *client, struct cli_reply 
         return false;
     reply_problem(
         reply, CLI_NOT_SERVING,
-        "%s is no socket but %s: name the daemon's ([control] socket of its settings) with "
-        "--socket PATH",
+        "%s is not a socket but %s: specify the daemon's control socket ([control] socket in its "
+        "settings) with --socket PATH",
         client->socket,
-        S_ISDIR(st.st_mode)   ? "a folder"
+        S_ISDIR(st.st_mode)   ? "a directory"
         : S_ISREG(st.st_mode) ? "a file"
                               : "a pipe or a device");
     return true;
@@ -413,21 +415,21 @@ static void explain_connect(struct cli_client *client, struct cli_reply *reply, 
 {
     if (code == CURLE_COULDNT_RESOLVE_HOST && !may_start_threads()) {
         reply_problem(reply, CLI_FAILED,
-                      "the name in %s cannot be looked up: no more threads may be started (ulimit "
-                      "-u, or the control group's limit); an address needs none",
+                      "cannot resolve the host name in %s: thread limit reached (ulimit -u, or the "
+                      "control group's limit); use an IP address",
                       client->where);
         return;
     }
     if (code == CURLE_COULDNT_RESOLVE_HOST) {
-        reply_problem(reply, CLI_NOT_SERVING,
-                      "the name in %s cannot be resolved: no such host is known to this machine",
+        reply_problem(reply, CLI_NOT_SERVING, "cannot resolve the host name in %s: unknown host",
                       client->where);
         return;
     }
     if (explain_no_socket(client, reply))
         return;
-    reply_problem(reply, CLI_NOT_SERVING, "no daemon answers at %s: %s; %s, or name its %s",
-                  client->where, os_errno != 0 ? strerror((int)os_errno) : curl_easy_strerror(code),
+    reply_problem(reply, CLI_NOT_SERVING,
+                  "cannot connect to the daemon at %s: %s; %s, or specify its %s", client->where,
+                  os_errno != 0 ? strerror((int)os_errno) : curl_easy_strerror(code),
                   os_errno == EACCES ? "run this as the daemon's user" : "start dustwired",
                   client->is_url ? "[control] listen with --url http://HOST:PORT"
                                  : "socket with --socket PATH");
@@ -445,8 +447,7 @@ static void explain_curl(struct cli_client *client, struct cli_reply *reply, CUR
         return;
     } else if (is_full(client, code, os_errno)) {
         reply_problem(reply, CLI_NOT_SERVING,
-                      "the daemon at %s has too many connections: try again, or end some of those "
-                      "that use it",
+                      "too many connections to the daemon at %s: retry, or end other clients",
                       client->where);
     } else if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST) {
         explain_connect(client, reply, code, os_errno);
@@ -455,7 +456,7 @@ static void explain_curl(struct cli_client *client, struct cli_reply *reply, CUR
     } else {
         reply->is_cut_off = true;
         reply_problem(reply, CLI_NOT_SERVING,
-                      "the daemon at %s went away or did not answer (%s): see its log",
+                      "lost the connection to the daemon at %s before its answer (%s): see its log",
                       client->where, curl_easy_strerror(code));
     }
 }
@@ -468,10 +469,11 @@ static void explain_fault(struct cli_client *client, struct cli_reply *reply, co
 
     sscanf(text, "parameter %*u, %n%*[a-z_]%n", &name, &behind_name);
     if (reply->fault == FAULT_NO_METHOD)
-        reply_problem(reply, end,
-                      "the daemon at %s is of another version and does not know this command: use "
-                      "the dustwire that came with it",
-                      client->where);
+        reply_problem(
+            reply, end,
+            "the daemon at %s does not support this command: use the dustwire of the same "
+            "version",
+            client->where);
     else if (reply->fault == FAULT_PARAMETERS && behind_name > name && text[behind_name] == ',')
         reply_problem(reply, end, "the %.*s%s", behind_name - name, text + name,
                       text + behind_name + 1);
@@ -488,16 +490,15 @@ static void read_answer(struct cli_client *client, struct cli_reply *reply)
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status == 401) {
         reply_problem(reply, CLI_FAILED,
-                      "the daemon at %s wants another token: give the one of its [control] token "
-                      "with --token-file FILE",
+                      "the daemon at %s rejected the token: pass its [control] token with "
+                      "--token-file FILE",
                       client->where);
         return;
     }
     if (status != 200) {
         reply->is_cut_off = status == 503;
         reply_problem(reply, status == 503 ? CLI_NOT_SERVING : CLI_FAILED,
-                      "what answers at %s says HTTP status %ld: it is no dustwired, or it is "
-                      "stopping",
+                      "%s answered with HTTP status %ld: not a dustwired, or it is stopping",
                       client->where, status);
         return;
     }
@@ -577,7 +578,7 @@ struct cli_reply cli_call(struct cli_client *client, const char *method, struct 
     client->is_stoppable = is_stoppable;
     if (ask->env.fault_occurred ||
         rpc_call_write(&document, &length, method, ask->params) != ERR_OK)
-        reply_problem(&reply, CLI_FAILED, "the request could not be written: out of memory");
+        reply_problem(&reply, CLI_FAILED, "cannot encode the request: out of memory");
     else
         reply = exchange_patiently(client, method, document, length, ask->wait_ms);
     free(document);

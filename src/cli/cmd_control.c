@@ -91,7 +91,7 @@ static enum cli_end ask_host(struct cli *cli, const char *method, const char *do
     if (is_done || cli->is_json)
         say(cli, "answer", is_done, done);
     else
-        fprintf(stderr, "dustwire: there is no session with %s\n", contact);
+        fprintf(stderr, "dustwire: no session with %s\n", contact);
     cli_reply_fini(&reply);
     return is_done ? CLI_OK : CLI_FAILED;
 }
@@ -131,7 +131,7 @@ enum cli_end cli_cancel(struct cli *cli)
     uint64_t id;
 
     if (text_to_u64(&id, cli->arguments[0], 99999999) != ERR_OK || id == 0) {
-        fprintf(stderr, "dustwire: '%s' is no transfer id: 'dustwire streams' shows them\n",
+        fprintf(stderr, "dustwire: invalid transfer ID '%s': 'dustwire streams' lists them\n",
                 cli->arguments[0]);
         return CLI_USAGE;
     }
@@ -146,10 +146,11 @@ enum cli_end cli_cancel(struct cli *cli)
     if (is_done || cli->is_json)
         say(cli, "answer", is_done, "cancelled");
     else
-        fprintf(stderr,
-                "dustwire: transfer %s is not under way, or too far to be cancelled: 'dustwire "
-                "streams' shows what is\n",
-                cli->arguments[0]);
+        fprintf(
+            stderr,
+            "dustwire: transfer %s is not in progress, or can no longer be cancelled: 'dustwire "
+            "streams' lists those in progress\n",
+            cli->arguments[0]);
     cli_reply_fini(&reply);
     return is_done ? CLI_OK : CLI_FAILED;
 }
@@ -243,7 +244,7 @@ enum cli_end cli_reconnect(struct cli *cli)
 
     if (reply.end != CLI_OK)
         return cli_fail(&reply);
-    say(cli, "answer", true, "reconnecting: 'dustwire status' shows how it goes");
+    say(cli, "answer", true, "reconnecting: 'dustwire status' shows the progress");
     cli_reply_fini(&reply);
     return CLI_OK;
 }
@@ -256,7 +257,7 @@ enum cli_end cli_stop(struct cli *cli)
     if (reply.end != CLI_OK && (!reply.is_cut_off || reply.is_late))
         return cli_fail(&reply);
     cli_reply_fini(&reply);
-    say(cli, "answer", true, "stopping: files under way may finish first");
+    say(cli, "answer", true, "stopping: files in progress may complete first");
     return CLI_OK;
 }
 

@@ -122,8 +122,7 @@ static bool check_words(const char *words)
         length = strcspn(words, ",");
         if (is_known(words, length))
             continue;
-        fprintf(stderr,
-                "dustwire: there is no event '%.*s'; --on takes, with commas between them:\n",
+        fprintf(stderr, "dustwire: unknown event '%.*s'; --on accepts these, comma-separated:\n",
                 (int)length, words);
         for (unsigned i = 0; (word = known_word(i)) != NULL; i++)
             fprintf(stderr, "  %s\n", word);
@@ -166,7 +165,7 @@ static void say_lost(const struct cli *cli, int64_t lost)
     json_t *object;
 
     if (!cli->is_json) {
-        fprintf(stderr, "dustwire: %" PRId64 " events were lost here\n", lost);
+        fprintf(stderr, "dustwire: %" PRId64 " events lost\n", lost);
         return;
     }
     object = json_pack("{s:s, s:I}", "event", "events-lost", "count", (json_int_t)lost);

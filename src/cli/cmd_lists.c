@@ -146,8 +146,8 @@ static void add_session(struct cli_table *table, const json_t *s)
 
 enum cli_end cli_sessions(struct cli *cli)
 {
-    static const char *const headers[] = {">ID",       "STATE", "WAY",  "HOST",
-                                          "ANNOUNCED", ">IN",   ">OUT", ">WAIT",
+    static const char *const headers[] = {">ID",       "STATE", "DIR",  "HOST",
+                                          "ANNOUNCED", ">IN",   ">OUT", ">QUEUED",
                                           ">RECEIVED", ">SENT", ">AGE", "IDURL"};
     static const struct list_kind sessions = {.none = "no sessions",
                                               .headers = headers,
@@ -188,7 +188,7 @@ static void add_stream(struct cli_table *table, const json_t *s)
 
 enum cli_end cli_streams(struct cli *cli)
 {
-    static const char *const headers[] = {">TRANSFER", "WAY",    "STATE",    "HOST", ">DONE",
+    static const char *const headers[] = {">TRANSFER", "DIR",    "STATE",    "HOST", ">DONE",
                                           ">SIZE",     ">SPEED", ">SESSION", ">AGE", "FILE"};
     static const struct list_kind streams = {.none = "no streams",
                                              .headers = headers,

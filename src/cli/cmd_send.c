@@ -86,7 +86,7 @@ static const char *reason_of(const struct cli_file *file)
 {
     if (file->error != NULL && file->error[0] != '\0')
         return file->error;
-    return file->state == FILE_FINISHED ? "" : "no reason was given";
+    return file->state == FILE_FINISHED ? "" : "no reason given";
 }
 
 static void print_result_json(const struct cli_file *file)
@@ -426,14 +426,14 @@ static void cancel_flight(struct sending *s)
             waits = 0;
     }
     if (s->flight_count > 0)
-        daemon_is_lost(s, "it was cancelled, but its end was not awaited");
+        daemon_is_lost(s, "cancellation requested but not confirmed");
 }
 
 /* What was not even asked for: in JSON each has its object, as every file has. */
 static void end_unsent(struct sending *s)
 {
-    const char *why = s->is_lost ? "the daemon went away before it was its turn"
-                                 : "the command was interrupted before it was its turn";
+    const char *why = s->is_lost ? "connection to the daemon lost before the file was sent"
+                                 : "interrupted before the file was sent";
 
     for (; s->next < s->files.count; s->next++) {
         struct cli_file *file = &s->files.files[s->next];
@@ -494,7 +494,7 @@ static enum cli_end end_of(const struct sending *s)
     if (s->is_lost || s->unknown > 0)
         return CLI_NOT_SERVING;
     if (s->failed == 0 && s->finished == 0)
-        fputs("dustwire: there is no file in what was named\n", stderr);
+        fputs("dustwire: no files found\n", stderr);
     return s->failed > 0 || s->finished == 0 ? CLI_FAILED : CLI_OK;
 }
 
@@ -512,19 +512,18 @@ static bool is_one_contact(const struct cli *cli)
     const char *last = cli->arguments[cli->argument_count - 1];
 
     if (last[0] != '\0' && !cli_contact_is_clear(last) && is_there(last)) {
-        fprintf(
-            stderr,
-            "dustwire: '%s' is a file, and the contact is missing behind it: HOST or HOST:PORT\n",
-            last);
+        fprintf(stderr,
+                "dustwire: missing contact: '%s' is a file, and the last argument must be HOST or "
+                "HOST:PORT\n",
+                last);
         return false;
     }
     for (int i = 0; i + 1 < cli->argument_count; i++) {
         if (!cli_contact_is_clear(cli->arguments[i]) || is_there(cli->arguments[i]))
             continue;
         fprintf(stderr,
-                "dustwire: '%s' is a contact, and '%s' too: files go to one contact at a time, so "
-                "run the command once for each (with a comma between them they are addresses of "
-                "one node)\n",
+                "dustwire: more than one contact, '%s' and '%s': run the command once per contact "
+                "(addresses of one node are joined by commas)\n",
                 cli->arguments[i], last);
         return false;
     }
@@ -549,8 +548,7 @@ static enum err list_files(struct sending *s)
         e = cli_files_add(&s->files, cli->arguments[i], cli->given & CLI_RECURSIVE);
         if (e == ERR_OK && is_perhaps_contact(cli, i))
             cli_file_fail(&s->files.files[s->files.count - 1],
-                          "there is no such file; if it is a contact: files go to one contact at a "
-                          "time, so run the command once for each");
+                          "no such file; if it is a contact, run the command once per contact");
     }
     for (size_t i = 0; i < s->files.count; i++)
         if (s->files.files[i].path != NULL)
@@ -568,7 +566,7 @@ enum cli_end cli_send(struct cli *cli)
         (s.contact = cli_contact_read(cli->arguments[cli->argument_count - 1], true)) == NULL)
         return CLI_USAGE;
     if ((e = list_files(&s)) != ERR_OK) {
-        fprintf(stderr, "dustwire: the files could not be listed: %s\n", err_text(e));
+        fprintf(stderr, "dustwire: cannot list the files: %s\n", err_text(e));
     } else {
         s.is_terminal =
             cli_output_is_terminal(stderr) && cli_output_is_terminal(stdout) && !cli->is_json;

@@ -25,15 +25,13 @@ static const char *state_word(const json_t *t)
 static void print_switches(const json_t *t)
 {
     if (!cli_is_true(t, "is_enabled")) {
-        printf("  switched off\n");
+        printf("  disabled\n");
         return;
     }
     if (!cli_is_true(t, "is_receiving_enabled"))
-        printf("  nothing can be received: receiving is switched off ('dustwire set "
-               "receiving-enabled true')\n");
+        printf("  receiving is disabled: enable it with 'dustwire set receiving-enabled true'\n");
     if (!cli_is_true(t, "is_sending_enabled"))
-        printf("  nothing can be sent: sending is switched off ('dustwire set sending-enabled "
-               "true')\n");
+        printf("  sending is disabled: enable it with 'dustwire set sending-enabled true'\n");
 }
 
 static void print_transport(const json_t *t)
@@ -46,7 +44,7 @@ static void print_transport(const json_t *t)
     printf("  %" PRId64 " workers, %" PRId64 " sessions (%" PRId64 " connected)\n",
            cli_number_of(t, "workers"), cli_number_of(t, "sessions"),
            cli_number_of(t, "sessions_connected"));
-    printf("  files: %" PRId64 " coming in, %" PRId64 " going out, %" PRId64 " waiting\n",
+    printf("  files: %" PRId64 " incoming, %" PRId64 " outgoing, %" PRId64 " queued\n",
            cli_number_of(t, "files_in"), cli_number_of(t, "files_out"),
            cli_number_of(t, "files_waiting"));
 }
@@ -55,7 +53,7 @@ static void print_totals(const json_t *metrics)
 {
     char sent[TEXT_SIZE_ROOM], received[TEXT_SIZE_ROOM];
 
-    printf("since the start: %" PRId64 " files sent (%" PRId64 " failed), %" PRId64
+    printf("since start: %" PRId64 " files sent (%" PRId64 " failed), %" PRId64
            " received (%" PRId64 " failed); %s out, %s in\n",
            cli_number_of(metrics, "files_sent"), cli_number_of(metrics, "files_send_failed"),
            cli_number_of(metrics, "files_received"), cli_number_of(metrics, "files_receive_failed"),
@@ -88,9 +86,8 @@ static void print_gateway(const json_t *g)
 
     if (cli_text_of(g, "url")[0] == '\0' && waiting == 0)
         return;
-    printf("gateway: %s %s, %" PRId64 " calls wait for it (%" PRId64 " may)\n",
-           cli_text_of(g, "name"), cli_text_or_dash(g, "url"), waiting,
-           cli_number_of(g, "queue_limit"));
+    printf("gateway: %s %s, %" PRId64 " calls queued (limit %" PRId64 ")\n", cli_text_of(g, "name"),
+           cli_text_or_dash(g, "url"), waiting, cli_number_of(g, "queue_limit"));
 }
 
 /* Files are counted where one of the two limits holds, bytes only with a quota. */
@@ -112,7 +109,7 @@ static void print_inbox(const json_t *s)
                cli_size_of(quota, inbox, "quota_bytes"));
     printf("\n");
     if (cli_text_of(inbox, "trouble")[0] != '\0')
-        printf("  no file is taken in: %s\n", cli_text_of(inbox, "trouble"));
+        printf("  not accepting files: %s\n", cli_text_of(inbox, "trouble"));
 }
 
 static void print_status(const json_t *s)
@@ -133,7 +130,7 @@ static void print_status(const json_t *s)
     printf("idurl: %s\n", cli_text_or_dash(settings, "idurl"));
     printf("privileges: %s\n", cli_text_or_dash(s, "privileges"));
     if (cli_text_of(s, "advice")[0] != '\0')
-        printf("to do: %s\n", cli_text_of(s, "advice"));
+        printf("advice: %s\n", cli_text_of(s, "advice"));
 }
 
 /* Served is a node that is CONNECTED with a transport LISTENING and has an inbox to write to. */

@@ -83,7 +83,7 @@ static bool is_same(const struct source *source)
 }
 
 static const char changed[] =
-    "it changed while it was read: send it again when nobody writes to it, or a copy of it";
+    "changed while being read: send it again when it is no longer written to, or send a copy";
 
 /* The next bytes of the file at `done`; NULL, or what is wrong. */
 static const char *next_chunk(const struct source *source, char *chunk, off_t done, size_t wanted)
@@ -98,7 +98,7 @@ static const char *next_chunk(const struct source *source, char *chunk, off_t do
     if (count < 0)
         return strerror(errno);
     if (count < (ssize_t)wanted)
-        return "it became shorter while it was read";
+        return "truncated while being read";
     return is_same(source) ? NULL : changed;
 }
 
@@ -140,8 +140,7 @@ static enum err load(struct source *source, struct cli_reply *reply)
     if ((count = read_all(source->fd, source->bytes, UNSIZED_MAX + 1)) < 0)
         return fail(reply, strerror(errno));
     if (count > UNSIZED_MAX)
-        return fail(reply, "its size is not known in advance, and it has more than 1 MiB: send a "
-                           "copy of it");
+        return fail(reply, "size not known in advance and larger than 1 MiB: send a copy");
     source->size = count;
     return is_same(source) ? ERR_OK : fail(reply, changed);
 }

@@ -1,4 +1,4 @@
-/* The table of commands: what is in a row is all that the command line and the help know of it. */
+/* The table of commands: the command line and the help are driven by its rows alone. */
 #include "cli/commands.h"
 
 #include "cli/cmd_control.h"
@@ -13,260 +13,234 @@
 #include <string.h>
 
 const struct cli_command cli_commands[] = {
-    {"status", "", "how the node is", 0, 0, 0, cli_status,
-     "Shows the network's state, each transport with what it is bound to, its sessions and files,\n"
-     "what was moved since the start, the limits that were ever hit, each with how often, and "
-     "what\n"
-     "an operator should do now, if anything. --json prints the whole answer as one object, with\n"
-     "every counter and every limit in force.\n"
+    {"status", "", "show node status", 0, 0, 0, cli_status,
+     "Shows the network state; for each transport its bound address, sessions and files; the\n"
+     "totals since start; each limit that was hit, and how often; and the recommended action, if\n"
+     "any. --json prints the complete answer as one object, with all counters and limits.\n"
      "\n"
-     "Exit status: 0 if the network is CONNECTED and a transport is up as its settings say\n"
-     "(LISTENING, or with receiving switched off ready to send); 3 if not, or if there is no\n"
-     "daemon; 2 for a wrong command line.\n"
+     "Exit status: 0 if the network is CONNECTED and a transport is up as configured (LISTENING,\n"
+     "or ready to send if receiving is disabled); 3 if not, or if the daemon is unreachable;\n"
+     "2 usage error.\n"
      "\n"
      "Example:\n"
      "  dustwire status || journalctl -u dustwired -n 50\n"},
-    {"sessions", "", "the TCP sessions that are open", 0, 0, 0, cli_sessions,
-     "Lists every session: the peer's address, what it announced (unverified: files for that\n"
-     "address do not go down this session), files coming in, going out and waiting, bytes, age "
-     "and\n"
-     "the peer's IDURL. --json prints one array.\n"
+    {"sessions", "", "list open TCP sessions", 0, 0, 0, cli_sessions,
+     "Lists all sessions: the peer's address; the address it announced (unverified: files for\n"
+     "that address are not sent over this session); files incoming, outgoing and queued; bytes;\n"
+     "age; and the peer's IDURL. --json prints one array.\n"
      "\n"
-     "Exit status: 0; 1 failure, 2 wrong command line, 3 no daemon.\n"
+     "Exit status: 0 success; 1 failure; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire sessions --json | jq '.[].host'\n"},
-    {"streams", "", "the files under way", 0, 0, 0, cli_streams,
-     "Lists every file coming in, going out or waiting to go out, with its transfer id (for\n"
+    {"streams", "", "list files in transfer", 0, 0, 0, cli_streams,
+     "Lists all files being received, being sent or queued for sending: transfer ID (for\n"
      "'dustwire cancel'), state, bytes done, size and speed. --json prints one array.\n"
      "\n"
-     "Exit status: 0; 1 failure, 2 wrong command line, 3 no daemon.\n"
+     "Exit status: 0 success; 1 failure; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire streams\n"},
     {"send", "FILE... CONTACT", "send files to a node, wait for its ok",
      CLI_RECURSIVE | CLI_SINGLE | CLI_IDURL | CLI_DESCRIPTION, 2, -1, cli_send,
-     "Sends files to a contact and waits until the peer has acknowledged each. A contact is HOST,\n"
-     "HOST:PORT or PROTO://HOST:PORT; without a port it is 7771, an IPv6 address stands in "
-     "brackets.\n"
-     "Several with commas between them are addresses of one node: the first that has a transport "
-     "here\n"
-     "is taken, and its failure is the file's. Files go to one node at a time; for a second one, "
-     "run\n"
-     "the command again.\n"
+     "Sends files to a contact and waits until the peer has acknowledged each of them. A contact\n"
+     "is HOST, HOST:PORT or PROTO://HOST:PORT; the default port is 7771, and IPv6 addresses need\n"
+     "brackets. A comma-separated list names several addresses of one node: the first one with a\n"
+     "known protocol is used, without fallback to the others. Run the command once per node.\n"
      "\n"
-     "The daemon reads the files where they are; those that it may not read or does not see are\n"
-     "streamed to it ([outbox] spool-limit-mib). At most 64 are under way at a time. A file of "
-     "more\n"
-     "than 2,147,483,647 bytes is refused. On a terminal a line shows how much the peer has, the "
-     "time\n"
-     "left and the speed; piped, there is one line a file: finished ones on standard output, all\n"
-     "others on standard error. --json prints one object a file: file, status (finished, failed,\n"
-     "skipped, outcome unknown, not sent), bytes, seconds, error.\n"
+     "The daemon reads the files in place; files that it cannot read or see are streamed to it\n"
+     "([outbox] spool-limit-mib). At most 64 files are in progress at a time. Files larger than\n"
+     "2,147,483,647 bytes are rejected. A terminal shows a progress line with the bytes that the\n"
+     "peer has, time left and speed; otherwise one line per file is printed: finished files on\n"
+     "standard output, all others on standard error. --json prints one object per file: file,\n"
+     "status (finished, failed, skipped, outcome unknown, not sent), bytes, seconds, error.\n"
      "\n"
-     "Below a folder, links, pipes, sockets, devices and empty folders are skipped; each is told, "
-     "as\n"
-     "is a folder or file that cannot be read (which is a failure). If not all of several were "
-     "sent,\n"
-     "the last line counts how many finished, failed, were skipped or not sent.\n"
+     "In directories, symbolic links, pipes, sockets, devices and empty directories are skipped\n"
+     "and reported; a file or directory that cannot be read is a failure. Unless all of several\n"
+     "files were sent, the last line counts those finished, failed, skipped and not sent.\n"
      "\n"
-     "Ctrl-C or SIGTERM (kill) cancels what is under way and waits up to 5 s for its end; a "
-     "second\n"
-     "one ends the command at once. If the command ends in another way (kill -9, its terminal is\n"
-     "closed), the daemon still sends what it has taken, at most those 64. Stopped (Ctrl-Z), the\n"
-     "command sends no further files until it goes on.\n"
+     "Ctrl-C or SIGTERM cancels the files in progress and waits up to 5 s for confirmation; a\n"
+     "second signal exits at once. If the command is killed (SIGKILL, or SIGHUP when its terminal\n"
+     "closes), the daemon still sends the files that it has accepted, at most 64. While the\n"
+     "command is stopped (Ctrl-Z), it submits no further files.\n"
      "\n"
      "Options:\n"
-     "  -r, --recursive       send the files of folders too, however deep\n"
-     "      --single          close a session that was opened for this after the file\n"
-     "      --idurl IDURL     the identity of the receiver, for the log and the gateway\n"
+     "  -r, --recursive       send the files in directories, recursively\n"
+     "      --single          close the session after the file, if it was opened for it\n"
+     "      --idurl IDURL     the receiver's identity, for the log and the gateway\n"
      "      --description TEXT  a note for the gateway\n"
      "\n"
-     "Exit status: 0 all files finished (skipped ones do not count); 1 one failed, with the "
-     "reason, or\n"
-     "there was none; 2 wrong command line; 3 no daemon, or it went away and the outcome is "
-     "unknown;\n"
+     "Exit status: 0 all files finished (skipped files do not count); 1 a file failed, or no\n"
+     "files were found; 2 usage error; 3 daemon unreachable, or lost with unknown outcome;\n"
      "130 interrupted.\n"
      "\n"
      "Example:\n"
      "  dustwire send -r photos/ node.example.net:7771\n"},
     {"connect", "CONTACT", "open a session to a node", 0, 1, 1, cli_connect,
-     "Opens a session to a contact ahead of use, or finds one open, and prints its number. "
-     "Without\n"
-     "a port it is 7771.\n"
-     "--json prints {answer, session}: answer is true if it was open already.\n"
+     "Opens a session to a contact in advance, or finds an open one, and prints its ID. The\n"
+     "default port is 7771.\n"
+     "--json prints {answer, session}: answer is true if the session was already open.\n"
      "\n"
-     "Exit status: 0 connected; 1 not, with the reason; 2 wrong command line; 3 no daemon.\n"
+     "Exit status: 0 connected; 1 failure, with the reason; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire connect 192.0.2.7:7771\n"},
-    {"disconnect", "CONTACT", "end the sessions with a node", 0, 1, 1, cli_disconnect,
-     "Ends the sessions with a contact; files under way on them fail. --json prints {answer}.\n"
+    {"disconnect", "CONTACT", "close the sessions with a node", 0, 1, 1, cli_disconnect,
+     "Closes the sessions with a contact; files in progress on them fail. --json prints {answer}.\n"
      "\n"
-     "Exit status: 0 done; 1 there was none; 2 wrong command line; 3 no daemon.\n"
+     "Exit status: 0 closed; 1 no session; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire disconnect 192.0.2.7:7771\n"},
     {"keep-alive", "CONTACT", "send a keep-alive to a node", 0, 1, 1, cli_keep_alive,
      "Sends a wazap on the session with a contact. --json prints {answer}.\n"
      "\n"
-     "Exit status: 0 sent; 1 there is no session; 2 wrong command line; 3 no daemon.\n"
+     "Exit status: 0 sent; 1 no session; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire keep-alive 192.0.2.7:7771\n"},
-    {"cancel", "TRANSFER-ID", "cancel a file under way", 0, 1, 1, cli_cancel,
-     "Cancels the sending or the receiving of a file. 'dustwire streams' shows the ids. A file\n"
-     "whose last frame has begun, or that is being made durable, can no longer be cancelled.\n"
+    {"cancel", "TRANSFER-ID", "cancel a file transfer", 0, 1, 1, cli_cancel,
+     "Cancels the sending or receiving of a file. 'dustwire streams' lists the IDs. A file whose\n"
+     "last frame is being sent, or that is being committed to disk, can no longer be cancelled.\n"
      "--json prints {answer}.\n"
      "\n"
-     "Exit status: 0 cancelled; 1 there is no such file, or it is too late; 2 wrong command line;\n"
-     "3 no daemon.\n"
+     "Exit status: 0 cancelled; 1 unknown transfer, or too late; 2 usage error; 3 daemon\n"
+     "unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire cancel 65537\n"},
-    {"events", "", "follow what happens, a line each",
+    {"events", "", "stream events, one per line",
      CLI_AFTER | CLI_COUNT | CLI_ON | CLI_EXEC | CLI_JOBS, 0, 0, cli_events,
-     "Prints every event from now on until Ctrl-C: sessions opened and closed, files started,\n"
-     "finished and failed, changes of the network's and the transports' state, reloads. Says when\n"
-     "some were lost because nobody could keep up. --json prints one object an event: event,\n"
-     "number, time, and as it applies status, path, size, bytes, idurl, host, transfer_id, "
-     "session,\n"
-     "request_id, error, from, to, proto.\n"
+     "Prints events as they occur until Ctrl-C: sessions opened and closed; files started,\n"
+     "finished and failed; state changes of the network and the transports; reloads. Reports\n"
+     "events lost because this command was too slow. --json prints one object per event: event,\n"
+     "number, time, and where applicable status, path, size, bytes, idurl, host, transfer_id,\n"
+     "session, request_id, error, from, to, proto.\n"
      "\n"
-     "Ends when nobody reads its output any more (| head). Ctrl-C and SIGTERM (kill) end it after "
-     "the\n"
-     "programs of --exec have ended, a second one at once; what a script made it ignore (a "
-     "command\n"
-     "behind & ignores Ctrl-C) stays ignored. kill -9 leaves programs of --exec running.\n"
+     "Exits when the reader of its output exits (| head). Ctrl-C and SIGTERM stop it once the\n"
+     "programs of --exec have exited; a second signal stops it at once. Signals that are ignored\n"
+     "at start stay ignored (Ctrl-C, for a script's background job started with &). SIGKILL\n"
+     "leaves the programs of --exec running.\n"
      "\n"
      "Options:\n"
-     "      --after N   begin behind event number N, with those that the daemon still has (0: "
-     "all);\n"
-     "                  a number above the last is of an earlier run of it, and means all, too\n"
-     "      --count N   end after N events: with --on after N of those, with --exec when their N\n"
-     "                  programs have ended\n"
-     "      --on WORDS  only events whose name or status is one of WORDS, comma separated:\n"
+     "      --after N   start after event number N, with the events that the daemon still holds\n"
+     "                  (0: all of them, as for a number above the last: from an earlier run)\n"
+     "      --count N   exit after N events: with --on, N matching ones; with --exec, once their\n"
+     "                  programs have exited\n"
+     "      --on WORDS  only events whose name or status is one of WORDS, comma-separated:\n"
      "                  session-opened, session-identified, session-closed, file-sending-started,\n"
      "                  file-sending-progress, file-sent, file-receiving-started,\n"
      "                  file-receiving-progress, file-received, receiving-state-changed,\n"
      "                  network-connector-state-changed, network-transport-state-changed,\n"
      "                  settings-reloaded; finished, failed\n"
      "      --exec PROGRAM [ARG...]\n"
-     "                  run PROGRAM for each instead of printing it; the last option, all behind "
-     "it is\n"
-     "                  PROGRAM's. No shell: its environment has every field of --json, as\n"
-     "                  DUSTWIRE_EVENT, DUSTWIRE_PATH, ... with the very bytes of a name. Failures "
-     "are\n"
-     "                  said on stderr.\n"
-     "      --jobs N    at most N programs at a time (default 4); events wait in the daemon "
-     "meanwhile\n"
+     "                  run PROGRAM for each event instead of printing it; the last option: all\n"
+     "                  further arguments are PROGRAM's. Run without a shell; its environment has\n"
+     "                  each field of --json, as DUSTWIRE_EVENT, DUSTWIRE_PATH, ..., unescaped.\n"
+     "                  Failures are reported on stderr.\n"
+     "      --jobs N    run at most N programs at a time (default 4); further events stay queued\n"
+     "                  in the daemon\n"
      "\n"
-     "Exit status: 0 after --count events; 1 failure; 2 wrong command line; 3 no daemon, or it "
-     "went\n"
-     "away; 130 interrupted.\n"
+     "Exit status: 0 after --count events; 1 failure; 2 usage error; 3 daemon unreachable or\n"
+     "lost; 130 interrupted.\n"
      "\n"
      "Example:\n"
      "  dustwire events --json | jq -r 'select(.event == \"file-received\") | .path'\n"
      "  dustwire events --on file-received --exec sh -c 'mv \"$DUSTWIRE_PATH\" /srv/done/'\n"},
-    {"received", "", "the files that were received", CLI_COUNT | CLI_SINCE, 0, 0, cli_received,
-     "Lists what the inbox's journal knows of received files, oldest first: time, transfer id,\n"
-     "size, the peer's address and IDURL, path; (no longer there) behind it, if somebody took\n"
-     "the file away since. --json prints one object a file, with is_there.\n"
+    {"received", "", "list received files", CLI_COUNT | CLI_SINCE, 0, 0, cli_received,
+     "Lists received files from the inbox journal, oldest first: time, transfer ID, size, the\n"
+     "peer's address and IDURL, and path, marked (no longer there) if the file was removed or\n"
+     "moved. --json prints one object per file, with is_there.\n"
      "\n"
      "Options:\n"
-     "      --count N      only the last N (of those since WHEN, if that is given)\n"
-     "      --since WHEN   only those received at or after WHEN: 90s, 15m, 1h, 2d (ago), or a UTC\n"
+     "      --count N      only the last N files (with --since, of those)\n"
+     "      --since WHEN   only files received at or after WHEN: 90s, 15m, 1h or 2d ago, or a UTC\n"
      "                     time such as 2026-11-21 or 2026-11-21T03:14:15\n"
      "\n"
-     "Exit status: 0; 1 failure, 2 wrong command line, 3 no daemon.\n"
+     "Exit status: 0 success; 1 failure; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire received --since 1h\n"
      "  dustwire received --count 20\n"},
-    {"services", "", "the services and why one is not on", 0, 0, 0, cli_services,
-     "Lists the services of the node, their state, what they need, and why one is not ON.\n"
+    {"services", "", "list services and their states", 0, 0, 0, cli_services,
+     "Lists the node's services: state, dependencies, and the reason if a service is not ON.\n"
      "--json prints one array.\n"
      "\n"
-     "Exit status: 0; 1 failure, 2 wrong command line, 3 no daemon.\n"
+     "Exit status: 0 success; 1 failure; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire services\n"},
-    {"get", "[NAME]", "what can be set while it runs", 0, 0, 1, cli_get,
-     "Prints the settings that can be set while the daemon runs, their values and where each "
-     "comes\n"
-     "from; with a NAME only its value. They are enabled, receiving-enabled, sending-enabled and\n"
-     "priority of [services/tcp-transport] and tcp-port of [services/tcp-connections].\n"
-     "--json prints an array of {name, section, value, from, allowed, meaning}, with a NAME one "
-     "of\n"
-     "these.\n"
+    {"get", "[NAME]", "show runtime settings", 0, 0, 1, cli_get,
+     "Prints the settings that can be changed at runtime, with their values and origins; with\n"
+     "NAME only its value. They are enabled, receiving-enabled, sending-enabled and priority of\n"
+     "[services/tcp-transport] and tcp-port of [services/tcp-connections].\n"
+     "--json prints an array of {name, section, value, from, allowed, meaning}, with NAME one\n"
+     "such object.\n"
      "\n"
-     "Exit status: 0; 1 there is no such setting; 2 wrong command line; 3 no daemon.\n"
+     "Exit status: 0 success; 1 unknown setting; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire get tcp-port\n"},
-    {"set", "NAME VALUE", "set one of them", 0, 2, 2, cli_set,
-     "Sets one of the settings that 'dustwire get' lists, at once and for every later start: it "
-     "is\n"
-     "written to the daemon's own settings file, which is read after the other and wins. What\n"
-     "changes the port or what is received takes the transport down and up; sessions end.\n"
-     "A bad value, or a file that cannot be written, changes nothing. --json prints {text}.\n"
+    {"set", "NAME VALUE", "change a runtime setting", 0, 2, 2, cli_set,
+     "Changes one of the settings that 'dustwire get' lists, at once and for later starts: it is\n"
+     "written to the daemon's own settings file, which is read after the main one and overrides\n"
+     "it. Changing the port or what is received restarts the transport, which closes its\n"
+     "sessions. An invalid value or a write error changes nothing. --json prints {text}.\n"
      "\n"
-     "Exit status: 0 set; 1 refused, with the reason; 2 wrong command line; 3 no daemon.\n"
+     "Exit status: 0 set; 1 rejected, with the reason; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire set receiving-enabled false\n"},
-    {"unset", "NAME", "take back what was set", 0, 1, 1, cli_unset,
-     "Takes back what 'dustwire set' has set, at once and for every later start: what the "
-     "settings\n"
-     "file says holds again, or the default. What was not set stays, and the answer says where it\n"
-     "comes from. --json prints {text}.\n"
+    {"unset", "NAME", "revert a runtime setting", 0, 1, 1, cli_unset,
+     "Reverts what 'dustwire set' has changed, at once and for later starts: the value from the\n"
+     "main settings file applies again, or the default. A setting that was not set is left\n"
+     "unchanged, and the answer names its origin. --json prints {text}.\n"
      "\n"
-     "Exit status: 0 not set any more; 1 refused, with the reason; 2 wrong command line; 3 no\n"
-     "daemon.\n"
+     "Exit status: 0 reverted, or not set; 1 rejected, with the reason; 2 usage error; 3 daemon\n"
+     "unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire unset tcp-port\n"},
-    {"reload", "", "read the settings file again", 0, 0, 0, cli_reload,
-     "Makes the daemon read its settings file again. Prints what changed and what needs a "
-     "restart.\n"
-     "A bad file changes nothing: its problems are printed. --json prints {text}.\n"
+    {"reload", "", "reload the settings file", 0, 0, 0, cli_reload,
+     "Makes the daemon reload its settings file. Prints what changed and what needs a restart.\n"
+     "An invalid file changes nothing; its errors are printed. --json prints {text}.\n"
      "\n"
-     "Exit status: 0 taken; 1 refused, with the reasons; 2 wrong command line; 3 no daemon.\n"
+     "Exit status: 0 applied; 1 rejected, with the reasons; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwired --config /etc/dustwire/dustwired.ini --check-config && dustwire reload\n"},
-    {"reconnect", "", "take the network down and up again", 0, 0, 0, cli_reconnect,
-     "Makes network_connector take the transports down and up again. Sessions end.\n"
+    {"reconnect", "", "restart the transports", 0, 0, 0, cli_reconnect,
+     "Makes network_connector stop and restart the transports. Their sessions are closed.\n"
      "\n"
-     "Exit status: 0 begun; 1 failure, 2 wrong command line, 3 no daemon.\n"
+     "Exit status: 0 started; 1 failure; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire reconnect\n"},
-    {"stop", "", "end the daemon", 0, 0, 0, cli_stop,
-     "Ends the daemon as SIGTERM does: files under way may finish for the time that the settings\n"
-     "give ([sessions] stop-timeout-s), then peers are told what is aborted.\n"
+    {"stop", "", "stop the daemon", 0, 0, 0, cli_stop,
+     "Stops the daemon as SIGTERM does: files in progress may complete within [sessions]\n"
+     "stop-timeout-s; then the others are aborted and their peers notified.\n"
      "\n"
-     "Exit status: 0 begun; 1 failure, 2 wrong command line, 3 no daemon.\n"
+     "Exit status: 0 started; 1 failure; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire stop\n"},
-    {"automata", "[NAME]", "the state machines that run", CLI_DOT, 0, 1, cli_automata,
-     "Prints the transitions of the state machines (or of the one named): tcp_connection,\n"
-     "network_transport, network_connector, from the very tables that run.\n"
+    {"automata", "[NAME]", "show the running state machines", CLI_DOT, 0, 1, cli_automata,
+     "Prints the transitions of all state machines, or of NAME: tcp_connection,\n"
+     "network_transport or network_connector, from the tables that the daemon executes.\n"
      "--json prints {dot}.\n"
      "\n"
      "Options:\n"
-     "      --dot   print whole Graphviz documents\n"
+     "      --dot   print complete Graphviz documents\n"
      "\n"
-     "Exit status: 0; 1 there is no such machine; 2 wrong command line; 3 no daemon.\n"
+     "Exit status: 0 success; 1 unknown machine; 2 usage error; 3 daemon unreachable.\n"
      "\n"
      "Example:\n"
      "  dustwire automata tcp_connection --dot | dot -Tsvg > tcp_connection.svg\n"},
-    {"help", "[COMMAND]", "how a command is used", 0, 0, 1, cli_help,
-     "Prints the list of commands, or how one is used: what it does, its options, its exit\n"
-     "statuses, an example.\n"
+    {"help", "[COMMAND]", "show help for a command", 0, 0, 1, cli_help,
+     "Prints the list of commands, or the help of one: description, options, exit status and an\n"
+     "example.\n"
      "\n"
-     "Exit status: 0; 2 if there is no such command.\n"
+     "Exit status: 0 success; 2 unknown command.\n"
      "\n"
      "Example:\n"
      "  dustwire help send\n"},
@@ -288,10 +262,9 @@ void cli_refuse_command(const char *name)
     for (const struct cli_command *c = cli_commands; c->name != NULL; c++)
         cli_nearest_try(&nearest, c->name);
     if (nearest.nearest == NULL)
-        fprintf(stderr, "dustwire: unknown command '%s'; 'dustwire help' lists them\n", name);
+        fprintf(stderr, "dustwire: unknown command '%s'; see 'dustwire help'\n", name);
     else
-        fprintf(stderr,
-                "dustwire: unknown command '%s': did you mean '%s'? 'dustwire help' lists them\n",
+        fprintf(stderr, "dustwire: unknown command '%s': did you mean '%s'? See 'dustwire help'\n",
                 name, nearest.nearest);
 }
 
@@ -300,33 +273,34 @@ void cli_print_overview(FILE *out)
     fputs(
         "Usage: dustwire [--socket PATH | --url URL] [--json] COMMAND [ARGUMENT...]\n"
         "\n"
-        "Moves files between the nodes of a peer-to-peer network, by way of the daemon dustwired\n"
-        "at its control socket.\n"
+        "Moves files between the nodes of a peer-to-peer network through the daemon dustwired and\n"
+        "its control socket.\n"
         "\n"
         "Commands:\n",
         out);
     for (const struct cli_command *c = cli_commands; c->name != NULL; c++)
         fprintf(out, "  %-11s %-16s %s\n", c->name, c->usage, c->summary);
-    fputs("\n"
-          "Options:\n"
-          "  --socket PATH  the daemon's control socket ([control] socket of its settings)\n"
-          "  --url URL      its TCP address instead, http://HOST:PORT ([control] listen)\n"
-          "  --token-file FILE  the token for that address, in the file's first line\n"
-          "  --json         print JSON instead of text; a member that is no UTF-8 (a file's name) "
-          "stands\n"
-          "                 percent-escaped, and NAME_is_escaped is true beside it\n"
-          "  --timeout SECONDS  how long to wait for the daemon; without it 10, and 180 where\n"
-          "                 something is changed, sent or followed\n"
-          "  --version      print the version\n"
-          "  -h, --help     print this, or behind a command how that is used\n"
-          "  --             all behind it are arguments, also what begins with '-'\n"
-          "\n"
-          "Exit status: 0 done; 1 failed, with the reason; 2 wrong command line; 3 no daemon, not\n"
-          "serving, or outcome unknown; 130 interrupted (Ctrl-C, SIGTERM). Output that cannot be\n"
-          "written is a failure; a reader that has gone (| head) ends the command by SIGPIPE.\n"
-          "\n"
-          "'dustwire help COMMAND' says more about a command.\n",
-          out);
+    fputs(
+        "\n"
+        "Options:\n"
+        "  --socket PATH  the daemon's control socket ([control] socket in its settings)\n"
+        "  --url URL      its TCP address instead, http://HOST:PORT ([control] listen)\n"
+        "  --token-file FILE  the token for that address, in the first line of FILE\n"
+        "  --json         print JSON instead of text; a string that is not valid UTF-8 (a file\n"
+        "                 name) is percent-encoded and marked by NAME_is_escaped: true\n"
+        "  --timeout SECONDS  how long to wait for the daemon (default: 10, or 180 for commands\n"
+        "                 that change, send or stream something)\n"
+        "  --version      print the version\n"
+        "  -h, --help     print this help, or after a command the help of that command\n"
+        "  --             end of options: what follows is an argument even if it begins with '-'\n"
+        "\n"
+        "Exit status: 0 success; 1 failure, with the reason; 2 usage error; 3 daemon unreachable,\n"
+        "not serving, or outcome unknown; 130 interrupted (Ctrl-C, SIGTERM). A write error on\n"
+        "standard output is a failure; if its reader has exited (| head), the command is\n"
+        "terminated by SIGPIPE.\n"
+        "\n"
+        "See 'dustwire help COMMAND' for the help of a command.\n",
+        out);
 }
 
 void cli_print_help(const struct cli_command *command, FILE *out)

@@ -56,15 +56,16 @@ static void refuse(const char *text, size_t length)
     char scope[IF_NAMESIZE];
 
     if (advice == NULL && has_unknown_scope(scope, text, length))
-        fprintf(stderr,
-                "dustwire: '%.*s' is no contact: this machine has no network interface '%s': 'ip "
-                "link' lists them\n",
-                (int)length, text, scope);
+        fprintf(
+            stderr,
+            "dustwire: invalid contact '%.*s': no network interface '%s' on this host; 'ip link' "
+            "lists them\n",
+            (int)length, text, scope);
     else
-        fprintf(stderr, "dustwire: '%.*s' is no contact: %s\n", (int)length, text,
+        fprintf(stderr, "dustwire: invalid contact '%.*s': %s\n", (int)length, text,
                 advice != NULL ? advice
-                               : "write HOST, HOST:PORT or PROTO://HOST:PORT, an IPv6 address in "
-                                 "brackets, the port from 1 to 65535");
+                               : "expected [PROTO://]HOST[:PORT], an IPv6 address in brackets, a "
+                                 "port from 1 to 65535");
 }
 
 char *cli_contact_read(const char *text, bool is_list)
@@ -121,13 +122,13 @@ bool cli_url_check(const char *url)
         strncmp(url + 4, "://", 3) == 0)
         return true;
     if ((advice = contact_advice(url, length)) != NULL) {
-        fprintf(stderr, "dustwire: --url cannot be '%s': %s\n", url, advice);
+        fprintf(stderr, "dustwire: invalid value '%s' for --url: %s\n", url, advice);
         return false;
     }
     fprintf(
         stderr,
-        "dustwire: --url takes http://HOST:PORT, which is the daemon's [control] listen, and '%s' "
-        "is not that; --socket PATH takes its Unix socket\n",
+        "dustwire: invalid value '%s' for --url: expected http://HOST:PORT, the daemon's [control] "
+        "listen; for its Unix socket use --socket PATH\n",
         url);
     return false;
 }

@@ -66,8 +66,7 @@ static enum err add_regular(struct cli_files *files, const char *name, const str
         return ERR_NO_MEMORY;
     file->size_bytes = (uint64_t)st->st_size;
     if (st->st_size > SIZE_MOST)
-        cli_file_fail(file, "it is larger than 2,147,483,647 bytes, the most that the protocol can "
-                            "carry: split it");
+        cli_file_fail(file, "larger than 2,147,483,647 bytes, the protocol's limit: split it");
     else if ((file->path = realpath(name, NULL)) == NULL)
         cli_file_fail(file, strerror(errno));
     return ERR_OK;
@@ -89,7 +88,7 @@ static enum err add_folder(struct cli_files *files, const char *name, int depth)
     if (count < 0)
         return add_failed(files, name, strerror(errno));
     if (count == 0)
-        e = add_skipped(files, name, "it is an empty folder");
+        e = add_skipped(files, name, "empty directory");
     for (int i = 0; i < count; i++) {
         char *path = NULL;
 
@@ -110,12 +109,12 @@ static enum err add_folder(struct cli_files *files, const char *name, int depth)
 static const char *kind_of(mode_t mode)
 {
     if (S_ISLNK(mode))
-        return "it is a link, and links in folders are not followed";
+        return "symbolic link, not followed in a directory";
     if (S_ISFIFO(mode))
-        return "it is a pipe";
+        return "named pipe";
     if (S_ISSOCK(mode))
-        return "it is a socket";
-    return S_ISCHR(mode) || S_ISBLK(mode) ? "it is a device" : "it is not a regular file";
+        return "socket";
+    return S_ISCHR(mode) || S_ISBLK(mode) ? "device" : "not a regular file";
 }
 
 /* Below a given folder, links are not followed and what is neither file nor folder is skipped. */
@@ -129,19 +128,19 @@ static enum err add_any(struct cli_files *files, const char *name, bool is_recur
         return add_regular(files, name, &st);
     if (S_ISDIR(st.st_mode)) {
         if (!is_recursive)
-            return add_failed(files, name, "it is a folder: send its files with --recursive");
+            return add_failed(files, name, "is a directory: use --recursive to send its files");
         if (depth > DEPTH_MOST)
-            return add_failed(files, name, "its folders stand too deep inside each other");
+            return add_failed(files, name, "directories nested too deeply");
         return add_folder(files, name, depth);
     }
     return depth > 0 ? add_skipped(files, name, kind_of(st.st_mode))
-                     : add_failed(files, name, "it is not a regular file");
+                     : add_failed(files, name, "not a regular file");
 }
 
 enum err cli_files_add(struct cli_files *files, const char *name, bool is_recursive)
 {
     if (name[0] == '\0')
-        return add_failed(files, "''", "a file needs a name");
+        return add_failed(files, "''", "empty file name");
     return add_any(files, name, is_recursive, 0);
 }
 

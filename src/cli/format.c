@@ -334,7 +334,7 @@ void cli_table_print(struct cli_table *table, FILE *out, bool is_terminal)
     if (is_terminal && !table->is_broken)
         table->is_broken = (escaped = escape_cells(table)) == NULL;
     if (widths == NULL || table->is_broken) {
-        fputs("dustwire: not enough memory for the table\n", stderr);
+        fputs("dustwire: out of memory\n", stderr);
     } else {
         const char *cells = escaped == NULL ? table->text : escaped;
 

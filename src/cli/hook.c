@@ -20,7 +20,7 @@ extern char **environ;
 static void say_end(const struct cli_hook *hook, int64_t number, int status)
 {
     if (WIFSIGNALED(status))
-        fprintf(stderr, "dustwire: %s for event %" PRId64 " was ended by signal %d (%s)\n",
+        fprintf(stderr, "dustwire: %s for event %" PRId64 " was terminated by signal %d (%s)\n",
                 hook->program[0], number, WTERMSIG(status), strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status) != 0)
         fprintf(stderr, "dustwire: %s for event %" PRId64 " failed with exit status %d\n",
@@ -139,13 +139,13 @@ static int spawn(pid_t *pid, char *const *program, char **variables)
 static const char *why_not_started(const char *program, int error_number)
 {
     if (error_number == EAGAIN)
-        return "no more processes may be started (ulimit -u, or the control group's limit)";
+        return "process limit reached (ulimit -u, or the control group's limit)";
     if (error_number == ENOENT && strchr(program, '/') != NULL && access(program, F_OK) == 0)
         return "the interpreter in its first line does not exist";
     if (error_number == ENOEXEC)
-        return "it is no program: a script begins with #! and its interpreter";
+        return "not an executable: a script must begin with #! and its interpreter";
     if (error_number == E2BIG)
-        return "the event's fields and the environment are too long together";
+        return "the environment with the event's fields is too long";
     return strerror(error_number);
 }
 
@@ -165,8 +165,8 @@ void cli_hook_run(struct cli_hook *hook, const json_t *event)
         error_number = spawn(&pid, hook->program, variables);
     free_environment(variables, own);
     if (error_number != 0) {
-        fprintf(stderr, "dustwire: %s cannot be started for event %" PRId64 ": %s\n",
-                hook->program[0], number, why_not_started(hook->program[0], error_number));
+        fprintf(stderr, "dustwire: cannot start %s for event %" PRId64 ": %s\n", hook->program[0],
+                number, why_not_started(hook->program[0], error_number));
         return;
     }
     hook->children[hook->running].pid = pid;

@@ -71,42 +71,42 @@ static enum cli_end usage(const struct cli_command *command, const char *format,
     vfprintf(stderr, format, list);
     va_end(list);
     if (command == NULL)
-        fputs("; 'dustwire help' lists the commands\n", stderr);
+        fputs("; see 'dustwire help'\n", stderr);
     else
-        fprintf(stderr, "; 'dustwire help %s' says how it is used\n", command->name);
+        fprintf(stderr, "; see 'dustwire help %s'\n", command->name);
     return CLI_USAGE;
 }
 
-/* What a value may be, for people. */
-static const char *const socket_form = "the path of the daemon's control socket, at most 107 bytes";
-static const char *const token_file_form = "the path of a file";
-static const char *const timeout_form = "a whole number of seconds from 1 to 86400";
+/* What each option's value can be, for error messages. */
+static const char *const socket_form = "the path of the control socket, at most 107 bytes";
+static const char *const token_file_form = "a file path";
+static const char *const timeout_form = "an integer from 1 to 86400 (seconds)";
 
 static const struct {
     unsigned option;
     const char *form;
 } value_forms[] = {
-    {CLI_AFTER, "the number of an event, or 0 for all that the daemon still has"},
-    {CLI_COUNT, "a whole number from 1"},
-    {CLI_JOBS, "a whole number from 1 to 64"},
-    {CLI_SINCE, "90s, 15m, 1h or 2d for so long ago, or a UTC time that there is, such as "
-                "2026-11-21 or 2026-11-21T03:14:15"},
-    {CLI_ON, "names of events with commas between them"},
+    {CLI_AFTER, "an event number, or 0 for all events that the daemon still holds"},
+    {CLI_COUNT, "an integer of at least 1"},
+    {CLI_JOBS, "an integer from 1 to 64"},
+    {CLI_SINCE, "a duration such as 90s, 15m, 1h or 2d, or a valid UTC time such as 2026-11-21 or "
+                "2026-11-21T03:14:15"},
+    {CLI_ON, "comma-separated event names"},
 };
-_Static_assert(CLI_HOOK_JOBS_MAX == 64, "the form of --jobs says so");
+_Static_assert(CLI_HOOK_JOBS_MAX == 64, "the text for --jobs names the limit");
 
 static const char *form_of(unsigned option)
 {
     for (size_t i = 0; i < sizeof value_forms / sizeof *value_forms; i++)
         if (value_forms[i].option == option)
             return value_forms[i].form;
-    return "another value";
+    return "a different value";
 }
 
 static enum cli_end refuse_value(const struct cli_command *command, const char *name,
                                  const char *form)
 {
-    return usage(command, "--%s cannot be '%s': it takes %s", name, optarg, form);
+    return usage(command, "invalid value '%s' for --%s: expected %s", optarg, name, form);
 }
 
 /* `*out` is of `room` bytes at most, its NUL included. */
@@ -194,7 +194,7 @@ static enum cli_end refuse_long_option(const struct cli_command *command, const 
 
     snprintf(name, sizeof name, "%.*s", (int)length - 2, word + 2);
     if (known != NULL && word[length] == '=')
-        return usage(command, "the option --%s takes no value", known->name);
+        return usage(command, "option --%s takes no value", known->name);
     for (const struct option *o = all_options; o->name != NULL; o++)
         if (is_option_of(command, o))
             cli_nearest_try(&nearest, o->name);
@@ -212,7 +212,7 @@ static enum cli_end refuse_option(const struct cli_command *command, const char 
     if (command == NULL || command->most == 0)
         return usage(command, "unknown option %s", word);
     return usage(command,
-                 "unknown option %s: an argument that begins with '-' goes behind --, as in "
+                 "unknown option %s: put an argument that begins with '-' after --, as in "
                  "'dustwire %s -- %s'",
                  word, command->name, command->usage);
 }
@@ -261,14 +261,14 @@ static enum cli_end take_option(struct cli *cli, const struct cli_command *comma
     case '?':
     case ':':
         *is_over = true;
-        return found == ':' ? usage(command, "the option %s needs a value", word)
+        return found == ':' ? usage(command, "option %s requires a value", word)
                             : refuse_option(command, word);
     }
     option = found == 'r' ? CLI_RECURSIVE : (unsigned)found - OPTION_OF_COMMAND;
     *is_over = true;
     if (command == NULL || (command->options & option) == 0)
-        return usage(command, "the option --%s does not belong %s", option_name(option),
-                     command == NULL ? "before the command" : "to this command");
+        return usage(command, "option --%s %s", option_name(option),
+                     command == NULL ? "must follow the command" : "is not valid for this command");
     if (!read_value(cli, option, optarg))
         return refuse_value(command, option_name(option), form_of(option));
     *is_over = false;
@@ -347,9 +347,9 @@ static enum cli_end take_command(struct cli *cli, int count, char **words)
     cli->arguments = words + optind;
     cli->argument_count = count - optind;
     if (cli->argument_count < command->least)
-        return usage(command, "'%s' needs %s", command->name, command->usage);
+        return usage(command, "'%s' requires %s", command->name, command->usage);
     if (command->most >= 0 && cli->argument_count > command->most)
-        return usage(command, "'%s' does not take '%s'", command->name,
+        return usage(command, "'%s': unexpected argument '%s'", command->name,
                      cli->arguments[command->most]);
     return run_command(cli, command);
 }
@@ -367,8 +367,7 @@ static enum cli_end close_output(enum cli_end end)
     }
     if (error_number == 0)
         return end;
-    fprintf(stderr, "dustwire: the answer could not be written to standard output: %s\n",
-            strerror(error_number));
+    fprintf(stderr, "dustwire: cannot write to standard output: %s\n", strerror(error_number));
     return end == CLI_OK ? CLI_FAILED : end;
 }
 

@@ -159,8 +159,7 @@ static int printed(int exit_status)
 
     if (error_number == 0)
         return exit_status;
-    fprintf(stderr, "dustwired: the answer could not be written to standard output: %s\n",
-            strerror(error_number));
+    fprintf(stderr, "dustwired: cannot write to standard output: %s\n", strerror(error_number));
     return exit_status == EXIT_ENDED ? EXIT_FAILED : exit_status;
 }
 

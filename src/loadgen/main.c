@@ -175,8 +175,7 @@ static int printed(int exit_status)
 
     if (error_number == 0)
         return exit_status;
-    fprintf(stderr, "dustwire-load: the answer could not be written to standard output: %s\n",
-            strerror(error_number));
+    fprintf(stderr, "dustwire-load: cannot write to standard output: %s\n", strerror(error_number));
     return exit_status == EXIT_SUCCESS ? EXIT_FAILURE : exit_status;
 }
 

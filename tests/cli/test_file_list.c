@@ -180,8 +180,8 @@ FILES_TEST(whatever_stands_in_a_folder_is_sent_or_told_with_its_reason)
         {"loop", FILE_SKIPPED, "link"},
         {"dangling", FILE_SKIPPED, "link"},
         {"link-to-file", FILE_SKIPPED, "link"},
-        {"empty-folder", FILE_SKIPPED, "empty folder"},
-        {"sub/empty", FILE_SKIPPED, "empty folder"},
+        {"empty-folder", FILE_SKIPPED, "empty directory"},
+        {"sub/empty", FILE_SKIPPED, "empty directory"},
         {"more", FILE_FAILED, "2,147,483,647"},
     };
 

@@ -57,7 +57,7 @@ class Inherits(harness.SystemTest):
                 with self.subTest(arguments=arguments, to=to):
                     result = self.shell('exec "$@" ' + to, *arguments)
                     self.assertEqual(result.code, 1, result)
-                    self.assertEqual(result.err, "dustwire: the answer could not be written to standard output: %s\n"
+                    self.assertEqual(result.err, "dustwire: cannot write to standard output: %s\n"
                                      % reason)
 
     def test_without_any_descriptor_no_socket_is_taken_for_output(self):
@@ -72,8 +72,8 @@ class Inherits(harness.SystemTest):
     def test_a_file_that_may_not_grow(self):
         out = os.path.join(self.files, "out")
         result = self.shell('ulimit -f 0; exec "$@" >"%s"' % out, "received")
-        self.assertEqual((result.code, result.err), (1, "dustwire: the answer could not be written to standard "
-                                                        "output: File too large\n"))
+        self.assertEqual((result.code, result.err), (1, "dustwire: cannot write to standard output: "
+                                                        "File too large\n"))
 
     def test_few_descriptors_are_enough_or_called_that(self):
         for limit in (4, 5, 6, 7, 8, 9, 10, 11, 12, 16):  # the loader needs one, too
@@ -81,7 +81,7 @@ class Inherits(harness.SystemTest):
             if limit >= 8 or result.code == 0:
                 self.assertEqual((result.code, result.err), (0, ""), (limit, result))
             else:
-                self.assertEqual(result.err, "dustwire: this command cannot make a connection: Too many open files: raise "
+                self.assertEqual(result.err, "dustwire: cannot open a connection: Too many open files: raise "
                                              "the limit (ulimit -n)\n", limit)
 
     def test_what_else_may_be_missing_or_odd(self):
@@ -200,8 +200,8 @@ class Inherits(harness.SystemTest):
                     os.close(writer)
                     result = result_of(process)
                     if is_ignored:
-                        self.assertEqual((result.code, result.err), (1, "dustwire: the answer could not be written to "
-                                                                        "standard output: Broken pipe\n"))
+                        self.assertEqual((result.code, result.err), (1, "dustwire: cannot write to standard "
+                                                                        "output: Broken pipe\n"))
                     else:
                         self.assertEqual((result.code, result.err), (-signal.SIGPIPE, ""))
 
@@ -320,14 +320,14 @@ class Names(harness.SystemTest):
             parent, nobody = os.path.dirname(path), "127.0.0.1:%d" % harness.free_port()
             for arguments, reason in ((("send", path, nobody), "connection failed: connection refused"),
                                       (("send", "-r", parent, nobody), "connection failed: connection refused"),
-                                      (("send", parent, nobody), "it is a folder: send its files with --recursive"),
+                                      (("send", parent, nobody), "is a directory: use --recursive to send its files"),
                                       (("send", path + "x", nobody), "No such file or directory"),
                                       (("send", path + "/x", nobody), "Not a directory"),
                                       (("send", path + 300 * "x", nobody), "File name too long"),
                                       (("send", "/dev/null", path, nobody), "0 finished, 2 failed"),
                                       (("send", path, self.a.contact), "the address is this node's own"),
-                                      (("--token-file", path + "x", "status"), "cannot be read: No such file or directory"),
-                                      (("send", path, path), "the contact is missing behind it: HOST or HOST:PORT")):
+                                      (("--token-file", path + "x", "status"), ": No such file or directory"),
+                                      (("send", path, path), "the last argument must be HOST or HOST:PORT")):
                 result = self.a.command(*arguments)
                 self.assertNotEqual(result.code, 0)
                 self.assertIn(reason, result.err[-200:])
@@ -393,7 +393,7 @@ class Pauses(harness.SystemTest):
                 self.job(job)
                 result = job.result()
                 self.assertEqual(result.code, 3, (job.process.args, result))
-                self.assertRegex(result.err, "has not answered for (10|1) s")
+                self.assertRegex(result.err, "no response from the daemon at .* for (10|1) s")
             self.assertGreater(time.monotonic() - began, 9)
 
     def test_what_is_no_socket_is_called_that(self):
@@ -404,10 +404,10 @@ class Pauses(harness.SystemTest):
         os.mkfifo(pipe)
         os.symlink(place, link)
         os.symlink(os.path.join(folder, "none"), dangling)
-        for path, said in ((place, "is no socket but a file"), (link, "is no socket but a file"),
-                           (folder, "is no socket but a folder"), ("/", "is no socket but a folder"),
-                           ("/etc/passwd", "is no socket but a file"), ("/proc/self/status", "is no socket but a file"),
-                           (pipe, "is no socket but a pipe or a device"), (os.devnull, "is no socket but a pipe or a device"),
+        for path, said in ((place, "is not a socket but a file"), (link, "is not a socket but a file"),
+                           (folder, "is not a socket but a directory"), ("/", "is not a socket but a directory"),
+                           ("/etc/passwd", "is not a socket but a file"), ("/proc/self/status", "is not a socket but a file"),
+                           (pipe, "is not a socket but a pipe or a device"), (os.devnull, "is not a socket but a pipe or a device"),
                            (dangling, "No such file or directory"), (place + "/x", "Not a directory"),
                            (os.path.join(folder, "none"), "No such file or directory")):
             for arguments in (("status",), ("events",), ("send", place, "127.0.0.1:1")):
@@ -426,10 +426,10 @@ class Pauses(harness.SystemTest):
                 self.addCleanup(one.close)
                 one.setblocking(False)
                 one.connect_ex(listener.getsockname())
-            for url, words in (("127.0.0.1:%d" % listener.getsockname()[1], "no connection to http://%s within 1 s"),
-                               (70 * "a" + ".example:1", "the name in http://%s cannot be resolved"),
-                               ("127.0.0.1:1", "no daemon answers at http://%s: Connection refused; start dustwired"),
-                               ("[::ffff:127.0.0.1]:1", "no daemon answers at http://%s: Connection refused")):
+            for url, words in (("127.0.0.1:%d" % listener.getsockname()[1], "cannot connect to http://%s: no response within 1 s"),
+                               (70 * "a" + ".example:1", "cannot resolve the host name in http://%s: unknown host"),
+                               ("127.0.0.1:1", "cannot connect to the daemon at http://%s: Connection refused; start dustwired"),
+                               ("[::ffff:127.0.0.1]:1", "cannot connect to the daemon at http://%s: Connection refused")):
                 result = result_of(subprocess.Popen([os.path.join(harness.BUILD, "dustwire"), "--timeout", "1", "--url",
                                                      "http://" + url, "status"], stdout=subprocess.PIPE,
                                                     stderr=subprocess.PIPE))
@@ -583,7 +583,7 @@ class Lost(harness.SystemTest):
                     self.assertEqual((result.code, result.err), (3 if method == "status" else 0, ""), result)
                 else:
                     self.assertEqual(result.code, 3, result)
-                    self.assertIn("went away or did not answer", result.err)
+                    self.assertIn("lost the connection to the daemon", result.err)
 
     def test_a_limit_of_descriptors_is_no_word_about_the_daemon(self):
         path, processes = os.path.join(self.folder(), "socket"), []
@@ -599,7 +599,7 @@ class Lost(harness.SystemTest):
                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         result = result_of(processes[0])
         self.assertEqual(result.code, 1, result)
-        self.assertTrue(result.err.startswith("dustwire: this command cannot make a connection: Too many open files: raise "
+        self.assertTrue(result.err.startswith("dustwire: cannot open a connection: Too many open files: raise "
                                               "the limit (ulimit -n)\n"), result)
 
     @unittest.skipUnless(os.geteuid() == 0, "the limit of processes is another user's")
@@ -622,9 +622,9 @@ class Lost(harness.SystemTest):
             resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
         for arguments, words in ((("--socket", path, "events", "--after", "0", "--count", "1", "--exec", "true"),
-                                  "true cannot be started for event 1: no more processes may be started (ulimit -u"),
+                                  "cannot start true for event 1: process limit reached (ulimit -u"),
                                  (("--url", "http://node.invalid:1", "status"),
-                                  "the name in http://node.invalid:1 cannot be looked up: no more threads may be started"),
+                                  "cannot resolve the host name in http://node.invalid:1: thread limit reached (ulimit -u"),
                                  (("--url", "http://127.0.0.1:1", "status"), "Connection refused; start dustwired")):
             result = result_of(subprocess.Popen([command, *arguments], preexec_fn=prepare, stdout=subprocess.PIPE,
                                                 stderr=subprocess.PIPE))
@@ -704,7 +704,7 @@ class Lists(harness.SystemTest):
             result = result_of(process)
             self.assertEqual(result.code, 3, result)
             self.assertEqual(result.out[:1] + result.out[-1:], "[}")
-            self.assertIn("went away or did not answer", result.err)
+            self.assertIn("lost the connection to the daemon", result.err)
 
 
 if __name__ == "__main__":

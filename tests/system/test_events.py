@@ -76,7 +76,7 @@ class Events(harness.SystemTest):
         self.send(1)
         result = self.b.command("events", "--after", "0", "--on", "file-received", "--count", "1",
                                 "--exec", "/nonexistent/program")
-        self.assertIn("/nonexistent/program cannot be started", result.err)
+        self.assertIn("cannot start /nonexistent/program", result.err)
 
     def test_wrong_use_is_refused(self):
         self.assertEqual(self.b.command("events", "--exec").code, 2)

@@ -91,7 +91,7 @@ class FilesThatChange(harness.SystemTest):
         for path, (what, _, is_sent) in zip(paths, CHANGES):
             self.assertEqual(rows[path]["status"], "finished" if is_sent else "failed", (what, rows[path]))
             if not is_sent:
-                self.assertRegex(rows[path]["error"], "changed while|became shorter while", what)
+                self.assertRegex(rows[path]["error"], "changed while|became shorter while|truncated while", what)
         self.assertEqual(self.b.received_sums(),
                          sorted(sums[path] for path, (_, _, is_sent) in zip(paths, CHANGES) if is_sent))
         self.assertEqual(len(self.a.sessions()), 1)

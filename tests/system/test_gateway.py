@@ -378,7 +378,7 @@ class Trouble(GatewayTest):
         self.gateway.kill()
         near.wait_log("cannot be reached")
         self.assertEqual(near.status()["gateway"]["waiting"], 1)
-        self.assertIn("1 calls wait for it", near.command("status").out)
+        self.assertIn("1 calls queued", near.command("status").out)
         self.gateway.start()
         told = self.gateway.wait("unregister_file_receiving")
         self.assertEqual(told[0]["args"], first["args"], "the same id")

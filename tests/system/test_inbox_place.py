@@ -160,7 +160,7 @@ class Moved(harness.SystemTest):
     def assert_status(self, what, sentence):
         result = self.bob.command("status")
         self.assertEqual(result.code, 3, "%s: %s" % (what, result))
-        self.assertIn("no file is taken in: inbox " + self.place, result.out, what)
+        self.assertIn("not accepting files: inbox " + self.place, result.out, what)
         for words in (sentence, "restart dustwired", self.bob.status()["inbox"]["trouble"]):
             self.assertIn(words, result.out, what)
         self.assertGreaterEqual(self.bob.log().count(sentence), 1, what)

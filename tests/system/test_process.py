@@ -179,7 +179,7 @@ class Printed(Started):
                 result = subprocess.run(["bash", "-c", 'exec "$@" ' + to, "bash", os.path.join(harness.BUILD, name),
                                          *arguments], capture_output=True, text=True, timeout=harness.seconds(20))
                 self.assertEqual(result.returncode, 1, result.stderr)
-                self.assertEqual(result.stderr, "%s: the answer could not be written to standard output: %s\n"
+                self.assertEqual(result.stderr, "%s: cannot write to standard output: %s\n"
                                  % (name, reason))
 
     def test_output_that_is_lost_is_a_failure_with_its_reason(self):

@@ -380,9 +380,9 @@ class Hidden(harness.SystemTest):
         self.run_command("set", "receiving-enabled", "false")
         said = self.run_command("status")
         self.assertNotIn("LISTENING", said)
-        self.assertIn("nothing can be received: receiving is switched off", said)
+        self.assertIn("receiving is disabled: enable it", said)
         self.run_command("set", "sending-enabled", "false")
-        self.assertIn("nothing can be sent: sending is switched off", self.run_command("status"))
+        self.assertIn("sending is disabled: enable it", self.run_command("status"))
         self.run_command("unset", "receiving-enabled")
         self.assertIn("tcp: LISTENING on", self.run_command("status"))
 

@@ -134,8 +134,8 @@ class BothWays(TwoNodes):
         os.mkfifo(os.path.join(tree, "pipe"))
         result = self.a.command("send", "-r", tree, self.b.contact)
         self.assertEqual(result.code, 0, result)
-        for name, reason in (("empty", "it is an empty folder"), ("link", "it is a link, and links in folders are not followed"),
-                             ("pipe", "it is a pipe")):
+        for name, reason in (("empty", "empty directory"), ("link", "symbolic link, not followed in a directory"),
+                             ("pipe", "named pipe")):
             self.assertIn("dustwire: %s: skipped: %s\n" % (os.path.join(tree, name), reason), result.err)
         self.assertTrue(result.err.endswith("dustwire: 2 finished, 3 skipped\n"), result)
         rows = self.a.command("send", "--json", "-r", tree, self.b.contact).json()
@@ -149,7 +149,7 @@ class BothWays(TwoNodes):
             os.unlink(path)
         result = self.a.command("send", "-r", tree, self.b.contact)
         self.assertEqual(result.code, 1, result)
-        self.assertTrue(result.err.endswith("dustwire: 0 finished, 3 skipped\ndustwire: there is no file in what was named\n"),
+        self.assertTrue(result.err.endswith("dustwire: 0 finished, 3 skipped\ndustwire: no files found\n"),
                         result)
 
     def test_connect_opens_a_session_ahead_of_use_and_disconnect_ends_it(self):

@@ -7,9 +7,13 @@
 #include "supervisor/status.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { CHANGE_LIMIT_MS = 20000 };
+enum {
+    CHANGE_LIMIT_MS = 20000,
+    WAITING_MAX = 64, /* changes behind the one that is under way */
+};
 
 /* The answer. */
 
@@ -96,6 +100,7 @@ static void answer_when_settled(struct supervisor *s, struct supervisor_request 
 void supervisor_change_init(struct supervisor *s)
 {
     STAILQ_INIT(&s->changing);
+    STAILQ_INIT(&s->waiting);
     s->change_limit = (struct timer){.fire = limit_is_over, .ctx = s};
 }
 
@@ -152,64 +157,159 @@ static void add_covered_note(const struct supervisor *s, char text[RELOAD_TEXT_S
                  "idurl, host or tcp-port\n");
 }
 
-static void end_change(struct supervisor *s, struct supervisor_request *r, enum err e,
-                       const struct settings_in_force *after, const struct settings_change *change,
-                       const char *path)
+/* The work on the files. */
+
+/* One change under way. */
+struct supervisor_change {
+    struct request request; /* first: comes back, with what came of it */
+    struct supervisor *supervisor;
+    struct supervisor_request *asked;
+    struct settings_paths paths;
+    struct settings_in_force before, after;
+    struct settings_change change;
+};
+
+/* In the thread of the settings' files. */
+static enum err work_on_files(struct supervisor_change *c)
 {
+    struct supervisor_request *r = c->asked;
+
+    if (r->ask == SUPERVISOR_SET)
+        return supervisor_reload_set(r->name, r->value, &c->before, &c->after, &c->change, r->text,
+                                     sizeof r->text);
+    if (r->ask == SUPERVISOR_UNSET)
+        return supervisor_reload_unset(r->name, &c->paths, &c->before, &c->after, &c->change,
+                                       r->text, sizeof r->text);
+    log_reopen();
+    return supervisor_reload_read(&c->paths, &c->before, &c->after, &c->change, r->text,
+                                  sizeof r->text);
+}
+
+static void take_work(struct message *m, void *owner)
+{
+    struct supervisor_change *c = (struct supervisor_change *)(void *)m;
+
+    (void)owner;
+    request_answer(&c->request, work_on_files(c));
+}
+
+static void log_result(const struct supervisor_request *r, enum err e)
+{
+    bool is_reload = r->ask == SUPERVISOR_RELOAD;
+
+    if (e == ERR_OK)
+        log_text(LOG_LEVEL_INFO, r->text);
+    else
+        log_text(is_reload ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, r->text);
+    if (e != ERR_OK && is_reload)
+        log_error("settings: not taken in, the old ones stay in force");
+}
+
+static void end_change(struct supervisor *s, const struct supervisor_change *c)
+{
+    struct supervisor_request *r = c->asked;
+    const struct settings_origins *origins = &c->after.origins;
     bool needs_reconnect;
 
-    if (e != ERR_OK) {
-        answer_change(s, r, e, settings_are_bad);
+    if (c->request.result != ERR_OK) {
+        answer_change(s, r, c->request.result, settings_are_bad);
         return;
     }
-    needs_reconnect = take_in(s, after, change, path, r->text);
+    needs_reconnect = take_in(s, &c->after, &c->change,
+                              r->ask == SUPERVISOR_RELOAD ? origins->file : origins->own, r->text);
     add_covered_note(s, r->text);
     answer_when_settled(s, r, needs_reconnect);
 }
 
-void supervisor_change_reload(struct supervisor *s, struct supervisor_request *r)
+/* What a SET has written meanwhile stays written. */
+static void end_while_stopping(struct supervisor *s, const struct supervisor_change *c)
 {
-    const struct settings_paths paths = {.file = s->config.paths.file,
-                                         .own = s->in_force.origins.own,
-                                         .is_own_from_command_line =
-                                             s->config.paths.is_own_from_command_line};
-    struct settings_in_force after;
-    struct settings_change change;
-    enum err e;
+    struct supervisor_request *r = c->asked;
+    bool is_written = c->request.result == ERR_OK && r->ask != SUPERVISOR_RELOAD;
 
-    supervisor_core_tell_news(s, SUPERVISOR_NEWS_RELOADING, "reading the settings again");
-    log_reopen();
-    e = supervisor_reload_read(&paths, &s->in_force, &after, &change, r->text, sizeof r->text);
-    log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, r->text);
-    if (e != ERR_OK)
-        log_error("settings: not taken in, the old ones stay in force");
-    end_change(s, r, e, &after, &change, after.origins.file);
+    put_line_first(r->text, is_written ? "written, and in force from the next start: the daemon is "
+                                         "stopping"
+                                       : "the daemon is stopping");
+    answer_change(s, r, is_written ? ERR_OK : ERR_CLOSED, "the daemon is stopping");
 }
 
-static void end_set(struct supervisor *s, struct supervisor_request *r, enum err e,
-                    const struct settings_in_force *after, const struct settings_change *change)
+static void begin_next(struct supervisor *s);
+
+static void work_is_done(struct message *m, void *owner)
 {
-    log_text(e == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, r->text);
-    end_change(s, r, e, after, change, after->origins.own);
+    struct supervisor_change *c = (struct supervisor_change *)(void *)m;
+    struct supervisor *s = c->supervisor;
+
+    (void)owner;
+    s->change = NULL;
+    log_result(c->asked, c->request.result);
+    if (s->is_stopping || s->is_over)
+        end_while_stopping(s, c);
+    else
+        end_change(s, c);
+    free(c);
+    begin_next(s);
 }
 
-/* Writes to the disk in this thread: it is rare, and what follows has to wait for it anyway. */
-void supervisor_change_set(struct supervisor *s, struct supervisor_request *r)
+static void begin(struct supervisor *s, struct supervisor_request *r)
 {
-    struct settings_in_force after;
-    struct settings_change change;
-    enum err e = supervisor_reload_set(r->name, r->value, &s->in_force, &after, &change, r->text,
-                                       sizeof r->text);
+    struct supervisor_change *c = calloc(1, sizeof *c);
 
-    end_set(s, r, e, &after, &change);
+    if (c == NULL) {
+        snprintf(r->text, sizeof r->text,
+                 "the daemon has no memory for a change of the settings\n");
+        request_answer(&r->request, ERR_NO_MEMORY);
+        return;
+    }
+    if (r->ask == SUPERVISOR_RELOAD)
+        supervisor_core_tell_news(s, SUPERVISOR_NEWS_RELOADING, "reading the settings again");
+    *c = (struct supervisor_change){
+        .request = {.answer_to = loop_mailbox(s->loop), .on_answer = work_is_done},
+        .supervisor = s,
+        .asked = r,
+        .paths = s->config.paths,
+        .before = s->in_force};
+    if (r->ask == SUPERVISOR_RELOAD)
+        c->paths.own = c->before.origins.own;
+    s->change = c;
+    mailbox_answer(loop_mailbox(s->files), &c->request.message, take_work);
 }
 
-void supervisor_change_unset(struct supervisor *s, struct supervisor_request *r)
+static void begin_next(struct supervisor *s)
 {
-    struct settings_in_force after;
-    struct settings_change change;
-    enum err e = supervisor_reload_unset(r->name, &s->config.paths, &s->in_force, &after, &change,
-                                         r->text, sizeof r->text);
+    struct message *m;
 
-    end_set(s, r, e, &after, &change);
+    while (s->change == NULL && (m = STAILQ_FIRST(&s->waiting)) != NULL) {
+        STAILQ_REMOVE_HEAD(&s->waiting, link);
+        s->waiting_count--;
+        begin(s, CONTAINER_OF(m, struct supervisor_request, request.message));
+    }
+}
+
+void supervisor_change_ask(struct supervisor *s, struct supervisor_request *r)
+{
+    if (s->waiting_count == WAITING_MAX) {
+        snprintf(r->text, sizeof r->text,
+                 "%d changes of the settings wait for their files: try again later\n",
+                 (int)WAITING_MAX);
+        request_answer(&r->request, ERR_FULL);
+        return;
+    }
+    STAILQ_INSERT_TAIL(&s->waiting, &r->request.message, link);
+    s->waiting_count++;
+    begin_next(s);
+}
+
+void supervisor_change_refuse_waiting(struct supervisor *s)
+{
+    struct message *m;
+
+    while ((m = STAILQ_FIRST(&s->waiting)) != NULL) {
+        struct supervisor_request *r = CONTAINER_OF(m, struct supervisor_request, request.message);
+
+        STAILQ_REMOVE_HEAD(&s->waiting, link);
+        snprintf(r->text, sizeof r->text, "the daemon is stopping\n");
+        request_answer(&r->request, ERR_CLOSED);
+    }
+    s->waiting_count = 0;
 }

@@ -21,6 +21,8 @@ struct gateway_wish {
     char tcp_port[8];
 };
 
+struct supervisor_change;
+
 struct supervisor {
     struct supervisor_config config;
     struct settings_in_force in_force; /* as the files say */
@@ -34,9 +36,13 @@ struct supervisor {
     unsigned transport_count;
     uint64_t started_us; /* clock_boot_us */
     bool is_stopping;
-    bool is_stopped;              /* on_stopped has been posted */
-    bool is_over;                 /* the thread has ended: what still arrives is only given back */
-    char warned[REASON_SIZE];     /* why not connected, as last told at warning */
+    bool is_stopped;          /* on_stopped has been posted */
+    bool is_over;             /* the thread has ended: what still arrives is only given back */
+    char warned[REASON_SIZE]; /* why not connected, as last told at warning */
+    struct loop *files;       /* the thread that reads and writes the settings' files */
+    struct supervisor_change *change; /* with that thread; NULL: none */
+    struct message_list waiting;      /* requests for the changes behind it */
+    unsigned waiting_count;
     struct message_list changing; /* requests that wait for the transports to be up again */
     struct timer change_limit;    /* for all of them */
     struct message connection_done;

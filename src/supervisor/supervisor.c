@@ -128,9 +128,10 @@ enum err supervisor_open(struct supervisor **out, const struct supervisor_config
     const struct loop_config loop = {.name = "supervisor",
                                      .mailbox_limit = SUPERVISOR_MAILBOX_LIMIT,
                                      .owner = s,
-                                     .works_on_files = true, /* settings and their own file */
                                      .started = thread_started,
                                      .ended = thread_ended};
+    const struct loop_config files = {
+        .name = "settings", .mailbox_limit = 1, .owner = s, .works_on_files = true};
     enum err e;
 
     if (s == NULL)
@@ -143,6 +144,8 @@ enum err supervisor_open(struct supervisor **out, const struct supervisor_config
     supervisor_change_init(s);
     s->started_us = clock_boot_us();
     if ((e = loop_open(&s->loop, &loop)) != ERR_OK)
+        goto fail;
+    if ((e = loop_open(&s->files, &files)) != ERR_OK)
         goto fail;
     add_machines(s);
     *out = s;
@@ -164,6 +167,8 @@ void supervisor_close(struct supervisor **supervisor)
         while (mailbox_drain(loop_mailbox(s->loop)) > 0)
             ;
     }
+    CONTRACT(s->change == NULL);
+    loop_close(&s->files);
     loop_close(&s->loop);
     free(s);
     *supervisor = NULL;
@@ -188,16 +193,24 @@ void supervisor_end(struct supervisor *s)
     network_connector_end(&s->connector);
     supervisor_net_watch_close(&s->net_watch);
     supervisor_change_answer_all(s);
+    supervisor_change_refuse_waiting(s);
 }
 
 enum err supervisor_start(struct supervisor *supervisor)
 {
-    return loop_start(supervisor->loop);
+    enum err e = loop_start(supervisor->files);
+
+    if (e != ERR_OK)
+        return e;
+    if ((e = loop_start(supervisor->loop)) != ERR_OK)
+        loop_stop(supervisor->files);
+    return e;
 }
 
 void supervisor_stop(struct supervisor *supervisor)
 {
     loop_stop(supervisor->loop);
+    loop_stop(supervisor->files); /* what is written is written to the end */
 }
 
 unsigned supervisor_stop_timeout_s(const struct supervisor *supervisor)
@@ -220,6 +233,7 @@ static void begin_stop(struct supervisor *s)
     supervisor_net_watch_close(&s->net_watch);
     network_connector_end(&s->connector);
     supervisor_change_answer_all(s);
+    supervisor_change_refuse_waiting(s);
     for (unsigned i = 0; i < s->transport_count; i++)
         network_transport_shutdown(&s->transports[i], grace_ms);
     tell_if_stopped(s);
@@ -294,9 +308,9 @@ static const struct {
     [SUPERVISOR_BUILD_CONTACTS] = {build_contacts, false},
     [SUPERVISOR_VERIFY_CONTACTS] = {verify_contacts, false},
     [SUPERVISOR_STOP] = {stop, false},
-    [SUPERVISOR_RELOAD] = {supervisor_change_reload, true},
-    [SUPERVISOR_SET] = {supervisor_change_set, true},
-    [SUPERVISOR_UNSET] = {supervisor_change_unset, true},
+    [SUPERVISOR_RELOAD] = {supervisor_change_ask, true},
+    [SUPERVISOR_SET] = {supervisor_change_ask, true},
+    [SUPERVISOR_UNSET] = {supervisor_change_ask, true},
     [SUPERVISOR_RECONNECT] = {reconnect, true},
     [SUPERVISOR_CHECK_RECONNECT] = {check_reconnect, true},
     [SUPERVISOR_GATEWAY_INIT] = {supervisor_gateway_overrides_init, true},

@@ -102,9 +102,13 @@ static void a_supervisor(void)
     open_supervisor();
 }
 
+static bool is_disk_hanging; /* the thread of the settings' files does not turn */
+
 static void pump(void)
 {
-    while (mailbox_drain(loop_mailbox(s->loop)) + mailbox_drain(answers) + mailbox_drain(kept) > 0)
+    while (mailbox_drain(loop_mailbox(s->loop)) + mailbox_drain(answers) + mailbox_drain(kept) +
+               (is_disk_hanging ? 0 : mailbox_drain(loop_mailbox(s->files))) >
+           0)
         ;
 }
 
@@ -550,6 +554,101 @@ Test(supervisor, a_transport_switched_off_goes_down_and_comes_back, .init = a_su
     write_settings("");
     cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK, "%s", r.text);
     cr_assert_str_eq(network_state(), "CONNECTED");
+}
+
+/* Changes whose disk does not answer. */
+
+static struct supervisor_request changes[3];
+static char change_values[3][8];
+static enum err change_results[3];
+static unsigned changes_done, changes_done_in_order;
+
+static void take_change_answer(struct message *m, void *owner)
+{
+    struct supervisor_request *done = CONTAINER_OF(m, struct supervisor_request, request.message);
+    size_t which = (size_t)(done - changes);
+
+    (void)owner;
+    change_results[which] = done->request.result;
+    changes_done_in_order += which == changes_done;
+    changes_done++;
+}
+
+static void post_change(unsigned which, enum supervisor_ask what, const char *value)
+{
+    static char name[] = "priority";
+
+    snprintf(change_values[which], sizeof change_values[which], "%s", value);
+    changes[which] = (struct supervisor_request){
+        .request = {.answer_to = answers, .on_answer = take_change_answer},
+        .ask = what,
+        .name = name,
+        .value = change_values[which]};
+    cr_assert_eq(supervisor_post(s, &changes[which]), ERR_OK);
+    pump();
+}
+
+static unsigned priority(void)
+{
+    cr_assert_eq(ask(SUPERVISOR_STATUS), ERR_OK);
+    return r.transports[0].priority;
+}
+
+Test(supervisor, a_disk_that_hangs_delays_changes_and_nothing_else, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    write_settings("[sessions]\nkeep-alive-s = 77\n");
+    is_disk_hanging = true;
+    post_change(0, SUPERVISOR_SET, "3");
+    post_change(1, SUPERVISOR_RELOAD, "");
+    post_change(2, SUPERVISOR_SET, "4");
+    cr_assert_eq(send_to("tcp://10.0.0.2:7771"), ERR_OK);
+    cr_assert_eq(changes_done, 0);
+    cr_assert_eq(priority(), 1, "nothing is in force before it is on the disk");
+    is_disk_hanging = false;
+    pump();
+    cr_assert_eq(changes_done, 3);
+    cr_assert_eq(changes_done_in_order, 3);
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_eq(change_results[i], ERR_OK, "%u: %s", i, changes[i].text);
+    cr_assert_eq(priority(), 4);
+    cr_assert_eq(r.in_force.settings.sessions.keep_alive_s, 77);
+    cr_assert_eq(changes[1].in_force.settings.tcp_transport.priority, 3, "the reload's turn");
+}
+
+Test(supervisor, a_stop_waits_for_the_change_under_way_and_refuses_the_others, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    is_disk_hanging = true;
+    post_change(0, SUPERVISOR_SET, "3");
+    post_change(1, SUPERVISOR_SET, "4");
+    cr_assert_eq(ask(SUPERVISOR_STOP), ERR_OK);
+    cr_assert_eq(stops, 1, "the transports do not wait for it");
+    cr_assert_eq(changes_done, 1);
+    cr_assert_eq(change_results[1], ERR_CLOSED);
+    is_disk_hanging = false;
+    pump();
+    cr_assert_eq(change_results[0], ERR_OK);
+    cr_assert_not_null(strstr(changes[0].text, "from the next start"), "%s", changes[0].text);
+    cr_assert_eq(access(own, F_OK), 0, "it is written");
+}
+
+Test(supervisor, a_change_under_way_at_the_end_of_the_thread_comes_back, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    is_disk_hanging = true;
+    post_change(0, SUPERVISOR_RELOAD, "");
+    post_change(1, SUPERVISOR_SET, "4");
+    supervisor_end(s);
+    mailbox_drain(loop_mailbox(s->files));
+    supervisor_close(&s);
+    mailbox_drain(answers);
+    cr_assert_eq(changes_done, 2);
+    cr_assert_eq(change_results[0], ERR_CLOSED);
+    cr_assert_eq(change_results[1], ERR_CLOSED);
 }
 
 Test(supervisor, a_service_whose_need_is_off_stays_off, .init = open_all, .fini = clean_up,

@@ -267,7 +267,7 @@ class Notify(Served):
         rows += [("committer-bulk", "fdatasync", lambda peer, n: self.receive(peer, n, 5 << 20))]
         rows += [("worker", call, self.receive) for call in ("openat", "write")]
         rows += [("worker", "pread", lambda peer, n: self.start("send", path, "127.0.0.1:7771")),  # down the peer's session
-                 ("supervisor", "fsync", lambda peer, n: self.start("set", "priority", str(n))),
+                 ("settings", "fsync", lambda peer, n: self.start("set", "priority", str(n))),
                  ("control", "accept4-control", lambda peer, n: self.start("status")),
                  ("look-up", "getaddrinfo", lambda peer, n: self.start("send", path, "name%d.invalid:7771" % n))]
         for number, (thread, call, begin) in enumerate(rows):

@@ -1,11 +1,18 @@
 """What can be set while the daemon runs: at once, for the next start, and not at all if it fails."""
 import os
+import signal
 import socket
 import subprocess
 import sys
+import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import node as harness  # noqa: E402
+
+sys.path.insert(0, os.path.join(os.path.dirname(harness.HERE), "faults"))
+import layer  # noqa: E402
+import raw  # noqa: E402
+from field import FaultNode  # noqa: E402
 
 
 class Set(harness.SystemTest):
@@ -138,6 +145,61 @@ class Set(harness.SystemTest):
             self.bob.start()
             self.assertEqual(self.get("priority"), str(found[0]))
             old = found[0]
+
+
+@unittest.skipUnless(os.path.exists(layer.LIBRARY), "the fault layer is not built here")
+class SlowDisk(harness.SystemTest):
+    """The disk of the daemon's own settings file does not answer, or late; that of the inbox does."""
+
+    def setUp(self):
+        self.own = os.path.join(self.folder(), "own.ini")
+        self.bob = FaultNode("bob", {"node/settings-file": self.own}).with_layer()
+        self.addCleanup(self.bob.close)
+        self.bob.start()
+
+    def hang(self, block_s):
+        self.bob.layer.arm("fsync", mode=layer.BLOCK, block_ms=int(block_s * 1000), under=os.path.dirname(self.own))
+        setting = self.job(self.bob.job("set", "priority", "3"))
+        harness.wait_until(lambda: self.bob.layer.hits > 0, "the set syncs its file")
+        return setting
+
+    def get(self):
+        return self.bob.command("get", "priority").out.strip()
+
+    def text(self):
+        with open(self.own) as stream:
+            return stream.read()
+
+    def test_files_go_out_and_come_in_while_a_set_hangs(self):
+        alice = self.node("alice")
+        setting = self.hang(3600)
+        later = self.job(self.bob.job("set", "priority", "4"))
+        path = harness.make_file(os.path.join(self.folder(), "f"), 100000)
+        self.assert_sent(self.bob.send([path], "127.0.0.1:%d" % alice.port), 1)
+        self.assert_sent(alice.send([path], "127.0.0.1:%d" % self.bob.port), 1)
+        self.assertEqual(self.bob.command("status").code, 0)
+        self.assertEqual(self.get(), "1")
+        self.assertTrue(setting.is_running() and later.is_running(), "answered before it is on the disk")
+        self.assertFalse(os.path.exists(self.own))
+        self.bob.kill()
+
+    def test_a_set_and_a_reload_behind_a_slow_one_are_both_taken_in(self):
+        jobs = [self.hang(1.5)]
+        self.bob.change({"services/tcp-transport/priority": 9, "sessions/keep-alive-s": 77})
+        jobs += [self.job(self.bob.job(*words)) for words in (("reload",), ("set", "sending-enabled", "false"))]
+        for job in jobs:
+            result = job.result()
+            self.assertEqual(result.code, 0, str(result))
+        self.assertEqual(self.get(), "3", "a reload keeps what was set before it")
+        self.assertIn("priority = 3", self.text())
+        self.assertIn("sending-enabled = false", self.text())
+
+    def test_a_stop_lets_the_set_under_way_reach_the_disk(self):
+        setting = self.hang(1.5)
+        self.bob.signal(signal.SIGTERM)
+        self.assertEqual(self.bob.wait_exit(), 0)
+        setting.result()
+        self.assertIn("priority = 3", self.text())
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ class HungDisk(SystemTest):
         waiting = [(name, self.hang(name, call, begin)) for name, call, begin in (
             ("received", "pread", lambda node, peer: self.job(node.job("received"))),
             ("control", "accept4-control", lambda node, peer: self.job(node.job("status"))),
-            ("supervisor", "fsync", lambda node, peer: self.job(node.job("set", "priority", "3"))),
+            ("settings", "fsync", lambda node, peer: self.job(node.job("set", "priority", "3"))),
             ("committer", "fdatasync", lambda node, peer: peer.send(*raw.file_frames(1, b"x" * 50000))),
             ("worker", "write", lambda node, peer: peer.send(*raw.file_frames(1, b"x" * 50000))))]
         for name, node in waiting:

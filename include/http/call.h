@@ -1,5 +1,5 @@
-/* A request that a handler (http/routes.h) has got, and its answer: at once or later; in between
- * its connection is suspended. Belongs to the thread of the server's loop. */
+/* A request passed to a handler (http/routes.h), and its response, sent at once or later; the
+ * connection is suspended in between. Belongs to the thread of the server's loop. */
 #ifndef HTTP_CALL_H
 #define HTTP_CALL_H
 
@@ -10,25 +10,26 @@ struct http_call;
 
 enum {
     HTTP_CALL_BODY_LIMIT = 1 << 20,
-    HTTP_CALL_BODIES_LIMIT = 32 << 20, /* of all that come in at once at a server */
+    HTTP_CALL_BODIES_LIMIT = 32 << 20, /* all request bodies that a server is receiving */
 };
 
-/* The client's end closed before the answer: `gone` is told, and the call is no more. Not called
- * once the call is answered. Without a `gone` nobody is told and the call stays. */
-typedef void http_call_gone_fn(void *ctx);
-void http_call_watch(struct http_call *call, http_call_gone_fn *gone, void *ctx);
+/* Sets a callback for a connection that the client closes before the response: the call is freed
+ * after it. Not called once the call is responded to. Without a callback the call stays until then.
+ */
+typedef void http_call_closed_fn(void *ctx);
+void http_call_on_close(struct http_call *call, http_call_closed_fn *on_close, void *ctx);
 
-/* Who calls over the Unix socket. Over TCP nobody is known: whoever has the token is taken for our
+/* The client's uid on the Unix socket. On TCP it is unknown: every authorized client counts as our
  * own user. */
 uid_t http_call_uid(struct http_call *call);
 
-struct http_answer {
+struct http_response {
     unsigned status;
     const char *type; /* Content-Type */
-    char *body;       /* malloc; NULL: no memory was left for it, the client gets status 500 */
+    char *body;       /* malloc; NULL: out of memory, the client gets status 500 */
     size_t length;
 };
-/* Takes over the body. */
-void http_call_answer(struct http_call *call, const struct http_answer *answer);
+/* Takes ownership of the body. */
+void http_call_respond(struct http_call *call, const struct http_response *answer);
 
 #endif

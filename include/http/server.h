@@ -1,7 +1,7 @@
-/* An HTTP server: libmicrohttpd in external epoll mode, turned by a loop, on a Unix socket of our
- * own or on a TCP address. What it answers is a table of routes (http/routes.h); how they are
- * answered is in http/call.h. Everything here belongs to the loop's thread, but for open and close,
- * which run when that thread does not. */
+/* An HTTP server: libmicrohttpd in external epoll mode, driven by a loop, on a Unix socket or a TCP
+ * address. Requests are dispatched by a table of routes (http/routes.h) and responded to with
+ * http/call.h. Belongs to the loop's thread, except open and close, which must not run concurrently
+ * with it. */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
@@ -17,40 +17,41 @@ struct http_server;
 
 enum {
     HTTP_SERVER_CONNECTIONS_MAX = 256,
-    HTTP_SERVER_CONNECTIONS_PER_IP_MAX = 128, /* at TCP */
+    HTTP_SERVER_CONNECTIONS_PER_IP_MAX = 128, /* TCP only */
     HTTP_SERVER_IDLE_TIMEOUT_S = 120,
 };
 
 struct http_server_config {
     struct loop *loop;
-    struct http_routes routes; /* the rows stay the caller's, and there */
+    struct http_routes routes; /* the rows are owned by the caller and must outlive the server */
     const char *socket_path;   /* a Unix socket; NULL: TCP at `address` */
-    const char *group;         /* of the Unix socket; "": our own */
+    const char *group;         /* of the Unix socket; "": the process's own */
     unsigned mode;
     struct address address;
-    const char *token; /* TCP: what clients have to show; "" or NULL: nothing. Copied. */
+    const char *token; /* TCP: required bearer token; "" or NULL: none. Copied. */
 };
-/* A Unix socket gets the group and the mode; its folder is made where missing, for the same people;
- * one that nobody answers at is replaced; ERR_BUSY if somebody does; ERR_EXISTS for a path that is
- * no socket. `problem` gets a sentence that names the path or address, the reason and what to do.
+/* Opens the listening socket. A Unix socket gets the group and the mode; a missing folder is
+ * created with matching access. A stale socket is replaced; ERR_BUSY: another process listens on
+ * it; ERR_EXISTS: the path is not a socket. On failure `problem` is a sentence with the path or
+ * address, the reason and what to do.
  *
- * A request is answered before its body is looked at: with 401 at TCP without the token, if its
- * route or a missing route asks for one, with 403 at TCP if a web page made it (it has an Origin),
- * with 404, 405 and 415 for a path, a method and a content type of no route. */
+ * Requests are rejected before their body is read: on TCP with 401 without the token (unknown paths
+ * require it, too) and with 403 if they have an Origin (sent by a web page); everywhere with 404,
+ * 405 or 415 for a path, method or content type that no route has. */
 enum err http_server_open(struct http_server **out, const struct http_server_config *config,
                           char *problem, size_t problem_room);
 /* After http_server_stop, or instead of http_server_start. */
 void http_server_close(struct http_server **http);
 
 enum err http_server_start(struct http_server *http);
-/* The Unix socket's file may have been removed: then nobody can reach us, and it is made anew, for
- * the same people. `*is_new` says that it was. What `problem` says is as of http_server_open. */
-enum err http_server_keep_reachable(struct http_server *http, bool *is_new, char *problem,
-                                    size_t problem_room);
+/* Recreates the Unix socket with the same access if its file was removed; `*is_recreated` says so.
+ * `problem` as in http_server_open. */
+enum err http_server_check_socket(struct http_server *http, bool *is_recreated, char *problem,
+                                  size_t problem_room);
 
-/* For good. Every call must have been answered; what is answered goes out as far as the sockets
- * take it. Closes the socket, so that nobody waits at it in vain, and removes its file, if it is
- * still the one that was made. */
+/* Every call must have been responded to. Flushes responses as far as the sockets accept them,
+ * closes the listening socket and removes its file, if it is still the one that was created. The
+ * server cannot be started again. */
 void http_server_stop(struct http_server *http);
 
 #endif

@@ -87,10 +87,10 @@ static void take_event(struct message *m, void *owner)
 static void keep_reachable(struct control *control)
 {
     char problem[SETTINGS_TEXT_SIZE * 2];
-    bool is_new;
-    enum err e = http_server_keep_reachable(control->http, &is_new, problem, sizeof problem);
+    bool is_recreated;
+    enum err e = http_server_check_socket(control->http, &is_recreated, problem, sizeof problem);
 
-    if (is_new)
+    if (is_recreated)
         log_warning("control socket %s was removed: it has been made again",
                     control->config.settings.control.socket);
     else if (e != ERR_OK && !control->is_unreachable)

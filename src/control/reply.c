@@ -10,9 +10,9 @@
 /* Takes over `document`; NULL: there is no memory for one. */
 static void answer_xml(struct http_call *call, char *document, size_t length)
 {
-    http_call_answer(call,
-                     &(struct http_answer){
-                         .status = 200, .type = "text/xml", .body = document, .length = length});
+    http_call_respond(call,
+                      &(struct http_response){
+                          .status = 200, .type = "text/xml", .body = document, .length = length});
 }
 
 void control_reply_fault(struct http_call *call, enum fault code, const char *format, ...)
@@ -62,7 +62,7 @@ void control_asked_begin(struct control_asked *asked, struct control *control,
     asked->kind = kind;
     asked->control = control;
     asked->call = call;
-    http_call_watch(call, asked_gone, asked);
+    http_call_on_close(call, asked_gone, asked);
     LIST_INSERT_HEAD(&control->asked, asked, link);
     control->away++;
     control->asked_counts[kind]++;

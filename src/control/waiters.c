@@ -38,7 +38,7 @@ void control_waiters_add(struct control_waiter *waiter, uint64_t timeout_ms)
         waiter_answer(waiter);
         return;
     }
-    http_call_watch(waiter->call, client_gone, waiter);
+    http_call_on_close(waiter->call, client_gone, waiter);
     loop_set_timer(control->loop, &waiter->timeout, timeout_ms);
 }
 

@@ -5,7 +5,7 @@
 
 static const char scheme[] = "Bearer ";
 
-bool http_auth_is_shown(const char *header, const char *token)
+bool http_auth_is_valid(const char *header, const char *token)
 {
     size_t length = strlen(token), given_length;
     unsigned difference;
@@ -16,7 +16,7 @@ bool http_auth_is_shown(const char *header, const char *token)
     given = header + sizeof scheme - 1;
     given_length = strlen(given);
     difference = given_length != length;
-    /* Every byte is looked at: no early end that a clock could see. */
+    /* Constant time for a given header length: every byte is compared. */
     for (size_t i = 0; i < given_length; i++)
         difference |= (unsigned char)given[i] ^ (unsigned char)token[i % (length + 1)];
     return difference == 0;

@@ -12,10 +12,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A burst of commands waits in it: a client that finds it full takes the daemon for gone. */
+/* Holds a burst of commands: if it is full, connect(2) fails and the client reports a dead daemon.
+ */
 enum { BACKLOG = 1024 };
 
-/* Who may use the socket. */
+/* Group and mode of the socket. */
 struct access {
     bool has_group;
     gid_t group;
@@ -33,27 +34,27 @@ static enum err find_access(struct access *out, const char *group, unsigned mode
     if (group[0] == '\0' || entry != NULL)
         return ERR_OK;
     snprintf(problem, room,
-             "the control socket cannot have the group '%s': there is none of that name; make it, "
-             "or set [control] group to another",
+             "cannot set the group of the control socket: unknown group '%s'; create it, or change "
+             "[control] group",
              group);
     return ERR_NOT_FOUND;
 }
 
-/* Who may write to the socket has to reach it. */
-static void open_folder(const char *folder, const struct access *access)
+/* Lets everyone who may write to the socket traverse its folder. */
+static void set_folder_access(const char *folder, const struct access *access)
 {
     mode_t mode =
         0700 | ((access->mode & 0020) != 0 ? 0010 : 0) | ((access->mode & 0002) != 0 ? 0001 : 0);
 
     if (access->has_group && lchown(folder, (uid_t)-1, access->group) != 0)
-        log_warning("the folder %s of the control socket keeps its group: %s", folder,
+        log_warning("cannot change the group of the control socket's folder %s: %s", folder,
                     strerror(errno));
     else if (mode != 0700)
         chmod(folder, mode);
 }
 
-static enum err make_folder(const char *path, const struct access *access, char *problem,
-                            size_t room)
+static enum err create_folder(const char *path, const struct access *access, char *problem,
+                              size_t room)
 {
     char folder[sizeof((struct sockaddr_un *)0)->sun_path];
     char *slash;
@@ -64,31 +65,31 @@ static enum err make_folder(const char *path, const struct access *access, char 
     if (folder[0] == '\0')
         return ERR_OK;
     if (mkdir(folder, 0700) == 0) {
-        open_folder(folder, access);
+        set_folder_access(folder, access);
         return ERR_OK;
     }
     if (errno == EEXIST)
         return ERR_OK;
     snprintf(problem, room,
-             "the folder %s of the control socket cannot be made: %s; make it, or set [control] "
-             "socket to a path in a folder that is yours",
+             "cannot create the folder %s of the control socket: %s; create it, or set [control] "
+             "socket to a path in a writable folder",
              folder, strerror(errno));
     return err_from_errno(errno);
 }
 
-/* What stands at the path: nothing (ERR_OK), a socket that nobody answers at (removed, ERR_OK), a
- * living one (ERR_BUSY), something else (ERR_EXISTS). */
-static enum err clear_path(const struct sockaddr_un *at, char *problem, size_t room)
+/* ERR_OK: the path is free, or was a stale socket, which is removed. ERR_BUSY: a process listens on
+ * it. ERR_EXISTS: it is not a socket. */
+static enum err remove_stale_socket(const struct sockaddr_un *at, char *problem, size_t room)
 {
     struct stat st;
     int fd, refused;
 
     if (lstat(at->sun_path, &st) != 0)
-        return ERR_OK; /* bind(2) says what else is wrong with it */
+        return ERR_OK; /* other errors are reported by bind(2) */
     if (!S_ISSOCK(st.st_mode)) {
         snprintf(problem, room,
-                 "the control socket cannot be made: %s exists and is no socket; remove it or set "
-                 "[control] socket to another path",
+                 "cannot create the control socket: %s exists and is not a socket; remove it or "
+                 "set [control] socket to another path",
                  at->sun_path);
         return ERR_EXISTS;
     }
@@ -108,8 +109,8 @@ static enum err clear_path(const struct sockaddr_un *at, char *problem, size_t r
     return ERR_OK;
 }
 
-/* The file never stands there with a wider mode than it is to have: the mode comes before the name,
- * and before the listening, so that nobody connects in between. */
+/* The file never has a wider mode than requested: the mode is set before bind, and the access is
+ * final before listen, so no other user can connect in between. */
 static bool bind_file(int fd, const struct sockaddr_un *at, const struct access *access)
 {
     return fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)at, sizeof *at) == 0 &&
@@ -128,23 +129,22 @@ enum err http_bind_open(struct http_bind *out, const char *path, const char *gro
     *out = (struct http_bind){.fd = -1};
     if (path[0] == '\0' || text_copy(at.sun_path, sizeof at.sun_path, path) != ERR_OK) {
         snprintf(problem, room,
-                 "the control socket's path has to have 1 to %zu bytes: '%s' has %zu; set "
+                 "invalid control socket path '%s': expected 1 to %zu bytes, got %zu; set "
                  "[control] socket to a shorter one",
-                 sizeof at.sun_path - 1, path, strlen(path));
+                 path, sizeof at.sun_path - 1, strlen(path));
         return ERR_TOO_LARGE;
     }
     if ((e = find_access(&access, group, mode, problem, room)) != ERR_OK ||
-        (e = make_folder(path, &access, problem, room)) != ERR_OK)
+        (e = create_folder(path, &access, problem, room)) != ERR_OK)
         return e;
-    if ((e = clear_path(&at, problem, room)) != ERR_OK)
+    if ((e = remove_stale_socket(&at, problem, room)) != ERR_OK)
         return e;
     out->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (out->fd < 0 || !bind_file(out->fd, &at, &access) || listen(out->fd, BACKLOG) != 0 ||
         lstat(path, &st) != 0) {
         e = err_from_errno(errno);
-        snprintf(problem, room, "the control socket %s cannot be opened: %s; %s", path,
-                 strerror(errno),
-                 err_advice(e, "see to its folder, or set [control] socket to another path"));
+        snprintf(problem, room, "cannot open the control socket %s: %s; %s", path, strerror(errno),
+                 err_advice(e, "check its folder, or set [control] socket to another path"));
         if (out->fd >= 0)
             close(out->fd);
         out->fd = -1;
@@ -178,7 +178,7 @@ enum err http_bind_open_tcp(struct http_bind *out, const struct address *address
     return e;
 }
 
-bool http_bind_is_there(const struct http_bind *s)
+bool http_bind_exists(const struct http_bind *s)
 {
     struct stat st;
 
@@ -190,7 +190,7 @@ void http_bind_close(struct http_bind *s)
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;
-    if (s->path[0] != '\0' && http_bind_is_there(s))
+    if (s->path[0] != '\0' && http_bind_exists(s))
         unlink(s->path);
     s->path[0] = '\0';
 }

@@ -1,4 +1,4 @@
-/* The socket that an HTTP server listens at. */
+/* The listening socket of an HTTP server. */
 #ifndef HTTP_BIND_H
 #define HTTP_BIND_H
 
@@ -12,18 +12,18 @@
 struct http_bind {
     int fd;
     char path[108];
-    dev_t device; /* of the file that we made: another's is not ours to remove */
+    dev_t device; /* of the file that was created: only that one is removed */
     ino_t inode;
 };
-/* The file belongs to `group` ("": our own) and has `mode`; a folder that has to be made for it
- * lets the same people in. */
+/* Creates a Unix socket with `group` ("": the process's own) and `mode`, and its folder, if that is
+ * missing, with matching access. On failure `problem` is a sentence. */
 enum err http_bind_open(struct http_bind *out, const char *path, const char *group, unsigned mode,
                         char *problem, size_t room);
-/* A TCP address instead: a socket without a file. */
+/* Listens on a TCP address instead. */
 enum err http_bind_open_tcp(struct http_bind *out, const struct address *address, char *problem,
                             size_t room);
-/* Its file still stands at its path, and is the one that was made. */
-bool http_bind_is_there(const struct http_bind *s);
+/* True if the path still names the file that was created. */
+bool http_bind_exists(const struct http_bind *s);
 void http_bind_close(struct http_bind *s);
 
 #endif

@@ -1,6 +1,7 @@
-/* A suspended connection is none of MHD's business until it is resumed, and MHD aborts the process
- * if it is stopped with one. So a suspended connection whose client goes away is seen by a watch of
- * ours (EPOLLHUP: both ends closed), and http_server_stop wants every call answered. */
+/* MHD ignores a suspended connection until it is resumed, and aborts the process if it is stopped
+ * while one is suspended. Therefore a watch of our own detects clients that close while suspended
+ * (EPOLLHUP: both directions closed), and http_server_stop requires every call to be responded to.
+ */
 #include "http/call.h"
 
 #include "base/contract.h"
@@ -48,7 +49,7 @@ void http_call_free(struct http_call *call)
     free(call);
 }
 
-static enum http_refusal keep_body(struct http_call *call, const char *bytes, size_t length)
+static enum http_refusal append_body(struct http_call *call, const char *bytes, size_t length)
 {
     if (buf_length(&call->body) + length > HTTP_CALL_BODY_LIMIT)
         return HTTP_REFUSAL_LENGTH;
@@ -60,10 +61,10 @@ static enum http_refusal keep_body(struct http_call *call, const char *bytes, si
     return HTTP_REFUSAL_NONE;
 }
 
-void http_call_take_body(struct http_call *call, const char *bytes, size_t length)
+void http_call_append_body(struct http_call *call, const char *bytes, size_t length)
 {
     if (call->refused == HTTP_REFUSAL_NONE)
-        call->refused = keep_body(call, bytes, length);
+        call->refused = append_body(call, bytes, length);
     if (call->refused != HTTP_REFUSAL_NONE)
         drop_body(call);
 }
@@ -75,14 +76,14 @@ void http_call_run(struct http_call *call, void *ctx)
     drop_body(call);
 }
 
-static void hung_up(struct watch *w, uint32_t events)
+static void client_closed(struct watch *w, uint32_t events)
 {
     struct http_call *call = w->ctx;
 
     (void)events;
     MAGIC_CHECK(call, call_magic);
-    call->gone(call->gone_ctx);
-    http_call_answer(call, &(struct http_answer){.body = NULL});
+    call->on_close(call->on_close_ctx);
+    http_call_respond(call, &(struct http_response){.body = NULL});
 }
 
 void http_call_suspend(struct http_call *call)
@@ -93,23 +94,23 @@ void http_call_suspend(struct http_call *call)
     MHD_suspend_connection(call->connection);
     call->is_suspended = true;
     call->all->suspended++;
-    if (call->gone == NULL || info == NULL)
+    if (call->on_close == NULL || info == NULL)
         return;
-    call->hang_up = (struct watch){.fd = info->connect_fd, .ready = hung_up, .ctx = call};
-    call->is_watched = loop_add(call->all->loop, &call->hang_up, POLLER_LEVEL) == ERR_OK;
+    call->hup = (struct watch){.fd = info->connect_fd, .ready = client_closed, .ctx = call};
+    call->is_watched = loop_add(call->all->loop, &call->hup, POLLER_LEVEL) == ERR_OK;
 }
 
-enum MHD_Result http_call_queue_answer(struct http_call *call)
+enum MHD_Result http_call_queue_response(struct http_call *call)
 {
     if (call->response == NULL)
         return http_refusal_queue(call->connection, HTTP_REFUSAL_MEMORY, NULL);
     return MHD_queue_response(call->connection, call->status, call->response);
 }
 
-void http_call_watch(struct http_call *call, http_call_gone_fn *gone, void *ctx)
+void http_call_on_close(struct http_call *call, http_call_closed_fn *on_close, void *ctx)
 {
-    call->gone = gone;
-    call->gone_ctx = ctx;
+    call->on_close = on_close;
+    call->on_close_ctx = ctx;
 }
 
 uid_t http_call_uid(struct http_call *call)
@@ -126,7 +127,7 @@ uid_t http_call_uid(struct http_call *call)
     return peer.uid;
 }
 
-static void keep_answer(struct http_call *call, const struct http_answer *answer)
+static void create_response(struct http_call *call, const struct http_response *answer)
 {
     call->status = answer->status;
     if (answer->body != NULL)
@@ -138,19 +139,19 @@ static void keep_answer(struct http_call *call, const struct http_answer *answer
         free(answer->body);
 }
 
-void http_call_answer(struct http_call *call, const struct http_answer *answer)
+void http_call_respond(struct http_call *call, const struct http_response *answer)
 {
     struct http_calls *all = call->all;
 
     MAGIC_CHECK(call, call_magic);
-    CONTRACT(!call->is_answered);
+    CONTRACT(!call->is_responded);
     loop_assert_here(all->loop);
-    call->is_answered = true;
-    keep_answer(call, answer);
+    call->is_responded = true;
+    create_response(call, answer);
     if (!call->is_suspended)
         return;
     if (call->is_watched)
-        loop_remove(all->loop, &call->hang_up);
+        loop_remove(all->loop, &call->hup);
     call->is_watched = call->is_suspended = false;
     all->suspended--;
     MHD_resume_connection(call->connection);

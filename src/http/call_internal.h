@@ -1,4 +1,4 @@
-/* What the server does with the calls. Belongs to the thread of its loop. */
+/* The server's side of a call. Belongs to the thread of its loop. */
 #ifndef HTTP_CALL_INTERNAL_H
 #define HTTP_CALL_INTERNAL_H
 
@@ -11,13 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* All of one server. */
+/* State shared by all calls of a server. */
 struct http_calls {
     struct loop *loop;
-    struct timer *again; /* set when libmicrohttpd has something to do */
+    struct timer *again; /* set when libmicrohttpd has work */
     bool is_tcp;
     unsigned suspended;
-    size_t body_bytes; /* of requests that are still coming in */
+    size_t body_bytes; /* of requests being received */
 };
 
 struct http_call {
@@ -26,32 +26,32 @@ struct http_call {
     struct MHD_Connection *connection;
     const struct http_route *route;
     struct buf body;
-    enum http_refusal refused; /* it never gets to the handler */
-    bool is_whole;
+    enum http_refusal refused; /* if set, the handler is not called */
+    bool is_complete;
     bool is_called;
     bool is_suspended;
-    bool is_answered;
+    bool is_responded;
     unsigned status;
-    struct MHD_Response *response; /* NULL with is_answered: no memory */
-    struct watch hang_up;
+    struct MHD_Response *response; /* NULL with is_responded: out of memory */
+    struct watch hup;
     bool is_watched;
-    http_call_gone_fn *gone;
-    void *gone_ctx;
+    http_call_closed_fn *on_close;
+    void *on_close_ctx;
 };
 
-/* NULL without memory. */
+/* NULL: out of memory. */
 struct http_call *http_call_new(struct http_calls *all, struct MHD_Connection *connection,
                                 const struct http_route *route);
-/* After its answer is out, or its connection is closed. */
+/* After its response is sent or its connection is closed. */
 void http_call_free(struct http_call *call);
-void http_call_check(const struct http_call *call); /* that it is one (asserted) */
+void http_call_check(const struct http_call *call); /* asserts that it is a live call */
 
-/* A part of its body. One that is too much makes it refused. */
-void http_call_take_body(struct http_call *call, const char *bytes, size_t length);
-/* Its body is whole: hands it to its handler. */
+/* Appends to its body. Beyond a limit the call is refused. */
+void http_call_append_body(struct http_call *call, const char *bytes, size_t length);
+/* Calls its handler, once the body is complete. */
 void http_call_run(struct http_call *call, void *ctx);
-/* Its handler has not answered yet. */
+/* Suspends its connection until the handler responds. */
 void http_call_suspend(struct http_call *call);
-enum MHD_Result http_call_queue_answer(struct http_call *call);
+enum MHD_Result http_call_queue_response(struct http_call *call);
 
 #endif

@@ -19,8 +19,8 @@ static bool is_word(const char *text, size_t length, const char *word)
     return length == strlen(word) && strncasecmp(text, word, length) == 0;
 }
 
-/* None, or one of those in which what we take is written the same. */
-static bool is_charset_taken(const char *parameters)
+/* True without a charset, or with one that UTF-8 is a superset of. */
+static bool is_charset_accepted(const char *parameters)
 {
     const char *at = strcasestr(parameters, "charset");
     size_t length;
@@ -34,8 +34,7 @@ static bool is_charset_taken(const char *parameters)
            is_word(at, length, "us-ascii") || is_word(at, length, "ascii");
 }
 
-/* Before anything else is said to a stranger: what routes there are is not told to one without the
- * token. */
+/* Runs before any other check, so that an unauthorized client cannot probe for routes. */
 static enum http_refusal check_client(const struct http_head *head, const char *token)
 {
     bool is_public = head->route != NULL && head->route->access == HTTP_ROUTE_PUBLIC;
@@ -43,7 +42,7 @@ static enum http_refusal check_client(const struct http_head *head, const char *
     if (token == NULL)
         return HTTP_REFUSAL_NONE;
     if (!is_public && token[0] != '\0' &&
-        !http_auth_is_shown(value_of(head, MHD_HTTP_HEADER_AUTHORIZATION), token))
+        !http_auth_is_valid(value_of(head, MHD_HTTP_HEADER_AUTHORIZATION), token))
         return HTTP_REFUSAL_TOKEN;
     return value_of(head, MHD_HTTP_HEADER_ORIGIN) != NULL ? HTTP_REFUSAL_ORIGIN : HTTP_REFUSAL_NONE;
 }
@@ -52,16 +51,17 @@ static enum http_refusal check_type(struct http_head *head)
 {
     const char *parameters;
 
-    if (!http_route_takes(head->route, value_of(head, MHD_HTTP_HEADER_CONTENT_TYPE), &parameters)) {
-        snprintf(head->right, sizeof head->right, "%s", head->route->types[0]);
+    if (!http_route_accepts(head->route, value_of(head, MHD_HTTP_HEADER_CONTENT_TYPE),
+                            &parameters)) {
+        snprintf(head->expected, sizeof head->expected, "%s", head->route->types[0]);
         return HTTP_REFUSAL_TYPE;
     }
-    return is_charset_taken(parameters) ? HTTP_REFUSAL_NONE : HTTP_REFUSAL_CHARSET;
+    return is_charset_accepted(parameters) ? HTTP_REFUSAL_NONE : HTTP_REFUSAL_CHARSET;
 }
 
 struct lengths {
     unsigned given, chunked;
-    bool has_blank; /* a name with a blank in it, which others may read as one without */
+    bool has_blank; /* a header name with a blank, which other parsers may ignore */
 };
 
 static enum MHD_Result count_lengths(void *cls, enum MHD_ValueKind kind, const char *name,
@@ -76,8 +76,8 @@ static enum MHD_Result count_lengths(void *cls, enum MHD_ValueKind kind, const c
     return MHD_YES;
 }
 
-/* libmicrohttpd takes one of several words about the length. A proxy before us may take another,
- * and then one client's request would begin in the body of another's. */
+/* Prevents request smuggling: of several length headers libmicrohttpd uses one, and a proxy in
+ * front of it could use another. */
 static bool is_length_clear(struct MHD_Connection *connection)
 {
     struct lengths lengths = {0};
@@ -110,15 +110,15 @@ enum http_refusal http_head_check(struct http_head *head, const struct http_rout
         http_routes_find(routes, head->method, head->target, &head->route);
     enum http_refusal refused = check_client(head, token);
 
-    head->right[0] = '\0';
+    head->expected[0] = '\0';
     if (refused != HTTP_REFUSAL_NONE)
         return refused;
     if (found == HTTP_ROUTES_NO_PATH) {
-        http_routes_paths(routes, head->right);
+        http_routes_paths(routes, head->expected);
         return HTTP_REFUSAL_PATH;
     }
     if (found == HTTP_ROUTES_NO_METHOD) {
-        http_routes_methods(routes, head->target, head->right);
+        http_routes_methods(routes, head->target, head->expected);
         return HTTP_REFUSAL_METHOD;
     }
     if ((refused = check_type(head)) != HTTP_REFUSAL_NONE)

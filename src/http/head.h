@@ -1,4 +1,4 @@
-/* The head of a request, checked against the table of routes before any of its body is read. */
+/* Checks the head of a request against the table of routes, before its body is read. */
 #ifndef HTTP_HEAD_H
 #define HTTP_HEAD_H
 
@@ -8,12 +8,12 @@
 struct http_head {
     struct MHD_Connection *connection;
     const char *method, *target;
-    const struct http_route *route;    /* out; NULL: there is none */
-    char right[HTTP_ROUTES_TEXT_SIZE]; /* out: as of http_refusal_queue */
+    const struct http_route *route;       /* out; NULL: none matches */
+    char expected[HTTP_ROUTES_TEXT_SIZE]; /* out: for http_refusal_queue */
 };
 
-/* `token` is what a client at TCP has to show for a route that asks for it, "" if the server has
- * none; NULL: the client comes from a Unix socket, whose file says who may. */
+/* `token` is the server's token for TCP clients ("": none); NULL: the client is on a Unix socket,
+ * where the file's mode controls access. */
 enum http_refusal http_head_check(struct http_head *head, const struct http_routes *routes,
                                   const char *token);
 

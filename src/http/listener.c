@@ -7,93 +7,93 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-/* Few, for libmicrohttpd's limit an address: that a connection has ended is seen two turns after it
- * was taken. Those that hang up at once, however many wait, are then never so many at a time that
- * the next of their address is refused (tests/system/test_control_tcp.py). */
+/* Kept small because of libmicrohttpd's limit per address: it sees the end of a connection two
+ * turns after the accept. With few accepts a turn, clients that close at once cannot reach that
+ * limit and lock out their address (tests/system/test_control_tcp.py). */
 enum { TURN_MAX = 16 };
 
-static void unwatch(struct http_listener *door)
+static void unwatch(struct http_listener *listener)
 {
-    if (door->is_watched)
-        loop_remove(door->loop, &door->socket);
-    door->is_watched = false;
+    if (listener->is_watched)
+        loop_remove(listener->loop, &listener->socket);
+    listener->is_watched = false;
 }
 
-/* Unwatched meanwhile: whoever waits in the backlog keeps the socket ready. */
-static void pause_door(struct http_listener *door, const char *why)
+/* Stops watching until the pause ends: with a connection in the backlog the socket stays ready. */
+static void pause_accept(struct http_listener *listener, const char *why)
 {
-    if (accept_trouble_is_new(&door->trouble, loop_now_ms(door->loop)))
-        log_warning("control: cannot take a connection: %s; trying again every %d ms", why,
+    if (accept_trouble_is_new(&listener->trouble, loop_now_ms(listener->loop)))
+        log_warning("control: cannot accept a connection: %s; retrying every %d ms", why,
                     ACCEPT_PAUSE_MS);
     metrics_add(METRIC_ACCEPT_PAUSES, 1);
-    unwatch(door);
-    loop_set_timer(door->loop, &door->pause, ACCEPT_PAUSE_MS);
+    unwatch(listener);
+    loop_set_timer(listener->loop, &listener->pause, ACCEPT_PAUSE_MS);
 }
 
-static void watch(struct http_listener *door)
+static void watch(struct http_listener *listener)
 {
-    enum err e = loop_add(door->loop, &door->socket, EPOLLIN | POLLER_LEVEL);
+    enum err e = loop_add(listener->loop, &listener->socket, EPOLLIN | POLLER_LEVEL);
 
-    door->is_watched = e == ERR_OK;
+    listener->is_watched = e == ERR_OK;
     if (e != ERR_OK)
-        pause_door(door, err_text(e));
+        pause_accept(listener, err_text(e));
 }
 
-/* False: nobody is waiting, or nobody can be taken now. */
-static bool take_one(struct http_listener *door)
+/* False: the backlog is empty, or accept failed and is paused. */
+static bool accept_one(struct http_listener *listener)
 {
     struct sockaddr_storage from;
     socklen_t length = sizeof from;
-    int fd =
-        accept4(door->socket.fd, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(listener->socket.fd, (struct sockaddr *)&from, &length,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd >= 0) {
-        door->came(door->ctx, fd, (const struct sockaddr *)&from, length);
+        listener->accepted(listener->ctx, fd, (const struct sockaddr *)&from, length);
         return true;
     }
     if (accept_is_of_connection(errno))
         return true;
     if (errno != EAGAIN)
-        pause_door(door, strerror(errno));
+        pause_accept(listener, strerror(errno));
     return false;
 }
 
 static void socket_ready(struct watch *w, uint32_t events)
 {
-    struct http_listener *door = w->ctx;
+    struct http_listener *listener = w->ctx;
 
     (void)events;
-    for (unsigned i = 0; i < TURN_MAX && door->is_open && take_one(door); i++)
+    for (unsigned i = 0; i < TURN_MAX && listener->is_enabled && accept_one(listener); i++)
         ;
 }
 
-static void pause_over(struct timer *timer, void *ctx)
+static void resume_accept(struct timer *timer, void *ctx)
 {
     (void)timer;
     watch(ctx);
 }
 
-void http_listener_init(struct http_listener *door, struct loop *loop, int fd,
-                        http_listener_came_fn *came, void *ctx)
+void http_listener_init(struct http_listener *listener, struct loop *loop, int fd,
+                        http_listener_accepted_fn *accepted, void *ctx)
 {
-    *door = (struct http_listener){.loop = loop, .came = came, .ctx = ctx};
-    door->socket = (struct watch){.fd = fd, .ready = socket_ready, .ctx = door};
-    door->pause = (struct timer){.fire = pause_over, .ctx = door};
+    *listener = (struct http_listener){.loop = loop, .accepted = accepted, .ctx = ctx};
+    listener->socket = (struct watch){.fd = fd, .ready = socket_ready, .ctx = listener};
+    listener->pause = (struct timer){.fire = resume_accept, .ctx = listener};
 }
 
-void http_listener_open(struct http_listener *door)
+void http_listener_enable(struct http_listener *listener)
 {
-    if (door->is_open)
+    if (listener->is_enabled)
         return;
-    door->is_open = true;
-    watch(door);
+    listener->is_enabled = true;
+    watch(listener);
 }
 
-void http_listener_shut(struct http_listener *door)
+void http_listener_disable(struct http_listener *listener)
 {
-    if (!door->is_open)
+    if (!listener->is_enabled)
         return;
-    door->is_open = false;
-    unwatch(door);
-    loop_cancel_timer(door->loop, &door->pause);
+    listener->is_enabled = false;
+    unwatch(listener);
+    loop_cancel_timer(listener->loop, &listener->pause);
 }

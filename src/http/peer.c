@@ -10,171 +10,171 @@
 struct http_peer {
     struct http_peers *all;
     TAILQ_ENTRY(http_peer) by_age;
-    TAILQ_ENTRY(http_peer) by_end;
+    TAILQ_ENTRY(http_peer) by_half_close;
     uint64_t deadline_ms;
-    struct watch end;
-    bool is_newcomer;
+    struct watch hup;
+    bool is_pending;
     bool is_watched;
-    bool has_hung_up; /* in the list of those, and watched no more */
+    bool is_half_closed; /* in `half_closed`, no longer watched */
 };
 
-/* libmicrohttpd sees the end and closes. What is on its way out still arrives. */
-static void cut_off(const struct http_peer *client)
+/* libmicrohttpd sees the shutdown and closes. Data already queued for sending is still sent. */
+static void shut_down(const struct http_peer *peer)
 {
-    shutdown(client->end.fd, SHUT_RDWR);
+    shutdown(peer->hup.fd, SHUT_RDWR);
 }
 
-/* Newcomers. */
+/* Timeout of the request head. */
 
 static void set_timer(struct http_peers *all)
 {
-    const struct http_peer *first = TAILQ_FIRST(&all->newcomers);
+    const struct http_peer *first = TAILQ_FIRST(&all->pending);
     uint64_t now_ms = loop_now_ms(all->loop);
 
     if (first == NULL)
-        loop_cancel_timer(all->loop, &all->late);
+        loop_cancel_timer(all->loop, &all->timeout);
     else
-        loop_set_timer(all->loop, &all->late,
+        loop_set_timer(all->loop, &all->timeout,
                        first->deadline_ms > now_ms ? first->deadline_ms - now_ms : 0);
 }
 
-static void time_is_up(struct timer *timer, void *ctx)
+static void head_timeout(struct timer *timer, void *ctx)
 {
     struct http_peers *all = ctx;
     struct http_peer *first;
 
     (void)timer;
-    while ((first = TAILQ_FIRST(&all->newcomers)) != NULL &&
+    while ((first = TAILQ_FIRST(&all->pending)) != NULL &&
            first->deadline_ms <= loop_now_ms(all->loop)) {
-        cut_off(first);
-        http_peer_is_known(first);
+        shut_down(first);
+        http_peer_head_received(first);
     }
     set_timer(all);
 }
 
-static void begin_newcomer(struct http_peer *client)
+static void begin_pending(struct http_peer *peer)
 {
-    struct http_peers *all = client->all;
+    struct http_peers *all = peer->all;
 
-    client->is_newcomer = true;
-    client->deadline_ms = loop_now_ms(all->loop) + HTTP_HEAD_TIMEOUT_MS;
-    TAILQ_INSERT_TAIL(&all->newcomers, client, by_age);
-    if (!all->late.is_set)
+    peer->is_pending = true;
+    peer->deadline_ms = loop_now_ms(all->loop) + HTTP_HEAD_TIMEOUT_MS;
+    TAILQ_INSERT_TAIL(&all->pending, peer, by_age);
+    if (!all->timeout.is_set)
         set_timer(all);
 }
 
-void http_peer_is_known(struct http_peer *client)
+void http_peer_head_received(struct http_peer *peer)
 {
-    if (client == NULL || !client->is_newcomer)
+    if (peer == NULL || !peer->is_pending)
         return;
-    TAILQ_REMOVE(&client->all->newcomers, client, by_age);
-    client->is_newcomer = false;
+    TAILQ_REMOVE(&peer->all->pending, peer, by_age);
+    peer->is_pending = false;
 }
 
-/* Those that hang up. */
+/* Half-closed connections. */
 
-static void unwatch(struct http_peer *client)
+static void unwatch(struct http_peer *peer)
 {
-    if (client->is_watched)
-        loop_remove(client->all->loop, &client->end);
-    client->is_watched = false;
+    if (peer->is_watched)
+        loop_remove(peer->all->loop, &peer->hup);
+    peer->is_watched = false;
 }
 
-static void hung_up(struct watch *w, uint32_t events)
+static void half_closed(struct watch *w, uint32_t events)
 {
-    struct http_peer *client = w->ctx;
+    struct http_peer *peer = w->ctx;
 
     (void)events;
-    unwatch(client);
-    client->has_hung_up = true;
-    TAILQ_INSERT_TAIL(&client->all->hung_up, client, by_end);
-    loop_set_timer(client->all->loop, client->all->look, 0);
+    unwatch(peer);
+    peer->is_half_closed = true;
+    TAILQ_INSERT_TAIL(&peer->all->half_closed, peer, by_half_close);
+    loop_set_timer(peer->all->loop, peer->all->again, 0);
 }
 
-/* Tells of an end that has come before, too. Without memory it is libmicrohttpd's to see. */
-static void watch(struct http_peer *client)
+/* Reports a half-close that has already happened, too. If it fails, libmicrohttpd's idle timeout
+ * applies. */
+static void watch(struct http_peer *peer)
 {
-    client->is_watched = loop_add(client->all->loop, &client->end, EPOLLRDHUP) == ERR_OK;
+    peer->is_watched = loop_add(peer->all->loop, &peer->hup, EPOLLRDHUP) == ERR_OK;
 }
 
-static void forget_end(struct http_peer *client)
+static void clear_half_closed(struct http_peer *peer)
 {
-    unwatch(client);
-    if (client->has_hung_up)
-        TAILQ_REMOVE(&client->all->hung_up, client, by_end);
-    client->has_hung_up = false;
+    unwatch(peer);
+    if (peer->is_half_closed)
+        TAILQ_REMOVE(&peer->all->half_closed, peer, by_half_close);
+    peer->is_half_closed = false;
 }
 
-/* More than libmicrohttpd reads at once: it goes on reading by itself, and the rest may make the
- * request whole. */
-static bool has_unread(const struct http_peer *client)
+/* True if libmicrohttpd has more to read, which may complete the request. */
+static bool has_unread(const struct http_peer *peer)
 {
     int unread = 0;
 
-    return ioctl(client->end.fd, FIONREAD, &unread) == 0 && unread > 0;
+    return ioctl(peer->hup.fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
-void http_peers_cut_off(struct http_peers *all)
+void http_peers_close_half_closed(struct http_peers *all)
 {
-    struct http_peer *client, *next;
+    struct http_peer *peer, *next;
 
-    for (client = TAILQ_FIRST(&all->hung_up); client != NULL; client = next) {
-        next = TAILQ_NEXT(client, by_end);
-        if (has_unread(client))
+    for (peer = TAILQ_FIRST(&all->half_closed); peer != NULL; peer = next) {
+        next = TAILQ_NEXT(peer, by_half_close);
+        if (has_unread(peer))
             continue;
-        cut_off(client);
-        forget_end(client);
+        shut_down(peer);
+        clear_half_closed(peer);
     }
 }
 
-void http_peer_asked(struct http_peer *client)
+void http_peer_request_received(struct http_peer *peer)
 {
-    if (client != NULL)
-        forget_end(client);
+    if (peer != NULL)
+        clear_half_closed(peer);
 }
 
-void http_peer_answered(struct http_peer *client)
+void http_peer_request_completed(struct http_peer *peer)
 {
-    if (client == NULL)
+    if (peer == NULL)
         return;
-    forget_end(client);
-    watch(client);
+    clear_half_closed(peer);
+    watch(peer);
 }
 
-/* Life. */
+/* Creation and release. */
 
-void http_peers_init(struct http_peers *all, struct loop *loop, struct timer *look)
+void http_peers_init(struct http_peers *all, struct loop *loop, struct timer *again)
 {
-    *all = (struct http_peers){.loop = loop, .look = look};
-    all->late = (struct timer){.fire = time_is_up, .ctx = all};
-    TAILQ_INIT(&all->newcomers);
-    TAILQ_INIT(&all->hung_up);
+    *all = (struct http_peers){.loop = loop, .again = again};
+    all->timeout = (struct timer){.fire = head_timeout, .ctx = all};
+    TAILQ_INIT(&all->pending);
+    TAILQ_INIT(&all->half_closed);
 }
 
 void http_peers_fini(struct http_peers *all)
 {
-    CONTRACT(TAILQ_EMPTY(&all->newcomers) && TAILQ_EMPTY(&all->hung_up));
-    loop_cancel_timer(all->loop, &all->late);
+    CONTRACT(TAILQ_EMPTY(&all->pending) && TAILQ_EMPTY(&all->half_closed));
+    loop_cancel_timer(all->loop, &all->timeout);
 }
 
 struct http_peer *http_peer_new(struct http_peers *all, int fd)
 {
-    struct http_peer *client = calloc(1, sizeof *client);
+    struct http_peer *peer = calloc(1, sizeof *peer);
 
-    if (client == NULL)
+    if (peer == NULL)
         return NULL;
-    client->all = all;
-    client->end = (struct watch){.fd = fd, .ready = hung_up, .ctx = client};
-    begin_newcomer(client);
-    watch(client);
-    return client;
+    peer->all = all;
+    peer->hup = (struct watch){.fd = fd, .ready = half_closed, .ctx = peer};
+    begin_pending(peer);
+    watch(peer);
+    return peer;
 }
 
-void http_peer_free(struct http_peer *client)
+void http_peer_free(struct http_peer *peer)
 {
-    if (client == NULL)
+    if (peer == NULL)
         return;
-    http_peer_is_known(client);
-    forget_end(client);
-    free(client);
+    http_peer_head_received(peer);
+    clear_half_closed(peer);
+    free(peer);
 }

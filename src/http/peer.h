@@ -1,17 +1,17 @@
-/* Connections at a TCP address, beside libmicrohttpd, which is slow to let go of those that lead to
- * nothing. Two kinds are cut off, so that strangers cannot hold every place that there is:
+/* Timeouts for connections on a TCP address, in addition to libmicrohttpd's. Two kinds are shut
+ * down, so that unauthenticated clients cannot use up the connection limit:
  *
- * - a newcomer that has not sent the head of its first request in time, however it spreads its
- *   bytes;
- * - one that hung up in the middle of a request. libmicrohttpd reads until a read comes back short
- *   and waits for the next event then, but an end that came in together with the last bytes is no
- *   event any more: it would see it when its own timeout is over.
+ * - connections whose first request head has not arrived within HTTP_HEAD_TIMEOUT_MS, however its
+ *   bytes are spread;
+ * - connections half-closed by the client in the middle of a request. libmicrohttpd reads until a
+ *   short read and then waits for the next edge. A FIN that arrived with the last bytes causes
+ * none, so it would notice only at its idle timeout.
  *
- * A client may close its half as soon as its request is whole (shutdown(2), `nc -N`), and gets its
- * answer: while a request is being answered, nobody looks at the connection here. From the other
- * side a client that went away looks the same; it costs the one answer that it asked for.
+ * A client may half-close after a complete request (shutdown(2), `nc -N`) and still gets its
+ * response: the connection is not watched here while a request is handled. A client that closed
+ * looks the same from here; that costs one unread response.
  *
- * Everything belongs to the loop's thread. */
+ * Belongs to the loop's thread. */
 #ifndef HTTP_PEER_H
 #define HTTP_PEER_H
 
@@ -24,34 +24,34 @@
 enum { HTTP_HEAD_TIMEOUT_MS = 10000 };
 
 struct http_peer;
-TAILQ_HEAD(http_client_list, http_peer);
+TAILQ_HEAD(http_peer_list, http_peer);
 
 struct http_peers {
     struct loop *loop;
-    struct timer *look; /* set when http_peers_cut_off has something to do */
-    struct timer late;
-    struct http_client_list newcomers; /* oldest first */
-    struct http_client_list hung_up;
+    struct timer *again; /* set when http_peers_close_half_closed has work */
+    struct timer timeout;
+    struct http_peer_list pending; /* no request head yet; oldest first */
+    struct http_peer_list half_closed;
 };
 
-/* `look` stays the caller's. */
-void http_peers_init(struct http_peers *all, struct loop *loop, struct timer *look);
-/* After the last connection is gone. */
+/* `again` is owned by the caller. */
+void http_peers_init(struct http_peers *all, struct loop *loop, struct timer *again);
+/* After the last connection is closed. */
 void http_peers_fini(struct http_peers *all);
-/* Those that hung up without a whole request. Only when libmicrohttpd has nothing left to do: what
- * it has not read or judged yet may be one. */
-void http_peers_cut_off(struct http_peers *all);
+/* Shuts down half-closed connections without a complete request. Only when libmicrohttpd has no
+ * work left: data that it has not read or parsed yet may complete one. */
+void http_peers_close_half_closed(struct http_peers *all);
 
-/* `fd` stays the connection's. NULL without memory: then nobody looks at it. */
+/* `fd` is owned by the connection. NULL: out of memory; the connection works, without timeouts. */
 struct http_peer *http_peer_new(struct http_peers *all, int fd);
-/* The connection is closed, its descriptor not yet. At ease with NULL, as all below. */
-void http_peer_free(struct http_peer *client);
+/* Before the descriptor is closed. NULL is a no-op, here and in all functions below. */
+void http_peer_free(struct http_peer *peer);
 
-/* The head of a request has come. */
-void http_peer_is_known(struct http_peer *client);
-/* A whole request has come, and its answer is out. In between the descriptor is not watched here.
- */
-void http_peer_asked(struct http_peer *client);
-void http_peer_answered(struct http_peer *client);
+/* A request head has been received: ends the timeout. */
+void http_peer_head_received(struct http_peer *peer);
+/* A complete request has been received; its response has been sent. The descriptor is not watched
+ * in between. */
+void http_peer_request_received(struct http_peer *peer);
+void http_peer_request_completed(struct http_peer *peer);
 
 #endif

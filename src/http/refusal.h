@@ -1,4 +1,4 @@
-/* Why a request is refused before its handler sees it, and how that is answered. */
+/* Reasons to refuse a request before its handler is called, and the responses to them. */
 #ifndef HTTP_REFUSAL_H
 #define HTTP_REFUSAL_H
 
@@ -21,8 +21,8 @@ enum http_refusal {
     HTTP_REFUSAL_MEMORY,
 };
 
-/* `right` is what would have been taken instead, for a wrong path, method or type; else unused. */
+/* `expected` lists the valid paths, methods or type for a refusal of one of these; else unused. */
 enum MHD_Result http_refusal_queue(struct MHD_Connection *connection, enum http_refusal why,
-                                   const char *right);
+                                   const char *expected);
 
 #endif

@@ -1,5 +1,4 @@
-/* Strangers that are refused at a TCP address: told in the log, but whoever makes many cannot fill
- * it. */
+/* Rate-limited logging of refused clients on a TCP address. */
 #ifndef HTTP_REJECT_LOG_H
 #define HTTP_REJECT_LOG_H
 
@@ -9,14 +8,14 @@
 
 enum { HTTP_REJECT_LOG_MS = 10000 };
 
-/* Of one kind. All zero: none yet. */
+/* One kind of refusal. All zero: none yet. */
 struct http_reject_log {
     uint64_t next_line_ms;
-    unsigned unsaid;
+    unsigned suppressed;
 };
 
-/* At most one log line in HTTP_REJECT_LOG_MS: `why`, the last one's address, and how many. */
-void http_reject_log_tell(struct http_reject_log *refusals, const struct address *client,
-                          const char *why, uint64_t now_ms);
+/* Logs at most one line in HTTP_REJECT_LOG_MS: the last client's address, `why`, and how many. */
+void http_reject_log_add(struct http_reject_log *log, const struct address *client, const char *why,
+                         uint64_t now_ms);
 
 #endif

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
-static const char every_path[] = "*";
+static const char any_path[] = "*";
 
-/* What counts of a target with a host is the path behind it; "" if there is none. */
+/* The path of a target in absolute form; "" if it has none. */
 static const char *path_of(const char *target)
 {
     const char *host, *path;
@@ -20,14 +20,14 @@ static const char *path_of(const char *target)
 
 static bool is_at(const struct http_route *row, const char *path)
 {
-    return strcmp(path, every_path) == 0 || strcmp(row->path, path) == 0;
+    return strcmp(path, any_path) == 0 || strcmp(row->path, path) == 0;
 }
 
 enum http_routes_found http_routes_find(const struct http_routes *routes, const char *method,
                                         const char *target, const struct http_route **out)
 {
     const char *path = path_of(target);
-    bool is_every = strcmp(path, every_path) == 0, has_path = is_every, has_method = false;
+    bool is_any = strcmp(path, any_path) == 0, has_path = is_any, has_method = false;
 
     *out = NULL;
     for (size_t i = 0; i < routes->count; i++) {
@@ -39,14 +39,14 @@ enum http_routes_found http_routes_find(const struct http_routes *routes, const 
         if (strcmp(row->method, method) != 0)
             continue;
         has_method = true;
-        *out = is_every ? NULL : row;
+        *out = is_any ? NULL : row;
     }
     if (*out != NULL)
         return HTTP_ROUTES_FOUND;
     return has_path && !has_method ? HTTP_ROUTES_NO_METHOD : HTTP_ROUTES_NO_PATH;
 }
 
-/* Appends what is not in the list yet: rows may share a method or a path. */
+/* Appends `word` unless the list has it: rows may share a method or a path. */
 static void add(char out[HTTP_ROUTES_TEXT_SIZE], const char *word)
 {
     size_t end = strlen(out), length = strlen(word);
@@ -75,7 +75,7 @@ const char *http_routes_paths(const struct http_routes *routes, char out[HTTP_RO
     return out;
 }
 
-bool http_route_takes(const struct http_route *route, const char *type, const char **parameters)
+bool http_route_accepts(const struct http_route *route, const char *type, const char **parameters)
 {
     *parameters = "";
     if (route->types == NULL)

@@ -1,7 +1,6 @@
-/* libmicrohttpd has its own epoll descriptor, which stands in our poller as one level-triggered
- * watch. It keeps lists of connections that are ready beyond what epoll tells (it works
- * edge-triggered inside), so after each MHD_run its timeout is asked for, and 0 means "run again".
- */
+/* libmicrohttpd has its own epoll descriptor, which is one level-triggered watch in our poller. It
+ * is edge-triggered inside and keeps lists of connections that are still ready, so its timeout is
+ * checked after each MHD_run: 0 means "run again". */
 #include "http/server.h"
 
 #include "base/contract.h"
@@ -31,17 +30,17 @@ struct http_server {
     struct loop *loop;
     struct http_routes routes;
     struct http_calls calls;
-    char token[SETTINGS_TOKEN_SIZE];                /* "": nobody has to show one */
-    struct http_reject_log without_token, too_many; /* at TCP */
-    struct http_peers clients;                      /* the same */
+    char token[SETTINGS_TOKEN_SIZE];                /* "": not required */
+    struct http_reject_log without_token, too_many; /* TCP only */
+    struct http_peers peers;                        /* TCP only */
     struct http_bind socket;
     char group[SETTINGS_TEXT_SIZE]; /* of the Unix socket */
     unsigned mode;
-    struct http_listener door;
+    struct http_listener listener;
     struct MHD_Daemon *daemon;
     struct watch epoll;
     struct timer again;
-    bool is_stopping; /* nothing is called any more */
+    bool is_stopping; /* handlers are no longer called */
 };
 
 static bool is_full(const struct http_server *http)
@@ -52,12 +51,12 @@ static bool is_full(const struct http_server *http)
     return info != NULL && info->num_connections >= HTTP_SERVER_CONNECTIONS_MAX;
 }
 
-static void see_to_door(struct http_server *http)
+static void update_listener(struct http_server *http)
 {
     if (http->is_stopping || is_full(http))
-        http_listener_shut(&http->door);
+        http_listener_disable(&http->listener);
     else
-        http_listener_open(&http->door);
+        http_listener_enable(&http->listener);
 }
 
 static void run(struct http_server *http)
@@ -67,14 +66,14 @@ static void run(struct http_server *http)
     bool is_waiting;
 
     MHD_run(http->daemon);
-    see_to_door(http);
+    update_listener(http);
     is_waiting = MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES;
     if (is_waiting)
         loop_set_timer(http->loop, &http->again, timeout_ms);
     else
         loop_cancel_timer(http->loop, &http->again);
     if (!is_waiting || timeout_ms > 0)
-        http_peers_cut_off(&http->clients);
+        http_peers_close_half_closed(&http->peers);
 }
 
 static void epoll_ready(struct watch *w, uint32_t events)
@@ -89,48 +88,48 @@ static void timer_due(struct timer *timer, void *ctx)
     run(ctx);
 }
 
-static void tell(struct http_server *http, struct http_reject_log *refusals,
-                 const struct sockaddr *from, const char *why)
+static void log_rejected(struct http_server *http, struct http_reject_log *log,
+                         const struct sockaddr *from, const char *why)
 {
     struct address client;
 
     if (from == NULL || address_from_sockaddr(&client, from) != ERR_OK)
         client = (struct address){.family = ADDRESS_NONE};
-    http_reject_log_tell(refusals, &client, why, loop_now_ms(http->loop));
+    http_reject_log_add(log, &client, why, loop_now_ms(http->loop));
 }
 
-static void tell_too_many(struct http_server *http, const struct sockaddr *from)
+static void log_too_many(struct http_server *http, const struct sockaddr *from)
 {
     char why[80];
 
-    snprintf(why, sizeof why, "its address has %d connections, the most that one may have",
+    snprintf(why, sizeof why, "limit of %d connections per address reached",
              HTTP_SERVER_CONNECTIONS_PER_IP_MAX);
-    tell(http, &http->too_many, from, why);
+    log_rejected(http, &http->too_many, from, why);
 }
 
-/* MHD closes what it does not take. ENFILE is its word for a limit, and at that of all addresses
- * the door is shut. */
-static void came(void *ctx, int fd, const struct sockaddr *from, socklen_t length)
+/* MHD closes a connection that it does not accept. ENFILE means that one of its limits is reached:
+ * the one per address, since the listener is disabled at the other. */
+static void connection_accepted(void *ctx, int fd, const struct sockaddr *from, socklen_t length)
 {
     struct http_server *http = ctx;
 
     if (MHD_add_connection(http->daemon, fd, from, length) == MHD_NO && errno == ENFILE)
-        tell_too_many(http, from);
-    see_to_door(http);
+        log_too_many(http, from);
+    update_listener(http);
     loop_set_timer(http->loop, &http->again, 0);
 }
 
-static void tell_without_token(struct http_server *http, struct MHD_Connection *connection)
+static void log_without_token(struct http_server *http, struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
-    tell(http, &http->without_token, info == NULL ? NULL : info->client_addr,
-         "a request without the right token");
+    log_rejected(http, &http->without_token, info == NULL ? NULL : info->client_addr,
+                 "missing or invalid token");
 }
 
-/* NULL at the Unix socket, and without memory. */
-static struct http_peer *client_of(struct MHD_Connection *connection)
+/* NULL on the Unix socket, or if it could not be allocated. */
+static struct http_peer *peer_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -138,7 +137,7 @@ static struct http_peer *client_of(struct MHD_Connection *connection)
     return info == NULL ? NULL : info->socket_context;
 }
 
-/* A refused request is answered before its body is read: MHD closes the connection then. */
+/* A refusal is sent before the body is read: MHD closes the connection then. */
 static enum MHD_Result begin(struct http_server *http, struct MHD_Connection *connection,
                              const char *url, const char *method, void **request)
 {
@@ -147,21 +146,21 @@ static enum MHD_Result begin(struct http_server *http, struct MHD_Connection *co
         http_head_check(&head, &http->routes, http->calls.is_tcp ? http->token : NULL);
 
     if (refused == HTTP_REFUSAL_TOKEN)
-        tell_without_token(http, connection);
+        log_without_token(http, connection);
     if (refused != HTTP_REFUSAL_NONE)
-        return http_refusal_queue(connection, refused, head.right);
-    http_peer_is_known(client_of(connection));
+        return http_refusal_queue(connection, refused, head.expected);
+    http_peer_head_received(peer_of(connection));
     *request = http_call_new(&http->calls, connection, head.route);
     return *request == NULL ? MHD_NO : MHD_YES;
 }
 
-/* The call is made when MHD asks for the answer once more. A connection suspended while MHD still
- * wants to read is read first when it is resumed, and if the client has closed its half by then,
- * MHD takes it for gone and throws the answer away. Asked once more it wants to read no longer. */
-static enum MHD_Result take_whole(struct http_call *call)
+/* The handler runs at MHD's next callback. If a connection is suspended while MHD still expects
+ * input, MHD reads first on resume, and if the client has closed its half by then, it drops the
+ * response. At the next callback it no longer expects input. */
+static enum MHD_Result complete_body(struct http_call *call)
 {
-    call->is_whole = true;
-    http_peer_asked(client_of(call->connection));
+    call->is_complete = true;
+    http_peer_request_received(peer_of(call->connection));
     return MHD_YES;
 }
 
@@ -177,27 +176,27 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
         return begin(http, connection, url, method, request);
     http_call_check(call);
     if (*upload_data_size > 0) {
-        http_call_take_body(call, upload_data, *upload_data_size);
+        http_call_append_body(call, upload_data, *upload_data_size);
         *upload_data_size = 0;
         return MHD_YES;
     }
     if (call->refused != HTTP_REFUSAL_NONE)
         return http_refusal_queue(connection, call->refused, NULL);
-    if (!call->is_whole)
-        return take_whole(call);
+    if (!call->is_complete)
+        return complete_body(call);
     if (!call->is_called && http->is_stopping)
         return http_refusal_queue(connection, HTTP_REFUSAL_STOPPING, NULL);
     if (!call->is_called)
         http_call_run(call, http->routes.ctx);
-    if (call->is_answered)
-        return http_call_queue_answer(call);
+    if (call->is_responded)
+        return http_call_queue_response(call);
     http_call_suspend(call);
     return MHD_YES;
 }
 
-/* Of a connection, not of a request. */
-static void noticed(void *cls, struct MHD_Connection *connection, void **context,
-                    enum MHD_ConnectionNotificationCode code)
+/* Notification about a connection, not a request. */
+static void connection_changed(void *cls, struct MHD_Connection *connection, void **context,
+                               enum MHD_ConnectionNotificationCode code)
 {
     struct http_server *http = cls;
     const union MHD_ConnectionInfo *info;
@@ -209,7 +208,7 @@ static void noticed(void *cls, struct MHD_Connection *connection, void **context
     }
     info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (http->calls.is_tcp && info != NULL)
-        *context = http_peer_new(&http->clients, info->connect_fd);
+        *context = http_peer_new(&http->peers, info->connect_fd);
 }
 
 static void completed(void *cls, struct MHD_Connection *connection, void **request,
@@ -220,7 +219,7 @@ static void completed(void *cls, struct MHD_Connection *connection, void **reque
     (void)cls, (void)code;
     if (call == NULL)
         return;
-    http_peer_answered(client_of(connection));
+    http_peer_request_completed(peer_of(connection));
     http_call_free(call);
     *request = NULL;
 }
@@ -250,7 +249,7 @@ enum err http_server_open(struct http_server **out, const struct http_server_con
     http->calls = (struct http_calls){
         .loop = config->loop, .again = &http->again, .is_tcp = config->socket_path == NULL};
     http->again = (struct timer){.fire = timer_due, .ctx = http};
-    http_peers_init(&http->clients, config->loop, &http->again);
+    http_peers_init(&http->peers, config->loop, &http->again);
     if (http->calls.is_tcp)
         e = http_bind_open_tcp(&http->socket, &config->address, problem, problem_room);
     else
@@ -279,7 +278,7 @@ void http_server_close(struct http_server **http)
     *http = NULL;
 }
 
-static enum err serve(struct http_server *http)
+static enum err start_mhd(struct http_server *http)
 {
     const union MHD_DaemonInfo *info;
     enum err e;
@@ -288,7 +287,7 @@ static enum err serve(struct http_server *http)
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
         NULL, NULL, handle, http, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, noticed, http, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, http, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         http->calls.is_tcp ? (unsigned)HTTP_SERVER_CONNECTIONS_PER_IP_MAX : 0u,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_SERVER_CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_SERVER_IDLE_TIMEOUT_S,
@@ -305,38 +304,38 @@ static enum err serve(struct http_server *http)
         http->daemon = NULL;
         return e;
     }
-    http_listener_init(&http->door, http->loop, http->socket.fd, came, http);
-    http_listener_open(&http->door);
+    http_listener_init(&http->listener, http->loop, http->socket.fd, connection_accepted, http);
+    http_listener_enable(&http->listener);
     return ERR_OK;
 }
 
 enum err http_server_start(struct http_server *http)
 {
-    enum err e = serve(http);
+    enum err e = start_mhd(http);
 
     if (e != ERR_OK)
-        http_bind_close(&http->socket); /* else a command would wait there for ever */
+        http_bind_close(&http->socket); /* otherwise a client would wait in the backlog forever */
     return e;
 }
 
-enum err http_server_keep_reachable(struct http_server *http, bool *is_new, char *problem,
-                                    size_t problem_room)
+enum err http_server_check_socket(struct http_server *http, bool *is_recreated, char *problem,
+                                  size_t problem_room)
 {
     struct http_bind fresh;
     enum err e;
 
-    *is_new = false;
-    if (http->calls.is_tcp || http->daemon == NULL || http_bind_is_there(&http->socket))
+    *is_recreated = false;
+    if (http->calls.is_tcp || http->daemon == NULL || http_bind_exists(&http->socket))
         return ERR_OK;
     e = http_bind_open(&fresh, http->socket.path, http->group, http->mode, problem, problem_room);
     if (e != ERR_OK)
         return e;
-    http_listener_shut(&http->door);
+    http_listener_disable(&http->listener);
     close(http->socket.fd);
     http->socket = fresh;
-    http_listener_init(&http->door, http->loop, http->socket.fd, came, http);
-    see_to_door(http);
-    *is_new = true;
+    http_listener_init(&http->listener, http->loop, http->socket.fd, connection_accepted, http);
+    update_listener(http);
+    *is_recreated = true;
     return ERR_OK;
 }
 
@@ -348,7 +347,7 @@ void http_server_stop(struct http_server *http)
         return;
     CONTRACT(http->calls.suspended == 0);
     http->is_stopping = true;
-    http_listener_shut(&http->door);
+    http_listener_disable(&http->listener);
     MHD_run(http->daemon);
     for (int i = 0; i < STOP_RUNS; i++)
         if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0)
@@ -356,8 +355,8 @@ void http_server_stop(struct http_server *http)
     loop_remove(http->loop, &http->epoll);
     loop_cancel_timer(http->loop, &http->again);
     MHD_stop_daemon(http->daemon);
-    http_peers_fini(&http->clients);
+    http_peers_fini(&http->peers);
     http->daemon = NULL;
-    /* A connection in the backlog ends here instead of waiting for the process to end. */
+    /* Resets connections in the backlog at once instead of at process exit. */
     http_bind_close(&http->socket);
 }

@@ -11,7 +11,7 @@ static const struct http_route rows[] = {
 };
 static const struct http_routes routes = {.rows = rows, .count = sizeof rows / sizeof *rows};
 
-Test(http_routes, a_row_is_found_by_method_and_path, .timeout = 10)
+Test(http_routes, a_route_is_found_by_method_and_path, .timeout = 10)
 {
     static const struct {
         const char *method, *target;
@@ -46,7 +46,7 @@ Test(http_routes, a_row_is_found_by_method_and_path, .timeout = 10)
     }
 }
 
-Test(http_routes, what_would_be_right_is_listed_once, .timeout = 10)
+Test(http_routes, valid_values_are_listed_once, .timeout = 10)
 {
     char text[HTTP_ROUTES_TEXT_SIZE];
 
@@ -57,25 +57,25 @@ Test(http_routes, what_would_be_right_is_listed_once, .timeout = 10)
     cr_expect_str_eq(http_routes_paths(&routes, text), "/RPC2, /page, /RPC");
 }
 
-Test(http_routes, a_type_is_taken_whatever_its_parameters, .timeout = 10)
+Test(http_routes, parameters_of_a_type_are_ignored, .timeout = 10)
 {
     const char *parameters;
 
-    cr_expect(http_route_takes(&rows[0], "text/xml", &parameters));
-    cr_expect(http_route_takes(&rows[0], "Application/XML", &parameters));
-    cr_expect(http_route_takes(&rows[0], "text/xml; charset=utf-8", &parameters));
+    cr_expect(http_route_accepts(&rows[0], "text/xml", &parameters));
+    cr_expect(http_route_accepts(&rows[0], "Application/XML", &parameters));
+    cr_expect(http_route_accepts(&rows[0], "text/xml; charset=utf-8", &parameters));
     cr_expect_str_eq(parameters, "; charset=utf-8");
-    cr_expect_not(http_route_takes(&rows[0], "text/xmlish", &parameters));
-    cr_expect_not(http_route_takes(&rows[0], "text/plain", &parameters));
-    cr_expect_not(http_route_takes(&rows[0], NULL, &parameters));
+    cr_expect_not(http_route_accepts(&rows[0], "text/xmlish", &parameters));
+    cr_expect_not(http_route_accepts(&rows[0], "text/plain", &parameters));
+    cr_expect_not(http_route_accepts(&rows[0], NULL, &parameters));
 }
 
-Test(http_routes, a_route_without_types_takes_any, .timeout = 10)
+Test(http_routes, a_route_without_types_accepts_any, .timeout = 10)
 {
     const char *parameters;
 
-    cr_expect(http_route_takes(&rows[1], NULL, &parameters));
+    cr_expect(http_route_accepts(&rows[1], NULL, &parameters));
     cr_expect_str_eq(parameters, "");
-    cr_expect(http_route_takes(&rows[1], "text/plain; charset=latin1", &parameters));
+    cr_expect(http_route_accepts(&rows[1], "text/plain; charset=latin1", &parameters));
     cr_expect_str_eq(parameters, "");
 }

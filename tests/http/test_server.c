@@ -1,5 +1,4 @@
-/* A server with a second row, and what its requests get: no file of the server's own knows either
- * row. The test's thread turns the loop. */
+/* A server with routes of the test. The test's thread runs the loop. */
 #include "http/server.h"
 
 #include "http/call.h"
@@ -28,8 +27,8 @@ static uint16_t port;
 
 static void answer(struct http_call *call, unsigned status, const char *type, const char *body)
 {
-    http_call_answer(
-        call, &(struct http_answer){
+    http_call_respond(
+        call, &(struct http_response){
                   .status = status, .type = type, .body = strdup(body), .length = strlen(body)});
 }
 
@@ -42,7 +41,7 @@ static void echo(void *ctx, struct http_call *call, const char *body, size_t len
     answer(call, 200, "text/xml", text);
 }
 
-static void tell_metrics(void *ctx, struct http_call *call, const char *body, size_t length)
+static void get_metrics(void *ctx, struct http_call *call, const char *body, size_t length)
 {
     (void)ctx, (void)body;
     cr_assert_eq(length, 0);
@@ -64,7 +63,7 @@ static void keep(void *ctx, struct http_call *call, const char *body, size_t len
 static const char *const xml[] = {"text/xml", NULL};
 static const struct http_route rows[] = {
     {"POST", "/RPC2", xml, HTTP_ROUTE_TOKEN, echo},
-    {"GET", "/metrics", NULL, HTTP_ROUTE_TOKEN, tell_metrics},
+    {"GET", "/metrics", NULL, HTTP_ROUTE_TOKEN, get_metrics},
     {"GET", "/health", NULL, HTTP_ROUTE_PUBLIC, refuse},
     {"GET", "/later", NULL, HTTP_ROUTE_TOKEN, keep},
 };
@@ -85,7 +84,7 @@ static void open_loop(void)
 {
     cr_assert_eq(loop_open(&loop, &(struct loop_config){.name = "test", .mailbox_limit = 8}),
                  ERR_OK);
-    loop_turn(loop, 0); /* it is this thread's from here on */
+    loop_turn(loop, 0); /* this thread becomes its owner */
 }
 
 static void start_at_unix(void)
@@ -150,7 +149,7 @@ static int ask(const char *request)
     return fd;
 }
 
-/* Turns the loop until the server closes. */
+/* Runs the loop until the server closes. */
 static const char *read_answer(int fd)
 {
     static char text[ANSWER_SIZE];
@@ -184,7 +183,7 @@ static void expect(const char *request, int status, const char *type, const char
 #define AT_UNIX(name) Test(http_server, name, .init = start_at_unix, .fini = stop, .timeout = 30)
 #define AT_TCP(name)  Test(http_server, name, .init = start_at_tcp, .fini = stop, .timeout = 30)
 
-AT_UNIX(each_row_gets_its_requests_and_answers_with_status_type_and_body)
+AT_UNIX(each_route_responds_with_its_status_type_and_body)
 {
     expect(
         "POST /RPC2 HTTP/1.1\r\nHost: node\r\nContent-Type: text/xml\r\nContent-Length: 3\r\n" NOW
@@ -195,21 +194,21 @@ AT_UNIX(each_row_gets_its_requests_and_answers_with_status_type_and_body)
     expect("GET /health HTTP/1.1\r\nHost: node\r\n" NOW, 503, "application/json", "{\"ok\":false}");
 }
 
-AT_UNIX(what_no_row_takes_is_refused_with_what_would_be_right)
+AT_UNIX(unmatched_requests_are_refused_with_the_valid_values)
 {
     const char *allow;
 
     expect("GET / HTTP/1.1\r\nHost: node\r\n" NOW, 404, "text/plain",
-           "there is only /RPC2, /metrics, /health, /later here\n");
+           "unknown path: use one of /RPC2, /metrics, /health, /later\n");
     expect("GET /RPC2 HTTP/1.1\r\nHost: node\r\n" NOW, 405, "text/plain",
-           "only POST is answered here\n");
+           "method not allowed: use POST\n");
     expect("POST /RPC2 HTTP/1.1\r\nHost: node\r\nContent-Type: a/b\r\nContent-Length: 0\r\n" NOW,
-           415, "text/plain", "the Content-Type has to be text/xml\n");
+           415, "text/plain", "unsupported Content-Type: use text/xml\n");
     allow = read_answer(ask("POST /metrics HTTP/1.1\r\nHost: node\r\nContent-Length: 0\r\n" NOW));
     cr_expect_not_null(strstr(allow, "\r\nAllow: GET\r\n"), "%s", allow);
 }
 
-AT_UNIX(a_row_may_answer_later)
+AT_UNIX(a_handler_may_respond_later)
 {
     int fd = ask("GET /later HTTP/1.1\r\nHost: node\r\n" NOW);
     const char *text;
@@ -222,12 +221,12 @@ AT_UNIX(a_row_may_answer_later)
     cr_expect_str_eq(text + strlen(text) - 3, "now");
 }
 
-AT_TCP(a_row_says_who_may)
+AT_TCP(each_route_has_its_access)
 {
     expect("GET /metrics HTTP/1.1\r\nHost: node\r\n" NOW, 401, "text/plain",
-           "this needs a token: Authorization: Bearer TOKEN\n");
+           "missing or invalid token: send Authorization: Bearer TOKEN\n");
     expect("GET /none HTTP/1.1\r\nHost: node\r\n" NOW, 401, "text/plain",
-           "this needs a token: Authorization: Bearer TOKEN\n");
+           "missing or invalid token: send Authorization: Bearer TOKEN\n");
     expect("GET /metrics HTTP/1.1\r\nHost: node\r\n" WITH_TOKEN, 200, "text/plain; version=0.0.4",
            "dustwire_files_in 7\n");
     expect("GET /health HTTP/1.1\r\nHost: node\r\n" NOW, 503, "application/json", "{\"ok\":false}");

@@ -177,7 +177,7 @@ class Token(Daemon):
         for i in range(1000):
             self.assertEqual(
                 self.post(node, headers=(("Authorization", "Bearer %d" % i),))[0], 401)
-        self.assertIn("127.0.0.1", self.lines(node, "without the right token", begun)[0])
+        self.assertIn("127.0.0.1", self.lines(node, "missing or invalid token", begun)[0])
         self.assertNotIn(TOKEN, node.log())
 
     def test_the_unix_socket_needs_no_token(self):

@@ -127,7 +127,7 @@ class NoDescriptors(harness.SystemTest):
         for caller in callers:
             self.assertEqual(caller.getresponse().status, 200)
             caller.close()
-        told, took = bob.log().count("control: cannot take a connection"), time.monotonic() - begun
+        told, took = bob.log().count("control: cannot accept a connection"), time.monotonic() - begun
         self.assertGreater(bob.status()["metrics"]["accept_pauses"] - before, 4)
         # What was away for a second is new, as between two looks of a machine that has much to do.
         self.assertTrue(1 <= told <= 1 + took, bob.log())

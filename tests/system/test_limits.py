@@ -664,7 +664,7 @@ class Descriptors(Limited):
         callers = [self.dial("127.0.0.1") for _ in range(6)]
         self.bob.wait_log("cannot accept")
         waiting = self.job(self.bob.job("status"))
-        self.bob.wait_log("control: cannot take a connection")
+        self.bob.wait_log("control: cannot accept a connection")
         self.assertLess(self.cpu_seconds_in_a_second(pid), 0.3)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
         self.assertEqual(waiting.result().code, 0)

@@ -1,10 +1,10 @@
-/* XML-RPC on top of xmlrpc-c's core library, for both ends of a connection: documents in, checked
- * for what that library does not check, and documents out, with text that is always valid XML.
- * Knows no HTTP and no method.
+/* XML-RPC on top of xmlrpc-c's core library, for client and server: parses documents, with checks
+ * that the library lacks, and writes documents whose text is always valid XML. Independent of HTTP
+ * and of the methods.
  *
- * Building an answer: every function takes an xmlrpc_env and does nothing once that has a fault, so
- * a run of calls is checked once, at its end. Values are counted; `rpc_put…` takes over the value
- * that it puts. */
+ * Building an answer: every function takes an xmlrpc_env and is a no-op once that has a fault, so a
+ * sequence of calls is checked once, at its end. Values are reference-counted; `rpc_put…` and
+ * `rpc_add` take ownership of the value. */
 #ifndef RPC_DOCUMENT_H
 #define RPC_DOCUMENT_H
 
@@ -17,11 +17,11 @@
 #include <stdint.h>
 #include <xmlrpc-c/base.h>
 
-/* At start, before other threads: xmlrpc-c's own setting up, which counts. */
+/* Sets up xmlrpc-c. At start, before other threads exist; calls are counted. */
 void rpc_library_init(void);
 void rpc_library_fini(void);
 
-/* A call: what the server reads and the client writes. */
+/* A call, parsed by the server and written by the client. */
 struct rpc_call {
     char *method;
     xmlrpc_value *params; /* an array */
@@ -30,25 +30,24 @@ enum err rpc_call_parse(struct rpc_call *out, const char *bytes, size_t length,
                         char problem[RPC_REASON_SIZE]);
 void rpc_call_fini(struct rpc_call *call);
 
-/* Each makes a document in malloc'ed memory, with a NUL behind it. ERR_NO_MEMORY, ERR_INVALID. The
- * values stay the caller's. What a string cannot carry of a fault's sentence is percent-escaped. */
+/* Each writes a NUL-terminated document to malloc'ed memory. ERR_NO_MEMORY, ERR_INVALID. The values
+ * are not consumed. Bytes of a fault's message that a string cannot carry are percent-escaped. */
 enum err rpc_call_write(char **out, size_t *length, const char *method, xmlrpc_value *params);
 enum err rpc_answer_write(char **out, size_t *length, xmlrpc_value *answer);
-enum err rpc_fault_write(char **out, size_t *length, int code, const char *sentence);
+enum err rpc_fault_write(char **out, size_t *length, int code, const char *message);
 
-/* An answer: a value, or a fault. ERR_INVALID with a sentence in `text` if it is neither.
- * Always to be ended with rpc_answer_fini. */
+/* An answer: a value or a fault; ERR_INVALID with the reason in `text` if it is neither. Release it
+ * with rpc_answer_fini in every case. */
 struct rpc_answer {
     xmlrpc_value *value; /* NULL: a fault */
     int fault_code;
-    char *text; /* the fault's sentence, or why it is ERR_INVALID */
+    char *text; /* the fault's message, or the reason for ERR_INVALID */
 };
 enum err rpc_answer_parse(struct rpc_answer *out, const char *bytes, size_t length);
 void rpc_answer_fini(struct rpc_answer *answer);
 
-/* Any thread. Values. Text that a string cannot carry (rpc_validate_text), and a path with a tab or
- * a newline in it, goes as base64, so that its bytes come through. Integers beyond 32 bits go as
- * i8. */
+/* Any thread. Values. Text that a string cannot carry (rpc_validate_text) and paths with a tab or
+ * newline are encoded as base64, which preserves their bytes; integers beyond 32 bits as i8. */
 xmlrpc_value *rpc_text(xmlrpc_env *env, const char *text);
 xmlrpc_value *rpc_path(xmlrpc_env *env, const char *path);
 xmlrpc_value *rpc_bytes(xmlrpc_env *env, const void *bytes, size_t length); /* base64 */
@@ -63,7 +62,7 @@ void rpc_put_integer(xmlrpc_env *env, xmlrpc_value *to, const char *name, int64_
 void rpc_put_bool(xmlrpc_env *env, xmlrpc_value *to, const char *name, bool is);
 void rpc_put_double(xmlrpc_env *env, xmlrpc_value *to, const char *name, double number);
 void rpc_add(xmlrpc_env *env, xmlrpc_value *array, xmlrpc_value *value);
-/* At ease with NULL; clears. */
+/* Drops a reference and sets it to NULL. NULL is a no-op. */
 void rpc_release(xmlrpc_value **value);
 
 #endif

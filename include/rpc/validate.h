@@ -1,4 +1,4 @@
-/* What stands between foreign bytes and xmlrpc-c's parser. Any thread. */
+/* Checks on untrusted documents before xmlrpc-c parses them. Any thread. */
 #ifndef RPC_VALIDATE_H
 #define RPC_VALIDATE_H
 
@@ -9,20 +9,20 @@
 
 enum { RPC_REASON_SIZE = 512, RPC_DOCUMENT_LIMIT = 4 << 20, RPC_DEPTH_LIMIT = 128 };
 
-/* What has to hold before a document may reach the parser: UTF-8 without NUL (a byte order
- * mark may stand before it) and declared as nothing else, no `<!` (entities, CDATA), no processing
- * instruction but a declaration at the start, at most RPC_DEPTH_LIMIT elements inside each other,
- * base64 that is base64. ERR_INVALID with a sentence. */
+/* Accepts a document for the parser: UTF-8 without NUL, optionally with a byte order mark, not
+ * declared as another encoding; no `<!` (entities, CDATA), no processing instruction except the XML
+ * declaration; at most RPC_DEPTH_LIMIT nested elements; valid base64 and i8. Otherwise ERR_INVALID,
+ * with the reason in `problem`. */
 enum err rpc_validate_document(const char *bytes, size_t length, char problem[RPC_REASON_SIZE]);
 
-/* True for UTF-8 that may stand in XML and that xmlrpc-c carries: nothing beyond U+FFFF, of
- * control characters only tab and newline. */
+/* True for UTF-8 that is valid in XML and supported by xmlrpc-c: nothing beyond U+FFFF, no control
+ * characters except tab and newline. */
 bool rpc_validate_text(const char *bytes, size_t length);
 
-/* Length of the UTF-8 sequence at `at`, 0 if it is none that XML may hold. */
+/* Length of the UTF-8 sequence at `at`; 0 if it is invalid or not allowed in XML. */
 size_t rpc_validate_utf8_length(const char *at, size_t left);
 
-/* Behind the byte order mark of UTF-8, which XML may begin with and xmlrpc-c does not know. */
-const char *rpc_validate_skip_mark(const char *bytes, size_t *length);
+/* Skips a UTF-8 byte order mark, which XML allows and xmlrpc-c does not support. */
+const char *rpc_validate_skip_bom(const char *bytes, size_t *length);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool rpc_args_complain(struct rpc_args *args, const char *format, ...)
+bool rpc_args_error(struct rpc_args *args, const char *format, ...)
 {
     va_list list;
 
@@ -70,12 +70,13 @@ void rpc_args_init(struct rpc_args *args, xmlrpc_value *params)
     rpc_release(&only);
 }
 
-/* The parameter, or NULL if it is missing or nil; then *is_well says whether that may be. */
-static xmlrpc_value *take(struct rpc_args *args, const char *name, bool is_needed, bool *is_well)
+/* The next parameter, or NULL if it is missing or nil; then *is_ok says whether that is allowed. */
+static xmlrpc_value *next_param(struct rpc_args *args, const char *name, bool is_required,
+                                bool *is_ok)
 {
     xmlrpc_value *value = NULL;
 
-    *is_well = false;
+    *is_ok = false;
     if (args->problem[0] != '\0')
         return NULL;
     if (args->is_named) {
@@ -90,13 +91,13 @@ static xmlrpc_value *take(struct rpc_args *args, const char *name, bool is_neede
     args->found += value != NULL;
     if (value != NULL && xmlrpc_value_type(value) == XMLRPC_TYPE_NIL)
         rpc_release(&value);
-    *is_well = value != NULL || !is_needed;
-    if (!*is_well)
-        rpc_args_complain(args, "parameter %u, %s, is missing", args->next, name);
+    *is_ok = value != NULL || !is_required;
+    if (!*is_ok)
+        rpc_args_error(args, "missing parameter %u, %s", args->next, name);
     return value;
 }
 
-/* NULL for what is neither string nor base64, or holds a NUL. */
+/* NULL if it is neither string nor base64, or contains a NUL. */
 static char *text_of(xmlrpc_value *value)
 {
     const unsigned char *bytes = NULL;
@@ -127,7 +128,7 @@ bool rpc_args_integer_of(xmlrpc_value *value, int64_t *out)
     xmlrpc_int64 wide = 0;
     int narrow = 0;
     xmlrpc_env env;
-    bool is_good;
+    bool is_valid;
 
     xmlrpc_env_init(&env);
     if (xmlrpc_value_type(value) == XMLRPC_TYPE_I8) {
@@ -136,27 +137,27 @@ bool rpc_args_integer_of(xmlrpc_value *value, int64_t *out)
         xmlrpc_read_int(&env, value, &narrow);
         wide = narrow;
     }
-    is_good = !env.fault_occurred;
+    is_valid = !env.fault_occurred;
     xmlrpc_env_clean(&env);
-    if (is_good)
+    if (is_valid)
         *out = wide;
-    return is_good;
+    return is_valid;
 }
 
-bool rpc_args_text(struct rpc_args *args, const char *name, bool is_needed, char **out)
+bool rpc_args_text(struct rpc_args *args, const char *name, bool is_required, char **out)
 {
-    bool is_well;
-    xmlrpc_value *value = take(args, name, is_needed, &is_well);
+    bool is_ok;
+    xmlrpc_value *value = next_param(args, name, is_required, &is_ok);
     char *text;
 
     if (value == NULL)
-        return is_well;
+        return is_ok;
     text = text_of(value);
     rpc_release(&value);
     if (text == NULL)
-        return rpc_args_complain(
-            args, "parameter %u, %s, has to be text: a string or base64, without NUL", args->next,
-            name);
+        return rpc_args_error(
+            args, "invalid parameter %u, %s: expected text (string or base64, without NUL)",
+            args->next, name);
     free(*out);
     *out = text;
     return true;
@@ -164,40 +165,40 @@ bool rpc_args_text(struct rpc_args *args, const char *name, bool is_needed, char
 
 bool rpc_args_bytes(struct rpc_args *args, const char *name, unsigned char **out, size_t *length)
 {
-    bool is_well;
-    xmlrpc_value *value = take(args, name, true, &is_well);
+    bool is_ok;
+    xmlrpc_value *value = next_param(args, name, true, &is_ok);
     const unsigned char *bytes = NULL;
     xmlrpc_env env;
 
     if (value == NULL)
-        return is_well;
+        return is_ok;
     xmlrpc_env_init(&env);
     if (xmlrpc_value_type(value) == XMLRPC_TYPE_BASE64)
         xmlrpc_read_base64(&env, value, length, &bytes);
-    is_well = bytes != NULL && !env.fault_occurred;
+    is_ok = bytes != NULL && !env.fault_occurred;
     xmlrpc_env_clean(&env);
     rpc_release(&value);
-    if (!is_well)
-        return rpc_args_complain(args, "parameter %u, %s, has to be base64", args->next, name);
+    if (!is_ok)
+        return rpc_args_error(args, "invalid parameter %u, %s: expected base64", args->next, name);
     *out = (unsigned char *)bytes;
     return true;
 }
 
-bool rpc_args_integer(struct rpc_args *args, const char *name, bool is_needed, int64_t least,
-                      int64_t most, int64_t *out)
+bool rpc_args_integer(struct rpc_args *args, const char *name, bool is_required, int64_t min,
+                      int64_t max, int64_t *out)
 {
-    bool is_well;
-    xmlrpc_value *value = take(args, name, is_needed, &is_well);
+    bool is_ok;
+    xmlrpc_value *value = next_param(args, name, is_required, &is_ok);
     int64_t number = 0;
 
     if (value == NULL)
-        return is_well;
-    is_well = rpc_args_integer_of(value, &number) && number >= least && number <= most;
+        return is_ok;
+    is_ok = rpc_args_integer_of(value, &number) && number >= min && number <= max;
     rpc_release(&value);
-    if (!is_well)
-        return rpc_args_complain(
-            args, "parameter %u, %s, has to be a whole number from %" PRId64 " to %" PRId64,
-            args->next, name, least, most);
+    if (!is_ok)
+        return rpc_args_error(
+            args, "invalid parameter %u, %s: expected an integer from %" PRId64 " to %" PRId64,
+            args->next, name, min, max);
     *out = number;
     return true;
 }
@@ -207,42 +208,42 @@ static bool read_ids(xmlrpc_value *array, uint64_t *ids, size_t count)
     for (size_t i = 0; i < count; i++) {
         xmlrpc_value *item = item_of(array, i);
         int64_t number = 0;
-        bool is_good = item != NULL && rpc_args_integer_of(item, &number) && number >= 1;
+        bool is_valid = item != NULL && rpc_args_integer_of(item, &number) && number >= 1;
 
         rpc_release(&item);
-        if (!is_good)
+        if (!is_valid)
             return false;
         ids[i] = (uint64_t)number;
     }
     return true;
 }
 
-bool rpc_args_ids(struct rpc_args *args, const char *name, bool is_needed, size_t limit,
+bool rpc_args_ids(struct rpc_args *args, const char *name, bool is_required, size_t limit,
                   uint64_t **out, size_t *count)
 {
-    bool is_well;
-    xmlrpc_value *value = take(args, name, is_needed, &is_well);
+    bool is_ok;
+    xmlrpc_value *value = next_param(args, name, is_required, &is_ok);
     uint64_t *ids = NULL;
     size_t length;
 
     if (value == NULL)
-        return is_well;
+        return is_ok;
     length = xmlrpc_value_type(value) == XMLRPC_TYPE_ARRAY ? count_of(value) : 0;
-    is_well = length > 0 && length <= limit && (ids = calloc(length, sizeof *ids)) != NULL &&
-              read_ids(value, ids, length);
+    is_ok = length > 0 && length <= limit && (ids = calloc(length, sizeof *ids)) != NULL &&
+            read_ids(value, ids, length);
     rpc_release(&value);
-    if (!is_well) {
+    if (!is_ok) {
         free(ids);
-        return rpc_args_complain(args,
-                                 "parameter %u, %s, has to be an array of 1 to %zu request ids",
-                                 args->next, name, limit);
+        return rpc_args_error(args,
+                              "invalid parameter %u, %s: expected an array of 1 to %zu request ids",
+                              args->next, name, limit);
     }
     *out = ids;
     *count = length;
     return true;
 }
 
-/* (host, port), or NULL if it is none; an IPv6 address gets its brackets. */
+/* Converts (host, port) to host:port, with brackets around an IPv6 address; NULL if invalid. */
 static char *host_of_pair(xmlrpc_value *array)
 {
     xmlrpc_value *first = NULL, *second = NULL;
@@ -269,21 +270,21 @@ static char *host_of(xmlrpc_value *value)
     return xmlrpc_value_type(value) == XMLRPC_TYPE_ARRAY ? host_of_pair(value) : text_of(value);
 }
 
-static const char what_is_a_host[] =
+static const char host_forms[] =
     "host:port, proto://host:port or an array (host, port) with a port from 1 to 65535";
 
-bool rpc_args_host(struct rpc_args *args, const char *name, bool is_needed, char **out)
+bool rpc_args_host(struct rpc_args *args, const char *name, bool is_required, char **out)
 {
-    bool is_well;
-    xmlrpc_value *value = take(args, name, is_needed, &is_well);
+    bool is_ok;
+    xmlrpc_value *value = next_param(args, name, is_required, &is_ok);
 
     if (value == NULL)
-        return is_well;
+        return is_ok;
     *out = host_of(value);
     rpc_release(&value);
     if (*out == NULL || **out == '\0')
-        return rpc_args_complain(args, "parameter %u, %s, has to be a host: %s", args->next, name,
-                                 what_is_a_host);
+        return rpc_args_error(args, "invalid parameter %u, %s: expected a host: %s", args->next,
+                              name, host_forms);
     return true;
 }
 
@@ -292,21 +293,21 @@ static char *join_contacts(xmlrpc_value *array)
     char *joined = NULL;
     size_t length = 0, count = count_of(array);
     FILE *out = count > 0 ? open_memstream(&joined, &length) : NULL;
-    bool is_good = out != NULL;
+    bool is_valid = out != NULL;
 
     if (out == NULL)
         return NULL;
-    for (size_t i = 0; i < count && is_good; i++) {
+    for (size_t i = 0; i < count && is_valid; i++) {
         xmlrpc_value *item = item_of(array, i);
         char *text = item == NULL ? NULL : host_of(item);
 
-        is_good = text != NULL;
-        if (is_good)
+        is_valid = text != NULL;
+        if (is_valid)
             fprintf(out, "%s%s", i == 0 ? "" : ",", text);
         free(text);
         rpc_release(&item);
     }
-    if (fclose(out) != 0 || !is_good) {
+    if (fclose(out) != 0 || !is_valid) {
         free(joined);
         joined = NULL;
     }
@@ -315,23 +316,23 @@ static char *join_contacts(xmlrpc_value *array)
 
 bool rpc_args_contacts(struct rpc_args *args, const char *name, char **out)
 {
-    bool is_well;
-    xmlrpc_value *value = take(args, name, true, &is_well);
+    bool is_ok;
+    xmlrpc_value *value = next_param(args, name, true, &is_ok);
 
     if (value == NULL)
-        return is_well;
+        return is_ok;
     *out = host_of(value);
     if (*out == NULL && xmlrpc_value_type(value) == XMLRPC_TYPE_ARRAY)
         *out = join_contacts(value);
     rpc_release(&value);
     if (*out == NULL || **out == '\0')
-        return rpc_args_complain(args,
-                                 "parameter %u, %s, has to be a host or an array of hosts: %s",
-                                 args->next, name, what_is_a_host);
+        return rpc_args_error(args,
+                              "invalid parameter %u, %s: expected a host or an array of hosts: %s",
+                              args->next, name, host_forms);
     return true;
 }
 
-static char *word_of(xmlrpc_value *value)
+static char *scalar_of(xmlrpc_value *value)
 {
     xmlrpc_env env;
     xmlrpc_bool is = 0;
@@ -354,18 +355,19 @@ static char *word_of(xmlrpc_value *value)
     }
 }
 
-bool rpc_args_word(struct rpc_args *args, const char *name, bool is_needed, char **out)
+bool rpc_args_scalar(struct rpc_args *args, const char *name, bool is_required, char **out)
 {
-    bool is_well;
-    xmlrpc_value *value = take(args, name, is_needed, &is_well);
+    bool is_ok;
+    xmlrpc_value *value = next_param(args, name, is_required, &is_ok);
 
     if (value == NULL)
-        return is_well;
-    *out = word_of(value);
+        return is_ok;
+    *out = scalar_of(value);
     rpc_release(&value);
     if (*out == NULL)
-        return rpc_args_complain(args, "parameter %u, %s, has to be text, a number or a boolean",
-                                 args->next, name);
+        return rpc_args_error(args,
+                              "invalid parameter %u, %s: expected text, an integer or a boolean",
+                              args->next, name);
     return true;
 }
 
@@ -374,33 +376,32 @@ static bool flag_of(xmlrpc_value *options, const char *name, bool *out)
     xmlrpc_value *member = member_of(options, name);
     xmlrpc_bool is = 0;
     xmlrpc_env env;
-    bool is_good;
+    bool is_valid;
 
     if (member == NULL)
         return true;
     xmlrpc_env_init(&env);
     xmlrpc_read_bool(&env, member, &is);
-    is_good = !env.fault_occurred;
+    is_valid = !env.fault_occurred;
     xmlrpc_env_clean(&env);
     rpc_release(&member);
-    if (is_good)
+    if (is_valid)
         *out = is;
-    return is_good;
+    return is_valid;
 }
 
 bool rpc_args_flag(struct rpc_args *args, const char *name, const char *member, bool *out)
 {
-    bool is_well;
-    xmlrpc_value *value = take(args, name, false, &is_well);
+    bool is_ok;
+    xmlrpc_value *value = next_param(args, name, false, &is_ok);
 
     if (value == NULL)
-        return is_well;
-    is_well = xmlrpc_value_type(value) == XMLRPC_TYPE_STRUCT && flag_of(value, member, out);
+        return is_ok;
+    is_ok = xmlrpc_value_type(value) == XMLRPC_TYPE_STRUCT && flag_of(value, member, out);
     rpc_release(&value);
-    if (!is_well)
-        return rpc_args_complain(args,
-                                 "parameter %u, %s, has to be a struct, and %s in it a boolean",
-                                 args->next, name, member);
+    if (!is_ok)
+        return rpc_args_error(args, "invalid parameter %u, %s: expected a struct with a boolean %s",
+                              args->next, name, member);
     return true;
 }
 
@@ -427,11 +428,10 @@ bool rpc_args_end(struct rpc_args *args)
     if (args->problem[0] != '\0')
         return false;
     if (args->is_named && members(args) > args->found)
-        return rpc_args_complain(
-            args, "the struct of parameters holds names that this method does not have: "
-                  "system.methodHelp lists them");
+        return rpc_args_error(
+            args,
+            "unknown names in the struct of parameters: system.methodHelp lists the valid ones");
     if (!args->is_named && count_of(args->params) > args->next)
-        return rpc_args_complain(args, "too many parameters: this method takes at most %u",
-                                 args->next);
+        return rpc_args_error(args, "too many parameters: expected at most %u", args->next);
     return true;
 }

@@ -15,7 +15,7 @@ void rpc_library_init(void)
     xmlrpc_env_init(&env);
     xmlrpc_init(&env);
     CONTRACT(!env.fault_occurred);
-    /* Ours is the limit: a document that rpc_wide_narrow has rewritten is longer. */
+    /* rpc_validate_document enforces the limit; rpc_wide_encode can make a document longer. */
     xmlrpc_limit_set(XMLRPC_XML_SIZE_LIMIT_ID, 4 * (size_t)RPC_DOCUMENT_LIMIT);
     xmlrpc_env_clean(&env);
 }
@@ -25,8 +25,8 @@ void rpc_library_fini(void)
     xmlrpc_term();
 }
 
-/* What xmlrpc-c says about a document may quote it, in parts: only printable text goes on. */
-static void keep_reason(char to[RPC_REASON_SIZE], const char *before, const char *reason)
+/* xmlrpc-c's messages can quote parts of the document, so they are escaped. */
+static void format_reason(char to[RPC_REASON_SIZE], const char *before, const char *reason)
 {
     char escaped[RPC_REASON_SIZE / 2];
 
@@ -34,27 +34,26 @@ static void keep_reason(char to[RPC_REASON_SIZE], const char *before, const char
     text_format(to, RPC_REASON_SIZE, "%s%s", before, escaped);
 }
 
-/* A document for the parser: checked, without a byte order mark, nothing in it that xmlrpc-c does
- * not take but XML-RPC does. */
+/* A document for the parser: checked, without a byte order mark, and without characters that are
+ * valid in XML-RPC but not supported by xmlrpc-c. */
 struct document {
     const char *bytes;
     size_t length;
-    char *own; /* what was rewritten; NULL: the caller's bytes are good as they are */
+    char *own; /* the rewritten document, malloc; NULL: `bytes` are the caller's */
 };
 
-static enum err document_take(struct document *out, const char *bytes, size_t length,
-                              char problem[RPC_REASON_SIZE])
+static enum err document_prepare(struct document *out, const char *bytes, size_t length,
+                                 char problem[RPC_REASON_SIZE])
 {
     enum err e = rpc_validate_document(bytes, length, problem);
 
-    *out = (struct document){.bytes = rpc_validate_skip_mark(bytes, &length)};
+    *out = (struct document){.bytes = rpc_validate_skip_bom(bytes, &length)};
     out->length = length;
     if (e == ERR_OK && rpc_wide_has(out->bytes, length)) {
-        e = rpc_wide_narrow(&out->own, &out->length, out->bytes, length);
+        e = rpc_wide_encode(&out->own, &out->length, out->bytes, length);
         out->bytes = out->own;
         if (e != ERR_OK)
-            text_format(problem, RPC_REASON_SIZE, "the XML document cannot be taken: %s",
-                        err_text(e));
+            text_format(problem, RPC_REASON_SIZE, "cannot read the XML document: %s", err_text(e));
     }
     return e;
 }
@@ -65,7 +64,7 @@ enum err rpc_call_parse(struct rpc_call *out, const char *bytes, size_t length,
     const char *method = NULL;
     xmlrpc_value *params = NULL;
     struct document document;
-    enum err e = document_take(&document, bytes, length, problem);
+    enum err e = document_prepare(&document, bytes, length, problem);
     xmlrpc_env env;
 
     if (e != ERR_OK)
@@ -73,10 +72,10 @@ enum err rpc_call_parse(struct rpc_call *out, const char *bytes, size_t length,
     xmlrpc_env_init(&env);
     xmlrpc_parse_call(&env, document.bytes, document.length, &method, &params);
     if (env.fault_occurred) {
-        keep_reason(problem, "the request is not an XML-RPC call: ", env.fault_string);
+        format_reason(problem, "the request is not an XML-RPC call: ", env.fault_string);
         e = ERR_INVALID;
     } else {
-        out->method = (char *)method; /* ours to free, const or not */
+        out->method = (char *)method; /* malloc'ed by xmlrpc-c, in spite of const */
         out->params = params;
     }
     xmlrpc_env_clean(&env);
@@ -91,8 +90,8 @@ void rpc_call_fini(struct rpc_call *call)
     rpc_release(&call->params);
 }
 
-/* Out of xmlrpc-c's memory block into plain memory; ends `env` and `block`. */
-static enum err take_document(char **out, size_t *length, xmlrpc_env *env, xmlrpc_mem_block *block)
+/* Copies an xmlrpc-c memory block to malloc'ed memory; releases `env` and `block`. */
+static enum err copy_document(char **out, size_t *length, xmlrpc_env *env, xmlrpc_mem_block *block)
 {
     enum err e = ERR_OK;
 
@@ -119,7 +118,7 @@ enum err rpc_call_write(char **out, size_t *length, const char *method, xmlrpc_v
     block = XMLRPC_MEMBLOCK_NEW(char, &env, 0);
     if (!env.fault_occurred)
         xmlrpc_serialize_call(&env, block, method, params);
-    return take_document(out, length, &env, block);
+    return copy_document(out, length, &env, block);
 }
 
 enum err rpc_answer_write(char **out, size_t *length, xmlrpc_value *answer)
@@ -131,11 +130,11 @@ enum err rpc_answer_write(char **out, size_t *length, xmlrpc_value *answer)
     block = XMLRPC_MEMBLOCK_NEW(char, &env, 0);
     if (!env.fault_occurred)
         xmlrpc_serialize_response(&env, block, answer);
-    return take_document(out, length, &env, block);
+    return copy_document(out, length, &env, block);
 }
 
-/* What a string cannot carry is percent-escaped, and nothing else is. */
-static char *carried(const char *text)
+/* A copy with the bytes that a string cannot carry percent-escaped; malloc, NULL: out of memory. */
+static char *escape_uncarriable(const char *text)
 {
     size_t left = strlen(text), room = 3 * left + 1;
     char *to = malloc(room), *end = to;
@@ -158,9 +157,9 @@ static char *carried(const char *text)
     return to;
 }
 
-enum err rpc_fault_write(char **out, size_t *length, int code, const char *sentence)
+enum err rpc_fault_write(char **out, size_t *length, int code, const char *message)
 {
-    char *clean = carried(sentence);
+    char *clean = escape_uncarriable(message);
     xmlrpc_mem_block *block;
     xmlrpc_env env, fault;
 
@@ -174,7 +173,7 @@ enum err rpc_fault_write(char **out, size_t *length, int code, const char *sente
         xmlrpc_serialize_fault(&env, block, &fault);
     xmlrpc_env_clean(&fault);
     free(clean);
-    return take_document(out, length, &env, block);
+    return copy_document(out, length, &env, block);
 }
 
 enum err rpc_answer_parse(struct rpc_answer *out, const char *bytes, size_t length)
@@ -182,7 +181,7 @@ enum err rpc_answer_parse(struct rpc_answer *out, const char *bytes, size_t leng
     char problem[RPC_REASON_SIZE];
     const char *fault = NULL;
     struct document document;
-    enum err e = document_take(&document, bytes, length, problem);
+    enum err e = document_prepare(&document, bytes, length, problem);
     xmlrpc_env env;
 
     *out = (struct rpc_answer){.value = NULL};
@@ -191,7 +190,7 @@ enum err rpc_answer_parse(struct rpc_answer *out, const char *bytes, size_t leng
         xmlrpc_parse_response2(&env, document.bytes, document.length, &out->value, &out->fault_code,
                                &fault);
         if (env.fault_occurred) {
-            keep_reason(problem, "the answer is not an XML-RPC answer: ", env.fault_string);
+            format_reason(problem, "the answer is not an XML-RPC answer: ", env.fault_string);
             out->value = NULL;
             e = ERR_INVALID;
         }
@@ -214,8 +213,8 @@ void rpc_answer_fini(struct rpc_answer *answer)
     answer->text = NULL;
 }
 
-/* What a failed xmlrpc_…_new gives back is a pointer to freed memory, not NULL. */
-static xmlrpc_value *made(const xmlrpc_env *env, xmlrpc_value *value)
+/* A failed xmlrpc_…_new returns a dangling pointer, not NULL. */
+static xmlrpc_value *value_or_null(const xmlrpc_env *env, xmlrpc_value *value)
 {
     return env->fault_occurred ? NULL : value;
 }
@@ -227,7 +226,7 @@ static xmlrpc_value *string_or_bytes(xmlrpc_env *env, const char *text, bool is_
     if (env->fault_occurred)
         return NULL;
     if (is_string && rpc_validate_text(text, length))
-        return made(env, xmlrpc_string_new_lp(env, length, text));
+        return value_or_null(env, xmlrpc_string_new_lp(env, length, text));
     return rpc_bytes(env, text, length);
 }
 
@@ -243,14 +242,14 @@ xmlrpc_value *rpc_path(xmlrpc_env *env, const char *path)
 
 xmlrpc_value *rpc_nil(xmlrpc_env *env)
 {
-    return env->fault_occurred ? NULL : made(env, xmlrpc_nil_new(env));
+    return env->fault_occurred ? NULL : value_or_null(env, xmlrpc_nil_new(env));
 }
 
 xmlrpc_value *rpc_bytes(xmlrpc_env *env, const void *bytes, size_t length)
 {
     if (env->fault_occurred)
         return NULL;
-    return made(env, xmlrpc_base64_new(env, length, bytes));
+    return value_or_null(env, xmlrpc_base64_new(env, length, bytes));
 }
 
 xmlrpc_value *rpc_integer(xmlrpc_env *env, int64_t number)
@@ -258,23 +257,23 @@ xmlrpc_value *rpc_integer(xmlrpc_env *env, int64_t number)
     if (env->fault_occurred)
         return NULL;
     if (number >= INT32_MIN && number <= INT32_MAX)
-        return made(env, xmlrpc_int_new(env, (int)number));
-    return made(env, xmlrpc_i8_new(env, number));
+        return value_or_null(env, xmlrpc_int_new(env, (int)number));
+    return value_or_null(env, xmlrpc_i8_new(env, number));
 }
 
 xmlrpc_value *rpc_struct(xmlrpc_env *env)
 {
-    return env->fault_occurred ? NULL : made(env, xmlrpc_struct_new(env));
+    return env->fault_occurred ? NULL : value_or_null(env, xmlrpc_struct_new(env));
 }
 
 xmlrpc_value *rpc_array(xmlrpc_env *env)
 {
-    return env->fault_occurred ? NULL : made(env, xmlrpc_array_new(env));
+    return env->fault_occurred ? NULL : value_or_null(env, xmlrpc_array_new(env));
 }
 
 xmlrpc_value *rpc_bool(xmlrpc_env *env, bool is)
 {
-    return env->fault_occurred ? NULL : made(env, xmlrpc_bool_new(env, is));
+    return env->fault_occurred ? NULL : value_or_null(env, xmlrpc_bool_new(env, is));
 }
 
 void rpc_put(xmlrpc_env *env, xmlrpc_value *to, const char *name, xmlrpc_value *value)
@@ -301,7 +300,8 @@ void rpc_put_bool(xmlrpc_env *env, xmlrpc_value *to, const char *name, bool is)
 
 void rpc_put_double(xmlrpc_env *env, xmlrpc_value *to, const char *name, double number)
 {
-    rpc_put(env, to, name, env->fault_occurred ? NULL : made(env, xmlrpc_double_new(env, number)));
+    rpc_put(env, to, name,
+            env->fault_occurred ? NULL : value_or_null(env, xmlrpc_double_new(env, number)));
 }
 
 void rpc_add(xmlrpc_env *env, xmlrpc_value *array, xmlrpc_value *value)

@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* A tag with a quote in it counts as opening even if it ends with "/>": "<a b='/>'>" must not hide
- * its depth. XML-RPC has no attributes, so nobody is the worse for it. */
+/* A tag with a quote counts as an opening tag even if it ends with "/>", so that "<a b='/>'>"
+ * cannot hide its depth. XML-RPC has no attributes, so no valid document is affected. */
 bool rpc_tag_read(struct rpc_tag *out, const char *at, const char *end)
 {
     const char *close = memchr(at, '>', (size_t)(end - at));

@@ -1,7 +1,7 @@
-/* xmlrpc-c takes no character of four bytes, though XML-RPC does. In a document that comes in, a
- * string with one becomes base64 of its bytes, which the calls take for text as well. It is done on
- * the document's text: its tags can be told by looking, as validate.c explains, and what
- * xmlrpc-c would have decoded (references, line ends) is decoded here instead. */
+/* xmlrpc-c does not support 4-byte characters, which XML-RPC allows. In a received document, a
+ * string with such a character is replaced by base64 of its bytes, which the methods accept as
+ * text. The text of the document is rewritten: its tags are scanned (validate.c says why that is
+ * safe), and references and line ends, which xmlrpc-c would have decoded, are decoded here. */
 #include "rpc/wide.h"
 
 #include "base/text.h"
@@ -12,14 +12,14 @@
 #include <string.h>
 #include <xmlrpc-c/base.h>
 
-enum { WIDE_LEAST = 0x10000, CODE_MOST = 0x10ffff };
+enum { WIDE_MIN = 0x10000, CODE_MAX = 0x10ffff };
 
 struct text {
     const char *at, *end;
 };
 
-/* A reference to a character: &#128230; or &#x1F4E6;. Its code, 0 if it is none; `*length` is how
- * long it is. */
+/* Reads a character reference, &#128230; or &#x1F4E6;. Returns its code, 0 if invalid; `*length` is
+ * the length of the reference. */
 static uint32_t read_number(struct text t, size_t *length)
 {
     bool is_hex = t.end - t.at > 3 && t.at[2] == 'x';
@@ -33,12 +33,12 @@ static uint32_t read_number(struct text t, size_t *length)
                          : *at >= 'A' && *at <= 'F' ? (unsigned)(*at - 'A') + 10
                                                     : 99;
 
-        if (digit >= base || code > CODE_MOST)
+        if (digit >= base || code > CODE_MAX)
             return 0;
         code = code * base + digit;
     }
     *length = (size_t)(at - t.at) + 1;
-    return at < t.end && code <= CODE_MOST ? code : 0;
+    return at < t.end && code <= CODE_MAX ? code : 0;
 }
 
 static bool is_number(struct text t)
@@ -46,14 +46,14 @@ static bool is_number(struct text t)
     return t.end - t.at > 2 && t.at[0] == '&' && t.at[1] == '#';
 }
 
-/* How long the wide character at the beginning of `t` is there, 0 if it is none. */
+/* Length of the wide character at the start of `t`, in bytes or as a reference; 0 if it is none. */
 static size_t wide_length(struct text t, uint32_t *code)
 {
     size_t length = 0;
 
     if ((unsigned char)t.at[0] >= 0xf0)
         return utf8_decode(code, t.at, (size_t)(t.end - t.at));
-    if (!is_number(t) || (*code = read_number(t, &length)) < WIDE_LEAST)
+    if (!is_number(t) || (*code = read_number(t, &length)) < WIDE_MIN)
         return 0;
     return length;
 }
@@ -69,7 +69,7 @@ bool rpc_wide_has(const char *bytes, size_t length)
     return false;
 }
 
-/* The character that the reference at `t` stands for; false: XML knows none such. */
+/* Decodes the reference at `t`. False: not allowed in XML. */
 static bool put_reference(char **to, struct text *t)
 {
     static const struct {
@@ -99,7 +99,7 @@ static bool put_reference(char **to, struct text *t)
     return false;
 }
 
-/* What a parser of XML makes of it. False: it is not well-formed, and the parser will say so. */
+/* Decodes text as an XML parser does. False: not well-formed, which the parser will report. */
 static bool decode(char *to, size_t *length, struct text t)
 {
     char *from = to;
@@ -120,21 +120,22 @@ static bool decode(char *to, size_t *length, struct text t)
     return true;
 }
 
-struct narrowing {
-    char *to;             /* room for three times the document, which is enough for each value */
-    char *before_tag;     /* where the last tag was put */
-    struct rpc_tag tag;   /* the last one; not yet any: begin is NULL */
-    bool is_fault_string; /* the value of that member is next */
+struct encoder {
+    char *to;             /* three times the document's size, the maximum after encoding */
+    char *before_tag;     /* where the last tag was written */
+    struct rpc_tag tag;   /* the last tag; begin is NULL before the first */
+    bool is_fault_string; /* the value of faultString is next */
 };
 
-static void put(struct narrowing *n, const char *bytes, size_t length)
+static void put(struct encoder *n, const char *bytes, size_t length)
 {
     memcpy(n->to, bytes, length);
     n->to += length;
 }
 
-/* `<value>text</value>` or `<string>text</string>`: text as base64. False: left as it is. */
-static bool put_base64(struct narrowing *n, struct text t, bool is_string)
+/* Writes the text of `<value>text</value>` or `<string>text</string>` as base64. False: nothing
+ * written. */
+static bool put_base64(struct encoder *n, struct text t, bool is_string)
 {
     size_t length = (size_t)(t.end - t.at);
     char *bytes = malloc(length + 1);
@@ -160,7 +161,7 @@ static bool put_base64(struct narrowing *n, struct text t, bool is_string)
     return is_done;
 }
 
-static void put_escaped(struct narrowing *n, struct text t)
+static void put_escaped(struct encoder *n, struct text t)
 {
     while (t.at < t.end) {
         uint32_t code = 0;
@@ -178,7 +179,7 @@ static void put_escaped(struct narrowing *n, struct text t)
     }
 }
 
-/* `tag` and `next` are <name> and </name>. */
+/* True if `tag` and `next` are <name> and </name>. */
 static bool is_pair(const struct rpc_tag *tag, const struct rpc_tag *next, const char *name)
 {
     size_t length = strlen(name);
@@ -189,8 +190,8 @@ static bool is_pair(const struct rpc_tag *tag, const struct rpc_tag *next, const
            strchr(" \t\r\n>", next->begin[2 + length]) != NULL;
 }
 
-/* The text between the last tag and `next`. True: `next` was put, too. */
-static bool put_text(struct narrowing *n, struct text t, const struct rpc_tag *next)
+/* Writes the text between the last tag and `next`. True: `next` was written, too. */
+static bool put_text(struct encoder *n, struct text t, const struct rpc_tag *next)
 {
     bool is_string = is_pair(&n->tag, next, "string");
     bool is_value = is_pair(&n->tag, next, "value");
@@ -205,7 +206,7 @@ static bool put_text(struct narrowing *n, struct text t, const struct rpc_tag *n
     return false;
 }
 
-static bool is_name_of_fault(const struct narrowing *n, struct text t)
+static bool is_name_of_fault(const struct encoder *n, struct text t)
 {
     static const char name[] = "faultString";
 
@@ -213,11 +214,11 @@ static bool is_name_of_fault(const struct narrowing *n, struct text t)
            (size_t)(t.end - t.at) == sizeof name - 1 && memcmp(t.at, name, sizeof name - 1) == 0;
 }
 
-enum err rpc_wide_narrow(char **out, size_t *out_length, const char *bytes, size_t length)
+enum err rpc_wide_encode(char **out, size_t *out_length, const char *bytes, size_t length)
 {
     struct text rest = {bytes, bytes + length};
-    struct narrowing n = {.to = malloc(3 * length + 64)};
-    char *document = n.to, *place;
+    struct encoder n = {.to = malloc(3 * length + 64)};
+    char *document = n.to, *tag_start;
     struct rpc_tag next;
     const char *tag;
 
@@ -230,9 +231,9 @@ enum err rpc_wide_narrow(char **out, size_t *out_length, const char *bytes, size
         bool is_name = is_name_of_fault(&n, t);
 
         if (!put_text(&n, t, &next)) {
-            place = n.to;
+            tag_start = n.to;
             put(&n, next.begin, (size_t)(next.end - next.begin));
-            n.before_tag = place;
+            n.before_tag = tag_start;
         }
         if (is_name || (next.is_closing && t.at < t.end))
             n.is_fault_string = is_name;

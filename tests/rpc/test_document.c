@@ -33,7 +33,7 @@ static enum err parse_param(struct rpc_call *call, const char *value)
     return rpc_call_parse(call, document, (size_t)length, problem);
 }
 
-RPC_TEST(what_could_expand_or_hide_is_refused)
+RPC_TEST(entities_and_hidden_tags_are_refused)
 {
     static const char *const documents[] = {
         "<?xml version='1.0'?><!DOCTYPE m [<!ENTITY a \"aaaa\">]><methodCall/>",
@@ -59,7 +59,7 @@ RPC_TEST(other_encodings_than_utf8_are_refused)
     refuse("<m>\xe2\x82", 5, "UTF-8");
 }
 
-RPC_TEST(depth_is_bounded_however_it_is_written)
+RPC_TEST(nesting_depth_is_limited)
 {
     static const char *const tags[] = {"<a>", "<a b='/>'>", "<a b=\"/>\">"};
 
@@ -74,7 +74,7 @@ RPC_TEST(depth_is_bounded_however_it_is_written)
     }
 }
 
-RPC_TEST(many_elements_beside_each_other_are_fine)
+RPC_TEST(many_sibling_elements_are_accepted)
 {
     struct rpc_call call;
 
@@ -95,8 +95,8 @@ RPC_TEST(huge_documents_are_refused)
     free(document);
 }
 
-/* xmlrpc-c ends the process over each of the bad ones. */
-RPC_TEST(an_i8_has_to_be_a_number_of_64_bits)
+/* xmlrpc-c crashes on each of the bad ones. */
+RPC_TEST(an_i8_must_be_a_64_bit_integer)
 {
     static const char *const bad[] = {
         "<i8>abc</i8>",
@@ -125,7 +125,7 @@ RPC_TEST(an_i8_has_to_be_a_number_of_64_bits)
     }
 }
 
-RPC_TEST(base64_has_to_be_base64)
+RPC_TEST(invalid_base64_is_refused)
 {
     static const char *const bad[] = {"YQ", "Y===", "!!!!", "YQ==YQ==", "YWJj\xc3\xa4", "=YQ="};
     static const char *const good[] = {"", "YQ==", "YWI=", " YW\n Jj "};
@@ -143,7 +143,7 @@ RPC_TEST(base64_has_to_be_base64)
     }
 }
 
-RPC_TEST(every_cut_of_a_call_is_refused_and_none_crashes)
+RPC_TEST(truncated_calls_are_refused_without_a_crash)
 {
     const char *document = "<?xml version='1.0'?><methodCall><methodName>m</methodName><params>"
                            "<param><value><string>x</string></value></param></params></methodCall>";
@@ -156,8 +156,8 @@ RPC_TEST(every_cut_of_a_call_is_refused_and_none_crashes)
     rpc_call_fini(&call);
 }
 
-/* Out as an answer and in again. */
-static struct rpc_answer there_and_back(xmlrpc_value *value)
+/* Writes an answer and parses it again. */
+static struct rpc_answer round_trip(xmlrpc_value *value)
 {
     struct rpc_answer answer;
     char *document;
@@ -169,7 +169,7 @@ static struct rpc_answer there_and_back(xmlrpc_value *value)
     return answer;
 }
 
-/* What comes back: the bytes of a string or of base64. */
+/* The bytes of a string or base64 value. */
 static char *bytes_of(const struct rpc_answer *answer, size_t *length)
 {
     const unsigned char *bytes = NULL;
@@ -186,7 +186,7 @@ static char *bytes_of(const struct rpc_answer *answer, size_t *length)
     return (char *)(uintptr_t)(bytes != NULL ? (const void *)bytes : text);
 }
 
-RPC_TEST(every_text_and_path_comes_through_with_its_bytes)
+RPC_TEST(text_and_paths_keep_their_bytes)
 {
     enum { STRING = XMLRPC_TYPE_STRING, BASE64 = XMLRPC_TYPE_BASE64 };
     static const struct {
@@ -227,7 +227,7 @@ RPC_TEST(every_text_and_path_comes_through_with_its_bytes)
         value = is_path ? rpc_path(&env, text) : rpc_text(&env, text);
         cr_expect_eq((int)xmlrpc_value_type(value),
                      is_path ? rows[i / 2].as_path : rows[i / 2].as_text, "row %zu", i / 2);
-        answer = there_and_back(value);
+        answer = round_trip(value);
         back = bytes_of(&answer, &length);
         cr_expect_eq(length, strlen(text), "row %zu", i / 2);
         cr_expect_arr_eq(back, text, length, "row %zu", i / 2);
@@ -241,7 +241,7 @@ RPC_TEST(every_text_and_path_comes_through_with_its_bytes)
 /* U+1F4E6, as bytes. */
 #define PARCEL "\xf0\x9f\x93\xa6"
 
-RPC_TEST(a_string_of_any_characters_is_taken)
+RPC_TEST(a_string_of_any_characters_is_accepted)
 {
     static const struct {
         const char *value, *expected;
@@ -276,7 +276,7 @@ RPC_TEST(a_string_of_any_characters_is_taken)
     }
 }
 
-RPC_TEST(an_answer_may_hold_any_characters)
+RPC_TEST(an_answer_can_hold_any_characters)
 {
     static const char structure[] =
         "<methodResponse><params><param><value><struct><member><name>a</name><value>" PARCEL
@@ -296,7 +296,7 @@ RPC_TEST(an_answer_may_hold_any_characters)
     rpc_answer_fini(&answer);
 }
 
-RPC_TEST(characters_that_there_are_not_stay_refused)
+RPC_TEST(invalid_characters_stay_refused)
 {
     static const char *const values[] = {
         "<string>" PARCEL "&#0;</string>",
@@ -318,7 +318,7 @@ RPC_TEST(characters_that_there_are_not_stay_refused)
         cr_expect_eq(parse_param(&call, values[i]), ERR_INVALID, "%s", values[i]);
 }
 
-RPC_TEST(what_a_document_is_instead_of_xml_is_said)
+RPC_TEST(a_document_that_is_not_xml_is_refused_with_the_reason)
 {
 #define CALL "<methodCall><methodName>m</methodName></methodCall>"
     static const struct {
@@ -329,8 +329,8 @@ RPC_TEST(what_a_document_is_instead_of_xml_is_said)
         {"", 0, "empty"},
         {" \r\n\t ", 0, "empty"},
         {"\xef\xbb\xbf", 0, "empty"},
-        {"{\"method\": \"status\"}", 0, "no XML"},
-        {"method=status", 0, "no XML"},
+        {"{\"method\": \"status\"}", 0, "not XML"},
+        {"method=status", 0, "not XML"},
         {"\x1f\x8b\x08\0\0", 5, "compressed (gzip)"},
         {"\x78\x9c\x01\x02", 4, "compressed (deflate)"},
         {"\x28\xb5\x2f\xfd\x24", 5, "compressed (zstd)"},
@@ -369,7 +369,7 @@ RPC_TEST(what_a_document_is_instead_of_xml_is_said)
     }
 }
 
-RPC_TEST(large_integers_go_as_i8)
+RPC_TEST(large_integers_are_written_as_i8)
 {
     static const int64_t numbers[] = {0,          -1,        INT32_MAX, INT32_MIN,
                                       2147483648, INT64_MAX, INT64_MIN};
@@ -384,7 +384,7 @@ RPC_TEST(large_integers_go_as_i8)
         xmlrpc_env_init(&env);
         params = rpc_array(&env);
         rpc_add(&env, params, rpc_integer(&env, numbers[i]));
-        struct rpc_answer answer = there_and_back(params);
+        struct rpc_answer answer = round_trip(params);
         rpc_args_init(&args, answer.value);
         cr_assert(rpc_args_integer(&args, "n", true, INT64_MIN, INT64_MAX, &back), "%s",
                   args.problem);
@@ -399,7 +399,7 @@ RPC_TEST(large_integers_go_as_i8)
     }
 }
 
-RPC_TEST(faults_carry_code_and_sentence)
+RPC_TEST(faults_carry_code_and_message)
 {
     struct rpc_answer answer;
     char *document;
@@ -416,7 +416,7 @@ RPC_TEST(faults_carry_code_and_sentence)
     free(document);
 }
 
-RPC_TEST(what_is_no_answer_is_said_to_be_none)
+RPC_TEST(an_invalid_answer_is_refused_with_the_reason)
 {
     struct rpc_answer answer;
 
@@ -443,7 +443,7 @@ RPC_TEST(a_nil_or_missing_parameter_leaves_the_default)
     cr_assert_eq(number, 7);
     rpc_args_init(&args, call.params);
     cr_assert_not(rpc_args_text(&args, "a", true, &text));
-    cr_assert_not_null(strstr(args.problem, "a, is missing"), "%s", args.problem);
+    cr_assert_not_null(strstr(args.problem, "missing parameter 1, a"), "%s", args.problem);
     rpc_call_fini(&call);
 }
 

@@ -119,11 +119,11 @@ class Strangers(Daemon):
         held = [socket.create_connection(("127.0.0.1", node.control_port)) for _ in range(148)]
         for connection in held:
             self.addCleanup(connection.close)
-        node.wait_log("has 128 connections")
+        node.wait_log("limit of 128 connections per address")
         for connection in held[128:]:
             connection.settimeout(harness.seconds(5))
             self.assertEqual(connection.recv(1), b"")
-        self.lines(node, "has 128 connections", begun)
+        self.lines(node, "limit of 128 connections per address", begun)
 
     def test_more_than_there_are_places_for_do_not_end_the_service(self):
         node = self.at_tcp()

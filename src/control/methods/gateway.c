@@ -80,7 +80,7 @@ void method_connect(struct control *control, struct http_call *call, struct rpc_
         return;
     rpc_args_text(args, "idurl", false, &q->request.idurl);
     rpc_args_host(args, "host", false, &q->request.host);
-    rpc_args_word(args, "tcp_port", false, &q->request.tcp_port);
+    rpc_args_scalar(args, "tcp_port", false, &q->request.tcp_port);
     rpc_args_ignore_rest(args);
     method_query_post(control, call, q, args);
 }

@@ -270,9 +270,9 @@ static void list_page(struct control *control, struct http_call *call, struct rp
         rpc_args_ids(args, "ids", false, METHOD_PAGE_MAX, &l->ids, &l->id_count);
     rpc_args_text(args, "cursor", false, &cursor);
     if (cursor != NULL && !read_cursor(l, cursor))
-        rpc_args_complain(args, "cursor has to be that of an item of an answer, or ''");
+        rpc_args_error(args, "cursor has to be that of an item of an answer, or ''");
     if (cursor != NULL && offset != 0)
-        rpc_args_complain(args, "parameter 1, offset, has no meaning with a cursor");
+        rpc_args_error(args, "parameter 1, offset, has no meaning with a cursor");
     free(cursor);
     l->offset = (size_t)offset;
     l->limit = l->id_count > 1 ? METHOD_FILTERED_MAX : (size_t)limit;

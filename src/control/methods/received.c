@@ -244,10 +244,10 @@ static bool read_query(struct inbox_received_query *query, struct rpc_args *args
     query->limit = (size_t)limit;
     is_good = rpc_args_end(args);
     if (is_good && cursor != NULL && cursor[0] != '\0' && !read_cursor(query, cursor))
-        is_good = rpc_args_complain(args, "parameter 4, cursor, has to be newest, after:CURSOR or "
-                                          "before:CURSOR, with the cursor of a file of an answer");
+        is_good = rpc_args_error(args, "parameter 4, cursor, has to be newest, after:CURSOR or "
+                                       "before:CURSOR, with the cursor of a file of an answer");
     if (is_good && query->from != INBOX_RECEIVED_FROM_START && offset != 0)
-        is_good = rpc_args_complain(args, "parameter 2, offset, has no meaning with a cursor");
+        is_good = rpc_args_error(args, "parameter 2, offset, has no meaning with a cursor");
     free(cursor);
     return is_good;
 }

@@ -132,8 +132,8 @@ static bool read_send(struct send *send, struct rpc_args *args, bool is_spooled,
     rpc_args_contacts(args, "host", &send->request.contacts);
     rpc_args_text(args, "description", false, &r->description);
     if (r->description != NULL && strlen(r->description) > DESCRIPTION_MAX)
-        return rpc_args_complain(args, "parameter 4, description, is longer than %d bytes",
-                                 (int)DESCRIPTION_MAX);
+        return rpc_args_error(args, "parameter 4, description, is longer than %d bytes",
+                              (int)DESCRIPTION_MAX);
     if (!rpc_args_end(args))
         return false;
     escape_idurl(r);

@@ -126,7 +126,7 @@ void method_settings_set(struct control *control, struct http_call *call, struct
     if (q == NULL)
         return;
     rpc_args_text(args, "name", true, &q->request.name);
-    rpc_args_word(args, "value", true, &q->request.value);
+    rpc_args_scalar(args, "value", true, &q->request.value);
     method_query_post(control, call, q, args);
 }
 

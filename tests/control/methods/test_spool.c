@@ -75,8 +75,8 @@ SPOOL_TEST(what_is_wrong_is_a_fault_with_a_reason)
 
     expect_fault(ask("spool_begin", "(si)", "a/b", 1), FAULT_FILE, "its name is none for a file");
     expect_fault(ask("spool_begin", "(ss)", "x", "y"), FAULT_PARAMETERS, "size");
-    expect_fault(ask("spool_write", "(is)", id, "text"), FAULT_PARAMETERS, "has to be base64");
-    expect_fault(ask("spool_write", "(i)", id), FAULT_PARAMETERS, "bytes, is missing");
+    expect_fault(ask("spool_write", "(is)", id, "text"), FAULT_PARAMETERS, "expected base64");
+    expect_fault(ask("spool_write", "(i)", id), FAULT_PARAMETERS, "missing parameter 2, bytes");
     expect_fault(ask("spool_write", "(i6)", id + 1, "x", (size_t)1), FAULT_NOT_FOUND,
                  "begin again");
     expect_fault(ask("spool_write", "(i6)", id, "12345", (size_t)5), FAULT_FILE,

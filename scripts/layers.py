@@ -1,4 +1,5 @@
-"""The work of scripts/layers.sh: the table of rooms, and the checks of every #include line against it."""
+"""The work of scripts/layers.sh: the table of rooms, and the checks of every #include line and of the functions'
+names against it."""
 import os
 import re
 import sys
@@ -50,11 +51,83 @@ ONLY_IN = {
     "pthread": "base settings loop store gateway gateway_client peers tcp supervisor control daemon cli loadgen",
 }
 
+# Rooms whose functions are named by file, as log_to_file in base/log.h: those up to loop, the gateway, and the daemon,
+# which nobody includes. In every other room a header's functions begin with the last folder's name and the file's:
+# session_io_ in tcp/session/io.h.
+NAMED_BY_FILE = "base engine wire settings loop gateway daemon".split()
+# But for these folders and files; and a file whose name begins with the folder's, as committer.h in store/commit.
+BEGINS_WITH = {"control/methods": "method"}
+FOLDER_ALONE = "rpc control/methods cli loadgen gateway_client/client control/reply http/peer http/routes tcp/node".split()
+STANDS_ALONE = "supervisor/network_connector supervisor/network_transport".split()
+
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]*)[>"]')
 
 
 def top(room):
     return room.split("/")[0]
+
+
+def unit(path):
+    """x.c, x.h and x_internal.h, wherever they stand, are one unit: "room/x"."""
+    stem = os.path.splitext(path.partition("/")[2])[0]
+    return stem[:-len("_internal")] if stem.endswith("_internal") else stem
+
+
+def functions(text):
+    """The functions that a header declares or defines."""
+    text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
+    text = re.sub(r"^[ \t]*#(?:.*\\\n)*.*", "", text, flags=re.M)
+    text = re.sub(r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\)", "", text)
+    flat, depth = [], 0
+    for char in text:
+        depth -= char == "}"
+        if depth == 0:
+            flat.append(";" if char == "}" else "" if char == "{" else char)
+        depth += char == "{"
+    for statement in "".join(flat).split(";"):
+        found = re.search(r"\w[\s*]+(\w+)\s*\(", statement)
+        if found and not statement.split()[0] == "typedef" and not found[1].isupper():
+            yield found[1]
+
+
+def first_word(room):
+    """Of its functions' names."""
+    return BEGINS_WITH.get(room, os.path.basename(room))
+
+
+class Circles:
+    """Circles of units: `edges` has the place of an #include line for each (from, to)."""
+
+    def __init__(self, edges):
+        self.edges, self.next = edges, {}
+        for at, to in edges:
+            self.next.setdefault(at, []).append(to)
+
+    def way_back(self, start):
+        """The shortest way from `start` to itself, as units; None if there is none."""
+        before, queue = {}, [start]
+        while queue:
+            at = queue.pop(0)
+            for to in sorted(self.next.get(at, ())):
+                if to == start:
+                    way = [start]
+                    while at != start:
+                        way.append(at)
+                        at = before[at]
+                    return way[:1] + way[:0:-1] + [start]
+                if to not in before:
+                    before[to] = at
+                    queue.append(to)
+        return None
+
+    def each(self):
+        """A circle for every unit that stands in one, but for those that an earlier one has named."""
+        named = set()
+        for start in sorted(self.next):
+            way = None if start in named else self.way_back(start)
+            if way:
+                named.update(way)
+                yield [(a, b, self.edges[a, b]) for a, b in zip(way, way[1:])]
 
 
 class Tree:
@@ -67,6 +140,8 @@ class Tree:
             for name in names if name.endswith((".c", ".h")))
         self.known = set(self.files)
         self.problems, self.includes = [], 0
+        self.edges = {}   # (unit, unit): where the first includes the second
+        self.claims = {}  # what functions begin with: the unit that they belong to
 
     def problem(self, at, why):
         self.problems.append("%s: %s" % (at, why))
@@ -81,7 +156,41 @@ class Tree:
     def check(self):
         for path in self.files:
             self.check_file(path)
+        for circle in Circles(self.edges).each():
+            self.problem(circle[0][2], "circle of files: " + ", ".join("%s includes %s (%s)" % (a, b, at)
+                                                                       for a, b, at in circle))
+        for path in self.headers():
+            for claim in self.claims_of(path):
+                self.claims[claim] = unit(path)
+        for path in self.headers():
+            self.check_names(path)
         return self.problems
+
+    def headers(self):
+        return [path for path in self.files if path.endswith(".h") and not path.startswith("tests/")]
+
+    def claims_of(self, path):
+        room, stem = os.path.split(unit(path))
+        by_file = room in NAMED_BY_FILE or unit(path) in STANDS_ALONE or stem.startswith(os.path.basename(room))
+        return ["%s_%s_" % (first_word(room), stem)] + ([stem + "_"] if by_file else [])
+
+    def check_names(self, path):
+        """Each function of a header begins as its room says, and not as those of another file."""
+        room = os.path.dirname(unit(path))
+        if room not in MAY_INCLUDE:
+            return
+        own = self.claims_of(path)
+        if room in NAMED_BY_FILE + FOLDER_ALONE or unit(path) in FOLDER_ALONE:
+            own = [first_word(room) + "_"] + own
+        with open(path, encoding="utf-8") as text:
+            names = list(functions(text.read()))
+        for name in names:
+            known = max((len(start) for start in own if (name + "_").startswith(start)), default=0)
+            if known == 0 and room not in NAMED_BY_FILE:
+                self.problem(path, "%s() does not begin with %s" % (name, " or ".join(own)))
+            for claim, other in self.claims.items():
+                if name.startswith(claim) and len(claim) > known and other != unit(path):
+                    self.problem(path, "%s() begins as the functions of %s" % (name, other))
 
     def check_file(self, path):
         root, _, inner = path.partition("/")
@@ -107,7 +216,15 @@ class Tree:
                 if own and target != own:
                     self.problem(at, "the first include is not its own header, " + own)
                 own = None
+                if not is_test:
+                    self.note_edge(at, path, target)
                 self.check_include(at, room, target, is_test)
+
+    def note_edge(self, at, path, target):
+        """For the circles."""
+        here, there = unit(path), unit("/" + target)
+        if here != there and self.header(target):
+            self.edges.setdefault((here, there), at)
 
     def check_include(self, at, room, target, is_test):
         to_room, name = os.path.split(target)
@@ -160,6 +277,34 @@ PLANTED = (
     ({"src/tcp/worker.c": '#include "no_such.h"'}, "does not name a room"),
     ({"src/stray/x.c": '#include "base/err.h"'}, "room stray is not"),
     ({"src/store/stray/x.c": '#include "base/err.h"'}, "room store/stray is not"),
+    # Circles of files: in a room of one level, in a sub-room, across two, through headers only, by way of _internal.h,
+    # of three files.
+    ({"src/tcp/a.c": '#include "tcp/a.h"\n#include "tcp/b.h"', "src/tcp/a.h": "",
+      "src/tcp/b.c": '#include "tcp/b.h"\n#include "tcp/a.h"', "src/tcp/b.h": ""},
+     "circle of files: tcp/a includes tcp/b (src/tcp/a.c:2), tcp/b includes tcp/a (src/tcp/b.c:2)"),
+    ({"src/store/inbox/a.c": '#include "store/inbox/a.h"\n#include "store/inbox/b.h"', "src/store/inbox/a.h": "",
+      "src/store/inbox/b.h": '#include "store/inbox/a.h"'},
+     "circle of files: store/inbox/a includes store/inbox/b"),
+    ({"src/tcp/a.c": '#include "tcp/a.h"\n#include "tcp/session/b.h"', "src/tcp/a.h": "",
+      "src/tcp/session/b.c": '#include "tcp/session/b.h"\n#include "tcp/a.h"', "src/tcp/session/b.h": ""},
+     "tcp/session/b includes tcp/a (src/tcp/session/b.c:2)"),
+    ({"include/loop/a.h": '#include "loop/b.h"', "include/loop/b.h": '#include "loop/a.h"'},
+     "circle of files: loop/a includes loop/b (include/loop/a.h:1), loop/b includes loop/a (include/loop/b.h:1)"),
+    ({"src/tcp/a.h": '#include "tcp/b_internal.h"', "src/tcp/b_internal.h": "", "src/tcp/b.c": '#include "tcp/a.h"'},
+     "circle of files: tcp/a includes tcp/b (src/tcp/a.h:1), tcp/b includes tcp/a (src/tcp/b.c:1)"),
+    ({"src/wire/a.h": '#include "wire/b.h"', "src/wire/b.h": '#include "wire/c.h"',
+      "src/wire/c.h": '#include "wire/a.h"'},
+     "wire/b includes wire/c (src/wire/b.h:1), wire/c includes wire/a (src/wire/c.h:1)"),
+    # Names: not the room's, another file's, a file's that is named by its own name, in a sub-room and in a definition.
+    ({"src/tcp/a.h": "void worker_go(void);"}, "worker_go() does not begin with tcp_a_"),
+    ({"src/tcp/a.h": "void tcp_go(void);"}, "tcp_go() does not begin with tcp_a_"),
+    ({"src/tcp/a.h": "void tcp_b_go(int x);", "src/tcp/b.h": ""}, "tcp_b_go() begins as the functions of tcp/b"),
+    ({"src/supervisor/a.h": "struct x *\nnetwork_connector_go(void);", "src/supervisor/network_connector.h": ""},
+     "network_connector_go() begins as the functions of supervisor/network_connector"),
+    ({"src/control/methods/a.h": "void control_go(void);"}, "control_go() does not begin with"),
+    ({"include/base/a.h": "int log_go(void);", "include/base/log.h": ""},
+     "log_go() begins as the functions of base/log"),
+    ({"src/tcp/session/a.h": "static inline int go(void)\n{\n    return tcp_go(1);\n}"}, "go() does not begin with"),
 )
 CLEAN = ("include/base/err.h", "include/supervisor/supervisor.h", "include/loop/loop.h", "include/tcp/transport.h",
          "include/store/inbox/inbox.h", "src/tcp/worker.h")

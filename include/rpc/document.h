@@ -34,7 +34,7 @@ void rpc_call_fini(struct rpc_call *call);
  * are not consumed. Bytes of a fault's message that a string cannot carry are percent-escaped. */
 enum err rpc_call_write(char **out, size_t *length, const char *method, xmlrpc_value *params);
 enum err rpc_answer_write(char **out, size_t *length, xmlrpc_value *answer);
-enum err rpc_fault_write(char **out, size_t *length, int code, const char *message);
+enum err rpc_answer_write_fault(char **out, size_t *length, int code, const char *message);
 
 /* An answer: a value or a fault; ERR_INVALID with the reason in `text` if it is neither. Release it
  * with rpc_answer_fini in every case. */

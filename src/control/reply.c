@@ -25,7 +25,8 @@ void control_reply_fault(struct http_call *call, enum fault code, const char *fo
     if (vasprintf(&sentence, format, list) < 0)
         sentence = NULL;
     va_end(list);
-    if (sentence == NULL || rpc_fault_write(&document, &length, (int)code, sentence) != ERR_OK)
+    if (sentence == NULL ||
+        rpc_answer_write_fault(&document, &length, (int)code, sentence) != ERR_OK)
         document = NULL;
     free(sentence);
     answer_xml(call, document, length);

@@ -157,7 +157,7 @@ static char *escape_uncarriable(const char *text)
     return to;
 }
 
-enum err rpc_fault_write(char **out, size_t *length, int code, const char *message)
+enum err rpc_answer_write_fault(char **out, size_t *length, int code, const char *message)
 {
     char *clean = escape_uncarriable(message);
     xmlrpc_mem_block *block;

@@ -88,7 +88,7 @@ static char *body_of(enum reply reply)
     if (reply == MALFORMED)
         return strdup("<methodResponse>");
     if (reply == FAULT) {
-        cr_assert_eq(rpc_fault_write(&body, &length, 1, "no\nroom"), ERR_OK);
+        cr_assert_eq(rpc_answer_write_fault(&body, &length, 1, "no\nroom"), ERR_OK);
         return body;
     }
     xmlrpc_env_init(&env);

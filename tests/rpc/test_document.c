@@ -405,8 +405,8 @@ RPC_TEST(faults_carry_code_and_message)
     char *document;
     size_t length;
 
-    cr_assert_eq(rpc_fault_write(&document, &length, FAULT_FILE,
-                                 "bad\x01 file <x> 5 % \xc3\xa4 \xf0\x9f\x93\xa6"),
+    cr_assert_eq(rpc_answer_write_fault(&document, &length, FAULT_FILE,
+                                        "bad\x01 file <x> 5 % \xc3\xa4 \xf0\x9f\x93\xa6"),
                  ERR_OK);
     cr_assert_eq(rpc_answer_parse(&answer, document, length), ERR_OK);
     cr_assert_null(answer.value);

@@ -1,9 +1,10 @@
-/* Bandwidth, in and out: of the whole node, and of each session.
+/* Bandwidth limits in both directions: of the whole node, and of each session.
  *
- * What the node may use is one number for each direction, the time at which all that was taken is
- * paid for. Workers do not touch it for every frame: each takes a lease of some milliseconds' worth
- * and spends it by itself, and one that has nothing to move takes none. So one busy worker gets all
- * of it, two share it as they ask, and nobody locks. A session's own rate is its worker's. */
+ * The node's limit is one number for each direction: the time at which everything taken so far is
+ * paid for (peers/rate.h). Workers do not touch it for every frame: each takes a lease worth some
+ * milliseconds and spends it locally, and an idle worker takes none. So one busy worker gets the
+ * whole rate, several share it on demand, without a lock. A session's own rate belongs to its
+ * worker. */
 #ifndef PEERS_BANDWIDTH_H
 #define PEERS_BANDWIDTH_H
 
@@ -13,42 +14,46 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum peers_bandwidth_way { PEERS_BANDWIDTH_IN, PEERS_BANDWIDTH_OUT, PEERS_BANDWIDTH_WAYS };
+enum peers_bandwidth_direction {
+    PEERS_BANDWIDTH_IN,
+    PEERS_BANDWIDTH_OUT,
+    PEERS_BANDWIDTH_DIRECTIONS
+};
 
-/* The node's; all zero at first. Atomic: a lease is one compare-and-swap. */
+/* Shared by all workers; initially all zero. Atomic: a lease is one compare-and-swap. */
 struct peers_bandwidth_pool {
-    _Atomic uint64_t due_ns[PEERS_BANDWIDTH_WAYS];
+    _Atomic uint64_t due_ns[PEERS_BANDWIDTH_DIRECTIONS];
 };
 
 struct peers_bandwidth_lease {
-    int64_t left;      /* below 0: a debt, for a frame begun is completed */
+    int64_t left;      /* below 0: a debt, because a started frame is completed */
     int64_t amount;    /* of the last lease */
-    uint64_t share;    /* of each session that waits, in it */
+    uint64_t share;    /* of each waiting session */
     uint64_t taken_us; /* when */
 };
 
-/* A worker's. */
+/* State of one worker. */
 struct peers_bandwidth {
     struct peers_bandwidth_pool *pool;
-    struct peers_bandwidth_lease leases[PEERS_BANDWIDTH_WAYS];
-    unsigned sharers; /* sessions that wait for bandwidth; at least 1 */
+    struct peers_bandwidth_lease leases[PEERS_BANDWIDTH_DIRECTIONS];
+    unsigned sharers; /* sessions waiting for bandwidth; at least 1 */
 };
 
-/* A session's. */
+/* State of one session. */
 struct peers_bandwidth_session {
-    struct peers_rate rates[PEERS_BANDWIDTH_WAYS];
+    struct peers_rate rates[PEERS_BANDWIDTH_DIRECTIONS];
 };
 
-/* How many bytes the session may move now: UINT64_MAX without a limit. Others that wait get their
- * share of what the node has left. */
+/* Returns how many bytes the session may transfer now, UINT64_MAX without a limit. Of the node's
+ * rate it is one session's share, so other waiting sessions get theirs. */
 uint64_t peers_bandwidth_allowance(struct peers_bandwidth *b,
                                    const struct peers_bandwidth_session *session,
-                                   enum peers_bandwidth_way way, const struct settings *s,
-                                   uint64_t now_us);
+                                   enum peers_bandwidth_direction direction,
+                                   const struct settings *s, uint64_t now_us);
 
-/* So many were moved. */
+/* Accounts for `bytes` that were transferred. */
 void peers_bandwidth_take(struct peers_bandwidth *b, struct peers_bandwidth_session *session,
-                          enum peers_bandwidth_way way, const struct settings *s, uint64_t bytes,
-                          uint64_t now_us);
+                          enum peers_bandwidth_direction direction, const struct settings *s,
+                          uint64_t bytes, uint64_t now_us);
 
 #endif

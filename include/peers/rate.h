@@ -1,20 +1,20 @@
-/* A rate limit as one number: the time at which all that was taken is paid for. Nothing ticks, and
- * a change of the rate holds at once for what is taken from then on. Pure: `now_us` is an argument.
- * What is taken may go beyond what is allowed (a frame begun is completed); the debt is paid by
- * waiting. */
+/* A rate limiter (virtual scheduling) whose state is one number: the time at which everything taken
+ * so far is paid for. It needs no timer, and a changed rate applies at once to what is taken
+ * afterwards. Pure: `now_us` is an argument. More than the allowance can be taken (a started frame
+ * is completed); the allowance is then 0 until the debt has run off. */
 #ifndef PEERS_RATE_H
 #define PEERS_RATE_H
 
 #include <stdint.h>
 
 struct peers_rate {
-    uint64_t due_ns; /* 0: nothing was ever taken */
+    uint64_t due_ns; /* 0: nothing taken yet */
 };
 
 /* Amounts and bursts are at most PEERS_RATE_AMOUNT_MAX, `per_s` is at least 1. */
 #define PEERS_RATE_AMOUNT_MAX 4000000000u
 
-/* How much may be taken now: `burst` after a rest, 0 while there is a debt. */
+/* Returns how much may be taken now: at most `burst`, 0 while there is a debt. */
 uint64_t peers_rate_allowance(const struct peers_rate *r, uint64_t per_s, uint64_t burst,
                               uint64_t now_us);
 

@@ -1,12 +1,13 @@
-/* Where the sessions that peers opened come from, whichever transport carries them: how many
- * sessions and unfinished handshakes each source has, how fast it and its files come, and how often
- * it broke the protocol. A source is an address, and the network around it: /24 for IPv4, /64 for
- * IPv6. An IPv6 host has its whole /64 to itself, so there the network is what is judged by rate,
- * handshakes and penalties.
+/* The sources of inbound sessions, for all transports: for each source the number of sessions and
+ * half-open handshakes, the rates of its connects and files, and its protocol violations. A session
+ * counts for two sources: its address, and the network around it (/24 for IPv4, /64 for IPv6). An
+ * IPv6 host usually owns its whole /64, so for IPv6 rates, half-open limits and penalties apply to
+ * the network.
  *
- * Bounded: sources with sessions are as many as sessions; of the others (kept for their rates and
- * penalties) SOURCES_KEPT at most, beyond that one without a penalty makes room first. Pure data:
- * `now_ms` is an argument. Owner: whoever opened it, who calls it from one thread at a time. */
+ * Bounded: at most two sources for each session, and SOURCES_KEPT without sessions (kept for their
+ * rates and penalties); beyond that one without a session is evicted, preferably one without a
+ * penalty. Pure data: `now_ms` is an argument. Calls from one thread at a time; the owner
+ * serialises them. */
 #ifndef PEERS_SOURCE_TABLE_H
 #define PEERS_SOURCE_TABLE_H
 
@@ -18,12 +19,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* name, what is counted, the sentence that people read */
+/* name, metric, text for log and status */
 #define ADMISSION_LIST(X)                                                                          \
     X(ADMITTED, METRIC_SESSIONS_ACCEPTED, "admitted")                                              \
     X(ADMISSION_FULL, METRIC_REFUSED_LIMIT, "[sessions] limit is reached")                         \
     X(ADMISSION_PENALTY, METRIC_REFUSED_PENALTY,                                                   \
-      "the address broke the protocol and serves a penalty ([access] penalty-s)")                  \
+      "the address is blocked after protocol violations ([access] penalty-s)")                     \
     X(ADMISSION_RATE, METRIC_REFUSED_RATE,                                                         \
       "the address connects too often ([sessions] accepts-per-s)")                                 \
     X(ADMISSION_ADDRESS_FULL, METRIC_REFUSED_ADDRESS, "[sessions] limit-per-address is reached")   \
@@ -49,15 +50,15 @@ struct peers_source_limits {
     unsigned per_address, per_network;
     unsigned half_open, half_open_per_address;
     unsigned accepts_per_s, accepts_burst;
-    unsigned offences_free, penalty_s, penalty_longest_s; /* penalty_s 0: none */
-    unsigned files_per_s;                                 /* 0: no limit */
-    bool is_exempt; /* this source is held to the limits of the whole node only */
+    unsigned violations_allowed, penalty_s, penalty_longest_s; /* penalty_s 0: none */
+    unsigned files_per_s;                                      /* 0: no limit */
+    bool is_exempt; /* only the limits of the whole node apply */
 };
-/* Those that hold for `peer`. */
+/* Returns the limits that apply to `peer`. */
 struct peers_source_limits peers_source_table_limits_of(const struct settings *s,
                                                         const struct address *peer);
 
-/* What a session occupies in the table. */
+/* The two sources of a session. */
 struct peers_source_place {
     uint32_t address, network;
 };
@@ -67,35 +68,37 @@ struct peers_source_table;
 enum err peers_source_table_open(struct peers_source_table **out);
 void peers_source_table_close(struct peers_source_table **table);
 
-/* A session that `peer` opens. ADMITTED: it counts as an unfinished handshake of `*out`.
- * ADMISSION_HALF_OPEN_FULL is said only to who would be admitted but for that. */
+/* Admits a session that `peer` opens, or returns why not. ADMITTED: it counts as a half-open
+ * handshake of `*out`. ADMISSION_HALF_OPEN_FULL: no other limit is reached. */
 enum peers_admission peers_source_table_enter(struct peers_source_table *t,
                                               const struct address *peer,
                                               const struct peers_source_limits *limits,
                                               uint64_t now_ms, struct peers_source_place *out);
-/* The handshake is done. */
+/* The handshake is complete. */
 void peers_source_table_identified(struct peers_source_table *t,
                                    const struct peers_source_place *place);
 void peers_source_table_leave(struct peers_source_table *t, const struct peers_source_place *place,
                               bool is_half_open);
 
-/* `peer` broke the protocol. Returns for how long nothing more is taken from it: 0 for the first
- * offences, then `penalty_s`, doubled with each, at most `penalty_longest_s`. An offence is
- * forgiven after each minute without one. */
-uint64_t peers_source_table_blame(struct peers_source_table *t, const struct address *peer,
-                                  const struct peers_source_limits *limits, uint64_t now_ms);
+/* Records a protocol violation of `peer`. Returns for how many milliseconds its sessions are
+ * refused: 0 for the first `violations_allowed`, then `penalty_s`, doubled with each, at most
+ * `penalty_longest_s`. One violation is forgiven after each minute without one. */
+uint64_t peers_source_table_record_violation(struct peers_source_table *t,
+                                             const struct address *peer,
+                                             const struct peers_source_limits *limits,
+                                             uint64_t now_ms);
 
-/* How many files `peer` may begin now, `wanted` at most: they count as begun. A source that is
- * exempt, or whose rate nobody limits, gets all. */
+/* Returns how many files `peer` may start now, at most `wanted`, and counts them as started. All of
+ * them if the source is exempt or its rate unlimited. */
 unsigned peers_source_table_take_files(struct peers_source_table *t, const struct address *peer,
                                        const struct peers_source_limits *limits, unsigned wanted,
                                        uint64_t now_ms);
 
-/* Unfinished handshakes of its network; 0 for one that is exempt. */
-unsigned peers_source_table_crowd(const struct peers_source_table *t,
-                                  const struct peers_source_place *place);
+/* Half-open handshakes of the session's network; 0 if it is exempt. */
+unsigned peers_source_table_network_half_open(const struct peers_source_table *t,
+                                              const struct peers_source_place *place);
 
-/* Unfinished handshakes now; sources in the table. */
+/* Half-open handshakes; sources in the table. */
 unsigned peers_source_table_half_open(const struct peers_source_table *t);
 unsigned peers_source_table_count(const struct peers_source_table *t);
 

@@ -14,8 +14,8 @@ const char *peers_access_refusal(const struct settings *s, const struct address 
     return NULL;
 }
 
-/* `list` is comma separated, without spaces around the commas; its items are compared as they would
- * have been escaped, had a peer sent them. */
+/* `list` is comma separated, without spaces around the commas. Its items are escaped before the
+ * comparison, because `idurl` is. */
 static bool is_listed(const char *list, const char *idurl)
 {
     char item[3 * SETTINGS_TEXT_SIZE];

@@ -3,7 +3,8 @@
 enum { NS_PER_US = 1000 };
 #define NS_PER_S 1000000000u
 
-/* Longer ago than this is a whole burst ago: the rest is forgotten. */
+/* Clamps the debt's end to one burst before now: unused allowance beyond a burst does not
+ * accumulate. */
 static uint64_t paid_until(const struct peers_rate *r, uint64_t per_s, uint64_t burst,
                            uint64_t now_ns)
 {
@@ -21,7 +22,7 @@ uint64_t peers_rate_allowance(const struct peers_rate *r, uint64_t per_s, uint64
 
     if (paid_ns >= now_ns)
         return 0;
-    /* Whole seconds and the rest apart, so that a slow rate with a large burst fits. */
+    /* Whole seconds and the remainder separately, so that a large burst does not overflow. */
     return (now_ns - paid_ns) / NS_PER_S * per_s + (now_ns - paid_ns) % NS_PER_S * per_s / NS_PER_S;
 }
 

@@ -14,25 +14,25 @@
 #include <uthash.h>
 
 enum {
-    QUESTIONS_MAX = 65536,
-    KEPT_MAX = 1024,            /* names that nobody waits for */
-    SLOT_STACK_BYTES = 1 << 20, /* name services bring their own code */
+    QUERIES_MAX = 65536,
+    CACHED_MAX = 1024,          /* cached names */
+    SLOT_STACK_BYTES = 1 << 20, /* name service modules run on it */
 };
 
-/* What the slots' threads and the resolver share. A thread may outlive the resolver: the last one
- * frees this. */
-struct returns {
-    pthread_mutex_t lock; /* covers both; held for a few writes and for posting a message */
-    struct mailbox *box;  /* NULL: the resolver has ended, what comes back is thrown away */
+/* Shared by the slots' threads and the resolver. A thread can outlive the resolver, so it is
+ * reference counted. */
+struct completion {
+    pthread_mutex_t lock; /* protects both fields; held for a few writes and to post a message */
+    struct mailbox *box;  /* NULL: the resolver has stopped, results are discarded */
     unsigned users;
 };
 
-/* One call of getaddrinfo: its thread's until it is posted back, then the resolver's. */
+/* One call of getaddrinfo. Owned by its thread until posted back, then by the resolver. */
 struct look_up {
     struct message message;
-    struct returns *returns;
+    struct completion *completion;
     peers_resolver_look_up_fn *look_up;
-    struct name *name; /* the resolver's, which keeps it until this is back */
+    struct name *name; /* owned by the resolver, which keeps it until this completes */
     enum err result;
     unsigned count;
     struct address addresses[ROUTE_ADDRESSES_MAX];
@@ -40,14 +40,14 @@ struct look_up {
 };
 
 enum name_state {
-    NAME_WAITING, /* for a slot */
-    NAME_ASKED,   /* has one */
-    NAME_KEPT,    /* the answer, good or bad, is known for a while */
+    NAME_WAITING, /* for a free slot */
+    NAME_PENDING, /* its look-up runs */
+    NAME_CACHED,  /* the answer or failure is cached */
 };
 
-struct question {
-    struct message message; /* on its way to the resolver */
-    TAILQ_ENTRY(question) link;
+struct query {
+    struct message message; /* to the resolver */
+    TAILQ_ENTRY(query) link;
     struct timer limit;
     struct name *name;
     struct peers_resolver *resolver;
@@ -59,12 +59,12 @@ struct question {
 struct name {
     char host[ADDRESS_HOST_SIZE];
     enum name_state state;
-    bool is_late;      /* ASKED, for longer than the limit */
-    bool is_forgotten; /* ASKED: what comes back is for those who wait now, and not kept */
+    bool is_late;      /* PENDING for longer than limit_ms */
+    bool is_forgotten; /* PENDING: the result is not cached, only passed to the waiting queries */
     struct peers_resolver *resolver;
-    TAILQ_HEAD(, question) questions;
-    TAILQ_ENTRY(name) link; /* of the waiting, or of the kept: oldest first */
-    struct timer timer;     /* ASKED: late; KEPT: old */
+    TAILQ_HEAD(, query) queries;
+    TAILQ_ENTRY(name) link; /* of `waiting` or `kept`: oldest first */
+    struct timer timer;     /* PENDING: late; CACHED: expired */
     enum err result;
     unsigned count;
     struct address addresses[ROUTE_ADDRESSES_MAX];
@@ -76,13 +76,13 @@ TAILQ_HEAD(name_list, name);
 struct peers_resolver {
     struct peers_resolver_config config;
     struct loop *loop;
-    struct returns *returns;
-    /* The resolver's thread only. */
+    struct completion *completion;
+    /* Accessed by the resolver's thread only. */
     struct name *names;
     struct name_list waiting, kept;
     unsigned kept_count;
-    unsigned asked, late; /* slots taken; of them, by look-ups over the limit */
-    bool is_warned;       /* that all slots are late */
+    unsigned pending, late; /* slots in use; of them, by look-ups over limit_ms */
+    bool is_full_reported;  /* a warning that all slots are late was logged */
 };
 
 /* A slot. */
@@ -106,46 +106,46 @@ enum err peers_resolver_look_up(const char *host, struct address *addresses, uns
     return *count == 0 ? ERR_UNRESOLVED : ERR_OK;
 }
 
-/* With the lock held, which goes with the last user. */
-static void leave(struct returns *returns)
+/* Called with the lock held; unlocks it, and frees the struct with the last user. */
+static void release(struct completion *completion)
 {
-    bool is_last = --returns->users == 0;
+    bool is_last = --completion->users == 0;
 
-    pthread_mutex_unlock(&returns->lock);
+    pthread_mutex_unlock(&completion->lock);
     if (!is_last)
         return;
-    pthread_mutex_destroy(&returns->lock);
-    free(returns);
+    pthread_mutex_destroy(&completion->lock);
+    free(completion);
 }
 
-static void is_back(struct message *m, void *owner);
+static void look_up_done(struct message *m, void *owner);
 
 static void *slot(void *arg)
 {
     struct look_up *l = arg;
-    struct returns *returns = l->returns;
+    struct completion *completion = l->completion;
 
     log_name_thread("look-up");
     l->result = l->look_up(l->host, l->addresses, &l->count);
-    pthread_mutex_lock(&returns->lock);
-    if (returns->box != NULL)
-        mailbox_answer(returns->box, &l->message, is_back);
+    pthread_mutex_lock(&completion->lock);
+    if (completion->box != NULL)
+        mailbox_answer(completion->box, &l->message, look_up_done);
     else
         free(l);
-    leave(returns);
+    release(completion);
     return NULL;
 }
 
-/* Signals are blocked in it, as in the thread that starts it. */
+/* The new thread inherits the blocked signals of the thread that starts it. */
 static enum err start_thread(struct look_up *l)
 {
     pthread_attr_t attributes;
     pthread_t thread;
     int error_number;
 
-    pthread_mutex_lock(&l->returns->lock);
-    l->returns->users++;
-    pthread_mutex_unlock(&l->returns->lock);
+    pthread_mutex_lock(&l->completion->lock);
+    l->completion->users++;
+    pthread_mutex_unlock(&l->completion->lock);
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, SLOT_STACK_BYTES);
@@ -153,9 +153,9 @@ static enum err start_thread(struct look_up *l)
     pthread_attr_destroy(&attributes);
     if (error_number == 0)
         return ERR_OK;
-    pthread_mutex_lock(&l->returns->lock);
-    leave(l->returns);
-    log_warning("cannot make a thread to look up %s: %s", l->host, strerror(error_number));
+    pthread_mutex_lock(&l->completion->lock);
+    release(l->completion);
+    log_warning("cannot create a thread to look up %s: %s", l->host, strerror(error_number));
     return err_from_thread(error_number);
 }
 
@@ -168,7 +168,7 @@ static void remove_name(struct name *name)
     loop_cancel_timer(r->loop, &name->timer);
     if (name->state == NAME_WAITING) {
         TAILQ_REMOVE(&r->waiting, name, link);
-    } else if (name->state == NAME_KEPT) {
+    } else if (name->state == NAME_CACHED) {
         TAILQ_REMOVE(&r->kept, name, link);
         r->kept_count--;
     }
@@ -176,13 +176,13 @@ static void remove_name(struct name *name)
     free(name);
 }
 
-static void answer(struct question *q, enum err e)
+static void answer(struct query *q, enum err e)
 {
     struct route *route = q->route;
 
     loop_cancel_timer(q->resolver->loop, &q->limit);
     if (q->name != NULL)
-        TAILQ_REMOVE(&q->name->questions, q, link);
+        TAILQ_REMOVE(&q->name->queries, q, link);
     route->address_count = e == ERR_OK ? q->name->count : 0;
     for (unsigned i = 0; i < route->address_count; i++) {
         route->addresses[i] = q->name->addresses[i];
@@ -194,8 +194,8 @@ static void answer(struct question *q, enum err e)
 
 static void answer_all(struct name *name, enum err e)
 {
-    while (!TAILQ_EMPTY(&name->questions))        /* each has this name, so answer() takes it out */
-        answer(TAILQ_FIRST(&name->questions), e); /* NOLINT(clang-analyzer-unix.Malloc) */
+    while (!TAILQ_EMPTY(&name->queries))        /* answer() removes it from this list */
+        answer(TAILQ_FIRST(&name->queries), e); /* NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 static void keep(struct name *name, enum err e)
@@ -203,7 +203,7 @@ static void keep(struct name *name, enum err e)
     struct peers_resolver *r = name->resolver;
     unsigned ms = e == ERR_OK ? r->config.kept_ms : r->config.failed_ms;
 
-    name->state = NAME_KEPT;
+    name->state = NAME_CACHED;
     name->result = e;
     TAILQ_INSERT_TAIL(&r->kept, name, link);
     r->kept_count++;
@@ -211,34 +211,34 @@ static void keep(struct name *name, enum err e)
     answer_all(name, e);
     if (name->is_forgotten)
         remove_name(name);
-    while (r->kept_count > KEPT_MAX)
+    while (r->kept_count > CACHED_MAX)
         remove_name(TAILQ_FIRST(&r->kept));
 }
 
-static void tell_all_late(struct peers_resolver *r)
+static void report_all_late(struct peers_resolver *r)
 {
     bool is_full = r->late >= r->config.slots;
 
-    if (is_full && !r->is_warned)
-        log_warning("no name server has answered %u look-ups for %u ms: further names fail until "
-                    "one does; addresses do not need it",
+    if (is_full && !r->is_full_reported)
+        log_warning("all %u look-ups of names wait for more than %u ms: further names fail until "
+                    "one completes; check the name server, or use addresses",
                     r->late, r->config.limit_ms);
-    else if (!is_full && r->is_warned)
-        log_info("a look-up of a name has come back: names are looked up again");
-    r->is_warned = is_full;
+    else if (!is_full && r->is_full_reported)
+        log_info("a look-up of a name has completed: names are looked up again");
+    r->is_full_reported = is_full;
 }
 
-/* The look-up is over its limit. Those who asked each have their own. */
-static void is_late(struct name *name)
+/* The look-up is over its limit. Its queries have their own timers. */
+static void mark_late(struct name *name)
 {
     struct peers_resolver *r = name->resolver;
 
     name->is_late = true;
     r->late++;
     metrics_add(METRIC_LOOK_UPS_LATE, 1);
-    log_warning("no answer for %s from the name server for %u ms: its look-up goes on", name->host,
-                r->config.limit_ms);
-    tell_all_late(r);
+    log_warning("no answer from the name server for %s within %u ms: its look-up continues",
+                name->host, r->config.limit_ms);
+    report_all_late(r);
 }
 
 static void name_timer(struct timer *timer, void *ctx)
@@ -246,8 +246,8 @@ static void name_timer(struct timer *timer, void *ctx)
     struct name *name = ctx;
 
     (void)timer;
-    if (name->state == NAME_ASKED)
-        is_late(name);
+    if (name->state == NAME_PENDING)
+        mark_late(name);
     else
         remove_name(name);
 }
@@ -260,7 +260,7 @@ static enum err start_look_up(struct name *name)
 
     if (l == NULL)
         return ERR_NO_MEMORY;
-    l->returns = r->returns;
+    l->completion = r->completion;
     l->look_up = r->config.look_up;
     l->name = name;
     snprintf(l->host, sizeof l->host, "%s", name->host);
@@ -270,35 +270,36 @@ static enum err start_look_up(struct name *name)
     return e;
 }
 
-/* One that cannot be started waits for the end of another, if there is one. */
-static void ask_waiting(struct peers_resolver *r)
+/* Starts waiting look-ups while slots are free. If a thread cannot be created, the name waits for a
+ * running look-up to finish, and fails if none runs. */
+static void start_waiting(struct peers_resolver *r)
 {
     struct name *name;
 
-    while (r->asked < r->config.slots && (name = TAILQ_FIRST(&r->waiting)) != NULL) {
+    while (r->pending < r->config.slots && (name = TAILQ_FIRST(&r->waiting)) != NULL) {
         enum err e = start_look_up(name);
 
-        if (e != ERR_OK && r->asked > 0)
+        if (e != ERR_OK && r->pending > 0)
             return;
         TAILQ_REMOVE(&r->waiting, name, link);
-        name->state = NAME_ASKED;
+        name->state = NAME_PENDING;
         name->is_forgotten = e != ERR_OK;
         if (e != ERR_OK) {
             keep(name, e);
         } else {
-            r->asked++;
+            r->pending++;
             loop_set_timer(r->loop, &name->timer, r->config.limit_ms);
         }
     }
 }
 
-static void is_back(struct message *m, void *owner)
+static void look_up_done(struct message *m, void *owner)
 {
     struct look_up *l = (struct look_up *)(void *)m;
     struct peers_resolver *r = owner;
     struct name *name = l->name;
 
-    r->asked--;
+    r->pending--;
     if (name->is_late)
         r->late--;
     name->is_late = false;
@@ -306,11 +307,11 @@ static void is_back(struct message *m, void *owner)
     memcpy(name->addresses, l->addresses, sizeof name->addresses);
     keep(name, l->result);
     free(l);
-    tell_all_late(r);
-    ask_waiting(r);
+    report_all_late(r);
+    start_waiting(r);
 }
 
-/* Questions. */
+/* Queries. */
 
 static struct name *name_of(struct peers_resolver *r, const char *host)
 {
@@ -325,7 +326,7 @@ static struct name *name_of(struct peers_resolver *r, const char *host)
     snprintf(name->host, sizeof name->host, "%s", host);
     name->resolver = r;
     name->timer = (struct timer){.fire = name_timer, .ctx = name};
-    TAILQ_INIT(&name->questions);
+    TAILQ_INIT(&name->queries);
     HASH_ADD_STR(r->names, host, name);
     if (name->hh.tbl == NULL) {
         free(name);
@@ -335,20 +336,20 @@ static struct name *name_of(struct peers_resolver *r, const char *host)
     return name;
 }
 
-static void too_late(struct timer *timer, void *ctx)
+static void query_expired(struct timer *timer, void *ctx)
 {
-    struct question *q = ctx;
+    struct query *q = ctx;
     struct name *name = q->name;
 
     (void)timer;
     answer(q, ERR_NAME_SERVER);
-    if (name->state == NAME_WAITING && TAILQ_EMPTY(&name->questions))
+    if (name->state == NAME_WAITING && TAILQ_EMPTY(&name->queries))
         remove_name(name);
 }
 
-static void take_question(struct message *m, void *owner)
+static void take_query(struct message *m, void *owner)
 {
-    struct question *q = (struct question *)(void *)m;
+    struct query *q = (struct query *)(void *)m;
     struct peers_resolver *r = owner;
     struct name *name = name_of(r, q->route->contact.host);
 
@@ -357,136 +358,136 @@ static void take_question(struct message *m, void *owner)
         return;
     }
     q->name = name;
-    TAILQ_INSERT_TAIL(&name->questions, q, link);
-    if (name->state == NAME_KEPT) {
+    TAILQ_INSERT_TAIL(&name->queries, q, link);
+    if (name->state == NAME_CACHED) {
         answer_all(name, name->result);
     } else if (name->state == NAME_WAITING && r->late >= r->config.slots) {
         answer_all(name, ERR_NAME_SERVER);
         remove_name(name);
     } else {
         loop_set_timer(r->loop, &q->limit, r->config.limit_ms);
-        ask_waiting(r);
+        start_waiting(r);
     }
 }
 
-enum err peers_resolver_ask(struct peers_resolver *resolver, struct route *route,
-                            peers_resolved_fn *then, void *ctx, void *what)
+enum err peers_resolver_resolve(struct peers_resolver *resolver, struct route *route,
+                                peers_resolved_fn *then, void *ctx, void *what)
 {
-    struct question *q = calloc(1, sizeof *q);
+    struct query *q = calloc(1, sizeof *q);
     enum err e;
 
     if (q == NULL)
         return ERR_NO_MEMORY;
-    *q = (struct question){.resolver = resolver,
-                           .limit = {.fire = too_late, .ctx = q},
-                           .route = route,
-                           .then = then,
-                           .ctx = ctx,
-                           .what = what};
-    e = mailbox_post(loop_mailbox(resolver->loop), &q->message, take_question);
+    *q = (struct query){.resolver = resolver,
+                        .limit = {.fire = query_expired, .ctx = q},
+                        .route = route,
+                        .then = then,
+                        .ctx = ctx,
+                        .what = what};
+    e = mailbox_post(loop_mailbox(resolver->loop), &q->message, take_query);
     if (e != ERR_OK)
         free(q);
     return e;
 }
 
-struct forgetting {
+struct forget_request {
     struct message message;
     char host[ADDRESS_HOST_SIZE];
 };
 
 static void forget(struct message *m, void *owner)
 {
-    struct forgetting *f = (struct forgetting *)(void *)m;
+    struct forget_request *f = (struct forget_request *)(void *)m;
     struct peers_resolver *r = owner;
     struct name *name;
 
     HASH_FIND_STR(r->names, f->host, name);
     free(f);
-    if (name != NULL && name->state == NAME_KEPT && name->result == ERR_OK)
+    if (name != NULL && name->state == NAME_CACHED && name->result == ERR_OK)
         remove_name(name);
-    else if (name != NULL && name->state == NAME_ASKED)
+    else if (name != NULL && name->state == NAME_PENDING)
         name->is_forgotten = true;
 }
 
 void peers_resolver_forget(struct peers_resolver *resolver, const char *host)
 {
-    struct forgetting *f = calloc(1, sizeof *f);
+    struct forget_request *f = calloc(1, sizeof *f);
 
     if (f == NULL)
-        return; /* it is kept for a moment only */
+        return; /* the cached answer expires by itself */
     snprintf(f->host, sizeof f->host, "%s", host);
     if (mailbox_post(loop_mailbox(resolver->loop), &f->message, forget) != ERR_OK)
         free(f);
 }
 
-static void take_visit(struct message *m, void *owner)
+static void take_message(struct message *m, void *owner)
 {
     struct peers_resolver *r = owner;
 
-    r->config.visit(r->config.visit_ctx, m);
+    r->config.on_message(r->config.message_ctx, m);
 }
 
-void peers_resolver_visit(struct peers_resolver *resolver, struct message *m)
+void peers_resolver_post(struct peers_resolver *resolver, struct message *m)
 {
-    mailbox_answer(loop_mailbox(resolver->loop), m, take_visit);
+    mailbox_answer(loop_mailbox(resolver->loop), m, take_message);
 }
 
-static bool cancel_of(struct name *name, peers_resolved_fn *then, peers_resolver_pick_fn *is_it,
+static bool cancel_of(struct name *name, peers_resolved_fn *then, peers_resolver_match_fn *matches,
                       const void *ctx)
 {
-    struct question *q, *next;
-    bool is_any = false;
+    struct query *q, *next;
+    bool is_found = false;
 
-    for (q = TAILQ_FIRST(&name->questions); q != NULL; q = next) {
+    for (q = TAILQ_FIRST(&name->queries); q != NULL; q = next) {
         next = TAILQ_NEXT(q, link);
-        if (q->then != then || !is_it(ctx, q->what))
+        if (q->then != then || !matches(ctx, q->what))
             continue;
         answer(q, ERR_CANCELLED);
-        is_any = true;
+        is_found = true;
     }
-    return is_any;
+    return is_found;
 }
 
 bool peers_resolver_cancel(struct peers_resolver *resolver, peers_resolved_fn *then,
-                           peers_resolver_pick_fn *is_it, const void *ctx)
+                           peers_resolver_match_fn *matches, const void *ctx)
 {
     struct name *name, *next;
-    bool is_any = false;
+    bool is_found = false;
 
     loop_assert_here(resolver->loop);
     HASH_ITER (hh, resolver->names, name, next) {
-        is_any = cancel_of(name, then, is_it, ctx) || is_any;
-        if (name->state == NAME_WAITING && TAILQ_EMPTY(&name->questions))
+        is_found = cancel_of(name, then, matches, ctx) || is_found;
+        if (name->state == NAME_WAITING && TAILQ_EMPTY(&name->queries))
             remove_name(name);
     }
-    return is_any;
+    return is_found;
 }
 
-/* Life. */
+/* Open and close. */
 
 static void ended(void *owner)
 {
     struct peers_resolver *r = owner;
     struct name *name, *next;
 
-    mailbox_shut(loop_mailbox(r->loop)); /* the workers still run */
-    pthread_mutex_lock(&r->returns->lock);
-    r->returns->box = NULL;
-    pthread_mutex_unlock(&r->returns->lock);
-    mailbox_drain(loop_mailbox(r->loop)); /* what came just before */
+    mailbox_shut(loop_mailbox(r->loop)); /* the workers still post */
+    pthread_mutex_lock(&r->completion->lock);
+    r->completion->box = NULL;
+    pthread_mutex_unlock(&r->completion->lock);
+    mailbox_drain(loop_mailbox(r->loop)); /* what was posted just before */
     HASH_ITER (hh, r->names, name, next)
         answer_all(name, ERR_CLOSED);
 }
 
-static struct returns *returns_new(void)
+static struct completion *completion_new(void)
 {
-    struct returns *returns = calloc(1, sizeof *returns);
+    struct completion *completion = calloc(1, sizeof *completion);
 
-    if (returns == NULL)
+    if (completion == NULL)
         return NULL;
-    pthread_mutex_init(&returns->lock, NULL);
-    returns->users = 1;
-    return returns;
+    pthread_mutex_init(&completion->lock, NULL);
+    completion->users = 1;
+    return completion;
 }
 
 enum err peers_resolver_open(struct peers_resolver **out,
@@ -500,17 +501,17 @@ enum err peers_resolver_open(struct peers_resolver **out,
     r->config = *config;
     TAILQ_INIT(&r->waiting);
     TAILQ_INIT(&r->kept);
-    r->returns = returns_new();
-    if (r->returns != NULL)
+    r->completion = completion_new();
+    if (r->completion != NULL)
         e = loop_open(&r->loop, &(struct loop_config){.name = "resolver",
-                                                      .mailbox_limit = QUESTIONS_MAX,
+                                                      .mailbox_limit = QUERIES_MAX,
                                                       .owner = r,
                                                       .ended = ended});
     if (e != ERR_OK) {
         peers_resolver_close(&r);
         return e;
     }
-    r->returns->box = loop_mailbox(r->loop);
+    r->completion->box = loop_mailbox(r->loop);
     *out = r;
     return ERR_OK;
 }
@@ -524,9 +525,9 @@ void peers_resolver_close(struct peers_resolver **resolver)
         return;
     HASH_ITER (hh, r->names, name, next)
         remove_name(name);
-    if (r->returns != NULL) {
-        pthread_mutex_lock(&r->returns->lock);
-        leave(r->returns);
+    if (r->completion != NULL) {
+        pthread_mutex_lock(&r->completion->lock);
+        release(r->completion);
     }
     loop_close(&r->loop);
     free(r);

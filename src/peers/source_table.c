@@ -8,16 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sources stand in one array, chained by their hash through indexes; a place in it never moves
- * while sessions hold it. The hash is seeded, because strangers choose the keys. */
+/* A hash table with chaining by indexes into one array; a source's index does not change while it
+ * has sessions. The hash is seeded, because remote peers choose the keys. */
 
 enum {
-    FIRST_ROOM = 64,
+    FIRST_CAPACITY = 64,
     NONE = UINT32_MAX, /* no index */
     V4_NETWORK_BITS = 24,
     V6_NETWORK_BITS = 64,
-    FORGIVE_MS = 60000, /* an offence is forgotten after so long */
-    LOOKS_MAX = 64,     /* at sources that could make room, for one without a penalty */
+    FORGIVE_MS = 60000,       /* time after which one violation is forgiven */
+    EVICTION_CHECKS_MAX = 64, /* sources without sessions to check for one without a penalty */
     DOUBLINGS_MAX = 20,
 };
 
@@ -31,16 +31,16 @@ struct source {
     struct key key;
     uint32_t next; /* in its chain */
     uint32_t sessions, half_open;
-    uint32_t offences;
+    uint32_t violations;
     struct peers_rate accepts, files;
-    uint64_t forgiven_ms; /* offences are forgiven up to here; beyond now: its penalty ends then */
+    uint64_t forgiven_ms; /* violations are forgiven up to here; beyond now: end of the penalty */
 };
 
 struct peers_source_table {
     struct source *sources;
-    uint32_t *chains; /* twice as many as there is room for sources */
-    uint32_t count, room;
-    uint32_t hand; /* where the search for one to make room goes on */
+    uint32_t *chains; /* 2 * capacity entries */
+    uint32_t count, capacity;
+    uint32_t evict_hand; /* index where the next eviction search continues */
     uint32_t half_open;
     uint64_t seed;
 };
@@ -75,7 +75,7 @@ struct peers_source_limits peers_source_table_limits_of(const struct settings *s
                                         .half_open_per_address = s->sessions.half_open_per_address,
                                         .accepts_per_s = s->sessions.accepts_per_s,
                                         .accepts_burst = s->sessions.accepts_burst,
-                                        .offences_free = s->access.penalty_after,
+                                        .violations_allowed = s->access.penalty_after,
                                         .penalty_s = s->access.penalty_s,
                                         .penalty_longest_s = s->access.penalty_longest_s,
                                         .files_per_s = s->access.files_per_s,
@@ -135,12 +135,12 @@ static uint32_t *chain_of(const struct peers_source_table *t, const struct key *
         hash *= t->seed | 1;
         hash ^= hash >> 32;
     }
-    return &t->chains[hash & (2 * (uint64_t)t->room - 1)];
+    return &t->chains[hash & (2 * (uint64_t)t->capacity - 1)];
 }
 
 static uint32_t find(const struct peers_source_table *t, const struct key *key)
 {
-    uint32_t at = t->room == 0 ? NONE : *chain_of(t, key);
+    uint32_t at = t->capacity == 0 ? NONE : *chain_of(t, key);
 
     while (at != NONE && memcmp(&t->sources[at].key, key, sizeof *key) != 0)
         at = t->sources[at].next;
@@ -166,48 +166,48 @@ static void unchain(struct peers_source_table *t, uint32_t index)
 
 static bool grow(struct peers_source_table *t)
 {
-    uint32_t room = t->room == 0 ? FIRST_ROOM : t->room * 2;
-    struct source *sources = realloc(t->sources, room * sizeof *sources);
+    uint32_t capacity = t->capacity == 0 ? FIRST_CAPACITY : t->capacity * 2;
+    struct source *sources = realloc(t->sources, capacity * sizeof *sources);
     uint32_t *chains;
 
     if (sources == NULL)
         return false;
     t->sources = sources;
-    chains = malloc(2 * (size_t)room * sizeof *chains);
+    chains = malloc(2 * (size_t)capacity * sizeof *chains);
     if (chains == NULL)
         return false;
     free(t->chains);
     t->chains = chains;
-    t->room = room;
-    memset(chains, 0xff, 2 * (size_t)room * sizeof *chains); /* NONE */
+    t->capacity = capacity;
+    memset(chains, 0xff, 2 * (size_t)capacity * sizeof *chains); /* NONE */
     for (uint32_t i = 0; i < t->count; i++)
         chain(t, i);
     return true;
 }
 
-/* One without sessions gives its place away: one that serves no penalty, if there is one near.
- * NONE: all have sessions. */
+/* Unlinks a source without sessions, preferably one without a penalty, and returns its index. NONE:
+ * all have sessions. */
 static uint32_t evict(struct peers_source_table *t, uint64_t now_ms)
 {
-    uint32_t second = NONE;
-    unsigned looks = 0;
+    uint32_t candidate = NONE;
+    unsigned checked = 0;
 
-    for (uint32_t left = t->count; left > 0 && looks < LOOKS_MAX; left--) {
-        uint32_t at = t->hand = t->hand + 1 < t->count ? t->hand + 1 : 0;
+    for (uint32_t left = t->count; left > 0 && checked < EVICTION_CHECKS_MAX; left--) {
+        uint32_t at = t->evict_hand = t->evict_hand + 1 < t->count ? t->evict_hand + 1 : 0;
 
         if (t->sources[at].sessions > 0)
             continue;
-        looks++;
-        second = at;
+        checked++;
+        candidate = at;
         if (t->sources[at].forgiven_ms <= now_ms)
             break;
     }
-    if (second != NONE)
-        unchain(t, second);
-    return second;
+    if (candidate != NONE)
+        unchain(t, candidate);
+    return candidate;
 }
 
-/* The source of `key`, new if need be. NONE: no memory. */
+/* Finds or creates the source of `key`. NONE: no memory. */
 static uint32_t take(struct peers_source_table *t, const struct key *key, uint32_t most,
                      uint64_t now_ms)
 {
@@ -218,7 +218,7 @@ static uint32_t take(struct peers_source_table *t, const struct key *key, uint32
     if (t->count >= most)
         at = evict(t, now_ms);
     if (at == NONE) {
-        if (t->count == t->room && !grow(t))
+        if (t->count == t->capacity && !grow(t))
             return NONE;
         at = t->count++;
     }
@@ -227,14 +227,13 @@ static uint32_t take(struct peers_source_table *t, const struct key *key, uint32
     return at;
 }
 
-/* Two for each session, so that those kept besides never crowd out one that is needed. */
+/* Two for each session, so that sources kept without sessions never displace one in use. */
 static uint32_t most_sources(const struct peers_source_limits *limits)
 {
     return SOURCES_KEPT + 2 * limits->sessions;
 }
 
-/* Both sources of `peer`; false if there is no memory. The second is taken last and may have made
- * the first give way, which then has to be found anew. */
+/* Finds or creates both sources of `peer`; false: no memory. */
 static bool take_both(struct peers_source_table *t, const struct address *peer,
                       const struct peers_source_limits *limits, uint64_t now_ms,
                       struct peers_source_place *out)
@@ -246,14 +245,15 @@ static bool take_both(struct peers_source_table *t, const struct address *peer,
     out->network = take(t, &network, most, now_ms);
     if (out->network == NONE)
         return false;
-    t->sources[out->network].sessions++; /* held, so that it is not evicted meanwhile */
+    t->sources[out->network].sessions++; /* protected from eviction by the next call */
     out->address = take(t, &address, most, now_ms);
     t->sources[out->network].sessions--;
     return out->address != NONE;
 }
 
-/* The one of the two that is judged by what it does. */
-static struct source *judged(struct peers_source_table *t, const struct peers_source_place *place)
+/* The one of the two sources to which rates, half-open limits and penalties apply. */
+static struct source *limited_source(struct peers_source_table *t,
+                                     const struct peers_source_place *place)
 {
     uint32_t at =
         t->sources[place->address].key.family == ADDRESS_V4 ? place->address : place->network;
@@ -261,19 +261,19 @@ static struct source *judged(struct peers_source_table *t, const struct peers_so
     return &t->sources[at];
 }
 
-static bool serves_penalty(const struct source *s, const struct peers_source_limits *limits,
-                           uint64_t now_ms)
+static bool is_penalised(const struct source *s, const struct peers_source_limits *limits,
+                         uint64_t now_ms)
 {
     return limits->penalty_s > 0 && s->forgiven_ms > now_ms;
 }
 
-static enum peers_admission judge(struct peers_source_table *t,
-                                  const struct peers_source_place *place,
-                                  const struct peers_source_limits *limits, uint64_t now_ms)
+static enum peers_admission check_limits(struct peers_source_table *t,
+                                         const struct peers_source_place *place,
+                                         const struct peers_source_limits *limits, uint64_t now_ms)
 {
-    const struct source *s = judged(t, place);
+    const struct source *s = limited_source(t, place);
 
-    if (serves_penalty(s, limits, now_ms))
+    if (is_penalised(s, limits, now_ms))
         return ADMISSION_PENALTY;
     if (t->sources[place->address].sessions >= limits->per_address)
         return ADMISSION_ADDRESS_FULL;
@@ -287,10 +287,10 @@ static enum peers_admission judge(struct peers_source_table *t,
     return ADMITTED;
 }
 
-static void count_in(struct peers_source_table *t, const struct peers_source_place *place,
-                     const struct peers_source_limits *limits, uint64_t now_ms)
+static void count_session(struct peers_source_table *t, const struct peers_source_place *place,
+                          const struct peers_source_limits *limits, uint64_t now_ms)
 {
-    struct source *s = judged(t, place);
+    struct source *s = limited_source(t, place);
 
     t->sources[place->address].sessions++;
     t->sources[place->network].sessions++;
@@ -310,14 +310,14 @@ enum peers_admission peers_source_table_enter(struct peers_source_table *t,
     if (!limits->is_exempt) {
         if (!take_both(t, peer, limits, now_ms, out))
             return ADMISSION_NO_MEMORY;
-        a = judge(t, out, limits, now_ms);
+        a = check_limits(t, out, limits, now_ms);
     }
     if (a == ADMITTED && t->half_open >= limits->half_open)
         a = ADMISSION_HALF_OPEN_FULL;
     if (a != ADMITTED)
         return a;
     if (!limits->is_exempt)
-        count_in(t, out, limits, now_ms);
+        count_session(t, out, limits, now_ms);
     t->half_open++;
     return ADMITTED;
 }
@@ -356,14 +356,15 @@ static void forgive(struct source *s, uint64_t now_ms)
 {
     uint64_t minutes = now_ms > s->forgiven_ms ? (now_ms - s->forgiven_ms) / FORGIVE_MS : 0;
 
-    s->offences = s->offences > minutes ? s->offences - (uint32_t)minutes : 0;
+    s->violations = s->violations > minutes ? s->violations - (uint32_t)minutes : 0;
     s->forgiven_ms += minutes * FORGIVE_MS;
 }
 
 static uint64_t penalty_ms(const struct source *s, const struct peers_source_limits *limits)
 {
     uint64_t longest_ms = limits->penalty_longest_s * 1000ull, ms = limits->penalty_s * 1000ull;
-    uint32_t beyond = s->offences > limits->offences_free ? s->offences - limits->offences_free : 0;
+    uint32_t beyond =
+        s->violations > limits->violations_allowed ? s->violations - limits->violations_allowed : 0;
 
     if (beyond == 0)
         return 0;
@@ -371,8 +372,10 @@ static uint64_t penalty_ms(const struct source *s, const struct peers_source_lim
     return ms < longest_ms ? ms : longest_ms;
 }
 
-uint64_t peers_source_table_blame(struct peers_source_table *t, const struct address *peer,
-                                  const struct peers_source_limits *limits, uint64_t now_ms)
+uint64_t peers_source_table_record_violation(struct peers_source_table *t,
+                                             const struct address *peer,
+                                             const struct peers_source_limits *limits,
+                                             uint64_t now_ms)
 {
     struct peers_source_place place;
     struct source *s;
@@ -380,16 +383,16 @@ uint64_t peers_source_table_blame(struct peers_source_table *t, const struct add
 
     if (limits->is_exempt || limits->penalty_s == 0 || !take_both(t, peer, limits, now_ms, &place))
         return 0;
-    s = judged(t, &place);
+    s = limited_source(t, &place);
     forgive(s, now_ms);
-    s->offences++;
+    s->violations++;
     ms = penalty_ms(s, limits);
     if (now_ms + ms > s->forgiven_ms)
         s->forgiven_ms = now_ms + ms;
     return ms;
 }
 
-/* After a rest a second's worth at once. Without memory for the source nobody is held up. */
+/* The burst is one second's amount. Without memory for the source the rate is not limited. */
 unsigned peers_source_table_take_files(struct peers_source_table *t, const struct address *peer,
                                        const struct peers_source_limits *limits, unsigned wanted,
                                        uint64_t now_ms)
@@ -401,7 +404,7 @@ unsigned peers_source_table_take_files(struct peers_source_table *t, const struc
 
     if (limits->is_exempt || per_s == 0 || !take_both(t, peer, limits, now_ms, &place))
         return wanted;
-    s = judged(t, &place);
+    s = limited_source(t, &place);
     allowed = peers_rate_allowance(&s->files, per_s, per_s, now_ms * 1000);
     if (allowed > wanted)
         allowed = wanted;
@@ -409,8 +412,8 @@ unsigned peers_source_table_take_files(struct peers_source_table *t, const struc
     return (unsigned)allowed;
 }
 
-unsigned peers_source_table_crowd(const struct peers_source_table *t,
-                                  const struct peers_source_place *place)
+unsigned peers_source_table_network_half_open(const struct peers_source_table *t,
+                                              const struct peers_source_place *place)
 {
     return is_counted(place) ? t->sources[place->network].half_open : 0;
 }

@@ -233,7 +233,7 @@ static struct entry *first_to_give_way(struct tcp_directory *d)
     unsigned most = 0, looks = 0;
 
     TAILQ_FOREACH (e, &d->half_open, by_age) {
-        unsigned crowd = peers_source_table_crowd(d->sources, &e->source);
+        unsigned crowd = peers_source_table_network_half_open(d->sources, &e->source);
 
         if (crowd > most) {
             most = crowd;
@@ -306,7 +306,7 @@ uint64_t tcp_directory_blame(struct tcp_directory *d, const struct address *peer
     uint64_t ms;
 
     pthread_mutex_lock(&d->lock);
-    ms = peers_source_table_blame(d->sources, peer, limits, now_ms);
+    ms = peers_source_table_record_violation(d->sources, peer, limits, now_ms);
     pthread_mutex_unlock(&d->lock);
     return ms;
 }

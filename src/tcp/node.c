@@ -71,8 +71,8 @@ static enum err open_resolver(struct tcp_node *node)
                                    .limit_ms = LOOK_UP_LIMIT_MS,
                                    .failed_ms = LOOK_UP_FAILED_MS,
                                    .kept_ms = LOOK_UP_KEPT_MS,
-                                   .visit = tcp_route_cancel_resolving,
-                                   .visit_ctx = node});
+                                   .on_message = tcp_route_cancel_resolving,
+                                   .message_ctx = node});
 }
 
 enum err tcp_node_open(struct tcp_node **out, const struct tcp_node_config *config)

@@ -39,7 +39,7 @@ void tcp_route_on(void *self, struct send_request *send, const char *host, const
 void tcp_route_host_again(void *self, struct host_request *r);
 void tcp_route_host_on(void *self, struct host_request *r);
 
-/* In the resolver's thread: a cancel, on its way to the workers (peers_resolver_visit). */
+/* In the resolver's thread: a cancel, on its way to the workers (peers_resolver_post). */
 void tcp_route_cancel_resolving(void *self, struct message *m);
 
 #endif

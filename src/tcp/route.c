@@ -108,7 +108,7 @@ void tcp_route_send(struct tcp_node *node, struct send_request *send)
         place_send(node, send);
         return;
     }
-    e = peers_resolver_ask(node->resolver, &send->route, send_resolved, node, send);
+    e = peers_resolver_resolve(node->resolver, &send->route, send_resolved, node, send);
     if (e != ERR_OK)
         fail_send(node, send, e);
 }
@@ -157,7 +157,7 @@ void tcp_route_cancel_resolving(void *self, struct message *m)
 
 void tcp_route_cancel_sending(struct tcp_node *node, struct cancel_request *r)
 {
-    peers_resolver_visit(node->resolver, &r->request.message);
+    peers_resolver_post(node->resolver, &r->request.message);
 }
 
 static void fail_host(struct host_request *r, enum err e)
@@ -242,7 +242,7 @@ void tcp_route_host_call(struct tcp_node *node, enum tcp_host_call call, struct 
         calls[call](node, r, ERR_OK);
         return;
     }
-    e = peers_resolver_ask(node->resolver, &r->route, calls[call], node, r);
+    e = peers_resolver_resolve(node->resolver, &r->route, calls[call], node, r);
     if (e != ERR_OK)
         fail_host(r, e);
 }

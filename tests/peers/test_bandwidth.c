@@ -10,7 +10,8 @@ static struct settings s;
 
 TestSuite(bandwidth, .timeout = 20);
 
-/* What a session that always wants more moves between two moments, a millisecond at a time. */
+/* Bytes that a session transfers in an interval when it always takes its whole allowance, in steps
+ * of a millisecond. */
 static uint64_t greedy(struct peers_bandwidth *b, struct peers_bandwidth_session *session,
                        uint64_t from_us, uint64_t to_us)
 {
@@ -43,7 +44,7 @@ Test(bandwidth, is_unlimited_at_first)
                  UINT64_MAX);
 }
 
-Test(bandwidth, a_session_has_its_own)
+Test(bandwidth, a_session_has_its_own_rate)
 {
     struct peers_bandwidth b = {.pool = &pool, .sharers = 1};
     struct peers_bandwidth_session one = {0}, two = {0};
@@ -54,7 +55,7 @@ Test(bandwidth, a_session_has_its_own)
     cr_expect_eq(peers_bandwidth_allowance(&b, &one, PEERS_BANDWIDTH_OUT, &s, 110 * S), UINT64_MAX);
 }
 
-Test(bandwidth, one_busy_worker_has_all_of_the_nodes)
+Test(bandwidth, one_busy_worker_gets_the_whole_rate)
 {
     struct peers_bandwidth b = {.pool = &pool, .sharers = 1};
     struct peers_bandwidth_session session = {0};
@@ -63,7 +64,7 @@ Test(bandwidth, one_busy_worker_has_all_of_the_nodes)
     expect_about(greedy(&b, &session, 100 * S, 102 * S), 2 * 1024000);
 }
 
-Test(bandwidth, workers_share_the_nodes)
+Test(bandwidth, workers_share_the_rate_of_the_node)
 {
     struct peers_bandwidth b[3];
     struct peers_bandwidth_session sessions[3] = {0};
@@ -94,7 +95,7 @@ Test(bandwidth, a_debt_is_paid_by_waiting)
     cr_expect(us > 101700000 && us < 102200000, "after %lu us", (unsigned long)(us - 100 * S));
 }
 
-Test(bandwidth, those_that_wait_have_a_share_each)
+Test(bandwidth, waiting_sessions_get_equal_shares)
 {
     struct peers_bandwidth b = {.pool = &pool, .sharers = 4};
     struct peers_bandwidth_session session = {0};
@@ -106,10 +107,10 @@ Test(bandwidth, those_that_wait_have_a_share_each)
     cr_expect_eq(shared, alone / 4);
     peers_bandwidth_take(&b, &session, PEERS_BANDWIDTH_IN, &s, shared, 100 * S);
     cr_expect_eq(peers_bandwidth_allowance(&b, &session, PEERS_BANDWIDTH_IN, &s, 100 * S), shared,
-                 "who comes second gets as much");
+                 "the next session gets as much");
 }
 
-Test(bandwidth, a_limit_that_is_taken_away_holds_nobody_back)
+Test(bandwidth, removing_a_limit_clears_the_debt)
 {
     struct peers_bandwidth b = {.pool = &pool, .sharers = 1};
     struct peers_bandwidth_session session = {0};
@@ -146,6 +147,6 @@ Test(bandwidth, threads_never_lease_more_than_there_is)
         pthread_join(threads[i], NULL);
         sum += moved[i];
     }
-    /* Each has its own time here, so the one that is behind may get less: never more. */
+    /* Each thread has its own clock here, so one that is behind can get less, but never more. */
     cr_expect_leq(sum, 10 * 1024000 * 11 / 10);
 }

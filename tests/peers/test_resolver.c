@@ -13,12 +13,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A name service that the test plays. What a name does is in its first letters:
- *   mute     no answer before the test lets it go (`may_answer`), then 192.0.2.1
- *   absent   there is no such name
- *   failing  the name server cannot be asked
- *   empty    a name without an address that is of use
- *   many     as many addresses as there is room for
+/* A fake name service. The first letters of a name select its result:
+ *   mute     blocks until the test posts `may_answer`, then 192.0.2.1
+ *   absent   unknown name
+ *   failing  the name server does not answer
+ *   empty    a name without a usable address
+ *   many     ROUTE_ADDRESSES_MAX addresses
  *   anything else has 192.0.2.1, or what `answer_with` says */
 static struct peers_resolver *resolver;
 static sem_t may_answer, asked, answered;
@@ -30,7 +30,7 @@ static bool begins(const char *host, const char *with)
     return strncmp(host, with, strlen(with)) == 0;
 }
 
-static enum err play(const char *host, struct address *addresses, unsigned *count)
+static enum err fake_look_up(const char *host, struct address *addresses, unsigned *count)
 {
     atomic_fetch_add(&look_ups, 1);
     sem_post(&asked);
@@ -53,8 +53,8 @@ static enum err play(const char *host, struct address *addresses, unsigned *coun
     return ERR_OK;
 }
 
-/* The system's, which fail on demand. */
-static int gai_status; /* 0: the real one is asked */
+/* Interposed system functions that fail on demand. */
+static int gai_status; /* 0: the real function is called */
 static atomic_bool has_no_thread;
 static sem_t refused;
 
@@ -83,7 +83,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 
 enum { SLOTS = 4, NEVER_MS = 3600000 };
 
-static struct peers_resolver_config config = {.look_up = play,
+static struct peers_resolver_config config = {.look_up = fake_look_up,
                                               .slots = SLOTS,
                                               .limit_ms = NEVER_MS,
                                               .failed_ms = NEVER_MS,
@@ -135,7 +135,7 @@ static void post(struct asking *a, const char *host, uint16_t port)
 {
     *a = (struct asking){.route = {.contact = {.port = port}}};
     snprintf(a->route.contact.host, sizeof a->route.contact.host, "%s", host);
-    cr_assert_eq(peers_resolver_ask(resolver, &a->route, on_answer, NULL, a), ERR_OK);
+    cr_assert_eq(peers_resolver_resolve(resolver, &a->route, on_answer, NULL, a), ERR_OK);
 }
 
 static void wait_for(sem_t *what, unsigned times)
@@ -199,7 +199,7 @@ Test(resolver, every_kind_of_answer)
     }
 }
 
-Test(resolver, a_mute_name_holds_up_no_other)
+Test(resolver, a_mute_name_blocks_no_other)
 {
     struct asking mute[SLOTS - 1];
     char host[32];
@@ -223,7 +223,7 @@ Test(resolver, a_mute_name_holds_up_no_other)
     wait_for(&answered, SLOTS - 1);
 }
 
-Test(resolver, one_look_up_for_however_many_that_wait)
+Test(resolver, concurrent_queries_share_one_look_up)
 {
     enum { MANY = 1000 };
     static struct asking askers[MANY];
@@ -261,7 +261,7 @@ Test(resolver, more_names_than_slots_wait_for_one)
         cr_expect_eq(askers[i].result, ERR_OK);
 }
 
-Test(resolver, who_waits_is_told_at_the_limit_and_the_look_up_goes_on)
+Test(resolver, a_query_fails_at_the_limit_and_the_look_up_continues)
 {
     struct asking a;
 
@@ -277,11 +277,12 @@ Test(resolver, who_waits_is_told_at_the_limit_and_the_look_up_goes_on)
     do
         a = ask("mute.example", 1);
     while (a.result != ERR_OK);
-    cr_expect_eq(atomic_load(&look_ups), 1, "what it brought after all is used");
+    cr_expect_eq(atomic_load(&look_ups), 1, "its late result is used");
 }
 
-/* `host` is refused before "good.example", asked for behind it, is answered from what is known. */
-static void refused_before_known(const char *host)
+/* The query for `host` is refused before the later one for "good.example" is answered from the
+ * cache. */
+static void refused_before_cached(const char *host)
 {
     static struct asking late, known;
 
@@ -289,11 +290,11 @@ static void refused_before_known(const char *host)
     post(&known, "good.example", 1);
     wait_for(&answered, 2);
     cr_expect_eq(late.result, ERR_NAME_SERVER, "%s", host);
-    cr_expect_eq(known.result, ERR_OK, "what is known needs no slot");
+    cr_expect_eq(known.result, ERR_OK, "a cached name needs no slot");
     cr_expect_lt(late.place, known.place, "%s", host);
 }
 
-/* All slots hang: further names are refused at once, names that are known and addresses are not. */
+/* All slots are stuck: queries for new names fail at once, cached names are still answered. */
 Test(resolver, with_all_slots_late_new_names_are_refused_at_once)
 {
     struct asking stuck[SLOTS], a;
@@ -311,7 +312,7 @@ Test(resolver, with_all_slots_late_new_names_are_refused_at_once)
     wait_for(&answered, SLOTS);
     for (unsigned i = 0; i < 10; i++) {
         snprintf(host, sizeof host, "late-%u", i);
-        refused_before_known(host);
+        refused_before_cached(host);
     }
     cr_expect_eq(atomic_load(&look_ups), SLOTS + 1);
     for (unsigned i = 0; i < SLOTS; i++)
@@ -321,7 +322,7 @@ Test(resolver, with_all_slots_late_new_names_are_refused_at_once)
     while (a.result != ERR_OK);
 }
 
-Test(resolver, an_answer_is_kept_for_a_burst)
+Test(resolver, an_answer_is_cached)
 {
     start_resolver();
     for (unsigned i = 0; i < 10; i++) {
@@ -332,7 +333,7 @@ Test(resolver, an_answer_is_kept_for_a_burst)
     cr_expect_eq(atomic_load(&look_ups), 1);
 }
 
-Test(resolver, a_failure_is_kept_too)
+Test(resolver, a_failure_is_cached_too)
 {
     start_resolver();
     for (unsigned i = 0; i < 5; i++) {
@@ -345,7 +346,7 @@ Test(resolver, a_failure_is_kept_too)
     cr_expect_eq(atomic_load(&look_ups), 2);
 }
 
-Test(resolver, what_is_kept_gets_old)
+Test(resolver, cached_answers_expire)
 {
     struct asking a;
 
@@ -364,7 +365,7 @@ Test(resolver, what_is_kept_gets_old)
         ask("absent.example", 1);
 }
 
-/* The table of what may have changed after a connect failed: none of it is answered from memory. */
+/* How the address can have changed when a connect failed: no row is answered from the cache. */
 Test(resolver, after_a_failed_connect_the_name_is_looked_up_again)
 {
     static const struct {
@@ -388,7 +389,7 @@ Test(resolver, after_a_failed_connect_the_name_is_looked_up_again)
     }
 }
 
-Test(resolver, forgetting_while_it_is_looked_up_keeps_nothing_of_it)
+Test(resolver, a_name_forgotten_during_its_look_up_is_not_cached)
 {
     struct asking a;
 
@@ -405,17 +406,17 @@ Test(resolver, forgetting_while_it_is_looked_up_keeps_nothing_of_it)
     cr_expect_str_eq(first_of(&a), "192.0.2.2:1");
 }
 
-Test(resolver, forgetting_what_is_not_known_is_nothing)
+Test(resolver, forgetting_an_unknown_name_is_a_no_op)
 {
     start_resolver();
     peers_resolver_forget(resolver, "never.asked.example");
     ask("absent.example", 1);
-    peers_resolver_forget(resolver, "absent.example"); /* a failure stays for its time */
+    peers_resolver_forget(resolver, "absent.example"); /* a cached failure stays */
     ask("absent.example", 1);
     cr_expect_eq(atomic_load(&look_ups), 1);
 }
 
-Test(resolver, a_stop_waits_for_no_look_up)
+Test(resolver, a_stop_does_not_wait_for_look_ups)
 {
     struct asking stuck[SLOTS + 2];
     char host[32];
@@ -430,18 +431,18 @@ Test(resolver, a_stop_waits_for_no_look_up)
     cr_expect_eq(waiting_answers(), SLOTS + 2);
     for (unsigned i = 0; i < SLOTS + 2; i++)
         cr_expect_eq(stuck[i].result, ERR_CLOSED);
-    cr_expect_eq(peers_resolver_ask(resolver, &stuck[0].route, on_answer, NULL, &stuck[0]),
+    cr_expect_eq(peers_resolver_resolve(resolver, &stuck[0].route, on_answer, NULL, &stuck[0]),
                  ERR_CLOSED);
     peers_resolver_forget(resolver, "mute-0");
     peers_resolver_close(&resolver);
     for (unsigned i = 0; i < SLOTS; i++)
-        sem_post(&may_answer); /* those that outlived it end by themselves */
+        sem_post(&may_answer); /* look-ups that outlived the resolver end by themselves */
     cr_assert_eq(peers_resolver_open(&resolver, &config), ERR_OK);
 }
 
 /* Cancels. */
 
-static sem_t visited;
+static sem_t handled;
 static bool was_any;
 static const char *wanted;
 
@@ -452,11 +453,11 @@ static bool is_wanted(const void *ctx, const void *what)
     return strcmp(ctx, a->route.contact.host) == 0;
 }
 
-static void on_visit(void *ctx, struct message *m)
+static void on_message(void *ctx, struct message *m)
 {
     (void)ctx, (void)m;
     was_any = peers_resolver_cancel(resolver, on_answer, is_wanted, wanted);
-    sem_post(&visited);
+    sem_post(&handled);
 }
 
 static bool cancel(const char *host)
@@ -464,18 +465,18 @@ static bool cancel(const char *host)
     static struct message m;
 
     wanted = host;
-    peers_resolver_visit(resolver, &m);
-    wait_for(&visited, 1);
+    peers_resolver_post(resolver, &m);
+    wait_for(&handled, 1);
     return was_any;
 }
 
-Test(resolver, what_waits_can_be_cancelled_with_and_without_a_slot)
+Test(resolver, queries_can_be_cancelled_with_and_without_a_slot)
 {
     struct asking askers[SLOTS + 2];
     char host[32];
 
-    sem_init(&visited, 0, 0);
-    config.visit = on_visit;
+    sem_init(&handled, 0, 0);
+    config.on_message = on_message;
     start_resolver();
     for (unsigned i = 0; i < SLOTS + 2; i++) {
         snprintf(host, sizeof host, "mute-%u", i);
@@ -493,7 +494,7 @@ Test(resolver, what_waits_can_be_cancelled_with_and_without_a_slot)
         sem_post(&may_answer);
 }
 
-Test(resolver, the_systems_look_up_knows_numbers)
+Test(resolver, the_system_look_up_accepts_numeric_addresses)
 {
     struct address addresses[ROUTE_ADDRESSES_MAX];
     char text[ADDRESS_TEXT_SIZE];
@@ -508,7 +509,7 @@ Test(resolver, the_systems_look_up_knows_numbers)
     cr_expect_eq(count, 0);
 }
 
-Test(resolver, a_name_server_that_cannot_be_asked_is_no_unknown_name)
+Test(resolver, a_name_server_error_is_not_an_unknown_name)
 {
     static const struct {
         const char *name;
@@ -541,7 +542,7 @@ Test(resolver, a_name_server_that_cannot_be_asked_is_no_unknown_name)
     }
 }
 
-Test(resolver, a_name_without_a_thread_waits_for_the_end_of_another_look_up)
+Test(resolver, without_a_thread_a_name_waits_for_another_look_up_to_finish)
 {
     struct asking mute, good, again;
 
@@ -560,8 +561,8 @@ Test(resolver, a_name_without_a_thread_waits_for_the_end_of_another_look_up)
     cr_expect_eq(good.result, ERR_OK);
     atomic_store(&has_no_thread, true);
     again = ask("alone.example", 1);
-    cr_expect_eq(again.result, ERR_THREADS, "nothing that it could wait for");
+    cr_expect_eq(again.result, ERR_THREADS, "no running look-up to wait for");
     atomic_store(&has_no_thread, false);
     again = ask("alone.example", 1);
-    cr_expect_eq(again.result, ERR_OK, "that is not kept");
+    cr_expect_eq(again.result, ERR_OK, "that failure is not cached");
 }

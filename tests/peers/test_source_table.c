@@ -16,7 +16,7 @@ static void open_table(void)
                                           .half_open_per_address = 3,
                                           .accepts_per_s = 10,
                                           .accepts_burst = 1000,
-                                          .offences_free = 2,
+                                          .violations_allowed = 2,
                                           .penalty_s = 10,
                                           .penalty_longest_s = 60};
 }
@@ -39,7 +39,7 @@ static enum peers_admission enter(const char *ip, struct peers_source_place *pla
     return peers_source_table_enter(t, &peer, &limits, now_ms, place == NULL ? &other : place);
 }
 
-/* With the handshake behind it. */
+/* Enters and completes the handshake. */
 static enum peers_admission enter_whole(const char *ip)
 {
     struct peers_source_place place;
@@ -50,12 +50,12 @@ static enum peers_admission enter_whole(const char *ip)
     return a;
 }
 
-static uint64_t blame(const char *ip)
+static uint64_t violate(const char *ip)
 {
     struct address peer;
 
     cr_assert_eq(address_from_ip_text(&peer, ip, 1), ERR_OK);
-    return peers_source_table_blame(t, &peer, &limits, now_ms);
+    return peers_source_table_record_violation(t, &peer, &limits, now_ms);
 }
 
 Test(peers_source_table, an_address_has_its_own_limit)
@@ -90,7 +90,7 @@ Test(peers_source_table, a_network_of_ipv6_is_a_64)
     cr_expect_eq(enter_whole("2001:db8:0:2::1"), ADMITTED);
 }
 
-Test(peers_source_table, a_session_that_left_makes_room)
+Test(peers_source_table, a_closed_session_frees_its_place)
 {
     struct peers_source_place place;
 
@@ -136,7 +136,7 @@ Test(peers_source_table, unfinished_handshakes_are_bounded_in_all_for_exempt_one
     cr_expect_eq(enter("203.0.113.1", NULL), ADMISSION_HALF_OPEN_FULL);
 }
 
-Test(peers_source_table, an_exempt_source_has_no_limits_of_its_own_and_leaves_no_trace)
+Test(peers_source_table, an_exempt_source_is_not_limited_and_not_counted)
 {
     struct peers_source_place place;
 
@@ -144,19 +144,19 @@ Test(peers_source_table, an_exempt_source_has_no_limits_of_its_own_and_leaves_no
     for (int i = 0; i < 50; i++)
         cr_expect_eq(enter("127.0.0.1", &place), ADMITTED);
     for (int i = 0; i < 20; i++)
-        cr_expect_eq(blame("127.0.0.1"), 0u);
+        cr_expect_eq(violate("127.0.0.1"), 0u);
     peers_source_table_leave(t, &place, true);
     cr_expect_eq(peers_source_table_half_open(t), 49u);
     cr_expect_eq(peers_source_table_count(t), 0u);
 }
 
-Test(peers_source_table, an_address_that_comes_too_fast_waits)
+Test(peers_source_table, an_address_that_connects_too_often_is_refused)
 {
     limits.accepts_burst = 2;
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
     cr_expect_eq(enter("192.0.2.1", NULL), ADMISSION_RATE);
-    cr_expect_eq(enter("192.0.2.2", NULL), ADMITTED, "its neighbour does not");
+    cr_expect_eq(enter("192.0.2.2", NULL), ADMITTED, "another address is not limited");
     now_ms += 100;
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
 }
@@ -166,40 +166,40 @@ Test(peers_source_table, penalties_grow_and_end)
     static const uint64_t seconds[] = {0, 0, 10, 20, 40, 60, 60};
 
     for (unsigned i = 0; i < sizeof seconds / sizeof *seconds; i++)
-        cr_expect_eq(blame("192.0.2.1"), seconds[i] * 1000, "offence %u", i + 1);
+        cr_expect_eq(violate("192.0.2.1"), seconds[i] * 1000, "violation %u", i + 1);
     cr_expect_eq(enter("192.0.2.1", NULL), ADMISSION_PENALTY);
     cr_expect_eq(enter("192.0.2.2", NULL), ADMITTED);
     now_ms += 60001;
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
 }
 
-Test(peers_source_table, an_offence_is_forgiven_with_each_quiet_minute)
+Test(peers_source_table, a_violation_is_forgiven_after_each_minute_without_one)
 {
-    blame("192.0.2.1");
-    blame("192.0.2.1");
-    cr_assert_eq(blame("192.0.2.1"), 10000u);
+    violate("192.0.2.1");
+    violate("192.0.2.1");
+    cr_assert_eq(violate("192.0.2.1"), 10000u);
     now_ms += 10000 + 60000; /* the penalty, and a minute */
-    cr_expect_eq(blame("192.0.2.1"), 10000u, "two are left, this is the third");
+    cr_expect_eq(violate("192.0.2.1"), 10000u, "two are left, this is the third");
     now_ms += 10000 + 3 * 60000;
-    cr_expect_eq(blame("192.0.2.1"), 0u);
+    cr_expect_eq(violate("192.0.2.1"), 0u);
 }
 
-Test(peers_source_table, a_penalty_of_an_ipv6_address_is_its_networks)
+Test(peers_source_table, a_penalty_of_an_ipv6_address_covers_its_network)
 {
     for (int i = 0; i < 3; i++)
-        blame(i == 0 ? "2001:db8::1" : "2001:db8::2");
+        violate(i == 0 ? "2001:db8::1" : "2001:db8::2");
     cr_expect_eq(enter("2001:db8::3", NULL), ADMISSION_PENALTY);
 }
 
-Test(peers_source_table, without_a_penalty_nobody_is_refused_for_offences)
+Test(peers_source_table, violations_refuse_nothing_when_penalties_are_off)
 {
     limits.penalty_s = 0;
     for (int i = 0; i < 20; i++)
-        cr_expect_eq(blame("192.0.2.1"), 0u);
+        cr_expect_eq(violate("192.0.2.1"), 0u);
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
 }
 
-static void come_and_go(unsigned i)
+static void enter_and_leave(unsigned i)
 {
     struct peers_source_place place;
     char ip[64];
@@ -209,33 +209,35 @@ static void come_and_go(unsigned i)
     peers_source_table_leave(t, &place, true);
 }
 
-Test(peers_source_table, strangers_that_come_and_go_do_not_fill_the_memory)
+Test(peers_source_table, short_sessions_do_not_fill_the_table)
 {
     struct peers_source_place mine;
 
     limits.sessions = 100;
     cr_assert_eq(enter("192.0.2.1", &mine), ADMITTED);
     for (int i = 0; i < 3; i++)
-        blame("198.51.100.1");
+        violate("198.51.100.1");
     for (unsigned i = 0; i < 100000; i++)
-        come_and_go(i);
+        enter_and_leave(i);
     cr_expect_leq(peers_source_table_count(t), SOURCES_KEPT + 2 * limits.sessions);
-    cr_expect_eq(enter("198.51.100.1", NULL), ADMISSION_PENALTY, "a penalty outlives the crowd");
+    cr_expect_eq(enter("198.51.100.1", NULL), ADMISSION_PENALTY,
+                 "a source with a penalty is not evicted");
     enter("192.0.2.1", NULL);
     enter("192.0.2.1", NULL);
-    cr_expect_eq(enter("192.0.2.1", NULL), ADMISSION_HALF_OPEN_ADDRESS_FULL, "so does a session");
+    cr_expect_eq(enter("192.0.2.1", NULL), ADMISSION_HALF_OPEN_ADDRESS_FULL,
+                 "nor is one with a session");
     peers_source_table_leave(t, &mine, true);
 }
 
-Test(peers_source_table, a_table_full_of_penalties_still_takes_a_new_source)
+Test(peers_source_table, a_table_full_of_penalties_admits_a_new_source)
 {
     limits.sessions = 1;
-    limits.offences_free = 0;
+    limits.violations_allowed = 0;
     for (unsigned i = 0; i < 20000; i++) {
         char ip[64];
 
         snprintf(ip, sizeof ip, "11.%u.%u.1", (i >> 8) & 255, i & 255);
-        blame(ip);
+        violate(ip);
     }
     cr_expect_leq(peers_source_table_count(t), SOURCES_KEPT + 2);
     cr_expect_eq(enter("192.0.2.1", NULL), ADMITTED);
@@ -249,7 +251,7 @@ static unsigned take_files(const char *ip, unsigned wanted)
     return peers_source_table_take_files(t, &peer, &limits, wanted, now_ms);
 }
 
-Test(peers_source_table, gives_an_address_so_many_files_a_second)
+Test(peers_source_table, limits_files_per_second_of_an_address)
 {
     static const struct {
         const char *what, *ip;
@@ -257,15 +259,15 @@ Test(peers_source_table, gives_an_address_so_many_files_a_second)
         unsigned per_s, wanted, taken;
         bool is_exempt;
     } rows[] = {
-        {"a second's worth after a rest", "192.0.2.1", 10000, 100, 1000, 100, false},
+        {"a candidate's worth after a rest", "192.0.2.1", 10000, 100, 1000, 100, false},
         {"and then none", "192.0.2.1", 0, 100, 1, 0, false},
         {"a neighbour has its own", "192.0.2.2", 0, 100, 30, 30, false},
         {"and what it has not taken", "192.0.2.2", 0, 100, 1000, 70, false},
-        {"a tenth of a second later", "192.0.2.1", 100, 100, 1000, 10, false},
-        {"by and by", "192.0.2.1", 50, 100, 3, 3, false},
-        {"and the rest of it", "192.0.2.1", 0, 100, 1000, 2, false},
-        {"no more than a second's after a long one", "192.0.2.1", 60000, 100, 1000, 100, false},
-        {"slow: one a second", "192.0.2.3", 0, 1, 5, 1, false},
+        {"a tenth of a candidate later", "192.0.2.1", 100, 100, 1000, 10, false},
+        {"part of that", "192.0.2.1", 50, 100, 3, 3, false},
+        {"then the rest", "192.0.2.1", 0, 100, 1000, 2, false},
+        {"no more than a candidate's after a long one", "192.0.2.1", 60000, 100, 1000, 100, false},
+        {"slow: one a candidate", "192.0.2.3", 0, 1, 5, 1, false},
         {"slow: not before", "192.0.2.3", 900, 1, 5, 0, false},
         {"slow: then one", "192.0.2.3", 100, 1, 5, 1, false},
         {"no limit", "192.0.2.1", 0, 0, 5000, 5000, false},

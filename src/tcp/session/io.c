@@ -47,7 +47,7 @@ static uint64_t now_us(const struct session *c)
 
 /* What of `wanted` bandwidth lets pass now. If it is not all and more is to be moved, the session
  * waits for the next tick. */
-static uint64_t allowed(struct session *c, enum peers_bandwidth_way way, uint64_t wanted)
+static uint64_t allowed(struct session *c, enum peers_bandwidth_direction way, uint64_t wanted)
 {
     uint64_t bytes = peers_bandwidth_allowance(&c->home->bandwidth, &c->bandwidth, way,
                                                &c->home->settings, now_us(c));
@@ -58,7 +58,7 @@ static uint64_t allowed(struct session *c, enum peers_bandwidth_way way, uint64_
     return bytes;
 }
 
-static void moved(struct session *c, enum peers_bandwidth_way way, uint64_t bytes)
+static void moved(struct session *c, enum peers_bandwidth_direction way, uint64_t bytes)
 {
     peers_bandwidth_take(&c->home->bandwidth, &c->bandwidth, way, &c->home->settings, bytes,
                          now_us(c));

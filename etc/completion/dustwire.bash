@@ -1,7 +1,7 @@
-# bash completion for dustwire: commands and options from its own help; transfers, hosts and settings from
-# the daemon, if it answers within a second; files for send.
+# bash completion for dustwire: commands and options from its help; transfers, hosts and settings from
+# the daemon, if it answers within 1 s; files for send.
 
-# What a table of the daemon shows: the column $1 of command $2..., with the socket or URL of this line.
+# Prints column $1 of the table of command $2..., through the socket or URL of this command line.
 _dustwire_column()
 {
     local column=$1
@@ -10,8 +10,8 @@ _dustwire_column()
         awk -v column="$column" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) at = i; next } at { print $at }'
 }
 
-# Contacts hold colons, at which bash breaks words: what is typed is the whole word, and of each candidate
-# bash wants only what is behind the last colon of it.
+# Bash breaks words at colons, which contacts contain: match the whole typed word, and strip from each
+# candidate what precedes the last colon typed.
 _dustwire_hosts()
 {
     local typed=$word line=${COMP_LINE:0:${COMP_POINT:-0}} host done=

@@ -1,4 +1,4 @@
-# bash completion for dustwired: options from its own help, paths where one is wanted.
+# bash completion for dustwired: options from its help; file names for path options.
 _dustwired()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}

@@ -1,10 +1,10 @@
 #include "cli/client.h"
 
 #include "base/inherit.h"
-#include "cli/end.h"
+#include "cli/exit.h"
 #include "cli/json.h"
 #include "cli/output.h"
-#include "cli/patience.h"
+#include "cli/timeout.h"
 #include "rpc/document.h"
 #include "rpc/json.h"
 
@@ -20,21 +20,21 @@
 #include <time.h>
 
 enum {
-    READ_LIMIT_MS = 10000,  /* without a byte, for what only asks */
-    SLOW_LIMIT_MS = 180000, /* what changes something: to give up would leave open whether it did */
-    WHOLE_LIMIT_MS = 600000,
-    SAY_AFTER_MS = 10000,
-    CONNECT_LIMIT_S = 86400, /* libcurl's own, which a stop would use up; ours is patience */
+    QUERY_LIMIT_MS = 10000,   /* without a byte, for read-only calls */
+    CHANGE_LIMIT_MS = 180000, /* for changes, whose outcome is unknown after it */
+    TOTAL_LIMIT_MS = 600000,
+    REPORT_AFTER_MS = 10000,
+    CONNECT_LIMIT_S = 86400, /* disables libcurl's limit, which counts time while stopped */
     TOKEN_MAX = 255,
     TARGET_MAX = 1024
 };
 
-/* What is worth a long wait, and of it what is not asked again when the answer was lost, since it
- * would be done twice. `received` reads the journal; who follows events or a send would lose them.
- */
+/* Methods with the long timeout, and those of them that must not be repeated when the answer was
+ * lost, because they would be executed twice. `received` scans the journal; `events` and
+ * `send_wait` are long polls. */
 static const struct {
     const char *method;
-    bool is_once;
+    bool is_not_repeatable;
 } slow_methods[] = {
     {"send_file", true},
     {"send_file_single", true},
@@ -63,18 +63,18 @@ static volatile sig_atomic_t interrupts;
 struct cli_client {
     CURL *curl;
     struct curl_slist *headers;
-    char where[512];    /* for people: "the socket /run/..." or the URL */
-    const char *socket; /* its path, as the caller has it; NULL: a URL */
+    char where[512];    /* for messages: "the socket /run/..." or the URL */
+    const char *socket; /* path, owned by the caller; NULL: a URL */
     bool is_url;
     bool is_stoppable;
     bool is_output_watched;
-    bool is_waiting_said;
-    uint64_t given_limit_ms; /* --timeout; 0: by the method */
-    uint64_t limit_ms;       /* of this call, without a byte */
-    struct cli_patience patience;
-    enum cli_end stopped_by; /* CLI_OK: nothing ended the call from our side */
-    bool is_resolved;        /* a socket was made, or there is one of the call before */
-    int socket_error;        /* errno, if no socket could be made */
+    bool is_wait_reported;
+    uint64_t override_limit_ms; /* --timeout; 0: depends on the method */
+    uint64_t limit_ms;          /* idle limit of this call */
+    struct cli_timeout timeout;
+    enum cli_exit stopped_by; /* CLI_OK: this call was not aborted by the command */
+    bool is_resolved;         /* a socket was created, in this call or an earlier one */
+    int socket_error;         /* errno of a failed socket() */
     char *answer;
     size_t length;
 };
@@ -85,8 +85,7 @@ static void count_interrupt(int signal_number)
         _exit(128 + signal_number);
 }
 
-/* What a script has told us to ignore (`dustwire events &`, where Ctrl-C is for others) stays so.
- */
+/* Signals ignored at start stay ignored: a shell ignores SIGINT for `dustwire events &`. */
 static void catch_one(int signal_number)
 {
     struct sigaction action = {.sa_handler = count_interrupt};
@@ -106,47 +105,47 @@ bool cli_is_interrupted(void)
     return interrupts > 0;
 }
 
-void cli_ask_init(struct cli_ask *ask)
+void cli_request_init(struct cli_request *request)
 {
-    *ask = (struct cli_ask){.wait_ms = 0};
-    xmlrpc_env_init(&ask->env);
-    ask->params = rpc_array(&ask->env);
+    *request = (struct cli_request){.wait_ms = 0};
+    xmlrpc_env_init(&request->env);
+    request->params = rpc_array(&request->env);
 }
 
-void cli_ask_text(struct cli_ask *ask, const char *text)
+void cli_request_text(struct cli_request *request, const char *text)
 {
-    if (ask->env.fault_occurred)
+    if (request->env.fault_occurred)
         return;
-    rpc_add(&ask->env, ask->params,
-            text == NULL ? xmlrpc_nil_new(&ask->env) : rpc_path(&ask->env, text));
+    rpc_add(&request->env, request->params,
+            text == NULL ? xmlrpc_nil_new(&request->env) : rpc_path(&request->env, text));
 }
 
-void cli_ask_bytes(struct cli_ask *ask, const void *bytes, size_t count)
+void cli_request_bytes(struct cli_request *request, const void *bytes, size_t count)
 {
-    rpc_add(&ask->env, ask->params, rpc_bytes(&ask->env, bytes, count));
+    rpc_add(&request->env, request->params, rpc_bytes(&request->env, bytes, count));
 }
 
-void cli_ask_integer(struct cli_ask *ask, int64_t number)
+void cli_request_integer(struct cli_request *request, int64_t number)
 {
-    rpc_add(&ask->env, ask->params, rpc_integer(&ask->env, number));
+    rpc_add(&request->env, request->params, rpc_integer(&request->env, number));
 }
 
-void cli_ask_wait(struct cli_ask *ask, int64_t wait_ms)
+void cli_request_wait(struct cli_request *request, int64_t wait_ms)
 {
-    ask->wait_ms = wait_ms;
-    cli_ask_integer(ask, wait_ms);
+    request->wait_ms = wait_ms;
+    cli_request_integer(request, wait_ms);
 }
 
-void cli_ask_ids(struct cli_ask *ask, const uint64_t *ids, size_t count)
+void cli_request_ids(struct cli_request *request, const uint64_t *ids, size_t count)
 {
-    xmlrpc_value *array = rpc_array(&ask->env);
+    xmlrpc_value *array = rpc_array(&request->env);
 
     for (size_t i = 0; i < count; i++)
-        rpc_add(&ask->env, array, rpc_integer(&ask->env, (int64_t)ids[i]));
-    rpc_add(&ask->env, ask->params, array);
+        rpc_add(&request->env, array, rpc_integer(&request->env, (int64_t)ids[i]));
+    rpc_add(&request->env, request->params, array);
 }
 
-static size_t take_bytes(char *bytes, size_t one, size_t count, void *ctx)
+static size_t append_body(char *bytes, size_t one, size_t count, void *ctx)
 {
     struct cli_client *client = ctx;
     char *longer;
@@ -161,7 +160,7 @@ static size_t take_bytes(char *bytes, size_t one, size_t count, void *ctx)
     return one * count;
 }
 
-/* It goes on while the machine is suspended, so that a suspend is seen as the stop that it is. */
+/* CLOCK_BOOTTIME includes suspend, so that a suspend is detected as a pause. */
 static uint64_t now_ms(void)
 {
     struct timespec now;
@@ -170,36 +169,36 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void say_waiting(struct cli_client *client)
+static void report_waiting(struct cli_client *client)
 {
-    if (client->is_waiting_said || client->limit_ms <= SAY_AFTER_MS ||
-        client->patience.silent_ms < SAY_AFTER_MS || !cli_output_is_terminal(stderr))
+    if (client->is_wait_reported || client->limit_ms <= REPORT_AFTER_MS ||
+        client->timeout.idle_ms < REPORT_AFTER_MS || !cli_output_is_terminal(stderr))
         return;
-    client->is_waiting_said = true;
+    client->is_wait_reported = true;
     fprintf(stderr, "dustwire: waiting up to %u s for the daemon (Ctrl-C stops waiting)\n",
             (unsigned)(client->limit_ms / 1000));
 }
 
-/* libcurl asks at least once a second. */
-static int look_whether_to_stop(void *ctx, curl_off_t a, curl_off_t downloaded, curl_off_t b,
-                                curl_off_t uploaded)
+/* libcurl's progress callback, called at least once a second; nonzero aborts the call. */
+static int check_abort(void *ctx, curl_off_t a, curl_off_t downloaded, curl_off_t b,
+                       curl_off_t uploaded)
 {
     struct cli_client *client = ctx;
 
     (void)a, (void)b;
     if (client->is_stoppable && cli_is_interrupted())
         client->stopped_by = CLI_INTERRUPTED;
-    else if (client->is_output_watched && cli_output_is_gone())
-        client->stopped_by = CLI_OUTPUT_GONE;
-    else if (cli_patience_is_over(&client->patience, now_ms(), (uint64_t)(downloaded + uploaded)))
+    else if (client->is_output_watched && cli_output_is_closed())
+        client->stopped_by = CLI_OUTPUT_CLOSED;
+    else if (cli_timeout_is_expired(&client->timeout, now_ms(), (uint64_t)(downloaded + uploaded)))
         client->stopped_by = CLI_NOT_SERVING;
     else
-        say_waiting(client);
+        report_waiting(client);
     return client->stopped_by != CLI_OK;
 }
 
-/* As libcurl would, but with the reason if there is none to be had. */
-static curl_socket_t make_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+/* As libcurl does by default, but keeps errno on failure. */
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct cli_client *client = ctx;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -219,7 +218,7 @@ static bool add_header(struct cli_client *client, const char *header)
     return longer != NULL;
 }
 
-/* The first line of a file: a token on the command line could be seen by everybody. */
+/* Reads the token from the file's first line: command lines are visible to all users. */
 static bool add_token(struct cli_client *client, const char *path)
 {
     char token[TOKEN_MAX + 1] = "", header[TOKEN_MAX + sizeof "Authorization: Bearer "];
@@ -241,7 +240,7 @@ static bool add_token(struct cli_client *client, const char *path)
     return add_header(client, header);
 }
 
-static void aim(struct cli_client *client, const char *socket, const char *url)
+static void set_target(struct cli_client *client, const char *socket, const char *url)
 {
     char target[TARGET_MAX];
 
@@ -273,24 +272,24 @@ struct cli_client *cli_client_new(const char *socket, const char *url, const cha
         cli_client_free(&client);
         return NULL;
     }
-    aim(client, socket, url);
+    set_target(client, socket, url);
     curl_easy_setopt(client->curl, CURLOPT_PROXY, "");
     curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
     curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_LIMIT_S);
-    curl_easy_setopt(client->curl, CURLOPT_OPENSOCKETFUNCTION, make_socket);
+    curl_easy_setopt(client->curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(client->curl, CURLOPT_OPENSOCKETDATA, client);
-    curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, append_body);
     curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, client);
     curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, look_whether_to_stop);
+    curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, check_abort);
     curl_easy_setopt(client->curl, CURLOPT_XFERINFODATA, client);
     return client;
 }
 
 void cli_client_wait_for(struct cli_client *client, int64_t seconds)
 {
-    client->given_limit_ms = (uint64_t)seconds * 1000;
+    client->override_limit_ms = (uint64_t)seconds * 1000;
 }
 
 void cli_client_watch_output(struct cli_client *client)
@@ -309,30 +308,29 @@ void cli_client_free(struct cli_client **client)
     *client = NULL;
 }
 
-static void reply_problem(struct cli_reply *reply, enum cli_end end, const char *format, ...)
+static void reply_problem(struct cli_reply *reply, enum cli_exit exit_code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static void reply_problem(struct cli_reply *reply, enum cli_end end, const char *format, ...)
+static void reply_problem(struct cli_reply *reply, enum cli_exit exit_code, const char *format, ...)
 {
     va_list list;
 
-    reply->end = end;
+    reply->exit_code = exit_code;
     va_start(list, format);
     if (vasprintf(&reply->problem, format, list) < 0)
         reply->problem = NULL;
     va_end(list);
 }
 
-/* A Unix socket whose backlog is full says EAGAIN (connect(2)). libcurl takes that for a connect
- * under way, and when nothing comes of it has no errno left to tell; every other failure has one.
- */
+/* connect(2) to a Unix socket with a full backlog fails with EAGAIN. libcurl takes that for a
+ * connect in progress and then reports no errno; all other failures have one. */
 static bool is_full(const struct cli_client *client, CURLcode code, long os_errno)
 {
     return code == CURLE_COULDNT_CONNECT && !client->is_url &&
            (os_errno == 0 || os_errno == EAGAIN);
 }
 
-/* Limits of our own are no word about the daemon. True if that is it. */
+/* True if a resource limit of this process or system is the cause, not the daemon. */
 static bool explain_own_limit(struct cli_reply *reply, int error_number)
 {
     const char *advice = error_number == EMFILE   ? "raise the limit (ulimit -n)"
@@ -348,16 +346,16 @@ static bool explain_own_limit(struct cli_reply *reply, int error_number)
     return true;
 }
 
-/* We have ended it ourselves. */
+/* check_abort ended the call. */
 static void explain_stop(const struct cli_client *client, struct cli_reply *reply)
 {
     unsigned seconds = (unsigned)(client->limit_ms / 1000);
     long sent_bytes = 0;
 
     curl_easy_getinfo(client->curl, CURLINFO_REQUEST_SIZE, &sent_bytes);
-    reply->is_late = client->stopped_by == CLI_NOT_SERVING;
-    reply->is_cut_off = reply->is_late && sent_bytes > 0;
-    if (!reply->is_late)
+    reply->is_timed_out = client->stopped_by == CLI_NOT_SERVING;
+    reply->is_cut_off = reply->is_timed_out && sent_bytes > 0;
+    if (!reply->is_timed_out)
         reply_problem(reply, client->stopped_by, "interrupted");
     else if (!client->is_resolved)
         reply_problem(
@@ -378,21 +376,22 @@ static void explain_stop(const struct cli_client *client, struct cli_reply *repl
             client->where, seconds);
 }
 
-static void *end_at_once(void *nothing)
+static void *exit_at_once(void *nothing)
 {
     return nothing;
 }
 
-/* libcurl looks names up in a thread of its own, and does not tell one that could not be started
- * from a name that there is not: we try one. */
-static bool may_start_threads(void)
+/* libcurl resolves names in a separate thread and does not distinguish a thread that could not be
+ * started from an unknown name: try to start one. */
+static bool can_start_threads(void)
 {
     pthread_t thread;
 
-    return pthread_create(&thread, NULL, end_at_once, NULL) == 0 && pthread_join(thread, NULL) == 0;
+    return pthread_create(&thread, NULL, exit_at_once, NULL) == 0 &&
+           pthread_join(thread, NULL) == 0;
 }
 
-/* To connect(2) a file, a folder and a socket that nobody holds are the same. */
+/* connect(2) reports the same error for a file, a directory and a socket without a listener. */
 static bool explain_no_socket(const struct cli_client *client, struct cli_reply *reply)
 {
     struct stat st;
@@ -413,7 +412,7 @@ static bool explain_no_socket(const struct cli_client *client, struct cli_reply 
 static void explain_connect(struct cli_client *client, struct cli_reply *reply, CURLcode code,
                             long os_errno)
 {
-    if (code == CURLE_COULDNT_RESOLVE_HOST && !may_start_threads()) {
+    if (code == CURLE_COULDNT_RESOLVE_HOST && !can_start_threads()) {
         reply_problem(reply, CLI_FAILED,
                       "cannot resolve the host name in %s: thread limit reached (ulimit -u, or the "
                       "control group's limit); use an IP address",
@@ -461,24 +460,24 @@ static void explain_curl(struct cli_client *client, struct cli_reply *reply, CUR
     }
 }
 
-/* The daemon says what is wrong with a call to whoever made it; here that is not a person. */
+/* The daemon's faults name RPC parameters: reworded for users of the command. */
 static void explain_fault(struct cli_client *client, struct cli_reply *reply, const char *text)
 {
-    enum cli_end end = reply->is_cut_off ? CLI_NOT_SERVING : CLI_FAILED;
+    enum cli_exit exit_code = reply->is_cut_off ? CLI_NOT_SERVING : CLI_FAILED;
     int behind_name = 0, name = 0;
 
     sscanf(text, "parameter %*u, %n%*[a-z_]%n", &name, &behind_name);
     if (reply->fault == FAULT_NO_METHOD)
         reply_problem(
-            reply, end,
+            reply, exit_code,
             "the daemon at %s does not support this command: use the dustwire of the same "
             "version",
             client->where);
     else if (reply->fault == FAULT_PARAMETERS && behind_name > name && text[behind_name] == ',')
-        reply_problem(reply, end, "the %.*s%s", behind_name - name, text + name,
+        reply_problem(reply, exit_code, "the %.*s%s", behind_name - name, text + name,
                       text + behind_name + 1);
     else
-        reply_problem(reply, end, "%s", text);
+        reply_problem(reply, exit_code, "%s", text);
 }
 
 static void read_answer(struct cli_client *client, struct cli_reply *reply)
@@ -513,21 +512,21 @@ static void read_answer(struct cli_client *client, struct cli_reply *reply)
     rpc_answer_fini(&answer);
 }
 
-/* Whether a method changes something, and with it how long its answer may be awaited. */
-static bool is_once(const char *method, bool *is_slow)
+/* True if the method must not be repeated; `is_slow`: it has the long timeout. */
+static bool is_not_repeatable(const char *method, bool *is_slow)
 {
     *is_slow = false;
     for (size_t i = 0; i < sizeof slow_methods / sizeof *slow_methods; i++)
         if (strcmp(slow_methods[i].method, method) == 0) {
             *is_slow = true;
-            return slow_methods[i].is_once;
+            return slow_methods[i].is_not_repeatable;
         }
     return false;
 }
 
 static struct cli_reply exchange(struct cli_client *client, const char *document, size_t length)
 {
-    struct cli_reply reply = {.end = CLI_OK};
+    struct cli_reply reply = {.exit_code = CLI_OK};
     CURLcode code;
 
     free(client->answer);
@@ -535,9 +534,9 @@ static struct cli_reply exchange(struct cli_client *client, const char *document
     client->length = 0;
     client->stopped_by = CLI_OK;
     client->socket_error = 0;
-    client->is_waiting_said = false;
-    cli_patience_start(&client->patience, client->limit_ms, client->limit_ms + WHOLE_LIMIT_MS,
-                       now_ms());
+    client->is_wait_reported = false;
+    cli_timeout_start(&client->timeout, client->limit_ms, client->limit_ms + TOTAL_LIMIT_MS,
+                      now_ms());
     curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
     curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, document);
     code = curl_easy_perform(client->curl);
@@ -545,45 +544,46 @@ static struct cli_reply exchange(struct cli_client *client, const char *document
         explain_curl(client, &reply, code);
     else
         read_answer(client, &reply);
-    reply.was_paused = client->patience.was_paused;
+    reply.was_paused = client->timeout.was_paused;
     return reply;
 }
 
-/* While we stood still the daemon may have given up on a connection: what only asks asks again. */
-static struct cli_reply exchange_patiently(struct cli_client *client, const char *method,
-                                           const char *document, size_t length, int64_t wait_ms)
+/* While this process was stopped the daemon may have timed out the connection: a read-only call is
+ * repeated. */
+static struct cli_reply exchange_with_retry(struct cli_client *client, const char *method,
+                                            const char *document, size_t length, int64_t wait_ms)
 {
-    bool is_slow, is_asked_once = is_once(method, &is_slow);
-    uint64_t limit_ms = is_slow ? SLOW_LIMIT_MS : READ_LIMIT_MS;
+    bool is_slow, is_final = is_not_repeatable(method, &is_slow);
+    uint64_t limit_ms = is_slow ? CHANGE_LIMIT_MS : QUERY_LIMIT_MS;
     struct cli_reply reply;
 
-    if (client->given_limit_ms > 0)
-        limit_ms = client->given_limit_ms;
+    if (client->override_limit_ms > 0)
+        limit_ms = client->override_limit_ms;
     client->limit_ms = limit_ms + (uint64_t)wait_ms;
     reply = exchange(client, document, length);
-    if (!reply.is_cut_off || reply.is_late || !reply.was_paused || reply.fault != 0 ||
-        is_asked_once)
+    if (!reply.is_cut_off || reply.is_timed_out || !reply.was_paused || reply.fault != 0 ||
+        is_final)
         return reply;
     cli_reply_fini(&reply);
     return exchange(client, document, length);
 }
 
-struct cli_reply cli_call(struct cli_client *client, const char *method, struct cli_ask *ask,
-                          bool is_stoppable)
+struct cli_reply cli_call(struct cli_client *client, const char *method,
+                          struct cli_request *request, bool is_stoppable)
 {
-    struct cli_reply reply = {.end = CLI_OK};
+    struct cli_reply reply = {.exit_code = CLI_OK};
     char *document = NULL;
     size_t length = 0;
 
     client->is_stoppable = is_stoppable;
-    if (ask->env.fault_occurred ||
-        rpc_call_write(&document, &length, method, ask->params) != ERR_OK)
+    if (request->env.fault_occurred ||
+        rpc_call_write(&document, &length, method, request->params) != ERR_OK)
         reply_problem(&reply, CLI_FAILED, "cannot encode the request: out of memory");
     else
-        reply = exchange_patiently(client, method, document, length, ask->wait_ms);
+        reply = exchange_with_retry(client, method, document, length, request->wait_ms);
     free(document);
-    rpc_release(&ask->params);
-    xmlrpc_env_clean(&ask->env);
+    rpc_release(&request->params);
+    xmlrpc_env_clean(&request->env);
     return reply;
 }
 
@@ -595,16 +595,16 @@ void cli_reply_fini(struct cli_reply *reply)
     reply->answer = NULL;
 }
 
-enum cli_end cli_fail(struct cli_reply *reply)
+enum cli_exit cli_fail(struct cli_reply *reply)
 {
-    enum cli_end end = reply->end;
+    enum cli_exit exit_code = reply->exit_code;
     const char *problem = reply->problem == NULL ? "out of memory" : reply->problem;
     size_t length = strlen(problem);
 
-    if (length > 0 && problem[length - 1] == '\n') /* a list of problems, a line each */
+    if (length > 0 && problem[length - 1] == '\n') /* a list of problems, one per line */
         length--;
-    if (end != CLI_INTERRUPTED && end != CLI_OUTPUT_GONE)
+    if (exit_code != CLI_INTERRUPTED && exit_code != CLI_OUTPUT_CLOSED)
         fprintf(stderr, "dustwire: %.*s\n", (int)length, problem);
     cli_reply_fini(reply);
-    return end;
+    return exit_code;
 }

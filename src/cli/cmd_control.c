@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "cli/client.h"
 #include "cli/contact.h"
-#include "cli/end.h"
+#include "cli/exit.h"
 #include "cli/format.h"
 #include "cli/json.h"
 #include "cli/options.h"
@@ -15,17 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct cli_reply ask_text(struct cli *cli, const char *method, const char *text)
+static struct cli_reply call_text(struct cli *cli, const char *method, const char *text)
 {
-    struct cli_ask ask;
+    struct cli_request request;
 
-    cli_ask_init(&ask);
+    cli_request_init(&request);
     if (text != NULL)
-        cli_ask_text(&ask, text);
-    return cli_call(cli->client, method, &ask, true);
+        cli_request_text(&request, text);
+    return cli_call(cli->client, method, &request, true);
 }
 
-static void say(const struct cli *cli, const char *key, bool answer, const char *sentence)
+static void print_answer(const struct cli *cli, const char *key, bool answer, const char *sentence)
 {
     json_t *object;
 
@@ -38,9 +38,8 @@ static void say(const struct cli *cli, const char *key, bool answer, const char 
     json_decref(object);
 }
 
-/* What went wrong with the peer is said with its name, where the daemon has not said it. Ends the
- * reply. */
-static enum cli_end fail_at(struct cli_reply *reply, const char *contact)
+/* Prefixes the peer's contact to a problem that does not name it. Releases the reply. */
+static enum cli_exit fail_at(struct cli_reply *reply, const char *contact)
 {
     char *longer = NULL;
 
@@ -53,11 +52,11 @@ static enum cli_end fail_at(struct cli_reply *reply, const char *contact)
     return cli_fail(reply);
 }
 
-static enum cli_end connect_to(struct cli *cli, const char *contact)
+static enum cli_exit connect_to(struct cli *cli, const char *contact)
 {
-    struct cli_reply reply = ask_text(cli, "connect_to", contact);
+    struct cli_reply reply = call_text(cli, "connect_to", contact);
 
-    if (reply.end != CLI_OK)
+    if (reply.exit_code != CLI_OK)
         return fail_at(&reply, contact);
     if (cli->is_json)
         cli_print_json(reply.answer);
@@ -69,62 +68,63 @@ static enum cli_end connect_to(struct cli *cli, const char *contact)
     return CLI_OK;
 }
 
-enum cli_end cli_connect(struct cli *cli)
+enum cli_exit cli_connect(struct cli *cli)
 {
     char *contact = cli_contact_read(cli->arguments[0], false);
-    enum cli_end end = contact == NULL ? CLI_USAGE : connect_to(cli, contact);
+    enum cli_exit exit_code = contact == NULL ? CLI_USAGE : connect_to(cli, contact);
 
     free(contact);
-    return end;
+    return exit_code;
 }
 
-/* For methods that answer whether there was anything to do. */
-static enum cli_end ask_host(struct cli *cli, const char *method, const char *done,
-                             const char *contact)
+/* For methods whose answer is true if there was a session. */
+static enum cli_exit call_for_host(struct cli *cli, const char *method, const char *done,
+                                   const char *contact)
 {
-    struct cli_reply reply = ask_text(cli, method, contact);
+    struct cli_reply reply = call_text(cli, method, contact);
     bool is_done;
 
-    if (reply.end != CLI_OK)
+    if (reply.exit_code != CLI_OK)
         return fail_at(&reply, contact);
     is_done = json_is_true(reply.answer);
     if (is_done || cli->is_json)
-        say(cli, "answer", is_done, done);
+        print_answer(cli, "answer", is_done, done);
     else
         fprintf(stderr, "dustwire: no session with %s\n", contact);
     cli_reply_fini(&reply);
     return is_done ? CLI_OK : CLI_FAILED;
 }
 
-static enum cli_end do_to_host(struct cli *cli, const char *method, const char *done)
+static enum cli_exit run_for_host(struct cli *cli, const char *method, const char *done)
 {
     char *contact = cli_contact_read(cli->arguments[0], false);
-    enum cli_end end = contact == NULL ? CLI_USAGE : ask_host(cli, method, done, contact);
+    enum cli_exit exit_code =
+        contact == NULL ? CLI_USAGE : call_for_host(cli, method, done, contact);
 
     free(contact);
-    return end;
+    return exit_code;
 }
 
-enum cli_end cli_disconnect(struct cli *cli)
+enum cli_exit cli_disconnect(struct cli *cli)
 {
-    return do_to_host(cli, "disconnect_from", "disconnected");
+    return run_for_host(cli, "disconnect_from", "disconnected");
 }
 
-enum cli_end cli_keep_alive(struct cli *cli)
+enum cli_exit cli_keep_alive(struct cli *cli)
 {
-    return do_to_host(cli, "send_keep_alive", "sent");
+    return run_for_host(cli, "send_keep_alive", "sent");
 }
 
 static struct cli_reply cancel(struct cli *cli, const char *method, uint64_t id)
 {
-    struct cli_ask ask;
+    struct cli_request request;
 
-    cli_ask_init(&ask);
-    cli_ask_integer(&ask, (int64_t)id);
-    return cli_call(cli->client, method, &ask, true);
+    cli_request_init(&request);
+    cli_request_integer(&request, (int64_t)id);
+    return cli_call(cli->client, method, &request, true);
 }
 
-enum cli_end cli_cancel(struct cli *cli)
+enum cli_exit cli_cancel(struct cli *cli)
 {
     struct cli_reply reply;
     bool is_done;
@@ -136,15 +136,15 @@ enum cli_end cli_cancel(struct cli *cli)
         return CLI_USAGE;
     }
     reply = cancel(cli, "cancel_file_sending", id);
-    if (reply.end == CLI_OK && !json_is_true(reply.answer)) {
+    if (reply.exit_code == CLI_OK && !json_is_true(reply.answer)) {
         cli_reply_fini(&reply);
         reply = cancel(cli, "cancel_file_receiving", id);
     }
-    if (reply.end != CLI_OK)
+    if (reply.exit_code != CLI_OK)
         return cli_fail(&reply);
     is_done = json_is_true(reply.answer);
     if (is_done || cli->is_json)
-        say(cli, "answer", is_done, "cancelled");
+        print_answer(cli, "answer", is_done, "cancelled");
     else
         fprintf(
             stderr,
@@ -155,13 +155,13 @@ enum cli_end cli_cancel(struct cli *cli)
     return is_done ? CLI_OK : CLI_FAILED;
 }
 
-/* An answer that says in lines what has changed. Ends the reply. */
-static enum cli_end say_changes(const struct cli *cli, struct cli_reply *reply)
+/* Prints an answer that lists the changes, one per line. Releases the reply. */
+static enum cli_exit print_changes(const struct cli *cli, struct cli_reply *reply)
 {
     const char *text;
     json_t *object;
 
-    if (reply->end != CLI_OK)
+    if (reply->exit_code != CLI_OK)
         return cli_fail(reply);
     text = json_string_value(reply->answer);
     text = text == NULL ? "" : text;
@@ -176,30 +176,30 @@ static enum cli_end say_changes(const struct cli *cli, struct cli_reply *reply)
     return CLI_OK;
 }
 
-enum cli_end cli_reload(struct cli *cli)
+enum cli_exit cli_reload(struct cli *cli)
 {
-    struct cli_reply reply = ask_text(cli, "reload", NULL);
+    struct cli_reply reply = call_text(cli, "reload", NULL);
 
-    return say_changes(cli, &reply);
+    return print_changes(cli, &reply);
 }
 
-enum cli_end cli_set(struct cli *cli)
+enum cli_exit cli_set(struct cli *cli)
 {
     struct cli_reply reply;
-    struct cli_ask ask;
+    struct cli_request request;
 
-    cli_ask_init(&ask);
-    cli_ask_text(&ask, cli->arguments[0]);
-    cli_ask_text(&ask, cli->arguments[1]);
-    reply = cli_call(cli->client, "settings_set", &ask, true);
-    return say_changes(cli, &reply);
+    cli_request_init(&request);
+    cli_request_text(&request, cli->arguments[0]);
+    cli_request_text(&request, cli->arguments[1]);
+    reply = cli_call(cli->client, "settings_set", &request, true);
+    return print_changes(cli, &reply);
 }
 
-enum cli_end cli_unset(struct cli *cli)
+enum cli_exit cli_unset(struct cli *cli)
 {
-    struct cli_reply reply = ask_text(cli, "settings_unset", cli->arguments[0]);
+    struct cli_reply reply = call_text(cli, "settings_unset", cli->arguments[0]);
 
-    return say_changes(cli, &reply);
+    return print_changes(cli, &reply);
 }
 
 static void print_settings(const json_t *keys)
@@ -220,13 +220,13 @@ static void print_settings(const json_t *keys)
     cli_table_fini(&table);
 }
 
-/* With a name the bare value, as a script wants it. */
-enum cli_end cli_get(struct cli *cli)
+/* With a name, prints only its value, for scripts. */
+enum cli_exit cli_get(struct cli *cli)
 {
     bool is_one = cli->argument_count > 0;
-    struct cli_reply reply = ask_text(cli, "settings_get", is_one ? cli->arguments[0] : NULL);
+    struct cli_reply reply = call_text(cli, "settings_get", is_one ? cli->arguments[0] : NULL);
 
-    if (reply.end != CLI_OK)
+    if (reply.exit_code != CLI_OK)
         return cli_fail(&reply);
     if (cli->is_json)
         cli_print_json(is_one ? json_array_get(reply.answer, 0) : reply.answer);
@@ -238,30 +238,30 @@ enum cli_end cli_get(struct cli *cli)
     return CLI_OK;
 }
 
-enum cli_end cli_reconnect(struct cli *cli)
+enum cli_exit cli_reconnect(struct cli *cli)
 {
-    struct cli_reply reply = ask_text(cli, "reconnect", NULL);
+    struct cli_reply reply = call_text(cli, "reconnect", NULL);
 
-    if (reply.end != CLI_OK)
+    if (reply.exit_code != CLI_OK)
         return cli_fail(&reply);
-    say(cli, "answer", true, "reconnecting: 'dustwire status' shows the progress");
+    print_answer(cli, "answer", true, "reconnecting: 'dustwire status' shows the progress");
     cli_reply_fini(&reply);
     return CLI_OK;
 }
 
-/* The daemon may be gone before its answer is out. */
-enum cli_end cli_stop(struct cli *cli)
+/* The daemon may exit before its answer is sent. */
+enum cli_exit cli_stop(struct cli *cli)
 {
-    struct cli_reply reply = ask_text(cli, "stop", NULL);
+    struct cli_reply reply = call_text(cli, "stop", NULL);
 
-    if (reply.end != CLI_OK && (!reply.is_cut_off || reply.is_late))
+    if (reply.exit_code != CLI_OK && (!reply.is_cut_off || reply.is_timed_out))
         return cli_fail(&reply);
     cli_reply_fini(&reply);
-    say(cli, "answer", true, "stopping: files in progress may complete first");
+    print_answer(cli, "answer", true, "stopping: files in progress may complete first");
     return CLI_OK;
 }
 
-/* Graphviz without its frame: one transition a line, for people. */
+/* Graphviz without its frame: one transition per line. */
 static void print_transitions(const char *dot)
 {
     while (*dot != '\0') {
@@ -273,14 +273,14 @@ static void print_transitions(const char *dot)
     }
 }
 
-enum cli_end cli_automata(struct cli *cli)
+enum cli_exit cli_automata(struct cli *cli)
 {
     struct cli_reply reply =
-        ask_text(cli, "automata", cli->argument_count > 0 ? cli->arguments[0] : "");
+        call_text(cli, "automata", cli->argument_count > 0 ? cli->arguments[0] : "");
     const char *dot;
     json_t *object;
 
-    if (reply.end != CLI_OK)
+    if (reply.exit_code != CLI_OK)
         return cli_fail(&reply);
     dot = json_string_value(reply.answer);
     dot = dot == NULL ? "" : dot;

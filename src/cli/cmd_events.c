@@ -1,10 +1,10 @@
-/* Follows what happens: asks for what is behind the last number, waits in the daemon for more. */
+/* events: fetches the events after the last number seen, by long polls. */
 #include "cli/cmd_events.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/client.h"
-#include "cli/end.h"
+#include "cli/exit.h"
 #include "cli/hook.h"
 #include "cli/json.h"
 #include "cli/options.h"
@@ -17,7 +17,7 @@
 
 enum { POLL_MS = 30000, HOOK_POLL_MS = 1000, PAGE = 500, JOBS = 4 };
 
-static void print_word(const json_t *e, const char *key, const char *label)
+static void print_text(const json_t *e, const char *key, const char *label)
 {
     const char *text = cli_text_of(e, key);
 
@@ -27,7 +27,7 @@ static void print_word(const json_t *e, const char *key, const char *label)
     cli_put(stdout, text);
 }
 
-/* What a reload says has a line for each setting; an event has one line. */
+/* A reload's text has one line per setting; an event is printed on one line. */
 static void put_sentences(const char *text)
 {
     for (;;) {
@@ -55,20 +55,20 @@ static void print_event(const json_t *e)
     char time[CLOCK_TEXT_SIZE];
 
     printf("%s %s", clock_text(time, cli_number_of(e, "time_us")), cli_text_of(e, "event"));
-    print_word(e, "status", "status");
-    print_word(e, "from", "from");
-    print_word(e, "to", "to");
-    print_word(e, "proto", "proto");
+    print_text(e, "status", "status");
+    print_text(e, "from", "from");
+    print_text(e, "to", "to");
+    print_text(e, "proto", "proto");
     print_number(e, "session", "session");
-    print_word(e, "host", "host");
+    print_text(e, "host", "host");
     print_number(e, "transfer_id", "transfer");
     print_number(e, "request_id", "request");
     print_number(e, "bytes", "bytes");
     print_number(e, "size", "size");
     print_number(e, "bytes_sent", "sent");
     print_number(e, "bytes_received", "received");
-    print_word(e, "idurl", "idurl");
-    print_word(e, "path", "path");
+    print_text(e, "idurl", "idurl");
+    print_text(e, "path", "path");
     if (cli_text_of(e, "error")[0] != '\0') {
         fputs(" error=\"", stdout);
         put_sentences(cli_text_of(e, "error"));
@@ -78,7 +78,7 @@ static void print_event(const json_t *e)
     fflush(stdout);
 }
 
-/* Microseconds become what people read. */
+/* Replaces time_us by a readable time. */
 static void make_readable(json_t *e)
 {
     char time[CLOCK_TEXT_SIZE];
@@ -92,7 +92,7 @@ static bool is_word(const char *word, const char *text, size_t length)
     return strlen(word) == length && memcmp(word, text, length) == 0;
 }
 
-/* The words of --on: the names of events, then what becomes of files. NULL behind the last. */
+/* The words accepted by --on: event names, then file statuses. NULL after the last. */
 static const char *known_word(unsigned index)
 {
     if (index < EVENT_KIND_COUNT)
@@ -113,7 +113,7 @@ static bool is_known(const char *text, size_t length)
     return false;
 }
 
-/* With a word that no event has the waiting would have no end. */
+/* An unknown word would never match: report it instead of waiting forever. */
 static bool check_words(const char *words)
 {
     for (size_t length; words != NULL; words = words[length] == ',' ? words + length + 1 : NULL) {
@@ -132,7 +132,7 @@ static bool check_words(const char *words)
 }
 
 /* True if one of the words of --on is the event or its status. */
-static bool is_wanted(const struct cli *cli, const json_t *e)
+static bool is_selected(const struct cli *cli, const json_t *e)
 {
     const char *word = cli->on;
 
@@ -147,7 +147,7 @@ static bool is_wanted(const struct cli *cli, const json_t *e)
     return cli->on == NULL;
 }
 
-static void tell(const struct cli *cli, struct cli_hook *hook, json_t *e)
+static void output_event(const struct cli *cli, struct cli_hook *hook, json_t *e)
 {
     if (hook->program == NULL && !cli->is_json) {
         print_event(e);
@@ -160,7 +160,7 @@ static void tell(const struct cli *cli, struct cli_hook *hook, json_t *e)
         cli_print_json(e);
 }
 
-static void say_lost(const struct cli *cli, int64_t lost)
+static void report_lost(const struct cli *cli, int64_t lost)
 {
     json_t *object;
 
@@ -173,65 +173,65 @@ static void say_lost(const struct cli *cli, int64_t lost)
     json_decref(object);
 }
 
-/* Tells a page; false once as many as asked for are told. */
-static bool tell_page(const struct cli *cli, struct cli_hook *hook, const json_t *page,
-                      int64_t *told)
+/* Outputs a page; false once --count events were output, or on an output error. */
+static bool output_page(const struct cli *cli, struct cli_hook *hook, const json_t *page,
+                        int64_t *printed)
 {
     json_t *e;
     size_t i;
 
     if (cli_number_of(page, "lost") > 0)
-        say_lost(cli, cli_number_of(page, "lost"));
+        report_lost(cli, cli_number_of(page, "lost"));
     json_array_foreach(json_object_get(page, "events"), i, e)
     {
-        if (!is_wanted(cli, e))
+        if (!is_selected(cli, e))
             continue;
-        tell(cli, hook, e);
-        if ((cli->given & CLI_COUNT) && ++*told >= cli->count)
+        output_event(cli, hook, e);
+        if ((cli->given & CLI_COUNT) && ++*printed >= cli->count)
             return false;
     }
     return !ferror(stdout);
 }
 
-static enum cli_end follow(struct cli *cli, struct cli_hook *hook)
+static enum cli_exit follow(struct cli *cli, struct cli_hook *hook)
 {
-    int64_t after = cli->given & CLI_AFTER ? cli->after : -1, told = 0;
-    bool goes_on = true;
+    int64_t after = cli->given & CLI_AFTER ? cli->after : -1, printed = 0;
+    bool has_more = true;
 
-    while (goes_on) {
+    while (has_more) {
         struct cli_reply reply;
-        struct cli_ask ask;
+        struct cli_request request;
 
-        cli_ask_init(&ask);
-        cli_ask_integer(&ask, after);
-        cli_ask_integer(&ask, PAGE);
-        cli_ask_wait(&ask, after < 0 ? 0 : hook->running > 0 ? HOOK_POLL_MS : POLL_MS);
-        reply = cli_call(cli->client, "events", &ask, true);
-        if (reply.end != CLI_OK)
+        cli_request_init(&request);
+        cli_request_integer(&request, after);
+        cli_request_integer(&request, PAGE);
+        cli_request_wait(&request, after < 0 ? 0 : hook->running > 0 ? HOOK_POLL_MS : POLL_MS);
+        reply = cli_call(cli->client, "events", &request, true);
+        if (reply.exit_code != CLI_OK)
             return cli_fail(&reply);
-        goes_on = tell_page(cli, hook, reply.answer, &told);
-        cli_hook_look(hook);
+        has_more = output_page(cli, hook, reply.answer, &printed);
+        cli_hook_reap(hook);
         after = cli_number_of(reply.answer, "last");
         cli_reply_fini(&reply);
-        if (goes_on && cli_is_interrupted())
+        if (has_more && cli_is_interrupted())
             return CLI_INTERRUPTED;
     }
     return CLI_OK;
 }
 
-/* Programs that were started are waited for, however it ends. */
-enum cli_end cli_events(struct cli *cli)
+/* Programs that were started are always waited for. */
+enum cli_exit cli_events(struct cli *cli)
 {
     struct cli_hook hook = {.program = cli->program,
                             .jobs = cli->given & CLI_JOBS ? (unsigned)cli->jobs : JOBS};
-    enum cli_end end;
+    enum cli_exit exit_code;
 
     if (!check_words(cli->on))
         return CLI_USAGE;
     cli_catch_interrupts();
     if (hook.program == NULL)
         cli_client_watch_output(cli->client);
-    end = follow(cli, &hook);
-    cli_hook_end(&hook);
-    return end;
+    exit_code = follow(cli, &hook);
+    cli_hook_wait_all(&hook);
+    return exit_code;
 }

@@ -2,10 +2,10 @@
 #ifndef CLI_CMD_EVENTS_H
 #define CLI_CMD_EVENTS_H
 
-#include "cli/end.h"
+#include "cli/exit.h"
 
 struct cli;
 
-enum cli_end cli_events(struct cli *cli);
+enum cli_exit cli_events(struct cli *cli);
 
 #endif

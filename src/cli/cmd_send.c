@@ -1,5 +1,5 @@
-/* send: at most IN_FLIGHT files are asked for at a time, `send_wait` tells which are decided, and
- * on a terminal `list_streams` how far the others are. The daemon does all the rest. */
+/* send: at most IN_FLIGHT files are submitted at a time; `send_wait` returns which are completed,
+ * and on a terminal `list_streams` the progress of the others. The daemon does the rest. */
 #include "cli/cmd_send.h"
 
 #include "base/clock.h"
@@ -7,7 +7,7 @@
 #include "cli/client.h"
 #include "cli/cmd_spool.h"
 #include "cli/contact.h"
-#include "cli/end.h"
+#include "cli/exit.h"
 #include "cli/file_list.h"
 #include "cli/format.h"
 #include "cli/json.h"
@@ -26,32 +26,32 @@ enum {
     IN_FLIGHT = 64,
     WAIT_MS = 1000,
     SHOW_MS = 200,
-    CANCEL_WAITS = 5, /* of WAIT_MS: counted, since a clock goes on while we are stopped */
-    LINE_ROOM = 256
+    CANCEL_WAITS = 5, /* of WAIT_MS; a clock would count pauses */
+    LINE_SIZE = 256
 };
 
 struct sending {
     struct cli *cli;
     char *contact;
     struct cli_files files;
-    size_t next; /* the first file that was not asked for yet */
+    size_t next; /* the first file not submitted yet */
     size_t flight[IN_FLIGHT];
     size_t flight_count;
     unsigned finished, failed, skipped, unknown;
-    uint64_t total_bytes; /* of what may still be sent */
-    uint64_t ended_bytes; /* of what is decided */
+    uint64_t total_bytes;     /* without failed and skipped files */
+    uint64_t completed_bytes; /* of finished files */
     bool is_terminal;
-    size_t line_length; /* of the progress line that stands on the terminal */
-    bool is_lost;       /* the daemon went away */
-    uint64_t looked_ms; /* at the progress */
+    size_t line_length;  /* of the progress line on the terminal */
+    bool is_lost;        /* the connection to the daemon */
+    uint64_t checked_ms; /* last progress poll */
     uint64_t shown_ms, shown_bytes;
     double speed;
 };
 
-/* Spaces instead of an escape sequence, which not every terminal knows (TERM=dumb). */
+/* Spaces instead of an escape sequence, which not every terminal supports (TERM=dumb). */
 static void put_line(struct sending *s, const char *line)
 {
-    char text[2 * LINE_ROOM];
+    char text[2 * LINE_SIZE];
     size_t length = strlen(line);
     int space = s->line_length > length ? (int)(s->line_length - length) : 0;
 
@@ -75,7 +75,7 @@ static const char *status_word(const struct cli_file *file)
         return "outcome unknown";
     case FILE_SKIPPED:
         return "skipped";
-    case FILE_WAITS:
+    case FILE_PENDING:
         return "not sent";
     default:
         return "failed";
@@ -126,7 +126,7 @@ static void print_result(struct sending *s, const struct cli_file *file)
     }
     fputs("dustwire: ", stderr);
     cli_put(stderr, file->name);
-    if (file->request_id != 0) { /* it came as far as to the peer */
+    if (file->request_id != 0) { /* the daemon accepted it for the peer */
         fputs(" to ", stderr);
         cli_put(stderr, s->contact);
     }
@@ -135,20 +135,20 @@ static void print_result(struct sending *s, const struct cli_file *file)
     fputc('\n', stderr);
 }
 
-static void file_ends(struct sending *s, struct cli_file *file)
+static void complete_file(struct sending *s, struct cli_file *file)
 {
     s->finished += file->state == FILE_FINISHED;
     s->failed += file->state == FILE_FAILED;
     s->skipped += file->state == FILE_SKIPPED;
     s->unknown += file->state == FILE_UNKNOWN;
     if (file->state == FILE_FINISHED)
-        s->ended_bytes += file->size_bytes;
+        s->completed_bytes += file->size_bytes;
     else if (file->path != NULL)
         s->total_bytes -= file->size_bytes;
     print_result(s, file);
 }
 
-static void daemon_is_lost(struct sending *s, const char *reason)
+static void lose_daemon(struct sending *s, const char *reason)
 {
     s->is_lost = true;
     for (size_t i = 0; i < s->flight_count; i++) {
@@ -156,31 +156,31 @@ static void daemon_is_lost(struct sending *s, const char *reason)
 
         cli_file_fail(file, reason);
         file->state = FILE_UNKNOWN;
-        file_ends(s, file);
+        complete_file(s, file);
     }
     s->flight_count = 0;
 }
 
-/* By its path, or what was streamed of it. */
-static struct cli_reply ask_for(struct sending *s, const struct cli_file *file)
+/* Sends by path, or by spool ID if the file was streamed. */
+static struct cli_reply request_send(struct sending *s, const struct cli_file *file)
 {
     static const char *const methods[2][2] = {{"send_file", "send_file_single"},
                                               {"send_spooled", "send_spooled_single"}};
     bool is_spooled = file->spool_id != 0, is_single = (s->cli->given & CLI_SINGLE) != 0;
-    struct cli_ask ask;
+    struct cli_request request;
 
-    cli_ask_init(&ask);
-    cli_ask_text(&ask, s->cli->idurl);
+    cli_request_init(&request);
+    cli_request_text(&request, s->cli->idurl);
     if (is_spooled)
-        cli_ask_integer(&ask, file->spool_id);
+        cli_request_integer(&request, file->spool_id);
     else
-        cli_ask_text(&ask, file->path);
-    cli_ask_text(&ask, s->contact);
-    cli_ask_text(&ask, s->cli->description);
-    return cli_call(s->cli->client, methods[is_spooled][is_single], &ask, false);
+        cli_request_text(&request, file->path);
+    cli_request_text(&request, s->contact);
+    cli_request_text(&request, s->cli->description);
+    return cli_call(s->cli->client, methods[is_spooled][is_single], &request, false);
 }
 
-/* Neither way went: both reasons. */
+/* Reading by the daemon and streaming both failed: report both reasons. */
 static void join_problems(struct cli_reply *reply, const char *first)
 {
     char *both = NULL;
@@ -192,10 +192,10 @@ static void join_problems(struct cli_reply *reply, const char *first)
     reply->problem = both;
 }
 
-/* What the daemon cannot read, or does not see, is streamed to it, if we can read it. */
-static struct cli_reply ask_or_stream(struct sending *s, struct cli_file *file)
+/* A file that the daemon cannot read or see is streamed to it, if this process can read it. */
+static struct cli_reply send_or_stream(struct sending *s, struct cli_file *file)
 {
-    struct cli_reply reply = ask_for(s, file);
+    struct cli_reply reply = request_send(s, file);
     char *first;
 
     if (reply.fault != FAULT_FILE || file->spool_id != 0)
@@ -203,7 +203,7 @@ static struct cli_reply ask_or_stream(struct sending *s, struct cli_file *file)
     first = reply.problem == NULL ? NULL : strdup(reply.problem);
     if (cli_spool(s->cli->client, file->path, &file->spool_id, &reply) == ERR_OK) {
         cli_reply_fini(&reply);
-        reply = ask_for(s, file);
+        reply = request_send(s, file);
     } else {
         join_problems(&reply, first);
     }
@@ -211,47 +211,47 @@ static struct cli_reply ask_or_stream(struct sending *s, struct cli_file *file)
     return reply;
 }
 
-/* False if no more can be asked for now. */
-static bool begin_file(struct sending *s, size_t index)
+/* False if no further files can be submitted for now. */
+static bool submit_file(struct sending *s, size_t index)
 {
     struct cli_file *file = &s->files.files[index];
-    struct cli_reply reply = ask_or_stream(s, file);
+    struct cli_reply reply = send_or_stream(s, file);
 
     if (reply.fault == FAULT_FULL && s->flight_count > 0) {
         cli_reply_fini(&reply);
         return false;
     }
     s->next++;
-    if (reply.end == CLI_OK) {
+    if (reply.exit_code == CLI_OK) {
         file->request_id = (uint64_t)json_integer_value(reply.answer);
-        file->state = FILE_UNDER_WAY;
+        file->state = FILE_IN_PROGRESS;
         s->flight[s->flight_count++] = index;
     } else {
         const char *reason = reply.problem == NULL ? "out of memory" : reply.problem;
 
         cli_file_fail(file, reason);
-        /* Taken, perhaps: its answer is what we did not get. */
+        /* The daemon may have accepted it: only the answer is missing. */
         if (reply.is_cut_off && reply.fault == 0)
             file->state = FILE_UNKNOWN;
-        file_ends(s, file);
-        if (reply.end == CLI_NOT_SERVING)
-            daemon_is_lost(s, reason);
+        complete_file(s, file);
+        if (reply.exit_code == CLI_NOT_SERVING)
+            lose_daemon(s, reason);
     }
     cli_reply_fini(&reply);
     return !s->is_lost;
 }
 
-static void fill_up(struct sending *s)
+static void submit_files(struct sending *s)
 {
     while (s->next < s->files.count && s->flight_count < IN_FLIGHT && !cli_is_interrupted()) {
-        if (s->files.files[s->next].state != FILE_WAITS)
-            file_ends(s, &s->files.files[s->next++]);
-        else if (!begin_file(s, s->next))
+        if (s->files.files[s->next].state != FILE_PENDING)
+            complete_file(s, &s->files.files[s->next++]);
+        else if (!submit_file(s, s->next))
             return;
     }
 }
 
-static void take_outcome(struct cli_file *file, const json_t *outcome)
+static void record_outcome(struct cli_file *file, const json_t *outcome)
 {
     const char *status = cli_text_of(outcome, "status");
 
@@ -279,7 +279,7 @@ static const json_t *find_by(const json_t *list, const char *key, uint64_t id)
     return NULL;
 }
 
-static void take_outcomes(struct sending *s, const json_t *outcomes)
+static void record_outcomes(struct sending *s, const json_t *outcomes)
 {
     size_t kept = 0;
 
@@ -291,39 +291,39 @@ static void take_outcomes(struct sending *s, const json_t *outcomes)
             s->flight[kept++] = s->flight[i];
             continue;
         }
-        take_outcome(file, outcome);
-        file_ends(s, file);
+        record_outcome(file, outcome);
+        complete_file(s, file);
     }
     s->flight_count = kept;
 }
 
-static struct cli_reply ask_about_flight(struct sending *s, const char *method, bool is_list,
-                                         int64_t timeout_ms)
+static struct cli_reply call_for_flight(struct sending *s, const char *method, bool is_list,
+                                        int64_t timeout_ms)
 {
     uint64_t ids[IN_FLIGHT];
-    struct cli_ask ask;
+    struct cli_request request;
 
     for (size_t i = 0; i < s->flight_count; i++)
         ids[i] = s->files.files[s->flight[i]].request_id;
-    cli_ask_init(&ask);
+    cli_request_init(&request);
     if (is_list) {
-        cli_ask_integer(&ask, 0);
-        cli_ask_integer(&ask, 200);
+        cli_request_integer(&request, 0);
+        cli_request_integer(&request, 200);
     }
-    cli_ask_ids(&ask, ids, s->flight_count);
+    cli_request_ids(&request, ids, s->flight_count);
     if (!is_list)
-        cli_ask_wait(&ask, timeout_ms);
-    return cli_call(s->cli->client, method, &ask, false);
+        cli_request_wait(&request, timeout_ms);
+    return cli_call(s->cli->client, method, &request, false);
 }
 
-static void wait_for_some(struct sending *s, int64_t timeout_ms)
+static void wait_for_outcomes(struct sending *s, int64_t timeout_ms)
 {
-    struct cli_reply reply = ask_about_flight(s, "send_wait", false, timeout_ms);
+    struct cli_reply reply = call_for_flight(s, "send_wait", false, timeout_ms);
 
-    if (reply.end == CLI_OK)
-        take_outcomes(s, reply.answer);
+    if (reply.exit_code == CLI_OK)
+        record_outcomes(s, reply.answer);
     else
-        daemon_is_lost(s, reply.problem == NULL ? "out of memory" : reply.problem);
+        lose_daemon(s, reply.problem == NULL ? "out of memory" : reply.problem);
     cli_reply_fini(&reply);
 }
 
@@ -334,8 +334,8 @@ static unsigned terminal_columns(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-/* The speed follows the last seconds rather than the whole, but does not jump about. */
-static void measure(struct sending *s, uint64_t done_bytes)
+/* The speed is an exponential moving average. */
+static void update_speed(struct sending *s, uint64_t done_bytes)
 {
     uint64_t now_ms = clock_mono_ms();
     double seconds = (double)(now_ms - s->shown_ms) / 1000.0, speed;
@@ -348,8 +348,8 @@ static void measure(struct sending *s, uint64_t done_bytes)
     s->shown_bytes = done_bytes;
 }
 
-/* Every byte of what is under way is at its peer, and nothing else waits. */
-static bool is_all_there(const struct sending *s)
+/* True if the peers have all bytes of the files in flight, and no files are pending. */
+static bool is_all_at_peer(const struct sending *s)
 {
     for (size_t i = 0; i < s->flight_count; i++) {
         const struct cli_file *file = &s->files.files[s->flight[i]];
@@ -365,19 +365,19 @@ static void show_progress(struct sending *s)
     struct cli_progress p = {.done_files = s->finished + s->failed + s->skipped + s->unknown,
                              .total_files = (unsigned)s->files.count,
                              .total_bytes = s->total_bytes,
-                             .done_bytes = s->ended_bytes,
-                             .is_waiting = is_all_there(s)};
-    char line[LINE_ROOM];
+                             .done_bytes = s->completed_bytes,
+                             .is_waiting = is_all_at_peer(s)};
+    char line[LINE_SIZE];
 
     for (size_t i = 0; i < s->flight_count; i++)
         p.done_bytes += s->files.files[s->flight[i]].done_bytes;
-    measure(s, p.done_bytes);
+    update_speed(s, p.done_bytes);
     p.bytes_per_second = s->speed;
     cli_progress_line(line, sizeof line, terminal_columns() - 1, &p);
     put_line(s, line);
 }
 
-/* What the peer has, where the daemon knows; else what the kernel took. */
+/* Bytes that the peer has acknowledged, if the daemon knows; else bytes passed to the kernel. */
 static uint64_t bytes_at_peer(const json_t *stream)
 {
     const char *key =
@@ -386,16 +386,16 @@ static uint64_t bytes_at_peer(const json_t *stream)
     return (uint64_t)cli_number_of(stream, key);
 }
 
-static void look_how_far(struct sending *s)
+static void update_progress(struct sending *s)
 {
     struct cli_reply reply;
     const json_t *stream;
 
-    if (clock_mono_ms() - s->looked_ms < SHOW_MS)
+    if (clock_mono_ms() - s->checked_ms < SHOW_MS)
         return;
-    s->looked_ms = clock_mono_ms();
-    reply = ask_about_flight(s, "list_streams", true, 0);
-    for (size_t i = 0; i < s->flight_count && reply.end == CLI_OK; i++) {
+    s->checked_ms = clock_mono_ms();
+    reply = call_for_flight(s, "list_streams", true, 0);
+    for (size_t i = 0; i < s->flight_count && reply.exit_code == CLI_OK; i++) {
         struct cli_file *file = &s->files.files[s->flight[i]];
 
         stream = find_by(reply.answer, "request_id", file->request_id);
@@ -411,26 +411,26 @@ static void cancel_flight(struct sending *s)
     clear_line(s);
     for (size_t i = 0; i < s->flight_count; i++) {
         struct cli_reply reply;
-        struct cli_ask ask;
+        struct cli_request request;
 
-        cli_ask_init(&ask);
-        cli_ask_integer(&ask, (int64_t)s->files.files[s->flight[i]].request_id);
-        reply = cli_call(s->cli->client, "cancel_send", &ask, false);
+        cli_request_init(&request);
+        cli_request_integer(&request, (int64_t)s->files.files[s->flight[i]].request_id);
+        reply = cli_call(s->cli->client, "cancel_send", &request, false);
         cli_reply_fini(&reply);
     }
     for (size_t waits = 0; s->flight_count > 0 && waits < CANCEL_WAITS; waits++) {
         size_t flight = s->flight_count;
 
-        wait_for_some(s, WAIT_MS);
+        wait_for_outcomes(s, WAIT_MS);
         if (s->flight_count < flight)
             waits = 0;
     }
     if (s->flight_count > 0)
-        daemon_is_lost(s, "cancellation requested but not confirmed");
+        lose_daemon(s, "cancellation requested but not confirmed");
 }
 
-/* What was not even asked for: in JSON each has its object, as every file has. */
-static void end_unsent(struct sending *s)
+/* Files that were not submitted: with --json each gets its object, like all files. */
+static void report_unsent(struct sending *s)
 {
     const char *why = s->is_lost ? "connection to the daemon lost before the file was sent"
                                  : "interrupted before the file was sent";
@@ -438,8 +438,8 @@ static void end_unsent(struct sending *s)
     for (; s->next < s->files.count; s->next++) {
         struct cli_file *file = &s->files.files[s->next];
 
-        if (file->state != FILE_WAITS) {
-            file_ends(s, file);
+        if (file->state != FILE_PENDING) {
+            complete_file(s, file);
         } else if (s->cli->is_json) {
             file->error = strdup(why);
             print_result_json(file);
@@ -447,47 +447,47 @@ static void end_unsent(struct sending *s)
     }
 }
 
-static void add_count(FILE *out, unsigned count, const char *what)
+static void print_count(FILE *out, unsigned count, const char *what)
 {
     if (count > 0)
         fprintf(out, ", %u %s", count, what);
 }
 
-/* Of several files, if not all were sent. */
+/* Printed unless all of several files were sent. */
 static void print_summary(const struct sending *s)
 {
     unsigned total = (unsigned)s->files.count;
-    unsigned decided = s->finished + s->failed + s->skipped + s->unknown;
+    unsigned completed = s->finished + s->failed + s->skipped + s->unknown;
 
     if (s->cli->is_json || total <= 1 || s->finished == total)
         return;
     fprintf(stderr, "dustwire: %u finished", s->finished);
-    add_count(stderr, s->failed, "failed");
-    add_count(stderr, s->skipped, "skipped");
-    add_count(stderr, s->unknown, "with unknown outcome");
-    add_count(stderr, total - decided, "not sent");
+    print_count(stderr, s->failed, "failed");
+    print_count(stderr, s->skipped, "skipped");
+    print_count(stderr, s->unknown, "with unknown outcome");
+    print_count(stderr, total - completed, "not sent");
     fputc('\n', stderr);
 }
 
 static void run(struct sending *s)
 {
     s->shown_ms = clock_mono_ms();
-    fill_up(s);
+    submit_files(s);
     while (s->flight_count > 0 && !cli_is_interrupted()) {
         if (s->is_terminal)
-            look_how_far(s);
-        wait_for_some(s, s->is_terminal ? SHOW_MS : WAIT_MS);
+            update_progress(s);
+        wait_for_outcomes(s, s->is_terminal ? SHOW_MS : WAIT_MS);
         if (!s->is_lost)
-            fill_up(s);
+            submit_files(s);
     }
     if (s->flight_count > 0)
         cancel_flight(s);
     clear_line(s);
-    end_unsent(s);
+    report_unsent(s);
     print_summary(s);
 }
 
-static enum cli_end end_of(const struct sending *s)
+static enum cli_exit exit_code_of(const struct sending *s)
 {
     if (cli_is_interrupted())
         return CLI_INTERRUPTED;
@@ -498,7 +498,7 @@ static enum cli_end end_of(const struct sending *s)
     return s->failed > 0 || s->finished == 0 ? CLI_FAILED : CLI_OK;
 }
 
-static bool is_there(const char *name)
+static bool exists(const char *name)
 {
     struct stat ignored;
 
@@ -506,12 +506,12 @@ static bool is_there(const char *name)
            (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG);
 }
 
-/* `send FILE FILE` and `send FILE HOST1 HOST2`: said before anything is sent. */
-static bool is_one_contact(const struct cli *cli)
+/* Reports `send FILE FILE` and `send FILE HOST1 HOST2` before anything is sent. */
+static bool has_one_contact(const struct cli *cli)
 {
     const char *last = cli->arguments[cli->argument_count - 1];
 
-    if (last[0] != '\0' && !cli_contact_is_clear(last) && is_there(last)) {
+    if (last[0] != '\0' && !cli_contact_is_explicit(last) && exists(last)) {
         fprintf(stderr,
                 "dustwire: missing contact: '%s' is a file, and the last argument must be HOST or "
                 "HOST:PORT\n",
@@ -519,7 +519,7 @@ static bool is_one_contact(const struct cli *cli)
         return false;
     }
     for (int i = 0; i + 1 < cli->argument_count; i++) {
-        if (!cli_contact_is_clear(cli->arguments[i]) || is_there(cli->arguments[i]))
+        if (!cli_contact_is_explicit(cli->arguments[i]) || exists(cli->arguments[i]))
             continue;
         fprintf(stderr,
                 "dustwire: more than one contact, '%s' and '%s': run the command once per contact "
@@ -530,13 +530,13 @@ static bool is_one_contact(const struct cli *cli)
     return true;
 }
 
-/* The last of several files that is not there may have been meant as a contact, too. */
-static bool is_perhaps_contact(const struct cli *cli, int index)
+/* The last of several file arguments, if there is no such file, may be meant as a contact. */
+static bool may_be_contact(const struct cli *cli, int index)
 {
     const char *name = cli->arguments[index];
 
     return index > 0 && index + 2 == cli->argument_count && strchr(name, '/') == NULL &&
-           !is_there(name);
+           !exists(name);
 }
 
 static enum err list_files(struct sending *s)
@@ -546,7 +546,7 @@ static enum err list_files(struct sending *s)
 
     for (int i = 0; i + 1 < cli->argument_count && e == ERR_OK; i++) {
         e = cli_files_add(&s->files, cli->arguments[i], cli->given & CLI_RECURSIVE);
-        if (e == ERR_OK && is_perhaps_contact(cli, i))
+        if (e == ERR_OK && may_be_contact(cli, i))
             cli_file_fail(&s->files.files[s->files.count - 1],
                           "no such file; if it is a contact, run the command once per contact");
     }
@@ -556,13 +556,13 @@ static enum err list_files(struct sending *s)
     return e;
 }
 
-enum cli_end cli_send(struct cli *cli)
+enum cli_exit cli_send(struct cli *cli)
 {
     struct sending s = {.cli = cli};
-    enum cli_end end = CLI_FAILED;
+    enum cli_exit exit_code = CLI_FAILED;
     enum err e;
 
-    if (!is_one_contact(cli) ||
+    if (!has_one_contact(cli) ||
         (s.contact = cli_contact_read(cli->arguments[cli->argument_count - 1], true)) == NULL)
         return CLI_USAGE;
     if ((e = list_files(&s)) != ERR_OK) {
@@ -572,9 +572,9 @@ enum cli_end cli_send(struct cli *cli)
             cli_output_is_terminal(stderr) && cli_output_is_terminal(stdout) && !cli->is_json;
         cli_catch_interrupts();
         run(&s);
-        end = end_of(&s);
+        exit_code = exit_code_of(&s);
     }
     cli_files_fini(&s.files);
     free(s.contact);
-    return end;
+    return exit_code;
 }

@@ -2,10 +2,10 @@
 #ifndef CLI_CMD_SEND_H
 #define CLI_CMD_SEND_H
 
-#include "cli/end.h"
+#include "cli/exit.h"
 
 struct cli;
 
-enum cli_end cli_send(struct cli *cli);
+enum cli_exit cli_send(struct cli *cli);
 
 #endif

@@ -1,9 +1,9 @@
-/* status and services: ask, then text or JSON. */
+/* status and services: one call, printed as text or JSON. */
 #include "cli/cmd_show.h"
 
 #include "base/text.h"
 #include "cli/client.h"
-#include "cli/end.h"
+#include "cli/exit.h"
 #include "cli/format.h"
 #include "cli/json.h"
 #include "cli/options.h"
@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The state's name is that of the automaton, which is LISTENING as soon as it is up. */
+/* The automaton's state is LISTENING whenever the transport is up, even if receiving is disabled.
+ */
 static const char *state_word(const json_t *t)
 {
     const char *state = cli_text_of(t, "state");
@@ -61,7 +62,7 @@ static void print_totals(const json_t *metrics)
            cli_size_of(received, metrics, "bytes_received"));
 }
 
-/* Nothing where no limit was ever hit. */
+/* Prints nothing if no limit was hit. */
 static void print_limits_hit(const json_t *hit)
 {
     const char *word, *before = "limits hit: ";
@@ -79,7 +80,7 @@ static void print_limits_hit(const json_t *hit)
         printf("\n");
 }
 
-/* The built-in one has nothing that waits. */
+/* The built-in gateway has no queue. */
 static void print_gateway(const json_t *g)
 {
     int64_t waiting = cli_number_of(g, "waiting");
@@ -90,7 +91,7 @@ static void print_gateway(const json_t *g)
            cli_text_or_dash(g, "url"), waiting, cli_number_of(g, "queue_limit"));
 }
 
-/* Files are counted where one of the two limits holds, bytes only with a quota. */
+/* Files are counted if one of the two limits is set, bytes only with a quota. */
 static void print_inbox(const json_t *s)
 {
     const json_t *settings = json_object_get(s, "settings"), *inbox = json_object_get(s, "inbox");
@@ -115,7 +116,7 @@ static void print_inbox(const json_t *s)
 static void print_status(const json_t *s)
 {
     const json_t *settings = json_object_get(s, "settings"), *t;
-    char up[CLI_DURATION_ROOM];
+    char up[CLI_DURATION_SIZE];
     size_t i;
 
     printf("dustwired %s, process %" PRId64 ", up %s%s\n", cli_text_of(s, "version"),
@@ -133,7 +134,7 @@ static void print_status(const json_t *s)
         printf("advice: %s\n", cli_text_of(s, "advice"));
 }
 
-/* Served is a node that is CONNECTED with a transport LISTENING and has an inbox to write to. */
+/* A node is serving if it is CONNECTED, a transport is LISTENING and the inbox is writable. */
 static bool is_serving(const json_t *s)
 {
     const json_t *t;
@@ -150,28 +151,28 @@ static bool is_serving(const json_t *s)
     return false;
 }
 
-static struct cli_reply ask_plain(struct cli *cli, const char *method)
+static struct cli_reply call_plain(struct cli *cli, const char *method)
 {
-    struct cli_ask ask;
+    struct cli_request request;
 
-    cli_ask_init(&ask);
-    return cli_call(cli->client, method, &ask, true);
+    cli_request_init(&request);
+    return cli_call(cli->client, method, &request, true);
 }
 
-enum cli_end cli_status(struct cli *cli)
+enum cli_exit cli_status(struct cli *cli)
 {
-    struct cli_reply reply = ask_plain(cli, "status");
-    bool is_good;
+    struct cli_reply reply = call_plain(cli, "status");
+    bool is_ok;
 
-    if (reply.end != CLI_OK)
+    if (reply.exit_code != CLI_OK)
         return cli_fail(&reply);
-    is_good = is_serving(reply.answer);
+    is_ok = is_serving(reply.answer);
     if (cli->is_json)
         cli_print_json(reply.answer);
     else
         print_status(reply.answer);
     cli_reply_fini(&reply);
-    return is_good ? CLI_OK : CLI_NOT_SERVING;
+    return is_ok ? CLI_OK : CLI_NOT_SERVING;
 }
 
 static void print_services(const json_t *services)
@@ -194,11 +195,11 @@ static void print_services(const json_t *services)
     cli_table_fini(&table);
 }
 
-enum cli_end cli_services(struct cli *cli)
+enum cli_exit cli_services(struct cli *cli)
 {
-    struct cli_reply reply = ask_plain(cli, "services");
+    struct cli_reply reply = call_plain(cli, "services");
 
-    if (reply.end != CLI_OK)
+    if (reply.exit_code != CLI_OK)
         return cli_fail(&reply);
     if (cli->is_json)
         cli_print_json(reply.answer);

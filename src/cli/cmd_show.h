@@ -2,11 +2,11 @@
 #ifndef CLI_CMD_SHOW_H
 #define CLI_CMD_SHOW_H
 
-#include "cli/end.h"
+#include "cli/exit.h"
 
 struct cli;
 
-enum cli_end cli_status(struct cli *cli);
-enum cli_end cli_services(struct cli *cli);
+enum cli_exit cli_status(struct cli *cli);
+enum cli_exit cli_services(struct cli *cli);
 
 #endif

@@ -1,9 +1,9 @@
-/* The bytes of a file that the daemon cannot read, over the control socket. */
+/* Streams a file that the daemon cannot read over the control socket. */
 #include "cli/cmd_spool.h"
 
 #include "base/file_state.h"
 #include "cli/client.h"
-#include "cli/end.h"
+#include "cli/exit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,14 +13,14 @@
 #include <unistd.h>
 
 enum {
-    /* In base64, with its line ends, it stays well below what the daemon takes as a request. */
+    /* Encoded as base64 it stays well below the daemon's limit for a request. */
     CHUNK_BYTES = 512 << 10,
-    /* Of a file that has no blocks, whose size stat may not tell (procfs): read as a whole first.
-     * As the daemon does with what it reads itself (OUTBOX_UNSIZED_MAX). */
+    /* Largest file without blocks, whose st_size may be wrong (procfs): it is read into memory
+     * first. The daemon does the same with files it reads itself (OUTBOX_UNSIZED_MAX). */
     UNSIZED_MAX = 1 << 20,
 };
 
-/* What is read, from its descriptor or, of unknown size, from memory. */
+/* The file to stream: read from `fd`, or from `bytes` if its size was not known. */
 struct source {
     int fd;
     const char *path;
@@ -29,27 +29,27 @@ struct source {
     char *bytes; /* malloc; NULL: not in memory */
 };
 
-/* Exchanges the reply for the next call's; true if that went well. */
-static bool call(struct cli_client *client, const char *method, struct cli_ask *ask,
+/* Replaces the reply by that of the next call; true on success. */
+static bool call(struct cli_client *client, const char *method, struct cli_request *request,
                  struct cli_reply *reply)
 {
     cli_reply_fini(reply);
-    *reply = cli_call(client, method, ask, true);
-    return reply->end == CLI_OK;
+    *reply = cli_call(client, method, request, true);
+    return reply->exit_code == CLI_OK;
 }
 
 static bool begin(struct cli_client *client, const struct source *source, struct cli_reply *reply)
 {
     const char *name = strrchr(source->path, '/');
-    struct cli_ask ask;
+    struct cli_request request;
 
-    cli_ask_init(&ask);
-    cli_ask_text(&ask, name == NULL ? source->path : name + 1);
-    cli_ask_integer(&ask, source->size);
-    return call(client, "spool_begin", &ask, reply);
+    cli_request_init(&request);
+    cli_request_text(&request, name == NULL ? source->path : name + 1);
+    cli_request_integer(&request, source->size);
+    return call(client, "spool_begin", &request, reply);
 }
 
-/* -1 with the reason in errno; fewer than asked for: the file ended. */
+/* -1 with errno set; fewer bytes than requested: end of file. */
 static ssize_t read_all(int fd, char *to, size_t length)
 {
     size_t done = 0;
@@ -71,7 +71,7 @@ static ssize_t read_all(int fd, char *to, size_t length)
 static enum err fail(struct cli_reply *reply, const char *reason)
 {
     cli_reply_fini(reply);
-    *reply = (struct cli_reply){.end = CLI_FAILED, .problem = strdup(reason)};
+    *reply = (struct cli_reply){.exit_code = CLI_FAILED, .problem = strdup(reason)};
     return ERR_IO;
 }
 
@@ -85,7 +85,7 @@ static bool is_same(const struct source *source)
 static const char changed[] =
     "changed while being read: send it again when it is no longer written to, or send a copy";
 
-/* The next bytes of the file at `done`; NULL, or what is wrong. */
+/* Reads the next bytes at offset `done`. Returns NULL, or the reason of a failure. */
 static const char *next_chunk(const struct source *source, char *chunk, off_t done, size_t wanted)
 {
     ssize_t count;
@@ -112,16 +112,16 @@ static enum err stream(struct cli_client *client, const struct source *source, i
         off_t left = source->size - done;
         size_t wanted = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
         const char *problem = next_chunk(source, chunk, done, wanted);
-        struct cli_ask ask;
+        struct cli_request request;
 
         if (problem != NULL) {
             e = fail(reply, problem);
             break;
         }
-        cli_ask_init(&ask);
-        cli_ask_integer(&ask, id);
-        cli_ask_bytes(&ask, chunk, wanted);
-        if (!call(client, "spool_write", &ask, reply))
+        cli_request_init(&request);
+        cli_request_integer(&request, id);
+        cli_request_bytes(&request, chunk, wanted);
+        if (!call(client, "spool_write", &request, reply))
             e = ERR_GATEWAY;
         done += (off_t)wanted;
     }
@@ -129,7 +129,7 @@ static enum err stream(struct cli_client *client, const struct source *source, i
     return e;
 }
 
-/* Its size is what is read. */
+/* Reads the whole file into memory; its size is the number of bytes read. */
 static enum err load(struct source *source, struct cli_reply *reply)
 {
     ssize_t count;
@@ -145,7 +145,8 @@ static enum err load(struct source *source, struct cli_reply *reply)
     return is_same(source) ? ERR_OK : fail(reply, changed);
 }
 
-/* Until no change of it can stay unseen: some milliseconds after the last one. */
+/* Waits until any later change changes the file's timestamps: some milliseconds after the last
+ * one. */
 static void settle(const struct source *source)
 {
     uint64_t left_ms;
@@ -175,7 +176,7 @@ static enum err spool_from_start(struct cli_client *client, struct source *sourc
     return stream(client, source, *id, reply);
 }
 
-/* Bytes that went out before we were stopped may be forgotten meanwhile: then all once more. */
+/* The daemon may have dropped a spool while this process was stopped: then start over once. */
 enum err cli_spool(struct cli_client *client, const char *path, int64_t *id,
                    struct cli_reply *reply)
 {

@@ -1,4 +1,4 @@
-/* The bytes of a file that the daemon cannot read, over the control socket. */
+/* Streams a file that the daemon cannot read over the control socket. */
 #ifndef CLI_CMD_SPOOL_H
 #define CLI_CMD_SPOOL_H
 
@@ -7,9 +7,8 @@
 
 #include <stdint.h>
 
-/* Streams a file that the daemon cannot read where it is. ERR_OK: `*id` is what
- * send_spooled takes, and `reply` is as it was. ERR_DENIED: neither can we, `reply` still says what
- * the daemon said. Any other: `reply` is why it failed. */
+/* ERR_OK: `*id` is the spool ID for send_spooled. ERR_DENIED: this process cannot read the file
+ * either, and `reply` is unchanged. Any other error: `reply` has the reason. */
 enum err cli_spool(struct cli_client *client, const char *path, int64_t *id,
                    struct cli_reply *reply);
 

@@ -6,7 +6,7 @@
 #include "cli/cmd_lists.h"
 #include "cli/cmd_send.h"
 #include "cli/cmd_show.h"
-#include "cli/end.h"
+#include "cli/exit.h"
 #include "cli/nearest.h"
 #include "cli/options.h"
 
@@ -255,7 +255,7 @@ const struct cli_command *cli_find_command(const char *name)
     return NULL;
 }
 
-void cli_refuse_command(const char *name)
+void cli_reject_command(const char *name)
 {
     struct cli_nearest nearest = {.word = name};
 
@@ -310,7 +310,7 @@ void cli_print_help(const struct cli_command *command, FILE *out)
             command->usage[0] == '\0' ? "" : " ", command->usage, command->help);
 }
 
-enum cli_end cli_help(struct cli *cli)
+enum cli_exit cli_help(struct cli *cli)
 {
     const struct cli_command *command;
 
@@ -320,7 +320,7 @@ enum cli_end cli_help(struct cli *cli)
     }
     command = cli_find_command(cli->arguments[0]);
     if (command == NULL) {
-        cli_refuse_command(cli->arguments[0]);
+        cli_reject_command(cli->arguments[0]);
         return CLI_USAGE;
     }
     cli_print_help(command, stdout);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PORT_ROOM = 8 };
+enum { PORT_SIZE = 8 };
 
 static bool parse(struct contact *out, const char *text, size_t length)
 {
@@ -21,23 +21,24 @@ static bool parse(struct contact *out, const char *text, size_t length)
     return contact_parse(out, copy) == ERR_OK;
 }
 
-/* With the port behind it, if it has none; false for what is no contact either way. */
-static bool complete(char out[CONTACT_TEXT_SIZE + PORT_ROOM], const char *text, size_t length)
+/* Appends the default port if there is none; false if the result is not a valid contact. */
+static bool add_default_port(char out[CONTACT_TEXT_SIZE + PORT_SIZE], const char *text,
+                             size_t length)
 {
     struct settings defaults;
     struct contact ignored;
 
     if (length >= CONTACT_TEXT_SIZE)
         return false;
-    snprintf(out, CONTACT_TEXT_SIZE + PORT_ROOM, "%.*s", (int)length, text);
+    snprintf(out, CONTACT_TEXT_SIZE + PORT_SIZE, "%.*s", (int)length, text);
     if (parse(&ignored, text, length))
         return true;
     settings_default(&defaults);
-    snprintf(out + length, PORT_ROOM, ":%u", (unsigned)defaults.tcp_connections.tcp_port);
+    snprintf(out + length, PORT_SIZE, ":%u", (unsigned)defaults.tcp_connections.tcp_port);
     return length > 0 && text[length - 1] != ':' && parse(&ignored, out, strlen(out));
 }
 
-/* [fe80::1%eth0]: what stands behind the '%', if that is no interface here. */
+/* [fe80::1%eth0]: true if the scope after '%' is not an interface of this host. */
 static bool has_unknown_scope(char scope[IF_NAMESIZE], const char *text, size_t length)
 {
     const char *percent = memchr(text, '%', length), *end = memchr(text, ']', length);
@@ -50,7 +51,7 @@ static bool has_unknown_scope(char scope[IF_NAMESIZE], const char *text, size_t 
            if_nametoindex(scope) == 0;
 }
 
-static void refuse(const char *text, size_t length)
+static void report_invalid(const char *text, size_t length)
 {
     const char *advice = contact_advice(text, length);
     char scope[IF_NAMESIZE];
@@ -70,32 +71,32 @@ static void refuse(const char *text, size_t length)
 
 char *cli_contact_read(const char *text, bool is_list)
 {
-    const char *between = is_list ? ", \t\r\n" : "";
-    char one[CONTACT_TEXT_SIZE + PORT_ROOM], *all = NULL;
-    size_t length, room = 0;
-    FILE *out = open_memstream(&all, &room);
-    bool is_good = out != NULL;
+    const char *separators = is_list ? ", \t\r\n" : "";
+    char one[CONTACT_TEXT_SIZE + PORT_SIZE], *all = NULL;
+    size_t length, size = 0;
+    FILE *out = open_memstream(&all, &size);
+    bool is_ok = out != NULL;
 
-    text += strspn(text, between);
-    for (bool is_first = true; is_good && (is_first || *text != '\0'); is_first = false) {
-        length = strcspn(text, between);
-        is_good = complete(one, text, length);
-        if (!is_good)
-            refuse(text, length);
+    text += strspn(text, separators);
+    for (bool is_first = true; is_ok && (is_first || *text != '\0'); is_first = false) {
+        length = strcspn(text, separators);
+        is_ok = add_default_port(one, text, length);
+        if (!is_ok)
+            report_invalid(text, length);
         else
             fprintf(out, "%s%s", is_first ? "" : ",", one);
         text += length;
-        text += strspn(text, between);
+        text += strspn(text, separators);
     }
     if (out != NULL)
         fclose(out);
-    if (is_good && all != NULL)
+    if (is_ok && all != NULL)
         return all;
     free(all);
     return NULL;
 }
 
-bool cli_contact_is_clear(const char *text)
+bool cli_contact_is_explicit(const char *text)
 {
     struct contact contact;
     struct address ignored;

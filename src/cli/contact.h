@@ -1,20 +1,20 @@
-/* Contacts and URLs as people type them: looked at before anything is asked, so that a slip is a
- * wrong command line. */
+/* Contacts and URLs from the command line: checked before any call, so that a typing error is a
+ * usage error. */
 #ifndef CLI_CONTACT_H
 #define CLI_CONTACT_H
 
 #include <stdbool.h>
 
-/* The contact as the daemon takes it: where no port is given, the one that nodes have by default.
- * Of several with commas between them (`is_list`) each has to be well formed; the daemon takes the
- * first that it can use. malloc; NULL after a sentence on stderr. */
+/* Returns the contact in the daemon's form, with the default port if none is given (malloc); NULL
+ * after an error on stderr. With `is_list` each of several comma-separated contacts must be valid;
+ * the daemon uses the first with a known protocol. */
 char *cli_contact_read(const char *text, bool is_list);
 
-/* True for what is hardly the name of a file: a contact with its port or protocol, or an address.
- */
-bool cli_contact_is_clear(const char *text);
+/* True for text that is unlikely to be a file name: a contact with a port or protocol, or an IP
+ * address. */
+bool cli_contact_is_explicit(const char *text);
 
-/* http://HOST:PORT, perhaps with a slash behind it. False after a sentence on stderr. */
+/* Checks for http://HOST:PORT, with an optional trailing slash. False after an error on stderr. */
 bool cli_url_check(const char *url);
 
 #endif

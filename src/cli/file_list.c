@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { SIZE_MOST = 2147483647, DEPTH_MOST = 256 };
+enum { FILE_SIZE_MAX = 2147483647, DEPTH_MAX = 256 };
 
 void cli_file_fail(struct cli_file *file, const char *reason)
 {
@@ -20,14 +20,14 @@ static struct cli_file *add(struct cli_files *files, const char *name)
 {
     struct cli_file *file;
 
-    if (files->count == files->room) {
-        size_t room = files->room == 0 ? 64 : files->room * 2;
-        struct cli_file *more = realloc(files->files, room * sizeof *more);
+    if (files->count == files->capacity) {
+        size_t capacity = files->capacity == 0 ? 64 : files->capacity * 2;
+        struct cli_file *more = realloc(files->files, capacity * sizeof *more);
 
         if (more == NULL)
             return NULL;
         files->files = more;
-        files->room = room;
+        files->capacity = capacity;
     }
     file = &files->files[files->count];
     *file = (struct cli_file){.name = strdup(name)};
@@ -65,7 +65,7 @@ static enum err add_regular(struct cli_files *files, const char *name, const str
     if (file == NULL)
         return ERR_NO_MEMORY;
     file->size_bytes = (uint64_t)st->st_size;
-    if (st->st_size > SIZE_MOST)
+    if (st->st_size > FILE_SIZE_MAX)
         cli_file_fail(file, "larger than 2,147,483,647 bytes, the protocol's limit: split it");
     else if ((file->path = realpath(name, NULL)) == NULL)
         cli_file_fail(file, strerror(errno));
@@ -117,7 +117,7 @@ static const char *kind_of(mode_t mode)
     return S_ISCHR(mode) || S_ISBLK(mode) ? "device" : "not a regular file";
 }
 
-/* Below a given folder, links are not followed and what is neither file nor folder is skipped. */
+/* In a given directory, links are not followed, and all but files and directories are skipped. */
 static enum err add_any(struct cli_files *files, const char *name, bool is_recursive, int depth)
 {
     struct stat st;
@@ -129,7 +129,7 @@ static enum err add_any(struct cli_files *files, const char *name, bool is_recur
     if (S_ISDIR(st.st_mode)) {
         if (!is_recursive)
             return add_failed(files, name, "is a directory: use --recursive to send its files");
-        if (depth > DEPTH_MOST)
+        if (depth > DEPTH_MAX)
             return add_failed(files, name, "directories nested too deeply");
         return add_folder(files, name, depth);
     }

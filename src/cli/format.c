@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { US_PER_S = 1000000, BAR_MOST = 30, BAR_LEAST = 10 };
+enum { US_PER_S = 1000000, BAR_MAX = 30, BAR_MIN = 10 };
 
 static int64_t unit_seconds(char unit)
 {
@@ -45,7 +45,8 @@ static enum err duration_before(int64_t *out_us, const char *text, int64_t now_u
     return ERR_OK;
 }
 
-/* "dddd-dd-dd" and the like: a 'd' is a digit, anything else itself. Returns what is behind it. */
+/* Matches a form such as "dddd-dd-dd": 'd' is a digit, other characters are literal. Returns the
+ * text after the match, or NULL. */
 static const char *match(const char *text, const char *form)
 {
     for (; *form != '\0'; form++, text++) {
@@ -57,7 +58,7 @@ static const char *match(const char *text, const char *form)
     return text;
 }
 
-/* timegm makes 2 March of 30 February: a time that there is comes back as it was written. */
+/* timegm normalizes 30 February to 2 March: a valid time is returned unchanged. */
 static enum err time_of(int64_t *out_us, struct tm written)
 {
     struct tm when = written;
@@ -90,17 +91,17 @@ enum err cli_since(int64_t *out_us, const char *text, int64_t now_us)
     return ERR_INVALID;
 }
 
-const char *cli_duration(char out[CLI_DURATION_ROOM], double seconds)
+const char *cli_duration(char out[CLI_DURATION_SIZE], double seconds)
 {
     unsigned long long whole =
         seconds < 0 || seconds > 1e9 ? 0 : (unsigned long long)(seconds + 0.5);
 
     if (whole < 60)
-        snprintf(out, CLI_DURATION_ROOM, "%llu s", whole);
+        snprintf(out, CLI_DURATION_SIZE, "%llu s", whole);
     else if (whole < 3600)
-        snprintf(out, CLI_DURATION_ROOM, "%llu:%02llu", whole / 60, whole % 60);
+        snprintf(out, CLI_DURATION_SIZE, "%llu:%02llu", whole / 60, whole % 60);
     else
-        snprintf(out, CLI_DURATION_ROOM, "%llu:%02llu:%02llu", whole / 3600, whole / 60 % 60,
+        snprintf(out, CLI_DURATION_SIZE, "%llu:%02llu:%02llu", whole / 3600, whole / 60 % 60,
                  whole % 60);
     return out;
 }
@@ -114,43 +115,43 @@ static unsigned percent(const struct cli_progress *p)
     return (unsigned)((double)p->done_bytes * 100.0 / (double)p->total_bytes);
 }
 
-/* The fields in the order in which they come in as the line gets wider, and how wide they can get:
- * what fits is decided by that, so that nothing comes and goes while numbers change. */
+/* The fields, in the order in which they are added as the line gets wider, and their maximum
+ * widths: those decide what fits, so that no field appears or disappears as numbers change. */
 enum field { FIELD_PERCENT, FIELD_LEFT, FIELD_BAR, FIELD_SPEED, FIELD_FILES, FIELD_SIZES, FIELDS };
-enum { BETWEEN = 2, FIELD_ROOM = 64, LEFT_WIDTH = 14, SPEED_WIDTH = 12, BYTES_WIDTH = 10 };
+enum { BETWEEN = 2, FIELD_SIZE = 64, LEFT_WIDTH = 14, SPEED_WIDTH = 12, BYTES_WIDTH = 10 };
 
-static void words_left(char out[FIELD_ROOM], const struct cli_progress *p)
+static void words_left(char out[FIELD_SIZE], const struct cli_progress *p)
 {
-    char left[CLI_DURATION_ROOM];
+    char left[CLI_DURATION_SIZE];
 
     out[0] = '\0';
     if (p->is_waiting) {
-        snprintf(out, FIELD_ROOM, "waiting for ok");
+        snprintf(out, FIELD_SIZE, "waiting for ok");
     } else if (p->bytes_per_second >= 1 && p->done_bytes < p->total_bytes) {
         cli_duration(left, (double)(p->total_bytes - p->done_bytes) / p->bytes_per_second);
-        snprintf(out, FIELD_ROOM, "%s left", left);
+        snprintf(out, FIELD_SIZE, "%s left", left);
     }
 }
 
-static void progress_words(char words[FIELDS][FIELD_ROOM], const struct cli_progress *p)
+static void progress_words(char words[FIELDS][FIELD_SIZE], const struct cli_progress *p)
 {
     char done[TEXT_SIZE_ROOM], total[TEXT_SIZE_ROOM], speed[TEXT_SIZE_ROOM];
 
-    snprintf(words[FIELD_PERCENT], FIELD_ROOM, "%3u%%", percent(p));
+    snprintf(words[FIELD_PERCENT], FIELD_SIZE, "%3u%%", percent(p));
     words_left(words[FIELD_LEFT], p);
     words[FIELD_BAR][0] = '\0';
-    snprintf(words[FIELD_SPEED], FIELD_ROOM, "%s/s",
+    snprintf(words[FIELD_SPEED], FIELD_SIZE, "%s/s",
              text_size(speed, p->bytes_per_second < 0 ? 0 : (uint64_t)p->bytes_per_second));
     words[FIELD_FILES][0] = '\0';
     if (p->total_files > 1)
-        snprintf(words[FIELD_FILES], FIELD_ROOM, "%u/%u files", p->done_files, p->total_files);
-    snprintf(words[FIELD_SIZES], FIELD_ROOM, "%s of %s", text_size(done, p->done_bytes),
+        snprintf(words[FIELD_FILES], FIELD_SIZE, "%u/%u files", p->done_files, p->total_files);
+    snprintf(words[FIELD_SIZES], FIELD_SIZE, "%s of %s", text_size(done, p->done_bytes),
              text_size(total, p->total_bytes));
 }
 
-static size_t most_width(enum field field, const struct cli_progress *p)
+static size_t max_width(enum field field, const struct cli_progress *p)
 {
-    char text[FIELD_ROOM], size[TEXT_SIZE_ROOM];
+    char text[FIELD_SIZE], size[TEXT_SIZE_ROOM];
 
     switch (field) {
     case FIELD_PERCENT:
@@ -158,7 +159,7 @@ static size_t most_width(enum field field, const struct cli_progress *p)
     case FIELD_LEFT:
         return LEFT_WIDTH;
     case FIELD_BAR:
-        return BAR_LEAST + 2;
+        return BAR_MIN + 2;
     case FIELD_SPEED:
         return SPEED_WIDTH;
     case FIELD_FILES:
@@ -170,15 +171,15 @@ static size_t most_width(enum field field, const struct cli_progress *p)
     }
 }
 
-/* Which fields fit; returns their width. What matters less does not take the place of a field that
- * does not fit. */
+/* Chooses the fields that fit; returns their total width. After the first field that does not fit,
+ * no further ones are chosen. */
 static size_t choose_fields(bool chosen[FIELDS], const struct cli_progress *p, size_t columns)
 {
     bool is_full = false;
     size_t used = 0;
 
     for (enum field f = 0; f < FIELDS; f++) {
-        size_t width = most_width(f, p), more = width == 0 ? 0 : width + (used > 0 ? BETWEEN : 0);
+        size_t width = max_width(f, p), more = width == 0 ? 0 : width + (used > 0 ? BETWEEN : 0);
 
         is_full = is_full || used + more > columns;
         chosen[f] = width > 0 && !is_full;
@@ -187,7 +188,7 @@ static size_t choose_fields(bool chosen[FIELDS], const struct cli_progress *p, s
     return used;
 }
 
-static void draw_bar(char out[FIELD_ROOM], size_t width, const struct cli_progress *p)
+static void draw_bar(char out[FIELD_SIZE], size_t width, const struct cli_progress *p)
 {
     size_t filled = width * percent(p) / 100;
 
@@ -198,26 +199,26 @@ static void draw_bar(char out[FIELD_ROOM], size_t width, const struct cli_progre
     out[2 + width] = '\0';
 }
 
-void cli_progress_line(char *out, size_t room, unsigned columns, const struct cli_progress *p)
+void cli_progress_line(char *out, size_t size, unsigned columns, const struct cli_progress *p)
 {
     static const enum field order[FIELDS] = {FIELD_BAR,   FIELD_PERCENT, FIELD_SIZES,
                                              FIELD_SPEED, FIELD_LEFT,    FIELD_FILES};
-    char words[FIELDS][FIELD_ROOM];
+    char words[FIELDS][FIELD_SIZE];
     size_t end = 0, used, width;
     bool chosen[FIELDS];
 
-    if (columns + 1 < room)
-        room = columns + 1;
+    if (columns + 1 < size)
+        size = columns + 1;
     progress_words(words, p);
-    used = choose_fields(chosen, p, room - 1);
+    used = choose_fields(chosen, p, size - 1);
     if (chosen[FIELD_BAR]) {
-        width = BAR_LEAST + (room - 1 - used);
-        draw_bar(words[FIELD_BAR], width < BAR_MOST ? width : BAR_MOST, p);
+        width = BAR_MIN + (size - 1 - used);
+        draw_bar(words[FIELD_BAR], width < BAR_MAX ? width : BAR_MAX, p);
     }
     out[0] = '\0';
     for (size_t i = 0; i < FIELDS; i++)
         if (chosen[order[i]] && words[order[i]][0] != '\0')
-            end += (size_t)snprintf(out + end, room - end, "%*s%s", end > 0 ? (int)BETWEEN : 0, "",
+            end += (size_t)snprintf(out + end, size - end, "%*s%s", end > 0 ? (int)BETWEEN : 0, "",
                                     words[order[i]]);
 }
 
@@ -250,7 +251,7 @@ static const char *header(const struct cli_table *table, size_t column)
     return table->headers[column] + is_right(table, column);
 }
 
-/* Characters, not bytes: the ones that begin a UTF-8 sequence. */
+/* Counts characters: bytes that begin a UTF-8 sequence. */
 static int width_of(const char *text)
 {
     int width = 0;
@@ -299,7 +300,7 @@ static bool write_escaped(FILE *out, const char *cell)
     return is_written;
 }
 
-/* To be freed; NULL without memory. */
+/* malloc; NULL if out of memory. */
 static char *escape_cells(const struct cli_table *table)
 {
     const char *cell = table->text;

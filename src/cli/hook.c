@@ -17,7 +17,7 @@
 
 extern char **environ;
 
-static void say_end(const struct cli_hook *hook, int64_t number, int status)
+static void report_exit(const struct cli_hook *hook, int64_t number, int status)
 {
     if (WIFSIGNALED(status))
         fprintf(stderr, "dustwire: %s for event %" PRId64 " was terminated by signal %d (%s)\n",
@@ -27,8 +27,8 @@ static void say_end(const struct cli_hook *hook, int64_t number, int status)
                 hook->program[0], number, WEXITSTATUS(status));
 }
 
-/* False if none has ended. */
-static bool take_one(struct cli_hook *hook, int options)
+/* False if no program has exited. */
+static bool reap_one(struct cli_hook *hook, int options)
 {
     int status;
     pid_t pid;
@@ -37,29 +37,29 @@ static bool take_one(struct cli_hook *hook, int options)
         pid = waitpid(-1, &status, options);
     while (pid < 0 && errno == EINTR);
     if (pid < 0)
-        hook->running = 0; /* nobody is left: somebody else took their results */
+        hook->running = 0; /* no children are left: their statuses were reaped elsewhere */
     for (unsigned i = 0; pid > 0 && i < hook->running; i++)
         if (hook->children[i].pid == pid) {
-            say_end(hook, hook->children[i].number, status);
+            report_exit(hook, hook->children[i].number, status);
             hook->children[i] = hook->children[--hook->running];
             break;
         }
     return pid > 0;
 }
 
-void cli_hook_look(struct cli_hook *hook)
+void cli_hook_reap(struct cli_hook *hook)
 {
-    while (hook->running > 0 && take_one(hook, WNOHANG))
+    while (hook->running > 0 && reap_one(hook, WNOHANG))
         ;
 }
 
-void cli_hook_end(struct cli_hook *hook)
+void cli_hook_wait_all(struct cli_hook *hook)
 {
-    while (hook->running > 0 && take_one(hook, 0))
+    while (hook->running > 0 && reap_one(hook, 0))
         ;
 }
 
-/* DUSTWIRE_TRANSFER_ID=17; NULL without memory. */
+/* DUSTWIRE_TRANSFER_ID=17 (malloc); NULL if out of memory. */
 static char *variable(const char *key, const json_t *value)
 {
     char *text = NULL, *at;
@@ -86,7 +86,8 @@ static void free_environment(char **list, size_t own)
     free(list);
 }
 
-/* The event's variables first, so that they win, then what the command itself has. */
+/* The event's variables, which take precedence, then those of the command. `*own` counts the
+ * former. */
 static char **environment(const json_t *event, size_t *own)
 {
     size_t inherited = 0, count = 0;
@@ -115,7 +116,7 @@ static char **environment(const json_t *event, size_t *own)
     return list;
 }
 
-/* Standard input is empty; signals are as they were before the command changed them. */
+/* Standard input is /dev/null; signal dispositions are those the command was started with. */
 static int spawn(pid_t *pid, char *const *program, char **variables)
 {
     posix_spawn_file_actions_t files;
@@ -135,7 +136,7 @@ static int spawn(pid_t *pid, char *const *program, char **variables)
     return error_number;
 }
 
-/* errno has one word for several causes. */
+/* errno values that have several causes. */
 static const char *why_not_started(const char *program, int error_number)
 {
     if (error_number == EAGAIN)
@@ -158,8 +159,8 @@ void cli_hook_run(struct cli_hook *hook, const json_t *event)
     pid_t pid = 0;
 
     CONTRACT(hook->jobs >= 1 && hook->jobs <= CLI_HOOK_JOBS_MAX);
-    cli_hook_look(hook);
-    while (hook->running >= hook->jobs && take_one(hook, 0))
+    cli_hook_reap(hook);
+    while (hook->running >= hook->jobs && reap_one(hook, 0))
         ;
     if (error_number == 0)
         error_number = spawn(&pid, hook->program, variables);

@@ -1,5 +1,5 @@
-/* A program for each event: `dustwire events --exec`. An argument vector and an environment, never
- * a shell, with the rights of whoever started the command. */
+/* Runs a program per event: `dustwire events --exec`. It is executed without a shell, as the user
+ * of the command. */
 #ifndef CLI_HOOK_H
 #define CLI_HOOK_H
 
@@ -10,24 +10,24 @@
 enum { CLI_HOOK_JOBS_MAX = 64 };
 
 struct cli_hook {
-    char *const *program; /* with its arguments, ended by NULL */
-    unsigned jobs;        /* at most so many at a time, up to CLI_HOOK_JOBS_MAX */
+    char *const *program; /* with its arguments, NULL-terminated */
+    unsigned jobs;        /* limit of running programs, up to CLI_HOOK_JOBS_MAX */
     unsigned running;
     struct {
         pid_t pid;
-        int64_t number; /* of its event */
+        int64_t number; /* event number */
     } children[CLI_HOOK_JOBS_MAX];
 };
 
-/* Starts the program for `event` (an object of `dustwire events --json`): each field is in its
- * environment as DUSTWIRE_ and the field's name in capitals. At the limit it waits for one to end.
- * What fails is said on stderr. */
+/* Starts the program for `event` (an object of `dustwire events --json`). Each field is passed in
+ * the environment as DUSTWIRE_ and its name in capitals. Blocks at the limit until a program exits.
+ * Failures are reported on stderr. */
 void cli_hook_run(struct cli_hook *hook, const json_t *event);
 
-/* Takes the results of those that ended. */
-void cli_hook_look(struct cli_hook *hook);
+/* Reaps the programs that have exited, without blocking. */
+void cli_hook_reap(struct cli_hook *hook);
 
-/* Waits for all. */
-void cli_hook_end(struct cli_hook *hook);
+/* Waits until all programs have exited. */
+void cli_hook_wait_all(struct cli_hook *hook);
 
 #endif

@@ -36,7 +36,7 @@ void cli_put_json(json_t *value)
 {
     size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6);
 
-    rpc_json_clean(value);
+    rpc_json_escape(value);
     json_dumpf(value, stdout, cli_output_is_terminal(stdout) ? flags | JSON_ENSURE_ASCII : flags);
 }
 

@@ -1,11 +1,10 @@
-/* dustwire: reads the command line, finds the command's row, runs it. The rows are in
- * cli_commands.c. */
+/* dustwire: parses the command line and runs the command. The commands are in commands.c. */
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/contact.h"
-#include "cli/end.h"
+#include "cli/exit.h"
 #include "cli/format.h"
 #include "cli/hook.h"
 #include "cli/nearest.h"
@@ -35,7 +34,7 @@ enum {
     OPTION_HELP,
     OPTION_OF_COMMAND = 4096
 };
-enum { TIMEOUT_MOST_S = 86400, NAME_ROOM = 64 };
+enum { TIMEOUT_MAX_S = 86400, NAME_SIZE = 64 };
 
 static const struct option all_options[] = {
     {"socket", required_argument, NULL, OPTION_SOCKET},
@@ -59,10 +58,10 @@ static const struct option all_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static enum cli_end usage(const struct cli_command *command, const char *format, ...)
+static enum cli_exit usage_error(const struct cli_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static enum cli_end usage(const struct cli_command *command, const char *format, ...)
+static enum cli_exit usage_error(const struct cli_command *command, const char *format, ...)
 {
     va_list list;
 
@@ -78,14 +77,14 @@ static enum cli_end usage(const struct cli_command *command, const char *format,
 }
 
 /* What each option's value can be, for error messages. */
-static const char *const socket_form = "the path of the control socket, at most 107 bytes";
-static const char *const token_file_form = "a file path";
-static const char *const timeout_form = "an integer from 1 to 86400 (seconds)";
+static const char *const socket_value = "the path of the control socket, at most 107 bytes";
+static const char *const token_file_value = "a file path";
+static const char *const timeout_value = "an integer from 1 to 86400 (seconds)";
 
 static const struct {
     unsigned option;
     const char *form;
-} value_forms[] = {
+} expected_values[] = {
     {CLI_AFTER, "an event number, or 0 for all events that the daemon still holds"},
     {CLI_COUNT, "an integer of at least 1"},
     {CLI_JOBS, "an integer from 1 to 64"},
@@ -95,25 +94,25 @@ static const struct {
 };
 _Static_assert(CLI_HOOK_JOBS_MAX == 64, "the text for --jobs names the limit");
 
-static const char *form_of(unsigned option)
+static const char *expected_value(unsigned option)
 {
-    for (size_t i = 0; i < sizeof value_forms / sizeof *value_forms; i++)
-        if (value_forms[i].option == option)
-            return value_forms[i].form;
+    for (size_t i = 0; i < sizeof expected_values / sizeof *expected_values; i++)
+        if (expected_values[i].option == option)
+            return expected_values[i].form;
     return "a different value";
 }
 
-static enum cli_end refuse_value(const struct cli_command *command, const char *name,
-                                 const char *form)
+static enum cli_exit reject_value(const struct cli_command *command, const char *name,
+                                  const char *form)
 {
-    return usage(command, "invalid value '%s' for --%s: expected %s", optarg, name, form);
+    return usage_error(command, "invalid value '%s' for --%s: expected %s", optarg, name, form);
 }
 
-/* `*out` is of `room` bytes at most, its NUL included. */
-static bool take_path(const char **out, size_t room)
+/* False if the path is empty or longer than `size` bytes with its NUL. */
+static bool read_path(const char **out, size_t size)
 {
     *out = optarg;
-    return optarg[0] != '\0' && strlen(optarg) < room;
+    return optarg[0] != '\0' && strlen(optarg) < size;
 }
 
 static const char *option_name(unsigned option)
@@ -160,7 +159,7 @@ static bool read_value(struct cli *cli, unsigned option, const char *value)
     }
 }
 
-/* A command knows its own options and those of every command. */
+/* True for the command's own options and the global ones. */
 static bool is_option_of(const struct cli_command *command, const struct option *option)
 {
     unsigned own = (unsigned)option->val - OPTION_OF_COMMAND;
@@ -168,8 +167,8 @@ static bool is_option_of(const struct cli_command *command, const struct option 
     return option->val < OPTION_OF_COMMAND || (command != NULL && (command->options & own) != 0);
 }
 
-/* The option that a word with two dashes begins; NULL if there is none, or several. */
-static const struct option *option_begun(const char *word, size_t length)
+/* The option that `word` abbreviates; NULL if there is none, or more than one. */
+static const struct option *option_with_prefix(const char *word, size_t length)
 {
     const struct option *found = NULL;
 
@@ -185,36 +184,36 @@ static const struct option *option_begun(const char *word, size_t length)
     return found;
 }
 
-static enum cli_end refuse_long_option(const struct cli_command *command, const char *word)
+static enum cli_exit reject_long_option(const struct cli_command *command, const char *word)
 {
     size_t length = strcspn(word, "=");
-    const struct option *known = option_begun(word + 2, length - 2);
-    char name[NAME_ROOM];
+    const struct option *known = option_with_prefix(word + 2, length - 2);
+    char name[NAME_SIZE];
     struct cli_nearest nearest = {.word = name};
 
     snprintf(name, sizeof name, "%.*s", (int)length - 2, word + 2);
     if (known != NULL && word[length] == '=')
-        return usage(command, "option --%s takes no value", known->name);
+        return usage_error(command, "option --%s takes no value", known->name);
     for (const struct option *o = all_options; o->name != NULL; o++)
         if (is_option_of(command, o))
             cli_nearest_try(&nearest, o->name);
     if (nearest.nearest == NULL)
-        return usage(command, "unknown option %.*s", (int)length, word);
-    return usage(command, "unknown option %.*s: did you mean --%s?", (int)length, word,
-                 nearest.nearest);
+        return usage_error(command, "unknown option %.*s", (int)length, word);
+    return usage_error(command, "unknown option %.*s: did you mean --%s?", (int)length, word,
+                       nearest.nearest);
 }
 
-/* A negative number or the name of a file looks like one. */
-static enum cli_end refuse_option(const struct cli_command *command, const char *word)
+/* A negative number or a file name can look like an option. */
+static enum cli_exit reject_option(const struct cli_command *command, const char *word)
 {
     if (word[1] == '-')
-        return refuse_long_option(command, word);
-    if (command == NULL || command->most == 0)
-        return usage(command, "unknown option %s", word);
-    return usage(command,
-                 "unknown option %s: put an argument that begins with '-' after --, as in "
-                 "'dustwire %s -- %s'",
-                 word, command->name, command->usage);
+        return reject_long_option(command, word);
+    if (command == NULL || command->max_arguments == 0)
+        return usage_error(command, "unknown option %s", word);
+    return usage_error(command,
+                       "unknown option %s: put an argument that begins with '-' after --, as in "
+                       "'dustwire %s -- %s'",
+                       word, command->name, command->usage);
 }
 
 static void print_version(void)
@@ -222,37 +221,37 @@ static void print_version(void)
     puts("dustwire " DUSTWIRE_VERSION);
 }
 
-/* One option; *is_over if the program has done all that was asked for. */
-static enum cli_end take_option(struct cli *cli, const struct cli_command *command, int found,
-                                const char *word, bool *is_over)
+/* Applies one option; sets *is_done if the program is to exit. */
+static enum cli_exit apply_option(struct cli *cli, const struct cli_command *command, int found,
+                                  const char *word, bool *is_done)
 {
     unsigned option;
 
     switch (found) {
     case OPTION_SOCKET:
-        *is_over = !take_path(&cli->socket, sizeof(((struct sockaddr_un *)0)->sun_path));
-        return *is_over ? refuse_value(command, "socket", socket_form) : CLI_OK;
+        *is_done = !read_path(&cli->socket, sizeof(((struct sockaddr_un *)0)->sun_path));
+        return *is_done ? reject_value(command, "socket", socket_value) : CLI_OK;
     case OPTION_URL:
         cli->url = optarg;
-        *is_over = !cli_url_check(cli->url);
-        return *is_over ? CLI_USAGE : CLI_OK;
+        *is_done = !cli_url_check(cli->url);
+        return *is_done ? CLI_USAGE : CLI_OK;
     case OPTION_TOKEN_FILE:
-        *is_over = !take_path(&cli->token_file, PATH_MAX);
-        return *is_over ? refuse_value(command, "token-file", token_file_form) : CLI_OK;
+        *is_done = !read_path(&cli->token_file, PATH_MAX);
+        return *is_done ? reject_value(command, "token-file", token_file_value) : CLI_OK;
     case OPTION_JSON:
         cli->is_json = true;
         return CLI_OK;
     case OPTION_TIMEOUT:
-        *is_over = !read_number(&cli->timeout_s, optarg) || cli->timeout_s < 1 ||
-                   cli->timeout_s > TIMEOUT_MOST_S;
-        return *is_over ? refuse_value(command, "timeout", timeout_form) : CLI_OK;
+        *is_done = !read_number(&cli->timeout_s, optarg) || cli->timeout_s < 1 ||
+                   cli->timeout_s > TIMEOUT_MAX_S;
+        return *is_done ? reject_value(command, "timeout", timeout_value) : CLI_OK;
     case OPTION_VERSION:
-        *is_over = true;
+        *is_done = true;
         print_version();
         return CLI_OK;
     case 'h':
     case OPTION_HELP:
-        *is_over = true;
+        *is_done = true;
         if (command == NULL)
             cli_print_overview(stdout);
         else
@@ -260,39 +259,40 @@ static enum cli_end take_option(struct cli *cli, const struct cli_command *comma
         return CLI_OK;
     case '?':
     case ':':
-        *is_over = true;
-        return found == ':' ? usage(command, "option %s requires a value", word)
-                            : refuse_option(command, word);
+        *is_done = true;
+        return found == ':' ? usage_error(command, "option %s requires a value", word)
+                            : reject_option(command, word);
     }
     option = found == 'r' ? CLI_RECURSIVE : (unsigned)found - OPTION_OF_COMMAND;
-    *is_over = true;
+    *is_done = true;
     if (command == NULL || (command->options & option) == 0)
-        return usage(command, "option --%s %s", option_name(option),
-                     command == NULL ? "must follow the command" : "is not valid for this command");
+        return usage_error(command, "option --%s %s", option_name(option),
+                           command == NULL ? "must follow the command"
+                                           : "is not valid for this command");
     if (!read_value(cli, option, optarg))
-        return refuse_value(command, option_name(option), form_of(option));
-    *is_over = false;
+        return reject_value(command, option_name(option), expected_value(option));
+    *is_done = false;
     return CLI_OK;
 }
 
-/* The option that getopt has just looked at: a letter of several behind one dash, or the word that
- * it went past. */
-static const char *refused_word(char room[3], char **words)
+/* The option that getopt has just rejected: one of several letters after a dash, or a whole word.
+ */
+static const char *rejected_word(char letter[3], char **words)
 {
     if (optopt <= 0 || optopt > CHAR_MAX)
         return words[optind - 1];
-    room[0] = '-';
-    room[1] = (char)optopt;
-    room[2] = '\0';
-    return room;
+    letter[0] = '-';
+    letter[1] = (char)optopt;
+    letter[2] = '\0';
+    return letter;
 }
 
-/* `letters` begins with '+' before the command: there options end at the first word. */
-static enum cli_end take_options(struct cli *cli, const struct cli_command *command, int count,
-                                 char **words, const char *letters, bool *is_over)
+/* `letters` begins with '+' before the command, where options end at the first argument. */
+static enum cli_exit parse_options(struct cli *cli, const struct cli_command *command, int count,
+                                   char **words, const char *letters, bool *is_done)
 {
-    enum cli_end end = CLI_OK;
-    char room[3];
+    enum cli_exit exit_code = CLI_OK;
+    char letter[3];
 
     optind = 0;
     opterr = 0;
@@ -301,21 +301,21 @@ static enum cli_end take_options(struct cli *cli, const struct cli_command *comm
 
         if (found < 0)
             break;
-        end = take_option(cli, command, found, refused_word(room, words), is_over);
-        if (*is_over)
-            return end;
-        if (cli->given & CLI_EXEC) { /* all the rest is the program's */
+        exit_code = apply_option(cli, command, found, rejected_word(letter, words), is_done);
+        if (*is_done)
+            return exit_code;
+        if (cli->given & CLI_EXEC) { /* all further arguments are the program's */
             cli->program = words + optind - 1;
             optind = count;
             break;
         }
     }
-    return end;
+    return exit_code;
 }
 
-static enum cli_end run_command(struct cli *cli, const struct cli_command *command)
+static enum cli_exit run_command(struct cli *cli, const struct cli_command *command)
 {
-    enum cli_end end;
+    enum cli_exit exit_code;
 
     if (command->run == cli_help)
         return cli_help(cli);
@@ -324,69 +324,69 @@ static enum cli_end run_command(struct cli *cli, const struct cli_command *comma
     cli->client = cli_client_new(cli->socket, cli->url, cli->token_file);
     if (cli->client != NULL && cli->timeout_s > 0)
         cli_client_wait_for(cli->client, cli->timeout_s);
-    end = cli->client == NULL ? CLI_FAILED : command->run(cli);
+    exit_code = cli->client == NULL ? CLI_FAILED : command->run(cli);
     cli_client_free(&cli->client);
     rpc_library_fini();
     curl_global_cleanup();
-    return end;
+    return exit_code;
 }
 
-static enum cli_end take_command(struct cli *cli, int count, char **words)
+static enum cli_exit dispatch(struct cli *cli, int count, char **words)
 {
     const struct cli_command *command = cli_find_command(words[0]);
-    bool is_over = false;
-    enum cli_end end;
+    bool is_done = false;
+    enum cli_exit exit_code;
 
     if (command == NULL) {
-        cli_refuse_command(words[0]);
+        cli_reject_command(words[0]);
         return CLI_USAGE;
     }
-    end = take_options(cli, command, count, words, ":rh", &is_over);
-    if (is_over)
-        return end;
+    exit_code = parse_options(cli, command, count, words, ":rh", &is_done);
+    if (is_done)
+        return exit_code;
     cli->arguments = words + optind;
     cli->argument_count = count - optind;
-    if (cli->argument_count < command->least)
-        return usage(command, "'%s' requires %s", command->name, command->usage);
-    if (command->most >= 0 && cli->argument_count > command->most)
-        return usage(command, "'%s': unexpected argument '%s'", command->name,
-                     cli->arguments[command->most]);
+    if (cli->argument_count < command->min_arguments)
+        return usage_error(command, "'%s' requires %s", command->name, command->usage);
+    if (command->max_arguments >= 0 && cli->argument_count > command->max_arguments)
+        return usage_error(command, "'%s': unexpected argument '%s'", command->name,
+                           cli->arguments[command->max_arguments]);
     return run_command(cli, command);
 }
 
-/* A full disk must not look like success. Of a reader that has had enough (`| head`) we die as
- * other programs do. */
-static enum cli_end close_output(enum cli_end end)
+/* A write error must not look like success. If the reader has exited (`| head`), terminate by
+ * SIGPIPE as other programs do. */
+static enum cli_exit close_output(enum cli_exit exit_code)
 {
     int error_number = cli_output_close();
 
-    if (end == CLI_OUTPUT_GONE || (end == CLI_OK && error_number == EPIPE)) {
-        cli_output_die_of_pipe();
+    if (exit_code == CLI_OUTPUT_CLOSED || (exit_code == CLI_OK && error_number == EPIPE)) {
+        cli_output_raise_sigpipe();
         error_number = EPIPE;
-        end = CLI_FAILED;
+        exit_code = CLI_FAILED;
     }
     if (error_number == 0)
-        return end;
+        return exit_code;
     fprintf(stderr, "dustwire: cannot write to standard output: %s\n", strerror(error_number));
-    return end == CLI_OK ? CLI_FAILED : end;
+    return exit_code == CLI_OK ? CLI_FAILED : exit_code;
 }
 
 int main(int count, char **words)
 {
     struct settings defaults;
     struct cli cli = {.since_us = 0};
-    bool is_over = false;
-    enum cli_end end;
+    bool is_done = false;
+    enum cli_exit exit_code;
 
     cli_output_open();
     settings_default(&defaults);
     cli.socket = defaults.control.socket;
-    end = take_options(&cli, NULL, count, words, "+:rh", &is_over);
-    if (is_over)
-        return (int)close_output(end);
+    exit_code = parse_options(&cli, NULL, count, words, "+:rh", &is_done);
+    if (is_done)
+        return (int)close_output(exit_code);
     if (optind >= count) {
         cli_print_overview(stderr);
         return (int)CLI_USAGE;
     }
-    return (int)close_output(take_command(&cli, count - optind, words + optind));
+    return (int)close_output(dispatch(&cli, count - optind, words + optind));
 }

@@ -4,20 +4,21 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { WORD_MOST = 31 };
+enum { WORD_MAX = 31 };
 
 static unsigned least(unsigned a, unsigned b)
 {
     return a < b ? a : b;
 }
 
-/* Optimal string alignment: rows[i][j] is the distance of the first i letters from the first j. */
+/* Optimal string alignment: rows[i][j] is the distance between the first i letters of `a` and the
+ * first j of `b`. */
 unsigned cli_distance(const char *a, const char *b)
 {
-    unsigned rows[WORD_MOST + 1][WORD_MOST + 1];
+    unsigned rows[WORD_MAX + 1][WORD_MAX + 1];
     size_t m = strlen(a), n = strlen(b);
 
-    if (m > WORD_MOST || n > WORD_MOST)
+    if (m > WORD_MAX || n > WORD_MAX)
         return UINT_MAX;
     for (size_t i = 0; i <= m; i++)
         for (size_t j = 0; j <= n; j++) {
@@ -33,7 +34,7 @@ unsigned cli_distance(const char *a, const char *b)
     return rows[m][n];
 }
 
-/* One slip in a short word, two in a longer one; the beginning of a word is near, too. */
+/* One error in a short word, two in a longer one; a prefix is near, too. */
 static bool is_near(const char *word, const char *candidate, unsigned distance)
 {
     size_t length = strlen(word);

@@ -1,14 +1,14 @@
-/* What was meant by a word that there is not. Pure. */
+/* Suggests the known word nearest to an unknown one. Pure. */
 #ifndef CLI_NEAREST_H
 #define CLI_NEAREST_H
 
 #include <stddef.h>
 
-/* How many letters have to be put in, left out, exchanged for another or for their neighbour to
- * make `b` of `a`; words of more than 31 letters are as far apart as can be. */
+/* The number of insertions, deletions, substitutions and transpositions of neighbours that turn `a`
+ * into `b`; UINT_MAX for words longer than 31 letters. */
 unsigned cli_distance(const char *a, const char *b);
 
-/* Takes one of many candidates after the other. `*nearest` begins as NULL. */
+/* Called for each candidate; keeps the nearest one. `nearest` starts as NULL. */
 struct cli_nearest {
     const char *word, *nearest;
     unsigned distance;

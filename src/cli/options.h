@@ -1,4 +1,4 @@
-/* What stands on the command line. */
+/* The parsed command line. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
@@ -26,16 +26,16 @@ struct cli {
     const char *url;        /* NULL: the socket */
     const char *token_file; /* NULL: no token */
     bool is_json;
-    unsigned given; /* of enum cli_option */
+    unsigned given; /* set of enum cli_option */
     const char *idurl;
     const char *description;
     int64_t after;
     int64_t count;
     int64_t since_us;
     int64_t jobs;
-    int64_t timeout_s;    /* 0: by what is asked */
-    const char *on;       /* words, comma separated */
-    char *const *program; /* of --exec, with its arguments, ended by NULL */
+    int64_t timeout_s;    /* 0: depends on the method */
+    const char *on;       /* comma-separated words */
+    char *const *program; /* of --exec, with its arguments, NULL-terminated */
     int argument_count;
     char **arguments;
     struct cli_client *client;

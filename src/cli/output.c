@@ -18,14 +18,14 @@ struct output {
     int fd;
     bool is_terminal;
     int error_number; /* of the first write that failed */
-    char kept[4];     /* the beginning of a character whose rest has not come yet */
-    size_t kept_length;
+    char partial[4];  /* an incomplete UTF-8 sequence */
+    size_t partial_length;
 };
 
 static struct output outputs[] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
-static bool is_pipe_ignored; /* by whoever started us */
+static bool is_pipe_ignored; /* at start */
 
-static bool wait_for_room(int fd)
+static bool wait_until_writable(int fd)
 {
     struct pollfd to = {.fd = fd, .events = POLLOUT};
 
@@ -40,7 +40,8 @@ static bool write_all(struct output *o, const char *bytes, size_t length)
         if (count > 0) {
             bytes += count;
             length -= (size_t)count;
-        } else if (count == 0 || (errno != EINTR && (errno != EAGAIN || !wait_for_room(o->fd)))) {
+        } else if (count == 0 ||
+                   (errno != EINTR && (errno != EAGAIN || !wait_until_writable(o->fd)))) {
             if (o->error_number == 0)
                 o->error_number = count == 0 ? EIO : errno;
             return false;
@@ -49,24 +50,24 @@ static bool write_all(struct output *o, const char *bytes, size_t length)
     return true;
 }
 
-/* In pieces, since a character can lie on the border of two writes. */
+/* In pieces; a UTF-8 sequence split between two writes is kept until it is complete. */
 static bool write_escaped(struct output *o, const char *bytes, size_t length)
 {
     char raw[ESCAPE_BYTES], escaped[3 * ESCAPE_BYTES + 1];
 
     while (length > 0) {
-        size_t more = ESCAPE_BYTES - o->kept_length, taken, written;
+        size_t more = ESCAPE_BYTES - o->partial_length, taken, written;
 
         if (more > length)
             more = length;
-        memcpy(raw, o->kept, o->kept_length);
-        memcpy(raw + o->kept_length, bytes, more);
+        memcpy(raw, o->partial, o->partial_length);
+        memcpy(raw + o->partial_length, bytes, more);
         bytes += more;
         length -= more;
-        more += o->kept_length;
+        more += o->partial_length;
         written = cli_terminal_escape(escaped, raw, more, true, false, &taken);
-        o->kept_length = more - taken;
-        memcpy(o->kept, raw + taken, o->kept_length);
+        o->partial_length = more - taken;
+        memcpy(o->partial, raw + taken, o->partial_length);
         if (!write_all(o, escaped, written))
             return false;
     }
@@ -109,14 +110,14 @@ int cli_output_close(void)
     return outputs[0].error_number;
 }
 
-bool cli_output_is_gone(void)
+bool cli_output_is_closed(void)
 {
     struct pollfd out = {.fd = STDOUT_FILENO};
 
     return poll(&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLHUP)) != 0;
 }
 
-void cli_output_die_of_pipe(void)
+void cli_output_raise_sigpipe(void)
 {
     if (is_pipe_ignored)
         return;

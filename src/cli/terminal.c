@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* First and last of what is never raw on a terminal, in order: control characters, what is
- * invisible or has no width, what changes the direction of text, tags and variation selectors. */
+/* Ranges (first, last) that are always escaped, in order: control, invisible, zero-width and
+ * bidirectional characters, tags and variation selectors. */
 static const uint32_t hidden[][2] = {
     {0x0, 0x1F},        {0x7F, 0x9F},       {0xAD, 0xAD},     {0x34F, 0x34F},   {0x61C, 0x61C},
     {0x115F, 0x1160},   {0x17B4, 0x17B5},   {0x180B, 0x180F}, {0x200B, 0x200F}, {0x2028, 0x202E},

@@ -1,20 +1,20 @@
-/* Text for a terminal: control characters, what reorders text (bidi), what has no width and bytes
- * that are no UTF-8 stand percent-escaped ("%1B"), so that nothing that came from elsewhere steers
- * the terminal or looks like something else. Pure. */
+/* Escapes text for a terminal: control, bidirectional and zero-width characters and invalid UTF-8
+ * are percent-encoded ("%1B"), so that text from outside cannot control the terminal or be spoofed.
+ * Pure. */
 #ifndef CLI_TERMINAL_H
 #define CLI_TERMINAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The longest prefix of `bytes` that can be judged goes to `out`, of 3 * length + 1 bytes (a NUL
- * may be written behind it); returns the length written and how much was taken. What remains, at
- * most 3 bytes, is the beginning of a character; with `is_end` nothing remains. With `keeps_lines`
- * a newline and a tab stay. */
+/* Escapes `bytes` up to an incomplete UTF-8 sequence at their end (at most 3 bytes), or with
+ * `is_end` all of them. `out` has 3 * length + 1 bytes, since a NUL may be appended. Returns the
+ * length written; `*taken` is the length consumed. With `keeps_lines` newlines and tabs are kept.
+ */
 size_t cli_terminal_escape(char *out, const char *bytes, size_t length, bool keeps_lines,
                            bool is_end, size_t *taken);
 
-/* A whole text on one line; malloc, NULL without memory. */
+/* Escapes a whole text to one line; malloc, NULL if out of memory. */
 char *cli_terminal_line(const char *text);
 
 #endif

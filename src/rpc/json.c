@@ -115,7 +115,7 @@ json_t *rpc_json_of(xmlrpc_value *value)
     return json == NULL ? json_null() : json;
 }
 
-static bool is_unclean(const json_t *value)
+static bool is_invalid_utf8(const json_t *value)
 {
     return json_is_string(value) &&
            utf8_valid_length(json_string_value(value), json_string_length(value)) <
@@ -136,26 +136,26 @@ static json_t *escaped_string(const json_t *value)
     return text;
 }
 
-static const char *unclean_key(json_t *object)
+static const char *invalid_key(json_t *object)
 {
     const char *key;
     json_t *item;
 
     json_object_foreach(object, key, item)
     {
-        if (is_unclean(item))
+        if (is_invalid_utf8(item))
             return key;
     }
     return NULL;
 }
 
 /* {"path": "a%FF", "path_is_escaped": true} */
-static void clean_members(json_t *object)
+static void escape_members(json_t *object)
 {
     char *key, *flag;
     const char *found;
 
-    while ((found = unclean_key(object)) != NULL && (key = strdup(found)) != NULL) {
+    while ((found = invalid_key(object)) != NULL && (key = strdup(found)) != NULL) {
         json_object_set_new(object, key, escaped_string(json_object_get(object, key)));
         if (asprintf(&flag, "%s_is_escaped", key) >= 0) {
             json_object_set_new(object, flag, json_true());
@@ -165,20 +165,20 @@ static void clean_members(json_t *object)
     }
 }
 
-void rpc_json_clean(json_t *value)
+void rpc_json_escape(json_t *value)
 {
     const char *key;
     json_t *item;
     size_t i;
 
     if (json_is_object(value))
-        clean_members(value);
-    json_object_foreach(value, key, item) rpc_json_clean(item);
+        escape_members(value);
+    json_object_foreach(value, key, item) rpc_json_escape(item);
     json_array_foreach(value, i, item)
     {
-        if (is_unclean(item))
+        if (is_invalid_utf8(item))
             json_array_set_new(value, i, escaped_string(item));
         else
-            rpc_json_clean(item);
+            rpc_json_escape(item);
     }
 }

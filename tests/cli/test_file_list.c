@@ -58,7 +58,7 @@ static void remove_tree(void)
 #define FILES_TEST(name) \
     Test(cli_files, name, .init = make_tree, .fini = remove_tree, .timeout = 10)
 
-FILES_TEST(a_folder_gives_its_files_in_order_of_name)
+FILES_TEST(a_directory_is_listed_sorted_by_name)
 {
     cr_assert_eq(cli_files_add(&files, folder, true), ERR_OK);
     cr_assert_eq(files.count, 5);
@@ -66,11 +66,11 @@ FILES_TEST(a_folder_gives_its_files_in_order_of_name)
     cr_assert_str_eq(strrchr(files.files[1].name, '/'), "/b");
     cr_assert_str_eq(strrchr(files.files[4].name, '/'), "/c");
     cr_assert_eq(files.files[4].size_bytes, 3);
-    cr_assert_eq(files.files[0].state, FILE_WAITS);
+    cr_assert_eq(files.files[0].state, FILE_PENDING);
     cr_assert_eq(files.files[0].path[0], '/');
 }
 
-FILES_TEST(a_folder_without_recursive_fails_with_what_to_do)
+FILES_TEST(a_directory_without_recursive_fails_with_advice)
 {
     cr_assert_eq(cli_files_add(&files, folder, false), ERR_OK);
     cr_assert_eq(files.count, 1);
@@ -78,7 +78,7 @@ FILES_TEST(a_folder_without_recursive_fails_with_what_to_do)
     cr_assert_not_null(strstr(files.files[0].error, "--recursive"));
 }
 
-FILES_TEST(two_gib_is_one_byte_too_many)
+FILES_TEST(two_gib_exceed_the_limit_by_one_byte)
 {
     char path[128];
 
@@ -88,12 +88,12 @@ FILES_TEST(two_gib_is_one_byte_too_many)
     cr_assert_eq(cli_files_add(&files, path, false), ERR_OK);
     snprintf(path, sizeof path, "%s/more", folder);
     cr_assert_eq(cli_files_add(&files, path, false), ERR_OK);
-    cr_assert_eq(files.files[0].state, FILE_WAITS);
+    cr_assert_eq(files.files[0].state, FILE_PENDING);
     cr_assert_eq(files.files[1].state, FILE_FAILED);
     cr_assert_not_null(strstr(files.files[1].error, "2,147,483,647"));
 }
 
-FILES_TEST(what_is_missing_or_no_file_fails_by_itself)
+FILES_TEST(missing_and_irregular_files_fail_individually)
 {
     char path[128];
 
@@ -105,10 +105,10 @@ FILES_TEST(what_is_missing_or_no_file_fails_by_itself)
     cr_assert_eq(cli_files_add(&files, path, false), ERR_OK);
     for (size_t i = 0; i < 3; i++)
         cr_assert_eq(files.files[i].state, FILE_FAILED);
-    cr_assert_eq(files.files[3].state, FILE_WAITS);
+    cr_assert_eq(files.files[3].state, FILE_PENDING);
 }
 
-/* A path below the folder, in one of a few rooms. */
+/* A path in the directory, in one of four static buffers. */
 static const char *below(const char *name)
 {
     static char paths[4][4300];
@@ -119,7 +119,7 @@ static const char *below(const char *name)
     return path;
 }
 
-static void make_socket(const char *path)
+static void open_socket(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -129,7 +129,7 @@ static void make_socket(const char *path)
     close(fd);
 }
 
-/* A chain of folders whose names together are longer than a path may be. */
+/* Nested directories whose path is longer than PATH_MAX. */
 static void make_deep(void)
 {
     char name[201];
@@ -149,7 +149,7 @@ static void make_deep(void)
     close(at);
 }
 
-/* nftw cannot go so deep either. */
+/* nftw cannot descend that deep. */
 static void remove_deep(void)
 {
     char name[201];
@@ -163,18 +163,18 @@ static void remove_deep(void)
         cr_assert(chdir("..") == 0 && rmdir(name) == 0);
 }
 
-FILES_TEST(whatever_stands_in_a_folder_is_sent_or_told_with_its_reason)
+FILES_TEST(each_directory_entry_is_listed_or_skipped_with_a_reason)
 {
     static const struct {
         const char *name;
         enum cli_file_state state;
         const char *reason;
     } rows[] = {
-        {"a", FILE_WAITS, NULL},
-        {"empty-file", FILE_WAITS, NULL},
-        {".hidden", FILE_WAITS, NULL},
-        {"two\nlines\xff", FILE_WAITS, NULL},
-        {"sub/c", FILE_WAITS, NULL},
+        {"a", FILE_PENDING, NULL},
+        {"empty-file", FILE_PENDING, NULL},
+        {".hidden", FILE_PENDING, NULL},
+        {"two\nlines\xff", FILE_PENDING, NULL},
+        {"sub/c", FILE_PENDING, NULL},
         {"pipe", FILE_SKIPPED, "pipe"},
         {"socket", FILE_SKIPPED, "socket"},
         {"loop", FILE_SKIPPED, "link"},
@@ -189,7 +189,7 @@ FILES_TEST(whatever_stands_in_a_folder_is_sent_or_told_with_its_reason)
     put(".hidden", 1);
     put("two\nlines\xff", 1);
     put("more", 2147483648);
-    make_socket(below("socket"));
+    open_socket(below("socket"));
     cr_assert_eq(symlink("nowhere", below("dangling")), 0);
     cr_assert_eq(symlink("a", below("link-to-file")), 0);
     cr_assert_eq(mkdir(below("empty-folder"), 0700), 0);
@@ -210,7 +210,7 @@ FILES_TEST(whatever_stands_in_a_folder_is_sent_or_told_with_its_reason)
     }
 }
 
-FILES_TEST(a_path_too_long_to_be_walked_is_told)
+FILES_TEST(a_path_too_long_to_open_is_reported)
 {
     size_t failed = 0;
 
@@ -226,7 +226,7 @@ FILES_TEST(a_path_too_long_to_be_walked_is_told)
     remove_deep();
 }
 
-FILES_TEST(a_device_is_refused_by_name_and_a_folder_of_nothing_has_nothing)
+FILES_TEST(a_device_fails_and_an_empty_directory_is_skipped)
 {
     cr_assert_eq(mkdir(below("none"), 0700), 0);
     cr_assert_eq(cli_files_add(&files, "/dev/null", true), ERR_OK);

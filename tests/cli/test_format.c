@@ -31,7 +31,7 @@ Test(cli_text, since_takes_utc_times, .timeout = 5)
     cr_assert_eq(since("2025-11-21"), now_us - INT64_C(11655000000));
 }
 
-Test(cli_text, since_refuses_anything_else, .timeout = 5)
+Test(cli_text, since_rejects_anything_else, .timeout = 5)
 {
     static const char *const bad[] = {"",
                                       "h",
@@ -54,7 +54,7 @@ Test(cli_text, since_refuses_anything_else, .timeout = 5)
 
 Test(cli_text, durations_are_short, .timeout = 5)
 {
-    char out[CLI_DURATION_ROOM];
+    char out[CLI_DURATION_SIZE];
 
     cr_assert_str_eq(cli_duration(out, 0.4), "0 s");
     cr_assert_str_eq(cli_duration(out, 59.4), "59 s");
@@ -64,11 +64,11 @@ Test(cli_text, durations_are_short, .timeout = 5)
     cr_assert_str_eq(cli_duration(out, 1e300), "0 s");
 }
 
-Test(cli_text, since_wants_a_time_that_there_is, .timeout = 5)
+Test(cli_text, since_rejects_invalid_dates_and_times, .timeout = 5)
 {
     static const struct {
         const char *text;
-        bool is;
+        bool is_valid;
     } rows[] = {
         {"2026-02-28", true},
         {"2026-02-29", false},
@@ -106,8 +106,8 @@ Test(cli_text, since_wants_a_time_that_there_is, .timeout = 5)
     int64_t us;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        cr_assert_eq(cli_since(&us, rows[i].text, now_us), rows[i].is ? ERR_OK : ERR_INVALID, "%s",
-                     rows[i].text);
+        cr_assert_eq(cli_since(&us, rows[i].text, now_us), rows[i].is_valid ? ERR_OK : ERR_INVALID,
+                     "%s", rows[i].text);
 }
 
 static const struct cli_progress half = {.done_bytes = 50 << 20,
@@ -116,7 +116,7 @@ static const struct cli_progress half = {.done_bytes = 50 << 20,
                                          .total_files = 3,
                                          .bytes_per_second = 10 << 20};
 
-/* Percent, then the time left, then a bar: what is asked first, at each width. */
+/* Fields are added in order of importance: percent, time left, bar, ... */
 Test(cli_text, the_progress_line_at_each_width, .timeout = 5)
 {
     static const struct {
@@ -154,8 +154,8 @@ Test(cli_text, the_progress_line_at_each_width, .timeout = 5)
     }
 }
 
-/* What fits is no question of the numbers of the moment. */
-Test(cli_text, no_field_of_the_progress_line_comes_and_goes, .timeout = 5)
+/* The choice of fields does not depend on the current numbers. */
+Test(cli_text, fields_of_the_progress_line_do_not_flicker, .timeout = 5)
 {
     static const double speeds[] = {0, 1, 999, 10240, 1047527424.0};
     char line[256];
@@ -171,7 +171,7 @@ Test(cli_text, no_field_of_the_progress_line_comes_and_goes, .timeout = 5)
         }
 }
 
-Test(cli_text, when_the_peer_has_all_its_ok_is_what_is_left, .timeout = 5)
+Test(cli_text, after_the_last_byte_the_progress_line_waits_for_ok, .timeout = 5)
 {
     struct cli_progress p = half;
     char line[256];
@@ -184,7 +184,7 @@ Test(cli_text, when_the_peer_has_all_its_ok_is_what_is_left, .timeout = 5)
     cr_assert_str_eq(line, "100%  waiting for ok");
 }
 
-Test(cli_text, progress_of_nothing_and_of_too_much_is_sane, .timeout = 5)
+Test(cli_text, progress_of_zero_and_excess_bytes_is_clamped, .timeout = 5)
 {
     char line[256];
 
@@ -198,7 +198,7 @@ Test(cli_text, progress_of_nothing_and_of_too_much_is_sane, .timeout = 5)
     cr_assert_not_null(strstr(line, "100%"), "%s", line);
 }
 
-Test(cli_text, tables_stand_in_columns, .timeout = 5)
+Test(cli_text, tables_are_aligned_in_columns, .timeout = 5)
 {
     static const char *const headers[] = {">N", "NAME", "LAST"};
     struct cli_table table;

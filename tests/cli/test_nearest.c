@@ -16,7 +16,7 @@ static const char *nearest(const char *word)
     return n.nearest;
 }
 
-Test(cli_nearest, what_was_meant, .timeout = 5)
+Test(cli_nearest, suggests_the_nearest_word, .timeout = 5)
 {
     static const char *const rows[][2] = {
         {"sned", "send"},
@@ -49,7 +49,7 @@ Test(cli_nearest, what_was_meant, .timeout = 5)
     }
 }
 
-Test(cli_nearest, what_is_like_nothing, .timeout = 5)
+Test(cli_nearest, suggests_nothing_for_unlike_words, .timeout = 5)
 {
     static const char *const rows[] = {"",
                                        "x",

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-Test(cli_terminal, nothing_raw_steers_a_terminal, .timeout = 5)
+Test(cli_terminal, unsafe_characters_are_escaped, .timeout = 5)
 {
     static const struct {
         const char *name, *text, *shown;
@@ -40,7 +40,7 @@ Test(cli_terminal, nothing_raw_steers_a_terminal, .timeout = 5)
         {"variation selector", "\xef\xb8\x8f", "%EF%B8%8F"},
         {"tag character", "\xf3\xa0\x81\x81", "%F3%A0%81%81"},
         {"hangul filler", "\xe3\x85\xa4", "%E3%85%A4"},
-        {"no UTF-8", "\xff\xfe", "%FF%FE"},
+        {"not UTF-8", "\xff\xfe", "%FF%FE"},
         {"Latin-1", "caf\xe9.txt", "caf%E9.txt"},
         {"overlong slash", "\xc0\xaf", "%C0%AF"},
         {"overlong of three", "\xe0\x80\xaf", "%E0%80%AF"},
@@ -62,7 +62,7 @@ Test(cli_terminal, nothing_raw_steers_a_terminal, .timeout = 5)
     }
 }
 
-Test(cli_terminal, a_stream_keeps_its_lines_and_what_is_cut_anywhere_comes_out_whole, .timeout = 5)
+Test(cli_terminal, a_stream_keeps_newlines_and_split_characters_stay_whole, .timeout = 5)
 {
     static const char text[] = "a\n\xe2\x82\xac\t\xf0\x9f\x98\x80\x1b\xc3";
     static const char shown[] = "a\n\xe2\x82\xac\t\xf0\x9f\x98\x80%1B%C3";

@@ -13,7 +13,7 @@ static void expect_json(xmlrpc_env *env, xmlrpc_value *value, const char *expect
 
     cr_assert(!env->fault_occurred, "%s", env->fault_string);
     json = rpc_json_of(value);
-    rpc_json_clean(json);
+    rpc_json_escape(json);
     text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
     cr_expect_str_eq(text, expected);
     free(text);

@@ -14,6 +14,7 @@
 
 #include "base/address.h"
 #include "base/err.h"
+#include "base/transfer_id.h"
 #include "gateway/event.h"
 #include "loop/mailbox.h"
 
@@ -24,12 +25,8 @@ enum gateway_transfer_status { GATEWAY_TRANSFER_FINISHED, GATEWAY_TRANSFER_FAILE
 /* "finished", "failed": BitDust's words. */
 const char *gateway_transfer_status_word(enum gateway_transfer_status status);
 
-/* Our ids have eight digits at most; a gateway's what an XML-RPC int holds. */
-enum {
-    GATEWAY_TRANSFER_ERROR_SIZE = 128,
-    GATEWAY_TRANSFER_ID_MAX = 99999999,
-    GATEWAY_ID_MAX = INT32_MAX
-};
+/* A remote gateway's ids are XML-RPC ints. */
+enum { GATEWAY_TRANSFER_ERROR_SIZE = 128, GATEWAY_ID_MAX = INT32_MAX };
 
 struct gateway_binding;
 

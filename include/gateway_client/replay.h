@@ -1,5 +1,5 @@
-/* What the last run acknowledged and did not get to report: told at the start, and marked in the
- * journal when the gateway has it. Main thread. */
+/* Reports acknowledged by the previous run but not delivered to the gateway: delivered at start,
+ * and marked in the journal once the gateway has received them. Main thread. */
 #ifndef GATEWAY_CLIENT_REPLAY_H
 #define GATEWAY_CLIENT_REPLAY_H
 
@@ -12,12 +12,13 @@ struct gateway_client_replay {
     struct committer *committer;
     struct event_sink *events;
     struct gateway *gateway;
-    struct gateway_binding remote; /* the remote gateway, in charge or not */
-    struct mailbox *answer_to;     /* main's: a remote gateway answers when it can */
+    struct gateway_binding remote; /* the remote gateway, active or not */
+    struct mailbox *answer_to;     /* main's mailbox; receives the remote gateway's answers */
 };
 
-/* Before the committer runs: what is owed is read from what it will own. What a remote gateway has
- * registered waits for one, for as long as it takes; the rest was the built-in one's. */
-void gateway_client_replay_report(const struct gateway_client_replay *owed);
+/* Call before the committer runs: reads the journal, which the committer owns afterwards. Reports
+ * registered with a remote gateway wait until one is available; all others belong to the built-in
+ * gateway. */
+void gateway_client_replay_report(const struct gateway_client_replay *replay);
 
 #endif

@@ -1,4 +1,4 @@
-/* The names of files that come in. */
+/* Names of received files. */
 #ifndef STORE_NAME_H
 #define STORE_NAME_H
 
@@ -8,13 +8,14 @@
 
 enum { STORE_NAME_SIZE = 48 };
 
-/* A name that no file has had: the time, 63 random bits and one for its place. */
+/* Creates a new unique name: UTC time, 63 random bits, one bit that selects the directory of the
+ * partial file. */
 enum err store_name_choose(char name[STORE_NAME_SIZE]);
 
-/* True if a partial file of that name stands in the second of the two folders. */
-bool store_name_is_of_second(const char *name);
+/* True if a partial file of that name is stored in the second of the two directories. */
+bool store_name_is_in_second(const char *name);
 
-/* True if `name` is one of those. */
+/* True if `name` has the form of such a name. */
 bool store_name_is_valid(const char *name);
 
 #endif

@@ -91,7 +91,7 @@ static void disconnected(void *self, const char *proto, const char *result)
 static enum err take(void *self, struct gateway_transfer *t)
 {
     (void)from_self(self);
-    CONTRACT(t->transfer_id >= 1 && t->transfer_id <= GATEWAY_TRANSFER_ID_MAX);
+    CONTRACT(t->transfer_id >= 1 && t->transfer_id <= TRANSFER_ID_MAX);
     t->is_registered = true;
     return ERR_OK;
 }

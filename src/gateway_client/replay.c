@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One report on its way; frees itself. */
+/* One pending report; frees itself. */
 struct report {
-    struct gateway_transfer transfer; /* first: comes back */
+    struct gateway_transfer transfer; /* first member: returned as a message */
     struct commit_request mark;
-    struct gateway_client_replay owed;
+    struct gateway_client_replay replay;
     char *idurl;
     char path[INBOX_PATH_SIZE];
     char proto[JOURNAL_FILE_PROTO_SIZE];
@@ -34,18 +34,18 @@ static void marked(struct message *m, void *owner)
     report_free(r);
 }
 
-static void taken(struct report *r, enum err e)
+static void complete(struct report *r, enum err e)
 {
     const struct gateway_transfer *t = &r->transfer;
 
-    if (e != ERR_OK) { /* the daemon ends: it stays owed */
+    if (e != ERR_OK) { /* the daemon is stopping: the report stays owed */
         report_free(r);
         return;
     }
-    log_info("reported late: transfer=%" PRIu32 " %s path=%s", t->transfer_id,
+    log_info("owed report delivered: transfer=%" PRIu32 " %s path=%s", t->transfer_id,
              gateway_transfer_status_word(t->status), r->path);
-    event_emit(r->owed.events, gateway_transfer_event(EVENT_RECEIVING_ENDED, t));
-    committer_submit(r->owed.committer, &r->mark);
+    event_emit(r->replay.events, gateway_transfer_event(EVENT_RECEIVING_ENDED, t));
+    committer_submit(r->replay.committer, &r->mark);
 }
 
 static void answered(struct message *m, void *owner)
@@ -53,10 +53,10 @@ static void answered(struct message *m, void *owner)
     struct report *r = (struct report *)(void *)m;
 
     (void)owner;
-    taken(r, r->transfer.request.result);
+    complete(r, r->transfer.request.result);
 }
 
-static struct report *report_new(const struct gateway_client_replay *owed,
+static struct report *report_new(const struct gateway_client_replay *replay,
                                  const struct journal_file *record, bool is_finished)
 {
     struct report *r = calloc(1, sizeof *r);
@@ -66,15 +66,15 @@ static struct report *report_new(const struct gateway_client_replay *owed,
         free(r);
         return NULL;
     }
-    r->owed = *owed;
+    r->replay = *replay;
     r->mark = (struct commit_request){.kind = COMMIT_REPORTED,
                                       .request = {.answer_to = NULL, .on_answer = marked},
                                       .record = {.transfer_id = record->transfer_id, .idurl = ""}};
-    inbox_final_path(owed->inbox, record->name, r->path);
+    inbox_final_path(replay->inbox, record->name, r->path);
     snprintf(r->proto, sizeof r->proto, "%s", record->proto);
     t = &r->transfer;
     *t = (struct gateway_transfer){
-        .request = {.answer_to = owed->answer_to, .on_answer = answered},
+        .request = {.answer_to = replay->answer_to, .on_answer = answered},
         .proto = r->proto,
         .idurl = r->idurl,
         .filename = r->path,
@@ -91,24 +91,24 @@ static struct report *report_new(const struct gateway_client_replay *owed,
 
 static void report_one(void *ctx, const struct journal_file *record, bool is_finished)
 {
-    const struct gateway_client_replay *owed = ctx;
-    struct report *r = report_new(owed, record, is_finished);
+    const struct gateway_client_replay *replay = ctx;
+    struct report *r = report_new(replay, record, is_finished);
     enum err e = ERR_OK;
 
     if (r == NULL) {
-        log_error("transfer=%" PRIu32 " is reported after the next start: %s", record->transfer_id,
-                  err_text(ERR_NO_MEMORY));
+        log_error("transfer=%" PRIu32 ": cannot report it now: %s; retried at the next start",
+                  record->transfer_id, err_text(ERR_NO_MEMORY));
         return;
     }
     if (record->gateway_id != 0) {
-        r->transfer.binding = &r->owed.remote;
-        e = gateway_receiving_ended(owed->gateway, &r->transfer);
+        r->transfer.binding = &r->replay.remote;
+        e = gateway_receiving_ended(replay->gateway, &r->transfer);
     }
     if (e != ERR_PENDING)
-        taken(r, e);
+        complete(r, e);
 }
 
-void gateway_client_replay_report(const struct gateway_client_replay *owed)
+void gateway_client_replay_report(const struct gateway_client_replay *replay)
 {
-    inbox_each_owed(owed->inbox, report_one, (void *)owed);
+    inbox_each_owed(replay->inbox, report_one, (void *)replay);
 }

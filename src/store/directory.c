@@ -1,6 +1,7 @@
-/* Opening a directory part by part, each below the one before: so it is known whose links are on
- * the way, and nobody can exchange what was looked at before it is entered. openat2(2) can refuse
- * all links but not some, and a /var/run that is a link of root's is no harm. */
+/* Opens a directory component by component, each relative to the one before, so that the owner of
+ * every symbolic link is checked and nothing can be exchanged between the check and the step.
+ * openat2(2) can refuse all links but not only some, and a /var/run that is a link of root's is
+ * safe. */
 #include "store/directory.h"
 
 #include "base/text.h"
@@ -17,7 +18,7 @@
 enum { LINKS_MAX = 40 };
 
 struct walk {
-    int fd; /* O_PATH, where we stand */
+    int fd; /* O_PATH, current directory */
     unsigned links;
     char *why;
     size_t room;
@@ -25,7 +26,7 @@ struct walk {
 
 static enum err fail(struct walk *w, const char *part, int error_number, const char *text)
 {
-    snprintf(w->why, w->room, "its part %s %s%s%s", part, text, error_number == 0 ? "" : ": ",
+    snprintf(w->why, w->room, "path component %s %s%s%s", part, text, error_number == 0 ? "" : ": ",
              error_number == 0 ? "" : strerror(error_number));
     return error_number == 0 ? ERR_DENIED : err_from_errno(error_number);
 }
@@ -40,7 +41,7 @@ static enum err step(struct walk *w, int fd)
     return ERR_OK;
 }
 
-/* A directory that was just made is on the disk only when its parent is. */
+/* A new directory is durable only when its parent is synced. */
 static void sync_here(const struct walk *w)
 {
     int fd = openat(w->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -51,14 +52,14 @@ static void sync_here(const struct walk *w)
     close(fd);
 }
 
-static enum err walk_along(struct walk *w, const char *path);
+static enum err walk_path(struct walk *w, const char *path);
 
 static bool is_trusted(const struct stat *link)
 {
     return link->st_uid == 0 || link->st_uid == geteuid();
 }
 
-/* Looked at by a descriptor: what is read is what was looked at. */
+/* By descriptor: the link that is read is the link that was checked. */
 static enum err follow(struct walk *w, const char *part)
 {
     char target[PATH_MAX];
@@ -78,11 +79,11 @@ static enum err follow(struct walk *w, const char *part)
     if (!S_ISLNK(status.st_mode) || length <= 0)
         return fail(w, part, ENOTDIR, "cannot be entered");
     if (!is_trusted(&status))
-        return fail(w, part, 0, "is a link of another user, which is not followed");
+        return fail(w, part, 0, "is a symbolic link owned by another user, which is not followed");
     if (++w->links > LINKS_MAX)
         return fail(w, part, ELOOP, "cannot be entered");
     target[length] = '\0';
-    return walk_along(w, target);
+    return walk_path(w, target);
 }
 
 static enum err enter(struct walk *w, const char *part)
@@ -94,7 +95,7 @@ static enum err enter(struct walk *w, const char *part)
         if (mkdirat(w->fd, part, 0700) == 0)
             sync_here(w);
         else if (errno != EEXIST)
-            return fail(w, part, errno, "cannot be made");
+            return fail(w, part, errno, "cannot be created");
         fd = openat(w->fd, part, FLAGS);
     }
     if (fd >= 0)
@@ -104,7 +105,7 @@ static enum err enter(struct walk *w, const char *part)
     return fail(w, part, errno, "cannot be entered");
 }
 
-static enum err walk_along(struct walk *w, const char *path)
+static enum err walk_path(struct walk *w, const char *path)
 {
     char part[NAME_MAX + 1];
     enum err e = ERR_OK;
@@ -131,7 +132,7 @@ enum err store_directory_open(int *out, const char *path, char *why, size_t room
 
     *out = -1;
     if (e == ERR_OK)
-        e = walk_along(&w, path);
+        e = walk_path(&w, path);
     if (e == ERR_OK && (*out = openat(w.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
         e = err_from_errno(errno);
         snprintf(why, room, "it cannot be opened: %s", strerror(errno));
@@ -141,7 +142,7 @@ enum err store_directory_open(int *out, const char *path, char *why, size_t room
     return e;
 }
 
-int store_directory_make(int dir_fd, const char *name)
+int store_directory_ensure(int dir_fd, const char *name)
 {
     if (mkdirat(dir_fd, name, 0700) == 0)
         fsync(dir_fd);
@@ -150,9 +151,9 @@ int store_directory_make(int dir_fd, const char *name)
     return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-int store_directory_make_again(int dir_fd, const char *name, int fd)
+int store_directory_recreate(int dir_fd, const char *name, int fd)
 {
-    int made = store_directory_make(dir_fd, name);
+    int made = store_directory_ensure(dir_fd, name);
     int error_number = made < 0 || dup3(made, fd, O_CLOEXEC) < 0 ? errno : 0;
 
     if (made >= 0)
@@ -193,7 +194,7 @@ struct by_name {
     void *ctx;
 };
 
-static enum err without_kind(void *ctx, int dir_fd, const char *name, unsigned char kind)
+static enum err drop_kind(void *ctx, int dir_fd, const char *name, unsigned char kind)
 {
     const struct by_name *by_name = ctx;
 
@@ -206,7 +207,7 @@ enum err store_directory_each(int dir_fd, const char *folder, store_directory_ea
 {
     struct by_name by_name = {each, ctx};
 
-    return store_directory_each_kind(dir_fd, folder, without_kind, &by_name);
+    return store_directory_each_kind(dir_fd, folder, drop_kind, &by_name);
 }
 
 bool store_directory_is_same(int dir_fd, const char *name, int fd)

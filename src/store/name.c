@@ -1,4 +1,4 @@
-/* The names of files that come in: "20261121T031415Z-0123456789abcdef.in". */
+/* Names of received files: "20261121T031415Z-0123456789abcdef.in". */
 #include "store/name.h"
 
 #include "base/clock.h"
@@ -15,75 +15,76 @@ enum {
     DATE_LENGTH = 16,
     LAST_DIGIT = DATE_LENGTH + 1 + 15,
     RANDOMS = 32,
-    GROUP = 8 /* about as many as a worker hands over at once */
+    NAMES_PER_DIRECTORY = 8 /* about as many as a worker submits at once */
 };
 
-/* Each thread has its own, so that no name waits for a lock and no random number is given twice:
- * the kernel is asked once for many, and the date is put together once a second. */
+/* Per thread, so that choosing a name takes no lock and no random number is used twice: random
+ * numbers are read from the kernel in batches, the date is formatted once a second. */
 static _Thread_local struct {
     time_t second;
     char date[DATE_LENGTH + 1];
     unsigned left;
-    unsigned given;
+    unsigned names_given;
     uint64_t randoms[RANDOMS];
-} supply;
+} cache;
 
 bool store_name_is_valid(const char *name)
 {
     size_t i;
 
     for (i = 0; name_pattern[i] != '\0'; i++) {
-        char wanted = name_pattern[i], is = name[i];
+        char expected = name_pattern[i], actual = name[i];
 
-        if (wanted == 'd' || wanted == 'x') {
-            if (!(is >= '0' && is <= '9') && !(wanted == 'x' && is >= 'a' && is <= 'f'))
+        if (expected == 'd' || expected == 'x') {
+            if (!(actual >= '0' && actual <= '9') &&
+                !(expected == 'x' && actual >= 'a' && actual <= 'f'))
                 return false;
-        } else if (is != wanted) {
+        } else if (actual != expected) {
             return false;
         }
     }
     return name[i] == '\0';
 }
 
-/* A clock beyond the year 9999 is wrong, and no reason to take no files. */
-static void supply_date(void)
+/* A clock beyond the year 9999 is wrong, but no reason to refuse files. */
+static void refresh_date(void)
 {
     time_t now = (time_t)(clock_real_us() / 1000000);
     struct tm utc;
 
-    if (now == supply.second && supply.date[0] != '\0')
+    if (now == cache.second && cache.date[0] != '\0')
         return;
-    supply.second = now;
+    cache.second = now;
     if (gmtime_r(&now, &utc) == NULL || utc.tm_year < 0 ||
-        strftime(supply.date, sizeof supply.date, "%Y%m%dT%H%M%SZ", &utc) != DATE_LENGTH)
-        memcpy(supply.date, "00000000T000000Z", sizeof supply.date);
+        strftime(cache.date, sizeof cache.date, "%Y%m%dT%H%M%SZ", &utc) != DATE_LENGTH)
+        memcpy(cache.date, "00000000T000000Z", sizeof cache.date);
 }
 
-static void supply_randoms(void)
+static void refill_randoms(void)
 {
-    if (supply.left > 0)
+    if (cache.left > 0)
         return;
-    random_fill(supply.randoms, sizeof supply.randoms);
-    supply.left = RANDOMS;
+    random_fill(cache.randoms, sizeof cache.randoms);
+    cache.left = RANDOMS;
 }
 
-/* A folder has one lock for the making of names and their taking away. So that the worker makes the
- * next files while the committer takes away the ones before, they stand in two folders in turn; the
- * name's last digit, odd or even, says in which. */
-static uint64_t with_folder(uint64_t random)
+/* A directory has one lock for creating and removing names. Partial files alternate between two
+ * directories, so that the worker can create files in one while the committer renames files out of
+ * the other. The last digit of the name, odd or even, selects the directory. */
+static uint64_t with_directory_bit(uint64_t random)
 {
-    return (random & ~(uint64_t)1) | (supply.given++ / GROUP % 2);
+    return (random & ~(uint64_t)1) | (cache.names_given++ / NAMES_PER_DIRECTORY % 2);
 }
 
-bool store_name_is_of_second(const char *name)
+bool store_name_is_in_second(const char *name)
 {
     return strchr("13579bdf", name[LAST_DIGIT]) != NULL;
 }
 
 enum err store_name_choose(char name[STORE_NAME_SIZE])
 {
-    supply_date();
-    supply_randoms();
-    return text_format(name, STORE_NAME_SIZE, "%s-%016llx.in", supply.date,
-                       (unsigned long long)with_folder(supply.randoms[--supply.left]));
+    refresh_date();
+    refill_randoms();
+    return text_format(name, STORE_NAME_SIZE, "%s-%016llx.in", cache.date,
+                       (unsigned long long)with_directory_bit(cache.randoms[--cache.left]));
 }

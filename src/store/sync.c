@@ -6,7 +6,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-bool store_sync_at_once_is_known(int dir_fd)
+bool store_sync_is_syncfs_reliable(int dir_fd)
 {
     static const long known[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
                                  F2FS_SUPER_MAGIC, TMPFS_MAGIC};
@@ -27,7 +27,7 @@ enum err store_sync_data(int fd)
     return err_from_errno(errno);
 }
 
-enum err store_sync_written_error(int fd)
+enum err store_sync_writeback_error(int fd)
 {
     if (fd < 0 || sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) == 0)
         return ERR_OK;

@@ -1,4 +1,4 @@
-/* Getting one file's data on to the disk. */
+/* Syncing the data of one file. */
 #ifndef STORE_SYNC_H
 #define STORE_SYNC_H
 
@@ -6,15 +6,16 @@
 
 #include <stdbool.h>
 
-/* fdatasync(2); -1 is synced already. */
+/* fdatasync(2). -1: already synced, ERR_OK. */
 enum err store_sync_data(int fd);
 
-/* For a file that a syncfs has written: waits for nothing, tells its own error. -1 has none. */
-enum err store_sync_written_error(int fd);
+/* For a file written by a syncfs: returns the file's own write error without waiting. -1: ERR_OK.
+ */
+enum err store_sync_writeback_error(int fd);
 
-/* True on file systems of which it is known that syncfs(2) leaves what was written on the disk, and
- * that a file tells its own error afterwards. Others are known for less: FUSE's syncfs asks nothing
- * of whoever serves the files, overlayfs keeps the errors to the files below. */
-bool store_sync_at_once_is_known(int dir_fd);
+/* True on file systems where syncfs(2) is known to make written data durable and each file reports
+ * its own error afterwards. Not on others: FUSE's syncfs does not reach the file server, overlayfs
+ * keeps the errors on the lower files. */
+bool store_sync_is_syncfs_reliable(int dir_fd);
 
 #endif

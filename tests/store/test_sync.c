@@ -17,8 +17,8 @@ Test(store_sync, syncs_at_once_only_where_that_is_known_to_do, .timeout = 5)
 
         if (fd < 0) /* not every machine has all */
             continue;
-        cr_assert_eq(store_sync_at_once_is_known(fd), rows[i].is_known, "%s", rows[i].path);
+        cr_assert_eq(store_sync_is_syncfs_reliable(fd), rows[i].is_known, "%s", rows[i].path);
         close(fd);
     }
-    cr_assert_not(store_sync_at_once_is_known(-1));
+    cr_assert_not(store_sync_is_syncfs_reliable(-1));
 }

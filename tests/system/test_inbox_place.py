@@ -82,7 +82,7 @@ def link_to_other(path, old):
     os.symlink(old + "-other", path)
 
 
-ANOTHER = "another stands in its place"
+ANOTHER = "it was replaced"
 GONE = "No such file or directory"
 
 # What happens, as a function of Changes; what the sentence holds (None: files are taken in as before);
@@ -168,7 +168,7 @@ class Moved(harness.SystemTest):
     def run_case(self, what, happens, sentence):
         peer = raw.Raw.greet(self.bob.port)
         self.addCleanup(peer.close)
-        lines = self.bob.log().count("no file is taken in until then")
+        lines = self.bob.log().count("files are refused until then")
         begun = [self.begin(peer, 2000), self.begin(peer, LARGE)]
         with happens(Changes(self.place)):
             if sentence is None:
@@ -185,7 +185,7 @@ class Moved(harness.SystemTest):
         self.assertEqual(self.bob.status()["inbox"]["trouble"], "", what)
         self.assertEqual([self.whole(peer, size) for size in (0, 3000)], ["ok", "ok"], what)
         self.check_told(what)
-        self.assertEqual(self.bob.log().count("no file is taken in until then") - lines,
+        self.assertEqual(self.bob.log().count("files are refused until then") - lines,
                          0 if sentence is None else 1, what + ": said once")
         peer.close()
 
@@ -296,10 +296,10 @@ class ReadOnly(harness.SystemTest):
             self.assertIn("the file system is read-only", peer.expect(raw.ABORT).text)
         result = bob.command("status")
         self.assertEqual(result.code, 3, str(result))
-        self.assertIn("cannot be written: Read-only file system", result.out)
+        self.assertIn("is not writable: Read-only file system", result.out)
         time.sleep(1.5)  # longer than it takes to be looked at
         self.assertEqual(bob.command("status").code, 3, str(result))
-        self.assertEqual(bob.log().count("no file is taken in until then"), 1)
+        self.assertEqual(bob.log().count("files are refused until then"), 1)
         bob.kill()  # its journal cannot be ended in order
 
 
@@ -310,7 +310,7 @@ class Own(harness.SystemTest):
         bob = self.node("bob")
         lock = bob.inbox + "/.dustwire/lock"
         os.unlink(lock)
-        bob.wait_log("its lock file was taken away, and has been made again")
+        bob.wait_log("its lock file was removed; recreated")
         other = self.node("other", {"inbox/path": bob.inbox}, is_started=False)
         other.spawn()
         self.assertNotEqual(other.wait_exit(), 0)
@@ -328,7 +328,7 @@ class Own(harness.SystemTest):
             peer.expect_ok(file_id)
             if file_id == 1:
                 harm(journal)
-        bob.wait_log("its journal was taken away or replaced; it is written anew")
+        bob.wait_log("its journal was removed or replaced; rewriting it")
         harness.wait_until(lambda: bob.command("received", "--json").code == 0, "it is read again")
         self.assertEqual(bob.command("status").code, 0)
         bob.kill()
@@ -355,7 +355,7 @@ class Own(harness.SystemTest):
             self.assert_sent(eve.send([path], bob.contact), 1)
             shutil.rmtree(eve.inbox + "/.dustwire/spool")
         self.assert_sent(eve.send([path], bob.contact), 1)
-        eve.wait_log("was taken away, and has been made again")
+        eve.wait_log("was removed; recreated")
 
 
 if __name__ == "__main__":

@@ -264,7 +264,7 @@ class Streamed(Persons):
         node = self.sender({"outbox/spool-limit-mib": 1})
         result = self.send_as(self.ANNA, node, self.file_of(self.ANNA, "large", 0o600, 1100000))
         self.assertEqual(result.returncode, 1)
-        self.assertIn("the daemon may not read it", result.stdout)
+        self.assertIn("the daemon or you are not allowed to read it", result.stdout)
         self.assertIn("larger than [outbox] spool-limit-mib", result.stdout)
 
     def test_a_send_that_fails_leaves_nothing(self):

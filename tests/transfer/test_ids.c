@@ -61,7 +61,7 @@ static void use_a_block(uint32_t *first, uint32_t *last)
 
 Test(transfer_ids, a_block_goes_back_when_no_file_has_one_of_them)
 {
-    enum { BLOCKS = 3 * (GATEWAY_TRANSFER_ID_MAX / TRANSFER_IDS_BLOCK) };
+    enum { BLOCKS = 3 * (TRANSFER_ID_MAX / TRANSFER_IDS_BLOCK) };
     uint32_t first, last, slow = 0;
 
     context_open();

@@ -1,4 +1,4 @@
-/* What is asked of the committer. */
+/* Requests to the committer. */
 #ifndef STORE_COMMIT_REQUEST_H
 #define STORE_COMMIT_REQUEST_H
 
@@ -10,19 +10,19 @@
 enum commit_kind {
     COMMIT_FILE,     /* file -> final name; the descriptor is closed on any outcome */
     COMMIT_DISCARD,  /* close and unlink a partial file */
-    COMMIT_REPORTED, /* the gateway has had the report of record.transfer_id */
-    COMMIT_IDS,      /* a new block into `ids`, `ids_back` is taken back */
+    COMMIT_REPORTED, /* the gateway has received the report of record.transfer_id */
+    COMMIT_IDS,      /* reserves a new block in `ids`, returns the block `ids_back` */
 };
 
-/* The asker's again with the answer. The strings of `record` must stay valid until then. */
+/* Owned by the requester again once answered. The strings of `record` must stay valid until then.
+ */
 struct commit_request {
     struct request request;
     enum commit_kind kind;
     struct inbox_partial_file file; /* FILE, DISCARD */
     struct journal_file record;     /* FILE: all of it; REPORTED: transfer_id */
     struct transfer_ids ids;        /* IDS */
-    struct transfer_ids
-        ids_back; /* IDS: a block of which no transfer has an id any more; or empty */
+    struct transfer_ids ids_back;   /* IDS: a block with no id in use, or empty */
 };
 
 #endif

@@ -1,4 +1,4 @@
-/* Who besides the daemon may read what was received. */
+/* Access of other users to received files. */
 #ifndef STORE_INBOX_ACCESS_H
 #define STORE_INBOX_ACCESS_H
 
@@ -8,12 +8,12 @@
 
 struct inbox;
 
-/* After open, before other threads: finished files belong to `group` ("": our own) and have `mode`;
- * the inbox itself lets in who may read them. Without it: 0600. */
+/* After open, before other threads start. Sets the group ("": the daemon's own) and mode of
+ * finished files and opens the inbox directory to everyone who can read them. Default: 0600. */
 enum err inbox_access_set(struct inbox *inbox, const char *group, unsigned mode, char *problem,
                           size_t problem_room);
 
-/* The store's. Gives a file of ours the group and mode of inbox_access_set. */
+/* For the store only. Applies the group and mode of inbox_access_set to `fd`. */
 enum err inbox_access_apply(const struct inbox *in, int fd);
 
 #endif

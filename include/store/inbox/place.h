@@ -1,4 +1,4 @@
-/* Whether the inbox is still where it was opened. */
+/* Detects that the inbox was moved, replaced, or became unwritable. */
 #ifndef STORE_INBOX_PLACE_H
 #define STORE_INBOX_PLACE_H
 
@@ -9,31 +9,31 @@
 
 struct inbox;
 
-/* Any thread. Why no file is taken in: the inbox is not the folder that was opened any more, or
- * cannot be written. A sentence with what to do, "" and ERR_OK if nothing is wrong. As seen by the
- * last commit, or within the last second. */
-enum { INBOX_TROUBLE_SIZE = SETTINGS_TEXT_SIZE + 256 };
-enum err inbox_place_trouble(const struct inbox *inbox, char *to, size_t room);
+/* Any thread. Returns the error for which files are refused: the path of the inbox no longer names
+ * the directory that was opened, or it cannot be written. `to` receives a sentence with what to do;
+ * "" and ERR_OK if there is no fault. State as of the last commit, or at most one second old. */
+enum { INBOX_FAULT_SIZE = SETTINGS_TEXT_SIZE + 256 };
+enum err inbox_place_fault(const struct inbox *inbox, char *to, size_t room);
 
-/* The rest is for the store. */
+/* The functions below are for the store only. */
 
-/* At the end of opening. */
+/* Called at the end of inbox_open. */
 void inbox_place_open(struct inbox *inbox);
 
-/* Any thread. ERR_NO_INBOX: the inbox or its .dustwire is not what was opened any more, so what
- * stands in it now is not under the path that is told; ERR_DENIED: that cannot be seen. Two looks
- * at names. */
-enum err inbox_place_look(struct inbox *inbox);
+/* Any thread. Compares the inbox and its .dustwire with what was opened; two stat calls.
+ * ERR_NO_INBOX: at least one differs, so new files would not be found under the configured path;
+ * ERR_DENIED: they cannot be checked. */
+enum err inbox_place_check_folders(struct inbox *inbox);
 
-/* Any thread. A file could not be made there for that reason. */
-void inbox_place_refused(struct inbox *inbox, enum err e);
+/* Any thread. Records that creating a file there failed with `e`. */
+void inbox_place_note_error(struct inbox *inbox, enum err e);
 
-/* Any thread. Why no file is to be begun. Of a read-only file system each file hears by itself, so
- * that one refusal, which may have been of a moment, refuses no other file. */
-enum err inbox_place_refuses(const struct inbox *inbox);
+/* Any thread. The reason to refuse new files, or ERR_OK. A read-only file system is not reported
+ * here: each file fails by itself, so that one transient EROFS does not refuse others. */
+enum err inbox_place_refusal(const struct inbox *inbox);
 
-/* The committer's second thread. Looks at all of it, takes a trouble back that is over, and makes
- * the lock file and the second folder of partial files again. */
+/* Committer's second thread. Checks everything, clears a fault that is gone, and recreates the lock
+ * file and the second directory of partial files. */
 enum err inbox_place_check(struct inbox *inbox);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the last run left in the inbox: counted once, at open. */
+/* What the previous run left in the inbox; counted once, at open. */
 #ifndef STORE_INBOX_RECOVERY_H
 #define STORE_INBOX_RECOVERY_H
 
@@ -7,9 +7,9 @@
 struct inbox_recovery {
     unsigned partial_files; /* removed */
     uint64_t partial_bytes;
-    unsigned owed_finished, owed_failed; /* reports that the gateway has not had */
+    unsigned owed_finished, owed_failed; /* reports the gateway has not received */
     unsigned damaged_records;            /* skipped */
-    unsigned written_again;              /* files, after a power cut */
+    unsigned written_again;              /* files rewritten after a power cut */
 };
 
 #endif

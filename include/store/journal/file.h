@@ -1,4 +1,4 @@
-/* What the journal says of one received file. */
+/* The journal's data on one received file. */
 #ifndef STORE_JOURNAL_FILE_H
 #define STORE_JOURNAL_FILE_H
 
@@ -9,15 +9,15 @@
 
 enum { JOURNAL_FILE_PROTO_SIZE = 16 };
 
-/* Strings are the holder's. */
+/* Strings are owned by the holder. */
 struct journal_file {
-    uint32_t transfer_id; /* ours: by it the journal knows the file */
-    uint32_t gateway_id;  /* a remote gateway's, to which it is owed; 0: none's */
+    uint32_t transfer_id; /* our id, the key in the journal */
+    uint32_t gateway_id;  /* id given by the remote gateway that the report is owed to; 0: none */
     struct address peer;
     uint64_t size_bytes;
     int64_t started_us, committed_us; /* real time */
     char name[STORE_NAME_SIZE];
-    const char *proto; /* of the transport that it came by, "tcp"; shorter than the size above */
+    const char *proto; /* receiving transport, e.g. "tcp"; fits JOURNAL_FILE_PROTO_SIZE */
     const char *idurl; /* escaped; "" if unknown */
 };
 

@@ -1,13 +1,15 @@
-/* A block of transfer ids, 1 to 99,999,999, that nobody else is given before it is given back, and
- * no run after this one uses while a report under one of them may be owed. */
+/* A block of transfer ids, 1 to TRANSFER_ID_MAX. A reserved block is not handed out again until it
+ * is returned, and later runs skip ids whose report may still be owed. */
 #ifndef STORE_JOURNAL_TRANSFER_IDS_H
 #define STORE_JOURNAL_TRANSFER_IDS_H
+
+#include "base/transfer_id.h"
 
 #include <stdint.h>
 
 enum { TRANSFER_IDS_BLOCK = 65536 };
 
-/* `next == end` is an empty one. */
+/* Empty if `next == end`. */
 struct transfer_ids {
     uint32_t next, end;
 };

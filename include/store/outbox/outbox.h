@@ -1,5 +1,5 @@
-/* Files going out: opened once, checked, sized once, and read as long as they are what they were.
- * Any thread; a file is its opener's. */
+/* Outgoing files: opened once, checked, sized once, and read while they stay unmodified. Any
+ * thread; a file belongs to its opener. */
 #ifndef STORE_OUTBOX_OUTBOX_H
 #define STORE_OUTBOX_OUTBOX_H
 
@@ -13,59 +13,61 @@
 
 enum {
     OUTBOX_SIZE_MAX = 2147483647, /* the wire's size field is a signed 32 bits */
-    OUTBOX_UNSIZED_MAX = 1048576, /* of a file whose size stat does not tell: read into memory */
+    OUTBOX_UNSIZED_MAX = 1048576, /* files of unknown size are read into memory */
 };
 
 struct outbox_file {
     int fd; /* -1: none */
     uint32_t size_bytes;
     struct stat state; /* when it was opened */
-    const char *path;  /* the opener's; outlives the file */
-    uint8_t *bytes;    /* a file that was loaded; malloc */
+    const char *path;  /* owned by the opener; outlives the file */
+    uint8_t *bytes;    /* content of a loaded file; malloc */
     int error_number;  /* of the read that gave ERR_IO */
 };
 
-/* Before the threads start, once: from then on only files below one of these folders (comma
- * separated, absolute; "": anywhere) are opened, never by a link or a ".." that leads out of it. */
+/* Before the threads start, once. From then on only files below one of these directories (comma
+ * separated, absolute; "": no restriction) can be opened, and no symbolic link or ".." can lead out
+ * of them. */
 enum err outbox_set_roots(const char *roots);
-/* Adds one folder to the roots, if there are any; its descriptor stays the caller's. */
+/* Adds a directory to the roots, if any are set; its descriptor stays owned by the caller. */
 void outbox_add_root(const char *path, int dir_fd);
 
-/* Who may have anything that the daemon can read: root, and this process's own user. */
+/* The requester that can send any file the daemon can read: root, and the daemon's own user. */
 enum { OUTBOX_DAEMON = 0 };
 
-/* For another `asker` the file has to be their own, or readable by everybody, and so with every
- * folder above it: what the daemon can read is not for everybody who can ask it (ERR_DENIED).
- * What is no regular file is found out before it is opened, since opening a device or a FIFO has
- * effects. `path` must be absolute (ERR_INVALID). ERR_NOT_REGULAR, ERR_TOO_LARGE (beyond
- * OUTBOX_SIZE_MAX), ERR_NOT_FOUND,
- * ERR_DENIED (also: not below a root), ERR_DESCRIPTORS, ... On failure file->fd is -1. May wait for
- * a disk. Reads nothing. */
-enum err outbox_open(struct outbox_file *file, const char *path, uid_t asker);
+/* Opens a file for `requester`. Unless that is root or the daemon's user, the file must be owned by
+ * them or world-readable, and every directory above it searchable in the same way: control access
+ * does not grant the daemon's read permissions (ERR_DENIED). The file type is checked before
+ * opening, because opening a device or a FIFO has side effects. `path` must be absolute
+ * (ERR_INVALID). ERR_NOT_REGULAR, ERR_TOO_LARGE (beyond OUTBOX_SIZE_MAX), ERR_NOT_FOUND, ERR_DENIED
+ * (also: not below a root), ERR_DESCRIPTORS, ... On failure file->fd is -1. Can block on the disk.
+ * Reads no data. */
+enum err outbox_open(struct outbox_file *file, const char *path, uid_t requester);
 
-/* Before the first read: a file that has no blocks may have content all the same, or less than stat
- * says (procfs, sysfs). It is read into memory, and its size is what was read. ERR_UNSIZED: more
- * than OUTBOX_UNSIZED_MAX; else as outbox_read. The file stays open in any case. */
+/* Before the first read. A file without blocks (procfs, sysfs) can have more or less content than
+ * stat reports: it is read into memory, and its size is the number of bytes read. ERR_UNSIZED: more
+ * than OUTBOX_UNSIZED_MAX; other errors as outbox_read. The file stays open in any case. */
 enum err outbox_load(struct outbox_file *file);
 
-/* From then on no change of the file can stay unseen by outbox_read: 0 is now. Wait that long, then
- * ask again. */
+/* Milliseconds until any later modification is sure to be detected by outbox_read; 0: now. Wait
+ * that long, then call again. */
 uint64_t outbox_settles_in_ms(const struct outbox_file *file);
 
-/* At ease with a closed one. */
+/* No-op if closed. */
 void outbox_close(struct outbox_file *file);
 
-/* A sentence for people: names the file, the reason and what to do. */
+/* Writes a message for users: file name, reason, what to do. */
 void outbox_explain(enum err e, const char *path, char *to, size_t room);
-/* The same without the name, for where it stands beside: the reason comes first if it is cut. */
+/* The same without the name, for output that shows the name separately; starts with the reason, in
+ * case it is truncated. */
 void outbox_reason(enum err e, char *to, size_t room);
 
-/* Reads exactly `length` bytes at `offset`. ERR_SHRUNK: the file ends before. ERR_CHANGED: since it
- * was opened somebody wrote to it (base/file_state.h), the bytes may be a mixture. ERR_IO: the read
- * failed, file->error_number says how. */
+/* Reads exactly `length` bytes at `offset`. ERR_SHRUNK: the file ends before. ERR_CHANGED: the file
+ * was modified since it was opened (base/file_state.h), the bytes can be a mixture. ERR_IO: the
+ * read failed; errno is in file->error_number. */
 enum err outbox_read(struct outbox_file *file, uint64_t offset, void *to, size_t length);
 
-/* Why a read failed, for people: no name, fits after a colon. */
+/* Describes a failed read for users, without the file name; fits after a colon. */
 void outbox_read_problem(const struct outbox_file *file, enum err e, char *to, size_t room);
 
 #endif

@@ -224,8 +224,8 @@ static bool read_cursor(struct inbox_received_query *query, const char *text)
         if (strncmp(text, words[i].word, length) != 0)
             continue;
         query->from = words[i].from;
-        return sscanf(text + length, "%" SCNd64 ".%" SCNu32 "%c", &query->place.committed_us,
-                      &query->place.transfer_id, &rest) == 2;
+        return sscanf(text + length, "%" SCNd64 ".%" SCNu32 "%c", &query->position.committed_us,
+                      &query->position.transfer_id, &rest) == 2;
     }
     return false;
 }

@@ -131,9 +131,9 @@ static xmlrpc_value *inbox_value(xmlrpc_env *env, const struct inbox *inbox)
 {
     struct inbox_usage usage = inbox_usage(inbox);
     xmlrpc_value *value = rpc_struct(env);
-    char trouble[INBOX_TROUBLE_SIZE];
+    char trouble[INBOX_FAULT_SIZE];
 
-    inbox_place_trouble(inbox, trouble, sizeof trouble);
+    inbox_place_fault(inbox, trouble, sizeof trouble);
     rpc_put_text(env, value, "trouble", trouble);
     rpc_put_integer(env, value, "files", (int64_t)usage.files);
     rpc_put_integer(env, value, "files_limit", (int64_t)usage.files_limit);

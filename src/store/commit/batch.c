@@ -18,8 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The steps of a commit, each for all files of the batch before the next: docs/store.md says in
- * which order, and why. */
+/* Each step of a commit is done for all files of the batch before the next step: docs/store.md has
+ * the order and the reasons. */
 
 void commit_batch_init(struct commit_batch *b, struct inbox *inbox, struct journal *journal)
 {
@@ -32,7 +32,7 @@ void commit_batch_init(struct commit_batch *b, struct inbox *inbox, struct journ
 
 static struct commit_request *of_message(struct message *m)
 {
-    return (struct commit_request *)(void *)m; /* request.message comes first in it */
+    return (struct commit_request *)(void *)m; /* request.message is its first member */
 }
 
 static bool is_full(const struct commit_batch *b)
@@ -49,11 +49,11 @@ static void answer(struct commit_batch *b, struct commit_request *r, enum err e)
     STAILQ_INSERT_TAIL(&b->answers, &request->message, link);
 }
 
-/* Answers for the same mailbox, one behind the other, are sent together: an asker that is woken by
- * the first alone would bring its next file alone, too. */
+/* Consecutive answers for the same mailbox are sent together: a requester woken by the first one
+ * would submit its next file alone. */
 void commit_batch_send_answers(struct commit_batch *b)
 {
-    struct message_list together = STAILQ_HEAD_INITIALIZER(together);
+    struct message_list group = STAILQ_HEAD_INITIALIZER(group);
     struct message *m, *next;
     size_t count = 0;
 
@@ -65,11 +65,11 @@ void commit_batch_send_answers(struct commit_batch *b)
             m->deliver(m, NULL);
             continue;
         }
-        STAILQ_INSERT_TAIL(&together, m, link);
+        STAILQ_INSERT_TAIL(&group, m, link);
         count++;
         next = STAILQ_FIRST(&b->answers);
         if (next == NULL || of_message(next)->request.answer_to != to) {
-            mailbox_answer_list(to, &together, count);
+            mailbox_answer_list(to, &group, count);
             count = 0;
         }
     }
@@ -114,7 +114,8 @@ static enum err add_files(struct commit_batch *b)
     for (size_t i = 0; i < b->count && e == ERR_OK; i++) {
         struct journal_record record = file_record(b, b->requests[i]);
 
-        if (b->requests[i]->request.result == ERR_OK) /* else: a large file whose sync failed */
+        /* An error here: a large file whose sync failed. */
+        if (b->requests[i]->request.result == ERR_OK)
             e = journal_add(b->journal, &record);
     }
     return e;
@@ -144,15 +145,15 @@ static void add_marks(struct commit_batch *b)
     }
 }
 
-/* Said once a second: as long as the disk refuses, each batch fails. */
-static void journal_failed(struct commit_batch *b, const char *what, enum err e)
+/* Logs at most once a second: while the disk fails, every batch fails. */
+static void fail_for_journal(struct commit_batch *b, const char *what, enum err e)
 {
     uint64_t now_s = clock_mono_ms() / 1000;
 
-    if (now_s != b->told_s)
-        log_error("inbox %s: the journal cannot be %s: %s; files fail (%zu just now)",
-                  b->inbox->path, what, err_text(e), b->count);
-    b->told_s = now_s;
+    if (now_s != b->logged_s)
+        log_error("inbox %s: the journal cannot be %s: %s; %zu files fail", b->inbox->path, what,
+                  err_text(e), b->count);
+    b->logged_s = now_s;
     b->journal_error = e;
     fail_all(b, e);
 }
@@ -164,9 +165,9 @@ static void add_settled(struct commit_batch *b)
     journal_add(b->journal, &settled);
 }
 
-/* All of the batch's records and marks in one write. Without durability only a kill matters, and
- * there a file keeps one of its names until the journal has it as failed: so it is settled from the
- * beginning. */
+/* Writes all records and marks of the batch at once. Without durability only a kill matters, which
+ * leaves each file under one of its names until the journal has recorded its failure: so the files
+ * are settled from the beginning. */
 static void write_journal(struct commit_batch *b)
 {
     struct journal *journal = b->journal;
@@ -181,19 +182,19 @@ static void write_journal(struct commit_batch *b)
         journal_forget(journal, b->requests[i]->record.transfer_id);
     b->has_records = written == ERR_OK && b->count > 0;
     if (added != ERR_OK || written != ERR_OK)
-        journal_failed(b, "written", added != ERR_OK ? added : written);
+        fail_for_journal(b, "written", added != ERR_OK ? added : written);
 }
 
-/* The files first, then the journal: no record is on the disk before the file that it speaks of,
- * under its partial name. */
+/* The files first, then the journal: no record becomes durable before its file, under its partial
+ * name. */
 static void sync_batch(struct commit_batch *b)
 {
     bool is_all_synced =
         commit_sync_batch_data(b->meminfo_fd, b->requests, b->count, b->inbox->dir_fd);
-    enum err e = is_all_synced ? journal_was_synced(b->journal) : journal_sync(b->journal);
+    enum err e = is_all_synced ? journal_check_synced(b->journal) : journal_sync(b->journal);
 
     if (e != ERR_OK)
-        journal_failed(b, "synced", e);
+        fail_for_journal(b, "synced", e);
 }
 
 static void rename_batch(struct commit_batch *b)
@@ -244,15 +245,15 @@ static void add_reported(struct commit_batch *b, const struct commit_request *r)
     journal_add(b->journal, &record);
 }
 
-/* Nothing is owed for a failed file, its asker is told; but of one that came to stand in the inbox
- * that is written only when it is away: until then a start removes it. */
+/* No report is owed for a failed file, its requester is answered. For a file that was renamed into
+ * the inbox, REPORTED is written only after its removal: until then a start would remove it. */
 static void add_failure(struct commit_batch *b, size_t i)
 {
     const struct commit_request *r = b->requests[i];
     struct journal_record record = {.kind = JOURNAL_RECORD_VOID, .number = r->record.transfer_id};
 
-    log_debug("inbox %s: the file %s of transfer %u fails: %s", b->inbox->path, r->file.name,
-              (unsigned)r->record.transfer_id, err_text(r->request.result));
+    log_debug("inbox %s: transfer=%u file=%s failed: %s", b->inbox->path,
+              (unsigned)r->record.transfer_id, r->file.name, err_text(r->request.result));
     if (!b->has_records)
         return;
     journal_add(b->journal, &record);
@@ -272,9 +273,10 @@ static size_t add_failures(struct commit_batch *b)
     return failed;
 }
 
-/* Out of the inbox. Without the journal's word for it the file stays partial until the next start,
- * which fails it: a record whose file is under neither name would count as finished. */
-static bool leave_inbox(const struct commit_batch *b, const char *name, bool is_recorded)
+/* Removes the file from the inbox. If its failure could not be recorded it becomes a partial file
+ * again, which the next start fails: a record without a file under either name would count as
+ * finished. */
+static bool remove_from_inbox(const struct commit_batch *b, const char *name, bool is_recorded)
 {
     int dir_fd = b->inbox->dir_fd, partial_fd = inbox_partial_file_folder(b->inbox, name);
 
@@ -283,9 +285,9 @@ static bool leave_inbox(const struct commit_batch *b, const char *name, bool is_
     return renameat2(dir_fd, name, partial_fd, name, RENAME_NOREPLACE) == 0 || errno == ENOENT;
 }
 
-/* Away under either name; a final name that is not of our making stays. True: the journal is to
- * write that it is out of the inbox. */
-static bool take_back(struct commit_batch *b, size_t i, bool is_recorded)
+/* Removes a failed file under either name; a foreign file under the final name stays. True: a
+ * record of its removal was added to the journal. */
+static bool undo_file(struct commit_batch *b, size_t i, bool is_recorded)
 {
     const struct commit_request *r = b->requests[i];
 
@@ -294,31 +296,31 @@ static bool take_back(struct commit_batch *b, size_t i, bool is_recorded)
             unlinkat(inbox_partial_file_folder(b->inbox, r->file.name), r->file.name, 0);
         return false;
     }
-    if (!leave_inbox(b, r->file.name, is_recorded)) {
-        log_warning("inbox %s: %s, which failed, cannot be removed: %s; it is tried again",
+    if (!remove_from_inbox(b, r->file.name, is_recorded)) {
+        log_warning("inbox %s: the failed file %s cannot be removed: %s; will retry",
                     b->inbox->path, r->file.name, strerror(errno));
     } else if (is_recorded) {
         add_reported(b, r);
         return true;
     }
-    inbox_recover_add_remains(b->inbox, r->record.transfer_id, r->file.name);
+    inbox_recover_defer_removal(b->inbox, r->record.transfer_id, r->file.name);
     return false;
 }
 
-static void take_back_failed(struct commit_batch *b, bool is_recorded)
+static void undo_failed(struct commit_batch *b, bool is_recorded)
 {
-    bool is_any_out = false;
+    bool is_any_removed = false;
 
     for (size_t i = 0; i < b->count; i++)
         if (b->requests[i]->request.result != ERR_OK)
-            is_any_out = take_back(b, i, is_recorded) || is_any_out;
-    if (is_any_out)
+            is_any_removed = undo_file(b, i, is_recorded) || is_any_removed;
+    if (is_any_removed)
         journal_write(b->journal);
 }
 
-/* The journal first, then the files. What became of each file of the batch is in the journal before
- * anybody is told, so that a start knows which of them were acknowledged. Of files that it has no
- * record of it hears nothing: on a full disk that would be kept in memory, file by file. */
+/* The journal first, then the files. The outcome of each file is in the journal before it is
+ * answered, so that a start knows which files were acknowledged. No outcome is added for files
+ * without a record: on a full disk these would accumulate in memory. */
 static size_t settle(struct commit_batch *b)
 {
     size_t failed = add_failures(b);
@@ -329,9 +331,9 @@ static size_t settle(struct commit_batch *b)
     is_recorded =
         b->has_records && (failed > 0 || is_full(b)) && journal_write(b->journal) == ERR_OK;
     if (failed > 0 && is_recorded && is_full(b))
-        journal_sync(b->journal); /* if it fails, the journal is written anew with them */
+        journal_sync(b->journal); /* if this fails, the journal is rewritten with them */
     if (failed > 0)
-        take_back_failed(b, is_recorded);
+        undo_failed(b, is_recorded);
     return failed;
 }
 
@@ -364,8 +366,8 @@ static void answer_marks(struct commit_batch *b)
     }
 }
 
-/* The journal is broken: what it will be rewritten from knows of the reports already. */
-static void note_marks(struct commit_batch *b)
+/* The journal is broken and will be rewritten from the ledger: apply the marks to the ledger. */
+static void apply_marks_to_ledger(struct commit_batch *b)
 {
     struct message *m;
 
@@ -379,10 +381,11 @@ static void note_marks(struct commit_batch *b)
     }
 }
 
-/* What was renamed stands where the descriptors are, which need not be where the path is. */
+/* The renames used descriptors, which can refer to a directory that is no longer at the inbox's
+ * path. */
 static void check_place(struct commit_batch *b)
 {
-    enum err e = b->count == 0 ? ERR_OK : inbox_place_look(b->inbox);
+    enum err e = b->count == 0 ? ERR_OK : inbox_place_check_folders(b->inbox);
 
     if (e == ERR_OK)
         return;
@@ -398,7 +401,7 @@ void commit_batch_add(struct commit_batch *b, struct commit_request *r)
     STAILQ_INSERT_TAIL(list, &r->request.message, link);
 }
 
-bool commit_batch_is_waiting(const struct commit_batch *b)
+bool commit_batch_has_pending(const struct commit_batch *b)
 {
     return !STAILQ_EMPTY(&b->files) || !STAILQ_EMPTY(&b->marks);
 }
@@ -411,8 +414,8 @@ void commit_batch_run(struct commit_batch *b, enum err journal_state)
     if (journal_state == ERR_OK) {
         write_journal(b);
     } else {
-        note_marks(b);
-        journal_failed(b, "written", journal_state);
+        apply_marks_to_ledger(b);
+        fail_for_journal(b, "written", journal_state);
     }
     if (is_full(b) && (b->count > 0 || b->has_ids) && b->journal_error == ERR_OK)
         sync_batch(b);

@@ -20,51 +20,51 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Two threads. `committer` owns the journal and makes the batches: what came in while the last
- * batch was on its way to the disk is the next one, so the batches grow with the load and a file
- * that comes alone waits for nobody. `bulk` does what takes long for one file alone, the sync of a
- * large file's data and the unlink of a large file, so that the small ones do not wait for it: a
- * large file comes to the batch with its data on the disk and its descriptor closed.
+/* Two threads. `committer` owns the journal and runs the batches: the requests queued while one
+ * batch is being synced form the next, so batches grow with the load and a single file does not
+ * wait for others. `bulk` does operations that are slow because of one file's size, the data sync
+ * of a large file and the unlink of a large file, so that small files do not wait for them: a large
+ * file enters a batch with its data synced and its descriptor closed.
  *
- * Without durability a commit is a few short calls, and a file that comes alone would spend most of
- * its time on the way to the thread and back. So one or two at a time are committed by whoever
- * brings them, if nobody commits just then: the same steps, with the lock that says whose the
- * journal is. Only the committer waits for the lock, and no longer than such a commit takes.
+ * Without durability a commit is a few short system calls, and a single file would spend most of
+ * its time on two thread switches. So one or two files at a time are committed in the submitting
+ * thread if no other commit is running: the same steps, under the lock that guards the journal.
+ * Only the committer blocks on the lock, for at most the duration of such a commit.
  *
- * Only the directory that a name comes into is synced, not the one it leaves: a name that stands in
- * both after a power cut is a partial file to the next start, which removes it there. */
+ * Only the directory that a name is moved into is synced, not the one it leaves: a name found in
+ * both after a power cut is treated as a partial file by the next start and removed there. */
 
 enum {
-    BULK_BYTES = 4 << 20,  /* a file of this size or more is bulk */
-    EARLY_BYTES = 8 << 20, /* handed to the disk at a time, while more come in */
+    BULK_BYTES = 4 << 20,  /* files of this size or more are bulk */
+    EARLY_BYTES = 8 << 20, /* writeback is started in steps of this size */
     EARLY_WAITING_MAX = 256,
-    ALONE_MAX = 2,       /* committed by whoever brings them; more are better off as a batch */
-    LOOK_MS = 500,       /* at the inbox's place, */
-    LOOK_SOON_MS = 200,  /* when something is wrong with it, */
-    KEEP_MS = 1000,      /* and at the journal's */
-    MEND_PAUSE_MS = 500, /* a broken journal that could not be written anew is left alone */
-    RECOUNT_MS = 2000,   /* and never more than a twentieth of the time */
+    INLINE_MAX = 2,          /* committed in the submitting thread; more are faster as a batch */
+    PLACE_CHECK_MS = 500,    /* interval of inbox_place_check, */
+    PLACE_RECHECK_MS = 200,  /* while there is a fault */
+    JOURNAL_CHECK_MS = 1000, /* interval of checking the journal's name */
+    REWRITE_PAUSE_MS = 500,  /* pause after a failed rewrite of a broken journal */
+    RECOUNT_MS = 2000,       /* recounting takes at most a twentieth of the time */
     RECOUNT_SHARE = 20,
 };
 
 struct committer {
     struct inbox *inbox;
     struct loop *loop, *bulk;
-    struct timer recount; /* of the inbox, in the bulk thread */
+    struct timer recount; /* of the inbox; in the bulk thread */
     struct inbox_space_recount counted;
-    struct timer look; /* at its place, there too */
-    struct timer keep; /* the journal in its place, in the committer's own thread */
+    struct timer check_place;   /* of the inbox; in the bulk thread too */
+    struct timer check_journal; /* of the journal; in the committer thread */
     struct commit_batch batch;
-    pthread_mutex_t lock;      /* who has it has the journal, */
-    struct commit_batch alone; /* and this */
-    enum err mend_error;       /* of the last try to mend the journal, */
-    uint64_t mended_ms;        /* and when that was */
+    pthread_mutex_t lock;             /* its holder owns the journal, */
+    struct commit_batch inline_batch; /* and inline_batch */
+    enum err rewrite_error;           /* of the last attempt to rewrite the journal, */
+    uint64_t rewrite_ms;              /* and its time */
     struct message_list discards;
 };
 
 static struct commit_request *of_message(struct message *m)
 {
-    return (struct commit_request *)(void *)m; /* request.message comes first in it */
+    return (struct commit_request *)(void *)m; /* request.message is its first member */
 }
 
 static bool is_full(const struct committer *c)
@@ -84,22 +84,23 @@ static enum err discard(struct committer *c, struct inbox_partial_file *file)
     return e;
 }
 
-/* Written anew it is all of it, so on a disk that refuses that not for each batch. */
-static enum err mend_journal(struct committer *c)
+/* A rewrite writes the whole journal, so it is not attempted for each batch while the disk fails.
+ */
+static enum err rewrite_journal(struct committer *c)
 {
     uint64_t now_ms = loop_now_ms(c->loop);
 
-    if (c->mend_error != ERR_OK && now_ms - c->mended_ms < MEND_PAUSE_MS)
-        return c->mend_error;
-    c->mended_ms = now_ms;
-    return c->mend_error = journal_mend(c->inbox->journal);
+    if (c->rewrite_error != ERR_OK && now_ms - c->rewrite_ms < REWRITE_PAUSE_MS)
+        return c->rewrite_error;
+    c->rewrite_ms = now_ms;
+    return c->rewrite_error = journal_rewrite_if_needed(c->inbox->journal);
 }
 
 static void run_batches(struct committer *c)
 {
-    while (commit_batch_is_waiting(&c->batch)) {
+    while (commit_batch_has_pending(&c->batch)) {
         pthread_mutex_lock(&c->lock);
-        commit_batch_run(&c->batch, mend_journal(c));
+        commit_batch_run(&c->batch, rewrite_journal(c));
         pthread_mutex_unlock(&c->lock);
         commit_batch_send_answers(&c->batch);
     }
@@ -119,28 +120,27 @@ static void run_all(void *owner)
     }
 }
 
-/* Somebody took the journal away or put another there: what was written to it since is written
- * anew. Not while its folder is another. */
-static void put_journal_back(struct committer *c)
+/* The journal was removed or replaced: rewrites it from the open file. Not while its directory is
+ * not the one that was opened. */
+static void restore_journal(struct committer *c)
 {
     struct journal *journal = c->inbox->journal;
 
-    if (journal_is_in_place(journal) || inbox_place_look(c->inbox) != ERR_OK)
+    if (journal_is_in_place(journal) || inbox_place_check_folders(c->inbox) != ERR_OK)
         return;
-    log_warning("inbox %s: its journal was taken away or replaced; it is written anew",
-                c->inbox->path);
-    journal_renew(journal);
+    log_warning("inbox %s: its journal was removed or replaced; rewriting it", c->inbox->path);
+    journal_rewrite(journal);
 }
 
-static void keep_journal(struct timer *timer, void *ctx)
+static void maintain_journal(struct timer *timer, void *ctx)
 {
     struct committer *c = ctx;
 
     (void)timer;
-    loop_set_timer(c->loop, &c->keep, KEEP_MS);
+    loop_set_timer(c->loop, &c->check_journal, JOURNAL_CHECK_MS);
     pthread_mutex_lock(&c->lock);
-    put_journal_back(c);
-    inbox_recover_remove_remains(c->inbox);
+    restore_journal(c);
+    inbox_recover_retry_removals(c->inbox);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -148,16 +148,17 @@ static void started(void *owner)
 {
     struct committer *c = owner;
 
-    loop_set_timer(c->loop, &c->keep, KEEP_MS);
+    loop_set_timer(c->loop, &c->check_journal, JOURNAL_CHECK_MS);
 }
 
-static void end(void *owner)
+static void ended(void *owner)
 {
     struct committer *c = owner;
 
-    run_all(c);                      /* nobody else brings anything any more */
-    journal_mend(c->inbox->journal); /* if it is broken: the next start would build on it */
-    inbox_recover_remove_remains(c->inbox);
+    run_all(c); /* no more submitters */
+    /* The next start must not use a broken journal. */
+    journal_rewrite_if_needed(c->inbox->journal);
+    inbox_recover_retry_removals(c->inbox);
 }
 
 /* --- the threads -------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ static void collect(struct message *m, void *owner)
         commit_batch_add(&c->batch, of_message(m));
 }
 
-/* In the bulk thread. */
+/* Bulk thread. */
 static void handle_bulk(struct message *m, void *owner)
 {
     struct committer *c = owner;
@@ -188,7 +189,7 @@ static void handle_bulk(struct message *m, void *owner)
     mailbox_answer(loop_mailbox(c->loop), m, collect);
 }
 
-/* Files are taken out of the inbox by others: only a look at the directory tells. */
+/* Other programs remove files from the inbox: only reading the directory shows it. */
 static void recount(struct timer *timer, void *ctx)
 {
     struct committer *c = ctx;
@@ -200,20 +201,20 @@ static void recount(struct timer *timer, void *ctx)
     loop_set_timer(c->bulk, &c->recount, next_ms > RECOUNT_MS ? next_ms : RECOUNT_MS);
 }
 
-static void look(struct timer *timer, void *ctx)
+static void check_place(struct timer *timer, void *ctx)
 {
     struct committer *c = ctx;
 
     (void)timer;
-    loop_set_timer(c->bulk, &c->look,
-                   inbox_place_check(c->inbox) == ERR_OK ? LOOK_MS : LOOK_SOON_MS);
+    loop_set_timer(c->bulk, &c->check_place,
+                   inbox_place_check(c->inbox) == ERR_OK ? PLACE_CHECK_MS : PLACE_RECHECK_MS);
 }
 
 static void bulk_started(void *owner)
 {
     struct committer *c = owner;
 
-    loop_set_timer(c->bulk, &c->look, LOOK_MS);
+    loop_set_timer(c->bulk, &c->check_place, PLACE_CHECK_MS);
     loop_set_timer(c->bulk, &c->recount, RECOUNT_MS);
 }
 
@@ -228,17 +229,17 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
         return e;
     c->inbox = inbox;
     c->recount = (struct timer){.fire = recount, .ctx = c};
-    c->look = (struct timer){.fire = look, .ctx = c};
-    c->keep = (struct timer){.fire = keep_journal, .ctx = c};
+    c->check_place = (struct timer){.fire = check_place, .ctx = c};
+    c->check_journal = (struct timer){.fire = maintain_journal, .ctx = c};
     commit_batch_init(&c->batch, inbox, inbox->journal);
-    commit_batch_init(&c->alone, inbox, inbox->journal);
+    commit_batch_init(&c->inline_batch, inbox, inbox->journal);
     pthread_mutex_init(&c->lock, NULL);
-    if (store_sync_at_once_is_known(inbox->dir_fd))
+    if (store_sync_is_syncfs_reliable(inbox->dir_fd))
         c->batch.meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
     STAILQ_INIT(&c->discards);
     config.started = started;
     config.after_turn = run_all;
-    config.ended = end;
+    config.ended = ended;
     if ((e = loop_open(&c->loop, &config)) != ERR_OK)
         goto fail;
     config = (struct loop_config){.name = "committer-bulk",
@@ -279,13 +280,13 @@ enum err committer_start(struct committer *c)
 
 void committer_stop(struct committer *c)
 {
-    mailbox_shut(loop_mailbox(c->bulk)); /* new work waits there for nobody */
-    loop_stop(c->bulk);                  /* hands its last files to the other */
+    mailbox_shut(loop_mailbox(c->bulk)); /* no new work is accepted */
+    loop_stop(c->bulk);                  /* passes its last files to the other */
     loop_stop(c->loop);
 }
 
-/* Work for the bulk thread: what the file itself makes slow. Without durability there is no sync.
- */
+/* Work for the bulk thread: operations that are slow because of the file's size. Without durability
+ * there is no sync. */
 static bool is_bulk(const struct committer *c, const struct commit_request *r)
 {
     if (r->kind != COMMIT_DISCARD && !(r->kind == COMMIT_FILE && is_full(c)))
@@ -293,8 +294,8 @@ static bool is_bulk(const struct committer *c, const struct commit_request *r)
     return r->file.written_bytes >= BULK_BYTES;
 }
 
-/* One that came to nothing gives its descriptor back at once, however long the disk takes to forget
- * its name. (That of a large file may be on its way to the bulk thread: committer_write_early.) */
+/* A discarded file's descriptor is closed at once, however long the unlink takes. (Except of a
+ * large file: the bulk thread may still be using it, committer_write_early.) */
 void committer_submit(struct committer *c, struct commit_request *r)
 {
     r->request.result = ERR_OK;
@@ -324,35 +325,35 @@ void committer_turn_add(struct committer_turn *turn, struct committer *c, struct
     turn->count++;
 }
 
-/* The answers take the requests' place: their owner is the one who runs this. */
-static void commit_alone(struct committer *c, struct committer_turn *turn)
+/* The answers replace the requests in the list: their owner runs this function. */
+static void commit_inline(struct committer *c, struct committer_turn *turn)
 {
     struct message *m;
 
     while ((m = STAILQ_FIRST(&turn->requests)) != NULL) {
         STAILQ_REMOVE_HEAD(&turn->requests, link);
-        commit_batch_add(&c->alone, of_message(m));
+        commit_batch_add(&c->inline_batch, of_message(m));
     }
-    commit_batch_run(&c->alone, ERR_OK);
-    STAILQ_CONCAT(&turn->requests, &c->alone.answers);
+    commit_batch_run(&c->inline_batch, ERR_OK);
+    STAILQ_CONCAT(&turn->requests, &c->inline_batch.answers);
 }
 
-/* In the worker's thread. False: the committer has to do it. What takes long, a journal that is to
- * be written anew, is always its matter. */
-static bool try_alone(struct committer *c, struct committer_turn *turn)
+/* Worker's thread. False: the committer must do it. Slow operations, rewriting the journal, are
+ * always left to the committer. */
+static bool try_inline(struct committer *c, struct committer_turn *turn)
 {
     bool is_mine;
 
-    if (is_full(c) || turn->count > ALONE_MAX || pthread_mutex_trylock(&c->lock) != 0)
+    if (is_full(c) || turn->count > INLINE_MAX || pthread_mutex_trylock(&c->lock) != 0)
         return false;
-    is_mine = !journal_wants_mending(c->inbox->journal);
+    is_mine = !journal_needs_rewrite(c->inbox->journal);
     if (is_mine)
-        commit_alone(c, turn);
+        commit_inline(c, turn);
     pthread_mutex_unlock(&c->lock);
     return is_mine;
 }
 
-/* Each may add to the next turn. */
+/* Each handler can add requests for the next turn. */
 static void deliver_answers(struct committer_turn *turn)
 {
     struct message_list answers = STAILQ_HEAD_INITIALIZER(answers);
@@ -370,7 +371,7 @@ bool committer_turn_end(struct committer_turn *turn, struct committer *c)
 {
     if (turn->count == 0)
         return false;
-    if (try_alone(c, turn)) {
+    if (try_inline(c, turn)) {
         deliver_answers(turn);
         return true;
     }
@@ -379,8 +380,8 @@ bool committer_turn_end(struct committer_turn *turn, struct committer *c)
     return false;
 }
 
-/* Bytes that start on their way. The descriptor is open until then: what closes a file of this size
- * comes behind in the same mailbox. */
+/* Request to start writeback of a range. The descriptor stays open until it is handled: closing a
+ * file of this size is queued behind it in the same mailbox. */
 struct early {
     struct message message;
     int fd;
@@ -394,7 +395,7 @@ static void start_writing(struct message *m, void *owner)
     (void)owner;
     if (sync_file_range(early->fd, (off_t)early->from, (off_t)early->length,
                         SYNC_FILE_RANGE_WRITE) != 0)
-        log_debug("sync_file_range: %s", strerror(errno)); /* the sync at the end says it */
+        log_debug("sync_file_range: %s", strerror(errno)); /* the final sync reports the error */
     free(early);
 }
 

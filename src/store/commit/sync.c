@@ -7,20 +7,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Many small files at once are on the disk soonest by one syncfs(2): one commit of the file
- * system's journal and one flush instead of one each. But it waits for everything that anybody has
- * written, so it is not used while the machine has much to write (docs/store.md has the figures);
- * then writing is started for all files, and each is synced.
+/* For many small files one syncfs(2) is fastest: one commit of the file system's journal and one
+ * flush instead of one per file. But it waits for all dirty data of the file system, so it is not
+ * used while the machine has much to write (docs/store.md has the figures); then writeback is
+ * started for all files, and each is synced.
  *
- * What syncfs says of errors is not enough: it reports an error once per descriptor, perhaps to an
- * earlier batch. Each file is asked for its own error afterwards, and when syncfs fails each is
- * synced by itself, which tells whose error it was. Only on file systems that are known for both.
- */
+ * The result of syncfs is not sufficient: it reports an error once per descriptor, perhaps to an
+ * earlier batch. So each file is checked for its own error afterwards, and if syncfs fails each
+ * file is synced individually, which shows which one failed. Only on file systems known to support
+ * both. */
 
 enum {
-    FEW = 2,  /* up to so many, starting early gains nothing */
-    MANY = 8, /* from so many files on syncfs is worth it */
-    MUCH_DIRTY_KIB = 65536,
+    EACH_MAX = 2,   /* up to this many files, starting writeback early gains nothing */
+    SYNCFS_MIN = 8, /* from this many files on, syncfs is faster */
+    DIRTY_MAX_KIB = 65536,
 };
 
 static uint64_t kib_of(const char *text, const char *key)
@@ -30,8 +30,8 @@ static uint64_t kib_of(const char *text, const char *key)
     return line == NULL ? UINT64_MAX / 4 : strtoull(line + strlen(key), NULL, 10);
 }
 
-/* Not known (no /proc) means much. */
-static bool is_much_dirty(int meminfo_fd)
+/* If unknown (no /proc), true. */
+static bool is_too_dirty(int meminfo_fd)
 {
     char text[2048];
     ssize_t length = meminfo_fd < 0 ? -1 : pread(meminfo_fd, text, sizeof text - 1, 0);
@@ -39,7 +39,7 @@ static bool is_much_dirty(int meminfo_fd)
     if (length <= 0)
         return true;
     text[length] = '\0';
-    return kib_of(text, "\nDirty:") + kib_of(text, "\nWriteback:") > MUCH_DIRTY_KIB;
+    return kib_of(text, "\nDirty:") + kib_of(text, "\nWriteback:") > DIRTY_MAX_KIB;
 }
 
 static void start_writing(struct commit_request *const *batch, size_t count)
@@ -60,10 +60,10 @@ static void sync_requests(struct commit_request *const *batch, size_t count,
 bool commit_sync_batch_data(int meminfo_fd, struct commit_request *const *batch, size_t count,
                             int dir_fd)
 {
-    bool is_at_once = count >= MANY && !is_much_dirty(meminfo_fd) && syncfs(dir_fd) == 0;
+    bool is_syncfs_done = count >= SYNCFS_MIN && !is_too_dirty(meminfo_fd) && syncfs(dir_fd) == 0;
 
-    if (!is_at_once && count > FEW)
+    if (!is_syncfs_done && count > EACH_MAX)
         start_writing(batch, count);
-    sync_requests(batch, count, is_at_once ? store_sync_written_error : store_sync_data);
-    return is_at_once;
+    sync_requests(batch, count, is_syncfs_done ? store_sync_writeback_error : store_sync_data);
+    return is_syncfs_done;
 }

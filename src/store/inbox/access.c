@@ -1,6 +1,5 @@
-/* Who besides the daemon may read what was received: the group and the mode of finished files. A
- * file has them from its beginning; while it is partial, the folder that it stands in lets nobody
- * in. */
+/* Group and mode of finished files. Set when the file is created; while it is partial, its
+ * directory keeps other users out. */
 #include "store/inbox/access.h"
 
 #include "base/text.h"
@@ -23,13 +22,13 @@ enum err inbox_access_apply(const struct inbox *in, int fd)
     return ERR_OK;
 }
 
-/* Who may read the files may list them; only the daemon adds and removes names. */
+/* Users who can read the files can list the directory; only the daemon adds and removes names. */
 static mode_t folder_mode(mode_t mode)
 {
     return 0700 | ((mode & 0040) != 0 ? 0050 : 0) | ((mode & 0004) != 0 ? 0005 : 0);
 }
 
-/* A folder that an operator has prepared as wanted needs not be the daemon's own. */
+/* A directory that already has the required group and mode need not be owned by the daemon. */
 static enum err open_folder(const struct inbox *in)
 {
     mode_t mode = folder_mode(in->mode);
@@ -45,7 +44,7 @@ static enum err open_folder(const struct inbox *in)
     return ERR_OK;
 }
 
-/* Each file will need it, so it is told at start and not by each file. */
+/* Fails at start rather than for each file. */
 static enum err try_access(const struct inbox *in)
 {
     static const char name[] = "try-access";
@@ -74,9 +73,10 @@ enum err inbox_access_set(struct inbox *in, const char *group, unsigned mode, ch
     if (e == ERR_OK && (in->has_group || mode != 0600) && (e = open_folder(in)) == ERR_OK)
         e = try_access(in);
     if (e != ERR_OK)
-        snprintf(problem, room,
-                 "inbox %s: its files cannot have group '%s' and mode %04o: %s; let the daemon's "
-                 "user be in that group and own the inbox, or change [inbox] group and mode",
-                 in->path, group, mode, err_text(e));
+        snprintf(
+            problem, room,
+            "inbox %s: cannot give files group '%s' and mode %04o: %s; add the daemon's user "
+            "to that group and make it the owner of the inbox, or change [inbox] group and mode",
+            in->path, group, mode, err_text(e));
     return e;
 }

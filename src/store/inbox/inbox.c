@@ -22,12 +22,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Below the inbox everything is opened by directory descriptor and without following links: a path
- * is looked up once, at open, and what happens to it later cannot lead a file elsewhere. */
+/* Below the inbox everything is opened relative to directory descriptors and without following
+ * links: the path is resolved once, at open, and later changes to it cannot redirect a file. */
 
 static const char partial_name[] = INBOX_FOLDER, second_name[] = INBOX_SECOND;
 
-/* Where a sentence for people goes. */
+/* Receives an error message. */
 struct problem {
     char *to;
     size_t room;
@@ -49,8 +49,7 @@ static void explain(const struct problem *problem, const char *format, ...)
         snprintf(problem->to, problem->room, "inbox %s: %s", problem->path, sentence);
 }
 
-/* What to do: nothing that stands in the inbox is ever advised to be removed for an error that has
- * nothing to do with it. */
+/* Advice for an error. Never suggests removing existing files for an unrelated error. */
 static const char *advice(int error_number, const char *usual)
 {
     return err_advice(err_from_errno(error_number), usual);
@@ -59,8 +58,8 @@ static const char *advice(int error_number, const char *usual)
 /* --- opening -----------------------------------------------------------------------------------
  */
 
-/* The path for people and gateways, without links. It is never opened; that it means the directory
- * that we have is looked at once. */
+/* Sets the absolute path without links, for users and gateways. It is never opened; checks once
+ * that it names the directory that is open. */
 static enum err find_path(struct inbox *in, const char *path)
 {
     struct stat ours, named;
@@ -82,35 +81,35 @@ static enum err open_directory(struct inbox *in, const struct problem *problem)
 
     if (e != ERR_OK) {
         explain(problem, "%s; %s", why,
-                err_advice(e, "make it a directory that this user may read and write, or set "
+                err_advice(e, "make it a directory that this user can read and write, or set "
                               "[inbox] path to another"));
         return e;
     }
     if (faccessat(in->dir_fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0 && errno != EPERM) {
-        /* (EPERM is a system call filter's: whether it can be written is seen below) */
+        /* EPERM is a system call filter's: write access is tested below */
         int error_number = errno;
 
-        explain(problem, "files cannot be written there: %s; %s", strerror(error_number),
+        explain(problem, "files cannot be created in it: %s; %s", strerror(error_number),
                 advice(error_number,
-                       "let this user write it, or set [inbox] path to another directory"));
+                       "make it writable for this user, or set [inbox] path to another directory"));
         return err_from_errno(error_number);
     }
     e = find_path(in, problem->path);
     if (e != ERR_OK)
-        explain(problem, "its absolute path cannot be used: %s; %s", err_text(e),
+        explain(problem, "its absolute path is unusable: %s; %s", err_text(e),
                 err_advice(e, e == ERR_INVALID
                                   ? "set [inbox] path to a shorter one"
-                                  : "let this user enter every folder of it, and move none of "
-                                    "them meanwhile"));
+                                  : "give this user search permission on every folder of it, "
+                                    "and do not move them during the start"));
     return e;
 }
 
-/* Received files and the journal stand in it: it is never advised to remove the folder. */
+/* The folder holds received files and the journal: never suggest removing it. */
 static const char *folder_advice(int error_number)
 {
     if (error_number == ENOTDIR || error_number == ELOOP)
-        return "move away what stands under that name, which is no folder";
-    return advice(error_number, "give it to this user, with the right to read, write and enter it");
+        return "move away the file of that name, which is not a folder";
+    return advice(error_number, "make this user its owner, with read, write and search permission");
 }
 
 static enum err open_partial(struct inbox *in, const struct problem *problem)
@@ -119,24 +118,24 @@ static enum err open_partial(struct inbox *in, const struct problem *problem)
     const char *name = partial_name;
     int error_number;
 
-    in->partial_fd = store_directory_make(in->dir_fd, partial_name);
+    in->partial_fd = store_directory_ensure(in->dir_fd, partial_name);
     if (in->partial_fd < 0 || fstat(in->partial_fd, &status) != 0)
         goto fail;
-    errno = EPERM; /* whoever owns it could exchange what stands in it */
+    errno = EPERM; /* its owner could exchange its content */
     if (status.st_uid != geteuid() || fchmod(in->partial_fd, 0700) != 0)
         goto fail;
     name = INBOX_FOLDER "/" INBOX_SECOND;
-    in->second_fd = store_directory_make(in->partial_fd, second_name);
+    in->second_fd = store_directory_ensure(in->partial_fd, second_name);
     if (in->second_fd >= 0)
         return ERR_OK;
 fail:
     error_number = errno;
-    explain(problem, "its folder %s for partial files and the journal cannot be used: %s; %s", name,
+    explain(problem, "its folder %s for partial files and the journal is unusable: %s; %s", name,
             strerror(error_number), folder_advice(error_number));
     return err_from_errno(error_number);
 }
 
-/* Says who holds the lock, as well as is known. */
+/* Names the process that holds the lock, if known. */
 static void explain_holder(int fd, const struct problem *problem)
 {
     char pid[24] = "";
@@ -145,8 +144,7 @@ static void explain_holder(int fd, const struct problem *problem)
     pid[length > 0 ? strcspn(pid, "\n") : 0] = '\0';
     explain(
         problem,
-        "another dustwired%s%s uses this inbox; stop it, or give each daemon an [inbox] path of "
-        "its own",
+        "another dustwired%s%s uses this inbox; stop it, or give each daemon its own [inbox] path",
         pid[0] == '\0' ? "" : ", process ", pid);
 }
 
@@ -161,12 +159,12 @@ static enum err lock(struct inbox *in, const struct problem *problem)
         explain_holder(in->lock_fd, problem);
         return ERR_BUSY;
     }
-    explain(problem, "its lock file %s/%s cannot be taken: %s; %s", partial_name, INBOX_LOCK,
-            strerror(error_number), advice(error_number, "let this user write it"));
+    explain(problem, "its lock file %s/%s cannot be locked: %s; %s", partial_name, INBOX_LOCK,
+            strerror(error_number), advice(error_number, "make it writable for this user"));
     return err_from_errno(error_number);
 }
 
-/* Every commit needs it, so a file system without it is told at start, not by each file. */
+/* Every commit needs RENAME_NOREPLACE: fail at start rather than for each file. */
 static enum err try_rename(struct inbox *in, const struct problem *problem)
 {
     static const char from[] = "try-rename", to[] = "try-renamed";
@@ -182,10 +180,10 @@ static enum err try_rename(struct inbox *in, const struct problem *problem)
     unlinkat(in->partial_fd, to, 0);
     if (error_number != 0)
         explain(problem,
-                "a file there cannot be made and renamed without replacing another: %s; %s",
+                "files in it cannot be created and renamed without replacing others: %s; %s",
                 strerror(error_number),
-                advice(error_number, "set [inbox] path to a file system that can (ext4, xfs, "
-                                     "btrfs, tmpfs)"));
+                advice(error_number, "set [inbox] path to a file system that supports this "
+                                     "(ext4, xfs, btrfs, tmpfs)"));
     return err_from_errno(error_number);
 }
 
@@ -197,17 +195,17 @@ static enum err upgrade(struct inbox *in, const struct problem *problem)
     if (e == ERR_CORRUPT)
         return e;
     if (e == ERR_NOT_REGULAR)
-        explain(problem, "its redo log %s/redo is no file; remove what stands there", partial_name);
+        explain(problem, "its redo log %s/redo is not a regular file; remove it", partial_name);
     else if (blocked[0] != '\0')
-        explain(problem,
-                "%s, which the redo log %s/redo of release 0.1 holds, cannot be written: %s; %s",
-                blocked, partial_name, err_text(e),
-                err_advice(e, "move away what stands under that name"));
+        explain(problem, "%s, from the redo log %s/redo of release 0.1, cannot be written: %s; %s",
+                blocked, partial_name, err_text(e), err_advice(e, "move away what has that name"));
     else if (e != ERR_OK)
-        explain(problem,
-                "what release 0.1 left in %s (redo, journal-*) cannot be brought to its place: %s; "
-                "%s (without them, files that were received are lost)",
-                partial_name, err_text(e), err_advice(e, "let this user read and write it"));
+        explain(
+            problem,
+            "files of release 0.1 in %s (redo, journal-*) cannot be upgraded: %s; %s (if they are "
+            "removed, received files are lost)",
+            partial_name, err_text(e),
+            err_advice(e, "make it readable and writable for this user"));
     return e;
 }
 
@@ -218,22 +216,23 @@ static enum err open_journal(struct inbox *in, uint64_t limit_bytes, const struc
     if (e == ERR_OK && (e = upgrade(in, problem)) != ERR_OK && e != ERR_CORRUPT)
         return e;
     if (e == ERR_OK)
-        e = journal_update(in->journal);
+        e = journal_upgrade(in->journal);
     if (e == ERR_CORRUPT)
         explain(problem,
                 "its journal was written by a later version of dustwired; use that version, or "
                 "move %s/journal* away",
                 partial_name);
     else if (e != ERR_OK)
-        explain(problem, "its journal %s/journal* cannot be used: %s; %s", partial_name,
-                err_text(e), err_advice(e, "let this user read and write it"));
+        explain(problem, "its journal %s/journal* is unusable: %s; %s", partial_name, err_text(e),
+                err_advice(e, "make it readable and writable for this user"));
     if (e != ERR_OK)
         return e;
-    if ((e = journal_mend(in->journal)) == ERR_OK)
+    if ((e = journal_rewrite_if_needed(in->journal)) == ERR_OK)
         e = inbox_recover(in);
     if (e != ERR_OK)
-        explain(problem, "what the last run left in %s cannot be cleared: %s; %s", partial_name,
-                err_text(e), err_advice(e, "let this user read and write it, and check the disk"));
+        explain(problem, "leftovers of the previous run in %s cannot be cleaned up: %s; %s",
+                partial_name, err_text(e),
+                err_advice(e, "make it readable and writable for this user, and check the disk"));
     return e;
 }
 
@@ -295,32 +294,32 @@ const struct inbox_recovery *inbox_recovery(const struct inbox *inbox)
     return &inbox->recovery;
 }
 
-/* --- before the threads ------------------------------------------------------------------------
+/* --- before the threads start ------------------------------------------------------------------
  */
 
-struct tell {
+struct owed_callback {
     inbox_owed_fn *each;
     void *ctx;
 };
 
-static enum err tell_owed(void *ctx, const struct journal_file *record,
-                          struct journal_ledger_owed *owed)
+static enum err report_owed(void *ctx, const struct journal_file *record,
+                            struct journal_ledger_owed *owed)
 {
-    const struct tell *tell = ctx;
+    const struct owed_callback *callback = ctx;
 
-    tell->each(tell->ctx, record, !owed->is_void);
+    callback->each(callback->ctx, record, !owed->is_void);
     return ERR_OK;
 }
 
 void inbox_each_owed(struct inbox *inbox, inbox_owed_fn *each, void *ctx)
 {
-    struct tell tell = {each, ctx};
-    enum err e = journal_each_owed(inbox->journal, tell_owed, &tell);
+    struct owed_callback callback = {each, ctx};
+    enum err e = journal_each_owed(inbox->journal, report_owed, &callback);
 
     if (e != ERR_OK)
-        log_error("the journal of inbox %s cannot be read: %s; some reports stay owed until the "
-                  "next start",
-                  inbox->path, err_text(e));
+        log_error(
+            "inbox %s: its journal cannot be read: %s; some reports stay owed until the next start",
+            inbox->path, err_text(e));
 }
 
 enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
@@ -335,11 +334,11 @@ enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)
     *out = (struct transfer_ids){0};
     log_error("inbox %s: transfer ids cannot be reserved in its journal %s/journal: %s; %s",
               inbox->path, partial_name, err_text(e),
-              err_advice(e, "let this user read and write it"));
+              err_advice(e, "make it readable and writable for this user"));
     return e;
 }
 
-/* --- while it runs -----------------------------------------------------------------------------
+/* --- at run time -------------------------------------------------------------------------------
  */
 
 void inbox_set_limits(struct inbox *inbox, const struct settings *settings)

@@ -14,6 +14,6 @@ int inbox_lock_take(int partial_fd, int *fd)
     if (*fd < 0 || fcntl(*fd, F_OFD_SETLK, &whole) != 0)
         return -1;
     if (ftruncate(*fd, 0) == 0)
-        dprintf(*fd, "%ld\n", (long)getpid()); /* a help to people, no more */
+        dprintf(*fd, "%ld\n", (long)getpid()); /* informational only */
     return 0;
 }

@@ -12,10 +12,10 @@
 
 int inbox_partial_file_folder(const struct inbox *in, const char *name)
 {
-    return store_name_is_of_second(name) ? in->second_fd : in->partial_fd;
+    return store_name_is_in_second(name) ? in->second_fd : in->partial_fd;
 }
 
-static enum err make_partial(struct inbox *inbox, struct inbox_partial_file *file)
+static enum err create_partial(struct inbox *inbox, struct inbox_partial_file *file)
 {
     enum err e = store_name_choose(file->name);
 
@@ -41,18 +41,18 @@ enum err inbox_partial_file_begin(struct inbox *inbox, uint64_t size_bytes,
 
     *out = (struct inbox_partial_file){
         .fd = -1, .inbox = inbox, .reserved_bytes = cost, .pending_bytes = cost};
-    if ((e = inbox_place_refuses(inbox)) != ERR_OK)
+    if ((e = inbox_place_refusal(inbox)) != ERR_OK)
         metrics_add(METRIC_FILES_NO_INBOX, 1);
     else
         e = inbox_space_reserve(&inbox->space, inbox->dir_fd, cost);
     if (e != ERR_OK)
         return e;
-    if ((e = make_partial(inbox, out)) != ERR_OK) {
-        enum err why = inbox_place_look(inbox);
+    if ((e = create_partial(inbox, out)) != ERR_OK) {
+        enum err why = inbox_place_check_folders(inbox);
 
         inbox_partial_file_release(inbox, out, false);
         e = why != ERR_OK ? why : e;
-        inbox_place_refused(inbox, e);
+        inbox_place_note_error(inbox, e);
     }
     return e;
 }
@@ -63,17 +63,17 @@ void inbox_partial_file_release(struct inbox *inbox, struct inbox_partial_file *
     file->pending_bytes = file->reserved_bytes = 0;
 }
 
-/* What is written is no longer reserved: told in steps, so that the shared number is left alone for
- * most writes. */
-static void tell_written(struct inbox_partial_file *file)
+/* Written bytes are no longer reserved; reported in steps, so that most writes do not touch the
+ * shared counter. */
+static void report_written(struct inbox_partial_file *file)
 {
-    uint64_t told = file->reserved_bytes - file->pending_bytes;
-    uint64_t news = file->written_bytes - told;
+    uint64_t reported = file->reserved_bytes - file->pending_bytes;
+    uint64_t unreported = file->written_bytes - reported;
 
-    if (news < INBOX_SPACE_STEP_BYTES || news > file->pending_bytes)
+    if (unreported < INBOX_SPACE_STEP_BYTES || unreported > file->pending_bytes)
         return;
-    inbox_space_written(&file->inbox->space, news);
-    file->pending_bytes -= news;
+    inbox_space_written(&file->inbox->space, unreported);
+    file->pending_bytes -= unreported;
 }
 
 enum err inbox_partial_file_write(struct inbox_partial_file *file, const void *bytes, size_t length)
@@ -91,7 +91,7 @@ enum err inbox_partial_file_write(struct inbox_partial_file *file, const void *b
         length -= (size_t)count;
         file->written_bytes += (uint64_t)count;
     }
-    tell_written(file);
+    report_written(file);
     return ERR_OK;
 }
 

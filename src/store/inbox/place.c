@@ -1,10 +1,10 @@
-/* Whether the inbox is still where it was opened. Everything is done by descriptor, so a folder
- * that is moved away, or that another file system is mounted over, would go on taking files, and
- * the path that is told to people and gateways would not lead to them.
+/* Detects that the inbox is no longer where it was opened. The daemon works by descriptor, so a
+ * directory that is moved away or mounted over would continue to receive files, and the paths
+ * reported to users and gateways would not lead to them.
  *
- * Two looks. Each batch compares the two folders before it is answered (inbox_place_look): what it
- * finds wrong fails the batch. The committer's second thread looks at everything, every now and
- * then (inbox_place_check), and it alone takes a trouble back. */
+ * There are two checks. After each batch, before it is answered, the two directories are compared
+ * (inbox_place_check_folders); a mismatch fails the batch. The committer's second thread
+ * periodically checks everything (inbox_place_check); only this check clears a fault. */
 #include "store/inbox/place.h"
 
 #include "base/log.h"
@@ -20,60 +20,60 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A trouble is a place and an errno, in one number so that both change together. 0: none. An errno
- * of 0: there is something, but not what was opened. */
-enum place { PLACE_GOOD, PLACE_PATH, PLACE_FOLDER, PLACE_SECOND, PLACE_LOCK, PLACE_WRITE };
+/* A fault is a place and an errno, packed into one number so that both change atomically. 0: no
+ * fault. errno 0: the name exists but is not what was opened. */
+enum place { PLACE_NONE, PLACE_PATH, PLACE_FOLDER, PLACE_SECOND, PLACE_LOCK, PLACE_WRITE };
 enum { ERRNO_BITS = 16, ERRNO_MASK = (1 << ERRNO_BITS) - 1 };
 
-static uint32_t trouble_of(enum place place, int error_number)
+static uint32_t make_fault(enum place place, int error_number)
 {
     return (uint32_t)place << ERRNO_BITS | (uint32_t)(error_number & ERRNO_MASK);
 }
 
-static enum place place_of(uint32_t trouble)
+static enum place place_of(uint32_t fault)
 {
-    return (enum place)(trouble >> ERRNO_BITS);
+    return (enum place)(fault >> ERRNO_BITS);
 }
 
-static int errno_of(uint32_t trouble)
+static int errno_of(uint32_t fault)
 {
-    return (int)(trouble & ERRNO_MASK);
+    return (int)(fault & ERRNO_MASK);
 }
 
-static bool is_one(const struct stat *a, const struct stat *b)
+static bool is_same_inode(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* What stands under `name` is not what `fd` has. Both are asked now: there are file systems whose
- * inode numbers change (overlayfs, FUSE). What `fd` had when it was opened, if it is the same, is
- * enough: while it is open nothing else gets its number. */
-static uint32_t compare(enum place place, int dir_fd, const char *name, int flags, int fd,
-                        const struct stat *opened)
+/* Faulty if `name` is not the file that `fd` has open. Both are queried now, because inode numbers
+ * change on some file systems (overlayfs, FUSE). A match with the stat at open is sufficient: while
+ * `fd` is open no other file gets its inode number. */
+static uint32_t compare_inode(enum place place, int dir_fd, const char *name, int flags, int fd,
+                              const struct stat *opened)
 {
     struct stat named, ours;
 
     if (fstatat(dir_fd, name, &named, flags) != 0)
-        return trouble_of(place, errno);
-    if (opened != NULL && is_one(&named, opened))
+        return make_fault(place, errno);
+    if (opened != NULL && is_same_inode(&named, opened))
         return 0;
     if (fstat(fd, &ours) != 0)
-        return trouble_of(place, errno);
-    return is_one(&named, &ours) ? 0 : trouble_of(place, 0);
+        return make_fault(place, errno);
+    return is_same_inode(&named, &ours) ? 0 : make_fault(place, 0);
 }
 
-/* In a folder that we may not enter (any more) everything is still where it was. */
+/* A directory that we can no longer enter has not been moved: report it as not writable. */
 static uint32_t compare_folders(const struct inbox *in)
 {
-    uint32_t trouble = compare(PLACE_PATH, AT_FDCWD, in->path, 0, in->dir_fd, &in->dir);
+    uint32_t fault = compare_inode(PLACE_PATH, AT_FDCWD, in->path, 0, in->dir_fd, &in->dir);
 
-    if (trouble == 0)
-        trouble = compare(PLACE_FOLDER, in->dir_fd, INBOX_FOLDER, AT_SYMLINK_NOFOLLOW,
-                          in->partial_fd, &in->partial);
-    return trouble == trouble_of(PLACE_FOLDER, EACCES) ? trouble_of(PLACE_WRITE, EACCES) : trouble;
+    if (fault == 0)
+        fault = compare_inode(PLACE_FOLDER, in->dir_fd, INBOX_FOLDER, AT_SYMLINK_NOFOLLOW,
+                              in->partial_fd, &in->partial);
+    return fault == make_fault(PLACE_FOLDER, EACCES) ? make_fault(PLACE_WRITE, EACCES) : fault;
 }
 
-/* --- saying it ---------------------------------------------------------------------------------
+/* --- reporting ---------------------------------------------------------------------------------
  */
 
 static const char *part_name(enum place place)
@@ -90,147 +90,147 @@ static const char *part_name(enum place place)
     }
 }
 
-static void explain(const struct inbox *in, uint32_t trouble, char *to, size_t room)
+static void describe(const struct inbox *in, uint32_t fault, char *to, size_t room)
 {
-    enum place place = place_of(trouble);
-    int error_number = errno_of(trouble);
+    enum place place = place_of(fault);
+    int error_number = errno_of(fault);
     const char *path = strcmp(in->path, "/") == 0 && place != PLACE_PATH ? "" : in->path;
 
     if (place == PLACE_WRITE)
-        snprintf(to, room, "inbox %s cannot be written: %s; %s", in->path, strerror(error_number),
-                 err_advice(err_from_errno(error_number), "let the daemon's user write it"));
+        snprintf(to, room, "inbox %s is not writable: %s; %s", in->path, strerror(error_number),
+                 err_advice(err_from_errno(error_number), "let the daemon's user write to it"));
     else if (place == PLACE_LOCK && (error_number == EAGAIN || error_number == EACCES))
         snprintf(to, room,
-                 "inbox %s: its lock file was taken away, and another dustwired uses it now; stop "
+                 "inbox %s: its lock file was removed, and another dustwired uses it now; stop "
                  "one of them, or give each an [inbox] path of its own",
                  in->path);
     else
         snprintf(to, room, "inbox %s%s is not the %s that was opened: %s; put %s back, or %s", path,
                  part_name(place), place == PLACE_LOCK ? "file" : "folder",
-                 error_number != 0 ? strerror(error_number) : "another stands in its place",
-                 error_number != 0 ? "it" : "the first one",
+                 error_number != 0 ? strerror(error_number) : "it was replaced",
+                 error_number != 0 ? "it" : "the original",
                  error_number != 0 ? "restart dustwired" : "restart dustwired to use this one");
 }
 
-static enum err err_of(uint32_t trouble)
+static enum err fault_err(uint32_t fault)
 {
-    if (trouble == 0)
+    if (fault == 0)
         return ERR_OK;
-    return place_of(trouble) == PLACE_WRITE ? err_from_errno(errno_of(trouble)) : ERR_NO_INBOX;
+    return place_of(fault) == PLACE_WRITE ? err_from_errno(errno_of(fault)) : ERR_NO_INBOX;
 }
 
-enum err inbox_place_trouble(const struct inbox *in, char *to, size_t room)
+enum err inbox_place_fault(const struct inbox *in, char *to, size_t room)
 {
-    uint32_t trouble = atomic_load(&in->trouble);
+    uint32_t fault = atomic_load(&in->fault);
 
     if (room > 0)
         to[0] = '\0';
-    if (trouble == 0)
+    if (fault == 0)
         return ERR_OK;
-    explain(in, trouble, to, room);
-    return err_of(trouble);
+    describe(in, fault, to, room);
+    return fault_err(fault);
 }
 
-enum err inbox_place_refuses(const struct inbox *in)
+enum err inbox_place_refusal(const struct inbox *in)
 {
-    uint32_t trouble = atomic_load(&in->trouble);
+    uint32_t fault = atomic_load(&in->fault);
 
-    return trouble == trouble_of(PLACE_WRITE, EROFS) ? ERR_OK : err_of(trouble);
+    return fault == make_fault(PLACE_WRITE, EROFS) ? ERR_OK : fault_err(fault);
 }
 
-/* Said once, by whoever changes it: a thread that comes too late finds another's word. */
-static void change(struct inbox *in, uint32_t from, uint32_t to)
+/* Logged once, by the thread that changes the fault; a thread that loses the race does nothing. */
+static void set_fault(struct inbox *in, uint32_t from, uint32_t to)
 {
-    char text[INBOX_TROUBLE_SIZE];
+    char text[INBOX_FAULT_SIZE];
 
-    if (from == to || !atomic_compare_exchange_strong(&in->trouble, &from, to))
+    if (from == to || !atomic_compare_exchange_strong(&in->fault, &from, to))
         return;
     if (to == 0) {
-        log_warning("inbox %s: what was wrong with it is over; files are taken in", in->path);
+        log_warning("inbox %s: the fault is gone; files are accepted again", in->path);
         return;
     }
-    explain(in, to, text, sizeof text);
-    log_error("%s; no file is taken in until then", text);
+    describe(in, to, text, sizeof text);
+    log_error("%s; files are refused until then", text);
 }
 
-/* --- looking -----------------------------------------------------------------------------------
+/* --- checking ----------------------------------------------------------------------------------
  */
 
-enum err inbox_place_look(struct inbox *in)
+enum err inbox_place_check_folders(struct inbox *in)
 {
-    uint32_t known = atomic_load(&in->trouble), trouble = compare_folders(in);
+    uint32_t known = atomic_load(&in->fault), fault = compare_folders(in);
 
-    if (trouble == 0)
-        return ERR_OK; /* what else may be wrong is the other look's matter */
+    if (fault == 0)
+        return ERR_OK; /* other faults are left to inbox_place_check */
     if (known == 0)
-        change(in, known, trouble);
-    return err_of(trouble);
+        set_fault(in, known, fault);
+    return fault_err(fault);
 }
 
-static int ask_access(int dir_fd)
+static int access_error(int dir_fd)
 {
     return faccessat(dir_fd, ".", W_OK | X_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
 static uint32_t check_access(const struct inbox *in)
 {
-    int error_number = ask_access(in->dir_fd);
+    int error_number = access_error(in->dir_fd);
 
     if (error_number == 0)
-        error_number = ask_access(in->partial_fd);
-    return error_number == 0 || !in->can_check_access ? 0 : trouble_of(PLACE_WRITE, error_number);
+        error_number = access_error(in->partial_fd);
+    return error_number == 0 || !in->can_check_access ? 0 : make_fault(PLACE_WRITE, error_number);
 }
 
-/* Files have just been made there, so an answer that says otherwise is a sandbox's, not the file
- * system's. */
+/* Files have just been created there, so if access(2) denies that, a sandbox is the cause and not
+ * the file system. */
 void inbox_place_open(struct inbox *in)
 {
     if (fstat(in->dir_fd, &in->dir) != 0 || fstat(in->partial_fd, &in->partial) != 0)
-        in->dir = in->partial = (struct stat){0}; /* then they are asked each time */
-    in->can_check_access = ask_access(in->dir_fd) == 0 && ask_access(in->partial_fd) == 0;
+        in->dir = in->partial = (struct stat){0}; /* then compare_inode calls fstat each time */
+    in->can_check_access = access_error(in->dir_fd) == 0 && access_error(in->partial_fd) == 0;
 }
 
-/* A kernel that stops writing to a file system for its errors need not say so to access(2): only
- * who makes a file hears it. */
-static uint32_t check_making(const struct inbox *in)
+/* After an error the kernel can make a file system read-only without access(2) reporting it: only
+ * creating a file shows it. */
+static uint32_t check_create(const struct inbox *in)
 {
     static const char name[] = "try-make";
     int fd = openat(in->partial_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
     if (fd < 0)
-        return errno == EROFS ? trouble_of(PLACE_WRITE, EROFS) : 0;
+        return errno == EROFS ? make_fault(PLACE_WRITE, EROFS) : 0;
     close(fd);
     unlinkat(in->partial_fd, name, 0);
     return 0;
 }
 
-void inbox_place_refused(struct inbox *in, enum err e)
+void inbox_place_note_error(struct inbox *in, enum err e)
 {
-    uint32_t known = atomic_load(&in->trouble);
+    uint32_t known = atomic_load(&in->fault);
 
     if (e == ERR_READ_ONLY && known == 0)
-        change(in, known, trouble_of(PLACE_WRITE, EROFS));
+        set_fault(in, known, make_fault(PLACE_WRITE, EROFS));
 }
 
-/* Without the name of the file that we hold locked another daemon could lock a new one. */
+/* If the locked file has no name any more, another daemon can create and lock a new one. */
 static uint32_t check_lock(struct inbox *in)
 {
-    uint32_t trouble =
-        compare(PLACE_LOCK, in->partial_fd, INBOX_LOCK, AT_SYMLINK_NOFOLLOW, in->lock_fd, NULL);
+    uint32_t fault = compare_inode(PLACE_LOCK, in->partial_fd, INBOX_LOCK, AT_SYMLINK_NOFOLLOW,
+                                   in->lock_fd, NULL);
     int fd;
 
-    if (trouble == 0)
+    if (fault == 0)
         return 0;
     if (inbox_lock_take(in->partial_fd, &fd) != 0) {
         int error_number = errno;
 
         if (fd >= 0)
             close(fd);
-        return trouble_of(PLACE_LOCK, error_number);
+        return make_fault(PLACE_LOCK, error_number);
     }
     close(in->lock_fd);
     in->lock_fd = fd;
-    log_warning("inbox %s: its lock file was taken away, and has been made again", in->path);
+    log_warning("inbox %s: its lock file was removed; recreated", in->path);
     return 0;
 }
 
@@ -240,27 +240,27 @@ static uint32_t check_second(const struct inbox *in)
 
     if (store_directory_is_same(in->partial_fd, INBOX_SECOND, in->second_fd))
         return 0;
-    error_number = store_directory_make_again(in->partial_fd, INBOX_SECOND, in->second_fd);
+    error_number = store_directory_recreate(in->partial_fd, INBOX_SECOND, in->second_fd);
     if (error_number != 0)
-        return trouble_of(PLACE_SECOND, error_number);
+        return make_fault(PLACE_SECOND, error_number);
     log_warning("inbox %s: its folder " INBOX_FOLDER "/" INBOX_SECOND
-                " was taken away, and has been made again; files under way in it fail",
+                " was removed; recreated; files being received in it fail",
                 in->path);
     return 0;
 }
 
 enum err inbox_place_check(struct inbox *in)
 {
-    uint32_t known = atomic_load(&in->trouble), trouble = compare_folders(in);
+    uint32_t known = atomic_load(&in->fault), fault = compare_folders(in);
 
-    if (trouble == 0)
-        trouble = check_second(in);
-    if (trouble == 0)
-        trouble = check_access(in);
-    if (trouble == 0 && known == trouble_of(PLACE_WRITE, EROFS))
-        trouble = check_making(in);
-    if (trouble == 0)
-        trouble = check_lock(in);
-    change(in, known, trouble);
-    return err_of(trouble);
+    if (fault == 0)
+        fault = check_second(in);
+    if (fault == 0)
+        fault = check_access(in);
+    if (fault == 0 && known == make_fault(PLACE_WRITE, EROFS))
+        fault = check_create(in);
+    if (fault == 0)
+        fault = check_lock(in);
+    set_fault(in, known, fault);
+    return fault_err(fault);
 }

@@ -12,18 +12,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Reading the journal beside its writer. A descriptor of its own keeps the file that it began with
- * though a rewrite puts another in its place, and a record half written is a last line without an
- * end, which the reader does not give.
+/* Reads the journal concurrently with its writer. Our own descriptor keeps the same file even if a
+ * rewrite replaces it by name, and an incomplete record is a last line without a line feed, which
+ * the reader ignores.
  *
- * The places of the records are kept in order of time, and only those asked for are read again. A
- * later query reads on where the last one ended, as long as the file is the same one: whether it
- * is, its inode says, which nobody else can get while our descriptor has it. */
+ * The offsets of the records are kept in order of time, and only requested records are read again.
+ * A later query continues where the last one ended if the file is still the same; its inode tells,
+ * which cannot be reused while our descriptor is open. */
 
 enum { TAIL_SIZE = 256 };
 
 struct place {
-    struct inbox_received_place at;
+    struct inbox_received_position at;
     uint64_t offset;
     uint32_t length;
 };
@@ -35,13 +35,13 @@ struct inbox_received {
     dev_t device;
     ino_t inode;
     struct journal_ledger ledger;
-    unsigned voided;      /* records that have been taken out of the places */
-    uint64_t end;         /* read so far */
-    char tail[TAIL_SIZE]; /* what stands before it */
+    unsigned voided;      /* voided records already removed from `places` */
+    uint64_t end;         /* end of the range read */
+    char tail[TAIL_SIZE]; /* the last bytes before `end` */
     bool has_tail;
     struct place *places;
     size_t count, room;
-    size_t sorted; /* of them, those that are in order */
+    size_t sorted; /* of them, those already in order */
 };
 
 enum err inbox_received_open(struct inbox_received **out, struct inbox *inbox,
@@ -58,19 +58,20 @@ enum err inbox_received_open(struct inbox_received **out, struct inbox *inbox,
     return ERR_OK;
 }
 
-/* Places. */
+/* Index. */
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
 
-static int compare_files(const struct inbox_received_place *a, const struct inbox_received_place *b)
+static int compare_files(const struct inbox_received_position *a,
+                         const struct inbox_received_position *b)
 {
     int by_time = COMPARE(a->committed_us, b->committed_us);
 
     return by_time != 0 ? by_time : COMPARE(a->transfer_id, b->transfer_id);
 }
 
-/* The same file may be there twice, after a crash while another journal was taken in: its last
- * record is right. */
+/* A file can have two records, after a crash while another journal was being appended: the last one
+ * is valid. */
 static int compare(const void *one, const void *other)
 {
     const struct place *a = one, *b = other;
@@ -94,7 +95,7 @@ static enum err add_place(struct inbox_received *r, const struct place *place)
     return ERR_OK;
 }
 
-static void drop_doubles(struct inbox_received *r)
+static void drop_duplicates(struct inbox_received *r)
 {
     size_t kept = 0;
 
@@ -104,30 +105,30 @@ static void drop_doubles(struct inbox_received *r)
     r->count = kept;
 }
 
-/* What is new goes to its place from the end: most of it belongs there. */
-static enum err sort_in(struct inbox_received *r)
+/* Merges the new entries from the end: most of them belong there. */
+static enum err merge_new(struct inbox_received *r)
 {
     size_t old = r->sorted, new = r->count - old, at = r->count;
-    struct place *later;
+    struct place *sorted_new;
 
     if (new == 0)
         return ERR_OK;
-    if ((later = malloc(new * sizeof *later)) == NULL)
+    if ((sorted_new = malloc(new * sizeof *sorted_new)) == NULL)
         return ERR_NO_MEMORY;
-    memcpy(later, r->places + old, new * sizeof *later);
-    qsort(later, new, sizeof *later, compare);
+    memcpy(sorted_new, r->places + old, new * sizeof *sorted_new);
+    qsort(sorted_new, new, sizeof *sorted_new, compare);
     while (new > 0)
-        r->places[--at] = old > 0 && compare(&r->places[old - 1], &later[new - 1]) > 0
+        r->places[--at] = old > 0 && compare(&r->places[old - 1], &sorted_new[new - 1]) > 0
                               ? r->places[--old]
-                              : later[--new];
-    free(later);
-    drop_doubles(r);
+                              : sorted_new[--new];
+    free(sorted_new);
+    drop_duplicates(r);
     r->sorted = r->count;
     return ERR_OK;
 }
 
-/* Those whose file never came to stand in the inbox. */
-static void take_out_voided(struct inbox_received *r)
+/* Removes files that were not stored in the inbox. */
+static void remove_voided(struct inbox_received *r)
 {
     size_t kept = 0;
 
@@ -142,7 +143,7 @@ static void take_out_voided(struct inbox_received *r)
 
 /* Reading. */
 
-static void begin_with(struct inbox_received *r, int fd, const struct stat *st)
+static void start_file(struct inbox_received *r, int fd, const struct stat *st)
 {
     inbox_received_forget(r);
     r->fd = fd;
@@ -158,16 +159,15 @@ static bool read_tail(const struct inbox_received *r, char tail[TAIL_SIZE])
     return pread(r->fd, tail, length, (off_t)(r->end - length)) == (ssize_t)length;
 }
 
-/* A write that failed is cut back, and what is written next may reach beyond what was read of it.
- */
-static bool is_as_read(const struct inbox_received *r)
+/* A failed write is truncated, and later writes can extend beyond what was read of it. */
+static bool is_tail_unchanged(const struct inbox_received *r)
 {
     char tail[TAIL_SIZE];
 
     return r->has_tail && read_tail(r, tail) && memcmp(tail, r->tail, TAIL_SIZE) == 0;
 }
 
-/* One that was rewritten, or cut back, is read anew. */
+/* A journal that was rewritten or truncated is read from the start. */
 static enum err open_journal(struct inbox_received *r)
 {
     int fd =
@@ -181,14 +181,14 @@ static enum err open_journal(struct inbox_received *r)
             close(fd);
         return e;
     }
-    if (r->fd >= 0 && r->device == st.st_dev && r->inode == st.st_ino && is_as_read(r))
+    if (r->fd >= 0 && r->device == st.st_dev && r->inode == st.st_ino && is_tail_unchanged(r))
         close(fd);
     else
-        begin_with(r, fd, &st);
+        start_file(r, fd, &st);
     return ERR_OK;
 }
 
-static enum err take_entry(void *ctx, const struct journal_entry *entry)
+static enum err add_entry(void *ctx, const struct journal_entry *entry)
 {
     struct inbox_received *r = ctx;
     const struct journal_file *file = &entry->record.file;
@@ -203,10 +203,10 @@ static enum err take_entry(void *ctx, const struct journal_entry *entry)
                                         .length = entry->length});
 }
 
-static enum err read_on(struct inbox_received *r)
+static enum err read_new(struct inbox_received *r)
 {
     struct journal_extent extent;
-    enum err e = journal_reader_each(r->fd, r->end, UINT64_MAX, take_entry, r, &extent);
+    enum err e = journal_reader_each(r->fd, r->end, UINT64_MAX, add_entry, r, &extent);
 
     r->end = extent.end;
     r->has_tail = read_tail(r, r->tail);
@@ -218,62 +218,62 @@ static enum err refresh(struct inbox_received *r)
     enum err e = open_journal(r);
 
     if (e == ERR_OK)
-        e = read_on(r);
+        e = read_new(r);
     if (e == ERR_OK)
-        e = sort_in(r);
+        e = merge_new(r);
     if (e == ERR_OK)
-        take_out_voided(r);
+        remove_voided(r);
     else
-        inbox_received_forget(r); /* half of it would be wrong */
+        inbox_received_forget(r); /* a partial index would be wrong */
     return e;
 }
 
-/* Telling. */
+/* Visiting. */
 
-struct telling {
+struct visit {
     struct inbox_received *received;
     const struct place *place;
     inbox_received_fn *each;
     void *ctx;
-    bool is_told;
+    bool is_found;
 };
 
-static bool stands_in_inbox(const struct inbox *inbox, const char *name)
+static bool is_in_inbox(const struct inbox *inbox, const char *name)
 {
     struct stat st;
 
     return fstatat(inbox->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Only the very record: the journal may have been cut back since, and written on. */
-static enum err tell_entry(void *ctx, const struct journal_entry *entry)
+/* Only the same record: the journal can have been truncated and extended since. */
+static enum err visit_entry(void *ctx, const struct journal_entry *entry)
 {
-    struct telling *t = ctx;
+    struct visit *v = ctx;
     const struct journal_file *file = &entry->record.file;
-    const struct inbox_received_place at = {file->committed_us, file->transfer_id};
+    const struct inbox_received_position at = {file->committed_us, file->transfer_id};
     bool is_reported;
 
-    if (entry->record.kind != JOURNAL_RECORD_FILE || compare_files(&at, &t->place->at) != 0)
+    if (entry->record.kind != JOURNAL_RECORD_FILE || compare_files(&at, &v->place->at) != 0)
         return ERR_OK;
     is_reported =
-        journal_ledger_find(&t->received->ledger, at.transfer_id, t->place->offset) == NULL;
-    t->each(t->ctx, file, is_reported, stands_in_inbox(t->received->inbox, file->name));
-    t->is_told = true;
+        journal_ledger_find(&v->received->ledger, at.transfer_id, v->place->offset) == NULL;
+    v->each(v->ctx, file, is_reported, is_in_inbox(v->received->inbox, file->name));
+    v->is_found = true;
     return ERR_OK;
 }
 
-static enum err tell(struct inbox_received *r, const struct place *place, inbox_received_fn *each,
-                     void *ctx)
+static enum err visit_place(struct inbox_received *r, const struct place *place,
+                            inbox_received_fn *each, void *ctx)
 {
-    struct telling t = {.received = r, .place = place, .each = each, .ctx = ctx};
+    struct visit v = {.received = r, .place = place, .each = each, .ctx = ctx};
     enum err e = journal_reader_each(r->fd, place->offset, place->offset + place->length,
-                                     tell_entry, &t, NULL);
+                                     visit_entry, &v, NULL);
 
-    return e == ERR_OK && !t.is_told ? ERR_CORRUPT : e;
+    return e == ERR_OK && !v.is_found ? ERR_CORRUPT : e;
 }
 
-/* How many stand before `at`. */
-static size_t count_before(const struct inbox_received *r, struct inbox_received_place at)
+/* Number of entries before `at`. */
+static size_t count_before(const struct inbox_received *r, struct inbox_received_position at)
 {
     size_t low = 0, high = r->count;
 
@@ -289,7 +289,7 @@ static size_t count_before(const struct inbox_received *r, struct inbox_received
 }
 
 static bool is_at(const struct inbox_received *r, size_t index,
-                  const struct inbox_received_place *at)
+                  const struct inbox_received_position *at)
 {
     return index < r->count && compare_files(&r->places[index].at, at) == 0;
 }
@@ -305,14 +305,14 @@ struct range {
 
 static struct range find_range(const struct inbox_received *r, const struct inbox_received_query *q)
 {
-    size_t oldest = count_before(r, (struct inbox_received_place){q->since_us, 0});
-    size_t at = count_before(r, q->place);
+    size_t oldest = count_before(r, (struct inbox_received_position){q->since_us, 0});
+    size_t at = count_before(r, q->position);
     struct range range = {oldest, r->count};
 
     if (q->from == INBOX_RECEIVED_FROM_START)
         range.from = q->offset < r->count - oldest ? oldest + q->offset : r->count;
     else if (q->from == INBOX_RECEIVED_AFTER)
-        range.from = larger(oldest, at + is_at(r, at, &q->place));
+        range.from = larger(oldest, at + is_at(r, at, &q->position));
     else if (q->from == INBOX_RECEIVED_BEFORE)
         range.to = larger(oldest, at);
     if (range.to - range.from <= q->limit)
@@ -334,7 +334,7 @@ enum err inbox_received_each(struct inbox_received *received,
     if (e == ERR_OK)
         range = find_range(received, query);
     for (size_t i = range.from; i < range.to && e == ERR_OK; i++)
-        e = tell(received, &received->places[i], each, ctx);
+        e = visit_place(received, &received->places[i], each, ctx);
     if (e != ERR_OK)
         inbox_received_forget(received);
     return e;

@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a start finds is decided by the journal and the names: docs/store.md, "After a crash", has
- * the table. A record is settled if a JOURNAL_RECORD_SETTLED stands behind it, which is written
- * when its name is on the disk and before it is acknowledged. */
+/* Recovery is decided by the journal and the file names: docs/store.md, "After a crash", has the
+ * table. A record is settled if a JOURNAL_RECORD_SETTLED follows it, which is written after its
+ * name is durable and before the file is acknowledged. */
 
 static enum err mark_void(struct inbox *in, uint32_t transfer_id)
 {
@@ -26,28 +26,28 @@ static enum err mark_void(struct inbox *in, uint32_t transfer_id)
     return journal_add(in->journal, &record);
 }
 
-/* Nobody was told that it is there, or, before a power cut, whoever was told has taken it away
- * already. */
+/* The file was never acknowledged, or, before a power cut, its recipient had removed it. */
 static enum err forget(struct inbox *in, const struct journal_file *record)
 {
     struct journal_record reported = {.kind = JOURNAL_RECORD_REPORTED,
                                       .number = record->transfer_id};
     enum err e = mark_void(in, record->transfer_id);
 
-    log_info("inbox: of %s there is only its record; it was not acknowledged, or taken away before "
-             "a power cut; nothing is reported",
+    log_info("inbox: %s has a record but no file: not acknowledged, or removed before a power cut; "
+             "nothing is reported",
              record->name);
     return e == ERR_OK ? journal_add(in->journal, &reported) : e;
 }
 
-/* In either folder: a daemon of before knew only one. */
+/* Checks both directories: an older daemon used only one. */
 static bool has_partial(const struct inbox *in, const char *name)
 {
     return faccessat(in->partial_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
            faccessat(in->second_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* By whoever it is for. A file that lost its end in a power cut is as old as its record. */
+/* True if the recipient modified the file. A file truncated by a power cut has the record's time.
+ */
 static bool is_changed_since(const struct stat *status, const struct journal_file *record)
 {
     return (int64_t)status->st_mtim.tv_sec * 1000000 + status->st_mtim.tv_nsec / 1000 >
@@ -66,9 +66,8 @@ static enum err check_owed(void *ctx, const struct journal_file *record,
             in->recovery.owed_finished++;
             return ERR_OK;
         }
-        log_warning("inbox: %s has %lld bytes of %llu and is removed; it is reported failed",
-                    record->name, (long long)status.st_size,
-                    (unsigned long long)record->size_bytes);
+        log_warning("inbox: %s has %lld of %llu bytes; removed, reported as failed", record->name,
+                    (long long)status.st_size, (unsigned long long)record->size_bytes);
         unlinkat(in->dir_fd, record->name, 0);
     } else if (!owed->is_void && !has_partial(in, record->name)) {
         if (!journal_ledger_is_settled(journal_ledger(in->journal), owed->offset))
@@ -78,12 +77,12 @@ static enum err check_owed(void *ctx, const struct journal_file *record,
     }
     if (owed->is_void && fstatat(in->dir_fd, record->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         !is_changed_since(&status, record))
-        unlinkat(in->dir_fd, record->name, 0); /* it could not be removed when it failed */
+        unlinkat(in->dir_fd, record->name, 0); /* its removal failed earlier */
     in->recovery.owed_failed++;
     return owed->is_void ? ERR_OK : mark_void(in, record->transfer_id);
 }
 
-/* One that cannot be removed is left, and said. */
+/* If it cannot be removed it is left and logged. */
 static enum err remove_partial(void *ctx, int dir_fd, const char *name)
 {
     struct inbox *in = ctx;
@@ -92,8 +91,8 @@ static enum err remove_partial(void *ctx, int dir_fd, const char *name)
     if (!store_name_is_valid(name) || fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return ERR_OK;
     if (unlinkat(dir_fd, name, 0) != 0) {
-        log_warning("inbox: the partial file %s cannot be removed: %s", name,
-                    err_text(err_from_errno(errno)));
+        log_warning("inbox: the partial file %s cannot be removed: %s; retried at the next start",
+                    name, err_text(err_from_errno(errno)));
         return ERR_OK;
     }
     in->recovery.partial_files++;
@@ -119,41 +118,41 @@ enum err inbox_recover(struct inbox *in)
     return ERR_OK;
 }
 
-/* --- while it runs -----------------------------------------------------------------------------
+/* --- at run time -------------------------------------------------------------------------------
  */
 
-void inbox_recover_add_remains(struct inbox *in, uint32_t transfer_id, const char *name)
+void inbox_recover_defer_removal(struct inbox *in, uint32_t transfer_id, const char *name)
 {
-    struct remains *remains = &in->remains[in->remains_count];
+    struct pending_removal *removal = &in->pending_removals[in->pending_removal_count];
 
-    if (in->remains_count == REMAINS_MAX)
+    if (in->pending_removal_count == PENDING_REMOVALS_MAX)
         return;
-    remains->transfer_id = transfer_id;
-    memcpy(remains->name, name, sizeof remains->name);
-    in->remains_count++;
+    removal->transfer_id = transfer_id;
+    memcpy(removal->name, name, sizeof removal->name);
+    in->pending_removal_count++;
 }
 
-static bool remove_remains(struct inbox *in, const struct remains *remains)
+static bool retry_removal(struct inbox *in, const struct pending_removal *removal)
 {
-    struct journal_record out = {.kind = JOURNAL_RECORD_REPORTED, .number = remains->transfer_id};
+    struct journal_record out = {.kind = JOURNAL_RECORD_REPORTED, .number = removal->transfer_id};
 
-    if (unlinkat(in->dir_fd, remains->name, 0) != 0 && errno != ENOENT)
+    if (unlinkat(in->dir_fd, removal->name, 0) != 0 && errno != ENOENT)
         return false;
     journal_add(in->journal, &out);
     return true;
 }
 
-/* Only when the journal has them as failed. */
-void inbox_recover_remove_remains(struct inbox *in)
+/* Removes files only once the journal has recorded them as failed. */
+void inbox_recover_retry_removals(struct inbox *in)
 {
     unsigned left = 0;
 
-    if (in->remains_count == 0 || journal_wants_mending(in->journal) ||
+    if (in->pending_removal_count == 0 || journal_needs_rewrite(in->journal) ||
         journal_write(in->journal) != ERR_OK)
         return;
-    for (unsigned i = 0; i < in->remains_count; i++)
-        if (!remove_remains(in, &in->remains[i]))
-            in->remains[left++] = in->remains[i];
-    in->remains_count = left;
+    for (unsigned i = 0; i < in->pending_removal_count; i++)
+        if (!retry_removal(in, &in->pending_removals[i]))
+            in->pending_removals[left++] = in->pending_removals[i];
+    in->pending_removal_count = left;
     journal_write(in->journal);
 }

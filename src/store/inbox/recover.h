@@ -1,4 +1,4 @@
-/* What a run left half done, and files that could not be taken out of the inbox. */
+/* Cleanup after an interrupted run, and deferred removal of failed files from the inbox. */
 #ifndef STORE_INBOX_RECOVER_H
 #define STORE_INBOX_RECOVER_H
 
@@ -8,11 +8,12 @@
 
 struct inbox;
 
-/* Clears what the last run left half done, and counts it. */
+/* Cleans up what the previous run left, and counts it. */
 enum err inbox_recover(struct inbox *inbox);
 
-/* The journal's owner: they are removed by inbox_recover_remove_remains, else by the next start. */
-void inbox_recover_add_remains(struct inbox *inbox, uint32_t transfer_id, const char *name);
-void inbox_recover_remove_remains(struct inbox *inbox);
+/* Journal's owner. Defers removal of a failed file to inbox_recover_retry_removals, or to the next
+ * start. */
+void inbox_recover_defer_removal(struct inbox *inbox, uint32_t transfer_id, const char *name);
+void inbox_recover_retry_removals(struct inbox *inbox);
 
 #endif

@@ -13,37 +13,37 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Atomics, because any worker begins and writes files: a few additions for a file and one for each
- * INBOX_SPACE_STEP_BYTES of it, and nobody waits. Each changes a number that stands for itself;
- * what must come before what is said where it matters. */
+/* Atomics, because any worker begins and writes files: a few additions per file and one per
+ * INBOX_SPACE_STEP_BYTES of it, without blocking. Each counter is independent; where the order of
+ * operations matters, a comment says so. */
 
 enum {
-    BLOCK_LEAST = 512,
-    BLOCK_USUAL = 4096, /* where the file system does not say */
-    BLOCK_MOST = 1 << 16,
+    BLOCK_MIN = 512,
+    BLOCK_DEFAULT = 4096, /* if the file system does not report it */
+    BLOCK_MAX = 1 << 16,
     STAT_BLOCK = 512, /* the unit of st_blocks, whatever the file system's is */
-    /* Inodes that stay free: a hundredth of all, within these bounds. */
-    FREE_FILES_SHARE = 100,
-    FREE_FILES_LEAST = 16, /* the daemon's own: a journal rewritten, settings, a spooled file */
-    FREE_FILES_MOST = 1000,
+    /* Inodes to keep free: a hundredth of all, within these bounds. */
+    FREE_FILES_FRACTION = 100,
+    FREE_FILES_MIN = 16, /* for the daemon itself: journal rewrite, settings, a spooled file */
+    FREE_FILES_MAX = 1000,
     NS_PER_US = 1000,
-    MTIME_SETTLED_US = 1000000,  /* a change in the same tick of the kernel's clock shows by then */
-    RECOUNT_AT_LEAST_MS = 60000, /* what is written in place leaves the folder's mtime alone */
+    MTIME_SETTLED_US = 1000000,  /* mtime granularity: later changes get another mtime */
+    RECOUNT_INTERVAL_MS = 60000, /* writing in place leaves the directory's mtime alone */
 };
 
 void inbox_space_open(struct inbox_space *s, int dir_fd)
 {
     struct statvfs disk;
-    uint64_t block = BLOCK_USUAL;
+    uint64_t block = BLOCK_DEFAULT;
 
-    if (fstatvfs(dir_fd, &disk) == 0 && disk.f_frsize >= BLOCK_LEAST && disk.f_frsize <= BLOCK_MOST)
+    if (fstatvfs(dir_fd, &disk) == 0 && disk.f_frsize >= BLOCK_MIN && disk.f_frsize <= BLOCK_MAX)
         block = disk.f_frsize;
     s->block_bytes = block;
 }
 
 uint64_t inbox_space_cost(const struct inbox_space *s, uint64_t size)
 {
-    uint64_t block = s->block_bytes == 0 ? BLOCK_USUAL : s->block_bytes;
+    uint64_t block = s->block_bytes == 0 ? BLOCK_DEFAULT : s->block_bytes;
 
     return size == 0 ? block : (size + block - 1) / block * block;
 }
@@ -61,38 +61,38 @@ void inbox_space_set_limits(struct inbox_space *s, int dir_fd,
     bool is_new = is_limited(limits) &&
                   (!is_limited(&before) || (limits->quota_bytes > 0 && before.quota_bytes == 0));
 
-    if (is_new) /* before it holds, or all that stands there would not be seen */
+    if (is_new) /* count before the limit applies, or existing files would be missed */
         inbox_space_count(s, dir_fd, limits->quota_bytes > 0);
     atomic_store(&s->quota_bytes, limits->quota_bytes);
     atomic_store(&s->files_limit, limits->files);
     atomic_store(&s->min_free_bytes, limits->min_free_bytes);
 }
 
-uint64_t inbox_space_free_files_wanted(uint64_t all)
+uint64_t inbox_space_min_free_files(uint64_t all)
 {
-    uint64_t share = all / FREE_FILES_SHARE;
+    uint64_t share = all / FREE_FILES_FRACTION;
 
-    if (share < FREE_FILES_LEAST)
-        return FREE_FILES_LEAST;
-    return share < FREE_FILES_MOST ? share : FREE_FILES_MOST;
+    if (share < FREE_FILES_MIN)
+        return FREE_FILES_MIN;
+    return share < FREE_FILES_MAX ? share : FREE_FILES_MAX;
 }
 
-/* A file system that makes inodes as it needs them (btrfs) says that it has none at all. */
+/* File systems that allocate inodes dynamically (btrfs) report zero inodes. */
 static bool has_inodes(const struct statvfs *disk)
 {
-    return disk->f_files == 0 || disk->f_favail >= inbox_space_free_files_wanted(disk->f_files);
+    return disk->f_files == 0 || disk->f_favail >= inbox_space_min_free_files(disk->f_files);
 }
 
-/* What is announced is added before the disk is looked at, and taken off again only after it was
- * written: so the two together never show more room than there is. */
-static enum err look_at_disk(struct inbox_space *s, int dir_fd)
+/* The announced size is added before the free space is read and subtracted only after the bytes
+ * were written, so that the two together never overestimate the free space. */
+static enum err check_disk(struct inbox_space *s, int dir_fd)
 {
-    uint64_t wanted = atomic_load(&s->pending_bytes) + atomic_load(&s->min_free_bytes);
+    uint64_t required = atomic_load(&s->pending_bytes) + atomic_load(&s->min_free_bytes);
     struct statvfs disk;
 
     if (fstatvfs(dir_fd, &disk) != 0)
-        return ERR_OK; /* then the file itself will say what is wrong with the disk */
-    if ((uint64_t)disk.f_bavail * disk.f_frsize < wanted)
+        return ERR_OK; /* writing the file will report the error */
+    if ((uint64_t)disk.f_bavail * disk.f_frsize < required)
         return ERR_MIN_FREE;
     return has_inodes(&disk) ? ERR_OK : ERR_MIN_FREE_FILES;
 }
@@ -102,13 +102,13 @@ static bool is_within(uint64_t used, uint64_t limit)
     return limit == 0 || used <= limit;
 }
 
-static enum err look(struct inbox_space *s, int dir_fd)
+static enum err check_limits(struct inbox_space *s, int dir_fd)
 {
     if (!is_within(atomic_load(&s->used_bytes), atomic_load(&s->quota_bytes)))
         return ERR_INBOX_QUOTA;
     if (!is_within(atomic_load(&s->used_files), atomic_load(&s->files_limit)))
         return ERR_INBOX_FILES;
-    return look_at_disk(s, dir_fd);
+    return check_disk(s, dir_fd);
 }
 
 static void count_refusal(enum err e)
@@ -129,7 +129,7 @@ enum err inbox_space_reserve(struct inbox_space *s, int dir_fd, uint64_t cost)
     atomic_fetch_add(&s->used_bytes, cost);
     atomic_fetch_add(&s->open_files, 1);
     atomic_fetch_add(&s->used_files, 1);
-    if ((e = look(s, dir_fd)) == ERR_OK)
+    if ((e = check_limits(s, dir_fd)) == ERR_OK)
         return ERR_OK;
     inbox_space_release(s, cost, cost, false);
     count_refusal(e);
@@ -161,16 +161,16 @@ struct tally {
     uint64_t bytes, files;
 };
 
-/* What a file takes is what the file system says, but never less than a block: its name, its inode
- * and its record have to stand somewhere too. */
-static uint64_t taken(const struct inbox_space *s, const struct stat *st)
+/* Disk usage as reported by the file system, but at least one block: name, inode and record use
+ * space as well. */
+static uint64_t disk_usage(const struct inbox_space *s, const struct stat *st)
 {
-    uint64_t bytes = (uint64_t)st->st_blocks * STAT_BLOCK, least = inbox_space_cost(s, 0);
+    uint64_t bytes = (uint64_t)st->st_blocks * STAT_BLOCK, min_bytes = inbox_space_cost(s, 0);
 
-    return bytes > least ? bytes : least;
+    return bytes > min_bytes ? bytes : min_bytes;
 }
 
-/* Without a quota the kind that the folder names is enough: an inode on the disk is not read. */
+/* Without a quota d_type is sufficient, and no inode is read from the disk. */
 static enum err tally_file(void *ctx, int dir_fd, const char *name, unsigned char kind)
 {
     struct tally *t = ctx;
@@ -182,14 +182,13 @@ static enum err tally_file(void *ctx, int dir_fd, const char *name, unsigned cha
         t->files++;
     } else if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
         t->files++;
-        t->bytes += taken(t->space, &st);
+        t->bytes += disk_usage(t->space, &st);
     }
     return ERR_OK;
 }
 
-/* What files begin and fail to be while the directory is read stays added to the result: only what
- * was there before is replaced. A file that is renamed meanwhile may count twice, until the next
- * time. */
+/* Files that begin or fail during the count are included in the result: only the earlier count is
+ * replaced. A file renamed meanwhile can be counted twice, until the next count. */
 void inbox_space_count(struct inbox_space *s, int dir_fd, bool has_sizes)
 {
     uint64_t bytes_before = atomic_load(&s->used_bytes), bytes_open = atomic_load(&s->open_bytes);
@@ -208,13 +207,13 @@ static int64_t ns_of(const struct timespec *t)
     return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
-/* A name that comes or goes changes the folder's mtime, and one that did so in the moment of the
- * last count may not have been in it. */
+/* Adding or removing a name changes the directory's mtime; a change within the mtime granularity of
+ * the last count may have been missed. */
 static bool is_unchanged(const struct inbox_space_recount *r, const struct stat *folder,
                          uint64_t now_ms)
 {
     return ns_of(&folder->st_mtim) == r->mtime_ns && r->is_settled &&
-           now_ms - r->counted_ms < RECOUNT_AT_LEAST_MS;
+           now_ms - r->counted_ms < RECOUNT_INTERVAL_MS;
 }
 
 void inbox_space_recount(struct inbox_space *s, struct inbox_space_recount *r, int dir_fd,

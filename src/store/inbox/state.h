@@ -1,4 +1,4 @@
-/* The inside of an inbox: what only the store's files know of it. */
+/* Internal state of an inbox; for the store's files only. */
 #ifndef STORE_INBOX_STATE_H
 #define STORE_INBOX_STATE_H
 
@@ -16,13 +16,14 @@
 struct journal;
 
 #define INBOX_FOLDER ".dustwire"
-#define INBOX_SECOND "partial" /* in it */
-#define INBOX_LOCK   "lock"    /* in it */
+#define INBOX_SECOND "partial" /* in INBOX_FOLDER */
+#define INBOX_LOCK   "lock"    /* in INBOX_FOLDER */
 
-enum { REMAINS_MAX = 256 };
+enum { PENDING_REMOVALS_MAX = 256 };
 
-/* A failed file that could not be taken out of the inbox, or not yet be told of as out of it. */
-struct remains {
+/* A failed file that could not be removed from the inbox yet, or whose removal could not be
+ * recorded yet. */
+struct pending_removal {
     uint32_t transfer_id;
     char name[STORE_NAME_SIZE];
 };
@@ -32,20 +33,22 @@ struct inbox {
     enum durability durability;
     int dir_fd;               /* the inbox */
     int partial_fd;           /* .dustwire */
-    int second_fd;            /* .dustwire/partial: of the partial files every other group
-                               * (inbox_partial_file_folder) */
-    int lock_fd;              /* once the committer runs: its second thread's */
-    struct stat dir, partial; /* what dir_fd and partial_fd were at open; read only since */
-    bool can_check_access;    /* what access(2) says of it can be believed */
-    /* What place.c found wrong, 0: nothing. Atomic: whoever commits and whoever looks says
-     * it, whoever begins a file asks; a number that stands for itself. */
-    _Atomic uint32_t trouble;
+    int second_fd;            /* .dustwire/partial: every other group of partial files
+                                 (inbox_partial_file_folder) */
+    int lock_fd;              /* owner once the committer runs: its second thread */
+    struct stat dir, partial; /* of dir_fd and partial_fd at open; read-only afterwards */
+    bool can_check_access;    /* the result of access(2) is reliable */
+    /* Fault found by place.c, 0: none. Atomic: set by committing and checking threads, read by any
+     * thread that begins a file; independent of other data. */
+    _Atomic uint32_t fault;
     struct inbox_space space;
     struct journal *journal;
-    struct remains remains[REMAINS_MAX]; /* the journal's owner's; more wait for the next start */
-    unsigned remains_count;
+    struct pending_removal
+        pending_removals[PENDING_REMOVALS_MAX]; /* owner: the journal's owner; if full, the next
+                                                   start removes the rest */
+    unsigned pending_removal_count;
     struct inbox_recovery recovery;
-    bool has_group; /* of finished files; else the daemon's own */
+    bool has_group; /* `group` applies to finished files; otherwise the daemon's own */
     gid_t group;
     mode_t mode;
 };

@@ -13,10 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* TO BE REMOVED WITH RELEASE 0.3, with upgrade_redo.c and journal_absorb: what release 0.1 left.
+/* TO BE REMOVED WITH RELEASE 0.3, with upgrade_redo.c and journal_append_part: upgrade from release
+ * 0.1.
  *
- * With durability = none each of its workers had parts of the journal of its own, `journal-W-N`,
- * which a start appends to the journal. */
+ * With durability = none each of its workers wrote its own journal parts, `journal-W-N`; a start
+ * appends them to the journal. */
 static bool is_part(const char *name)
 {
     unsigned worker, number;
@@ -32,9 +33,9 @@ struct leftovers {
     unsigned damaged, count;
 };
 
-/* One that was appended and not removed is appended once more: it comes to the same, because it is
- * read whole and in order. */
-static enum err absorb_part(void *ctx, int dir_fd, const char *name)
+/* A part that was appended but not removed is appended again; the result is the same, because it is
+ * read completely and in order. */
+static enum err append_part(void *ctx, int dir_fd, const char *name)
 {
     struct leftovers *left = ctx;
     struct inbox *inbox = left->inbox;
@@ -46,7 +47,7 @@ static enum err absorb_part(void *ctx, int dir_fd, const char *name)
     fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_from_errno(errno);
-    if ((e = journal_absorb(inbox->journal, fd, UINT64_MAX, &left->damaged)) == ERR_OK)
+    if ((e = journal_append_part(inbox->journal, fd, UINT64_MAX, &left->damaged)) == ERR_OK)
         e = journal_sync(inbox->journal);
     close(fd);
     if (e == ERR_OK && unlinkat(dir_fd, name, 0) != 0)
@@ -55,13 +56,13 @@ static enum err absorb_part(void *ctx, int dir_fd, const char *name)
     return e;
 }
 
-static enum err absorb_parts(struct inbox *inbox)
+static enum err append_parts(struct inbox *inbox)
 {
     struct leftovers left = {.inbox = inbox};
-    enum err e = store_directory_each(inbox->partial_fd, ".", absorb_part, &left);
+    enum err e = store_directory_each(inbox->partial_fd, ".", append_part, &left);
 
     if (left.damaged > 0)
-        log_warning("journal: %u damaged records of workers' parts skipped", left.damaged);
+        log_warning("journal: %u damaged records in workers' parts skipped", left.damaged);
     inbox->recovery.damaged_records += left.damaged;
     if (e == ERR_OK && left.count > 0 && inbox->durability == DURABILITY_FULL &&
         fsync(inbox->partial_fd) != 0)
@@ -71,7 +72,7 @@ static enum err absorb_parts(struct inbox *inbox)
 
 enum err inbox_upgrade(struct inbox *inbox, char blocked[STORE_NAME_SIZE])
 {
-    enum err e = absorb_parts(inbox);
+    enum err e = append_parts(inbox);
 
     blocked[0] = '\0';
     return e == ERR_OK ? inbox_upgrade_redo(inbox, blocked) : e;

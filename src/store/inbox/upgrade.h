@@ -1,5 +1,5 @@
-/* What a daemon of release 0.1 leaves in .dustwire beside the journal: parts of the journal, a
- * second folder of partial files, a redo log. To be removed with release 0.3. */
+/* Upgrade of what release 0.1 leaves in .dustwire beside the journal: journal parts, a redo log. To
+ * be removed with release 0.3. */
 #ifndef STORE_INBOX_UPGRADE_H
 #define STORE_INBOX_UPGRADE_H
 
@@ -8,9 +8,9 @@
 
 struct inbox;
 
-/* At open, when the journal is read and before anything is judged by it. All of it is in the
- * journal and the inbox then, on the disk, and the old files are gone. On an error nothing of it is
- * lost; `blocked` names the file that could not be written, or is "". */
+/* At open, after reading the journal and before recovery. Brings everything into the journal and
+ * the inbox, synced, and removes the old files. On an error nothing is lost; `blocked` names the
+ * file that could not be written, or is "". */
 enum err inbox_upgrade(struct inbox *inbox, char blocked[STORE_NAME_SIZE]);
 
 #endif

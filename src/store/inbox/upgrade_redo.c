@@ -1,18 +1,18 @@
-/* TO BE REMOVED WITH RELEASE 0.3: reads the redo log that release 0.1 wrote small files into before
- * their place in the inbox was on the disk (durability = full), and brings each to its place.
+/* TO BE REMOVED WITH RELEASE 0.3: replays the redo log of release 0.1, which wrote small files into
+ * it before they were durable in the inbox (durability = full).
  *
  * `.dustwire/redo` has two halves. Each begins with a header of 4 KiB: magic `dwhalf1\n` (8 bytes),
- * epoch (8), CRC-32 of these (4). Behind it stand blocks, each at a multiple of 4 KiB: CRC-32 of
- * all behind it (4), length of the entries (4), magic `dwredo1\n` (8), epoch (8), sequence (4),
- * zero (4), boot id (40: which run of the kernel wrote it), then entries: length of the line (4),
- * of the data (4), mode (4), group (4, all ones: the daemon's own), the line as in the journal, the
- * data. Numbers are little-endian. Reading ends at the first block that is not whole, not of the
- * half's epoch or not the next in sequence; an error of reading is no end.
+ * epoch (8), CRC-32 of these (4). Blocks follow, each at a multiple of 4 KiB: CRC-32 of the rest of
+ * the block (4), length of the entries (4), magic `dwredo1\n` (8), epoch (8), sequence (4), zero
+ * (4), boot id of the kernel that wrote it (40), then entries: length of the line (4), of the data
+ * (4), mode (4), group (4, all ones: the daemon's own), the journal line, the data. Numbers are
+ * little-endian. Reading ends at the first block that is incomplete, has another epoch than the
+ * half or is out of sequence; a read error is not an end.
  *
- * Nothing of it that can be read is trusted to be on the disk: after an error the kernel keeps the
- * pages that it could not write, and calls them clean. So whatever the log stands for is written
- * again. If the kernel has lived on since (a kill), what is not in the inbox its owner has taken
- * away, and stays away; else (a power cut) each file is written. */
+ * Readable data is not assumed to be on the disk: after an error the kernel keeps the pages it
+ * could not write and marks them clean. So every file in the log is written again. If the kernel
+ * has not restarted since (a kill), a file missing from the inbox was removed by its recipient and
+ * stays removed; otherwise (a power cut) each file is written. */
 #include "store/inbox/upgrade_redo.h"
 
 #include "base/log.h"
@@ -70,7 +70,7 @@ struct logged {
     uint32_t transfer_id;
     char name[STORE_NAME_SIZE];
     bool is_void;
-    bool is_recorded; /* in the journal */
+    bool is_recorded; /* has a record in the journal */
     UT_hash_handle hh;
 };
 
@@ -79,13 +79,13 @@ struct replay {
     int fd;
     uint64_t half_bytes;
     struct half halves[2];
-    char boot[BOOT_SIZE]; /* which run of the kernel this is; "": not known */
+    char boot[BOOT_SIZE]; /* boot id of the running kernel; "": unknown */
     char *block;          /* BLOCK_MAX bytes */
     struct logged *files;
-    char *blocked; /* where the name of a file goes that cannot be written */
+    char *blocked; /* receives the name of a file that cannot be written */
     unsigned blocks, seen, written;
-    bool is_of_other_run; /* of the kernel: some block */
-    bool is_lost;         /* what is not there was lost, not taken away */
+    bool is_other_boot; /* some block is of an earlier boot */
+    bool is_lost;       /* missing files were lost, not removed */
 };
 
 /* --- reading the file --------------------------------------------------------------------------
@@ -104,7 +104,7 @@ static uint64_t u64_at(const char *at)
     return u32_at(at) | (uint64_t)u32_at(at + 4) << 32;
 }
 
-/* ERR_NOT_FOUND: there is less. */
+/* ERR_NOT_FOUND: the file ends before. */
 static enum err read_at(int fd, char *bytes, size_t length, uint64_t at)
 {
     while (length > 0) {
@@ -134,13 +134,13 @@ static enum err read_half_header(struct replay *p, unsigned number)
         u32_at(bytes + 16) == (uint32_t)crc32(0, (const Bytef *)bytes, 16))
         half->epoch = u64_at(bytes + 8);
     if (half->epoch == 0)
-        log_warning("inbox %s: half of the redo log cannot be read; if this start follows a power "
-                    "cut, files received right before it may be missing",
+        log_warning("inbox %s: one half of the redo log is unreadable; after a power cut, files "
+                    "received right before it can be missing",
                     p->inbox->path);
     return ERR_OK;
 }
 
-/* How long the block is; 0: it is none. */
+/* Length of the block; 0: not a block. */
 static size_t block_length(const char *block)
 {
     size_t entries = u32_at(block + AT_LENGTH);
@@ -151,7 +151,7 @@ static size_t block_length(const char *block)
     return (BLOCK_HEADER + entries + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static bool is_whole(const char *block, const struct half *half, uint32_t sequence)
+static bool is_valid_block(const char *block, const struct half *half, uint32_t sequence)
 {
     size_t covered = BLOCK_HEADER + u32_at(block + AT_LENGTH) - AT_LENGTH;
 
@@ -160,7 +160,7 @@ static bool is_whole(const char *block, const struct half *half, uint32_t sequen
            block[AT_BOOT + BOOT_SIZE - 1] == '\0';
 }
 
-/* ERR_NOT_FOUND: there is none. */
+/* ERR_NOT_FOUND: no block. */
 static enum err read_block(struct replay *p, const struct half *half, uint64_t at,
                            uint32_t sequence, size_t *length)
 {
@@ -176,11 +176,11 @@ static enum err read_block(struct replay *p, const struct half *half, uint64_t a
     e = read_at(p->fd, p->block + ALIGN, *length - ALIGN, half->from + at + ALIGN);
     if (e != ERR_OK)
         return e;
-    return is_whole(p->block, half, sequence) ? ERR_OK : ERR_NOT_FOUND;
+    return is_valid_block(p->block, half, sequence) ? ERR_OK : ERR_NOT_FOUND;
 }
 
-/* A line is of one of the kinds that belong here, and the data is what it speaks of. */
-static bool is_sound(const struct entry *entry)
+/* The record is of a kind allowed here and matches the data. */
+static bool is_valid_entry(const struct entry *entry)
 {
     if (entry->record.kind == JOURNAL_RECORD_FILE)
         return entry->length == entry->record.file.size_bytes && entry->length <= DATA_MAX;
@@ -189,7 +189,7 @@ static bool is_sound(const struct entry *entry)
            entry->length == 0;
 }
 
-/* The entry at `*at`, and on to the next. False at the end. */
+/* Reads the entry at `*at` and advances. False at the end. */
 static bool next_entry(char *block, size_t *at, struct entry *out)
 {
     size_t end = BLOCK_HEADER + u32_at(block + AT_LENGTH), line;
@@ -207,7 +207,7 @@ static bool next_entry(char *block, size_t *at, struct entry *out)
     *at += ENTRY_HEADER + line + out->length;
     entry += ENTRY_HEADER;
     out->data = entry + line;
-    return journal_record_read(&out->record, entry, line - 1) && is_sound(out);
+    return journal_record_read(&out->record, entry, line - 1) && is_valid_entry(out);
 }
 
 typedef enum err entry_fn(struct replay *p, const struct entry *entry);
@@ -223,7 +223,7 @@ static enum err each_in_half(struct replay *p, const struct half *half, entry_fn
     while ((e = read_block(p, half, at, sequence, &length)) == ERR_OK) {
         p->blocks++;
         if (p->boot[0] == '\0' || strcmp(p->block + AT_BOOT, p->boot) != 0)
-            p->is_of_other_run = true;
+            p->is_other_boot = true;
         for (place = BLOCK_HEADER; next_entry(p->block, &place, &entry);)
             if ((e = each(p, &entry)) != ERR_OK)
                 return e;
@@ -233,7 +233,7 @@ static enum err each_in_half(struct replay *p, const struct half *half, entry_fn
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-/* The half that was begun first comes first: a mark stands behind its file. */
+/* The older half first: outcomes follow their files. */
 static enum err each_in_both(struct replay *p, entry_fn *each)
 {
     unsigned first = p->halves[0].epoch <= p->halves[1].epoch ? 0 : 1;
@@ -242,7 +242,7 @@ static enum err each_in_both(struct replay *p, entry_fn *each)
     return e == ERR_OK ? each_in_half(p, &p->halves[1 - first], each) : e;
 }
 
-/* --- what is known of the files ----------------------------------------------------------------
+/* --- the files of the log ----------------------------------------------------------------------
  */
 
 static struct logged *find(const struct replay *p, uint32_t transfer_id)
@@ -273,7 +273,7 @@ static enum err add_file(struct replay *p, const struct journal_file *record)
     return ERR_OK;
 }
 
-static enum err note(struct replay *p, const struct entry *entry)
+static enum err collect_entry(struct replay *p, const struct entry *entry)
 {
     struct logged *file;
 
@@ -287,8 +287,8 @@ static enum err note(struct replay *p, const struct entry *entry)
     return ERR_OK;
 }
 
-/* A failure may be known to the journal alone. */
-static enum err note_journal(void *ctx, const struct journal_entry *entry)
+/* A failure can be recorded in the journal only. */
+static enum err collect_journal_entry(void *ctx, const struct journal_entry *entry)
 {
     const struct journal_record *record = &entry->record;
     bool is_file = record->kind == JOURNAL_RECORD_FILE;
@@ -307,8 +307,8 @@ static enum err read_journal(struct replay *p)
 {
     const struct journal *journal = p->inbox->journal;
 
-    return journal_reader_each(journal_fd(journal), 0, journal_size(journal), note_journal, p,
-                               NULL);
+    return journal_reader_each(journal_fd(journal), 0, journal_size(journal), collect_journal_entry,
+                               p, NULL);
 }
 
 static void forget_files(struct replay *p)
@@ -321,9 +321,9 @@ static void forget_files(struct replay *p)
     }
 }
 
-/* Every record of a file in the log is in the journal, written before it and kept with it. If the
- * kernel has lived on and one is missing, the file system has lost writes: it was shut down, or
- * its disk was gone, and it was mounted again. */
+/* Every file in the log has a record in the journal, written earlier. If one is missing without a
+ * reboot, the file system lost writes: it was shut down or its disk was removed, and it was mounted
+ * again. */
 static bool has_unrecorded(const struct replay *p)
 {
     const struct logged *file, *next;
@@ -334,20 +334,20 @@ static bool has_unrecorded(const struct replay *p)
     return false;
 }
 
-/* --- writing again -----------------------------------------------------------------------------
+/* --- rewriting ---------------------------------------------------------------------------------
  */
 
-/* As it was when it was received, whatever the settings say now. A group that cannot be given any
- * more is no reason to lose the file; but then its mode, meant for that group, is not given either.
- */
-static void give_access(int fd, const struct entry *entry)
+/* Restores the original group and mode, whatever the current settings. If the group cannot be set,
+ * the mode that was meant for it is not set either. */
+static void set_access(int fd, const struct entry *entry)
 {
     const char *name = entry->record.file.name;
 
     if (entry->group != NO_GROUP && fchown(fd, (uid_t)-1, (gid_t)entry->group) != 0)
-        log_warning("inbox: %s cannot have its group: %s; its mode is 0600", name, strerror(errno));
+        log_warning("inbox: cannot set the group of %s: %s; its mode is 0600", name,
+                    strerror(errno));
     else if (fchmod(fd, (mode_t)entry->mode & 0777) != 0)
-        log_warning("inbox: %s cannot have its mode: %s", name, strerror(errno));
+        log_warning("inbox: cannot set the mode of %s: %s", name, strerror(errno));
 }
 
 static int64_t us_of(const struct timespec *time)
@@ -355,15 +355,15 @@ static int64_t us_of(const struct timespec *time)
     return (int64_t)time->tv_sec * 1000000 + time->tv_nsec / 1000;
 }
 
-/* So that a copy counts as unchanged, too. */
-static void give_time(int fd, const struct journal_file *record)
+/* So that the copy counts as unmodified too. */
+static void set_time(int fd, const struct journal_file *record)
 {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
                                 {.tv_sec = (time_t)(record->committed_us / 1000000),
                                  .tv_nsec = (long)(record->committed_us % 1000000) * 1000}};
 
     if (futimens(fd, times) != 0)
-        log_debug("inbox: %s cannot have its time: %s", record->name, strerror(errno));
+        log_debug("inbox: cannot set the time of %s: %s", record->name, strerror(errno));
 }
 
 static enum err write_partial(const struct inbox *in, const struct entry *entry)
@@ -378,8 +378,8 @@ static enum err write_partial(const struct inbox *in, const struct entry *entry)
     if (file.fd < 0)
         return err_from_errno(errno);
     if ((e = inbox_partial_file_write(&file, entry->data, entry->length)) == ERR_OK) {
-        give_access(file.fd, entry);
-        give_time(file.fd, &entry->record.file);
+        set_access(file.fd, entry);
+        set_time(file.fd, &entry->record.file);
     }
     close(file.fd);
     return e;
@@ -392,8 +392,8 @@ static bool is_void(const struct replay *p, uint32_t transfer_id)
     return file == NULL || file->is_void;
 }
 
-/* Whatever stands there under its name: but a directory stays. */
-static enum err write_lost(struct replay *p, const struct entry *entry)
+/* Replaces whatever has that name, except a directory. */
+static enum err restore_file(struct replay *p, const struct entry *entry)
 {
     const struct inbox *in = p->inbox;
     const char *name = entry->record.file.name;
@@ -420,8 +420,8 @@ static bool has_content(const struct inbox *in, const struct entry *entry)
     return length == (ssize_t)entry->length && memcmp(is, entry->data, entry->length) == 0;
 }
 
-/* Its owner has neither taken it away nor changed it: wrong bytes in a file that was not written
- * to since are the disk's. */
+/* The recipient has neither removed nor modified it: wrong content in an unmodified file is the
+ * disk's fault. */
 static bool is_as_received(const struct inbox *in, const struct entry *entry)
 {
     const struct journal_file *record = &entry->record.file;
@@ -433,8 +433,8 @@ static bool is_as_received(const struct inbox *in, const struct entry *entry)
     return us_of(&status.st_mtim) <= record->committed_us || has_content(in, entry);
 }
 
-/* In the place of the one that stands in the inbox: if it is taken away meanwhile it stays away. */
-static enum err write_anew(struct replay *p, const struct entry *entry)
+/* Replaces the file in the inbox; if it is removed meanwhile it stays removed. */
+static enum err rewrite_file(struct replay *p, const struct entry *entry)
 {
     const struct inbox *in = p->inbox;
     const char *name = entry->record.file.name;
@@ -451,7 +451,7 @@ static enum err write_anew(struct replay *p, const struct entry *entry)
     return e;
 }
 
-/* --- at a start --------------------------------------------------------------------------------
+/* --- replay ------------------------------------------------------------------------------------
  */
 
 static enum err redo_one(struct replay *p, const struct entry *entry)
@@ -465,27 +465,28 @@ static enum err redo_one(struct replay *p, const struct entry *entry)
                                                            : ERR_OK;
     if (is_void(p, entry->record.file.transfer_id))
         return ERR_OK;
-    if ((e = p->is_lost ? write_lost(p, entry) : write_anew(p, entry)) != ERR_OK)
+    if ((e = p->is_lost ? restore_file(p, entry) : rewrite_file(p, entry)) != ERR_OK)
         return e;
     file = find(p, entry->record.file.transfer_id);
     return file->is_recorded ? ERR_OK : journal_add(journal, &entry->record);
 }
 
-static void tell(const struct replay *p)
+static void log_result(const struct replay *p)
 {
     const char *path = p->inbox->path;
 
-    if (p->is_lost && !p->is_of_other_run)
-        log_warning("inbox %s: the journal lacks files that are in the redo log: the file system "
-                    "has lost writes, as in a power cut",
+    if (p->is_lost && !p->is_other_boot)
+        log_warning("inbox %s: the redo log has files that the journal lacks: the file system has "
+                    "lost writes, as in a power cut",
                     path);
     if (p->is_lost)
-        log_info("inbox %s: of %u small files received right before the power cut %u are written "
-                 "again",
-                 path, p->seen, p->written);
+        log_info(
+            "inbox %s: %u small files were received right before the power cut, %u are written "
+            "again",
+            path, p->seen, p->written);
     else
-        log_info("inbox %s: of %u small files that no sync has confirmed yet %u are still there "
-                 "and written once more",
+        log_info("inbox %s: %u small files were not confirmed by a sync, %u are still in the inbox "
+                 "and written again",
                  path, p->seen, p->written);
 }
 
@@ -496,21 +497,21 @@ static enum err redo_all(struct replay *p)
     for (unsigned i = 0; i < 2; i++)
         if ((e = read_half_header(p, i)) != ERR_OK)
             return e;
-    if ((e = each_in_both(p, note)) != ERR_OK || p->blocks == 0)
+    if ((e = each_in_both(p, collect_entry)) != ERR_OK || p->blocks == 0)
         return e;
     if ((e = read_journal(p)) != ERR_OK)
         return e;
-    p->is_lost = p->is_of_other_run || has_unrecorded(p);
+    p->is_lost = p->is_other_boot || has_unrecorded(p);
     if ((e = each_in_both(p, redo_one)) != ERR_OK ||
         (e = journal_write(p->inbox->journal)) != ERR_OK)
         return e;
     if (p->is_lost)
         p->inbox->recovery.written_again = p->written;
-    tell(p);
-    return journal_renew(p->inbox->journal);
+    log_result(p);
+    return journal_rewrite(p->inbox->journal);
 }
 
-/* --- the whole ---------------------------------------------------------------------------------
+/* --- the entry point ---------------------------------------------------------------------------
  */
 
 static void find_boot(char boot[BOOT_SIZE])
@@ -541,13 +542,13 @@ static enum err open_log(struct replay *p)
     return p->block == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
-/* The first sync is for the errors of before, which all that is written here makes up for. */
+/* The first sync collects earlier write errors, which the rewriting below makes up for. */
 static enum err replay(struct replay *p)
 {
     enum err e;
 
     if (syncfs(p->inbox->dir_fd) != 0)
-        log_warning("inbox %s: the disk has refused something that was written: %s", p->inbox->path,
+        log_warning("inbox %s: the disk reports an earlier write error: %s", p->inbox->path,
                     strerror(errno));
     if ((e = redo_all(p)) == ERR_OK && syncfs(p->inbox->dir_fd) != 0)
         e = err_from_errno(errno);
@@ -560,7 +561,7 @@ enum err inbox_upgrade_redo(struct inbox *in, char blocked[STORE_NAME_SIZE])
     enum err e;
 
     find_boot(p.boot);
-    unlinkat(in->partial_fd, new_name, 0); /* of a making that was interrupted */
+    unlinkat(in->partial_fd, new_name, 0); /* of an interrupted creation */
     if ((e = open_log(&p)) == ERR_OK)
         e = replay(&p);
     forget_files(&p);

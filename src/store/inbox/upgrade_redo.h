@@ -1,4 +1,4 @@
-/* The redo log that a daemon of release 0.1 leaves in .dustwire. To be removed with release 0.3. */
+/* The redo log that release 0.1 leaves in .dustwire. To be removed with release 0.3. */
 #ifndef STORE_INBOX_UPGRADE_REDO_H
 #define STORE_INBOX_UPGRADE_REDO_H
 
@@ -7,8 +7,8 @@
 
 struct inbox;
 
-/* What it holds is in the inbox and on the disk then, and it is gone. On an error nothing of it is
- * lost; `blocked` as of inbox_upgrade. */
+/* Writes its files into the inbox, synced, and removes the log. On an error nothing is lost;
+ * `blocked` as of inbox_upgrade. */
 enum err inbox_upgrade_redo(struct inbox *inbox, char blocked[STORE_NAME_SIZE]);
 
 #endif

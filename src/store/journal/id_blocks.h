@@ -1,4 +1,4 @@
-/* Blocks of transfer ids that are out. Owner: the journal's. */
+/* Blocks of transfer ids in use. Owner: the journal's owner. */
 #ifndef STORE_JOURNAL_ID_BLOCKS_H
 #define STORE_JOURNAL_ID_BLOCKS_H
 
@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Given to a worker and not given back: a transfer may still have one of their ids. All zero is
- * none. */
+/* Blocks assigned to workers and not yet returned: a transfer can still use one of their ids.
+ * Zero-initialised: empty. */
 struct journal_id_blocks {
     struct transfer_ids *out;
     size_t count, room;
@@ -17,11 +17,11 @@ struct journal_id_blocks {
 
 void journal_id_blocks_fini(struct journal_id_blocks *blocks);
 enum err journal_id_blocks_add(struct journal_id_blocks *blocks, const struct transfer_ids *block);
-/* The block that begins as `block` does; at ease with one that is not out. */
+/* Removes the block that begins where `block` does; no-op if there is none. */
 void journal_id_blocks_remove(struct journal_id_blocks *blocks, const struct transfer_ids *block);
-/* Where the block with `id` in it ends; 0: it is in none. */
+/* End of the block that contains `id`; 0: in no block. */
 uint32_t journal_id_blocks_end(const struct journal_id_blocks *blocks, uint32_t id);
-/* Where the next block behind `id` begins; UINT32_MAX: there is none. */
+/* Start of the first block after `id`; UINT32_MAX: none. */
 uint32_t journal_id_blocks_next(const struct journal_id_blocks *blocks, uint32_t id);
 
 #endif

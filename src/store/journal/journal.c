@@ -18,18 +18,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Records are collected in a buffer and written together; what the buffer cannot hold goes out
- * earlier, and a write that fails takes back all since the last journal_write, so that a batch is
- * in the journal whole or not at all.
+/* Records are buffered and written together; a full buffer is written early, and a failed write
+ * undoes everything since the last journal_write, so that a batch is in the journal completely or
+ * not at all.
  *
- * A rewrite streams the old file into `journal.new`, which replaces it by name when it is on the
- * disk. It keeps what is owed, and of the rest the newest. It is also the way out of a failed sync:
- * the kernel marks pages clean that it could not write, so nothing may be built on the old file. */
+ * A rewrite copies the old file into `journal.new`, which is synced and renamed over it. All owed
+ * records are kept, of the others the newest. A rewrite also recovers from a failed sync: the
+ * kernel marks pages clean that it could not write, so the old file cannot be trusted. */
 
 static const char journal_name[] = "journal", new_name[] = "journal.new";
 
-/* What became of a file: JOURNAL_RECORD_VOID or JOURNAL_RECORD_REPORTED. The ledger has it at once,
- * and nobody says it again, so what a failed write took back goes out with the next one. */
+/* Outcome of a file: JOURNAL_RECORD_VOID or JOURNAL_RECORD_REPORTED. It is entered in the ledger at
+ * once and not added again by the caller, so if its write fails it is written with the next one. */
 struct outcome {
     enum journal_record_kind kind;
     uint32_t transfer_id;
@@ -38,16 +38,16 @@ struct outcome {
 struct outcomes {
     struct outcome *list;
     size_t count, room;
-    size_t late; /* of them, how many a failed write took back */
+    size_t unwritten; /* of them, those whose write failed */
 };
 
 struct journal {
     int dir_fd;
     enum durability durability;
     uint64_t limit_bytes, rewrite_at_bytes;
-    uint64_t whole_bytes; /* up to the last successful journal_write */
+    uint64_t whole_bytes; /* size after the last successful journal_write */
     bool is_broken;
-    bool is_kept_whole; /* a rewrite leaves nothing behind: until journal_update */
+    bool keeps_all_records; /* a rewrite drops no records: until journal_upgrade */
     struct journal_ledger ledger;
     struct journal_id_blocks ids_out;
     struct journal_sink *sink;
@@ -57,8 +57,8 @@ struct journal {
 /* --- rewriting ---------------------------------------------------------------------------------
  */
 
-/* Reported files older than this place in the old journal are left behind. */
-static uint64_t keep_from(const struct journal *j)
+/* Reported files before this offset of the old journal are dropped. */
+static uint64_t first_kept_offset(const struct journal *j)
 {
     uint64_t budget = j->limit_bytes / 2, size = j->whole_bytes;
     struct journal_ledger_owed *owed, *next;
@@ -68,22 +68,22 @@ static uint64_t keep_from(const struct journal *j)
     return size > budget ? size - budget : 0;
 }
 
-struct copying {
+struct copy {
     struct journal_sink *to;
     const struct journal *from;
     uint64_t keep_offset;
-    bool is_unsettled; /* something owed was copied since the last JOURNAL_RECORD_SETTLED */
+    bool is_unsettled; /* an owed record was copied since the last JOURNAL_RECORD_SETTLED */
 };
 
-static enum err copy_file(struct copying *c, const struct journal_entry *entry)
+static enum err copy_file(struct copy *c, const struct journal_entry *entry)
 {
     const struct journal_ledger *ledger = &c->from->ledger;
     uint32_t id = entry->record.file.transfer_id;
     const struct journal_ledger_owed *owed = journal_ledger_find(ledger, id, entry->offset);
     bool is_voided =
         journal_ledger_is_voided(ledger, entry->offset) || (owed != NULL && owed->is_void);
-    bool is_kept =
-        owed != NULL || c->from->is_kept_whole || (entry->offset >= c->keep_offset && !is_voided);
+    bool is_kept = owed != NULL || c->from->keeps_all_records ||
+                   (entry->offset >= c->keep_offset && !is_voided);
     enum err e;
 
     if (!is_kept)
@@ -97,7 +97,7 @@ static enum err copy_file(struct copying *c, const struct journal_entry *entry)
 
 static enum err copy_entry(void *ctx, const struct journal_entry *entry)
 {
-    struct copying *c = ctx;
+    struct copy *c = ctx;
 
     if (entry->record.kind == JOURNAL_RECORD_FILE)
         return copy_file(c, entry);
@@ -107,13 +107,13 @@ static enum err copy_entry(void *ctx, const struct journal_entry *entry)
     return journal_sink_put(c->to, &entry->record);
 }
 
-static enum err copy_all(struct journal_sink *to, const struct journal *j)
+static enum err copy_records(struct journal_sink *to, const struct journal *j)
 {
-    struct copying copying = {to, j, keep_from(j), false};
+    struct copy copy = {to, j, first_kept_offset(j), false};
 
     return j->sink == NULL
                ? ERR_OK
-               : journal_reader_each(j->sink->fd, 0, j->whole_bytes, copy_entry, &copying, NULL);
+               : journal_reader_each(j->sink->fd, 0, j->whole_bytes, copy_entry, &copy, NULL);
 }
 
 static bool is_of(const struct journal *j, uint32_t version)
@@ -129,7 +129,7 @@ static enum err write_new(struct journal *j, struct journal_sink *to, struct jou
 
     if ((e = journal_sink_put_number(to, JOURNAL_RECORD_HEADER, JOURNAL_VERSION)) != ERR_OK ||
         (e = journal_sink_put_number(to, JOURNAL_RECORD_IDS, next_id)) != ERR_OK ||
-        (e = copy_all(to, j)) != ERR_OK)
+        (e = copy_records(to, j)) != ERR_OK)
         return e;
     if (is_of(j, JOURNAL_VERSION_UNSETTLED))
         e = journal_sink_put_number(to, JOURNAL_RECORD_SETTLED, 1);
@@ -146,17 +146,17 @@ static enum err write_new(struct journal *j, struct journal_sink *to, struct jou
     return ERR_OK;
 }
 
-static void take_over(struct journal *j, struct journal_sink *sink,
-                      const struct journal_ledger *ledger)
+static void install_file(struct journal *j, struct journal_sink *sink,
+                         const struct journal_ledger *ledger)
 {
     journal_sink_free(&j->sink);
     journal_ledger_fini(&j->ledger);
     j->sink = sink;
     j->ledger = *ledger;
-    j->outcomes.count = j->outcomes.late = 0; /* a rewrite follows the ledger, which had them */
+    j->outcomes.count = j->outcomes.unwritten = 0;
     j->whole_bytes = sink->size;
     j->rewrite_at_bytes =
-        2 * sink->size > j->limit_bytes && !j->is_kept_whole ? 2 * sink->size : j->limit_bytes;
+        2 * sink->size > j->limit_bytes && !j->keeps_all_records ? 2 * sink->size : j->limit_bytes;
     j->is_broken = false;
 }
 
@@ -181,70 +181,71 @@ static enum err rewrite(struct journal *j)
         journal_ledger_fini(&ledger);
         return e;
     }
-    take_over(j, sink, &ledger);
+    install_file(j, sink, &ledger);
     if (fsync(j->dir_fd) == 0)
         return ERR_OK;
-    j->is_broken = true; /* which of the two a power cut leaves is not known */
+    j->is_broken = true; /* unknown which of the two survives a power cut */
     return err_from_errno(errno);
 }
 
-bool journal_wants_mending(const struct journal *j)
+bool journal_needs_rewrite(const struct journal *j)
 {
     return j->is_broken || j->whole_bytes > j->rewrite_at_bytes;
 }
 
-enum err journal_mend(struct journal *j)
+enum err journal_rewrite_if_needed(struct journal *j)
 {
     uint64_t before = j->whole_bytes;
     unsigned owed = HASH_COUNT(j->ledger.owed);
     enum err e;
 
     CONTRACT(j->sink != NULL && j->sink->held == 0);
-    if (!journal_wants_mending(j))
+    if (!journal_needs_rewrite(j))
         return ERR_OK;
     e = rewrite(j);
     if (e == ERR_OK) {
-        log_info("journal rewritten: %llu bytes became %llu, %u reports are owed",
+        log_info("journal rewritten: %llu bytes reduced to %llu, reports owed: %u",
                  (unsigned long long)before, (unsigned long long)j->whole_bytes,
                  HASH_COUNT(j->ledger.owed));
         if (HASH_COUNT(j->ledger.owed) < owed)
-            log_error("journal: %u owed reports could not be read any more and are lost",
+            log_error("journal: %u owed reports could not be read during the rewrite and are lost",
                       owed - HASH_COUNT(j->ledger.owed));
         return ERR_OK;
     }
     if (j->is_broken) {
-        log_error("the journal cannot be written anew: %s; no file is taken in until it can",
+        log_error("the journal cannot be rewritten: %s; files are refused until this succeeds",
                   err_text(e));
         return e;
     }
     j->rewrite_at_bytes = j->whole_bytes + j->limit_bytes / 4 + 1;
-    log_warning("the journal has grown beyond its limit and cannot be rewritten: %s", err_text(e));
+    log_warning("the journal exceeds its limit and cannot be rewritten: %s; the file keeps growing",
+                err_text(e));
     return ERR_OK;
 }
 
-enum err journal_renew(struct journal *j)
+enum err journal_rewrite(struct journal *j)
 {
     unsigned damaged = j->ledger.damaged;
     enum err e;
 
     j->is_broken = true;
-    e = journal_mend(j);
-    j->ledger.damaged = damaged; /* for the report of the start; a rewrite left them behind */
+    e = journal_rewrite_if_needed(j);
+    j->ledger.damaged = damaged; /* the start reports them */
     return e;
 }
 
-enum err journal_update(struct journal *j)
+enum err journal_upgrade(struct journal *j)
 {
-    enum err e = is_of(j, JOURNAL_VERSION) ? ERR_OK : journal_renew(j);
+    enum err e = is_of(j, JOURNAL_VERSION) ? ERR_OK : journal_rewrite(j);
 
-    j->is_kept_whole = false;
+    j->keeps_all_records = false;
     return e;
 }
 
 /* --- opening -----------------------------------------------------------------------------------
  */
 
-static enum err cut_torn_end(struct journal *j, uint64_t end)
+static enum err truncate_torn_end(struct journal *j, uint64_t end)
 {
     struct stat status;
 
@@ -254,12 +255,12 @@ static enum err cut_torn_end(struct journal *j, uint64_t end)
         return ERR_NOT_REGULAR;
     if ((uint64_t)status.st_size == end)
         return ERR_OK;
-    log_warning("journal: the last record was cut off while it was written (%llu bytes), removed",
+    log_warning("journal: removed an incomplete last record (%llu bytes)",
                 (unsigned long long)((uint64_t)status.st_size - end));
     return ftruncate(j->sink->fd, (off_t)end) == 0 ? ERR_OK : err_from_errno(errno);
 }
 
-static enum err read_old(struct journal *j)
+static enum err read_existing(struct journal *j)
 {
     uint64_t end;
     enum err e;
@@ -268,7 +269,7 @@ static enum err read_old(struct journal *j)
         return e;
     if (j->ledger.has_header && j->ledger.version > JOURNAL_VERSION)
         return ERR_CORRUPT;
-    if ((e = cut_torn_end(j, end)) != ERR_OK)
+    if ((e = truncate_torn_end(j, end)) != ERR_OK)
         return e;
     if (j->ledger.damaged > 0)
         log_warning("journal: %u damaged records skipped, the first at byte %llu",
@@ -281,7 +282,7 @@ static enum err read_old(struct journal *j)
     return ERR_OK;
 }
 
-static enum err open_old(struct journal *j)
+static enum err open_existing(struct journal *j)
 {
     int fd = openat(j->dir_fd, journal_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 
@@ -292,7 +293,7 @@ static enum err open_old(struct journal *j)
         close(fd);
         return ERR_NO_MEMORY;
     }
-    return read_old(j);
+    return read_existing(j);
 }
 
 enum err journal_open(struct journal **out, int dir_fd, enum durability durability,
@@ -306,13 +307,13 @@ enum err journal_open(struct journal **out, int dir_fd, enum durability durabili
     j->dir_fd = dir_fd;
     j->durability = durability;
     j->limit_bytes = limit_bytes;
-    j->is_kept_whole = true;
-    unlinkat(dir_fd, new_name, 0); /* of a rewrite that was interrupted */
-    e = open_old(j);
+    j->keeps_all_records = true;
+    unlinkat(dir_fd, new_name, 0); /* of an interrupted rewrite */
+    e = open_existing(j);
     if (e == ERR_NOT_FOUND)
         e = rewrite(j);
     else if (e == ERR_OK && j->is_broken)
-        e = journal_renew(j);
+        e = journal_rewrite(j);
     if (e != ERR_OK) {
         journal_close(&j);
         return e;
@@ -325,8 +326,8 @@ void journal_close(struct journal **journal)
 {
     if (*journal == NULL)
         return;
-    if ((*journal)->outcomes.late > 0)
-        journal_write(*journal); /* the last chance; what fails is reported once more */
+    if ((*journal)->outcomes.unwritten > 0)
+        journal_write(*journal); /* last attempt */
     free((*journal)->outcomes.list);
     journal_sink_free(&(*journal)->sink);
     journal_ledger_fini(&(*journal)->ledger);
@@ -338,7 +339,7 @@ void journal_close(struct journal **journal)
 /* --- appending ---------------------------------------------------------------------------------
  */
 
-static void remember(struct outcomes *o, const struct journal_record *record)
+static void add_outcome(struct outcomes *o, const struct journal_record *record)
 {
     size_t room = o->room == 0 ? 64 : 2 * o->room;
 
@@ -348,7 +349,7 @@ static void remember(struct outcomes *o, const struct journal_record *record)
         struct outcome *list = realloc(o->list, room * sizeof *list);
 
         if (list == NULL)
-            return; /* if its write fails, too, it is reported once more after the next start */
+            return; /* if its write fails as well, it is reported once more after the next start */
         o->list = list;
         o->room = room;
     }
@@ -360,25 +361,25 @@ enum err journal_add(struct journal *j, const struct journal_record *record)
     uint64_t offset = journal_sink_end(j->sink);
     enum err e;
 
-    remember(&j->outcomes, record);
+    add_outcome(&j->outcomes, record);
     if ((e = journal_sink_put(j->sink, record)) != ERR_OK)
         return e;
     return journal_ledger_take(&j->ledger, record, offset,
                                (uint32_t)(journal_sink_end(j->sink) - offset));
 }
 
-static enum err put_late(struct journal *j)
+static enum err put_unwritten(struct journal *j)
 {
     enum err e = ERR_OK;
 
-    for (size_t i = 0; i < j->outcomes.late && e == ERR_OK; i++)
+    for (size_t i = 0; i < j->outcomes.unwritten && e == ERR_OK; i++)
         e = journal_sink_put_number(j->sink, j->outcomes.list[i].kind,
                                     j->outcomes.list[i].transfer_id);
     return e;
 }
 
-/* Takes the file back to where it was whole. */
-static void cut_back(struct journal *j)
+/* Truncates the file to its last complete write. */
+static void truncate_unwritten(struct journal *j)
 {
     j->sink->held = 0;
     j->sink->size = j->whole_bytes;
@@ -388,17 +389,17 @@ static void cut_back(struct journal *j)
 
 enum err journal_write(struct journal *j)
 {
-    enum err e = put_late(j);
+    enum err e = put_unwritten(j);
 
     if (e == ERR_OK)
         e = journal_sink_flush(j->sink);
     if (e == ERR_OK) {
         j->whole_bytes = j->sink->size;
-        j->outcomes.count = j->outcomes.late = 0;
+        j->outcomes.count = j->outcomes.unwritten = 0;
         return ERR_OK;
     }
-    j->outcomes.late = j->outcomes.count;
-    cut_back(j);
+    j->outcomes.unwritten = j->outcomes.count;
+    truncate_unwritten(j);
     return e;
 }
 
@@ -411,31 +412,31 @@ static enum err copy_part_entry(void *ctx, const struct journal_entry *entry)
     return record->kind == JOURNAL_RECORD_IDS ? ERR_OK : journal_sink_put(ctx, record);
 }
 
-/* Adds the records of files and what became of them, not yet to the ledger. */
-static enum err copy_part(struct journal_sink *to, int fd, uint64_t most, unsigned *damaged)
+/* Adds the file records and their outcomes to the file, not yet to the ledger. */
+static enum err copy_part(struct journal_sink *to, int fd, uint64_t limit, unsigned *damaged)
 {
     struct journal_extent extent;
-    enum err e = journal_reader_each(fd, 0, most, copy_part_entry, to, &extent);
+    enum err e = journal_reader_each(fd, 0, limit, copy_part_entry, to, &extent);
 
     *damaged += extent.damaged;
     return e == ERR_OK ? journal_sink_put_number(to, JOURNAL_RECORD_SETTLED, 1)
-                       : e; /* its version had no other */
+                       : e; /* version 1 has no SETTLED records */
 }
 
-enum err journal_absorb(struct journal *j, int fd, uint64_t most, unsigned *damaged)
+enum err journal_append_part(struct journal *j, int fd, uint64_t limit, unsigned *damaged)
 {
     uint64_t before = j->whole_bytes, end;
     enum err e;
 
     CONTRACT(j->sink->held == 0);
-    if ((e = copy_part(j->sink, fd, most, damaged)) != ERR_OK)
-        cut_back(j);
+    if ((e = copy_part(j->sink, fd, limit, damaged)) != ERR_OK)
+        truncate_unwritten(j);
     else if ((e = journal_write(j)) == ERR_OK)
         e = journal_ledger_read(&j->ledger, j->sink->fd, before, j->whole_bytes, &end);
     if (e == ERR_OK || j->whole_bytes == before)
         return e;
-    j->whole_bytes = before; /* in the file, but the ledger could not take it */
-    cut_back(j);
+    j->whole_bytes = before; /* written to the file, but not entered in the ledger */
+    truncate_unwritten(j);
     journal_ledger_cut(&j->ledger, before);
     return e;
 }
@@ -448,9 +449,9 @@ enum err journal_sync(struct journal *j)
     return err_from_errno(errno);
 }
 
-enum err journal_was_synced(struct journal *j)
+enum err journal_check_synced(struct journal *j)
 {
-    enum err e = store_sync_written_error(j->sink->fd);
+    enum err e = store_sync_writeback_error(j->sink->fd);
 
     j->is_broken = j->is_broken || e != ERR_OK;
     return e;
@@ -491,37 +492,37 @@ uint64_t journal_size(const struct journal *j)
     return j->whole_bytes;
 }
 
-struct owed_told {
+struct owed_visitor {
     const struct journal_ledger *ledger;
     journal_owed_fn *each;
     void *ctx;
 };
 
-static enum err tell_owed(void *ctx, const struct journal_entry *entry)
+static enum err visit_owed(void *ctx, const struct journal_entry *entry)
 {
-    const struct owed_told *told = ctx;
+    const struct owed_visitor *visitor = ctx;
     const struct journal_file *file = &entry->record.file;
     struct journal_ledger_owed *owed =
         entry->record.kind == JOURNAL_RECORD_FILE
-            ? journal_ledger_find(told->ledger, file->transfer_id, entry->offset)
+            ? journal_ledger_find(visitor->ledger, file->transfer_id, entry->offset)
             : NULL;
 
-    return owed != NULL ? told->each(told->ctx, file, owed) : ERR_OK;
+    return owed != NULL ? visitor->each(visitor->ctx, file, owed) : ERR_OK;
 }
 
 enum err journal_each_owed(struct journal *j, journal_owed_fn *each, void *ctx)
 {
-    struct owed_told told = {&j->ledger, each, ctx};
+    struct owed_visitor visitor = {&j->ledger, each, ctx};
 
     return HASH_COUNT(j->ledger.owed) == 0
                ? ERR_OK
-               : journal_reader_each(j->sink->fd, 0, j->whole_bytes, tell_owed, &told, NULL);
+               : journal_reader_each(j->sink->fd, 0, j->whole_bytes, visit_owed, &visitor, NULL);
 }
 
-/* The first id from `id` on that nobody owes or has; 0: there is none. */
+/* The first free id from `id` on, neither owed nor in a block in use; 0: none. */
 static uint32_t next_free(const struct journal *j, uint32_t id)
 {
-    for (uint64_t passed = 0; passed < GATEWAY_TRANSFER_ID_MAX;) {
+    for (uint64_t passed = 0; passed < TRANSFER_ID_MAX;) {
         uint32_t after = journal_id_blocks_end(&j->ids_out, id);
 
         if (after == 0 && journal_ledger_owes(&j->ledger, id))
@@ -529,7 +530,7 @@ static uint32_t next_free(const struct journal *j, uint32_t id)
         if (after == 0)
             return id;
         passed += after - id;
-        id = after > GATEWAY_TRANSFER_ID_MAX ? 1 : after;
+        id = after > TRANSFER_ID_MAX ? 1 : after;
     }
     return 0;
 }
@@ -544,10 +545,10 @@ enum err journal_reserve_ids(struct journal *j, struct transfer_ids *out)
     *out = (struct transfer_ids){0};
     if (start == 0)
         return ERR_FULL;
-    while (end <= GATEWAY_TRANSFER_ID_MAX && end < limit && end - start < TRANSFER_IDS_BLOCK &&
+    while (end <= TRANSFER_ID_MAX && end < limit && end - start < TRANSFER_IDS_BLOCK &&
            !journal_ledger_owes(&j->ledger, end))
         end++;
-    record.number = end > GATEWAY_TRANSFER_ID_MAX ? 1 : end;
+    record.number = end > TRANSFER_ID_MAX ? 1 : end;
     *out = (struct transfer_ids){.next = start, .end = end};
     if ((e = journal_id_blocks_add(&j->ids_out, out)) != ERR_OK)
         return e;

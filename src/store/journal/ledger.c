@@ -10,7 +10,7 @@ void journal_ledger_fini(struct journal_ledger *ledger)
     struct journal_ledger_owed *owed, *next_owed;
     struct journal_ledger_voided *voided, *next_voided;
 
-    /* clang-analyzer does not see through uthash's iteration: the next element is taken before. */
+    /* clang-analyzer does not understand HASH_ITER: the next element is read before the free. */
     HASH_ITER (hh, ledger->owed, owed, next_owed) {
         HASH_DEL(ledger->owed, owed); /* NOLINT(clang-analyzer-unix.Malloc) */
         free(owed);
@@ -80,7 +80,7 @@ void journal_ledger_forget(struct journal_ledger *ledger, uint32_t transfer_id)
 
     if (owed == NULL)
         return;
-    /* An element that was found is in a table: uthash's head is not NULL. */
+    /* An element that was found is in a table, so uthash's head is not NULL. */
     HASH_DEL(ledger->owed, owed); /* NOLINT(clang-analyzer-core.NullDereference) */
     free(owed);
 }
@@ -139,11 +139,11 @@ static enum err take_each(void *ctx, const struct journal_entry *entry)
     return journal_ledger_take(ctx, &entry->record, entry->offset, entry->length);
 }
 
-enum err journal_ledger_read(struct journal_ledger *ledger, int fd, uint64_t from, uint64_t most,
+enum err journal_ledger_read(struct journal_ledger *ledger, int fd, uint64_t from, uint64_t limit,
                              uint64_t *end)
 {
     struct journal_extent extent;
-    enum err e = journal_reader_each(fd, from, most, take_each, ledger, &extent);
+    enum err e = journal_reader_each(fd, from, limit, take_each, ledger, &extent);
 
     if (ledger->damaged == 0)
         ledger->first_damaged_offset = extent.first_damaged_offset;

@@ -1,5 +1,5 @@
-/* What a journal comes to. Only what is owed is kept, by transfer id, each with the place of its
- * record: a journal of a million reported files costs no memory. */
+/* The state that results from a journal. Only owed records are kept, by transfer id, with the
+ * offset of each record: a journal of a million reported files costs no memory. */
 #ifndef STORE_JOURNAL_LEDGER_H
 #define STORE_JOURNAL_LEDGER_H
 
@@ -23,11 +23,10 @@ struct journal_ledger_voided {
     UT_hash_handle hh;
 };
 
-/* All zero is an empty one. */
+/* Zero-initialised: empty. */
 struct journal_ledger {
-    struct journal_ledger_owed *owed; /* by transfer_id */
-    struct journal_ledger_voided
-        *voided; /* by offset: file records without a file; failures, so few */
+    struct journal_ledger_owed *owed;     /* by transfer_id */
+    struct journal_ledger_voided *voided; /* by offset: file records without a file; few */
     bool has_header;
     uint32_t version;
     uint32_t next_id;
@@ -38,25 +37,25 @@ struct journal_ledger {
 
 void journal_ledger_fini(struct journal_ledger *ledger);
 
-/* Enters the record that stands at `offset`. */
+/* Enters the record at `offset`. */
 enum err journal_ledger_take(struct journal_ledger *ledger, const struct journal_record *record,
                              uint64_t offset, uint32_t length);
 
-/* Enters all lines of `fd` from `from` on and before `most`; `*end` is where the last whole line
- * ends. */
-enum err journal_ledger_read(struct journal_ledger *ledger, int fd, uint64_t from, uint64_t most,
+/* Enters all lines of `fd` from offset `from` up to `limit`; `*end` is the end of the last complete
+ * line. */
+enum err journal_ledger_read(struct journal_ledger *ledger, int fd, uint64_t from, uint64_t limit,
                              uint64_t *end);
 
-/* Forgets the records at `offset` and behind it. */
+/* Forgets the records from `offset` on. */
 void journal_ledger_cut(struct journal_ledger *ledger, uint64_t offset);
 
 bool journal_ledger_owes(const struct journal_ledger *ledger, uint32_t transfer_id);
 
-/* The owed entry whose record is the one at `offset`, else NULL. */
+/* The owed entry whose record is at `offset`, or NULL. */
 struct journal_ledger_owed *journal_ledger_find(const struct journal_ledger *ledger,
                                                 uint32_t transfer_id, uint64_t offset);
 bool journal_ledger_is_voided(const struct journal_ledger *ledger, uint64_t offset);
-/* True if what became of the file of the record at `offset` was known. */
+/* True if the outcome of the file recorded at `offset` is known. */
 bool journal_ledger_is_settled(const struct journal_ledger *ledger, uint64_t offset);
 void journal_ledger_forget(struct journal_ledger *ledger, uint32_t transfer_id);
 

@@ -9,15 +9,15 @@
 
 struct reader {
     int fd;
-    uint64_t next_offset; /* where the next line begins: at the end, that of the last whole line */
-    uint64_t most;        /* reads nothing at or behind this offset */
-    size_t start, end;    /* of what is read and not yet given, in bytes[] */
+    uint64_t next_offset; /* start of the next line; at the end: end of the last complete line */
+    uint64_t limit;       /* end of the range to read */
+    size_t start, end;    /* unconsumed range of bytes[] */
     char bytes[4 * JOURNAL_RECORD_LINE_MAX];
 };
 
 enum line { LINE_RECORD, LINE_DAMAGED, LINE_END, LINE_UNREADABLE };
 
-static struct reader *reader_new(int fd, uint64_t from, uint64_t most)
+static struct reader *reader_new(int fd, uint64_t from, uint64_t limit)
 {
     struct reader *reader = malloc(sizeof *reader);
 
@@ -25,12 +25,12 @@ static struct reader *reader_new(int fd, uint64_t from, uint64_t most)
         return NULL;
     reader->fd = fd;
     reader->next_offset = from;
-    reader->most = most;
+    reader->limit = limit;
     reader->start = reader->end = 0;
     return reader;
 }
 
-/* Reads on behind what is held. False with errno 0 at the end. */
+/* Appends more bytes to the buffer. False with errno 0 at the end. */
 static bool fill(struct reader *reader)
 {
     uint64_t at;
@@ -45,10 +45,10 @@ static bool fill(struct reader *reader)
     at = reader->next_offset + reader->end;
     room = sizeof reader->bytes - reader->end;
     errno = 0;
-    if (at >= reader->most)
+    if (at >= reader->limit)
         return false;
-    if (room > reader->most - at)
-        room = (size_t)(reader->most - at);
+    if (room > reader->limit - at)
+        room = (size_t)(reader->limit - at);
     do {
         count = pread(reader->fd, reader->bytes + reader->end, room, (off_t)at);
     } while (count < 0 && errno == EINTR);
@@ -60,7 +60,8 @@ static bool fill(struct reader *reader)
     return true;
 }
 
-/* A line that does not fit is damaged: none of ours is so long. What is held of it goes. */
+/* A line that exceeds the buffer is damaged: we never write one that long. Drops the buffered part.
+ */
 static void drop_held(struct reader *reader, bool *is_too_long)
 {
     reader->next_offset += reader->end - reader->start;
@@ -87,7 +88,7 @@ static enum line next(struct reader *reader, struct journal_entry *out)
             searched = 0;
         }
         if (!fill(reader)) {
-            reader->next_offset = out->offset; /* though some of the line was dropped */
+            reader->next_offset = out->offset; /* even if part of the line was dropped */
             return errno == 0 ? LINE_END : LINE_UNREADABLE;
         }
     }
@@ -105,10 +106,10 @@ static void note_damaged(struct journal_extent *extent, uint64_t offset)
         extent->first_damaged_offset = offset;
 }
 
-enum err journal_reader_each(int fd, uint64_t from, uint64_t most, journal_entry_fn *each,
+enum err journal_reader_each(int fd, uint64_t from, uint64_t limit, journal_entry_fn *each,
                              void *ctx, struct journal_extent *out)
 {
-    struct reader *reader = reader_new(fd, from, most);
+    struct reader *reader = reader_new(fd, from, limit);
     struct journal_extent extent = {.end = from};
     struct journal_entry entry;
     enum line line;

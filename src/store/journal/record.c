@@ -7,15 +7,15 @@
 #include <string.h>
 #include <zlib.h>
 
-/* Numbers are put together by hand: this runs for every file received, and printf costs more than
+/* Numbers are formatted by hand: this runs for every received file, and printf would cost more than
  * the rest of the record. */
 
-/* Of a record of a file: what came later, the gateway's id and then the proto, may be missing. */
+/* Fields of a file record. Those added later, gateway id and then proto, can be missing. */
 enum { FIELDS_LEAST = 10, FIELDS_WITH_GATEWAY, FIELDS_MAX };
 enum { CRC_DIGITS = 8, LINE_TAIL = 1 + CRC_DIGITS + 1 };
 
 static const char header_word[] = "dustwire-journal";
-static const char only_proto[] = "tcp"; /* before a record named it */
+static const char only_proto[] = "tcp"; /* for records without a proto */
 
 static const char kind_letters[] = {
     [JOURNAL_RECORD_HEADER] = 'H', [JOURNAL_RECORD_FILE] = 'F', [JOURNAL_RECORD_REPORTED] = 'R',
@@ -27,8 +27,8 @@ static bool is_proto_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
 }
 
-/* The form that contacts have, so that it stands in a line as it is. Which of them there are is for
- * others to know: a daemon without that transport still owes its reports. */
+/* The syntax of protocols in contacts, so it needs no escaping. Unknown protocols are valid:
+ * reports of a transport that this daemon does not have are still owed. */
 static bool is_proto(const char *text)
 {
     size_t length = 0;
@@ -68,7 +68,7 @@ static char *put_number(char *at, uint64_t value)
     return put_digits(at, value);
 }
 
-/* Times are signed: a clock may be wrong. */
+/* Times are signed: the clock can be wrong. */
 static char *put_time(char *at, int64_t us)
 {
     if (us >= 0)
@@ -94,7 +94,7 @@ static char *put_file(char *at, const char *end, const struct journal_file *file
     char ip[ADDRESS_TEXT_SIZE];
     struct address bare = file->peer;
 
-    bare.scope = 0; /* a field of its own: the name of an interface may not outlive a restart */
+    bare.scope = 0; /* written as a number: an interface name can change at a restart */
     at = put_number(at, file->transfer_id);
     at = put_text(at, address_ip_text(ip, &bare));
     at = put_number(at, file->peer.port);
@@ -158,11 +158,11 @@ static unsigned split(char *fields[FIELDS_MAX], char *line)
     return count;
 }
 
-static bool read_u32(uint32_t *out, const char *text, uint32_t most)
+static bool read_u32(uint32_t *out, const char *text, uint32_t max)
 {
     uint64_t value;
 
-    if (text_to_u64(&value, text, most) != ERR_OK)
+    if (text_to_u64(&value, text, max) != ERR_OK)
         return false;
     *out = (uint32_t)value;
     return true;
@@ -179,7 +179,7 @@ static bool read_time(int64_t *out, const char *text)
     return true;
 }
 
-/* Owed to no gateway, and of the only transport, unless it says otherwise. */
+/* Default: built-in gateway, only_proto. */
 static bool read_later_fields(struct journal_file *file, char *fields[FIELDS_MAX], unsigned count)
 {
     file->proto = count == FIELDS_MAX ? fields[10] : only_proto;
@@ -193,7 +193,7 @@ static bool read_file(struct journal_file *file, char *fields[FIELDS_MAX], unsig
     uint32_t port, scope;
     size_t length;
 
-    if (!read_u32(&file->transfer_id, fields[1], GATEWAY_TRANSFER_ID_MAX) || file->transfer_id == 0)
+    if (!read_u32(&file->transfer_id, fields[1], TRANSFER_ID_MAX) || file->transfer_id == 0)
         return false;
     if (!read_u32(&port, fields[3], UINT16_MAX) || !read_u32(&scope, fields[4], UINT32_MAX))
         return false;
@@ -212,7 +212,7 @@ static bool read_file(struct journal_file *file, char *fields[FIELDS_MAX], unsig
     if (!read_later_fields(file, fields, count))
         return false;
     file->idurl = idurl;
-    /* in place: what is unescaped never overtakes what is still to read */
+    /* in place: unescaping never produces more bytes than it reads */
     return text_unescape(idurl, strlen(idurl) + 1, &length, idurl) == ERR_OK;
 }
 
@@ -251,6 +251,5 @@ bool journal_record_read(struct journal_record *out, char *line, size_t length)
     default:
         return false;
     }
-    return count == 2 && read_u32(&out->number, fields[1], GATEWAY_TRANSFER_ID_MAX) &&
-           out->number > 0;
+    return count == 2 && read_u32(&out->number, fields[1], TRANSFER_ID_MAX) && out->number > 0;
 }

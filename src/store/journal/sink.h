@@ -1,4 +1,4 @@
-/* Records on their way into a file. Its holder's. */
+/* Buffered writer of records to a file. Owned by its holder. */
 #ifndef STORE_JOURNAL_SINK_H
 #define STORE_JOURNAL_SINK_H
 
@@ -12,22 +12,21 @@ enum { JOURNAL_SINK_SIZE = 256 * 1024 };
 
 struct journal_sink {
     int fd;
-    uint32_t version; /* of the file's format: JOURNAL_VERSION, unless it is an older file's */
+    uint32_t version; /* file format: JOURNAL_VERSION, or that of an older file */
     uint64_t size;    /* written */
     size_t held;
     char buffer[JOURNAL_SINK_SIZE];
 };
 
-/* The descriptor becomes the sink's. NULL when there is no memory: then it is still the caller's.
- */
+/* Takes ownership of the descriptor. NULL if out of memory: the caller keeps it. */
 struct journal_sink *journal_sink_new(int fd, uint64_t size);
 void journal_sink_free(struct journal_sink **sink);
 
-/* At journal_sink_end. Writes what is held when there is no more room. */
+/* Appends at journal_sink_end. Writes the buffer when it is full. */
 enum err journal_sink_put(struct journal_sink *sink, const struct journal_record *record);
 enum err journal_sink_put_number(struct journal_sink *sink, enum journal_record_kind kind,
                                  uint32_t number);
 enum err journal_sink_flush(struct journal_sink *sink);
-uint64_t journal_sink_end(const struct journal_sink *sink); /* with what is held */
+uint64_t journal_sink_end(const struct journal_sink *sink); /* including buffered bytes */
 
 #endif

@@ -23,7 +23,7 @@ static enum err check_kind(const struct stat *state)
     return state->st_size > OUTBOX_SIZE_MAX ? ERR_TOO_LARGE : ERR_OK;
 }
 
-/* Roots. Written before the threads start, only read by them. */
+/* Roots. Written before the threads start, read-only afterwards. */
 
 enum { ROOTS_MAX = 64 };
 
@@ -31,7 +31,7 @@ struct root {
     char path[SETTINGS_TEXT_SIZE];
     int fd;
 };
-static struct root roots[ROOTS_MAX + 1]; /* the last is for outbox_add_root */
+static struct root roots[ROOTS_MAX + 1]; /* the last entry is for outbox_add_root */
 static unsigned root_count;
 
 static enum err add_root(const char *path, int fd)
@@ -63,8 +63,8 @@ void outbox_add_root(const char *path, int dir_fd)
         add_root(path, dir_fd);
 }
 
-/* What stands in `path` behind the root, NULL if it does not lie below it. */
-static const char *below(const struct root *root, const char *path)
+/* The part of `path` relative to the root, NULL if it is not below it. */
+static const char *path_below(const struct root *root, const char *path)
 {
     size_t length = strcmp(root->path, "/") == 0 ? 0 : strlen(root->path);
 
@@ -73,13 +73,13 @@ static const char *below(const struct root *root, const char *path)
     return path + length + strspn(path + length, "/");
 }
 
-/* -1 with errno, as open(2); EXDEV: the kernel says that the path leads out of the root. */
-static int open_below(const char *path, uint64_t flags)
+/* -1 with errno, as open(2); EXDEV: the path leads out of the root. */
+static int open_below_root(const char *path, uint64_t flags)
 {
     struct open_how how = {.flags = flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 
     for (unsigned i = 0; i < root_count; i++) {
-        const char *rest = below(&roots[i], path);
+        const char *rest = path_below(&roots[i], path);
 
         if (rest != NULL && rest[0] != '\0')
             return (int)syscall(SYS_openat2, roots[i].fd, rest, &how, sizeof how);
@@ -90,56 +90,56 @@ static int open_below(const char *path, uint64_t flags)
 
 static int open_named(const char *path, int flags)
 {
-    return root_count == 0 ? open(path, flags) : open_below(path, (uint64_t)flags);
+    return root_count == 0 ? open(path, flags) : open_below_root(path, (uint64_t)flags);
 }
 
-/* The way to a descriptor's own file, whatever stands at its path by now. */
+/* Path of a descriptor's own file, even if its name now refers to another file. */
 enum { LINK_SIZE = 32 };
 
-static const char *link_of(char out[LINK_SIZE], int fd)
+static const char *fd_link(char out[LINK_SIZE], int fd)
 {
     snprintf(out, LINK_SIZE, "/proc/self/fd/%d", fd);
     return out;
 }
 
-/* May that user do what `own` is for the owner, and the same bit is for everybody? Groups are left
- * out: who is let in by one of them streams the file. */
-static bool may(const struct stat *st, uid_t asker, mode_t own)
+/* True if the user has the permission bit `own`, as owner or as others. Groups are ignored: users
+ * with group access upload the file instead. */
+static bool is_permitted(const struct stat *st, uid_t requester, mode_t own)
 {
-    return (st->st_mode & (st->st_uid == asker ? own : own >> 6)) != 0;
+    return (st->st_mode & (st->st_uid == requester ? own : own >> 6)) != 0;
 }
 
-/* Looked at by the descriptor, so that nobody exchanges the file in between. */
-static enum err check_asker(int fd, const struct stat *state, uid_t asker)
+/* By descriptor, so that the file cannot be exchanged in between. */
+static enum err check_requester(int fd, const struct stat *state, uid_t requester)
 {
     char link[LINK_SIZE], path[PATH_MAX];
     struct stat st;
     ssize_t length;
 
-    if (asker == OUTBOX_DAEMON || asker == geteuid())
+    if (requester == OUTBOX_DAEMON || requester == geteuid())
         return ERR_OK;
-    if (!may(state, asker, S_IRUSR))
+    if (!is_permitted(state, requester, S_IRUSR))
         return ERR_DENIED;
-    length = readlink(link_of(link, fd), path, sizeof path - 1);
+    length = readlink(fd_link(link, fd), path, sizeof path - 1);
     if (length <= 0 || path[0] != '/')
         return ERR_DENIED;
     path[length] = '\0';
     for (char *slash = strrchr(path, '/'); slash != NULL; slash = strrchr(path, '/')) {
         *slash = '\0';
-        if (stat(path[0] == '\0' ? "/" : path, &st) != 0 || !may(&st, asker, S_IXUSR))
+        if (stat(path[0] == '\0' ? "/" : path, &st) != 0 || !is_permitted(&st, requester, S_IXUSR))
             return ERR_DENIED;
     }
     return ERR_OK;
 }
 
-/* Opens what was found and checked: opening is not harmless for what is no regular file (a tape
- * rewinds, a watchdog or a FIFO's writer wakes up). Without /proc it is found by name once more,
- * and must be the same. */
+/* Opens the file that was checked: opening a file that is not regular has side effects (rewinds a
+ * tape, arms a watchdog, wakes a FIFO's writer). Without /proc it is opened by name again, and must
+ * be the same file. */
 static enum err open_for_reading(struct outbox_file *file, int place, const struct stat *seen)
 {
     char link[LINK_SIZE];
 
-    file->fd = open(link_of(link, place), OPEN_FLAGS);
+    file->fd = open(fd_link(link, place), OPEN_FLAGS);
     if (file->fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         file->fd = open_named(file->path, OPEN_FLAGS);
     if (file->fd < 0 || fstat(file->fd, &file->state) != 0)
@@ -150,7 +150,7 @@ static enum err open_for_reading(struct outbox_file *file, int place, const stru
     return check_kind(&file->state);
 }
 
-enum err outbox_open(struct outbox_file *file, const char *path, uid_t asker)
+enum err outbox_open(struct outbox_file *file, const char *path, uid_t requester)
 {
     struct stat state;
     enum err e;
@@ -162,7 +162,8 @@ enum err outbox_open(struct outbox_file *file, const char *path, uid_t asker)
     place = open_named(path, O_PATH | O_CLOEXEC);
     if (place < 0)
         return errno == EXDEV ? ERR_DENIED : err_from_errno(errno);
-    e = fstat(place, &state) != 0 ? err_from_errno(errno) : check_asker(place, &state, asker);
+    e = fstat(place, &state) != 0 ? err_from_errno(errno)
+                                  : check_requester(place, &state, requester);
     if (e == ERR_OK)
         e = check_kind(&state);
     if (e == ERR_OK)
@@ -181,36 +182,37 @@ void outbox_close(struct outbox_file *file)
     *file = (struct outbox_file){.fd = -1};
 }
 
-static const char *advice(enum err e)
+static const char *error_sentence(enum err e)
 {
     switch (e) {
     case ERR_INVALID:
         return "the path must be absolute: begin it with '/'";
     case ERR_NOT_FOUND:
-        return "there is no such file: check the path";
+        return "no such file: check the path";
     case ERR_DENIED:
         return root_count == 0
-                   ? "the daemon may not read it, or you may not: give both the right to read the "
-                     "file and to enter the folders above it"
-                   : "the daemon may not read it, or you may not: it has to lie below one of "
-                     "[outbox] roots, and both need the right to read it and to enter the folders "
-                     "above it";
+                   ? "the daemon or you are not allowed to read it: grant both read permission for "
+                     "the file and search permission for the folders above it"
+                   : "the daemon or you are not allowed to read it: it must be below one of "
+                     "[outbox] roots, and both need read permission for it and search permission "
+                     "for the folders above it";
     case ERR_NOT_REGULAR:
-        return "it is not a regular file: a folder, a pipe or a device cannot be sent, pack it "
-               "into a file first";
+        return "it is not a regular file: folders, pipes and devices cannot be sent, pack it into "
+               "a file first";
     case ERR_TOO_LARGE:
         return "it is larger than 2,147,483,647 bytes, which the protocol cannot carry: split it";
     case ERR_SHRUNK:
-        return "it became shorter while it was sent: send it again when nobody writes to it";
+        return "it became shorter while it was sent: send it again when it is no longer written to";
     case ERR_CHANGED:
-        return "it changed meanwhile: send it again when nobody writes to it, or a copy of it";
+        return "it changed while it was sent: send it again when it is no longer written to, or "
+               "send a copy";
     case ERR_UNSIZED:
-        return "its size is not known in advance, and it has more than 1 MiB: send a copy of it";
+        return "its size is not known in advance, and it has more than 1 MiB: send a copy";
     case ERR_DESCRIPTORS:
-        return "the daemon has too many files open: send fewer at once or raise its limit "
+        return "the daemon has too many open files: send fewer at a time or raise its limit "
                "(LimitNOFILE)";
     case ERR_IO:
-        return "reading it failed: check the disk (the kernel's log says more)";
+        return "reading it failed: check the disk (see the kernel log)";
     default:
         return NULL;
     }
@@ -218,11 +220,11 @@ static const char *advice(enum err e)
 
 void outbox_explain(enum err e, const char *path, char *to, size_t room)
 {
-    const char *what = advice(e);
+    const char *what = error_sentence(e);
     char shown[256], text[160];
 
     if (what == NULL) {
-        snprintf(text, sizeof text, "%s: try again, the daemon's log may say more", err_text(e));
+        snprintf(text, sizeof text, "%s: try again, see the daemon's log", err_text(e));
         what = text;
     }
     text_escape(shown, sizeof shown, path, strnlen(path, sizeof shown), false);
@@ -231,7 +233,7 @@ void outbox_explain(enum err e, const char *path, char *to, size_t room)
 
 void outbox_reason(enum err e, char *to, size_t room)
 {
-    const char *what = advice(e);
+    const char *what = error_sentence(e);
 
     snprintf(to, room, "%s", what == NULL ? err_text(e) : what);
 }
@@ -244,15 +246,15 @@ void outbox_read_problem(const struct outbox_file *file, enum err e, char *to, s
         snprintf(to, room, "%s", err_text(e));
 }
 
-/* Whatever the reading gave: nobody else's, so never the socket's. */
+/* A read error is always ERR_IO, so that it is not mistaken for an error of the socket. */
 static enum err read_failed(struct outbox_file *file)
 {
     file->error_number = errno;
     return ERR_IO;
 }
 
-/* The times move before the bytes do (write(2), ftruncate(2)): a change that began before the read
- * was through is seen after it. */
+/* The kernel updates the times before the data (write(2), ftruncate(2)): a modification that began
+ * before the read ended is detected after it. */
 static enum err check_same(struct outbox_file *file)
 {
     struct stat now;
@@ -265,7 +267,7 @@ static enum err check_same(struct outbox_file *file)
     return ERR_OK;
 }
 
-/* Fewer than `length`: the file ended. -1 with errno. */
+/* Less than `length`: end of file. -1 with errno. */
 static ssize_t read_up_to(int fd, uint64_t offset, uint8_t *to, size_t length)
 {
     size_t done = 0;
@@ -289,7 +291,7 @@ uint64_t outbox_settles_in_ms(const struct outbox_file *file)
     return file->bytes != NULL ? 0 : file_state_settles_in_ms(&file->state, file_state_clock());
 }
 
-/* All of it, with room for a byte more than may be. */
+/* Reads all of it; the buffer has one byte more than the limit. */
 static enum err load_all(struct outbox_file *file)
 {
     size_t room = 4096, length = 0;

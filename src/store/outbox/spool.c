@@ -21,14 +21,14 @@
 
 static const char spool_name[] = "spool";
 
-enum { FOLDER_SIZE = 24 }; /* a file's id in decimal */
+enum { FOLDER_SIZE = 24 }; /* a file's id in decimal, with NUL */
 
 struct spooled {
     UT_hash_handle hh;
     uint64_t id;
     uid_t owner;
     uint64_t size_bytes, written_bytes;
-    uint64_t touched_ms;
+    uint64_t used_ms;
     int fd; /* -1: complete, or taken */
     bool is_taken;
     char name[NAME_MAX + 1];
@@ -36,7 +36,7 @@ struct spooled {
 
 struct outbox_spool {
     struct inbox *inbox;
-    int dir_fd; /* the outbox has its number among its roots */
+    int dir_fd; /* one of the outbox's roots has this descriptor */
     char path[OUTBOX_SPOOL_PATH_SIZE];
     uint64_t limit_bytes, bytes;
     uint64_t last_id;
@@ -49,7 +49,7 @@ static const char *folder_of(char out[FOLDER_SIZE], uint64_t id)
     return out;
 }
 
-/* Clearing. */
+/* Removing. */
 
 static enum err remove_file(void *ctx, int dir_fd, const char *name)
 {
@@ -63,7 +63,8 @@ static enum err remove_folder(void *ctx, int dir_fd, const char *name)
     (void)ctx;
     store_directory_each(dir_fd, name, remove_file, NULL);
     if (unlinkat(dir_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
-        log_warning("a folder of the spool cannot be removed: %s", strerror(errno));
+        log_warning("spool: a file's folder cannot be removed: %s; retried at the next start",
+                    strerror(errno));
     return ERR_OK;
 }
 
@@ -75,7 +76,7 @@ static void drop(struct outbox_spool *spool, struct spooled *file)
         close(file->fd);
     remove_folder(NULL, spool->dir_fd, folder_of(folder, file->id));
     spool->bytes -= file->size_bytes;
-    /* What is in the table cannot make uthash's head NULL, nor the head another's that is gone. */
+    /* An element in the table cannot make uthash's head NULL or a dangling pointer. */
     HASH_DEL(spool->files, file); /* NOLINT(clang-analyzer-*) */
     free(file);
 }
@@ -84,25 +85,25 @@ static void drop(struct outbox_spool *spool, struct spooled *file)
 
 static enum err open_folder(struct outbox_spool *spool, const struct inbox *inbox)
 {
-    spool->dir_fd = store_directory_make(inbox->partial_fd, spool_name);
+    spool->dir_fd = store_directory_ensure(inbox->partial_fd, spool_name);
     if (spool->dir_fd < 0)
         return err_from_errno(errno);
     return text_format(spool->path, sizeof spool->path, "%s/" INBOX_FOLDER "/%s",
                        strcmp(inbox->path, "/") == 0 ? "" : inbox->path, spool_name);
 }
 
-/* Somebody may have taken the folder away, and files go out by its path. The new one takes the
- * descriptor's number over; what was in the old one fails when it is sent. */
-static enum err keep_folder(struct outbox_spool *spool)
+/* Recreates the folder if it was removed, because files are sent by path. The new folder gets the
+ * same descriptor number; files in the old one fail when they are sent. */
+static enum err recreate_missing_folder(struct outbox_spool *spool)
 {
     int partial_fd = spool->inbox->partial_fd;
-    enum err e = inbox_place_look(spool->inbox);
+    enum err e = inbox_place_check_folders(spool->inbox);
 
     if (e != ERR_OK || store_directory_is_same(partial_fd, spool_name, spool->dir_fd))
         return e;
-    e = err_from_errno(store_directory_make_again(partial_fd, spool_name, spool->dir_fd));
+    e = err_from_errno(store_directory_recreate(partial_fd, spool_name, spool->dir_fd));
     if (e == ERR_OK)
-        log_warning("spool: its folder %s was taken away, and has been made again", spool->path);
+        log_warning("spool: its folder %s was removed; recreated", spool->path);
     return e;
 }
 
@@ -138,7 +139,7 @@ void outbox_spool_close(struct outbox_spool **spool)
     *spool = NULL;
 }
 
-/* Taking in. */
+/* Uploading. */
 
 static bool is_file_name(const char *name)
 {
@@ -159,12 +160,12 @@ static enum err check_room(const struct outbox_spool *spool, uint64_t size_bytes
         return ERR_FULL;
     if (fstatvfs(spool->dir_fd, &disk) != 0)
         return err_from_errno(errno);
-    return (uint64_t)disk.f_bavail * disk.f_frsize < size_bytes + OUTBOX_SPOOL_LEAVES_BYTES
+    return (uint64_t)disk.f_bavail * disk.f_frsize < size_bytes + OUTBOX_SPOOL_MIN_FREE_BYTES
                ? ERR_NO_SPACE
                : ERR_OK;
 }
 
-/* A file system that cannot reserve takes the bytes as they come. */
+/* A file system that cannot preallocate allocates blocks as they are written. */
 static enum err reserve(int fd, uint64_t size_bytes)
 {
     if (size_bytes == 0 || fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size_bytes) == 0 ||
@@ -197,14 +198,14 @@ enum err outbox_spool_begin(struct outbox_spool *spool, const char *name, uint64
     struct spooled *file;
     enum err e = is_file_name(name) ? check_room(spool, size_bytes) : ERR_INVALID;
 
-    if (e != ERR_OK || (e = keep_folder(spool)) != ERR_OK)
+    if (e != ERR_OK || (e = recreate_missing_folder(spool)) != ERR_OK)
         return e;
     if ((file = calloc(1, sizeof *file)) == NULL)
         return ERR_NO_MEMORY;
     file->id = ++spool->last_id;
     file->owner = owner;
     file->size_bytes = size_bytes;
-    file->touched_ms = now_ms;
+    file->used_ms = now_ms;
     file->fd = -1;
     snprintf(file->name, sizeof file->name, "%s", name);
     HASH_ADD(hh, spool->files, id, sizeof file->id, file);
@@ -237,7 +238,7 @@ enum err outbox_spool_write(struct outbox_spool *spool, uint64_t id, uid_t owner
         return ERR_NOT_FOUND;
     if (length > file->size_bytes - file->written_bytes)
         return ERR_TOO_LARGE;
-    file->touched_ms = now_ms;
+    file->used_ms = now_ms;
     while (length > 0) {
         ssize_t count = write(file->fd, at, length);
 
@@ -289,9 +290,9 @@ void outbox_spool_expire(struct outbox_spool *spool, uint64_t now_ms)
     struct spooled *file, *next;
 
     HASH_ITER (hh, spool->files, file, next) {
-        if (file->is_taken || now_ms - file->touched_ms < OUTBOX_SPOOL_IDLE_MS)
+        if (file->is_taken || now_ms - file->used_ms < OUTBOX_SPOOL_IDLE_MS)
             continue;
-        log_info("spool: file %" PRIu64 " was not sent within %d s and is removed", file->id,
+        log_info("spool: file %" PRIu64 " was not sent within %d s; removed", file->id,
                  OUTBOX_SPOOL_IDLE_MS / 1000);
         drop(spool, file);
     }

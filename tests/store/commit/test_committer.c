@@ -466,7 +466,7 @@ static void grow_journal(void)
 static void break_journal(void)
 {
     disk_refuses(BAD_SYNC | BAD_RENAME, 0, -1);
-    cr_assert_neq(journal_renew(inbox->journal), ERR_OK);
+    cr_assert_neq(journal_rewrite(inbox->journal), ERR_OK);
     disk_refuses(0, 0, 0);
 }
 

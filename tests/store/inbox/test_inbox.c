@@ -117,9 +117,9 @@ Test(inbox, is_not_reached_by_a_link_that_another_user_made, .init = make_scratc
     plant_link(real, inbox_path, 65534);
     snprintf(below, sizeof below, "%s/deep/inbox", inbox_path);
     cr_assert_eq(try_open(inbox_path, problem), ERR_DENIED);
-    cr_assert_not_null(strstr(problem, "is a link of another user"));
+    cr_assert_not_null(strstr(problem, "is a symbolic link owned by another user"));
     cr_assert_eq(try_open(below, problem), ERR_DENIED);
-    cr_assert_not_null(strstr(problem, "is a link of another user"));
+    cr_assert_not_null(strstr(problem, "is a symbolic link owned by another user"));
     snprintf(below, sizeof below, "%s/deep", real);
     cr_assert_eq(access(below, F_OK), -1, "nothing was made behind it");
 }

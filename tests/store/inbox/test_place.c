@@ -104,20 +104,20 @@ static const struct change {
 } changes[] = {
     {"nothing", nothing, nothing, NULL},
     {"the inbox moved away", no_inbox, inbox_back, "No such file or directory"},
-    {"another in its place", other_inbox, inbox_back, "another stands in its place"},
-    {"a file in its place", file_for_inbox, inbox_back, "another stands in its place"},
-    {"a link to another", link_to_other, inbox_back, "another stands in its place"},
+    {"another in its place", other_inbox, inbox_back, "it was replaced"},
+    {"a file in its place", file_for_inbox, inbox_back, "it was replaced"},
+    {"a link to another", link_to_other, inbox_back, "it was replaced"},
     {"a link to itself", circle, inbox_back, "symbolic links"},
     {"a link to where it is now", link_to_it, inbox_back, NULL},
     {".dustwire moved away", no_folder, folder_back, ".dustwire is not the folder"},
-    {"another .dustwire", other_folder, folder_back, "another stands in its place"},
-    {"a link for .dustwire", link_for_folder, folder_back, "another stands in its place"},
+    {"another .dustwire", other_folder, folder_back, "it was replaced"},
+    {"a link for .dustwire", link_for_folder, folder_back, "it was replaced"},
 };
 
 static void check_told(const struct change *change, bool is_trouble)
 {
-    char text[INBOX_TROUBLE_SIZE];
-    enum err e = inbox_place_trouble(inbox, text, sizeof text);
+    char text[INBOX_FAULT_SIZE];
+    enum err e = inbox_place_fault(inbox, text, sizeof text);
 
     cr_expect_eq(e, is_trouble ? ERR_NO_INBOX : ERR_OK, "%s", change->what);
     cr_expect_eq(text[0] != '\0', is_trouble, "%s: %s", change->what, text);
@@ -174,11 +174,11 @@ Test(inbox_place, each_change_is_seen_by_either_look_and_taken_back_by_the_full_
         open_here();
         for (int full = 0; full < 2; full++) {
             change->happens();
-            cr_expect_eq(full ? inbox_place_check(inbox) : inbox_place_look(inbox),
+            cr_expect_eq(full ? inbox_place_check(inbox) : inbox_place_check_folders(inbox),
                          is_trouble ? ERR_NO_INBOX : ERR_OK, "%s", change->what);
             check_told(change, is_trouble);
             change->undone();
-            cr_expect_eq(inbox_place_look(inbox), ERR_OK, "%s", change->what);
+            cr_expect_eq(inbox_place_check_folders(inbox), ERR_OK, "%s", change->what);
             check_told(change, is_trouble);
             cr_expect_eq(inbox_place_check(inbox), ERR_OK, "%s", change->what);
             check_told(change, false);
@@ -205,7 +205,7 @@ Test(inbox_place, the_lock_file_is_made_again_and_locked)
 
 Test(inbox_place, two_that_have_one_inbox_find_out)
 {
-    char lock[SCRATCH_SIZE + 48], text[INBOX_TROUBLE_SIZE];
+    char lock[SCRATCH_SIZE + 48], text[INBOX_FAULT_SIZE];
     struct inbox *first;
     struct inbox_partial_file file;
 
@@ -215,7 +215,7 @@ Test(inbox_place, two_that_have_one_inbox_find_out)
     cr_assert_eq(unlink(lock), 0);
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     cr_expect_eq(inbox_place_check(first), ERR_NO_INBOX);
-    inbox_place_trouble(first, text, sizeof text);
+    inbox_place_fault(first, text, sizeof text);
     cr_expect(strstr(text, "another dustwired uses it now") != NULL, "%s", text);
     cr_expect_eq(inbox_partial_file_begin(first, 5, &file), ERR_NO_INBOX);
     cr_expect_eq(inbox_place_check(inbox), ERR_OK);
@@ -226,7 +226,7 @@ Test(inbox_place, two_that_have_one_inbox_find_out)
 
 Test(inbox_place, an_inbox_that_cannot_be_written_says_so)
 {
-    char text[INBOX_TROUBLE_SIZE];
+    char text[INBOX_FAULT_SIZE];
     struct inbox_partial_file file;
     bool is_root = geteuid() == 0;
 
@@ -237,12 +237,12 @@ Test(inbox_place, an_inbox_that_cannot_be_written_says_so)
     open_here();
     cr_assert_eq(fchmod(inbox->dir_fd, 0), 0);
     cr_expect_eq(inbox_place_check(inbox), ERR_DENIED);
-    cr_expect_eq(inbox_place_trouble(inbox, text, sizeof text), ERR_DENIED);
+    cr_expect_eq(inbox_place_fault(inbox, text, sizeof text), ERR_DENIED);
     cr_expect(strstr(text, "Permission denied") != NULL, "%s", text);
     cr_expect_eq(inbox_partial_file_begin(inbox, 5, &file), ERR_DENIED);
     cr_assert_eq(fchmod(inbox->dir_fd, 0700), 0);
     cr_expect_eq(inbox_place_check(inbox), ERR_OK);
-    cr_expect_eq(inbox_place_trouble(inbox, text, sizeof text), ERR_OK);
+    cr_expect_eq(inbox_place_fault(inbox, text, sizeof text), ERR_OK);
     if (is_root) {
         cr_assert_eq(seteuid(0), 0);
         cr_assert_eq(prctl(PR_SET_DUMPABLE, 1), 0); /* as a leak checker needs it */
@@ -252,16 +252,16 @@ Test(inbox_place, an_inbox_that_cannot_be_written_says_so)
 Test(inbox_place, one_refusal_of_a_moment_refuses_no_other_file)
 {
     struct inbox_partial_file file;
-    char text[INBOX_TROUBLE_SIZE];
+    char text[INBOX_FAULT_SIZE];
 
     open_here();
-    inbox_place_refused(inbox, ERR_READ_ONLY);
-    cr_expect_eq(inbox_place_trouble(inbox, text, sizeof text), ERR_READ_ONLY);
-    cr_expect(strstr(text, "cannot be written") != NULL, "%s", text);
+    inbox_place_note_error(inbox, ERR_READ_ONLY);
+    cr_expect_eq(inbox_place_fault(inbox, text, sizeof text), ERR_READ_ONLY);
+    cr_expect(strstr(text, "is not writable") != NULL, "%s", text);
     cr_assert_eq(inbox_partial_file_begin(inbox, 5, &file), ERR_OK);
     cr_expect_eq(inbox_partial_file_write(&file, "whole", 5), ERR_OK);
     inbox_partial_file_release(inbox, &file, false);
     close(file.fd);
     cr_expect_eq(inbox_place_check(inbox), ERR_OK);
-    cr_expect_eq(inbox_place_trouble(inbox, text, sizeof text), ERR_OK);
+    cr_expect_eq(inbox_place_fault(inbox, text, sizeof text), ERR_OK);
 }

@@ -98,31 +98,37 @@ RECEIVED_TEST(a_page_is_found_from_either_end_and_from_any_place)
         {"from a time between two on", {.since_us = 4001, .limit = 100}, 5, 6},
         {"from a time on, behind an offset", {.since_us = 4000, .offset = 2, .limit = 2}, 6, 2},
         {"after the last", {.since_us = 10001, .limit = 100}, 0, 0},
-        {"after a place", {.from = INBOX_RECEIVED_AFTER, .place = {3000, 3}, .limit = 2}, 4, 2},
+        {"after a place", {.from = INBOX_RECEIVED_AFTER, .position = {3000, 3}, .limit = 2}, 4, 2},
         {"after a place where none is",
-         {.from = INBOX_RECEIVED_AFTER, .place = {3000, 7}, .limit = 2},
+         {.from = INBOX_RECEIVED_AFTER, .position = {3000, 7}, .limit = 2},
          4,
          2},
         {"after a place before the time",
-         {.from = INBOX_RECEIVED_AFTER, .place = {3000, 3}, .since_us = 8000, .limit = 2},
+         {.from = INBOX_RECEIVED_AFTER, .position = {3000, 3}, .since_us = 8000, .limit = 2},
          8,
          2},
         {"after the newest",
-         {.from = INBOX_RECEIVED_AFTER, .place = {10000, 10}, .limit = 2},
+         {.from = INBOX_RECEIVED_AFTER, .position = {10000, 10}, .limit = 2},
          0,
          0},
-        {"before a place", {.from = INBOX_RECEIVED_BEFORE, .place = {6000, 6}, .limit = 2}, 4, 2},
+        {"before a place",
+         {.from = INBOX_RECEIVED_BEFORE, .position = {6000, 6}, .limit = 2},
+         4,
+         2},
         {"before the second",
-         {.from = INBOX_RECEIVED_BEFORE, .place = {2000, 2}, .limit = 9},
+         {.from = INBOX_RECEIVED_BEFORE, .position = {2000, 2}, .limit = 9},
          1,
          1},
-        {"before the first", {.from = INBOX_RECEIVED_BEFORE, .place = {1000, 1}, .limit = 9}, 0, 0},
+        {"before the first",
+         {.from = INBOX_RECEIVED_BEFORE, .position = {1000, 1}, .limit = 9},
+         0,
+         0},
         {"before a place, from a time on",
-         {.from = INBOX_RECEIVED_BEFORE, .place = {6000, 6}, .since_us = 5000, .limit = 9},
+         {.from = INBOX_RECEIVED_BEFORE, .position = {6000, 6}, .since_us = 5000, .limit = 9},
          5,
          1},
         {"before a place before the time",
-         {.from = INBOX_RECEIVED_BEFORE, .place = {3000, 3}, .since_us = 5000, .limit = 9},
+         {.from = INBOX_RECEIVED_BEFORE, .position = {3000, 3}, .since_us = 5000, .limit = 9},
          0,
          0},
         {"the newest", {.from = INBOX_RECEIVED_NEWEST, .limit = 3}, 8, 3},
@@ -158,7 +164,7 @@ RECEIVED_TEST(what_comes_between_two_pages_moves_none)
     add_record(11, 11000);
     add_record(100, 500); /* older than all: a clock that was set back */
     next = (struct inbox_received_query){
-        .from = INBOX_RECEIVED_AFTER, .place = {4000, 4}, .limit = SEEN_MAX};
+        .from = INBOX_RECEIVED_AFTER, .position = {4000, 4}, .limit = SEEN_MAX};
     ask_for(&next);
     expect_ids("the rest", 5, 7);
     ask_for(&(struct inbox_received_query){.limit = 1});
@@ -185,7 +191,7 @@ RECEIVED_TEST(a_journal_that_was_rewritten_is_read_anew)
         write_mark(JOURNAL_RECORD_REPORTED, id);
     ask_for(&(struct inbox_received_query){.limit = SEEN_MAX});
     cr_assert_eq(seen.count, 10);
-    cr_assert_eq(journal_renew(inbox->journal), ERR_OK);
+    cr_assert_eq(journal_rewrite(inbox->journal), ERR_OK);
     add_record(11, 11000);
     ask_for(&(struct inbox_received_query){.from = INBOX_RECEIVED_NEWEST, .limit = 2});
     expect_ids("the newest", 10, 2);
@@ -238,7 +244,7 @@ RECEIVED_TEST(a_journal_that_was_cut_back_and_written_on_is_read_anew)
             for (uint32_t n = 0; n < 4; n++)
                 put_line(fd, idurls[i], first + n);
             ask_for(&(struct inbox_received_query){
-                .from = INBOX_RECEIVED_AFTER, .place = {10000, 10}, .limit = 9});
+                .from = INBOX_RECEIVED_AFTER, .position = {10000, 10}, .limit = 9});
             expect_ids(idurls[i], first, 4);
         }
     }

@@ -211,7 +211,7 @@ Test(space, inodes_to_stay_free_are_a_share_within_bounds)
                 {100000, 1000}, {100100, 1000}, {9000000, 1000}, {UINT64_MAX, 1000}};
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        cr_expect_eq(inbox_space_free_files_wanted(rows[i].all), rows[i].wanted, "row %zu", i);
+        cr_expect_eq(inbox_space_min_free_files(rows[i].all), rows[i].wanted, "row %zu", i);
 }
 
 /* On a tmpfs of `inodes`: how many files come in before they are refused. */

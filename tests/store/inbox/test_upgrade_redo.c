@@ -259,5 +259,5 @@ Test(upgrade_redo, a_folder_in_its_place_is_refused_with_a_sentence, .init = mak
     cr_assert_eq(
         inbox_open(&inbox, inbox_path, DURABILITY_FULL, LIMIT_BYTES, problem, sizeof problem),
         ERR_NOT_REGULAR);
-    cr_assert_not_null(strstr(problem, "redo is no file"), "%s", problem);
+    cr_assert_not_null(strstr(problem, "redo is not a regular file"), "%s", problem);
 }

@@ -10,7 +10,7 @@
 
 #include <criterion/criterion.h>
 
-enum { B = TRANSFER_IDS_BLOCK, LAST = GATEWAY_TRANSFER_ID_MAX };
+enum { B = TRANSFER_IDS_BLOCK, LAST = TRANSFER_ID_MAX };
 
 static const struct case_of {
     const char *what;

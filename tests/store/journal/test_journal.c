@@ -123,7 +123,7 @@ DAMAGE_TEST(a_damaged_line_is_left_behind_by_a_rewrite)
 {
     three_files_of_which_the_second_is_damaged();
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
-    cr_assert_eq(journal_renew(inbox->journal), ERR_OK);
+    cr_assert_eq(journal_rewrite(inbox->journal), ERR_OK);
     the_first_and_the_third_are_owed();
     reopen_inbox(DURABILITY_NONE);
     cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
@@ -180,7 +180,7 @@ DAMAGE_TEST(a_part_that_cannot_be_read_leaves_the_journal_as_it_was)
 
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     size = journal_size(inbox->journal);
-    cr_assert_eq(journal_absorb(inbox->journal, inbox->partial_fd, UINT64_MAX, &damaged),
+    cr_assert_eq(journal_append_part(inbox->journal, inbox->partial_fd, UINT64_MAX, &damaged),
                  ERR_NOT_REGULAR, "a folder");
     cr_assert_eq(journal_size(inbox->journal), size);
     add(&record);
@@ -350,7 +350,7 @@ Test(journal, of_an_older_version_is_left_as_it_was_if_the_disk_is_full, .init =
         inbox_open(&inbox, inbox_path, DURABILITY_FULL, LIMIT_BYTES, problem, sizeof problem),
         ERR_OK);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &loose), 0);
-    cr_assert_not_null(strstr(problem, "its journal .dustwire/journal* cannot be used"), "%s",
+    cr_assert_not_null(strstr(problem, "its journal .dustwire/journal* is unusable"), "%s",
                        problem);
     read_journal(after, sizeof after);
     cr_assert_str_eq(after, before);
@@ -373,11 +373,11 @@ Test(journal, of_an_older_version_is_added_to_as_that_version_has_it, .init = a_
     a_journal_of_version(JOURNAL_VERSION_UNSETTLED);
     fd = open(journal_path, O_RDONLY | O_CLOEXEC);
     cr_assert_eq(journal_open(&journal, dir_fd, DURABILITY_NONE, LIMIT_BYTES), ERR_OK);
-    cr_assert_eq(journal_absorb(journal, fd, journal_size(journal), &damaged), ERR_OK);
+    cr_assert_eq(journal_append_part(journal, fd, journal_size(journal), &damaged), ERR_OK);
     read_journal(bytes, sizeof bytes);
     cr_assert_eq(count_of(bytes, "\nF\t"), 2 * (REPORTED + 1));
     cr_assert_eq(count_of(bytes, "\ttcp\t"), 0);
-    cr_assert_eq(journal_update(journal), ERR_OK);
+    cr_assert_eq(journal_upgrade(journal), ERR_OK);
     read_journal(bytes, sizeof bytes);
     cr_assert_eq(count_of(bytes, "\nF\t"), 2 * (REPORTED + 1));
     cr_assert_eq(count_of(bytes, "\ttcp\t"), 2 * (REPORTED + 1));
@@ -398,7 +398,7 @@ Test(journal, a_report_is_owed_with_the_proto_of_its_file_also_after_a_rewrite, 
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
     reopen_inbox(DURABILITY_NONE);
     cr_assert_str_eq(owed_now().last_proto, "udp");
-    cr_assert_eq(journal_renew(inbox->journal), ERR_OK);
+    cr_assert_eq(journal_rewrite(inbox->journal), ERR_OK);
     cr_assert_str_eq(owed_now().last_proto, "udp");
 }
 
@@ -473,7 +473,7 @@ Test(journal, a_rewrite_keeps_what_is_owed_the_id_mark_and_the_newest_reported, 
             add_number(JOURNAL_RECORD_REPORTED, id);
         add_number(JOURNAL_RECORD_SETTLED, 1);
         cr_assert_eq(journal_write(inbox->journal), ERR_OK);
-        cr_assert_eq(journal_mend(inbox->journal), ERR_OK);
+        cr_assert_eq(journal_rewrite_if_needed(inbox->journal), ERR_OK);
         cr_assert_leq(journal_size(inbox->journal), SMALL);
     }
     cr_assert_eq(HASH_COUNT(journal_ledger(inbox->journal)->owed), COUNT / 100 + 1);
@@ -563,7 +563,7 @@ Test(journal, is_read_whole_while_it_is_appended_to_and_rewritten, .init = a_jou
         add(&record);
         add_number(JOURNAL_RECORD_REPORTED, id);
         cr_assert_eq(journal_write(inbox->journal), ERR_OK);
-        cr_assert_eq(journal_mend(inbox->journal), ERR_OK);
+        cr_assert_eq(journal_rewrite_if_needed(inbox->journal), ERR_OK);
     }
     atomic_store(&is_over, true);
     pthread_join(reader, NULL);

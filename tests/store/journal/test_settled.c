@@ -178,7 +178,7 @@ Test(settled, a_rewrite_keeps_what_was_settled_and_what_was_not, .timeout = 20)
     journal_file_only(&second);
     put_in_place(NOWHERE, first.file.name);
     put_in_place(NOWHERE, second.file.name);
-    cr_assert_eq(journal_renew(inbox->journal), ERR_OK);
+    cr_assert_eq(journal_rewrite(inbox->journal), ERR_OK);
     reopen_inbox(DURABILITY_FULL);
     cr_assert_eq(owed_now().finished, 1);
     cr_assert_eq(owed_now().last_id, 7);
@@ -204,7 +204,7 @@ Test(settled, a_rewrite_after_a_full_disk_keeps_what_was_settled, .timeout = 20)
     disk_refuses(BAD_WRITE, 0, 1);
     cr_assert_neq(journal_write(inbox->journal), ERR_OK);
     disk_refuses(0, 0, 0);
-    cr_assert_eq(journal_renew(inbox->journal), ERR_OK);
+    cr_assert_eq(journal_rewrite(inbox->journal), ERR_OK);
     reopen_inbox(DURABILITY_FULL);
     cr_assert_eq(owed_now().finished, 1);
     remove_scratch();

@@ -457,7 +457,7 @@ static const struct swap {
     {"a folder", puts_a_folder, "not a regular file"},
     {"a pipe", puts_a_pipe, "not a regular file"},
     {"a device", puts_a_link_to_a_device, "not a regular file"},
-    {"a link to itself", puts_a_link_to_itself, "may not read it"},
+    {"a link to itself", puts_a_link_to_itself, "not allowed to read it"},
     {"beyond the limit", lengthens_beyond_all, "2,147,483,647"},
 };
 

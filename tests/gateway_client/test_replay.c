@@ -1,5 +1,5 @@
-/* What the last run left owed, without a gateway. That a real one is told of it is for
- * tests/system/test_gateway.py. */
+/* Reports owed by the previous run, without a remote gateway. tests/system/test_gateway.py covers a
+ * remote one. */
 #include "gateway_client/replay.h"
 
 #include "gateway/event.h"
@@ -15,7 +15,7 @@ static struct inbox *inbox;
 static struct committer *committer;
 static struct mailbox *keeper;
 static struct event_sink *events;
-static struct event *told;
+static struct event *reported;
 
 static void open_all(void)
 {
@@ -41,8 +41,8 @@ static void run_committer(void)
 static void take(struct message *m, void *owner)
 {
     (void)owner;
-    event_free(&told);
-    told = (struct event *)(void *)m;
+    event_free(&reported);
+    reported = (struct event *)(void *)m;
 }
 
 static void begin(void)
@@ -64,7 +64,7 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 static void end(void)
 {
     close_all();
-    event_free(&told);
+    event_free(&reported);
     event_sink_close(&events);
     mailbox_close(&keeper);
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
@@ -76,7 +76,7 @@ static void committed(struct message *m, void *owner)
     cr_assert_eq(((struct commit_request *)(void *)m)->request.result, ERR_OK);
 }
 
-/* A file that came by `proto`, acknowledged; the daemon ends before the report. */
+/* An acknowledged file, received by `proto`; the daemon stops before the report. */
 static void receive(const char *proto)
 {
     struct commit_request r = {.kind = COMMIT_FILE, .request = {.on_answer = committed}};
@@ -93,26 +93,27 @@ static void receive(const char *proto)
 
 static void replay(void)
 {
-    struct gateway_client_replay owed = {.inbox = inbox, .committer = committer, .events = events};
+    struct gateway_client_replay pending = {
+        .inbox = inbox, .committer = committer, .events = events};
 
-    gateway_client_replay_report(&owed);
+    gateway_client_replay_report(&pending);
     mailbox_drain(keeper);
     run_committer();
 }
 
-Test(gateway_client_replay, tells_once_of_a_file_and_of_the_transport_that_it_came_by,
-     .init = begin, .fini = end, .timeout = 20)
+Test(gateway_client_replay, reports_a_file_once_with_the_transport_that_received_it, .init = begin,
+     .fini = end, .timeout = 20)
 {
     receive("udp");
     replay();
-    cr_assert_not_null(told);
-    cr_assert_eq(told->kind, EVENT_RECEIVING_ENDED);
-    cr_assert_eq(told->transfer_id, 7);
-    cr_assert_str_eq(told->proto, "udp");
-    cr_assert_str_eq(told->status, "finished");
-    event_free(&told);
+    cr_assert_not_null(reported);
+    cr_assert_eq(reported->kind, EVENT_RECEIVING_ENDED);
+    cr_assert_eq(reported->transfer_id, 7);
+    cr_assert_str_eq(reported->proto, "udp");
+    cr_assert_str_eq(reported->status, "finished");
+    event_free(&reported);
     close_all();
     open_all();
     replay();
-    cr_assert_null(told);
+    cr_assert_null(reported);
 }

@@ -1,5 +1,4 @@
-/* What the store's tests share: a scratch directory, an open inbox, commits answered into a
- * mailbox. */
+/* Shared by the store's tests: a scratch directory, an open inbox, commits with their answers. */
 #ifndef STORE_STORE_SUPPORT_H
 #define STORE_STORE_SUPPORT_H
 
@@ -16,38 +15,37 @@ extern char scratch[SCRATCH_SIZE]; /* the inbox's path is below it */
 extern char inbox_path[SCRATCH_SIZE + 16];
 extern struct inbox *inbox;
 
-/* `.init` and `.fini` of a suite: the directory alone; opening is the test's. */
+/* `.init` and `.fini` of a suite: only the directory; the test opens the inbox. */
 void make_scratch(void);
 void remove_scratch(void);
-/* The same in the build directory: a real disk, where syncs do something. */
+/* The same in the build directory: a real disk, where syncs have an effect. */
 void make_scratch_on_disk(void);
 void remove_tree(const char *path);
 
 void open_inbox(enum durability durability, uint64_t limit_bytes);
 void reopen_inbox(enum durability durability);
 
-/* Runs a committer around `count` requests, each submitted, and waits until all are answered, each
- * once. */
+/* Runs a committer, submits `count` requests and waits until each is answered, once. */
 void commit_all(struct commit_request *requests, size_t count);
 
-/* A file begun and written, as a request to commit it. */
+/* A written file, as a request to commit it. */
 struct commit_request written_file(uint32_t transfer_id, const void *bytes, size_t length);
 void commit_file(uint32_t transfer_id, const char *text);
 void mark_reported(uint32_t transfer_id);
 
-/* What store/received.h tells to somebody who asks once: from `offset` on, oldest first. */
+/* The received files as listed by a single query: from `offset` on, oldest first. */
 typedef void received_row_fn(void *ctx, const struct journal_file *record, bool is_reported);
 enum err inbox_each_received(struct inbox *from, int64_t since_us, size_t offset, size_t limit,
                              received_row_fn *each, void *ctx);
 
-/* Steps of a commit done by hand, as far as a crash lets them: the record alone. */
+/* The first step of a commit only, as after a crash: writes the record. */
 void journal_file_only(const struct commit_request *r);
 
 bool is_in_inbox(const char *name, const void *bytes, size_t length);
 bool is_partial(const char *name);
 unsigned count_in(const char *directory, const char *ending);
 
-/* What is owed: counted, and the last of them. */
+/* Number of owed reports, and the last of them. */
 struct owed_seen {
     unsigned finished, failed;
     uint32_t last_id;

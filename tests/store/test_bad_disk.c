@@ -1,5 +1,5 @@
-/* A disk that fails from some call on, for good or for a while: whatever fails, each file is
- * answered once, what was acknowledged is whole and told after the next start, and what was not is
+/* A disk that starts to fail at some call, permanently or temporarily: each file is answered
+ * exactly once, acknowledged files are intact and reported after the next start, and others are
  * not. */
 #include "store/bad_disk.h"
 #include "store/store_support.h"
@@ -14,7 +14,7 @@ enum { FILES = 20, LARGE = 40000 };
 static const struct bad_row {
     const char *name;
     unsigned set;
-    int good, bad; /* as disk_refuses */
+    int good, bad; /* parameters of disk_refuses */
 } rows[] = {
     {"every sync, from the first on", BAD_SYNC, 0, -1},
     {"every sync, from the second on", BAD_SYNC, 1, -1},
@@ -29,7 +29,7 @@ static const struct bad_row {
     {"syncs and writes", BAD_SYNC | BAD_WRITE, 1, -1},
     {"syncs and unlinks", BAD_SYNC | BAD_UNLINK, 0, -1},
     {"the folder's sync, and unlinks", BAD_SYNC | BAD_UNLINK, 1, -1},
-    {"the same for a while", BAD_SYNC | BAD_UNLINK, 1, 30},
+    {"the folder's sync, and unlinks, for a while", BAD_SYNC | BAD_UNLINK, 1, 30},
     {"all, from the folder's sync on", BAD_ALL, 22, -1},
     {"all, from the folder's sync on, for a while", BAD_ALL, 22, 60},
     {"all but syncs of files", BAD_ALL, 23, -1},
@@ -46,7 +46,7 @@ static const struct bad_row {
 static struct commit_request files[FILES];
 static char content[LARGE];
 
-/* Small and larger ones in turn. */
+/* Small and larger ones alternately. */
 static size_t length_of(unsigned i)
 {
     return i % 3 == 2 ? LARGE : 100 + i;
@@ -69,8 +69,8 @@ static void check_files(const char *name)
                       i);
 }
 
-/* After a start on a good disk: told as finished is what was acknowledged, and all that stands
- * there. */
+/* After a start on a working disk: the files reported as finished are the acknowledged ones and all
+ * files in the inbox. */
 static void check_reports(const char *name, unsigned ok)
 {
     struct owed_seen seen;
@@ -79,8 +79,8 @@ static void check_reports(const char *name, unsigned ok)
     reopen_inbox(DURABILITY_FULL);
     seen = owed_now();
     there = count_in(inbox_path, ".in");
-    cr_assert_geq(seen.finished, ok, "%s: %u of %u told", name, seen.finished, ok);
-    cr_assert_eq(seen.finished, there, "%s: %u told, %u there", name, seen.finished, there);
+    cr_assert_geq(seen.finished, ok, "%s: %u of %u reported", name, seen.finished, ok);
+    cr_assert_eq(seen.finished, there, "%s: %u reported, %u there", name, seen.finished, there);
 }
 
 static void run_row(const struct bad_row *row)
@@ -102,16 +102,15 @@ static void run_row(const struct bad_row *row)
     remove_scratch();
 }
 
-Test(bad_disk, whatever_fails_what_was_acknowledged_is_there_and_nothing_else_is_told,
-     .timeout = 120)
+Test(bad_disk, acknowledged_files_survive_any_fault_and_no_others_are_reported, .timeout = 120)
 {
     memset(content, 'x', sizeof content);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         run_row(&rows[i]);
 }
 
-/* The same process goes on, without a start between. */
-Test(bad_disk, that_comes_back_takes_files_again, .timeout = 120)
+/* The same process continues, without a restart. */
+Test(bad_disk, that_recovers_accepts_files_again, .timeout = 120)
 {
     memset(content, 'x', sizeof content);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -2,7 +2,7 @@
 
 #include <criterion/criterion.h>
 
-Test(store_name, a_new_name_has_the_documented_form_and_no_other_has, .timeout = 5)
+Test(store_name, only_names_of_the_documented_form_are_valid, .timeout = 5)
 {
     char name[STORE_NAME_SIZE], other[STORE_NAME_SIZE];
 

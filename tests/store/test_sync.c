@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* Where syncfs(2) is not known to be enough each file is synced. */
-Test(store_sync, syncs_at_once_only_where_that_is_known_to_do, .timeout = 5)
+/* Without reliable syncfs(2) each file is synced. */
+Test(store_sync, uses_syncfs_only_where_it_is_known_to_be_reliable, .timeout = 5)
 {
     static const struct {
         const char *path;
@@ -15,7 +15,7 @@ Test(store_sync, syncs_at_once_only_where_that_is_known_to_do, .timeout = 5)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int fd = open(rows[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-        if (fd < 0) /* not every machine has all */
+        if (fd < 0) /* not available on every machine */
             continue;
         cr_assert_eq(store_sync_is_syncfs_reliable(fd), rows[i].is_known, "%s", rows[i].path);
         close(fd);

@@ -67,8 +67,8 @@ static void commit_one_of_two(struct commit_request both[2], size_t length)
     free(bytes);
 }
 
-Test(committer, bytes_on_their_way_early_arrive_and_outlive_no_descriptor,
-     .init = make_scratch_on_disk, .fini = remove_scratch, .timeout = 20)
+Test(committer, early_writeback_does_not_outlive_the_descriptor, .init = make_scratch_on_disk,
+     .fini = remove_scratch, .timeout = 20)
 {
     size_t length = (size_t)20 << 20;
     struct commit_request both[2];
@@ -78,7 +78,7 @@ Test(committer, bytes_on_their_way_early_arrive_and_outlive_no_descriptor,
     cr_assert_eq(both[1].file.early_bytes, length);
 }
 
-Test(committer, a_large_file_goes_the_bulk_way_and_arrives, .init = make_scratch_on_disk,
+Test(committer, a_large_file_is_committed_by_the_bulk_thread, .init = make_scratch_on_disk,
      .fini = remove_scratch, .timeout = 20)
 {
     struct commit_request both[2];
@@ -143,12 +143,13 @@ Test(committer, a_foreign_file_under_the_final_name_stays_and_ours_fails, .init 
     cr_assert(is_in_inbox(both[0].file.name, "foreign", 7));
     cr_assert_not(is_partial(both[0].file.name));
     reopen_inbox(DURABILITY_FULL);
-    cr_assert_eq(owed_now().finished, 1); /* the failed one was answered: nothing owed for it */
+    cr_assert_eq(owed_now().finished,
+                 1); /* the failed one was answered: no report is owed for it */
     cr_assert_eq(owed_now().failed, 0);
     cr_assert_eq(owed_now().last_id, 2);
 }
 
-/* A pipe has no data to sync: fdatasync(2) refuses it, as a broken disk would. */
+/* fdatasync(2) fails on a pipe, as on a broken disk. */
 static void put_pipe_in_place(struct commit_request *r)
 {
     int ends[2];
@@ -159,7 +160,7 @@ static void put_pipe_in_place(struct commit_request *r)
     r->file.fd = ends[1];
 }
 
-Test(committer, a_file_whose_sync_fails_is_removed_and_the_others_pass, .init = make_scratch,
+Test(committer, a_file_whose_sync_fails_is_removed_and_the_others_succeed, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     struct commit_request some[4];
@@ -168,7 +169,7 @@ Test(committer, a_file_whose_sync_fails_is_removed_and_the_others_pass, .init = 
     for (uint32_t i = 0; i < 4; i++)
         some[i] = written_file(i + 1, "x", 1);
     put_pipe_in_place(&some[2]);
-    some[3].file.written_bytes = 5 << 20; /* by the bulk thread */
+    some[3].file.written_bytes = 5 << 20; /* uses the bulk thread */
     put_pipe_in_place(&some[3]);
     commit_all(some, 4);
     cr_assert_eq(some[0].request.result, ERR_OK);
@@ -199,7 +200,7 @@ Test(committer, a_discarded_file_is_gone, .init = make_scratch, .fini = remove_s
     cr_assert_eq(owed_now().finished, 0);
 }
 
-Test(committer, gives_each_asker_ids_of_its_own, .init = make_scratch, .fini = remove_scratch,
+Test(committer, gives_each_requester_its_own_ids, .init = make_scratch, .fini = remove_scratch,
      .timeout = 20)
 {
     struct commit_request asks[3] = {
@@ -220,8 +221,8 @@ Test(committer, gives_each_asker_ids_of_its_own, .init = make_scratch, .fini = r
     cr_assert_eq(after.next, before.end);
 }
 
-Test(committer, a_journal_that_cannot_grow_fails_the_batch_and_serves_again_later,
-     .init = make_scratch, .fini = remove_scratch, .timeout = 20)
+Test(committer, a_journal_that_cannot_grow_fails_the_batch_and_recovers, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
 {
     struct rlimit tight = {.rlim_max = RLIM_INFINITY}, loose = {RLIM_INFINITY, RLIM_INFINITY};
     struct commit_request some[3];
@@ -249,8 +250,8 @@ Test(committer, a_journal_that_cannot_grow_fails_the_batch_and_serves_again_late
     cr_assert_eq(owed_now().failed, 0);
 }
 
-/* Of files that the journal has no record of it hears nothing, however long the disk is full. */
-Test(committer, what_fails_on_a_full_disk_leaves_nothing_to_be_written_later, .init = make_scratch,
+/* No outcomes are kept for files without a record, however long the disk is full. */
+Test(committer, failures_on_a_full_disk_leave_nothing_to_be_written_later, .init = make_scratch,
      .fini = remove_scratch, .timeout = 60)
 {
     enum { COUNT = 300 };
@@ -278,7 +279,7 @@ static void count_answers(struct message *m, void *owner)
     (*(unsigned *)owner)++;
 }
 
-/* Each waits for the one before, so each is a batch. */
+/* Each waits for the one before, so each is its own batch. */
 static void commit_one_by_one(struct commit_request *requests, unsigned count)
 {
     struct committer *committer;
@@ -304,7 +305,7 @@ static void commit_one_by_one(struct commit_request *requests, unsigned count)
     mailbox_close(&box);
 }
 
-Test(committer, a_journal_that_stays_broken_is_not_written_anew_for_each_file, .init = make_scratch,
+Test(committer, a_journal_that_stays_broken_is_not_rewritten_for_each_file, .init = make_scratch,
      .fini = remove_scratch, .timeout = 60)
 {
     enum { COUNT = 200 };
@@ -321,14 +322,15 @@ Test(committer, a_journal_that_stays_broken_is_not_written_anew_for_each_file, .
     commit_one_by_one(some, COUNT);
     tries = bad_disk.refused;
     disk_refuses(0, 0, 0);
-    /* the first file's, the journal's, its folder's; then one for each try, and one at the end */
+    /* syncs of the first file, the journal and its folder; then one for each attempt and one at the
+     * end */
     cr_assert_leq(tries, 8 + (clock_mono_ms() - begun_ms) / 400, "%u syncs", tries);
     for (uint32_t i = 0; i < COUNT; i++)
         cr_assert_neq(some[i].request.result, ERR_OK);
     commit_file(1000, "after");
 }
 
-Test(committer, a_journal_whose_sync_fails_fails_the_batch_and_is_written_anew,
+Test(committer, a_failed_journal_sync_fails_the_batch_and_rewrites_the_journal,
      .init = make_scratch, .fini = remove_scratch, .timeout = 20)
 {
     struct commit_request some[2];
@@ -339,7 +341,7 @@ Test(committer, a_journal_whose_sync_fails_fails_the_batch_and_is_written_anew,
     for (uint32_t i = 0; i < 2; i++)
         some[i] = written_file(i + 2, "x", 1);
     cr_assert_eq(fstat(journal_fd(inbox->journal), &before), 0);
-    disk_refuses(BAD_SYNC, 2, 1); /* each file's, then the journal's */
+    disk_refuses(BAD_SYNC, 2, 1); /* one per file, then the journal's */
     commit_all(some, 2);
     cr_assert_eq(fstat(journal_fd(inbox->journal), &after), 0);
     cr_assert_neq(before.st_ino, after.st_ino, "at the latest when the daemon stops");
@@ -374,7 +376,7 @@ Test(committer, a_stop_finishes_what_was_submitted_before, .init = make_scratch,
     for (uint32_t i = 0; i < COUNT; i++) {
         requests[i] = written_file(i + 1, "x", 1);
         if (i % 2 == 1)
-            requests[i].file.written_bytes = 5 << 20; /* half of them by the bulk thread */
+            requests[i].file.written_bytes = 5 << 20; /* half of them use the bulk thread */
         requests[i].request.on_answer = answered_here;
     }
     for (uint32_t i = 0; i < COUNT; i++)
@@ -399,7 +401,7 @@ Test(committer, a_discarded_file_holds_no_descriptor_while_it_waits, .init = mak
     r = written_file(1, "x", 1);
     r.kind = COMMIT_DISCARD;
     r.request.on_answer = answered_here;
-    committer_submit(committer, &r); /* its thread has not started yet */
+    committer_submit(committer, &r); /* its thread is not started */
     cr_assert_eq(r.file.fd, -1);
     cr_assert(is_partial(r.file.name));
     cr_assert_eq(committer_start(committer), ERR_OK);
@@ -470,7 +472,7 @@ static void break_journal(void)
     disk_refuses(0, 0, 0);
 }
 
-Test(committer, commits_one_or_two_without_durability_where_they_are, .timeout = 60)
+Test(committer, commits_one_or_two_without_durability_in_the_worker, .timeout = 60)
 {
     for (size_t i = 0; i < sizeof turn_rows / sizeof *turn_rows; i++) {
         const struct turn_row *row = &turn_rows[i];

@@ -33,7 +33,7 @@ Test(inbox_access, gives_files_and_folder_the_mode_and_group_of_the_settings, .i
     close(file.fd);
 }
 
-Test(inbox_access, a_group_that_is_not_there_is_told_at_start, .init = make_scratch,
+Test(inbox_access, an_unknown_group_is_an_error_at_start, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     char problem[512];

@@ -28,7 +28,7 @@ static enum err try_open(const char *path, char problem[512])
     return e;
 }
 
-Test(inbox, is_made_with_all_its_parents_for_its_owner_alone, .init = make_scratch,
+Test(inbox, is_created_with_its_parents_for_its_owner_only, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     struct stat status;
@@ -54,7 +54,7 @@ Test(inbox, gives_an_absolute_final_path_though_opened_by_a_relative_one, .init 
     cr_assert_not_null(strstr(path, "/in/x.in"));
 }
 
-Test(inbox, a_file_in_its_place_is_refused_with_a_sentence, .init = make_scratch,
+Test(inbox, a_file_of_its_name_is_refused_with_a_message, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     char problem[512];
@@ -66,7 +66,7 @@ Test(inbox, a_file_in_its_place_is_refused_with_a_sentence, .init = make_scratch
     cr_assert_not_null(strstr(problem, "[inbox] path"));
 }
 
-Test(inbox, a_path_below_a_file_or_in_proc_is_refused_with_a_sentence, .init = make_scratch,
+Test(inbox, a_path_below_a_file_or_in_proc_is_refused_with_a_message, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     char problem[512], below[SCRATCH_SIZE + 32];
@@ -93,7 +93,7 @@ Test(inbox, a_link_in_place_of_the_partial_directory_is_not_followed, .init = ma
     cr_assert_not_null(strstr(problem, ".dustwire"));
 }
 
-/* What only root can plant: a thing of another user's. */
+/* Only root can create these: files of another user. */
 static void plant_link(const char *target, const char *path, uid_t owner)
 {
     cr_assert_eq(symlink(target, path), 0);
@@ -106,8 +106,8 @@ static void need_root(void)
         cr_skip_test("only root can make another user's link");
 }
 
-Test(inbox, is_not_reached_by_a_link_that_another_user_made, .init = make_scratch,
-     .fini = remove_scratch, .timeout = 20)
+Test(inbox, does_not_follow_a_link_of_another_user, .init = make_scratch, .fini = remove_scratch,
+     .timeout = 20)
 {
     char problem[512], real[SCRATCH_SIZE + 32], below[SCRATCH_SIZE + 64];
 
@@ -121,10 +121,10 @@ Test(inbox, is_not_reached_by_a_link_that_another_user_made, .init = make_scratc
     cr_assert_eq(try_open(below, problem), ERR_DENIED);
     cr_assert_not_null(strstr(problem, "is a symbolic link owned by another user"));
     snprintf(below, sizeof below, "%s/deep", real);
-    cr_assert_eq(access(below, F_OK), -1, "nothing was made behind it");
+    cr_assert_eq(access(below, F_OK), -1, "nothing was created in its target");
 }
 
-Test(inbox, is_reached_by_links_of_its_own_user_whether_absolute_or_not, .init = make_scratch,
+Test(inbox, follows_absolute_and_relative_links_of_its_own_user, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     char problem[512], real[SCRATCH_SIZE + 32], path[INBOX_PATH_SIZE];
@@ -141,7 +141,8 @@ Test(inbox, is_reached_by_links_of_its_own_user_whether_absolute_or_not, .init =
     cr_assert_eq(try_open(inbox_path, problem), ERR_OK);
 }
 
-Test(inbox, a_circle_of_links_ends, .init = make_scratch, .fini = remove_scratch, .timeout = 20)
+Test(inbox, a_loop_of_links_is_an_error, .init = make_scratch, .fini = remove_scratch,
+     .timeout = 20)
 {
     char problem[512];
 
@@ -183,7 +184,7 @@ Test(inbox, no_link_in_place_of_its_lock_or_journal_is_followed, .init = make_sc
     }
 }
 
-Test(inbox, held_by_another_process_is_refused_as_busy_until_that_one_dies, .init = make_scratch,
+Test(inbox, is_busy_until_the_process_that_holds_it_exits, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     int ready[2];
@@ -320,7 +321,7 @@ Test(inbox, killed_after_the_report_owes_nothing, .init = make_scratch, .fini = 
     expect_after_crash(REPORTED, 0, 0, 0, 1);
 }
 
-Test(inbox, a_file_taken_away_before_its_report_was_noted_was_finished, .init = make_scratch,
+Test(inbox, a_file_removed_before_its_report_was_marked_is_finished, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     char path[INBOX_PATH_SIZE];
@@ -336,8 +337,8 @@ Test(inbox, a_file_taken_away_before_its_report_was_noted_was_finished, .init = 
     cr_assert_eq(owed_now().failed, 0);
 }
 
-Test(inbox, a_final_file_cut_short_by_a_power_cut_is_removed_and_owed_as_failed,
-     .init = make_scratch, .fini = remove_scratch, .timeout = 20)
+Test(inbox, a_file_truncated_by_a_power_cut_is_removed_and_owed_as_failed, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
 {
     static const struct timespec early[2];
     char path[INBOX_PATH_SIZE];
@@ -348,7 +349,7 @@ Test(inbox, a_final_file_cut_short_by_a_power_cut_is_removed_and_owed_as_failed,
     commit_all(&r, 1);
     inbox_final_path(inbox, r.file.name, path);
     cr_assert_eq(truncate(path, 0), 0);
-    cr_assert_eq(utimensat(AT_FDCWD, path, early, 0), 0); /* as old as it was */
+    cr_assert_eq(utimensat(AT_FDCWD, path, early, 0), 0); /* with its original time */
     reopen_inbox(DURABILITY_NONE);
     cr_assert_eq(owed_now().failed, 1);
     cr_assert_eq(access(path, F_OK), -1);
@@ -371,8 +372,7 @@ Test(inbox, ids_of_successive_runs_do_not_overlap, .init = make_scratch, .fini =
     cr_assert_eq(second.next, first.end);
 }
 
-Test(inbox, ids_wrap_and_pass_over_what_is_owed, .init = make_scratch, .fini = remove_scratch,
-     .timeout = 20)
+Test(inbox, ids_wrap_and_skip_owed_ids, .init = make_scratch, .fini = remove_scratch, .timeout = 20)
 {
     struct journal_record mark = {.kind = JOURNAL_RECORD_IDS, .number = 99999990};
     struct transfer_ids ids;
@@ -415,7 +415,7 @@ static void take_received(void *ctx, const struct journal_file *record, bool is_
     to->peer = record->peer;
 }
 
-Test(inbox, lists_what_was_received_from_a_time_on_page_by_page, .init = make_scratch,
+Test(inbox, lists_received_files_since_a_time_page_by_page, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     struct inbox_received all = {0}, late = {0}, page = {0};
@@ -443,8 +443,8 @@ Test(inbox, lists_what_was_received_from_a_time_on_page_by_page, .init = make_sc
     cr_assert_eq(page.ids[1], 3);
 }
 
-Test(inbox, does_not_list_a_file_that_never_came_to_stand_there, .init = make_scratch,
-     .fini = remove_scratch, .timeout = 20)
+Test(inbox, does_not_list_a_file_that_was_not_stored, .init = make_scratch, .fini = remove_scratch,
+     .timeout = 20)
 {
     struct inbox_received all = {0};
     struct commit_request r;

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-Test(inbox_partial_file, a_write_beyond_the_size_limit_is_an_error_and_keeps_count,
+Test(inbox_partial_file, a_write_beyond_the_size_limit_is_an_error_and_counts_bytes,
      .init = make_scratch, .fini = remove_scratch, .timeout = 20)
 {
     struct rlimit limit = {.rlim_cur = 100000, .rlim_max = RLIM_INFINITY};
@@ -20,7 +20,7 @@ Test(inbox_partial_file, a_write_beyond_the_size_limit_is_an_error_and_keeps_cou
     cr_assert_eq(inbox_partial_file_begin(inbox, 8, &file), ERR_OK);
     cr_assert_eq(inbox_partial_file_write(&file, bytes, sizeof bytes), ERR_OK);
     cr_assert_eq(inbox_partial_file_write(&file, bytes, sizeof bytes),
-                 ERR_TOO_LARGE); /* the short write too */
+                 ERR_TOO_LARGE); /* after a short write as well */
     cr_assert_eq(file.written_bytes, 100000);
     close(file.fd);
 }

@@ -100,13 +100,13 @@ static void nothing(void)
 static const struct change {
     const char *what;
     void (*happens)(void), (*undone)(void);
-    const char *text; /* in the sentence; NULL: it is the same folder */
+    const char *text; /* in the message; NULL: it is the same folder */
 } changes[] = {
     {"nothing", nothing, nothing, NULL},
     {"the inbox moved away", no_inbox, inbox_back, "No such file or directory"},
-    {"another in its place", other_inbox, inbox_back, "it was replaced"},
-    {"a file in its place", file_for_inbox, inbox_back, "it was replaced"},
-    {"a link to another", link_to_other, inbox_back, "it was replaced"},
+    {"replaced by another", other_inbox, inbox_back, "it was replaced"},
+    {"replaced by a file", file_for_inbox, inbox_back, "it was replaced"},
+    {"replaced by a link to another", link_to_other, inbox_back, "it was replaced"},
     {"a link to itself", circle, inbox_back, "symbolic links"},
     {"a link to where it is now", link_to_it, inbox_back, NULL},
     {".dustwire moved away", no_folder, folder_back, ".dustwire is not the folder"},
@@ -114,21 +114,21 @@ static const struct change {
     {"a link for .dustwire", link_for_folder, folder_back, "it was replaced"},
 };
 
-static void check_told(const struct change *change, bool is_trouble)
+static void check_told(const struct change *change, bool is_fault)
 {
     char text[INBOX_FAULT_SIZE];
     enum err e = inbox_place_fault(inbox, text, sizeof text);
 
-    cr_expect_eq(e, is_trouble ? ERR_NO_INBOX : ERR_OK, "%s", change->what);
-    cr_expect_eq(text[0] != '\0', is_trouble, "%s: %s", change->what, text);
-    if (is_trouble)
+    cr_expect_eq(e, is_fault ? ERR_NO_INBOX : ERR_OK, "%s", change->what);
+    cr_expect_eq(text[0] != '\0', is_fault, "%s: %s", change->what, text);
+    if (is_fault)
         cr_expect(strstr(text, change->text) != NULL && strstr(text, inbox->path) != NULL &&
                       strstr(text, "restart dustwired") != NULL,
                   "%s: %s", change->what, text);
 }
 
-/* What is finished stands where its path says, and nothing else is. */
-static void check_commit(const struct change *change, bool is_taken)
+/* A file is finished only if it is found under its path. */
+static void check_commit(const struct change *change, bool is_accepted)
 {
     struct commit_request r = written_file(1, "bytes", 5);
     char path[INBOX_PATH_SIZE];
@@ -136,16 +136,16 @@ static void check_commit(const struct change *change, bool is_taken)
     change->happens();
     commit_all(&r, 1);
     inbox_final_path(inbox, r.record.name, path);
-    cr_expect_eq(r.request.result, is_taken ? ERR_OK : ERR_NO_INBOX, "%s: %s", change->what,
+    cr_expect_eq(r.request.result, is_accepted ? ERR_OK : ERR_NO_INBOX, "%s: %s", change->what,
                  err_text(r.request.result));
-    cr_expect_eq(access(path, F_OK) == 0, is_taken, "%s", change->what);
-    check_told(change, !is_taken);
+    cr_expect_eq(access(path, F_OK) == 0, is_accepted, "%s", change->what);
+    check_told(change, !is_accepted);
     change->undone();
-    cr_expect_eq(faccessat(inbox->dir_fd, r.record.name, F_OK, 0) == 0, is_taken, "%s",
+    cr_expect_eq(faccessat(inbox->dir_fd, r.record.name, F_OK, 0) == 0, is_accepted, "%s",
                  change->what);
 }
 
-Test(inbox_place, a_file_is_finished_only_where_its_path_says)
+Test(inbox_place, a_file_is_finished_only_under_its_path)
 {
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         const struct change *change = &changes[i];
@@ -165,21 +165,21 @@ Test(inbox_place, a_file_is_finished_only_where_its_path_says)
     }
 }
 
-Test(inbox_place, each_change_is_seen_by_either_look_and_taken_back_by_the_full_one)
+Test(inbox_place, both_checks_detect_each_change_and_the_full_one_clears_it)
 {
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         const struct change *change = &changes[i];
-        bool is_trouble = change->text != NULL;
+        bool is_fault = change->text != NULL;
 
         open_here();
         for (int full = 0; full < 2; full++) {
             change->happens();
             cr_expect_eq(full ? inbox_place_check(inbox) : inbox_place_check_folders(inbox),
-                         is_trouble ? ERR_NO_INBOX : ERR_OK, "%s", change->what);
-            check_told(change, is_trouble);
+                         is_fault ? ERR_NO_INBOX : ERR_OK, "%s", change->what);
+            check_told(change, is_fault);
             change->undone();
             cr_expect_eq(inbox_place_check_folders(inbox), ERR_OK, "%s", change->what);
-            check_told(change, is_trouble);
+            check_told(change, is_fault);
             cr_expect_eq(inbox_place_check(inbox), ERR_OK, "%s", change->what);
             check_told(change, false);
         }
@@ -188,7 +188,7 @@ Test(inbox_place, each_change_is_seen_by_either_look_and_taken_back_by_the_full_
     }
 }
 
-Test(inbox_place, the_lock_file_is_made_again_and_locked)
+Test(inbox_place, the_lock_file_is_recreated_and_locked)
 {
     char lock[SCRATCH_SIZE + 48], problem[512];
     struct inbox *other = NULL;
@@ -203,7 +203,7 @@ Test(inbox_place, the_lock_file_is_made_again_and_locked)
         ERR_BUSY);
 }
 
-Test(inbox_place, two_that_have_one_inbox_find_out)
+Test(inbox_place, two_daemons_with_one_inbox_are_detected)
 {
     char lock[SCRATCH_SIZE + 48], text[INBOX_FAULT_SIZE];
     struct inbox *first;
@@ -224,7 +224,7 @@ Test(inbox_place, two_that_have_one_inbox_find_out)
     inbox_close(&first);
 }
 
-Test(inbox_place, an_inbox_that_cannot_be_written_says_so)
+Test(inbox_place, an_inbox_that_is_not_writable_is_reported)
 {
     char text[INBOX_FAULT_SIZE];
     struct inbox_partial_file file;
@@ -245,11 +245,11 @@ Test(inbox_place, an_inbox_that_cannot_be_written_says_so)
     cr_expect_eq(inbox_place_fault(inbox, text, sizeof text), ERR_OK);
     if (is_root) {
         cr_assert_eq(seteuid(0), 0);
-        cr_assert_eq(prctl(PR_SET_DUMPABLE, 1), 0); /* as a leak checker needs it */
+        cr_assert_eq(prctl(PR_SET_DUMPABLE, 1), 0); /* a leak checker needs it */
     }
 }
 
-Test(inbox_place, one_refusal_of_a_moment_refuses_no_other_file)
+Test(inbox_place, one_transient_error_refuses_no_other_file)
 {
     struct inbox_partial_file file;
     char text[INBOX_FAULT_SIZE];

@@ -54,7 +54,7 @@ static void ask_for(const struct inbox_received_query *query)
     cr_assert_eq(inbox_received_each(received, query, see, NULL), ERR_OK);
 }
 
-/* A record alone, as a journal may have it: its file is not there. */
+/* A record without a file. */
 static void add_record(uint32_t id, int64_t committed_us)
 {
     struct commit_request r = {.record = {.transfer_id = id,
@@ -81,7 +81,7 @@ static void expect_ids(const char *name, uint32_t first, size_t count)
         cr_expect_eq(seen.ids[i], first + i, "%s: %u at %zu", name, seen.ids[i], i);
 }
 
-RECEIVED_TEST(a_page_is_found_from_either_end_and_from_any_place)
+RECEIVED_TEST(a_page_is_found_from_either_end_and_from_any_position)
 {
     static const struct {
         const char *name;
@@ -98,7 +98,10 @@ RECEIVED_TEST(a_page_is_found_from_either_end_and_from_any_place)
         {"from a time between two on", {.since_us = 4001, .limit = 100}, 5, 6},
         {"from a time on, behind an offset", {.since_us = 4000, .offset = 2, .limit = 2}, 6, 2},
         {"after the last", {.since_us = 10001, .limit = 100}, 0, 0},
-        {"after a place", {.from = INBOX_RECEIVED_AFTER, .position = {3000, 3}, .limit = 2}, 4, 2},
+        {"after a position",
+         {.from = INBOX_RECEIVED_AFTER, .position = {3000, 3}, .limit = 2},
+         4,
+         2},
         {"after a place where none is",
          {.from = INBOX_RECEIVED_AFTER, .position = {3000, 7}, .limit = 2},
          4,
@@ -154,7 +157,7 @@ static void write_mark(enum journal_record_kind kind, uint32_t id)
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
 }
 
-RECEIVED_TEST(what_comes_between_two_pages_moves_none)
+RECEIVED_TEST(records_added_between_two_pages_move_none)
 {
     struct inbox_received_query next = {.limit = 4};
 
@@ -162,7 +165,7 @@ RECEIVED_TEST(what_comes_between_two_pages_moves_none)
     ask_for(&next);
     expect_ids("the first page", 1, 4);
     add_record(11, 11000);
-    add_record(100, 500); /* older than all: a clock that was set back */
+    add_record(100, 500); /* older than all others: the clock was set back */
     next = (struct inbox_received_query){
         .from = INBOX_RECEIVED_AFTER, .position = {4000, 4}, .limit = SEEN_MAX};
     ask_for(&next);
@@ -171,7 +174,7 @@ RECEIVED_TEST(what_comes_between_two_pages_moves_none)
     expect_ids("now the oldest", 100, 1);
 }
 
-RECEIVED_TEST(what_became_of_a_file_is_read_on_though_its_record_was_read_before)
+RECEIVED_TEST(an_outcome_is_read_after_its_record_was_read)
 {
     add_some();
     ask_for(&(struct inbox_received_query){.limit = SEEN_MAX});
@@ -184,7 +187,7 @@ RECEIVED_TEST(what_became_of_a_file_is_read_on_though_its_record_was_read_before
         cr_expect_eq(seen.is_reported[i], seen.ids[i] == 3, "%u", seen.ids[i]);
 }
 
-RECEIVED_TEST(a_journal_that_was_rewritten_is_read_anew)
+RECEIVED_TEST(a_rewritten_journal_is_read_again)
 {
     add_some();
     for (uint32_t id = 1; id <= SOME; id++)
@@ -214,8 +217,8 @@ static void put_line(int fd, const char *idurl, uint32_t id)
     cr_assert_eq(write(fd, line, length), (ssize_t)length);
 }
 
-/* A write that failed half way, and the next one; the reader has seen all of the first. */
-RECEIVED_TEST(a_journal_that_was_cut_back_and_written_on_is_read_anew)
+/* A write that failed half way, and the next one, after the reader has read all of the first. */
+RECEIVED_TEST(a_truncated_and_extended_journal_is_read_again)
 {
     static const char *const idurls[] = {"a",
                                          "ab",
@@ -251,7 +254,7 @@ RECEIVED_TEST(a_journal_that_was_cut_back_and_written_on_is_read_anew)
     close(fd);
 }
 
-RECEIVED_TEST(records_out_of_order_are_told_in_order)
+RECEIVED_TEST(unordered_records_are_listed_in_order)
 {
     static const int64_t times_us[] = {5000, 3000, 9000, 1000, 7000, 8000, 2000, 6000, 4000};
 
@@ -265,10 +268,10 @@ RECEIVED_TEST(records_out_of_order_are_told_in_order)
     expect_ids("all", 1, 9);
 }
 
-RECEIVED_TEST(a_file_that_its_owner_took_away_is_told_as_gone)
+RECEIVED_TEST(a_removed_file_is_listed_as_missing)
 {
-    static const char *const ways[] = {"there", "removed", "a folder", "a link", "another file"};
-    enum { WAYS = sizeof ways / sizeof *ways };
+    static const char *const cases[] = {"there", "removed", "a folder", "a link", "another file"};
+    enum { WAYS = sizeof cases / sizeof *cases };
     static const bool expected[WAYS] = {true, false, false, false, true};
     char path[INBOX_PATH_SIZE], elsewhere[INBOX_PATH_SIZE];
 
@@ -295,10 +298,10 @@ RECEIVED_TEST(a_file_that_its_owner_took_away_is_told_as_gone)
     ask_for(&(struct inbox_received_query){.limit = SEEN_MAX});
     cr_assert_eq(seen.count, WAYS);
     for (size_t i = 0; i < WAYS; i++)
-        cr_expect_eq(seen.is_there[i], expected[i], "%s", ways[i]);
+        cr_expect_eq(seen.is_there[i], expected[i], "%s", cases[i]);
 }
 
-RECEIVED_TEST(a_stop_ends_the_reading)
+RECEIVED_TEST(a_stop_aborts_the_query)
 {
     const struct inbox_received_query all = {.limit = SEEN_MAX};
 

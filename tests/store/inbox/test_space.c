@@ -77,12 +77,12 @@ static uint64_t free_bytes(void)
     return (uint64_t)disk.f_bavail * disk.f_frsize;
 }
 
-Test(space, a_file_costs_whole_blocks_and_one_at_least)
+Test(space, a_file_uses_whole_blocks_and_at_least_one)
 {
     static const struct {
         uint64_t block, size, cost;
     } rows[] = {
-        {0, 0, 4096}, /* not asked yet */
+        {0, 0, 4096}, /* block size not known yet */
         {0, 1, 4096},
         {1024, 0, 1024},
         {1024, 1025, 2048},
@@ -112,8 +112,8 @@ Test(space, the_block_is_the_file_systems)
     cr_expect_eq(space.block_bytes, disk.f_frsize);
 }
 
-/* How many files of one size a quota of 1 MiB lets in, and what it counts then. */
-Test(space, a_quota_of_blocks_lets_in_what_fits)
+/* Number of files of one size that a quota of 1 MiB admits, and the usage counted then. */
+Test(space, a_quota_admits_what_fits_in_blocks)
 {
     static const struct {
         uint64_t size, files;
@@ -134,8 +134,8 @@ Test(space, a_quota_of_blocks_lets_in_what_fits)
     }
 }
 
-/* The same of what stands there: counted from the file system. */
-Test(space, what_stands_there_counts_as_what_the_file_system_gave_it)
+/* The same for files in the inbox: counted from the file system. */
+Test(space, existing_files_count_with_their_allocated_size)
 {
     static const struct {
         const char *what;
@@ -181,13 +181,13 @@ Test(space, only_regular_files_directly_in_it_count)
     put_file("two", 0);
     limit(0, 10, 0);
     cr_expect_eq(space.used_files, 2);
-    cr_expect_eq(space.used_bytes, 0, "sizes are not looked at without a quota");
+    cr_expect_eq(space.used_bytes, 0, "sizes are not read without a quota");
     limit(1 << 20, 10, 0);
     cr_expect_eq(space.used_files, 2);
     cr_expect_geq(space.used_bytes, 2 * BLOCK);
 }
 
-Test(space, so_many_files_stand_there_and_are_under_way)
+Test(space, the_files_limit_counts_existing_and_incoming_files)
 {
     put_file("a", 0);
     limit(0, 3, 0);
@@ -195,15 +195,15 @@ Test(space, so_many_files_stand_there_and_are_under_way)
     cr_expect_eq(reserve(1 << 20), ERR_OK);
     cr_expect_eq(reserve(0), ERR_INBOX_FILES);
     release(0, true);
-    cr_expect_eq(reserve(0), ERR_INBOX_FILES, "one that is kept counts on");
+    cr_expect_eq(reserve(0), ERR_INBOX_FILES, "a kept file still counts");
     release(1 << 20, false);
-    cr_expect_eq(reserve(0), ERR_OK, "one that failed does not");
+    cr_expect_eq(reserve(0), ERR_OK, "a failed file does not count");
     cr_expect_eq(reserve(0), ERR_INBOX_FILES);
     limit(0, 0, 0);
     cr_expect_eq(reserve(0), ERR_OK, "no limit");
 }
 
-Test(space, inodes_to_stay_free_are_a_share_within_bounds)
+Test(space, inodes_to_keep_free_are_a_fraction_within_bounds)
 {
     static const struct {
         uint64_t all, wanted;
@@ -214,7 +214,7 @@ Test(space, inodes_to_stay_free_are_a_share_within_bounds)
         cr_expect_eq(inbox_space_min_free_files(rows[i].all), rows[i].wanted, "row %zu", i);
 }
 
-/* On a tmpfs of `inodes`: how many files come in before they are refused. */
+/* On a tmpfs of `inodes`: number of files accepted before they are refused. */
 static unsigned files_on_tmpfs(const char *options, enum err *refused)
 {
     unsigned count = 0;
@@ -244,19 +244,19 @@ static unsigned files_on_tmpfs(const char *options, enum err *refused)
     return count;
 }
 
-Test(space, a_file_system_keeps_some_of_its_inodes)
+Test(space, some_inodes_of_a_file_system_stay_free)
 {
     static const struct {
         const char *options;
         unsigned files;
         enum err refused;
     } rows[] = {
-        {"size=16m,nr_inodes=17", 1, ERR_MIN_FREE_FILES}, /* the root has one */
+        {"size=16m,nr_inodes=17", 1, ERR_MIN_FREE_FILES}, /* the root directory uses one */
         {"size=16m,nr_inodes=16", 0, ERR_MIN_FREE_FILES},
         {"size=16m,nr_inodes=40", 24, ERR_MIN_FREE_FILES},
         {"size=16m,nr_inodes=100", 84, ERR_MIN_FREE_FILES},
         {"size=16m,nr_inodes=5000", 4950, ERR_MIN_FREE_FILES},
-        {"size=16m,nr_inodes=0", 10000, ERR_OK}, /* says 0 of 0, as btrfs does */
+        {"size=16m,nr_inodes=0", 10000, ERR_OK}, /* reports 0 of 0, as btrfs does */
     };
     enum err refused;
 
@@ -270,13 +270,13 @@ Test(space, a_file_system_keeps_some_of_its_inodes)
     }
 }
 
-Test(space, takes_everything_without_limits)
+Test(space, accepts_everything_without_limits)
 {
     cr_expect_eq(reserve(0), ERR_OK);
     cr_expect_eq(reserve(1000), ERR_OK);
 }
 
-Test(space, files_under_way_count_with_their_whole_size)
+Test(space, incoming_files_count_with_their_announced_size)
 {
     uint64_t most = free_bytes() / 5 * 3;
 
@@ -286,26 +286,26 @@ Test(space, files_under_way_count_with_their_whole_size)
     cr_expect_eq(reserve(most), ERR_OK);
 }
 
-Test(space, what_is_written_is_not_counted_twice)
+Test(space, written_bytes_are_not_counted_twice)
 {
     uint64_t most = free_bytes() / 5 * 3;
 
     cr_expect_eq(reserve(most), ERR_OK);
-    inbox_space_written(&space, most); /* the disk would show it as used now */
+    inbox_space_written(&space, most); /* the file system reports it as used now */
     cr_expect_eq(reserve(most), ERR_OK);
 }
 
-Test(space, something_stays_free)
+Test(space, min_free_bytes_stay_free)
 {
     limit(0, 0, free_bytes() / 5 * 3);
     cr_expect_eq(reserve(free_bytes() / 5 * 3), ERR_MIN_FREE);
     cr_expect_eq(reserve(1000), ERR_OK);
     cr_expect_eq(reserve(0), ERR_OK);
     limit(0, 0, free_bytes() / 5 * 6);
-    cr_expect_eq(reserve(0), ERR_MIN_FREE, "an empty file needs room too");
+    cr_expect_eq(reserve(0), ERR_MIN_FREE, "an empty file needs space too");
 }
 
-Test(space, the_quota_counts_what_stands_there_and_what_is_under_way)
+Test(space, the_quota_counts_existing_and_incoming_files)
 {
     inbox_space_open(&space, dir_fd);
     put_file("a", 24 * KIB);
@@ -314,10 +314,10 @@ Test(space, the_quota_counts_what_stands_there_and_what_is_under_way)
     cr_expect_eq(reserve(4 * KIB + 1), ERR_INBOX_QUOTA);
     cr_expect_eq(reserve(4 * KIB), ERR_OK);
     release(4 * KIB, false);
-    cr_expect_eq(reserve(4 * KIB), ERR_OK, "a failed one counts no more");
+    cr_expect_eq(reserve(4 * KIB), ERR_OK, "a failed file no longer counts");
 }
 
-Test(space, a_file_that_is_kept_counts_on_until_it_is_taken_away)
+Test(space, a_kept_file_counts_until_it_is_removed)
 {
     limit(40 * KIB, 0, 0);
     cr_assert_eq(reserve(36 * KIB), ERR_OK);
@@ -330,7 +330,7 @@ Test(space, a_file_that_is_kept_counts_on_until_it_is_taken_away)
     cr_expect_eq(reserve(40 * KIB), ERR_OK);
 }
 
-Test(space, counting_leaves_files_under_way_alone)
+Test(space, counting_keeps_the_reservations_of_incoming_files)
 {
     limit(40 * KIB, 10, 0);
     cr_assert_eq(reserve(28 * KIB), ERR_OK);
@@ -341,7 +341,7 @@ Test(space, counting_leaves_files_under_way_alone)
     cr_expect_eq(reserve(12 * KIB), ERR_OK);
 }
 
-Test(space, a_quota_that_was_lowered_below_what_stands_there_takes_nothing)
+Test(space, a_quota_lowered_below_the_usage_refuses_all_files)
 {
     put_file("a", 24 * KIB);
     limit(40 * KIB, 0, 0);
@@ -351,15 +351,15 @@ Test(space, a_quota_that_was_lowered_below_what_stands_there_takes_nothing)
     cr_expect_eq(reserve(5000), ERR_OK);
 }
 
-/* Each of these makes a count of a folder that has had one: `is_seen` says if it is read. */
-Test(space, is_counted_again_only_when_something_can_have_changed)
+/* Recounts a folder that was counted before; `is_read`: the folder is read again. */
+Test(space, is_recounted_only_when_it_can_have_changed)
 {
     static const struct {
         const char *what;
         uint64_t later_ms;
-        bool is_changed, is_seen;
+        bool is_changed, is_read;
     } rows[] = {{"nothing changed", 2000, false, false},
-                {"a name came", 2000, true, true},
+                {"a name was added", 2000, true, true},
                 {"nothing changed for a minute", 60000, false, true}};
     struct timespec long_ago[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
 
@@ -370,15 +370,15 @@ Test(space, is_counted_again_only_when_something_can_have_changed)
         limit(0, 100, 0);
         cr_assert_eq(futimens(dir_fd, long_ago), 0);
         inbox_space_recount(&space, &r, dir_fd, 1000);
-        atomic_store(&space.used_files, 77); /* a count would put it right */
+        atomic_store(&space.used_files, 77); /* a recount would correct it */
         if (rows[i].is_changed)
             put_file("new", 0);
         inbox_space_recount(&space, &r, dir_fd, 1000 + rows[i].later_ms);
-        cr_expect_eq(space.used_files != 77, rows[i].is_seen, "%s", rows[i].what);
+        cr_expect_eq(space.used_files != 77, rows[i].is_read, "%s", rows[i].what);
     }
 }
 
-Test(space, a_folder_that_has_just_changed_is_counted_once_more)
+Test(space, a_folder_that_has_just_changed_is_recounted)
 {
     struct inbox_space_recount r = {0};
 
@@ -390,7 +390,7 @@ Test(space, a_folder_that_has_just_changed_is_counted_once_more)
     cr_expect_eq(space.used_files, 1);
 }
 
-Test(space, a_file_gives_back_what_it_reserved_however_it_ends)
+Test(space, a_file_releases_its_reservation_however_it_ends)
 {
     static char bytes[3 << 20];
     struct inbox_partial_file file;

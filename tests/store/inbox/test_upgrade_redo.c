@@ -1,4 +1,4 @@
-/* What a start reads of a redo log that release 0.1 left, whole and damaged at any place. */
+/* What a start recovers from a redo log of release 0.1, intact or damaged at any position. */
 #include "store/inbox/state.h"
 #include "store/journal/record.h"
 #include "store/store_support.h"
@@ -118,7 +118,7 @@ static void second_block(void)
 
 static void last_data(void)
 {
-    memset(block_of(3) + 200, 'x', 1); /* in what the block's length covers, or behind it */
+    memset(block_of(3) + 200, 'x', 1); /* inside the block's length, or after it */
     flip((size_t)3 * ALIGN + 1);
 }
 
@@ -189,10 +189,10 @@ static void all_ones(void)
 static const struct log_row {
     const char *name;
     void (*damage)(void);
-    size_t bytes; /* of the log that are there */
+    size_t bytes; /* size of the log on disk */
     bool back[FILES];
 } rows[] = {
-    {"whole", whole, sizeof log_bytes, {true, true, true}},
+    {"intact", whole, sizeof log_bytes, {true, true, true}},
     {"the first half's header", first_header, sizeof log_bytes, {false, false, false}},
     {"the header's CRC", header_crc, sizeof log_bytes, {false, false, false}},
     {"the second half's header", second_half_header, sizeof log_bytes, {true, true, true}},
@@ -202,9 +202,9 @@ static const struct log_row {
     {"a length beyond any block", length_too_large, sizeof log_bytes, {true, false, false}},
     {"the longest length", length_to_the_end, sizeof log_bytes, {true, false, false}},
     {"a sequence twice", sequence_again, sizeof log_bytes, {true, false, false}},
-    {"a block of an epoch before", other_epoch, sizeof log_bytes, {true, true, false}},
+    {"a block of an earlier epoch", other_epoch, sizeof log_bytes, {true, true, false}},
     {"a line longer than its block", line_too_long, sizeof log_bytes, {true, false, true}},
-    {"a line of no byte", no_line, sizeof log_bytes, {true, false, true}},
+    {"an empty line", no_line, sizeof log_bytes, {true, false, true}},
     {"data longer than its block", data_too_long, sizeof log_bytes, {true, false, true}},
     {"data of another size", data_of_another_size, sizeof log_bytes, {true, false, true}},
     {"a boot id without an end", boot_without_end, sizeof log_bytes, {true, false, false}},
@@ -242,13 +242,13 @@ static void run_row(const struct log_row *row)
     remove_scratch();
 }
 
-Test(upgrade_redo, what_can_be_read_of_a_log_comes_back_and_nothing_else, .timeout = 60)
+Test(upgrade_redo, recovers_exactly_the_readable_part_of_a_log, .timeout = 60)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         run_row(&rows[i]);
 }
 
-Test(upgrade_redo, a_folder_in_its_place_is_refused_with_a_sentence, .init = make_scratch,
+Test(upgrade_redo, a_folder_of_its_name_is_refused_with_a_message, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     char problem[512];

@@ -1,4 +1,4 @@
-/* Transfer ids that are given out anew: never one that somebody has, or owes. */
+/* Reuse of transfer ids: no id is assigned that is in use or owed. */
 #include "store/journal/id_blocks.h"
 
 #include "store/bad_disk.h"
@@ -38,7 +38,7 @@ static const struct case_of {
     {"cut short by an owed one before a held one", 1, {{300, 400}}, {200}, {1, 200}},
 };
 
-Test(journal_id_blocks, no_id_is_given_that_somebody_has_or_owes, .init = make_scratch,
+Test(journal_id_blocks, no_id_is_assigned_that_is_in_use_or_owed, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -108,8 +108,8 @@ static const struct all_out {
     {"three blocks, from the middle of the third", LAST - 9, {{9, B}, {1, 9}, {B, LAST + 1}}},
 };
 
-/* Nobody waits for the first to come back: files are refused meanwhile. */
-Test(journal_id_blocks, when_all_ids_are_held_none_is_given, .init = make_scratch,
+/* Requests do not wait for a block to be returned: files are refused meanwhile. */
+Test(journal_id_blocks, when_all_ids_are_in_use_none_is_assigned, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     for (size_t i = 0; i < sizeof all_out / sizeof *all_out; i++) {
@@ -128,9 +128,9 @@ Test(journal_id_blocks, when_all_ids_are_held_none_is_given, .init = make_scratc
     }
 }
 
-/* On a disk that refuses the journal, too. */
-Test(journal_id_blocks, a_block_given_back_while_the_journal_is_broken_is_back,
-     .init = make_scratch, .fini = remove_scratch, .timeout = 20)
+/* Also while the journal cannot be written. */
+Test(journal_id_blocks, a_block_returned_while_the_journal_is_broken_is_free, .init = make_scratch,
+     .fini = remove_scratch, .timeout = 20)
 {
     struct commit_request some[2] = {{.kind = COMMIT_IDS}, {.kind = COMMIT_IDS}};
 

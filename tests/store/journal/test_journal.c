@@ -52,7 +52,7 @@ static void add_number(enum journal_record_kind kind, uint32_t number)
     add(&record);
 }
 
-Test(journal, a_tail_torn_at_any_byte_costs_that_record_only, .init = a_journal,
+Test(journal, a_tail_torn_at_any_byte_loses_only_that_record, .init = a_journal,
      .fini = remove_scratch, .timeout = 60)
 {
     struct journal_record first = file_record(1), last = file_record(2);
@@ -60,7 +60,7 @@ Test(journal, a_tail_torn_at_any_byte_costs_that_record_only, .init = a_journal,
 
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     add(&first);
-    add_number(JOURNAL_RECORD_VOID, 1); /* so that no start writes one: there is no such file */
+    add_number(JOURNAL_RECORD_VOID, 1); /* so that no start writes one: the file does not exist */
     journal_write(inbox->journal);
     before = journal_size(inbox->journal);
     add(&last);
@@ -74,14 +74,14 @@ Test(journal, a_tail_torn_at_any_byte_costs_that_record_only, .init = a_journal,
         cr_assert_eq(owed_now().failed, 1);
         cr_assert_eq(owed_now().last_id, 1);
         cr_assert_eq(journal_size(inbox->journal), before);
-        add(&last); /* where the torn one stood */
+        add(&last); /* overwrites the torn one */
         journal_write(inbox->journal);
         cr_assert_eq(journal_size(inbox->journal), after);
         cr_assert_eq(owed_now().last_id, 2);
     }
 }
 
-/* The inbox is closed. */
+/* The inbox must be closed. */
 static void three_files_of_which_the_second_is_damaged(void)
 {
     uint64_t offsets[3];
@@ -143,7 +143,7 @@ DAMAGE_TEST(a_damaged_line_of_a_part_is_skipped_and_counted)
     cr_assert_neq(access(part_path, F_OK), 0);
 }
 
-/* What somebody else has put beside the journal is nobody's part. */
+/* Foreign files beside the journal are not treated as parts. */
 DAMAGE_TEST(what_only_begins_like_a_part_is_left_alone)
 {
     static const char *const names[] = {"journal-old",
@@ -167,7 +167,7 @@ DAMAGE_TEST(what_only_begins_like_a_part_is_left_alone)
         open_inbox(DURABILITY_NONE, LIMIT_BYTES);
         cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1, "%s was read", names[i]);
         inbox_close(&inbox);
-        cr_assert_eq(unlink(path), 0, "%s is gone", names[i]);
+        cr_assert_eq(unlink(path), 0, "%s is removed", names[i]);
     }
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
 }
@@ -214,7 +214,7 @@ Test(journal, garbage_of_any_length_without_a_line_end_is_survived, .init = a_jo
     cr_assert_eq(owed_now().finished, 1);
 }
 
-Test(journal, of_a_later_version_is_refused_with_a_sentence, .init = a_journal,
+Test(journal, of_a_later_version_is_refused_with_a_message, .init = a_journal,
      .fini = remove_scratch, .timeout = 10)
 {
     static char line[JOURNAL_RECORD_LINE_MAX];
@@ -249,8 +249,7 @@ static void put_number(int fd, enum journal_record_kind kind, uint32_t number)
     put(fd, &(struct journal_record){.kind = kind, .number = number}, JOURNAL_VERSION);
 }
 
-/* In the place of the inbox's, which is closed: files that were reported, and a last one that was
- * not. */
+/* Replaces the journal of the closed inbox: reported files, and a last one that was not. */
 static void a_journal_of_version(uint32_t version)
 {
     int fd = open(journal_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -300,8 +299,8 @@ static void count_row(void *ctx, const struct journal_file *record, bool is_repo
     ++*rows;
 }
 
-/* The limit is so low that a rewrite that makes room would leave many of them behind. */
-Test(journal, of_an_older_version_is_written_anew_with_all_that_is_in_it, .init = a_journal,
+/* The limit is so low that an ordinary rewrite would drop many of them. */
+Test(journal, of_an_older_version_is_rewritten_completely, .init = a_journal,
      .fini = remove_scratch, .timeout = 10)
 {
     static char bytes[LIMIT_BYTES];
@@ -331,7 +330,7 @@ Test(journal, of_an_older_version_is_written_anew_with_all_that_is_in_it, .init 
     }
 }
 
-Test(journal, of_an_older_version_is_left_as_it_was_if_the_disk_is_full, .init = a_journal,
+Test(journal, of_an_older_version_is_unchanged_if_the_disk_is_full, .init = a_journal,
      .fini = remove_scratch, .timeout = 10)
 {
     static char before[LIMIT_BYTES], after[LIMIT_BYTES];
@@ -358,8 +357,8 @@ Test(journal, of_an_older_version_is_left_as_it_was_if_the_disk_is_full, .init =
     cr_assert_eq(owed_now().finished, 1);
 }
 
-/* Until the journal is updated, whoever wrote it can read what was added. */
-Test(journal, of_an_older_version_is_added_to_as_that_version_has_it, .init = a_journal,
+/* Until the journal is upgraded, the daemon that wrote it can read what was added. */
+Test(journal, of_an_older_version_is_appended_to_in_its_format, .init = a_journal,
      .fini = remove_scratch, .timeout = 10)
 {
     static char bytes[LIMIT_BYTES];
@@ -386,7 +385,7 @@ Test(journal, of_an_older_version_is_added_to_as_that_version_has_it, .init = a_
     close(dir_fd);
 }
 
-Test(journal, a_report_is_owed_with_the_proto_of_its_file_also_after_a_rewrite, .init = a_journal,
+Test(journal, an_owed_report_keeps_its_proto_also_after_a_rewrite, .init = a_journal,
      .fini = remove_scratch, .timeout = 10)
 {
     struct journal_record record = file_record(5);
@@ -402,7 +401,7 @@ Test(journal, a_report_is_owed_with_the_proto_of_its_file_also_after_a_rewrite, 
     cr_assert_str_eq(owed_now().last_proto, "udp");
 }
 
-/* As on a full disk: the journal can not grow while `write` runs. */
+/* As on a full disk: the journal cannot grow while `write` runs. */
 static void write_on_a_full_disk(void)
 {
     struct rlimit loose, tight;
@@ -431,7 +430,7 @@ static void three_files_of_which_two_are_decided_on_a_full_disk(void)
     write_on_a_full_disk();
 }
 
-Test(journal, what_became_of_a_file_is_written_later_if_the_disk_was_full, .init = a_journal,
+Test(journal, an_outcome_is_written_later_if_the_disk_was_full, .init = a_journal,
      .fini = remove_scratch, .timeout = 5)
 {
     three_files_of_which_two_are_decided_on_a_full_disk();
@@ -443,7 +442,7 @@ Test(journal, what_became_of_a_file_is_written_later_if_the_disk_was_full, .init
     cr_assert_eq(HASH_COUNT(journal_ledger(inbox->journal)->voided), 1);
 }
 
-Test(journal, what_became_of_a_file_is_written_at_the_latest_at_the_close, .init = a_journal,
+Test(journal, an_outcome_is_written_at_the_latest_at_close, .init = a_journal,
      .fini = remove_scratch, .timeout = 5)
 {
     three_files_of_which_two_are_decided_on_a_full_disk();
@@ -453,7 +452,7 @@ Test(journal, what_became_of_a_file_is_written_at_the_latest_at_the_close, .init
     cr_assert_eq(owed_now().failed, 0);
 }
 
-Test(journal, a_rewrite_keeps_what_is_owed_the_id_mark_and_the_newest_reported, .init = a_journal,
+Test(journal, a_rewrite_keeps_owed_records_the_next_id_and_the_newest_reported, .init = a_journal,
      .fini = remove_scratch, .timeout = 30)
 {
     enum { COUNT = 3000, SMALL = 65536 };
@@ -483,7 +482,7 @@ Test(journal, a_rewrite_keeps_what_is_owed_the_id_mark_and_the_newest_reported, 
     inbox_close(&inbox);
     open_inbox(DURABILITY_FULL, SMALL);
     cr_assert_eq(owed_now().finished, COUNT / 100);
-    cr_assert_eq(owed_now().failed, 1); /* the void one */
+    cr_assert_eq(owed_now().failed, 1); /* the voided one */
     cr_assert_eq(inbox_first_ids(inbox, &next), ERR_OK);
     cr_assert_eq(next.next, ids.end);
     cr_assert_gt(journal_size(inbox->journal), SMALL / 4);
@@ -550,7 +549,7 @@ static void *read_over_and_over(void *arg)
     return NULL;
 }
 
-Test(journal, is_read_whole_while_it_is_appended_to_and_rewritten, .init = a_journal,
+Test(journal, is_read_completely_while_it_is_appended_to_and_rewritten, .init = a_journal,
      .fini = remove_scratch, .timeout = 60)
 {
     pthread_t reader;

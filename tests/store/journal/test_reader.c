@@ -12,10 +12,10 @@
 
 enum { FILES = 4 };
 
-/* A journal of files 1 to FILES, in a file and as it is in there. */
+/* A journal of files 1 to FILES, as a file and in memory. */
 static int fd;
 static char bytes[FILES * JOURNAL_RECORD_LINE_MAX];
-static uint64_t begins[FILES + 1]; /* of their lines; the last is the end */
+static uint64_t begins[FILES + 1]; /* starts of their lines; the last is the end */
 
 static void a_journal_of(uint32_t version)
 {
@@ -69,7 +69,7 @@ static enum err see(void *ctx, const struct journal_entry *entry)
     return id == seen->refused_id ? ERR_NO_SPACE : ERR_OK;
 }
 
-/* A digit that differs: 1 is the first file. */
+/* Changes a digit; 1 is the first file. */
 static void damage(uint32_t id)
 {
     cr_assert_eq(pwrite(fd, "x", 1, (off_t)begins[id - 1] + 2), 1);
@@ -186,8 +186,8 @@ READER_TEST(gives_nothing_of_what_cannot_be_read)
     fd = -1;
 }
 
-/* Our own memory as a file, in which behind the journal and `more` bytes of a line without its end
- * an unmapped page begins, which gives EIO. Returns where the journal begins. */
+/* Our own memory as a file: the journal and `more` bytes of an incomplete line, followed by an
+ * unmapped page, which gives EIO. Returns the offset of the journal. */
 static uint64_t journal_before_an_unreadable_place(size_t more)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), length = begins[FILES] + more;

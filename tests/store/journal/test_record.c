@@ -19,7 +19,7 @@ static struct journal_record file_record(uint32_t id)
     return record;
 }
 
-Test(journal_record, a_record_comes_back_as_it_was_written, .timeout = 5)
+Test(journal_record, a_record_is_read_as_it_was_written, .timeout = 5)
 {
     static char line[JOURNAL_RECORD_LINE_MAX];
     struct journal_record record = file_record(99999999), back;
@@ -27,7 +27,7 @@ Test(journal_record, a_record_comes_back_as_it_was_written, .timeout = 5)
 
     cr_assert_eq(address_from_ip_text(&record.file.peer, "fe80::1", 7771), ERR_OK);
     record.file.peer.scope = 3;
-    record.file.proto = "x-udp+1.abcdefg"; /* as long as one can be */
+    record.file.proto = "x-udp+1.abcdefg"; /* the maximum length */
     record.file.idurl = " a\tb\n%\xff";
     length = journal_record_write(line, &record, JOURNAL_VERSION);
     cr_assert_eq(line[length - 1], '\n');
@@ -43,7 +43,7 @@ Test(journal_record, a_record_comes_back_as_it_was_written, .timeout = 5)
     cr_assert_str_eq(back.file.idurl, record.file.idurl);
 }
 
-Test(journal_record, an_identity_too_long_for_a_line_is_cut_not_lost, .timeout = 5)
+Test(journal_record, an_idurl_too_long_for_a_line_is_truncated_not_lost, .timeout = 5)
 {
     static char line[JOURNAL_RECORD_LINE_MAX], idurl[200000];
     struct journal_record record = file_record(1), back;
@@ -57,7 +57,7 @@ Test(journal_record, an_identity_too_long_for_a_line_is_cut_not_lost, .timeout =
     cr_assert_gt(strlen(back.file.idurl), 10000);
 }
 
-Test(journal_record, any_changed_byte_of_a_line_is_noticed, .timeout = 10)
+Test(journal_record, any_changed_byte_of_a_line_is_detected, .timeout = 10)
 {
     static char line[JOURNAL_RECORD_LINE_MAX], copy[JOURNAL_RECORD_LINE_MAX];
     struct journal_record record = file_record(12345678), back;
@@ -75,7 +75,7 @@ Test(journal_record, any_changed_byte_of_a_line_is_noticed, .timeout = 10)
     }
 }
 
-/* What daemons of before have written is read as what they did: they knew one transport. */
+/* Records of older daemons are read with their meaning: there was one transport. */
 Test(journal_record, an_older_version_has_no_proto_and_is_read_as_tcp, .timeout = 5)
 {
     static char line[JOURNAL_RECORD_LINE_MAX];
@@ -92,7 +92,7 @@ Test(journal_record, an_older_version_has_no_proto_and_is_read_as_tcp, .timeout 
     }
 }
 
-/* Whole lines, as far as their CRC goes: whatever wrote them. */
+/* Lines with a valid CRC, whatever their content. */
 static bool read_fields(struct journal_record *out, const char *fields)
 {
     static char line[JOURNAL_RECORD_LINE_MAX];
@@ -104,7 +104,7 @@ static bool read_fields(struct journal_record *out, const char *fields)
 
 #define FILE_FIELDS "F\t7\t192.0.2.7\t7771\t0\t5\t1\t2\t20261121T031415Z-0123456789abcdef.in"
 
-Test(journal_record, takes_a_proto_that_it_does_not_know_and_none_that_is_no_name, .timeout = 5)
+Test(journal_record, accepts_an_unknown_proto_but_no_invalid_one, .timeout = 5)
 {
     static const struct {
         const char *fields, *proto; /* NULL: damaged */
@@ -114,10 +114,10 @@ Test(journal_record, takes_a_proto_that_it_does_not_know_and_none_that_is_no_nam
         {FILE_FIELDS "\t9\tquic+v2.draft-1\ta", "quic+v2.draft-1"},
         {FILE_FIELDS "\t9\tt\t", "t"},
         {FILE_FIELDS "\t9\ta", "tcp"}, /* version 2 */
-        {FILE_FIELDS "\ta", "tcp"},    /* before the gateway's id */
+        {FILE_FIELDS "\ta", "tcp"},    /* version 1 before 0.1 */
         {FILE_FIELDS, NULL},
         {FILE_FIELDS "\t9\t\ta", NULL},
-        {FILE_FIELDS "\t9\tquic+v2.draft-10\ta", NULL}, /* too long by one */
+        {FILE_FIELDS "\t9\tquic+v2.draft-10\ta", NULL}, /* one character too long */
         {FILE_FIELDS "\t9\tTCP\ta", NULL},
         {FILE_FIELDS "\t9\tt cp\ta", NULL},
         {FILE_FIELDS "\t9\ttcp%20\ta", NULL},
@@ -125,7 +125,7 @@ Test(journal_record, takes_a_proto_that_it_does_not_know_and_none_that_is_no_nam
         {FILE_FIELDS "\t9\t-\ta", NULL},
         {FILE_FIELDS "\t9\ttcp\xc3\xa9\ta", NULL},
         {FILE_FIELDS "\t9\ttcp\ta\tb", NULL},
-        {FILE_FIELDS "\ttcp\t9\ta", NULL}, /* the wrong way round */
+        {FILE_FIELDS "\ttcp\t9\ta", NULL}, /* wrong order */
     };
     struct journal_record record;
 
@@ -138,7 +138,7 @@ Test(journal_record, takes_a_proto_that_it_does_not_know_and_none_that_is_no_nam
     }
 }
 
-Test(journal_record, a_proto_longer_than_any_line_of_ours_is_damaged, .timeout = 5)
+Test(journal_record, a_proto_longer_than_a_line_is_damaged, .timeout = 5)
 {
     static char fields[JOURNAL_RECORD_LINE_MAX - 100];
     struct journal_record record;

@@ -1,5 +1,5 @@
-/* What a start tells of a record whose report was not noted, by what a crash or a power cut left of
- * it: the record alone, with or without the word that it was acknowledged, and its names. */
+/* What a start reports for a record whose report was not marked, depending on what a crash or a
+ * power cut left: the record, with or without a later SETTLED record, and its names. */
 #include "store/bad_disk.h"
 #include "store/inbox/state.h"
 #include "store/journal/journal.h"
@@ -20,7 +20,7 @@ enum told { NOTHING, FINISHED, FAILED };
 
 static const struct settled_row {
     const char *name;
-    bool has_settled; /* behind the record */
+    bool has_settled; /* after the record */
     bool is_void, is_reported;
     enum place place;
     enum told told;
@@ -67,7 +67,7 @@ static void write_records(const struct settled_row *row, const struct commit_req
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
 }
 
-/* The time of one that a power cut has cut is that of its writing. */
+/* A file truncated by a power cut has the time of its writing. */
 static void change(enum place place, const char *name)
 {
     static const off_t lengths[] = {
@@ -123,13 +123,13 @@ static void run_row(const struct settled_row *row, enum durability durability)
     put_in_place(row->place, r.file.name);
     reopen_inbox(durability);
     check(row);
-    reopen_inbox(durability); /* and no other after that */
+    reopen_inbox(durability); /* and no different result after that */
     check(row);
     cr_assert_eq(count_in(inbox_path, ".in"), is_to_stand(row), "%s", row->name);
     remove_scratch();
 }
 
-Test(settled, a_start_tells_of_each_record_what_became_of_its_file, .timeout = 60)
+Test(settled, a_start_reports_the_outcome_of_each_record, .timeout = 60)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         run_row(&rows[i], DURABILITY_FULL);
@@ -137,8 +137,8 @@ Test(settled, a_start_tells_of_each_record_what_became_of_its_file, .timeout = 6
     }
 }
 
-/* As release 0.1 wrote it: there each record without a file was taken for acknowledged. */
-Test(settled, a_journal_of_the_version_before_is_judged_as_it_was_meant, .timeout = 20)
+/* As written by release 0.1: every record without a file counts as acknowledged. */
+Test(settled, a_journal_of_version_1_keeps_its_meaning, .timeout = 20)
 {
     struct journal_record header = {.kind = JOURNAL_RECORD_HEADER,
                                     .number = JOURNAL_VERSION_UNSETTLED};
@@ -154,7 +154,7 @@ Test(settled, a_journal_of_the_version_before_is_judged_as_it_was_meant, .timeou
     cr_assert_eq(pwrite(journal_fd(inbox->journal), line,
                         journal_record_write(line, &header, JOURNAL_VERSION), 0) > 0,
                  1);
-    for (unsigned i = 0; i < 3; i++) { /* read, written anew, read as the new version's */
+    for (unsigned i = 0; i < 3; i++) { /* read, rewritten, read in the new version */
         reopen_inbox(DURABILITY_FULL);
         cr_assert_eq(owed_now().finished, 1);
         cr_assert_eq(journal_ledger(inbox->journal)->version, (unsigned)JOURNAL_VERSION);
@@ -162,7 +162,7 @@ Test(settled, a_journal_of_the_version_before_is_judged_as_it_was_meant, .timeou
     remove_scratch();
 }
 
-/* What a rewrite keeps of it. */
+/* What a rewrite keeps. */
 Test(settled, a_rewrite_keeps_what_was_settled_and_what_was_not, .timeout = 20)
 {
     struct commit_request first, second;
@@ -186,7 +186,7 @@ Test(settled, a_rewrite_keeps_what_was_settled_and_what_was_not, .timeout = 20)
     remove_scratch();
 }
 
-/* The word that could not be written is no reason to leave out the one before. */
+/* A SETTLED record that could not be written must not drop the one before. */
 Test(settled, a_rewrite_after_a_full_disk_keeps_what_was_settled, .timeout = 20)
 {
     struct commit_request first;

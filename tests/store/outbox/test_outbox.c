@@ -38,7 +38,7 @@ static void make_file(const char *text, off_t size)
     close(fd);
 }
 
-Test(outbox, opens_a_regular_file_and_knows_its_size, .init = set_up, .fini = clean_up,
+Test(outbox, opens_a_regular_file_and_reports_its_size, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
     make_file("hello", 5);
@@ -53,7 +53,7 @@ Test(outbox, opens_a_regular_file_and_knows_its_size, .init = set_up, .fini = cl
     cr_assert_eq(file.size_bytes, 0);
 }
 
-Test(outbox, refuses_what_is_no_regular_file, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(outbox, refuses_files_that_are_not_regular, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     cr_assert_eq(outbox_open(&file, folder, OUTBOX_DAEMON), ERR_NOT_REGULAR);
     cr_assert_eq(file.fd, -1);
@@ -63,7 +63,7 @@ Test(outbox, refuses_what_is_no_regular_file, .init = set_up, .fini = clean_up, 
     cr_assert_eq(outbox_open(&file, "/dev/null", OUTBOX_DAEMON), ERR_NOT_REGULAR);
 }
 
-/* How often what stands at `path` was opened since the last call. */
+/* Number of opens of `path` since the last call. */
 static unsigned opens(int watch)
 {
     char events[4096];
@@ -105,39 +105,39 @@ static void make_private(void)
     cr_assert_eq(chmod(path, 0600), 0);
 }
 
-/* A device has effects when it is opened (a tape rewinds), as a FIFO has: so what is not to be sent
- * is never opened. */
-Test(outbox, never_opens_what_is_not_to_be_sent, .init = set_up, .fini = clean_up, .timeout = 10)
+/* Opening a device or a FIFO has side effects (a tape rewinds): a file that is not sent must not be
+ * opened. */
+Test(outbox, never_opens_a_file_that_it_refuses, .init = set_up, .fini = clean_up, .timeout = 10)
 {
-    enum { STRANGER = 12345 };
+    enum { OTHER_USER = 12345 };
     static const struct {
         const char *name;
         void (*make)(void);
-        uid_t asker;
+        uid_t requester;
         enum err expected;
     } rows[] = {
         {"a FIFO", make_fifo, OUTBOX_DAEMON, ERR_NOT_REGULAR},
-        {"a FIFO, for another user", make_fifo, STRANGER, ERR_DENIED},
+        {"a FIFO, for another user", make_fifo, OTHER_USER, ERR_DENIED},
         {"a folder", make_folder, OUTBOX_DAEMON, ERR_NOT_REGULAR},
-        {"a folder, for another user", make_folder, STRANGER, ERR_DENIED},
+        {"a folder, for another user", make_folder, OTHER_USER, ERR_DENIED},
         {"a link to a folder", make_link_to_folder, OUTBOX_DAEMON, ERR_NOT_REGULAR},
         {"a file beyond the size", make_huge, OUTBOX_DAEMON, ERR_TOO_LARGE},
-        {"a file beyond the size, for another user", make_huge, STRANGER, ERR_DENIED},
-        {"another's private file", make_private, STRANGER, ERR_DENIED},
+        {"a file beyond the size, for another user", make_huge, OTHER_USER, ERR_DENIED},
+        {"another's private file", make_private, OTHER_USER, ERR_DENIED},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-        unsigned finding; /* some kernels tell of that, too */
+        unsigned opens_before; /* some kernels report that as well */
 
         rows[i].make();
         cr_assert_geq(inotify_add_watch(watch, path, IN_OPEN), 0);
         close(open(path, O_PATH | O_CLOEXEC));
-        finding = opens(watch);
-        cr_expect_eq(outbox_open(&file, path, rows[i].asker), rows[i].expected, "%s: %s",
+        opens_before = opens(watch);
+        cr_expect_eq(outbox_open(&file, path, rows[i].requester), rows[i].expected, "%s: %s",
                      rows[i].name, err_name(rows[i].expected));
         cr_expect_eq(file.fd, -1, "%s", rows[i].name);
-        cr_expect_eq(opens(watch), finding, "%s was opened", rows[i].name);
+        cr_expect_eq(opens(watch), opens_before, "%s was opened", rows[i].name);
         close(watch);
         remove(path);
     }
@@ -163,7 +163,7 @@ Test(outbox, refuses_a_missing_file_and_a_relative_path, .init = set_up, .fini =
     cr_assert_eq(file.fd, -1);
 }
 
-Test(outbox, takes_the_largest_size_and_no_byte_more, .init = set_up, .fini = clean_up,
+Test(outbox, accepts_the_maximum_size_and_no_byte_more, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
     make_file("", OUTBOX_SIZE_MAX);
@@ -189,7 +189,7 @@ Test(outbox, reads_from_an_offset, .init = set_up, .fini = clean_up, .timeout = 
     cr_assert_eq(outbox_read(&file, 8, got, 3), ERR_SHRUNK);
 }
 
-/* What happens to a file between two reads, or before the first. */
+/* Modifications between two reads, or before the first. */
 
 static void write_at(off_t offset, const char *text)
 {
@@ -389,7 +389,7 @@ static void play_change(const struct change *c, bool is_half_read)
     remove_all();
 }
 
-Test(outbox, reads_one_state_of_a_file_or_says_why_not, .init = set_up, .fini = clean_up,
+Test(outbox, reads_a_consistent_file_or_returns_an_error, .init = set_up, .fini = clean_up,
      .timeout = 20)
 {
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
@@ -398,7 +398,7 @@ Test(outbox, reads_one_state_of_a_file_or_says_why_not, .init = set_up, .fini = 
     }
 }
 
-/* Files that are not what stat says. */
+/* Files whose content does not match stat. */
 static const struct odd {
     const char *path;
     bool has_content;
@@ -424,7 +424,7 @@ static void read_odd(const struct odd *o)
     enum err e = outbox_open(&file, o->path, OUTBOX_DAEMON);
 
     if (access(o->path, F_OK) != 0 && o->opened == ERR_OK)
-        return; /* not in this kernel */
+        return; /* not supported by this kernel */
     cr_expect_eq(e, o->opened, "%s: opened: %s", o->path, err_name(e));
     if (e != ERR_OK)
         return;
@@ -437,15 +437,15 @@ static void read_odd(const struct odd *o)
     outbox_close(&file);
 }
 
-Test(outbox, reads_files_whose_size_stat_does_not_tell, .init = set_up, .fini = clean_up,
+Test(outbox, reads_files_whose_size_stat_does_not_report, .init = set_up, .fini = clean_up,
      .timeout = 20)
 {
     for (size_t i = 0; i < sizeof odds / sizeof *odds; i++)
         read_odd(&odds[i]);
 }
 
-/* No read is as good as any: empty, and all of it hole. */
-Test(outbox, an_empty_file_and_holes_are_what_they_seem, .init = set_up, .fini = clean_up,
+/* Without content: an empty file and a file that is one hole. */
+Test(outbox, empty_and_sparse_files_are_read_correctly, .init = set_up, .fini = clean_up,
      .timeout = 20)
 {
     static const off_t sizes[] = {0, 1, 4095, 65536, OUTBOX_UNSIZED_MAX, OUTBOX_UNSIZED_MAX + 1};
@@ -464,7 +464,7 @@ Test(outbox, an_empty_file_and_holes_are_what_they_seem, .init = set_up, .fini =
     }
 }
 
-Test(outbox, explains_itself_with_name_reason_and_advice, .timeout = 5)
+Test(outbox, explains_errors_with_name_reason_and_advice, .timeout = 5)
 {
     char text[256];
 
@@ -479,7 +479,7 @@ Test(outbox, explains_itself_with_name_reason_and_advice, .timeout = 5)
     cr_assert_str_eq(text, "cannot ");
 }
 
-Test(outbox, opens_for_another_user_only_what_that_one_could_read, .init = set_up, .fini = clean_up,
+Test(outbox, opens_for_another_user_only_files_that_user_can_read, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
     enum { SOMEBODY = 61234 };
@@ -494,13 +494,12 @@ Test(outbox, opens_for_another_user_only_what_that_one_could_read, .init = set_u
     cr_assert_eq(chmod(path, 0604), 0);
     cr_assert_eq(outbox_open(&file, path, SOMEBODY), ERR_OK);
     outbox_close(&file);
-    cr_assert_eq(chmod(folder, 0754), 0, "readable, but not to be reached");
+    cr_assert_eq(chmod(folder, 0754), 0, "readable, but its folder is not searchable");
     cr_assert_eq(outbox_open(&file, path, SOMEBODY), ERR_DENIED);
     cr_assert_eq(chmod(folder, 0700), 0);
 }
 
-Test(outbox, opens_nothing_beside_its_roots_once_there_are_some, .init = set_up, .fini = clean_up,
-     .timeout = 5)
+Test(outbox, opens_only_files_below_its_roots, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     char roots[160], link[160];
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ME = 1000, SOMEBODY_ELSE = 1001, LIMIT = 1 << 20 };
+enum { ME = 1000, OTHER_USER = 1001, LIMIT = 1 << 20 };
 
 static struct outbox_spool *spool;
 static uint64_t id;
@@ -51,24 +51,23 @@ Test(spool, keeps_a_file_under_its_own_name_until_it_is_released, .init = a_spoo
     outbox_spool_release(spool, id);
     cr_assert_not(is_there());
     cr_assert_eq(outbox_spool_bytes(spool), 0u);
-    outbox_spool_release(spool, id); /* there is none any more */
+    outbox_spool_release(spool, id); /* no-op: already released */
 }
 
-Test(spool, is_every_persons_own_and_a_file_is_sent_once, .init = a_spool, .fini = clean_up,
+Test(spool, files_belong_to_their_user_and_are_sent_once, .init = a_spool, .fini = clean_up,
      .timeout = 20)
 {
     cr_assert_eq(outbox_spool_begin(spool, "x", 1, ME, 0, &id), ERR_OK);
-    cr_assert_eq(outbox_spool_write(spool, id, SOMEBODY_ELSE, "y", 1, 0), ERR_NOT_FOUND);
+    cr_assert_eq(outbox_spool_write(spool, id, OTHER_USER, "y", 1, 0), ERR_NOT_FOUND);
     cr_assert_eq(outbox_spool_write(spool, id, ME, "x", 1, 0), ERR_OK);
-    cr_assert_eq(outbox_spool_take(spool, id, SOMEBODY_ELSE, path), ERR_NOT_FOUND);
+    cr_assert_eq(outbox_spool_take(spool, id, OTHER_USER, path), ERR_NOT_FOUND);
     cr_assert_eq(outbox_spool_take(spool, id + 1, ME, path), ERR_NOT_FOUND);
     cr_assert_eq(outbox_spool_take(spool, id, ME, path), ERR_OK);
     cr_assert_eq(outbox_spool_take(spool, id, ME, path), ERR_NOT_FOUND);
     cr_assert_eq(outbox_spool_write(spool, id, ME, "", 0, 0), ERR_NOT_FOUND);
 }
 
-Test(spool, takes_neither_more_nor_fewer_bytes_than_were_announced, .init = a_spool,
-     .fini = clean_up, .timeout = 20)
+Test(spool, accepts_exactly_the_announced_bytes, .init = a_spool, .fini = clean_up, .timeout = 20)
 {
     cr_assert_eq(outbox_spool_begin(spool, "x", 2, ME, 0, &id), ERR_OK);
     cr_assert_eq(outbox_spool_take(spool, id, ME, path), ERR_SHRUNK);
@@ -77,7 +76,7 @@ Test(spool, takes_neither_more_nor_fewer_bytes_than_were_announced, .init = a_sp
     cr_assert_eq(outbox_spool_take(spool, id, ME, path), ERR_OK);
 }
 
-Test(spool, reserves_its_limit_from_the_announcement_on, .init = a_spool, .fini = clean_up,
+Test(spool, reserves_announced_sizes_from_its_limit, .init = a_spool, .fini = clean_up,
      .timeout = 20)
 {
     uint64_t other;
@@ -89,7 +88,7 @@ Test(spool, reserves_its_limit_from_the_announcement_on, .init = a_spool, .fini 
     cr_assert_eq(outbox_spool_begin(spool, "other half", LIMIT / 2, ME, 0, &other), ERR_OK);
 }
 
-Test(spool, leaves_room_on_the_disk, .init = a_spool, .fini = clean_up, .timeout = 20)
+Test(spool, keeps_disk_space_free, .init = a_spool, .fini = clean_up, .timeout = 20)
 {
     struct outbox_spool *huge;
 
@@ -106,7 +105,7 @@ Test(spool, leaves_room_on_the_disk, .init = a_spool, .fini = clean_up, .timeout
     outbox_spool_close(&huge);
 }
 
-Test(spool, takes_no_name_that_is_a_path, .init = a_spool, .fini = clean_up, .timeout = 20)
+Test(spool, refuses_names_that_are_paths, .init = a_spool, .fini = clean_up, .timeout = 20)
 {
     static const char *const names[] = {"", ".", "..", "a/b", "/", "../x"};
     char longest[300];
@@ -121,7 +120,7 @@ Test(spool, takes_no_name_that_is_a_path, .init = a_spool, .fini = clean_up, .ti
     cr_assert_eq(outbox_spool_begin(spool, longest, 1, ME, 0, &id), ERR_OK);
 }
 
-Test(spool, with_a_limit_of_nothing_is_off, .init = a_spool, .fini = clean_up, .timeout = 20)
+Test(spool, is_disabled_with_a_limit_of_0, .init = a_spool, .fini = clean_up, .timeout = 20)
 {
     struct outbox_spool *off;
 
@@ -130,8 +129,8 @@ Test(spool, with_a_limit_of_nothing_is_off, .init = a_spool, .fini = clean_up, .
     outbox_spool_close(&off);
 }
 
-Test(spool, forgets_what_nobody_sends_but_never_what_is_being_sent, .init = a_spool,
-     .fini = clean_up, .timeout = 20)
+Test(spool, expires_idle_files_but_not_files_being_sent, .init = a_spool, .fini = clean_up,
+     .timeout = 20)
 {
     uint64_t left;
 
@@ -147,8 +146,7 @@ Test(spool, forgets_what_nobody_sends_but_never_what_is_being_sent, .init = a_sp
     cr_assert(is_there());
 }
 
-Test(spool, begins_empty_whatever_the_last_run_left, .init = a_spool, .fini = clean_up,
-     .timeout = 20)
+Test(spool, is_emptied_at_open, .init = a_spool, .fini = clean_up, .timeout = 20)
 {
     struct outbox_spool *next;
 
@@ -157,15 +155,15 @@ Test(spool, begins_empty_whatever_the_last_run_left, .init = a_spool, .fini = cl
     cr_assert_eq(outbox_spool_take(spool, id, ME, path), ERR_OK);
     cr_assert_eq(outbox_spool_open(&next, inbox, LIMIT), ERR_OK); /* as after a crash */
     cr_assert_not(is_there());
-    cr_assert_eq(outbox_spool_begin(next, "new", 1, ME, 0, &id), ERR_OK, "under the same number");
+    cr_assert_eq(outbox_spool_begin(next, "new", 1, ME, 0, &id), ERR_OK, "with the same id");
     outbox_spool_close(&next);
 }
 
-Test(spool, a_link_in_its_place_is_not_followed, .init = make_scratch, .fini = clean_up,
+Test(spool, a_link_with_its_name_is_not_followed, .init = make_scratch, .fini = clean_up,
      .timeout = 20)
 {
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     cr_assert_eq(symlinkat(scratch, inbox->partial_fd, "spool"), 0);
     cr_assert_neq(outbox_spool_open(&spool, inbox, LIMIT), ERR_OK);
-    cr_assert_eq(access(inbox_path, F_OK), 0, "nothing behind it was cleared");
+    cr_assert_eq(access(inbox_path, F_OK), 0, "the target of the link is unchanged");
 }

@@ -46,10 +46,10 @@ static int check_config(const struct settings_in_force *in_force)
     const char *file = in_force->origins.file;
 
     preflight_check(&preflight, in_force);
-    settings_advise(&in_force->settings, &in_force->origins, print_note, NULL);
+    settings_warn(&in_force->settings, &in_force->origins, print_note, NULL);
     if (preflight.problems > 0)
         return EXIT_FAILED;
-    printf("%s: the settings are good\n", file[0] == '\0' ? in_force->origins.own : file);
+    printf("%s: the settings are good\n", file[0] == '\0' ? in_force->origins.persisted : file);
     return EXIT_ENDED;
 }
 
@@ -86,7 +86,7 @@ static void log_start(const struct rooms *rooms)
              rooms->in_force.settings.inbox.durability == DURABILITY_FULL ? "full" : "none",
              rooms->in_force.settings.control.socket);
     settings_print_changed(&rooms->in_force.settings, log_setting, NULL);
-    settings_advise(&rooms->in_force.settings, &rooms->in_force.origins, log_advice, NULL);
+    settings_warn(&rooms->in_force.settings, &rooms->in_force.origins, log_advice, NULL);
 }
 
 static enum err open_log(const struct settings *s)
@@ -178,8 +178,8 @@ int main(int argc, char **argv)
         return printed(options.exit_status);
     rooms.paths =
         (struct settings_paths){.file = options.config_path,
-                                .own = options.settings_path,
-                                .is_own_from_command_line = options.settings_path != NULL};
+                                .persisted = options.settings_path,
+                                .is_persisted_from_command_line = options.settings_path != NULL};
     if (!read_settings(&rooms))
         return EXIT_FAILED;
     if (options.action == OPTIONS_CHECK_CONFIG)

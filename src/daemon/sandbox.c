@@ -215,7 +215,7 @@ static void allow_all(const struct landlock *l, const struct settings_in_force *
     allow(l, s->inbox.path, WRITE);
     allow_folder_of(l, s->control.socket, SOCKET);
     allow_links_of(l, in_force->origins.file, READ);
-    allow_links_of(l, in_force->origins.own, WRITE);
+    allow_links_of(l, in_force->origins.persisted, WRITE);
     allow_links_of(l, s->log.file, WRITE);
     if (s->outbox.roots[0] == '\0') {
         allow(l, "/", READ);

@@ -22,12 +22,12 @@ static void unwatch(struct http_listener *listener)
 /* Stops watching until the pause ends: with a connection in the backlog the socket stays ready. */
 static void pause_accept(struct http_listener *listener, const char *why)
 {
-    if (accept_trouble_is_new(&listener->trouble, loop_now_ms(listener->loop)))
+    if (accept_error_is_new(&listener->trouble, loop_now_ms(listener->loop)))
         log_warning("control: cannot accept a connection: %s; retrying every %d ms", why,
-                    ACCEPT_PAUSE_MS);
+                    ACCEPT_ERROR_PAUSE_MS);
     metrics_add(METRIC_ACCEPT_PAUSES, 1);
     unwatch(listener);
-    loop_set_timer(listener->loop, &listener->pause, ACCEPT_PAUSE_MS);
+    loop_set_timer(listener->loop, &listener->pause, ACCEPT_ERROR_PAUSE_MS);
 }
 
 static void watch(struct http_listener *listener)
@@ -51,7 +51,7 @@ static bool accept_one(struct http_listener *listener)
         listener->accepted(listener->ctx, fd, (const struct sockaddr *)&from, length);
         return true;
     }
-    if (accept_is_of_connection(errno))
+    if (accept_error_is_transient(errno))
         return true;
     if (errno != EAGAIN)
         pause_accept(listener, strerror(errno));

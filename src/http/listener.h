@@ -1,11 +1,11 @@
 /* The listener of an HTTP server: accepts connections and passes them to a callback. Disabled, it
- * leaves them in the backlog. If descriptors run out, it retries every ACCEPT_PAUSE_MS;
+ * leaves them in the backlog. If descriptors run out, it retries every ACCEPT_ERROR_PAUSE_MS;
  * libmicrohttpd's own accept would not retry until one of its connections ends. Belongs to the
  * loop's thread. */
 #ifndef HTTP_LISTENER_H
 #define HTTP_LISTENER_H
 
-#include "base/accept_trouble.h"
+#include "base/accept_error.h"
 #include "loop/loop.h"
 
 #include <stdbool.h>
@@ -21,7 +21,7 @@ struct http_listener {
     struct timer pause;
     bool is_enabled;
     bool is_watched; /* enabled, and not paused */
-    struct accept_trouble trouble;
+    struct accept_error_log trouble;
     http_listener_accepted_fn *accepted;
     void *ctx;
 };

@@ -1,4 +1,4 @@
-/* What a change of the settings asks for, and what has to stay as it was. */
+/* What is needed to apply a change of the settings, and which values must not change. */
 #include "settings/settings.h"
 
 #include "settings/kind.h"
@@ -28,8 +28,7 @@ void settings_compare(const struct settings *before, const struct settings *afte
     }
 }
 
-/* By way of the text: the table knows how to write and read each value, so it need not know how
- * many bytes a field has. */
+/* Copies through text: the table can print and parse each value, but has no size of its field. */
 void settings_keep_fixed(struct settings *after, struct settings_origins *after_origins,
                          const struct settings *before,
                          const struct settings_origins *before_origins)

@@ -1,4 +1,4 @@
-/* The kinds of values: how each is read strictly, and printed so that it reads back the same. */
+/* The kinds of values: how each is parsed strictly, and printed as text that parses to the same. */
 #include "settings/kind.h"
 
 #include "base/contract.h"
@@ -20,7 +20,7 @@ const void *settings_kind_const_field(const struct settings_row *row, const stru
     return (const char *)s + row->offset;
 }
 
-enum err settings_kind_refuse(char why[SETTINGS_WHY_SIZE], const char *format, ...)
+enum err settings_kind_reject(char why[SETTINGS_WHY_SIZE], const char *format, ...)
 {
     va_list args;
 
@@ -47,7 +47,7 @@ static enum err read_bool(const struct settings_row *row, struct settings *s, co
             }
         }
     }
-    return settings_kind_refuse(why, "must be true or false (or yes/no, on/off, 1/0)");
+    return settings_kind_reject(why, "must be true or false (or yes/no, on/off, 1/0)");
 }
 
 static enum err print_bool(const struct settings_row *row, const struct settings *s, char *to,
@@ -67,7 +67,7 @@ static enum err number_of(const struct settings_row *row, uint64_t *out, const c
     uint64_t number;
 
     if (text_to_u64(&number, text, row->most) != ERR_OK || number < row->least)
-        return settings_kind_refuse(why, "must be %sa whole number from %llu to %llu%s%s%s",
+        return settings_kind_reject(why, "must be %sa whole number from %llu to %llu%s%s%s",
                                     row->kind == &settings_kind_threads ? "auto or " : "",
                                     (unsigned long long)row->least, (unsigned long long)row->most,
                                     row->unit[0] == '\0' ? "" : " (", row->unit,
@@ -145,7 +145,7 @@ static enum err read_durability(const struct settings_row *row, struct settings 
     else if (strcmp(text, "none") == 0)
         s->inbox.durability = DURABILITY_NONE;
     else
-        return settings_kind_refuse(why, "must be full or none");
+        return settings_kind_reject(why, "must be full or none");
     return ERR_OK;
 }
 
@@ -164,7 +164,7 @@ static enum err read_level(const struct settings_row *row, struct settings *s, c
 {
     (void)row;
     if (!log_level_from_word(&s->log.level, text))
-        return settings_kind_refuse(why, "must be error, warning, info or debug");
+        return settings_kind_reject(why, "must be error, warning, info or debug");
     return ERR_OK;
 }
 
@@ -186,11 +186,11 @@ enum err settings_kind_take_text(const struct settings_row *row, struct settings
     size_t length = strlen(text);
 
     if (length > row->most)
-        return settings_kind_refuse(why, "is %zu bytes long: must be at most %llu", length,
+        return settings_kind_reject(why, "is %zu bytes long: must be at most %llu", length,
                                     (unsigned long long)row->most);
-    /* The file format has no way to write one inside of quotes. */
+    /* The file format has no escape for a quote inside of quotes. */
     if (strchr(text, '"') != NULL)
-        return settings_kind_refuse(why, "must not hold a double quote");
+        return settings_kind_reject(why, "must not contain a double quote");
     memcpy(settings_kind_field(row, s), text, length + 1);
     return ERR_OK;
 }
@@ -205,7 +205,7 @@ static enum err read_idurl(const struct settings_row *row, struct settings *s, c
                            char why[SETTINGS_WHY_SIZE])
 {
     if (!text_is_printable(text, strlen(text)) || strchr(text, ' ') != NULL)
-        return settings_kind_refuse(why,
+        return settings_kind_reject(why,
                                     "must be a URL of printable ASCII without spaces, or empty");
     return settings_kind_take_text(row, s, text, why);
 }
@@ -215,8 +215,8 @@ const struct settings_kind settings_kind_idurl = {.read = read_idurl,
                                                   .allowed = "a URL or empty",
                                                   .is_quoted = true};
 
-/* Letters, digits, '-', '_' and dots; the last part not a number, or a mistyped 10.0.0.256 would be
- * a name. */
+/* Letters, digits, '-', '_' and dots; the last label is not a number, otherwise a mistyped
+ * 10.0.0.256 would be accepted as a name. */
 static bool is_host_name(const char *text)
 {
     static const char letters[] =
@@ -238,14 +238,15 @@ static enum err read_host(const struct settings_row *row, struct settings *s, co
     if (text[0] == '\0' || is_host_name(text))
         return settings_kind_take_text(row, s, text, why);
     if (address_from_ip_text(&address, text, 0) != ERR_OK)
-        return settings_kind_refuse(
+        return settings_kind_reject(
             why, "must be a host name or an IPv4 or IPv6 address, without a port");
     if (address_is_wildcard(&address))
-        return settings_kind_refuse(
-            why, "is no address that a peer can reach: give one of this machine's, or "
-                 "leave it empty");
+        return settings_kind_reject(
+            why, "is a wildcard address, which peers cannot connect to: use an address of this "
+                 "machine, or leave it empty");
     if (address.scope != 0)
-        return settings_kind_refuse(why, "must not name an interface: peers have others");
+        return settings_kind_reject(
+            why, "must not name an interface: it has no meaning on other machines");
     return settings_kind_take_text(row, s, address_ip_text(ip, &address), why);
 }
 
@@ -258,7 +259,7 @@ static enum err read_path(const struct settings_row *row, struct settings *s, co
                           char why[SETTINGS_WHY_SIZE])
 {
     if (text[0] != '/')
-        return settings_kind_refuse(why, "must be an absolute path: begin it with '/'");
+        return settings_kind_reject(why, "must be an absolute path, starting with '/'");
     return settings_kind_take_text(row, s, text, why);
 }
 
@@ -274,12 +275,12 @@ static enum err read_own_path(const struct settings_row *row, struct settings *s
                            : read_path(row, s, text, why);
 }
 
-const struct settings_kind settings_kind_own_path = {.read = read_own_path,
-                                                     .print = settings_kind_print_text,
-                                                     .allowed = "an absolute path or empty",
-                                                     .is_quoted = true};
+const struct settings_kind settings_kind_optional_path = {.read = read_own_path,
+                                                          .print = settings_kind_print_text,
+                                                          .allowed = "an absolute path or empty",
+                                                          .is_quoted = true};
 
-/* What a client may send behind "Bearer " (RFC 6750). */
+/* The characters allowed after "Bearer " (RFC 6750). */
 static enum err read_token(const struct settings_row *row, struct settings *s, const char *text,
                            char why[SETTINGS_WHY_SIZE])
 {
@@ -287,7 +288,7 @@ static enum err read_token(const struct settings_row *row, struct settings *s, c
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/=";
 
     if (text[0] != '\0' && (strlen(text) < row->least || text[strspn(text, letters)] != '\0'))
-        return settings_kind_refuse(why,
+        return settings_kind_reject(why,
                                     "must be empty or at least %llu letters, digits and -._~+/=",
                                     (unsigned long long)row->least);
     return settings_kind_take_text(row, s, text, why);
@@ -309,7 +310,7 @@ static enum err read_endpoint(const struct settings_row *row, struct settings *s
 
     if (text[0] != '\0' && (address_split(text, host, &port) != ERR_OK ||
                             address_from_ip_text(&address, host, port) != ERR_OK))
-        return settings_kind_refuse(
+        return settings_kind_reject(
             why, "must be address:port, numeric (an IPv6 address in brackets), or empty");
     return settings_kind_take_text(row, s, text, why);
 }
@@ -319,7 +320,7 @@ const struct settings_kind settings_kind_endpoint = {.read = read_endpoint,
                                                      .allowed = "address:port, numeric, or empty",
                                                      .is_quoted = true};
 
-/* The host and port of an http URL: what stands between "http://" and the first slash. */
+/* Checks the authority of an http URL: the part between "http://" and the first slash. */
 static bool is_loopback_http(const char *url)
 {
     char authority[ADDRESS_TEXT_SIZE], host[ADDRESS_HOST_SIZE];
@@ -347,7 +348,7 @@ bool settings_gateway_url_check(const char *url, char why[SETTINGS_WHY_SIZE])
     else
         is_good = is_good && strncmp(url, "http://", 7) == 0 && is_loopback_http(url);
     if (!is_good)
-        settings_kind_refuse(
+        settings_kind_reject(
             why, "must be http://127.0.0.1:PORT/ or another loopback address with its port, or "
                  "unix:/PATH of at most 107 bytes");
     return is_good;
@@ -369,8 +370,8 @@ const struct settings_kind settings_kind_gateway_url = {
 
 /* Lists, comma separated */
 
-/* The next item, without the spaces around it, in `item`. False at the end of the list. An item
- * that is too long to be an address is cut, and is none then. */
+/* Copies the next item, trimmed, to `item`. False at the end of the list. An item that is too long
+ * for an address is truncated, which makes it invalid. */
 static bool next_item(const char **at, char item[ADDRESS_TEXT_SIZE])
 {
     size_t length;
@@ -388,7 +389,7 @@ static bool next_item(const char **at, char item[ADDRESS_TEXT_SIZE])
     return true;
 }
 
-/* A list of identities: kept as text, each item checked. */
+/* A list of identity URLs: stored as text, each item validated. */
 static bool is_identity(const char *text, size_t length)
 {
     return length > 0 && text_is_printable(text, length) && memchr(text, ' ', length) == NULL;
@@ -403,7 +404,7 @@ static enum err read_idurls(const struct settings_row *row, struct settings *s, 
     while (text[0] != '\0') {
         length = strcspn(at, ",");
         if (!is_identity(at, length))
-            return settings_kind_refuse(
+            return settings_kind_reject(
                 why, "must be URLs of printable ASCII, comma separated without spaces, "
                      "or empty");
         if (at[length] == '\0')
@@ -419,7 +420,7 @@ const struct settings_kind settings_kind_idurls = {.read = read_idurls,
                                                        "URLs, comma separated without spaces",
                                                    .is_quoted = true};
 
-/* The index of an interface means nothing to a reader, and not even to this program: its name. */
+/* Prints the scope as the interface's name, which unlike its index survives a reboot. */
 static void print_ip(char out[ADDRESS_TEXT_SIZE], const struct address *address)
 {
     char interface[IF_NAMESIZE];
@@ -434,7 +435,7 @@ static void print_ip(char out[ADDRESS_TEXT_SIZE], const struct address *address)
     }
 }
 
-/* 0.0.0.0 beside 10.0.0.1 cannot both be bound to one port. */
+/* 0.0.0.0 and 10.0.0.1 cannot both be bound to one port. */
 static bool is_covered(const struct address *a, const struct address *b)
 {
     return a->family == b->family && (address_is_wildcard(a) || address_is_wildcard(b));
@@ -445,24 +446,24 @@ static enum err add_listen(struct settings *s, const char *item, char why[SETTIN
     struct address address;
 
     if (strcmp(item, "*") == 0)
-        return settings_kind_refuse(why, "must be \"*\" alone or addresses, not both");
+        return settings_kind_reject(why, "must be either \"*\" alone or a list of addresses");
     if (address_from_ip_text(&address, item, 0) != ERR_OK)
-        return settings_kind_refuse(
+        return settings_kind_reject(
             why,
-            "holds '%s': must be \"*\" or IPv4 and IPv6 addresses of this machine without "
+            "contains '%s': must be \"*\" or IPv4 and IPv6 addresses of this machine without "
             "a port, comma separated",
             item);
     for (unsigned i = 0; i < s->tcp_connections.listen_count; i++) {
         const struct address *other = &s->tcp_connections.listen[i];
 
         if (address_is_equal(&address, other))
-            return settings_kind_refuse(why, "names %s twice", item);
+            return settings_kind_reject(why, "contains %s twice", item);
         if (is_covered(&address, other))
-            return settings_kind_refuse(
-                why, "holds %s beside an address that it covers or is covered by: keep one", item);
+            return settings_kind_reject(
+                why, "contains %s and a wildcard that covers the other: keep one of them", item);
     }
     if (s->tcp_connections.listen_count == SETTINGS_LISTEN_MAX)
-        return settings_kind_refuse(why, "must not hold more than %d addresses",
+        return settings_kind_reject(why, "must not contain more than %d addresses",
                                     (int)SETTINGS_LISTEN_MAX);
     s->tcp_connections.listen[s->tcp_connections.listen_count++] = address;
     return ERR_OK;
@@ -523,13 +524,13 @@ static enum err read_networks(const struct settings_row *row, struct settings *s
         struct network network;
 
         if (network_from_text(&network, item) != ERR_OK || network.base.scope != 0)
-            return settings_kind_refuse(
+            return settings_kind_reject(
                 why,
-                "holds '%s': must be networks like 10.0.0.0/8 or fd00::/8, comma "
+                "contains '%s': must be networks like 10.0.0.0/8 or fd00::/8, comma "
                 "separated, or empty",
                 item);
         if (list->count == SETTINGS_NETWORKS_MAX)
-            return settings_kind_refuse(why, "must not hold more than %d networks",
+            return settings_kind_reject(why, "must not contain more than %d networks",
                                         (int)SETTINGS_NETWORKS_MAX);
         list->networks[list->count++] = network;
     }
@@ -563,7 +564,7 @@ const struct settings_kind settings_kind_networks = {
 
 /* All kinds */
 
-/* What fits on a line behind `name = "` and before the quote. */
+/* The bytes that fit on a line between `name = "` and the closing quote. */
 static size_t value_room(const struct settings_row *row)
 {
     return SETTINGS_LINE_MAX - strlen(row->name) - sizeof " = \"\"" + 1;
@@ -576,7 +577,7 @@ enum err settings_kind_read(const struct settings_row *row, struct settings *s, 
     enum err e = row->kind->read(row, s, text, why);
 
     if (e == ERR_OK && row->kind->print(row, s, again, value_room(row) + 1) != ERR_OK)
-        e = settings_kind_refuse(why, "is too long: written in full it must fit in %zu bytes",
+        e = settings_kind_reject(why, "is too long: its canonical form must fit in %zu bytes",
                                  value_room(row));
     return e;
 }

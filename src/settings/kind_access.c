@@ -1,4 +1,4 @@
-/* The kinds of values that say who may do what: groups, modes, folders. */
+/* The kinds of values for access control: groups, modes, directories. */
 #include "settings/kind.h"
 
 #include "base/text.h"
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether there is such a group is looked at when it is used: a file may be checked elsewhere. */
+/* Whether the group exists is checked when it is used: a file can be checked on another machine. */
 static enum err read_group(const struct settings_row *row, struct settings *s, const char *text,
                            char why[SETTINGS_WHY_SIZE])
 {
@@ -14,7 +14,7 @@ static enum err read_group(const struct settings_row *row, struct settings *s, c
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 
     if (text[strspn(text, letters)] != '\0' || text[0] == '-')
-        return settings_kind_refuse(why, "must be the name of a group, or empty");
+        return settings_kind_reject(why, "must be the name of a group, or empty");
     return settings_kind_take_text(row, s, text, why);
 }
 
@@ -23,8 +23,8 @@ const struct settings_kind settings_kind_group = {.read = read_group,
                                                   .allowed = "the name of a group or empty",
                                                   .is_quoted = true};
 
-/* Three octal digits, a zero before them or not. The owner, who is the daemon, reads and writes;
- * nobody executes. */
+/* Three octal digits with an optional leading zero. The owner (the daemon) needs read and write
+ * permission; execute permission is not allowed. */
 static enum err read_mode(const struct settings_row *row, struct settings *s, const char *text,
                           char why[SETTINGS_WHY_SIZE])
 {
@@ -35,9 +35,9 @@ static enum err read_mode(const struct settings_row *row, struct settings *s, co
         mode = mode * 8 + (unsigned)(digits[i] - '0');
     if (strlen(digits) != 3 || strspn(digits, "01234567") != 3 || (mode & 0600) != 0600 ||
         (mode & ~0666u) != 0)
-        return settings_kind_refuse(why,
-                                    "must be an octal mode from 0600 to 0666 that lets the daemon "
-                                    "read and write and nobody execute, such as 0660");
+        return settings_kind_reject(why,
+                                    "must be an octal mode from 0600 to 0666 with read and write "
+                                    "for the owner and no execute permission, such as 0660");
     *(unsigned *)settings_kind_field(row, s) = mode;
     return ERR_OK;
 }
@@ -75,8 +75,8 @@ static enum err read_roots(const struct settings_row *row, struct settings *s, c
     if (strlen(text) < SETTINGS_TEXT_SIZE)
         while (settings_next_root(&at, root))
             if (root[0] != '/')
-                return settings_kind_refuse(
-                    why, "holds '%.200s': must be absolute paths, comma separated", root);
+                return settings_kind_reject(
+                    why, "contains '%.200s': must be absolute paths, comma separated", root);
     return settings_kind_take_text(row, s, text, why);
 }
 

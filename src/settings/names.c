@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { SLIPS_MAX = 2 }; /* letters wrong in a name that is still understood */
+enum { EDITS_MAX = 2 }; /* edit distance at which a name is still similar */
 
 static unsigned least_of(unsigned a, unsigned b, unsigned c)
 {
@@ -15,7 +15,7 @@ static unsigned least_of(unsigned a, unsigned b, unsigned c)
     return least < c ? least : c;
 }
 
-/* How many letters must change to make one of the other (Levenshtein). */
+/* Levenshtein distance. */
 static unsigned distance(const char *a, const char *b)
 {
     enum { LONGEST = 48 };
@@ -40,12 +40,12 @@ static unsigned distance(const char *a, const char *b)
     return row[length];
 }
 
-/* More letters must be right than are wrong, or nearly any short name would do. */
+/* More letters must match than differ, otherwise nearly any short name would be similar. */
 static bool is_near(const char *name, const char *known)
 {
     unsigned wrong = distance(name, known);
 
-    return wrong <= SLIPS_MAX && wrong + wrong < strlen(name);
+    return wrong <= EDITS_MAX && wrong + wrong < strlen(name);
 }
 
 const char *settings_names_section(const char *name)
@@ -82,21 +82,22 @@ const struct settings_row *settings_names_key(const char *section, const char *n
     return nearest != NULL && is_near(name, nearest->name) ? nearest : NULL;
 }
 
-/* Appends, with a comma before all but the first; nothing of a name that does not fit. */
-static void add(char to[NAMES_SIZE], const char *open, const char *name, const char *close)
+/* Appends to a comma-separated list; a name that does not fit is omitted. */
+static void add(char to[SETTINGS_NAMES_SIZE], const char *open, const char *name, const char *close)
 {
     size_t used = strlen(to);
 
-    text_format(to + used, NAMES_SIZE - used, "%s%s%s%s", used == 0 ? "" : ", ", open, name, close);
+    text_format(to + used, SETTINGS_NAMES_SIZE - used, "%s%s%s%s", used == 0 ? "" : ", ", open,
+                name, close);
 }
 
-/* The keys of a section stand together. */
+/* The keys of a section are adjacent in the table. */
 static bool begins_section(unsigned i)
 {
     return i == 0 || strcmp(settings_table[i].section, settings_table[i - 1].section) != 0;
 }
 
-const char *settings_names_sections(char to[NAMES_SIZE], const char *key)
+const char *settings_names_sections(char to[SETTINGS_NAMES_SIZE], const char *key)
 {
     to[0] = '\0';
     for (unsigned i = 0; i < settings_table_count; i++)
@@ -105,7 +106,7 @@ const char *settings_names_sections(char to[NAMES_SIZE], const char *key)
     return to;
 }
 
-const char *settings_names_keys(char to[NAMES_SIZE], const char *section)
+const char *settings_names_keys(char to[SETTINGS_NAMES_SIZE], const char *section)
 {
     to[0] = '\0';
     for (unsigned i = 0; i < settings_table_count; i++)

@@ -10,8 +10,8 @@ const char *settings_origin_place_text(char to[SETTINGS_ORIGIN_SIZE],
     case ORIGIN_FILE:
         snprintf(to, SETTINGS_ORIGIN_SIZE, "%s, line %u", origins->file, place->line);
         break;
-    case ORIGIN_OWN_FILE:
-        snprintf(to, SETTINGS_ORIGIN_SIZE, "%s (dustwire set)", origins->own);
+    case ORIGIN_PERSISTED:
+        snprintf(to, SETTINGS_ORIGIN_SIZE, "%s (dustwire set)", origins->persisted);
         break;
     case ORIGIN_GATEWAY:
         snprintf(to, SETTINGS_ORIGIN_SIZE, "the gateway's connect");
@@ -35,7 +35,7 @@ const char *settings_origin_text(char to[SETTINGS_ORIGIN_SIZE],
 void settings_origin_note(struct settings_origins *origins, unsigned index,
                           struct settings_place place)
 {
-    if (place.from == ORIGIN_OWN_FILE && origins->keys[index].from == ORIGIN_FILE)
-        origins->hidden[index] = origins->keys[index];
+    if (place.from == ORIGIN_PERSISTED && origins->keys[index].from == ORIGIN_FILE)
+        origins->overridden[index] = origins->keys[index];
     origins->keys[index] = place;
 }

@@ -1,4 +1,4 @@
-/* Where a value in force comes from. */
+/* Where the effective value of a key comes from. */
 #ifndef SETTINGS_ORIGIN_H
 #define SETTINGS_ORIGIN_H
 
@@ -9,11 +9,11 @@ enum { SETTINGS_ORIGIN_SIZE = SETTINGS_TEXT_SIZE + 32 };
 const char *settings_origin_place_text(char to[SETTINGS_ORIGIN_SIZE],
                                        const struct settings_origins *origins,
                                        const struct settings_place *place);
-/* The same of the row with this index. */
+/* The same for the row with this index. */
 const char *settings_origin_text(char to[SETTINGS_ORIGIN_SIZE],
                                  const struct settings_origins *origins, unsigned index);
 
-/* Notes where the value of the row with this index comes from, and what it goes over. */
+/* Records the origin of the row with this index, and what it overrides. */
 void settings_origin_note(struct settings_origins *origins, unsigned index,
                           struct settings_place place);
 

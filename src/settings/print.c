@@ -1,4 +1,4 @@
-/* The settings as text: a file that reads back the same, and lists for people. */
+/* The settings as text: a file that parses to the same values, and lists for people. */
 #include "settings/settings.h"
 
 #include "settings/kind.h"
@@ -40,7 +40,7 @@ static void print_row(unsigned index, const struct settings *s,
     if (row->change == CHANGE_RESTARTS)
         fprintf(out, "; a change needs a restart");
     else if (row->change == CHANGE_RECONNECTS)
-        fprintf(out, "; a change takes the transport down and up");
+        fprintf(out, "; a change restarts the transport");
     if (origins != NULL)
         fprintf(out, "\n# from %s", settings_origin_text(origin, origins, index));
     putc('\n', out);
@@ -57,9 +57,9 @@ void settings_print(const struct settings *s, const struct settings_origins *ori
 {
     fprintf(out, SETTINGS_VERSION_MARK "%d\n", (int)SETTINGS_VERSION);
     fputs(
-        "# The settings of dustwired. Every key may be left out: then its default holds.\n"
-        "# Check a changed file before use: dustwired --config FILE --check-config\n"
-        "# A comment has a line of its own; text with '#' or ';' in it stands in double quotes.\n",
+        "# Settings of dustwired. Every key is optional; a missing key has its default value.\n"
+        "# Check a modified file before use: dustwired --config FILE --check-config\n"
+        "# A comment is a line of its own; text containing '#' or ';' must be in double quotes.\n",
         out);
     for (unsigned i = 0; i < settings_table_count; i++) {
         if (opens_section(i))

@@ -1,9 +1,8 @@
-/* Reading the files: the one that the operator writes, then the daemon's own over it. What reader.c
- * has found good in a file is read by iniparser, from a file in memory, and only its strings are
- * used. */
+/* Reads the files: the operator's, then the persisted one over it. The lines that reader.c found
+ * valid are parsed by iniparser from a memory file; only its strings are used. */
 #include "settings/settings.h"
 
-#include "settings/formers.h"
+#include "settings/deprecated.h"
 #include "settings/kind.h"
 #include "settings/origin.h"
 #include "settings/reader.h"
@@ -26,52 +25,54 @@
 
 /* Bytes */
 
-/* The rights of the file are not all: what Landlock refuses to a daemon that runs, access(2), which
- * looks at the rights alone, still finds good. */
-static const char *why_denied(const struct reader *r)
+/* access(2) checks the file's permissions only; a file that passes it but cannot be opened was
+ * denied by Landlock. */
+static const char *why_denied(const struct settings_reader *r)
 {
     char end[PATH_MAX];
 
     if (path_follow(end, sizeof end, r->path) == ERR_DENIED)
-        return "its links lead round in a circle; give the path of a file";
+        return "symbolic link loop; give the path of a file";
     if (access(r->path, R_OK) == 0)
-        return "it lies in another folder than at the daemon's start, and the daemon gave up all "
-               "others (Landlock): restart it, or set [node] confined = false";
-    return r->is_own ? "run this as the daemon's user" : "give the daemon's user the right to";
+        return "it is not in the directory that was allowed (Landlock) at the daemon's start: "
+               "restart the daemon, or set [node] confined = false";
+    return r->is_persisted ? "run this as the daemon's user"
+                           : "give the daemon's user read permission";
 }
 
-static enum err cannot_read(struct reader *r, enum err e)
+static enum err report_unreadable(struct settings_reader *r, enum err e)
 {
     switch (e) {
     case ERR_NOT_FOUND:
-        settings_reader_complain(r, 0, "there is no such file: check the path given with --config");
+        settings_reader_add_problem(r, 0, "no such file: check the path given with --config");
         break;
     case ERR_DENIED:
-        settings_reader_complain(r, 0, "it may not be read: %s", why_denied(r));
+        settings_reader_add_problem(r, 0, "permission denied: %s", why_denied(r));
         break;
     case ERR_AGAIN:
-        settings_reader_complain(r, 0, "it changes while it is read: read it when it is whole");
+        settings_reader_add_problem(r, 0, "file changed while it was read: try again");
         return ERR_INVALID;
     case ERR_NOT_REGULAR:
-        settings_reader_complain(r, 0, "it is not a regular file: give the path of an INI file");
+        settings_reader_add_problem(r, 0, "not a regular file: give the path of an INI file");
         break;
     case ERR_TOO_LARGE:
-        settings_reader_complain(
-            r, 0, "it is larger than %d KiB, which no settings file is: check the path",
-            FILE_SIZE_MAX / 1024);
+        settings_reader_add_problem(
+            r, 0, "larger than %d KiB, too large for a settings file: check the path",
+            SETTINGS_READER_FILE_SIZE_MAX / 1024);
         return ERR_INVALID;
     default:
-        settings_reader_complain(r, 0, "it cannot be read: %s", err_text(e));
+        settings_reader_add_problem(r, 0, "cannot read: %s", err_text(e));
         break;
     }
     return e;
 }
 
-static enum err read_bytes(struct reader *r, int fd)
+static enum err read_bytes(struct settings_reader *r, int fd)
 {
     r->length = 0;
-    while (r->length <= FILE_SIZE_MAX) {
-        ssize_t count = read(fd, r->bytes + r->length, FILE_SIZE_MAX + 1 - r->length);
+    while (r->length <= SETTINGS_READER_FILE_SIZE_MAX) {
+        ssize_t count =
+            read(fd, r->bytes + r->length, SETTINGS_READER_FILE_SIZE_MAX + 1 - r->length);
 
         if (count < 0 && errno == EINTR)
             continue;
@@ -81,21 +82,22 @@ static enum err read_bytes(struct reader *r, int fd)
             break;
         r->length += (size_t)count;
     }
-    memset(r->bytes + r->length, 0, FILE_SIZE_MAX + 2 - r->length);
-    return r->length > FILE_SIZE_MAX ? ERR_TOO_LARGE : ERR_OK;
+    memset(r->bytes + r->length, 0, SETTINGS_READER_FILE_SIZE_MAX + 2 - r->length);
+    return r->length > SETTINGS_READER_FILE_SIZE_MAX ? ERR_TOO_LARGE : ERR_OK;
 }
 
-static enum err read_all(struct reader *r, int fd, struct stat *st)
+static enum err read_all(struct settings_reader *r, int fd, struct stat *st)
 {
     if (fstat(fd, st) != 0)
         return err_from_errno(errno);
     if (!S_ISREG(st->st_mode))
         return ERR_NOT_REGULAR;
-    if (st->st_size > FILE_SIZE_MAX)
+    if (st->st_size > SETTINGS_READER_FILE_SIZE_MAX)
         return ERR_TOO_LARGE;
-    if (r->bytes == NULL && (r->bytes = calloc(1, FILE_SIZE_MAX + 2 + CLEAN_SIZE_MAX)) == NULL)
+    if (r->bytes == NULL && (r->bytes = calloc(1, SETTINGS_READER_FILE_SIZE_MAX + 2 +
+                                                      SETTINGS_READER_CLEAN_SIZE_MAX)) == NULL)
         return ERR_NO_MEMORY;
-    r->clean = r->bytes + FILE_SIZE_MAX + 2;
+    r->clean = r->bytes + SETTINGS_READER_FILE_SIZE_MAX + 2;
     return read_bytes(r, fd);
 }
 
@@ -104,8 +106,8 @@ static bool is_same_time(struct timespec a, struct timespec b)
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-/* The file that the path names now is the one that was read, and nobody wrote in it meanwhile. */
-static bool is_unchanged(const struct reader *r, const struct stat *before)
+/* True if the path still names the file that was read, and the file was not modified meanwhile. */
+static bool is_unchanged(const struct settings_reader *r, const struct stat *before)
 {
     struct stat now;
 
@@ -114,7 +116,7 @@ static bool is_unchanged(const struct reader *r, const struct stat *before)
            is_same_time(now.st_mtim, before->st_mtim);
 }
 
-static enum err read_once(struct reader *r, bool *is_whole)
+static enum err read_once(struct settings_reader *r, bool *is_whole)
 {
     int fd = open(r->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
     struct stat st;
@@ -134,50 +136,49 @@ static enum err read_once(struct reader *r, bool *is_whole)
     return ERR_OK;
 }
 
-/* Half of a file could be one without problems, in which half of the settings are the defaults. */
-static enum err read_file(struct reader *r)
+/* Retries until the file is stable: half of a file can be valid, with defaults for the rest. */
+static enum err read_file(struct settings_reader *r)
 {
     bool is_whole = false;
     enum err e = ERR_OK;
 
-    for (unsigned i = 0; i < READS_MAX && e == ERR_OK && !is_whole; i++)
+    for (unsigned i = 0; i < SETTINGS_READER_READS_MAX && e == ERR_OK && !is_whole; i++)
         e = read_once(r, &is_whole);
     return e == ERR_OK && !is_whole ? ERR_AGAIN : e;
 }
 
-/* iniparser: its error callback and its load know no context, hence these, one reading at a time.
- */
+/* iniparser's error callback has no context argument: hence a global and a lock. */
 
 static pthread_mutex_t iniparser_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct reader *iniparser_reader; /* under the lock */
+static struct settings_reader *iniparser_reader; /* under the lock */
 
-static int iniparser_complains(const char *format, ...)
+static int report_iniparser_error(const char *format, ...)
 {
-    char text[256], escaped[SHOWN_SIZE * 2];
+    char text[256], escaped[SETTINGS_READER_SHOWN_SIZE * 2];
     va_list args;
 
-    if (errno == EMFILE || errno == ENFILE) { /* of its fopen: the name is one of ours */
-        settings_reader_complain(iniparser_reader, 0, "it cannot be read: %s",
-                                 err_text(ERR_DESCRIPTORS));
+    if (errno == EMFILE || errno == ENFILE) { /* fopen failed; its message names our memory file */
+        settings_reader_add_problem(iniparser_reader, 0, "cannot read: %s",
+                                    err_text(ERR_DESCRIPTORS));
         return 0;
     }
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     text_escape(escaped, sizeof escaped, text, strcspn(text, "\n"), false);
-    settings_reader_complain(iniparser_reader, 0, "%s", escaped);
+    settings_reader_add_problem(iniparser_reader, 0, "%s", escaped);
     return 0;
 }
 
-/* iniparser opens a file by its name. That of a file in memory needs /proc; without it, or with a
- * filter that refuses memfd_create, a file in a folder has to do, and loses its name once read. */
-struct scratch {
+/* iniparser opens a file by its path. A memory file has one in /proc only; without /proc, or if a
+ * seccomp filter denies memfd_create, a temporary file is used and unlinked after reading. */
+struct scratch_file {
     int fd;
     bool is_in_folder;
     char name[PATH_MAX];
 };
 
-static bool open_in_memory(struct scratch *scratch)
+static bool open_in_memory(struct scratch_file *scratch)
 {
     scratch->fd = memfd_create("settings", MFD_CLOEXEC);
     snprintf(scratch->name, sizeof scratch->name, "/proc/self/fd/%d", scratch->fd);
@@ -187,7 +188,7 @@ static bool open_in_memory(struct scratch *scratch)
     return false;
 }
 
-static bool open_in_folder(struct scratch *scratch, const char *folder)
+static bool open_in_folder(struct scratch_file *scratch, const char *folder)
 {
     if (text_format(scratch->name, sizeof scratch->name, "%s/dustwired-XXXXXX", folder) != ERR_OK)
         return false;
@@ -196,19 +197,20 @@ static bool open_in_folder(struct scratch *scratch, const char *folder)
     return scratch->is_in_folder;
 }
 
-/* The last folder is the only one that Landlock leaves to a daemon that runs. */
-static bool open_scratch(struct scratch *scratch, const char *own)
+/* The last directory is the only one that Landlock allows in a running daemon. */
+static bool open_scratch(struct scratch_file *scratch, const char *persisted)
 {
     char folder[PATH_MAX];
 
-    *scratch = (struct scratch){.fd = -1};
+    *scratch = (struct scratch_file){.fd = -1};
     return open_in_memory(scratch) || open_in_folder(scratch, "/tmp") ||
            open_in_folder(scratch, "/run") ||
-           (own != NULL && own[0] != '\0' && path_folder(folder, sizeof folder, own) == ERR_OK &&
+           (persisted != NULL && persisted[0] != '\0' &&
+            path_folder(folder, sizeof folder, persisted) == ERR_OK &&
             open_in_folder(scratch, folder));
 }
 
-static void close_scratch(struct scratch *scratch)
+static void close_scratch(struct scratch_file *scratch)
 {
     if (scratch->is_in_folder)
         unlink(scratch->name);
@@ -229,22 +231,23 @@ static bool write_all(int fd, const char *bytes, size_t length)
     return true;
 }
 
-static dictionary *load_clean(struct reader *r)
+static dictionary *load_clean(struct settings_reader *r)
 {
-    struct scratch scratch;
+    struct scratch_file scratch;
     dictionary *values = NULL;
 
-    if (!open_scratch(&scratch, r->own)) {
-        settings_reader_complain(r, 0,
-                                 "it cannot be taken apart: %s, and neither /tmp nor /run takes a "
-                                 "file: mount /proc, or let this user write there",
-                                 errno == EMFILE || errno == ENFILE ? err_text(ERR_DESCRIPTORS)
-                                                                    : "there is no file in memory");
+    if (!open_scratch(&scratch, r->persisted)) {
+        settings_reader_add_problem(
+            r, 0,
+            "cannot parse: %s, and neither /tmp nor /run is writable: mount "
+            "/proc, or let this user write there",
+            errno == EMFILE || errno == ENFILE ? err_text(ERR_DESCRIPTORS)
+                                               : "no memory file available");
         return NULL;
     }
     pthread_mutex_lock(&iniparser_lock);
     iniparser_reader = r;
-    iniparser_set_error_callback(iniparser_complains);
+    iniparser_set_error_callback(report_iniparser_error);
     errno = 0;
     if (write_all(scratch.fd, r->clean, r->clean_length))
         values = iniparser_load(scratch.name);
@@ -252,31 +255,31 @@ static dictionary *load_clean(struct reader *r)
     pthread_mutex_unlock(&iniparser_lock);
     close_scratch(&scratch);
     if (values == NULL && r->problem_count == 0)
-        settings_reader_complain(r, 0, "it cannot be taken apart: %s", err_text(ERR_NO_MEMORY));
+        settings_reader_add_problem(r, 0, "cannot parse: %s", err_text(ERR_NO_MEMORY));
     return values;
 }
 
-static void take_value(struct reader *r, unsigned index, const dictionary *values)
+static void take_value(struct settings_reader *r, unsigned index, const dictionary *values)
 {
     const struct settings_row *row = &settings_table[index];
-    char key[128], why[SETTINGS_WHY_SIZE], text[SHOWN_SIZE];
+    char key[128], why[SETTINGS_WHY_SIZE], text[SETTINGS_READER_SHOWN_SIZE];
     const char *value;
 
     snprintf(key, sizeof key, "%s:%s", row->section, row->name);
     value = iniparser_getstring(values, key, NULL);
     if (value == NULL) {
-        settings_reader_complain(r, r->line_of[index],
-                                 "[%s] %s could not be read: write it as key = value", row->section,
-                                 row->name);
+        settings_reader_add_problem(r, r->line_of[index],
+                                    "cannot parse [%s] %s: write it as key = value", row->section,
+                                    row->name);
         r->is_invalid[index] = true;
     } else if (settings_kind_read(row, r->out, value, why) != ERR_OK) {
-        settings_reader_complain(r, r->line_of[index], "[%s] %s = %s: %s", row->section, row->name,
-                                 settings_reader_value_shown(text, row, value), why);
+        settings_reader_add_problem(r, r->line_of[index], "[%s] %s = %s: %s", row->section,
+                                    row->name, settings_reader_value_shown(text, row, value), why);
         r->is_invalid[index] = true;
     }
 }
 
-static enum err take_values(struct reader *r)
+static enum err take_values(struct settings_reader *r)
 {
     dictionary *values = load_clean(r);
 
@@ -300,9 +303,10 @@ static unsigned row_of(size_t offset)
     return i;
 }
 
-/* True if both values were good or left out, so that comparing them says something; `*line` is
- * where the later of the two stands. */
-static bool are_known(const struct reader *r, size_t offset_a, size_t offset_b, unsigned *line)
+/* True if both values are valid or defaults, so that they can be compared; `*line` is the line of
+ * the later one. */
+static bool are_known(const struct settings_reader *r, size_t offset_a, size_t offset_b,
+                      unsigned *line)
 {
     unsigned a = row_of(offset_a), b = row_of(offset_b);
 
@@ -320,31 +324,31 @@ static bool lies_in(const char *path, const char *folder)
            (path[length] == '/' || path[length] == '\0');
 }
 
-/* Paths of ours that must not be among the received files. */
+/* Paths that must not be in the inbox. */
 static const struct {
     size_t offset;
     const char *name;
-} own_paths[] = {
+} reserved_paths[] = {
     {offsetof(struct settings, control.socket), "[control] socket"},
     {offsetof(struct settings, node.settings_file), "[node] settings-file"},
     {offsetof(struct settings, log.file), "[log] file"},
 };
 
-static void check_own_paths(struct reader *r)
+static void check_reserved_paths(struct settings_reader *r)
 {
     unsigned line;
 
-    for (size_t i = 0; i < sizeof own_paths / sizeof *own_paths; i++)
-        if (are_known(r, offsetof(struct settings, inbox.path), own_paths[i].offset, &line) &&
-            lies_in((const char *)r->out + own_paths[i].offset, r->out->inbox.path))
-            settings_reader_complain(
+    for (size_t i = 0; i < sizeof reserved_paths / sizeof *reserved_paths; i++)
+        if (are_known(r, offsetof(struct settings, inbox.path), reserved_paths[i].offset, &line) &&
+            lies_in((const char *)r->out + reserved_paths[i].offset, r->out->inbox.path))
+            settings_reader_add_problem(
                 r, line,
-                "%s lies in [inbox] path, where only received files do: choose "
-                "another folder for one of them",
-                own_paths[i].name);
+                "%s is in [inbox] path, which is for received files only: choose another directory "
+                "for one of them",
+                reserved_paths[i].name);
 }
 
-static void check_control(struct reader *r)
+static void check_control(struct settings_reader *r)
 {
     const struct settings *s = r->out;
     struct address address;
@@ -354,27 +358,26 @@ static void check_control(struct reader *r)
                   offsetof(struct settings, control.token), &line) &&
         s->control.token[0] == '\0' && settings_control_address(s, &address) &&
         !address_is_loopback(&address))
-        settings_reader_complain(
+        settings_reader_add_problem(
             r, line,
-            "[control] listen = %s can be reached from other machines and needs "
-            "[control] token: set one, or listen on 127.0.0.1",
+            "[control] listen = %s is reachable from other machines and requires [control] token: "
+            "set one, or listen on 127.0.0.1",
             s->control.listen);
 }
 
-static void check_combinations(struct reader *r)
+static void check_combinations(struct settings_reader *r)
 {
-    check_own_paths(r);
+    check_reserved_paths(r);
     check_control(r);
 }
 
-/* Telling */
+/* Reporting */
 
-/* A merge would be overdoing it: at most a hundred, nearly in order. Equal lines keep their order.
- */
-static void sort_problems(struct problem *problems, unsigned count)
+/* Stable insertion sort: at most 100 entries, nearly sorted. */
+static void sort_problems(struct settings_reader_problem *problems, unsigned count)
 {
     for (unsigned i = 1; i < count; i++) {
-        struct problem moved = problems[i];
+        struct settings_reader_problem moved = problems[i];
         unsigned at = i;
 
         for (; at > 0 && problems[at - 1].line > moved.line; at--)
@@ -383,15 +386,16 @@ static void sort_problems(struct problem *problems, unsigned count)
     }
 }
 
-static void tell(struct reader *r)
+static void report_problems(struct settings_reader *r)
 {
-    char sentence[PROBLEM_SIZE + SETTINGS_TEXT_SIZE + 32], file[SETTINGS_TEXT_SIZE];
-    unsigned count = r->problem_count < PROBLEMS_MAX ? r->problem_count : PROBLEMS_MAX;
+    char sentence[SETTINGS_READER_PROBLEM_SIZE + SETTINGS_TEXT_SIZE + 32], file[SETTINGS_TEXT_SIZE];
+    unsigned count = r->problem_count < SETTINGS_READER_PROBLEMS_MAX ? r->problem_count
+                                                                     : SETTINGS_READER_PROBLEMS_MAX;
 
     text_escape(file, sizeof file, r->path, strlen(r->path), false);
     sort_problems(r->problems, count);
     for (unsigned i = 0; i < count; i++) {
-        const struct problem *p = &r->problems[i];
+        const struct settings_reader_problem *p = &r->problems[i];
 
         if (p->line == 0)
             snprintf(sentence, sizeof sentence, "%s: %s", file, p->text);
@@ -406,38 +410,40 @@ static void tell(struct reader *r)
     }
 }
 
-/* One file over `*out`; on ERR_OK `r` says where each key stands. */
-static enum err read_over(struct reader *r)
+/* Reads one file over `*out`; on ERR_OK `r` has the line of each key. */
+static enum err read_over(struct settings_reader *r)
 {
     enum err e = read_file(r);
 
-    if (e == ERR_NOT_FOUND && r->is_own)
+    if (e == ERR_NOT_FOUND && r->is_persisted)
         return e; /* nothing has been set yet */
     if (e != ERR_OK) {
-        e = cannot_read(r, e);
+        e = report_unreadable(r, e);
     } else {
         settings_reader_scan(r);
         e = take_values(r);
     }
-    if (e == ERR_OK && !r->is_own)
+    if (e == ERR_OK && !r->is_persisted)
         check_combinations(r);
     if (e == ERR_OK && r->problem_count > 0)
         e = ERR_INVALID;
-    tell(r);
+    report_problems(r);
     return e;
 }
 
-static struct reader *reader_new(struct settings *out, const char *path, const char *own,
-                                 settings_problem_fn *problem, void *ctx)
+static struct settings_reader *reader_new(struct settings *out, const char *path,
+                                          const char *persisted, settings_problem_fn *problem,
+                                          void *ctx)
 {
-    struct reader *r = calloc(1, sizeof *r);
+    struct settings_reader *r = calloc(1, sizeof *r);
 
     if (r != NULL)
-        *r = (struct reader){.out = out, .path = path, .own = own, .report = problem, .ctx = ctx};
+        *r = (struct settings_reader){
+            .out = out, .path = path, .persisted = persisted, .report = problem, .ctx = ctx};
     return r;
 }
 
-static void reader_free(struct reader **r)
+static void reader_free(struct settings_reader **r)
 {
     free((*r)->bytes);
     free(*r);
@@ -449,28 +455,30 @@ enum err settings_read(struct settings *out, const char *path, settings_problem_
 {
     struct settings_origins origins;
 
-    return settings_load(out, &origins, &(struct settings_paths){.file = path, .own = ""}, problem,
-                         ctx);
+    return settings_load(out, &origins, &(struct settings_paths){.file = path, .persisted = ""},
+                         problem, ctx);
 }
 
-static void note_origins(const struct reader *r, struct settings_origins *origins,
+static void note_origins(const struct settings_reader *r, struct settings_origins *origins,
                          enum settings_origin from)
 {
     for (unsigned i = 0; i < settings_table_count; i++)
         if (r->line_of[i] != 0)
             settings_origin_note(origins, i, (struct settings_place){from, r->line_of[i]});
-    for (unsigned i = 0; i < settings_formers_count; i++)
-        if (r->former_line_of[i] != 0)
-            origins->formers[i] =
-                (struct settings_place){.from = from, .line = r->former_line_of[i]};
+    for (unsigned i = 0; i < settings_deprecated_count; i++)
+        if (r->deprecated_line_of[i] != 0)
+            origins->deprecated[i] =
+                (struct settings_place){.from = from, .line = r->deprecated_line_of[i]};
 }
 
-/* The operator's file. What the reader found out about the file itself is kept for the next. */
+/* Reads the operator's file and records its identity, to detect that the persisted file is the
+ * same.
+ */
 static enum err load_file(struct settings *out, struct settings_origins *origins,
                           const struct settings_paths *paths, settings_problem_fn *problem,
                           void *ctx)
 {
-    struct reader *r = reader_new(out, paths->file, paths->own, problem, ctx);
+    struct settings_reader *r = reader_new(out, paths->file, paths->persisted, problem, ctx);
     enum err e;
 
     if (r == NULL)
@@ -486,39 +494,41 @@ static enum err load_file(struct settings *out, struct settings_origins *origins
     return e;
 }
 
-static enum err choose_own(struct settings *s, struct settings_origins *origins,
-                           const struct settings_paths *paths)
+static enum err choose_persisted(struct settings *s, struct settings_origins *origins,
+                                 const struct settings_paths *paths)
 {
     unsigned row = row_of(offsetof(struct settings, node.settings_file));
 
-    if (paths->is_own_from_command_line) {
+    if (paths->is_persisted_from_command_line) {
         origins->keys[row] = (struct settings_place){.from = ORIGIN_COMMAND_LINE};
-        if (text_copy(s->node.settings_file, sizeof s->node.settings_file, paths->own) != ERR_OK)
+        if (text_copy(s->node.settings_file, sizeof s->node.settings_file, paths->persisted) !=
+            ERR_OK)
             return ERR_TOO_LARGE;
     }
-    if (paths->own != NULL)
-        return text_copy(origins->own, sizeof origins->own, paths->own);
+    if (paths->persisted != NULL)
+        return text_copy(origins->persisted, sizeof origins->persisted, paths->persisted);
     if (s->node.settings_file[0] != '\0')
-        return text_copy(origins->own, sizeof origins->own, s->node.settings_file);
-    return text_format(origins->own, sizeof origins->own, "%s/.dustwire/settings.ini",
+        return text_copy(origins->persisted, sizeof origins->persisted, s->node.settings_file);
+    return text_format(origins->persisted, sizeof origins->persisted, "%s/.dustwire/settings.ini",
                        s->inbox.path);
 }
 
-static enum err load_own(struct settings *out, struct settings_origins *origins,
-                         settings_problem_fn *problem, void *ctx)
+static enum err load_persisted(struct settings *out, struct settings_origins *origins,
+                               settings_problem_fn *problem, void *ctx)
 {
-    struct reader *r = reader_new(out, origins->own, origins->own, problem, ctx);
+    struct settings_reader *r =
+        reader_new(out, origins->persisted, origins->persisted, problem, ctx);
     enum err e;
 
     if (r == NULL)
         return ERR_NO_MEMORY;
-    r->is_own = true;
+    r->is_persisted = true;
     e = read_over(r);
     if (e == ERR_OK)
-        note_origins(r, origins, ORIGIN_OWN_FILE);
+        note_origins(r, origins, ORIGIN_PERSISTED);
     if (e == ERR_OK && r->device == origins->device && r->inode == origins->inode) {
-        problem(ctx, "[node] settings-file is the file given with --config itself: 'dustwire set' "
-                     "would overwrite it; name another");
+        problem(ctx, "[node] settings-file is the file given with --config: 'dustwire set' would "
+                     "overwrite it; choose another file");
         e = ERR_INVALID;
     }
     reader_free(&r);
@@ -534,10 +544,10 @@ enum err settings_load(struct settings *out, struct settings_origins *origins,
     memset(origins, 0, sizeof *origins);
     if (paths->file != NULL)
         e = load_file(out, origins, paths, problem, ctx);
-    if (e == ERR_OK && (e = choose_own(out, origins, paths)) != ERR_OK)
-        problem(ctx, "the path of the daemon's own settings file is too long: set [node] "
+    if (e == ERR_OK && (e = choose_persisted(out, origins, paths)) != ERR_OK)
+        problem(ctx, "the path of the file written by 'dustwire set' is too long: set [node] "
                      "settings-file to a shorter one");
-    if (e == ERR_OK && origins->own[0] != '\0')
-        e = load_own(out, origins, problem, ctx);
+    if (e == ERR_OK && origins->persisted[0] != '\0')
+        e = load_persisted(out, origins, problem, ctx);
     return e;
 }

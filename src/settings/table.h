@@ -4,8 +4,9 @@
 
 #include "settings/row.h"
 
-/* The first line of each file that we print or write; one of a newer version is refused. A key that
- * is new needs none: who does not know it says so. It is for what would be taken wrongly. */
+/* The first line of each file that we print or write; a file of a newer version is rejected. Raise
+ * the version when the meaning of an existing key changes; a new key does not need it, because an
+ * older release reports it as unknown. */
 #define SETTINGS_VERSION_MARK "# dustwired settings, version "
 enum { SETTINGS_VERSION = 1 };
 

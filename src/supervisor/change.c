@@ -215,8 +215,9 @@ static void end_change(struct supervisor *s, const struct supervisor_change *c)
         answer_change(s, r, c->request.result, settings_are_bad);
         return;
     }
-    needs_reconnect = take_in(s, &c->after, &c->change,
-                              r->ask == SUPERVISOR_RELOAD ? origins->file : origins->own, r->text);
+    needs_reconnect =
+        take_in(s, &c->after, &c->change,
+                r->ask == SUPERVISOR_RELOAD ? origins->file : origins->persisted, r->text);
     add_covered_note(s, r->text);
     answer_when_settled(s, r, needs_reconnect);
 }
@@ -270,7 +271,7 @@ static void begin(struct supervisor *s, struct supervisor_request *r)
         .paths = s->config.paths,
         .before = s->in_force};
     if (r->ask == SUPERVISOR_RELOAD)
-        c->paths.own = c->before.origins.own;
+        c->paths.persisted = c->before.origins.persisted;
     s->change = c;
     mailbox_answer(loop_mailbox(s->files), &c->request.message, take_work);
 }

@@ -1,7 +1,7 @@
 #include "supervisor/gateway_overrides.h"
 
 #include "base/log.h"
-#include "settings/settings_own.h"
+#include "settings/persisted.h"
 #include "supervisor/services.h"
 
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 /* Options that were not given change nothing. */
 static enum err put_over(const struct gateway_wish *wish, struct settings_in_force *over,
-                         char problem[SETTINGS_OWN_TEXT_SIZE])
+                         char problem[SETTINGS_PERSISTED_TEXT_SIZE])
 {
     const struct {
         const char *key, *value;
@@ -37,7 +37,7 @@ void supervisor_gateway_overrides_apply(const struct supervisor *s, const struct
 
 void supervisor_gateway_overrides_act(struct supervisor *s)
 {
-    char problem[SETTINGS_OWN_TEXT_SIZE];
+    char problem[SETTINGS_PERSISTED_TEXT_SIZE];
 
     s->acting = s->in_force;
     /* It was checked when it came; what a reload brought may be at odds with it. */
@@ -77,7 +77,7 @@ static void read_wish(struct gateway_wish *out, const struct supervisor_request 
 static enum err check(const struct supervisor *s, struct supervisor_request *r,
                       const struct gateway_wish *wish)
 {
-    char problem[SETTINGS_OWN_TEXT_SIZE], reason[REASON_SIZE];
+    char problem[SETTINGS_PERSISTED_TEXT_SIZE], reason[REASON_SIZE];
     struct settings_in_force tried = s->in_force;
     enum err e = put_over(wish, &tried, problem);
 

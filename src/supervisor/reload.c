@@ -2,7 +2,7 @@
 
 #include "base/contract.h"
 #include "base/text.h"
-#include "settings/settings_own.h"
+#include "settings/persisted.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -162,7 +162,7 @@ enum err supervisor_reload_read(const struct settings_paths *paths,
     settings_keep_fixed(&after->settings, &after->origins, &before->settings, &before->origins);
     settings_compare(&before->settings, &after->settings, change);
     tell_page(&page, &before->settings, &after->settings, wanted.needs_restart);
-    settings_advise(&after->settings, &after->origins, add_note, &page);
+    settings_warn(&after->settings, &after->origins, add_note, &page);
     return ERR_OK;
 }
 
@@ -171,15 +171,15 @@ enum err supervisor_reload_set(const char *name, const char *value,
                                struct settings_in_force *after, struct settings_change *change,
                                char *text, size_t room)
 {
-    char problem[SETTINGS_OWN_TEXT_SIZE];
+    char problem[SETTINGS_PERSISTED_TEXT_SIZE];
     struct page page;
     enum err e;
 
     page_init(&page, text, room);
     *after = *before;
-    e = settings_own_set(&after->settings, &after->origins, name, value, problem);
+    e = settings_persisted_set(&after->settings, &after->origins, name, value, problem);
     if (e == ERR_OK)
-        e = settings_own_write(&after->settings, &after->origins, problem);
+        e = settings_persisted_write(&after->settings, &after->origins, problem);
     if (e != ERR_OK) {
         page_add(&page, "%s", problem);
         return e;
@@ -194,7 +194,7 @@ enum err supervisor_reload_set(const char *name, const char *value,
 static enum err read_file_alone(const struct settings_paths *paths, struct settings_in_force *out,
                                 struct page *page)
 {
-    const struct settings_paths alone = {.file = paths->file, .own = ""};
+    const struct settings_paths alone = {.file = paths->file, .persisted = ""};
     char text[4096];
     struct page problems;
 
@@ -213,7 +213,7 @@ enum err supervisor_reload_unset(const char *name, const struct settings_paths *
                                  struct settings_in_force *after, struct settings_change *change,
                                  char *text, size_t room)
 {
-    char problem[SETTINGS_OWN_TEXT_SIZE];
+    char problem[SETTINGS_PERSISTED_TEXT_SIZE];
     struct settings_in_force files;
     struct page page;
     enum err e;
@@ -222,9 +222,9 @@ enum err supervisor_reload_unset(const char *name, const struct settings_paths *
     *after = *before;
     if ((e = read_file_alone(paths, &files, &page)) != ERR_OK)
         return e;
-    e = settings_own_unset(after, &files, name, problem);
+    e = settings_persisted_unset(after, &files, name, problem);
     if (e == ERR_OK)
-        e = settings_own_write(&after->settings, &after->origins, problem);
+        e = settings_persisted_write(&after->settings, &after->origins, problem);
     if (e != ERR_OK) {
         page_add(&page, "%s", problem);
         settings_compare(&before->settings, &before->settings, change);

@@ -1,6 +1,6 @@
 #include "tcp/acceptor.h"
 
-#include "base/accept_trouble.h"
+#include "base/accept_error.h"
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -29,7 +29,7 @@ struct tcp_acceptor {
     unsigned count;
     struct watch sockets[SOCKETS_MAX];
     struct timer pause; /* goes on with every socket when it fires */
-    struct accept_trouble trouble;
+    struct accept_error_log trouble;
 };
 
 static void close_sockets(struct tcp_acceptor *a)
@@ -106,11 +106,11 @@ static void hand_over(struct tcp_acceptor *a, int fd, const struct address *peer
 /* No descriptors, no memory, or something unknown. */
 static void pause_accepting(struct tcp_acceptor *a)
 {
-    if (accept_trouble_is_new(&a->trouble, loop_now_ms(a->loop)))
+    if (accept_error_is_new(&a->trouble, loop_now_ms(a->loop)))
         log_warning("cannot accept: %s; trying again every %d ms", strerror(errno),
-                    ACCEPT_PAUSE_MS);
+                    ACCEPT_ERROR_PAUSE_MS);
     metrics_add(METRIC_ACCEPT_PAUSES, 1);
-    loop_set_timer(a->loop, &a->pause, ACCEPT_PAUSE_MS);
+    loop_set_timer(a->loop, &a->pause, ACCEPT_ERROR_PAUSE_MS);
 }
 
 /* False: nobody is waiting, or nothing more can be taken now. */
@@ -128,7 +128,7 @@ static bool accept_one(struct tcp_acceptor *a, int listening)
             close(fd);
         return true;
     }
-    if (accept_is_of_connection(errno))
+    if (accept_error_is_transient(errno))
         return true;
     if (errno != EAGAIN)
         pause_accepting(a);

@@ -361,7 +361,7 @@ static void open_rooms(void)
     cr_assert_eq(committer_open(&node.committer, node.inbox), ERR_OK);
     in_force.settings = node.settings;
     snprintf(own_settings, sizeof own_settings, "%s/settings.ini", node_folder);
-    snprintf(in_force.origins.own, sizeof in_force.origins.own, "%s", own_settings);
+    snprintf(in_force.origins.persisted, sizeof in_force.origins.persisted, "%s", own_settings);
     cr_assert_eq(
         supervisor_open(&node.supervisor, &(struct supervisor_config){.paths = {.file = NULL},
                                                                       .in_force = in_force,

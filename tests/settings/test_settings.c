@@ -300,7 +300,7 @@ Test(settings, take_folders_to_send_from, .init = set_up, .fini = clean_up, .tim
     cr_assert(settings_next_root(&at, root));
     cr_assert_str_eq(root, "/");
     cr_assert_not(settings_next_root(&at, root));
-    check_refused("[outbox]\nroots = \"/srv, home\"\n", "holds 'home': must be absolute paths");
+    check_refused("[outbox]\nroots = \"/srv, home\"\n", "contains 'home': must be absolute paths");
 }
 
 Test(settings, check_the_identity_url, .init = set_up, .fini = clean_up, .timeout = 5)
@@ -463,7 +463,7 @@ Test(settings, check_the_paths_and_the_probe, .init = set_up, .fini = clean_up, 
     check_refused("[network]\nprobe = example.org:443\n", "numeric");
     check_refused("[network]\nprobe = 192.0.2.1\n", "numeric");
     check_refused("[network]\nprobe = ::1:53\n", "numeric");
-    check_refused("[inbox]\npath = /a\n[control]\nsocket = /a/s\n", "lies in [inbox] path");
+    check_refused("[inbox]\npath = /a\n[control]\nsocket = /a/s\n", "is in [inbox] path");
     check_taken("[inbox]\npath = /a\n[control]\nsocket = /ab/s\n");
 }
 
@@ -473,18 +473,19 @@ Test(settings, name_what_they_do_not_know_and_the_nearest_they_do, .init = set_u
     check_refused("[worker]\nthreads = 2\n", "did you mean [workers]?");
     check_refused("[sessions]\nhandshake-timeout = 2\n", "[sessions] handshake-timeout-s?");
     check_refused("[workers]\npriority = 2\n", "did you mean [services/tcp-transport] priority?");
-    check_refused("[services]\ntcp-transport/enabled = no\n", "[services] is no section");
-    check_refused("[services/gateway:enabled]\nx = no\n", "is no section");
+    check_refused("[services]\ntcp-transport/enabled = no\n", "unknown section [services]");
+    check_refused("[services/gateway:enabled]\nx = no\n", "unknown section");
     check_refused("[node]\nidurl:x = no\n", "'idurl:x'");
 }
 
 Test(settings, list_the_names_there_are_when_none_comes_near, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
-    check_refused("[access]\ndeny = 10.0.0.0/8\n", "[access] has no key 'deny': it has allow-");
-    check_refused("[log]\nx = 1\n", "[log] has no key 'x': it has level");
+    check_refused("[access]\ndeny = 10.0.0.0/8\n",
+                  "unknown key 'deny' in [access]: valid keys are allow-");
+    check_refused("[log]\nx = 1\n", "unknown key 'x' in [log]: valid keys are level");
     check_refused("[sessions]\nx = 1\n", ", trusted-announcers\n");
-    check_refused("[foo]\n", "there are [services/tcp-transport], ");
+    check_refused("[foo]\n", "valid sections are [services/tcp-transport], ");
     check_refused("[]\n", "[gateway], [log]\n");
     cr_assert_null(strstr(told, "did you mean"));
 }
@@ -494,7 +495,7 @@ Test(settings, name_the_section_of_a_key_that_stands_before_the_first, .init = s
 {
     check_refused("threads = 2\n", "before the first [section]: it belongs to [workers]\n");
     check_refused("enabled = no\n", "to [services/tcp-transport], [services/tcp-connections], ");
-    check_refused("x = 2\n", "[section]: write above it the one that it belongs to\n");
+    check_refused("x = 2\n", "[section]: move it into a section\n");
 }
 
 Test(settings, refuse_a_byte_order_mark_and_look_at_the_text_behind_it, .init = set_up,
@@ -505,11 +506,11 @@ Test(settings, refuse_a_byte_order_mark_and_look_at_the_text_behind_it, .init = 
     cr_assert_eq(read_text("\xef\xbb\xbf[workers]\nthreads = none\n"), ERR_INVALID);
     cr_assert_eq(told_count, 2, "%s", told);
     cr_assert_not_null(
-        strstr(told, "line 1: begins with a byte order mark: save it as plain UTF-8\n"));
+        strstr(told, "line 1: unexpected byte order mark: save the file as plain UTF-8\n"));
     cr_assert_not_null(strstr(told, "line 2: [workers] threads = none"));
     cr_assert_eq(read_bytes(wide, sizeof wide), ERR_INVALID);
     cr_assert_eq(told_count, 1, "%s", told);
-    cr_assert_not_null(strstr(told, "line 1: begins with a byte order mark"));
+    cr_assert_not_null(strstr(told, "line 1: unexpected byte order mark"));
 }
 
 Test(settings, name_what_is_wrong_below_a_section_that_is_not_written_as_one_too, .init = set_up,
@@ -529,10 +530,10 @@ Test(settings, name_what_is_wrong_below_a_section_that_is_not_written_as_one_too
         cr_expect_not_null(strstr(told, "line 2: [log] level = loud"), "%s", told);
         cr_expect_not_null(strstr(told, "line 3: "), "%s", told);
         cr_expect_not_null(strstr(told, "line 4: [workers] threads = none"), "%s", told);
-        cr_expect_not_null(strstr(told, "line 5: [workers] has no key 'no-key'"), "%s", told);
+        cr_expect_not_null(strstr(told, "line 5: unknown key 'no-key' in [workers]"), "%s", told);
     }
-    check_refused("[x y\nthreads = none\n", "its keys were not looked at");
-    check_refused("[wor\nthreads = none\n", "its keys were not looked at");
+    check_refused("[x y\nthreads = none\n", "its keys were not checked");
+    check_refused("[wor\nthreads = none\n", "its keys were not checked");
 }
 
 Test(settings, fold_case_as_the_file_format_does, .init = set_up, .fini = clean_up, .timeout = 5)
@@ -545,7 +546,8 @@ Test(settings, fold_case_as_the_file_format_does, .init = set_up, .fini = clean_
 Test(settings, name_duplicates_however_they_are_written, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
-    check_refused("[workers]\nthreads = 2\nthreads = 2\n", "line 3: [workers] threads");
+    check_refused("[workers]\nthreads = 2\nthreads = 2\n",
+                  "line 3: duplicate key [workers] threads");
     check_refused("[workers]\nthreads = 2\n[node]\n[WORKERS]\nThreads = 3\n", "first in line 2");
 }
 
@@ -556,14 +558,14 @@ Test(settings, refuse_what_would_be_cut_or_joined, .init = set_up, .fini = clean
     check_refused("[inbox]\npath = /srv/in#1\n", "'#' or ';'");
     check_refused("[inbox]\npath = /srv/in;1\n", "'#' or ';'");
     check_refused("[workers]\nthreads = 2 # two\n", "line of its own");
-    check_refused("[inbox]\npath = \"/srv/in\n", "not closed");
+    check_refused("[inbox]\npath = \"/srv/in\n", "missing closing quote");
     check_refused("[inbox]\npath = \"/srv/in\\\"1\"\n", "closing quote");
-    check_refused("[inbox]\npath = /srv/\"in\"\n", "around the whole value");
+    check_refused("[inbox]\npath = /srv/\"in\"\n", "enclose the whole value");
     check_refused("[inbox]\npath = /srv/in\\\n", "backslash");
-    check_refused("[workers] threads = 2\n", "no section");
-    check_refused("[workers\n", "no section");
-    check_refused("nonsense\n", "neither");
-    check_refused("= 2\n", "neither");
+    check_refused("[workers] threads = 2\n", "invalid section header");
+    check_refused("[workers\n", "invalid section header");
+    check_refused("nonsense\n", "syntax error");
+    check_refused("= 2\n", "syntax error");
     check_taken("[inbox]\npath = \"/srv/in\" # where\ndurability = 'none' ; why not\n");
     memset(longest, 'x', sizeof longest);
     longest[0] = '#';
@@ -572,7 +574,7 @@ Test(settings, refuse_what_would_be_cut_or_joined, .init = set_up, .fini = clean
     longest[1020] = 'x';
     longest[1021] = '\n';
     cr_assert_eq(read_bytes(longest, 1022), ERR_INVALID);
-    cr_assert_not_null(strstr(told, "line 1: is 1021 bytes long"));
+    cr_assert_not_null(strstr(told, "line 1: line of 1021 bytes is too long"));
 }
 
 Test(settings, report_everything_at_once_in_the_order_of_the_file, .init = set_up, .fini = clean_up,
@@ -618,7 +620,7 @@ Test(settings, paths_that_are_not_set_lie_in_no_inbox, .init = set_up, .fini = c
         snprintf(text, sizeof text, "[inbox]\npath = %s\n", inboxes[i]);
         cr_assert_eq(read_bytes(text, strlen(text)), ERR_INVALID);
         cr_expect_eq(told_count, 1, "%s", told);
-        cr_expect_not_null(strstr(told, "[control] socket lies in"));
+        cr_expect_not_null(strstr(told, "[control] socket is in"));
     }
 }
 
@@ -649,7 +651,7 @@ Test(settings, refuse_bytes_that_are_no_text, .init = set_up, .fini = clean_up, 
 
     cr_assert_eq(read_bytes(nul, sizeof nul - 1), ERR_INVALID);
     cr_assert_eq(told_count, 1);
-    cr_assert_not_null(strstr(told, "line 2: holds the control character 0x00"));
+    cr_assert_not_null(strstr(told, "line 2: invalid control character 0x00"));
     check_refused("[node]\nidurl = a\x1b[m\n", "0x1b");
     check_refused("# \x7f\n", "0x7f");
     cr_assert_eq(read_bytes("\0", 1), ERR_INVALID);
@@ -780,8 +782,8 @@ Test(settings, keep_what_needs_a_restart, .init = set_up, .fini = clean_up, .tim
 
     settings_default(&before);
     check_taken(every_key);
-    settings_keep_fixed(&s, &(struct settings_origins){.own = ""}, &before,
-                        &(struct settings_origins){.own = ""});
+    settings_keep_fixed(&s, &(struct settings_origins){.persisted = ""}, &before,
+                        &(struct settings_origins){.persisted = ""});
     settings_compare(&before, &s, &change);
     cr_assert(change.is_any && change.needs_reconnect);
     cr_assert_str_eq(change.needs_restart, "");

@@ -9,7 +9,7 @@
 static struct settings_in_force before, after;
 static struct settings_change change;
 static char path[] = "/tmp/dustwire-reload-XXXXXX";
-static const struct settings_paths paths = {.file = path, .own = ""};
+static const struct settings_paths paths = {.file = path, .persisted = ""};
 
 static void a_file(void)
 {

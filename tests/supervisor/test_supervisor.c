@@ -82,7 +82,7 @@ static void open_supervisor(void)
     struct settings_in_force in_force = {.settings = settings};
 
     snprintf(own, sizeof own, "%s/own.ini", folder);
-    snprintf(in_force.origins.own, sizeof in_force.origins.own, "%s", own);
+    snprintf(in_force.origins.persisted, sizeof in_force.origins.persisted, "%s", own);
     cr_assert_eq(
         supervisor_open(
             &s, &(struct supervisor_config){.paths = {.file = path[0] == '\0' ? NULL : path},

@@ -258,7 +258,7 @@ class Said(harness.SystemTest):
     def test_no_word_of_the_api_is_in_it(self):
         bob = self.node("bob")
         path = harness.make_file(os.path.join(self.folder(), "f"), 10)
-        for word, arguments in (("'none' is no setting", ("get", "none")), ("'none' is no setting", ("set", "none", "1")),
+        for word, arguments in (("'none' is not a runtime setting", ("get", "none")), ("'none' is not a runtime setting", ("set", "none", "1")),
                                 ("the description is longer", ("send", "--description", "x" * 70000, path, "h:1")),
                                 ("there is no transport 'udp'", ("connect", "udp://h:1"))):
             result = bob.command(*arguments)

@@ -117,7 +117,7 @@ class Confined(SystemTest):
         os.symlink(moved, node.config)
         result = node.command("reload")
         self.assertNotEqual(result.code, 0)
-        self.assertIn("may not be read", result.err)
+        self.assertIn("permission denied", result.err)
 
     @needs_localhost
     def test_names_are_still_resolved(self):

@@ -172,22 +172,22 @@ class Swapped(harness.SystemTest):
             os.link(config + ".new", config)
         self.check_swap(node, config, lambda text: self.write(config, text), swap)
 
-    def test_what_cannot_be_read_again_changes_nothing_and_says_why(self):
+    def test_an_unreadable_file_changes_nothing_and_is_reported(self):
         node, folder = self.start_on(None), self.folder()
         config, elsewhere = os.path.join(folder, "c.ini"), self.folder()
         self.write(config, self.text(node, 111))
         self.run_on(node, config)
         rows = (
-            ("removed", lambda: None, "there is no such file"),
+            ("removed", lambda: None, "no such file"),
             ("a folder", lambda: os.mkdir(config), "not a regular file"),
             ("a FIFO", lambda: os.mkfifo(config), "not a regular file"),
-            ("a circle", lambda: os.symlink("c.ini", config), "round in a circle"),
-            ("a link to nothing", lambda: os.symlink("none.ini", config), "there is no such file"),
-            ("empty of sense", lambda: self.write(config, "what?\n"), "neither"),
+            ("a circle", lambda: os.symlink("c.ini", config), "symbolic link loop"),
+            ("a link to nothing", lambda: os.symlink("none.ini", config), "no such file"),
+            ("nonsense", lambda: self.write(config, "what?\n"), "syntax error"),
             ("too large", lambda: self.write(config, "#" * 300000), "larger than"),
             ("of a later version", lambda: self.write(config, "# dustwired settings, version 2\n"),
              "install the release that wrote the file"),
-            ("a link to where it may not look", lambda: os.symlink(os.path.join(elsewhere, "c.ini"), config),
+            ("a link to where it has no access", lambda: os.symlink(os.path.join(elsewhere, "c.ini"), config),
              "Landlock"),
         )
         self.write(os.path.join(elsewhere, "c.ini"), self.text(node, 222))
@@ -342,14 +342,14 @@ class Hidden(harness.SystemTest):
     def get(self, name):
         return self.run_command("get", name).strip()
 
-    def test_a_reload_names_what_a_set_hides(self):
+    def test_a_reload_names_what_a_set_overrides(self):
         self.assertIn("nothing has changed", self.run_command("reload"))
         self.run_command("set", "priority", "7")
         self.bob.change({"services/tcp-transport/priority": 4})
         said = self.run_command("reload")
-        self.assertRegex(said, "line [0-9]+: .services/tcp-transport. priority is hidden by a 'dustwire set', "
-                               "which made it 7: 'dustwire unset priority' takes that back")
-        self.assertIn("hidden by a 'dustwire set'", check("--config", self.bob.config).out)
+        self.assertRegex(said, "line [0-9]+: .services/tcp-transport. priority is overridden by 'dustwire set' with "
+                               "7: 'dustwire unset priority' removes the override")
+        self.assertIn("overridden by 'dustwire set'", check("--config", self.bob.config).out)
         self.assertEqual(self.get("priority"), "7")
 
     def test_what_is_taken_back_is_the_files_value_now_and_after_a_restart(self):
@@ -367,7 +367,7 @@ class Hidden(harness.SystemTest):
 
     def test_what_cannot_be_taken_back_is_told(self):
         self.assertIn("has not been set", self.run_command("unset", "priority"))
-        self.assertIn("'limit' is no setting", self.run_command("unset", "limit", code=1))
+        self.assertIn("'limit' is not a runtime setting", self.run_command("unset", "limit", code=1))
         self.run_command("unset", code=2)
         self.run_command("set", "priority", "7")
         with open(self.bob.config, "a") as out:

@@ -6,7 +6,7 @@
 #include "control/state.h"
 #include "rpc/args.h"
 #include "rpc/document.h"
-#include "settings/settings_own.h"
+#include "settings/persisted.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +49,7 @@ static void ask_about_key(struct control *control, struct http_call *call, struc
     method_query_post(control, call, q, args);
 }
 
-static xmlrpc_value *key_value(xmlrpc_env *env, const struct settings_own_key *key)
+static xmlrpc_value *key_value(xmlrpc_env *env, const struct settings_persisted_key *key)
 {
     xmlrpc_value *value = rpc_struct(env);
 
@@ -65,23 +65,23 @@ static xmlrpc_value *key_value(xmlrpc_env *env, const struct settings_own_key *k
 /* All of them, as an array, or the one that was named. */
 static void answer_get(struct method_query *q)
 {
-    struct settings_own_key keys[SETTINGS_OWN_MAX];
+    struct settings_persisted_key keys[SETTINGS_PERSISTED_MAX];
     const struct settings_in_force *in_force = &q->request.in_force;
-    unsigned count = settings_own_list(keys, &in_force->settings, &in_force->origins);
+    unsigned count = settings_persisted_list(keys, &in_force->settings, &in_force->origins);
     const char *name = q->request.name;
-    char problem[SETTINGS_OWN_TEXT_SIZE];
+    char problem[SETTINGS_PERSISTED_TEXT_SIZE];
     xmlrpc_value *array;
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
     array = rpc_array(&env);
     for (unsigned i = 0; i < count; i++)
-        if (name == NULL || settings_own_is_named(keys[i].section, keys[i].name, name))
+        if (name == NULL || settings_persisted_is_named(keys[i].section, keys[i].name, name))
             rpc_add(&env, array, key_value(&env, &keys[i]));
     if (name != NULL && !env.fault_occurred && xmlrpc_array_size(&env, array) == 0) {
         xmlrpc_env_clean(&env);
         rpc_release(&array);
-        settings_own_say_unknown(name, problem);
+        settings_persisted_explain_unknown(name, problem);
         control_reply_fault(q->asked.call, FAULT_NOT_FOUND, "%s", problem);
         return;
     }

@@ -112,7 +112,8 @@ NODE_TEST(what_was_set_is_taken_back)
     set(ask("settings_unset", "(s)", "priority"));
     expect_value("priority", "1", "the default");
     set(ask("settings_unset", "(s)", "priority"));
-    expect_fault(ask("settings_unset", "(s)", "limit"), FAULT_NOT_FOUND, "'limit' is no setting");
+    expect_fault(ask("settings_unset", "(s)", "limit"), FAULT_NOT_FOUND,
+                 "'limit' is not a runtime setting");
     expect_fault(ask("settings_unset", "()"), FAULT_PARAMETERS, "name");
 }
 

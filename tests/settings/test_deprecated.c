@@ -1,6 +1,6 @@
 #include "settings/settings.h"
 
-#include "settings/formers.h"
+#include "settings/deprecated.h"
 #include "settings/table.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* Keys that a release before this one may have had. */
-static const struct settings_former formers[] = {
+static const struct settings_deprecated_key formers[] = {
     {"node", "name", "node", "host", "", "0.9"},
     {"sessions", "speed", "bandwidth", "in-kib-per-s", "", "0.9"},
     {"services/tcp-connections", "port", "services/tcp-connections", "tcp-port", "", "0.9"},
@@ -22,15 +22,15 @@ static const struct settings_former formers[] = {
 static char folder[64], path[128];
 static struct settings s;
 static struct settings_origins origins;
-static char problems[8192], advice[8192];
+static char problems[8192], warnings[8192];
 
 static void set_up(void)
 {
     snprintf(folder, sizeof folder, "/tmp/settings-XXXXXX");
     cr_assert_not_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/file.ini", folder);
-    settings_formers = formers;
-    settings_formers_count = sizeof formers / sizeof *formers;
+    settings_deprecated = formers;
+    settings_deprecated_count = sizeof formers / sizeof *formers;
 }
 
 static void clean_up(void)
@@ -53,31 +53,31 @@ static enum err read_text(const char *text)
 
     fputs(text, out);
     fclose(out);
-    problems[0] = advice[0] = '\0';
-    return settings_load(&s, &origins, &(struct settings_paths){.file = path, .own = ""}, note,
-                         problems);
+    problems[0] = warnings[0] = '\0';
+    return settings_load(&s, &origins, &(struct settings_paths){.file = path, .persisted = ""},
+                         note, problems);
 }
 
 static const struct {
     const char *text;
-    const char *advice; /* a part of the only sentence; "" if there is none */
-    const char *key;    /* "section/key = value" in force, or NULL: nothing but defaults */
+    const char *warnings; /* a part of the only sentence; "" if there is none */
+    const char *key;      /* "section/key = value" in force, or NULL: nothing but defaults */
 } taken[] = {
-    {"[node]\nname = a.example\n", "line 2: [node] name is now called [node] host",
+    {"[node]\nname = a.example\n", "line 2: [node] name is deprecated: rename it to [node] host",
      "node/host = \"a.example\""},
-    {"[node]\nNAME=a.example", "release 0.9 will refuse the old name", "node/host = \"a.example\""},
+    {"[node]\nNAME=a.example", "release 0.9 will reject the old name", "node/host = \"a.example\""},
     {"[node]\nhost = b.example\n", "", "node/host = \"b.example\""},
-    {"[sessions]\nspeed = 77\nlimit = 16384\n", "[sessions] speed is now called [bandwidth] in-kib",
+    {"[sessions]\nspeed = 77\nlimit = 16384\n",
+     "[sessions] speed is deprecated: rename it to [bandwidth] in-kib",
      "bandwidth/in-kib-per-s = 77"},
     {"[sessions]\nspeed = \"77\" # a comment\n", "line 2", "bandwidth/in-kib-per-s = 77"},
     {"[services/tcp-connections]\nport = 7000\n", "[services/tcp-connections] tcp-port",
      "services/tcp-connections/tcp-port = 7000"},
-    {"[inbox]\nswap-mib = 1\n", "does nothing any more (nothing is swapped): take the line out",
-     NULL},
+    {"[inbox]\nswap-mib = 1\n", "has no effect (nothing is swapped): remove the line", NULL},
     {"[inbox]\nswap-mib = what ever # was there\n", "line 2: [inbox] swap-mib", NULL},
-    {"[inbox]\nswap-mib =\n", "release 0.9 will refuse it", NULL},
-    {"[swap]\nsize = 3\n[log]\nlevel = info\n", "line 2: [swap] size does nothing", NULL},
-    {"[swap]\npath = \"/srv/in\"\n", "[swap] path is now called [inbox] path",
+    {"[inbox]\nswap-mib =\n", "release 0.9 will reject it", NULL},
+    {"[swap]\nsize = 3\n[log]\nlevel = info\n", "line 2: [swap] size has no effect", NULL},
+    {"[swap]\npath = \"/srv/in\"\n", "[swap] path is deprecated: rename it to [inbox] path",
      "inbox/path = \"/srv/in\""},
     {"\n\n[SWAP]\npath = /srv/in\n", "line 4", "inbox/path = \"/srv/in\""},
 };
@@ -88,9 +88,9 @@ static void check_taken(unsigned row)
 
     cr_assert_eq(read_text(taken[row].text), ERR_OK, "%s: %s", taken[row].text, problems);
     cr_assert_str_empty(problems);
-    settings_advise(&s, &origins, note, advice);
-    cr_assert_not_null(strstr(advice, taken[row].advice), "%s: %s", taken[row].text, advice);
-    cr_assert_eq(strlen(taken[row].advice) == 0, strlen(advice) == 0, "%s", advice);
+    settings_warn(&s, &origins, note, warnings);
+    cr_assert_not_null(strstr(warnings, taken[row].warnings), "%s: %s", taken[row].text, warnings);
+    cr_assert_eq(strlen(taken[row].warnings) == 0, strlen(warnings) == 0, "%s", warnings);
     settings_print_changed(&s, note, in_force);
     cr_assert_eq(taken[row].key == NULL, strlen(in_force) == 0, "%s: %s", taken[row].text,
                  in_force);
@@ -98,7 +98,7 @@ static void check_taken(unsigned row)
               taken[row].text, in_force);
 }
 
-Test(settings_formers, are_taken_with_a_warning, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(settings_deprecated, are_taken_with_a_warning, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     for (unsigned i = 0; i < sizeof taken / sizeof *taken; i++)
         check_taken(i);
@@ -107,21 +107,21 @@ Test(settings_formers, are_taken_with_a_warning, .init = set_up, .fini = clean_u
 static const struct {
     const char *text, *problem;
 } refused[] = {
-    {"[node]\nname = a\nname = b\n", "line 3: [node] name stands there twice, first in line 2"},
+    {"[node]\nname = a\nname = b\n", "line 3: duplicate key [node] name, first in line 2"},
     {"[node]\nhost = a\nname = b\n",
-     "line 3: [node] name is the earlier name of [node] host in line 2"},
-    {"[node]\nname = a\nhost = b\n", "line 3: [node] host stands there twice, first in line 2"},
+     "line 3: [node] name is the old name of [node] host in line 2"},
+    {"[node]\nname = a\nhost = b\n", "line 3: duplicate key [node] host, first in line 2"},
     {"[sessions]\nspeed = fast\n", "[bandwidth] in-kib-per-s = fast"},
-    {"[sessions]\nspeed = 1;2\n", "line 2: [sessions] speed = 1;2: a '#' or ';' would cut it"},
-    {"[inbox]\nswap-mib = 1\nswap-mib = 1\n", "line 3: [inbox] swap-mib stands there twice"},
-    {"[swap]\nsizes = 3\n", "[swap] has no key 'sizes'"},
-    {"[log]\nswap-mib = 3\n", "[log] has no key 'swap-mib'"},
+    {"[sessions]\nspeed = 1;2\n", "line 2: [sessions] speed = 1;2: '#' or ';' begins a comment"},
+    {"[inbox]\nswap-mib = 1\nswap-mib = 1\n", "line 3: duplicate key [inbox] swap-mib"},
+    {"[swap]\nsizes = 3\n", "unknown key 'sizes' in [swap]"},
+    {"[log]\nswap-mib = 3\n", "unknown key 'swap-mib' in [log]"},
     {"[services/tcp-connections]\nport = 70000\n", "line 2: [services/tcp-connections] tcp-port"},
-    {"swap-mib = 3\n", "stands before the first [section]"},
-    {"[swap\npath = /srv/in\n", "is no section"},
+    {"swap-mib = 3\n", "before the first [section]"},
+    {"[swap\npath = /srv/in\n", "invalid section header"},
 };
 
-Test(settings_formers, are_held_to_what_holds_for_every_key, .init = set_up, .fini = clean_up,
+Test(settings_deprecated, are_held_to_what_holds_for_every_key, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
     for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++) {
@@ -134,12 +134,12 @@ Test(settings_formers, are_held_to_what_holds_for_every_key, .init = set_up, .fi
 }
 
 /* What the table has of this release itself. */
-Test(settings_formers, are_none_of_the_keys_there_are, .timeout = 5)
+Test(settings_deprecated, are_none_of_the_keys_there_are, .timeout = 5)
 {
-    cr_assert_leq(settings_formers_count, (unsigned)SETTINGS_FORMERS_MAX);
-    for (unsigned f = 0; f < settings_formers_count; f++)
+    cr_assert_leq(settings_deprecated_count, (unsigned)SETTINGS_DEPRECATED_MAX);
+    for (unsigned f = 0; f < settings_deprecated_count; f++)
         for (unsigned i = 0; i < settings_table_count; i++)
-            cr_assert(strcmp(settings_formers[f].section, settings_table[i].section) != 0 ||
-                          strcmp(settings_formers[f].name, settings_table[i].name) != 0,
-                      "%s", settings_formers[f].name);
+            cr_assert(strcmp(settings_deprecated[f].section, settings_table[i].section) != 0 ||
+                          strcmp(settings_deprecated[f].name, settings_table[i].name) != 0,
+                      "%s", settings_deprecated[f].name);
 }

@@ -1,4 +1,4 @@
-#include "settings/settings_own.h"
+#include "settings/persisted.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -7,27 +7,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[64], file[128], own[128];
+static char folder[64], file[128], persisted[128];
 static struct settings s;
 static struct settings_origins origins;
-static char told[8192], problem[SETTINGS_OWN_TEXT_SIZE];
+static char told[8192], problem[SETTINGS_PERSISTED_TEXT_SIZE];
 
 static void set_up(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/settings-own-XXXXXX");
+    snprintf(folder, sizeof folder, "/tmp/settings-persisted-XXXXXX");
     cr_assert_not_null(mkdtemp(folder));
     snprintf(file, sizeof file, "%s/file.ini", folder);
-    snprintf(own, sizeof own, "%s/own.ini", folder);
+    snprintf(persisted, sizeof persisted, "%s/persisted.ini", folder);
 }
 
 static void clean_up(void)
 {
     unlink(file);
-    unlink(own);
+    unlink(persisted);
     cr_assert_eq(rmdir(folder), 0, "nothing else was left behind");
 }
 
-#define OWN_TEST(name) Test(settings_own, name, .init = set_up, .fini = clean_up, .timeout = 10)
+#define PERSISTED_TEST(name) Test(persisted, name, .init = set_up, .fini = clean_up, .timeout = 10)
 
 static void note(void *ctx, const char *sentence)
 {
@@ -47,14 +47,14 @@ static void write_text(const char *path, const char *text)
 static enum err load(void)
 {
     told[0] = '\0';
-    return settings_load(&s, &origins, &(struct settings_paths){.file = file, .own = own}, note,
-                         NULL);
+    return settings_load(
+        &s, &origins, &(struct settings_paths){.file = file, .persisted = persisted}, note, NULL);
 }
 
 static void set(const char *name, const char *value)
 {
-    cr_assert_eq(settings_own_set(&s, &origins, name, value, problem), ERR_OK, "%s", problem);
-    cr_assert_eq(settings_own_write(&s, &origins, problem), ERR_OK, "%s", problem);
+    cr_assert_eq(settings_persisted_set(&s, &origins, name, value, problem), ERR_OK, "%s", problem);
+    cr_assert_eq(settings_persisted_write(&s, &origins, problem), ERR_OK, "%s", problem);
 }
 
 static char *printed(void)
@@ -68,33 +68,33 @@ static char *printed(void)
     return text;
 }
 
-OWN_TEST(the_own_file_is_read_after_the_other_and_wins)
+PERSISTED_TEST(the_persisted_file_is_read_last_and_takes_precedence)
 {
     write_text(file, "[services/tcp-connections]\ntcp-port = 7001\n[services/tcp-transport]\n"
                      "priority = 3\n");
-    write_text(own, "[services/tcp-connections]\ntcp-port = 7002\n");
+    write_text(persisted, "[services/tcp-connections]\ntcp-port = 7002\n");
     cr_assert_eq(load(), ERR_OK, "%s", told);
     cr_assert_eq(s.tcp_connections.tcp_port, 7002);
     cr_assert_eq(s.tcp_transport.priority, 3);
 }
 
-OWN_TEST(each_value_says_where_it_comes_from)
+PERSISTED_TEST(each_value_says_where_it_comes_from)
 {
     char line[256], *text;
 
     write_text(file, "[services/tcp-transport]\n\npriority = 3\n");
-    write_text(own, "[services/tcp-connections]\ntcp-port = 7002\n");
+    write_text(persisted, "[services/tcp-connections]\ntcp-port = 7002\n");
     cr_assert_eq(load(), ERR_OK, "%s", told);
     text = printed();
     snprintf(line, sizeof line, "# from %s, line 3\npriority = 3\n", file);
     cr_assert_not_null(strstr(text, line), "%s", text);
-    snprintf(line, sizeof line, "# from %s (dustwire set)\ntcp-port = 7002\n", own);
+    snprintf(line, sizeof line, "# from %s (dustwire set)\ntcp-port = 7002\n", persisted);
     cr_assert_not_null(strstr(text, line), "%s", text);
     cr_assert_not_null(strstr(text, "# from the default\nthreads = auto\n"), "%s", text);
     free(text);
 }
 
-OWN_TEST(what_was_set_is_read_again)
+PERSISTED_TEST(what_was_set_is_read_again)
 {
     struct stat st;
 
@@ -103,7 +103,7 @@ OWN_TEST(what_was_set_is_read_again)
     set("receiving-enabled", "off");
     set("services/tcp-transport/priority", "9");
     set("tcp-port", "7003");
-    cr_assert_eq(stat(own, &st), 0);
+    cr_assert_eq(stat(persisted, &st), 0);
     cr_assert_eq(st.st_mode & 07777, 0600);
     cr_assert_eq(load(), ERR_OK, "%s", told);
     cr_assert(!s.tcp_transport.is_receiving_enabled && s.tcp_transport.is_sending_enabled);
@@ -111,48 +111,49 @@ OWN_TEST(what_was_set_is_read_again)
     cr_assert_eq(s.tcp_connections.tcp_port, 7003);
 }
 
-OWN_TEST(only_what_can_be_set_while_the_daemon_runs_stands_there)
+PERSISTED_TEST(only_what_can_be_set_while_the_daemon_runs_stands_there)
 {
     write_text(file, "");
-    write_text(own, "[sessions]\nlimit = 5\n");
+    write_text(persisted, "[sessions]\nlimit = 5\n");
     cr_assert_eq(load(), ERR_INVALID);
     cr_assert_not_null(strstr(told, "limit cannot be set while the daemon runs"), "%s", told);
-    write_text(own, "[services/tcp-transport]\npriority = 100\n");
+    write_text(persisted, "[services/tcp-transport]\npriority = 100\n");
     cr_assert_eq(load(), ERR_INVALID);
-    cr_assert_not_null(strstr(told, "own.ini, line 2"), "%s", told);
-    unlink(own);
+    cr_assert_not_null(strstr(told, "persisted.ini, line 2"), "%s", told);
+    unlink(persisted);
     cr_assert_eq(load(), ERR_OK);
-    cr_assert_eq(settings_own_set(&s, &origins, "limit", "5", problem), ERR_NOT_FOUND);
-    cr_assert_eq(settings_own_set(&s, &origins, "sessions/limit", "5", problem), ERR_NOT_FOUND);
+    cr_assert_eq(settings_persisted_set(&s, &origins, "limit", "5", problem), ERR_NOT_FOUND);
+    cr_assert_eq(settings_persisted_set(&s, &origins, "sessions/limit", "5", problem),
+                 ERR_NOT_FOUND);
 }
 
-OWN_TEST(the_two_files_cannot_be_one)
+PERSISTED_TEST(the_two_files_cannot_be_one)
 {
     write_text(file, "[services/tcp-transport]\npriority = 3\n");
-    cr_assert_eq(link(file, own), 0);
+    cr_assert_eq(link(file, persisted), 0);
     cr_assert_eq(load(), ERR_INVALID);
-    cr_assert_not_null(strstr(told, "itself"), "%s", told);
+    cr_assert_not_null(strstr(told, "would overwrite it"), "%s", told);
 }
 
-OWN_TEST(a_write_that_fails_leaves_the_old_file_and_nothing_beside_it)
+PERSISTED_TEST(a_write_that_fails_leaves_the_old_file_and_nothing_beside_it)
 {
     struct stat before, after;
 
     write_text(file, "");
     cr_assert_eq(load(), ERR_OK);
     set("priority", "9");
-    cr_assert_eq(stat(own, &before), 0);
-    snprintf(origins.own, sizeof origins.own, "%s/nowhere/own.ini", folder);
-    cr_assert_eq(settings_own_set(&s, &origins, "priority", "8", problem), ERR_OK);
-    cr_assert_eq(settings_own_write(&s, &origins, problem), ERR_NOT_FOUND);
+    cr_assert_eq(stat(persisted, &before), 0);
+    snprintf(origins.persisted, sizeof origins.persisted, "%s/nowhere/persisted.ini", folder);
+    cr_assert_eq(settings_persisted_set(&s, &origins, "priority", "8", problem), ERR_OK);
+    cr_assert_eq(settings_persisted_write(&s, &origins, problem), ERR_NOT_FOUND);
     cr_assert_not_null(strstr(problem, "nothing was changed"), "%s", problem);
-    cr_assert_eq(stat(own, &after), 0);
+    cr_assert_eq(stat(persisted, &after), 0);
     cr_assert_eq(before.st_ino, after.st_ino);
     cr_assert_eq(load(), ERR_OK);
     cr_assert_eq(s.tcp_transport.priority, 9);
 }
 
-OWN_TEST(a_token_is_never_printed)
+PERSISTED_TEST(a_token_is_never_printed)
 {
     char *text;
 
@@ -170,20 +171,20 @@ OWN_TEST(a_token_is_never_printed)
     cr_assert_not_null(strstr(told, "at least 16"), "%s", told);
 }
 
-OWN_TEST(a_token_that_everybody_may_read_is_warned_about)
+PERSISTED_TEST(a_token_that_everybody_may_read_is_warned_about)
 {
     write_text(file, "[control]\ntoken = 0123456789abcdef\n");
     cr_assert_eq(chmod(file, 0640), 0);
     cr_assert_eq(load(), ERR_OK);
-    settings_advise(&s, &origins, note, NULL);
+    settings_warn(&s, &origins, note, NULL);
     cr_assert_str_eq(told, "");
     cr_assert_eq(chmod(file, 0644), 0);
     cr_assert_eq(load(), ERR_OK);
-    settings_advise(&s, &origins, note, NULL);
+    settings_warn(&s, &origins, note, NULL);
     cr_assert_not_null(strstr(told, "chmod o-r"), "%s", told);
 }
 
-OWN_TEST(beyond_loopback_control_needs_a_token)
+PERSISTED_TEST(beyond_loopback_control_needs_a_token)
 {
     write_text(file, "[control]\nlisten = 127.0.0.1:8000\n");
     cr_assert_eq(load(), ERR_OK, "%s", told);
@@ -191,7 +192,7 @@ OWN_TEST(beyond_loopback_control_needs_a_token)
     cr_assert_eq(load(), ERR_OK, "%s", told);
     write_text(file, "[control]\nlisten = 0.0.0.0:8000\n");
     cr_assert_eq(load(), ERR_INVALID);
-    cr_assert_not_null(strstr(told, "needs [control] token"), "%s", told);
+    cr_assert_not_null(strstr(told, "requires [control] token"), "%s", told);
     write_text(file, "[control]\nlisten = 0.0.0.0:8000\ntoken = 0123456789abcdef\n");
     cr_assert_eq(load(), ERR_OK, "%s", told);
 }
@@ -207,8 +208,8 @@ static const struct {
     {"# dustwired settings, version 1\n[services/tcp-transport]\npriority = 2\n", ""},
     {"\n\n# dustwired settings, version 1", ""},
     {"  # dustwired settings, version 1  \n", ""},
-    {"# dustwired settings, version 2\n", "line 1: is of version 2 of the settings"},
-    {"# dustwired settings, version 2\n[from-later]\nkey = 1\n", "knows version 1: install"},
+    {"# dustwired settings, version 2\n", "line 1: settings version 2 is not supported"},
+    {"# dustwired settings, version 2\n[from-later]\nkey = 1\n", "supports version 1; install"},
     {"[log]\nlevel = info\n# dustwired settings, version 4000000000\n[later]\n", "line 3"},
     {"# dustwired settings, version 99999999999999999999\n", "must end in a number"},
     {"# dustwired settings, version \n", ""}, /* the blank is cut: another comment */
@@ -227,7 +228,7 @@ static void check_version(const char *text, const char *expected)
     cr_assert(told[0] == '\0' || strchr(told, '\n')[1] == '\0', "one sentence: %s", told);
 }
 
-OWN_TEST(a_file_of_a_later_version_is_refused_with_a_sentence)
+PERSISTED_TEST(a_file_of_a_later_version_is_refused_with_a_sentence)
 {
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
         write_text(file, versions[i].text);
@@ -235,17 +236,18 @@ OWN_TEST(a_file_of_a_later_version_is_refused_with_a_sentence)
     }
 }
 
-OWN_TEST(an_own_file_of_a_later_version_is_refused_too)
+PERSISTED_TEST(a_persisted_file_of_a_later_version_is_refused_too)
 {
     write_text(file, "");
-    write_text(own, "# dustwired settings, version 2\n[services/tcp-transport]\nspeed = 2\n");
-    check_version("own", "remove it and set its values again");
-    write_text(own, "# dustwired settings, version 1\n[services/tcp-transport]\npriority = 2\n");
-    check_version("own", "");
+    write_text(persisted, "# dustwired settings, version 2\n[services/tcp-transport]\nspeed = 2\n");
+    check_version("persisted", "remove it and set its values again");
+    write_text(persisted,
+               "# dustwired settings, version 1\n[services/tcp-transport]\npriority = 2\n");
+    check_version("persisted", "");
     cr_assert_eq(s.tcp_transport.priority, 2);
 }
 
-OWN_TEST(what_is_written_names_its_version)
+PERSISTED_TEST(what_is_written_names_its_version)
 {
     char line[64] = "", *text;
     FILE *in;
@@ -253,7 +255,7 @@ OWN_TEST(what_is_written_names_its_version)
     write_text(file, "");
     cr_assert_eq(load(), ERR_OK);
     set("priority", "9");
-    in = fopen(own, "r");
+    in = fopen(persisted, "r");
     cr_assert_not_null(fgets(line, sizeof line, in));
     fclose(in);
     cr_assert_str_eq(line, "# dustwired settings, version 1\n");
@@ -264,27 +266,27 @@ OWN_TEST(what_is_written_names_its_version)
 
 /* What 'dustwire set' goes over, and taking it back. */
 
-static void advise(void)
+static void warn(void)
 {
     told[0] = '\0';
-    settings_advise(&s, &origins, note, NULL);
+    settings_warn(&s, &origins, note, NULL);
 }
 
-OWN_TEST(a_value_of_the_file_that_is_hidden_is_named)
+PERSISTED_TEST(an_overridden_value_of_the_file_is_reported)
 {
     write_text(file, "[services/tcp-connections]\ntcp-port = 7001\n[sessions]\nlimit = 3\n");
     cr_assert_eq(load(), ERR_OK);
-    advise();
+    warn();
     cr_assert_str_empty(told);
     set("tcp-port", "7002");
-    set("priority", "5"); /* not in the file: it hides nothing */
-    advise();
-    cr_assert_not_null(strstr(told, "line 2: [services/tcp-connections] tcp-port is hidden by a "
-                                    "'dustwire set', which made it 7002"),
+    set("priority", "5"); /* not in the file: it overrides nothing */
+    warn();
+    cr_assert_not_null(strstr(told, "line 2: [services/tcp-connections] tcp-port is overridden "
+                                    "by 'dustwire set' with 7002"),
                        "%s", told);
     cr_assert_null(strstr(told, "priority"), "%s", told);
     cr_assert_eq(load(), ERR_OK);
-    advise();
+    warn();
     cr_assert_not_null(strstr(told, "line 2: [services/tcp-connections] tcp-port"), "%s", told);
     cr_assert_null(strstr(told, "priority"), "%s", told);
 }
@@ -298,20 +300,21 @@ static enum err unset(const char *name)
     cr_assert_eq(load(), ERR_OK, "%s", told);
     in_force = (struct settings_in_force){s, origins};
     cr_assert_eq(settings_load(&files.settings, &files.origins,
-                               &(struct settings_paths){.file = file, .own = ""}, note, NULL),
+                               &(struct settings_paths){.file = file, .persisted = ""}, note, NULL),
                  ERR_OK);
-    e = settings_own_unset(&in_force, &files, name, problem);
+    e = settings_persisted_unset(&in_force, &files, name, problem);
     if (e == ERR_OK)
-        cr_assert_eq(settings_own_write(&in_force.settings, &in_force.origins, problem), ERR_OK);
+        cr_assert_eq(settings_persisted_write(&in_force.settings, &in_force.origins, problem),
+                     ERR_OK);
     return e;
 }
 
-OWN_TEST(what_was_set_is_taken_back)
+PERSISTED_TEST(what_was_set_is_taken_back)
 {
     write_text(file, "[services/tcp-connections]\ntcp-port = 7001\n");
-    write_text(own, "[services/tcp-connections]\ntcp-port = 7002\n[services/tcp-transport]\n"
-                    "priority = 5\nenabled = false\nsending-enabled = false\n"
-                    "receiving-enabled = false\n");
+    write_text(persisted, "[services/tcp-connections]\ntcp-port = 7002\n[services/tcp-transport]\n"
+                          "priority = 5\nenabled = false\nsending-enabled = false\n"
+                          "receiving-enabled = false\n");
     cr_assert_eq(unset("tcp-port"), ERR_OK, "%s", problem);
     cr_assert_eq(in_force.settings.tcp_connections.tcp_port, 7001);
     cr_assert_eq(unset("services/tcp-transport/priority"), ERR_OK, "%s", problem);
@@ -322,11 +325,11 @@ OWN_TEST(what_was_set_is_taken_back)
     cr_assert(s.tcp_connections.tcp_port == 7001 && s.tcp_transport.priority == 1 &&
               s.tcp_transport.is_enabled && s.tcp_transport.is_sending_enabled);
     cr_assert_not(s.tcp_transport.is_receiving_enabled, "the others stay");
-    advise();
+    warn();
     cr_assert_str_empty(told);
 }
 
-OWN_TEST(what_was_not_set_is_not_taken_back)
+PERSISTED_TEST(what_was_not_set_is_not_taken_back)
 {
     static const struct {
         const char *name;
@@ -335,7 +338,7 @@ OWN_TEST(what_was_not_set_is_not_taken_back)
     } wanted[] = {
         {"tcp-port", ERR_EXISTS, "7001 comes from"},
         {"priority", ERR_EXISTS, "the default"},
-        {"limit", ERR_NOT_FOUND, "'limit' is no setting"},
+        {"limit", ERR_NOT_FOUND, "'limit' is not a runtime setting"},
         {"", ERR_NOT_FOUND, "(empty)"},
         {"sessions/limit", ERR_NOT_FOUND, "receiving-enabled"},
         {"services/tcp-transport/enabled", ERR_EXISTS, "has not been set"},
@@ -346,43 +349,43 @@ OWN_TEST(what_was_not_set_is_not_taken_back)
         cr_assert_eq(unset(wanted[i].name), wanted[i].e, "%s", wanted[i].name);
         cr_assert_not_null(strstr(problem, wanted[i].part), "%s: %s", wanted[i].name, problem);
     }
-    cr_assert_eq(access(own, F_OK), -1, "nothing is written");
+    cr_assert_eq(access(persisted, F_OK), -1, "nothing is written");
 }
 
 /* Files that are links. */
 
-OWN_TEST(an_own_file_that_is_a_link_stays_one)
+PERSISTED_TEST(an_own_file_that_is_a_link_stays_one)
 {
     char target[192];
     struct stat st;
 
     write_text(file, "");
     snprintf(target, sizeof target, "%s/target.ini", folder);
-    cr_assert_eq(symlink("target.ini", own), 0); /* to nothing yet */
+    cr_assert_eq(symlink("target.ini", persisted), 0); /* to nothing yet */
     cr_assert_eq(load(), ERR_OK);
     set("priority", "9");
-    cr_assert(lstat(own, &st) == 0 && S_ISLNK(st.st_mode));
+    cr_assert(lstat(persisted, &st) == 0 && S_ISLNK(st.st_mode));
     cr_assert(lstat(target, &st) == 0 && S_ISREG(st.st_mode));
     set("priority", "8");
-    cr_assert(lstat(own, &st) == 0 && S_ISLNK(st.st_mode));
+    cr_assert(lstat(persisted, &st) == 0 && S_ISLNK(st.st_mode));
     cr_assert_eq(load(), ERR_OK);
     cr_assert_eq(s.tcp_transport.priority, 8);
     unlink(target);
 }
 
-OWN_TEST(an_own_file_that_is_a_circle_of_links_is_refused)
+PERSISTED_TEST(an_own_file_that_is_a_circle_of_links_is_refused)
 {
     write_text(file, "");
     cr_assert_eq(load(), ERR_OK);
-    cr_assert_eq(symlink("own.ini", own), 0);
-    cr_assert_eq(settings_own_set(&s, &origins, "priority", "8", problem), ERR_OK);
-    cr_assert_eq(settings_own_write(&s, &origins, problem), ERR_DENIED);
+    cr_assert_eq(symlink("persisted.ini", persisted), 0);
+    cr_assert_eq(settings_persisted_set(&s, &origins, "priority", "8", problem), ERR_OK);
+    cr_assert_eq(settings_persisted_write(&s, &origins, problem), ERR_DENIED);
     cr_assert_not_null(strstr(problem, "nothing was changed"), "%s", problem);
     cr_assert_eq(load(), ERR_DENIED);
-    cr_assert_not_null(strstr(told, "own.ini"), "%s", told);
+    cr_assert_not_null(strstr(told, "persisted.ini"), "%s", told);
 }
 
-OWN_TEST(a_file_that_is_swapped_as_a_whole_is_read_whole)
+PERSISTED_TEST(a_file_that_is_swapped_as_a_whole_is_read_whole)
 {
     char path[192], other[256];
 

@@ -1,9 +1,9 @@
-#include "base/accept_trouble.h"
+#include "base/accept_error.h"
 
 #include <errno.h>
 
 /* accept(2), "Error handling": Linux passes on what is already wrong with the new socket. */
-bool accept_is_of_connection(int error_number)
+bool accept_error_is_transient(int error_number)
 {
     switch (error_number) {
     case EINTR:
@@ -23,10 +23,10 @@ bool accept_is_of_connection(int error_number)
     }
 }
 
-bool accept_trouble_is_new(struct accept_trouble *trouble, uint64_t now_ms)
+bool accept_error_is_new(struct accept_error_log *trouble, uint64_t now_ms)
 {
     bool is_new = now_ms >= trouble->quiet_ms;
 
-    trouble->quiet_ms = now_ms + ACCEPT_QUIET_MS;
+    trouble->quiet_ms = now_ms + ACCEPT_ERROR_QUIET_MS;
     return is_new;
 }

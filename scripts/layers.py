@@ -32,7 +32,7 @@ MAY_INCLUDE = {
                "control/methods",
     "control/methods": "base settings loop rpc http store/inbox store/outbox gateway gateway_client supervisor "
                        "control/state.h control/reply.h control/waiters.h control/event_ring.h control/send_table.h "
-                       "control/held.h",
+                       "control/quota.h",
     "daemon": "base engine wire settings loop http store/inbox store/commit store/outbox gateway gateway_client tcp "
               "supervisor control",
     "cli": "base engine settings loop rpc gateway/contact.h gateway/event.h gateway/gateway_ops.h",

@@ -1,4 +1,4 @@
-/* What the control is opened with. */
+/* Configuration of control_open. */
 #ifndef CONTROL_CONFIG_H
 #define CONTROL_CONFIG_H
 
@@ -18,10 +18,10 @@ struct control_config {
     struct gateway *gateway; /* `init` binds `gateway_client` */
     struct gateway_client *gateway_client;
     const struct transport_table *transports; /* lists, cancels and connects go to them directly */
-    struct event_sink *events;                /* this thread becomes its keeper */
+    struct event_sink *events;                /* the control thread becomes its consumer */
     struct inbox *inbox;
     struct committer *committer;
-    const char *privileges; /* what the process may still do, for `status`; stays the caller's */
+    const char *privileges; /* remaining privileges of the process, for `status`; not copied */
     const struct automat_kind *const *automata;
     size_t automat_count;
 };

@@ -1,5 +1,5 @@
-/* The thread behind the control socket: an HTTP server on a Unix socket that answers XML-RPC,
- * numbers and keeps the events, and remembers the sends that people wait for. */
+/* The control thread: an XML-RPC server over HTTP on a Unix socket (and a TCP address), which also
+ * numbers and keeps events and tracks the sends that clients wait for. */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
 
@@ -10,19 +10,18 @@
 
 struct control;
 
-/* Opens the socket (a dead one of an earlier run is replaced, a live one is ERR_BUSY).
- * `problem` gets a sentence. */
+/* Opens the socket. A stale one of an earlier run is replaced; ERR_BUSY: another process listens on
+ * it. On failure `problem` is a sentence, and nothing is left open. */
 enum err control_open(struct control **out, const struct control_config *config, char *problem,
                       size_t problem_room);
 enum err control_start(struct control *control);
-/* Any thread, between start and close: it looks at once whether its socket's file is still there
- * (by itself it does so every few seconds), and makes it again. */
-void control_look(struct control *control);
-/* Whoever waits is answered, and the socket's file is removed. */
+/* Any thread, between start and close: recreates the socket's file if it was removed, without
+ * waiting for the periodic check. */
+void control_check_socket(struct control *control);
+/* Answers all waiting calls, closes HTTP, removes the socket's file and joins the thread. */
 void control_stop(struct control *control);
-/* After every thread that was asked for something has ended, and after supervisor_close, through
- * which the answers of the transports come: each request is back or in the mailbox by then
- * (asserted). */
+/* After every thread that serves requests of control has ended, and after supervisor_close: all
+ * outstanding requests must have been answered, at least into the mailbox (asserted). */
 void control_close(struct control **control);
 
 #endif

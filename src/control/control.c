@@ -1,18 +1,18 @@
-/* One thread, one loop, everything in it: the HTTP server, the ring of events, the table of sends,
- * the calls that wait. So there is no lock here.
+/* One thread with one loop owns everything here: the HTTP server, the event ring, the table of
+ * sends and the waiting calls. No locks are needed.
  *
- * The end has two steps, because requests of ours may still be with the supervisor and the
- * transports when the thread ends. control_stop answers everybody who waits, closes HTTP and ends
- * the thread; the mailbox stays open. The rooms below answer what they have while they stop, and
- * control_close delivers those answers to a control that has nobody to tell. */
+ * Shutdown has two steps, because requests to the supervisor and the transports can outlive the
+ * thread. control_stop answers all waiting calls, closes HTTP and ends the thread; the mailbox
+ * stays open. The other threads answer their requests while they stop, and control_close drains
+ * these answers, for which there are no calls any more. */
 #include "control/control.h"
 
 #include "base/contract.h"
 #include "base/log.h"
 #include "control/event_ring.h"
-#include "control/held.h"
 #include "control/method_table.h"
 #include "control/methods/received.h"
+#include "control/quota.h"
 #include "control/reply.h"
 #include "control/send_table.h"
 #include "control/state.h"
@@ -27,7 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAILBOX_LIMIT = 8192 + 256, LOOK_MS = 5000 }; /* 256: events may wait unheard */
+enum { MAILBOX_LIMIT = 8192 + 256, HOUSEKEEPING_MS = 5000 }; /* 256: deferred events */
 
 static const struct control_method *find_method(const char *name)
 {
@@ -54,10 +54,10 @@ static void rpc_called(void *ctx, struct http_call *call, const char *body, size
         control_reply_fault(call, FAULT_STOPPING, "the daemon is stopping");
     } else if (method == NULL) {
         control_reply_fault(call, FAULT_NO_METHOD,
-                            "there is no method '%.100s': system.listMethods names them",
+                            "unknown method '%.100s': system.listMethods lists them",
                             question.method);
     } else {
-        mailbox_drain(loop_mailbox(control->loop)); /* events that were in no hurry */
+        mailbox_drain(loop_mailbox(control->loop)); /* deferred events */
         rpc_args_init(&args, question.params);
         method->run(control, call, &args);
     }
@@ -80,51 +80,52 @@ static void take_event(struct message *m, void *owner)
     struct event *e = (struct event *)(void *)m;
 
     control_event_ring_add(control->ring, e, event_sink_take_lost(control->config.events));
-    control->has_news = true;
+    control->has_updates = true;
 }
 
-/* Said once, until it is well again. */
-static void keep_reachable(struct control *control)
+/* A failure is logged once, until it succeeds again. */
+static void check_socket_file(struct control *control)
 {
     char problem[SETTINGS_TEXT_SIZE * 2];
     bool is_recreated;
     enum err e = http_server_check_socket(control->http, &is_recreated, problem, sizeof problem);
 
     if (is_recreated)
-        log_warning("control socket %s was removed: it has been made again",
+        log_warning("control socket %s was removed: recreated",
                     control->config.settings.control.socket);
-    else if (e != ERR_OK && !control->is_unreachable)
-        log_error("control socket %s was removed, and no command reaches the daemon: %s. If its "
-                  "folder was removed, too, restart the daemon",
-                  control->config.settings.control.socket, problem);
-    control->is_unreachable = e != ERR_OK;
+    else if (e != ERR_OK && !control->is_socket_lost)
+        log_error(
+            "control socket %s was removed and cannot be recreated, so commands cannot reach the "
+            "daemon: %s. If its folder was removed, too, restart the daemon",
+            control->config.settings.control.socket, problem);
+    control->is_socket_lost = e != ERR_OK;
 }
 
-static void look(struct timer *timer, void *ctx)
+static void run_housekeeping(struct timer *timer, void *ctx)
 {
     struct control *control = ctx;
 
     control_send_table_expire(control->sends, loop_now_ms(control->loop));
     outbox_spool_expire(control->spool, loop_now_ms(control->loop));
-    keep_reachable(control);
-    loop_set_timer(control->loop, timer, LOOK_MS);
+    check_socket_file(control);
+    loop_set_timer(control->loop, timer, HOUSEKEEPING_MS);
 }
 
-static void look_now(struct message *m, void *owner)
+static void check_socket_now(struct message *m, void *owner)
 {
     struct control *control = owner;
 
     free(m);
     if (!control->is_stopping)
-        keep_reachable(control);
+        check_socket_file(control);
 }
 
-void control_look(struct control *control)
+void control_check_socket(struct control *control)
 {
     struct message *m = calloc(1, sizeof *m);
 
-    if (m != NULL && mailbox_post(loop_mailbox(control->loop), m, look_now) != ERR_OK)
-        free(m); /* it looks by itself, too */
+    if (m != NULL && mailbox_post(loop_mailbox(control->loop), m, check_socket_now) != ERR_OK)
+        free(m); /* the periodic check will do it */
 }
 
 static void start_http(struct http_server *http, const char *where)
@@ -132,7 +133,7 @@ static void start_http(struct http_server *http, const char *where)
     enum err e = http_server_start(http);
 
     if (e != ERR_OK)
-        log_error("control at %s cannot be served: %s; restart the daemon", where, err_text(e));
+        log_error("cannot serve control at %s: %s; restart the daemon", where, err_text(e));
     else
         log_info("control socket %s is open", where);
 }
@@ -144,40 +145,40 @@ static void started(void *owner)
     start_http(control->http, control->config.settings.control.socket);
     if (control->http_tcp != NULL)
         start_http(control->http_tcp, control->config.settings.control.listen);
-    loop_set_timer(control->loop, &control->looking, LOOK_MS);
+    loop_set_timer(control->loop, &control->housekeeping, HOUSEKEEPING_MS);
 }
 
 static void after_turn(void *owner)
 {
     struct control *control = owner;
 
-    if (!control->has_news)
+    if (!control->has_updates)
         return;
-    control->has_news = false;
-    control_waiters_look(control);
+    control->has_updates = false;
+    control_waiters_check(control);
 }
 
-/* Whoever waits for an outcome that is known by now gets it, the others hear that we stop. */
+/* Answers the calls whose results are available; all others get FAULT_STOPPING. */
 static void ended(void *owner)
 {
     struct control *control = owner;
-    struct control_asked *asked;
+    struct control_pending *pending;
 
     control->is_stopping = true;
-    control_waiters_look(control);
+    control_waiters_check(control);
     control_waiters_end(control);
-    LIST_FOREACH (asked, &control->asked, link) {
-        if (asked->call == NULL)
+    LIST_FOREACH (pending, &control->pending, link) {
+        if (pending->call == NULL)
             continue;
         control_reply_fault(
-            asked->call, FAULT_STOPPING,
-            "the daemon stopped before the answer was there: look again when it is back");
-        asked->call = NULL;
+            pending->call, FAULT_STOPPING,
+            "the daemon stopped before the call completed: check the result after its restart");
+        pending->call = NULL;
     }
     http_server_stop(control->http);
     if (control->http_tcp != NULL)
         http_server_stop(control->http_tcp);
-    loop_cancel_timer(control->loop, &control->looking);
+    loop_cancel_timer(control->loop, &control->housekeeping);
 }
 
 static enum err open_http(struct control *control, char *problem, size_t problem_room)
@@ -206,10 +207,10 @@ static enum err open_spool(struct control *control, char *problem, size_t proble
 
     if (e != ERR_OK)
         snprintf(problem, problem_room,
-                 "the folder .dustwire/spool in the inbox %s cannot be used: %s; %s", s->inbox.path,
+                 "cannot use the folder .dustwire/spool in the inbox %s: %s; %s", s->inbox.path,
                  err_text(e),
-                 err_advice(e, "give it to this user, or move it away: what stands in it was on "
-                               "its way out"));
+                 err_advice(e, "change its owner to this user, or move it away: it holds files "
+                               "that were being sent"));
     return e;
 }
 
@@ -225,9 +226,9 @@ enum err control_open(struct control **out, const struct control_config *config,
     rpc_library_init();
     control->config = *config;
     snprintf(control->gateway_url, sizeof control->gateway_url, "%s", config->settings.gateway.url);
-    LIST_INIT(&control->asked);
+    LIST_INIT(&control->pending);
     LIST_INIT(&control->waiters);
-    control->looking = (struct timer){.fire = look, .ctx = control};
+    control->housekeeping = (struct timer){.fire = run_housekeeping, .ctx = control};
     if ((e = loop_open(&control->loop, &(struct loop_config){.name = "control",
                                                              .mailbox_limit = MAILBOX_LIMIT,
                                                              .owner = control,
@@ -241,7 +242,7 @@ enum err control_open(struct control **out, const struct control_config *config,
         goto fail;
     if ((e = control_send_table_open(&control->sends)) != ERR_OK)
         goto fail;
-    if ((e = control_held_open(&control->held)) != ERR_OK)
+    if ((e = control_quota_open(&control->quota)) != ERR_OK)
         goto fail;
     if ((e = method_received_reader_open(&control->reader, config->inbox)) != ERR_OK)
         goto fail;
@@ -254,12 +255,12 @@ enum err control_open(struct control **out, const struct control_config *config,
     return ERR_OK;
 fail:
     if (problem[0] == '\0')
-        snprintf(problem, problem_room, "the control socket cannot be opened: %s", err_text(e));
+        snprintf(problem, problem_room, "cannot open the control socket: %s", err_text(e));
     http_server_close(&control->http_tcp);
     http_server_close(&control->http);
     outbox_spool_close(&control->spool);
     method_received_reader_close(&control->reader);
-    control_held_close(&control->held);
+    control_quota_close(&control->quota);
     control_send_table_close(&control->sends);
     control_event_ring_close(&control->ring);
     loop_close(&control->loop);
@@ -288,17 +289,17 @@ void control_close(struct control **control)
     if (c == NULL)
         return;
     c->is_stopping = true;
-    method_received_reader_stop(c->reader); /* it runs still if the thread could not be started */
-    /* The others have ended: nobody emits any more, and every request is back or in the mailbox. */
+    method_received_reader_stop(c->reader); /* still running if control_start failed */
+    /* All other threads have ended: no more events, and all answers are in the mailbox. */
     event_sink_connect(c->config.events, NULL, NULL);
     while (mailbox_drain(loop_mailbox(c->loop)) > 0)
         ;
-    CONTRACT(c->away == 0);
+    CONTRACT(c->outstanding == 0);
     http_server_close(&c->http_tcp);
     http_server_close(&c->http);
     outbox_spool_close(&c->spool);
     method_received_reader_close(&c->reader);
-    control_held_close(&c->held);
+    control_quota_close(&c->quota);
     control_send_table_close(&c->sends);
     control_event_ring_close(&c->ring);
     loop_close(&c->loop);

@@ -59,8 +59,8 @@ uint64_t control_event_ring_last(const struct control_event_ring *ring)
     return ring->last;
 }
 
-/* Index of the first event behind `after`: numbers rise, so the middle says in which half. */
-static size_t find_behind(const struct control_event_ring *ring, uint64_t after)
+/* Index of the first event after `after`, by binary search. */
+static size_t find_after(const struct control_event_ring *ring, uint64_t after)
 {
     size_t low = 0, high = ring->count;
 
@@ -83,7 +83,7 @@ struct control_event_page control_event_ring_read(const struct control_event_rin
 
     if (after > ring->last)
         after = page.last = 0;
-    for (size_t i = find_behind(ring, after); i < ring->count && page.count < limit; i++) {
+    for (size_t i = find_after(ring, after); i < ring->count && page.count < limit; i++) {
         const struct event *e = *slot(ring, i);
 
         page.lost += e->number - page.last - 1;

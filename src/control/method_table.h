@@ -6,10 +6,10 @@ struct control;
 struct http_call;
 struct rpc_args;
 
-/* One row of the table of methods. */
+/* A row of the table. */
 struct control_method {
     const char *name;
-    const char *parameters; /* as in "offset, limit" */
+    const char *parameters; /* "offset=0, limit=200" */
     const char *help;
     void (*run)(struct control *control, struct http_call *call, struct rpc_args *args);
 };

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Takes over `document`; NULL: there is no memory for one. */
+/* Takes ownership of `document`; NULL: out of memory. */
 static void answer_xml(struct http_call *call, char *document, size_t length)
 {
     http_call_respond(call,
@@ -32,61 +32,61 @@ void control_reply_fault(struct http_call *call, enum fault code, const char *fo
     answer_xml(call, document, length);
 }
 
-void control_reply_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value)
+void control_reply_value(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value)
 {
     char *document = NULL;
     size_t length = 0;
     bool is_made = !env->fault_occurred && rpc_answer_write(&document, &length, value) == ERR_OK;
 
     if (!is_made)
-        log_error("an answer for the control socket could not be made: %s",
-                  env->fault_occurred ? env->fault_string : "it is no valid XML");
+        log_error("cannot encode control response: %s",
+                  env->fault_occurred ? env->fault_string : "invalid XML");
     rpc_release(&value);
     xmlrpc_env_clean(env);
     if (is_made)
         answer_xml(call, document, length);
     else
         control_reply_fault(call, FAULT_INTERNAL,
-                            "the daemon could not make the answer: see its log, and ask for less");
+                            "the daemon could not create the answer: see its log; request fewer "
+                            "items");
 }
 
-static void asked_gone(void *ctx)
+static void client_closed(void *ctx)
 {
-    struct control_asked *asked = ctx;
+    struct control_pending *pending = ctx;
 
-    asked->call = NULL;
+    pending->call = NULL;
 }
 
-void control_asked_begin(struct control_asked *asked, struct control *control,
-                         struct http_call *call, enum control_asked_kind kind)
+void control_pending_begin(struct control_pending *pending, struct control *control,
+                           struct http_call *call, enum control_pending_kind kind)
 {
-    asked->kind = kind;
-    asked->control = control;
-    asked->call = call;
-    http_call_on_close(call, asked_gone, asked);
-    LIST_INSERT_HEAD(&control->asked, asked, link);
-    control->away++;
-    control->asked_counts[kind]++;
+    pending->kind = kind;
+    pending->control = control;
+    pending->call = call;
+    http_call_on_close(call, client_closed, pending);
+    LIST_INSERT_HEAD(&control->pending, pending, link);
+    control->outstanding++;
+    control->pending_counts[kind]++;
 }
 
-bool control_asked_has_room(const struct control *control, struct http_call *call,
-                            enum control_asked_kind kind)
+bool control_pending_has_room(const struct control *control, struct http_call *call,
+                              enum control_pending_kind kind)
 {
-    static const unsigned most[CONTROL_ASKED_KINDS] = {
-        [CONTROL_ASKED_ABOUT_PEERS] = CONTROL_ASKED_MAX,
-        [CONTROL_ASKED_ABOUT_DAEMON] = CONTROL_QUESTIONS_MAX};
+    static const unsigned most[CONTROL_PENDING_KINDS] = {
+        [CONTROL_PENDING_PEERS] = CONTROL_PENDING_PEERS_MAX,
+        [CONTROL_PENDING_DAEMON] = CONTROL_PENDING_DAEMON_MAX};
 
-    if (control->asked_counts[kind] < most[kind])
+    if (control->pending_counts[kind] < most[kind])
         return true;
-    control_reply_fault(call, FAULT_FULL,
-                        "%u calls wait for their answers: try again when some have got them",
+    control_reply_fault(call, FAULT_FULL, "limit of %u pending calls reached: retry later",
                         most[kind]);
     return false;
 }
 
-void control_asked_end(struct control_asked *asked)
+void control_pending_end(struct control_pending *pending)
 {
-    LIST_REMOVE(asked, link);
-    asked->control->away--;
-    asked->control->asked_counts[asked->kind]--;
+    LIST_REMOVE(pending, link);
+    pending->control->outstanding--;
+    pending->control->pending_counts[pending->kind]--;
 }

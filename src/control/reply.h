@@ -1,5 +1,5 @@
-/* How a call is answered, and what is kept of one that waits for a request to come back. Belongs to
- * the control thread. */
+/* Answers to calls, and the state of calls that wait for another thread. Belongs to the control
+ * thread. */
 #ifndef CONTROL_REPLY_H
 #define CONTROL_REPLY_H
 
@@ -12,32 +12,33 @@
 struct http_call;
 
 enum {
-    CONTROL_ASKED_MAX = 2048,    /* other calls about hosts and files that are away, whether their
-                                    clients are still there or not */
-    CONTROL_QUESTIONS_MAX = 512, /* the same of those about the daemon itself */
+    /* Pending calls of each kind; those whose client has closed count, too. */
+    CONTROL_PENDING_PEERS_MAX = 2048,
+    CONTROL_PENDING_DAEMON_MAX = 512,
 };
 
-/* Takes over `value`; a fault in `env` (no memory) goes out as a fault. Ends `env`. */
-void control_reply_answer(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value);
+/* Takes ownership of `value`; if `env` has a fault (out of memory), answers with FAULT_INTERNAL.
+ * Cleans `env`. */
+void control_reply_value(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value);
 void control_reply_fault(struct http_call *call, enum fault code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A call that waits for a request to come back. Lives beside that request, as long as it is away;
- * `call` is NULL once nobody listens any more. */
-struct control_asked {
-    LIST_ENTRY(control_asked) link;
-    enum control_asked_kind kind;
+/* A call that waits for a request to another thread; part of the struct with that request. `call`
+ * is NULL once the client has closed. */
+struct control_pending {
+    LIST_ENTRY(control_pending) link;
+    enum control_pending_kind kind;
     struct control *control;
     struct http_call *call;
 };
 
-/* Before a request is made, which is away whether its client stays or not. False: too many are, and
- * `call` has been answered. */
-bool control_asked_has_room(const struct control *control, struct http_call *call,
-                            enum control_asked_kind kind);
-void control_asked_begin(struct control_asked *asked, struct control *control,
-                         struct http_call *call, enum control_asked_kind kind);
-/* The request is back (or never went). */
-void control_asked_end(struct control_asked *asked);
+/* To be checked before a request is posted. A request counts until it is answered, even if its
+ * client has closed. False: limit reached; `call` has been answered. */
+bool control_pending_has_room(const struct control *control, struct http_call *call,
+                              enum control_pending_kind kind);
+void control_pending_begin(struct control_pending *pending, struct control *control,
+                           struct http_call *call, enum control_pending_kind kind);
+/* The request has been answered, or could not be posted. */
+void control_pending_end(struct control_pending *pending);
 
 #endif

@@ -8,18 +8,18 @@
 
 struct control_send_table_entry {
     UT_hash_handle hh;
-    TAILQ_ENTRY(control_send_table_entry) link;    /* decided ones, oldest first */
-    LIST_HEAD(, control_send_table_watch) watches; /* of an undecided one */
+    TAILQ_ENTRY(control_send_table_entry) link;    /* completed ones, oldest first */
+    LIST_HEAD(, control_send_table_watch) watches; /* pending ones */
     struct control_send_table_result result;
     uint64_t began_ms;
-    uint64_t expires_ms; /* decided ones */
+    uint64_t expires_ms; /* completed ones */
 };
 TAILQ_HEAD(send_list, control_send_table_entry);
 
 struct control_send_table {
     struct control_send_table_entry *by_id;
-    struct send_list decided;
-    size_t decided_count;
+    struct send_list completed;
+    size_t completed_count;
     uint64_t last_id;
 };
 
@@ -29,7 +29,7 @@ enum err control_send_table_open(struct control_send_table **out)
 
     if (sends == NULL)
         return ERR_NO_MEMORY;
-    TAILQ_INIT(&sends->decided);
+    TAILQ_INIT(&sends->completed);
     *out = sends;
     return ERR_OK;
 }
@@ -38,10 +38,10 @@ static void drop(struct control_send_table *sends, struct control_send_table_ent
 {
     CONTRACT(LIST_EMPTY(&entry->watches));
     if (entry->result.is_done) {
-        TAILQ_REMOVE(&sends->decided, entry, link);
-        sends->decided_count--;
+        TAILQ_REMOVE(&sends->completed, entry, link);
+        sends->completed_count--;
     }
-    /* What is in the table cannot make uthash's head NULL. */
+    /* The head is not NULL while the table has an entry. */
     HASH_DEL(sends->by_id, entry); /* NOLINT(clang-analyzer-core.NullDereference) */
     free(entry);
 }
@@ -117,7 +117,7 @@ void control_send_table_unwatch(struct control_send_table_watch *watch)
     watch->is_linked = false;
 }
 
-static void tell_watches(struct control_send_table_entry *entry)
+static void notify_watches(struct control_send_table_entry *entry)
 {
     struct control_send_table_watch *watch;
 
@@ -143,15 +143,15 @@ void control_send_table_finish(struct control_send_table *sends, const struct se
         result->size_bytes = outcome->size_bytes;
     result->seconds = seconds(entry->began_ms, now_ms);
     snprintf(result->error, sizeof result->error, "%s", outcome->error);
-    entry->expires_ms = now_ms + CONTROL_SEND_TABLE_KEPT_MS;
-    tell_watches(entry);
-    TAILQ_INSERT_TAIL(&sends->decided, entry, link);
-    if (++sends->decided_count > CONTROL_SEND_TABLE_KEPT_MAX)
-        drop(sends, TAILQ_FIRST(&sends->decided));
+    entry->expires_ms = now_ms + CONTROL_SEND_TABLE_COMPLETED_MS;
+    notify_watches(entry);
+    TAILQ_INSERT_TAIL(&sends->completed, entry, link);
+    if (++sends->completed_count > CONTROL_SEND_TABLE_COMPLETED_MAX)
+        drop(sends, TAILQ_FIRST(&sends->completed));
 }
 
-bool control_send_table_look(const struct control_send_table *sends, uint64_t id, uint64_t now_ms,
-                             struct control_send_table_result *out)
+bool control_send_table_lookup(const struct control_send_table *sends, uint64_t id, uint64_t now_ms,
+                               struct control_send_table_result *out)
 {
     const struct control_send_table_entry *entry = find(sends, id);
 
@@ -163,18 +163,19 @@ bool control_send_table_look(const struct control_send_table *sends, uint64_t id
     return true;
 }
 
-void control_send_table_mark_handed(struct control_send_table *sends, uint64_t id, uint64_t now_ms)
+void control_send_table_mark_reported(struct control_send_table *sends, uint64_t id,
+                                      uint64_t now_ms)
 {
     struct control_send_table_entry *entry = find(sends, id);
 
     if (entry != NULL && entry->result.is_done &&
-        entry->expires_ms > now_ms + CONTROL_SEND_TABLE_HANDED_MS)
-        entry->expires_ms = now_ms + CONTROL_SEND_TABLE_HANDED_MS;
+        entry->expires_ms > now_ms + CONTROL_SEND_TABLE_REPORTED_MS)
+        entry->expires_ms = now_ms + CONTROL_SEND_TABLE_REPORTED_MS;
 }
 
 void control_send_table_expire(struct control_send_table *sends, uint64_t now_ms)
 {
-    struct control_send_table_entry *entry = TAILQ_FIRST(&sends->decided);
+    struct control_send_table_entry *entry = TAILQ_FIRST(&sends->completed);
 
     while (entry != NULL) {
         struct control_send_table_entry *next = TAILQ_NEXT(entry, link);
@@ -185,12 +186,12 @@ void control_send_table_expire(struct control_send_table *sends, uint64_t now_ms
     }
 }
 
-size_t control_send_table_under_way(const struct control_send_table *sends)
+size_t control_send_table_pending(const struct control_send_table *sends)
 {
-    return HASH_COUNT(sends->by_id) - sends->decided_count;
+    return HASH_COUNT(sends->by_id) - sends->completed_count;
 }
 
-size_t control_send_table_kept(const struct control_send_table *sends)
+size_t control_send_table_completed(const struct control_send_table *sends)
 {
-    return sends->decided_count;
+    return sends->completed_count;
 }

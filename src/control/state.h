@@ -1,4 +1,4 @@
-/* What replies, waiters and methods work on. Belongs to the control thread. */
+/* State shared by replies, waiters and methods. Belongs to the control thread. */
 #ifndef CONTROL_STATE_H
 #define CONTROL_STATE_H
 
@@ -10,39 +10,38 @@
 #include <sys/queue.h>
 
 struct control_event_ring;
-struct control_held;
+struct control_quota;
 struct http_server;
 struct method_received_reader;
 struct control_send_table;
 struct outbox_spool;
 
-/* What a call is about says how long it may be away: a peer, or the daemon, which answers at once
- * as long as none of its threads stands still. */
-enum control_asked_kind {
-    CONTROL_ASKED_ABOUT_PEERS,
-    CONTROL_ASKED_ABOUT_DAEMON,
-    CONTROL_ASKED_KINDS
+/* Kinds of pending calls, each with its own limit. */
+enum control_pending_kind {
+    CONTROL_PENDING_PEERS,  /* waits for a peer */
+    CONTROL_PENDING_DAEMON, /* waits for another thread, at once unless that is blocked */
+    CONTROL_PENDING_KINDS
 };
 
 struct control {
     struct control_config config;
-    char gateway_url[SETTINGS_TEXT_SIZE]; /* of the remote gateway; "": there was none */
+    char gateway_url[SETTINGS_TEXT_SIZE]; /* of the remote gateway; "": none */
     struct loop *loop;
     struct http_server *http;     /* the Unix socket */
     struct http_server *http_tcp; /* NULL without [control] listen */
     struct control_event_ring *ring;
     struct control_send_table *sends;
-    struct control_held *held;
+    struct control_quota *quota;
     struct method_received_reader *reader;
-    struct outbox_spool *spool; /* files that were streamed here */
-    struct timer looking;
-    bool has_news;       /* events or outcomes that waiters may want, told after the turn */
-    bool is_stopping;    /* calls are not taken any more */
-    bool is_unreachable; /* the Unix socket's file is gone and could not be made again */
+    struct outbox_spool *spool; /* files streamed by clients */
+    struct timer housekeeping;
+    bool has_updates;    /* new events or results; waiters are checked after the turn */
+    bool is_stopping;    /* new calls are refused */
+    bool is_socket_lost; /* the Unix socket's file was removed and could not be recreated */
     unsigned event_waiters;
-    unsigned away;                              /* requests that have not come back */
-    unsigned asked_counts[CONTROL_ASKED_KINDS]; /* of these, the ones in `asked` */
-    LIST_HEAD(, control_asked) asked;
+    unsigned outstanding;                           /* requests to other threads */
+    unsigned pending_counts[CONTROL_PENDING_KINDS]; /* of these, the ones in `pending` */
+    LIST_HEAD(, control_pending) pending;
     LIST_HEAD(, control_waiter) waiters;
 };
 

@@ -11,7 +11,7 @@ static void release(struct control_waiter *waiter)
     waiter->kind->release(waiter);
 }
 
-static void client_gone(void *ctx)
+static void client_closed(void *ctx)
 {
     release(ctx);
 }
@@ -22,7 +22,7 @@ static void waiter_answer(struct control_waiter *waiter)
     release(waiter);
 }
 
-static void time_is_over(struct timer *timer, void *ctx)
+static void timed_out(struct timer *timer, void *ctx)
 {
     (void)timer;
     waiter_answer(ctx);
@@ -32,24 +32,24 @@ void control_waiters_add(struct control_waiter *waiter, uint64_t timeout_ms)
 {
     struct control *control = waiter->control;
 
-    waiter->timeout = (struct timer){.fire = time_is_over, .ctx = waiter};
+    waiter->timeout = (struct timer){.fire = timed_out, .ctx = waiter};
     LIST_INSERT_HEAD(&control->waiters, waiter, link);
-    if (timeout_ms == 0 || waiter->kind->is_due(waiter)) {
+    if (timeout_ms == 0 || waiter->kind->is_ready(waiter)) {
         waiter_answer(waiter);
         return;
     }
-    http_call_on_close(waiter->call, client_gone, waiter);
+    http_call_on_close(waiter->call, client_closed, waiter);
     loop_set_timer(control->loop, &waiter->timeout, timeout_ms);
 }
 
-void control_waiters_look(struct control *control)
+void control_waiters_check(struct control *control)
 {
     struct control_waiter *waiter = LIST_FIRST(&control->waiters);
 
     while (waiter != NULL) {
         struct control_waiter *next = LIST_NEXT(waiter, link);
 
-        if (waiter->kind->is_due(waiter))
+        if (waiter->kind->is_ready(waiter))
             waiter_answer(waiter);
         waiter = next;
     }
@@ -59,11 +59,10 @@ void control_waiters_end(struct control *control)
 {
     struct control_waiter *waiter;
 
-    /* release takes the first one out of the list, which clang-analyzer does not see. */
+    /* release removes the first one from the list, which clang-analyzer does not see. */
     while ((waiter = LIST_FIRST(&control->waiters)) != NULL) {
-        control_reply_fault(
-            waiter->call, /* NOLINT(clang-analyzer-unix.Malloc) */ FAULT_STOPPING,
-            "the daemon is stopping: what was waited for has not been decided here");
+        control_reply_fault(waiter->call, /* NOLINT(clang-analyzer-unix.Malloc) */ FAULT_STOPPING,
+                            "the daemon is stopping: the call had not completed");
         release(waiter);
     }
 }

@@ -1,7 +1,6 @@
-/* Long polls: calls that are answered after the turn in which there is something to say, at their
- * timeout, or when we stop. If a client goes away first, its waiter goes, too. What it is that they
- * wait for is the method's (methods/events.c, methods/send_wait.c). Belongs to the control thread.
- */
+/* Long polls: calls that are answered at the end of the loop turn in which their condition becomes
+ * true, at their timeout, or at stop. A waiter is released if its client closes. The condition is
+ * the method's (methods/events.c, methods/send_wait.c). Belongs to the control thread. */
 #ifndef CONTROL_WAITERS_H
 #define CONTROL_WAITERS_H
 
@@ -18,12 +17,12 @@ struct http_call;
 enum { CONTROL_WAITERS_MAX_MS = 60000 };
 
 struct control_waiter_kind {
-    bool (*is_due)(const struct control_waiter *waiter); /* there is something to say */
-    void (*answer)(const struct control_waiter *waiter); /* its call, with what there is */
-    void (*release)(struct control_waiter *waiter);      /* it is answered or gone: frees it */
+    bool (*is_ready)(const struct control_waiter *waiter); /* its condition is true */
+    void (*answer)(const struct control_waiter *waiter);   /* answers its call */
+    void (*release)(struct control_waiter *waiter);        /* frees it */
 };
 
-/* First in the struct of a method's own, which the method allocates. */
+/* First member of a method's own struct, allocated by the method. */
 struct control_waiter {
     const struct control_waiter_kind *kind;
     struct control *control;
@@ -32,12 +31,12 @@ struct control_waiter {
     struct timer timeout;
 };
 
-/* Takes over `waiter`, whose first three members are set. One that is due, or that has no time to
- * wait, is answered at once. */
+/* Takes ownership of `waiter`, whose first three members are set. If it is ready or the timeout is
+ * 0, it is answered at once. */
 void control_waiters_add(struct control_waiter *waiter, uint64_t timeout_ms);
-/* Answers those that are due. */
-void control_waiters_look(struct control *control);
-/* All of them get the fault that the daemon is stopping. */
+/* Answers the waiters that are ready. */
+void control_waiters_check(struct control *control);
+/* Answers all waiters with FAULT_STOPPING. */
 void control_waiters_end(struct control *control);
 
 #endif

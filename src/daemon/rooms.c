@@ -52,7 +52,7 @@ static void ask_supervisor(struct rooms *rooms, enum supervisor_ask ask)
 
 void rooms_reload(struct rooms *rooms)
 {
-    control_look(rooms->control);
+    control_check_socket(rooms->control);
     ask_supervisor(rooms, SUPERVISOR_RELOAD);
 }
 

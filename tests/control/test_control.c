@@ -1,6 +1,6 @@
 #include "control/node.h"
 
-#include "control/held.h"
+#include "control/quota.h"
 #include "control/reply.h"
 #include "rpc/document.h"
 
@@ -169,7 +169,7 @@ NODE_TEST(a_send_is_answered_at_once_and_awaited_apart)
     play_end_send(0, GATEWAY_TRANSFER_FINISHED, "");
     expect_outcome(id, true, "finished", "");
     expect_outcome(id, true, "finished", ""); /* still known */
-    expect_outcome(id + 1, true, "unknown", "no send of this id is known (any more)");
+    expect_outcome(id + 1, true, "unknown", "unknown or expired send id");
 }
 
 NODE_TEST(a_cancelled_send_ends_as_cancelled)
@@ -487,7 +487,7 @@ Test(control, a_stop_takes_back_whatever_is_away, .init = node_start, .timeout =
 /* A user's sends hold so much text and no more, of whichever kind it is. */
 NODE_TEST(what_the_waiting_sends_hold_is_bounded)
 {
-    enum { LONG = 60000, MOST = CONTROL_HELD_MAX_PER_USER / LONG };
+    enum { LONG = 60000, MOST = CONTROL_QUOTA_MAX_PER_USER / LONG };
     static char text[LONG + 1];
     const char *path = node_file("a", 1);
     struct answer a;
@@ -523,7 +523,7 @@ NODE_TEST(calls_that_wait_for_long_are_bounded_though_their_clients_have_gone)
     int clients[BATCH];
     struct answer a;
 
-    for (unsigned i = 0; i < CONTROL_ASKED_MAX / BATCH; i++) {
+    for (unsigned i = 0; i < CONTROL_PENDING_PEERS_MAX / BATCH; i++) {
         for (unsigned n = 0; n < BATCH; n++) {
             clients[n] = raw_connect();
             raw_call(clients[n], body);
@@ -533,7 +533,7 @@ NODE_TEST(calls_that_wait_for_long_are_bounded_though_their_clients_have_gone)
             close(clients[n]);
     }
     a = ask("send_keep_alive", "(s)", "127.0.0.1:1");
-    expect_fault(a, FAULT_FULL, "wait for their answers");
+    expect_fault(a, FAULT_FULL, "pending calls reached");
     a = ask("status", "()");
     cr_assert_not_null(a.rpc.value, "others are still answered");
     answer_fini(&a);
@@ -547,7 +547,7 @@ NODE_TEST(questions_to_a_daemon_that_stands_still_are_bounded_though_their_clien
     char body[256];
 
     play_park();
-    for (unsigned i = 0; i < CONTROL_QUESTIONS_MAX / BATCH; i++) {
+    for (unsigned i = 0; i < CONTROL_PENDING_DAEMON_MAX / BATCH; i++) {
         snprintf(body, sizeof body,
                  "<methodCall><methodName>%s</methodName><params></params></methodCall>",
                  methods[i % 3]);
@@ -560,10 +560,10 @@ NODE_TEST(questions_to_a_daemon_that_stands_still_are_bounded_though_their_clien
             close(clients[n]);
     }
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-        expect_fault(ask(methods[i], "()"), FAULT_FULL, "wait for their answers");
-    expect_fault(ask("received", "()"), FAULT_FULL, "wait for their answers");
-    expect_fault(ask("find_stream", "(i)", 1), FAULT_FULL, "wait for their answers");
-    expect_fault(ask("settings_set", "(si)", "priority", 3), FAULT_FULL, "wait for their answers");
+        expect_fault(ask(methods[i], "()"), FAULT_FULL, "pending calls reached");
+    expect_fault(ask("received", "()"), FAULT_FULL, "pending calls reached");
+    expect_fault(ask("find_stream", "(i)", 1), FAULT_FULL, "pending calls reached");
+    expect_fault(ask("settings_set", "(si)", "priority", 3), FAULT_FULL, "pending calls reached");
     expect_fault(ask("automata", "(s)", "clock"), FAULT_NOT_FOUND, "network_connector");
 }
 

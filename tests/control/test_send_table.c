@@ -33,18 +33,18 @@ SENDS_TEST(ids_count_up_and_an_outcome_is_kept)
 
     cr_assert_neq(one, 0);
     cr_assert_eq(two, one + 1);
-    cr_assert(control_send_table_look(sends, one, 1500, &result));
+    cr_assert(control_send_table_lookup(sends, one, 1500, &result));
     cr_assert_not(result.is_done);
     cr_assert_float_eq(result.seconds, 0.5, 1e-9);
     finish(one, GATEWAY_TRANSFER_FAILED, 3000);
-    cr_assert(control_send_table_look(sends, one, 9000, &result));
+    cr_assert(control_send_table_lookup(sends, one, 9000, &result));
     cr_assert(result.is_done);
     cr_assert_eq(result.status, GATEWAY_TRANSFER_FAILED);
     cr_assert_eq(result.size_bytes, 100);
     cr_assert_eq(result.sent_bytes, 5);
     cr_assert_float_eq(result.seconds, 2.0, 1e-9);
     cr_assert_str_eq(result.error, "gone");
-    cr_assert_eq(control_send_table_under_way(sends), 1);
+    cr_assert_eq(control_send_table_pending(sends), 1);
 }
 
 static void count_one(void *ctx)
@@ -83,7 +83,7 @@ SENDS_TEST(unknown_ones_count_as_done)
     struct control_send_table_watch watch = {.done = count_one};
 
     cr_assert_not(control_send_table_watch(sends, 77, &watch));
-    cr_assert_not(control_send_table_look(sends, 77, 0, &result));
+    cr_assert_not(control_send_table_lookup(sends, 77, 0, &result));
 }
 
 SENDS_TEST(a_forgotten_one_is_unknown)
@@ -92,8 +92,8 @@ SENDS_TEST(a_forgotten_one_is_unknown)
     struct control_send_table_result result;
 
     control_send_table_forget(sends, id);
-    cr_assert_eq(control_send_table_under_way(sends), 0);
-    cr_assert_not(control_send_table_look(sends, id, 0, &result));
+    cr_assert_eq(control_send_table_pending(sends), 0);
+    cr_assert_not(control_send_table_lookup(sends, id, 0, &result));
 }
 
 SENDS_TEST(outcomes_expire_after_ten_minutes_or_a_minute_after_being_told)
@@ -104,15 +104,15 @@ SENDS_TEST(outcomes_expire_after_ten_minutes_or_a_minute_after_being_told)
 
     finish(told, GATEWAY_TRANSFER_FINISHED, 0);
     finish(untold, GATEWAY_TRANSFER_FINISHED, 0);
-    control_send_table_mark_handed(sends, told, 1000);
-    control_send_table_mark_handed(sends, open, 1000);
+    control_send_table_mark_reported(sends, told, 1000);
+    control_send_table_mark_reported(sends, open, 1000);
     control_send_table_expire(sends, 60999);
-    cr_assert_eq(control_send_table_kept(sends), 2);
+    cr_assert_eq(control_send_table_completed(sends), 2);
     control_send_table_expire(sends, 61000);
-    cr_assert_eq(control_send_table_kept(sends), 1);
+    cr_assert_eq(control_send_table_completed(sends), 1);
     control_send_table_expire(sends, 600000);
-    cr_assert_eq(control_send_table_kept(sends), 0);
-    cr_assert_eq(control_send_table_under_way(sends), 1);
+    cr_assert_eq(control_send_table_completed(sends), 0);
+    cr_assert_eq(control_send_table_pending(sends), 1);
 }
 
 SENDS_TEST(no_more_outcomes_than_the_limit_are_kept)
@@ -120,14 +120,14 @@ SENDS_TEST(no_more_outcomes_than_the_limit_are_kept)
     uint64_t first = control_send_table_begin(sends, 1, 0), second = 0;
 
     finish(first, GATEWAY_TRANSFER_FINISHED, 0);
-    for (unsigned i = 0; i < CONTROL_SEND_TABLE_KEPT_MAX; i++) {
+    for (unsigned i = 0; i < CONTROL_SEND_TABLE_COMPLETED_MAX; i++) {
         uint64_t id = control_send_table_begin(sends, 1, 0);
 
         second = second == 0 ? id : second;
         finish(id, GATEWAY_TRANSFER_FINISHED, 0);
     }
     struct control_send_table_result result;
-    cr_assert_eq(control_send_table_kept(sends), CONTROL_SEND_TABLE_KEPT_MAX);
-    cr_assert_not(control_send_table_look(sends, first, 0, &result));
-    cr_assert(control_send_table_look(sends, second, 0, &result));
+    cr_assert_eq(control_send_table_completed(sends), CONTROL_SEND_TABLE_COMPLETED_MAX);
+    cr_assert_not(control_send_table_lookup(sends, first, 0, &result));
+    cr_assert(control_send_table_lookup(sends, second, 0, &result));
 }

@@ -218,7 +218,7 @@ def start_with(field, node, point, under):
     node.spawn()
     try:
         harness.wait_until(lambda: node.process.poll() is not None or node.is_serving() or
-                           "cannot be served" in node.log()[before:],  # the control socket alone
+                           "cannot serve control" in node.log()[before:],  # the control socket alone
                            lambda: "serves or ends:\n" + node.log()[before:][-2000:], limit=15)
         code = node.process.poll()
         losses = [] if code is None or (code > 0 and node.log()[before:].strip()) else [

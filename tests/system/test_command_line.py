@@ -260,7 +260,7 @@ class Said(harness.SystemTest):
         path = harness.make_file(os.path.join(self.folder(), "f"), 10)
         for word, arguments in (("'none' is not a runtime setting", ("get", "none")), ("'none' is not a runtime setting", ("set", "none", "1")),
                                 ("the description is longer", ("send", "--description", "x" * 70000, path, "h:1")),
-                                ("there is no transport 'udp'", ("connect", "udp://h:1"))):
+                                ("unknown transport 'udp'", ("connect", "udp://h:1"))):
             result = bob.command(*arguments)
             self.assertEqual(result.code, 1, result)
             self.assertIn(word, result.err)

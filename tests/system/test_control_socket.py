@@ -56,27 +56,27 @@ class Reachable(harness.SystemTest):
                     self.bob.signal(signal.SIGHUP)
                 self.wait_reachable()
                 self.assertEqual(os.stat(self.bob.socket).st_mode & 0o777, 0o600)
-                self.assertEqual(self.bob.log().count("it has been made again"), count, self.bob.log())
+                self.assertEqual(self.bob.log().count("was removed: recreated"), count, self.bob.log())
         self.assertEqual(self.bob.stop(), 0)
         self.assertFalse(os.path.exists(self.bob.socket))
 
     def test_what_stands_in_its_place_is_not_ours_to_remove(self):
         for name, way in (("a file", self.make_other_file), ("a link", self.make_link)):
             with self.subTest(name):
-                said = self.bob.log().count("no command reaches the daemon")
+                said = self.bob.log().count("commands cannot reach the daemon")
                 way()
                 self.bob.signal(signal.SIGHUP)
-                self.bob.wait_log("no command reaches the daemon", count=said + 1)
+                self.bob.wait_log("commands cannot reach the daemon", count=said + 1)
                 self.assertTrue(os.path.lexists(self.bob.socket))
                 os.unlink(self.bob.socket)
                 self.bob.signal(signal.SIGHUP)
                 self.wait_reachable()
-                self.assertEqual(self.bob.log().count("no command reaches the daemon"), said + 1)
+                self.assertEqual(self.bob.log().count("commands cannot reach the daemon"), said + 1)
 
     def test_a_folder_that_was_removed_too_is_said(self):
         shutil.rmtree(self.run_folder)
         self.bob.signal(signal.SIGHUP)
-        harness.wait_until(lambda: "no command reaches the daemon" in self.bob.log()
+        harness.wait_until(lambda: "commands cannot reach the daemon" in self.bob.log()
                            or self.bob.is_serving(), self.bob.log)
 
 

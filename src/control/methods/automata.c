@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Every machine's diagram, or that of `name`; NULL without memory or without such a machine. */
+/* The diagrams of all machines, or of `name`; NULL: out of memory, or unknown name. */
 static char *automata_text(const struct control *control, const char *name)
 {
     char *text = NULL;
@@ -32,7 +32,7 @@ static char *automata_text(const struct control *control, const char *name)
     return NULL;
 }
 
-static void no_automat(struct control *control, struct http_call *call, const char *name)
+static void reply_unknown_automat(struct control *control, struct http_call *call, const char *name)
 {
     char known[RPC_REASON_SIZE] = "";
     size_t end = 0;
@@ -40,7 +40,7 @@ static void no_automat(struct control *control, struct http_call *call, const ch
     for (size_t i = 0; i < control->config.automat_count && end < sizeof known - 1; i++)
         end += (size_t)snprintf(known + end, sizeof known - end, "%s%s", i == 0 ? "" : ", ",
                                 control->config.automata[i]->name);
-    control_reply_fault(call, FAULT_NOT_FOUND, "there is no automat '%.100s': there are %s", name,
+    control_reply_fault(call, FAULT_NOT_FOUND, "unknown automat '%.100s': use one of %s", name,
                         known);
 }
 
@@ -55,10 +55,10 @@ void method_automata(struct control *control, struct http_call *call, struct rpc
     if (!rpc_args_end(args)) {
         control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
     } else if ((text = automata_text(control, wanted)) == NULL) {
-        no_automat(control, call, wanted);
+        reply_unknown_automat(control, call, wanted);
     } else {
         xmlrpc_env_init(&env);
-        control_reply_answer(call, &env, rpc_text(&env, text));
+        control_reply_value(call, &env, rpc_text(&env, text));
         free(text);
     }
     free(name);

@@ -1,7 +1,7 @@
-/* connect_to, disconnect_from and send_keep_alive go straight to the transport of the contact's
- * proto. A cancel must not overtake the sends, which go by way of the supervisor: the supervisor is
- * asked first, and when its answer is there, one transport after the other, until one knows the
- * file. */
+/* connect_to, disconnect_from and send_keep_alive are posted directly to the transport of the
+ * contact's proto. A cancel must not overtake earlier sends, which pass through the supervisor: it
+ * is posted to the supervisor first, and after its answer to one transport after the other, until
+ * one finds the file. */
 #include "base/contract.h"
 #include "base/text.h"
 #include "control/methods/methods.h"
@@ -17,20 +17,20 @@
 
 enum host_call { HOST_CONNECT_TO, HOST_DISCONNECT_FROM, HOST_SEND_KEEP_ALIVE };
 
-struct host_asked {
-    struct host_request request; /* first: comes back */
-    struct control_asked asked;
+struct host_pending {
+    struct host_request request; /* first: the answered message is cast back */
+    struct control_pending pending;
     enum host_call which;
 };
 
 typedef void cancel_fn(void *self, struct cancel_request *r);
 typedef cancel_fn *cancel_choice(const struct transport_ops *ops);
 
-struct cancel_asked {
-    struct cancel_request request; /* first: comes back */
-    struct control_asked asked;
+struct cancel_pending {
+    struct cancel_request request; /* first: the answered message is cast back */
+    struct control_pending pending;
     cancel_choice *choose;
-    unsigned transport; /* the one that has it now */
+    unsigned transport; /* the one it was posted to last */
 };
 
 static bool read_contact(struct control *control, struct http_call *call, struct rpc_args *args,
@@ -43,13 +43,13 @@ static bool read_contact(struct control *control, struct http_call *call, struct
     if (contact_parse(contact, text) != ERR_OK) {
         const char *advice = contact_advice(text, strlen(text));
 
-        control_reply_fault(call, FAULT_PARAMETERS, "'%.200s' is no contact: %s", text,
-                            advice != NULL ? advice : "write host:port, or proto://host:port");
+        control_reply_fault(call, FAULT_PARAMETERS, "invalid contact '%.200s': %s", text,
+                            advice != NULL ? advice : "expected host:port or proto://host:port");
         return false;
     }
     if (transport_table_find(control->config.transports, contact->proto) == NULL) {
-        control_reply_fault(call, FAULT_NOT_FOUND,
-                            "there is no transport '%s' here: write host:port", contact->proto);
+        control_reply_fault(call, FAULT_NOT_FOUND, "unknown transport '%s': use host:port",
+                            contact->proto);
         return false;
     }
     return true;
@@ -60,12 +60,12 @@ static void answer_bool(struct http_call *call, bool answer)
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_reply_answer(call, &env, rpc_bool(&env, answer));
+    control_reply_value(call, &env, rpc_bool(&env, answer));
 }
 
-static void answer_host(struct host_asked *h)
+static void answer_host(struct host_pending *h)
 {
-    struct http_call *call = h->asked.call;
+    struct http_call *call = h->pending.call;
     char contact[CONTACT_TEXT_SIZE];
     xmlrpc_value *value;
     xmlrpc_env env;
@@ -87,21 +87,21 @@ static void answer_host(struct host_asked *h)
     value = rpc_struct(&env);
     rpc_put_bool(&env, value, "answer", h->request.answer);
     rpc_put_integer(&env, value, "session", (int64_t)h->request.session);
-    control_reply_answer(call, &env, value);
+    control_reply_value(call, &env, value);
 }
 
-static void host_is_back(struct message *m, void *owner)
+static void host_answered(struct message *m, void *owner)
 {
-    struct host_asked *h = (struct host_asked *)(void *)m;
+    struct host_pending *h = (struct host_pending *)(void *)m;
 
     (void)owner;
-    if (h->asked.call != NULL)
+    if (h->pending.call != NULL)
         answer_host(h);
-    control_asked_end(&h->asked);
+    control_pending_end(&h->pending);
     free(h);
 }
 
-static void post_host(struct control *control, struct host_asked *h)
+static void post_host(struct control *control, struct host_pending *h)
 {
     const struct transport_row *row =
         transport_table_find(control->config.transports, h->request.route.contact.proto);
@@ -119,26 +119,26 @@ static void post_host(struct control *control, struct host_asked *h)
     }
 }
 
-static void ask_host(struct control *control, struct http_call *call, struct rpc_args *args,
-                     enum host_call which)
+static void begin_host(struct control *control, struct http_call *call, struct rpc_args *args,
+                       enum host_call which)
 {
-    struct host_asked *h = calloc(1, sizeof *h);
+    struct host_pending *h = calloc(1, sizeof *h);
     char *text = NULL;
 
     if (h == NULL) {
-        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon is out of memory");
         return;
     }
     rpc_args_host(args, "host", true, &text);
     rpc_args_end(args);
     h->which = which;
     if (!read_contact(control, call, args, text, &h->request.route.contact) ||
-        !control_asked_has_room(control, call, CONTROL_ASKED_ABOUT_PEERS)) {
+        !control_pending_has_room(control, call, CONTROL_PENDING_PEERS)) {
         free(h);
     } else {
         h->request.request =
-            (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = host_is_back};
-        control_asked_begin(&h->asked, control, call, CONTROL_ASKED_ABOUT_PEERS);
+            (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = host_answered};
+        control_pending_begin(&h->pending, control, call, CONTROL_PENDING_PEERS);
         post_host(control, h);
     }
     free(text);
@@ -146,17 +146,17 @@ static void ask_host(struct control *control, struct http_call *call, struct rpc
 
 void method_connect_to(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask_host(control, call, args, HOST_CONNECT_TO);
+    begin_host(control, call, args, HOST_CONNECT_TO);
 }
 
 void method_disconnect_from(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask_host(control, call, args, HOST_DISCONNECT_FROM);
+    begin_host(control, call, args, HOST_DISCONNECT_FROM);
 }
 
 void method_send_keep_alive(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask_host(control, call, args, HOST_SEND_KEEP_ALIVE);
+    begin_host(control, call, args, HOST_SEND_KEEP_ALIVE);
 }
 
 static cancel_fn *choose_sending(const struct transport_ops *ops)
@@ -174,39 +174,39 @@ static cancel_fn *choose_outbox(const struct transport_ops *ops)
     return ops->cancel_outbox_file;
 }
 
-static void end_cancel(struct cancel_asked *c, enum err e)
+static void end_cancel(struct cancel_pending *c, enum err e)
 {
-    struct http_call *call = c->asked.call;
+    struct http_call *call = c->pending.call;
 
     if (call != NULL && e == ERR_OK)
         answer_bool(call, c->request.answer);
     else if (call != NULL && e == ERR_CLOSED)
         control_reply_fault(call, FAULT_STOPPING, "the daemon is stopping");
     else if (call != NULL)
-        control_reply_fault(call, FAULT_FULL, "nothing was cancelled: %s; try again", err_text(e));
-    control_asked_end(&c->asked);
+        control_reply_fault(call, FAULT_FULL, "cannot cancel: %s; retry later", err_text(e));
+    control_pending_end(&c->pending);
     free(c);
 }
 
-static void cancel_is_back(struct message *m, void *owner);
+static void cancel_answered(struct message *m, void *owner);
 
-static void ask_transport(struct cancel_asked *c)
+static void post_cancel(struct cancel_pending *c)
 {
-    struct control *control = c->asked.control;
+    struct control *control = c->pending.control;
     const struct transport_row *row = &control->config.transports->rows[c->transport];
     cancel_fn *cancel = c->choose(row->ops);
 
     CONTRACT(cancel != NULL);
     c->request.request =
-        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = cancel_is_back};
+        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = cancel_answered};
     c->request.at = 0;
     cancel(row->self, &c->request);
 }
 
-static void cancel_is_back(struct message *m, void *owner)
+static void cancel_answered(struct message *m, void *owner)
 {
-    struct cancel_asked *c = (struct cancel_asked *)(void *)m;
-    struct control *control = c->asked.control;
+    struct cancel_pending *c = (struct cancel_pending *)(void *)m;
+    struct control *control = c->pending.control;
 
     (void)owner;
     if (c->request.answer || control->is_stopping ||
@@ -215,33 +215,33 @@ static void cancel_is_back(struct message *m, void *owner)
         return;
     }
     c->transport++;
-    ask_transport(c);
+    post_cancel(c);
 }
 
-/* What was given to be sent before the cancel is with its transport by now. */
-static void sends_are_handed_on(struct message *m, void *owner)
+/* All sends requested before the cancel have reached their transport. */
+static void sends_dispatched(struct message *m, void *owner)
 {
-    struct cancel_asked *c = (struct cancel_asked *)(void *)m;
+    struct cancel_pending *c = (struct cancel_pending *)(void *)m;
     struct control *control = owner;
 
     if (control->is_stopping)
         end_cancel(c, ERR_CLOSED); /* the transports may have ended */
     else
-        ask_transport(c);
+        post_cancel(c);
 }
 
-static struct cancel_asked *cancel_new(struct http_call *call, cancel_choice *choose)
+static struct cancel_pending *cancel_new(struct http_call *call, cancel_choice *choose)
 {
-    struct cancel_asked *c = calloc(1, sizeof *c);
+    struct cancel_pending *c = calloc(1, sizeof *c);
 
     if (c == NULL)
-        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon is out of memory");
     else
         c->choose = choose;
     return c;
 }
 
-static void begin_cancel(struct control *control, struct http_call *call, struct cancel_asked *c)
+static void begin_cancel(struct control *control, struct http_call *call, struct cancel_pending *c)
 {
     enum err e;
 
@@ -250,13 +250,13 @@ static void begin_cancel(struct control *control, struct http_call *call, struct
         free(c);
         return;
     }
-    if (!control_asked_has_room(control, call, CONTROL_ASKED_ABOUT_PEERS)) {
+    if (!control_pending_has_room(control, call, CONTROL_PENDING_PEERS)) {
         free(c);
         return;
     }
-    control_asked_begin(&c->asked, control, call, CONTROL_ASKED_ABOUT_PEERS);
-    c->request.request = (struct request){.answer_to = loop_mailbox(control->loop),
-                                          .on_answer = sends_are_handed_on};
+    control_pending_begin(&c->pending, control, call, CONTROL_PENDING_PEERS);
+    c->request.request =
+        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = sends_dispatched};
     if ((e = supervisor_ask_behind_sends(control->config.supervisor, &c->request.request)) !=
         ERR_OK)
         end_cancel(c, e);
@@ -265,7 +265,7 @@ static void begin_cancel(struct control *control, struct http_call *call, struct
 static void cancel_by_transfer(struct control *control, struct http_call *call,
                                struct rpc_args *args, cancel_choice *choose)
 {
-    struct cancel_asked *c = cancel_new(call, choose);
+    struct cancel_pending *c = cancel_new(call, choose);
     int64_t transfer_id = 0;
 
     if (c == NULL)
@@ -294,7 +294,7 @@ void method_cancel_file_receiving(struct control *control, struct http_call *cal
 
 void method_cancel_send(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct cancel_asked *c = cancel_new(call, choose_sending);
+    struct cancel_pending *c = cancel_new(call, choose_sending);
     int64_t id = 0;
 
     if (c == NULL)
@@ -312,7 +312,7 @@ void method_cancel_send(struct control *control, struct http_call *call, struct 
 void method_cancel_outbox_file(struct control *control, struct http_call *call,
                                struct rpc_args *args)
 {
-    struct cancel_asked *c = cancel_new(call, choose_outbox);
+    struct cancel_pending *c = cancel_new(call, choose_outbox);
     char *host = NULL, *filename = NULL;
 
     if (c == NULL)

@@ -1,4 +1,4 @@
-/* events: a page of them, or the wait for the next one. */
+/* events: a page of events, or a long poll for the next one. */
 #include "control/event_ring.h"
 #include "control/methods/methods.h"
 #include "control/reply.h"
@@ -17,8 +17,8 @@ struct events_waiter {
     size_t limit;
 };
 
-/* Events come at once while somebody waits for them, else when it suits: a wake of this thread for
- * each would cost as much as the file that it tells of. */
+/* Events wake this thread only while a call waits for them; otherwise they are deferred, since a
+ * wakeup for each costs as much as transferring a small file. */
 static void count_waiters(struct control *control, int change)
 {
     bool was_waited = control->event_waiters > 0;
@@ -107,10 +107,10 @@ static void answer_events(struct control *control, struct http_call *call, uint6
     rpc_put(&answer.env, value, "events", answer.events);
     rpc_put_integer(&answer.env, value, "last", (int64_t)page.last);
     rpc_put_integer(&answer.env, value, "lost", (int64_t)page.lost);
-    control_reply_answer(call, &answer.env, value);
+    control_reply_value(call, &answer.env, value);
 }
 
-static bool is_due(const struct control_waiter *waiter)
+static bool is_ready(const struct control_waiter *waiter)
 {
     const struct events_waiter *w = (const struct events_waiter *)(const void *)waiter;
 
@@ -131,7 +131,7 @@ static void release(struct control_waiter *waiter)
 }
 
 static const struct control_waiter_kind events_kind = {
-    .is_due = is_due, .answer = answer, .release = release};
+    .is_ready = is_ready, .answer = answer, .release = release};
 
 void method_events(struct control *control, struct http_call *call, struct rpc_args *args)
 {
@@ -146,18 +146,18 @@ void method_events(struct control *control, struct http_call *call, struct rpc_a
         return;
     }
     if (after < 0) {
-        /* "From now on" is told at once, so that nothing between now and the next call is lost. */
+        /* The current number is returned at once, so that no event before the next call is lost. */
         answer_events(control, call, control_event_ring_last(control->ring), 1);
         return;
     }
     if ((w = calloc(1, sizeof *w)) == NULL) {
-        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a wait");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon is out of memory");
         return;
     }
     *w = (struct events_waiter){.waiter = {.kind = &events_kind, .control = control, .call = call},
                                 .after = (uint64_t)after,
                                 .limit = (size_t)limit};
     count_waiters(control, 1);
-    mailbox_drain(loop_mailbox(control->loop)); /* what came before that, in silence */
+    mailbox_drain(loop_mailbox(control->loop)); /* events deferred before that */
     control_waiters_add(&w->waiter, (uint64_t)timeout_ms);
 }

@@ -1,5 +1,5 @@
-/* The calls by which a remote gateway takes over and owns the life of the transports: init,
- * connect, disconnect, shutdown. */
+/* The calls by which a remote gateway takes control of the transports: init, connect, disconnect,
+ * shutdown. */
 #include "control/methods/methods.h"
 #include "control/methods/query.h"
 #include "control/reply.h"
@@ -16,25 +16,25 @@ static void answer_done(struct method_query *q)
     xmlrpc_env env;
 
     if (e != ERR_OK) {
-        control_reply_fault(q->asked.call, e == ERR_DISABLED ? FAULT_DISABLED : FAULT_PARAMETERS,
+        control_reply_fault(q->pending.call, e == ERR_DISABLED ? FAULT_DISABLED : FAULT_PARAMETERS,
                             "%s", q->request.text);
         return;
     }
     xmlrpc_env_init(&env);
-    control_reply_answer(q->asked.call, &env, rpc_bool(&env, true));
+    control_reply_value(q->pending.call, &env, rpc_bool(&env, true));
 }
 
 static void answer_init(struct method_query *q)
 {
-    struct control *control = q->asked.control;
+    struct control *control = q->pending.control;
 
     snprintf(control->gateway_url, sizeof control->gateway_url, "%s", q->request.url);
     answer_done(q);
 }
 
-/* In the supervisor's thread. The client hears of the new instance before anybody posts to it as
- * the gateway in charge. */
-static enum err take_over(const struct supervisor_request *r)
+/* In the supervisor's thread. The client gets the new instance before it becomes the current
+ * gateway, so no call is posted to the old one. */
+static enum err switch_gateway(const struct supervisor_request *r)
 {
     struct control *control = r->cookie;
     enum err e = gateway_client_init(control->config.gateway_client, r->url, r->has_file_result);
@@ -54,7 +54,7 @@ void method_init(struct control *control, struct http_call *call, struct rpc_arg
         return;
     r = &q->request;
     r->cookie = control;
-    r->take_over = take_over;
+    r->take_over = switch_gateway;
     rpc_args_text(args, "url", true, &r->url);
     rpc_args_flag(args, "options", "file_result", &r->has_file_result);
     if (r->url != NULL && !settings_gateway_url_check(r->url, why)) {
@@ -68,7 +68,7 @@ void method_init(struct control *control, struct http_call *call, struct rpc_arg
 static void answer_connect(struct method_query *q)
 {
     if (q->request.request.result == ERR_OK)
-        gateway_client_confirm(q->asked.control->config.gateway_client);
+        gateway_client_confirm(q->pending.control->config.gateway_client);
     answer_done(q);
 }
 
@@ -87,10 +87,10 @@ void method_connect(struct control *control, struct http_call *call, struct rpc_
 
 void method_disconnect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_query_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
+    method_query_run(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
 }
 
 void method_shutdown(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_query_ask(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
+    method_query_run(control, call, args, SUPERVISOR_DISCONNECT, answer_done);
 }

@@ -1,6 +1,6 @@
-/* list_sessions, list_streams, find_session, find_stream: a page over all transports, one after the
- * other. Each is asked for what is left of the page, and its total moves the offset for the next. A
- * page shorter than its limit is the last one. */
+/* list_sessions, list_streams, find_session, find_stream: a page over all transports in sequence.
+ * Each is queried for the rest of the page; its total is subtracted from the offset for the next. A
+ * page with fewer items than its limit is the last one. */
 #include "base/text.h"
 #include "control/methods/methods.h"
 #include "control/reply.h"
@@ -15,12 +15,12 @@
 enum { US_PER_S = 1000000, CURSOR_SIZE = 64 };
 
 struct listing {
-    struct list_request request; /* first: comes back */
-    struct control_asked asked;
+    struct list_request request; /* first: the answered message is cast back */
+    struct control_pending pending;
     bool is_streams;
     unsigned transport;
-    struct list_request filter; /* what is asked for: each transport gets a copy */
-    size_t offset, limit;       /* what is left of the page */
+    struct list_request filter; /* the query; each transport gets a copy */
+    size_t offset, limit;       /* rest of the page */
     bool is_single;             /* find_stream: the first item or nil, not an array */
     uint64_t *ids;              /* streams: of these send requests only; malloc, may be NULL */
     size_t id_count;
@@ -28,7 +28,7 @@ struct listing {
     xmlrpc_value *items;
 };
 
-static void listing_is_back(struct message *m, void *owner);
+static void listing_answered(struct message *m, void *owner);
 
 static void put_address(xmlrpc_env *env, xmlrpc_value *to, const char *name,
                         const struct address *address)
@@ -38,12 +38,12 @@ static void put_address(xmlrpc_env *env, xmlrpc_value *to, const char *name,
     rpc_put_text(env, to, name, address_text(text, address));
 }
 
-static const char *way_word(bool is_outgoing)
+static const char *direction_word(bool is_outgoing)
 {
     return is_outgoing ? "out" : "in";
 }
 
-/* What to give as `cursor` for the page behind this item: the transport and the place in it. */
+/* The `cursor` for the page after this item: the transport and the position in it. */
 static void put_cursor(xmlrpc_env *env, xmlrpc_value *to, unsigned transport,
                        const struct list_place *place)
 {
@@ -75,7 +75,7 @@ static xmlrpc_value *session_value(xmlrpc_env *env, const struct session_info *s
     rpc_put_text(env, value, "idurl", s->idurl);
     rpc_put_text(env, value, "announced", s->announced);
     rpc_put_bool(env, value, "verified", s->is_verified);
-    rpc_put_text(env, value, "direction", way_word(s->is_outgoing));
+    rpc_put_text(env, value, "direction", direction_word(s->is_outgoing));
     rpc_put_integer(env, value, "worker", s->worker);
     rpc_put_integer(env, value, "files_in", s->files_in);
     rpc_put_integer(env, value, "files_out", s->files_out);
@@ -96,7 +96,7 @@ static xmlrpc_value *stream_value(xmlrpc_env *env, const struct stream_info *s)
     rpc_put_integer(env, value, "request_id", (int64_t)s->request_id);
     rpc_put_integer(env, value, "stream_id", s->stream_id);
     rpc_put_text(env, value, "proto", s->proto);
-    rpc_put_text(env, value, "type", way_word(s->is_outgoing));
+    rpc_put_text(env, value, "type", direction_word(s->is_outgoing));
     rpc_put_integer(env, value, "session", (int64_t)s->session);
     put_address(env, value, "host", &s->host);
     rpc_put_integer(env, value, "bytes_current", (int64_t)s->current_bytes);
@@ -111,7 +111,7 @@ static xmlrpc_value *stream_value(xmlrpc_env *env, const struct stream_info *s)
     return value;
 }
 
-static bool is_wanted(const struct listing *l, const struct stream_info *s)
+static bool matches_ids(const struct listing *l, const struct stream_info *s)
 {
     if (l->ids == NULL)
         return true;
@@ -121,21 +121,21 @@ static bool is_wanted(const struct listing *l, const struct stream_info *s)
     return false;
 }
 
-static void take_item(struct listing *l, xmlrpc_value *value, const struct list_place *place)
+static void add_item(struct listing *l, xmlrpc_value *value, const struct list_place *place)
 {
     put_cursor(&l->env, value, l->transport, place);
     rpc_add(&l->env, l->items, value);
 }
 
-static void take_items(struct listing *l)
+static void add_items(struct listing *l)
 {
     const struct list_request *r = &l->request;
 
     for (size_t i = 0; i < r->count; i++) {
         if (!l->is_streams)
-            take_item(l, session_value(&l->env, &r->sessions[i]), &r->sessions[i].place);
-        else if (is_wanted(l, &r->streams[i]))
-            take_item(l, stream_value(&l->env, &r->streams[i]), &r->streams[i].place);
+            add_item(l, session_value(&l->env, &r->sessions[i]), &r->sessions[i].place);
+        else if (matches_ids(l, &r->streams[i]))
+            add_item(l, stream_value(&l->env, &r->streams[i]), &r->streams[i].place);
     }
 }
 
@@ -165,55 +165,55 @@ static void listing_answer(struct listing *l)
 
     if (!l->is_single)
         l->items = NULL;
-    control_reply_answer(l->asked.call, &l->env, value);
+    control_reply_value(l->pending.call, &l->env, value);
     xmlrpc_env_init(&l->env);
 }
 
 static void listing_end(struct listing *l)
 {
-    if (l->asked.call != NULL)
+    if (l->pending.call != NULL)
         listing_answer(l);
-    control_asked_end(&l->asked);
+    control_pending_end(&l->pending);
     listing_free(l);
 }
 
 static void listing_ask(struct listing *l)
 {
-    struct control *control = l->asked.control;
+    struct control *control = l->pending.control;
     const struct transport_row *row = &control->config.transports->rows[l->transport];
 
     l->request = l->filter;
     l->request.offset = l->offset;
     l->request.limit = l->limit;
     l->request.request =
-        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = listing_is_back};
+        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = listing_answered};
     if (l->is_streams)
         row->ops->list_streams(row->self, &l->request);
     else
         row->ops->list_sessions(row->self, &l->request);
 }
 
-static size_t minus(size_t from, size_t what)
+static size_t subtract(size_t from, size_t what)
 {
     return from > what ? from - what : 0;
 }
 
-static void listing_is_back(struct message *m, void *owner)
+static void listing_answered(struct message *m, void *owner)
 {
     struct listing *l = (struct listing *)(void *)m;
-    struct control *control = l->asked.control;
+    struct control *control = l->pending.control;
     enum err e = l->request.request.result;
 
     (void)owner;
     if (e == ERR_OK) {
-        take_items(l);
-        l->offset = minus(l->offset, l->request.total);
-        l->limit = minus(l->limit, l->request.count);
+        add_items(l);
+        l->offset = subtract(l->offset, l->request.total);
+        l->limit = subtract(l->limit, l->request.count);
     } else if (!l->env.fault_occurred) {
         xmlrpc_env_set_fault(&l->env, FAULT_INTERNAL, err_text(e));
     }
     gateway_list_request_fini(&l->request);
-    l->filter.place = (struct list_place){0}; /* it was in this transport */
+    l->filter.place = (struct list_place){0}; /* valid for this transport only */
     if (e == ERR_OK && l->limit > 0 && !control->is_stopping &&
         ++l->transport < control->config.transports->count)
         listing_ask(l);
@@ -226,10 +226,10 @@ static struct listing *listing_new(const struct control *control, struct http_ca
 {
     struct listing *l;
 
-    if (!control_asked_has_room(control, call, CONTROL_ASKED_ABOUT_DAEMON))
+    if (!control_pending_has_room(control, call, CONTROL_PENDING_DAEMON))
         return NULL;
     if ((l = calloc(1, sizeof *l)) == NULL) {
-        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon is out of memory");
         return NULL;
     }
     xmlrpc_env_init(&l->env);
@@ -238,7 +238,7 @@ static struct listing *listing_new(const struct control *control, struct http_ca
     return l;
 }
 
-/* Takes over `l`, whose parameters have been taken. */
+/* Takes ownership of `l`, whose parameters have been read. */
 static void listing_begin(struct control *control, struct http_call *call, struct listing *l,
                           struct rpc_args *args)
 {
@@ -248,7 +248,7 @@ static void listing_begin(struct control *control, struct http_call *call, struc
         return;
     }
     l->items = rpc_array(&l->env);
-    control_asked_begin(&l->asked, control, call, CONTROL_ASKED_ABOUT_DAEMON);
+    control_pending_begin(&l->pending, control, call, CONTROL_PENDING_DAEMON);
     if (l->transport >= control->config.transports->count)
         listing_end(l);
     else
@@ -270,9 +270,9 @@ static void list_page(struct control *control, struct http_call *call, struct rp
         rpc_args_ids(args, "ids", false, METHOD_PAGE_MAX, &l->ids, &l->id_count);
     rpc_args_text(args, "cursor", false, &cursor);
     if (cursor != NULL && !read_cursor(l, cursor))
-        rpc_args_error(args, "cursor has to be that of an item of an answer, or ''");
+        rpc_args_error(args, "invalid cursor: expected the cursor of a returned item, or ''");
     if (cursor != NULL && offset != 0)
-        rpc_args_error(args, "parameter 1, offset, has no meaning with a cursor");
+        rpc_args_error(args, "parameter 1, offset, cannot be used with a cursor");
     free(cursor);
     l->offset = (size_t)offset;
     l->limit = l->id_count > 1 ? METHOD_FILTERED_MAX : (size_t)limit;
@@ -291,8 +291,8 @@ void method_list_streams(struct control *control, struct http_call *call, struct
     list_page(control, call, args, true);
 }
 
-/* Sessions are known by address: a name is not resolved to look for one. */
-static void take_host(struct rpc_args *args, const char *text, struct address *host)
+/* Sessions are found by address; names are not resolved. */
+static void parse_host(struct rpc_args *args, const char *text, struct address *host)
 {
     struct contact contact;
 
@@ -301,7 +301,7 @@ static void take_host(struct rpc_args *args, const char *text, struct address *h
     if (contact_parse(&contact, text) != ERR_OK ||
         address_from_ip_text(host, contact.host, contact.port) != ERR_OK)
         snprintf(args->problem, sizeof args->problem,
-                 "'%.200s' is no address of a session: write ip:port, as list_sessions does", text);
+                 "invalid session address '%.200s': expected ip:port, as in list_sessions", text);
 }
 
 void method_find_session(struct control *control, struct http_call *call, struct rpc_args *args)
@@ -313,7 +313,7 @@ void method_find_session(struct control *control, struct http_call *call, struct
         return;
     rpc_args_host(args, "host", false, &host);
     rpc_args_text(args, "idurl", false, &idurl);
-    take_host(args, host, &l->filter.host);
+    parse_host(args, host, &l->filter.host);
     if (idurl != NULL && text_copy(l->filter.idurl, sizeof l->filter.idurl, idurl) != ERR_OK &&
         args->problem[0] == '\0')
         snprintf(args->problem, sizeof args->problem, "the idurl is longer than %zu bytes",
@@ -333,7 +333,8 @@ void method_find_stream(struct control *control, struct http_call *call, struct 
     rpc_args_integer(args, "stream_id", false, 1, INT32_MAX, &stream_id);
     rpc_args_integer(args, "transfer_id", false, 1, GATEWAY_ID_MAX, &transfer_id);
     if (args->problem[0] == '\0' && stream_id == 0 && transfer_id == 0)
-        snprintf(args->problem, sizeof args->problem, "give a stream_id or a transfer_id");
+        snprintf(args->problem, sizeof args->problem,
+                 "missing parameter: stream_id or transfer_id is required");
     l->filter.stream_id = (int32_t)stream_id;
     l->filter.transfer_id = (uint32_t)transfer_id;
     l->is_single = true;

@@ -8,8 +8,8 @@ struct http_call;
 struct rpc_args;
 
 enum {
-    METHOD_PAGE_MAX = 200,      /* sessions, streams, received files in an answer */
-    METHOD_FILTERED_MAX = 4096, /* streams looked through for some requests' */
+    METHOD_PAGE_MAX = 200,      /* sessions, streams or received files in an answer */
+    METHOD_FILTERED_MAX = 4096, /* streams searched when filtering by several request ids */
 };
 
 #define METHOD_FN(name) \

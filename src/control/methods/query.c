@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* A reload, a set or a connect that failed has more to say than its result. */
+/* For a failed reload, set, unset or connect the method itself reports the reason. */
 static bool is_answerable(struct method_query *q)
 {
     enum supervisor_ask what = q->request.ask;
@@ -16,9 +16,9 @@ static bool is_answerable(struct method_query *q)
 
     if (e == ERR_OK || (has_more && e != ERR_CLOSED))
         return true;
-    control_reply_fault(q->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
-                        "the daemon did not take it: %s",
-                        e == ERR_CLOSED ? "it is stopping" : err_text(e));
+    control_reply_fault(q->pending.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
+                        "request rejected: %s",
+                        e == ERR_CLOSED ? "the daemon is stopping" : err_text(e));
     return false;
 }
 
@@ -34,14 +34,14 @@ void method_query_free(struct method_query *q)
     free(q);
 }
 
-static void query_is_back(struct message *m, void *owner)
+static void query_answered(struct message *m, void *owner)
 {
     struct method_query *q = (struct method_query *)(void *)m;
 
     (void)owner;
-    if (q->asked.call != NULL && is_answerable(q))
+    if (q->pending.call != NULL && is_answerable(q))
         q->answer(q);
-    control_asked_end(&q->asked);
+    control_pending_end(&q->pending);
     method_query_free(q);
 }
 
@@ -50,14 +50,14 @@ struct method_query *method_query_new(struct control *control, struct http_call 
 {
     struct method_query *q;
 
-    if (!control_asked_has_room(control, call, CONTROL_ASKED_ABOUT_DAEMON))
+    if (!control_pending_has_room(control, call, CONTROL_PENDING_DAEMON))
         return NULL;
     if ((q = calloc(1, sizeof *q)) == NULL) {
-        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a request");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon is out of memory");
         return NULL;
     }
     q->request.request =
-        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = query_is_back};
+        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = query_answered};
     q->request.ask = what;
     q->answer = answer;
     return q;
@@ -73,20 +73,18 @@ void method_query_post(struct control *control, struct http_call *call, struct m
         method_query_free(q);
         return;
     }
-    control_asked_begin(&q->asked, control, call, CONTROL_ASKED_ABOUT_DAEMON);
+    control_pending_begin(&q->pending, control, call, CONTROL_PENDING_DAEMON);
     if ((e = supervisor_post(control->config.supervisor, &q->request)) == ERR_OK)
         return;
     if (e == ERR_CLOSED)
         control_reply_fault(call, FAULT_STOPPING, "the daemon is stopping");
     else
-        control_reply_fault(call, FAULT_FULL,
-                            "the daemon has too much to do: try again in a moment");
-    control_asked_end(&q->asked);
+        control_reply_fault(call, FAULT_FULL, "request queue full: retry later");
+    control_pending_end(&q->pending);
     method_query_free(q);
 }
 
-/* A question without parameters. */
-void method_query_ask(struct control *control, struct http_call *call, struct rpc_args *args,
+void method_query_run(struct control *control, struct http_call *call, struct rpc_args *args,
                       enum supervisor_ask what, method_query_answer_fn *answer)
 {
     struct method_query *q = method_query_new(control, call, what, answer);

@@ -1,4 +1,4 @@
-/* A query to the supervisor, for the methods that ask it something. Belongs to the control thread.
+/* A query to the supervisor, for the methods that it answers. Belongs to the control thread.
  */
 #ifndef CONTROL_METHODS_QUERY_H
 #define CONTROL_METHODS_QUERY_H
@@ -10,23 +10,23 @@ struct control;
 struct http_call;
 struct rpc_args;
 
-/* `answer` runs when it is back and somebody still listens. */
+/* `answer` is called with the result, unless the client has closed. */
 struct method_query;
 typedef void method_query_answer_fn(struct method_query *q);
 struct method_query {
-    struct supervisor_request request; /* first: comes back */
-    struct control_asked asked;
+    struct supervisor_request request; /* first: the answered message is cast back */
+    struct control_pending pending;
     method_query_answer_fn *answer;
 };
-/* NULL without memory or room: `call` has been answered. */
+/* NULL: out of memory or limit reached; `call` has been answered. */
 struct method_query *method_query_new(struct control *control, struct http_call *call,
                                       enum supervisor_ask what, method_query_answer_fn *answer);
 void method_query_free(struct method_query *q);
-/* Takes over `q`. A problem with the parameters, or a full mailbox, is the call's answer. */
+/* Takes ownership of `q`. Invalid parameters or a full mailbox are answered with a fault. */
 void method_query_post(struct control *control, struct http_call *call, struct method_query *q,
                        struct rpc_args *args);
-/* Both, for a call without parameters. */
-void method_query_ask(struct control *control, struct http_call *call, struct rpc_args *args,
+/* method_query_new and method_query_post, for a call without parameters. */
+void method_query_run(struct control *control, struct http_call *call, struct rpc_args *args,
                       enum supervisor_ask what, method_query_answer_fn *answer);
 
 #endif

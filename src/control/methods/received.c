@@ -1,6 +1,6 @@
-/* received: reading the journal may take a while, and may have to wait for a disk, so a thread of
- * its own does it, one question after the other; a few may wait. It is no loop: the watchdog asks
- * those, and a disk that hangs here holds up nobody but who asks for this list. */
+/* received: the journal is read by a thread of its own, one query at a time, because that can take
+ * long or block on a disk. The thread is not a loop, so it is not under the watchdog: a stuck disk
+ * delays only these queries. */
 #include "control/methods/received.h"
 
 #include "base/log.h"
@@ -21,18 +21,18 @@
 #include <string.h>
 
 enum {
-    QUESTIONS_MAX = 16,   /* that wait for the one being answered */
-    FORGOTTEN_MS = 60000, /* unasked for so long, it gives its memory back */
+    QUEUE_MAX = 16,  /* queries waiting for the current one */
+    IDLE_MS = 60000, /* without a query for this long, memory is released */
     CURSOR_SIZE = 40,
 };
 
 struct method_received_reader {
     struct mailbox *box;
-    struct inbox_received *received; /* the thread's */
+    struct inbox_received *received; /* owned by the thread */
     pthread_t thread;
     bool is_started;
-    bool is_over;            /* the thread's */
-    atomic_bool is_stopping; /* ends what is being read; the message of the end comes behind it */
+    bool has_ended;          /* owned by the thread */
+    atomic_bool is_stopping; /* aborts the current read; the `end` message follows */
     struct message end;
 };
 
@@ -42,13 +42,13 @@ struct received_row {
     bool is_reported, is_there;
 };
 
-struct received_asked {
-    struct request request; /* first: comes back */
-    struct control_asked asked;
+struct received_pending {
+    struct request request; /* first: the answered message is cast back */
+    struct control_pending pending;
     struct inbox_received_query query;
     struct received_row *rows; /* room for query.limit */
     size_t count;
-    bool lacks_memory;
+    bool is_out_of_memory;
 };
 
 /* The thread. */
@@ -56,17 +56,17 @@ struct received_asked {
 static void end(struct message *m, void *owner)
 {
     (void)m;
-    ((struct method_received_reader *)owner)->is_over = true;
+    ((struct method_received_reader *)owner)->has_ended = true;
 }
 
 static void *run(void *arg)
 {
     struct method_received_reader *reader = arg;
-    struct pollfd bell = {.fd = mailbox_fd(reader->box), .events = POLLIN};
+    struct pollfd queue = {.fd = mailbox_fd(reader->box), .events = POLLIN};
 
     log_name_thread("received");
-    while (!reader->is_over) {
-        if (poll(&bell, 1, FORGOTTEN_MS) == 0)
+    while (!reader->has_ended) {
+        if (poll(&queue, 1, IDLE_MS) == 0)
             inbox_received_forget(reader->received);
         mailbox_drain(reader->box);
     }
@@ -80,7 +80,7 @@ enum err method_received_reader_open(struct method_received_reader **out, struct
 
     if (reader == NULL)
         return ERR_NO_MEMORY;
-    e = mailbox_open(&reader->box, QUESTIONS_MAX, reader);
+    e = mailbox_open(&reader->box, QUEUE_MAX, reader);
     if (e == ERR_OK)
         e = inbox_received_open(&reader->received, inbox, &reader->is_stopping);
     if (e != ERR_OK)
@@ -122,31 +122,31 @@ void method_received_reader_stop(struct method_received_reader *reader)
     reader->is_started = false;
 }
 
-static void take_row(void *ctx, const struct journal_file *record, bool is_reported, bool is_there)
+static void add_row(void *ctx, const struct journal_file *record, bool is_reported, bool is_there)
 {
-    struct received_asked *r = ctx;
+    struct received_pending *r = ctx;
     char *idurl = text_dup(record->idurl, strlen(record->idurl));
 
     if (idurl == NULL) {
-        r->lacks_memory = true;
+        r->is_out_of_memory = true;
         return;
     }
     r->rows[r->count++] = (struct received_row){
         .record = *record, .idurl = idurl, .is_reported = is_reported, .is_there = is_there};
 }
 
-static void take_question(struct message *m, void *owner)
+static void process_query(struct message *m, void *owner)
 {
     struct method_received_reader *reader = owner;
-    struct received_asked *r = (struct received_asked *)(void *)m;
-    enum err e = inbox_received_each(reader->received, &r->query, take_row, r);
+    struct received_pending *r = (struct received_pending *)(void *)m;
+    enum err e = inbox_received_each(reader->received, &r->query, add_row, r);
 
-    request_answer(&r->request, e == ERR_OK && r->lacks_memory ? ERR_NO_MEMORY : e);
+    request_answer(&r->request, e == ERR_OK && r->is_out_of_memory ? ERR_NO_MEMORY : e);
 }
 
 /* The control thread. */
 
-static void free_asked(struct received_asked *r)
+static void free_pending(struct received_pending *r)
 {
     for (size_t i = 0; i < r->count; i++) /* without rows the count is 0 */
         free(r->rows[i].idurl);           /* NOLINT(clang-analyzer-core.NullDereference) */
@@ -176,9 +176,9 @@ static xmlrpc_value *row_value(xmlrpc_env *env, struct inbox *inbox, const struc
     return value;
 }
 
-static void answer_rows(struct received_asked *r)
+static void answer_rows(struct received_pending *r)
 {
-    struct inbox *inbox = r->asked.control->config.inbox;
+    struct inbox *inbox = r->pending.control->config.inbox;
     xmlrpc_value *array;
     xmlrpc_env env;
 
@@ -186,26 +186,26 @@ static void answer_rows(struct received_asked *r)
     array = rpc_array(&env);
     for (size_t i = 0; i < r->count; i++)
         rpc_add(&env, array, row_value(&env, inbox, &r->rows[i]));
-    control_reply_answer(r->asked.call, &env, array);
+    control_reply_value(r->pending.call, &env, array);
 }
 
-static void received_is_back(struct message *m, void *owner)
+static void received_answered(struct message *m, void *owner)
 {
-    struct received_asked *r = (struct received_asked *)(void *)m;
+    struct received_pending *r = (struct received_pending *)(void *)m;
     enum err e = r->request.result;
 
     (void)owner;
-    if (r->asked.call != NULL && e == ERR_OK)
+    if (r->pending.call != NULL && e == ERR_OK)
         answer_rows(r);
-    else if (r->asked.call != NULL)
-        control_reply_fault(r->asked.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
-                            "the journal of the inbox cannot be read: %s",
+    else if (r->pending.call != NULL)
+        control_reply_fault(r->pending.call, e == ERR_CLOSED ? FAULT_STOPPING : FAULT_FAILED,
+                            "cannot read the inbox's journal: %s",
                             e == ERR_CLOSED ? "the daemon is stopping" : err_text(e));
-    control_asked_end(&r->asked);
-    free_asked(r);
+    control_pending_end(&r->pending);
+    free_pending(r);
 }
 
-/* "after:US.ID" and "before:US.ID", with the cursor of a file that was told; "newest". */
+/* "newest", "after:US.ID" or "before:US.ID", where US.ID is the cursor of a returned file. */
 static bool read_cursor(struct inbox_received_query *query, const char *text)
 {
     static const struct {
@@ -244,47 +244,46 @@ static bool read_query(struct inbox_received_query *query, struct rpc_args *args
     query->limit = (size_t)limit;
     is_good = rpc_args_end(args);
     if (is_good && cursor != NULL && cursor[0] != '\0' && !read_cursor(query, cursor))
-        is_good = rpc_args_error(args, "parameter 4, cursor, has to be newest, after:CURSOR or "
-                                       "before:CURSOR, with the cursor of a file of an answer");
+        is_good = rpc_args_error(args, "invalid parameter 4, cursor: expected newest, after:CURSOR "
+                                       "or before:CURSOR, with the cursor of a returned file");
     if (is_good && query->from != INBOX_RECEIVED_FROM_START && offset != 0)
-        is_good = rpc_args_error(args, "parameter 2, offset, has no meaning with a cursor");
+        is_good = rpc_args_error(args, "parameter 2, offset, cannot be used with a cursor");
     free(cursor);
     return is_good;
 }
 
-static void post(struct control *control, struct http_call *call, struct received_asked *r)
+static void post(struct control *control, struct http_call *call, struct received_pending *r)
 {
     enum err e;
 
     r->request =
-        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = received_is_back};
-    control_asked_begin(&r->asked, control, call, CONTROL_ASKED_ABOUT_DAEMON);
-    e = mailbox_post(control->reader->box, &r->request.message, take_question);
+        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = received_answered};
+    control_pending_begin(&r->pending, control, call, CONTROL_PENDING_DAEMON);
+    e = mailbox_post(control->reader->box, &r->request.message, process_query);
     if (e == ERR_OK)
         return;
     control_reply_fault(call, FAULT_FULL,
-                        "%d others ask for what was received: try again in a moment",
-                        (int)QUESTIONS_MAX);
-    control_asked_end(&r->asked);
-    free_asked(r);
+                        "limit of %d waiting journal queries reached: retry later", (int)QUEUE_MAX);
+    control_pending_end(&r->pending);
+    free_pending(r);
 }
 
 void method_received(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    struct received_asked *r;
+    struct received_pending *r;
 
-    if (!control_asked_has_room(control, call, CONTROL_ASKED_ABOUT_DAEMON))
+    if (!control_pending_has_room(control, call, CONTROL_PENDING_DAEMON))
         return;
     if ((r = calloc(1, sizeof *r)) == NULL) {
-        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon is out of memory");
         return;
     }
     if (!read_query(&r->query, args)) {
         control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
-        free_asked(r);
+        free_pending(r);
     } else if ((r->rows = calloc(r->query.limit, sizeof *r->rows)) == NULL) {
-        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a list");
-        free_asked(r);
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon is out of memory");
+        free_pending(r);
     } else {
         post(control, call, r);
     }

@@ -1,6 +1,5 @@
-/* The thread that reads what was received. Opened, started, stopped and closed by who does so with
- * the control; it is stopped after the control's thread, so that nobody asks any more, and what it
- * still answers waits in the control's mailbox. */
+/* The thread that reads received files from the journal. It is stopped after the control thread, so
+ * no new queries arrive; its last answers stay in the control mailbox until control_close. */
 #ifndef CONTROL_METHODS_RECEIVED_H
 #define CONTROL_METHODS_RECEIVED_H
 

@@ -1,8 +1,8 @@
-/* send_file, send_file_single, send_spooled, and the way back of a send. */
+/* send_file, send_file_single, send_spooled, send_spooled_single, and the completion of a send. */
 #include "base/text.h"
-#include "control/held.h"
 #include "control/methods/methods.h"
 #include "control/methods/spool.h"
+#include "control/quota.h"
 #include "control/reply.h"
 #include "control/send_table.h"
 #include "control/state.h"
@@ -16,23 +16,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DESCRIPTION_MAX = 65536 }; /* it is kept until the file is through */
+enum { DESCRIPTION_MAX = 65536 }; /* bytes, kept until the send completes */
 
-/* Our part of a send beside the request itself. */
+/* A send request and what control has to release when it completes. */
 struct send {
-    struct contacts_request request; /* first: comes back */
+    struct contacts_request request; /* first: the answered message is cast back */
     struct control *control;
-    uint64_t spool_id; /* 0: the file stays where it is */
-    uid_t holder;      /* of `held_bytes` */
-    size_t held_bytes;
+    uint64_t spool_id; /* 0: not a spooled file */
+    uid_t quota_uid;   /* user charged with `quota_bytes` */
+    size_t quota_bytes;
 };
 
-/* The end of every send, and of one that never began. */
+/* Releases a completed send, or one that could not be posted. */
 static void send_free(struct send *send)
 {
     if (send->spool_id != 0)
         outbox_spool_release(send->control->spool, send->spool_id);
-    control_held_give_back(send->control->held, send->holder, send->held_bytes);
+    control_quota_release(send->control->quota, send->quota_uid, send->quota_bytes);
     free(send->request.contacts);
     free(send->request.send.asked_host);
     free(send->request.send.remote_idurl);
@@ -41,19 +41,19 @@ static void send_free(struct send *send)
     free(send);
 }
 
-static void send_is_back(struct message *m, void *owner)
+static void send_completed(struct message *m, void *owner)
 {
     struct send *send = (struct send *)(void *)m;
     struct control *control = send->control;
 
     (void)owner;
-    control->away--;
+    control->outstanding--;
     control_send_table_finish(control->sends, &send->request.send, loop_now_ms(control->loop));
-    control->has_news = true;
+    control->has_updates = true;
     send_free(send);
 }
 
-/* What is wrong with a file is said to whoever asks, before anything is queued. */
+/* Reports an unusable file to the client before anything is queued. */
 static bool check_file(struct http_call *call, const char *path, uid_t asker, uint64_t *size_bytes)
 {
     char sentence[RPC_REASON_SIZE * 4];
@@ -70,7 +70,7 @@ static bool check_file(struct http_call *call, const char *path, uid_t asker, ui
     return true;
 }
 
-/* Whoever shows it later takes identities for escaped. */
+/* Identities are stored escaped, ready to be displayed. */
 static void escape_idurl(struct send_request *r)
 {
     size_t length = r->remote_idurl == NULL ? 0 : strlen(r->remote_idurl);
@@ -90,8 +90,8 @@ static void keep_asked_host(struct send *send)
         send->request.send.asked_host = text_dup(contacts, strlen(contacts));
 }
 
-/* From here on the file of the spool is this send's. */
-static bool take_spooled(struct http_call *call, struct send *send, uint64_t id)
+/* Transfers ownership of the spooled file to this send. */
+static bool claim_spooled(struct http_call *call, struct send *send, uint64_t id)
 {
     char path[OUTBOX_SPOOL_PATH_SIZE];
     enum err e = outbox_spool_take(send->control->spool, id, http_call_uid(call), path);
@@ -106,20 +106,20 @@ static bool take_spooled(struct http_call *call, struct send *send, uint64_t id)
     return e == ERR_OK;
 }
 
-/* A file of the spool is its owner's, which the spool has seen to; any other is read only if the
- * asker could read it too. */
+/* The spool has checked the owner of a spooled file; any other file is sent only if the client's
+ * user could read it. */
 static bool find_file(struct http_call *call, struct send *send, int64_t spool_id,
                       uint64_t *size_bytes)
 {
     struct send_request *r = &send->request.send;
 
-    if (spool_id != 0 && !take_spooled(call, send, (uint64_t)spool_id))
+    if (spool_id != 0 && !claim_spooled(call, send, (uint64_t)spool_id))
         return false;
     r->asker = spool_id != 0 ? OUTBOX_DAEMON : http_call_uid(call);
     return check_file(call, r->filename, r->asker, size_bytes);
 }
 
-/* Either a path or the id of a file in the spool. */
+/* Reads the parameters; the file is a path or the id of a spooled file. */
 static bool read_send(struct send *send, struct rpc_args *args, bool is_spooled, int64_t *spool_id)
 {
     struct send_request *r = &send->request.send;
@@ -144,10 +144,10 @@ static bool read_send(struct send *send, struct rpc_args *args, bool is_spooled,
 static void refuse_send(struct http_call *call, enum err e)
 {
     if (e == ERR_CLOSED)
-        control_reply_fault(call, FAULT_STOPPING, "the daemon is stopping and takes no more files");
+        control_reply_fault(call, FAULT_STOPPING, "the daemon is stopping: send not accepted");
     else
         control_reply_fault(call, FAULT_FULL,
-                            "the file was not taken: %s; try again when some files are through",
+                            "send not accepted: %s; retry when other sends have completed",
                             err_text(e));
 }
 
@@ -156,27 +156,26 @@ static size_t length_of(const char *text)
     return text == NULL ? 0 : strlen(text) + 1;
 }
 
-/* All that stays until the send is decided. */
-static bool take_room(struct http_call *call, struct send *send)
+/* Charges the text that is kept until the send completes. */
+static bool acquire_quota(struct http_call *call, struct send *send)
 {
     const struct send_request *r = &send->request.send;
     size_t bytes = length_of(send->request.contacts) + length_of(r->asked_host) +
                    length_of(r->remote_idurl) + length_of(r->filename) + length_of(r->description);
     enum err e;
 
-    send->holder = http_call_uid(call);
-    e = control_held_take(send->control->held, send->holder, bytes);
+    send->quota_uid = http_call_uid(call);
+    e = control_quota_acquire(send->control->quota, send->quota_uid, bytes);
     if (e == ERR_OK) {
-        send->held_bytes = bytes;
+        send->quota_bytes = bytes;
         return true;
     }
     if (e == ERR_FULL)
         control_reply_fault(
             call, FAULT_FULL,
-            "the file was not taken: the sends that wait hold too much text (contacts, "
-            "paths, descriptions: %d MiB in all, %d MiB for one user); try again when "
-            "some files are through",
-            CONTROL_HELD_MAX >> 20, CONTROL_HELD_MAX_PER_USER >> 20);
+            "send not accepted: too much text in pending sends (contacts, paths, descriptions; "
+            "limits: %d MiB in total, %d MiB per user); retry when other sends have completed",
+            CONTROL_QUOTA_MAX >> 20, CONTROL_QUOTA_MAX_PER_USER >> 20);
     else
         refuse_send(call, e);
     return false;
@@ -195,7 +194,7 @@ static bool post_send(struct control *control, struct http_call *call, struct se
         return false;
     }
     r->request =
-        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = send_is_back};
+        (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = send_completed};
     r->id = id;
     r->binding = gateway_current(control->config.gateway);
     r->size_bytes = size_bytes;
@@ -204,9 +203,9 @@ static bool post_send(struct control *control, struct http_call *call, struct se
         refuse_send(call, e);
         return false;
     }
-    control->away++;
+    control->outstanding++;
     xmlrpc_env_init(&env);
-    control_reply_answer(call, &env, rpc_integer(&env, (int64_t)id));
+    control_reply_value(call, &env, rpc_integer(&env, (int64_t)id));
     return true;
 }
 
@@ -225,10 +224,10 @@ static void begin_send(struct control *control, struct http_call *call, struct r
     send->request.send.is_single = is_single;
     if (!read_send(send, args, is_spooled, &spool_id))
         control_reply_fault(call, FAULT_PARAMETERS, "%s", args->problem);
-    else if (control_send_table_under_way(control->sends) >= CONTROL_SENDS_MAX ||
+    else if (control_send_table_pending(control->sends) >= CONTROL_SENDS_MAX ||
              gateway_is_full(control->config.gateway))
         refuse_send(call, ERR_FULL);
-    else if (find_file(call, send, spool_id, &size_bytes) && take_room(call, send) &&
+    else if (find_file(call, send, spool_id, &size_bytes) && acquire_quota(call, send) &&
              post_send(control, call, send, size_bytes))
         return;
     send_free(send);

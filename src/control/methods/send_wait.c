@@ -1,4 +1,4 @@
-/* send_wait: the wait until one of some sends is decided. */
+/* send_wait: a long poll until one of the given sends completes. */
 #include "control/methods/methods.h"
 #include "control/reply.h"
 #include "control/send_table.h"
@@ -13,7 +13,7 @@ enum { IDS_MAX = 1000 }; /* requests in one call */
 
 struct send_waiter {
     struct control_waiter waiter;             /* first */
-    bool is_ready;                            /* one is decided */
+    bool is_ready;                            /* one is completed */
     uint64_t *ids;                            /* malloc */
     struct control_send_table_watch *watches; /* one for each; malloc */
     size_t id_count;
@@ -24,7 +24,7 @@ static xmlrpc_value *send_value(struct control *control, xmlrpc_env *env, uint64
     xmlrpc_value *value = rpc_struct(env);
     struct control_send_table_result result = {.id = id, .is_done = true};
     bool is_known =
-        control_send_table_look(control->sends, id, loop_now_ms(control->loop), &result);
+        control_send_table_lookup(control->sends, id, loop_now_ms(control->loop), &result);
     const char *status = !is_known         ? "unknown"
                          : !result.is_done ? "under way"
                                            : gateway_transfer_status_word(result.status);
@@ -32,8 +32,7 @@ static xmlrpc_value *send_value(struct control *control, xmlrpc_env *env, uint64
     rpc_put_integer(env, value, "id", (int64_t)id);
     rpc_put_bool(env, value, "is_done", result.is_done);
     rpc_put_text(env, value, "status", status);
-    rpc_put_text(env, value, "error",
-                 is_known ? result.error : "no send of this id is known (any more)");
+    rpc_put_text(env, value, "error", is_known ? result.error : "unknown or expired send id");
     rpc_put_integer(env, value, "bytes", (int64_t)result.sent_bytes);
     rpc_put_integer(env, value, "size", (int64_t)result.size_bytes);
     rpc_put_integer(env, value, "transfer_id", result.transfer_id);
@@ -51,12 +50,12 @@ static void answer_sends(struct control *control, struct http_call *call, const 
     array = rpc_array(&env);
     for (size_t i = 0; i < count; i++) {
         rpc_add(&env, array, send_value(control, &env, ids[i]));
-        control_send_table_mark_handed(control->sends, ids[i], loop_now_ms(control->loop));
+        control_send_table_mark_reported(control->sends, ids[i], loop_now_ms(control->loop));
     }
-    control_reply_answer(call, &env, array);
+    control_reply_value(call, &env, array);
 }
 
-static bool is_due(const struct control_waiter *waiter)
+static bool is_ready(const struct control_waiter *waiter)
 {
     return ((const struct send_waiter *)(const void *)waiter)->is_ready;
 }
@@ -80,20 +79,20 @@ static void release(struct control_waiter *waiter)
 }
 
 static const struct control_waiter_kind send_kind = {
-    .is_due = is_due, .answer = answer, .release = release};
+    .is_ready = is_ready, .answer = answer, .release = release};
 
-static void one_is_decided(void *ctx)
+static void send_decided(void *ctx)
 {
     ((struct send_waiter *)ctx)->is_ready = true;
 }
 
-/* So that each outcome costs those who wait for it, and not all that wait for others. */
+/* Marks the waiter as ready when one completes, so a completion costs only its own waiters. */
 static void watch_sends(struct send_waiter *w)
 {
     for (size_t i = 0; i < w->id_count; i++) {
         struct control_send_table_watch *watch = &w->watches[i];
 
-        *watch = (struct control_send_table_watch){.done = one_is_decided, .ctx = w};
+        *watch = (struct control_send_table_watch){.done = send_decided, .ctx = w};
         if (!control_send_table_watch(w->waiter.control->sends, w->ids[i], watch))
             w->is_ready = true;
     }
@@ -131,7 +130,7 @@ void method_send_wait(struct control *control, struct http_call *call, struct rp
         return;
     }
     if ((w = waiter_new(control, call, ids, count)) == NULL) {
-        control_reply_fault(call, FAULT_INTERNAL, "the daemon has no memory for a wait");
+        control_reply_fault(call, FAULT_INTERNAL, "the daemon is out of memory");
         free(ids);
         return;
     }

@@ -1,5 +1,5 @@
-/* settings_get, settings_set, settings_unset, settings_dump: what is in force, and the few keys
- * that can be set while the daemon runs. */
+/* settings_get, settings_set, settings_unset, settings_dump: the settings in force, and the keys
+ * that can be changed at run time. */
 #include "control/methods/methods.h"
 #include "control/methods/query.h"
 #include "control/reply.h"
@@ -28,18 +28,17 @@ static void answer_dump(struct method_query *q)
     }
     if (value == NULL && !env.fault_occurred)
         xmlrpc_env_set_fault(&env, FAULT_INTERNAL, "out of memory");
-    control_reply_answer(q->asked.call, &env, value);
+    control_reply_value(q->pending.call, &env, value);
     free(text);
 }
 
 void method_settings_dump(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_query_ask(control, call, args, SUPERVISOR_SETTINGS, answer_dump);
+    method_query_run(control, call, args, SUPERVISOR_SETTINGS, answer_dump);
 }
 
-static void ask_about_key(struct control *control, struct http_call *call, struct rpc_args *args,
-                          enum supervisor_ask what, method_query_answer_fn *answer,
-                          bool is_name_needed)
+static void query_key(struct control *control, struct http_call *call, struct rpc_args *args,
+                      enum supervisor_ask what, method_query_answer_fn *answer, bool is_name_needed)
 {
     struct method_query *q = method_query_new(control, call, what, answer);
 
@@ -62,7 +61,7 @@ static xmlrpc_value *key_value(xmlrpc_env *env, const struct settings_persisted_
     return value;
 }
 
-/* All of them, as an array, or the one that was named. */
+/* An array of all keys, or of the one named. */
 static void answer_get(struct method_query *q)
 {
     struct settings_persisted_key keys[SETTINGS_PERSISTED_MAX];
@@ -82,15 +81,15 @@ static void answer_get(struct method_query *q)
         xmlrpc_env_clean(&env);
         rpc_release(&array);
         settings_persisted_explain_unknown(name, problem);
-        control_reply_fault(q->asked.call, FAULT_NOT_FOUND, "%s", problem);
+        control_reply_fault(q->pending.call, FAULT_NOT_FOUND, "%s", problem);
         return;
     }
-    control_reply_answer(q->asked.call, &env, array);
+    control_reply_value(q->pending.call, &env, array);
 }
 
 void method_settings_get(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask_about_key(control, call, args, SUPERVISOR_SETTINGS, answer_get, false);
+    query_key(control, call, args, SUPERVISOR_SETTINGS, answer_get, false);
 }
 
 static enum fault fault_of_set(enum err e)
@@ -111,12 +110,12 @@ static void answer_set(struct method_query *q)
     xmlrpc_env env;
 
     if (e != ERR_OK) {
-        control_reply_fault(q->asked.call, fault_of_set(e), "%.*s",
+        control_reply_fault(q->pending.call, fault_of_set(e), "%.*s",
                             (int)strcspn(q->request.text, "\n"), q->request.text);
         return;
     }
     xmlrpc_env_init(&env);
-    control_reply_answer(q->asked.call, &env, rpc_text(&env, q->request.text));
+    control_reply_value(q->pending.call, &env, rpc_text(&env, q->request.text));
 }
 
 void method_settings_set(struct control *control, struct http_call *call, struct rpc_args *args)
@@ -132,5 +131,5 @@ void method_settings_set(struct control *control, struct http_call *call, struct
 
 void method_settings_unset(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    ask_about_key(control, call, args, SUPERVISOR_UNSET, answer_set, true);
+    query_key(control, call, args, SUPERVISOR_UNSET, answer_set, true);
 }

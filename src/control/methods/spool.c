@@ -1,5 +1,5 @@
-/* spool_begin, spool_write: a file that the daemon cannot read comes over the control socket, from
- * somebody who can; send_spooled (methods/send.c) sends it. */
+/* spool_begin, spool_write: upload of a file that the daemon cannot read but the client can;
+ * send_spooled (methods/send.c) sends it. */
 #include "control/methods/spool.h"
 
 #include "control/methods/methods.h"
@@ -16,23 +16,22 @@ static const char *reason(enum err e)
 {
     switch (e) {
     case ERR_DISABLED:
-        return "the daemon takes none ([outbox] spool-limit-mib is 0): let its user read the file "
-               "where it is";
+        return "spooling is disabled ([outbox] spool-limit-mib is 0): make the file readable for "
+               "the daemon's user";
     case ERR_TOO_LARGE:
-        return "it is larger than [outbox] spool-limit-mib, or than was announced: let the "
-               "daemon's "
-               "user read it where it is, or raise the limit";
+        return "larger than [outbox] spool-limit-mib or than the announced size: make the file "
+               "readable for the daemon's user, or raise the limit";
     case ERR_FULL:
-        return "other files take up [outbox] spool-limit-mib: try again when they are through";
+        return "[outbox] spool-limit-mib is used up by other files: retry when they are sent";
     case ERR_NO_SPACE:
     case ERR_QUOTA:
-        return "the disk of the inbox has no room for it: make room";
+        return "no space left on the inbox's disk: free some";
     case ERR_INVALID:
-        return "its name is none for a file";
+        return "invalid file name";
     case ERR_NOT_FOUND:
-        return "it is not there (any more): begin again";
+        return "unknown or expired spool id: start again with spool_begin";
     case ERR_SHRUNK:
-        return "not all of its bytes have come";
+        return "upload incomplete";
     default:
         return NULL;
     }
@@ -45,8 +44,7 @@ void method_spool_refuse(struct http_call *call, enum err e)
                        : e == ERR_NOT_FOUND ? FAULT_NOT_FOUND
                                             : FAULT_FILE;
 
-    control_reply_fault(call, fault, "the file cannot be streamed to the daemon: %s",
-                        why == NULL ? err_text(e) : why);
+    control_reply_fault(call, fault, "cannot spool the file: %s", why == NULL ? err_text(e) : why);
 }
 
 static void answer_number(struct http_call *call, int64_t number)
@@ -54,7 +52,7 @@ static void answer_number(struct http_call *call, int64_t number)
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_reply_answer(call, &env, rpc_integer(&env, number));
+    control_reply_value(call, &env, rpc_integer(&env, number));
 }
 
 void method_spool_begin(struct control *control, struct http_call *call, struct rpc_args *args)

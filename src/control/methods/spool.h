@@ -1,4 +1,4 @@
-/* What the calls that use the spool share. */
+/* Shared by the methods that use the spool. */
 #ifndef CONTROL_METHODS_SPOOL_H
 #define CONTROL_METHODS_SPOOL_H
 
@@ -6,7 +6,7 @@
 
 struct http_call;
 
-/* The fault for a failure of the spool. */
+/* Answers with the fault for a spool error. */
 void method_spool_refuse(struct http_call *call, enum err e);
 
 #endif

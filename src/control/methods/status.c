@@ -1,4 +1,4 @@
-/* What the supervisor is asked: status, services, reload, reconnect, stop. */
+/* The methods that the supervisor answers: status, services, reload, reconnect, stop, contacts. */
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "control/event_ring.h"
@@ -64,7 +64,7 @@ static xmlrpc_value *metrics_value(xmlrpc_env *env)
     return value;
 }
 
-/* Of the limits those that were ever hit. */
+/* The limits that have been hit, with their counts. */
 static xmlrpc_value *limits_hit_value(xmlrpc_env *env)
 {
     xmlrpc_value *value = rpc_struct(env);
@@ -92,7 +92,7 @@ static xmlrpc_value *settings_value(xmlrpc_env *env, const struct settings *s)
     return value;
 }
 
-/* Calls that wait for a remote gateway, also for one that is not there yet. */
+/* The current gateway, and the calls queued for a remote one, even before it is current. */
 static xmlrpc_value *gateway_value(xmlrpc_env *env, const struct control *control)
 {
     xmlrpc_value *value = rpc_struct(env);
@@ -145,7 +145,7 @@ static xmlrpc_value *inbox_value(xmlrpc_env *env, const struct inbox *inbox)
 static void answer_status(struct method_query *q)
 {
     const struct supervisor_request *r = &q->request;
-    struct control *control = q->asked.control;
+    struct control *control = q->pending.control;
     xmlrpc_value *value;
     xmlrpc_env env;
 
@@ -163,7 +163,7 @@ static void answer_status(struct method_query *q)
     rpc_put_integer(&env, value, "commits_waiting",
                     (int64_t)committer_waiting(control->config.committer));
     rpc_put_integer(&env, value, "sends_under_way",
-                    (int64_t)control_send_table_under_way(control->sends));
+                    (int64_t)control_send_table_pending(control->sends));
     rpc_put_integer(&env, value, "last_event", (int64_t)control_event_ring_last(control->ring));
     rpc_put_text(&env, value, "privileges",
                  control->config.privileges == NULL ? "" : control->config.privileges);
@@ -173,12 +173,12 @@ static void answer_status(struct method_query *q)
     rpc_put(&env, value, "limits_hit", limits_hit_value(&env));
     rpc_put(&env, value, "limits", limits_value(&env, &r->in_force.settings));
     rpc_put(&env, value, "settings", settings_value(&env, &r->in_force.settings));
-    control_reply_answer(q->asked.call, &env, value);
+    control_reply_value(q->pending.call, &env, value);
 }
 
 void method_status(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_query_ask(control, call, args, SUPERVISOR_STATUS, answer_status);
+    method_query_run(control, call, args, SUPERVISOR_STATUS, answer_status);
 }
 
 static void answer_services(struct method_query *q)
@@ -199,12 +199,12 @@ static void answer_services(struct method_query *q)
         rpc_put_bool(&env, value, "is_enabled", r->services[i].is_enabled);
         rpc_add(&env, array, value);
     }
-    control_reply_answer(q->asked.call, &env, array);
+    control_reply_value(q->pending.call, &env, array);
 }
 
 void method_services(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_query_ask(control, call, args, SUPERVISOR_SERVICES, answer_services);
+    method_query_run(control, call, args, SUPERVISOR_SERVICES, answer_services);
 }
 
 static void answer_reload(struct method_query *q)
@@ -213,18 +213,18 @@ static void answer_reload(struct method_query *q)
 
     if (q->request.request.result != ERR_OK) {
         control_reply_fault(
-            q->asked.call, q->request.request.result == ERR_INVALID ? FAULT_SETTINGS : FAULT_FAILED,
-            "%s",
+            q->pending.call,
+            q->request.request.result == ERR_INVALID ? FAULT_SETTINGS : FAULT_FAILED, "%s",
             q->request.text[0] != '\0' ? q->request.text : err_text(q->request.request.result));
         return;
     }
     xmlrpc_env_init(&env);
-    control_reply_answer(q->asked.call, &env, rpc_text(&env, q->request.text));
+    control_reply_value(q->pending.call, &env, rpc_text(&env, q->request.text));
 }
 
 void method_reload(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_query_ask(control, call, args, SUPERVISOR_RELOAD, answer_reload);
+    method_query_run(control, call, args, SUPERVISOR_RELOAD, answer_reload);
 }
 
 static void answer_done(struct method_query *q)
@@ -232,22 +232,22 @@ static void answer_done(struct method_query *q)
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_reply_answer(q->asked.call, &env, rpc_bool(&env, true));
+    control_reply_value(q->pending.call, &env, rpc_bool(&env, true));
 }
 
 void method_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_query_ask(control, call, args, SUPERVISOR_RECONNECT, answer_done);
+    method_query_run(control, call, args, SUPERVISOR_RECONNECT, answer_done);
 }
 
 void method_check_reconnect(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_query_ask(control, call, args, SUPERVISOR_CHECK_RECONNECT, answer_done);
+    method_query_run(control, call, args, SUPERVISOR_CHECK_RECONNECT, answer_done);
 }
 
 void method_stop(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_query_ask(control, call, args, SUPERVISOR_STOP, answer_done);
+    method_query_run(control, call, args, SUPERVISOR_STOP, answer_done);
 }
 
 static void answer_contacts(struct method_query *q)
@@ -259,12 +259,12 @@ static void answer_contacts(struct method_query *q)
     array = rpc_array(&env);
     for (unsigned i = 0; i < q->request.contact_count; i++)
         rpc_add(&env, array, rpc_text(&env, q->request.contacts[i]));
-    control_reply_answer(q->asked.call, &env, array);
+    control_reply_value(q->pending.call, &env, array);
 }
 
 void method_build_contacts(struct control *control, struct http_call *call, struct rpc_args *args)
 {
-    method_query_ask(control, call, args, SUPERVISOR_BUILD_CONTACTS, answer_contacts);
+    method_query_run(control, call, args, SUPERVISOR_BUILD_CONTACTS, answer_contacts);
 }
 
 static void answer_verified(struct method_query *q)
@@ -272,7 +272,7 @@ static void answer_verified(struct method_query *q)
     xmlrpc_env env;
 
     xmlrpc_env_init(&env);
-    control_reply_answer(q->asked.call, &env, rpc_bool(&env, q->request.is_verified));
+    control_reply_value(q->pending.call, &env, rpc_bool(&env, q->request.is_verified));
 }
 
 void method_verify_contacts(struct control *control, struct http_call *call, struct rpc_args *args)

@@ -52,7 +52,8 @@ SPOOL_TEST(what_was_streamed_is_sent_under_its_name_and_goes_with_the_send)
     cr_assert_not(send->is_single);
     snprintf(path, sizeof path, "%s", send->filename);
     cr_assert_eq(access(path, R_OK), 0);
-    expect_fault(ask("send_spooled", "(nis)", id, "127.0.0.1:7"), FAULT_NOT_FOUND, "begin again");
+    expect_fault(ask("send_spooled", "(nis)", id, "127.0.0.1:7"), FAULT_NOT_FOUND,
+                 "unknown or expired spool id");
     play_end_send(0, GATEWAY_TRANSFER_FAILED, "gone");
     a = ask("send_wait", "((i)i)", send_id, 20000);
     answer_fini(&a);
@@ -73,15 +74,14 @@ SPOOL_TEST(what_is_wrong_is_a_fault_with_a_reason)
 {
     int id = begin("x", 4);
 
-    expect_fault(ask("spool_begin", "(si)", "a/b", 1), FAULT_FILE, "its name is none for a file");
+    expect_fault(ask("spool_begin", "(si)", "a/b", 1), FAULT_FILE, "invalid file name");
     expect_fault(ask("spool_begin", "(ss)", "x", "y"), FAULT_PARAMETERS, "size");
     expect_fault(ask("spool_write", "(is)", id, "text"), FAULT_PARAMETERS, "expected base64");
     expect_fault(ask("spool_write", "(i)", id), FAULT_PARAMETERS, "missing parameter 2, bytes");
     expect_fault(ask("spool_write", "(i6)", id + 1, "x", (size_t)1), FAULT_NOT_FOUND,
-                 "begin again");
+                 "unknown or expired spool id");
     expect_fault(ask("spool_write", "(i6)", id, "12345", (size_t)5), FAULT_FILE,
-                 "than was announced");
-    expect_fault(ask("send_spooled", "(nis)", id, "127.0.0.1:7"), FAULT_FILE,
-                 "not all of its bytes");
+                 "than the announced size");
+    expect_fault(ask("send_spooled", "(nis)", id, "127.0.0.1:7"), FAULT_FILE, "upload incomplete");
     expect_fault(ask("send_spooled", "(nis)", 0, "127.0.0.1:7"), FAULT_PARAMETERS, "id");
 }

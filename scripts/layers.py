@@ -25,7 +25,7 @@ MAY_INCLUDE = {
     "peers": "base settings loop gateway",
     "transfer": "base settings loop store/journal/file.h store/journal/transfer_ids.h store/inbox store/commit "
                 "store/outbox gateway",
-    "tcp/session": "base engine wire loop gateway peers transfer tcp/automata.h tcp/directory.h tcp/home.h",
+    "tcp/session": "base engine wire loop gateway peers transfer tcp/automata.h tcp/directory.h tcp/context.h",
     "tcp": "base engine settings loop store/inbox store/commit gateway peers transfer tcp/session",
     "supervisor": "base engine settings loop gateway",
     "control": "base engine settings loop rpc http store/inbox store/commit store/outbox gateway gateway_client supervisor "

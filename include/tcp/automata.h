@@ -1,4 +1,4 @@
-/* The state machine of a tcp session (docs/automata.md), for whoever draws it. */
+/* The state machine of a tcp session (docs/automata.md), for `dustwire automata`. */
 #ifndef TCP_AUTOMATA_H
 #define TCP_AUTOMATA_H
 

@@ -1,5 +1,5 @@
-/* tcp behind transport_ops: the door of the room. The daemon makes one, registers it with the
- * gateway, and starts and stops its threads (acceptor, workers, resolver). */
+/* The tcp transport as transport_ops: the public interface of this directory. The daemon opens one,
+ * registers it with the gateway, and starts and stops its threads (acceptor, workers, resolver). */
 #ifndef TCP_TRANSPORT_H
 #define TCP_TRANSPORT_H
 
@@ -29,7 +29,7 @@ struct tcp_transport_config {
 enum err tcp_transport_open(struct tcp_transport **out, const struct tcp_transport_config *config);
 /* Starts the threads; nothing listens yet. */
 enum err tcp_transport_start(struct tcp_transport *tcp);
-/* Ends the threads; sessions still there end at once, their files reported failed. */
+/* Stops the threads; open sessions are closed at once, their files reported as failed. */
 void tcp_transport_stop(struct tcp_transport *tcp);
 void tcp_transport_close(struct tcp_transport **tcp);
 

@@ -1,6 +1,6 @@
-/* Transfer ids for one thread: blocks of them from the journal, and which of a block's are in use.
- * A block goes back to the journal, and to others when all ids have been used once, only when no
- * transfer has one of them. Owner: the thread of the loop. */
+/* Transfer ids for one thread: blocks reserved from the journal, and how many ids of each are in
+ * use. A block is returned to the journal, which reuses it after all ids have been used once, only
+ * when none of its ids is in use. Owner: the thread of the loop. */
 #ifndef TRANSFER_IDS_H
 #define TRANSFER_IDS_H
 
@@ -13,10 +13,10 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* A block, and how many transfers have one of its ids. */
+/* A block, and how many of its ids are in use. */
 struct transfer_ids_block {
     SLIST_ENTRY(transfer_ids_block) link;
-    struct transfer_ids ids; /* from the first that was given to the end */
+    struct transfer_ids ids; /* from the first used one to the end */
     unsigned live;
 };
 
@@ -26,20 +26,19 @@ struct inbox;
 struct transfer_ids_pool {
     struct loop *loop;
     struct committer *committer;
-    struct transfer_ids present; /* what is left of the block in use */
+    struct transfer_ids present; /* the rest of the current block */
     SLIST_HEAD(, transfer_ids_block) used;
     struct commit_request more;
-    bool is_asking; /* `more` is the committer's: the pool has to stay */
+    bool is_requesting; /* the committer has `more`: the pool must exist until it is answered */
 };
 
-/* With the first block. On failure there is nothing to be released. */
+/* Reserves the first block. On failure nothing must be released. */
 enum err transfer_ids_init(struct transfer_ids_pool *pool, struct loop *loop, struct inbox *inbox,
                            struct committer *committer);
-/* Not while it is asking. One that is all zero is a no-op. */
+/* Not while `is_requesting`. An all-zero pool is a no-op. */
 void transfer_ids_fini(struct transfer_ids_pool *pool);
 
-/* The next id; 0 if the journal could not reserve any more. It is the transfer's until it is given
- * back. */
+/* The next id, in use until it is given back; 0: none left, the journal could not reserve more. */
 uint32_t transfer_ids_next(struct transfer_ids_pool *pool);
 void transfer_ids_give_back(struct transfer_ids_pool *pool, uint32_t id);
 

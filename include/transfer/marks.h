@@ -1,5 +1,5 @@
-/* How far the peer has a file: places in its session's stream of bytes, and how many of the file's
- * bytes lie before each. Pure. */
+/* How much of a file the peer has acknowledged: offsets in the session's byte stream, and how many
+ * of the file's bytes precede each. Pure. */
 #ifndef TRANSFER_MARKS_H
 #define TRANSFER_MARKS_H
 
@@ -12,7 +12,7 @@ struct transfer_mark {
     uint64_t at;
     uint32_t bytes;
 };
-/* All zero at first. */
+/* Initialised with zeros. */
 struct transfer_marks {
     unsigned count;
     uint32_t spacing_bytes;
@@ -20,9 +20,10 @@ struct transfer_marks {
     struct transfer_mark marks[TRANSFER_MARKS_MAX];
 };
 
-/* In order of both. The last one of a file is always kept. */
+/* `at` and `bytes` must not decrease. The last mark of a file is always kept. */
 void transfer_marks_add(struct transfer_marks *marks, uint64_t at, uint32_t bytes, bool is_last);
-/* How many bytes of the file lie before `at`, or a few less. `at` never goes back. */
+/* How many bytes of the file precede offset `at`, rounded down to a mark. `at` must not decrease.
+ */
 uint32_t transfer_marks_passed(struct transfer_marks *marks, uint64_t at);
 
 #endif

@@ -17,8 +17,7 @@
 
 enum {
     SOCKETS_MAX = SETTINGS_LISTEN_MAX + 2,
-    /* Then mail has its turn: a flood that comes in faster than it is taken must not keep a stop
-       out. */
+    /* Then messages are handled: a flood of connections must not delay a stop. */
     ACCEPTS_PER_TURN = 512,
 };
 
@@ -28,8 +27,8 @@ struct tcp_acceptor {
     struct loop *loop;
     unsigned count;
     struct watch sockets[SOCKETS_MAX];
-    struct timer pause; /* goes on with every socket when it fires */
-    struct accept_error_log trouble;
+    struct timer pause; /* resumes all sockets when it fires */
+    struct accept_error_log error_log;
 };
 
 static void close_sockets(struct tcp_acceptor *a)
@@ -52,15 +51,15 @@ static void refuse(int fd, const struct address *peer, enum metric metric, const
     close(fd);
 }
 
-/* Without memory for the message it goes when its time is over. */
-static void give_way(struct tcp_acceptor *a, const struct tcp_place *given_up)
+/* Out of memory: the session ends at its handshake timeout instead. */
+static void post_eviction(struct tcp_acceptor *a, const struct tcp_place *evicted)
 {
-    struct tcp_evict *message = given_up->session == 0 ? NULL : calloc(1, sizeof *message);
+    struct tcp_evict *message = evicted->session == 0 ? NULL : calloc(1, sizeof *message);
 
     if (message == NULL)
         return;
-    message->session = given_up->session;
-    tcp_worker_post_evict(a->config.workers[given_up->worker], message);
+    message->session = evicted->session;
+    tcp_worker_post_evict(a->config.workers[evicted->worker], message);
 }
 
 /* False: refused, and closed. */
@@ -70,7 +69,7 @@ static bool admit(struct tcp_acceptor *a, int fd, const struct address *peer,
     const struct settings *s = &a->settings;
     struct peers_source_limits limits = peers_source_table_limits_of(s, peer);
     const char *why = peers_access_refusal(s, peer);
-    struct tcp_place given_up;
+    struct tcp_place evicted;
     enum peers_admission admission;
 
     if (why != NULL) {
@@ -78,14 +77,14 @@ static bool admit(struct tcp_acceptor *a, int fd, const struct address *peer,
         return false;
     }
     admission = tcp_directory_accept(a->config.directory, peer, &limits, loop_now_ms(a->loop),
-                                     place, &given_up);
-    give_way(a, &given_up);
+                                     place, &evicted);
+    post_eviction(a, &evicted);
     if (admission != ADMITTED)
         refuse(fd, peer, peers_source_table_metric(admission), peers_source_table_text(admission));
     return admission == ADMITTED;
 }
 
-static void hand_over(struct tcp_acceptor *a, int fd, const struct address *peer)
+static void dispatch(struct tcp_acceptor *a, int fd, const struct address *peer)
 {
     struct tcp_accepted *accepted;
     struct tcp_place place;
@@ -103,17 +102,17 @@ static void hand_over(struct tcp_acceptor *a, int fd, const struct address *peer
     refuse(fd, peer, METRIC_REFUSED_LIMIT, "the worker's mailbox is full");
 }
 
-/* No descriptors, no memory, or something unknown. */
+/* Out of descriptors or memory, or an unknown error. */
 static void pause_accepting(struct tcp_acceptor *a)
 {
-    if (accept_error_is_new(&a->trouble, loop_now_ms(a->loop)))
-        log_warning("cannot accept: %s; trying again every %d ms", strerror(errno),
+    if (accept_error_is_new(&a->error_log, loop_now_ms(a->loop)))
+        log_warning("cannot accept: %s; retrying every %d ms", strerror(errno),
                     ACCEPT_ERROR_PAUSE_MS);
     metrics_add(METRIC_ACCEPT_PAUSES, 1);
     loop_set_timer(a->loop, &a->pause, ACCEPT_ERROR_PAUSE_MS);
 }
 
-/* False: nobody is waiting, or nothing more can be taken now. */
+/* False: no connection is pending, or accepting is paused. */
 static bool accept_one(struct tcp_acceptor *a, int listening)
 {
     struct sockaddr_storage from;
@@ -123,7 +122,7 @@ static bool accept_one(struct tcp_acceptor *a, int listening)
 
     if (fd >= 0) {
         if (address_from_sockaddr(&peer, (const struct sockaddr *)&from) == ERR_OK)
-            hand_over(a, fd, &peer);
+            dispatch(a, fd, &peer);
         else
             close(fd);
         return true;
@@ -146,7 +145,7 @@ static void socket_ready(struct watch *w, uint32_t events)
     loop_set_timer(a->loop, &a->pause, 0);
 }
 
-static void pause_over(struct timer *timer, void *ctx)
+static void pause_expired(struct timer *timer, void *ctx)
 {
     struct tcp_acceptor *a = ctx;
 
@@ -210,7 +209,7 @@ enum err tcp_acceptor_open(struct tcp_acceptor **out, const struct tcp_acceptor_
         return ERR_NO_MEMORY;
     a->config = *config;
     a->settings = *config->settings;
-    a->pause = (struct timer){.fire = pause_over, .ctx = a};
+    a->pause = (struct timer){.fire = pause_expired, .ctx = a};
     e = loop_open(
         &a->loop,
         &(struct loop_config){.name = "acceptor", .mailbox_limit = 16, .owner = a, .ended = ended});

@@ -1,5 +1,5 @@
-/* The thread that waits on the listening sockets: accepts until there is nobody left, gives each
- * socket to the worker with the fewest sessions, and forgets it. */
+/* The thread of the listening sockets: accepts until EAGAIN, and passes each socket to the worker
+ * with the fewest sessions. */
 #ifndef TCP_ACCEPTOR_H
 #define TCP_ACCEPTOR_H
 
@@ -21,11 +21,11 @@ enum err tcp_acceptor_start(struct tcp_acceptor *acceptor);
 void tcp_acceptor_stop(struct tcp_acceptor *acceptor); /* closes its sockets */
 void tcp_acceptor_close(struct tcp_acceptor **acceptor);
 
-/* Any thread. New settings. Always taken. */
+/* Any thread. New settings. Cannot fail. */
 void tcp_acceptor_post_settings(struct tcp_acceptor *acceptor, struct tcp_serve *serve);
 
-/* Any thread. Always taken. Closes the sockets there are, listens on those given (perhaps none),
- * answers. What was accepted before has then been posted to its worker. */
+/* Any thread. Closes the current listening sockets, listens on those given (possibly none),
+ * answers. Connections accepted before have been posted to their workers then. Cannot fail. */
 void tcp_acceptor_post_listen(struct tcp_acceptor *acceptor, struct tcp_listen *listen);
 
 #endif

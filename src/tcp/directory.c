@@ -19,9 +19,9 @@ struct entry {
     uint16_t worker;
     uint8_t state; /* enum place_state */
     bool is_outgoing : 1;
-    bool is_half_open : 1;            /* accepted, and no hello yet */
-    struct peers_source_place source; /* of an accepted one */
-    struct host *host;                /* NULL: no sends are routed here */
+    bool is_half_open : 1;            /* accepted, without a hello */
+    struct peers_source_place source; /* of an accepted session */
+    struct host *host;                /* NULL: no sends are routed to it */
     union {
         LIST_ENTRY(entry) in_host; /* with a host */
         TAILQ_ENTRY(entry) by_age; /* half open: without */
@@ -29,7 +29,7 @@ struct entry {
     UT_hash_handle hh;
 };
 
-/* All sessions under one key. */
+/* All sessions of one routing key. */
 struct host {
     struct address address;
     LIST_HEAD(, entry) entries;
@@ -38,7 +38,7 @@ struct host {
 
 enum {
     OWN_MAX = 32,
-    LOOKS_MAX = 64, /* at old handshakes, for the one that gives way */
+    EVICTION_SCAN_MAX = 64, /* oldest half-open sessions examined for an eviction */
 };
 
 struct tcp_directory {
@@ -110,7 +110,7 @@ bool tcp_directory_is_own(struct tcp_directory *d, const struct address *address
     for (unsigned i = 0; i < d->own_count && !is_own; i++) {
         if (d->own[i].port != address->port || d->own[i].family != address->family)
             continue;
-        /* connect(2) takes the wildcard for loopback. */
+        /* connect(2) to the wildcard address goes to loopback. */
         is_own = address_is_same_ip(&d->own[i], address) ||
                  (address_is_wildcard(address) && address_is_loopback(&d->own[i]));
         is_perhaps = is_perhaps || address_is_wildcard(&d->own[i]);
@@ -197,7 +197,7 @@ static void remove_entry(struct tcp_directory *d, struct entry *e)
     free(e);
 }
 
-/* Without memory the session simply has no key. */
+/* False: out of memory, the session has no routing key. */
 static bool join_host(struct tcp_directory *d, struct entry *e, const struct address *address)
 {
     struct host *host;
@@ -225,9 +225,10 @@ static void describe(const struct entry *e, struct tcp_place *out)
     *out = (struct tcp_place){e->session, e->worker, e->state == PLACE_CONNECTED};
 }
 
-/* The oldest of the network that has the most, as far as the oldest of all tell: good peers are
- * quick, so those that hold the places are among them. NULL: all of those are exempt. */
-static struct entry *first_to_give_way(struct tcp_directory *d)
+/* Among the oldest half-open sessions the oldest of the network with most of them: good peers
+ * complete the handshake quickly, so an attacker's sessions are among the oldest. NULL: all of
+ * those are exempt. */
+static struct entry *pick_eviction(struct tcp_directory *d)
 {
     struct entry *e, *found = NULL;
     unsigned most = 0, looks = 0;
@@ -239,31 +240,33 @@ static struct entry *first_to_give_way(struct tcp_directory *d)
             most = crowd;
             found = e;
         }
-        if (++looks == LOOKS_MAX)
+        if (++looks == EVICTION_SCAN_MAX)
             break;
     }
     return found;
 }
 
-/* One out, one in: also when a reload has made the limit less than there are. */
-static enum peers_admission crowd_out(struct tcp_directory *d, const struct address *peer,
-                                      const struct peers_source_limits *limits, uint64_t now_ms,
-                                      struct peers_source_place *source, struct tcp_place *given_up)
+/* Evicts one half-open session for the new one, also after a reload has lowered the limit below the
+ * current number. */
+static enum peers_admission evict_half_open(struct tcp_directory *d, const struct address *peer,
+                                            const struct peers_source_limits *limits,
+                                            uint64_t now_ms, struct peers_source_place *source,
+                                            struct tcp_place *evicted)
 {
-    struct peers_source_limits but_for_that = *limits;
-    struct entry *e = first_to_give_way(d);
+    struct peers_source_limits without_half_open = *limits;
+    struct entry *e = pick_eviction(d);
 
     if (e == NULL)
         return ADMISSION_HALF_OPEN_FULL;
     end_half_open(d, e);
-    describe(e, given_up);
-    but_for_that.half_open = UINT_MAX;
-    return peers_source_table_enter(d->sources, peer, &but_for_that, now_ms, source);
+    describe(e, evicted);
+    without_half_open.half_open = UINT_MAX;
+    return peers_source_table_enter(d->sources, peer, &without_half_open, now_ms, source);
 }
 
 static enum peers_admission admit(struct tcp_directory *d, const struct address *peer,
                                   const struct peers_source_limits *limits, uint64_t now_ms,
-                                  struct tcp_place *out, struct tcp_place *given_up)
+                                  struct tcp_place *out, struct tcp_place *evicted)
 {
     struct peers_source_place source;
     struct entry *e;
@@ -273,7 +276,7 @@ static enum peers_admission admit(struct tcp_directory *d, const struct address 
         return ADMISSION_FULL;
     a = peers_source_table_enter(d->sources, peer, limits, now_ms, &source);
     if (a == ADMISSION_HALF_OPEN_FULL)
-        a = crowd_out(d, peer, limits, now_ms, &source, given_up);
+        a = evict_half_open(d, peer, limits, now_ms, &source, evicted);
     if (a != ADMITTED)
         return a;
     e = add(d, false, PLACE_OPENING);
@@ -289,19 +292,19 @@ static enum peers_admission admit(struct tcp_directory *d, const struct address 
 
 enum peers_admission tcp_directory_accept(struct tcp_directory *d, const struct address *peer,
                                           const struct peers_source_limits *limits, uint64_t now_ms,
-                                          struct tcp_place *out, struct tcp_place *given_up)
+                                          struct tcp_place *out, struct tcp_place *evicted)
 {
     enum peers_admission a;
 
-    *given_up = (struct tcp_place){0};
+    *evicted = (struct tcp_place){0};
     pthread_mutex_lock(&d->lock);
-    a = admit(d, peer, limits, now_ms, out, given_up);
+    a = admit(d, peer, limits, now_ms, out, evicted);
     pthread_mutex_unlock(&d->lock);
     return a;
 }
 
-uint64_t tcp_directory_blame(struct tcp_directory *d, const struct address *peer,
-                             const struct peers_source_limits *limits, uint64_t now_ms)
+uint64_t tcp_directory_record_violation(struct tcp_directory *d, const struct address *peer,
+                                        const struct peers_source_limits *limits, uint64_t now_ms)
 {
     uint64_t ms;
 
@@ -323,7 +326,7 @@ unsigned tcp_directory_take_files(struct tcp_directory *d, const struct address 
     return taken;
 }
 
-/* Higher is better; 0 is not to be used. */
+/* Higher is better; 0: unusable. */
 static int rank(const struct entry *e)
 {
     if (e->state == PLACE_CONNECTED)

@@ -41,8 +41,8 @@ static bool is_listening_at(int fd, const struct address *address)
            address_is_equal(&bound, address);
 }
 
-/* A duplicate of the passed socket that listens at `address`, -1 if there is none. The passed one
- * stays open, for the next time. */
+/* A duplicate of the passed socket that listens on `address`, -1 if there is none. The passed one
+ * stays open for later use. */
 static int take_passed(const struct passed_sockets *passed, const struct address *address)
 {
     char text[ADDRESS_TEXT_SIZE];
@@ -52,7 +52,7 @@ static int take_passed(const struct passed_sockets *passed, const struct address
 
         if (!is_listening_at(fd, address) || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
             continue;
-        log_info("%s: listening with the socket that the service manager passed",
+        log_info("%s: listening on the socket passed by the service manager",
                  address_text(text, address));
         return fcntl(fd, F_DUPFD_CLOEXEC, 0);
     }
@@ -97,7 +97,7 @@ static void explain(enum err e, const struct address *address, char *to, size_t 
     switch (e) {
     case ERR_BUSY:
         snprintf(to, room,
-                 "cannot listen on %s: port is busy; end the program that has it or set "
+                 "cannot listen on %s: port is busy; stop the program that uses it or set "
                  "another tcp-port",
                  text);
         break;
@@ -142,8 +142,8 @@ unsigned tcp_listener_addresses(const struct settings *s, struct address out[TCP
     return count;
 }
 
-/* With `listen = *` a machine without IPv6 serves IPv4 alone. */
-static bool is_forgiven(const struct settings *s, const struct tcp_listener *l, enum err e)
+/* With `listen = *` a machine without IPv6 listens on IPv4 only. */
+static bool is_tolerated(const struct settings *s, const struct tcp_listener *l, enum err e)
 {
     return s->tcp_connections.is_listen_any && l->count > 0 && e == ERR_ADDRESS;
 }
@@ -160,7 +160,7 @@ enum err tcp_listener_open(struct tcp_listener *l, const struct settings *s,
 
         if (e == ERR_OK) {
             l->bound[l->count++] = wanted[i];
-        } else if (!is_forgiven(s, l, e)) {
+        } else if (!is_tolerated(s, l, e)) {
             explain(e, &wanted[i], problem, room);
             tcp_listener_close(l);
             return e;

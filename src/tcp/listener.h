@@ -1,5 +1,5 @@
-/* Listening sockets made from the settings. Supervisor thread; the acceptor gets the descriptors.
- */
+/* Opens listening sockets according to the settings. Supervisor thread; the descriptors are passed
+ * to the acceptor. */
 #ifndef TCP_LISTENER_H
 #define TCP_LISTENER_H
 
@@ -18,11 +18,11 @@ struct tcp_listener {
     struct address bound[TCP_LISTENERS_MAX];
 };
 
-/* The addresses that the settings ask for. */
+/* The addresses to listen on; returns their number. */
 unsigned tcp_listener_addresses(const struct settings *s, struct address out[TCP_LISTENERS_MAX]);
 
-/* All of them or none; `problem` gets a sentence that names the address and the reason. An address
- * for which a socket was passed is listened on with a duplicate of that. */
+/* Opens all or none; on an error `problem` names the address and the reason. For an address with a
+ * passed socket a duplicate of that is used. */
 enum err tcp_listener_open(struct tcp_listener *l, const struct settings *s,
                            const struct passed_sockets *passed, char *problem, size_t room);
 void tcp_listener_close(struct tcp_listener *l);

@@ -1,5 +1,5 @@
-/* Everything that crosses threads inside tcp, besides the requests of transport_ops, which travel
- * as they are. Each is given away by posting it. */
+/* Messages between threads inside tcp, besides the requests of transport_ops. Posting a message
+ * passes its ownership. */
 #ifndef TCP_MESSAGE_H
 #define TCP_MESSAGE_H
 
@@ -18,31 +18,30 @@ struct tcp_accepted {
     struct address peer;
 };
 
-/* acceptor -> worker: a session without a hello that gives way to a newcomer. malloc; the worker
- * frees it. */
+/* acceptor -> worker: evict a session without a hello. malloc; the worker frees it. */
 struct tcp_evict {
     struct message message;
     uint64_t session;
 };
 
-/* node -> worker, acceptor: new settings, and whether to serve (take sessions and sends). malloc;
- * who takes it frees it. */
+/* node -> worker, acceptor: new settings, and whether to accept sessions and sends. malloc; the
+ * receiver frees it. */
 struct tcp_serve {
     struct message message;
     struct settings settings;
     bool is_serving;
 };
 
-/* node -> worker -> node: end every session. Files under way may finish for `grace_ms`. */
+/* node -> worker -> node: end every session. Files under way have `grace_ms` to finish. */
 struct tcp_stop {
     struct request request;
     uint64_t grace_ms;
-    bool is_final; /* the daemon ends: sessions go at once and without a word */
+    bool is_final; /* the daemon stops: sessions are dropped at once */
     void *node;
 };
 
-/* node -> acceptor -> node: close the listening sockets there are, then listen on `fds` (their
- * ownership goes along). */
+/* node -> acceptor -> node: close the current listening sockets, then listen on `fds` (ownership
+ * passes to the acceptor). */
 struct tcp_listen {
     struct request request;
     unsigned count;
@@ -50,8 +49,8 @@ struct tcp_listen {
     void *node;
 };
 
-/* From outside: listening sockets that the service manager opened: `count` descriptors in a row.
- * They are used in place of our own where they are what the settings ask for, and stay open. */
+/* Listening sockets passed by the service manager: `count` consecutive descriptors. One that is
+ * bound to an address of the settings is used instead of a new socket. They stay open. */
 struct passed_sockets {
     int first_fd;
     unsigned count;

@@ -12,13 +12,13 @@
 #include <string.h>
 
 enum {
-    LOOK_UPS_MAX = 64, /* names that are looked up at once */
+    LOOK_UPS_MAX = 64, /* concurrent name lookups */
     LOOK_UP_LIMIT_MS = 15000,
     LOOK_UP_FAILED_MS = 5000,
     LOOK_UP_KEPT_MS = 1000,
 };
 
-/* Birth and death. */
+/* Creation and destruction. */
 
 static void connection_done(void *self)
 {
@@ -47,9 +47,9 @@ static enum err open_workers(struct tcp_node *node)
                                            .workers = node->workers,
                                            .worker_count = count,
                                            .route = tcp_route_again,
-                                           .route_on = tcp_route_on,
+                                           .route_next = tcp_route_next_address,
                                            .route_host = tcp_route_host_again,
-                                           .route_host_on = tcp_route_host_on,
+                                           .route_host_next = tcp_route_host_next_address,
                                            .connection_done = connection_done,
                                            .node = node};
 
@@ -136,7 +136,7 @@ enum err tcp_node_start(struct tcp_node *node)
         e = peers_resolver_start(node->resolver);
     if (e == ERR_OK)
         e = tcp_acceptor_start(node->acceptor);
-    if (e != ERR_OK) { /* those that did start; there is no session yet */
+    if (e != ERR_OK) { /* stop the started ones; there is no session yet */
         peers_resolver_stop(node->resolver);
         stop_threads(node);
     }
@@ -151,8 +151,8 @@ static void count_down(struct message *m, void *owner)
     (*left)--;
 }
 
-/* The last stop of all: answers come to a mailbox of this call's own, so that a worker ends only
- * when nothing that could answer it is under way. */
+/* The final stop. The answers are received in a mailbox of this call, since the supervisor's loop
+ * may not run any more; a worker's thread is stopped only when no answer to it is pending. */
 static void end_sessions(struct tcp_node *node)
 {
     unsigned left = node->worker_count;
@@ -166,9 +166,9 @@ static void end_sessions(struct tcp_node *node)
         tcp_worker_post_stop(node->workers[i], &node->last_stops[i]);
     }
     while (left > 0) {
-        struct pollfd bell = {.fd = mailbox_fd(box), .events = POLLIN};
+        struct pollfd wakeup = {.fd = mailbox_fd(box), .events = POLLIN};
 
-        poll(&bell, 1, -1);
+        poll(&wakeup, 1, -1);
         mailbox_drain(box);
     }
     mailbox_close(&box);
@@ -182,14 +182,14 @@ void tcp_node_stop(struct tcp_node *node)
     stop_threads(node);
 }
 
-/* Up and down: the supervisor's thread. */
+/* Listening and stopping: the supervisor's thread. */
 
-static struct tcp_serve *new_serve(struct tcp_node *node, const char *whose)
+static struct tcp_serve *new_serve(struct tcp_node *node, const char *receiver)
 {
     struct tcp_serve *serve = calloc(1, sizeof *serve);
 
     if (serve == NULL) {
-        log_error("%s keeps its old settings: %s", whose, err_text(ERR_NO_MEMORY));
+        log_error("%s keeps its old settings: %s", receiver, err_text(ERR_NO_MEMORY));
         return NULL;
     }
     serve->settings = node->settings;
@@ -210,7 +210,7 @@ static void post_serve(struct tcp_node *node)
     }
 }
 
-static void forget_bound(struct tcp_node *node)
+static void clear_bound(struct tcp_node *node)
 {
     node->bound_count = 0;
     tcp_directory_set_own(node->directory, node->bound, 0);
@@ -247,13 +247,13 @@ static void listening(struct message *m, void *owner)
         post_serve(node);
         describe_bound(node, start->host, sizeof start->host);
     } else {
-        forget_bound(node);
-        snprintf(start->error, sizeof start->error, "cannot wait for connections: %s", err_text(e));
+        clear_bound(node);
+        snprintf(start->error, sizeof start->error, "cannot accept connections: %s", err_text(e));
     }
     request_answer(&start->request, e);
 }
 
-/* Tells the acceptor what to listen on; one such message is under way at a time. */
+/* Passes the sockets to the acceptor; one such message is under way at a time. */
 static void post_listen(struct tcp_node *node, struct mailbox *answer_to, message_fn *then,
                         const struct tcp_listener *l)
 {
@@ -325,7 +325,7 @@ void tcp_node_disconnect(struct tcp_node *node, struct transport_stop *stop)
         return;
     node->is_serving = false;
     node->grace_ms = stop->grace_ms;
-    forget_bound(node);
+    clear_bound(node);
     post_listen(node, stop->request.answer_to, not_listening, &none);
 }
 

@@ -1,5 +1,5 @@
-/* The tcp transport of this node: the threads (acceptor, workers, resolver), the directory between
- * them, and the way of every request to the session that it is for. */
+/* The tcp transport of this node: the threads (acceptor, workers, resolver), the directory that
+ * they share, and the routing of requests to sessions. */
 #ifndef TCP_NODE_H
 #define TCP_NODE_H
 
@@ -28,7 +28,7 @@ struct tcp_node_config {
 
 enum err tcp_node_open(struct tcp_node **out, const struct tcp_node_config *config);
 enum err tcp_node_start(struct tcp_node *node);
-/* Ends the threads; sessions that are still there end at once. */
+/* Stops the threads; open sessions are closed at once. */
 void tcp_node_stop(struct tcp_node *node);
 void tcp_node_close(struct tcp_node **node);
 
@@ -40,17 +40,17 @@ void tcp_node_settings_changed(struct tcp_node *node, const struct settings *set
 bool tcp_node_is_rebind_needed(const struct tcp_node *node);
 const struct settings *tcp_node_settings(const struct tcp_node *node);
 
-/* Any thread. Finds or reserves the session for a send, and posts it there; every failure is the
- * send's outcome. */
+/* Any thread. Finds or reserves a session for the send and posts it to that session's worker. A
+ * failure is answered as the send's result. */
 void tcp_route_send(struct tcp_node *node, struct send_request *send);
 
 enum tcp_host_call { TCP_CONNECT_TO, TCP_DISCONNECT_FROM, TCP_KEEP_ALIVE };
 void tcp_route_host_call(struct tcp_node *node, enum tcp_host_call call, struct host_request *r);
 
-/* Any thread. Sends that wait for the address of their host, then those of every worker. */
+/* Any thread. Cancels sends that wait for the resolver, then those of every worker. */
 void tcp_route_cancel_sending(struct tcp_node *node, struct cancel_request *r);
 
-/* Any thread. For requests that visit all workers. */
+/* Any thread. For requests to all workers. */
 struct tcp_worker *tcp_node_first_worker(struct tcp_node *node);
 
 #endif

@@ -1,5 +1,5 @@
-/* From a send, or a call about a host, to the session that it is for: addresses of the name, a
- * session or a reservation in the directory, the mailbox of its worker. Any thread. */
+/* Routes a send, or another request for a host, to its session: resolves the name, finds or
+ * reserves a session in the directory, posts to its worker. Any thread. */
 #include "tcp/node.h"
 
 #include "tcp/node_internal.h"
@@ -13,7 +13,7 @@ static const char *route_host(const struct route *route, char text[CONTACT_TEXT_
     return text;
 }
 
-/* True if the addresses are known already, or the host is a numeric one. */
+/* True if the addresses are known, or the host is numeric. */
 static bool is_resolved(struct route *route)
 {
     if (route->address_count > 0)
@@ -25,8 +25,8 @@ static bool is_resolved(struct route *route)
     return true;
 }
 
-/* A session that is open with any of the host's addresses, else a place for the next of those that
- * are not ours. ERR_INVALID: all are. */
+/* A CONNECTED session with any of the host's addresses, else a place for the next address that is
+ * not our own. ERR_INVALID: all are our own. */
 static enum err find_place(struct tcp_node *node, struct route *route, struct tcp_place *place)
 {
     enum err e = ERR_INVALID;
@@ -47,13 +47,13 @@ static enum err find_place(struct tcp_node *node, struct route *route, struct tc
     return e;
 }
 
-static const char *place_problem(enum err e)
+static const char *place_error(enum err e)
 {
     switch (e) {
     case ERR_INVALID:
         return "the address is this node's own";
     case ERR_FULL:
-        return "[sessions] limit is reached";
+        return "[sessions] limit reached";
     case ERR_UNRESOLVED:
         return "connection failed: the name could not be resolved";
     case ERR_NAME_SERVER:
@@ -68,10 +68,10 @@ static void fail_send(struct tcp_node *node, struct send_request *send, enum err
     char host[CONTACT_TEXT_SIZE];
 
     transfer_outgoing_fail_send(node->config.gateway, node->config.events, send,
-                                route_host(&send->route, host), place_problem(e));
+                                route_host(&send->route, host), place_error(e));
 }
 
-/* For a request that its worker's mailbox refused. */
+/* Releases the reservation of a request that could not be posted. */
 static void give_back(struct tcp_node *node, const struct tcp_place *place)
 {
     if (!place->is_connected && tcp_directory_claim(node->directory, place->session))
@@ -113,7 +113,7 @@ void tcp_route_send(struct tcp_node *node, struct send_request *send)
         fail_send(node, send, e);
 }
 
-/* The addresses of a host that could not be reached are looked up again the next time. */
+/* The next request for an unreachable host resolves its name again. */
 static void forget_host(struct tcp_node *node, const struct route *route)
 {
     struct address ignored;
@@ -127,7 +127,8 @@ void tcp_route_again(void *self, struct send_request *send)
     tcp_route_send(self, send);
 }
 
-void tcp_route_on(void *self, struct send_request *send, const char *host, const char *reason)
+void tcp_route_next_address(void *self, struct send_request *send, const char *host,
+                            const char *reason)
 {
     struct tcp_node *node = self;
 
@@ -142,10 +143,9 @@ void tcp_route_on(void *self, struct send_request *send, const char *host, const
 
 static bool is_cancelled(const void *ctx, const void *what)
 {
-    return transfer_outgoing_is_asked_for(ctx, what, 0);
+    return transfer_outgoing_matches(ctx, what, 0);
 }
 
-/* A cancel, on its way to the workers. */
 void tcp_route_cancel_resolving(void *self, struct message *m)
 {
     struct tcp_node *node = self;
@@ -164,8 +164,7 @@ static void fail_host(struct host_request *r, enum err e)
 {
     char host[CONTACT_TEXT_SIZE];
 
-    snprintf(r->error, sizeof r->error, "%.150s: %s", route_host(&r->route, host),
-             place_problem(e));
+    snprintf(r->error, sizeof r->error, "%.150s: %s", route_host(&r->route, host), place_error(e));
     request_answer(&r->request, e);
 }
 
@@ -200,7 +199,7 @@ void tcp_route_host_again(void *self, struct host_request *r)
     connect_to(self, r, ERR_OK);
 }
 
-void tcp_route_host_on(void *self, struct host_request *r)
+void tcp_route_host_next_address(void *self, struct host_request *r)
 {
     if (r->route.address_next + 1 < r->route.address_count) {
         r->route.address_next++;

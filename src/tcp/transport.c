@@ -79,7 +79,7 @@ static bool op_is_rebind_needed(void *self)
     return tcp_node_is_rebind_needed(node_of(self));
 }
 
-/* The host of the settings, else the one address that we listen on. */
+/* [node] host, else the only listen address. */
 static enum err own_contact(struct tcp_node *node, struct contact *out)
 {
     const struct settings *s = tcp_node_settings(node);

@@ -14,23 +14,23 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* How often sessions that wait for bandwidth look. */
+/* How often sessions that wait for bandwidth are scheduled. */
 enum { TICK_MS = 20 };
 
-static void unfinished(void *self, struct session *c)
+static void run_again(void *self, struct session *c)
 {
     struct tcp_worker *w = self;
 
-    c->is_unfinished = true;
+    c->is_scheduled = true;
     STAILQ_INSERT_TAIL(&w->turn, c, turn_link);
 }
 
-/* Those that got nothing come first the next time, in the order in which they waited. */
+/* Sessions that moved nothing are first in the next tick, in FIFO order. */
 static void throttled(void *self, struct session *c, bool has_moved)
 {
     struct tcp_worker *w = self;
 
-    c->is_unfinished = c->is_throttled = true;
+    c->is_scheduled = c->is_throttled = true;
     if (has_moved) {
         STAILQ_INSERT_TAIL(&w->throttled, c, turn_link);
     } else {
@@ -41,10 +41,10 @@ static void throttled(void *self, struct session *c, bool has_moved)
         w->last_starved = c;
     }
     if (!w->tick.is_set)
-        loop_set_timer(w->home.loop, &w->tick, TICK_MS);
+        loop_set_timer(w->context.loop, &w->tick, TICK_MS);
 }
 
-/* Those that wait have their turn. The tick goes on until nobody waits. */
+/* Schedules all sessions that wait for bandwidth. Repeats until there are none. */
 static void tick(struct timer *timer, void *ctx)
 {
     struct tcp_worker *w = ctx;
@@ -58,30 +58,30 @@ static void tick(struct timer *timer, void *ctx)
     }
     STAILQ_CONCAT(&w->turn, &w->throttled);
     w->last_starved = NULL;
-    w->home.bandwidth.sharers = count > 0 ? count : 1;
+    w->context.bandwidth.sharers = count > 0 ? count : 1;
     if (count > 0)
-        loop_set_timer(w->home.loop, &w->tick, TICK_MS);
+        loop_set_timer(w->context.loop, &w->tick, TICK_MS);
 }
 
-static void forget_throttled(struct tcp_worker *w, struct session *c)
+static void remove_throttled(struct tcp_worker *w, struct session *c)
 {
     if (!c->is_throttled)
         return;
     STAILQ_REMOVE(&w->throttled, c, session, turn_link);
-    c->is_throttled = c->is_unfinished = false;
-    w->last_starved = NULL; /* the next one that starves comes first */
+    c->is_throttled = c->is_scheduled = false;
+    w->last_starved = NULL; /* the next starved one is inserted first */
 }
 
 static void closed(void *self, struct session *c)
 {
     struct tcp_worker *w = self;
 
-    forget_throttled(w, c);
+    remove_throttled(w, c);
     TAILQ_REMOVE(&w->sessions, c, list_link);
     if (c->hh.tbl != NULL)
         HASH_DEL(w->by_id, c);
     w->session_count--;
-    STAILQ_INSERT_TAIL(&w->graves, c, grave_link);
+    STAILQ_INSERT_TAIL(&w->reap_list, c, reap_link);
 }
 
 static void fail_send(struct tcp_worker *w, struct send_request *send, const char *reason)
@@ -90,74 +90,74 @@ static void fail_send(struct tcp_worker *w, struct send_request *send, const cha
 
     if (send->route.address_next < send->route.address_count)
         address_text(host, &send->route.addresses[send->route.address_next]);
-    transfer_outgoing_fail_send(w->home.transfer.gateway, w->home.transfer.events, send, host,
+    transfer_outgoing_fail_send(w->context.transfer.gateway, w->context.transfer.events, send, host,
                                 reason);
 }
 
-static void route_on(void *self, struct send_request *send, const char *host, const char *reason)
+static void route_next(void *self, struct send_request *send, const char *host, const char *reason)
 {
     struct tcp_worker *w = self;
 
-    w->config.route_on(w->config.node, send, host, reason);
+    w->config.route_next(w->config.node, send, host, reason);
 }
 
-static void route_host_on(void *self, struct host_request *r)
+static void route_host_next(void *self, struct host_request *r)
 {
     struct tcp_worker *w = self;
 
-    w->config.route_host_on(w->config.node, r);
+    w->config.route_host_next(w->config.node, r);
 }
 
-static void connected_out(void *self)
+static void connection_done(void *self)
 {
     struct tcp_worker *w = self;
 
     w->config.connection_done(w->config.node);
 }
 
-static const struct session_news news = {
-    .unfinished = unfinished,
+static const struct session_callbacks callbacks = {
+    .run_again = run_again,
     .throttled = throttled,
     .closed = closed,
-    .route_on = route_on,
-    .route_host_on = route_host_on,
-    .connected_out = connected_out,
+    .route_next = route_next,
+    .route_host_next = route_host_next,
+    .connection_done = connection_done,
 };
 
-/* Life of the thread. */
+/* The thread. */
 
 static void reap(struct tcp_worker *w)
 {
-    struct tcp_turn_list graves = STAILQ_HEAD_INITIALIZER(graves);
+    struct tcp_turn_list reap_list = STAILQ_HEAD_INITIALIZER(reap_list);
     struct session *c;
 
-    STAILQ_CONCAT(&graves, &w->graves);
-    while ((c = STAILQ_FIRST(&graves)) != NULL) {
-        STAILQ_REMOVE_HEAD(&graves, grave_link);
-        if (c->is_unfinished) /* still in the list for the next turn */
-            STAILQ_INSERT_TAIL(&w->graves, c, grave_link);
+    STAILQ_CONCAT(&reap_list, &w->reap_list);
+    while ((c = STAILQ_FIRST(&reap_list)) != NULL) {
+        STAILQ_REMOVE_HEAD(&reap_list, reap_link);
+        if (c->is_scheduled) /* still in `turn` */
+            STAILQ_INSERT_TAIL(&w->reap_list, c, reap_link);
         else
             session_free(&c);
     }
 }
 
-/* A stop is over with the last session. What those left behind (a file being committed, a report
- * that a gateway takes its time for) goes on, and only the final stop waits for it. */
+/* A stop is answered after the last session. Transfers that outlive it (a commit, a report to a
+ * slow gateway) continue; only the final stop waits for them. */
 static void answer_stops(struct tcp_worker *w)
 {
     struct tcp_stop *stop = (struct tcp_stop *)(void *)STAILQ_FIRST(&w->stops);
 
-    if (stop == NULL || w->session_count > 0 || !STAILQ_EMPTY(&w->graves))
+    if (stop == NULL || w->session_count > 0 || !STAILQ_EMPTY(&w->reap_list))
         return;
-    loop_cancel_timer(w->home.loop, &w->grace);
-    while (stop != NULL && (!stop->is_final || transfer_is_idle(&w->home.transfer))) {
+    loop_cancel_timer(w->context.loop, &w->grace);
+    while (stop != NULL && (!stop->is_final || transfer_is_idle(&w->context.transfer))) {
         STAILQ_REMOVE_HEAD(&w->stops, link);
         request_answer(&stop->request, ERR_OK);
         stop = (struct tcp_stop *)(void *)STAILQ_FIRST(&w->stops);
     }
 }
 
-static void take_turns(struct tcp_worker *w)
+static void run_turns(struct tcp_worker *w)
 {
     struct tcp_turn_list now = STAILQ_HEAD_INITIALIZER(now);
     struct session *c;
@@ -165,30 +165,29 @@ static void take_turns(struct tcp_worker *w)
     STAILQ_CONCAT(&now, &w->turn);
     while ((c = STAILQ_FIRST(&now)) != NULL) {
         STAILQ_REMOVE_HEAD(&now, turn_link);
-        c->is_unfinished = false;
+        c->is_scheduled = false;
         session_turn(c);
     }
 }
 
-/* Everything that the mail, the sockets and the timers of this turn woke: read, act and write once
- * for each, so that many small things leave in few system calls. The files that became whole go
- * to the committer together. */
+/* Runs each session that messages, sockets and timers of this turn woke, once: batches its reads
+ * and writes into few system calls. The completed files are passed to the committer together. */
 static void after_turn(void *self)
 {
     struct tcp_worker *w = self;
 
-    take_turns(w);
-    if (committer_turn_end(&w->home.transfer.commits, w->home.transfer.committer)) {
-        take_turns(w); /* the files' oks, without another look at the sockets */
-        committer_turn_end(&w->home.transfer.commits, w->home.transfer.committer);
+    run_turns(w);
+    if (committer_turn_end(&w->context.transfer.commits, w->context.transfer.committer)) {
+        run_turns(w); /* writes the ok frames before the next poll */
+        committer_turn_end(&w->context.transfer.commits, w->context.transfer.committer);
     }
     reap(w);
     answer_stops(w);
-    if (!STAILQ_EMPTY(&w->turn) || !STAILQ_EMPTY(&w->graves))
-        loop_hurry(w->home.loop);
+    if (!STAILQ_EMPTY(&w->turn) || !STAILQ_EMPTY(&w->reap_list))
+        loop_hurry(w->context.loop);
 }
 
-static void grace_is_over(struct timer *timer, void *ctx)
+static void grace_expired(struct timer *timer, void *ctx)
 {
     struct tcp_worker *w = ctx;
     struct session *c, *next;
@@ -200,20 +199,20 @@ static void grace_is_over(struct timer *timer, void *ctx)
     }
 }
 
-/* What the files of this worker's sessions live in. */
+/* The context of all transfers of this worker. */
 static enum err open_transfers(struct tcp_worker *w)
 {
-    struct transfer_context *transfer = &w->home.transfer;
+    struct transfer_context *transfer = &w->context.transfer;
 
     *transfer = (struct transfer_context){.proto = "tcp",
-                                          .loop = w->home.loop,
-                                          .settings = &w->home.settings,
+                                          .loop = w->context.loop,
+                                          .settings = &w->context.settings,
                                           .gateway = w->config.gateway,
                                           .events = w->config.events,
                                           .inbox = w->config.inbox,
                                           .committer = w->config.committer};
     committer_turn_init(&transfer->commits, w);
-    return transfer_ids_init(&transfer->ids, w->home.loop, w->config.inbox, w->config.committer);
+    return transfer_ids_init(&transfer->ids, w->context.loop, w->config.inbox, w->config.committer);
 }
 
 enum err tcp_worker_open(struct tcp_worker **out, const struct tcp_worker_config *config)
@@ -229,22 +228,22 @@ enum err tcp_worker_open(struct tcp_worker **out, const struct tcp_worker_config
     TAILQ_INIT(&w->sessions);
     STAILQ_INIT(&w->turn);
     STAILQ_INIT(&w->throttled);
-    STAILQ_INIT(&w->graves);
+    STAILQ_INIT(&w->reap_list);
     STAILQ_INIT(&w->stops);
     w->tick = (struct timer){.fire = tick, .ctx = w};
-    w->grace = (struct timer){.fire = grace_is_over, .ctx = w};
-    w->home =
-        (struct tcp_home){.worker = config->index,
-                          .news = &news,
-                          .news_to = w,
-                          .settings = *config->settings,
-                          .directory = config->directory,
-                          .bandwidth = {.pool = config->bandwidth, .sharers = 1},
-                          .scratch_size = (size_t)config->settings->workers.read_buffer_kib * 1024};
-    w->home.scratch = malloc(w->home.scratch_size);
-    if (w->home.scratch == NULL)
+    w->grace = (struct timer){.fire = grace_expired, .ctx = w};
+    w->context = (struct tcp_context){.worker = config->index,
+                                      .callbacks = &callbacks,
+                                      .callbacks_ctx = w,
+                                      .settings = *config->settings,
+                                      .directory = config->directory,
+                                      .bandwidth = {.pool = config->bandwidth, .sharers = 1},
+                                      .scratch_size =
+                                          (size_t)config->settings->workers.read_buffer_kib * 1024};
+    w->context.scratch = malloc(w->context.scratch_size);
+    if (w->context.scratch == NULL)
         goto fail;
-    e = loop_open(&w->home.loop,
+    e = loop_open(&w->context.loop,
                   &(struct loop_config){.name = name,
                                         .mailbox_limit = config->settings->workers.mailbox_limit,
                                         .owner = w,
@@ -265,32 +264,32 @@ void tcp_worker_close(struct tcp_worker **worker)
 
     if (w == NULL)
         return;
-    CONTRACT(w->session_count == 0 && transfer_is_idle(&w->home.transfer));
-    loop_close(&w->home.loop);
-    transfer_ids_fini(&w->home.transfer.ids);
-    free(w->home.scratch);
+    CONTRACT(w->session_count == 0 && transfer_is_idle(&w->context.transfer));
+    loop_close(&w->context.loop);
+    transfer_ids_fini(&w->context.transfer.ids);
+    free(w->context.scratch);
     free(w);
     *worker = NULL;
 }
 
 enum err tcp_worker_start(struct tcp_worker *worker)
 {
-    return loop_start(worker->home.loop);
+    return loop_start(worker->context.loop);
 }
 
 void tcp_worker_stop(struct tcp_worker *worker)
 {
-    loop_stop(worker->home.loop);
+    loop_stop(worker->context.loop);
 }
 
-/* Mail. */
+/* Messages. */
 
 static void add_session(struct tcp_worker *w, struct session *c)
 {
     TAILQ_INSERT_TAIL(&w->sessions, c, list_link);
     HASH_ADD(hh, w->by_id, id, sizeof c->id, c);
     w->session_count++;
-    if (c->hh.tbl == NULL) /* no memory: nobody could find it */
+    if (c->hh.tbl == NULL) /* out of memory: not in the table */
         session_core_drop(c, err_text(ERR_NO_MEMORY));
 }
 
@@ -301,14 +300,14 @@ static void take_accepted(struct message *m, void *owner)
     struct session *c = NULL;
     enum err e = ERR_OK;
 
-    if (!w->home.is_serving) {
+    if (!w->context.is_serving) {
         close(a->fd);
-        tcp_directory_leave(w->home.directory, a->session);
+        tcp_directory_leave(w->context.directory, a->session);
     } else {
-        e = session_accept(&c, &w->home, a->session, a->fd, &a->peer);
+        e = session_accept(&c, &w->context, a->session, a->fd, &a->peer);
     }
     if (e != ERR_OK)
-        log_error("cannot take a new session: %s", err_text(e));
+        log_error("cannot open a session: %s", err_text(e));
     if (c != NULL)
         add_session(w, c);
     free(a);
@@ -316,24 +315,24 @@ static void take_accepted(struct message *m, void *owner)
 
 enum err tcp_worker_post_accepted(struct tcp_worker *worker, struct tcp_accepted *accepted)
 {
-    return mailbox_post(loop_mailbox(worker->home.loop), &accepted->message, take_accepted);
+    return mailbox_post(loop_mailbox(worker->context.loop), &accepted->message, take_accepted);
 }
 
-static void take_give_way(struct message *m, void *owner)
+static void take_evict(struct message *m, void *owner)
 {
     struct tcp_worker *w = owner;
-    struct tcp_evict *give_way = (struct tcp_evict *)(void *)m;
+    struct tcp_evict *evict = (struct tcp_evict *)(void *)m;
     struct session *c;
 
-    HASH_FIND(hh, w->by_id, &give_way->session, sizeof give_way->session, c);
-    free(give_way);
+    HASH_FIND(hh, w->by_id, &evict->session, sizeof evict->session, c);
+    free(evict);
     if (c != NULL)
         session_limits_evict(c);
 }
 
-void tcp_worker_post_evict(struct tcp_worker *worker, struct tcp_evict *give_way)
+void tcp_worker_post_evict(struct tcp_worker *worker, struct tcp_evict *evict)
 {
-    mailbox_answer(loop_mailbox(worker->home.loop), &give_way->message, take_give_way);
+    mailbox_answer(loop_mailbox(worker->context.loop), &evict->message, take_evict);
 }
 
 static void take_serve(struct message *m, void *owner)
@@ -342,8 +341,8 @@ static void take_serve(struct message *m, void *owner)
     struct tcp_serve *serve = (struct tcp_serve *)(void *)m;
     struct session *c;
 
-    w->home.settings = serve->settings;
-    w->home.is_serving = serve->is_serving;
+    w->context.settings = serve->settings;
+    w->context.is_serving = serve->is_serving;
     TAILQ_FOREACH (c, &w->sessions, list_link)
         session_settings_changed(c);
     free(serve);
@@ -351,7 +350,7 @@ static void take_serve(struct message *m, void *owner)
 
 void tcp_worker_post_serve(struct tcp_worker *worker, struct tcp_serve *serve)
 {
-    mailbox_answer(loop_mailbox(worker->home.loop), &serve->message, take_serve);
+    mailbox_answer(loop_mailbox(worker->context.loop), &serve->message, take_serve);
 }
 
 static void take_stop(struct message *m, void *owner)
@@ -360,28 +359,28 @@ static void take_stop(struct message *m, void *owner)
     struct tcp_stop *stop = (struct tcp_stop *)(void *)m;
     struct session *c, *next;
 
-    w->home.is_serving = false;
+    w->context.is_serving = false;
     STAILQ_INSERT_TAIL(&w->stops, m, link);
     for (c = TAILQ_FIRST(&w->sessions); c != NULL; c = next) {
         next = TAILQ_NEXT(c, list_link);
         if (stop->is_final)
-            session_core_drop(c, "the daemon ends");
+            session_core_drop(c, "the daemon is stopping");
         else if (stop->grace_ms > 0)
             session_drain(c);
         else
             session_core_disconnect(c, "disconnecting");
     }
     if (stop->grace_ms > 0)
-        loop_set_timer(w->home.loop, &w->grace, stop->grace_ms);
+        loop_set_timer(w->context.loop, &w->grace, stop->grace_ms);
 }
 
 void tcp_worker_post_stop(struct tcp_worker *worker, struct tcp_stop *stop)
 {
-    mailbox_answer(loop_mailbox(worker->home.loop), &stop->request.message, take_stop);
+    mailbox_answer(loop_mailbox(worker->context.loop), &stop->request.message, take_stop);
 }
 
-/* The session that a routed request is for. A reservation becomes a session that dials; NULL if
- * there is neither any more. */
+/* The session of a routed request; a reservation becomes a session that dials. NULL: neither exists
+ * any more. */
 static struct session *find_or_dial(struct tcp_worker *w, const struct route *route)
 {
     struct session *c;
@@ -389,18 +388,18 @@ static struct session *find_or_dial(struct tcp_worker *w, const struct route *ro
     HASH_FIND(hh, w->by_id, &route->session, sizeof route->session, c);
     if (c != NULL)
         return c->is_ending ? NULL : c;
-    if (!tcp_directory_claim(w->home.directory, route->session))
+    if (!tcp_directory_claim(w->context.directory, route->session))
         return NULL;
-    if (!w->home.is_serving || session_dial(&c, &w->home, route->session,
-                                            &route->addresses[route->address_next]) != ERR_OK) {
-        tcp_directory_leave(w->home.directory, route->session);
+    if (!w->context.is_serving || session_dial(&c, &w->context, route->session,
+                                               &route->addresses[route->address_next]) != ERR_OK) {
+        tcp_directory_leave(w->context.directory, route->session);
         return NULL;
     }
     add_session(w, c);
     return c;
 }
 
-/* A session just dialled for a single file ends with it; any send_file keeps it. */
+/* A session dialled for a single file ends after it, unless a send_file uses it too. */
 static void take_send(struct message *m, void *owner)
 {
     struct tcp_worker *w = owner;
@@ -413,7 +412,7 @@ static void take_send(struct message *m, void *owner)
         if (w->session_count > before)
             c->is_single = send->is_single;
         session_files_send(c, send);
-    } else if (!w->home.is_serving) {
+    } else if (!w->context.is_serving) {
         fail_send(w, send, "disconnected");
     } else if (!send->route.was_rerouted) {
         send->route.was_rerouted = true;
@@ -425,7 +424,7 @@ static void take_send(struct message *m, void *owner)
 
 enum err tcp_worker_post_send(struct tcp_worker *worker, struct send_request *r)
 {
-    return mailbox_post(loop_mailbox(worker->home.loop), &r->request.message, take_send);
+    return mailbox_post(loop_mailbox(worker->context.loop), &r->request.message, take_send);
 }
 
 static void take_connect_to(struct message *m, void *owner)
@@ -436,21 +435,21 @@ static void take_connect_to(struct message *m, void *owner)
 
     if (c != NULL) {
         c->is_single = false;
-        session_await(c, r);
+        session_add_waiter(c, r);
         return;
     }
-    if (w->home.is_serving && !r->route.was_rerouted) {
+    if (w->context.is_serving && !r->route.was_rerouted) {
         r->route.was_rerouted = true;
         w->config.route_host(w->config.node, r);
         return;
     }
     snprintf(r->error, sizeof r->error, "%s",
-             w->home.is_serving ? "the session ended meanwhile; try again"
-                                : "the tcp transport is not up; see `dustwire status`");
+             w->context.is_serving ? "the session was closed; try again"
+                                   : "the tcp transport is not up; see `dustwire status`");
     request_answer(&r->request, ERR_CLOSED);
 }
 
 enum err tcp_worker_post_connect_to(struct tcp_worker *worker, struct host_request *r)
 {
-    return mailbox_post(loop_mailbox(worker->home.loop), &r->request.message, take_connect_to);
+    return mailbox_post(loop_mailbox(worker->context.loop), &r->request.message, take_connect_to);
 }

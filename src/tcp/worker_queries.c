@@ -11,25 +11,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A request that concerns all workers goes from one to the next and back to its asker from the
- * last: no gathering, no counting, and each worker touches only what is its own. */
+/* A request to all workers is passed from one to the next, and the last one answers it: nothing is
+ * shared, and no answers have to be collected. */
 
 static void begin(struct tcp_worker *first, struct request *r, unsigned *at, message_fn *visit)
 {
     *at = 0;
-    mailbox_answer(loop_mailbox(first->home.loop), &r->message, visit);
+    mailbox_answer(loop_mailbox(first->context.loop), &r->message, visit);
 }
 
-static void go_on(struct tcp_worker *w, struct request *r, unsigned *at, message_fn *visit)
+static void forward(struct tcp_worker *w, struct request *r, unsigned *at, message_fn *visit)
 {
     (*at)++;
     if (*at == w->config.worker_count)
         request_answer(r, ERR_OK);
     else
-        mailbox_answer(loop_mailbox(w->config.workers[*at]->home.loop), &r->message, visit);
+        mailbox_answer(loop_mailbox(w->config.workers[*at]->context.loop), &r->message, visit);
 }
 
-/* True if the session is with one of the addresses of the route. */
+/* True if the session's peer has one of the addresses of the route. */
 static bool is_routed_to(const struct session *c, const struct route *route)
 {
     for (unsigned i = 0; i < route->address_count; i++)
@@ -52,7 +52,7 @@ static void visit_disconnect_from(struct message *m, void *owner)
             r->answer = true;
         }
     }
-    go_on(w, &r->request, &r->at, visit_disconnect_from);
+    forward(w, &r->request, &r->at, visit_disconnect_from);
 }
 
 void tcp_worker_queries_disconnect_from(struct tcp_worker *first, struct host_request *r)
@@ -69,7 +69,7 @@ static void visit_keep_alive(struct message *m, void *owner)
     TAILQ_FOREACH (c, &w->sessions, list_link)
         if (is_routed_to(c, &r->route) && session_keep_alive(c))
             r->answer = true;
-    go_on(w, &r->request, &r->at, visit_keep_alive);
+    forward(w, &r->request, &r->at, visit_keep_alive);
 }
 
 void tcp_worker_queries_keep_alive(struct tcp_worker *first, struct host_request *r)
@@ -86,7 +86,7 @@ static void visit_cancel_sending(struct message *m, void *owner)
     TAILQ_FOREACH (c, &w->sessions, list_link)
         if (session_files_cancel_sending(c, r))
             r->answer = true;
-    go_on(w, &r->request, &r->at, visit_cancel_sending);
+    forward(w, &r->request, &r->at, visit_cancel_sending);
 }
 
 void tcp_worker_queries_cancel_sending(struct tcp_worker *first, struct cancel_request *r)
@@ -105,7 +105,7 @@ static void visit_cancel_receiving(struct message *m, void *owner)
             r->answer = true;
             break;
         }
-    go_on(w, &r->request, &r->at, visit_cancel_receiving);
+    forward(w, &r->request, &r->at, visit_cancel_receiving);
 }
 
 void tcp_worker_queries_cancel_receiving(struct tcp_worker *first, struct cancel_request *r)
@@ -113,8 +113,8 @@ void tcp_worker_queries_cancel_receiving(struct tcp_worker *first, struct cancel
     begin(first, &r->request, &r->at, visit_cancel_receiving);
 }
 
-/* Room for one more row of the page, or NULL if the row is not on it. `array` points to the pointer
- * to the rows, of either type. Without memory the page is simply shorter than `total` says. */
+/* Appends a row to the page; NULL if the row is not on it. `array` points to the pointer to the
+ * rows, of either type. Out of memory: the page is shorter than `total`. */
 static void *next_row(struct list_request *r, void *array, size_t row_size)
 {
     size_t index = r->total++;
@@ -135,21 +135,21 @@ static void *next_row(struct list_request *r, void *array, size_t row_size)
     return rows + r->count++ * row_size;
 }
 
-/* Where the page begins among this worker's sessions, behind which of its files. */
+/* The first session of this worker on the page; its files follow the number `*after`. */
 static struct session *first_on_page(struct tcp_worker *w, const struct list_request *r,
-                                     bool is_of_files, uint64_t *behind)
+                                     bool is_of_files, uint64_t *after)
 {
     const struct list_place *place = &r->place;
     struct session *c;
 
-    *behind = 0;
+    *after = 0;
     if (r->has_place && w->config.index < place->worker)
         return NULL;
     if (!r->has_place || w->config.index > place->worker || place->session == 0)
         return TAILQ_FIRST(&w->sessions);
     HASH_FIND(hh, w->by_id, &place->session, sizeof place->session, c);
     if (c != NULL) {
-        *behind = is_of_files ? place->file : 0;
+        *after = is_of_files ? place->file : 0;
         return is_of_files ? c : TAILQ_NEXT(c, list_link);
     }
     TAILQ_FOREACH (c, &w->sessions, list_link)
@@ -158,20 +158,20 @@ static struct session *first_on_page(struct tcp_worker *w, const struct list_req
     return c;
 }
 
-static bool is_page_over(const struct list_request *r)
+static bool is_page_full(const struct list_request *r)
 {
     return r->has_place && r->count >= r->limit;
 }
 
 static void end_page(struct tcp_worker *w, struct list_request *r, message_fn *visit)
 {
-    if (is_page_over(r))
+    if (is_page_full(r))
         request_answer(&r->request, ERR_OK);
     else
-        go_on(w, &r->request, &r->at, visit);
+        forward(w, &r->request, &r->at, visit);
 }
 
-static bool is_session_asked_for(const struct session *c, const struct list_request *r)
+static bool is_session_selected(const struct session *c, const struct list_request *r)
 {
     if (r->host.family != ADDRESS_NONE && !address_is_equal(&r->host, &c->peer) &&
         !address_is_equal(&r->host, &c->route))
@@ -184,13 +184,13 @@ static void visit_sessions(struct message *m, void *owner)
     struct tcp_worker *w = owner;
     struct list_request *r = (struct list_request *)(void *)m;
     struct session *c;
-    uint64_t behind;
+    uint64_t after;
 
-    for (c = first_on_page(w, r, false, &behind); c != NULL && !is_page_over(r);
+    for (c = first_on_page(w, r, false, &after); c != NULL && !is_page_full(r);
          c = TAILQ_NEXT(c, list_link)) {
         struct session_info *row;
 
-        if (!is_session_asked_for(c, r))
+        if (!is_session_selected(c, r))
             continue;
         row = next_row(r, &r->sessions, sizeof *row);
         if (row == NULL)
@@ -208,7 +208,7 @@ void tcp_worker_queries_sessions(struct tcp_worker *first, struct list_request *
 
 static const char *incoming_state(const struct transfer_incoming *in)
 {
-    return in->is_whole ? "committing" : "receiving";
+    return in->is_complete ? "committing" : "receiving";
 }
 
 static const char *outgoing_state(const struct transfer_outgoing *out)
@@ -223,8 +223,8 @@ static const char *outgoing_state(const struct transfer_outgoing *out)
     }
 }
 
-static bool is_stream_asked_for(const struct list_request *r, uint32_t transfer_id,
-                                int32_t stream_id, uint64_t send_id)
+static bool is_stream_selected(const struct list_request *r, uint32_t transfer_id,
+                               int32_t stream_id, uint64_t send_id)
 {
     return (r->transfer_id == 0 || r->transfer_id == transfer_id) &&
            (r->stream_id == 0 || r->stream_id == stream_id) &&
@@ -254,15 +254,15 @@ static void describe_stream(struct stream_info *row, const struct session *c,
              t->filename);
 }
 
-/* In the list of a session stand the files that come in, then those that go out. A number does not
- * change when others end, as a count of what is before would. */
+/* Position in a session's list: incoming files, then outgoing. Unlike an index it does not change
+ * when other files end. */
 static uint64_t number_in_list(uint64_t number, bool is_outgoing)
 {
     return number | (is_outgoing ? UINT64_C(1) << 63 : 0);
 }
 
 static void list_incoming(struct session *c, struct list_request *r, struct list_place *place,
-                          uint64_t behind)
+                          uint64_t after)
 {
     struct transfer_incoming *in;
 
@@ -270,8 +270,8 @@ static void list_incoming(struct session *c, struct list_request *r, struct list
         struct stream_info *row;
 
         place->file = number_in_list(in->number, false);
-        if (place->file <= behind || is_page_over(r) ||
-            !is_stream_asked_for(r, in->transfer.transfer_id, in->file_id, 0))
+        if (place->file <= after || is_page_full(r) ||
+            !is_stream_selected(r, in->transfer.transfer_id, in->file_id, 0))
             continue;
         row = next_row(r, &r->streams, sizeof *row);
         if (row == NULL)
@@ -284,7 +284,7 @@ static void list_incoming(struct session *c, struct list_request *r, struct list
 }
 
 static void list_outgoing(struct session *c, struct list_request *r, struct list_place *place,
-                          uint64_t behind)
+                          uint64_t after)
 {
     uint64_t acknowledged = c->outgoing.count > 0 ? session_core_acknowledged(c) : 0;
     struct transfer_outgoing *out;
@@ -293,9 +293,9 @@ static void list_outgoing(struct session *c, struct list_request *r, struct list
         struct stream_info *row;
 
         place->file = number_in_list(out->number, true);
-        if (place->file <= behind || is_page_over(r) ||
-            !is_stream_asked_for(r, out->transfer.transfer_id, out->file_id,
-                                 out->transfer.request_id))
+        if (place->file <= after || is_page_full(r) ||
+            !is_stream_selected(r, out->transfer.transfer_id, out->file_id,
+                                out->transfer.request_id))
             continue;
         row = next_row(r, &r->streams, sizeof *row);
         if (row == NULL)
@@ -314,16 +314,16 @@ static void visit_streams(struct message *m, void *owner)
     struct tcp_worker *w = owner;
     struct list_request *r = (struct list_request *)(void *)m;
     struct session *c;
-    uint64_t behind;
+    uint64_t after;
 
-    for (c = first_on_page(w, r, true, &behind); c != NULL && !is_page_over(r);
-         c = TAILQ_NEXT(c, list_link), behind = 0) {
+    for (c = first_on_page(w, r, true, &after); c != NULL && !is_page_full(r);
+         c = TAILQ_NEXT(c, list_link), after = 0) {
         struct list_place place = {.worker = w->config.index, .session = c->id};
 
-        if (!is_session_asked_for(c, r))
+        if (!is_session_selected(c, r))
             continue;
-        list_incoming(c, r, &place, behind);
-        list_outgoing(c, r, &place, behind);
+        list_incoming(c, r, &place, after);
+        list_outgoing(c, r, &place, after);
     }
     end_page(w, r, visit_streams);
 }
@@ -335,7 +335,7 @@ void tcp_worker_queries_streams(struct tcp_worker *first, struct list_request *r
 
 static void count_sources(struct tcp_worker *w, struct transport_counts *counts)
 {
-    struct tcp_directory_sources sources = tcp_directory_sources(w->home.directory);
+    struct tcp_directory_sources sources = tcp_directory_sources(w->context.directory);
 
     counts->sessions_half_open = sources.half_open;
     counts->sources_known = sources.known;
@@ -356,7 +356,7 @@ static void visit_count(struct message *m, void *owner)
         r->counts.files_out += c->outgoing.count;
         r->counts.files_waiting += c->waiting.count;
     }
-    go_on(w, &r->request, &r->at, visit_count);
+    forward(w, &r->request, &r->at, visit_count);
 }
 
 void tcp_worker_queries_count(struct tcp_worker *first, struct counts_request *r)

@@ -17,7 +17,7 @@ static struct transfer_ids_block *ids_with(struct transfer_ids_pool *pool, uint3
     return NULL;
 }
 
-/* What is left of `block` counts as used from now on; NULL without memory. */
+/* Adds the rest of `block` to the used blocks; NULL: out of memory. */
 static struct transfer_ids_block *begin_ids(struct transfer_ids_pool *pool,
                                             const struct transfer_ids *block)
 {
@@ -30,7 +30,7 @@ static struct transfer_ids_block *begin_ids(struct transfer_ids_pool *pool,
     return used;
 }
 
-/* Takes out a block that nobody needs any more; an empty one if there is none. */
+/* Removes and returns a block without ids in use; an empty one if there is none. */
 static struct transfer_ids take_unused(struct transfer_ids_pool *pool)
 {
     bool is_all_used = pool->present.next == pool->present.end;
@@ -49,27 +49,27 @@ static struct transfer_ids take_unused(struct transfer_ids_pool *pool)
     return block;
 }
 
-static void ids_came(struct message *m, void *owner)
+static void ids_received(struct message *m, void *owner)
 {
     struct transfer_ids_pool *pool = (void *)((char *)m - offsetof(struct transfer_ids_pool, more));
 
     (void)owner;
-    pool->is_asking = false;
+    pool->is_requesting = false;
     if (pool->more.request.result != ERR_OK) {
-        if (pool->more.ids.end > 0) /* reserved all the same: returned with the next request */
+        if (pool->more.ids.end > 0) /* reserved despite the error: returned with the next request */
             begin_ids(pool, &pool->more.ids);
         pool->more.ids = (struct transfer_ids){0};
-        log_error("no new block of transfer ids: %s", err_text(pool->more.request.result));
+        log_error("cannot reserve transfer ids: %s", err_text(pool->more.request.result));
     }
 }
 
-static void ask_ids(struct transfer_ids_pool *pool)
+static void request_ids(struct transfer_ids_pool *pool)
 {
-    pool->is_asking = true;
+    pool->is_requesting = true;
     pool->more = (struct commit_request){
         .kind = COMMIT_IDS,
         .ids_back = take_unused(pool),
-        .request = {.answer_to = loop_mailbox(pool->loop), .on_answer = ids_came}};
+        .request = {.answer_to = loop_mailbox(pool->loop), .on_answer = ids_received}};
     committer_submit(pool->committer, &pool->more);
 }
 
@@ -92,19 +92,19 @@ enum err transfer_ids_init(struct transfer_ids_pool *pool, struct loop *loop, st
     return inbox_first_ids(inbox, &pool->present);
 }
 
-/* The second block is asked for when half of the first is gone: 32,768 more files would have to
- * begin before the disk answers to run dry. */
+/* The next block is requested when half of the current one is used: only 32,768 more files before
+ * the disk answers could exhaust it. */
 uint32_t transfer_ids_next(struct transfer_ids_pool *pool)
 {
     struct transfer_ids *spare = &pool->more.ids;
 
-    if (pool->present.next == pool->present.end && !pool->is_asking) {
+    if (pool->present.next == pool->present.end && !pool->is_requesting) {
         pool->present = *spare;
         *spare = (struct transfer_ids){0};
     }
-    if (!pool->is_asking && spare->next == spare->end &&
+    if (!pool->is_requesting && spare->next == spare->end &&
         pool->present.end - pool->present.next <= TRANSFER_IDS_BLOCK / 2)
-        ask_ids(pool);
+        request_ids(pool);
     return pool->present.next == pool->present.end ? 0 : use_id(pool);
 }
 

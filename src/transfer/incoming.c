@@ -24,7 +24,7 @@ static void incoming_free(struct transfer_incoming *in)
     free(in);
 }
 
-static void incoming_leave(struct transfer_incoming *in)
+static void incoming_detach(struct transfer_incoming *in)
 {
     if (in->list == NULL)
         return;
@@ -57,7 +57,7 @@ static void incoming_marked(struct message *m, void *owner)
     incoming_free(in);
 }
 
-/* A finished file whose report nobody took stays owed in the journal. */
+/* A finished file whose report failed stays unmarked in the journal, to be reported again. */
 static void incoming_report_done(struct transfer_incoming *in, enum err e)
 {
     if (in->is_failed || e != ERR_OK) {
@@ -89,7 +89,7 @@ static void incoming_report(struct transfer_incoming *in)
     t->done_bytes = in->file.written_bytes;
     metrics_add(in->is_failed ? METRIC_FILES_RECEIVE_FAILED : METRIC_FILES_RECEIVED, 1);
     log_incoming_end(in);
-    transfer_tell(in->context, EVENT_RECEIVING_ENDED, t);
+    transfer_emit(in->context, EVENT_RECEIVING_ENDED, t);
     t->request.on_answer = incoming_report_answered;
     e = t->is_registered ? gateway_receiving_ended(in->context->gateway, t) : ERR_OK;
     if (e != ERR_PENDING)
@@ -106,7 +106,7 @@ static void incoming_discarded(struct message *m, void *owner)
     incoming_report(in);
 }
 
-/* Out by failure: the partial file first, then the report. */
+/* After a failure: removes the partial file, then reports. */
 static void incoming_discard(struct transfer_incoming *in)
 {
     in->phase = INCOMING_DISCARDING;
@@ -124,16 +124,16 @@ static void incoming_discard(struct transfer_incoming *in)
 
 typedef void refusal_fn(void *session, int32_t file_id, const char *reason);
 
-/* Given up by our side. */
-static void incoming_break(struct transfer_incoming *in, const char *reason, refusal_fn *tell)
+/* Our side aborts the file; `report` is called if a session is attached. */
+static void incoming_abort(struct transfer_incoming *in, const char *reason, refusal_fn *report)
 {
     bool was_attached = in->list != NULL;
 
     in->is_failed = true;
     transfer_set_failed(&in->transfer, reason);
-    incoming_leave(in);
+    incoming_detach(in);
     if (was_attached)
-        tell(in->session, in->file_id, reason);
+        report(in->session, in->file_id, reason);
 }
 
 static void incoming_committed(struct message *m, void *owner)
@@ -147,10 +147,10 @@ static void incoming_committed(struct message *m, void *owner)
         char reason[GATEWAY_TRANSFER_ERROR_SIZE];
 
         snprintf(reason, sizeof reason, "cannot store the file: %s", err_text(e));
-        incoming_break(in, reason, in->news->refused);
+        incoming_abort(in, reason, in->callbacks->refused);
     } else if (in->list != NULL) {
-        incoming_leave(in);
-        in->news->committed(in->session, in->file_id);
+        incoming_detach(in);
+        in->callbacks->committed(in->session, in->file_id);
     }
     incoming_report(in);
 }
@@ -178,15 +178,15 @@ static void incoming_register_done(struct transfer_incoming *in, enum err e)
 {
     in->phase = INCOMING_OPEN;
     if (e == ERR_OK)
-        transfer_tell(in->context, EVENT_RECEIVING_STARTED, &in->transfer);
+        transfer_emit(in->context, EVENT_RECEIVING_STARTED, &in->transfer);
     if (e != ERR_OK) {
         in->transfer.is_registered = false;
         if (!in->is_failed)
-            incoming_break(in, err_text(e), in->news->gateway_lost);
+            incoming_abort(in, err_text(e), in->callbacks->gateway_lost);
     }
     if (in->is_failed)
         incoming_discard(in);
-    else if (in->is_whole)
+    else if (in->is_complete)
         incoming_commit(in);
 }
 
@@ -222,16 +222,16 @@ static void incoming_start(struct transfer_incoming *in)
         inbox_final_path(in->context->inbox, in->file.name, in->path);
     } else {
         in->file.fd = -1;
-        snprintf(reason, sizeof reason, "cannot begin a file in the inbox: %s",
-                 has_id ? err_text(e) : "the journal has no transfer id to give");
+        snprintf(reason, sizeof reason, "cannot create a file in the inbox: %s",
+                 has_id ? err_text(e) : "no transfer id left in the journal");
         log_session(LOG_LEVEL_ERROR, in->transfer.session, in->transfer.host, "%s", reason);
-        incoming_break(in, reason, in->news->refused);
+        incoming_abort(in, reason, in->callbacks->refused);
     }
     incoming_register(in);
 }
 
 enum err transfer_incoming_new(struct transfer_context *context, const struct transfer_peer *peer,
-                               const struct transfer_news *news, void *session,
+                               const struct transfer_callbacks *callbacks, void *session,
                                struct transfer_incoming_list *list, int32_t file_id,
                                uint32_t size_bytes)
 {
@@ -246,7 +246,7 @@ enum err transfer_incoming_new(struct transfer_context *context, const struct tr
     }
     in->magic = incoming_magic;
     in->context = context;
-    in->news = news;
+    in->callbacks = callbacks;
     in->session = session;
     in->list = list;
     in->file_id = file_id;
@@ -271,7 +271,7 @@ enum err transfer_incoming_new(struct transfer_context *context, const struct tr
 
 bool transfer_incoming_is_receiving(const struct transfer_incoming *in)
 {
-    return !in->is_whole && !in->is_failed;
+    return !in->is_complete && !in->is_failed;
 }
 
 enum err transfer_incoming_write(struct transfer_incoming *in, const void *bytes, size_t length)
@@ -289,17 +289,17 @@ enum err transfer_incoming_write(struct transfer_incoming *in, const void *bytes
     if (loop_now_ms(context->loop) - in->progress_ms >= TRANSFER_PROGRESS_MS) {
         in->progress_ms = loop_now_ms(context->loop);
         in->transfer.done_bytes = in->file.written_bytes;
-        transfer_tell(context, EVENT_RECEIVING_PROGRESS, &in->transfer);
+        transfer_emit(context, EVENT_RECEIVING_PROGRESS, &in->transfer);
     }
     if (in->file.written_bytes == in->size_bytes) {
-        in->is_whole = true;
+        in->is_complete = true;
         if (in->phase == INCOMING_OPEN)
             incoming_commit(in);
     }
     return ERR_OK;
 }
 
-/* Limits of time. */
+/* Timeouts. */
 
 static void restart_window(struct transfer_incoming *in, uint64_t now_ms)
 {
@@ -312,34 +312,33 @@ static void restart_window(struct transfer_incoming *in, uint64_t now_ms)
     w->session_bytes = in->list->received_bytes;
 }
 
-/* Files take turns on the line, and a slow one may be as fast as it can: so it is the session that
- * must come on. A file that the peer has forgotten is one that got nothing while each of the others
- * could have had a window of its own. */
-static bool is_stalled(const struct transfer_incoming *in, uint64_t now_ms)
+/* The files of a session share its bandwidth, so the rate of the whole session counts. In addition
+ * a single file is stalled if it received nothing for as many windows as the session has files. */
+static bool is_too_slow(const struct transfer_incoming *in, uint64_t now_ms)
 {
     const struct settings *s = in->context->settings;
     const struct transfer_stall_window *w = &in->window;
     uint64_t least = (uint64_t)s->sessions.stall_bytes_per_s * s->sessions.stall_window_s;
-    uint64_t forgotten_ms = s->sessions.stall_window_s * 1000ull * in->list->count;
+    uint64_t starved_ms = s->sessions.stall_window_s * 1000ull * in->list->count;
 
     if (in->list->received_bytes - w->session_bytes < least)
         return true;
-    return in->file.written_bytes == w->own_bytes && now_ms - w->own_ms >= forgotten_ms;
+    return in->file.written_bytes == w->own_bytes && now_ms - w->own_ms >= starved_ms;
 }
 
-bool transfer_incoming_is_late(struct transfer_incoming *in, bool is_read)
+bool transfer_incoming_is_stalled(struct transfer_incoming *in, bool is_read)
 {
     uint64_t now_ms = loop_now_ms(in->context->loop);
 
     if (now_ms - in->window.start_ms < in->context->settings->sessions.stall_window_s * 1000ull)
         return false;
-    if (is_read && is_stalled(in, now_ms))
+    if (is_read && is_too_slow(in, now_ms))
         return true;
     restart_window(in, now_ms);
     return false;
 }
 
-void transfer_incoming_hold(struct transfer_incoming *in)
+void transfer_incoming_restart_timeout(struct transfer_incoming *in)
 {
     uint64_t now_ms = loop_now_ms(in->context->loop);
 
@@ -352,13 +351,13 @@ void transfer_incoming_fail(struct transfer_incoming *in, const char *reason)
     CONTRACT(transfer_incoming_is_receiving(in));
     in->is_failed = true;
     transfer_set_failed(&in->transfer, reason);
-    incoming_leave(in);
+    incoming_detach(in);
     if (in->phase == INCOMING_OPEN)
         incoming_discard(in);
 }
 
 void transfer_incoming_detach(struct transfer_incoming *in)
 {
-    CONTRACT(in->is_whole);
-    incoming_leave(in);
+    CONTRACT(in->is_complete);
+    incoming_detach(in);
 }

@@ -1,5 +1,5 @@
-/* A mark a frame would be thousands: when there is no more room every second one goes, and the next
- * are set as far apart. */
+/* One mark per frame would be thousands: when the array is full every second mark is removed, and
+ * the spacing of new marks is doubled. */
 #include "transfer/marks.h"
 
 #include <string.h>

@@ -24,7 +24,7 @@ static void outgoing_free(struct transfer_outgoing *out)
     free(out);
 }
 
-static void outgoing_leave(struct transfer_outgoing *out)
+static void outgoing_detach(struct transfer_outgoing *out)
 {
     if (out->list == NULL)
         return;
@@ -61,24 +61,24 @@ static void log_outgoing_end(const struct gateway_transfer *t)
                     t->transfer_id, t->done_bytes, t->size_bytes, name, t->error);
 }
 
-/* Decided: gateway and asker are told, and it is gone. */
+/* Finished or failed: logs, emits the event, notifies the gateway, answers the request, frees. */
 static void outgoing_report(struct transfer_outgoing *out)
 {
     struct gateway_transfer *t = &out->transfer;
 
     outbox_close(&out->file);
     log_outgoing_end(t);
-    transfer_tell(out->context, EVENT_SENDING_ENDED, t);
+    transfer_emit(out->context, EVENT_SENDING_ENDED, t);
     gateway_sending_ended(out->context->gateway, t);
     answer_send(out->send, t);
     outgoing_free(out);
 }
 
-static void outgoing_break(struct transfer_outgoing *out, const char *reason)
+static void outgoing_set_failed(struct transfer_outgoing *out, const char *reason)
 {
     out->is_failed = true;
     transfer_set_failed(&out->transfer, reason);
-    outgoing_leave(out);
+    outgoing_detach(out);
 }
 
 static void outgoing_register_done(struct transfer_outgoing *out, enum err e)
@@ -87,21 +87,21 @@ static void outgoing_register_done(struct transfer_outgoing *out, enum err e)
 
     out->phase = OUTGOING_SENDING;
     if (e == ERR_OK)
-        transfer_tell(out->context, EVENT_SENDING_STARTED, &out->transfer);
+        transfer_emit(out->context, EVENT_SENDING_STARTED, &out->transfer);
     if (e != ERR_OK) {
         out->transfer.is_registered = false;
         if (!out->is_failed)
-            outgoing_break(out, err_text(e));
+            outgoing_set_failed(out, err_text(e));
     }
     if (out->is_failed) {
         void *session = out->session;
-        const struct transfer_news *news = out->news;
+        const struct transfer_callbacks *callbacks = out->callbacks;
 
         outgoing_report(out);
         if (was_attached)
-            news->unsendable(session);
+            callbacks->unsendable(session);
     } else {
-        out->news->sendable(out->session);
+        out->callbacks->sendable(out->session);
     }
 }
 
@@ -134,7 +134,7 @@ static struct transfer_outgoing *outgoing_blank(struct transfer_context *context
 {
     struct transfer_outgoing *out = calloc(1, sizeof *out);
     struct gateway_transfer *t;
-    /* Whom the asker means goes before who the peer says it is. */
+    /* The identity in the request takes precedence over the announced one. */
     bool is_named = send->remote_idurl != NULL && send->remote_idurl[0] != '\0';
     const char *idurl = is_named ? send->remote_idurl : peer->idurl;
 
@@ -159,7 +159,7 @@ static struct transfer_outgoing *outgoing_blank(struct transfer_context *context
     return out;
 }
 
-static void outgoing_unopened(struct transfer_outgoing *out, enum err e)
+static void outgoing_open_failed(struct transfer_outgoing *out, enum err e)
 {
     char reason[GATEWAY_TRANSFER_ERROR_SIZE];
 
@@ -169,12 +169,12 @@ static void outgoing_unopened(struct transfer_outgoing *out, enum err e)
         outbox_read_problem(&out->file, e, reason, sizeof reason);
     else
         outbox_reason(e, reason, sizeof reason);
-    outgoing_break(out, reason);
+    outgoing_set_failed(out, reason);
     outgoing_report(out);
 }
 
 void transfer_outgoing_new(struct transfer_context *context, const struct transfer_peer *peer,
-                           const struct transfer_news *news, void *session,
+                           const struct transfer_callbacks *callbacks, void *session,
                            struct transfer_outgoing_list *list, int32_t file_id,
                            struct send_request *send)
 {
@@ -186,14 +186,14 @@ void transfer_outgoing_new(struct transfer_context *context, const struct transf
                                     err_text(ERR_NO_MEMORY));
         return;
     }
-    out->news = news;
+    out->callbacks = callbacks;
     out->session = session;
     out->file_id = file_id;
     e = outbox_open(&out->file, send->filename, send->asker);
     if (e == ERR_OK)
         e = outbox_load(&out->file);
     if (e != ERR_OK) {
-        outgoing_unopened(out, e);
+        outgoing_open_failed(out, e);
         return;
     }
     out->transfer.size_bytes = out->file.size_bytes;
@@ -204,7 +204,7 @@ void transfer_outgoing_new(struct transfer_context *context, const struct transf
     outgoing_register(out);
 }
 
-/* A file is read only when none of its changes can stay unseen. */
+/* A file is read only when every later change would be detected. */
 static bool is_settled(struct transfer_outgoing *out, uint64_t *settle_ms)
 {
     uint64_t left_ms = out->is_settled ? 0 : outbox_settles_in_ms(&out->file);
@@ -238,18 +238,18 @@ enum err transfer_outgoing_read(struct transfer_outgoing *out, void *to, uint32_
     return outbox_read(&out->file, out->transfer.done_bytes, to, bytes);
 }
 
-static void to_the_back(struct transfer_outgoing *out)
+static void move_to_end(struct transfer_outgoing *out)
 {
     TAILQ_REMOVE(&out->list->head, out, link);
     TAILQ_INSERT_TAIL(&out->list->head, out, link);
 }
 
-/* The file is not needed after its last bytes. */
+/* After the last byte the file is closed. */
 static void await_ok(struct transfer_outgoing *out, uint64_t at)
 {
     out->phase = OUTGOING_OK_AWAITED;
-    out->whole_ms = loop_now_ms(out->context->loop);
-    out->whole_at = at;
+    out->last_byte_ms = loop_now_ms(out->context->loop);
+    out->end_at = at;
     outbox_close(&out->file);
 }
 
@@ -266,29 +266,29 @@ void transfer_outgoing_sent(struct transfer_outgoing *out, uint32_t bytes, uint6
     if (now_ms - out->progress_ms >= TRANSFER_PROGRESS_MS) {
         out->progress_ms = now_ms;
         t->acknowledged_bytes =
-            transfer_marks_passed(&out->marks, out->news->acknowledged(out->session));
-        transfer_tell(out->context, EVENT_SENDING_PROGRESS, t);
+            transfer_marks_passed(&out->marks, out->callbacks->acknowledged(out->session));
+        transfer_emit(out->context, EVENT_SENDING_PROGRESS, t);
     }
-    to_the_back(out);
+    move_to_end(out);
 }
 
-bool transfer_outgoing_is_late(const struct transfer_outgoing *out)
+bool transfer_outgoing_is_timed_out(const struct transfer_outgoing *out)
 {
     uint64_t limit_ms = out->context->settings->sessions.ok_timeout_s * 1000ull;
 
     return out->phase == OUTGOING_OK_AWAITED &&
-           loop_now_ms(out->context->loop) - out->whole_ms >= limit_ms;
+           loop_now_ms(out->context->loop) - out->last_byte_ms >= limit_ms;
 }
 
-void transfer_outgoing_hold(struct transfer_outgoing *out)
+void transfer_outgoing_restart_timeout(struct transfer_outgoing *out)
 {
-    out->whole_ms = loop_now_ms(out->context->loop);
+    out->last_byte_ms = loop_now_ms(out->context->loop);
 }
 
 void transfer_outgoing_finish(struct transfer_outgoing *out)
 {
     CONTRACT(out->phase == OUTGOING_OK_AWAITED);
-    outgoing_leave(out);
+    outgoing_detach(out);
     out->transfer.status = GATEWAY_TRANSFER_FINISHED;
     out->transfer.acknowledged_bytes = out->transfer.done_bytes;
     outgoing_report(out);
@@ -297,13 +297,13 @@ void transfer_outgoing_finish(struct transfer_outgoing *out)
 void transfer_outgoing_fail(struct transfer_outgoing *out, const char *reason)
 {
     CONTRACT(!out->is_failed);
-    outgoing_break(out, reason);
+    outgoing_set_failed(out, reason);
     if (out->phase != OUTGOING_REGISTERING)
         outgoing_report(out);
 }
 
-bool transfer_outgoing_is_asked_for(const struct cancel_request *r, const struct send_request *send,
-                                    uint32_t transfer_id)
+bool transfer_outgoing_matches(const struct cancel_request *r, const struct send_request *send,
+                               uint32_t transfer_id)
 {
     const struct contact *contact = &send->route.contact;
 

@@ -5,12 +5,12 @@
 #include <stdio.h>
 
 enum {
-    DISCARDS_MAX = 2000, /* of a context: partial files that a slow disk has not removed yet */
+    DISCARDS_MAX = 2000, /* per context: partial files not yet removed by a slow disk */
 };
 
 bool transfer_is_idle(const struct transfer_context *context)
 {
-    return context->transfers == 0 && !context->ids.is_asking;
+    return context->transfers == 0 && !context->ids.is_requesting;
 }
 
 bool transfer_is_backpressured(const struct transfer_context *context)
@@ -36,7 +36,7 @@ void transfer_set_failed(struct gateway_transfer *t, const char *reason)
     snprintf(t->error, sizeof t->error, "%s", reason);
 }
 
-void transfer_tell(struct transfer_context *context, enum event_kind kind,
+void transfer_emit(struct transfer_context *context, enum event_kind kind,
                    struct gateway_transfer *t)
 {
     event_emit(context->events, gateway_transfer_event(kind, t));

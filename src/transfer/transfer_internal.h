@@ -1,4 +1,4 @@
-/* What both directions share, and nobody else may see. */
+/* Private to incoming.c and outgoing.c. */
 #ifndef TRANSFER_TRANSFER_INTERNAL_H
 #define TRANSFER_TRANSFER_INTERNAL_H
 
@@ -6,20 +6,20 @@
 
 #include <stddef.h>
 
-enum { TRANSFER_PROGRESS_MS = 1000 }; /* progress is told once a second and file */
+enum { TRANSFER_PROGRESS_MS = 1000 }; /* interval of a file's progress events */
 
-/* The struct around a member; the magic number is checked by whoever asks. */
+/* The struct that contains a member; the caller checks its magic number. */
 #define AROUND(member_pointer, type, member) \
     ((type *)(void *)((char *)(member_pointer)-offsetof(type, member)))
 
-/* What a transfer is from its beginning; takes the next transfer id. */
+/* Fills in a new transfer, with the next transfer id. */
 void transfer_fill(struct gateway_transfer *t, struct transfer_context *context,
                    const struct transfer_peer *peer, const char *idurl, message_fn *on_answer);
 
 void transfer_set_failed(struct gateway_transfer *t, const char *reason);
 
-/* The event of `kind` for this transfer as it is now. */
-void transfer_tell(struct transfer_context *context, enum event_kind kind,
+/* Emits an event of `kind` with the transfer's current state. */
+void transfer_emit(struct transfer_context *context, enum event_kind kind,
                    struct gateway_transfer *t);
 
 #endif

@@ -19,8 +19,8 @@ enum { FILE_BYTES = 30000, INPUT_MAX = 150000 };
 
 STAILQ_HEAD(session_list, session);
 static struct session_list woken = STAILQ_HEAD_INITIALIZER(woken);
-static struct session_list graves = STAILQ_HEAD_INITIALIZER(graves);
-static struct tcp_home home;
+static struct session_list reap_list = STAILQ_HEAD_INITIALIZER(reap_list);
+static struct tcp_context context;
 static struct session *conn;
 static char folder[] = "/dev/shm/dustwire-fuzz-XXXXXX", out_path[64], inbox_path[64];
 static unsigned registered, unregistered, answers;
@@ -28,12 +28,12 @@ static unsigned registered, unregistered, answers;
 /* --- the worker that the session believes to have ----------------------------------------------
  */
 
-static void on_unfinished(void *worker, struct session *c)
+static void on_run_again(void *worker, struct session *c)
 {
     (void)worker;
-    c->is_unfinished = true;
+    c->is_scheduled = true;
     STAILQ_INSERT_TAIL(&woken, c, turn_link);
-    loop_hurry(home.loop);
+    loop_hurry(context.loop);
 }
 
 /* Nothing here has a limit of bandwidth. */
@@ -48,35 +48,36 @@ static void on_throttled(void *worker, struct session *c, bool has_moved)
 static void on_closed(void *worker, struct session *c)
 {
     (void)worker;
-    STAILQ_INSERT_TAIL(&graves, c, grave_link);
-    loop_hurry(home.loop);
+    STAILQ_INSERT_TAIL(&reap_list, c, reap_link);
+    loop_hurry(context.loop);
 }
 
-static void on_route_on(void *worker, struct send_request *send, const char *host,
-                        const char *reason)
+static void on_route_next(void *worker, struct send_request *send, const char *host,
+                          const char *reason)
 {
     (void)worker;
-    transfer_outgoing_fail_send(home.transfer.gateway, home.transfer.events, send, host, reason);
+    transfer_outgoing_fail_send(context.transfer.gateway, context.transfer.events, send, host,
+                                reason);
 }
 
-static void on_connected_out(void *worker)
+static void on_connection_done(void *worker)
 {
     (void)worker;
 }
 
-static const struct session_news news = {.unfinished = on_unfinished,
-                                         .throttled = on_throttled,
-                                         .closed = on_closed,
-                                         .route_on = on_route_on,
-                                         .connected_out = on_connected_out};
+static const struct session_callbacks callbacks = {.run_again = on_run_again,
+                                                   .throttled = on_throttled,
+                                                   .closed = on_closed,
+                                                   .route_next = on_route_next,
+                                                   .connection_done = on_connection_done};
 
-static void take_turns(void)
+static void run_turns(void)
 {
     struct session *c;
 
     while ((c = STAILQ_FIRST(&woken)) != NULL) {
         STAILQ_REMOVE_HEAD(&woken, turn_link);
-        c->is_unfinished = false;
+        c->is_scheduled = false;
         session_turn(c);
     }
 }
@@ -86,14 +87,14 @@ static void after_turn(void *owner)
     struct session *c;
 
     (void)owner;
-    take_turns();
-    if (committer_turn_end(&home.transfer.commits, home.transfer.committer)) {
-        take_turns();
-        committer_turn_end(&home.transfer.commits, home.transfer.committer);
+    run_turns();
+    if (committer_turn_end(&context.transfer.commits, context.transfer.committer)) {
+        run_turns();
+        committer_turn_end(&context.transfer.commits, context.transfer.committer);
     }
-    while ((c = STAILQ_FIRST(&graves)) != NULL) {
-        STAILQ_REMOVE_HEAD(&graves, grave_link);
-        MUST(c == conn && !c->is_unfinished);
+    while ((c = STAILQ_FIRST(&reap_list)) != NULL) {
+        STAILQ_REMOVE_HEAD(&reap_list, reap_link);
+        MUST(c == conn && !c->is_scheduled);
         session_free(&conn);
     }
 }
@@ -174,26 +175,26 @@ static void open_home(void)
     log_set_level(LOG_LEVEL_ERROR);
     MUST(freopen("/dev/null", "w", stdout) != NULL);
     make_file();
-    settings_default(&home.settings);
-    home.is_serving = true;
-    home.news = &news;
-    home.scratch_size = 65536;
-    MUST((home.scratch = malloc(home.scratch_size)) != NULL);
-    MUST(loop_open(&home.loop, &config) == ERR_OK);
-    home.transfer.proto = "tcp";
-    home.transfer.loop = home.loop;
-    home.transfer.settings = &home.settings;
-    MUST(event_sink_open(&home.transfer.events) == ERR_OK);
-    MUST(gateway_open(&home.transfer.gateway, home.transfer.events) == ERR_OK);
-    gateway_set(home.transfer.gateway, &ops, NULL);
-    MUST(tcp_directory_open(&home.directory, 1, 1000) == ERR_OK);
-    MUST(inbox_open(&home.transfer.inbox, inbox_path, DURABILITY_NONE, 1 << 20, problem,
+    settings_default(&context.settings);
+    context.is_serving = true;
+    context.callbacks = &callbacks;
+    context.scratch_size = 65536;
+    MUST((context.scratch = malloc(context.scratch_size)) != NULL);
+    MUST(loop_open(&context.loop, &config) == ERR_OK);
+    context.transfer.proto = "tcp";
+    context.transfer.loop = context.loop;
+    context.transfer.settings = &context.settings;
+    MUST(event_sink_open(&context.transfer.events) == ERR_OK);
+    MUST(gateway_open(&context.transfer.gateway, context.transfer.events) == ERR_OK);
+    gateway_set(context.transfer.gateway, &ops, NULL);
+    MUST(tcp_directory_open(&context.directory, 1, 1000) == ERR_OK);
+    MUST(inbox_open(&context.transfer.inbox, inbox_path, DURABILITY_NONE, 1 << 20, problem,
                     sizeof problem) == ERR_OK);
-    MUST(committer_open(&home.transfer.committer, home.transfer.inbox) == ERR_OK);
-    MUST(committer_start(home.transfer.committer) == ERR_OK);
-    committer_turn_init(&home.transfer.commits, NULL);
-    MUST(transfer_ids_init(&home.transfer.ids, home.loop, home.transfer.inbox,
-                           home.transfer.committer) == ERR_OK);
+    MUST(committer_open(&context.transfer.committer, context.transfer.inbox) == ERR_OK);
+    MUST(committer_start(context.transfer.committer) == ERR_OK);
+    committer_turn_init(&context.transfer.commits, NULL);
+    MUST(transfer_ids_init(&context.transfer.ids, context.loop, context.transfer.inbox,
+                           context.transfer.committer) == ERR_OK);
 }
 
 /* --- each input --------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ static void send_a_file(void)
 
     MUST(r != NULL);
     *r = (struct send_request){
-        .request = {.answer_to = loop_mailbox(home.loop), .on_answer = answered},
+        .request = {.answer_to = loop_mailbox(context.loop), .on_answer = answered},
         .id = 1,
         .filename = strdup(out_path)};
     snprintf(r->route.contact.host, sizeof r->route.contact.host, "127.0.0.1");
@@ -235,15 +236,15 @@ static void hear(int peer)
 static void accept_peer(int fd)
 {
     struct peers_source_limits limits;
-    struct tcp_place place, given_up;
+    struct tcp_place place, evicted;
     struct address peer;
 
     MUST(address_from_ip_text(&peer, "127.0.0.1", 40000) == ERR_OK);
-    limits = peers_source_table_limits_of(&home.settings, &peer);
+    limits = peers_source_table_limits_of(&context.settings, &peer);
     limits.is_exempt = true;
-    MUST(tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop), &place,
-                              &given_up) == ADMITTED);
-    MUST(session_accept(&conn, &home, place.session, fd, &peer) == ERR_OK);
+    MUST(tcp_directory_accept(context.directory, &peer, &limits, loop_now_ms(context.loop), &place,
+                              &evicted) == ADMITTED);
+    MUST(session_accept(&conn, &context, place.session, fd, &peer) == ERR_OK);
 }
 
 static void say(int peer, const uint8_t *bytes, size_t length, size_t step)
@@ -253,7 +254,7 @@ static void say(int peer, const uint8_t *bytes, size_t length, size_t step)
 
         if (send(peer, bytes + at, piece, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
             return;
-        loop_turn(home.loop, 0);
+        loop_turn(context.loop, 0);
         hear(peer);
     }
 }
@@ -264,7 +265,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     bool is_sending;
     int pair[2];
 
-    if (home.loop == NULL)
+    if (context.loop == NULL)
         open_home();
     if (length < 2 || length > INPUT_MAX)
         return 0;
@@ -276,12 +277,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         send_a_file();
     say(pair[1], bytes + 1, length - 1, bytes[0] < 250 ? 16384 : (size_t)(256 - bytes[0]) * 40);
     shutdown(pair[1], SHUT_WR);
-    while (conn != NULL || !transfer_is_idle(&home.transfer) || answers < is_sending) {
-        loop_turn(home.loop, 10);
+    while (conn != NULL || !transfer_is_idle(&context.transfer) || answers < is_sending) {
+        loop_turn(context.loop, 10);
         hear(pair[1]);
     }
     close(pair[1]);
     MUST(registered == unregistered && answers == is_sending);
-    MUST(tcp_directory_count(home.directory) == 0);
+    MUST(tcp_directory_count(context.directory) == 0);
     return 0;
 }

@@ -50,7 +50,7 @@ class GivenUpFiles(harness.SystemTest):
         hostile.send_unless_closed(*[pair(i) for i in range(20000)])
         other.send(*raw.file_frames(1, b"another session's"))
         other.expect_ok(1, limit=5)
-        self.bob.wait_log("too many files came to nothing")
+        self.bob.wait_log("too many aborted incoming files")
         self.assertLess(len(self.bob.log().splitlines()), 2000)
         self.bob.wait_no_partials()
 

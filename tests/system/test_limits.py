@@ -473,7 +473,7 @@ class Time(Limited):
         path = harness.make_file(os.path.join(self.folder(), "f"), 20)
         job = self.job(self.bob.send_job([path], listener.contact))
         self.keep(listener.accept()).take_files(1, is_answered=False)
-        self.assert_not_sent(job.result(), "did not confirm")
+        self.assert_not_sent(job.result(), "no ok from the peer within [sessions] ok-timeout-s")
         self.assert_counted("oks_late")
 
 

@@ -336,12 +336,12 @@ class Passed(Served):
         ours = self.listening(port)
         node = self.served(port=port, passed=[ours]).spawn()
         self.manager.wait({"STATUS": "connected"})
-        self.assertIn("the socket that the service manager passed", node.log())
+        self.assertIn("the socket passed by the service manager", node.log())
         peer = self.node("peer")
         path = make_file(os.path.join(node.folder, "file"), 100000)
         self.assertEqual(peer.send([path], node.contact).code, 0)
         self.assertEqual(node.command("reconnect").code, 0)
-        node.wait_log("the socket that the service manager passed", count=2)
+        node.wait_log("the socket passed by the service manager", count=2)
         wait_until(lambda: peer.send([path], node.contact).code == 0, "it serves after a reconnect")
 
     def test_peers_wait_while_the_daemon_restarts(self):
@@ -359,7 +359,7 @@ class Passed(Served):
         other = self.listening(free_port())
         node = self.served(passed=[other]).spawn()
         self.manager.wait({"STATUS": "connected"})
-        self.assertNotIn("the socket that the service manager passed", node.log())
+        self.assertNotIn("the socket passed by the service manager", node.log())
         self.assertEqual(node.command("status").code, 0)
 
 

@@ -17,95 +17,96 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct tcp_home home;
+struct tcp_context context;
 char home_folder[64];
 static char inbox_folder[96];
 
 struct session *conn;
 bool is_conn_closed;
-unsigned connects_done, routed_on;
+unsigned connects_done, reroutes;
 
 /* The worker that the sessions believe to have. */
 
 STAILQ_HEAD(session_list, session);
 static struct session_list woken = STAILQ_HEAD_INITIALIZER(woken);
-static struct session_list graves = STAILQ_HEAD_INITIALIZER(graves);
+static struct session_list reap_list = STAILQ_HEAD_INITIALIZER(reap_list);
 
 static struct peers_bandwidth_pool bandwidth;
 
-static void on_unfinished(void *worker, struct session *c)
+static void on_run_again(void *worker, struct session *c)
 {
     (void)worker;
-    c->is_unfinished = true;
+    c->is_scheduled = true;
     STAILQ_INSERT_TAIL(&woken, c, turn_link);
-    loop_hurry(home.loop);
+    loop_hurry(context.loop);
 }
 
 static void on_throttled(void *worker, struct session *c, bool has_moved)
 {
     (void)has_moved;
-    on_unfinished(worker, c); /* looks all the time */
+    on_run_again(worker, c); /* looks all the time */
 }
 
 static void on_closed(void *worker, struct session *c)
 {
     (void)worker;
-    STAILQ_INSERT_TAIL(&graves, c, grave_link);
+    STAILQ_INSERT_TAIL(&reap_list, c, reap_link);
     is_conn_closed = true;
-    loop_hurry(home.loop);
+    loop_hurry(context.loop);
 }
 
-static void on_route_on(void *worker, struct send_request *send, const char *host,
-                        const char *reason)
+static void on_route_next(void *worker, struct send_request *send, const char *host,
+                          const char *reason)
 {
     (void)worker;
-    routed_on++;
-    transfer_outgoing_fail_send(home.transfer.gateway, home.transfer.events, send, host, reason);
+    reroutes++;
+    transfer_outgoing_fail_send(context.transfer.gateway, context.transfer.events, send, host,
+                                reason);
 }
 
-static void on_route_host_on(void *worker, struct host_request *r)
+static void on_route_host_next(void *worker, struct host_request *r)
 {
     (void)worker;
-    routed_on++;
+    reroutes++;
     request_answer(&r->request, ERR_CLOSED);
 }
 
-static void on_connected_out(void *worker)
+static void on_connection_done(void *worker)
 {
     (void)worker;
     connects_done++;
 }
 
-static const struct session_news news = {
-    .unfinished = on_unfinished,
+static const struct session_callbacks callbacks = {
+    .run_again = on_run_again,
     .throttled = on_throttled,
     .closed = on_closed,
-    .route_on = on_route_on,
-    .route_host_on = on_route_host_on,
-    .connected_out = on_connected_out,
+    .route_next = on_route_next,
+    .route_host_next = on_route_host_next,
+    .connection_done = on_connection_done,
 };
 
-static void bury_the_dead(void)
+static void reap(void)
 {
-    struct session_list dead = STAILQ_HEAD_INITIALIZER(dead);
+    struct session_list now = STAILQ_HEAD_INITIALIZER(now);
     struct session *c;
 
-    STAILQ_CONCAT(&dead, &graves);
-    while ((c = STAILQ_FIRST(&dead)) != NULL) {
-        STAILQ_REMOVE_HEAD(&dead, grave_link);
-        if (c->is_unfinished) {
-            STAILQ_INSERT_TAIL(&graves, c, grave_link);
+    STAILQ_CONCAT(&now, &reap_list);
+    while ((c = STAILQ_FIRST(&now)) != NULL) {
+        STAILQ_REMOVE_HEAD(&now, reap_link);
+        if (c->is_scheduled) {
+            STAILQ_INSERT_TAIL(&reap_list, c, reap_link);
             continue;
         }
         if (c == conn)
             conn = NULL;
         session_free(&c);
     }
-    if (!STAILQ_EMPTY(&graves))
-        loop_hurry(home.loop);
+    if (!STAILQ_EMPTY(&reap_list))
+        loop_hurry(context.loop);
 }
 
-static void take_turns(void)
+static void run_turns(void)
 {
     struct session_list now = STAILQ_HEAD_INITIALIZER(now);
     struct session *c;
@@ -113,7 +114,7 @@ static void take_turns(void)
     STAILQ_CONCAT(&now, &woken);
     while ((c = STAILQ_FIRST(&now)) != NULL) {
         STAILQ_REMOVE_HEAD(&now, turn_link);
-        c->is_unfinished = false;
+        c->is_scheduled = false;
         session_turn(c);
     }
 }
@@ -121,19 +122,19 @@ static void take_turns(void)
 static void after_turn(void *owner)
 {
     (void)owner;
-    take_turns();
-    if (committer_turn_end(&home.transfer.commits, home.transfer.committer)) {
-        take_turns();
-        committer_turn_end(&home.transfer.commits, home.transfer.committer);
+    run_turns();
+    if (committer_turn_end(&context.transfer.commits, context.transfer.committer)) {
+        run_turns();
+        committer_turn_end(&context.transfer.commits, context.transfer.committer);
     }
-    bury_the_dead();
+    reap();
     if (!STAILQ_EMPTY(&woken))
-        loop_hurry(home.loop);
+        loop_hurry(context.loop);
 }
 
 void turn(void)
 {
-    loop_turn(home.loop, 10);
+    loop_turn(context.loop, 10);
 }
 
 /* The gateway. */
@@ -249,14 +250,14 @@ static void open_inbox(void)
     snprintf(home_folder, sizeof home_folder, "/tmp/dustwire-tcp-XXXXXX");
     cr_assert_not_null(mkdtemp(home_folder));
     snprintf(inbox_folder, sizeof inbox_folder, "%s/inbox", home_folder);
-    cr_assert_eq(inbox_open(&home.transfer.inbox, inbox_folder, DURABILITY_NONE, 1 << 20, problem,
-                            sizeof problem),
+    cr_assert_eq(inbox_open(&context.transfer.inbox, inbox_folder, DURABILITY_NONE, 1 << 20,
+                            problem, sizeof problem),
                  ERR_OK, "%s", problem);
-    cr_assert_eq(committer_open(&home.transfer.committer, home.transfer.inbox), ERR_OK);
-    cr_assert_eq(committer_start(home.transfer.committer), ERR_OK);
-    committer_turn_init(&home.transfer.commits, NULL);
-    cr_assert_eq(transfer_ids_init(&home.transfer.ids, home.loop, home.transfer.inbox,
-                                   home.transfer.committer),
+    cr_assert_eq(committer_open(&context.transfer.committer, context.transfer.inbox), ERR_OK);
+    cr_assert_eq(committer_start(context.transfer.committer), ERR_OK);
+    committer_turn_init(&context.transfer.commits, NULL);
+    cr_assert_eq(transfer_ids_init(&context.transfer.ids, context.loop, context.transfer.inbox,
+                                   context.transfer.committer),
                  ERR_OK);
 }
 
@@ -266,21 +267,21 @@ void home_open(void)
         .name = "worker-0", .mailbox_limit = 1000, .after_turn = after_turn};
 
     log_set_level(LOG_LEVEL_ERROR);
-    settings_default(&home.settings);
-    home.bandwidth = (struct peers_bandwidth){.pool = &bandwidth, .sharers = 1};
-    home.is_serving = true;
-    home.news = &news;
-    home.scratch_size = (size_t)home.settings.workers.read_buffer_kib * 1024;
-    home.scratch = malloc(home.scratch_size);
-    cr_assert_not_null(home.scratch);
-    cr_assert_eq(loop_open(&home.loop, &config), ERR_OK);
-    home.transfer.proto = "tcp";
-    home.transfer.loop = home.loop;
-    home.transfer.settings = &home.settings;
-    cr_assert_eq(event_sink_open(&home.transfer.events), ERR_OK);
-    cr_assert_eq(gateway_open(&home.transfer.gateway, home.transfer.events), ERR_OK);
-    gateway_set(home.transfer.gateway, &played_ops, NULL);
-    cr_assert_eq(tcp_directory_open(&home.directory, 1, 1000), ERR_OK);
+    settings_default(&context.settings);
+    context.bandwidth = (struct peers_bandwidth){.pool = &bandwidth, .sharers = 1};
+    context.is_serving = true;
+    context.callbacks = &callbacks;
+    context.scratch_size = (size_t)context.settings.workers.read_buffer_kib * 1024;
+    context.scratch = malloc(context.scratch_size);
+    cr_assert_not_null(context.scratch);
+    cr_assert_eq(loop_open(&context.loop, &config), ERR_OK);
+    context.transfer.proto = "tcp";
+    context.transfer.loop = context.loop;
+    context.transfer.settings = &context.settings;
+    cr_assert_eq(event_sink_open(&context.transfer.events), ERR_OK);
+    cr_assert_eq(gateway_open(&context.transfer.gateway, context.transfer.events), ERR_OK);
+    gateway_set(context.transfer.gateway, &played_ops, NULL);
+    cr_assert_eq(tcp_directory_open(&context.directory, 1, 1000), ERR_OK);
     open_inbox();
 }
 
@@ -298,35 +299,35 @@ static void check_ends(void)
         cr_expect_eq(sent[i].answers, 1, "send %u was answered %u times", i, sent[i].answers);
     for (unsigned i = 0; i < IDS_MAX; i++)
         cr_expect_eq(times_registered[i], times_unregistered[i], "transfer %u", i);
-    cr_expect_eq(tcp_directory_count(home.directory), 0);
+    cr_expect_eq(tcp_directory_count(context.directory), 0);
     cr_expect_eq(inbox_partials(), 0);
 }
 
 void home_close(void)
 {
-    if (home.loop == NULL)
+    if (context.loop == NULL)
         return;
     if (conn != NULL && !is_conn_closed)
         session_core_drop(conn, "the test ends");
-    while (conn != NULL || !transfer_is_idle(&home.transfer) || !STAILQ_EMPTY(&graves) ||
-           mailbox_waiting(loop_mailbox(home.loop)) > 0) {
+    while (conn != NULL || !transfer_is_idle(&context.transfer) || !STAILQ_EMPTY(&reap_list) ||
+           mailbox_waiting(loop_mailbox(context.loop)) > 0) {
         gateway_answer();
         turn();
     }
-    committer_stop(home.transfer.committer);
+    committer_stop(context.transfer.committer);
     check_ends();
     for (unsigned i = 0; i < sent_count; i++)
         gateway_send_request_free(&sent[i].r);
     if (peer_fd >= 0)
         close(peer_fd);
-    committer_close(&home.transfer.committer);
-    inbox_close(&home.transfer.inbox);
-    tcp_directory_close(&home.directory);
-    gateway_close(&home.transfer.gateway);
-    event_sink_close(&home.transfer.events);
-    loop_close(&home.loop);
-    transfer_ids_fini(&home.transfer.ids);
-    free(home.scratch);
+    committer_close(&context.transfer.committer);
+    inbox_close(&context.transfer.inbox);
+    tcp_directory_close(&context.directory);
+    gateway_close(&context.transfer.gateway);
+    event_sink_close(&context.transfer.events);
+    loop_close(&context.loop);
+    transfer_ids_fini(&context.transfer.ids);
+    free(context.scratch);
     nftw(home_folder, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -420,7 +421,7 @@ struct sent_file *send_path(const char *path, bool is_single)
     cr_assert_lt(sent_count, SENT_MAX);
     cr_assert_not_null(r);
     *r = (struct send_request){
-        .request = {.answer_to = loop_mailbox(home.loop), .on_answer = send_answered},
+        .request = {.answer_to = loop_mailbox(context.loop), .on_answer = send_answered},
         .id = ++sent_count,
         .filename = strdup(path),
         .is_single = is_single,
@@ -498,7 +499,7 @@ static void accept_as(const char *peer_ip)
     struct sockaddr_storage from;
     socklen_t length = sizeof from;
     int listening = listener(&at), fd;
-    struct tcp_place place, given_up;
+    struct tcp_place place, evicted;
     struct peers_source_limits limits;
     struct address peer;
 
@@ -511,11 +512,11 @@ static void accept_as(const char *peer_ip)
     cr_assert_eq(address_from_sockaddr(&peer, (struct sockaddr *)&from), ERR_OK);
     if (peer_ip != NULL)
         cr_assert_eq(address_from_ip_text(&peer, peer_ip, peer.port), ERR_OK);
-    limits = peers_source_table_limits_of(&home.settings, &peer);
-    cr_assert_eq(tcp_directory_accept(home.directory, &peer, &limits, loop_now_ms(home.loop),
-                                      &place, &given_up),
+    limits = peers_source_table_limits_of(&context.settings, &peer);
+    cr_assert_eq(tcp_directory_accept(context.directory, &peer, &limits, loop_now_ms(context.loop),
+                                      &place, &evicted),
                  ADMITTED);
-    cr_assert_eq(session_accept(&conn, &home, place.session, fd, &peer), ERR_OK);
+    cr_assert_eq(session_accept(&conn, &context, place.session, fd, &peer), ERR_OK);
 }
 
 void session_accepted(void)
@@ -536,7 +537,7 @@ void session_of(const char *host, const char *peer_ip)
 void session_to(uint64_t id, const struct address *peer)
 {
     is_conn_closed = false;
-    cr_assert_eq(session_dial(&conn, &home, id, peer), ERR_OK);
+    cr_assert_eq(session_dial(&conn, &context, id, peer), ERR_OK);
 }
 
 void session_dialled(void)
@@ -547,8 +548,8 @@ void session_dialled(void)
     struct address peer;
 
     cr_assert_eq(address_from_sockaddr(&peer, (struct sockaddr *)&at), ERR_OK);
-    cr_assert_eq(tcp_directory_find_or_reserve(home.directory, &peer, &place), ERR_OK);
-    cr_assert(tcp_directory_claim(home.directory, place.session));
+    cr_assert_eq(tcp_directory_find_or_reserve(context.directory, &peer, &place), ERR_OK);
+    cr_assert(tcp_directory_claim(context.directory, place.session));
     session_to(place.session, &peer);
     peer_fd = accept(listening, NULL, NULL);
     cr_assert_geq(peer_fd, 0);

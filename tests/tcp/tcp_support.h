@@ -17,7 +17,7 @@
  * must hold at every end: each send answered once, each registered transfer unregistered once, no
  * stream, no place in the directory and no partial file left over. A test calls it last, because
  * under Criterion a check that fails in `.fini` fails no test; once more from there is nothing. */
-extern struct tcp_home home;
+extern struct tcp_context context;
 extern char home_folder[64];
 
 void home_open(void);
@@ -51,7 +51,7 @@ void gateway_answer(void); /* all that is pending */
 /* A session, and the peer at the other end of its socket. */
 extern struct session *conn;
 extern bool is_conn_closed;
-extern unsigned connects_done, routed_on;
+extern unsigned connects_done, reroutes;
 void session_accepted(void);                              /* the peer dialled us */
 void session_dialled(void);                               /* we dialled the peer */
 void session_to(uint64_t id, const struct address *peer); /* a claimed place, whoever is there */

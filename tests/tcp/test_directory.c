@@ -42,9 +42,9 @@ static enum peers_admission accept_one(struct tcp_place *place)
 {
     struct address peer = at("127.0.0.1", 1);
     struct peers_source_limits limits = {.sessions = LIMIT, .half_open = LIMIT, .is_exempt = true};
-    struct tcp_place given_up;
+    struct tcp_place evicted;
 
-    return tcp_directory_accept(d, &peer, &limits, 0, place, &given_up);
+    return tcp_directory_accept(d, &peer, &limits, 0, place, &evicted);
 }
 
 static struct tcp_place accepted(void)
@@ -184,13 +184,13 @@ static void set_limits(void)
                                           .accepts_burst = 10};
 }
 
-static struct tcp_place given_up; /* by the last of those below */
+static struct tcp_place evicted; /* by the last of those below */
 
 static enum peers_admission come(const char *ip, struct tcp_place *out)
 {
     struct address peer = at(ip, 1);
 
-    return tcp_directory_accept(d, &peer, &limits, 100000, out, &given_up);
+    return tcp_directory_accept(d, &peer, &limits, 100000, out, &evicted);
 }
 
 static uint64_t come_in(const char *ip)
@@ -234,13 +234,13 @@ Test(tcp_directory, of_too_many_handshakes_the_oldest_of_the_largest_network_giv
     flood = come_in("192.0.2.1");
     next = come_in("192.0.2.2");
     come_in("203.0.113.1");
-    cr_expect_eq(given_up.session, 0);
+    cr_expect_eq(evicted.session, 0);
     come_in("203.0.113.2");
-    cr_expect_eq(given_up.session, flood);
+    cr_expect_eq(evicted.session, flood);
     cr_expect_eq(tcp_directory_sources(d).half_open, 4);
     tcp_directory_connected(d, next, NULL);
     come_in("198.51.100.2");
-    cr_expect_eq(given_up.session, 0, "one has said hello");
+    cr_expect_eq(evicted.session, 0, "one has said hello");
     tcp_directory_connected(d, flood, NULL); /* it was quicker than its end */
     cr_expect_eq(tcp_directory_sources(d).half_open, 4);
     all_leave(6);
@@ -255,7 +255,7 @@ Test(tcp_directory, who_is_refused_for_its_own_sake_makes_nobody_give_way, .init
     come_in("192.0.2.1");
     come_in("198.51.100.1");
     cr_expect_eq(come("192.0.2.1", &place), ADMISSION_ADDRESS_FULL);
-    cr_expect_eq(given_up.session, 0);
+    cr_expect_eq(evicted.session, 0);
     all_leave(3);
 }
 
@@ -268,7 +268,7 @@ Test(tcp_directory, exempt_ones_give_way_to_nobody, .init = set_limits)
     come_in("192.0.2.1");
     limits.is_exempt = false;
     cr_expect_eq(come("198.51.100.1", &place), ADMISSION_HALF_OPEN_FULL);
-    cr_expect_eq(given_up.session, 0);
+    cr_expect_eq(evicted.session, 0);
     all_leave(1);
 }
 
@@ -279,7 +279,7 @@ Test(tcp_directory, a_limit_that_was_lowered_still_lets_one_in_for_one, .init = 
     come_in("192.0.2.3");
     limits.half_open = 1;
     come_in("198.51.100.1");
-    cr_expect_eq(given_up.session, 1);
+    cr_expect_eq(evicted.session, 1);
     cr_expect_eq(tcp_directory_sources(d).half_open, 3);
     all_leave(4);
 }

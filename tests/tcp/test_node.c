@@ -392,7 +392,7 @@ Test(tcp_node, a_busy_port_is_named_with_what_to_do)
     tcp_node_settings_changed(node, &settings);
     cr_expect_eq(listen_now(), ERR_BUSY);
     snprintf(expected, sizeof expected,
-             "cannot listen on 127.0.0.1:%u: port is busy; end the program that has it or set "
+             "cannot listen on 127.0.0.1:%u: port is busy; stop the program that uses it or set "
              "another tcp-port",
              settings.tcp_connections.tcp_port);
     cr_expect_str_eq(start.error, expected);

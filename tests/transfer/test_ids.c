@@ -19,7 +19,7 @@ Test(transfer_ids, a_new_block_comes_before_the_old_one_is_used_up)
 
         cr_assert_gt(id, last);
         last = id;
-        UNTIL(!pool->is_asking);
+        UNTIL(!pool->is_requesting);
     }
     cr_expect_gt(last, (uint32_t)TRANSFER_IDS_BLOCK, "of the second block");
     context_close();
@@ -32,10 +32,10 @@ Test(transfer_ids, there_is_none_while_the_journal_does_not_answer)
     context_open();
     pool->present.end = pool->present.next + 1;
     cr_expect_neq(transfer_ids_next(pool), 0);
-    cr_expect(pool->is_asking);
+    cr_expect(pool->is_requesting);
     cr_expect_not(transfer_is_idle(&context), "the request is the committer's");
     cr_expect_eq(transfer_ids_next(pool), 0);
-    UNTIL(!pool->is_asking);
+    UNTIL(!pool->is_requesting);
     cr_expect_neq(transfer_ids_next(pool), 0);
     context_close();
 }
@@ -56,7 +56,7 @@ static void use_a_block(uint32_t *first, uint32_t *last)
     *first = transfer_ids_next(&context.ids);
     context.ids.present.next = context.ids.present.end - 1;
     *last = transfer_ids_next(&context.ids);
-    UNTIL(!context.ids.is_asking);
+    UNTIL(!context.ids.is_requesting);
 }
 
 Test(transfer_ids, a_block_goes_back_when_no_file_has_one_of_them)

@@ -12,8 +12,9 @@ static struct transfer_incoming_list list = {.head = TAILQ_HEAD_INITIALIZER(list
 /* NULL: it has left already. */
 static struct transfer_incoming *begin(int32_t file_id, uint32_t size_bytes)
 {
-    cr_assert_eq(transfer_incoming_new(&context, &peer, &news, &heard, &list, file_id, size_bytes),
-                 ERR_OK);
+    cr_assert_eq(
+        transfer_incoming_new(&context, &peer, &callbacks, &heard, &list, file_id, size_bytes),
+        ERR_OK);
     return TAILQ_FIRST(&list.head);
 }
 
@@ -147,7 +148,7 @@ static void end_all(void)
 Test(transfer_incoming, files_in_turn_are_judged_by_what_their_session_brings)
 {
     for (size_t i = 0; i < sizeof paces / sizeof *paces; i++) {
-        cr_expect_eq(transfer_incoming_is_late(play_pace(&paces[i]), true), paces[i].is_stalled,
+        cr_expect_eq(transfer_incoming_is_stalled(play_pace(&paces[i]), true), paces[i].is_stalled,
                      "%s", paces[i].what);
         end_all();
     }
@@ -159,13 +160,13 @@ Test(transfer_incoming, is_not_late_before_its_minute_or_when_our_side_holds_it_
     struct transfer_incoming *in = play_pace(&paces[0]);
 
     in->window.start_ms += 30000;
-    cr_expect_not(transfer_incoming_is_late(in, true), "half a minute");
+    cr_expect_not(transfer_incoming_is_stalled(in, true), "half a minute");
     in->window.start_ms -= 30000;
-    cr_expect_not(transfer_incoming_is_late(in, false), "unread");
+    cr_expect_not(transfer_incoming_is_stalled(in, false), "unread");
     in->window.start_ms -= 60000;
-    cr_expect(transfer_incoming_is_late(in, true), "the minute after");
-    transfer_incoming_hold(in);
-    cr_expect_not(transfer_incoming_is_late(in, true), "held");
+    cr_expect(transfer_incoming_is_stalled(in, true), "the minute after");
+    transfer_incoming_restart_timeout(in);
+    cr_expect_not(transfer_incoming_is_stalled(in, true), "held");
     end_all();
     context_close();
 }

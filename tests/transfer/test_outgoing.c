@@ -48,7 +48,7 @@ static struct send_request *request_for(const char *path)
 
 static void begin(int32_t file_id, const char *path)
 {
-    transfer_outgoing_new(&context, &peer, &news, &heard, &list, file_id, request_for(path));
+    transfer_outgoing_new(&context, &peer, &callbacks, &heard, &list, file_id, request_for(path));
 }
 
 /* The next in turn, when all can be read. */
@@ -136,7 +136,7 @@ Test(transfer_outgoing, is_finished_by_its_ok_only)
     send_piece(8, &at, text);
     out = TAILQ_FIRST(&list.head);
     cr_expect_eq(out->phase, OUTGOING_OK_AWAITED);
-    cr_expect_eq(out->whole_at, 1004);
+    cr_expect_eq(out->end_at, 1004);
     cr_expect_eq(told.finished, 0);
     transfer_outgoing_finish(out);
     UNTIL(asker.answers == 1);
@@ -155,14 +155,14 @@ Test(transfer_outgoing, is_late_when_its_ok_is)
 
     begin(4, make_file("file", "four", 4));
     out = TAILQ_FIRST(&list.head);
-    cr_expect_not(transfer_outgoing_is_late(out), "nothing was sent");
+    cr_expect_not(transfer_outgoing_is_timed_out(out), "nothing was sent");
     send_piece(8, &at, text);
-    cr_expect_not(transfer_outgoing_is_late(out), "just sent");
-    out->whole_ms -= settings.sessions.ok_timeout_s * 1000ull;
-    cr_expect(transfer_outgoing_is_late(out));
-    transfer_outgoing_hold(out);
-    cr_expect_not(transfer_outgoing_is_late(out), "held up by us");
-    transfer_outgoing_fail(out, "the peer did not confirm the file in time");
+    cr_expect_not(transfer_outgoing_is_timed_out(out), "just sent");
+    out->last_byte_ms -= settings.sessions.ok_timeout_s * 1000ull;
+    cr_expect(transfer_outgoing_is_timed_out(out));
+    transfer_outgoing_restart_timeout(out);
+    cr_expect_not(transfer_outgoing_is_timed_out(out), "held up by us");
+    transfer_outgoing_fail(out, "no ok from the peer within [sessions] ok-timeout-s");
     UNTIL(asker.answers == 1);
     context_close();
 }
@@ -240,8 +240,7 @@ Test(transfer_outgoing, a_cancel_picks_by_transfer_by_send_or_by_host_and_file)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        cr_expect_eq(transfer_outgoing_is_asked_for(&rows[i].r, send, 3), rows[i].is_it, "row %zu",
-                     i);
+        cr_expect_eq(transfer_outgoing_matches(&rows[i].r, send, 3), rows[i].is_it, "row %zu", i);
     gateway_send_request_free(&send);
     context_close();
 }

@@ -115,7 +115,7 @@ static uint64_t on_acknowledged(void *session)
     return heard.acknowledged;
 }
 
-const struct transfer_news news = {
+const struct transfer_callbacks callbacks = {
     .committed = on_committed,
     .refused = on_refused,
     .gateway_lost = on_gateway_lost,

@@ -45,7 +45,7 @@ struct heard {
     uint64_t acknowledged; /* its answer */
 };
 extern struct heard heard;
-extern const struct transfer_news news; /* with &heard as the session */
+extern const struct transfer_callbacks callbacks; /* with &heard as the session */
 extern const struct transfer_peer peer;
 
 const char *make_file(const char *name, const void *bytes, size_t length); /* until the next call */

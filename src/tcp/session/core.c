@@ -1,4 +1,4 @@
-/* What all parts of a session use: why it ends, its timer, and the events that end it. */
+/* What all parts of a session use: reason of its end, timer, and the events that end it. */
 #include "tcp/session/core.h"
 
 #include "base/log.h"
@@ -18,11 +18,11 @@ bool session_core_is_routed(const struct session *c)
 
 bool session_core_is_backpressured(const struct session *c)
 {
-    return transfer_is_backpressured(&c->home->transfer);
+    return transfer_is_backpressured(&c->context->transfer);
 }
 
-/* What was handed over less what waits in the kernel to be sent or acknowledged: bytes that have
- * reached the peer's machine, read there or not. */
+/* Bytes given to the kernel less those in its send queue (unsent or unacknowledged): the peer's
+ * kernel has them, whether its program has read them or not. */
 uint64_t session_core_acknowledged(const struct session *c)
 {
     uint64_t waiting = c->link.fd < 0 ? UINT64_MAX : session_silence_unacknowledged(c->link.fd);
@@ -39,36 +39,36 @@ void session_core_log(enum log_level level, const struct session *c, const char 
 
 void session_core_wake(struct session *c)
 {
-    if (!c->is_unfinished)
-        c->home->news->unfinished(c->home->news_to, c);
+    if (!c->is_scheduled)
+        c->context->callbacks->run_again(c->context->callbacks_ctx, c);
 }
 
-void session_core_must(struct session *c, enum err e)
+void session_core_queued(struct session *c, enum err e)
 {
     if (e != ERR_OK)
         session_core_disconnect(c, err_text(e));
     session_core_wake(c);
 }
 
-/* Its timer. */
+/* Timer. */
 
 void session_core_set_timer(struct session *c, uint64_t delay_ms)
 {
     c->is_due = false;
-    loop_set_timer(c->home->loop, &c->timer, delay_ms);
+    loop_set_timer(c->context->loop, &c->timer, delay_ms);
 }
 
 void session_core_check_soon(struct session *c, uint64_t most_ms)
 {
     if (c->is_due)
         return;
-    if (!c->timer.is_set || c->timer.deadline_ms > loop_now_ms(c->home->loop) + most_ms)
+    if (!c->timer.is_set || c->timer.deadline_ms > loop_now_ms(c->context->loop) + most_ms)
         session_core_set_timer(c, most_ms);
 }
 
-/* Why it ends. */
+/* Reason of its end. */
 
-/* Without memory there is none. */
+/* Out of memory: no reason is kept. */
 void session_core_set_reason(struct session *c, const char *reason)
 {
     if (c->reason == NULL)
@@ -80,7 +80,7 @@ const char *session_core_reason(const struct session *c)
     return c->reason == NULL ? "" : c->reason;
 }
 
-/* Ends. */
+/* End. */
 
 void session_core_disconnect(struct session *c, const char *reason)
 {
@@ -89,12 +89,12 @@ void session_core_disconnect(struct session *c, const char *reason)
     c->is_ending = true;
     session_core_set_reason(c, reason);
     if (session_core_state(c) == ST_AT_STARTUP)
-        session_core_wake(c); /* never opened: its next turn frees it */
+        session_core_wake(c); /* its next turn releases it */
     else
         automat_feed(&c->automat, EV_DISCONNECT, NULL);
 }
 
-void session_core_lose(struct session *c, const char *reason)
+void session_core_connection_lost(struct session *c, const char *reason)
 {
     session_core_set_reason(c, reason);
     automat_feed(&c->automat, EV_CONNECTION_LOST, NULL);
@@ -107,6 +107,6 @@ void session_core_drop(struct session *c, const char *reason)
         session_core_set_reason(c, reason);
         session_core_wake(c);
     } else {
-        session_core_lose(c, reason);
+        session_core_connection_lost(c, reason);
     }
 }

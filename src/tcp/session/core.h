@@ -1,19 +1,19 @@
-/* The session itself, and what all its parts use: its state, why it ends, its timer, and the events
- * that end it. Events are fed to the machine here; its table is in session.c. Each part of a
- * session includes only those above it here:
+/* The session struct, and what all parts of a session use: state, reason of its end, timer, and the
+ * events that end it. Events are fed to the state machine here; its table is in session.c. Each
+ * part of a session includes only those above it in this list:
  *
  *   link, writer, send_queue, silence
- *              know no session
- *   core       this
- *   limits     what the peer may not do
+ *              independent of the session struct
+ *   core       this file
+ *   limits     checks of the peer's identity, frames and files against the settings
  *   aborted    incoming files that were aborted
  *   handshake  hello and wazap
- *   files      what the session does with files while CONNECTED
+ *   files      file transfer while CONNECTED
  *   io         connecting, reading and writing
- *   time       what follows when the timer fires
- *   session    the table and its actions, the turn, creation and end
+ *   time       timeouts
+ *   session    the table and its actions, the turn, creation and destruction
  *
- * Owner: the session's worker, as of everything in these parts. */
+ * Owner of all of it: the session's worker. */
 #ifndef TCP_SESSION_CORE_H
 #define TCP_SESSION_CORE_H
 
@@ -24,7 +24,7 @@
 #include "gateway/transport_ops.h"
 #include "loop/loop.h"
 #include "peers/bandwidth.h"
-#include "tcp/home.h"
+#include "tcp/context.h"
 #include "tcp/session/link.h"
 #include "tcp/session/send_queue.h"
 #include "tcp/session/silence.h"
@@ -77,121 +77,124 @@ enum session_event {
 struct session;
 struct session_aborted;
 
-/* What a session needs from its worker beyond tcp_home. */
-struct session_news {
-    /* Runs again in the next turn. */
-    void (*unfinished)(void *worker, struct session *c);
-    /* Runs again when there may be bandwidth: before those that `has_moved` something. */
+/* Calls from a session to its worker. */
+struct session_callbacks {
+    /* Schedules the session for the next turn. */
+    void (*run_again)(void *worker, struct session *c);
+    /* Schedules the session for the next bandwidth tick, ahead of sessions that `has_moved`
+     * bytes in their last turn. */
     void (*throttled)(void *worker, struct session *c, bool has_moved);
-    /* CLOSED: to be freed after the turn. */
+    /* CLOSED: the worker frees the session after the turn. */
     void (*closed)(void *worker, struct session *c);
-    /* The session with `host` never came to life, for `reason`: its sends and those who asked for
-     * it (their `error` says why) are to try the next address of their host, or fail. */
-    void (*route_on)(void *worker, struct send_request *send, const char *host, const char *reason);
-    void (*route_host_on)(void *worker, struct host_request *r);
-    void (*connected_out)(void *worker); /* an outgoing connect succeeded: connection-done */
+    /* No session with `host` could be established, for `reason` (a host_request has it in
+     * `error`): the request tries the next address of its host, or fails. */
+    void (*route_next)(void *worker, struct send_request *send, const char *host,
+                       const char *reason);
+    void (*route_host_next)(void *worker, struct host_request *r);
+    void (*connection_done)(void *worker); /* an outgoing connect succeeded: connection-done */
 };
 
-/* How a session in DISCONNECT ends. */
+/* State of a session in DISCONNECT. */
 struct session_linger {
-    uint64_t decided_ms; /* when the end was decided */
-    bool is_running;     /* the peer has all of ours; the timer is its time to close */
+    uint64_t decided_ms; /* when DISCONNECT was entered */
+    bool is_running;     /* everything sent is acknowledged; the timer limits the peer's close */
 };
 
-/* There may be many, most of them idle: what few need stands elsewhere, small things stand
- * together.
- */
+/* There can be many sessions, most of them idle: rarely used state is allocated on demand, and
+ * small members are grouped to avoid padding. */
 struct session {
     uint32_t magic;
     bool is_outgoing;
     bool is_connecting;    /* connect(2) is under way: AT_STARTUP */
-    bool is_single;        /* opened for send_file_single: ends when it has nothing to do */
-    bool is_draining;      /* takes no new files and ends when those under way are through */
-    bool is_unfinished;    /* in the worker's list for the next turn */
-    bool is_shut;          /* our end of file is out */
-    bool is_ending;        /* told to end: `disconnect` has been fed */
-    bool has_small_frames; /* what came last was many small frames */
-    bool was_open;         /* CONNECTED once */
-    bool is_short_in;      /* of bandwidth, in its last turn */
-    bool is_short_out;
-    bool is_due;        /* its timer has fired, and its turn has not come */
-    bool is_giving_way; /* to a newcomer, if there is no hello to be read */
-    bool is_throttled;  /* in the worker's list of those that wait for bandwidth */
-    bool is_peer_gone;  /* lost without a word of the peer's: files fail with the reason */
-    bool is_owed;       /* bytes went out of which we do not know that they were acknowledged */
+    bool is_single;        /* opened for send_file_single: ends when no file is left */
+    bool is_draining;      /* accepts no new files, ends when those under way have finished */
+    bool is_scheduled;     /* in the worker's list for the next turn */
+    bool is_shut;          /* our end of file has been sent */
+    bool is_ending;        /* `disconnect` has been fed */
+    bool has_small_frames; /* the last read held many small frames */
+    bool was_open;         /* has been CONNECTED */
+    bool is_limited_in;    /* its last turn was cut short by a receive limit */
+    bool is_limited_out;
+    bool is_due;         /* its timer has fired, to be handled in its next turn */
+    bool is_evicting;    /* dropped in its next turn unless that reads its hello */
+    bool is_throttled;   /* in the worker's list of sessions that wait for bandwidth */
+    bool is_peer_gone;   /* not closed by the peer but by an error: files fail with the reason */
+    bool is_ack_pending; /* sent bytes may still be unacknowledged */
     struct automat automat;
-    struct tcp_home *home;
+    struct tcp_context *context;
     uint64_t id;
-    struct address peer;  /* dialled, or source */
-    struct address route; /* announced and verified: sends to it come here; else ADDRESS_NONE */
+    struct address peer; /* dialled, or source */
+    struct address
+        route; /* announced and verified: sends to it use this session; else ADDRESS_NONE */
     struct session_link link;
     struct watch watch; /* of the link's socket */
-    struct timer timer; /* the handshake's deadline, then the check of files and keep-alive, then
-                           the linger's end */
-    char *idurl;        /* of the peer, escaped; NULL: none */
-    char *announced;    /* as announced, escaped; NULL: nothing usable, or it is `route` */
-    char *reason;       /* why it ends, for log and events; NULL: it does not */
+    struct timer
+        timer;       /* handshake timeout, then file checks and keep-alive, then linger timeout */
+    char *idurl;     /* of the peer, escaped; NULL: none */
+    char *announced; /* as announced, escaped; NULL: none, unusable, or same as `route` */
+    char *reason;    /* of its end, for log and events; NULL: not ending */
     struct frame_decoder decoder;
     struct session_writer writer;
     struct transfer_incoming_list incoming;
     struct transfer_outgoing_list outgoing;
-    struct session_send_queue waiting; /* sends whose turn has not come */
-    STAILQ_HEAD(, message) awaiters;   /* connect_to requests */
+    struct session_send_queue waiting; /* sends not started yet */
+    STAILQ_HEAD(, message) waiters;    /* connect_to requests */
     int32_t next_file_id;
-    int32_t present_file_id; /* of the data frame being read */
-    unsigned given_up_count; /* incoming files that came to nothing, less what was forgiven */
-    struct session_aborted *dropped; /* files given up whose sender may go on; NULL: none yet */
-    uint64_t given_up_since_ms;      /* up to when forgiven */
-    int files_left; /* that may begin; below 0: a debt, reading waits until it is paid */
+    int32_t current_file_id; /* of the data frame being read */
+    unsigned aborted_count;  /* incoming files that were aborted, less ABORTED_PER_S */
+    struct session_aborted
+        *aborted;              /* files whose sender has not confirmed our abort; NULL: none yet */
+    uint64_t aborted_since_ms; /* time of the last decrease of aborted_count */
+    int files_left; /* files that can begin; negative: reading is paused until the rate allows them
+                     */
     uint64_t received_bytes;
     struct peers_bandwidth_session bandwidth;
     uint64_t opened_us; /* clock_boot_us */
     uint64_t activity_ms;
-    uint64_t heard_ms; /* when the peer said something last */
+    uint64_t received_ms; /* when the last bytes were received */
     struct session_silence silence;
     struct session_linger linger;
     TAILQ_ENTRY(session) list_link; /* all of a worker */
     STAILQ_ENTRY(session) turn_link;
-    STAILQ_ENTRY(session) grave_link;
+    STAILQ_ENTRY(session) reap_link;
     UT_hash_handle hh; /* by id, in its worker */
 };
 
-/* The session runs once more when the mail of this turn is delivered. */
+/* Schedules the session's turn: in this loop turn if it has not run yet, else in the next. */
 void session_core_wake(struct session *c);
 
-/* The first reason given is kept. */
+/* Only the first reason is kept. */
 void session_core_set_reason(struct session *c, const char *reason);
-/* "" if there is none. */
+/* "" if none is set. */
 const char *session_core_reason(const struct session *c);
 
 enum session_state session_core_state(const struct session *c);
 
-/* Its end. */
-
-/* Feeds disconnect, once. Before connection-made: the session's next turn frees it. */
+/* Feeds disconnect; later calls are no-ops. Before connection-made the session's next turn frees
+ * it. */
 void session_core_disconnect(struct session *c, const char *reason);
-/* The socket is of no more use: feeds connection-lost. */
-void session_core_lose(struct session *c, const char *reason);
-/* Lost at once, without a word: the daemon ends. */
+/* The connection is closed or failed: feeds connection-lost. */
+void session_core_connection_lost(struct session *c, const char *reason);
+/* Closes the connection at once, without abort frames and linger. */
 void session_core_drop(struct session *c, const char *reason);
 
-/* After something was queued for the peer: wakes the session, or ends it if there was no memory. */
-void session_core_must(struct session *c, enum err e);
+/* Call after queueing a frame for the peer, with the result of that: wakes the session, or
+ * disconnects it on an error (ERR_NO_MEMORY). */
+void session_core_queued(struct session *c, enum err e);
 
 void session_core_set_timer(struct session *c, uint64_t delay_ms);
 
-/* Limits and an unread socket are checked within `most_ms`, though the timer may be set for a
- * keep-alive that is far off. */
+/* Makes the timer fire within `most_ms`; an earlier deadline stays. */
 void session_core_check_soon(struct session *c, uint64_t most_ms);
 
-/* How many of the bytes that were sent the peer's kernel has acknowledged. One system call. */
+/* How many of the sent bytes the peer's kernel has acknowledged. One system call. */
 uint64_t session_core_acknowledged(const struct session *c);
 
-/* True if sends to an announced address come here. */
+/* True if the peer's announced address was verified, so that sends to it use this session. */
 bool session_core_is_routed(const struct session *c);
 
-/* More files in or out would mean more calls for a gateway, or more unlinks for a disk, that has
- * too many waiting already: the session is not read, and its peer is not late. */
+/* True while the gateway's queue or the disk's pending unlinks are at their limit: the session is
+ * not read, and its peer's timeouts do not run. */
 bool session_core_is_backpressured(const struct session *c);
 
 void session_core_log(enum log_level level, const struct session *c, const char *what);

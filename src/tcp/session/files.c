@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    STARTS_PER_TURN = 64, /* files opened for sending before other sessions have their turn */
+    STARTS_PER_TURN = 64, /* files opened for sending per turn */
 };
 
 static struct transfer_peer peer_of(const struct session *c)
@@ -26,10 +26,10 @@ static void add_abort(struct session *c, int32_t file_id, const char *reason)
     char text[GATEWAY_TRANSFER_ERROR_SIZE + 1];
 
     snprintf(text, sizeof text, " %.*s", GATEWAY_TRANSFER_ERROR_SIZE - 1, reason);
-    session_core_must(c, frame_add_abort(&c->writer.control, file_id, text));
+    session_core_queued(c, frame_add_abort(&c->writer.control, file_id, text));
 }
 
-/* We cannot take this file: the peer is told, what still comes of it is thrown away. */
+/* Refuses an incoming file: an abort is sent, and data that still arrives for it is discarded. */
 static void refuse(struct session *c, int32_t file_id, const char *reason)
 {
     add_abort(c, file_id, reason);
@@ -37,13 +37,13 @@ static void refuse(struct session *c, int32_t file_id, const char *reason)
     session_aborted_count(c);
 }
 
-/* News from the streams. */
+/* Callbacks of the transfers. */
 
 static void on_committed(void *session, int32_t file_id)
 {
     struct session *c = session;
 
-    session_core_must(c, frame_add_ok(&c->writer.control, file_id));
+    session_core_queued(c, frame_add_ok(&c->writer.control, file_id));
 }
 
 static void on_refused(void *session, int32_t file_id, const char *reason)
@@ -69,7 +69,7 @@ static uint64_t on_acknowledged(void *session)
     return session_core_acknowledged(session);
 }
 
-static const struct transfer_news news = {
+static const struct transfer_callbacks callbacks = {
     .committed = on_committed,
     .refused = on_refused,
     .gateway_lost = on_gateway_lost,
@@ -100,7 +100,7 @@ static void fail_incoming(struct session *c, struct transfer_incoming *in, const
 
 static struct transfer_incoming *begin_incoming(struct session *c, const struct frame_piece *piece)
 {
-    const char *reason = session_limits_why_not(c, piece);
+    const char *reason = session_limits_file_refusal(c, piece);
     struct transfer_peer peer = peer_of(c);
 
     session_limits_count_file(c);
@@ -114,28 +114,28 @@ static struct transfer_incoming *begin_incoming(struct session *c, const struct 
         refuse(c, piece->file_id, reason);
         return NULL;
     }
-    if (c->incoming.count >= c->home->settings.sessions.files_in_limit) {
+    if (c->incoming.count >= c->context->settings.sessions.files_in_limit) {
         metrics_add(METRIC_FILES_OVER_COUNT, 1);
-        session_limits_blame(c);
+        session_limits_record_violation(c);
         session_core_disconnect(c, "too many incoming files at once");
         return NULL;
     }
-    if (transfer_incoming_new(&c->home->transfer, &peer, &news, c, &c->incoming, piece->file_id,
-                              (uint32_t)piece->size) != ERR_OK) {
+    if (transfer_incoming_new(&c->context->transfer, &peer, &callbacks, c, &c->incoming,
+                              piece->file_id, (uint32_t)piece->size) != ERR_OK) {
         session_core_disconnect(c, err_text(ERR_NO_MEMORY));
         return NULL;
     }
     return find_incoming(c, piece->file_id);
 }
 
-/* The first piece of a frame decides about the frame: the announced sizes must fit before a byte is
+/* The first piece of a frame decides whether it is accepted: its sizes are checked before a byte is
  * written. */
 static struct transfer_incoming *open_frame(struct session *c, const struct frame_piece *piece)
 {
     struct transfer_incoming *in;
     uint64_t frame_bytes = piece->length + frame_decoder_data_left(&c->decoder);
 
-    c->present_file_id = piece->file_id;
+    c->current_file_id = piece->file_id;
     if (session_aborted_has(c, piece->file_id))
         return NULL;
     in = find_incoming(c, piece->file_id);
@@ -155,7 +155,7 @@ static struct transfer_incoming *open_frame(struct session *c, const struct fram
 static void receive_data(struct session *c, const struct frame_piece *piece)
 {
     struct transfer_incoming *in =
-        piece->is_first ? open_frame(c, piece) : find_incoming(c, c->present_file_id);
+        piece->is_first ? open_frame(c, piece) : find_incoming(c, c->current_file_id);
     char reason[GATEWAY_TRANSFER_ERROR_SIZE];
     enum err e;
 
@@ -180,7 +180,7 @@ static struct transfer_outgoing *find_outgoing(struct session *c, int32_t file_i
     return NULL;
 }
 
-/* The peer is told, unless it never heard of the file. */
+/* The peer gets an abort if a frame of the file was sent. */
 static void fail_outgoing(struct session *c, struct transfer_outgoing *out, const char *reason)
 {
     int32_t file_id = out->file_id;
@@ -192,15 +192,14 @@ static void fail_outgoing(struct session *c, struct transfer_outgoing *out, cons
     session_core_wake(c);
 }
 
-void session_files_broken(void *session, struct transfer_outgoing *out, enum err e)
+void session_files_read_failed(void *session, struct transfer_outgoing *out, enum err e)
 {
     struct session *c = session;
     char reason[GATEWAY_TRANSFER_ERROR_SIZE], name[SETTINGS_TEXT_SIZE];
 
     outbox_read_problem(&out->file, e, reason, sizeof reason);
     text_escape(name, sizeof name, out->transfer.filename, strlen(out->transfer.filename), false);
-    log_session(LOG_LEVEL_WARNING, c->id, out->transfer.host, "cannot read on in %s: %s", name,
-                reason);
+    log_session(LOG_LEVEL_WARNING, c->id, out->transfer.host, "cannot read %s: %s", name, reason);
     fail_outgoing(c, out, reason);
 }
 
@@ -210,7 +209,7 @@ static void receive_ok(struct session *c, int32_t file_id)
 
     if (out == NULL)
         return;
-    if (out->phase == OUTGOING_OK_AWAITED && c->writer.sent_bytes >= out->whole_at)
+    if (out->phase == OUTGOING_OK_AWAITED && c->writer.sent_bytes >= out->end_at)
         transfer_outgoing_finish(out);
     else
         fail_outgoing(c, out, "ok before the end");
@@ -250,14 +249,14 @@ void session_files_receive(struct session *c, const struct frame_piece *piece)
             receive_ok(c, piece->file_id);
         else if (piece->command == FRAME_ABORT)
             receive_abort(c, piece);
-        /* A second hello is ignored, a wazap is a keep-alive and not answered. */
+        /* A second hello is ignored; a wazap is a keep-alive without an answer. */
         return;
     case FRAME_PIECE_NONE:
         return;
     }
 }
 
-/* Sends whose turn has come. */
+/* Starting sends. */
 
 static bool is_file_id_used(const struct session *c, int32_t file_id)
 {
@@ -290,11 +289,11 @@ void session_files_start_pending(struct session *c)
     unsigned budget = STARTS_PER_TURN;
 
     if (c->outgoing.count == 0 && !session_writer_has_bytes(&c->writer))
-        c->writer.progress_ms = loop_now_ms(c->home->loop);
-    while (c->outgoing.count < c->home->settings.sessions.files_out_limit && budget > 0 &&
+        c->writer.progress_ms = loop_now_ms(c->context->loop);
+    while (c->outgoing.count < c->context->settings.sessions.files_out_limit && budget > 0 &&
            (send = session_send_queue_take(&c->waiting)) != NULL) {
-        transfer_outgoing_new(&c->home->transfer, &peer, &news, c, &c->outgoing, take_file_id(c),
-                              send);
+        transfer_outgoing_new(&c->context->transfer, &peer, &callbacks, c, &c->outgoing,
+                              take_file_id(c), send);
         budget--;
     }
     if (budget == 0)
@@ -315,12 +314,12 @@ void session_files_turn(struct session *c)
     if (c->is_draining)
         session_core_disconnect(c, "disconnecting");
     else if (c->is_single)
-        session_core_disconnect(c, "the single file is through");
+        session_core_disconnect(c, "single file finished");
 }
 
-/* Ends. */
+/* End of the session. */
 
-void session_files_stop(struct session *c, const char *reason, bool is_told)
+void session_files_stop(struct session *c, const char *reason, bool has_aborts)
 {
     struct transfer_incoming *in, *next_in;
     struct transfer_outgoing *out;
@@ -330,63 +329,63 @@ void session_files_stop(struct session *c, const char *reason, bool is_told)
 
         next_in = TAILQ_NEXT(in, link);
         if (!transfer_incoming_is_receiving(in)) {
-            transfer_incoming_detach(in); /* it is the committer's, only the ok is lost */
+            transfer_incoming_detach(in); /* the committer has it; only the ok is not sent */
             continue;
         }
         transfer_incoming_fail(in, reason);
-        if (is_told)
+        if (has_aborts)
             add_abort(c, file_id, reason);
     }
     while ((out = TAILQ_FIRST(&c->outgoing.head)) != NULL) {
-        if (is_told)
+        if (has_aborts)
             fail_outgoing(c, out, reason);
         else
             transfer_outgoing_fail(out, reason);
     }
 }
 
-void session_files_fail_waiting(struct session *c, const char *reason, bool may_route_on)
+void session_files_fail_waiting(struct session *c, const char *reason, bool is_rerouted)
 {
     struct send_request *send;
     char host[ADDRESS_TEXT_SIZE];
 
     address_text(host, &c->peer);
     while ((send = session_send_queue_take(&c->waiting)) != NULL) {
-        if (may_route_on)
-            c->home->news->route_on(c->home->news_to, send, host, reason);
+        if (is_rerouted)
+            c->context->callbacks->route_next(c->context->callbacks_ctx, send, host, reason);
         else
-            transfer_outgoing_fail_send(c->home->transfer.gateway, c->home->transfer.events, send,
-                                        host, reason);
+            transfer_outgoing_fail_send(c->context->transfer.gateway, c->context->transfer.events,
+                                        send, host, reason);
     }
 }
 
-/* Limits of time. */
+/* Timeouts. */
 
-/* A session with bytes that wait for our bandwidth is not slow by itself. */
+/* The peer is not to blame for input left unread by our rate limit. */
 static void check_incoming(struct session *c, struct transfer_incoming *in)
 {
-    if (!transfer_incoming_is_late(in, !session_limits_is_unread(c)))
+    if (!transfer_incoming_is_stalled(in, !session_limits_has_unread_input(c)))
         return;
     metrics_add(METRIC_FILES_STALLED, 1);
-    fail_incoming(c, in, "stalled: too few bytes for too long");
+    fail_incoming(c, in, "stalled: below [sessions] stall-bytes-per-s");
 }
 
 static void check_outgoing(struct session *c)
 {
-    uint64_t now_ms = loop_now_ms(c->home->loop);
-    uint64_t unread_ms = c->home->settings.sessions.unread_limit_s * 1000ull;
+    uint64_t now_ms = loop_now_ms(c->context->loop);
+    uint64_t unread_ms = c->context->settings.sessions.unread_limit_s * 1000ull;
     struct transfer_outgoing *out, *next;
     bool is_sending = session_writer_has_bytes(&c->writer);
 
     for (out = TAILQ_FIRST(&c->outgoing.head); out != NULL && !c->is_ending; out = next) {
         next = TAILQ_NEXT(out, link);
         is_sending = is_sending || out->phase == OUTGOING_SENDING;
-        if (transfer_outgoing_is_late(out)) {
+        if (transfer_outgoing_is_timed_out(out)) {
             metrics_add(METRIC_OKS_LATE, 1);
-            fail_outgoing(c, out, "the peer did not confirm the file in time");
+            fail_outgoing(c, out, "no ok from the peer within [sessions] ok-timeout-s");
         }
     }
-    /* With a socket that takes more, the writer has only not had its turn since. */
+    /* If the socket has room, the writer just has not run since. */
     if (is_sending && !session_link_has_room(&c->link) &&
         now_ms - c->writer.progress_ms >= unread_ms) {
         metrics_add(METRIC_PEERS_NOT_READING, 1);
@@ -394,15 +393,15 @@ static void check_outgoing(struct session *c)
     }
 }
 
-static void hold_clocks(struct session *c)
+static void restart_timeouts(struct session *c)
 {
     struct transfer_incoming *in;
     struct transfer_outgoing *out;
 
     TAILQ_FOREACH (in, &c->incoming.head, link)
-        transfer_incoming_hold(in);
+        transfer_incoming_restart_timeout(in);
     TAILQ_FOREACH (out, &c->outgoing.head, link)
-        transfer_outgoing_hold(out);
+        transfer_outgoing_restart_timeout(out);
 }
 
 void session_files_check(struct session *c)
@@ -410,35 +409,35 @@ void session_files_check(struct session *c)
     struct transfer_incoming *in, *next;
 
     if (session_link_has_pending(&c->link) && session_core_is_backpressured(c))
-        hold_clocks(c);
+        restart_timeouts(c);
     for (in = TAILQ_FIRST(&c->incoming.head); in != NULL && !c->is_ending; in = next) {
         next = TAILQ_NEXT(in, link);
         if (transfer_incoming_is_receiving(in))
             check_incoming(c, in);
     }
     check_outgoing(c);
-    /* A peer that answers our abort with its own has had time for it; an old one learns only from
-     * the end of the session that its file failed. */
+    /* A peer that confirms aborts has had time to do so. For others (BitDust) only the end of the
+     * session shows that their file failed. */
     if (session_aborted_is_old(c) && c->incoming.count == 0 && c->outgoing.count == 0 &&
         c->waiting.count == 0)
-        session_core_disconnect(c, "a file was given up");
+        session_core_disconnect(c, "incoming file aborted");
 }
 
-/* What others ask about files. */
+/* Requests. */
 
 void session_files_send(struct session *c, struct send_request *send)
 {
     char host[ADDRESS_TEXT_SIZE];
     enum err e = ERR_OK;
 
-    if (!c->is_draining && c->waiting.count < c->home->settings.sessions.queue_limit)
+    if (!c->is_draining && c->waiting.count < c->context->settings.sessions.queue_limit)
         e = session_send_queue_put(&c->waiting, send);
     else if (!c->is_draining)
         e = ERR_FULL;
     if (e == ERR_FULL)
         metrics_add(METRIC_SENDS_OVER_QUEUE, 1);
     if (e != ERR_OK || c->is_draining) {
-        transfer_outgoing_fail_send(c->home->transfer.gateway, c->home->transfer.events, send,
+        transfer_outgoing_fail_send(c->context->transfer.gateway, c->context->transfer.events, send,
                                     address_text(host, &c->peer),
                                     c->is_draining ? "disconnecting" : err_text(e));
         return;
@@ -453,11 +452,11 @@ static void fail_cancelled(struct session *c, struct send_request *send)
     char host[ADDRESS_TEXT_SIZE];
 
     session_send_queue_remove(&c->waiting, send);
-    transfer_outgoing_fail_send(c->home->transfer.gateway, c->home->transfer.events, send,
+    transfer_outgoing_fail_send(c->context->transfer.gateway, c->context->transfer.events, send,
                                 address_text(host, &c->peer), "cancelled");
 }
 
-/* None of them has a transfer id yet. */
+/* A pending send has no transfer id yet. */
 static bool cancel_waiting(struct session *c, const struct cancel_request *r)
 {
     struct send_request *send, *next;
@@ -473,7 +472,7 @@ static bool cancel_waiting(struct session *c, const struct cancel_request *r)
     }
     for (send = TAILQ_FIRST(&c->waiting.head); send != NULL; send = next) {
         next = TAILQ_NEXT(send, queue_link);
-        if (!transfer_outgoing_is_asked_for(r, send, 0))
+        if (!transfer_outgoing_matches(r, send, 0))
             continue;
         fail_cancelled(c, send);
         is_done = true;
@@ -481,7 +480,7 @@ static bool cancel_waiting(struct session *c, const struct cancel_request *r)
     return is_done;
 }
 
-/* One whose last frame has begun can no longer be cancelled. */
+/* A file whose last frame has begun can no longer be cancelled. */
 static struct transfer_outgoing *find_cancellable(const struct session *c,
                                                   const struct cancel_request *r)
 {
@@ -489,7 +488,7 @@ static struct transfer_outgoing *find_cancellable(const struct session *c,
 
     TAILQ_FOREACH (out, &c->outgoing.head, link)
         if (out->phase != OUTGOING_OK_AWAITED &&
-            transfer_outgoing_is_asked_for(r, out->send, out->transfer.transfer_id))
+            transfer_outgoing_matches(r, out->send, out->transfer.transfer_id))
             return out;
     return NULL;
 }

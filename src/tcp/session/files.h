@@ -1,4 +1,4 @@
-/* What the session does with files while CONNECTED. */
+/* File transfer of a session while CONNECTED. */
 #ifndef TCP_SESSION_FILES_H
 #define TCP_SESSION_FILES_H
 
@@ -11,39 +11,40 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Our file ids are above the reference's eight digits; the side that dialled takes even ones. So an
- * abort that could mean a file of either side means one only. */
+/* Our file ids are above the eight digits of BitDust's, and the side that dialled uses even ones:
+ * an abort frame names a file of one side only. */
 enum { SESSION_FILE_ID_FIRST = 100000000 };
 
-/* A piece that came while CONNECTED. */
+/* Handles a piece received while CONNECTED. */
 void session_files_receive(struct session *c, const struct frame_piece *piece);
 
-/* Once a turn: starts files that wait, ends a session that has nothing more to do. */
+/* Once a turn: starts pending files; disconnects a draining or single-file session when none is
+ * left. */
 void session_files_turn(struct session *c);
 
-/* As long as there is room in flight. */
+/* Starts pending files while fewer than [sessions] files-out-limit are under way. */
 void session_files_start_pending(struct session *c);
 
-/* Every unfinished file fails; `is_told`: an abort frame is queued for each first. */
-void session_files_stop(struct session *c, const char *reason, bool is_told);
+/* Fails every unfinished file; with `has_aborts` an abort frame is queued for each. */
+void session_files_stop(struct session *c, const char *reason, bool has_aborts);
 
-/* Every send that waits fails, or is routed on if the host has another address. */
-void session_files_fail_waiting(struct session *c, const char *reason, bool may_route_on);
+/* Fails every pending send; with `is_rerouted` each tries the next address of its host first. */
+void session_files_fail_waiting(struct session *c, const char *reason, bool is_rerouted);
 
-/* Once a second while files are under way: stall limits. */
+/* Once a second while files are under way: checks their timeouts. */
 void session_files_check(struct session *c);
 
-/* True while anything is to be watched by session_files_check. */
+/* True while session_files_check has something to check. */
 bool session_files_is_busy(const struct session *c);
 
-/* Takes the request; its outcome is answered through it. */
+/* Takes ownership of `send` until it is answered with the result. */
 void session_files_send(struct session *c, struct send_request *send);
 
-/* Cancels every file that `r` describes; true if there was one. */
+/* Cancels every file that matches; true if one did. */
 bool session_files_cancel_sending(struct session *c, const struct cancel_request *r);
 bool session_files_cancel_receiving(struct session *c, uint32_t transfer_id);
 
-/* The writer found a file too short or unreadable. */
-void session_files_broken(void *session, struct transfer_outgoing *out, enum err e);
+/* Fails a file that the writer could not read: session_writer_read_failed_fn. */
+void session_files_read_failed(void *session, struct transfer_outgoing *out, enum err e);
 
 #endif

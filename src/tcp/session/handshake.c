@@ -1,4 +1,4 @@
-/* Hello and wazap: what we say of ourselves, and what we believe of what the peer says. */
+/* Hello and wazap: what we announce, and what of the peer's announcement is accepted. */
 #include "tcp/session/handshake.h"
 
 #include "base/contract.h"
@@ -10,39 +10,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REFERENCE_PORT = 7771 /* announced by who does not listen (docs/protocol.md, 2) */ };
+enum { REFERENCE_PORT = 7771 /* announced when not listening (docs/protocol.md, 2) */ };
 
 static const char *own_idurl(const struct session *c)
 {
-    const char *idurl = c->home->settings.node.idurl;
+    const char *idurl = c->context->settings.node.idurl;
 
     return idurl[0] == '\0' ? "None" : idurl;
 }
 
-/* IPv4 or a name only: the reference cannot read an IPv6 literal. Empty means 'the address you
- * see'. */
+/* IPv4 address or name only: BitDust cannot parse an IPv6 literal. Empty stands for the source
+ * address of the connection. */
 static const char *own_host(const struct session *c)
 {
-    const char *host = c->home->settings.node.host;
+    const char *host = c->context->settings.node.host;
 
-    if (!c->home->settings.tcp_transport.is_receiving_enabled)
+    if (!c->context->settings.tcp_transport.is_receiving_enabled)
         return "127.0.0.1";
     return strchr(host, ':') != NULL || c->peer.family == ADDRESS_V6 ? "" : host;
 }
 
 void session_handshake_send_hello(struct session *c)
 {
-    const struct settings *s = &c->home->settings;
+    const struct settings *s = &c->context->settings;
     uint16_t port =
         s->tcp_transport.is_receiving_enabled ? s->tcp_connections.tcp_port : REFERENCE_PORT;
 
-    session_core_must(c, frame_add_hello(&c->writer.control, own_host(c), port, own_idurl(c)));
+    session_core_queued(c, frame_add_hello(&c->writer.control, own_host(c), port, own_idurl(c)));
 }
 
 void session_handshake_send_wazap(struct session *c)
 {
-    c->activity_ms = loop_now_ms(c->home->loop);
-    session_core_must(c, frame_add_wazap(&c->writer.control, own_idurl(c)));
+    c->activity_ms = loop_now_ms(c->context->loop);
+    session_core_queued(c, frame_add_wazap(&c->writer.control, own_idurl(c)));
 }
 
 static char *escaped(const void *bytes, size_t length)
@@ -51,7 +51,7 @@ static char *escaped(const void *bytes, size_t length)
 
     if (text == NULL)
         return NULL;
-    /* A copy that fits: what realloc would cut off could be of no use to anybody. */
+    /* A copy instead of realloc: shrinking in place would leave an unusably small free block. */
     fitting = text_dup(text, text_escape(text, 3 * length + 1, bytes, length, true));
     free(text);
     return fitting;
@@ -59,7 +59,7 @@ static char *escaped(const void *bytes, size_t length)
 
 static void take_idurl(struct session *c, const void *bytes, size_t length)
 {
-    if (session_limits_is_nobody(bytes, length))
+    if (session_limits_is_anonymous(bytes, length))
         return;
     c->idurl = escaped(bytes, length);
     if (c->idurl == NULL)
@@ -68,12 +68,12 @@ static void take_idurl(struct session *c, const void *bytes, size_t length)
 
 static bool is_trusted(const struct session *c)
 {
-    return network_list_contains(&c->home->settings.sessions.trusted_announcers, &c->peer);
+    return network_list_contains(&c->context->settings.sessions.trusted_announcers, &c->peer);
 }
 
-/* The address that a hello announces, if files for it may go down this session: a numeric one, that
- * is the session's own source or from a trusted announcer, and neither ours nor the reference's
- * word for 'none' (docs/protocol.md, 2: routing by announced address). */
+/* The address that a hello announces, if sends to it are allowed to use this session: numeric, the
+ * session's source IP or from a trusted announcer, not our own, and not what BitDust announces for
+ * "none" (docs/protocol.md, 2: routing by announced address). */
 static bool announced_route(const struct session *c, const struct hello *hello, struct address *out)
 {
     char host[ADDRESS_TEXT_SIZE];
@@ -93,11 +93,11 @@ static bool announced_route(const struct session *c, const struct hello *hello, 
         if (address_is_loopback(out) && !address_is_loopback(&c->peer))
             return false;
     }
-    return !address_is_wildcard(out) && !tcp_directory_is_own(c->home->directory, out);
+    return !address_is_wildcard(out) && !tcp_directory_is_own(c->context->directory, out);
 }
 
-/* What says no more than the route need not be kept: there are many sessions. */
-static void forget_if_routed(struct session *c)
+/* Saves the memory of an announced address that is the same as the route. */
+static void drop_if_routed(struct session *c)
 {
     char route[ADDRESS_TEXT_SIZE];
 
@@ -124,7 +124,7 @@ void session_handshake_read_hello(struct session *c, const struct frame_piece *p
     CONTRACT(hello_parse(&hello, piece->bytes, piece->length) == ERR_OK);
     take_idurl(c, hello.idurl, hello.idurl_length);
     if (!hello.is_port_usable || !text_is_printable(hello.host, hello.host_length)) {
-        session_core_log(LOG_LEVEL_DEBUG, c, "the announced address is unusable");
+        session_core_log(LOG_LEVEL_DEBUG, c, "unusable announced address");
         return;
     }
     /* HOST:PORT is all before the space and the IDURL. */
@@ -133,7 +133,7 @@ void session_handshake_read_hello(struct session *c, const struct frame_piece *p
                            address_length < ADDRESS_HOST_SIZE ? address_length : ADDRESS_HOST_SIZE);
     if (announced_route(c, &hello, &route))
         c->route = route;
-    forget_if_routed(c);
+    drop_if_routed(c);
 }
 
 void session_handshake_read_wazap(struct session *c, const struct frame_piece *piece)

@@ -1,4 +1,4 @@
-/* Hello and wazap: actions of the table, in its words, and what hello announced. */
+/* Hello and wazap: actions of the state machine, and the address that the hello announced. */
 #ifndef TCP_SESSION_HANDSHAKE_H
 #define TCP_SESSION_HANDSHAKE_H
 
@@ -10,7 +10,7 @@ void session_handshake_send_wazap(struct session *c);
 void session_handshake_read_hello(struct session *c, const struct frame_piece *piece);
 void session_handshake_read_wazap(struct session *c, const struct frame_piece *piece);
 
-/* The address that the peer says it has, escaped; "" if it said nothing usable. */
+/* The peer's announced address, escaped; "" if none or unusable. */
 const char *session_handshake_announced(const struct session *c, char room[ADDRESS_TEXT_SIZE]);
 
 #endif

@@ -1,4 +1,4 @@
-/* The socket of a session: connecting, reading and writing, a bounded share a turn. */
+/* The socket of a session: connecting, reading and writing, a bounded amount per turn. */
 #include "tcp/session/io.h"
 
 #include "base/contract.h"
@@ -10,14 +10,14 @@
 #include <sys/epoll.h>
 
 enum {
-    SMALL_FRAME_BYTES = 256, /* a peer whose frames are smaller on average is read in small bites */
+    SMALL_FRAME_BYTES = 256, /* a peer with smaller frames on average is read in small pieces */
     SMALL_READ_BYTES = 16384,
-    FRAMES_PER_TURN = 16, /* data frames written in a turn */
-    HOLD_MS = 250,        /* until a gateway or a disk with too much to do is looked at again */
-    CONTROL_WAITING_MAX = 65536, /* a peer that does not read our answers is not read either */
+    FRAMES_PER_TURN = 16,        /* data frames written in a turn */
+    PAUSE_RECHECK_MS = 250,      /* between checks whether backpressure is over */
+    CONTROL_WAITING_MAX = 65536, /* unsent bytes at which reading stops */
 };
 
-/* Returns how many pieces it was. */
+/* Decodes and handles frames; returns the number of pieces. */
 static unsigned consume(struct session *c, const uint8_t *bytes, size_t length)
 {
     unsigned pieces = 0;
@@ -42,37 +42,38 @@ static unsigned consume(struct session *c, const uint8_t *bytes, size_t length)
 
 static uint64_t now_us(const struct session *c)
 {
-    return loop_now_ms(c->home->loop) * 1000;
+    return loop_now_ms(c->context->loop) * 1000;
 }
 
-/* What of `wanted` bandwidth lets pass now. If it is not all and more is to be moved, the session
- * waits for the next tick. */
-static uint64_t allowed(struct session *c, enum peers_bandwidth_direction way, uint64_t wanted)
+/* How many of `wanted` bytes the rate limit allows now. If not all, the session waits for the next
+ * bandwidth tick. */
+static uint64_t allowed(struct session *c, enum peers_bandwidth_direction direction,
+                        uint64_t wanted)
 {
-    uint64_t bytes = peers_bandwidth_allowance(&c->home->bandwidth, &c->bandwidth, way,
-                                               &c->home->settings, now_us(c));
+    uint64_t bytes = peers_bandwidth_allowance(&c->context->bandwidth, &c->bandwidth, direction,
+                                               &c->context->settings, now_us(c));
 
     if (bytes >= wanted)
         return wanted;
-    *(way == PEERS_BANDWIDTH_IN ? &c->is_short_in : &c->is_short_out) = true;
+    *(direction == PEERS_BANDWIDTH_IN ? &c->is_limited_in : &c->is_limited_out) = true;
     return bytes;
 }
 
-static void moved(struct session *c, enum peers_bandwidth_direction way, uint64_t bytes)
+static void moved(struct session *c, enum peers_bandwidth_direction direction, uint64_t bytes)
 {
-    peers_bandwidth_take(&c->home->bandwidth, &c->bandwidth, way, &c->home->settings, bytes,
-                         now_us(c));
+    peers_bandwidth_take(&c->context->bandwidth, &c->bandwidth, direction, &c->context->settings,
+                         bytes, now_us(c));
 }
 
 static void received(struct session *c, size_t length)
 {
     c->received_bytes += length;
-    c->activity_ms = c->heard_ms = loop_now_ms(c->home->loop);
+    c->activity_ms = c->received_ms = loop_now_ms(c->context->loop);
     metrics_add(METRIC_BYTES_RECEIVED, length);
     moved(c, PEERS_BANDWIDTH_IN, length);
     if (session_core_state(c) == ST_DISCONNECT)
         return;
-    c->has_small_frames = length / SMALL_FRAME_BYTES < consume(c, c->home->scratch, length);
+    c->has_small_frames = length / SMALL_FRAME_BYTES < consume(c, c->context->scratch, length);
 }
 
 static bool may_read(const struct session *c)
@@ -82,36 +83,37 @@ static bool may_read(const struct session *c)
             buf_length(&c->writer.control) < CONTROL_WAITING_MAX);
 }
 
-/* But a peer that has hung up is read to its end: its session must go. */
-static bool must_hold(const struct session *c)
+/* Reading is paused by backpressure, but not once the peer has closed: its session must end. */
+static bool is_paused(const struct session *c)
 {
     return session_core_state(c) == ST_CONNECTED && !session_link_has_end(&c->link) &&
            session_core_is_backpressured(c);
 }
 
-/* The connection has ended: by the peer's end of file (ERR_OK), or an error. */
-static void lose_by(struct session *c, enum err e)
+/* The connection ended: `e` is ERR_OK for the peer's end of file. */
+static void connection_ended(struct session *c, enum err e)
 {
     bool is_closed = e == ERR_OK || e == ERR_RESET || e == ERR_CLOSED;
 
     if (is_closed && session_core_state(c) == ST_CLIENT) {
-        session_core_lose(c, "the peer hung up before hello: not a node, or it refuses us");
+        session_core_connection_lost(c,
+                                     "the peer hung up before hello: not a node, or it refuses us");
         return;
     }
     c->is_peer_gone = !is_closed;
-    session_core_lose(c, e == ERR_OK ? "closed by the peer" : err_text(e));
+    session_core_connection_lost(c, e == ERR_OK ? "closed by the peer" : err_text(e));
 }
 
-/* One read a turn, then the other sessions have theirs. */
+/* One read per turn, for fairness between sessions. */
 void session_io_read(struct session *c)
 {
-    size_t room = c->home->scratch_size, length;
+    size_t room = c->context->scratch_size, length;
     enum err e;
 
-    if (!may_read(c) || c->is_short_in || must_hold(c))
+    if (!may_read(c) || c->is_limited_in || is_paused(c))
         return;
     if (!session_limits_may_read_files(c)) {
-        c->is_short_in = true;
+        c->is_limited_in = true;
         return;
     }
     if (c->has_small_frames && room > SMALL_READ_BYTES)
@@ -119,18 +121,18 @@ void session_io_read(struct session *c)
     room = (size_t)allowed(c, PEERS_BANDWIDTH_IN, room);
     if (room == 0)
         return;
-    e = session_link_recv(&c->link, c->home->scratch, room, &length);
+    e = session_link_recv(&c->link, c->context->scratch, room, &length);
     if (e == ERR_OK && length > 0)
         received(c, length);
     else if (e != ERR_AGAIN)
-        lose_by(c, e);
+        connection_ended(c, e);
 }
 
-/* Files go on in whole frames: a share that ends within one is gone over, and paid back by waiting.
- * What answers the peer's frames is never held back. */
+/* Only whole frames are sent: the rate limit is exceeded by part of a frame at most, and the next
+ * turns wait for it. Control frames are never delayed. */
 static unsigned frames_allowed(struct session *c)
 {
-    uint64_t chunk = c->home->settings.sessions.chunk_kib * 1024ull;
+    uint64_t chunk = c->context->settings.sessions.chunk_kib * 1024ull;
 
     if (c->outgoing.count == 0)
         return FRAMES_PER_TURN;
@@ -148,23 +150,23 @@ void session_io_write(struct session *c)
     if (!session_link_has_room(&c->link) || c->is_shut)
         return;
     frames = frames_allowed(c);
-    e = session_writer_run(&c->writer, &c->link, c->home, &c->outgoing, frames, is_closing,
-                           session_files_broken, c);
+    e = session_writer_run(&c->writer, &c->link, c->context, &c->outgoing, frames, is_closing,
+                           session_files_read_failed, c);
     moved(c, PEERS_BANDWIDTH_OUT, c->writer.sent_bytes - before);
-    c->is_owed = c->is_owed || c->writer.sent_bytes > before;
+    c->is_ack_pending = c->is_ack_pending || c->writer.sent_bytes > before;
     if (e == ERR_AGAIN)
         return;
     if (e == ERR_FULL) {
-        if (!c->is_short_out)
+        if (!c->is_limited_out)
             session_core_wake(c);
     } else if (e != ERR_OK) {
-        lose_by(c, e);
+        connection_ended(c, e);
     } else if (c->writer.settle_ms > 0) {
         session_core_check_soon(c, c->writer.settle_ms);
     } else if (session_core_state(c) == ST_DISCONNECT &&
                session_link_shutdown(&c->link) != ERR_AGAIN) {
-        c->is_shut = c->is_owed = true;
-        session_core_set_timer(c, c->home->settings.sessions.linger_ms);
+        c->is_shut = c->is_ack_pending = true;
+        session_core_set_timer(c, c->context->settings.sessions.linger_ms);
     }
 }
 
@@ -186,21 +188,22 @@ static bool may_write(const struct session *c)
 
 static void wait_for_bandwidth(struct session *c, bool has_moved)
 {
-    bool is_reading = c->is_short_in && may_read(c), is_writing = c->is_short_out && may_write(c);
+    bool is_reading = c->is_limited_in && may_read(c),
+         is_writing = c->is_limited_out && may_write(c);
 
     if (is_reading)
         metrics_add(c->files_left < 0 ? METRIC_WAITS_FILES : METRIC_WAITS_IN, 1);
     if (is_writing)
         metrics_add(METRIC_WAITS_OUT, 1);
-    if ((is_reading || is_writing) && !c->is_unfinished)
-        c->home->news->throttled(c->home->news_to, c, has_moved);
+    if ((is_reading || is_writing) && !c->is_scheduled)
+        c->context->callbacks->throttled(c->context->callbacks_ctx, c, has_moved);
 }
 
 void session_io_schedule(struct session *c, bool has_moved)
 {
-    if (may_read(c) && must_hold(c))
-        session_core_check_soon(c, HOLD_MS);
-    else if (may_read(c) && !c->is_short_in)
+    if (may_read(c) && is_paused(c))
+        session_core_check_soon(c, PAUSE_RECHECK_MS);
+    else if (may_read(c) && !c->is_limited_in)
         session_core_wake(c);
     wait_for_bandwidth(c, has_moved);
 }
@@ -216,14 +219,14 @@ void session_io_ready(struct watch *w, uint32_t events)
 
 void session_io_set_options(const struct session *c)
 {
-    session_link_set_options(&c->link, (int)c->home->settings.sessions.tcp_keep_alive_s);
+    session_link_set_options(&c->link, (int)c->context->settings.sessions.tcp_keep_alive_s);
 }
 
 static enum err watch(struct session *c)
 {
     c->watch.fd = c->link.fd;
     session_io_set_options(c);
-    return loop_add(c->home->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+    return loop_add(c->context->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
 }
 
 enum err session_io_accept(struct session *c, int fd)

@@ -12,26 +12,26 @@
 /* The watch_fn of every session. */
 void session_io_ready(struct watch *w, uint32_t events);
 
-/* One read of a bounded size; each frame in it feeds data-received. */
+/* One read of bounded size; each frame piece in it feeds data-received. */
 void session_io_read(struct session *c);
 
-/* A bounded share of what waits for the peer. In DISCONNECT, when nothing is left: our end of
- * file, and the linger begins. */
+/* Writes a bounded number of frames. In DISCONNECT, when nothing is left, sends our end of file and
+ * starts the linger timeout. */
 void session_io_write(struct session *c);
 
-/* At the end of a turn that moved bytes or not: when the socket is read and written next. */
+/* At the end of a turn: schedules the next read and write. `has_moved`: the turn read or wrote. */
 void session_io_schedule(struct session *c, bool has_moved);
 
-/* The socket's options, from the settings of now. */
+/* Sets the socket's options from the current settings. */
 void session_io_set_options(const struct session *c);
 
-/* The session's socket, watched from here on: one that was accepted (on failure still the
- * caller's), or one that connects to its peer. */
+/* Start watching the session's socket: an accepted one (on failure still the caller's), or one that
+ * connects to the peer. */
 enum err session_io_accept(struct session *c, int fd);
 enum err session_io_connect(struct session *c);
 
-/* AT_STARTUP: feeds connection-made when the link is done with its handshake, or ends the session
- * if that failed. Until then once a turn. */
+/* AT_STARTUP, once a turn: feeds connection-made when the link's handshake is done, or disconnects
+ * if it failed. */
 void session_io_handshake(struct session *c);
 
 #endif

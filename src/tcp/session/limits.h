@@ -1,4 +1,4 @@
-/* What the peer may not do. */
+/* Checks of the peer's identity, frames and files against the settings. */
 #ifndef TCP_SESSION_LIMITS_H
 #define TCP_SESSION_LIMITS_H
 
@@ -9,50 +9,51 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* True for an identity that is none: empty, or the word None. */
-bool session_limits_is_nobody(const void *idurl, size_t length);
+/* True if the peer has no identity: empty, or the word None. */
+bool session_limits_is_anonymous(const void *idurl, size_t length);
 
-/* True if a peer that calls itself so may have a session. */
-bool session_limits_is_welcome(const struct session *c, const void *idurl, size_t length);
+/* True if [access] and [sessions] idurl-limit-bytes allow a peer with this identity. */
+bool session_limits_is_idurl_allowed(const struct session *c, const void *idurl, size_t length);
 
-/* Counts and judges the piece that did not open the session; `reason` is what is wrong with it. */
-void session_limits_refuse(struct session *c, const struct frame_piece *piece, char *reason,
+/* Counts the rejected first frame `piece`, as a violation if it is malformed, and writes to
+ * `reason` why it was rejected. */
+void session_limits_reject(struct session *c, const struct frame_piece *piece, char *reason,
                            size_t room);
 
-/* The handshake's deadline is over. */
-void session_limits_late(struct session *c);
+/* Counts a handshake timeout, as a violation too. */
+void session_limits_handshake_timed_out(struct session *c);
 
-/* After a turn to read: what the peer said waits for bandwidth, and it is not judged by its
- * silence. */
-bool session_limits_is_unread(const struct session *c);
+/* After the read of a turn. True: a receive limit left input unread, so the peer is not to be
+ * treated as silent. */
+bool session_limits_has_unread_input(const struct session *c);
 
-/* Makes place for a newcomer: lost without a word, unless its hello is read in its next turn. */
+/* Half-open limit reached: drops the session, unless its next turn reads its hello. */
 void session_limits_evict(struct session *c);
 
-/* One that is giving way has had its turn to read: without a hello it is dropped. */
-void session_limits_give_way(struct session *c);
+/* After the read of a turn, for a session that is being evicted: drops it if the hello did not
+ * arrive. */
+void session_limits_finish_eviction(struct session *c);
 
-/* The peer broke the protocol: counts against the address that it comes from. */
-void session_limits_blame(struct session *c);
+/* The peer broke the protocol: records a violation of its address, which may start a penalty. */
+void session_limits_record_violation(struct session *c);
 
-/* A frame that nobody may send came while CONNECTED. */
+/* Counts a malformed frame received while CONNECTED, as a violation too. */
 void session_limits_bad_frame(struct session *c, const struct frame_piece *piece);
 
-/* A sentence why the new file that `piece` begins is not taken, counted; NULL: it is. */
-const char *session_limits_why_not(const struct session *c, const struct frame_piece *piece);
+/* Why the new file that `piece` begins is refused, for log and abort; counted. NULL: accepted. */
+const char *session_limits_file_refusal(const struct session *c, const struct frame_piece *piece);
 
-/* A file begins: it counts against [access] files-per-s of the address. */
+/* Counts a new file against [access] files-per-s of the address. */
 void session_limits_count_file(struct session *c);
 
-/* False: more files began than the address may begin; nothing is read until its rate has made up
- * for them. */
+/* False: the address is over its [access] files-per-s; nothing is read until it is below. */
 bool session_limits_may_read_files(struct session *c);
 
-/* An abort's text, made fit for people: the reference's begins with a space. */
+/* The text of an abort frame, escaped and without the leading space that BitDust sends. */
 void session_limits_abort_reason(const struct session *c, char to[GATEWAY_TRANSFER_ERROR_SIZE],
                                  const struct frame_piece *piece);
 
-/* Why the lists of [access] do not let the session be, counted; NULL: they do. */
-const char *session_limits_of_access(const struct session *c);
+/* Why the lists of [access] forbid the session, counted; NULL: allowed. */
+const char *session_limits_access_refusal(const struct session *c);
 
 #endif

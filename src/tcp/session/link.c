@@ -41,8 +41,7 @@ enum err session_link_connect(struct session_link *l, const struct address *peer
     return e;
 }
 
-/* A peer that sends nothing for half of `limit_s` is probed, and then twice more until `limit_s`.
- */
+/* Probes a peer that was silent for half of `limit_s`, and twice more until `limit_s`. */
 static bool set_keep_alive(int fd, int limit_s)
 {
     int on = limit_s > 0, probes = KEEP_ALIVE_PROBES;
@@ -57,7 +56,7 @@ static bool set_keep_alive(int fd, int limit_s)
             setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes) == 0);
 }
 
-/* Options that fail change nothing that is promised: a debug line is enough. */
+/* The options are optimisations: a failure is logged at debug level only. */
 void session_link_set_options(const struct session_link *l, int keep_alive_s)
 {
     int on = 1;
@@ -98,8 +97,8 @@ enum err session_link_handshake(struct session_link *l)
     return err_from_errno(error_number);
 }
 
-/* A read that does not fill the room has emptied the socket: the next bytes ring again (epoll(7),
- * edge-triggered), only an end that was announced with them must be read up to. */
+/* A read that does not fill the room has emptied the socket: the next bytes cause another event
+ * (epoll(7), edge-triggered). After a reported end of file, reading continues until it. */
 enum err session_link_recv(struct session_link *l, void *to, size_t room, size_t *received)
 {
     ssize_t n;
@@ -128,7 +127,7 @@ bool session_link_has_end(const struct session_link *l)
     return l->has_end;
 }
 
-/* A socket that did not take all is full: it rings when it takes more. */
+/* After a short send the socket is full; EPOLLOUT reports when it has room. */
 enum err session_link_send(struct session_link *l, const void *bytes, size_t length, size_t *sent)
 {
     ssize_t n;

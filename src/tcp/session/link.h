@@ -1,11 +1,11 @@
-/* The stream of bytes between a session and its peer: plain TCP. Only this file connects, receives,
- * sends and shuts down, so encryption is put in here, and what reads (io) and what writes (the
- * writer) stay as they are. It knows no frame, and never waits. Owner: the session.
+/* The byte stream between a session and its peer: plain TCP. Only this file connects, receives,
+ * sends and shuts down; encryption can be added here without a change of reader (io) and writer.
+ * It does not interpret the bytes, and never blocks. Owner: the session.
  *
- * Readiness is edge-triggered: the owner tells the link what the poller says (session_link_ready),
- * and the link remembers what is worth a try, whichever way its own bytes have to go for it.
- * ERR_AGAIN from any function: nothing was moved, and a readiness to come says when to try again.
- * Every other error is the end of the link, as is the peer's end of file for what it sends. */
+ * Readiness is edge-triggered: the owner passes the poller's events to session_link_ready, and the
+ * link keeps whether receiving and sending can make progress. ERR_AGAIN from any function: no bytes
+ * were transferred, try again after the next readiness event. Any other error closes the link for
+ * both directions, the peer's end of file for receiving. */
 #ifndef TCP_SESSION_LINK_H
 #define TCP_SESSION_LINK_H
 
@@ -16,65 +16,62 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Read by others: `fd` only, to be watched and asked about. */
+/* Private except `fd`, which others may watch and query. */
 struct session_link {
     int fd;             /* -1: none */
-    bool is_connecting; /* the outcome of connect(2) is not known */
+    bool is_connecting; /* connect(2) is in progress */
     bool has_pending;
     bool has_room;
-    bool has_end; /* end of file or reset was announced */
+    bool has_end; /* the poller reported end of file or reset */
 };
 
 void session_link_init(struct session_link *l);
 
-/* A socket that was accepted: the link's from here. */
+/* Takes ownership of an accepted socket. */
 void session_link_take(struct session_link *l, int fd);
 
-/* Connects to `peer`, without waiting for the outcome. On an error there is no socket. */
+/* Starts a non-blocking connect to `peer`. On an error no socket is open. */
 enum err session_link_connect(struct session_link *l, const struct address *peer);
 
-/* Nothing is delayed, and a peer that says nothing for `keep_alive_s` is probed (0: is not). */
+/* Sets TCP_NODELAY, and TCP keep-alive probes for a peer silent for `keep_alive_s` (0: none). */
 void session_link_set_options(const struct session_link *l, int keep_alive_s);
 
-/* None is a no-op. What was sent goes out; what was not received is lost. */
+/* A no-op without a socket. Sent bytes are still delivered; unread input is discarded. */
 void session_link_close(struct session_link *l);
 
-/* EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR of the socket. */
+/* `events`: EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR of the socket. */
 void session_link_ready(struct session_link *l, uint32_t events);
 
-/* Whatever has to be done before the first byte of the session. ERR_OK: it is done, as it is at
- * once for an accepted socket, and for a connected one when the connect has succeeded. ERR_AGAIN:
- * to be called again when the socket was ready. */
+/* What precedes the session's first byte; for plain TCP the end of the connect. ERR_OK: done, for
+ * an accepted socket at once. ERR_AGAIN: call again when the socket is ready. */
 enum err session_link_handshake(struct session_link *l);
 
-/* Receives at most `room` bytes; ERR_OK with none is the peer's end of file. Afterwards has_pending
- * says whether there may be more. */
+/* Receives at most `room` bytes; ERR_OK with `*received` 0 is the peer's end of file. Call
+ * session_link_has_pending to learn whether there may be more. */
 enum err session_link_recv(struct session_link *l, void *to, size_t room, size_t *received);
 
-/* True if another session_link_recv may give something without another readiness: the socket was
- * not emptied, or bytes lie in the link itself. A recv of less than its room need not mean that
- * nothing is left; only this does. */
+/* True if session_link_recv may return bytes without another readiness event. A recv shorter than
+ * its room does not imply that the socket is empty; only false here does. */
 bool session_link_has_pending(const struct session_link *l);
 
-/* Something may have come that the poller has not told of yet: has_pending is true until a recv
- * finds nothing. */
+/* Makes session_link_has_pending true until a recv finds nothing: for bytes that the poller may not
+ * have reported yet. */
 void session_link_recheck(struct session_link *l);
 
-/* True if the peer's end of file, or a reset, is known to lie behind what is pending. */
+/* True if the peer's end of file, or a reset, is known to follow the pending bytes. */
 bool session_link_has_end(const struct session_link *l);
 
-/* Sends some of `bytes`, at least one on ERR_OK. What was not taken has to come first in the next
- * call: the same bytes, with more behind them or not. They may have moved, since frames are
- * gathered in a buffer that all sessions share, and only what is left of them is kept; with OpenSSL
- * that is SSL_MODE_ENABLE_PARTIAL_WRITE and SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER. Taking less than
- * `length` need not mean that there is no room. */
+/* Sends some of `bytes`, at least one on ERR_OK. The next call must begin with the bytes not sent,
+ * at any address, with or without more after them: frames are gathered in a shared buffer, and only
+ * their unsent rest is copied (with OpenSSL: SSL_MODE_ENABLE_PARTIAL_WRITE and
+ * SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER). A short send does not imply that the socket is full. */
 enum err session_link_send(struct session_link *l, const void *bytes, size_t length, size_t *sent);
 
-/* True if session_link_send may take something. */
+/* True if session_link_send may make progress. */
 bool session_link_has_room(const struct session_link *l);
 
-/* Our end of file, after everything that was sent; receiving goes on. ERR_AGAIN: it is not out, to
- * be called again when there is room. */
+/* Sends our end of file after all sent bytes; receiving continues. ERR_AGAIN: not sent, call again
+ * when there is room. */
 enum err session_link_shutdown(struct session_link *l);
 
 #endif

@@ -35,7 +35,7 @@ struct send_request *session_send_queue_find(const struct session_send_queue *qu
 
 void session_send_queue_remove(struct session_send_queue *queue, struct send_request *send)
 {
-    /* What is in the table cannot make uthash's head NULL. */
+    /* The table holds `send`, so its head is not NULL. */
     HASH_DEL(queue->by_id, send); /* NOLINT(clang-analyzer-core.NullDereference) */
     TAILQ_REMOVE(&queue->head, send, queue_link);
     queue->count--;

@@ -1,6 +1,5 @@
-/* The sends of a session whose turn has not come: taken in order, found by their id, so that each
- * of many can be cancelled without a look at the others. Owner: the session's worker. A request is
- * in at most one queue, and stays the asker's. */
+/* The pending sends of a session: a FIFO with a hash by id, so that a cancel is O(1). Owner: the
+ * session's worker. A request is in at most one queue, which does not own it. */
 #ifndef TCP_SESSION_SEND_QUEUE_H
 #define TCP_SESSION_SEND_QUEUE_H
 
@@ -17,11 +16,11 @@ struct session_send_queue {
 };
 
 void session_send_queue_init(struct session_send_queue *queue);
-/* At the end. ERR_NO_MEMORY: it is not in the queue. */
+/* Appends. ERR_NO_MEMORY: not queued. */
 enum err session_send_queue_put(struct session_send_queue *queue, struct send_request *send);
-/* The first, out of the queue; NULL: there is none. */
+/* Removes and returns the first; NULL: empty. */
 struct send_request *session_send_queue_take(struct session_send_queue *queue);
-/* One with this id, still in the queue; NULL: there is none. */
+/* The send with this id, which stays queued; NULL: none. */
 struct send_request *session_send_queue_find(const struct session_send_queue *queue, uint64_t id);
 void session_send_queue_remove(struct session_send_queue *queue, struct send_request *send);
 

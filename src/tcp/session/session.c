@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 enum {
-    LOGGED_IDURL = 256, /* bytes of a peer's identity that a log line holds */
+    LOGGED_IDURL = 256, /* bytes of a peer's identity in a log line */
     FILE_ID_SPREAD = 1 << 30,
 };
 
@@ -42,10 +42,10 @@ static void emit(const struct session *c, enum event_kind kind, const char *reas
     e->bytes_received = c->received_bytes;
     address_text(e->host, &c->peer);
     snprintf(e->proto, sizeof e->proto, "tcp");
-    event_emit(c->home->transfer.events, e);
+    event_emit(c->context->transfer.events, e);
 }
 
-/* From outside. */
+/* Requests of the worker. */
 
 void session_drain(struct session *c)
 {
@@ -64,7 +64,7 @@ bool session_keep_alive(struct session *c)
 
 void session_settings_changed(struct session *c)
 {
-    const char *why = c->is_ending ? NULL : session_limits_of_access(c);
+    const char *why = c->is_ending ? NULL : session_limits_access_refusal(c);
 
     if (c->link.fd >= 0)
         session_io_set_options(c);
@@ -95,7 +95,7 @@ static bool is_hello(const void *self, const void *arg)
 
     return piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_HELLO &&
            hello_parse(&hello, piece->bytes, piece->length) == ERR_OK &&
-           session_limits_is_welcome(self, hello.idurl, hello.idurl_length);
+           session_limits_is_idurl_allowed(self, hello.idurl, hello.idurl_length);
 }
 
 static bool is_wazap(const void *self, const void *arg)
@@ -103,7 +103,7 @@ static bool is_wazap(const void *self, const void *arg)
     const struct frame_piece *piece = arg;
 
     return piece->kind == FRAME_PIECE_CONTROL && piece->command == FRAME_WAZAP &&
-           session_limits_is_welcome(self, piece->bytes, piece->length);
+           session_limits_is_idurl_allowed(self, piece->bytes, piece->length);
 }
 
 static void do_init(void *self, const void *arg)
@@ -112,7 +112,7 @@ static void do_init(void *self, const void *arg)
 
     (void)arg;
     metrics_add(c->is_outgoing ? METRIC_SESSIONS_DIALLED : METRIC_SESSIONS_ACCEPTED, 1);
-    session_core_set_timer(c, c->home->settings.sessions.handshake_timeout_s * 1000ull);
+    session_core_set_timer(c, c->context->settings.sessions.handshake_timeout_s * 1000ull);
     session_core_log(LOG_LEVEL_DEBUG, c, c->is_outgoing ? "connected" : "accepted");
     emit(c, EVENT_SESSION_OPENED, NULL);
 }
@@ -123,37 +123,37 @@ static void do_close_outgoing(void *self, const void *arg)
 
     (void)arg;
     c->is_connecting = false;
-    c->home->news->connected_out(c->home->news_to);
+    c->context->callbacks->connection_done(c->context->callbacks_ctx);
 }
 
-static struct host_request *take_awaiter(struct session *c)
+static struct host_request *take_waiter(struct session *c)
 {
-    struct message *m = STAILQ_FIRST(&c->awaiters);
+    struct message *m = STAILQ_FIRST(&c->waiters);
 
     if (m != NULL)
-        STAILQ_REMOVE_HEAD(&c->awaiters, link);
+        STAILQ_REMOVE_HEAD(&c->waiters, link);
     return (struct host_request *)(void *)m;
 }
 
-static void answer_awaiters(struct session *c)
+static void answer_waiters(struct session *c)
 {
     struct host_request *r;
 
-    while ((r = take_awaiter(c)) != NULL) {
+    while ((r = take_waiter(c)) != NULL) {
         r->answer = false;
         r->session = c->id;
         request_answer(&r->request, ERR_OK);
     }
 }
 
-/* Those of a session without a handshake: their host may have another address. */
-static void pass_on_awaiters(struct session *c)
+/* No handshake: the requests try the next address of their host. */
+static void reroute_waiters(struct session *c)
 {
     struct host_request *r;
 
-    while ((r = take_awaiter(c)) != NULL) {
+    while ((r = take_waiter(c)) != NULL) {
         snprintf(r->error, sizeof r->error, "%s", session_core_reason(c));
-        c->home->news->route_host_on(c->home->news_to, r);
+        c->context->callbacks->route_host_next(c->context->callbacks_ctx, r);
     }
 }
 
@@ -164,7 +164,7 @@ static void do_open_stream(void *self, const void *arg)
     const char *announced = session_handshake_announced(c, room);
 
     (void)arg;
-    tcp_directory_connected(c->home->directory, c->id,
+    tcp_directory_connected(c->context->directory, c->id,
                             session_core_is_routed(c) ? &c->route : NULL);
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
              "session opened: %s idurl=%.*s announced=%s%s",
@@ -172,7 +172,7 @@ static void do_open_stream(void *self, const void *arg)
              c->idurl == NULL ? "-" : c->idurl, announced[0] == '\0' ? "-" : announced,
              announced[0] != '\0' && !session_core_is_routed(c) ? " (unverified)" : "");
     session_core_set_timer(c, SESSION_CHECK_MS);
-    answer_awaiters(c);
+    answer_waiters(c);
     emit(c, EVENT_SESSION_IDENTIFIED, NULL);
     session_core_wake(c);
 }
@@ -190,8 +190,8 @@ static void do_receive_data(void *self, const void *arg)
     session_files_receive(c, arg);
 }
 
-/* The error of a lost session's files: the reference's words if the peer closed it. */
-static const char *why_lost(const struct session *c)
+/* The error of a lost session's files: BitDust's text if the peer closed it. */
+static const char *lost_reason(const struct session *c)
 {
     return c->is_peer_gone ? session_core_reason(c) : "connection closed";
 }
@@ -201,11 +201,11 @@ static void do_stop_in_out_files(void *self, const void *arg)
     struct session *c = self;
 
     (void)arg;
-    /* Told to the peer when the end is ours: then there is still somebody to tell. */
+    /* Abort frames only if we end the session: otherwise there is no peer to receive them. */
     if (session_core_state(c) == ST_DISCONNECT)
         session_files_stop(c, c->reason == NULL ? "disconnecting" : c->reason, true);
     else
-        session_files_stop(c, why_lost(c), false);
+        session_files_stop(c, lost_reason(c), false);
 }
 
 static void do_close_stream(void *self, const void *arg)
@@ -213,20 +213,20 @@ static void do_close_stream(void *self, const void *arg)
     struct session *c = self;
 
     (void)arg;
-    tcp_directory_hide(c->home->directory, c->id);
+    tcp_directory_hide(c->context->directory, c->id);
 }
 
-static void log_refusal(struct session *c)
+static void log_rejection(struct session *c)
 {
     char peer[ADDRESS_TEXT_SIZE];
 
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer),
-             "session refused: no handshake: %s", session_core_reason(c));
+             "session refused: handshake failed: %s", session_core_reason(c));
 }
 
-/* The sends of a session without a handshake. */
-static void fail_unreached(struct session *c)
+/* Fails the sends of a session without a handshake. */
+static void fail_unconnected(struct session *c)
 {
     char reason[GATEWAY_TRANSFER_ERROR_SIZE];
 
@@ -238,27 +238,27 @@ static void do_disconnect(void *self, const void *arg)
 {
     struct session *c = self;
     const struct frame_piece *piece = arg;
-    bool is_ours = c->is_ending; /* not for what the peer did or did not do */
+    bool is_ours = c->is_ending; /* not a bad frame or a timeout of the peer */
     char reason[SESSION_REASON_MAX + 1] = "disconnected";
 
     c->is_ending = true;
     if (piece != NULL)
-        session_limits_refuse(c, piece, reason, sizeof reason);
+        session_limits_reject(c, piece, reason, sizeof reason);
     session_core_set_reason(c, reason);
-    tcp_directory_hide(c->home->directory, c->id);
+    tcp_directory_hide(c->context->directory, c->id);
     if (!c->was_open)
-        log_refusal(c);
+        log_rejection(c);
     if (c->was_open || is_ours)
         session_files_fail_waiting(c, "disconnected", !c->was_open);
     else
-        fail_unreached(c);
-    pass_on_awaiters(c);
-    c->linger = (struct session_linger){.decided_ms = loop_now_ms(c->home->loop)};
-    session_core_set_timer(c, c->home->settings.sessions.linger_ms);
+        fail_unconnected(c);
+    reroute_waiters(c);
+    c->linger = (struct session_linger){.decided_ms = loop_now_ms(c->context->loop)};
+    session_core_set_timer(c, c->context->settings.sessions.linger_ms);
     session_core_wake(c);
 }
 
-static void log_end(const struct session *c)
+static void log_closed(const struct session *c)
 {
     char peer[ADDRESS_TEXT_SIZE];
 
@@ -268,16 +268,16 @@ static void log_end(const struct session *c)
              (double)(clock_boot_us() - c->opened_us) / 1e6, session_core_reason(c));
 }
 
-/* Out of everything that could call it again; the memory goes after the turn. */
-static void bury(struct session *c)
+/* Unregisters the session from timer, poller and directory; the worker frees it after the turn. */
+static void release(struct session *c)
 {
-    loop_cancel_timer(c->home->loop, &c->timer);
+    loop_cancel_timer(c->context->loop, &c->timer);
     if (c->link.fd >= 0) {
-        loop_remove(c->home->loop, &c->watch);
+        loop_remove(c->context->loop, &c->watch);
         session_link_close(&c->link);
     }
-    tcp_directory_leave(c->home->directory, c->id);
-    c->home->news->closed(c->home->news_to, c);
+    tcp_directory_leave(c->context->directory, c->id);
+    c->context->callbacks->closed(c->context->callbacks_ctx, c);
 }
 
 static void do_destroy_me(void *self, const void *arg)
@@ -289,17 +289,17 @@ static void do_destroy_me(void *self, const void *arg)
     c->is_ending = true;
     session_core_set_reason(c, "connection lost");
     if (was_open)
-        log_end(c);
+        log_closed(c);
     else if (!c->is_shut)
         session_core_log(LOG_LEVEL_DEBUG, c, session_core_reason(c));
     if (was_open)
-        session_files_fail_waiting(c, why_lost(c), false);
+        session_files_fail_waiting(c, lost_reason(c), false);
     else
-        fail_unreached(c);
-    pass_on_awaiters(c);
+        fail_unconnected(c);
+    reroute_waiters(c);
     metrics_add(METRIC_SESSIONS_CLOSED, 1);
     emit(c, EVENT_SESSION_CLOSED, session_core_reason(c));
-    bury(c);
+    release(c);
 }
 
 static void do_send_hello(void *self, const void *arg)
@@ -324,7 +324,7 @@ static void do_read_wazap(void *self, const void *arg)
     session_handshake_read_wazap(self, arg);
 }
 
-/* The machine (docs/automata.md). */
+/* The state machine (docs/automata.md). */
 
 static const struct automat_row rows[] = {
     /* clang-format off */
@@ -360,7 +360,7 @@ static const char *const event_names[] = {
 #undef X
 };
 
-/* The moment of the handshake is what tells an open session from one that never was. */
+/* Remembers a completed handshake: failures before and after it are handled differently. */
 static void stepped(void *self, uint8_t from, uint8_t event, uint8_t to)
 {
     struct session *c = self;
@@ -386,36 +386,36 @@ const struct automat_kind session_kind = {
 /* The turn. */
 
 /* The connect failed. */
-static void give_up(struct session *c)
+static void connect_failed(struct session *c)
 {
     char peer[ADDRESS_TEXT_SIZE];
 
     log_life(LOG_LEVEL_INFO, c->id, address_text(peer, &c->peer), "connection failed: %s",
              session_core_reason(c));
     metrics_add(METRIC_HANDSHAKES_FAILED, 1);
-    tcp_directory_hide(c->home->directory, c->id);
-    fail_unreached(c);
-    pass_on_awaiters(c);
-    bury(c);
+    tcp_directory_hide(c->context->directory, c->id);
+    fail_unconnected(c);
+    reroute_waiters(c);
+    release(c);
 }
 
-/* False: there is no session. */
-static bool start_up(struct session *c)
+/* Continues the connect. False: it failed, and the session is closed. */
+static bool start(struct session *c)
 {
     if (!c->is_ending)
         session_io_handshake(c);
     if (session_core_state(c) == ST_AT_STARTUP)
-        session_time_judge(c);
+        session_time_check(c);
     if (!c->is_ending || session_core_state(c) != ST_AT_STARTUP)
         return true;
     if (c->link.fd >= 0 || c->is_connecting) {
         c->is_connecting = false;
-        give_up(c);
+        connect_failed(c);
     }
     return false;
 }
 
-static uint64_t moved_bytes(const struct session *c)
+static uint64_t transferred_bytes(const struct session *c)
 {
     return c->received_bytes + c->writer.sent_bytes;
 }
@@ -425,25 +425,24 @@ void session_turn(struct session *c)
     uint64_t before;
 
     MAGIC_CHECK(c, SESSION_CORE_MAGIC);
-    if (session_core_state(c) == ST_CLOSED ||
-        (session_core_state(c) == ST_AT_STARTUP && !start_up(c)))
+    if (session_core_state(c) == ST_CLOSED || (session_core_state(c) == ST_AT_STARTUP && !start(c)))
         return;
-    before = moved_bytes(c);
-    c->is_short_in = c->is_short_out = false;
+    before = transferred_bytes(c);
+    c->is_limited_in = c->is_limited_out = false;
     session_io_read(c);
-    if (c->is_giving_way)
-        session_limits_give_way(c);
-    session_time_judge(c);
+    if (c->is_evicting)
+        session_limits_finish_eviction(c);
+    session_time_check(c);
     if (session_core_state(c) == ST_CONNECTED)
         session_files_turn(c);
     if (session_core_state(c) != ST_CLOSED)
         session_io_write(c);
-    if (session_core_state(c) == ST_CONNECTED && (session_files_is_busy(c) || c->is_owed))
+    if (session_core_state(c) == ST_CONNECTED && (session_files_is_busy(c) || c->is_ack_pending))
         session_core_check_soon(c, SESSION_CHECK_MS);
-    session_io_schedule(c, moved_bytes(c) > before);
+    session_io_schedule(c, transferred_bytes(c) > before);
 }
 
-/* Birth and death. */
+/* Creation and destruction. */
 
 static int32_t first_file_id(bool is_outgoing)
 {
@@ -454,40 +453,40 @@ static int32_t first_file_id(bool is_outgoing)
                      (is_outgoing ? 0 : 1));
 }
 
-static struct session *blank(struct tcp_home *home, uint64_t id, const struct address *peer)
+static struct session *blank(struct tcp_context *context, uint64_t id, const struct address *peer)
 {
     struct session *c = calloc(1, sizeof *c);
 
     if (c == NULL)
         return NULL;
     c->magic = SESSION_CORE_MAGIC;
-    c->home = home;
+    c->context = context;
     c->id = id;
     c->peer = *peer;
     session_link_init(&c->link);
     c->watch = (struct watch){.fd = -1, .ready = session_io_ready, .ctx = c};
-    c->timer = (struct timer){.fire = session_time_is_up, .ctx = c};
+    c->timer = (struct timer){.fire = session_time_fired, .ctx = c};
     c->opened_us = clock_boot_us();
-    c->activity_ms = c->heard_ms = loop_now_ms(home->loop);
-    frame_decoder_init(&c->decoder, home->settings.sessions.control_frame_limit_bytes);
-    session_writer_init(&c->writer, loop_now_ms(home->loop));
+    c->activity_ms = c->received_ms = loop_now_ms(context->loop);
+    frame_decoder_init(&c->decoder, context->settings.sessions.control_frame_limit_bytes);
+    session_writer_init(&c->writer, loop_now_ms(context->loop));
     TAILQ_INIT(&c->incoming.head);
     TAILQ_INIT(&c->outgoing.head);
     session_send_queue_init(&c->waiting);
-    STAILQ_INIT(&c->awaiters);
+    STAILQ_INIT(&c->waiters);
     automat_init(&c->automat, &session_kind, c);
     return c;
 }
 
-enum err session_accept(struct session **out, struct tcp_home *home, uint64_t id, int fd,
+enum err session_accept(struct session **out, struct tcp_context *context, uint64_t id, int fd,
                         const struct address *peer)
 {
-    struct session *c = blank(home, id, peer);
+    struct session *c = blank(context, id, peer);
     enum err e = c == NULL ? ERR_NO_MEMORY : session_io_accept(c, fd);
 
     if (e != ERR_OK) {
         close(fd);
-        tcp_directory_leave(home->directory, id);
+        tcp_directory_leave(context->directory, id);
         free(c);
         return e;
     }
@@ -497,10 +496,10 @@ enum err session_accept(struct session **out, struct tcp_home *home, uint64_t id
     return ERR_OK;
 }
 
-enum err session_dial(struct session **out, struct tcp_home *home, uint64_t id,
+enum err session_dial(struct session **out, struct tcp_context *context, uint64_t id,
                       const struct address *peer)
 {
-    struct session *c = blank(home, id, peer);
+    struct session *c = blank(context, id, peer);
     const char *why;
     enum err e;
 
@@ -509,8 +508,8 @@ enum err session_dial(struct session **out, struct tcp_home *home, uint64_t id,
     c->is_outgoing = c->is_connecting = true;
     c->next_file_id = first_file_id(true);
     *out = c;
-    session_core_set_timer(c, home->settings.sessions.connect_timeout_s * 1000ull);
-    why = session_limits_of_access(c);
+    session_core_set_timer(c, context->settings.sessions.connect_timeout_s * 1000ull);
+    why = session_limits_access_refusal(c);
     if (why == NULL && (e = session_io_connect(c)) != ERR_OK)
         why = err_text(e);
     if (why != NULL)
@@ -532,15 +531,15 @@ void session_free(struct session **connection)
     free(c->idurl);
     free(c->announced);
     free(c->reason);
-    free(c->dropped);
+    free(c->aborted);
     c->magic = 0;
     free(c);
     *connection = NULL;
 }
 
-/* Questions. */
+/* Queries. */
 
-void session_await(struct session *c, struct host_request *r)
+void session_add_waiter(struct session *c, struct host_request *r)
 {
     if (session_core_state(c) == ST_CONNECTED) {
         r->answer = true;
@@ -550,13 +549,13 @@ void session_await(struct session *c, struct host_request *r)
         snprintf(r->error, sizeof r->error, "%s", session_core_reason(c));
         request_answer(&r->request, ERR_CLOSED);
     } else {
-        STAILQ_INSERT_TAIL(&c->awaiters, &r->request.message, link);
+        STAILQ_INSERT_TAIL(&c->waiters, &r->request.message, link);
     }
 }
 
 void session_describe(const struct session *c, struct session_info *out)
 {
-    uint64_t quiet_ms = loop_now_ms(c->home->loop) - c->activity_ms;
+    uint64_t quiet_ms = loop_now_ms(c->context->loop) - c->activity_ms;
     uint64_t age_us = clock_boot_us() - c->opened_us;
     char room[ADDRESS_TEXT_SIZE];
 
@@ -565,7 +564,7 @@ void session_describe(const struct session *c, struct session_info *out)
                                  .host = c->peer,
                                  .is_verified = session_core_is_routed(c),
                                  .is_outgoing = c->is_outgoing,
-                                 .worker = c->home->worker,
+                                 .worker = c->context->worker,
                                  .files_in = c->incoming.count,
                                  .files_out = c->outgoing.count,
                                  .files_waiting = c->waiting.count,

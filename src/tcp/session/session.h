@@ -1,15 +1,15 @@
 /* clang-format off */
-/* One TCP session: the state machine tcp_connection. Owner: one worker, for life.
- * What else is asked of a session is in core.h, files.h (sends, cancels) and limits.h.
+/* One TCP session: the state machine tcp_connection. Owner: one worker, which never changes.
+ * More functions of a session: core.h, files.h (sends, cancels), limits.h.
  *
  *               incoming                   outgoing
  *                   \      AT_STARTUP      /            a socket, nothing sent yet
  *             connection-made      connection-made
  *                    v                   v
  *                 SERVER?             CLIENT?
- *            waits for the hello    has sent its hello, waits for the wazap
+ *            waits for the hello    hello sent, waits for the wazap
  *                    |   data-received   |
- *                    +---> CONNECTED <---+              files go both ways
+ *                    +---> CONNECTED <---+              files in both directions
  *                    |         |         |
  *   timer-10sec, disconnect,   | disconnect, a bad frame
  *   an unexpected frame        |         |
@@ -33,29 +33,31 @@
 
 /* All in the worker's thread. */
 
-/* A session over `fd`, accepted: taken over, closed on failure too. Its place in the directory is
- * the session's from here. */
-enum err session_accept(struct session **out, struct tcp_home *home, uint64_t id, int fd,
+/* Opens a session on the accepted socket `fd`. Takes ownership of `fd` and of the session's place
+ * in the directory, also on failure. */
+enum err session_accept(struct session **out, struct tcp_context *context, uint64_t id, int fd,
                         const struct address *peer);
 
-/* A session to be: connects without waiting. Whatever comes of it is told later, also a refusal
- * that is known at once. */
-enum err session_dial(struct session **out, struct tcp_home *home, uint64_t id,
+/* Opens a session and starts a non-blocking connect to `peer`. A failed connect, also one that
+ * fails at once, is reported in the session's next turn. ERR_NO_MEMORY: no session. */
+enum err session_dial(struct session **out, struct tcp_context *context, uint64_t id,
                       const struct address *peer);
 
-/* After CLOSED, when the turn is over. */
+/* After CLOSED, at the end of the turn. NULL is a no-op. */
 void session_free(struct session **c);
 
-/* The next turn of one that said `unfinished`. */
+/* Runs a scheduled session: reads, handles timeouts, starts files, writes. */
 void session_turn(struct session *c);
 
-/* Takes the request; its outcome is answered through it. */
-void session_await(struct session *c, struct host_request *r);
+/* Answers `r` when the session is CONNECTED; at once if it is already, or is ending. A session that
+ * cannot be established passes it to route_host_next. */
+void session_add_waiter(struct session *c, struct host_request *r);
 
-/* Ends as soon as no file is under way. */
+/* Accepts no new files; disconnects when none is under way. */
 void session_drain(struct session *c);
+/* Sends a wazap; false if not CONNECTED. */
 bool session_keep_alive(struct session *c);
-/* The home's settings are new: what runs on a timer looks again. */
+/* Applies the context's new settings: access lists, socket options, timeouts. */
 void session_settings_changed(struct session *c);
 
 void session_describe(const struct session *c, struct session_info *out);

@@ -1,6 +1,6 @@
 #include "tcp/session/silence.h"
 
-/* Not <netinet/tcp.h>: its tcp_info ends before tcpi_snd_wnd. */
+/* Not <netinet/tcp.h>: its tcp_info lacks tcpi_snd_wnd. */
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -9,8 +9,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-/* Before Linux 5.18 tcp_info has no window. A shut one then shows by itself: everything in flight
- * is acknowledged, and only probes are sent. */
+/* Before Linux 5.18 tcp_info has no window. A zero window needs no check there: everything in
+ * flight has been acknowledged, and only probes are sent. */
 static bool is_shut(const struct tcp_info *info, size_t length)
 {
     return length >= offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof info->tcpi_snd_wnd &&
@@ -35,7 +35,7 @@ uint64_t session_silence_update(struct session_silence *s, const struct tcp_info
     return now_ms - s->since_ms;
 }
 
-/* False: the kernel does not say. */
+/* False: not available. */
 static bool read_info(int fd, struct tcp_info *info, socklen_t *length)
 {
     *length = sizeof *info;

@@ -1,4 +1,4 @@
-/* What follows when the timer fires. */
+/* The timeouts of a session. */
 #ifndef TCP_SESSION_TIME_H
 #define TCP_SESSION_TIME_H
 
@@ -6,13 +6,14 @@
 #include "tcp/session/core.h"
 
 enum {
-    SESSION_CHECK_MS = 1000, /* between the checks of files under way */
+    SESSION_CHECK_MS = 1000, /* interval of the checks while files are under way */
 };
 
-/* The fire function of every session's timer: the session judges it in its next turn. */
-void session_time_is_up(struct timer *timer, void *ctx);
+/* The fire function of every session's timer: wakes the session, whose turn calls
+ * session_time_check. */
+void session_time_fired(struct timer *timer, void *ctx);
 
-/* In the session's turn, when what had come was read: does what is due, if the timer has fired. */
-void session_time_judge(struct session *c);
+/* In the session's turn, after reading: handles a timer that has fired. */
+void session_time_check(struct session *c);
 
 #endif

@@ -4,8 +4,8 @@
 #include "base/metrics.h"
 #include "wire/frame.h"
 
-/* Data frames gathered for one send, before the one that goes over it: bounds what a session
- * whose peer does not read can hold. */
+/* Gathering stops after the data frame that reaches this: bounds the memory of a session whose peer
+ * does not read. */
 enum { GATHER_BYTES = 65536 };
 
 void session_writer_init(struct session_writer *w, uint64_t now_ms)
@@ -24,7 +24,7 @@ bool session_writer_has_bytes(const struct session_writer *w)
     return buf_length(&w->control) > 0 || buf_length(&w->begun) > 0;
 }
 
-static enum err send_some(struct session_writer *w, struct tcp_home *home,
+static enum err send_some(struct session_writer *w, struct tcp_context *context,
                           struct session_link *link, const void *bytes, size_t length, size_t *sent)
 {
     enum err e = session_link_send(link, bytes, length, sent);
@@ -32,18 +32,18 @@ static enum err send_some(struct session_writer *w, struct tcp_home *home,
     if (e != ERR_OK)
         return e;
     w->sent_bytes += *sent;
-    w->progress_ms = loop_now_ms(home->loop);
+    w->progress_ms = loop_now_ms(context->loop);
     metrics_add(METRIC_BYTES_SENT, *sent);
     return ERR_OK;
 }
 
 /* ERR_OK: the buffer is empty. */
 static enum err flush(struct session_writer *w, struct buf *b, struct session_link *link,
-                      struct tcp_home *home)
+                      struct tcp_context *context)
 {
     while (buf_length(b) > 0) {
         size_t sent;
-        enum err e = send_some(w, home, link, buf_bytes(b), buf_length(b), &sent);
+        enum err e = send_some(w, context, link, buf_bytes(b), buf_length(b), &sent);
 
         if (e != ERR_OK)
             return e;
@@ -52,22 +52,22 @@ static enum err flush(struct session_writer *w, struct buf *b, struct session_li
     return ERR_OK;
 }
 
-/* A frame is put together in the scratch buffer: one that did not fit would never go out. */
-static uint32_t chunk_bytes(const struct tcp_home *home)
+/* A data frame must fit into the scratch buffer. */
+static uint32_t chunk_bytes(const struct tcp_context *context)
 {
-    uint32_t chunk = home->settings.sessions.chunk_kib * 1024;
-    size_t room = home->scratch_size - FRAME_DATA_HEADER_SIZE;
+    uint32_t chunk = context->settings.sessions.chunk_kib * 1024;
+    size_t room = context->scratch_size - FRAME_DATA_HEADER_SIZE;
 
     if (chunk > FRAME_DATA_BYTES_MAX)
         chunk = FRAME_DATA_BYTES_MAX;
     return chunk < room ? chunk : (uint32_t)room;
 }
 
-/* Appends the file's next frame to the scratch buffer, whole. */
-static enum err put_frame(const struct session_writer *w, struct tcp_home *home, size_t *used,
+/* Appends the file's next frame to the scratch buffer. */
+static enum err put_frame(const struct session_writer *w, struct tcp_context *context, size_t *used,
                           struct transfer_outgoing *out, uint32_t length)
 {
-    uint8_t *at = home->scratch + *used;
+    uint8_t *at = context->scratch + *used;
     enum err e = transfer_outgoing_read(out, at + FRAME_DATA_HEADER_SIZE, length);
 
     if (e != ERR_OK)
@@ -78,12 +78,12 @@ static enum err put_frame(const struct session_writer *w, struct tcp_home *home,
     return ERR_OK;
 }
 
-/* Gathers frames, one file after the other, as many as fit. */
-static size_t gather(struct session_writer *w, struct tcp_home *home,
+/* Gathers as many frames as fit, round-robin over the files. */
+static size_t gather(struct session_writer *w, struct tcp_context *context,
                      struct transfer_outgoing_list *files, unsigned *frames,
-                     session_writer_broken_fn *broken, void *session)
+                     session_writer_read_failed_fn *broken, void *session)
 {
-    uint32_t chunk = chunk_bytes(home);
+    uint32_t chunk = chunk_bytes(context);
     struct transfer_outgoing *out;
     size_t used = 0;
 
@@ -92,9 +92,9 @@ static size_t gather(struct session_writer *w, struct tcp_home *home,
         uint32_t length = transfer_outgoing_next_bytes(out, chunk);
         enum err e;
 
-        if (used + FRAME_DATA_HEADER_SIZE + length > home->scratch_size)
+        if (used + FRAME_DATA_HEADER_SIZE + length > context->scratch_size)
             break;
-        e = put_frame(w, home, &used, out, length);
+        e = put_frame(w, context, &used, out, length);
         if (e != ERR_OK)
             broken(session, out, e);
         (*frames)--;
@@ -102,35 +102,36 @@ static size_t gather(struct session_writer *w, struct tcp_home *home,
     return used;
 }
 
-/* Sends what is in the scratch buffer in one call. What the link does not take is kept, and goes
- * before anything else. */
+/* Sends the scratch buffer in one call. The unsent rest is copied, and sent before anything else.
+ */
 static enum err send_gathered(struct session_writer *w, struct session_link *link,
-                              struct tcp_home *home, size_t used)
+                              struct tcp_context *context, size_t used)
 {
     size_t sent = 0;
-    enum err e = used == 0 ? ERR_OK : send_some(w, home, link, home->scratch, used, &sent);
+    enum err e = used == 0 ? ERR_OK : send_some(w, context, link, context->scratch, used, &sent);
 
     if (e != ERR_OK && e != ERR_AGAIN)
         return e;
-    return sent == used ? ERR_OK : buf_add(&w->begun, home->scratch + sent, used - sent);
+    return sent == used ? ERR_OK : buf_add(&w->begun, context->scratch + sent, used - sent);
 }
 
 enum err session_writer_run(struct session_writer *w, struct session_link *link,
-                            struct tcp_home *home, struct transfer_outgoing_list *files,
-                            unsigned most_frames, bool is_closing, session_writer_broken_fn *broken,
-                            void *session)
+                            struct tcp_context *context, struct transfer_outgoing_list *files,
+                            unsigned most_frames, bool is_closing,
+                            session_writer_read_failed_fn *broken, void *session)
 {
     for (;;) {
-        enum err e = flush(w, &w->begun, link, home);
+        enum err e = flush(w, &w->begun, link, context);
 
         w->settle_ms = 0;
-        if (e != ERR_OK || (e = flush(w, &w->control, link, home)) != ERR_OK)
+        if (e != ERR_OK || (e = flush(w, &w->control, link, context)) != ERR_OK)
             return e;
         if (is_closing || transfer_outgoing_next(files, &w->settle_ms) == NULL)
             return ERR_OK;
         if (most_frames == 0)
             return ERR_FULL;
-        e = send_gathered(w, link, home, gather(w, home, files, &most_frames, broken, session));
+        e = send_gathered(w, link, context,
+                          gather(w, context, files, &most_frames, broken, session));
         if (e != ERR_OK)
             return e;
     }

@@ -133,13 +133,13 @@ Test(tcp_connection_files, a_session_with_a_dropped_file_ends_when_nothing_else_
     peer_data(2, 6, "def", 3);
     hears('o', 2, NULL);
     cr_expect(peer_hears_end(), "only so an old sender learns that the file failed");
-    cr_expect_str_eq(conn->reason, "a file was given up");
+    cr_expect_str_eq(conn->reason, "incoming file aborted");
     home_close();
 }
 
 Test(tcp_connection_files, a_session_whose_keep_alive_is_far_ends_as_soon_with_a_dropped_file)
 {
-    home.settings.sessions.keep_alive_s = 3600;
+    context.settings.sessions.keep_alive_s = 3600;
     session_connected(false);
     UNTIL(clock_boot_us() - conn->opened_us > 1100000); /* the timer is the keep-alive's */
     peer_data(1, -1, "", 0);
@@ -157,7 +157,7 @@ Test(tcp_connection_files, a_sender_that_confirms_the_drop_keeps_the_session)
         peer_abort(1, "");
     }
     is_alive();
-    cr_expect_eq(conn->dropped->count, 0);
+    cr_expect_eq(conn->aborted->count, 0);
     home_close();
 }
 
@@ -172,7 +172,7 @@ Test(tcp_connection_files, forty_files_may_be_dropped_and_one_more_ends_the_sess
     peer_data(40, -1, "", 0);
     hears('a', 40, NULL);
     cr_expect(peer_hears_end());
-    cr_expect_str_eq(conn->reason, "too many files given up on this session");
+    cr_expect_str_eq(conn->reason, "too many unconfirmed aborted files");
     home_close();
 }
 
@@ -198,7 +198,7 @@ Test(tcp_connection_files, a_thousand_small_files_in_a_row_are_no_forty_at_once)
         peer_file(i, "small");
         hears('o', i, NULL);
     }
-    UNTIL(played.finished == 1000 && home.transfer.transfers == 0);
+    UNTIL(played.finished == 1000 && context.transfer.transfers == 0);
     cr_expect_eq(inbox_files(), 1000);
     home_close();
 }
@@ -209,30 +209,30 @@ Test(tcp_connection_files, a_file_keeps_its_id_until_it_is_reported_each_way)
 
     session_connected(false);
     peer_data(1000, 9, "slow", 4);
-    UNTIL(home.transfer.transfers == 1);
-    cr_expect_eq(SLIST_FIRST(&home.transfer.ids.used)->live, 1);
+    UNTIL(context.transfer.transfers == 1);
+    cr_expect_eq(SLIST_FIRST(&context.transfer.ids.used)->live, 1);
     send_made(10);
     out = peer_hears().file_id;
-    cr_expect_eq(SLIST_FIRST(&home.transfer.ids.used)->live, 2);
+    cr_expect_eq(SLIST_FIRST(&context.transfer.ids.used)->live, 2);
     peer_data(1000, 9, "files", 5);
     hears('o', 1000, NULL);
-    UNTIL(home.transfer.transfers == 1);
-    cr_expect_eq(SLIST_FIRST(&home.transfer.ids.used)->live, 1);
+    UNTIL(context.transfer.transfers == 1);
+    cr_expect_eq(SLIST_FIRST(&context.transfer.ids.used)->live, 1);
     peer_ok(out);
-    UNTIL(home.transfer.transfers == 0);
-    cr_expect_eq(SLIST_FIRST(&home.transfer.ids.used)->live, 0);
+    UNTIL(context.transfer.transfers == 0);
+    cr_expect_eq(SLIST_FIRST(&context.transfer.ids.used)->live, 0);
     home_close();
 }
 
 Test(tcp_connection_files, without_a_transfer_id_a_file_is_refused)
 {
     session_connected(false);
-    home.transfer.ids.present = (struct transfer_ids){0};
-    home.transfer.ids.is_asking = true; /* the journal does not answer */
+    context.transfer.ids.present = (struct transfer_ids){0};
+    context.transfer.ids.is_requesting = true; /* the journal does not answer */
     peer_file(1, "small");
     cr_expect_eq(peer_hears().command, 'a');
     cr_expect_eq(played.registered, 0);
-    home.transfer.ids.is_asking = false;
+    context.transfer.ids.is_requesting = false;
     home_close();
 }
 
@@ -245,7 +245,7 @@ Test(tcp_connection_files, an_abort_of_the_sender_fails_the_file_with_its_text)
     at_once();
     UNTIL(played.failed == 1);
     cr_expect_str_eq(played.last_error, "changed my %1B mind");
-    UNTIL(home.transfer.transfers == 0);
+    UNTIL(context.transfer.transfers == 0);
     cr_expect_eq(inbox_partials(), 0);
     is_alive();
     peer_data(2, 10, "abc", 3);
@@ -308,9 +308,9 @@ Test(tcp_connection_files, a_frame_too_long_ends_the_session_and_its_files)
 Test(tcp_connection_files, receiving_switched_off_refuses_each_file)
 {
     session_connected(false);
-    home.settings.tcp_transport.is_receiving_enabled = false;
+    context.settings.tcp_transport.is_receiving_enabled = false;
     peer_data(1, 3, "abc", 3);
-    hears('a', 1, " receiving is switched off here");
+    hears('a', 1, " receiving is disabled on this node");
     cr_expect_eq(played.registered, 0);
     home_close();
 }
@@ -345,7 +345,7 @@ Test(tcp_connection_files, a_session_lost_mid_file_fails_it_both_ways)
     peer_leave();
     UNTIL(conn == NULL && s->answers == 1 && played.failed == 2);
     cr_expect_str_eq(s->error, "connection closed");
-    UNTIL(home.transfer.transfers == 0);
+    UNTIL(context.transfer.transfers == 0);
     cr_expect_eq(inbox_files(), 0);
     home_close();
 }
@@ -358,7 +358,7 @@ Test(tcp_connection_files, a_whole_file_is_finished_though_its_session_dies)
     UNTIL(played.pending == 1);
     peer_leave();
     UNTIL(conn == NULL);
-    cr_expect_eq(home.transfer.transfers, 1);
+    cr_expect_eq(context.transfer.transfers, 1);
     gateway_answer();
     UNTIL(played.pending == 1);
     cr_expect_eq(played.finished, 1);
@@ -403,7 +403,7 @@ Test(tcp_connection_files, a_gateway_that_says_no_ends_the_session)
     peer_data(1, 6, "abc", 3);
     hears('a', 1, NULL);
     cr_expect(peer_hears_end());
-    UNTIL(home.transfer.transfers == 0);
+    UNTIL(context.transfer.transfers == 0);
     cr_expect_eq(inbox_partials(), 0);
     home_close();
 }
@@ -418,7 +418,7 @@ Test(tcp_connection_files, a_gateway_that_says_no_late_ends_the_session_though_t
     gateway_answer();
     hears('a', 1, NULL);
     cr_expect(peer_hears_end());
-    UNTIL(home.transfer.transfers == 0);
+    UNTIL(context.transfer.transfers == 0);
     cr_expect_eq(inbox_files(), 0);
     home_close();
 }
@@ -470,10 +470,10 @@ Test(tcp_connection_files, a_session_that_ends_while_the_gateway_thinks_fails_th
 
 Test(tcp_connection_files, a_file_that_stalls_is_given_up)
 {
-    home.settings.sessions.stall_window_s = 1;
+    context.settings.sessions.stall_window_s = 1;
     session_connected(false);
     peer_data(1, 10, "abc", 3);
-    hears('a', 1, " stalled: too few bytes for too long");
+    hears('a', 1, " stalled: below [sessions] stall-bytes-per-s");
     UNTIL(played.failed == 1);
     home_close();
 }
@@ -483,11 +483,11 @@ Test(tcp_connection_files, a_file_that_is_not_confirmed_in_time_fails)
     struct sent_file *s;
     int32_t file_id;
 
-    home.settings.sessions.ok_timeout_s = 1;
+    context.settings.sessions.ok_timeout_s = 1;
     session_connected(false);
     s = send_made(10);
     file_id = peer_hears().file_id;
-    hears('a', file_id, " the peer did not confirm the file in time");
+    hears('a', file_id, " no ok from the peer within [sessions] ok-timeout-s");
     UNTIL(s->answers == 1);
     peer_ok(file_id);
     is_alive();
@@ -498,9 +498,9 @@ Test(tcp_connection_files, a_peer_that_we_do_not_read_for_the_gateways_sake_is_n
 {
     struct sent_file *s;
     int32_t file_id;
-    uint64_t begun_ms = loop_now_ms(home.loop);
+    uint64_t begun_ms = loop_now_ms(context.loop);
 
-    home.settings.sessions.stall_window_s = home.settings.sessions.ok_timeout_s = 1;
+    context.settings.sessions.stall_window_s = context.settings.sessions.ok_timeout_s = 1;
     session_connected(false);
     s = send_made(10);
     file_id = peer_hears().file_id;
@@ -509,7 +509,7 @@ Test(tcp_connection_files, a_peer_that_we_do_not_read_for_the_gateways_sake_is_n
     played.is_full = true;
     peer_data(1, 10, "defghij", 7);
     peer_ok(file_id);
-    UNTIL(loop_now_ms(home.loop) - begun_ms > 2500);
+    UNTIL(loop_now_ms(context.loop) - begun_ms > 2500);
     cr_expect_eq(played.failed + s->answers, 0);
     played.is_full = false;
     hears('o', 1, NULL);
@@ -521,12 +521,12 @@ Test(tcp_connection_files, a_peer_that_we_do_not_read_for_the_gateways_sake_is_n
 Test(tcp_connection_files, while_too_many_partial_files_wait_for_the_disk_no_more_are_begun)
 {
     session_connected(false);
-    home.transfer.discards = 1000000;
+    context.transfer.discards = 1000000;
     peer_data(1, 3, "abc", 3);
     for (int i = 0; i < 20; i++)
         turn();
     cr_expect_eq(played.registered, 0);
-    home.transfer.discards = 0;
+    context.transfer.discards = 0;
     hears('o', 1, NULL);
     home_close();
 }

@@ -75,7 +75,7 @@ Test(tcp_connection_sends, files_of_every_size_around_a_chunk_arrive)
 
 Test(tcp_connection_sends, a_read_buffer_smaller_than_a_chunk_sends_all_the_same)
 {
-    home.scratch_size = 16 * 1024;
+    context.scratch_size = 16 * 1024;
     session_connected(true);
     finishes(10);
     finishes(50 * 1024);
@@ -122,8 +122,8 @@ Test(tcp_connection_sends, a_peer_that_never_reads_is_left)
 {
     struct sent_file *s;
 
-    home.settings.sessions.unread_limit_s = 1;
-    home.settings.sessions.linger_ms = 50;
+    context.settings.sessions.unread_limit_s = 1;
+    context.settings.sessions.linger_ms = 50;
     session_connected(true);
     narrow();
     s = send_made(1 << 20);
@@ -136,7 +136,7 @@ Test(tcp_connection_sends, a_peer_that_never_reads_is_left)
 Test(tcp_connection_sends, a_long_silence_of_ours_is_no_fault_of_the_peers)
 {
     session_connected(true);
-    home.settings.sessions.unread_limit_s = 1;
+    context.settings.sessions.unread_limit_s = 1;
     conn->writer.progress_ms -= 5000;                /* long ago, there was nothing to say */
     cr_assert(session_keep_alive(conn));             /* waits for its turn */
     conn->timer.fire(&conn->timer, conn->timer.ctx); /* and the check comes before it */
@@ -193,7 +193,7 @@ Test(tcp_connection_sends, files_take_turns_a_chunk_each)
 
 Test(tcp_connection_sends, what_waits_in_a_long_queue_is_bounded)
 {
-    home.settings.sessions.queue_limit = 2;
+    context.settings.sessions.queue_limit = 2;
     session_dialled();
     for (int i = 0; i < 3; i++)
         send_made(1);
@@ -372,8 +372,8 @@ Test(tcp_connection_sends, each_of_very_many_that_wait_is_cancelled_by_itself)
     cr_assert_not_null(many);
     session_connected(true);
     log_set_level(LOG_LEVEL_ERROR);
-    home.settings.sessions.queue_limit = MANY;
-    home.settings.sessions.files_out_limit = 0;
+    context.settings.sessions.queue_limit = MANY;
+    context.settings.sessions.files_out_limit = 0;
     for (unsigned i = 0; i < MANY; i++) {
         many[i] = (struct send_request){
             .request = {.on_answer = one_of_many_answered}, .id = i + 1, .filename = path};
@@ -400,7 +400,7 @@ Test(tcp_connection_sends, those_that_wait_behind_a_cancelled_one_go_in_their_or
     struct cancel_request by_id, by_transfer = {.transfer_id = 4711};
 
     session_connected(true);
-    home.settings.sessions.files_out_limit = 0;
+    context.settings.sessions.files_out_limit = 0;
     for (unsigned i = 0; i < 6; i++)
         s[i] = send_made(100 + i);
     cr_expect_not(session_files_cancel_sending(conn, &by_transfer), "none has a transfer id");
@@ -408,7 +408,7 @@ Test(tcp_connection_sends, those_that_wait_behind_a_cancelled_one_go_in_their_or
         by_id = cancel_of(s[i]);
         cr_expect(session_files_cancel_sending(conn, &by_id));
     }
-    home.settings.sessions.files_out_limit = FILES_OUT;
+    context.settings.sessions.files_out_limit = FILES_OUT;
     s[6] = send_made(106);
     for (unsigned i = 0; i < 7; i += 2)
         peer_ok(takes_file(100 + i));

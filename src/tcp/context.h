@@ -1,6 +1,6 @@
-/* What the sessions of one worker share. The worker's. */
-#ifndef TCP_HOME_H
-#define TCP_HOME_H
+/* What the sessions of one worker share. Owner: the worker. */
+#ifndef TCP_CONTEXT_H
+#define TCP_CONTEXT_H
 
 #include "loop/loop.h"
 #include "peers/bandwidth.h"
@@ -12,19 +12,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct session_news;
+struct session_callbacks;
 
-struct tcp_home {
+struct tcp_context {
     struct loop *loop;
     struct transfer_context transfer; /* for the files of all of them */
     unsigned worker;
-    const struct session_news *news; /* what the sessions tell, and to whom */
-    void *news_to;
-    bool is_serving; /* takes new sessions and sends */
+    const struct session_callbacks *callbacks; /* from the sessions to the worker */
+    void *callbacks_ctx;
+    bool is_serving; /* accepts new sessions and sends */
     struct settings settings;
     struct tcp_directory *directory;
     struct peers_bandwidth bandwidth;
-    uint8_t *scratch; /* room for one turn of reading, or of writing; nothing stays in it */
+    uint8_t *scratch; /* buffer for one read, or one gathered write; unused between calls */
     size_t scratch_size;
 };
 

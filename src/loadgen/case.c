@@ -47,7 +47,7 @@ static void handshake_roles(struct loadgen_run_plan *plan, const struct loadgen_
     role->rate = (double)n->rate;
 }
 
-/* A keep-alive is a start that falls due and has no answer. */
+/* A keep-alive is a due start without an answer. */
 static void idle_roles(struct loadgen_run_plan *plan, const struct loadgen_case_numbers *n,
                        unsigned part)
 {
@@ -71,7 +71,7 @@ static void mixed_roles(struct loadgen_run_plan *plan, const struct loadgen_case
     bulk->write_bytes_per_s = (double)n->bulk_rate / (double)n->bulk_sessions;
 }
 
-/* Half of the slow peers write a byte a second, half read one. */
+/* Half of the slow peers write one byte per second, half read one. */
 static void slow_roles(struct loadgen_run_plan *plan, const struct loadgen_case_numbers *n,
                        unsigned part)
 {
@@ -89,7 +89,7 @@ static void slow_roles(struct loadgen_run_plan *plan, const struct loadgen_case_
 
 const struct loadgen_case loadgen_cases[] = {
     {.name = "bulk",
-     .summary = "large files, as fast as they go",
+     .summary = "large files at full speed",
      .defaults = {.sessions = 1, .size = BULK_BYTES, .window = 1, .seconds = 10},
      .parts = 1,
      .part_names = {"bulk"},
@@ -101,19 +101,19 @@ const struct loadgen_case loadgen_cases[] = {
      .part_names = {"small"},
      .roles = files_roles},
     {.name = "handshake",
-     .summary = "sessions opened and closed, --sessions at a time",
+     .summary = "sessions opened and closed, --sessions concurrently",
      .defaults = {.sessions = 64, .seconds = 10},
      .parts = 1,
      .part_names = {"handshake"},
      .roles = handshake_roles},
     {.name = "idle",
-     .summary = "sessions that only stay open; tells the daemon's memory for each",
+     .summary = "idle sessions; reports the daemon's memory per session",
      .defaults = {.sessions = 1000, .seconds = 30, .keep_alive_s = 60},
      .parts = 1,
      .part_names = {"idle"},
      .roles = idle_roles},
     {.name = "mixed",
-     .summary = "small files alone, then beside bulk",
+     .summary = "small files alone, then with concurrent bulk transfers",
      .defaults = {.sessions = 1,
                   .size = KIB,
                   .window = 20,
@@ -125,7 +125,7 @@ const struct loadgen_case loadgen_cases[] = {
      .part_names = {"alone", "beside bulk"},
      .roles = mixed_roles},
     {.name = "slow",
-     .summary = "small files alone, then beside peers that read or write a byte a second",
+     .summary = "small files alone, then with peers that read or write one byte per second",
      .defaults = {.sessions = 100,
                   .size = KIB,
                   .window = 20,

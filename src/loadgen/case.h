@@ -1,4 +1,4 @@
-/* The cases: which sessions a case has and what they do. */
+/* The test cases: which sessions a case has and what they do. */
 #ifndef LOADGEN_CASE_H
 #define LOADGEN_CASE_H
 
@@ -6,22 +6,22 @@
 
 #include <stdint.h>
 
-/* The numbers of a run. The fields that a case does not use keep their zero. */
+/* The parameters of a run. Fields that a case does not use are 0. */
 struct loadgen_case_numbers {
     uint64_t sessions;
     uint64_t size; /* bytes of a file */
     uint64_t window;
-    uint64_t files; /* or handshakes, in all; 0: until the time is over */
-    uint64_t rate;  /* of them a second in all; 0: by the answers */
+    uint64_t files; /* or handshakes, in total; 0: until the time limit */
+    uint64_t rate;  /* files or handshakes per second in total; 0: next on answer */
     uint64_t seconds;
     uint64_t warm_up_s;
     uint64_t keep_alive_s;
-    uint64_t beside;                              /* idle sessions besides */
-    uint64_t bulk_sessions, bulk_size, bulk_rate; /* mixed; bytes a second of all bulk sessions */
-    uint64_t slow_percent;                        /* slow: of the sessions */
+    uint64_t beside;                              /* additional idle sessions */
+    uint64_t bulk_sessions, bulk_size, bulk_rate; /* mixed; bytes per second of all bulk sessions */
+    uint64_t slow_percent;                        /* slow: percentage of slow sessions */
 };
 
-/* A case has one part, or two: the same without and with what disturbs it. */
+/* A case has one part, or two: the same load without and with a disturbance. */
 enum { LOADGEN_CASE_PARTS_MAX = 2 };
 
 struct loadgen_case {
@@ -30,7 +30,7 @@ struct loadgen_case {
     struct loadgen_case_numbers defaults;
     unsigned parts;
     const char *part_names[LOADGEN_CASE_PARTS_MAX];
-    /* Fills in the roles of a part. The role whose latency is asked for is the first. */
+    /* Fills in the roles of a part. The first is the one whose latency is measured. */
     void (*roles)(struct loadgen_run_plan *plan, const struct loadgen_case_numbers *n,
                   unsigned part);
 };

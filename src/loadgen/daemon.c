@@ -27,7 +27,7 @@ double loadgen_daemon_own_cpu_s(void)
     return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-/* The kernel remembers who called listen(2). */
+/* The peer's credentials are those of the process that called listen(2). */
 static enum err peer_of(pid_t *out, int fd, const struct sockaddr_un *at)
 {
     struct ucred peer;
@@ -52,13 +52,13 @@ enum err loadgen_daemon_pid(pid_t *out, const char *socket_path, char *problem, 
         close(fd);
     if (e != ERR_OK)
         snprintf(problem, problem_room,
-                 "no daemon answers at the control socket %s: %s; start dustwired, or name its "
+                 "no daemon answers on the control socket %s: %s; start dustwired, or name its "
                  "process with --pid",
                  socket_path, err_text(e));
     return e;
 }
 
-void loadgen_daemon_forget_peak(pid_t pid)
+void loadgen_daemon_reset_peak(pid_t pid)
 {
     char path[PATH_ROOM];
     int fd;
@@ -66,7 +66,7 @@ void loadgen_daemon_forget_peak(pid_t pid)
     snprintf(path, sizeof path, "/proc/%d/clear_refs", (int)pid);
     if ((fd = open(path, O_WRONLY | O_CLOEXEC)) < 0)
         return;
-    if (write(fd, "5", 1) != 1) /* the peak stays that of the whole life */
+    if (write(fd, "5", 1) != 1) /* the peak stays that since the daemon's start */
         errno = 0;
     close(fd);
 }
@@ -84,7 +84,7 @@ static void read_line(struct loadgen_daemon_usage *out, const char *line)
             *keys[i].value = strtoull(line + strlen(keys[i].key), NULL, 10);
 }
 
-enum err loadgen_daemon_look(struct loadgen_daemon_usage *out, pid_t pid)
+enum err loadgen_daemon_read_usage(struct loadgen_daemon_usage *out, pid_t pid)
 {
     char path[PATH_ROOM], line[256];
     clockid_t clock;

@@ -1,5 +1,4 @@
-/* The daemon under load seen from outside: what /proc and the kernel tell about a process that is
- * not ours. Main thread. */
+/* CPU time and memory of the daemon under load, from /proc and the kernel. Main thread. */
 #ifndef LOADGEN_DAEMON_H
 #define LOADGEN_DAEMON_H
 
@@ -15,17 +14,18 @@ struct loadgen_daemon_usage {
     uint64_t peak_kib;
 };
 
-/* Who listens at a Unix socket. `problem` gets a sentence. */
+/* Finds the process that listens on a Unix socket. On failure `problem` has the reason. */
 enum err loadgen_daemon_pid(pid_t *out, const char *socket_path, char *problem,
                             size_t problem_room);
 
-/* Makes the peak begin anew, where this user may; else it is that of the daemon's whole life. */
-void loadgen_daemon_forget_peak(pid_t pid);
+/* Resets the peak memory if this user is permitted to; else the peak since the daemon's start is
+ * reported. */
+void loadgen_daemon_reset_peak(pid_t pid);
 
-/* ERR_NOT_FOUND: there is no such process. */
-enum err loadgen_daemon_look(struct loadgen_daemon_usage *out, pid_t pid);
+/* ERR_NOT_FOUND: no such process. */
+enum err loadgen_daemon_read_usage(struct loadgen_daemon_usage *out, pid_t pid);
 
-/* The same of ourselves; memory is 0. */
+/* CPU time of this process. */
 double loadgen_daemon_own_cpu_s(void);
 
 #endif

@@ -2,7 +2,7 @@
 
 enum { LINEAR = 1 << LOADGEN_HISTOGRAM_BITS };
 
-/* Below LINEAR a bucket a value; above, each octave is cut in LINEAR buckets of equal width. */
+/* Below LINEAR one bucket for each value; above, each octave has LINEAR buckets of equal width. */
 static size_t bucket_of(uint64_t ns)
 {
     unsigned shift;

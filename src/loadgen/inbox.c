@@ -17,12 +17,12 @@
 enum { EVERY_MS = 200, LARGE_BYTES = 1 << 20 };
 
 struct loadgen_inbox {
-    DIR *folder; /* its thread's */
-    int stop_fd; /* an eventfd: rung once, to end */
+    DIR *folder; /* used by the thread only */
+    int stop_fd; /* an eventfd: written once, to stop */
     pthread_t id;
 };
 
-/* The daemon's own names end so (docs/design.md, the inbox). */
+/* The suffix of received files (docs/design.md, the inbox). */
 static bool is_received(const char *name)
 {
     size_t length = strlen(name);
@@ -30,9 +30,9 @@ static bool is_received(const char *name)
     return name[0] != '.' && length > 3 && strcmp(name + length - 3, ".in") == 0;
 }
 
-/* Giving back the memory of a large file in a tmpfs takes 12 ms of a processor: whoever does real
- * work goes first. Not so where the folder is locked, which the daemon would then wait for. What
- * cannot be set changes only the figures. */
+/* Freeing the memory of a large file in a tmpfs takes 12 ms of CPU time, so it runs at idle
+ * priority. Unlinking does not, since it locks the folder and the daemon would wait for it. A
+ * failure only affects the measurement. */
 static void set_policy(int policy)
 {
     const struct sched_param none = {0};
@@ -51,7 +51,7 @@ static void empty_if_large(int folder, const char *name)
     if (fd < 0)
         return;
     set_policy(SCHED_IDLE);
-    if (ftruncate(fd, 0) != 0) /* then its removal gives the memory back */
+    if (ftruncate(fd, 0) != 0) /* then unlinking frees the memory */
         errno = 0;
     set_policy(SCHED_OTHER);
     close(fd);

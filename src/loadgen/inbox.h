@@ -1,6 +1,6 @@
-/* Keeps a disk from filling during a long run: a thread that removes the files that the daemon has
- * finished, as a gateway would that has taken them. Removes only what the daemon itself names so,
- * directly in the folder. */
+/* Keeps the disk from filling during a long run: a thread that removes completely received files
+ * from the inbox, as a gateway does after processing them. Removes only files with the daemon's
+ * names for received files, not in subfolders. */
 #ifndef LOADGEN_INBOX_H
 #define LOADGEN_INBOX_H
 
@@ -9,7 +9,7 @@
 struct loadgen_inbox;
 
 enum err loadgen_inbox_start(struct loadgen_inbox **out, const char *folder);
-/* Once more removes what is there, and ends. At ease with NULL. */
+/* Removes the remaining files and stops the thread. NULL is a no-op. */
 void loadgen_inbox_stop(struct loadgen_inbox **inbox);
 
 #endif

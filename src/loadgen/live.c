@@ -8,7 +8,7 @@ struct moment {
     uint64_t at_ns, files, bytes, opened;
 };
 
-/* The main thread's: what the line said last. */
+/* Main thread only: the values shown last. */
 static struct moment last;
 
 static struct moment moment_of(struct loadgen_thread *threads, unsigned count, uint64_t now_ns)
@@ -16,11 +16,11 @@ static struct moment moment_of(struct loadgen_thread *threads, unsigned count, u
     struct moment m = {.at_ns = now_ns};
 
     for (unsigned i = 0; i < count; i++) {
-        struct loadgen_session_home *home = &threads[i].home;
+        struct loadgen_session_shared *shared = &threads[i].shared;
 
-        m.files += atomic_load_explicit(&home->live_files, memory_order_relaxed);
-        m.bytes += atomic_load_explicit(&home->live_bytes, memory_order_relaxed);
-        m.opened += atomic_load_explicit(&home->live_opened, memory_order_relaxed);
+        m.files += atomic_load_explicit(&shared->live_files, memory_order_relaxed);
+        m.bytes += atomic_load_explicit(&shared->live_bytes, memory_order_relaxed);
+        m.opened += atomic_load_explicit(&shared->live_opened, memory_order_relaxed);
     }
     return m;
 }

@@ -1,5 +1,5 @@
-/* dustwire-load: puts load on a node and measures what it does. Knows the daemon from outside only:
- * its protocol, and what /proc tells of its process. */
+/* dustwire-load: a load generator and benchmark for a node. It uses only the daemon's protocol, and
+ * /proc for its CPU time and memory. */
 #include "loadgen/case.h"
 #include "loadgen/live.h"
 #include "loadgen/options.h"
@@ -28,9 +28,9 @@ static enum err resolve(struct address *out, const char *target,
     enum err e;
 
     if ((e = address_split(target, host, &port)) != ERR_OK)
-        return e; /* loadgen_options_read has looked */
+        return e; /* already checked by loadgen_options_read */
     if (getaddrinfo(host, NULL, &hints, &found) != 0) {
-        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "'%.100s' cannot be resolved", host);
+        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "cannot resolve '%.100s'", host);
         return ERR_UNRESOLVED;
     }
     e = address_from_sockaddr(out, found->ai_addr);
@@ -68,13 +68,13 @@ static enum err prepare(struct loadgen_run_plan *plan, const struct loadgen_opti
     plan->spread = spread_of(options, &plan->target);
     if (options->socket != NULL)
         e = loadgen_daemon_pid(&plan->pid, options->socket, problem, LOADGEN_OPTIONS_PROBLEM_SIZE);
-    else if (plan->pid != 0 && (e = loadgen_daemon_look(&usage, plan->pid)) != ERR_OK)
-        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "--pid %d, the daemon's: %s",
-                 (int)plan->pid, err_text(e));
+    else if (plan->pid != 0 && (e = loadgen_daemon_read_usage(&usage, plan->pid)) != ERR_OK)
+        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
+                 "cannot read the usage of process --pid %d: %s", (int)plan->pid, err_text(e));
     return e;
 }
 
-/* A descriptor a session: as many as this user may have. */
+/* Each session needs a descriptor: raises the soft limit to the hard limit. */
 static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
@@ -114,12 +114,12 @@ static enum err run_parts(const struct loadgen_options *options, struct loadgen_
 static enum err json_failed(const char *path, enum err e,
                             char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
-    snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "the figures cannot be written to %.100s: %s",
-             path, err_text(e));
+    snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "cannot write the results to %.100s: %s", path,
+             err_text(e));
     return e;
 }
 
-/* Before the run, so that none is made for nothing. NULL: no figures are asked for. */
+/* Before the run, so that a wrong path fails early. NULL: no JSON output. */
 static enum err open_json(FILE **out, const char *path, char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
     *out = NULL;
@@ -168,7 +168,7 @@ static int run(const struct loadgen_options *options)
     return e == ERR_OK && is_clean ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* What was measured or asked for and could not be printed is no success. */
+/* Output that could not be written is a failure. */
 static int printed(int exit_status)
 {
     int error_number = inherit_flush_output();
@@ -183,16 +183,16 @@ int main(int argc, char **argv)
 {
     char problem[LOADGEN_OPTIONS_PROBLEM_SIZE];
     struct loadgen_options options;
-    enum loadgen_options_asked asked;
+    enum loadgen_options_action action;
 
     inherit_fill_standard();
-    if (loadgen_options_read(&options, &asked, argc, argv, problem) != ERR_OK) {
+    if (loadgen_options_read(&options, &action, argc, argv, problem) != ERR_OK) {
         fprintf(stderr, "dustwire-load: %s. Try `dustwire-load --help`.\n", problem);
         return EXIT_USAGE;
     }
-    if (asked == LOADGEN_OPTIONS_ASKED_HELP)
+    if (action == LOADGEN_OPTIONS_ACTION_HELP)
         loadgen_options_help(stdout);
-    else if (asked == LOADGEN_OPTIONS_ASKED_VERSION)
+    else if (action == LOADGEN_OPTIONS_ACTION_VERSION)
         puts("dustwire-load " DUSTWIRE_VERSION);
     else
         return printed(run(&options));

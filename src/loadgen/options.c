@@ -26,43 +26,45 @@ static const struct row {
     const char *argument, *meaning;
 } rows[] = {
     {"sessions", KIND_NUMBER, AT_NUMBER(sessions), 1, LOADGEN_OPTIONS_SESSIONS_MAX, "N",
-     "sessions at once"},
+     "concurrent sessions"},
     {"files", KIND_NUMBER, AT_NUMBER(files), 0, UINT32_MAX, "N",
-     "files (handshakes) in all; 0: until the time is over"},
-    {"size", KIND_SIZE, AT_NUMBER(size), 0, FRAME_FILE_SIZE_MAX, "SIZE", "of a file: 1K, 64M, 1G"},
+     "files (handshakes) in total; 0: until the time limit"},
+    {"size", KIND_SIZE, AT_NUMBER(size), 0, FRAME_FILE_SIZE_MAX, "SIZE", "file size: 1K, 64M, 1G"},
     {"window", KIND_NUMBER, AT_NUMBER(window), 1, LOADGEN_PAYLOAD_WINDOW_MAX, "N",
      "files in flight in each session"},
     {"rate", KIND_NUMBER, AT_NUMBER(rate), 0, 10000000, "N",
-     "files (handshakes) a second in all, answered or not: latency then counts from when each was "
-     "due; 0: as fast as they are answered"},
+     "files (handshakes) per second in total, answered or not: latency is then measured from the "
+     "time when each was due; 0: next on answer"},
     {"seconds", KIND_NUMBER, AT_NUMBER(seconds), 1, LOADGEN_OPTIONS_SECONDS_MAX, "N",
-     "the time of each part, at most"},
+     "time limit of each part"},
     {"warm-up", KIND_NUMBER, AT_NUMBER(warm_up_s), 0, LOADGEN_OPTIONS_SECONDS_MAX, "SECONDS",
-     "more time before it, in which nothing is counted; 0"},
+     "unmeasured time before it; default 0"},
     {"threads", KIND_NUMBER, AT(threads), 1, LOADGEN_OPTIONS_THREADS_MAX, "N",
-     "of this program; 1"},
+     "threads of this program; default 1"},
     {"keep-alive", KIND_NUMBER, AT_NUMBER(keep_alive_s), 0, LOADGEN_OPTIONS_SECONDS_MAX, "SECONDS",
-     "idle: how often each session says that it is alive; 0: never"},
+     "idle: keep-alive interval of each session; 0: none"},
     {"beside", KIND_NUMBER, AT_NUMBER(beside), 0, LOADGEN_OPTIONS_SESSIONS_MAX, "N",
-     "bulk, small: idle sessions that are open besides"},
+     "bulk, small: additional idle sessions"},
     {"bulk-sessions", KIND_NUMBER, AT_NUMBER(bulk_sessions), 1, LOADGEN_OPTIONS_SESSIONS_MAX, "N",
      "mixed: sessions with large files"},
     {"bulk-size", KIND_SIZE, AT_NUMBER(bulk_size), 1, FRAME_FILE_SIZE_MAX, "SIZE",
-     "mixed: of a large file"},
+     "mixed: size of a large file"},
     {"bulk-rate", KIND_SIZE, AT_NUMBER(bulk_rate), 0, UINT64_C(1) << 40, "SIZE",
-     "mixed: bytes a second of all bulk sessions together; 0: no bound"},
+     "mixed: bytes per second of all bulk sessions together; 0: unlimited"},
     {"slow-percent", KIND_NUMBER, AT_NUMBER(slow_percent), 1, 99, "N",
-     "slow: how many of the sessions are slow"},
+     "slow: percentage of slow sessions"},
     {"chunk-kib", KIND_NUMBER, AT(chunk_kib), 1, FRAME_DATA_BYTES_MAX / 1024, "N",
-     "file bytes in a data frame; 96"},
+     "file bytes per data frame; default 96"},
     {"spread", KIND_NUMBER, AT(spread), 0, 250, "N",
-     "local addresses 127.0.1.1 and on to connect from, so that ports do not run out; 0: one"},
-    {"pid", KIND_NUMBER, AT(pid), 1, INT32_MAX, "PID", "the daemon, for its CPU and memory"},
-    {"socket", KIND_TEXT, AT(socket), 0, 0, "PATH", "or its control socket"},
-    {"inbox", KIND_TEXT, AT(inbox), 0, 0, "DIR", "remove the received files while it runs"},
-    {"json", KIND_TEXT, AT(json), 0, 0, "FILE", "write the figures there; -: to stdout"},
-    {"idurl", KIND_TEXT, AT(idurl), 0, 0, "URL", "what the sessions say that they are"},
-    {"quiet", KIND_FLAG, AT(is_quiet), 0, 0, NULL, "no live line"},
+     "number of local addresses (from 127.0.1.1) to connect from, for more ports; 0: one"},
+    {"pid", KIND_NUMBER, AT(pid), 1, INT32_MAX, "PID",
+     "process of the daemon: reports its CPU time and memory"},
+    {"socket", KIND_TEXT, AT(socket), 0, 0, "PATH", "the same by the daemon's control socket"},
+    {"inbox", KIND_TEXT, AT(inbox), 0, 0, "DIR",
+     "remove received files from this inbox during the run"},
+    {"json", KIND_TEXT, AT(json), 0, 0, "FILE", "write the results as JSON; -: to stdout"},
+    {"idurl", KIND_TEXT, AT(idurl), 0, 0, "URL", "identity sent in the hello"},
+    {"quiet", KIND_FLAG, AT(is_quiet), 0, 0, NULL, "no progress line"},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -71,7 +73,7 @@ void loadgen_options_help(FILE *out)
 {
     fputs("Usage: dustwire-load CASE [OPTION]... HOST:PORT\n"
           "\n"
-          "Puts load on a dustwired, or another node that speaks its protocol, and measures.\n"
+          "Load generator for dustwired and other nodes that speak its protocol.\n"
           "\n"
           "Cases:\n",
           out);
@@ -85,13 +87,13 @@ void loadgen_options_help(FILE *out)
         fprintf(out, "%*s%s\n", length < HELP_COLUMN ? HELP_COLUMN - length : 1, "",
                 rows[i].meaning);
     }
-    fputs("  -h, --help            this text\n"
-          "  -V, --version         the version\n"
-          "\n"
-          "Ctrl-C ends it with the figures so far. Exit status: 0; 1: it could not run, or "
-          "something\n"
-          "failed that should not; 2: wrong usage.\n",
-          out);
+    fputs(
+        "  -h, --help            show this help\n"
+        "  -V, --version         show the version\n"
+        "\n"
+        "Ctrl-C stops the run and prints the results so far. Exit status: 0: success; 1: the run\n"
+        "failed, or sessions or files failed; 2: invalid usage.\n",
+        out);
 }
 
 enum err loadgen_options_size_read(uint64_t *out, const char *text, uint64_t most)
@@ -147,32 +149,33 @@ static void fill_long_options(struct option to[ROWS + 3])
     to[ROWS + 1] = (struct option){.name = "version", .val = 'V'};
 }
 
-static enum err take_option(struct loadgen_options *out, enum loadgen_options_asked *asked,
+static enum err take_option(struct loadgen_options *out, enum loadgen_options_action *action,
                             int option, char **argv, char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
     const struct row *row;
 
     if (option == 'h' || option == 'V') {
-        *asked = option == 'h' ? LOADGEN_OPTIONS_ASKED_HELP : LOADGEN_OPTIONS_ASKED_VERSION;
+        *action = option == 'h' ? LOADGEN_OPTIONS_ACTION_HELP : LOADGEN_OPTIONS_ACTION_VERSION;
         return ERR_OK;
     }
     if (option < FIRST_ROW) {
-        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "'%s' is no option, or lacks its argument",
-                 argv[optind - 1]);
+        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
+                 "unknown option '%s', or its argument is missing", argv[optind - 1]);
         return ERR_INVALID;
     }
     row = &rows[option - FIRST_ROW];
     if (take(out, row, optarg) == ERR_OK)
         return ERR_OK;
-    snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "--%s is '%s', but can be %llu to %llu",
-             row->name, optarg, (unsigned long long)row->least, (unsigned long long)row->most);
+    snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
+             "invalid value '%s' for --%s: expected %llu to %llu", optarg, row->name,
+             (unsigned long long)row->least, (unsigned long long)row->most);
     return ERR_INVALID;
 }
 
 static void name_cases(char problem[LOADGEN_OPTIONS_PROBLEM_SIZE], const char *name)
 {
     int length = snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
-                          "'%.40s' is no case; the first argument is ", name);
+                          "unknown case '%.40s'; the first argument must be ", name);
 
     for (const struct loadgen_case *c = loadgen_cases; c->name != NULL; c++)
         length += snprintf(problem + length, LOADGEN_OPTIONS_PROBLEM_SIZE - (size_t)length, "%s%s",
@@ -203,23 +206,23 @@ static enum err check_together(const struct loadgen_options *o,
     uint16_t port;
 
     if (o->target == NULL)
-        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
-                 "one HOST:PORT is needed behind the options");
+        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "expected one HOST:PORT after the options");
     else if (address_split(o->target, host, &port) != ERR_OK)
-        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "'%.100s' is not HOST:PORT", o->target);
+        snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
+                 "invalid target '%.100s': expected HOST:PORT", o->target);
     else if (strlen(o->idurl) > IDURL_MAX)
         snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE, "--idurl is longer than %d bytes",
                  IDURL_MAX);
     else if (o->numbers.warm_up_s > 0 && o->numbers.files > 0)
         snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
-                 "--warm-up would use up the files of --files: give --seconds instead");
+                 "--warm-up cannot be combined with --files: use --seconds");
     else
         return ERR_OK;
     return ERR_INVALID;
 }
 
-/* The case comes first, since its defaults are what the options change. */
-enum err loadgen_options_read(struct loadgen_options *out, enum loadgen_options_asked *asked,
+/* The case is the first argument: its defaults must be set before options override them. */
+enum err loadgen_options_read(struct loadgen_options *out, enum loadgen_options_action *action,
                               int argc, char **argv, char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
     struct option long_options[ROWS + 3];
@@ -230,20 +233,20 @@ enum err loadgen_options_read(struct loadgen_options *out, enum loadgen_options_
                                     .chunk_kib = 96,
                                     .spread = UINT64_MAX,
                                     .idurl = "http://load.invalid/peer.xml"};
-    *asked = LOADGEN_OPTIONS_ASKED_RUN;
+    *action = LOADGEN_OPTIONS_ACTION_RUN;
     if (has_case && take_case(out, argc, argv, problem) != ERR_OK)
         return ERR_INVALID;
     fill_long_options(long_options);
-    if (has_case) { /* it stands where getopt expects the program's name */
+    if (has_case) { /* getopt takes it for the program's name */
         argc--;
         argv++;
     }
-    optind = 0; /* begins anew, also for a second call */
+    optind = 0; /* restarts getopt, also for a second call */
     opterr = 0;
     while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) != -1)
-        if (take_option(out, asked, option, argv, problem) != ERR_OK)
+        if (take_option(out, action, option, argv, problem) != ERR_OK)
             return ERR_INVALID;
-    if (*asked != LOADGEN_OPTIONS_ASKED_RUN)
+    if (*action != LOADGEN_OPTIONS_ACTION_RUN)
         return ERR_OK;
     if (!has_case)
         return take_case(out, argc, argv, problem);

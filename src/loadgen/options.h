@@ -33,14 +33,14 @@ struct loadgen_options {
     bool is_quiet;
 };
 
-enum loadgen_options_asked {
-    LOADGEN_OPTIONS_ASKED_RUN,
-    LOADGEN_OPTIONS_ASKED_HELP,
-    LOADGEN_OPTIONS_ASKED_VERSION
+enum loadgen_options_action {
+    LOADGEN_OPTIONS_ACTION_RUN,
+    LOADGEN_OPTIONS_ACTION_HELP,
+    LOADGEN_OPTIONS_ACTION_VERSION
 };
 
-/* ERR_INVALID with a sentence in `problem`. `out` points into `argv`. */
-enum err loadgen_options_read(struct loadgen_options *out, enum loadgen_options_asked *asked,
+/* ERR_INVALID: `problem` has the reason. `out` points into `argv`. */
+enum err loadgen_options_read(struct loadgen_options *out, enum loadgen_options_action *action,
                               int argc, char **argv, char problem[LOADGEN_OPTIONS_PROBLEM_SIZE]);
 void loadgen_options_help(FILE *out);
 

@@ -9,10 +9,10 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* A file has a place, and its id is the place's number from 1 on: the next file there starts when
- * this one is answered, so no id is in flight twice. */
+/* A file's id is the index of its slot plus 1. A slot is reused when its file is answered, so no id
+ * is in flight twice. */
 
-struct place {
+struct slot {
     uint64_t since_ns;
     bool is_written;
     bool is_taken;
@@ -23,11 +23,11 @@ struct loadgen_outgoing {
     const struct loadgen_payload *payload;
     unsigned window;
     unsigned in_flight;
-    unsigned unsent_first, unsent_count; /* a ring of places */
+    unsigned unsent_first, unsent_count; /* a ring buffer of slots */
     uint64_t head_written;               /* of the first unsent file */
     uint8_t unsent[LOADGEN_PAYLOAD_WINDOW_MAX];
-    uint8_t free_places[LOADGEN_PAYLOAD_WINDOW_MAX]; /* a stack: what was used last is warm */
-    struct place places[];
+    uint8_t free_slots[LOADGEN_PAYLOAD_WINDOW_MAX]; /* a stack: the last used is in the cache */
+    struct slot slots[];
 };
 
 struct loadgen_outgoing *loadgen_outgoing_new(const struct loadgen_payload *payload,
@@ -36,13 +36,13 @@ struct loadgen_outgoing *loadgen_outgoing_new(const struct loadgen_payload *payl
     struct loadgen_outgoing *o;
 
     CONTRACT(window >= 1 && window <= LOADGEN_PAYLOAD_WINDOW_MAX);
-    if ((o = calloc(1, sizeof *o + window * sizeof *o->places)) == NULL)
+    if ((o = calloc(1, sizeof *o + window * sizeof *o->slots)) == NULL)
         return NULL;
     o->payload = payload;
     o->window = window;
     for (unsigned i = 0; i < window; i++) {
-        o->free_places[i] = (uint8_t)(window - 1 - i);
-        frame_write_data_header(o->places[i].header, (int32_t)i + 1, (int32_t)payload->size,
+        o->free_slots[i] = (uint8_t)(window - 1 - i);
+        frame_write_data_header(o->slots[i].header, (int32_t)i + 1, (int32_t)payload->size,
                                 payload->body == NULL ? 0 : (size_t)payload->size);
     }
     return o;
@@ -71,27 +71,27 @@ bool loadgen_outgoing_is_waiting(const struct loadgen_outgoing *o)
 
 void loadgen_outgoing_start(struct loadgen_outgoing *o, uint64_t since_ns)
 {
-    unsigned place = o->free_places[o->window - ++o->in_flight];
+    unsigned slot = o->free_slots[o->window - ++o->in_flight];
 
-    o->places[place].since_ns = since_ns;
-    o->places[place].is_taken = true;
-    o->places[place].is_written = false;
-    o->unsent[(o->unsent_first + o->unsent_count++) % o->window] = (uint8_t)place;
+    o->slots[slot].since_ns = since_ns;
+    o->slots[slot].is_taken = true;
+    o->slots[slot].is_written = false;
+    o->unsent[(o->unsent_first + o->unsent_count++) % o->window] = (uint8_t)slot;
 }
 
-/* `written` more bytes are out: takes what is complete off the ring. */
+/* Accounts for `written` more bytes: removes complete files from the ring buffer. */
 static void advance(struct loadgen_outgoing *o, uint64_t written)
 {
     o->head_written += written;
     while (o->unsent_count > 0 && o->head_written >= o->payload->wire_length) {
         o->head_written -= o->payload->wire_length;
-        o->places[o->unsent[o->unsent_first]].is_written = true;
+        o->slots[o->unsent[o->unsent_first]].is_written = true;
         o->unsent_first = (o->unsent_first + 1) % o->window;
         o->unsent_count--;
     }
 }
 
-/* The piece from `from` on, at most `most` long. */
+/* The part of `bytes` after `*skip`, at most `*most` long; reduces both. */
 static struct iovec piece(const uint8_t *bytes, uint64_t length, uint64_t *skip, uint64_t *most)
 {
     uint64_t from = *skip < length ? *skip : length;
@@ -109,7 +109,7 @@ static ssize_t write_frames(struct loadgen_outgoing *o, int fd, uint64_t most)
     uint64_t skip = o->head_written;
 
     for (unsigned i = 0; i < o->unsent_count && most > 0; i++) {
-        const struct place *at = &o->places[o->unsent[(o->unsent_first + i) % o->window]];
+        const struct slot *at = &o->slots[o->unsent[(o->unsent_first + i) % o->window]];
 
         pieces[message.msg_iovlen++] = piece(at->header, sizeof at->header, &skip, &most);
         pieces[message.msg_iovlen++] = piece(o->payload->body, o->payload->size, &skip, &most);
@@ -148,15 +148,15 @@ enum err loadgen_outgoing_write(struct loadgen_outgoing *o, int fd, uint64_t mos
 
 bool loadgen_outgoing_answered(struct loadgen_outgoing *o, int32_t file_id, uint64_t *since_ns)
 {
-    struct place *at;
+    struct slot *at;
 
     if (file_id < 1 || (unsigned)file_id > o->window)
         return false;
-    at = &o->places[file_id - 1];
+    at = &o->slots[file_id - 1];
     if (!at->is_taken || !at->is_written)
         return false;
     *since_ns = at->since_ns;
     at->is_taken = false;
-    o->free_places[o->window - o->in_flight--] = (uint8_t)(file_id - 1);
+    o->free_slots[o->window - o->in_flight--] = (uint8_t)(file_id - 1);
     return true;
 }

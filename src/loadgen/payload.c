@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Bytes that neither a file system nor a network card could make smaller. */
+/* Fills in incompressible bytes. */
 static void fill(uint8_t *bytes, size_t length)
 {
     uint32_t state = 2463534242U;
@@ -43,7 +43,7 @@ static enum err write_whole(int fd, const uint8_t *bytes, size_t length)
     return ERR_OK;
 }
 
-/* `frame` has room for a header and a chunk, whose bytes are there. */
+/* `frame` has space for a header, followed by the bytes of a chunk. */
 static enum err write_frames(int fd, int32_t file_id, uint64_t size, uint32_t chunk_bytes,
                              uint8_t *frame)
 {

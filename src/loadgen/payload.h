@@ -1,7 +1,7 @@
-/* What a file of a size is on the wire, prepared once and shared by all threads: its frames, ready
- * to be sent. A file that fits a frame is a header and bytes that every file shares; a larger one
- * is a file in memory that holds its frames with their headers, for sendfile(2), one for each place
- * in the window, because the file id stands in each header. */
+/* The frames of a file as sent on the wire, prepared once and shared by all threads. A file that
+ * fits one frame is a header and a body shared by all files. A larger one is a memfd with all its
+ * frames, for sendfile(2): one memfd for each slot of the window, because each header has the file
+ * id. */
 #ifndef LOADGEN_PAYLOAD_H
 #define LOADGEN_PAYLOAD_H
 
@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LOADGEN_PAYLOAD_WINDOW_MAX = 40 }; /* a receiver drops a session with more files in flight */
+enum { LOADGEN_PAYLOAD_WINDOW_MAX = 40 }; /* a receiver closes sessions with more files in flight */
 
-#define LOADGEN_PAYLOAD_PREPARED_BYTES_MAX (UINT64_C(8) << 30) /* of all streams together */
+#define LOADGEN_PAYLOAD_PREPARED_BYTES_MAX (UINT64_C(8) << 30) /* total of all streams */
 
-/* Read only once it is made. */
+/* Read-only after loadgen_payload_init(). */
 struct loadgen_payload {
     uint64_t size;        /* of the file */
     uint64_t wire_length; /* with all headers */
@@ -23,9 +23,8 @@ struct loadgen_payload {
     unsigned stream_count; /* 0 if it fits a frame */
 };
 
-/* Main thread. `window` files may be under way in a session. ERR_TOO_LARGE: that many streams of
- * that size are more than LOADGEN_PAYLOAD_PREPARED_BYTES_MAX. On failure nothing is left to free.
- */
+/* Main thread. `window`: files in flight in a session. ERR_TOO_LARGE: the streams exceed
+ * LOADGEN_PAYLOAD_PREPARED_BYTES_MAX. On failure nothing has to be freed. */
 enum err loadgen_payload_init(struct loadgen_payload *out, uint64_t size, uint32_t chunk_bytes,
                               unsigned window);
 void loadgen_payload_fini(struct loadgen_payload *payload);

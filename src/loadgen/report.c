@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* What is told of a role, made once from its tally: the table and the JSON take it from here. */
+/* Derived results of a role, for the table and the JSON. */
 struct figures {
     double span_s; /* from the first start to the last answer */
     double files_per_s, bytes_per_s, sessions_per_s;
@@ -30,7 +30,8 @@ static unsigned session_count(const struct loadgen_run_plan *plan)
     return count;
 }
 
-/* The daemon's CPU is that of the whole run: files and bytes of all roles share it. */
+/* The daemon's CPU time is of the whole run, so it is divided by the files and bytes of all
+ * roles. */
 static void count_all(const struct loadgen_run_plan *plan, const struct loadgen_run_result *r,
                       uint64_t *files, double *bytes)
 {
@@ -77,7 +78,7 @@ static void print_role(FILE *out, const struct loadgen_run_plan *plan,
             plan->roles[i].name, plan->roles[i].sessions, (unsigned long long)t->opened,
             f.sessions_per_s, (unsigned long long)t->refused, (unsigned long long)t->lost);
     if (plan->roles[i].work == LOADGEN_SESSION_FILES)
-        fprintf(out, "  %-14s %llu ok (%.0f/s, %.1f MB/s), %llu aborted, %llu without answer\n",
+        fprintf(out, "  %-14s %llu ok (%.0f/s, %.1f MB/s), %llu aborted, %llu unanswered\n",
                 "files", (unsigned long long)t->files, f.files_per_s, f.bytes_per_s / 1e6,
                 (unsigned long long)t->failed, (unsigned long long)t->unanswered);
     if (t->latency.count > 0)
@@ -87,7 +88,7 @@ static void print_role(FILE *out, const struct loadgen_run_plan *plan,
                 (double)loadgen_histogram_at(&t->latency, percentiles[k].share) / 1e3,
                 k + 1 < PERCENTILES ? "," : "\n");
     if (t->problem[0] != '\0')
-        fprintf(out, "  %-14s %s\n", "first trouble", t->problem);
+        fprintf(out, "  %-14s %s\n", "first error", t->problem);
 }
 
 static void print_daemon(FILE *out, const struct loadgen_run_plan *plan,
@@ -101,8 +102,8 @@ static void print_daemon(FILE *out, const struct loadgen_run_plan *plan,
         fprintf(out, ", %.3f s/GB, %.4f s/1,000 files", f.cpu_s_per_gb, f.cpu_s_per_1000);
     fprintf(
         out,
-        "\n  %-14s at most %llu KiB resident; anonymous %llu -> %llu KiB (%.0f bytes a session)\n",
-        "its memory", (unsigned long long)r->after.peak_kib,
+        "\n  %-14s peak %llu KiB resident; anonymous %llu -> %llu KiB (%.0f bytes per session)\n",
+        "daemon memory", (unsigned long long)r->after.peak_kib,
         (unsigned long long)r->before.rss_anon_kib, (unsigned long long)r->after.rss_anon_kib,
         f.anon_bytes_per_session);
 }
@@ -111,7 +112,7 @@ void loadgen_report_print(FILE *out, const char *part, const struct loadgen_run_
                           const struct loadgen_run_result *r)
 {
     fprintf(out, "%s: %.2f s%s\n", part, r->seconds,
-            r->is_interrupted ? ", interrupted: the figures so far" : "");
+            r->is_interrupted ? ", interrupted: partial results" : "");
     for (unsigned i = 0; i < plan->role_count; i++)
         print_role(out, plan, r, i);
     if (r->has_daemon)
@@ -128,7 +129,7 @@ static json_t *latency_json(const struct loadgen_histogram *h)
     for (size_t i = 0; i < PERCENTILES; i++)
         json_object_set_new(object, percentiles[i].name,
                             json_real((double)loadgen_histogram_at(h, percentiles[i].share) / 1e3));
-    /* By halves of what is left: 0.5, 0.75, 0.875 and so on, as far as there are counts. */
+    /* Shares 0, 0.5, 0.75, 0.875 and so on, while the count is large enough. */
     for (uint64_t parts = 1; parts <= h->count; parts *= 2) {
         double share = 1 - 1 / (double)parts;
 

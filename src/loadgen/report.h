@@ -1,4 +1,4 @@
-/* The figures of a run, for people and for programs. Main thread. */
+/* The results of a run as a table and as JSON. Main thread. */
 #ifndef LOADGEN_REPORT_H
 #define LOADGEN_REPORT_H
 
@@ -14,8 +14,8 @@ void loadgen_report_print(FILE *out, const char *part, const struct loadgen_run_
 json_t *loadgen_report_json(const char *part, const struct loadgen_run_plan *plan,
                             const struct loadgen_run_result *result);
 
-/* False if something failed that should not: sessions refused or not opened, files answered with an
- * abort, or sessions lost that are not slow on purpose. */
+/* False if sessions were refused or not opened, files aborted, or sessions lost other than
+ * deliberately slow ones. */
 bool loadgen_report_is_clean(const struct loadgen_run_plan *plan,
                              const struct loadgen_run_result *result);
 

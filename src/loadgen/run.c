@@ -12,9 +12,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 100 };
+enum { POLL_MS = 100 };
 
-/* Set by the signal, looked at by the main thread. */
+/* Set by the signal handler, read by the main thread. */
 static volatile sig_atomic_t interrupts;
 
 static void count_interrupt(int signal_number)
@@ -36,8 +36,8 @@ bool loadgen_run_is_interrupted(void)
     return interrupts > 0;
 }
 
-/* What a run holds while it lasts. */
-struct running {
+/* Resources of a run. */
+struct active_run {
     struct loadgen_run_plan *plan;
     struct loadgen_thread_run run;
     struct loadgen_thread *threads;
@@ -47,57 +47,57 @@ struct running {
     bool has_inbox_failed;
 };
 
-/* ---- the stages, seen by the main thread */
+/* ---- the stages of the main thread */
 
-static bool are_threads_there(struct running *r)
+static bool have_all_arrived(struct active_run *r)
 {
     return atomic_load(&r->run.arrived) == r->run.thread_count;
 }
 
-static void look_on(struct running *r, uint64_t since_ns, uint64_t end_ns)
+static void wait_for_progress(struct active_run *r, uint64_t since_ns, uint64_t end_ns)
 {
     struct pollfd progress = {.fd = r->run.progress_fd, .events = POLLIN};
     uint64_t rung, now = loadgen_session_now_ns();
     int left_ms = now >= end_ns ? 0 : (int)((end_ns - now) / 1000000U) + 1;
 
-    if (poll(&progress, 1, left_ms > 0 && left_ms < LOOK_MS ? left_ms : LOOK_MS) > 0 &&
+    if (poll(&progress, 1, left_ms > 0 && left_ms < POLL_MS ? left_ms : POLL_MS) > 0 &&
         read(r->run.progress_fd, &rung, sizeof rung) < 0)
-        errno = 0; /* a look too many does no harm */
+        errno = 0; /* a spurious wakeup is harmless */
     if (r->plan->is_live)
         loadgen_live_show(r->plan->title, r->threads, r->run.thread_count, since_ns);
 }
 
-/* Or until there is nothing left to do. */
-static void warm_up(struct running *r)
+/* Returns early when all work is done. */
+static void warm_up(struct active_run *r)
 {
     uint64_t since = loadgen_session_now_ns(), end = since + r->run.warm_up_ns;
 
-    while (loadgen_session_now_ns() < end && !are_threads_there(r) && !loadgen_run_is_interrupted())
-        look_on(r, since, end);
+    while (loadgen_session_now_ns() < end && !have_all_arrived(r) && !loadgen_run_is_interrupted())
+        wait_for_progress(r, since, end);
 }
 
-/* Until all threads have come to the end of their stage; asks them to when `limit_s` are over. */
-static void wait_for_threads(struct running *r, double limit_s)
+/* Waits until all threads have finished their stage; tells them to stop after `limit_s`. */
+static void wait_for_threads(struct active_run *r, double limit_s)
 {
     uint64_t since = loadgen_session_now_ns(), end = since + (uint64_t)(limit_s * 1e9);
 
-    while (!are_threads_there(r)) {
+    while (!have_all_arrived(r)) {
         if (loadgen_session_now_ns() >= end || loadgen_run_is_interrupted())
             atomic_store(&r->run.is_stopping, true);
-        look_on(r, since, end);
+        wait_for_progress(r, since, end);
     }
     atomic_store(&r->run.arrived, 0);
     pthread_barrier_wait(&r->run.stage);
 }
 
-static void look(struct loadgen_run_result *out, const struct loadgen_run_plan *plan,
-                 struct loadgen_daemon_usage *usage)
+static void read_usage(struct loadgen_run_result *out, const struct loadgen_run_plan *plan,
+                       struct loadgen_daemon_usage *usage)
 {
-    if (plan->pid != 0 && loadgen_daemon_look(usage, plan->pid) != ERR_OK)
+    if (plan->pid != 0 && loadgen_daemon_read_usage(usage, plan->pid) != ERR_OK)
         out->has_daemon = false;
 }
 
-static void work(struct loadgen_run_result *out, struct running *r)
+static void work(struct loadgen_run_result *out, struct active_run *r)
 {
     uint64_t began = loadgen_session_now_ns();
     double own_s;
@@ -107,20 +107,20 @@ static void work(struct loadgen_run_result *out, struct running *r)
     atomic_store(&r->run.is_stopping, loadgen_run_is_interrupted());
     pthread_barrier_wait(&r->run.stage);
     warm_up(r);
-    look(out, r->plan, &out->opened);
+    read_usage(out, r->plan, &out->opened);
     own_s = loadgen_daemon_own_cpu_s();
     began = loadgen_session_now_ns();
     wait_for_threads(r, r->plan->seconds);
     out->seconds = (double)(loadgen_session_now_ns() - began) / 1e9;
     out->own_cpu_s = loadgen_daemon_own_cpu_s() - own_s;
-    look(out, r->plan, &out->after);
+    read_usage(out, r->plan, &out->after);
     pthread_barrier_wait(&r->run.stage);
     out->is_interrupted = loadgen_run_is_interrupted();
 }
 
-/* ---- beginning and end */
+/* ---- start and cleanup */
 
-static enum err prepare_payloads(struct running *r)
+static enum err prepare_payloads(struct active_run *r)
 {
     struct loadgen_run_plan *plan = r->plan;
     enum err e = ERR_OK;
@@ -136,7 +136,7 @@ static enum err prepare_payloads(struct running *r)
     return e;
 }
 
-static enum err init_threads(struct running *r)
+static enum err init_threads(struct active_run *r)
 {
     unsigned count = r->plan->threads;
     enum err e = ERR_OK;
@@ -144,7 +144,7 @@ static enum err init_threads(struct running *r)
     if ((r->threads = calloc(count, sizeof *r->threads)) == NULL)
         return ERR_NO_MEMORY;
     while (e == ERR_OK && r->run.thread_count < count) {
-        /* The squads divide by how many threads there will be. */
+        /* loadgen_thread_init() divides the sessions by the final thread count. */
         r->run.thread_count = count;
         e = loadgen_thread_init(&r->threads[r->started], &r->run, r->started);
         if (e == ERR_OK)
@@ -154,7 +154,7 @@ static enum err init_threads(struct running *r)
     return e;
 }
 
-static enum err begin(struct running *r)
+static enum err begin(struct active_run *r)
 {
     struct loadgen_run_plan *plan = r->plan;
     enum err e;
@@ -178,13 +178,14 @@ static enum err begin(struct running *r)
     return e;
 }
 
-/* A thread that does not start would leave the others waiting for it: the program ends. */
-static void start_threads(struct running *r)
+/* Without one of the threads the others would wait at the barrier forever, so the program exits. */
+static void start_threads(struct active_run *r)
 {
     for (unsigned i = 0; i < r->started; i++)
         if (pthread_create(&r->threads[i].id, NULL, loadgen_thread_main, &r->threads[i]) != 0) {
-            fputs("dustwire-load: a thread could not be started: out of memory or processes\n",
-                  stderr);
+            fputs(
+                "dustwire-load: cannot create a thread: out of memory, or process limit reached\n",
+                stderr);
             exit(EXIT_FAILURE);
         }
 }
@@ -206,13 +207,13 @@ static void sum_up(struct loadgen_session_tally *to, const struct loadgen_sessio
     loadgen_histogram_merge(&to->latency, &from->latency);
 }
 
-static void clean_up(struct loadgen_run_result *out, struct running *r)
+static void clean_up(struct loadgen_run_result *out, struct active_run *r)
 {
     loadgen_inbox_stop(&r->inbox);
     for (unsigned i = 0; i < r->started; i++) {
         loadgen_thread_fini(&r->threads[i]);
         for (unsigned k = 0; k < r->plan->role_count; k++)
-            sum_up(&out->tallies[k], &r->threads[i].squads[k].tally);
+            sum_up(&out->tallies[k], &r->threads[i].groups[k].tally);
     }
     free(r->threads);
     for (unsigned i = 0; i < r->plan->role_count; i++)
@@ -225,22 +226,22 @@ static void clean_up(struct loadgen_run_result *out, struct running *r)
 enum err loadgen_run(struct loadgen_run_result *out, struct loadgen_run_plan *plan, char *problem,
                      size_t problem_room)
 {
-    struct running r = {.plan = plan};
+    struct active_run r = {.plan = plan};
     enum err e;
 
     memset(out, 0, sizeof *out);
     out->has_daemon = plan->pid != 0;
     if ((e = begin(&r)) == ERR_OK) {
-        loadgen_daemon_forget_peak(plan->pid);
-        look(out, plan, &out->before);
+        loadgen_daemon_reset_peak(plan->pid);
+        read_usage(out, plan, &out->before);
         start_threads(&r);
         work(out, &r);
         for (unsigned i = 0; i < r.started; i++)
             pthread_join(r.threads[i].id, NULL);
     } else {
-        snprintf(problem, problem_room, "%s%s cannot be prepared: %s",
-                 r.has_inbox_failed ? "removing the files of " : "",
-                 r.has_inbox_failed ? plan->inbox : "the load", err_text(e));
+        snprintf(problem, problem_room, "cannot %s%s: %s",
+                 r.has_inbox_failed ? "read the inbox " : "prepare the run",
+                 r.has_inbox_failed ? plan->inbox : "", err_text(e));
     }
     clean_up(out, &r);
     return e;

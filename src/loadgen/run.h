@@ -1,5 +1,5 @@
-/* One run of the load generator: sessions opened, work done for a bounded time, the daemon looked
- * at before, between and after. Main thread. */
+/* One run of the load generator: opens the sessions, works for a limited time, and reads the
+ * daemon's usage before, between and after. Main thread. */
 #ifndef LOADGEN_RUN_H
 #define LOADGEN_RUN_H
 
@@ -12,36 +12,36 @@ struct loadgen_run_plan {
     unsigned threads;
     unsigned spread;
     uint32_t chunk_bytes;
-    double warm_up_s;  /* of work before anything is counted */
-    double seconds;    /* of work after that; opening the sessions has LOADGEN_RUN_OPENING_S more */
+    double warm_up_s;  /* of unmeasured work */
+    double seconds;    /* of measured work; opening the sessions is limited separately */
     pid_t pid;         /* of the daemon, 0: unknown */
-    bool is_live;      /* a line on stderr each second */
-    const char *inbox; /* finished files are removed from there while it runs; NULL: they stay */
+    bool is_live;      /* a progress line on stderr */
+    const char *inbox; /* received files are removed from this folder; NULL: none are */
     const char *title;
     unsigned role_count;
     struct loadgen_session_role roles[LOADGEN_THREAD_ROLES_MAX];
 };
 
-enum { LOADGEN_RUN_OPENING_S = 60 };
+enum { LOADGEN_RUN_OPENING_S = 60 }; /* time limit for opening the sessions */
 
 struct loadgen_run_result {
     bool is_interrupted;
     double opening_s;
-    double seconds; /* of counted work, as it was */
+    double seconds; /* actual duration of measured work */
     double own_cpu_s;
     bool has_daemon;
-    struct loadgen_daemon_usage before; /* no session */
-    struct loadgen_daemon_usage opened; /* all of them, warm */
-    struct loadgen_daemon_usage after;  /* the end of the work */
+    struct loadgen_daemon_usage before; /* without sessions */
+    struct loadgen_daemon_usage opened; /* all sessions open, after the warm-up */
+    struct loadgen_daemon_usage after;  /* at the end of the work */
     struct loadgen_session_tally tallies[LOADGEN_THREAD_ROLES_MAX];
 };
 
-/* Ends by itself, when there is nothing left to do or the time is over, or with Ctrl-C. `problem`
- * gets a sentence if it cannot begin. */
+/* Returns when the work is done, at the time limit, or on Ctrl-C. If it cannot start, `problem` has
+ * the reason. */
 enum err loadgen_run(struct loadgen_run_result *out, struct loadgen_run_plan *plan, char *problem,
                      size_t problem_room);
 
-/* Ctrl-C and SIGTERM end a run, with the figures so far; a second one ends the program. */
+/* SIGINT (Ctrl-C) and SIGTERM stop a run, with partial results; a second one exits the program. */
 void loadgen_run_catch_interrupts(void);
 bool loadgen_run_is_interrupted(void);
 

@@ -2,7 +2,7 @@
 
 #include <criterion/criterion.h>
 
-/* The histogram of a test; static, since it is large. */
+/* Static because it is large. */
 static struct loadgen_histogram h;
 
 static void empty(void)
@@ -10,12 +10,12 @@ static void empty(void)
     h = (struct loadgen_histogram){0};
 }
 
-static bool is_near(uint64_t told, uint64_t value)
+static bool is_near(uint64_t reported, uint64_t value)
 {
-    return told >= value && told <= value + value / (1U << LOADGEN_HISTOGRAM_BITS) + 1;
+    return reported >= value && reported <= value + value / (1U << LOADGEN_HISTOGRAM_BITS) + 1;
 }
 
-Test(loadgen_histogram, an_empty_one_says_zero, .init = empty, .timeout = 5)
+Test(loadgen_histogram, an_empty_histogram_returns_zero, .init = empty, .timeout = 5)
 {
     cr_assert_eq(loadgen_histogram_at(&h, 0.5), 0);
     cr_assert_eq(loadgen_histogram_at(&h, 1), 0);
@@ -32,18 +32,18 @@ Test(loadgen_histogram, small_values_are_exact, .init = empty, .timeout = 5)
     cr_assert_eq(loadgen_histogram_mean(&h), 49);
 }
 
-Test(loadgen_histogram, each_value_is_told_to_within_one_part_in_128, .init = empty, .timeout = 5)
+Test(loadgen_histogram, values_are_within_one_part_in_128, .init = empty, .timeout = 5)
 {
     for (uint64_t ns = 1; ns < UINT64_C(1) << 41; ns = ns * 3 + 1) {
         empty();
         loadgen_histogram_add(&h, ns);
         loadgen_histogram_add(&h, UINT64_C(1) << 42);
-        cr_assert(is_near(loadgen_histogram_at(&h, 0.5), ns), "%lu is told as %lu", ns,
+        cr_assert(is_near(loadgen_histogram_at(&h, 0.5), ns), "%lu is reported as %lu", ns,
                   loadgen_histogram_at(&h, 0.5));
     }
 }
 
-Test(loadgen_histogram, the_largest_is_exact, .init = empty, .timeout = 5)
+Test(loadgen_histogram, the_largest_value_is_exact, .init = empty, .timeout = 5)
 {
     loadgen_histogram_add(&h, 1);
     loadgen_histogram_add(&h, 123456789);
@@ -51,16 +51,14 @@ Test(loadgen_histogram, the_largest_is_exact, .init = empty, .timeout = 5)
     cr_assert_eq(loadgen_histogram_at(&h, 0.999), 123456789);
 }
 
-Test(loadgen_histogram, what_is_beyond_its_range_counts_and_is_told_as_the_largest, .init = empty,
-     .timeout = 5)
+Test(loadgen_histogram, values_beyond_the_range_count_as_the_largest, .init = empty, .timeout = 5)
 {
     loadgen_histogram_add(&h, UINT64_MAX);
     cr_assert_eq(h.count, 1);
     cr_assert_eq(loadgen_histogram_at(&h, 1), UINT64_MAX);
 }
 
-Test(loadgen_histogram, percentiles_of_a_thousand_are_those_of_the_sorted_list, .init = empty,
-     .timeout = 5)
+Test(loadgen_histogram, percentiles_match_those_of_the_sorted_values, .init = empty, .timeout = 5)
 {
     for (uint64_t us = 1; us <= 1000; us++)
         loadgen_histogram_add(&h, us * 1000);
@@ -70,7 +68,7 @@ Test(loadgen_histogram, percentiles_of_a_thousand_are_those_of_the_sorted_list, 
     cr_assert(is_near(loadgen_histogram_at(&h, 0.999), 999000));
 }
 
-Test(loadgen_histogram, merging_is_as_if_one_had_counted_all, .init = empty, .timeout = 5)
+Test(loadgen_histogram, a_merge_equals_one_histogram_of_all_values, .init = empty, .timeout = 5)
 {
     static struct loadgen_histogram odd, all;
 

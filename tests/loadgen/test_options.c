@@ -8,10 +8,10 @@
 enum { WORDS_MAX = 16 };
 
 static struct loadgen_options options;
-static enum loadgen_options_asked asked;
+static enum loadgen_options_action action;
 static char problem[LOADGEN_OPTIONS_PROBLEM_SIZE];
 
-/* Reads a command line, its words parted by single spaces. */
+/* Parses a command line with words separated by single spaces. */
 static enum err read_line(const char *line)
 {
     static char text[512];
@@ -23,7 +23,7 @@ static enum err read_line(const char *line)
     for (char *word; count < WORDS_MAX - 1 && (word = strsep(&rest, " ")) != NULL;)
         words[count++] = word;
     problem[0] = '\0';
-    return loadgen_options_read(&options, &asked, count, words, problem);
+    return loadgen_options_read(&options, &action, count, words, problem);
 }
 
 Test(loadgen_options, a_case_and_a_target_are_enough, .timeout = 5)
@@ -36,7 +36,7 @@ Test(loadgen_options, a_case_and_a_target_are_enough, .timeout = 5)
     cr_assert_gt(options.numbers.seconds, 0);
 }
 
-Test(loadgen_options, every_case_ends_by_itself, .timeout = 5)
+Test(loadgen_options, every_case_has_a_time_limit, .timeout = 5)
 {
     for (const struct loadgen_case *c = loadgen_cases; c->name != NULL; c++) {
         cr_assert_gt(c->defaults.seconds, 0, "%s", c->name);
@@ -46,7 +46,7 @@ Test(loadgen_options, every_case_ends_by_itself, .timeout = 5)
     cr_assert_eq(read_line("bulk --seconds 86401 h:1"), ERR_INVALID);
 }
 
-Test(loadgen_options, options_change_what_the_case_says, .timeout = 5)
+Test(loadgen_options, options_override_the_defaults_of_the_case, .timeout = 5)
 {
     cr_assert_eq(read_line("bulk --size 3M --sessions 7 --rate 10 --quiet --json - host:1"), ERR_OK,
                  "%s", problem);
@@ -57,7 +57,7 @@ Test(loadgen_options, options_change_what_the_case_says, .timeout = 5)
     cr_assert_str_eq(options.json, "-");
 }
 
-Test(loadgen_options, what_is_wrong_is_named, .timeout = 5)
+Test(loadgen_options, errors_name_the_option, .timeout = 5)
 {
     static const struct {
         const char *line, *named;
@@ -78,7 +78,7 @@ Test(loadgen_options, what_is_wrong_is_named, .timeout = 5)
     }
 }
 
-Test(loadgen_options, what_does_not_go_together_is_named, .timeout = 5)
+Test(loadgen_options, conflicting_options_are_refused, .timeout = 5)
 {
     cr_assert_eq(read_line("small --files 10 --warm-up 1 h:1"), ERR_INVALID);
     cr_assert(strstr(problem, "--seconds") != NULL, "%s", problem);
@@ -93,11 +93,11 @@ Test(loadgen_options, what_does_not_go_together_is_named, .timeout = 5)
 Test(loadgen_options, help_and_version_need_no_case, .timeout = 5)
 {
     cr_assert_eq(read_line("--help"), ERR_OK);
-    cr_assert_eq(asked, LOADGEN_OPTIONS_ASKED_HELP);
+    cr_assert_eq(action, LOADGEN_OPTIONS_ACTION_HELP);
     cr_assert_eq(read_line("-V"), ERR_OK);
-    cr_assert_eq(asked, LOADGEN_OPTIONS_ASKED_VERSION);
+    cr_assert_eq(action, LOADGEN_OPTIONS_ACTION_VERSION);
     cr_assert_eq(read_line("bulk --help"), ERR_OK);
-    cr_assert_eq(asked, LOADGEN_OPTIONS_ASKED_HELP);
+    cr_assert_eq(action, LOADGEN_OPTIONS_ACTION_HELP);
 }
 
 Test(loadgen_options, sizes_take_powers_of_1024, .timeout = 5)
@@ -121,7 +121,7 @@ Test(loadgen_options, sizes_take_powers_of_1024, .timeout = 5)
     cr_assert_eq(loadgen_options_size_read(&bytes, "2G", INT32_MAX), ERR_INVALID);
 }
 
-Test(loadgen_options, the_disturbed_part_has_the_same_files_as_the_one_alone, .timeout = 5)
+Test(loadgen_options, both_parts_of_a_case_have_the_same_first_role, .timeout = 5)
 {
     for (const struct loadgen_case *c = loadgen_cases; c->name != NULL; c++) {
         struct loadgen_run_plan alone = {0}, beside = {0};

@@ -1,4 +1,4 @@
-"""Runs the kinds of faults (kinds.py) and prints the table; scripts/faults.sh is the way in."""
+"""Runs the kinds of faults (kinds.py) and prints the table; started by scripts/faults.sh."""
 import argparse
 import concurrent.futures
 import ctypes
@@ -24,14 +24,14 @@ CLONE_NEWNET = 0x40000000
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="scripts/faults.sh", description="Makes faults, and looks "
-                                     "whether the daemon's promises hold. Exit status 1: one did not.")
+    parser = argparse.ArgumentParser(prog="scripts/faults.sh", description="Injects faults, and "
+                                     "checks that the daemon loses nothing. Exit status 1: it did.")
     parser.add_argument("--quick", action="store_true", help="a share of each kind, within four minutes")
     parser.add_argument("--seed", type=int, help="repeat the runs of that seed")
-    parser.add_argument("--jobs", type=int, default=1, help="so many kinds at a time")
-    parser.add_argument("--self-test", action="store_true", help="plant a loss of each kind: each must be found")
-    parser.add_argument("--list", action="store_true", help="the kinds, and no run")
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help="only these")
+    parser.add_argument("--jobs", type=int, default=1, help="number of concurrent kinds")
+    parser.add_argument("--self-test", action="store_true", help="plant a loss of each kind; each must be found")
+    parser.add_argument("--list", action="store_true", help="list the kinds and exit")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="run only these")
     given = parser.parse_args()
     unknown = set(given.kinds) - {row[0] for row in KINDS}
     if unknown:
@@ -40,13 +40,13 @@ def arguments():
 
 
 def end_by_missing(field, error):
-    """A program that this machine does not have, found by its bare name, leaves the rest of a kind out. A file
-    that should be there is the kind's failure."""
+    """A program that is not installed, known by its bare name, ends the kind with a note. Any other missing
+    file is a failure of the kind."""
     name = os.fsdecode(error.filename or "")
     if name and "/" not in name and shutil.which(name) is None:
         field.notes.append("left out: %s is not installed (scripts/deps.sh faults)" % name)
     else:
-        field.run_is_over("the kind itself", ["%s: %s" % (type(error).__name__, error)])
+        field.end_run("the kind itself", ["%s: %s" % (type(error).__name__, error)])
 
 
 def run_kind(row, seed, is_quick):
@@ -57,8 +57,8 @@ def run_kind(row, seed, is_quick):
         function(field, quick if is_quick else full)
     except FileNotFoundError as e:
         end_by_missing(field, e)
-    except Exception as e:  # whatever broke the kind is a failure of it, and the others still run
-        field.run_is_over("the kind itself", ["%s: %s" % (type(e).__name__, e)])
+    except Exception as e:  # an error fails the kind, and the others still run
+        field.end_run("the kind itself", ["%s: %s" % (type(e).__name__, e)])
     finally:
         field.close()
     notes = "; ".join(field.notes)
@@ -71,8 +71,8 @@ def run_kind(row, seed, is_quick):
 
 
 def take_own_network():
-    """What a kind does to the loopback is nobody else's business. Where no namespace can be made (one of
-    a container's, say) no kind does anything to it."""
+    """Gives each kind its own loopback. Where no namespace can be created (in some containers) no kind
+    changes it."""
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) == 0:
         loopback.bring_up()
 
@@ -84,7 +84,7 @@ def run_side_by_side(rows, seed, is_quick, jobs):
 
 
 def run_all(rows, seed, is_quick, jobs):
-    """In the table's order, one at a time; with more jobs those that judge a speed come last, alone."""
+    """In table order, one at a time; with more jobs, kinds that measure throughput run last, alone."""
     if jobs == 1:
         return [run_kind(row, seed, is_quick) for row in rows]
     many, alone = [row for row in rows if row[0] not in ALONE], [row for row in rows if row[0] in ALONE]

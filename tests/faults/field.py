@@ -1,5 +1,5 @@
-"""What every kind of fault stands on: the book of files that were sent, peers that send under load,
-daemons with the layer under them, and the promises that must hold after a fault."""
+"""Shared by all kinds of faults: the book of sent files, peers that generate load, daemons with the
+preloaded layer, and the checks that must hold after a fault."""
 import hashlib
 import itertools
 import os
@@ -15,7 +15,7 @@ from layer import Layer
 
 TOKEN = 24
 
-# What would stop a fault before it is one. Only those that the daemon has.
+# Limits that would prevent a fault. Only those that the daemon has.
 LOOSE = {"sessions/half-open-limit": 20000, "inbox/min-free-mib": 0, "node/confined": False}
 
 
@@ -43,8 +43,8 @@ class File:
 
 
 class Book:
-    """Every file begins with a token of its own, a new one for each attempt: so each file in an inbox
-    is known, and twice is told from two."""
+    """Every file begins with a unique token, a new one for each attempt, so each file in an inbox is
+    identified, and a duplicate is distinguished from a second attempt."""
 
     def __init__(self, source):
         self._source, self._lock, self._files = source, threading.Lock(), {}
@@ -67,7 +67,7 @@ class Book:
             return self.acknowledged_before + sum(f.is_acknowledged for f in self._files.values())
 
     def as_of(self, when_ns):
-        """A book of its own that knows only the oks seen before."""
+        """A copy of the book with only the oks seen before."""
         book = Book(random.Random(when_ns))
         for token, file in self._files.items():
             book._files[token] = File(token, file.content)
@@ -76,7 +76,7 @@ class Book:
         return book
 
     def compare(self, paths):
-        """What is wrong with an inbox: one sentence each."""
+        """Compares an inbox with the book: one message per loss."""
         losses, seen = [], set()
         with self._lock:
             for path in paths:
@@ -84,11 +84,11 @@ class Book:
                     content = stream.read()
                 file = self._files.get(content[:TOKEN])
                 if file is None or hashlib.sha256(content).digest() != hashlib.sha256(file.content).digest():
-                    losses.append("%s of %d bytes is no file that was sent" % (path, len(content)))
+                    losses.append("%s of %d bytes is not a file that was sent" % (path, len(content)))
                 elif file.token in seen:
-                    losses.append("%s is there twice" % path)
+                    losses.append("%s is duplicated" % path)
                 seen.add(content[:TOKEN])
-            losses += ["file %s was acknowledged and is gone" % f.token.decode().strip()
+            losses += ["file %s was acknowledged and is missing" % f.token.decode().strip()
                        for f in self._files.values() if f.is_acknowledged and f.token not in seen]
         return losses
 
@@ -97,7 +97,7 @@ class Book:
         return file is not None and file.content == content
 
     def forget_missing(self, paths):
-        """What is no longer in the inbox was taken away by the test."""
+        """Files missing from the inbox were removed by the test."""
         present = set()
         for path in paths:
             with open(path, "rb") as stream:
@@ -107,7 +107,7 @@ class Book:
             self.forgotten += 1
 
     def forget(self):
-        """What was compared is done with, and the memory free."""
+        """Drops the compared files, to free memory."""
         with self._lock:
             self.acknowledged_before += sum(f.is_acknowledged for f in self._files.values())
             self.forgotten += len(self._files)
@@ -115,7 +115,7 @@ class Book:
 
 
 class FaultNode(harness.Node):
-    """A node with the layer under it, if it was given one."""
+    """A node, with the preloaded layer if with_layer was called."""
 
     layer = None
 
@@ -128,7 +128,7 @@ class FaultNode(harness.Node):
 
 
 class Sender(threading.Thread):
-    """A peer that sends until it is told to stop or its session ends; notes each ok in the book."""
+    """A peer that sends until it is stopped or its session ends; records each ok in the book."""
 
     def __init__(self, port, book, source, window=20, largest=60000, files=None, size=None, **more):
         super().__init__(daemon=True)
@@ -146,7 +146,7 @@ class Sender(threading.Thread):
         try:
             self._session()
         except (OSError, AssertionError):
-            pass  # the fault ended it; what had no ok is undecided
+            pass  # ended by the fault; files without an ok are undecided
 
     def _session(self):
         peer = raw.Raw.greet(self._port, **self._more)
@@ -184,9 +184,9 @@ class Sender(threading.Thread):
             self.failed += 1
 
 
-def told_once(node, are_events_lost=False):
-    """By the events of this life: each transfer has one result. Without memory for an event it is lost,
-    and those who follow are told so."""
+def check_reported_once(node, are_events_lost=False):
+    """Checks in the events of this run of the daemon that each transfer has one result. Events lost
+    for want of memory are reported to followers."""
     events = node.follow().events
 
     def ids(kind):
@@ -198,20 +198,20 @@ def told_once(node, are_events_lost=False):
     return [] if len(told) == len(set(told)) else ["a transfer was reported more than once"]
 
 
-def thinned(points, most):
-    """At most so many (0: all) of a shuffled list, each kind of call (its first word) among them as
-    long as that goes."""
+def sample_points(points, limit):
+    """At most this many (0: all) of a shuffled list, spread evenly over the calls (the first item of
+    each point)."""
     by_call, taken = {}, []
     for point in points:
         by_call.setdefault(point[0], []).append(point)
-    most = most or len(points)
-    while len(taken) < most and any(by_call.values()):
+    limit = limit or len(points)
+    while len(taken) < limit and any(by_call.values()):
         taken += [rest.pop() for rest in by_call.values() if rest]
-    return taken[:most]
+    return taken[:limit]
 
 
 class Field:
-    """One kind of fault being run: its nodes, its book, its tally."""
+    """The run of one kind of fault: its nodes, its book, its results."""
 
     def __init__(self, seed, kind):
         self.source = random.Random("%s/%s" % (seed, kind))
@@ -238,7 +238,7 @@ class Field:
             sender.start()
         return senders
 
-    def run_is_over(self, what, losses):
+    def end_run(self, what, losses):
         self.runs += 1
         if os.environ.get("DUSTWIRE_FAULTS_SHOW"):
             print("  %.2f %s" % (time.monotonic(), what), flush=True)
@@ -248,13 +248,13 @@ class Field:
                 print("  LOSS %s: %s" % (what, loss), flush=True)
 
     def promises(self, node, book=None):
-        """After a fault is over: what does not hold. Its own book is begun anew, with the inbox
-        emptied; a given one is left alone."""
+        """The checks after a fault; returns what failed. Empties the inbox and its own book; a book that
+        is passed is not changed."""
         is_emptied, book = book is None, book or self.book
         try:
             losses = self.serves(node, book)
             node.wait_no_partials()
-            losses += book.compare(node.received()) + self._reports(node) + told_once(
+            losses += book.compare(node.received()) + self._reports(node) + check_reported_once(
                 node, self.are_events_lost)
         except (OSError, AssertionError) as e:
             losses = ["%s\n%s" % (str(e)[:600], node.log()[-1500:])]
@@ -265,11 +265,11 @@ class Field:
         return losses
 
     def serves(self, node, book=None):
-        """It takes files, each worker one."""
+        """Checks that it accepts files, one per worker."""
         book = book or self.book
         if node.process.poll() is not None:
             return ["the daemon ended with %d\n%s" % (node.process.returncode, node.log()[-1500:])]
-        # At once, so that each worker has one: what could not be written goes out with its next write.
+        # Concurrent, so that each worker has one: unwritten records are written with its next write.
         peers = [raw.Raw.greet(node.port, idurl="http://127.0.0.1/after.xml") for _ in range(4)]
         for peer in peers:
             self.is_taken(peer, book)
@@ -278,7 +278,7 @@ class Field:
         return []
 
     def is_taken(self, peer, book):
-        """Within seconds: what a fault broke is mended at intervals, not for each file."""
+        """Retries for some seconds: the daemon recovers from a fault at intervals, not for each file."""
         deadline = time.monotonic() + harness.seconds(3)
         for file_id in itertools.count(1):
             file = book.new(500)
@@ -294,34 +294,34 @@ class Field:
                 return
 
     def _reports(self, node):
-        """Each file in the inbox was reported, none is owed, no transfer id stands for two."""
+        """Each file in the inbox was reported, none is owed, transfer ids are unique."""
         def all_reported():
             rows = harness.rows_of(node.command("received", "--json"), "received")
             return rows if all(row["is_reported"] for row in rows) else None
         rows = harness.wait_until(all_reported, "every received file is reported")
         ids = [row["transfer_id"] for row in rows]
-        losses = [] if len(set(ids)) == len(ids) else ["a transfer id stands for two files"]
+        losses = [] if len(set(ids)) == len(ids) else ["two files have one transfer id"]
         listed = [row["path"] for row in rows]
         if len(set(listed)) != len(listed):
-            losses.append("a file was received twice by the journal")
+            losses.append("the journal lists a file twice")
         missing = set(node.received()) - set(listed)
         return losses + ["%s was never reported" % path for path in missing]
 
     def check(self, node, what):
-        self.run_is_over(what, self.promises(node))
+        self.end_run(what, self.promises(node))
 
     def restart(self, node, what):
-        """Ends it by kill -9, starts it, and checks."""
+        """Kills it (kill -9), starts it, and runs the checks."""
         node.kill()
         try:
             node.start()
         except AssertionError as e:
-            self.run_is_over(what, [str(e)[:2000]])
+            self.end_run(what, [str(e)[:2000]])
         else:
             self.check(node, what)
 
     def end(self, node):
-        """The node's own end; a crash is a loss."""
+        """Stops the node; a crash is a loss."""
         self._nodes.remove(node)
         problem = node.close()
         return [problem] if problem else []
@@ -329,6 +329,6 @@ class Field:
     def close(self):
         for node in list(self._nodes):
             for problem in self.end(node):
-                self.run_is_over("the end", [problem])
+                self.end_run("the end", [problem])
                 self.runs -= 1
         shutil.rmtree(self.folder, ignore_errors=True)

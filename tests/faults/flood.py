@@ -1,6 +1,6 @@
-"""A process of its own for many peers at once: flood.py half-open|drip PORT COUNT. Says `ready` on
-stdout when they stand; ends with its stdin. Each has an address of 127.0.0.0/8 of its own kind of
-network, so that what is counted per source is no help against it."""
+"""A process with many concurrent peers: flood.py half-open|drip PORT COUNT. Prints `ready` on stdout
+when all are connected; exits when its stdin is closed. The peers' addresses in 127.0.0.0/8 are in
+different networks, so that per-source limits do not stop them."""
 import os
 import resource
 import select
@@ -38,7 +38,7 @@ def main(kind, port, count):
             try:
                 peer.send(b"x")
             except OSError:
-                pass  # it was thrown out, as it should be some time
+                pass  # disconnected, as expected
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""kill -9 of a remote gateway, of the daemon under it, and of both, under load in both directions. Of what
-the scripted gateway (tests/system/gateway.py) was told nothing may be missing, and no end told two ways."""
+"""kill -9 of a remote gateway, of the daemon that it controls, and of both, under load in both directions.
+The scripted gateway (tests/system/gateway.py) must receive every report, and no conflicting results."""
 import http.client
 import os
 import threading
@@ -13,7 +13,7 @@ VICTIMS = (("gateway",), ("daemon",), ("gateway", "daemon"), ("daemon", "gateway
 
 
 class Sends(threading.Thread):
-    """Asks the daemon to send a file every few milliseconds, until told to end or the daemon is gone."""
+    """Requests a send from the daemon every few milliseconds, until stopped or the daemon has exited."""
 
     def __init__(self, driven):
         super().__init__(daemon=True)
@@ -26,13 +26,13 @@ class Sends(threading.Thread):
             while not self.is_stopped.wait(0.005):
                 self._driven.ask(control)
         except (OSError, http.client.HTTPException):
-            pass  # killed; what had no answer is undecided
+            pass  # killed; requests without an answer are undecided
 
 
-class Driven:
-    """`near` is driven by the gateway, `far` is a plain node that the sends go to."""
+class DrivenNode:
+    """`near` is controlled by the gateway, `far` is an ordinary node that receives its sends."""
 
-    patience = 20.0
+    timeout_s = 20.0
 
     def __init__(self, field):
         self._field = field
@@ -55,13 +55,13 @@ class Driven:
     # ---- the processes
 
     def _start_near(self, is_gateway_new=False):
-        """A life of the daemon counts its requests from 1: whose results they are is told by when."""
+        """Request ids start at 1 in each run of the daemon: results are assigned to a run by their time."""
         self._asked, self._calls_before = {}, len(self.gateway.calls())
         self.near.spawn()
         harness.wait_until(self.near.status, lambda: "the control socket: " + self.near.log())
-        self._take_charge(is_gateway_new)
+        self._connect_gateway(is_gateway_new)
 
-    def _take_charge(self, is_gateway_new):
+    def _connect_gateway(self, is_gateway_new):
         control = remote.control(self.near)
         if is_gateway_new:
             control.init(self.gateway.url, {"file_result": True})
@@ -75,17 +75,17 @@ class Driven:
             else:
                 self.near.kill()
 
-    def raise_again(self, victims):
-        """A gateway that was killed says `init`, one that was not goes on."""
+    def restart(self, victims):
+        """A restarted gateway sends `init`, a running one continues."""
         is_gateway_new = "gateway" in victims
         if is_gateway_new:
             self.gateway.start()
         else:
-            self.gateway.order("ok")  # it has taken what the dead daemon had written
+            self.gateway.order("ok")  # it has read everything that the killed daemon wrote
         if "daemon" in victims:
             self._start_near(is_gateway_new)
         else:
-            self._take_charge(is_gateway_new)
+            self._connect_gateway(is_gateway_new)
 
     # ---- the load
 
@@ -97,14 +97,14 @@ class Driven:
         try:
             request = control.send_file("", path, "127.0.0.1:%d" % self.far.port, "")
         except xmlrpc.client.Fault:
-            return  # it was not taken, for want of room or of a transport
+            return  # refused: queue full or no transport
         self._asked[request] = file
         self.files_asked += 1
 
-    # ---- what it was told
+    # ---- what it received
 
     def note_results(self, asked, calls):
-        """The results of these requests among these calls; those that finished count as acknowledged."""
+        """The results of these requests in these calls; finished ones count as acknowledged."""
         results = {}
         for call in calls:
             if call["call"] == "file_result":
@@ -112,11 +112,11 @@ class Driven:
         for request, file in asked.items():
             if "finished" in results.get(request, ()):
                 file.acknowledge()
-        return results, ["request %d was told %s" % (request, " and ".join(sorted(told)))
+        return results, ["request %d was reported %s" % (request, " and ".join(sorted(told)))
                          for request, told in results.items() if len(told) != 1]
 
     def results_of_life(self, is_over):
-        """A life that ended by a kill owes nothing; in one that goes on each request has its result."""
+        """A killed run owes no results; in a running one each request must get its result."""
         asked, before = self._asked, self._calls_before
 
         def calls():
@@ -132,35 +132,35 @@ class Driven:
 
     def _wait_for(self, condition, what):
         try:
-            harness.wait_until(condition, what, self.patience)
+            harness.wait_until(condition, what, self.timeout_s)
         except AssertionError as e:
             return [str(e)]
         return []
 
     def _ends(self):
-        """By path, as a file has another id with each instance: the ends that were told."""
+        """The reported results by path: a file has another id in each gateway instance."""
         paths = {c["answer"]: c["args"][3] for c in self.gateway.taken("register_file_receiving")}
         ends = {}
         for call in self.gateway.taken("unregister_file_receiving"):
-            path = paths.get(call["args"][0], "an id that was never given")
+            path = paths.get(call["args"][0], "an id that was never assigned")
             ends.setdefault(path, set()).add(tuple(call["args"][1:3]))
         return ends
 
-    def ends_told(self):
+    def check_ends(self):
         received = set(self.near.received())
         self._seen |= received
         losses = self._wait_for(lambda: received <= set(self._ends()),
-                                lambda: "never told of the end of %s" % (received - set(self._ends())))
+                                lambda: "no result was reported for %s" % (received - set(self._ends())))
         for path, told in self._ends().items():
             if len(told) != 1:
-                losses.append("%s was told two ends: %r" % (path, told))
+                losses.append("%s has two results: %r" % (path, told))
             if ("finished" in {status for status, _ in told}) != (path in self._seen):
-                losses.append("%s was told %r, and is %s" % (
-                    path, told, "there" if path in self._seen else "not there"))
+                losses.append("%s was reported %r, and is %s" % (
+                    path, told, "present" if path in self._seen else "missing"))
         return losses
 
     def promises(self):
-        losses = self._field.promises(self.near, self._field.book) + self.ends_told()
+        losses = self._field.promises(self.near, self._field.book) + self.check_ends()
         losses += self.results_of_life(False) + self._field.promises(self.far, self.sent)
         self._asked, self._calls_before = {}, len(self.gateway.calls())
         for node, book in ((self.near, self._field.book), (self.far, self.sent)):
@@ -180,7 +180,7 @@ def under_load(field, driven, victims):
     if "daemon" in victims:
         sends.join()
         losses += driven.results_of_life(True)
-    driven.raise_again(victims)
+    driven.restart(victims)
     threading.Event().wait(0.1)
     for thread in (*senders, sends):
         thread.is_stopped.set()
@@ -188,15 +188,15 @@ def under_load(field, driven, victims):
     return losses, "%s killed after %.3f s, for %.3f s" % (" and ".join(victims), delay, gap)
 
 
-def kills(field, most):
+def kills(field, limit):
     driven, asked, told = None, 0, 0
-    for i in range(most):
+    for i in range(limit):
         if i % 10 == 0:
-            driven = Driven(field)
+            driven = DrivenNode(field)
         losses, what = under_load(field, driven, VICTIMS[i % len(VICTIMS)])
-        field.run_is_over("run %d, %s" % (i, what), losses + driven.promises())
-        if i % 10 == 9 or i == most - 1:
+        field.end_run("run %d, %s" % (i, what), losses + driven.promises())
+        if i % 10 == 9 or i == limit - 1:
             asked, told = asked + driven.files_asked, told + driven.sent.acknowledged
-            field.run_is_over("the ends", driven.end())
+            field.end_run("the ends", driven.end())
             field.runs -= 1
-    field.notes.append("%d sends asked for, %d told as finished" % (asked, told))
+    field.notes.append("%d sends requested, %d reported finished" % (asked, told))

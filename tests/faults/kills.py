@@ -1,14 +1,14 @@
-"""kill -9 at random times under load, and at each system call of the receive path in turn."""
+"""kill -9 at random times under load, and at each system call of the receive path."""
 import os
 import shutil
 import subprocess
 import threading
 
 import node as harness
-from field import TOKEN, thinned
+from field import TOKEN, sample_points
 from layer import KILL_AFTER, KILL_BEFORE
 
-# Of the receive path, in the order in which a file meets them.
+# Calls of the receive path, in the order in which a file causes them.
 CALLS = ("accept4", "epoll_ctl", "recv", "openat", "write", "sync_file_range", "pwrite", "fdatasync",
          "syncfs", "renameat2", "fsync", "send", "unlinkat")
 SYSCALLS = ("accept4", "epoll_ctl", "recvfrom", "openat", "getrandom", "write", "sync_file_range",
@@ -19,10 +19,10 @@ SYSCALLS = ("accept4", "epoll_ctl", "recvfrom", "openat", "getrandom", "write", 
 NONE = {"inbox/durability": "none"}
 
 
-def receiver(field, most, settings=None):
-    """The receiver, 5 to 400 ms into the load."""
+def receiver(field, limit, settings=None):
+    """Kills the receiver after 5 to 400 ms of load."""
     node = field.node(settings=settings)
-    for i in range(most):
+    for i in range(limit):
         if i % 25 == 24:
             field.end(node)
             node = field.node(settings=settings)
@@ -35,10 +35,10 @@ def receiver(field, most, settings=None):
         field.restart(node, "run %d, killed after %.3f s" % (i, delay))
 
 
-def sender(field, most):
-    """The sending daemon, while `dustwire send` waits: what it had seen acknowledged is there."""
+def sender(field, limit):
+    """Kills the sending daemon while `dustwire send` waits: acknowledged files must be there."""
     bob = field.node()
-    for i in range(most):
+    for i in range(limit):
         alice = field.node("alice")
         files, paths = [], []
         for k in range(60):
@@ -57,11 +57,11 @@ def sender(field, most):
         losses = field.promises(bob)
         alice.process.wait()
         alice.start()
-        field.run_is_over("run %d, killed after %.3f s" % (i, delay), losses + field.end(alice))
+        field.end_run("run %d, killed after %.3f s" % (i, delay), losses + field.end(alice))
 
 
-def a_scenario(field, node):
-    """A few files of both kinds over two sessions: what the calls in turn are counted in."""
+def run_scenario(field, node):
+    """A few small and larger files over two sessions: the scenario in which calls are counted."""
     senders = field.senders(node, 1, files=6, largest=30000, window=2)
     senders += field.senders(node, 1, files=12, largest=100, window=12)
     for sender in senders:
@@ -69,27 +69,27 @@ def a_scenario(field, node):
     return senders
 
 
-def in_turn(field, most, settings=None):
-    """By the layer: the process is gone before, or right after, the n-th call of each kind."""
+def each_call(field, limit, settings=None):
+    """Layer: kills the process before, or right after, the n-th call of each kind."""
     node = field.node(settings=settings, has_layer=True)
     points = []
     for call in CALLS:
         node.layer.count(call)
-        a_scenario(field, node)
+        run_scenario(field, node)
         seen = node.layer.seen
         points += [(call, at, mode) for at in range(seen) for mode in (KILL_BEFORE, KILL_AFTER)]
     node.layer.disarm()
     field.check(node, "counting")
     field.source.shuffle(points)
-    if most:
-        points = thinned(points, most)
+    if limit:
+        points = sample_points(points, limit)
     killed = 0
     for i, (call, at, mode) in enumerate(points):
         if i % 25 == 24:
             field.end(node)
             node = field.node(settings=settings, has_layer=True)
         node.layer.arm(call, at, mode=mode)
-        a_scenario(field, node)
+        run_scenario(field, node)
         killed += node.layer.hits
         node.layer.disarm()
         field.restart(node, "killed %s %s %d" % (
@@ -97,35 +97,35 @@ def in_turn(field, most, settings=None):
     field.notes.append("%d killed by it" % killed)
 
 
-def receiver_none(field, most):
-    """A process that dies costs nothing: what it has written is the kernel's."""
-    receiver(field, most, NONE)
+def receiver_none(field, limit):
+    """A kill loses nothing: the kernel has all written data."""
+    receiver(field, limit, NONE)
 
 
-def in_turn_none(field, most):
-    in_turn(field, most, NONE)
+def each_call_none(field, limit):
+    each_call(field, limit, NONE)
 
 
-def syscalls(field, most):
-    """By strace: SIGKILL on entering the n-th call of a thread, for n = 1, 2, ... until the scenario
-    lives through it."""
+def syscalls(field, limit):
+    """strace: SIGKILL on entering the n-th call of a thread, for n = 1, 2, ... until the scenario
+    completes."""
     if not shutil.which("strace"):
         field.notes.append("strace is missing")
         return
     node = field.node()
     turn, killed = {call: 1 for call in SYSCALLS}, 0
-    while turn and (not most or field.runs < most):
+    while turn and (not limit or field.runs < limit):
         for call in list(turn):
             when = turn[call]
-            turn[call] += 1 if not most else field.source.randrange(1, 4)
+            turn[call] += 1 if not limit else field.source.randrange(1, 4)
             with tracer(node, call, when):
-                a_scenario(field, node)
+                run_scenario(field, node)
                 is_alive = node.process.poll() is None
             killed += not is_alive
             field.restart(node, "killed at %s, when=%d" % (call, when))
-            if is_alive or (not most and when >= 40):
+            if is_alive or (not limit and when >= 40):
                 del turn[call]
-            if most and field.runs >= most:
+            if limit and field.runs >= limit:
                 break
     field.notes.append("%d killed by it" % killed)
 
@@ -149,10 +149,10 @@ class tracer:
 
     def _is_attached(self):
         with open(self._log) as stream:
-            return "attached with" in stream.read()  # said when all threads are
+            return "attached with" in stream.read()  # printed when all threads are
 
     def __exit__(self, *_):
-        """A strace whose process was killed within an injected call may wait for it for ever."""
+        """strace can hang if its process was killed inside an injected call."""
         self._process.terminate()
         try:
             self._process.wait(harness.seconds(0.5))

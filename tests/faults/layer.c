@@ -13,13 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Everything here asks the kernel directly: what libc's functions of these names do is in
- * layer_calls.c, and that is us. */
+/* Uses raw system calls: libc's functions of these names are replaced in layer_calls.c. */
 
-static struct layer_page *page; /* never unmapped; NULL: there is none */
+static struct layer_page *page; /* never unmapped; NULL: none */
 static const char *root;
 static int log_fd = -1;
-static pthread_mutex_t recording = PTHREAD_MUTEX_INITIALIZER; /* the order of the log */
+static pthread_mutex_t recording = PTHREAD_MUTEX_INITIALIZER; /* serialises the log */
 
 __attribute__((constructor)) static void open_layer(void)
 {
@@ -63,7 +62,7 @@ static bool is_named(const char *names, const char *call)
     return false;
 }
 
-/* Several threads count, and the test reads: hence atomics. */
+/* Atomics: several threads count, and the test reads. */
 bool layer_is_armed(const char *call)
 {
     return page != NULL && __atomic_load_n(&page->is_armed, __ATOMIC_ACQUIRE) &&
@@ -177,7 +176,7 @@ void layer_record_end(struct layer_record *record, bool is_done, const void *byt
     record->length = (uint32_t)length;
     if (is_done && (syscall(SYS_write, log_fd, record, sizeof *record) != sizeof *record ||
                     (length > 0 && syscall(SYS_write, log_fd, bytes, length) != (long)length)))
-        abort(); /* the test's own disk is full: no record, no proof */
+        abort(); /* the test's own disk is full: the record would be lost */
     pthread_mutex_unlock(&recording);
     errno = before;
 }

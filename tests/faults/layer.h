@@ -1,12 +1,10 @@
-/* The layer between a daemon and its kernel: preloaded (LD_PRELOAD), it makes system calls and
- * allocations fail, fall short, wait, or end the process at the n-th one, moves the clock, and
- * records what happens to the files of one folder so that a power cut can be played back. A test
- * steers it through a page of shared memory while the daemon runs; tests/faults/layer.py is its
- * other end.
+/* The layer between a daemon and the kernel: preloaded (LD_PRELOAD), it makes the n-th system call
+ * or allocation fail, be short, block or kill the process, shifts the clock, and records changes to
+ * the files of one folder so that a power cut can be replayed. A test controls it through a page of
+ * shared memory while the daemon runs (tests/faults/layer.py).
  *
- * FAULTS_PAGE  the file of that page (struct layer_page); without it nothing is ever hit
- * FAULTS_ROOT  the folder to record, FAULTS_LOG the file that the records go to
- */
+ * FAULTS_PAGE: the file of that page (struct layer_page); if unset nothing is ever hit.
+ * FAULTS_ROOT: the folder to record, FAULTS_LOG: the file that receives the records. */
 #ifndef FAULTS_LAYER_H
 #define FAULTS_LAYER_H
 
@@ -16,18 +14,18 @@
 #include <sys/types.h>
 
 enum layer_mode {
-    LAYER_FAIL,        /* -1 and `error`, nothing done */
-    LAYER_SHORT,       /* half of what was asked for */
-    LAYER_BLOCK,       /* waits `block_ms`, then does it */
+    LAYER_FAIL,        /* returns -1 with `error`, without doing the call */
+    LAYER_SHORT,       /* half of the requested length */
+    LAYER_BLOCK,       /* sleeps `block_ms`, then does the call */
     LAYER_KILL_BEFORE, /* SIGKILL instead of the call */
-    LAYER_KILL_AFTER,  /* SIGKILL when it is done */
+    LAYER_KILL_AFTER,  /* SIGKILL after the call */
 };
 
-/* Written by the test, but for `seen` and `hits`. */
+/* Written by the test, except `seen` and `hits`. */
 struct layer_page {
-    char call[128];  /* the system calls' names, with a space between them; "alloc": malloc, calloc
-                        and realloc */
-    char under[256]; /* only calls on files below this folder; empty: all */
+    char
+        call[128]; /* names of system calls, space-separated; "alloc": malloc, calloc and realloc */
+    char under[256]; /* only calls on files below this folder; "": all */
     uint32_t is_armed;
     uint32_t at; /* the first call to hit, from 0, counted since `seen` was set to 0 */
     uint32_t times;
@@ -43,14 +41,14 @@ struct layer_hit {
 };
 
 bool layer_is_armed(const char *call);
-/* Before the call on `fd` (-1: on none): counts it, waits or kills if that is its fate. */
+/* Before the call on `fd` (-1: none): counts it, and blocks or kills if it is hit. */
 struct layer_hit layer_decide(const char *call, int fd);
-/* -1, with the errno that the page says. */
+/* Returns -1 with the errno set in the page. */
 int layer_fail(void);
-/* After it. */
+/* After the call. */
 void layer_done(const struct layer_hit *hit);
 int64_t layer_clock_offset_us(void);
-/* The path of `fd` lies in `folder`. */
+/* True if the path of `fd` is in `folder`. */
 bool layer_is_below(int fd, const char *folder);
 
 enum layer_record_kind {
@@ -63,18 +61,18 @@ enum layer_record_kind {
     LAYER_UNLINK,
 };
 
-/* As it stands in the log; `length` bytes follow. */
+/* Format of the log; `length` bytes follow. */
 struct layer_record {
     uint32_t kind, length;
-    uint64_t start_ns; /* CLOCK_MONOTONIC before the call: what was seen earlier was true then */
+    uint64_t start_ns; /* CLOCK_MONOTONIC before the call */
     uint64_t ino, dir, to_dir, offset;
     char name[48], to_name[48];
 };
 
-/* Around a call that changes or syncs a file: recorded calls happen one at a time, so the log has
- * them in their order. False: `fd` is not below FAULTS_ROOT, nothing is to be recorded. */
+/* Before a call that changes or syncs a file. Serialises recorded calls, so the log has their
+ * order. False: `fd` is not below FAULTS_ROOT, nothing is recorded. */
 bool layer_record_begin(int fd, struct layer_record *record);
-/* With `is_done` the record is written. */
+/* After the call; writes the record if `is_done`. */
 void layer_record_end(struct layer_record *record, bool is_done, const void *bytes, size_t length);
 uint64_t layer_ino(int fd);
 

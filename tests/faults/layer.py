@@ -1,4 +1,4 @@
-"""The test's end of the layer that is preloaded under a daemon (layer.h)."""
+"""The test's side of the preloaded fault layer (layer.h)."""
 import errno
 import mmap
 import os
@@ -16,7 +16,7 @@ _OFFSET_AT = _SEEN_AT + 8
 
 
 class Layer:
-    """A page for one daemon; `environment` is what the daemon is started with."""
+    """The page of one daemon; `environment` is to be set for the daemon."""
 
     def __init__(self, folder, recorded=None):
         self.path = os.path.join(folder, "faults-page")
@@ -31,7 +31,7 @@ class Layer:
             self.environment.update(FAULTS_ROOT=recorded, FAULTS_LOG=self.log_path)
 
     def arm(self, call, at=0, times=1, mode=FAIL, error=errno.EIO, block_ms=0, under=""):
-        """From now on, the `at`-th of those calls (names with a space between them) and `times` - 1 after
+        """From now on, hits the `at`-th of those calls (space-separated names) and the `times` - 1 after
         it."""
         self.disarm()
         offset, = struct.unpack_from("=q", self._page, _OFFSET_AT)
@@ -40,7 +40,7 @@ class Layer:
         struct.pack_into("=I", self._page, _ARMED_AT, 1)
 
     def count(self, call, under=""):
-        """Only counts."""
+        """Counts calls, without hitting any."""
         self.arm(call, at=EVER, times=0, under=under)
 
     def disarm(self):

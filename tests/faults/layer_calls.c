@@ -1,4 +1,4 @@
-/* libc's functions, each as the system call under it with the layer around it. */
+/* Replacements of libc's functions: each makes the system call, with the layer around it. */
 #include "layer.h"
 
 #include <dlfcn.h>
@@ -25,7 +25,7 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
-/* `name` on `fd`, which gives `result` unless it is made to fail. */
+/* Calls `name` on `fd` with that `result`, unless it is made to fail. */
 #define CALL(result, name, fd, call)                      \
     do {                                                  \
         struct layer_hit hit_ = layer_decide(name, fd);   \
@@ -43,8 +43,8 @@ static bool is_in(const void *caller, const char *library)
 /* --- memory ------------------------------------------------------------------------------------
  */
 
-/* xmlrpc-c and iniparser do not live through a failed allocation of their own (the one uses a lock
- * that it could not make, the other an array), so those are left alone: docs/reliability.md. */
+/* xmlrpc-c and iniparser crash if one of their own allocations fails (one uses a lock, the other an
+ * array that was not allocated), so these are exempt: docs/reliability.md. */
 static bool is_exempt(const void *caller)
 {
     return layer_is_armed("alloc") && (is_in(caller, "libxmlrpc") || is_in(caller, "libiniparser"));
@@ -163,7 +163,7 @@ int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 {
     int done;
 
-    /* Only adding needs memory. libmicrohttpd forgets a connection that it could not add. */
+    /* Only adding allocates. libmicrohttpd loses a connection that it could not add. */
     if (op != EPOLL_CTL_ADD || is_in(__builtin_return_address(0), "libmicrohttpd"))
         return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
     CALL(done, "epoll_ctl", -1, (int)syscall(SYS_epoll_ctl, epoll, op, fd, event));
@@ -185,7 +185,7 @@ static ssize_t write_at(const char *call, int fd, const void *bytes, size_t leng
 {
     struct layer_hit hit = layer_decide(call, fd);
     size_t most = hit.is_short && length > 1 ? length / 2 : length;
-    bool is_here = strcmp(call, "write") == 0; /* at the descriptor's own place */
+    bool is_here = strcmp(call, "write") == 0; /* at the file offset */
     struct layer_record record;
     bool is_recorded = layer_record_begin(fd, &record);
     ssize_t done;
@@ -225,7 +225,7 @@ ssize_t pread(int fd, void *bytes, size_t length, off_t offset)
     return got;
 }
 
-/* `length` as "short" makes it; sockets have no record. */
+/* `length`, shortened if hit; socket calls are not recorded. */
 static size_t shortened(const struct layer_hit *hit, size_t length)
 {
     return hit->is_short && length > 1 ? length / 2 : length;
@@ -269,7 +269,7 @@ int ftruncate(int fd, off_t length)
     return done;
 }
 
-/* Not a system call: names are looked up in a thread of their own (tcp/resolver.h). */
+/* Not a system call: names are resolved in a separate thread (peers/resolver.h). */
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                 struct addrinfo **list)
 {
@@ -314,7 +314,7 @@ int syncfs(int fd)
     return sync_fd("syncfs", SYS_syncfs, fd);
 }
 
-/* No promise of its own: not recorded. */
+/* Not recorded: guarantees nothing. */
 int sync_file_range(int fd, off_t from, off_t length, unsigned flags)
 {
     int done;

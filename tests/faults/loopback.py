@@ -1,4 +1,4 @@
-"""The loopback of a new network namespace is down at first. Brought up without any program: `ip` may be missing."""
+"""Brings up the loopback interface of a new network namespace, by ioctl: `ip` may not be installed."""
 import fcntl
 import socket
 import struct

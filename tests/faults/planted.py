@@ -1,4 +1,4 @@
-"""Losses put in on purpose: a harness that does not find them proves nothing."""
+"""Planted losses: each must be detected, or the harness proves nothing."""
 import os
 
 import powercut
@@ -44,16 +44,16 @@ def is_harm_found(field, harm):
 
 
 def is_power_cut_found(field):
-    """Without durability a power cut must cost files: what the cuts drop is really dropped."""
+    """Without durability a power cut must lose files: shows that unsynced changes are really dropped."""
     powercut.cuts(field, 6, {"inbox/durability": "none"})
     return field.losses
 
 
 def is_real_cut_found(kind):
-    def look(field):
+    def check(field):
         realcut.cuts(field, 3, kind, {"inbox/durability": "none"})
-        return field.losses or ([] if field.runs else ["not looked at: " + field.notes[0]])
-    return look
+        return field.losses or ([] if field.runs else ["not checked: " + field.notes[0]])
+    return check
 
 
 POWER_CUTS = (("no durability", is_power_cut_found),
@@ -68,10 +68,10 @@ def run():
         field.close()
         print("%-24s %s" % (harm.__name__, found[0][:90] if found else "NOT FOUND"))
         missed += not found
-    for name, look in POWER_CUTS:
+    for name, check in POWER_CUTS:
         field = Field(0, name)
         field.is_silent = True
-        found = look(field)
+        found = check(field)
         field.close()
         print("%-24s %s" % (name, found[0][:90] if found else "NOT FOUND"))
         missed += not found

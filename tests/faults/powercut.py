@@ -1,7 +1,7 @@
-"""Power cuts: what a daemon does to its inbox is recorded (layer.h), then played back up to some
-call, and of what was not synced until there everything is dropped, or some of it. A daemon is started
-on what is left. Harsher than most disks: a name is on the disk only after the sync of its folder,
-whatever was done to the file; names of one folder come in their order, those of two in none."""
+"""Simulated power cuts: a daemon's changes to its inbox are recorded (layer.h), then replayed up to some
+call; all changes not synced by then are dropped, or a random part. A daemon is started on the result.
+Stricter than most disks: a name is durable only after the sync of its folder, whatever was done to the
+file; names of one folder become durable in order, those of different folders in any order."""
 import os
 import struct
 
@@ -41,7 +41,7 @@ class DiskFile:
         self.pending = []
 
     def after_a_cut(self, source):
-        """With a source of chance some pending changes are kept, the last of them perhaps in half."""
+        """With a random source some pending changes are kept, and some of these torn."""
         content = bytearray(self.durable)
         kept = [c for c in self.pending if source and source.random() < 0.5]
         for offset, data in kept:
@@ -61,8 +61,8 @@ def apply(content, change):
 
 
 class DiskFolder:
-    """`now` as programs see it, `durable` as the disk has it; a pending change is a few names at
-    once (None: gone)."""
+    """`now`: the names that programs see; `durable`: those on the disk. A pending change sets several
+    names atomically (None: removed)."""
 
     def __init__(self, names):
         self.now, self.durable, self.pending = dict(names), dict(names), []
@@ -92,7 +92,7 @@ def put(to, names):
 
 
 class Disk:
-    """The inbox and the folders in it."""
+    """The inbox and its folders."""
 
     def __init__(self, inbox):
         self._files, self._folders, self._places = {}, {}, {}
@@ -133,7 +133,7 @@ class Disk:
             self._folders[r.to_dir].change(**{r.to_name: moved})
 
     def write_after_a_cut(self, inbox, source):
-        contents = {}  # a file under two names is one file
+        contents = {}  # a file with two names is one file
         for ino, folder in self._folders.items():
             place = os.path.join(inbox, self._places[ino])
             os.makedirs(place, 0o700, exist_ok=True)
@@ -144,7 +144,7 @@ class Disk:
 
 
 def record_load(field, node, files, largest=40000):
-    """Two peers send; the recorded daemon ends by a kill."""
+    """Peers send to the recorded daemon, which is then killed."""
     os.makedirs(os.path.join(node.inbox, ".dustwire", "partial"), 0o700, exist_ok=True)
     before = Disk(node.inbox)
     node.start()
@@ -156,19 +156,19 @@ def record_load(field, node, files, largest=40000):
     return before, read_log(node.layer.log_path)
 
 
-def random_points(field, records, most):
-    return [field.source.randrange(1, len(records)) for _ in range(most)]
+def random_points(field, records, limit):
+    return [field.source.randrange(1, len(records)) for _ in range(limit)]
 
 
-def phantoms(node, taken_away=()):
-    """Told as received, and not there."""
+def missing_received(node, removed=()):
+    """Files listed as received that do not exist."""
     rows = harness.rows_of(node.command("received", "--json"), "received")
-    return ["%s was told as received and is not there" % row["path"] for row in rows
-            if not os.path.exists(row["path"]) and os.path.basename(row["path"]) not in taken_away]
+    return ["%s is listed as received and does not exist" % row["path"] for row in rows
+            if not os.path.exists(row["path"]) and os.path.basename(row["path"]) not in removed]
 
 
-def play(field, disk, records, points, settings=None, taken_away=()):
-    """Cuts before those records, each in one of two ways."""
+def play(field, disk, records, points, settings=None, removed=()):
+    """Simulates a cut before each of those records, dropping all or some changes."""
     at = 0
     for i, cut in enumerate(sorted(points)):
         while at < cut:
@@ -179,26 +179,26 @@ def play(field, disk, records, points, settings=None, taken_away=()):
         disk.write_after_a_cut(node.inbox, source)
         try:
             node.start()
-            losses = field.promises(node, field.book.as_of(records[cut].start_ns)) + phantoms(
-                node, taken_away)
+            losses = field.promises(node, field.book.as_of(records[cut].start_ns)) + missing_received(
+                node, removed)
         except AssertionError as e:
             losses = [str(e)[-2000:]]
-        field.run_is_over("cut before record %d of %d (kind %d), %s dropped" % (
+        field.end_run("cut before record %d of %d (kind %d), %s dropped" % (
             cut, len(records), records[cut].kind, "some" if source else "all"), losses)
         node.kill()
         field.end(node)
 
 
-def cuts(field, most, settings=None):
+def cuts(field, limit, settings=None):
     node = field.node("bob", settings, is_started=False)
     node.with_layer(True)
-    disk, records = record_load(field, node, 120 if most < 100 else 400)
+    disk, records = record_load(field, node, 120 if limit < 100 else 400)
     field.notes.append("%d calls recorded" % len(records))
-    play(field, disk, records, random_points(field, records, most), settings)
+    play(field, disk, records, random_points(field, records, limit), settings)
 
 
-def journal_cuts(field, most):
-    """The journal is at its limit of 1 MiB when the recording begins."""
+def journal_cuts(field, limit):
+    """The journal is near its limit of 1 MiB when the recording begins."""
     settings = {"inbox/journal-limit-mib": 1}
     node = field.node("bob", settings, is_recorded=True, is_started=False)
     recorded, node.layer = node.layer, None
@@ -208,7 +208,7 @@ def journal_cuts(field, most):
         for sender in field.senders(node, 4, files=50, largest=TOKEN + 1):
             sender.join()
     node.stop()
-    taken_away = {os.path.basename(path) for path in node.received()}
+    removed = {os.path.basename(path) for path in node.received()}
     for path in node.received():
         os.unlink(path)
     field.book.forget()
@@ -218,5 +218,5 @@ def journal_cuts(field, most):
     if not first:
         raise AssertionError("the journal was not rewritten")
     records = records[:first + 12]
-    play(field, disk, records, random_points(field, records, max(1, most // 2)), settings, taken_away)
+    play(field, disk, records, random_points(field, records, max(1, limit // 2)), settings, removed)
     field.notes.append("rewritten at call %d of %d" % (first, len(records)))

@@ -1,10 +1,9 @@
-"""Power cuts of real file systems. The inbox lies on an image of the file system, mounted by a loop
-device; the image lies on an XFS, which copies it in one instant (FICLONE) while the daemon is at work.
-Such a copy is what the disk has after a power cut: what the kernel had not given it yet is not there.
-Each copy is then mounted, which plays back the file system's journal, and a daemon is started on it.
+"""Power cuts of real file systems. The inbox is on an image of the file system, mounted through a loop
+device; the image is on an XFS, which copies it atomically (FICLONE) while the daemon is running. Such a
+copy is the disk after a power cut: without the data that the kernel had not written yet. Each copy is
+mounted, which replays the file system's journal, and a daemon is started on it.
 
-What this does not do: lose what the disk has taken and not yet flushed from its own cache
-(powercut.py drops everything that no sync asked for)."""
+Not covered: data lost from the disk's own cache (powercut.py drops everything that was not synced)."""
 import contextlib
 import fcntl
 import os
@@ -12,23 +11,23 @@ import shutil
 import subprocess
 import time
 
-from powercut import phantoms
+from powercut import missing_received
 
 FICLONE = 0x40049409
 SIZE_MIB = 400
 MAKE = {"ext4": ["-q", "-F"], "xfs": ["-q", "-f"], "btrfs": ["-q", "-f"]}
 MOUNT = {"ext4": "loop", "xfs": "loop,nouuid", "btrfs": "loop"}
-AT_ONCE = 20  # copies of one load
+COPIES_PER_LOAD = 20  # copies made during one load
 
 
 def run(*command):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def why_not(kind):
-    """The reason why it cannot be done here, or None."""
+def unavailable_reason(kind):
+    """The reason why it cannot run here, or None."""
     if os.getuid() != 0:
-        return "only root mounts"
+        return "only root can mount"
     missing = [name for name in ("mkfs.xfs", "mkfs." + kind, "mount", "losetup") if not shutil.which(name)]
     if missing:
         return "not installed: %s" % ", ".join(missing)
@@ -38,7 +37,7 @@ def why_not(kind):
 
 
 class Images(contextlib.ExitStack):
-    """A place for images that can be copied in an instant, and the mounts, undone in reverse order."""
+    """A folder for images that can be copied atomically, and the mounts, undone in reverse order."""
 
     def __init__(self, folder, kind):
         super().__init__()
@@ -83,13 +82,13 @@ class Images(contextlib.ExitStack):
 
 
 def forget_devices(kind):
-    """btrfs knows a file system by its number, which the copies share."""
+    """btrfs identifies a file system by its UUID, which the copies share."""
     if kind == "btrfs" and shutil.which("btrfs"):
         subprocess.run(["btrfs", "device", "scan", "--forget"], check=False, capture_output=True)
 
 
 def record(field, images, image, mount, settings, count):
-    """A daemon at work on it: [(copy, when it began to be made)]."""
+    """Runs a daemon under load on it; returns [(copy, time before it was made)]."""
     copies = []
     with images.mounted(image, mount, "loop"):
         node = field.node("bob", dict(settings, **{"inbox/path": os.path.join(mount, "in")}))
@@ -109,14 +108,14 @@ def record(field, images, image, mount, settings, count):
     return copies
 
 
-def look(field, images, kind, copy, when_ns, mount, settings):
-    """What a start makes of it."""
+def verify_copy(field, images, kind, copy, when_ns, mount, settings):
+    """Starts a daemon on the copy and runs the checks."""
     with images.mounted(copy, mount, MOUNT[kind]):
         node = field.node("cut", dict(settings, **{"inbox/path": os.path.join(mount, "in")}), is_started=False)
         node.inbox = os.path.join(mount, "in")
         try:
             node.start()
-            losses = field.promises(node, field.book.as_of(when_ns)) + phantoms(node)
+            losses = field.promises(node, field.book.as_of(when_ns)) + missing_received(node)
         except AssertionError as e:
             losses = [str(e)[-2000:]]
         node.kill()
@@ -124,8 +123,8 @@ def look(field, images, kind, copy, when_ns, mount, settings):
     return losses
 
 
-def cuts(field, most, kind, settings=None):
-    reason = why_not(kind)
+def cuts(field, limit, kind, settings=None):
+    reason = unavailable_reason(kind)
     if reason:
         field.notes.append(reason)
         return
@@ -136,27 +135,27 @@ def cuts(field, most, kind, settings=None):
         return
     mount = os.path.join(field.folder, "disk")
     with images:
-        for first in range(0, most, AT_ONCE):
+        for first in range(0, limit, COPIES_PER_LOAD):
             forget_devices(kind)
             image = images.new()
-            copies = record(field, images, image, mount, settings or {}, min(AT_ONCE, most - first))
+            copies = record(field, images, image, mount, settings or {}, min(COPIES_PER_LOAD, limit - first))
             os.unlink(image)
             forget_devices(kind)
             for i, (copy, when_ns) in enumerate(copies):
-                losses = look(field, images, kind, copy, when_ns, mount, settings or {})
-                field.run_is_over("%s, cut %d" % (kind, first + i), losses)
+                losses = verify_copy(field, images, kind, copy, when_ns, mount, settings or {})
+                field.end_run("%s, cut %d" % (kind, first + i), losses)
                 os.unlink(copy)
                 forget_devices(kind)
             field.book.forget()
 
 
-def ext4(field, most):
-    cuts(field, most, "ext4")
+def ext4(field, limit):
+    cuts(field, limit, "ext4")
 
 
-def xfs(field, most):
-    cuts(field, most, "xfs")
+def xfs(field, limit):
+    cuts(field, limit, "xfs")
 
 
-def btrfs(field, most):
-    cuts(field, most, "btrfs")
+def btrfs(field, limit):
+    cuts(field, limit, "btrfs")

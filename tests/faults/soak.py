@@ -1,6 +1,5 @@
-"""Mixed load, reloads and faults for some minutes: soak.py MINUTES [SEED]. At the end everything that was
-acknowledged is there, and memory, descriptors, threads and partial files are where they were after the
-first minute of it."""
+"""Mixed load, reloads and faults for some minutes: soak.py MINUTES [SEED]. At the end all acknowledged
+files are there, and memory, descriptors, threads and partial files have not grown since the warm-up."""
 import errno
 import os
 import random
@@ -31,7 +30,7 @@ def measure(node):
 
 
 def one_round(field, source, alice, bob, proxy, number):
-    """A few seconds: peers by hand, a daemon through a proxy that is cut, a reload, a fault."""
+    """A few seconds: scripted peers, a daemon through a proxy that is cut, a reload, a fault."""
     senders = field.senders(bob, source.randrange(1, 5), largest=source.choice((100, 60000, 2000000)))
     result = network.sending(field, alice, proxy.contact, source.randrange(1, 40))
     half = raw.Raw.greet(bob.port, idurl="http://127.0.0.1/half.xml")
@@ -52,11 +51,11 @@ def one_round(field, source, alice, bob, proxy, number):
     half.reset()
     losses, _ = result()
     bob.layer.disarm()
-    field.run_is_over("round %d, %s" % (number, call), losses + field.promises(bob))
+    field.end_run("round %d, %s" % (number, call), losses + field.promises(bob))
 
 
 def main(minutes, seed):
-    if network.is_own_network():
+    if network.has_own_network():
         loopback.bring_up()  # scripts/soak.sh has made a namespace
     print("seed %d" % seed, flush=True)
     field, source = Field(seed, "soak"), random.Random(seed)
@@ -76,10 +75,10 @@ def main(minutes, seed):
             print("round %d, %d files: bob %r" % (number, field.book.count, measure(bob)), flush=True)
     end = [quiet(alice), quiet(bob)]
     for node, before, after in zip((alice, bob), warm or end, end):
-        print("%s: %r became %r" % (node.name, before, after))
+        print("%s: %r before, %r after" % (node.name, before, after))
         for key, value in after.items():
             if value > before[key] + (GROWTH_KIB if key == "KiB" else 0):
-                field.run_is_over(node.name, ["%s grew from %d to %d" % (key, before[key], value)])
+                field.end_run(node.name, ["%s grew from %d to %d" % (key, before[key], value)])
     print("%d rounds, %d files, %d acknowledged, %d losses" % (number, field.book.count,
                                                                field.book.acknowledged, len(field.losses)))
     proxy.end()
@@ -88,7 +87,7 @@ def main(minutes, seed):
 
 
 def quiet(node):
-    """Measured when no session is left."""
+    """Disconnects all sessions, then measures."""
     for session in node.sessions():
         node.command("disconnect", "tcp://%s" % session["host"] if "host" in session else "")
     harness.wait_until(lambda: not node.sessions(), lambda: "no session: %r" % node.sessions(), limit=20)

@@ -1,6 +1,6 @@
-"""The path of the inbox, or something below it, comes to mean something else while the daemon runs. A file
-that is told as finished stands where its path says, whatever happens; what cannot be taken in is refused
-with the reason, `status` says it, and all goes on when it is undone."""
+"""The inbox, or something below it, is moved or replaced while the daemon runs. A file reported as finished
+is always found under its path; files that cannot be stored are refused with the reason, `status` shows it,
+and files are accepted again when the change is undone."""
 import contextlib
 import os
 import shutil
@@ -12,7 +12,7 @@ import node as harness
 import raw
 
 CONTENT = harness.pattern(3000)
-LARGE = 5 << 20  # whose sync is another thread's
+LARGE = 5 << 20  # synced by the bulk thread
 
 
 def can_mount():
@@ -21,7 +21,7 @@ def can_mount():
 
 
 class Changes:
-    """Each generator does something to the inbox, and undoes it."""
+    """Each generator changes the inbox, and undoes the change."""
 
     def __init__(self, inbox):
         self.inbox, self.parent = inbox, os.path.dirname(inbox)
@@ -85,18 +85,18 @@ def link_to_other(path, old):
 ANOTHER = "it was replaced"
 GONE = "No such file or directory"
 
-# What happens, as a function of Changes; what the sentence holds (None: files are taken in as before);
-# True: only root can do it.
+# The change, as a function of Changes; a part of the error message (None: files are accepted as before);
+# True: only root can make the change.
 CASES = [
     ("the inbox is moved away", lambda c: c.moved(c.inbox), GONE, False),
-    ("another folder in its place", lambda c: c.replaced(c.inbox, make_folder), ANOTHER, False),
-    ("a copy of it in its place", lambda c: c.replaced(c.inbox, make_copy), ANOTHER, False),
-    ("a file in its place", lambda c: c.replaced(c.inbox, make_file), ANOTHER, False),
+    ("replaced by another folder", lambda c: c.replaced(c.inbox, make_folder), ANOTHER, False),
+    ("replaced by a copy", lambda c: c.replaced(c.inbox, make_copy), ANOTHER, False),
+    ("replaced by a file", lambda c: c.replaced(c.inbox, make_file), ANOTHER, False),
     ("a link to nothing", lambda c: c.replaced(c.inbox, link_to_nothing), GONE, False),
     ("a link to another folder", lambda c: c.replaced(c.inbox, link_to_other), ANOTHER, False),
     ("a link to where it is now", lambda c: c.replaced(c.inbox, link_to_old), None, False),
     ("its parent is renamed", lambda c: c.moved(c.parent), GONE, False),
-    ("its parent is another", lambda c: c.replaced(c.parent, make_copy), ANOTHER, False),
+    ("its parent is replaced by a copy", lambda c: c.replaced(c.parent, make_copy), ANOTHER, False),
     ("its parent is a link to where it is", lambda c: c.replaced(c.parent, link_to_old), None, False),
     ("tmpfs over it", lambda c: c.mounted(c.inbox, "-t", "tmpfs", "none"), ANOTHER, True),
     ("tmpfs over its parent", lambda c: c.mounted(c.parent, "-t", "tmpfs", "none"), GONE, True),
@@ -111,7 +111,7 @@ CASES = [
 
 
 class Moved(harness.SystemTest):
-    """All cases on one daemon, one after the other."""
+    """All cases on one daemon, sequentially."""
     durability = "full"
 
     def setUp(self):
@@ -142,8 +142,8 @@ class Moved(harness.SystemTest):
             return frame.text
         return "ok"
 
-    def check_told(self, what):
-        """Whatever was told as finished since the last time stands there now."""
+    def check_reported(self, what):
+        """Each file reported as finished since the last call exists."""
         for event in self.bob.events.all("file-received", status="finished"):
             if event["transfer_id"] not in self.known:
                 self.known.add(event["transfer_id"])
@@ -176,7 +176,7 @@ class Moved(harness.SystemTest):
                     peer.send(*rest)
                     peer.expect_ok(file_id)
                 self.assertEqual(self.whole(peer, 3000), "ok", what)
-                self.check_told(what)
+                self.check_reported(what)
                 self.assertEqual(self.bob.command("status").code, 0, what)
             else:
                 self.assert_refused(what, peer, begun)
@@ -184,12 +184,12 @@ class Moved(harness.SystemTest):
         harness.wait_until(lambda: self.bob.command("status").code == 0, lambda: what + " is undone")
         self.assertEqual(self.bob.status()["inbox"]["trouble"], "", what)
         self.assertEqual([self.whole(peer, size) for size in (0, 3000)], ["ok", "ok"], what)
-        self.check_told(what)
+        self.check_reported(what)
         self.assertEqual(self.bob.log().count("files are refused until then") - lines,
-                         0 if sentence is None else 1, what + ": said once")
+                         0 if sentence is None else 1, what + ": logged once")
         peer.close()
 
-    def test_no_file_is_finished_that_is_not_where_its_path_says(self):
+    def test_finished_files_are_found_under_their_paths(self):
         for what, happens, sentence, needs_root in CASES:
             if needs_root and not can_mount():
                 continue
@@ -203,7 +203,7 @@ class Moved(harness.SystemTest):
             self.assertTrue(os.path.isfile(row["path"]), row)
 
     @unittest.skipUnless(can_mount(), "only root can mount")
-    def test_the_cases_that_only_root_can_make_are_among_them(self):
+    def test_the_cases_include_those_that_need_root(self):
         self.assertGreaterEqual(sum(1 for case in CASES if case[3]), 4)
 
 
@@ -212,9 +212,9 @@ class MovedUnsynced(Moved):
 
 
 class Gone(harness.SystemTest):
-    """What was removed does not come back: a restart takes the new one."""
+    """The original was removed for good: a restart uses the new one."""
 
-    def removed_and_made_anew(self, path):
+    def removed_and_recreated(self, path):
         bob = self.node("bob", {"workers/threads": 1})
         peer = raw.Raw.greet(bob.port)
         self.addCleanup(peer.close)
@@ -233,15 +233,15 @@ class Gone(harness.SystemTest):
         peer.expect_ok(2)
 
     def test_the_inbox(self):
-        self.removed_and_made_anew(lambda bob: bob.inbox)
+        self.removed_and_recreated(lambda bob: bob.inbox)
 
     def test_its_own_folder(self):
-        self.removed_and_made_anew(lambda bob: bob.inbox + "/.dustwire")
+        self.removed_and_recreated(lambda bob: bob.inbox + "/.dustwire")
 
 
 class Linked(harness.SystemTest):
-    def test_a_link_on_the_way_that_leads_elsewhere_now_changes_nothing(self):
-        """What is told is the path without links, and that still leads there."""
+    def test_a_changed_link_in_the_path_has_no_effect(self):
+        """Reported paths have no links, and remain valid."""
         folder = self.folder()
         for name in ("one", "two"):
             os.makedirs(os.path.join(folder, name, "in"), 0o700)
@@ -253,17 +253,17 @@ class Linked(harness.SystemTest):
         self.addCleanup(peer.close)
         peer.send(*raw.file_frames(1, CONTENT))
         peer.expect_ok(1)
-        told = bob.events.wait("file-received", status="finished")[0]
-        self.assertEqual(os.path.dirname(told["path"]), folder + "/one/in")
-        self.assertTrue(os.path.isfile(told["path"]))
+        reported = bob.events.wait("file-received", status="finished")[0]
+        self.assertEqual(os.path.dirname(reported["path"]), folder + "/one/in")
+        self.assertTrue(os.path.isfile(reported["path"]))
         self.assertEqual(bob.command("status").code, 0)
 
 
 class ReadOnly(harness.SystemTest):
-    """What a kernel does that found an error on the disk."""
+    """The kernel remounts a file system read-only after a disk error."""
 
     def trigger(self):
-        """Where to tell ext4 that there is one; the folder of an ext4 of our own, mounted for that."""
+        """The file that triggers an ext4 error, and the folder of an ext4 mounted for this test."""
         folder = self.folder()
         image, where = folder + "/image", folder + "/disk"
         os.mkdir(where)
@@ -279,7 +279,7 @@ class ReadOnly(harness.SystemTest):
         return "/sys/fs/ext4/%s/trigger_fs_error" % os.path.basename(device), where
 
     @unittest.skipUnless(can_mount() and shutil.which("mkfs.ext4"), "only root can mount, and needs mkfs.ext4")
-    def test_a_file_system_that_became_read_only_is_told(self):
+    def test_a_file_system_that_became_read_only_is_reported(self):
         trigger, where = self.trigger()
         if not os.access(trigger, os.W_OK):
             self.skipTest("this kernel has no " + trigger)
@@ -297,16 +297,16 @@ class ReadOnly(harness.SystemTest):
         result = bob.command("status")
         self.assertEqual(result.code, 3, str(result))
         self.assertIn("is not writable: Read-only file system", result.out)
-        time.sleep(1.5)  # longer than it takes to be looked at
+        time.sleep(1.5)  # longer than the interval of the check
         self.assertEqual(bob.command("status").code, 3, str(result))
         self.assertEqual(bob.log().count("files are refused until then"), 1)
-        bob.kill()  # its journal cannot be ended in order
+        bob.kill()  # its journal cannot be closed cleanly
 
 
 class Own(harness.SystemTest):
-    """Files of the daemon's own that somebody removes."""
+    """The daemon's own files are removed."""
 
-    def test_the_lock_is_taken_again(self):
+    def test_the_lock_is_recreated(self):
         bob = self.node("bob")
         lock = bob.inbox + "/.dustwire/lock"
         os.unlink(lock)
@@ -317,8 +317,8 @@ class Own(harness.SystemTest):
         self.assertIn("another dustwired", other.log())
         self.assertEqual(bob.command("status").code, 0)
 
-    def journal_comes_back(self, durability, harm):
-        """What it said is not lost, not even when the daemon is killed then."""
+    def check_journal_restored(self, durability, harm):
+        """Its records are not lost, even if the daemon is killed afterwards."""
         bob = self.node("bob", {"inbox/durability": durability, "workers/threads": 1})
         journal = bob.inbox + "/.dustwire/journal"
         peer = raw.Raw.greet(bob.port)
@@ -342,13 +342,13 @@ class Own(harness.SystemTest):
             other.write("nothing of ours\n")
         os.rename(journal + ".other", journal)
 
-    def test_the_journal_is_written_anew(self):
+    def test_the_journal_is_rewritten(self):
         for durability, harm in (("full", os.unlink), ("none", self.put_another)):
             with self.subTest(durability=durability, harm=harm.__name__):
-                self.journal_comes_back(durability, harm)
+                self.check_journal_restored(durability, harm)
 
-    def test_the_spool_is_made_again(self):
-        """A file outside of the roots is streamed, and sent from there."""
+    def test_the_spool_is_recreated(self):
+        """A file outside of the roots is uploaded to the spool and sent from there."""
         bob, eve = self.node("bob"), self.node("eve", {"outbox/roots": self.folder()})
         path = harness.make_file(os.path.join(self.folder(), "f"), 3000)
         for _ in range(2):

@@ -1,5 +1,5 @@
-"""What the inbox may take of a file system, and how fast an address may fill it: docs/limits.md, on each
-file system that can be had here."""
+"""Limits on the inbox's disk usage and on the file rate of an address (docs/limits.md), on each file system
+that is available here."""
 import os
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ def has_loop():
     return os.geteuid() == 0 and os.path.exists("/dev/loop-control")
 
 
-# name, the program that makes one (None: a mount alone), options of mount
+# name, mkfs command (None: mount only), mount options
 FILE_SYSTEMS = [
     ("tmpfs", None, ["-t", "tmpfs", "-o", "size=64m"]),
     ("ext4", ["mkfs.ext4", "-q", "-F"], ["-o", "loop"]),
@@ -33,7 +33,7 @@ class OnFileSystem(harness.SystemTest):
         self.next_id = 0
 
     def mounted(self, make, options):
-        """A folder with that file system on it, or None where there is none here."""
+        """A folder with that file system mounted, or None if it is not available here."""
         folder = self.folder()
         source, where = "none", folder + "/disk"
         os.mkdir(where)
@@ -50,7 +50,7 @@ class OnFileSystem(harness.SystemTest):
         return where
 
     def filled(self, bob, size):
-        """How many files of that size come in before one is refused, and what it is told."""
+        """The number of files of that size accepted before one is refused, and the reason."""
         peer = raw.Raw.greet(bob.port)
         for count in range(3000):
             self.next_id += 1
@@ -62,7 +62,7 @@ class OnFileSystem(harness.SystemTest):
         self.fail("3000 files of %d bytes" % size)
 
     def emptied(self, bob):
-        """A new quota begins with counting."""
+        """Empties the inbox and recounts it by setting a new quota."""
         for path in bob.received():
             os.unlink(path)
         for quota_mib in (0, 1):
@@ -81,7 +81,7 @@ class OnFileSystem(harness.SystemTest):
                 self.assertLessEqual(taken, MIB)
                 self.emptied(bob)
 
-    def test_the_quota_counts_what_the_file_system_takes(self):
+    def test_the_quota_counts_allocated_blocks(self):
         left_out = []
         for name, make, options in FILE_SYSTEMS:
             where = self.mounted(make, options)
@@ -102,7 +102,7 @@ class OnFileSystem(harness.SystemTest):
             self._close(bob)
         self.assertNotIn("tmpfs", left_out)
         if left_out:
-            print("left out, because there is none here: " + ", ".join(left_out))
+            print("left out, not available here: " + ", ".join(left_out))
 
     def test_inodes_stay_free(self):
         where = self.mounted(None, ["-t", "tmpfs", "-o", "size=200m,nr_inodes=80"])
@@ -116,7 +116,7 @@ class OnFileSystem(harness.SystemTest):
         os.unlink(bob.received()[0])
         self.assertEqual(self.filled(bob, 0)[0], 1)
 
-    def test_empty_files_are_refused_when_the_disk_is_to_stay_free(self):
+    def test_empty_files_are_refused_below_min_free(self):
         where = self.mounted(None, ["-t", "tmpfs", "-o", "size=16m"])
         bob = self.node("bob", {"inbox/path": where + "/in", "inbox/min-free-mib": 64})
         self.assertEqual(self.filled(bob, 0)[0], 0)
@@ -124,9 +124,9 @@ class OnFileSystem(harness.SystemTest):
 
 
 class Counted(harness.SystemTest):
-    """Others put files into the inbox and take them away."""
+    """Other programs add and remove files in the inbox."""
 
-    def test_what_others_do_to_the_inbox_is_seen(self):
+    def test_changes_by_other_programs_are_counted(self):
         bob = self.node("bob", {"inbox/files-limit": 100, "inbox/quota-mib": 10})
         inbox = lambda: bob.status()["inbox"]
         for name in "abc":
@@ -141,7 +141,7 @@ class Counted(harness.SystemTest):
         self.assertEqual(inbox()["bytes"], 8192)
 
 
-STRANGER = "127.0.0.2"
+LIMITED = "127.0.0.2"
 
 
 class Rate(harness.SystemTest):
@@ -159,7 +159,7 @@ class Rate(harness.SystemTest):
 
     @staticmethod
     def send_empty(peers, count):
-        """`count` files, 30 at a time on each; how long it took."""
+        """Sends `count` files, 30 at a time on each session; returns the seconds it took."""
         start, file_id = time.monotonic(), 0
         while file_id < count:
             for peer in peers:
@@ -173,21 +173,21 @@ class Rate(harness.SystemTest):
     def waits(self):
         return self.bob.status()["metrics"]["files_rate_waits"]
 
-    def test_an_address_that_makes_files_too_fast_is_read_later_and_loses_nothing(self):
-        took = self.send_empty([self.greet(STRANGER)], 150)
+    def test_an_address_above_the_rate_is_delayed_and_loses_nothing(self):
+        took = self.send_empty([self.greet(LIMITED)], 150)
         self.assertGreater(took, (150 - 2 * self.PER_S) / self.PER_S * 0.9)
         self.assertGreater(self.waits(), 0)
         metrics = self.bob.status()["metrics"]
         self.assertEqual((metrics["files_received"], metrics["files_receive_failed"]), (150, 0))
 
     def test_its_sessions_share_the_rate(self):
-        took = self.send_empty([self.greet(STRANGER) for _ in range(4)], 240)
+        took = self.send_empty([self.greet(LIMITED) for _ in range(4)], 240)
         self.assertGreater(took, (240 - 4 * 30 - self.PER_S) / self.PER_S * 0.9)
         self.assertEqual(self.bob.status()["metrics"]["files_received"], 240)
 
-    def test_others_and_exempt_ones_do_not_wait(self):
-        stranger = self.greet(STRANGER)
-        stranger.send(*[raw.data(i, 0) for i in range(39)], *[raw.data(100, 0)])
+    def test_other_and_exempt_addresses_are_not_delayed(self):
+        limited = self.greet(LIMITED)
+        limited.send(*[raw.data(i, 0) for i in range(39)], *[raw.data(100, 0)])
         self.send_empty([self.greet("127.0.0.1")], 600)
         self.assertEqual(self.waits(), 0)
         self.send_empty([self.greet("127.0.0.3")], 30)
@@ -196,14 +196,14 @@ class Rate(harness.SystemTest):
     def test_no_limit(self):
         self.bob.change({"access/files-per-s": 0})
         self.assertEqual(self.bob.command("reload").code, 0)
-        self.send_empty([self.greet(STRANGER)], 300)
+        self.send_empty([self.greet(LIMITED)], 300)
         self.assertEqual(self.waits(), 0)
 
-    def test_a_session_that_waits_is_not_slow(self):
-        """At one file a second: a file under way meanwhile has not stalled, the session is not idle."""
+    def test_a_delayed_session_is_neither_stalled_nor_idle(self):
+        """At one file per second: an incomplete file has not stalled, the session is not idle."""
         self.bob.change({"access/files-per-s": 1, "sessions/idle-limit-s": 1})
         self.assertEqual(self.bob.command("reload").code, 0)
-        peer = self.greet(STRANGER)
+        peer = self.greet(LIMITED)
         peer.send(raw.data(1, 4, b"ab"), *[raw.data(i, 0) for i in range(2, 5)])
         seen = [peer.expect(raw.OK, limit=30.0).file_id for _ in range(3)]
         start = time.monotonic()

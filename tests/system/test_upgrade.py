@@ -1,7 +1,7 @@
-"""An upgrade loses nothing: the release before, built from the history, fills a folder, and this one is
-started on it. Its build is kept beside ours, so that it costs once.
+"""An upgrade loses nothing: the previous release, built from the history, fills an inbox, and this release
+is started on it. Its build is kept beside ours, so that it is built only once.
 
-To be changed with each release: RELEASE is the commit of the one before."""
+Update with each release: RELEASE is the commit of the previous one."""
 import os
 import re
 import shutil
@@ -18,18 +18,18 @@ OLD = os.path.join(os.path.dirname(harness.BUILD), "release-" + RELEASE)
 
 
 def build_old():
-    """The folder of its programs; SkipTest with the reason where it cannot be had."""
+    """The folder of its programs; SkipTest with the reason if it cannot be built."""
     program = os.path.join(OLD, "build", "dustwired")
     if os.path.exists(program):
         return os.path.dirname(program)
     source = os.path.join(OLD, "source")
     shutil.rmtree(OLD, ignore_errors=True)
     if shutil.which("git") is None:
-        raise unittest.SkipTest("git is not here, which has the release before")
+        raise unittest.SkipTest("git is not installed; it is needed to build the previous release")
     os.makedirs(source)
     archive = subprocess.run(["git", "-C", ROOT, "archive", RELEASE], capture_output=True)
     if archive.returncode != 0:
-        raise unittest.SkipTest("the history is not here: " + archive.stderr.decode().strip())
+        raise unittest.SkipTest("the history is not available: " + archive.stderr.decode().strip())
     subprocess.run(["tar", "-x", "-C", source], input=archive.stdout, check=True)
     for command in (["cmake", "-G", "Ninja", "-S", source, "-B", os.path.dirname(program), "-DBUILD_TESTING=OFF",
                      "-DCMAKE_BUILD_TYPE=None"],
@@ -37,12 +37,12 @@ def build_old():
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             shutil.rmtree(OLD, ignore_errors=True)
-            raise unittest.SkipTest("the release before cannot be built here: %s" % done.stdout[-1000:])
+            raise unittest.SkipTest("the previous release cannot be built here: %s" % done.stdout[-1000:])
     return os.path.dirname(program)
 
 
 class OldOrNew(harness.Node):
-    """Begins as the release before."""
+    """A node that first runs the previous release."""
     is_old = True
 
     @property
@@ -66,7 +66,7 @@ class Upgrade(unittest.TestCase):
         return node
 
     def fill(self, node, count=60):
-        """{content} of the files that were acknowledged."""
+        """Sends files; returns the contents of those that were acknowledged."""
         contents = [os.urandom(16) + harness.pattern(300 + 137 * i % 9000) for i in range(count)]
         peer = raw.Raw.greet(node.port)
         for first in range(0, count, 20):
@@ -79,15 +79,15 @@ class Upgrade(unittest.TestCase):
         return set(contents)
 
     def fill_log(self, node):
-        """The log is made when the first files come, which are synced themselves."""
+        """The redo log is created after the first files, which are synced individually."""
         first = self.fill(node, 3)
         self.synced = set(node.received())
         self.synced_bytes = os.path.getsize(self.inside(node, "journal"))
-        harness.wait_until(lambda: os.path.exists(self.inside(node, "redo")), "the log is made")
+        harness.wait_until(lambda: os.path.exists(self.inside(node, "redo")), "the log is created")
         return first | self.fill(node)
 
     def logged(self, node):
-        """The names of the files that the log has now: it settles them after some seconds."""
+        """The names of the files in the log: it settles them after some seconds."""
         with open(self.inside(node, "redo"), "rb") as stream:
             log = stream.read()
         found, size = set(), len(log) // 2
@@ -107,7 +107,7 @@ class Upgrade(unittest.TestCase):
         return [name for name in os.listdir(self.inside(node, "")) if name.startswith("journal-")]
 
     def check(self, node, contents):
-        """Every acknowledged file is there once, and listed; nothing of the old forms is left."""
+        """Every acknowledged file is there once, and listed; no old files are left."""
         found = []
         for path in node.received():
             with open(path, "rb") as stream:
@@ -122,8 +122,8 @@ class Upgrade(unittest.TestCase):
         with open(self.inside(node, "journal"), "rb") as journal:
             self.assertTrue(journal.readline().startswith(b"H\tdustwire-journal\t3\t"))
 
-    def lose_places(self, node):
-        """What a power cut leaves of the inbox while the log has it all: empty, cut, gone."""
+    def damage_logged_files(self, node):
+        """Damages the inbox as a power cut can while the log is complete: files empty, truncated, missing."""
         logged = self.logged(node)
         for i, path in enumerate(path for path in sorted(node.received()) if os.path.basename(path) in logged):
             if i % 3 == 0:
@@ -139,8 +139,8 @@ class Upgrade(unittest.TestCase):
         node.kill()
         is_filled = bool(self.logged(node))
         node.upgrade()
-        self.assertEqual("written once more" in node.log(), is_filled)
-        self.assertIn("redo-log-mib", node.log(), "a key that is gone is said")
+        self.assertEqual("still in the inbox and are written again" in node.log(), is_filled)
+        self.assertIn("redo-log-mib", node.log(), "a removed key is reported")
         self.check(node, contents)
 
     def test_a_filled_log_after_a_power_cut(self):
@@ -148,22 +148,22 @@ class Upgrade(unittest.TestCase):
         contents = self.fill_log(node)
         node.kill()
         if len(self.logged(node)) != len(contents) - len(self.synced):
-            self.skipTest("a slow machine: the log was settled meanwhile")
-        self.lose_places(node)
+            self.skipTest("slow machine: the log was settled meanwhile")
+        self.damage_logged_files(node)
         os.truncate(self.inside(node, "journal"), self.synced_bytes)
         node.upgrade()
         self.check(node, contents)
 
-    def test_what_its_owner_took_away_before_a_kill_stays_away(self):
+    def test_files_removed_by_their_owner_before_a_kill_stay_removed(self):
         node = self.node(inbox__durability="full")
         contents = self.fill_log(node)
-        taken = node.received()[5]
-        with open(taken, "rb") as stream:
+        removed = node.received()[5]
+        with open(removed, "rb") as stream:
             contents.remove(stream.read())
-        os.unlink(taken)
+        os.unlink(removed)
         node.kill()
         node.upgrade()
-        self.assertNotIn(taken, node.received())
+        self.assertNotIn(removed, node.received())
         self.assertEqual(len(node.received()), len(contents))
 
     def test_parts_of_the_journal_after_a_kill(self):
@@ -184,7 +184,7 @@ class Upgrade(unittest.TestCase):
         self.check(node, contents)
         self.check(node, contents)
 
-    def test_a_kill_in_the_upgraded_one_and_a_second_start(self):
+    def test_a_kill_after_the_upgrade_and_a_second_start(self):
         node = self.node(inbox__durability="full")
         contents = self.fill_log(node)
         node.kill()
@@ -193,7 +193,7 @@ class Upgrade(unittest.TestCase):
         node.start()
         self.check(node, contents)
 
-    def test_the_older_one_refuses_the_newer_journal(self):
+    def test_the_older_release_refuses_the_newer_journal(self):
         node = self.node(inbox__durability="full")
         self.fill(node)
         node.stop()
@@ -207,7 +207,7 @@ class Upgrade(unittest.TestCase):
 
 
 def as_version_2(line):
-    """A journal's line as version 2 had it: of files without the proto."""
+    """A journal line in the format of version 2: file records without the proto."""
     fields = line.split(b"\t")[:-1]
     if fields[0] == b"H":
         fields[2] = b"2"
@@ -218,7 +218,7 @@ def as_version_2(line):
 
 
 class VersionTwo(unittest.TestCase):
-    """A journal of version 2, as 0.2.0 wrote it."""
+    """A journal of version 2, as written by 0.2.0."""
 
     def setUp(self):
         self.node = harness.Node("two", {"inbox/durability": "full"}).start()
@@ -240,7 +240,7 @@ class VersionTwo(unittest.TestCase):
     def rows(self):
         return harness.rows_of(self.node.command("received", "--json"), "received")
 
-    def test_nothing_of_it_is_lost(self):
+    def test_no_record_is_lost(self):
         self.fill(20)
         rows, records = self.rows(), self.lines(b"F")
         self.assertEqual(len(rows), 20)

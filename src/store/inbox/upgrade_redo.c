@@ -485,9 +485,10 @@ static void log_result(const struct replay *p)
             "again",
             path, p->seen, p->written);
     else
-        log_info("inbox %s: %u small files were not confirmed by a sync, %u are still in the inbox "
-                 "and written again",
-                 path, p->seen, p->written);
+        log_info(
+            "inbox %s: %u small files were not confirmed by a sync, %u of them were still in the "
+            "inbox and are written again",
+            path, p->seen, p->written);
 }
 
 static enum err redo_all(struct replay *p)

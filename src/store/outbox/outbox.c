@@ -202,7 +202,7 @@ static const char *error_sentence(enum err e)
     case ERR_TOO_LARGE:
         return "it is larger than 2,147,483,647 bytes, which the protocol cannot carry: split it";
     case ERR_SHRUNK:
-        return "it became shorter while it was sent: send it again when it is no longer written to";
+        return "it was truncated while it was sent: send it again when it is no longer written to";
     case ERR_CHANGED:
         return "it changed while it was sent: send it again when it is no longer written to, or "
                "send a copy";

@@ -1,5 +1,5 @@
-"""One call after the other fails in a living daemon: the disk's, an allocation, a descriptor. The same
-at its start, which may then fail, but says why."""
+"""Each call fails in a running daemon: disk calls, allocations, descriptors. The same at its start, which
+can then fail, but must report why."""
 import errno
 import os
 import resource
@@ -9,8 +9,8 @@ import time
 
 import node as harness
 import raw
-from field import Book, thinned
-from kills import a_scenario
+from field import Book, sample_points
+from kills import run_scenario
 from layer import EVER, FAIL, SHORT
 
 DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS)
@@ -31,7 +31,7 @@ DESCRIPTOR_CALLS = ("accept4", "openat", "open", "socket", "eventfd", "epoll_cre
                     "memfd_create")
 
 
-def told(error):
+def error_name(error):
     return "short" if error == SHORT else errno.errorcode[error]
 
 
@@ -50,19 +50,19 @@ def count_calls(field, node, calls, scenario, under=""):
     return seen
 
 
-def hits_in_turn(field, node, points, scenario, under=""):
-    """A restart after every tenth, so that what stands on the disk is looked at, too."""
+def run_points(field, node, points, scenario, under=""):
+    """Restarts after every tenth, so that the state on the disk is checked as well."""
     hits = 0
     for i, point in enumerate(points):
         arm(node, point, under)
         scenario(field, node)
         hits += node.layer.hits > 0
         node.layer.disarm()
-        what = "%s %d fails with %s, %s" % (point[0], point[1], told(point[2]),
+        what = "%s %d fails with %s, %s" % (point[0], point[1], error_name(point[2]),
                                             "once" if point[3] == 1 else "from then on")
         if i % 10 == 9 or node.process.poll() is not None:
             if node.process.poll() is not None:
-                field.run_is_over(what, ["the daemon ended with %d" % node.process.returncode])
+                field.end_run(what, ["the daemon ended with %d" % node.process.returncode])
             field.restart(node, what + ", and a restart")
         else:
             field.check(node, what)
@@ -71,26 +71,26 @@ def hits_in_turn(field, node, points, scenario, under=""):
 
 def with_a_large_file(field, node):
     senders = field.senders(node, 1, files=1, size=9 << 20)
-    a_scenario(field, node)
+    run_scenario(field, node)
     senders[0].join()
 
 
-def disk(field, most, settings=None):
+def disk(field, limit, settings=None):
     node = field.node(settings=settings, has_layer=True)
     seen = count_calls(field, node, DISK_CALLS, with_a_large_file, node.inbox)
-    # What only a failure leads to: mending the journal.
+    # Only caused by a failure: rewriting the journal.
     seen.update((call, max(1, seen[call])) for call in ("renameat", "ftruncate", "syncfs"))
     points = [(call, at, error, times) for call, errors in DISK_CALLS.items() for at in range(seen[call])
               for error in errors for times in (1, EVER)]
     field.source.shuffle(points)
-    hits_in_turn(field, node, thinned(points, most), with_a_large_file, node.inbox)
+    run_points(field, node, sample_points(points, limit), with_a_large_file, node.inbox)
 
 
-def disk_none(field, most):
-    disk(field, most, {"inbox/durability": "none"})
+def disk_none(field, limit):
+    disk(field, limit, {"inbox/durability": "none"})
 
 
-DYING = {
+FAILING = {
     "syncs": "fdatasync fsync syncfs",
     "writes": "write pwrite ftruncate openat",
     "renames": "renameat2 renameat unlinkat",
@@ -98,88 +98,88 @@ DYING = {
 }
 
 
-def dying(field, most):
-    """(node, what) when all calls of a set fail, from a call on that chance names."""
+def failing(field, limit):
+    """Yields (node, what) while all calls of a set fail, from a random call on."""
     node = field.node(has_layer=True)
-    for i in range(most):
-        names = list(DYING)[i % len(DYING)]
+    for i in range(limit):
+        names = list(FAILING)[i % len(FAILING)]
         at = field.source.choice((0, 1, 2, field.source.randrange(60)))
-        node.layer.arm(DYING[names], at, EVER, FAIL, field.source.choice(DISK_ERRORS), under=node.inbox)
+        node.layer.arm(FAILING[names], at, EVER, FAIL, field.source.choice(DISK_ERRORS), under=node.inbox)
         with_a_large_file(field, node)
-        a_scenario(field, node)
+        run_scenario(field, node)
         yield node, "%s from call %d on" % (names, at)
 
 
-def dying_disk(field, most):
-    """Killed while nothing works, and started on a good disk."""
-    for node, what in dying(field, most):
+def failing_disk(field, limit):
+    """Kills it while the disk fails, and starts it on a working disk."""
+    for node, what in failing(field, limit):
         if node.process.poll() is not None:
-            field.run_is_over(what, ["the daemon ended with %d" % node.process.returncode])
+            field.end_run(what, ["the daemon ended with %d" % node.process.returncode])
         node.kill()
         node.layer.disarm()
         field.restart(node, what)
 
 
-def returning_disk(field, most):
-    """It works again, and so must the daemon. A partial file that could not be removed stays until the
-    next start."""
-    for node, what in dying(field, most):
+def recovering_disk(field, limit):
+    """The disk recovers, and the daemon must as well. A partial file that could not be removed stays until
+    the next start."""
+    for node, what in failing(field, limit):
         node.layer.disarm()
         losses = field.serves(node)
         if losses:
-            field.run_is_over(what, losses)
+            field.end_run(what, losses)
         field.restart(node, what)
 
 
-def descriptors(field, most):
+def descriptors(field, limit):
     node = field.node(has_layer=True)
-    seen = count_calls(field, node, DESCRIPTOR_CALLS, everything, "")
+    seen = count_calls(field, node, DESCRIPTOR_CALLS, full_scenario, "")
     points = [(call, at, error_of(call), times) for call in DESCRIPTOR_CALLS for at in range(seen[call])
               for times in (1, 5)]
     field.source.shuffle(points)
-    hits_in_turn(field, node, thinned(points, most), everything)
+    run_points(field, node, sample_points(points, limit), full_scenario)
 
 
 def error_of(call):
     return errno.ENOSPC if call == "epoll_ctl" else errno.EMFILE
 
 
-def memory(field, most):
+def memory(field, limit):
     field.are_events_lost = True
     node = field.node(has_layer=True)
-    seen = count_calls(field, node, ("alloc",), everything)["alloc"]
+    seen = count_calls(field, node, ("alloc",), full_scenario)["alloc"]
     points = [("alloc", at, errno.ENOMEM, 1) for at in range(seen)]
     field.source.shuffle(points)
     field.notes.append("%d allocations" % seen)
-    hits_in_turn(field, node, thinned(points, most), everything)
+    run_points(field, node, sample_points(points, limit), full_scenario)
 
 
-def everything(field, node):
-    """Files in and out, and the commands: each of what a daemon allocates and opens when it lives."""
+def full_scenario(field, node):
+    """Incoming and outgoing files, and the commands: what a running daemon allocates and opens."""
     files, paths = Book(field.source), []
-    taker = Taker(files)
+    receiver = Receiver(files)
     for k in range(3):
         paths.append(os.path.join(node.folder, "out%d" % k))
         with open(paths[-1], "wb") as out:
             out.write(files.new(50000).content)
-    job = node.send_job(paths, taker.listener.contact)
-    a_scenario(field, node)
+    job = node.send_job(paths, receiver.listener.contact)
+    run_scenario(field, node)
     for command in ("status", "sessions", "streams", "received", "services"):
         node.command(command, "--json")
     finished = sum(row["status"] == "finished" for row in job.result().json())
-    node.command("disconnect", taker.listener.contact)
-    taker.end()
-    if finished > len(taker.taken):
-        field.run_is_over("sending", ["%d files finished, %d came" % (finished, len(taker.taken))])
+    node.command("disconnect", receiver.listener.contact)
+    receiver.end()
+    if finished > len(receiver.received):
+        field.end_run("sending", ["%d files finished, %d arrived" % (finished, len(receiver.received))])
 
 
-class Taker(threading.Thread):
-    """A listening peer that takes what it knows, until it is told to end; what came whole is in
-    `taken`."""
+class Receiver(threading.Thread):
+    """A listening peer that accepts files of the book until it is stopped; complete files are in
+    `received`."""
 
     def __init__(self, files):
         super().__init__(daemon=True)
-        self.listener, self._files, self.taken = raw.Listener(), files, []
+        self.listener, self._files, self.received = raw.Listener(), files, []
         self._is_ended = threading.Event()
         self.start()
 
@@ -187,9 +187,9 @@ class Taker(threading.Thread):
         while not self._is_ended.is_set():
             if select.select([self.listener.socket], [], [], 0.05)[0]:
                 try:
-                    take_session(self.listener.accept(), self._files, self.taken)
+                    serve_session(self.listener.accept(), self._files, self.received)
                 except (OSError, AssertionError):
-                    pass  # the fault ended it
+                    pass  # ended by the fault
 
     def end(self):
         self._is_ended.set()
@@ -197,22 +197,22 @@ class Taker(threading.Thread):
         self.listener.close()
 
 
-def take_session(peer, files, taken):
+def serve_session(peer, files, received):
     while True:
         got = peer.next()
         if got is None:
             return peer.close()
         if got.command == raw.DATA and got.file_id not in peer.check.open:
             content = peer.check.done[got.file_id][-1]
-            assert files.knows(content), "a file came that nobody sent"
-            taken.append(content)
+            assert files.knows(content), "a file arrived that was not sent"
+            received.append(content)
             peer.send(raw.ok(got.file_id))
 
 
 # ---- at the start
 
 def start_with(field, node, point, under):
-    """The start with that fault: it serves, or it ends with a status and a sentence."""
+    """Starts with that fault: the daemon serves, or exits with a status and a message."""
     before = len(node.log())
     arm(node, point, under)
     node.spawn()
@@ -222,14 +222,14 @@ def start_with(field, node, point, under):
                            lambda: "serves or ends:\n" + node.log()[before:][-2000:], limit=15)
         code = node.process.poll()
         losses = [] if code is None or (code > 0 and node.log()[before:].strip()) else [
-            "the start ended with %s, saying %r" % (code, node.log()[before:][-1000:])]
+            "the start ended with %s and the log %r" % (code, node.log()[before:][-1000:])]
     except AssertionError as e:
         losses = [str(e)]
     hits = node.layer.hits
     node.layer.disarm()
-    what = "at start %s %d fails with %s" % (point[0], point[1], told(point[2]))
+    what = "at start %s %d fails with %s" % (point[0], point[1], error_name(point[2]))
     if losses:
-        field.run_is_over(what, losses)
+        field.end_run(what, losses)
     field.restart(node, what)
     return hits > 0
 
@@ -245,42 +245,42 @@ def count_start(node, calls, under):
     return seen
 
 
-def starts(field, most, calls, errors, is_inbox_only=False):
+def starts(field, limit, calls, errors, is_inbox_only=False):
     node = field.node(has_layer=True)
     under = node.inbox if is_inbox_only else ""
-    a_scenario(field, node)
+    run_scenario(field, node)
     seen = count_start(node, calls, under)
     points = [(call, at, error, 1) for call in calls for at in range(seen[call]) for error in errors]
     field.source.shuffle(points)
-    points = thinned(points, most)
+    points = sample_points(points, limit)
     hits = 0
     for point in points:
-        a_scenario(field, node)
+        run_scenario(field, node)
         node.kill()
         hits += start_with(field, node, point, under)
     field.notes.append("%d of %d hit" % (hits, len(points)))
 
 
-def start_disk(field, most):
-    starts(field, most, tuple(DISK_CALLS), (errno.EIO, errno.ENOSPC), is_inbox_only=True)
+def start_disk(field, limit):
+    starts(field, limit, tuple(DISK_CALLS), (errno.EIO, errno.ENOSPC), is_inbox_only=True)
 
 
-def start_memory(field, most):
-    starts(field, most, ("alloc",), (errno.ENOMEM,))
+def start_memory(field, limit):
+    starts(field, limit, ("alloc",), (errno.ENOMEM,))
 
 
-def start_descriptors(field, most):
-    starts(field, most, DESCRIPTOR_CALLS, (errno.EMFILE,))
+def start_descriptors(field, limit):
+    starts(field, limit, DESCRIPTOR_CALLS, (errno.EMFILE,))
 
 
-# ---- really none left
+# ---- the descriptor limit
 
-def starved(field, most):
-    """The limit of descriptors lowered to what is in use: nobody gets in, no processor time is spent on
-    it, files of open sessions fail one by one, commands wait; raised again, all is well, also for those
-    who waited."""
-    node = field.node().follow()  # a connection to the control socket that stays
-    for i in range(most):
+def low_descriptors(field, limit):
+    """Lowers the descriptor limit to the number in use: no connection is accepted, no busy loop, files of
+    open sessions fail one by one, commands wait. When it is raised again everything works, also the
+    waiting commands."""
+    node = field.node().follow()  # a persistent connection to the control socket
+    for i in range(limit):
         peer = raw.Raw.greet(node.port)
         used = len(os.listdir("/proc/%d/fd" % node.process.pid))
         usual = resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE)
@@ -293,13 +293,13 @@ def starved(field, most):
         time.sleep(1)
         share = (processor_s(node) - before) / (time.monotonic() - began)
         if share > 0.2:
-            losses.append("%.0f %% of a processor spent on waiting for descriptors" % (share * 100))
+            losses.append("%.0f %% of a processor used while waiting for descriptors" % (share * 100))
         resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE, usual)
         losses += [str(result) for result in (job.result(5) for job in commands) if result.code != 0]
         for caller in callers:
             caller.close()
         peer.close()
-        field.run_is_over("run %d" % i, losses + field.promises(node))
+        field.end_run("run %d" % i, losses + field.promises(node))
 
 
 def processor_s(node):
@@ -308,10 +308,10 @@ def processor_s(node):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-# ---- a really full disk
+# ---- a full disk
 
-def full_disk(field, most):
-    """An inbox on a tmpfs of 2 MiB: some files fit, some do not."""
+def full_disk(field, limit):
+    """An inbox on a tmpfs of 2 MiB: some files fit, others are refused."""
     folder = os.path.join(field.folder, "small")
     os.makedirs(folder)
     if os.system("mount -t tmpfs -o size=2m tmpfs '%s'" % folder) != 0:
@@ -320,20 +320,20 @@ def full_disk(field, most):
     try:
         node = field.node(settings={"inbox/path": folder})
         node.inbox = folder
-        for i in range(most):
+        for i in range(limit):
             senders = field.senders(node, 3, files=30, largest=400000, window=8)
             for sender in senders:
                 sender.join()
             full = sum(sender.failed for sender in senders)
-            field.run_is_over("run %d" % i, promises_when_full(field, node) +
-                              ([] if full else ["nothing was refused"]))
+            field.end_run("run %d" % i, promises_when_full(field, node) +
+                          ([] if full else ["nothing was refused"]))
         field.end(node)
     finally:
         os.system("umount '%s'" % folder)
 
 
 def promises_when_full(field, node):
-    """Nothing more fits, so that it serves is looked at when there is room."""
+    """The disk is full: makes room before checking that it accepts files."""
     losses = field.book.compare(node.received())
     for path in node.received()[:5]:
         os.unlink(path)

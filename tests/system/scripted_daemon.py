@@ -74,14 +74,14 @@ class Daemon(xmlrpc.XMLRPC):
         returnValue(request)
 
     def _hang_up(self):
-        for connection in list(self._gateway._aside._connections):
+        for connection in list(self._gateway._parallel._connections):
             connection.transport.abortConnection()
 
     @inlineCallbacks
     def _send(self, request, idurl, filename, host, description, word):
         if word.startswith("impatient"):
-            self._gateway.ask("register_file_sending", "tcp", host, idurl, filename, 5,
-                              description).addErrback(lambda failure: None)
+            self._gateway.call_parallel("register_file_sending", "tcp", host, idurl, filename, 5,
+                                        description).addErrback(lambda failure: None)
             yield task.deferLater(reactor, 0.1, self._hang_up)
             yield self._gateway.call("file_result", request, "finished", 5, None)
             return

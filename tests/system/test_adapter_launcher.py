@@ -119,7 +119,7 @@ class Launcher(node.SystemTest):
         root = self.tree("fakedust", 1)
         result = self.launch("--daemon", "/nowhere/dustwired", os.path.join(root, "start.py"))
         self.assertEqual(result.returncode, 1)
-        self.assertIn("there is no program /nowhere/dustwired", result.stderr)
+        self.assertIn("program /nowhere/dustwired not found", result.stderr)
         self.assertNotIn("is loaded", result.stderr)
 
     def test_settings_that_the_daemon_refuses_are_said_before_the_node_starts(self):
@@ -139,16 +139,16 @@ class Launcher(node.SystemTest):
         self.assertIn(word, result.stderr)
 
     def test_a_missing_script_is_a_wrong_command_line(self):
-        self.assert_usage("script is missing")
-        self.assert_usage("script is missing", "-m")
-        self.assert_usage("/nowhere/bitdust.py cannot be read", "/nowhere/bitdust.py")
+        self.assert_usage("missing script")
+        self.assert_usage("missing script", "-m")
+        self.assert_usage("cannot read /nowhere/bitdust.py", "/nowhere/bitdust.py")
         self.assert_usage("can't find '__main__' module in '%s'" % ADAPTER, ADAPTER)
         for module in ("__main__", "nowhere", "nowhere.bitdust", "json", "json.nowhere", "sys"):
             self.assert_usage(module.split(".")[0], "-m", module)
 
     def test_an_unknown_option_is_no_script(self):
         for option in ("-x", "--nowhere=1", "-mjson"):
-            self.assert_usage("there is no option %s" % option, option, "start.py")
+            self.assert_usage("unknown option %s" % option, option, "start.py")
 
     def test_a_module_that_bitdust_misses_is_told_by_bitdust(self):
         script = os.path.join(self.folder(), "start.py")

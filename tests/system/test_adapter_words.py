@@ -148,7 +148,7 @@ class Words(unittest.TestCase):
 
     @inlineCallbacks
     def test_a_received_file_without_a_record_is_reported_failed_after_the_restart(self):
-        answer = self.interface._reports.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
+        answer = self.interface._reports.on_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
         answer = yield answer
         self.assertEqual(answer, 1)
         yield self.kill()
@@ -159,11 +159,11 @@ class Words(unittest.TestCase):
     @inlineCallbacks
     def test_a_received_file_that_was_reported_is_not_reported_again(self):
         heard = self.interface._reports
-        transfer = yield heard.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
-        yield heard.heard_unregister_file_receiving(transfer, "finished", 9, "")
-        again = heard.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
+        transfer = yield heard.on_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
+        yield heard.on_unregister_file_receiving(transfer, "finished", 9, "")
+        again = heard.on_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
         self.assertEqual(again, transfer)
-        self.assertTrue(heard.heard_unregister_file_receiving(transfer, "finished", 9, ""))
+        self.assertTrue(heard.on_unregister_file_receiving(transfer, "finished", 9, ""))
         self.assertEqual(self.gateway.count("register_file_receiving"), 1)
         self.assertEqual(self.gateway.count("unregister_file_receiving"), 1)
 
@@ -202,8 +202,8 @@ class Words(unittest.TestCase):
     def test_an_end_that_is_said_twice_to_a_slow_gateway_is_told_once(self):
         heard, slow = self.interface._reports, Deferred()
         self.gateway.answers["unregister_file_receiving"] = lambda *args: slow
-        transfer = yield heard.heard_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
-        both = gatherResults([heard.heard_unregister_file_receiving(transfer, "finished", 9)
+        transfer = yield heard.on_register_file_receiving("tcp", "10.0.0.1:5", "", "/in/x", 9)
+        both = gatherResults([heard.on_unregister_file_receiving(transfer, "finished", 9)
                               for _ in range(2)])
         slow.callback(False)
         answers = yield both
@@ -213,8 +213,8 @@ class Words(unittest.TestCase):
     def test_a_received_file_that_is_registered_too_late_is_reported_failed(self):
         late = Deferred()
         self.gateway.answers["register_file_receiving"] = lambda *args: late
-        self.interface._reports.heard_register_file_receiving(
-            "tcp", "10.0.0.1:5", "", "/in/x", 9, is_heard=lambda: False)
+        self.interface._reports.on_register_file_receiving(
+            "tcp", "10.0.0.1:5", "", "/in/x", 9, is_awaited=lambda: False)
         late.callback(7)
         self.assertEqual(self.gateway.of("unregister_file_receiving"),
                          [(7, "failed", 0, "the gateway's answer came too late")])
@@ -281,7 +281,7 @@ class Lists(unittest.TestCase):
         self.sessions = Sessions(task.Clock(), self)
         self.sessions.start()
 
-    def ask(self, method, *args):
+    def call_parallel(self, method, *args):
         """The daemon, which answers when the test does."""
         self.asked.append(Deferred())
         return self.asked[-1]

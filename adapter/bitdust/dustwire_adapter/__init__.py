@@ -1,16 +1,17 @@
-"""BitDust's tcp transport on dustwire: the modules that take the place of BitDust's own.
+"""BitDust's tcp transport on dustwire: modules that replace BitDust's own.
 
-settings       where things are, and the INI file for the daemon
-daemon         starts, watches, restarts and ends dustwired
+settings       paths, and the INI file for the daemon
+daemon         starts, monitors, restarts and stops dustwired
 control        calls to the daemon: XML-RPC over its Unix socket
-callbacks      calls from the daemon: XML-RPC on a Unix socket of ours
-transfers      what is under way: sends that somebody waits for, files registered with the gateway
-sessions       the sessions and streams that the daemon has, for listings
-tcp_interface  GateInterface: what the gateway drives
-tcp_node       the names that the rest of BitDust takes from its tcp_node
-hook           puts the last two in the place of BitDust's modules
+callbacks      calls from the daemon: XML-RPC on the adapter's own Unix socket
+transfers      pending sends, and files registered with the gateway
+reports        forwards the daemon's callbacks to the gateway
+sessions       cache of the daemon's sessions and streams, for listings
+tcp_interface  GateInterface, which the gateway calls
+tcp_node       the names that the rest of BitDust uses from its tcp_node
+hook           replaces BitDust's modules by the last two
 
-Nothing here imports the reactor when it is loaded: which reactor there is, is for BitDust to say.
+No module imports the reactor at import time: BitDust chooses the reactor.
 """
 
 PROTO = "tcp"

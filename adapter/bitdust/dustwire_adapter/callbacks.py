@@ -1,7 +1,7 @@
-"""Calls from the daemon: an XML-RPC server on a Unix socket in the adapter's folder, which only its
-user can enter. Each call is handed to a method `heard_<name>` of whoever listens, which answers a
-value or a Deferred; a failure becomes an XML-RPC fault, and the daemon calls again. Those that register are
-given `is_heard` too: whether the daemon still waits for the answer.
+"""Calls from the daemon: an XML-RPC server on a Unix socket in the adapter's directory, which only its
+user can access. Each call is passed to the listener's method `on_<name>`, which returns a value or a
+Deferred; a failure becomes an XML-RPC fault, and the daemon retries the call. The register methods
+also get `is_awaited`, a function: whether the daemon still waits for the answer.
 """
 import xmlrpc.client
 
@@ -20,12 +20,12 @@ METHODS = ("transport_initialized", "receiving_started", "receiving_failed", "di
            "unregister_file_receiving", "cancelled_file_sending", "file_result")
 
 
-def _plain(value):
-    """base64 is bytes here."""
+def _decoded(value):
+    """Decodes base64 to bytes."""
     return value.data if isinstance(value, xmlrpc.client.Binary) else value
 
 
-def _heard(request):
+def _awaited_check(request):
     lost = []
     request.notifyFinish().addErrback(lost.append)
     return lambda: not lost
@@ -40,13 +40,13 @@ class _Callbacks(web_xmlrpc.XMLRPC):
         if procedurePath not in METHODS:
             raise web_xmlrpc.NoSuchFunction(self.NOT_FOUND,
                                             "procedure %s not found" % procedurePath)
-        heard = getattr(self._listener, "heard_" + procedurePath)
+        handler = getattr(self._listener, "on_" + procedurePath)
 
         def call(request, *args):
-            more = {}
+            extra = {}
             if procedurePath.startswith("register_"):
-                more["is_heard"] = _heard(request)
-            return maybeDeferred(heard, *map(_plain, args), **more).addErrback(
+                extra["is_awaited"] = _awaited_check(request)
+            return maybeDeferred(handler, *map(_decoded, args), **extra).addErrback(
                 self._failed, procedurePath)
         call.withRequest = True
         return call
@@ -58,12 +58,12 @@ class _Callbacks(web_xmlrpc.XMLRPC):
     def _failed(failure, method):
         if failure.check(xmlrpc.client.Fault):
             return failure.value
-        log.warn("the gateway failed in {method}: {error!r}", method=method, error=failure.value)
-        return xmlrpc.client.Fault(8002, "the gateway failed in %s: %r" % (method, failure.value))
+        log.warn("gateway error in {method}: {error!r}", method=method, error=failure.value)
+        return xmlrpc.client.Fault(8002, "gateway error in %s: %r" % (method, failure.value))
 
 
 class _Site(server.Site):
-    """Without a line in the node's log for each call."""
+    """Does not log each request."""
 
     displayTracebacks = False
     noisy = False
@@ -81,19 +81,20 @@ class CallbackServer:
         self._port = None
 
     def start(self):
-        """The folder exists. Raises SettingsError if another adapter has the socket."""
+        """The directory must exist. Raises SettingsError if another adapter uses the socket."""
         if self._port is not None:
             return
         try:
-            # The lock beside the socket tells one that is left from one that is served.
+            # The lock file distinguishes a stale socket from one in use.
             self._port = self._reactor.listenUNIX(self._path, self._site, mode=0o600, wantPID=True)
         except (CannotListenError, OSError) as e:
-            raise SettingsError("the socket %s cannot be opened: %s; if another node uses this "
-                                "folder, set DUSTWIRE_FOLDER to one of its own" % (self._path, e)) from e
+            raise SettingsError("cannot open the socket %s: %s; if another node uses this "
+                                "directory, set DUSTWIRE_FOLDER to a different one"
+                                % (self._path, e)) from e
 
-    def drop(self):
-        """What a daemon that is gone has left unread is no news: it has been reported failed, and
-        the numbers in it are those of the next daemon too."""
+    def abort_connections(self):
+        """Discards unread calls of a daemon that has exited: their files have been reported failed,
+        and the next daemon reuses their ids."""
         for connection in list(self._site.protocols):
             connection.abortConnection()
 

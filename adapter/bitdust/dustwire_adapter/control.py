@@ -1,9 +1,8 @@
 """Calls to the daemon: XML-RPC over HTTP/1.1 on its Unix control socket, without blocking.
 
-A lane is a queue of calls and the connections that work it off, each with one call at a time. The
-ordered lane has one connection: sends and cancels reach the daemon in the order in which they were
-made, and none overtakes another. Calls that may take long (connect_to waits for a peer) or whose order does not matter
-go over a lane of several.
+A pool is a queue of calls and the connections that process it, one call at a time each. The ordered
+pool has one connection, so that sends and cancels reach the daemon in order. Slow calls (connect_to
+waits for a peer) and calls whose order does not matter use a pool of several connections.
 """
 import xmlrpc.client
 from collections import deque
@@ -14,39 +13,39 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineReceiver
 
 CALL_TIMEOUT_S = 120
-# Below the daemon's own limit of 120 s, so that it never closes a connection just as we use it.
+# Below the daemon's limit of 120 s, so that it does not close a connection that is being reused.
 IDLE_TIMEOUT_S = 60
-ASIDE_CONNECTIONS = 4
-FAULT_STOPPING = 6      # the daemon goes away and answers what it cannot do any more
+PARALLEL_CONNECTIONS = 4
+FAULT_STOPPING = 6      # the daemon is stopping and rejects calls
 
 
 class ControlError(Exception):
-    """The daemon could not be asked, or went away before it answered."""
+    """The daemon was unreachable, or the connection was lost before its answer."""
 
 
 def as_bytes(text):
-    """UTF-8, whatever the text holds: names that the system gave as bytes come out as they were, and
-    what has no bytes at all comes out as bytes that name nothing."""
+    """Encodes any text as UTF-8: surrogate escapes become the original bytes, and other surrogates
+    are encoded as such, although no file has that name."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogatepass")
 
 
-def _is_clean(text):
-    """What the daemon's XML-RPC takes as text: XML's characters of the first 65536, and no carriage
-    return, which XML makes a newline of."""
+def _is_plain_text(text):
+    """Whether XML-RPC can carry the text as a string: XML characters of the BMP, without carriage
+    returns, which XML converts to newlines."""
     return all(c >= " " or c in "\t\n" for c in text) and not any(
         c > "\ufffd" or "\ud800" <= c <= "\udfff" for c in text)
 
 
 def wire_value(value):
-    """What XML-RPC can carry of a text: bytes and what is no clean text go as base64."""
-    return as_bytes(value) if isinstance(value, str) and not _is_clean(value) else value
+    """The value to pass to XML-RPC: bytes and text that is not plain become base64."""
+    return as_bytes(value) if isinstance(value, str) and not _is_plain_text(value) else value
 
 
 class _Marshaller(xmlrpc.client.Marshaller):
-    """With i8 for what 32 bits do not hold: times are microseconds here."""
+    """Encodes integers beyond 32 bits, such as times in microseconds, as i8."""
 
     dispatch = dict(xmlrpc.client.Marshaller.dispatch)
 
@@ -69,10 +68,10 @@ class _Call:
         self.method = method
         self.request = request_of(method, args)
         self.deferred = Deferred()
-        self.timer = reactor.callLater(CALL_TIMEOUT_S, self._late)
+        self.timer = reactor.callLater(CALL_TIMEOUT_S, self._expire)
         self.connection = None
 
-    def _late(self):
+    def _expire(self):
         connection = self.connection
         self.fail("no answer to %s within %d s" % (self.method, CALL_TIMEOUT_S))
         if connection is not None:
@@ -107,109 +106,109 @@ class _Call:
                 self.fail(fault.faultString)
             else:
                 self._end().errback(fault)
-        except Exception as e:  # any garbage: expat and xmlrpc.client raise many kinds
-            self.fail("%s: the answer is no XML-RPC: %s" % (self.method, e))
+        except Exception as e:  # invalid input: expat and xmlrpc.client raise various types
+            self.fail("%s: the answer is not valid XML-RPC: %s" % (self.method, e))
         else:
             self._end().callback(value)
 
 
 class _Connection(LineReceiver):
-    """One connection to the daemon, kept open from call to call."""
+    """One persistent connection to the daemon."""
 
     MAX_LENGTH = 65536
 
-    def __init__(self, lane):
-        self.lane = lane
+    def __init__(self, pool):
+        self.pool = pool
         self.call = None
         self.idle = None
-        self._status, self._left, self._body, self._is_last = 0, 0, [], False
+        self._status, self._remaining, self._body, self._is_closing = 0, 0, [], False
 
     def connectionMade(self):
-        self.lane.connected(self)
+        self.pool.connected(self)
 
     def begin(self, call):
-        self._stop_idling()
+        self._stop_idle_timer()
         self.call, call.connection = call, self
-        self._status, self._left, self._body, self._is_last = 0, 0, [], False
+        self._status, self._remaining, self._body, self._is_closing = 0, 0, [], False
         self.setLineMode()
         self.transport.write(call.request)
 
-    def _stop_idling(self):
+    def _stop_idle_timer(self):
         if self.idle is not None and self.idle.active():
             self.idle.cancel()
         self.idle = None
 
-    def rest(self):
-        self.idle = self.lane.reactor.callLater(IDLE_TIMEOUT_S, self.transport.loseConnection)
+    def start_idle_timer(self):
+        self.idle = self.pool.reactor.callLater(IDLE_TIMEOUT_S, self.transport.loseConnection)
 
     def lineReceived(self, line):
         if self._status == 0:
-            self._take_status(line)
+            self._parse_status(line)
         elif line:
-            self._take_header(line)
+            self._parse_header(line)
         elif self._status == 100:
             self._status = 0
-        elif self._left == 0:
-            self._answered()
+        elif self._remaining == 0:
+            self._complete_call()
         else:
             self.setRawMode()
 
-    def _take_status(self, line):
+    def _parse_status(self, line):
         words = line.split(None, 2)
         if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
             self.transport.abortConnection()
             return
         self._status = int(words[1])
 
-    def _take_header(self, line):
+    def _parse_header(self, line):
         name, _, value = line.partition(b":")
         name, value = name.strip().lower(), value.strip()
         if name == b"content-length" and value.isdigit():
-            self._left = int(value)
+            self._remaining = int(value)
         elif name == b"connection":
-            self._is_last = value.lower() == b"close"
-        elif name == b"transfer-encoding":  # the daemon knows its answers' length
+            self._is_closing = value.lower() == b"close"
+        elif name == b"transfer-encoding":  # the daemon always sends Content-Length
             self.transport.abortConnection()
 
     def rawDataReceived(self, data):
-        taken, rest = data[:self._left], data[self._left:]
+        taken, rest = data[:self._remaining], data[self._remaining:]
         self._body.append(taken)
-        self._left -= len(taken)
-        if self._left == 0:
-            self._answered()
+        self._remaining -= len(taken)
+        if self._remaining == 0:
+            self._complete_call()
             if rest:
                 self.setLineMode(rest)
 
-    def _answered(self):
+    def _complete_call(self):
         call, self.call = self.call, None
         if call is None:
             self.transport.abortConnection()
             return
         call.answer(self._status, b"".join(self._body))
-        if self._is_last:
+        if self._is_closing:
             self.transport.loseConnection()
         else:
-            self.lane.free(self)
+            self.pool.release(self)
 
     def connectionLost(self, reason):
-        self._stop_idling()
+        self._stop_idle_timer()
         call, self.call = self.call, None
-        self.lane.lost(self)
+        self.pool.lost(self)
         if call is not None:
-            call.fail("the daemon went away before it answered %s" % call.method)
+            call.fail("connection to the daemon lost before its answer to %s" % call.method)
 
 
 class _Factory(Factory):
     noisy = False
 
-    def __init__(self, lane):
-        self._lane = lane
+    def __init__(self, pool):
+        self._pool = pool
 
     def buildProtocol(self, addr):
-        return _Connection(self._lane)
+        return _Connection(self._pool)
 
 
-class _Lane:
+class _Pool:
     def __init__(self, reactor, path, connections):
         self.reactor = reactor
         self._path = path
@@ -227,7 +226,7 @@ class _Lane:
             call.fail("the adapter is stopping")
         else:
             self._waiting.append(call)
-            self._work()
+            self._dispatch()
         return deferred
 
     def _next(self):
@@ -237,7 +236,7 @@ class _Lane:
                 return call
         return None
 
-    def _work(self):
+    def _dispatch(self):
         while self._idle and self._waiting:
             call = self._next()
             if call is not None:
@@ -254,26 +253,26 @@ class _Lane:
         if self._is_closed:
             connection.transport.loseConnection()
         else:
-            self.free(connection)
+            self.release(connection)
 
     def _not_connected(self, failure):
         self._connecting -= 1
         waiting, self._waiting = self._waiting, deque()
         for call in waiting:
-            call.fail("the control socket %s cannot be reached: %s" % (
+            call.fail("cannot connect to the control socket %s: %s" % (
                 self._path, failure.getErrorMessage()))
 
-    def free(self, connection):
+    def release(self, connection):
         self._idle.append(connection)
-        connection.rest()
-        self._work()
+        connection.start_idle_timer()
+        self._dispatch()
 
     def lost(self, connection):
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         if not self._is_closed:
-            self._work()
+            self._dispatch()
 
     def close(self):
         self._is_closed = True
@@ -285,21 +284,21 @@ class _Lane:
 
 
 class Control:
-    """Each call answers a Deferred: the value, or a failure with xmlrpc.client.Fault (the daemon
-    refused) or ControlError (it could not be asked)."""
+    """Each call returns a Deferred: the value, or a failure with xmlrpc.client.Fault (rejected by the
+    daemon) or ControlError (daemon unreachable)."""
 
     def __init__(self, reactor, path):
-        self._ordered = _Lane(reactor, path, 1)
-        self._aside = _Lane(reactor, path, ASIDE_CONNECTIONS)
+        self._ordered = _Pool(reactor, path, 1)
+        self._parallel = _Pool(reactor, path, PARALLEL_CONNECTIONS)
 
     def call(self, method, *args):
-        """In order with the other calls made here."""
+        """In order with the other calls made by this method."""
         return self._ordered.call(method, args)
 
-    def ask(self, method, *args):
-        """Beside the others."""
-        return self._aside.call(method, args)
+    def call_parallel(self, method, *args):
+        """In parallel with other calls."""
+        return self._parallel.call(method, args)
 
     def close(self):
         self._ordered.close()
-        self._aside.close()
+        self._parallel.close()

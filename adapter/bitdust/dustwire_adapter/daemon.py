@@ -1,9 +1,9 @@
-"""The life of the daemon under the adapter: started with a generated INI file when none is running,
-watched, started again when it dies, ended at shutdown.
+"""Manages the daemon for the adapter: starts it with a generated INI file if none is running, monitors
+it, restarts it when it exits, and stops it at shutdown.
 
-A daemon that answers on our socket already is used as it is. If it is the one that an earlier run
-of ours started (its pid stands in the pid file), it is ours again and ends with us; any other one is the
-operator's and is left alone at the end.
+A daemon that already answers on the control socket is used. If it was started by an earlier run of
+the adapter (its pid is in the pid file), the adapter owns it and stops it at shutdown; any other one
+belongs to the operator and is left running.
 """
 import os
 import signal
@@ -16,20 +16,20 @@ from .settings import SettingsError
 
 log = Logger()
 
-LOOK_S = 0.05           # while it starts
-WATCH_S = 0.5           # while it is up
+POLL_S = 0.05           # during start
+WATCH_S = 0.5           # while running
 START_LIMIT_S = 30
 BACKOFF_FIRST_S, BACKOFF_LAST_S = 0.2, 30.0
-STEADY_S = 60           # up for so long: the next restart begins with the first backoff
-STOP_LIMIT_S = 30       # from SIGTERM to SIGKILL; above the daemon's own stop-timeout-s
+BACKOFF_RESET_S = 60    # uptime after which the backoff starts over
+STOP_LIMIT_S = 30       # from SIGTERM to SIGKILL; longer than the daemon's stop-timeout-s
 
 
 class _Child(ProcessProtocol):
-    def __init__(self, ended):
-        self._ended = ended
+    def __init__(self, exited):
+        self._exited = exited
 
     def processExited(self, reason):
-        self._ended(reason.value)
+        self._exited(reason.value)
 
 
 def _is_alive(pid):
@@ -42,21 +42,21 @@ def _is_alive(pid):
     return True
 
 
-def _how_it_ended(value):
+def _exit_reason(value):
     if getattr(value, "signal", None) is not None:
-        return "the daemon was ended by signal %d" % value.signal
-    return "the daemon ended with status %s" % getattr(value, "exitCode", None)
+        return "the daemon was terminated by signal %d" % value.signal
+    return "the daemon exited with status %s" % getattr(value, "exitCode", None)
 
 
 class Daemon:
-    """`up()` is called each time a daemon answers, `down(reason)` each time it is gone again."""
+    """`up()` is called when a daemon starts to answer, `down(reason)` when it has exited."""
 
     def __init__(self, reactor, settings, control, up, down):
         self._reactor = reactor
         self._settings = settings
         self._control = control
         self._up, self._down = up, down
-        self._child = None      # its process transport, when it is our child
+        self._child = None      # its process transport, if it is a child process
         self.is_ours = False
         self.pid = None
         self._is_up = False
@@ -69,28 +69,28 @@ class Daemon:
     # ---- starting
 
     def start(self):
-        """Raises SettingsError if there is nothing to start."""
+        """Raises SettingsError if the program or the directory is not usable."""
         self._settings.prepare()
         self._settings.program()
         self._is_stopping = False
-        self._find()
+        self._probe()
 
     def _later(self, seconds, what, *args):
         self._timer = self._reactor.callLater(seconds, what, *args)
 
-    def _find(self):
+    def _probe(self):
         self._started_at = self._reactor.seconds()
-        asked = self._control.ask("status")
-        asked.addCallbacks(self._found, lambda failure: self._spawn())
-        asked.addErrback(self._broken)
+        call = self._control.call_parallel("status")
+        call.addCallbacks(self._adopt, lambda failure: self._spawn())
+        call.addErrback(self._start_failed)
 
-    def _found(self, status):
+    def _adopt(self, status):
         if self._is_stopping:
             return
         self.pid = status["pid"]
         self.is_ours = self.pid == self._read_pid()
-        log.info("using the dustwired that runs already, pid {pid}", pid=self.pid)
-        self._came_up()
+        log.info("using the running dustwired, pid {pid}", pid=self.pid)
+        self._mark_up()
 
     def _spawn(self):
         if self._is_stopping:
@@ -98,17 +98,17 @@ class Daemon:
         try:
             self._settings.prepare()
             program = self._settings.program()
-            # Non-blocking: a FIFO without a reader is an error, and nothing to wait for.
+            # Non-blocking: opening a FIFO without a reader fails instead of blocking.
             out = os.open(self._settings.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
                           | os.O_CLOEXEC, 0o600)
         except (SettingsError, OSError) as e:
-            log.error("dustwired cannot be started: {error}", error=e)
-            self._again()
+            log.error("cannot start dustwired: {error}", error=e)
+            self._schedule_restart()
             return
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._child = self._reactor.spawnProcess(
-                _Child(self._child_ended), program,
+                _Child(self._child_exited), program,
                 [os.path.basename(program), "--config", self._settings.ini],
                 env=None, childFDs={0: null, 1: out, 2: out})
         finally:
@@ -117,19 +117,19 @@ class Daemon:
         self.pid = self._child.pid
         self.is_ours = True
         self._write_pid()
-        self._later(LOOK_S, self._look)
+        self._later(POLL_S, self._poll_start)
 
-    def _look(self):
+    def _poll_start(self):
         self._reap()
         if self._child is None or self._is_up:
             return
         if self._reactor.seconds() - self._started_at > START_LIMIT_S:
-            log.error("dustwired does not answer {s} s after its start: it is ended; see {path}",
+            log.error("no response from dustwired within {s} s of its start: killing it; see {path}",
                       s=START_LIMIT_S, path=self._settings.log)
             self._signal(signal.SIGKILL)
             return
-        self._control.ask("status").addCallbacks(
-            self._answered, lambda failure: self._later(LOOK_S, self._look))
+        self._control.call_parallel("status").addCallbacks(
+            self._answered, lambda failure: self._later(POLL_S, self._poll_start))
 
     def _answered(self, status):
         if self._child is None or self._is_up:
@@ -137,62 +137,62 @@ class Daemon:
         if status["pid"] != self._child.pid:
             log.error("another dustwired, pid {pid}, answers on {path}", pid=status["pid"],
                       path=self._settings.control_socket)
-            self._later(LOOK_S, self._look)
+            self._later(POLL_S, self._poll_start)
             return
-        self._came_up()
+        self._mark_up()
 
-    def _came_up(self):
+    def _mark_up(self):
         self._is_up = True
         self._watch()
         if not self._is_stopping:
             self._up()
 
-    # ---- watching
+    # ---- monitoring
 
     def _reap(self):
-        """A child's end is signalled, unless the node keeps SIGCHLD to itself."""
+        """Reaps the child, in case the node handles SIGCHLD itself and Twisted is not notified."""
         if self._child is not None:
             self._child.reapProcess()
 
     def _watch(self):
         self._reap()
         if self._is_up and not _is_alive(self.pid):
-            self._gone("the daemon is gone")
+            self._handle_exit("the daemon has exited")
         elif self._is_up:
             self._later(WATCH_S, self._watch)
 
-    def _child_ended(self, value):
+    def _child_exited(self, value):
         self._child = None
-        self._gone(_how_it_ended(value))
+        self._handle_exit(_exit_reason(value))
 
-    def _gone(self, reason):
+    def _handle_exit(self, reason):
         was_up, self._is_up, self.pid = self._is_up, False, None
         self._cancel_timer()
         if self.is_ours:
             self._remove_pid()
         if self._stopped is not None:
-            self._end_stop()
+            self._finish_stop()
             return
         log.error("{reason}; see {path}", reason=reason, path=self._settings.log)
         if was_up:
             self._down(reason)
         if not self._is_stopping:
-            self._again()
+            self._schedule_restart()
 
-    def _again(self):
-        if self._reactor.seconds() - self._started_at > STEADY_S:
+    def _schedule_restart(self):
+        if self._reactor.seconds() - self._started_at > BACKOFF_RESET_S:
             self._backoff = BACKOFF_FIRST_S
-        self._later(self._backoff, self._find)
+        self._later(self._backoff, self._probe)
         self._backoff = min(self._backoff * 2, BACKOFF_LAST_S)
 
-    def _broken(self, failure):
-        log.failure("dustwired could not be started", failure)
-        self._again()
+    def _start_failed(self, failure):
+        log.failure("cannot start dustwired", failure)
+        self._schedule_restart()
 
-    # ---- ending
+    # ---- stopping
 
     def stop(self):
-        """Ends the daemon if it is ours; fires when it is gone."""
+        """Stops the daemon if the adapter owns it; fires when it has exited."""
         self._is_stopping = True
         self._cancel_timer()
         if self.pid is None or not self.is_ours:
@@ -205,19 +205,19 @@ class Daemon:
         if is_first:
             self._signal(signal.SIGTERM)
             self._stop_limit = self._reactor.callLater(STOP_LIMIT_S, self._signal, signal.SIGKILL)
-            self._wait_gone()
+            self._wait_exit()
         return done
 
-    def _wait_gone(self):
+    def _wait_exit(self):
         self._reap()
         if self._stopped is None:
             return
         if _is_alive(self.pid):
-            self._later(LOOK_S, self._wait_gone)
+            self._later(POLL_S, self._wait_exit)
         else:
-            self._gone("")
+            self._handle_exit("")
 
-    def _end_stop(self):
+    def _finish_stop(self):
         if self._stop_limit.active():
             self._stop_limit.cancel()
         self._cancel_timer()
@@ -227,7 +227,7 @@ class Daemon:
     def _signal(self, number):
         try:
             os.kill(self.pid, number)
-        except (ProcessLookupError, TypeError):  # TypeError: it is gone, there is no pid
+        except (ProcessLookupError, TypeError):  # TypeError: it has exited, the pid is None
             pass
 
     def _cancel_timer(self):

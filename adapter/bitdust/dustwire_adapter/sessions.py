@@ -1,11 +1,11 @@
 """The daemon's sessions and streams, as objects for listings.
 
-The callers want their answers at once, and nothing here may wait for the daemon. So what it has is
-kept here and brought up to date in the background: soon after somebody asked or a file moved on a session that
-is not known yet, and now and then. A refresh that takes long (many thousands of sessions) makes the
-next ones rarer, so that at most a small share of the node's thread goes into it.
+The listings are synchronous and must not wait for the daemon, so its lists are cached here and
+refreshed in the background: shortly after a listing or a file on an unknown session, and
+periodically. After a slow refresh (many thousands of sessions) the next one is delayed, to limit the
+share of the node's thread that it uses.
 
-Objects live as long as their session or stream, and change under whoever keeps them.
+An object exists as long as its session or stream, and is updated in place.
 """
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.logger import Logger
@@ -13,15 +13,15 @@ from twisted.logger import Logger
 from .control import ControlError, as_bytes
 
 PAGE = 200
-SOON_S = 0.05
-RARELY_S = 5.0
-SHARE = 20      # a refresh of 1 s is followed by 20 s of rest
+REFRESH_DELAY_S = 0.05
+REFRESH_INTERVAL_S = 5.0
+PAUSE_FACTOR = 20       # a refresh of 1 s is followed by a pause of 20 s
 
 log = Logger()
 
 
 def address_of(text):
-    """(host, port) of `host:port`, `[v6]:port` or `proto://host:port`; port 0 if there is none."""
+    """(host, port) of `host:port`, `[v6]:port` or `proto://host:port`; without a port, 0."""
     if isinstance(text, (tuple, list)):
         return address_of("%s:%s" % (as_text(text[0]), as_text(text[1])))
     text = as_text(text)
@@ -39,15 +39,14 @@ def as_text(value):
 
 
 def host_bytes(host):
-    """`host:port` as bytes, of whatever form a host may have."""
+    """`host:port` as bytes, from text, bytes or a (host, port) pair."""
     if isinstance(host, (tuple, list)):
         host = "%s:%s" % (as_text(host[0]), as_text(host[1]))
     return host if isinstance(host, bytes) else as_bytes(as_text(host))
 
 
 class FileStream:
-    """One file on its way. `bytes_sent` exists on one that goes out, `bytes_received` on one that
-    comes in."""
+    """One file in transfer, with `bytes_sent` if outgoing or `bytes_received` if incoming."""
 
     def __init__(self, is_outgoing):
         self.is_outgoing = is_outgoing
@@ -61,9 +60,9 @@ class FileStream:
         self.started = 0.0
         self.state = ""
         self.session_id = None
-        self.moved(0)
+        self.set_bytes(0)
 
-    def moved(self, count):
+    def set_bytes(self, count):
         if self.is_outgoing:
             self.bytes_sent = count
         else:
@@ -83,11 +82,11 @@ class FileStream:
         self.size = row["bytes_total"]
         self.started = row["started_at"]
         self.state = row["state"]
-        self.moved(row["bytes_current"])
+        self.set_bytes(row["bytes_current"])
 
 
 class SessionStream:
-    """What moves on one session."""
+    """The files in transfer on one session."""
 
     def __init__(self):
         self.outgoing, self.incoming = [], []
@@ -100,7 +99,7 @@ class SessionStream:
 
 
 class Connection:
-    """One session. `connection_address`, the address dialled, only while it is still connecting."""
+    """One session. `connection_address`, the dialled address, exists only while connecting."""
 
     def __init__(self, peer_address, state=""):
         self.id = None
@@ -131,7 +130,7 @@ class Connection:
         self.announced_address = None
         if row["announced"] and row["verified"]:
             host, port = address_of(row["announced"])
-            # Without a host it is the one that the session comes from.
+            # Without a host it is that of the peer address.
             self.announced_address = host or self.peer_address[0], port
         self.total_bytes_sent = row["bytes_sent"]
         self.total_bytes_received = row["bytes_received"]
@@ -150,16 +149,16 @@ class Sessions:
         self._control = control
         self._connections = {}  # by id
         self._streams = {}      # by (session, direction, stream id)
-        self._ended = set()     # transfer ids: over since the list under way was asked for, which may hold them
+        self._finished_ids = set()  # transfer ids finished since the running refresh started
         self._dialling = set()  # addresses with a connect_to under way
         self._timer = None
-        self._is_asking = False
-        self._is_wanted = False     # asked for while one is under way
-        self._waiters = []          # Deferreds that wait for the next one
-        self._rest_until = 0.0
-        self._is_on = False
+        self._is_refreshing = False
+        self._is_refresh_requested = False  # requested during a refresh
+        self._waiters = []          # Deferreds waiting for the next refresh
+        self._not_before = 0.0
+        self._is_running = False
 
-    # ---- what is known
+    # ---- the cache
 
     def connections(self):
         return list(self._connections.values())
@@ -176,11 +175,11 @@ class Sessions:
         return list(self._streams.values())
 
     def ended(self, transfer_id):
-        """The file is over: it is no longer listed, whatever the daemon's last list said."""
+        """The file is finished: no longer list it, even if the daemon's last list has it."""
         for key in [k for k in self._streams if k[3] == transfer_id]:
             del self._streams[key]
-        if self._is_asking:
-            self._ended.add(transfer_id)
+        if self._is_refreshing:
+            self._finished_ids.add(transfer_id)
 
     def is_connected(self, address):
         return any(c.is_connected and c.is_of(address) for c in self._connections.values())
@@ -189,7 +188,7 @@ class Sessions:
         return any(c.is_of(address) for c in self._connections.values())
 
     def dial(self, address):
-        """False if a connect_to for it is under way already."""
+        """False if a connect_to for it is already in progress."""
         if address in self._dialling:
             return False
         self._dialling.add(address)
@@ -197,106 +196,106 @@ class Sessions:
 
     def dialled(self, address):
         self._dialling.discard(address)
-        self.want(0)
+        self.schedule_refresh(0)
 
-    # ---- keeping it fresh
+    # ---- refreshing
 
     def start(self):
-        self._is_on = True
-        self.want()
+        self._is_running = True
+        self.schedule_refresh()
 
     def stop(self):
-        """The daemon is gone, and all its sessions with it."""
-        self._is_on = False
+        """The daemon has exited: clears the cache."""
+        self._is_running = False
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._connections.clear()
         self._streams.clear()
 
-    def want(self, seconds=SOON_S):
-        """A refresh soon, but for a daemon with so many sessions that it has to rest."""
-        if not self._is_on:
+    def schedule_refresh(self, seconds=REFRESH_DELAY_S):
+        """Schedules a refresh, not before the pause after a slow one has passed."""
+        if not self._is_running:
             return
-        if self._is_asking:
-            self._is_wanted = True
+        if self._is_refreshing:
+            self._is_refresh_requested = True
             return
         now = self._reactor.seconds()
-        at = max(now + seconds, self._rest_until)
+        at = max(now + seconds, self._not_before)
         if self._timer is not None and self._timer.active():
             if self._timer.getTime() <= at:
                 return
             self._timer.cancel()
-        self._timer = self._reactor.callLater(max(at - now, 0), self._begin)
+        self._timer = self._reactor.callLater(max(at - now, 0), self._start_refresh)
 
     def refresh(self):
-        """Now; fires when what is known is what the daemon had after this call."""
-        if not self._is_on:
+        """Refreshes now; fires when the cache has the daemon's state as of this call or later."""
+        if not self._is_running:
             return succeed(None)
         waiter = Deferred()
         self._waiters.append(waiter)
-        if not self._is_asking:
-            self._begin()
+        if not self._is_refreshing:
+            self._start_refresh()
         return waiter
 
-    def _begin(self):
-        self._is_asking, self._is_wanted = True, False
-        self._ended.clear()
+    def _start_refresh(self):
+        self._is_refreshing, self._is_refresh_requested = True, False
+        self._finished_ids.clear()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         waiters, self._waiters = self._waiters, []
-        asked = self._ask()
-        asked.addErrback(self._failed)
-        asked.addCallback(self._asked, waiters)
+        fetch = self._fetch()
+        fetch.addErrback(self._log_failure)
+        fetch.addCallback(self._refreshed, waiters)
 
     @staticmethod
-    def _failed(failure):
-        if failure.check(ControlError):     # it is gone, or going
-            log.debug("the daemon's lists could not be read: {error}", error=failure.value)
+    def _log_failure(failure):
+        if failure.check(ControlError):     # it has exited or is stopping
+            log.debug("cannot read the daemon's lists: {error}", error=failure.value)
         else:
-            log.failure("the daemon's lists could not be read", failure)
+            log.failure("cannot read the daemon's lists", failure)
 
-    def _asked(self, value, waiters):
-        self._is_asking = False
+    def _refreshed(self, value, waiters):
+        self._is_refreshing = False
         for waiter in waiters:
             waiter.callback(None)
-        if self._waiters and not self._is_asking:
-            self._begin()
+        if self._waiters and not self._is_refreshing:
+            self._start_refresh()
         else:
-            self.want(SOON_S if self._is_wanted else RARELY_S)
+            self.schedule_refresh(REFRESH_DELAY_S if self._is_refresh_requested else REFRESH_INTERVAL_S)
 
     @inlineCallbacks
-    def _ask(self):
+    def _fetch(self):
         began = self._reactor.seconds()
         sessions = yield self._pages("list_sessions")
         streams = yield self._pages("list_streams")
-        if self._is_on:
-            self._take_sessions(sessions)
-            self._take_streams(streams)
+        if self._is_running:
+            self._update_sessions(sessions)
+            self._update_streams(streams)
         now = self._reactor.seconds()
-        self._rest_until = now + SHARE * (now - began) if now - began > 0.1 else 0.0
+        self._not_before = now + PAUSE_FACTOR * (now - began) if now - began > 0.1 else 0.0
 
     @inlineCallbacks
     def _pages(self, method):
         rows = []
         while True:
-            page = yield self._control.ask(method, len(rows), PAGE)
+            page = yield self._control.call_parallel(method, len(rows), PAGE)
             rows.extend(page)
             if len(page) < PAGE:
                 return rows
 
-    def _take_sessions(self, rows):
+    def _update_sessions(self, rows):
         known, self._connections = self._connections, {}
         for row in rows:
             connection = known.get(row["id"]) or Connection(address_of(row["host"]))
             connection.update(row)
             self._connections[row["id"]] = connection
 
-    def _take_streams(self, rows):
+    def _update_streams(self, rows):
         known, self._streams = self._streams, {}
         for connection in self._connections.values():
             connection.stream.outgoing.clear()
             connection.stream.incoming.clear()
-        for row in (r for r in rows if r["transfer_id"] not in self._ended):
+        for row in (r for r in rows if r["transfer_id"] not in self._finished_ids):
             is_outgoing = row["type"] == "out"
             key = row["session"], is_outgoing, row["stream_id"], row["transfer_id"]
             stream = known.get(key) or FileStream(is_outgoing)

@@ -1,8 +1,8 @@
-"""What takes the place of BitDust's tcp_interface: GateInterface, driven by the node's gateway.
+"""Replaces BitDust's tcp_interface: GateInterface, called by the node's gateway.
 
-Its calls never wait. What the gateway wants to know at once (a bool, a list) is answered from what
-the adapter knows of the daemon; what only the daemon can decide comes by callback, or by a Deferred.
-Callbacks of the daemon are handed to the gateway through gateway.callRemote(method, *args).
+Its calls never block. Synchronous results (a bool, a list) come from the adapter's cached state;
+results that depend on the daemon arrive by callback or Deferred. Callbacks of the daemon are forwarded
+to the gateway by gateway.callRemote(method, *args).
 """
 import os
 
@@ -23,18 +23,18 @@ __all__ = ["GateInterface", "PROTO", "proto", "current"]
 log = Logger()
 proto = PROTO
 RETRY_S = 1.0
-TELL_LIMIT_S = 5.0      # at shutdown, for a gateway that does not answer
+NOTIFY_TIMEOUT_S = 5.0      # at shutdown, for a gateway that does not answer
 
 _current = None
 
 
 def current():
-    """The interface that was initialised last: the one that tcp_node's functions speak for."""
+    """The interface that was initialised last, which tcp_node's functions use."""
     return _current
 
 
 def text_or_none(value):
-    """The text of an identity that may be an object of the caller's; None for no identity."""
+    """An identity as text, from text, bytes or an object; None for no identity."""
     text = as_text(value)
     return None if text in ("", "None") else text
 
@@ -44,20 +44,20 @@ class GateInterface:
         self._settings = settings
         self._given_reactor = reactor
         self._is_open = False           # from init to shutdown
-        self._is_ready = False          # the daemon is up and knows the gateway
+        self._is_ready = False          # the daemon is up and has the gateway's URL
         self._generation = 0            # of the daemon
         self._waiting_ready = []        # Deferreds of init
         self._waiting_connect = []      # Deferreds of connect
-        self._unsent = []               # (send, error) that could not be asked for
+        self._unsent = []               # (send, error) to be reported as failed
         self._reports = Reports()
         self._control = self._daemon = self._callbacks = self._sessions = None
         self._trigger = None
         self._shutdown = None
 
-    # ---- life
+    # ---- start and shutdown
 
     def init(self, gateway):
-        """`gateway` has callRemote(method, *args). Fires with True when the daemon knows us."""
+        """`gateway` has callRemote(method, *args). Fires with True when registered with the daemon."""
         if isinstance(gateway, (str, bytes)):
             from twisted.web.xmlrpc import Proxy
             gateway = Proxy(gateway if isinstance(gateway, bytes) else gateway.encode(),
@@ -65,7 +65,7 @@ class GateInterface:
         try:
             return self._init(gateway)
         except SettingsError as e:
-            log.error("the tcp transport cannot be started: {error}", error=e)
+            log.error("cannot start the tcp transport: {error}", error=e)
             return fail(e)
 
     def _init(self, gateway):
@@ -78,7 +78,7 @@ class GateInterface:
         self._waiting_ready.append(ready)
         if self._is_ready:
             self._is_ready = False
-            self._introduce(self._generation)
+            self._register_gateway(self._generation)
         return ready
 
     def _open(self):
@@ -106,7 +106,7 @@ class GateInterface:
         self._trigger = reactor.addSystemEventTrigger("before", "shutdown", self.shutdown)
 
     def connect(self, options):
-        """Listen. `options`: idurl, host (`H:P`), tcp_port. Fires with True when the daemon does."""
+        """Starts to listen. `options`: idurl, host (`H:P`), tcp_port. Fires with True when listening."""
         self._reports.options = dict(options or {})
         if self._is_ready:
             return self._connect()
@@ -126,61 +126,61 @@ class GateInterface:
 
     def _connect(self):
         return self._control.call("connect", self._wire_options()).addCallbacks(
-            lambda answer: True, self._not_done, errbackArgs=("connect", False))
+            lambda answer: True, self._log_failure, errbackArgs=("connect", False))
 
     def disconnect(self):
-        """Stop listening, and end the sessions. Fires with True when the daemon has begun to."""
+        """Stops listening and closes the sessions. Fires with True when the daemon has started to."""
         self._reports.options = None
         self._answer_waiting(self._waiting_connect, False)
         if not self._is_ready:
             return succeed(True)
         return self._control.call("disconnect").addCallbacks(
-            lambda answer: True, self._not_done, errbackArgs=("disconnect", True))
+            lambda answer: True, self._log_failure, errbackArgs=("disconnect", True))
 
     @staticmethod
-    def _not_done(failure, what, answer):
+    def _log_failure(failure, what, answer):
         log.error("{what}: {error}", what=what, error=failure.value)
         return answer
 
     def shutdown(self):
-        """Ends the daemon. Fires with True when it is gone and all is reported."""
+        """Stops the daemon. Fires with True when it has exited and all outcomes are reported."""
         if self._shutdown is None:
-            self._shutdown = self._end() if self._is_open else succeed(True)
+            self._shutdown = self._shut_down() if self._is_open else succeed(True)
         done = Deferred()
         self._shutdown.addCallback(lambda value: (done.callback(True), value)[1])
         return done
 
     @inlineCallbacks
-    def _end(self):
+    def _shut_down(self):
         if self._trigger is not None:
             try:
                 self._reactor.removeSystemEventTrigger(self._trigger)
-            except (KeyError, ValueError):  # it is what calls us
+            except (KeyError, ValueError):  # called by the trigger itself
                 pass
             self._trigger = None
         if not self._daemon.is_ours:
             yield self.disconnect()
         self._answer_waiting(self._waiting_connect, False)
         yield self._daemon.stop()
-        told = self._lose()
-        self._end_unsent()
-        yield self._or_late(told)
+        pending = self._handle_daemon_loss()
+        self._fail_unsent()
+        yield self._with_timeout(pending)
         yield self._callbacks.stop()
         self._control.close()
         self._answer_waiting(self._waiting_ready, False)
         self._is_open = False
         return True
 
-    def _or_late(self, told):
-        """What `told` answers, or None when it takes too long."""
+    def _with_timeout(self, pending):
+        """The result of `pending`, or None after NOTIFY_TIMEOUT_S."""
         done = Deferred()
-        timer = self._reactor.callLater(TELL_LIMIT_S, done.callback, None)
+        timer = self._reactor.callLater(NOTIFY_TIMEOUT_S, done.callback, None)
 
-        def is_told(answer):
+        def completed(answer):
             if timer.active():
                 timer.cancel()
                 done.callback(answer)
-        told.addBoth(is_told)
+        pending.addBoth(completed)
         return done
 
     @staticmethod
@@ -189,157 +189,157 @@ class GateInterface:
         for deferred in those:
             deferred.callback(answer)
 
-    # ---- the daemon's life
+    # ---- daemon start and exit
 
     def _daemon_up(self):
-        self._introduce(self._generation)
+        self._register_gateway(self._generation)
 
     @inlineCallbacks
-    def _introduce(self, generation):
-        """A daemon that is up hears who the gateway is, and what it is to do."""
+    def _register_gateway(self, generation):
+        """Registers the gateway with a started daemon, and connects if requested."""
         try:
-            yield self._reports.settle_received(self._control)
+            yield self._reports.report_lost_receives(self._control)
             yield self._control.call("init", self._settings.gateway_url, {"file_result": True})
             connected = yield (self._connect() if self._reports.options is not None else succeed(None))
-        except Exception as e:  # refused, or gone again
+        except Exception as e:  # rejected, or the daemon has exited
             if generation == self._generation and self._shutdown is None:
-                log.error("dustwired does not take us for its gateway: {error}", error=e)
-                self._reactor.callLater(RETRY_S, self._introduce_again, generation)
+                log.error("cannot register as the gateway of dustwired: {error}", error=e)
+                self._reactor.callLater(RETRY_S, self._retry_registration, generation)
             return
         if generation != self._generation or self._shutdown is not None:
             return
         self._is_ready = True
         self._sessions.start()
-        if connected is not None and self._reports.options is None:     # taken back meanwhile
-            self._control.call("disconnect").addErrback(self._not_done, "disconnect", None)
+        if connected is not None and self._reports.options is None:     # disconnected meanwhile
+            self._control.call("disconnect").addErrback(self._log_failure, "disconnect", None)
         elif connected is not None:
             self._answer_waiting(self._waiting_connect, connected)
-        elif self._reports.options is not None:     # asked for meanwhile
+        elif self._reports.options is not None:     # connected meanwhile
             self._connect().addCallback(
                 lambda answer: self._answer_waiting(self._waiting_connect, answer))
-        # Last: who waited for this may connect at once.
+        # Last: the callers may connect at once.
         self._answer_waiting(self._waiting_ready, True)
 
-    def _introduce_again(self, generation):
+    def _retry_registration(self, generation):
         if generation == self._generation and self._shutdown is None:
-            self._introduce(generation)
+            self._register_gateway(generation)
 
     def _daemon_down(self, reason):
-        self._lose()
-        self._reports.tell("disconnected", PROTO, reason)
+        self._handle_daemon_loss()
+        self._reports.notify("disconnected", PROTO, reason)
 
-    def _lose(self):
+    def _handle_daemon_loss(self):
         self._generation += 1
         self._is_ready = False
         self._sessions.stop()
-        self._callbacks.drop()
-        return self._reports.lose()
+        self._callbacks.abort_connections()
+        return self._reports.daemon_lost()
 
     # ---- sending
 
     def send_file(self, remote_idurl, filename, host, description="", single=False):
-        """Fires with (file, status, error), always, when the outcome is known."""
+        """Always fires, with (file, status, error), when the outcome is known."""
         send = Send(text_or_none(remote_idurl), filename, host_bytes(host), description, single)
         if not self._is_ready:
-            self._not_sent(send, LOST)
+            self._defer_failure(send, LOST)
             return send.deferred
         self._reports.sends.add(send)
-        asked = self._control.call("send_file_single" if single else "send_file",
+        call = self._control.call("send_file_single" if single else "send_file",
                                    send.idurl, send.path, send.host,
                                    None if description is None else as_text(description))
-        asked.addCallbacks(self._send_queued, self._send_refused,
+        call.addCallbacks(self._send_accepted, self._send_rejected,
                            callbackArgs=(send,), errbackArgs=(send,))
         return send.deferred
 
     def send_file_single(self, remote_idurl, filename, host, description=""):
         return self.send_file(remote_idurl, filename, host, description, single=True)
 
-    def _not_sent(self, send, error):
-        """The caller hears of it when it has our answer, and not before."""
+    def _defer_failure(self, send, error):
+        """Fires the Deferred only after it was returned to the caller."""
         self._unsent.append((send, error))
         if self._is_open:
-            self._reactor.callLater(0, self._end_unsent)
+            self._reactor.callLater(0, self._fail_unsent)
         else:
-            self._end_unsent()
+            self._fail_unsent()
 
-    def _end_unsent(self):
+    def _fail_unsent(self):
         unsent, self._unsent = self._unsent, []
         for send, error in unsent:
-            self._reports.end_unsent(send, error)
+            self._reports.fail_unsent(send, error)
 
-    def _send_queued(self, request_id, send):
-        outcome = self._reports.sends.queued(send, request_id)
+    def _send_accepted(self, request_id, send):
+        outcome = self._reports.sends.accepted(send, request_id)
         if outcome is not None:
-            self._reports.end_send(send, outcome)
+            self._reports.complete_send(send, outcome)
 
-    def _send_refused(self, failure, send):
-        if self._reports.sends.refused(send):
+    def _send_rejected(self, failure, send):
+        if self._reports.sends.rejected(send):
             self._reports.sends.remove(send)
-            self._reports.end_unsent(send, self._why_refused(send, failure.value))
+            self._reports.fail_unsent(send, self._rejection_reason(send, failure.value))
 
     @staticmethod
-    def _why_refused(send, error):
+    def _rejection_reason(send, error):
         if not os.path.exists(send.path):
             return "file not exist"
         return getattr(error, "faultString", None) or str(error)
 
     def cancel_file_sending(self, transfer_id):
-        """True if the file is under way. One whose last frame has begun is sent all the same."""
+        """True if the file is in progress. If its last frame is being sent, it completes anyway."""
         transfer = self._reports.transfers.get(transfer_id)
         if not self._is_ready or transfer is None or not transfer.is_outgoing:
             return False
-        self._order("cancel_file_sending", transfer_id)
+        self._send_command("cancel_file_sending", transfer_id)
         return True
 
     def cancel_file_receiving(self, transfer_id):
-        """The daemon refuses the rest of it; the answer is False, as in the reference."""
+        """The daemon rejects the rest of the file. Returns False, as in the reference."""
         transfer = self._reports.transfers.get(transfer_id)
         if transfer is not None and not transfer.is_outgoing and self._is_ready:
-            self._order("cancel_file_receiving", transfer_id)
+            self._send_command("cancel_file_receiving", transfer_id)
         return False
 
     def cancel_outbox_file(self, host, filename):
         if self._is_ready:
-            self._order("cancel_outbox_file", host_bytes(host), os.path.abspath(filename))
+            self._send_command("cancel_outbox_file", host_bytes(host), os.path.abspath(filename))
 
-    def _order(self, method, *args):
-        self._control.call(method, *args).addErrback(self._not_done, method, None)
+    def _send_command(self, method, *args):
+        self._control.call(method, *args).addErrback(self._log_failure, method, None)
 
     # ---- hosts
 
     def connect_to(self, host):
-        """True if a session is there already; False when one is being opened."""
+        """True if there is a session already; False while one is being opened."""
         address = address_of(host)
         if not self._is_ready:
             return False
         if self._sessions.is_connected(address):
             return True
         if self._sessions.dial(address):
-            asked = self._control.ask("connect_to", host_bytes(host))
-            asked.addErrback(self._not_done, "connect_to", None)
-            asked.addCallback(lambda answer: self._sessions.dialled(address))
+            call = self._control.call_parallel("connect_to", host_bytes(host))
+            call.addErrback(self._log_failure, "connect_to", None)
+            call.addCallback(lambda answer: self._sessions.dialled(address))
         return False
 
     def disconnect_from(self, host):
-        """True if there is a session to end."""
-        return self._to_known("disconnect_from", host)
+        """True if there is a session to close."""
+        return self._call_if_known("disconnect_from", host)
 
     def send_keep_alive(self, host):
-        """True if there is a session for it."""
-        return self._to_known("send_keep_alive", host)
+        """True if there is a session."""
+        return self._call_if_known("send_keep_alive", host)
 
-    def _to_known(self, method, host):
+    def _call_if_known(self, method, host):
         if not self._is_ready:
             return False
-        asked = self._control.ask(method, host_bytes(host))
-        asked.addErrback(self._not_done, method, None)
-        asked.addCallback(lambda answer: self._sessions.want(0))
+        call = self._control.call_parallel(method, host_bytes(host))
+        call.addErrback(self._log_failure, method, None)
+        call.addCallback(lambda answer: self._sessions.schedule_refresh(0))
         return self._sessions.is_known(address_of(host))
 
     # ---- contacts
 
     def port(self):
-        """The port that we listen on, or are to."""
+        """The listening port, or the configured one."""
         return self._reports.bound_port or self.wanted_port()
 
     def wanted_port(self):
@@ -349,7 +349,7 @@ class GateInterface:
         return self._settings.port if self._settings is not None else Settings.from_environment().port
 
     def host(self):
-        """`H:P` as bytes: where others reach us; empty if nobody has said."""
+        """The external address `H:P` as bytes; empty if not set."""
         host = host_bytes((self._reports.options or {}).get("host") or b"")
         if host and address_of(host)[1] == 0:
             host += b":%d" % self.port()
@@ -367,19 +367,19 @@ class GateInterface:
     # ---- lists
 
     def refresh(self):
-        """Asks the daemon now: fires when the lists are up to date."""
+        """Refreshes the lists now; fires when they are up to date."""
         return succeed(None) if self._sessions is None else self._sessions.refresh()
 
     def list_sessions(self):
         if self._sessions is None:
             return []
-        self._sessions.want()
+        self._sessions.schedule_refresh()
         return self._sessions.connections()
 
     def list_streams(self, sorted_by_time=True):
         if self._sessions is None:
             return []
-        self._sessions.want()
+        self._sessions.schedule_refresh()
         streams = self._sessions.streams()
         listed = {s.transfer_id for s in streams}
         for is_outgoing in (True, False):

@@ -1,7 +1,7 @@
-"""What takes the place of BitDust's tcp_node: the few names that the rest of BitDust takes from it.
+"""Replaces BitDust's tcp_node: the names that the rest of BitDust uses from it.
 
-They speak for the GateInterface that was initialised last. The others of BitDust's tcp_node belong to
-a transport that does not run here, and asking for one says so.
+They refer to the GateInterface that was initialised last. All other names of BitDust's tcp_node belong
+to a transport that is not running; accessing one raises an AttributeError.
 """
 from . import tcp_interface
 from .settings import Settings
@@ -10,7 +10,7 @@ __all__ = ["my_host", "get_internal_port", "opened_connections", "started_connec
 
 
 def my_host(normalize=False):
-    """Where others reach us: `H:P` as bytes, normalized (host, port). None if nobody has said."""
+    """The external address: `H:P` as bytes, normalized (host, port). None if not set."""
     interface = tcp_interface.current()
     host = interface.host() if interface is not None else b""
     if not host:
@@ -19,18 +19,18 @@ def my_host(normalize=False):
 
 
 def get_internal_port():
-    """The port that we listen on."""
+    """The listening port."""
     interface = tcp_interface.current()
     return interface.port() if interface is not None else Settings.from_environment().port
 
 
 def opened_connections():
-    """The sessions: sessions.Connection."""
+    """The open sessions, as sessions.Connection."""
     interface = tcp_interface.current()
     return interface.opened_connections() if interface is not None else []
 
 
 def started_connections():
-    """Those that are still connecting; they have a `connection_address`."""
+    """Sessions that are still connecting; they have a `connection_address`."""
     interface = tcp_interface.current()
     return interface.started_connections() if interface is not None else []

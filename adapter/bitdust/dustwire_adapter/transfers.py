@@ -1,7 +1,6 @@
-"""What is under way: the sends that somebody waits for, and the files that are registered with the
-gateway and not reported yet.
+"""Pending sends, and files that are registered with the gateway and not reported yet.
 
-It is kept here because the daemon may be killed: what it can no longer report, the adapter reports.
+They are tracked here because the daemon may crash: the adapter then reports their outcomes.
 """
 import os
 import time
@@ -16,12 +15,12 @@ FINISHED, FAILED = "finished", "failed"
 
 
 def path_key(filename):
-    """One key for a path, whether it came as text or as bytes."""
+    """The key of a path given as text or bytes."""
     return filename if isinstance(filename, bytes) else as_bytes(filename)
 
 
 class Send:
-    """One send_file, from the call to the outcome. Everything as the caller gave it."""
+    """One send_file, from the call to the outcome, with the arguments as given."""
 
     def __init__(self, idurl, filename, host, description, is_single):
         self.idurl = idurl              # text, or None
@@ -32,14 +31,14 @@ class Send:
         self.is_single = is_single
         self.deferred = Deferred()
         self.request_id = None
-        self.is_with_gateway = False    # registered once, or its failure told
+        self.is_known_to_gateway = False    # registered, or its failure reported
         self.transfer = None
-        self.outcome = None             # (status, bytes, error), once it is known
+        self.outcome = None             # (status, bytes, error), when known
 
 
 class Transfer:
-    """A file that the gateway has registered. `outcome` is what was said of its end, which the
-    gateway may not have taken yet: (status, bytes, error)."""
+    """A file that the gateway has registered. `outcome` is its reported outcome (status, bytes,
+    error), which the gateway may not have accepted yet."""
 
     def __init__(self, transfer_id, is_outgoing, host, idurl, filename, size, send=None):
         self.transfer_id = transfer_id
@@ -51,11 +50,11 @@ class Transfer:
         self.send = send
         self.started = time.time()
         self.outcome = None
-        self.waiters = []       # Deferreds of those who have told the gateway of the end
-        self.faults = 0         # in its answers to that
+        self.waiters = []       # Deferreds waiting for the answer to the report
+        self.faults = 0         # answered to the report
 
     def stream(self):
-        """For listings, until the daemon's own list has it."""
+        """For listings, until the daemon's list includes it."""
         stream = FileStream(self.is_outgoing)
         stream.transfer_id = self.transfer_id
         stream.peer_address = address_of(self.host)
@@ -67,27 +66,27 @@ class Transfer:
 
 
 class Sends:
-    """The sends under way. The daemon's first word about one may be that it is registered, and even
-    that it is over, before its answer to send_file has arrived: they come on different ways."""
+    """The pending sends. The daemon may register a send, and even report its outcome, before its
+    answer to send_file arrives, because they use different connections."""
 
     def __init__(self):
         self._all = set()
-        self._asked = 0                     # sends that have no request id yet
+        self._unanswered = 0                # sends without a request id yet
         self._by_request = {}
-        self._by_path = defaultdict(deque)  # those that the gateway has not heard of, in order
-        self._early = {}                    # outcomes of requests whose ids are not known yet
+        self._by_path = defaultdict(deque)  # not known to the gateway, in order
+        self._early = {}                    # outcomes by request ids not known yet
 
     def __len__(self):
         return len(self._all)
 
     def add(self, send):
         self._all.add(send)
-        self._asked += 1
+        self._unanswered += 1
         if not send.is_single:
             self._by_path[path_key(send.path)].append(send)
 
-    def queued(self, send, request_id):
-        """The daemon has taken it. Answers its outcome, if that was here first."""
+    def accepted(self, send, request_id):
+        """The daemon has accepted it. Returns its outcome if that arrived first."""
         outcome = self._early.pop(request_id, None)
         self._answered()
         if send not in self._all:
@@ -96,41 +95,41 @@ class Sends:
         self._by_request[request_id] = send
         return outcome
 
-    def refused(self, send):
-        """The daemon has not taken it. True if its end is still to be told."""
+    def rejected(self, send):
+        """The daemon has rejected it. True if its outcome has not been reported."""
         self._answered()
         return send in self._all
 
     def _answered(self):
-        self._asked -= 1
-        if self._asked == 0:        # an outcome that is still here is of a send given up
+        self._unanswered -= 1
+        if self._unanswered == 0:   # remaining outcomes belong to abandoned sends
             self._early.clear()
 
     def by_request(self, request_id):
         return self._by_request.get(request_id)
 
     def keep_early(self, request_id, outcome):
-        """False if nobody can be waiting for it."""
-        if self._asked == 0:
+        """False if no send can be waiting for it."""
+        if self._unanswered == 0:
             return False
         self._early[request_id] = outcome
         return True
 
     def claim(self, filename, host):
-        """The oldest send of this file, to this host if there is one, that the gateway has not
-        heard of; None if there is none. It counts as heard of from now on."""
+        """Returns the oldest send of this file that is not known to the gateway, preferably to this
+        host, and marks it as known; None if there is none."""
         waiting = self._by_path.get(path_key(filename))
         if not waiting:
             return None
         address = address_of(host)
         send = next((s for s in waiting if address_of(s.host) == address), waiting[0])
         self._forget_path(send)
-        send.is_with_gateway = True
+        send.is_known_to_gateway = True
         return send
 
     def unclaim(self, send):
-        """The gateway could not be told: the daemon says it again."""
-        send.is_with_gateway = False
+        """The call to the gateway failed: the daemon will retry it."""
+        send.is_known_to_gateway = False
         if send in self._all:
             self._by_path[path_key(send.path)].appendleft(send)
 
@@ -147,7 +146,7 @@ class Sends:
         self._forget_path(send)
 
     def take_all(self):
-        """Empties it, and answers what was there."""
+        """Removes and returns all sends."""
         sends = list(self._all)
         self._all.clear()
         self._by_request.clear()
@@ -157,9 +156,9 @@ class Sends:
 
 
 class Transfers:
-    """What the gateway has registered and not been told the end of, by its ids. Beyond that, which
-    received files it was told of lately: a daemon that was killed before it had our answer says it
-    again, and by then the gateway has taken the file away."""
+    """Files that the gateway has registered and whose outcome is not reported, by its ids; and recently
+    reported received files, because a daemon that crashed before it had the answer reports them again,
+    when the gateway may already have removed the file."""
 
     REPORTED_MAX = 4096
 
@@ -181,7 +180,7 @@ class Transfers:
         return self._by_id.get(transfer_id)
 
     def known_id(self, filename):
-        """The id under which the gateway has, or had, this received file."""
+        """The id under which the gateway registered this received file; None if it did not."""
         transfer = self._incoming.get(path_key(filename))
         return self._reported.get(path_key(filename)) if transfer is None else transfer.transfer_id
 
@@ -192,7 +191,7 @@ class Transfers:
         return transfer_id in self._reported_ids
 
     def remove(self, transfer):
-        """The gateway has taken its end."""
+        """The gateway has accepted its outcome."""
         if self._by_id.pop(transfer.transfer_id, None) is None or transfer.is_outgoing:
             return
         key = path_key(transfer.filename)

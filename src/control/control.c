@@ -37,31 +37,31 @@ static const struct control_method *find_method(const char *name)
     return NULL;
 }
 
-static void rpc_called(void *ctx, struct http_call *call, const char *body, size_t length)
+static void handle_rpc(void *ctx, struct http_call *call, const char *body, size_t length)
 {
     struct control *control = ctx;
     char problem[RPC_REASON_SIZE];
     const struct control_method *method;
-    struct rpc_call question;
+    struct rpc_call request;
     struct rpc_args args;
 
-    if (rpc_call_parse(&question, body, length, problem) != ERR_OK) {
+    if (rpc_call_parse(&request, body, length, problem) != ERR_OK) {
         control_reply_fault(call, FAULT_NOT_XMLRPC, "%s", problem);
         return;
     }
-    method = find_method(question.method);
+    method = find_method(request.method);
     if (control->is_stopping) {
         control_reply_fault(call, FAULT_STOPPING, "the daemon is stopping");
     } else if (method == NULL) {
         control_reply_fault(call, FAULT_NO_METHOD,
                             "unknown method '%.100s': system.listMethods lists them",
-                            question.method);
+                            request.method);
     } else {
         mailbox_drain(loop_mailbox(control->loop)); /* deferred events */
-        rpc_args_init(&args, question.params);
+        rpc_args_init(&args, request.params);
         method->run(control, call, &args);
     }
-    rpc_call_fini(&question);
+    rpc_call_fini(&request);
 }
 
 static const char *const xml_types[] = {"text/xml", "application/xml", NULL};
@@ -71,10 +71,10 @@ static const struct http_route routes[] = {
      .path = "/RPC2",
      .types = xml_types,
      .access = HTTP_ROUTE_TOKEN,
-     .handle = rpc_called},
+     .handle = handle_rpc},
 };
 
-static void take_event(struct message *m, void *owner)
+static void receive_event(struct message *m, void *owner)
 {
     struct control *control = owner;
     struct event *e = (struct event *)(void *)m;
@@ -250,7 +250,7 @@ enum err control_open(struct control **out, const struct control_config *config,
         goto fail;
     if ((e = open_http(control, problem, problem_room)) != ERR_OK)
         goto fail;
-    event_sink_connect(config->events, loop_mailbox(control->loop), take_event);
+    event_sink_connect(config->events, loop_mailbox(control->loop), receive_event);
     *out = control;
     return ERR_OK;
 fail:

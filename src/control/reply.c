@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* Takes ownership of `document`; NULL: out of memory. */
-static void answer_xml(struct http_call *call, char *document, size_t length)
+static void respond_xml(struct http_call *call, char *document, size_t length)
 {
     http_call_respond(call,
                       &(struct http_response){
@@ -29,22 +29,22 @@ void control_reply_fault(struct http_call *call, enum fault code, const char *fo
         rpc_answer_write_fault(&document, &length, (int)code, sentence) != ERR_OK)
         document = NULL;
     free(sentence);
-    answer_xml(call, document, length);
+    respond_xml(call, document, length);
 }
 
 void control_reply_value(struct http_call *call, xmlrpc_env *env, xmlrpc_value *value)
 {
     char *document = NULL;
     size_t length = 0;
-    bool is_made = !env->fault_occurred && rpc_answer_write(&document, &length, value) == ERR_OK;
+    bool is_encoded = !env->fault_occurred && rpc_answer_write(&document, &length, value) == ERR_OK;
 
-    if (!is_made)
+    if (!is_encoded)
         log_error("cannot encode control response: %s",
                   env->fault_occurred ? env->fault_string : "invalid XML");
     rpc_release(&value);
     xmlrpc_env_clean(env);
-    if (is_made)
-        answer_xml(call, document, length);
+    if (is_encoded)
+        respond_xml(call, document, length);
     else
         control_reply_fault(call, FAULT_INTERNAL,
                             "the daemon could not create the answer: see its log; request fewer "
@@ -73,14 +73,14 @@ void control_pending_begin(struct control_pending *pending, struct control *cont
 bool control_pending_has_room(const struct control *control, struct http_call *call,
                               enum control_pending_kind kind)
 {
-    static const unsigned most[CONTROL_PENDING_KINDS] = {
+    static const unsigned limits[CONTROL_PENDING_KINDS] = {
         [CONTROL_PENDING_PEERS] = CONTROL_PENDING_PEERS_MAX,
         [CONTROL_PENDING_DAEMON] = CONTROL_PENDING_DAEMON_MAX};
 
-    if (control->pending_counts[kind] < most[kind])
+    if (control->pending_counts[kind] < limits[kind])
         return true;
     control_reply_fault(call, FAULT_FULL, "limit of %u pending calls reached: retry later",
-                        most[kind]);
+                        limits[kind]);
     return false;
 }
 

@@ -85,7 +85,7 @@ uint64_t control_send_table_begin(struct control_send_table *sends, uint64_t siz
     return entry->result.id;
 }
 
-void control_send_table_forget(struct control_send_table *sends, uint64_t id)
+void control_send_table_remove(struct control_send_table *sends, uint64_t id)
 {
     struct control_send_table_entry *entry = find(sends, id);
 

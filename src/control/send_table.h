@@ -35,7 +35,7 @@ void control_send_table_close(struct control_send_table **sends);
 uint64_t control_send_table_begin(struct control_send_table *sends, uint64_t size_bytes,
                                   uint64_t now_ms);
 /* Removes a send that could not be queued. */
-void control_send_table_forget(struct control_send_table *sends, uint64_t id);
+void control_send_table_remove(struct control_send_table *sends, uint64_t id);
 /* Records the result; once for each send. */
 void control_send_table_finish(struct control_send_table *sends, const struct send_request *outcome,
                                uint64_t now_ms);

@@ -22,7 +22,7 @@ static void unwatch(struct http_listener *listener)
 /* Stops watching until the pause ends: with a connection in the backlog the socket stays ready. */
 static void pause_accept(struct http_listener *listener, const char *why)
 {
-    if (accept_error_is_new(&listener->trouble, loop_now_ms(listener->loop)))
+    if (accept_error_is_new(&listener->error, loop_now_ms(listener->loop)))
         log_warning("control: cannot accept a connection: %s; retrying every %d ms", why,
                     ACCEPT_ERROR_PAUSE_MS);
     metrics_add(METRIC_ACCEPT_PAUSES, 1);

@@ -21,7 +21,7 @@ struct http_listener {
     struct timer pause;
     bool is_enabled;
     bool is_watched; /* enabled, and not paused */
-    struct accept_error_log trouble;
+    struct accept_error_log error;
     http_listener_accepted_fn *accepted;
     void *ctx;
 };

@@ -24,7 +24,7 @@ char node_socket[96];
 uint16_t node_port;
 static char own_settings[96];
 
-/* What the transport has got and not answered; called from the supervisor's and control's threads.
+/* Requests that the transport has not answered; accessed by the supervisor's and control's threads.
  */
 static struct {
     pthread_mutex_t lock;
@@ -38,7 +38,7 @@ static struct {
     bool is_parking;
     char refusal[128]; /* of connect; "": it serves */
     unsigned send_delay_ms;
-} played = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+} fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static struct {
     struct settings settings;
@@ -51,28 +51,28 @@ static struct {
     struct control *control;
 } node;
 
-/* False: to be answered as usual. */
+/* False: not parked; to be answered. */
 static bool park(struct request *r)
 {
     bool is_parked;
 
-    pthread_mutex_lock(&played.lock);
-    is_parked = played.is_parking;
+    pthread_mutex_lock(&fake.lock);
+    is_parked = fake.is_parking;
     if (is_parked) {
-        cr_assert_lt(played.parked_count, PARKED_MAX);
-        played.parked[played.parked_count++] = r;
-        pthread_cond_broadcast(&played.changed);
+        cr_assert_lt(fake.parked_count, PARKED_MAX);
+        fake.parked[fake.parked_count++] = r;
+        pthread_cond_broadcast(&fake.changed);
     }
-    pthread_mutex_unlock(&played.lock);
+    pthread_mutex_unlock(&fake.lock);
     return is_parked;
 }
 
 static void t_connect(void *self, struct transport_start *start)
 {
     (void)self;
-    pthread_mutex_lock(&played.lock);
-    snprintf(start->error, sizeof start->error, "%s", played.refusal);
-    pthread_mutex_unlock(&played.lock);
+    pthread_mutex_lock(&fake.lock);
+    snprintf(start->error, sizeof start->error, "%s", fake.refusal);
+    pthread_mutex_unlock(&fake.lock);
     snprintf(start->host, sizeof start->host, "127.0.0.1:7771");
     request_answer(&start->request, start->error[0] == '\0' ? ERR_OK : ERR_BUSY);
 }
@@ -109,22 +109,22 @@ static bool t_verify_contacts(void *self, const struct contact *contact)
 static void t_send_file(void *self, struct send_request *r)
 {
     (void)self;
-    usleep(played.send_delay_ms * 1000);
-    pthread_mutex_lock(&played.lock);
-    cr_assert_lt(played.send_count, PARKED_MAX);
-    played.sends[played.send_count++] = r;
-    pthread_cond_broadcast(&played.changed);
-    pthread_mutex_unlock(&played.lock);
+    usleep(fake.send_delay_ms * 1000);
+    pthread_mutex_lock(&fake.lock);
+    cr_assert_lt(fake.send_count, PARKED_MAX);
+    fake.sends[fake.send_count++] = r;
+    pthread_cond_broadcast(&fake.changed);
+    pthread_mutex_unlock(&fake.lock);
 }
 
 static void t_connect_to(void *self, struct host_request *r)
 {
     (void)self;
-    pthread_mutex_lock(&played.lock);
-    cr_assert_lt(played.connect_count, PARKED_MAX);
-    played.connects[played.connect_count++] = r;
-    pthread_cond_broadcast(&played.changed);
-    pthread_mutex_unlock(&played.lock);
+    pthread_mutex_lock(&fake.lock);
+    cr_assert_lt(fake.connect_count, PARKED_MAX);
+    fake.connects[fake.connect_count++] = r;
+    pthread_cond_broadcast(&fake.changed);
+    pthread_mutex_unlock(&fake.lock);
 }
 
 static void t_host(void *self, struct host_request *r)
@@ -140,14 +140,14 @@ static struct send_request *take_send(uint64_t id)
 {
     struct send_request *found = NULL;
 
-    pthread_mutex_lock(&played.lock);
-    for (unsigned i = 0; i < played.send_count; i++) {
-        if (played.sends[i] != NULL && played.sends[i]->id == id) {
-            found = played.sends[i];
-            played.sends[i] = NULL;
+    pthread_mutex_lock(&fake.lock);
+    for (unsigned i = 0; i < fake.send_count; i++) {
+        if (fake.sends[i] != NULL && fake.sends[i]->id == id) {
+            found = fake.sends[i];
+            fake.sends[i] = NULL;
         }
     }
-    pthread_mutex_unlock(&played.lock);
+    pthread_mutex_unlock(&fake.lock);
     return found;
 }
 
@@ -174,7 +174,7 @@ static void t_cancel(void *self, struct cancel_request *r)
     request_answer(&r->request, ERR_OK);
 }
 
-/* There is one with 192.0.2.9:7771 and with the idurl "bob". */
+/* The only session has host 192.0.2.9:7771 and idurl "bob". */
 static void find_session(struct list_request *r)
 {
     struct address wanted;
@@ -433,24 +433,24 @@ void node_stop_control(void)
     control_stop(node.control);
 }
 
-/* As tcp would while it stops: nothing stays unanswered. */
-static void answer_what_is_parked(void)
+/* Answers all parked requests, as tcp does while it stops. */
+static void answer_parked(void)
 {
-    for (unsigned i = 0; i < played.send_count; i++)
-        if (played.sends[i] != NULL)
-            end_send(played.sends[i], GATEWAY_TRANSFER_FAILED, "disconnecting");
-    for (unsigned i = 0; i < played.connect_count; i++)
-        if (played.connects[i] != NULL)
-            request_answer(&played.connects[i]->request, ERR_CLOSED);
-    for (unsigned i = 0; i < played.parked_count; i++)
-        request_answer(played.parked[i], ERR_CLOSED);
-    played.parked_count = 0;
+    for (unsigned i = 0; i < fake.send_count; i++)
+        if (fake.sends[i] != NULL)
+            end_send(fake.sends[i], GATEWAY_TRANSFER_FAILED, "disconnecting");
+    for (unsigned i = 0; i < fake.connect_count; i++)
+        if (fake.connects[i] != NULL)
+            request_answer(&fake.connects[i]->request, ERR_CLOSED);
+    for (unsigned i = 0; i < fake.parked_count; i++)
+        request_answer(fake.parked[i], ERR_CLOSED);
+    fake.parked_count = 0;
 }
 
 void node_stop_rest(void)
 {
     supervisor_stop(node.supervisor);
-    answer_what_is_parked();
+    answer_parked();
     committer_stop(node.committer);
     supervisor_close(&node.supervisor);
     control_close(&node.control);
@@ -489,69 +489,69 @@ void node_emit(enum event_kind kind, const char *path)
     event_emit(node.events, event_new(kind, NULL, path, NULL));
 }
 
-void play_slow_sends(unsigned delay_ms)
+void fake_slow_sends(unsigned delay_ms)
 {
-    played.send_delay_ms = delay_ms;
+    fake.send_delay_ms = delay_ms;
 }
 
-void play_refusing_to_listen(const char *error)
+void fake_refuse_to_listen(const char *error)
 {
-    pthread_mutex_lock(&played.lock);
-    snprintf(played.refusal, sizeof played.refusal, "%s", error);
-    pthread_mutex_unlock(&played.lock);
+    pthread_mutex_lock(&fake.lock);
+    snprintf(fake.refusal, sizeof fake.refusal, "%s", error);
+    pthread_mutex_unlock(&fake.lock);
 }
 
-void play_park(void)
+void fake_park(void)
 {
-    pthread_mutex_lock(&played.lock);
-    played.is_parking = true;
-    pthread_mutex_unlock(&played.lock);
+    pthread_mutex_lock(&fake.lock);
+    fake.is_parking = true;
+    pthread_mutex_unlock(&fake.lock);
 }
 
-void play_wait_parked(unsigned count)
+void fake_wait_parked(unsigned count)
 {
-    pthread_mutex_lock(&played.lock);
-    while (played.parked_count < count)
-        pthread_cond_wait(&played.changed, &played.lock);
-    pthread_mutex_unlock(&played.lock);
+    pthread_mutex_lock(&fake.lock);
+    while (fake.parked_count < count)
+        pthread_cond_wait(&fake.changed, &fake.lock);
+    pthread_mutex_unlock(&fake.lock);
 }
 
-void play_wait_sends(unsigned count)
+void fake_wait_sends(unsigned count)
 {
-    pthread_mutex_lock(&played.lock);
-    while (played.send_count < count)
-        pthread_cond_wait(&played.changed, &played.lock);
-    pthread_mutex_unlock(&played.lock);
+    pthread_mutex_lock(&fake.lock);
+    while (fake.send_count < count)
+        pthread_cond_wait(&fake.changed, &fake.lock);
+    pthread_mutex_unlock(&fake.lock);
 }
 
-const struct send_request *play_send(unsigned index)
+const struct send_request *fake_send(unsigned index)
 {
-    return played.sends[index];
+    return fake.sends[index];
 }
 
-void play_end_send(unsigned index, enum gateway_transfer_status status, const char *error)
+void fake_end_send(unsigned index, enum gateway_transfer_status status, const char *error)
 {
-    struct send_request *r = played.sends[index];
+    struct send_request *r = fake.sends[index];
 
     cr_assert_not_null(r);
-    played.sends[index] = NULL;
+    fake.sends[index] = NULL;
     end_send(r, status, error);
 }
 
-void play_wait_connects(unsigned count)
+void fake_wait_connects(unsigned count)
 {
-    pthread_mutex_lock(&played.lock);
-    while (played.connect_count < count)
-        pthread_cond_wait(&played.changed, &played.lock);
-    pthread_mutex_unlock(&played.lock);
+    pthread_mutex_lock(&fake.lock);
+    while (fake.connect_count < count)
+        pthread_cond_wait(&fake.changed, &fake.lock);
+    pthread_mutex_unlock(&fake.lock);
 }
 
-void play_end_connect(unsigned index, enum err result, const char *error)
+void fake_end_connect(unsigned index, enum err result, const char *error)
 {
-    struct host_request *r = played.connects[index];
+    struct host_request *r = fake.connects[index];
 
     cr_assert_not_null(r);
-    played.connects[index] = NULL;
+    fake.connects[index] = NULL;
     r->session = 7;
     snprintf(r->error, sizeof r->error, "%s", error);
     request_answer(&r->request, result);

@@ -1,5 +1,5 @@
-/* A node of real rooms (control, supervisor, gateway, inbox, committer) in a scratch folder, with a
- * transport that the test plays. One at a time: a test is a process of its own. */
+/* A node with the real control, supervisor, gateway, inbox and committer in a scratch folder, and a
+ * fake transport driven by the test. One per process: each test is a process of its own. */
 #ifndef CONTROL_NODE_H
 #define CONTROL_NODE_H
 
@@ -14,11 +14,11 @@ extern char node_folder[64];
 extern char node_socket[96];
 
 void node_start(void);
-/* Also at a TCP address of loopback, whose port is node_port; "" is no token. */
+/* Listens on a TCP address of loopback, too, with port node_port; "": no token. */
 extern uint16_t node_port;
 void node_start_at_tcp(const char *token);
-void node_stop(void); /* control_stop and all the others, in the daemon's order */
-/* The same in two steps, for what happens in between. */
+void node_stop(void); /* stops all rooms, in the daemon's order */
+/* The same in two steps. */
 void node_stop_control(void);
 void node_stop_rest(void);
 
@@ -26,27 +26,27 @@ void node_stop_rest(void);
 const char *node_file(const char *name, size_t size);
 void node_emit(enum event_kind kind, const char *path);
 
-/* The played transport. Before the first send: each send keeps the supervisor's thread so long. */
-void play_slow_sends(unsigned delay_ms);
-/* From now on its connect fails with this, or "" again not. */
-void play_refusing_to_listen(const char *error);
-/* From now on it keeps every other call, too, until the node stops; waits until it has `count`. */
-void play_park(void);
-void play_wait_parked(unsigned count);
-/* Waits until it has got `count` sends since the start, and answers one. */
-void play_wait_sends(unsigned count);
-void play_end_send(unsigned index, enum gateway_transfer_status status, const char *error);
-const struct send_request *play_send(unsigned index);
-void play_wait_connects(unsigned count);
-void play_end_connect(unsigned index, enum err result, const char *error);
+/* The fake transport. Before the first send: each send blocks the supervisor's thread this long. */
+void fake_slow_sends(unsigned delay_ms);
+/* From now on its connect fails with this error; "": succeeds again. */
+void fake_refuse_to_listen(const char *error);
+/* From now on it answers no other calls either until the node stops; waits until it has `count`. */
+void fake_park(void);
+void fake_wait_parked(unsigned count);
+/* Waits until it has received `count` sends since the start; answers one. */
+void fake_wait_sends(unsigned count);
+void fake_end_send(unsigned index, enum gateway_transfer_status status, const char *error);
+const struct send_request *fake_send(unsigned index);
+void fake_wait_connects(unsigned count);
+void fake_end_connect(unsigned index, enum err result, const char *error);
 
-/* A client of its own connection. `params` as xmlrpc_build_value takes them, "()" for none. */
+/* A call on a new connection. `format` as for xmlrpc_build_value, "()" for no parameters. */
 struct answer {
     long status;
     struct rpc_answer rpc;
 };
 struct answer ask(const char *method, const char *format, ...);
-/* What the daemon's own settings file holds, malloc; NULL: there is none. */
+/* The content of the daemon's own settings file, malloc; NULL: no such file. */
 char *node_own_settings(void);
 
 struct answer ask_raw(const char *method, const char *url, const char *type, const char *body,

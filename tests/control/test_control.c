@@ -22,7 +22,7 @@ static void expect_fault(struct answer a, int code, const char *part)
     answer_fini(&a);
 }
 
-NODE_TEST(the_socket_is_for_its_owner_only)
+NODE_TEST(only_the_owner_can_use_the_socket)
 {
     struct stat st;
 
@@ -33,7 +33,7 @@ NODE_TEST(the_socket_is_for_its_owner_only)
     cr_assert_eq(st.st_mode & 07777, 0700);
 }
 
-NODE_TEST(status_tells_network_and_transports)
+NODE_TEST(status_has_network_and_transports)
 {
     struct answer a = ask("status", "()");
     xmlrpc_value *transports = member(&a, "transports"), *tcp = item(transports, 0);
@@ -65,7 +65,7 @@ NODE_TEST(every_listed_method_has_help)
     expect_fault(ask("system.methodHelp", "(s)", "nonsense"), FAULT_NOT_FOUND, "nonsense");
 }
 
-NODE_TEST(what_is_no_request_is_refused_with_a_reason)
+NODE_TEST(invalid_requests_are_refused_with_a_reason)
 {
     static const char entity[] = "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'b'>]><x/>";
     struct answer a;
@@ -80,7 +80,7 @@ NODE_TEST(what_is_no_request_is_refused_with_a_reason)
     expect_fault(a, FAULT_NOT_XMLRPC, "");
 }
 
-NODE_TEST(what_is_no_http_of_ours_gets_its_status)
+NODE_TEST(invalid_http_requests_get_their_status)
 {
     size_t length = (1 << 20) + 1;
     char *huge = malloc(length);
@@ -94,7 +94,7 @@ NODE_TEST(what_is_no_http_of_ours_gets_its_status)
     free(huge);
 }
 
-NODE_TEST(six_hundred_sessions_come_in_pages)
+NODE_TEST(sessions_are_listed_in_pages)
 {
     size_t seen = 0;
 
@@ -116,7 +116,7 @@ NODE_TEST(six_hundred_sessions_come_in_pages)
     cr_assert_eq(seen, NODE_SESSIONS);
 }
 
-NODE_TEST(streams_are_filtered_by_requests_and_odd_paths_come_as_base64)
+NODE_TEST(streams_are_filtered_by_request_and_odd_paths_are_base64)
 {
     struct answer a = ask("list_streams", "(ii(ii))", 0, 10, 1, 3);
     xmlrpc_value *streams = a.rpc.value, *first = item(streams, 0), *path = NULL;
@@ -158,15 +158,15 @@ static void expect_outcome(int64_t id, bool is_done, const char *status, const c
     answer_fini(&a);
 }
 
-NODE_TEST(a_send_is_answered_at_once_and_awaited_apart)
+NODE_TEST(a_send_returns_at_once_and_is_awaited_separately)
 {
     int64_t id = send_one(node_file("a", 10));
 
-    play_wait_sends(1);
-    cr_assert_eq((int64_t)play_send(0)->id, id);
-    cr_assert_eq(play_send(0)->route.contact.port, 7);
+    fake_wait_sends(1);
+    cr_assert_eq((int64_t)fake_send(0)->id, id);
+    cr_assert_eq(fake_send(0)->route.contact.port, 7);
     expect_outcome(id, false, "under way", "");
-    play_end_send(0, GATEWAY_TRANSFER_FINISHED, "");
+    fake_end_send(0, GATEWAY_TRANSFER_FINISHED, "");
     expect_outcome(id, true, "finished", "");
     expect_outcome(id, true, "finished", ""); /* still known */
     expect_outcome(id + 1, true, "unknown", "unknown or expired send id");
@@ -177,7 +177,7 @@ NODE_TEST(a_cancelled_send_ends_as_cancelled)
     int64_t id = send_one(node_file("a", 10));
     struct answer a;
 
-    play_wait_sends(1);
+    fake_wait_sends(1);
     a = ask("cancel_send", "(i)", (int)id);
     cr_assert_eq(number_in(a.rpc.value, NULL), 1);
     answer_fini(&a);
@@ -192,7 +192,7 @@ NODE_TEST(a_cancel_does_not_overtake_the_send_before_it)
     struct answer a;
     int64_t id;
 
-    play_slow_sends(200);
+    fake_slow_sends(200);
     send_one(node_file("a", 10));
     id = send_one(node_file("b", 10));
     a = ask("cancel_send", "(i)", (int)id);
@@ -210,21 +210,21 @@ NODE_TEST(a_bad_file_is_refused_before_anything_is_queued)
     expect_fault(ask("send_file", "(ns(i))", "/etc/passwd", 1), FAULT_PARAMETERS, "host");
 }
 
-NODE_TEST(bytes_and_names_are_taken_for_text_and_positions)
+NODE_TEST(base64_and_named_parameters_are_accepted)
 {
     const char *path = node_file("a", 1);
     struct answer a = ask("send_file", "(n6(ss))", path, strlen(path), "udp://x:1", "127.0.0.1:9");
 
     cr_assert_not_null(a.rpc.value, "%s", a.rpc.text);
     answer_fini(&a);
-    play_wait_sends(1);
-    cr_assert_eq(play_send(0)->route.contact.port, 9);
+    fake_wait_sends(1);
+    cr_assert_eq(fake_send(0)->route.contact.port, 9);
     a = ask("send_file_single", "({s:s,s:s,s:n})", "filename", path, "host", "127.0.0.1:9",
             "description");
     cr_assert_not_null(a.rpc.value, "%s", a.rpc.text);
     answer_fini(&a);
-    play_wait_sends(2);
-    cr_assert(play_send(1)->is_single);
+    fake_wait_sends(2);
+    cr_assert(fake_send(1)->is_single);
 }
 
 NODE_TEST(a_send_without_a_common_transport_fails_with_the_reason)
@@ -251,25 +251,25 @@ static void *connect_in_thread(void *arg)
     return NULL;
 }
 
-NODE_TEST(connect_to_answers_when_it_is_decided)
+NODE_TEST(connect_to_answers_on_completion)
 {
     struct answer a;
     pthread_t thread;
 
     pthread_create(&thread, NULL, connect_in_thread, &a);
-    play_wait_connects(1);
-    play_end_connect(0, ERR_OK, "");
+    fake_wait_connects(1);
+    fake_end_connect(0, ERR_OK, "");
     pthread_join(thread, NULL);
     cr_assert_eq(number_in(a.rpc.value, "session"), 7);
     answer_fini(&a);
     pthread_create(&thread, NULL, connect_in_thread, &a);
-    play_wait_connects(2);
-    play_end_connect(1, ERR_REFUSED, "127.0.0.1:1 refused the connection");
+    fake_wait_connects(2);
+    fake_end_connect(1, ERR_REFUSED, "127.0.0.1:1 refused the connection");
     pthread_join(thread, NULL);
     expect_fault(a, FAULT_FAILED, "127.0.0.1:1 refused");
 }
 
-NODE_TEST(contacts_that_are_none_are_refused)
+NODE_TEST(invalid_contacts_are_refused)
 {
     expect_fault(ask("connect_to", "(s)", "nothing"), FAULT_PARAMETERS, "nothing");
     expect_fault(ask("connect_to", "(s)", "udp://h:1"), FAULT_NOT_FOUND, "udp");
@@ -298,7 +298,7 @@ static void raw_call(int fd, const char *body)
     cr_assert_eq(write(fd, body, strlen(body)), (ssize_t)strlen(body));
 }
 
-NODE_TEST(clients_that_vanish_while_they_wait_do_no_harm)
+NODE_TEST(clients_can_close_while_they_wait)
 {
     static const char *const bodies[] = {
         "<methodCall><methodName>connect_to</methodName><params><param><value>127.0.0.1:1"
@@ -314,7 +314,7 @@ NODE_TEST(clients_that_vanish_while_they_wait_do_no_harm)
     for (unsigned i = 0; i < 200; i++)
         node_emit(EVENT_SESSION_OPENED, "");
     send_one(node_file("a", 1));
-    /* More than there may be connections at once: those that vanish make room. */
+    /* More than the connection limit: closed connections free their slots. */
     for (unsigned i = 0; i < 600; i++) {
         int fd = raw_connect();
 
@@ -323,7 +323,7 @@ NODE_TEST(clients_that_vanish_while_they_wait_do_no_harm)
             shutdown(fd, SHUT_WR);
         close(fd);
     }
-    /* While all places are taken a connection is closed at once; then there is room again. */
+    /* At the connection limit a connection is closed at once; retry until a slot is free. */
     for (unsigned i = 0; i < 10000; i++) {
         a = ask("status", "()");
         if (a.rpc.value != NULL)
@@ -344,7 +344,7 @@ static void *wait_in_thread(void *arg)
     return NULL;
 }
 
-NODE_TEST(events_are_waited_for_and_numbered)
+NODE_TEST(events_are_numbered_and_can_be_waited_for)
 {
     struct answer now = ask("events", "()"), a;
     int64_t last = number_in(now.rpc.value, "last");
@@ -365,7 +365,7 @@ NODE_TEST(events_are_waited_for_and_numbered)
     answer_fini(&a);
 }
 
-NODE_TEST(a_follower_that_is_too_late_is_told_how_many_are_lost)
+NODE_TEST(a_late_reader_gets_the_number_of_lost_events)
 {
     struct answer a;
 
@@ -388,16 +388,17 @@ NODE_TEST(a_follower_that_is_too_late_is_told_how_many_are_lost)
     answer_fini(&a);
 }
 
-Test(control, a_stop_answers_who_waits_and_keeps_what_is_away, .init = node_start, .timeout = 30)
+Test(control, a_stop_answers_waiting_calls_and_keeps_outstanding_requests, .init = node_start,
+     .timeout = 30)
 {
     struct answer waited, connected;
     pthread_t waiting, connecting;
 
     cr_assert_eq(send_one(node_file("a", 1)), 1);
-    play_wait_sends(1);
+    fake_wait_sends(1);
     pthread_create(&waiting, NULL, wait_in_thread, &waited);
     pthread_create(&connecting, NULL, connect_in_thread, &connected);
-    play_wait_connects(1);
+    fake_wait_connects(1);
     node_stop_control();
     pthread_join(waiting, NULL);
     pthread_join(connecting, NULL);
@@ -454,21 +455,21 @@ static struct away everything[] = {
 };
 enum { EVERYTHING = sizeof everything / sizeof *everything };
 
-/* Each question is with somebody else when the stop comes, and comes back after the threads that it
- * went through have ended. */
-Test(control, a_stop_takes_back_whatever_is_away, .init = node_start, .timeout = 60)
+/* Each request is with another thread at the stop, and is answered after these threads have ended.
+ */
+Test(control, a_stop_answers_every_kind_of_pending_call, .init = node_start, .timeout = 60)
 {
     unsigned parked = 0;
 
     cr_assert_eq(send_one(node_file("a", 1)), 1);
-    play_wait_sends(1);
-    play_park();
+    fake_wait_sends(1);
+    fake_park();
     for (unsigned i = 0; i < EVERYTHING; i++) {
         cr_assert_eq(pthread_create(&everything[i].thread, NULL, ask_in_thread, &everything[i]), 0);
         parked += everything[i].parked;
     }
-    play_wait_parked(parked);
-    play_wait_connects(1);
+    fake_wait_parked(parked);
+    fake_wait_connects(1);
     node_stop_control();
     for (unsigned i = 0; i < EVERYTHING; i++) {
         struct answer *a = &everything[i].answer;
@@ -484,8 +485,8 @@ Test(control, a_stop_takes_back_whatever_is_away, .init = node_start, .timeout =
     node_stop_rest();
 }
 
-/* A user's sends hold so much text and no more, of whichever kind it is. */
-NODE_TEST(what_the_waiting_sends_hold_is_bounded)
+/* The quota covers every kind of text. */
+NODE_TEST(the_text_of_pending_sends_is_limited)
 {
     enum { LONG = 60000, MOST = CONTROL_QUOTA_MAX_PER_USER / LONG };
     static char text[LONG + 1];
@@ -504,18 +505,18 @@ NODE_TEST(what_the_waiting_sends_hold_is_bounded)
     cr_expect_leq(taken, MOST);
     cr_expect_geq(taken, MOST * 9 / 10, "%u", taken);
     expect_fault(a, FAULT_FULL, "too much text");
-    a = ask("send_file", "(nss)", path, "127.0.0.1:7"); /* little fits still */
+    a = ask("send_file", "(nss)", path, "127.0.0.1:7"); /* a short one still fits */
     cr_expect_not_null(a.rpc.value, "%s", a.rpc.text);
     answer_fini(&a);
-    play_wait_sends(taken + 1);
-    play_end_send(0, GATEWAY_TRANSFER_FINISHED, "");
+    fake_wait_sends(taken + 1);
+    fake_end_send(0, GATEWAY_TRANSFER_FINISHED, "");
     expect_outcome(1, true, "finished", "");
     a = ask("send_file", "(nsss)", path, "127.0.0.1:7", text);
-    cr_expect_not_null(a.rpc.value, "what is through makes room: %s", a.rpc.text);
+    cr_expect_not_null(a.rpc.value, "a completed send frees its quota: %s", a.rpc.text);
     answer_fini(&a);
 }
 
-NODE_TEST(calls_that_wait_for_long_are_bounded_though_their_clients_have_gone)
+NODE_TEST(pending_calls_to_peers_are_limited_even_if_their_clients_close)
 {
     static const char body[] =
         "<methodCall><methodName>connect_to</methodName><params>" HOST "</params></methodCall>";
@@ -528,7 +529,7 @@ NODE_TEST(calls_that_wait_for_long_are_bounded_though_their_clients_have_gone)
             clients[n] = raw_connect();
             raw_call(clients[n], body);
         }
-        play_wait_connects((i + 1) * BATCH);
+        fake_wait_connects((i + 1) * BATCH);
         for (unsigned n = 0; n < BATCH; n++)
             close(clients[n]);
     }
@@ -539,14 +540,14 @@ NODE_TEST(calls_that_wait_for_long_are_bounded_though_their_clients_have_gone)
     answer_fini(&a);
 }
 
-NODE_TEST(questions_to_a_daemon_that_stands_still_are_bounded_though_their_clients_have_gone)
+NODE_TEST(pending_calls_to_the_daemon_are_limited_even_if_their_clients_close)
 {
     static const char *const methods[] = {"list_sessions", "list_streams", "status"};
     enum { BATCH = 128 };
     int clients[BATCH];
     char body[256];
 
-    play_park();
+    fake_park();
     for (unsigned i = 0; i < CONTROL_PENDING_DAEMON_MAX / BATCH; i++) {
         snprintf(body, sizeof body,
                  "<methodCall><methodName>%s</methodName><params></params></methodCall>",
@@ -555,7 +556,7 @@ NODE_TEST(questions_to_a_daemon_that_stands_still_are_bounded_though_their_clien
             clients[n] = raw_connect();
             raw_call(clients[n], body);
         }
-        play_wait_parked((i + 1) * BATCH);
+        fake_wait_parked((i + 1) * BATCH);
         for (unsigned n = 0; n < BATCH; n++)
             close(clients[n]);
     }

@@ -28,7 +28,7 @@ static void without_a_token(void)
 #define OPEN_TEST(name) \
     Test(control_tcp, name, .init = without_a_token, .fini = node_stop, .timeout = 30)
 
-/* Sends bytes at the TCP address and returns the HTTP status of what comes back. */
+/* Sends bytes to the TCP address and returns the HTTP status of the response. */
 static int status_of(const char *bytes)
 {
     struct address address;
@@ -60,12 +60,12 @@ static int ask_status(const char *path, const char *headers)
     return status_of(request);
 }
 
-TOKEN_TEST(the_token_opens_the_tcp_address)
+TOKEN_TEST(a_valid_token_is_accepted)
 {
     cr_assert_eq(ask_status("/RPC2", "Authorization: Bearer 0123456789abcdef\r\n"), 200);
 }
 
-TOKEN_TEST(without_it_every_path_is_401)
+TOKEN_TEST(without_a_token_every_path_is_401)
 {
     cr_assert_eq(ask_status("/RPC2", ""), 401);
     cr_assert_eq(ask_status("/", ""), 401);
@@ -73,14 +73,14 @@ TOKEN_TEST(without_it_every_path_is_401)
     cr_assert_eq(status_of("GET /status HTTP/1.1\r\nHost: x\r\n\r\n"), 401);
 }
 
-TOKEN_TEST(a_request_without_it_is_refused_before_its_body_comes)
+TOKEN_TEST(an_unauthorized_request_is_refused_before_its_body)
 {
     cr_assert_eq(status_of("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
                            "Content-Length: 1000000\r\n\r\n"),
                  401);
 }
 
-TOKEN_TEST(the_unix_socket_needs_none)
+TOKEN_TEST(the_unix_socket_needs_no_token)
 {
     struct answer a = ask("status", "()");
 
@@ -88,12 +88,12 @@ TOKEN_TEST(the_unix_socket_needs_none)
     answer_fini(&a);
 }
 
-OPEN_TEST(without_a_token_in_the_settings_loopback_is_open)
+OPEN_TEST(without_a_configured_token_loopback_is_open)
 {
     cr_assert_eq(ask_status("/RPC2", ""), 200);
 }
 
-OPEN_TEST(a_web_page_is_not_answered)
+OPEN_TEST(a_request_of_a_web_page_is_refused)
 {
     cr_assert_eq(ask_status("/RPC2", "Origin: http://example.com\r\n"), 403);
 }

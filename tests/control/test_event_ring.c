@@ -26,7 +26,7 @@ static void add(unsigned count, uint64_t lost)
 static uint64_t seen[16];
 static size_t seen_count;
 
-static void see(void *ctx, const struct event *e)
+static void visit(void *ctx, const struct event *e)
 {
     (void)ctx;
     seen[seen_count++] = e->number;
@@ -35,7 +35,7 @@ static void see(void *ctx, const struct event *e)
 static struct control_event_page read_ring(uint64_t after, size_t limit)
 {
     seen_count = 0;
-    return control_event_ring_read(ring, after, limit, see, NULL);
+    return control_event_ring_read(ring, after, limit, visit, NULL);
 }
 
 RING_TEST(an_empty_ring_has_nothing)
@@ -62,7 +62,7 @@ RING_TEST(events_come_in_pages_in_order)
     cr_assert_eq(page.lost, 0);
 }
 
-RING_TEST(the_oldest_make_room_and_count_as_lost)
+RING_TEST(the_oldest_are_overwritten_and_count_as_lost)
 {
     struct control_event_page page;
 
@@ -74,7 +74,7 @@ RING_TEST(the_oldest_make_room_and_count_as_lost)
     cr_assert_eq(page.last, 10);
 }
 
-RING_TEST(events_lost_on_the_way_leave_gaps)
+RING_TEST(lost_events_leave_gaps)
 {
     struct control_event_page page;
 
@@ -91,7 +91,7 @@ RING_TEST(events_lost_on_the_way_leave_gaps)
     cr_assert_eq(page.last, 7);
 }
 
-RING_TEST(a_number_of_an_earlier_run_brings_all_of_this_one)
+RING_TEST(a_number_of_an_earlier_run_reads_all_of_this_run)
 {
     static const uint64_t earlier[] = {3, 4, 1000, UINT32_MAX, INT64_MAX, UINT64_MAX};
     struct control_event_page page;

@@ -25,7 +25,7 @@ static int open_client(void)
     return fd;
 }
 
-/* All that comes back until the daemon closes. */
+/* Sends bytes and reads until the daemon closes. */
 static void exchange(const char *bytes, char answer[ANSWER_SIZE])
 {
     int fd = open_client();
@@ -56,7 +56,7 @@ static void expect(const char *name, const char *request, int status, const char
     cr_expect_not_null(strstr(answer, part), "%s: %.300s", name, answer);
 }
 
-HTTP_TEST(each_kind_of_request_is_answered_or_refused_with_the_reason)
+HTTP_TEST(each_target_type_and_header_is_answered_or_refused)
 {
     static const struct {
         const char *target, *type, *headers;
@@ -97,7 +97,7 @@ HTTP_TEST(each_kind_of_request_is_answered_or_refused_with_the_reason)
     char request[1024];
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        /* 100-continue is answered by a line of its own before. */
+        /* The response to 100-continue comes first. */
         bool is_first = strstr(rows[i].headers, "100-") == NULL;
 
         snprintf(request, sizeof request,
@@ -110,7 +110,7 @@ HTTP_TEST(each_kind_of_request_is_answered_or_refused_with_the_reason)
 
 #define POST "POST /RPC2 HTTP/1.1\r\nHost: node\r\nConnection: close\r\nContent-Type: text/xml\r\n"
 
-HTTP_TEST(other_ways_of_http_are_answered_or_refused_with_the_reason)
+HTTP_TEST(each_kind_of_message_is_answered_or_refused)
 {
     static const struct {
         const char *name, *request;
@@ -183,8 +183,8 @@ HTTP_TEST(other_ways_of_http_are_answered_or_refused_with_the_reason)
         expect(rows[i].name, rows[i].request, rows[i].status, rows[i].part);
 }
 
-/* Their sum is bounded, not only each: 256 clients may send at once. */
-HTTP_TEST(bodies_that_come_in_at_once_are_bounded_together)
+/* 256 clients can send at once, so the sum of bodies is limited, too. */
+HTTP_TEST(the_sum_of_request_bodies_is_limited)
 {
     enum { CLIENTS = 40, PART = HTTP_CALL_BODY_LIMIT - 1 };
     static const char head[] = POST "Content-Length: 1048576\r\n\r\n";

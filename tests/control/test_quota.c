@@ -15,40 +15,39 @@ static void clean_up(void)
     control_quota_close(&held);
 }
 
-Test(held, what_one_user_and_what_all_hold_is_bounded, .init = set_up, .fini = clean_up,
-     .timeout = 5)
+Test(held, bytes_are_limited_per_user_and_in_total, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     static const struct {
         const char *name;
         uid_t uid;
         size_t bytes;
-        bool is_given_back;
+        bool is_released;
         enum err expected;
         size_t then;
     } rows[] = {
         {"some", 1, 1000, false, ERR_OK, 1000},
-        {"up to the user's bound", 1, CONTROL_QUOTA_MAX_PER_USER - 1000, false, ERR_OK,
+        {"up to the user's limit", 1, CONTROL_QUOTA_MAX_PER_USER - 1000, false, ERR_OK,
          CONTROL_QUOTA_MAX_PER_USER},
         {"one byte more", 1, 1, false, ERR_FULL, CONTROL_QUOTA_MAX_PER_USER},
-        {"nothing is always taken", 1, 0, false, ERR_OK, CONTROL_QUOTA_MAX_PER_USER},
+        {"zero bytes always fit", 1, 0, false, ERR_OK, CONTROL_QUOTA_MAX_PER_USER},
         {"another user still can", 2, 5, false, ERR_OK, CONTROL_QUOTA_MAX_PER_USER + 5},
         {"a number that would wrap", 2, SIZE_MAX, false, ERR_FULL, CONTROL_QUOTA_MAX_PER_USER + 5},
-        {"more than a user may", 3, CONTROL_QUOTA_MAX_PER_USER + 1, false, ERR_FULL,
+        {"over a user's limit", 3, CONTROL_QUOTA_MAX_PER_USER + 1, false, ERR_FULL,
          CONTROL_QUOTA_MAX_PER_USER + 5},
-        {"up to the bound of all", 3, CONTROL_QUOTA_MAX - CONTROL_QUOTA_MAX_PER_USER - 5, false,
+        {"up to the total limit", 3, CONTROL_QUOTA_MAX - CONTROL_QUOTA_MAX_PER_USER - 5, false,
          ERR_OK, CONTROL_QUOTA_MAX},
-        {"nobody can any more", 4, 1, false, ERR_FULL, CONTROL_QUOTA_MAX},
-        {"given back", 1, 1000, true, ERR_OK, CONTROL_QUOTA_MAX - 1000},
-        {"there is room again", 4, 1000, false, ERR_OK, CONTROL_QUOTA_MAX},
-        {"but no more than that", 1, 1, false, ERR_FULL, CONTROL_QUOTA_MAX},
-        {"all of one user back", 3, CONTROL_QUOTA_MAX - CONTROL_QUOTA_MAX_PER_USER - 5, true,
+        {"over the total limit", 4, 1, false, ERR_FULL, CONTROL_QUOTA_MAX},
+        {"released", 1, 1000, true, ERR_OK, CONTROL_QUOTA_MAX - 1000},
+        {"fits again", 4, 1000, false, ERR_OK, CONTROL_QUOTA_MAX},
+        {"full again", 1, 1, false, ERR_FULL, CONTROL_QUOTA_MAX},
+        {"all of one user released", 3, CONTROL_QUOTA_MAX - CONTROL_QUOTA_MAX_PER_USER - 5, true,
          ERR_OK, CONTROL_QUOTA_MAX_PER_USER + 5},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         enum err e = ERR_OK;
 
-        if (rows[i].is_given_back)
+        if (rows[i].is_released)
             control_quota_release(held, rows[i].uid, rows[i].bytes);
         else
             e = control_quota_acquire(held, rows[i].uid, rows[i].bytes);

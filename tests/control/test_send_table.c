@@ -25,7 +25,7 @@ static void finish(uint64_t id, enum gateway_transfer_status status, uint64_t no
     control_send_table_finish(sends, &outcome, now_ms);
 }
 
-SENDS_TEST(ids_count_up_and_an_outcome_is_kept)
+SENDS_TEST(ids_increase_and_results_are_kept)
 {
     struct control_send_table_result result;
     uint64_t one = control_send_table_begin(sends, 100, 1000),
@@ -52,32 +52,32 @@ static void count_one(void *ctx)
     (*(unsigned *)ctx)++;
 }
 
-SENDS_TEST(who_watches_a_send_is_told_once_and_no_other)
+SENDS_TEST(watches_are_notified_once)
 {
-    unsigned told[4] = {0};
+    unsigned notified[4] = {0};
     struct control_send_table_watch watches[4];
     uint64_t one = control_send_table_begin(sends, 1, 0),
              two = control_send_table_begin(sends, 1, 0);
 
     for (unsigned i = 0; i < 4; i++) {
-        watches[i] = (struct control_send_table_watch){.done = count_one, .ctx = &told[i]};
+        watches[i] = (struct control_send_table_watch){.done = count_one, .ctx = &notified[i]};
         cr_assert(control_send_table_watch(sends, i < 3 ? one : two, &watches[i]));
     }
     control_send_table_unwatch(&watches[1]);
-    control_send_table_unwatch(&watches[1]); /* at ease with that */
+    control_send_table_unwatch(&watches[1]); /* a no-op */
     finish(one, GATEWAY_TRANSFER_FINISHED, 1);
-    cr_expect_eq(told[0], 1);
-    cr_expect_eq(told[1], 0, "it does not watch any more");
-    cr_expect_eq(told[2], 1);
-    cr_expect_eq(told[3], 0, "the other send is not decided");
-    cr_expect(!control_send_table_watch(sends, one, &watches[0]), "decided");
+    cr_expect_eq(notified[0], 1);
+    cr_expect_eq(notified[1], 0, "unwatched");
+    cr_expect_eq(notified[2], 1);
+    cr_expect_eq(notified[3], 0, "the other send is pending");
+    cr_expect(!control_send_table_watch(sends, one, &watches[0]), "completed");
     cr_expect(!watches[0].is_linked);
     finish(two, GATEWAY_TRANSFER_FAILED, 1);
-    cr_expect_eq(told[3], 1);
+    cr_expect_eq(notified[3], 1);
     control_send_table_unwatch(&watches[3]);
 }
 
-SENDS_TEST(unknown_ones_count_as_done)
+SENDS_TEST(unknown_ids_are_not_found)
 {
     struct control_send_table_result result;
     struct control_send_table_watch watch = {.done = count_one};
@@ -86,25 +86,25 @@ SENDS_TEST(unknown_ones_count_as_done)
     cr_assert_not(control_send_table_lookup(sends, 77, 0, &result));
 }
 
-SENDS_TEST(a_forgotten_one_is_unknown)
+SENDS_TEST(a_removed_send_is_unknown)
 {
     uint64_t id = control_send_table_begin(sends, 1, 0);
     struct control_send_table_result result;
 
-    control_send_table_forget(sends, id);
+    control_send_table_remove(sends, id);
     cr_assert_eq(control_send_table_pending(sends), 0);
     cr_assert_not(control_send_table_lookup(sends, id, 0, &result));
 }
 
-SENDS_TEST(outcomes_expire_after_ten_minutes_or_a_minute_after_being_told)
+SENDS_TEST(results_expire_after_ten_minutes_or_a_minute_after_being_reported)
 {
-    uint64_t told = control_send_table_begin(sends, 1, 0),
-             untold = control_send_table_begin(sends, 1, 0),
+    uint64_t notified = control_send_table_begin(sends, 1, 0),
+             unreported = control_send_table_begin(sends, 1, 0),
              open = control_send_table_begin(sends, 1, 0);
 
-    finish(told, GATEWAY_TRANSFER_FINISHED, 0);
-    finish(untold, GATEWAY_TRANSFER_FINISHED, 0);
-    control_send_table_mark_reported(sends, told, 1000);
+    finish(notified, GATEWAY_TRANSFER_FINISHED, 0);
+    finish(unreported, GATEWAY_TRANSFER_FINISHED, 0);
+    control_send_table_mark_reported(sends, notified, 1000);
     control_send_table_mark_reported(sends, open, 1000);
     control_send_table_expire(sends, 60999);
     cr_assert_eq(control_send_table_completed(sends), 2);
@@ -115,7 +115,7 @@ SENDS_TEST(outcomes_expire_after_ten_minutes_or_a_minute_after_being_told)
     cr_assert_eq(control_send_table_pending(sends), 1);
 }
 
-SENDS_TEST(no_more_outcomes_than_the_limit_are_kept)
+SENDS_TEST(results_are_limited)
 {
     uint64_t first = control_send_table_begin(sends, 1, 0), second = 0;
 

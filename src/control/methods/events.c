@@ -19,13 +19,13 @@ struct events_waiter {
 
 /* Events wake this thread only while a call waits for them; otherwise they are deferred, since a
  * wakeup for each costs as much as transferring a small file. */
-static void count_waiters(struct control *control, int change)
+static void change_waiters(struct control *control, int change)
 {
-    bool was_waited = control->event_waiters > 0;
+    bool was_awaited = control->event_waiters > 0;
 
     control->event_waiters += (unsigned)change;
-    if (was_waited != (control->event_waiters > 0))
-        mailbox_set_hurried(loop_mailbox(control->loop), !was_waited);
+    if (was_awaited != (control->event_waiters > 0))
+        mailbox_set_hurried(loop_mailbox(control->loop), !was_awaited);
 }
 
 static void put_text_if(xmlrpc_env *env, xmlrpc_value *to, const char *name, const char *text)
@@ -126,7 +126,7 @@ static void answer(const struct control_waiter *waiter)
 
 static void release(struct control_waiter *waiter)
 {
-    count_waiters(waiter->control, -1);
+    change_waiters(waiter->control, -1);
     free(waiter);
 }
 
@@ -157,7 +157,7 @@ void method_events(struct control *control, struct http_call *call, struct rpc_a
     *w = (struct events_waiter){.waiter = {.kind = &events_kind, .control = control, .call = call},
                                 .after = (uint64_t)after,
                                 .limit = (size_t)limit};
-    count_waiters(control, 1);
+    change_waiters(control, 1);
     mailbox_drain(loop_mailbox(control->loop)); /* events deferred before that */
     control_waiters_add(&w->waiter, (uint64_t)timeout_ms);
 }

@@ -177,7 +177,7 @@ static void listing_end(struct listing *l)
     listing_free(l);
 }
 
-static void listing_ask(struct listing *l)
+static void listing_post(struct listing *l)
 {
     struct control *control = l->pending.control;
     const struct transport_row *row = &control->config.transports->rows[l->transport];
@@ -216,7 +216,7 @@ static void listing_answered(struct message *m, void *owner)
     l->filter.place = (struct list_place){0}; /* valid for this transport only */
     if (e == ERR_OK && l->limit > 0 && !control->is_stopping &&
         ++l->transport < control->config.transports->count)
-        listing_ask(l);
+        listing_post(l);
     else
         listing_end(l);
 }
@@ -252,7 +252,7 @@ static void listing_begin(struct control *control, struct http_call *call, struc
     if (l->transport >= control->config.transports->count)
         listing_end(l);
     else
-        listing_ask(l);
+        listing_post(l);
 }
 
 static void list_page(struct control *control, struct http_call *call, struct rpc_args *args,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* For a failed reload, set, unset or connect the method itself reports the reason. */
-static bool is_answerable(struct method_query *q)
+static bool check_result(struct method_query *q)
 {
     enum supervisor_ask what = q->request.ask;
     enum err e = q->request.request.result;
@@ -39,7 +39,7 @@ static void query_answered(struct message *m, void *owner)
     struct method_query *q = (struct method_query *)(void *)m;
 
     (void)owner;
-    if (q->pending.call != NULL && is_answerable(q))
+    if (q->pending.call != NULL && check_result(q))
         q->answer(q);
     control_pending_end(&q->pending);
     method_query_free(q);

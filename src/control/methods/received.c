@@ -234,7 +234,7 @@ static bool read_query(struct inbox_received_query *query, struct rpc_args *args
 {
     int64_t offset = 0, limit = METHOD_PAGE_MAX;
     char *cursor = NULL;
-    bool is_good;
+    bool is_valid;
 
     rpc_args_integer(args, "since_us", false, 0, INT64_MAX, &query->since_us);
     rpc_args_integer(args, "offset", false, 0, INT32_MAX, &offset);
@@ -242,14 +242,15 @@ static bool read_query(struct inbox_received_query *query, struct rpc_args *args
     rpc_args_text(args, "cursor", false, &cursor);
     query->offset = (size_t)offset;
     query->limit = (size_t)limit;
-    is_good = rpc_args_end(args);
-    if (is_good && cursor != NULL && cursor[0] != '\0' && !read_cursor(query, cursor))
-        is_good = rpc_args_error(args, "invalid parameter 4, cursor: expected newest, after:CURSOR "
-                                       "or before:CURSOR, with the cursor of a returned file");
-    if (is_good && query->from != INBOX_RECEIVED_FROM_START && offset != 0)
-        is_good = rpc_args_error(args, "parameter 2, offset, cannot be used with a cursor");
+    is_valid = rpc_args_end(args);
+    if (is_valid && cursor != NULL && cursor[0] != '\0' && !read_cursor(query, cursor))
+        is_valid =
+            rpc_args_error(args, "invalid parameter 4, cursor: expected newest, after:CURSOR "
+                                 "or before:CURSOR, with the cursor of a returned file");
+    if (is_valid && query->from != INBOX_RECEIVED_FROM_START && offset != 0)
+        is_valid = rpc_args_error(args, "parameter 2, offset, cannot be used with a cursor");
     free(cursor);
-    return is_good;
+    return is_valid;
 }
 
 static void post(struct control *control, struct http_call *call, struct received_pending *r)

@@ -199,7 +199,7 @@ static bool post_send(struct control *control, struct http_call *call, struct se
     r->binding = gateway_current(control->config.gateway);
     r->size_bytes = size_bytes;
     if ((e = supervisor_send(control->config.supervisor, &send->request)) != ERR_OK) {
-        control_send_table_forget(control->sends, id);
+        control_send_table_remove(control->sends, id);
         refuse_send(call, e);
         return false;
     }

@@ -131,10 +131,10 @@ static xmlrpc_value *inbox_value(xmlrpc_env *env, const struct inbox *inbox)
 {
     struct inbox_usage usage = inbox_usage(inbox);
     xmlrpc_value *value = rpc_struct(env);
-    char trouble[INBOX_FAULT_SIZE];
+    char fault[INBOX_FAULT_SIZE];
 
-    inbox_place_fault(inbox, trouble, sizeof trouble);
-    rpc_put_text(env, value, "trouble", trouble);
+    inbox_place_fault(inbox, fault, sizeof fault);
+    rpc_put_text(env, value, "trouble", fault);
     rpc_put_integer(env, value, "files", (int64_t)usage.files);
     rpc_put_integer(env, value, "files_limit", (int64_t)usage.files_limit);
     rpc_put_integer(env, value, "bytes", (int64_t)usage.bytes);

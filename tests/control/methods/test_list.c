@@ -65,7 +65,7 @@ NODE_TEST(a_stream_has_the_fields_that_a_gateway_expects)
     answer_fini(&a);
 }
 
-NODE_TEST(a_stream_that_is_not_there_is_nil)
+NODE_TEST(an_unknown_stream_is_nil)
 {
     struct answer a = ask("find_stream", "(ni)", 4);
 
@@ -96,7 +96,7 @@ NODE_TEST(sessions_are_found_by_host_and_by_identity)
     expect_fault(ask("find_session", "(s)", "a.name:7771"), FAULT_PARAMETERS, "a.name");
 }
 
-NODE_TEST(a_host_may_be_a_pair_wherever_one_is_taken)
+NODE_TEST(a_host_can_be_a_pair)
 {
     struct answer a;
 
@@ -112,11 +112,11 @@ NODE_TEST(a_host_may_be_a_pair_wherever_one_is_taken)
     a = ask("send_file_single", "(ns((si)s))", node_file("two", 1), "::1", 7, "127.0.0.1:8");
     cr_assert_eq(number_in(a.rpc.value, NULL), 2);
     answer_fini(&a);
-    play_wait_sends(2);
-    cr_assert_str_eq(play_send(1)->route.contact.host, "::1");
+    fake_wait_sends(2);
+    cr_assert_str_eq(fake_send(1)->route.contact.host, "::1");
 }
 
-NODE_TEST(our_contacts_are_built_and_known_again)
+NODE_TEST(own_contacts_are_built_and_verified)
 {
     struct answer a = ask("build_contacts", "()");
     xmlrpc_value *one = item(a.rpc.value, 0);

@@ -37,22 +37,22 @@ static void set(struct answer a)
     answer_fini(&a);
 }
 
-/* Whatever takes the transport down and up is answered when it is known how that came out. */
-NODE_TEST(a_change_after_which_the_node_does_not_serve_is_no_success)
+/* A change that restarts the transport is answered when the restart has finished. */
+NODE_TEST(a_change_that_stops_the_node_from_serving_is_a_fault)
 {
     static const struct {
         const char *name, *value;
-        bool is_refused;   /* the port, when the transport comes up again */
-        const char *fault; /* NULL: it is a success */
+        bool is_refused;   /* the port, at the restart of the transport */
+        const char *fault; /* NULL: success */
     } rows[] = {
         {"tcp-port", "7800", true, "port is busy"},
-        {"tcp-port", "7801", true, "port is busy"}, /* while it is down */
+        {"tcp-port", "7801", true, "port is busy"}, /* transport is stopped */
         {"tcp-port", "7802", false, NULL},
         {"receiving-enabled", "false", true, "port is busy"},
         {"receiving-enabled", "true", false, NULL},
-        {"priority", "7", true, NULL}, /* takes nothing down */
+        {"priority", "7", true, NULL}, /* no restart */
         {"sending-enabled", "false", true, NULL},
-        {"enabled", "false", true, NULL}, /* it is to be down */
+        {"enabled", "false", true, NULL}, /* disabled, so not restarted */
         {"tcp-port", "7803", true, NULL}, /* the same */
         {"enabled", "true", true, "port is busy"},
         {"tcp-port", "7804", false, NULL},
@@ -62,7 +62,7 @@ NODE_TEST(a_change_after_which_the_node_does_not_serve_is_no_success)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct answer a;
 
-        play_refusing_to_listen(rows[i].is_refused ? "cannot listen: port is busy" : "");
+        fake_refuse_to_listen(rows[i].is_refused ? "cannot listen: port is busy" : "");
         a = ask("settings_set", "(ss)", rows[i].name, rows[i].value);
         if (rows[i].fault == NULL) {
             cr_expect_not_null(a.rpc.value, "row %zu: %s", i, a.rpc.text);
@@ -72,11 +72,11 @@ NODE_TEST(a_change_after_which_the_node_does_not_serve_is_no_success)
                                "row %zu: %s", i, a.rpc.text);
         }
         answer_fini(&a);
-        expect_value(rows[i].name, rows[i].value, "set"); /* it is in force in any case */
+        expect_value(rows[i].name, rows[i].value, "set"); /* in force even after a fault */
     }
 }
 
-NODE_TEST(five_settings_can_be_set_and_say_where_they_come_from)
+NODE_TEST(five_settings_can_be_set_and_have_an_origin)
 {
     struct answer a = ask("settings_get", "()");
 
@@ -87,7 +87,7 @@ NODE_TEST(five_settings_can_be_set_and_say_where_they_come_from)
     expect_fault(ask("settings_get", "(s)", "limit"), FAULT_NOT_FOUND, "limit");
 }
 
-NODE_TEST(what_is_set_is_in_force_and_in_the_file)
+NODE_TEST(a_set_value_is_in_force_and_written)
 {
     char *file;
 
@@ -106,7 +106,7 @@ NODE_TEST(what_is_set_is_in_force_and_in_the_file)
     free(file);
 }
 
-NODE_TEST(what_was_set_is_taken_back)
+NODE_TEST(unset_restores_the_previous_value)
 {
     set(ask("settings_set", "(si)", "priority", 7));
     set(ask("settings_unset", "(s)", "priority"));
@@ -117,7 +117,7 @@ NODE_TEST(what_was_set_is_taken_back)
     expect_fault(ask("settings_unset", "()"), FAULT_PARAMETERS, "name");
 }
 
-NODE_TEST(with_sending_off_a_send_fails_and_says_so)
+NODE_TEST(with_sending_disabled_a_send_fails_with_the_reason)
 {
     struct answer a;
     xmlrpc_value *outcome;
@@ -153,7 +153,7 @@ NODE_TEST(a_file_that_cannot_be_written_changes_nothing)
     char path[128];
 
     snprintf(path, sizeof path, "%s/settings.ini.new", node_folder);
-    cr_assert_eq(mkdir(path, 0700), 0); /* in the way, for root too */
+    cr_assert_eq(mkdir(path, 0700), 0); /* blocks root, too */
     expect_fault(ask("settings_set", "(si)", "priority", 7), FAULT_FAILED, "nothing was changed");
     expect_value("priority", "1", "the default");
     cr_assert_null(node_own_settings());

@@ -34,7 +34,7 @@ static int begin(const char *name, int size)
     return (int)number_of(ask("spool_begin", "(si)", name, size));
 }
 
-SPOOL_TEST(what_was_streamed_is_sent_under_its_name_and_goes_with_the_send)
+SPOOL_TEST(a_spooled_file_is_sent_under_its_name_and_removed_with_the_send)
 {
     int id = begin("a letter.txt", 5), send_id;
     const struct send_request *send;
@@ -45,8 +45,8 @@ SPOOL_TEST(what_was_streamed_is_sent_under_its_name_and_goes_with_the_send)
     cr_assert_eq(number_of(ask("spool_write", "(i6)", id, "lo", (size_t)2)), 2);
     send_id = (int)number_of(ask("send_spooled", "(nis)", id, "127.0.0.1:7"));
     cr_assert_gt(send_id, 0);
-    play_wait_sends(1);
-    send = play_send(0);
+    fake_wait_sends(1);
+    send = fake_send(0);
     cr_assert_str_eq(strrchr(send->filename, '/'), "/a letter.txt");
     cr_assert_eq(send->size_bytes, 5u);
     cr_assert_not(send->is_single);
@@ -54,23 +54,23 @@ SPOOL_TEST(what_was_streamed_is_sent_under_its_name_and_goes_with_the_send)
     cr_assert_eq(access(path, R_OK), 0);
     expect_fault(ask("send_spooled", "(nis)", id, "127.0.0.1:7"), FAULT_NOT_FOUND,
                  "unknown or expired spool id");
-    play_end_send(0, GATEWAY_TRANSFER_FAILED, "gone");
+    fake_end_send(0, GATEWAY_TRANSFER_FAILED, "gone");
     a = ask("send_wait", "((i)i)", send_id, 20000);
     answer_fini(&a);
     cr_assert_eq(access(path, F_OK), -1);
 }
 
-SPOOL_TEST(a_single_send_stays_one)
+SPOOL_TEST(a_single_send_stays_single)
 {
     int id = begin("x", 0);
 
     number_of(ask("send_spooled_single", "(nis)", id, "127.0.0.1:7"));
-    play_wait_sends(1);
-    cr_assert(play_send(0)->is_single);
-    play_end_send(0, GATEWAY_TRANSFER_FINISHED, "");
+    fake_wait_sends(1);
+    cr_assert(fake_send(0)->is_single);
+    fake_end_send(0, GATEWAY_TRANSFER_FINISHED, "");
 }
 
-SPOOL_TEST(what_is_wrong_is_a_fault_with_a_reason)
+SPOOL_TEST(each_error_is_a_fault_with_the_reason)
 {
     int id = begin("x", 4);
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# scripts/bare.sh [--folder DIR] [--fresh] [PART]...: the two commands of the README in a bare Debian 12: debootstrap's
-# minbase in a chroot, an empty environment, and nothing beside a clone of this tree's HEAD. The parts:
+# scripts/bare.sh [--folder DIR] [--fresh] [PART]...: runs the two commands of the README in a minimal Debian 12: a
+# chroot made by debootstrap (minbase) with an empty environment and a clone of this tree's HEAD. The parts:
 #   run     scripts/run.sh as root, then as a user with sudo: two nodes, a file from one to the other, the stop
-#   short   a share of scripts/test.sh as root, in a clone below root's home: the build, unit tests, some system tests
-#   test    all of scripts/test.sh there
-# Default: run and test. DIR (build/bare) keeps the bare system and apt's packages for the next time; --fresh makes them
-# anew. Needs root (or sudo) and namespaces; where there are none it leaves itself out and says why. apt in there is
-# configured as here. The node has port 7771 of this machine meanwhile.
+#   short   a part of scripts/test.sh as root, in a clone below root's home: the build, unit tests, some system tests
+#   test    all of scripts/test.sh, in the same place
+# Default: run and test. DIR (build/bare) caches the base system and apt's packages; --fresh rebuilds them. Requires
+# root (or sudo) and namespaces; without namespaces it is skipped with the reason. apt in the chroot has the host's
+# configuration. The node uses port 7771 of this machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tree=$PWD
@@ -18,7 +18,11 @@ fresh=no
 parts=()
 while [ $# -gt 0 ]; do
     case $1 in
-    --folder) [ $# -ge 2 ] || { echo "bare.sh: --folder needs a folder" >&2; exit 2; }; folder=$(realpath -m "$2"); shift ;;
+    --folder)
+        [ $# -ge 2 ] || { echo "bare.sh: --folder requires a folder" >&2; exit 2; }
+        folder=$(realpath -m "$2")
+        shift
+        ;;
     --fresh) fresh=yes ;;
     run | short | test) parts+=("$1") ;;
     *) sed -n '2,9s/^# //p' "$0"; exit 2 ;;
@@ -30,27 +34,27 @@ done
 say() { echo "bare.sh: $*"; }
 fail() { say "$*" >&2; exit 1; }
 
-# leave_out REASON: no failure, since nothing of ours was found wrong.
-leave_out() { say "left out: $*"; exit 0; }
+# skip REASON: exits with 0, since nothing was tested.
+skip() { say "skipped: $*"; exit 0; }
 
-# ---- in namespaces of our own, so that what is mounted and started there ends with them
+# ---- runs in new namespaces, so that its mounts and processes end with it
 
 if [ -z "${DUSTWIRE_BARE_INSIDE-}" ]; then
     inside=(unshare --mount --propagation private --pid --fork --kill-child --)
     again=(env DUSTWIRE_BARE_INSIDE=yes bash scripts/bare.sh --folder "$folder" "${parts[@]}")
     [ "$fresh" = no ] || again+=(--fresh)
     scripts/deps.sh bare
-    as_root "${inside[@]}" true 2>/dev/null || leave_out "no namespaces can be made here (a container?)"
+    as_root "${inside[@]}" true 2>/dev/null || skip "cannot create namespaces here (a container?)"
     status=0
     as_root "${inside[@]}" "${again[@]}" || status=$?
-    # What a killed run left. Nothing is mounted there any more.
+    # Removes what a killed run left. Nothing is mounted there any more.
     as_root rm -rf --one-file-system "$folder"/root.*
     exit $status
 fi
 
-# ---- the bare system
+# ---- the base system
 
-# The host's sources, whatever their form: the mirror of this release.
+# The mirror of this release in the host's apt sources, in either format.
 mirror()
 {
     # shellcheck disable=SC2016
@@ -58,7 +62,7 @@ mirror()
         awk -v release="$release" '$2 == release && $3 == "main" { print $1; exit }'
 }
 
-# copy_to ROOT PATH...: as it is here, if it is here.
+# copy_to ROOT PATH...: copies the host's files that exist.
 copy_to()
 {
     local root=$1 path
@@ -71,7 +75,7 @@ copy_to()
     done
 }
 
-# How apt reaches its mirrors is the host's business: sources, proxies, keys, certificates.
+# Uses the host's configuration to reach the mirrors: sources, proxies, keys, certificates.
 copy_apt_settings()
 {
     copy_to "$1" /etc/apt /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt
@@ -85,7 +89,7 @@ make_base()
     [ "$fresh" = no ] || rm -rf --one-file-system "$folder/base" "$folder/archives"
     [ ! -d "$folder/base" ] || return 0
     from=$(mirror)
-    [ -n "$from" ] || leave_out "apt has no source for Debian's $release here"
+    [ -n "$from" ] || skip "apt has no source for Debian $release here"
     say "debootstrap from $from"
     mkdir -p "$folder/archives/partial"
     rm -rf --one-file-system "$folder/base.part"
@@ -95,13 +99,13 @@ make_base()
     mv "$folder/base.part" "$folder/base"
 }
 
-# open_root NAME: a copy of the bare system, with what a kernel gives, in $root.
+# open_root NAME: copies the base system to $root and mounts the kernel's file systems.
 open_root()
 {
     root=$folder/root.$1
     rm -rf --one-file-system "$root"
     cp -a --reflink=auto "$folder/base" "$root"
-    mount --bind "$root" "$root" # a mount point: namespaces can be made in there
+    mount --bind "$root" "$root" # a mount point, so that namespaces can be created inside
     mount --bind "$folder/archives" "$root/var/cache/apt/archives"
     mount -t proc proc "$root/proc"
     mount -t sysfs -o ro sysfs "$root/sys"
@@ -121,13 +125,13 @@ close_root()
     rm -rf --one-file-system "$root"
 }
 
-# clone_to PATH: of HEAD, below the root.
+# clone_to PATH: clones HEAD, below the root.
 clone_to()
 {
     git clone --quiet --no-hardlinks "$tree" "$root$1"
 }
 
-# within SECONDS USER SCRIPT: bash in the root, as a login has it and nothing else in its environment.
+# within SECONDS USER SCRIPT: runs bash in the root with the environment of a login.
 within()
 {
     local home path
@@ -140,20 +144,20 @@ within()
 
 # ---- the parts
 
-# Runs in the root. Everything is done by the words that are printed.
+# Runs in the root, with the commands that run.sh prints.
 try_nodes()
 {
     set -euo pipefail
     cd dustwire
     local limit=900 command
 
-    up() # LOG PROCESS: waits for the greeting
+    up() # LOG PROCESS: waits until the node is up
     {
         local began=$SECONDS
         until grep -q 'Ctrl-C stops the node' "$1"; do
             if ! kill -0 "$2" 2>/dev/null || [ $((SECONDS - began)) -gt $limit ]; then
                 cat "$1"
-                echo "bare.sh: no node came up" >&2
+                echo "bare.sh: no node started" >&2
                 return 1
             fi
             sleep 0.2
@@ -185,7 +189,7 @@ try_nodes()
     kill "$other" && wait "$other"
     build/release/dustwire stop
     wait "$first"
-    echo "both stopped in order"
+    echo "both nodes stopped cleanly"
 }
 
 part_run()
@@ -197,7 +201,7 @@ part_run()
             within 600 root 'apt-get -q update && apt-get -q -y install --no-install-recommends sudo &&
                 useradd --create-home --shell /bin/bash person &&
                 echo "person ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/person' >"$folder/prepare.log" 2>&1 ||
-                { cat "$folder/prepare.log"; fail "sudo cannot be installed there"; }
+                { cat "$folder/prepare.log"; fail "cannot install sudo in the chroot"; }
             clone_to /home/person/dustwire
             chown -R --reference="$root/home/person" "$root/home/person/dustwire"
         else
@@ -212,7 +216,7 @@ part_run()
     done
 }
 
-# in_roots_home NAME SECONDS SCRIPT: in a clone where root clones.
+# in_roots_home NAME SECONDS SCRIPT: in a clone below root's home.
 in_roots_home()
 {
     local status=0
@@ -227,7 +231,7 @@ in_roots_home()
 
 part_short()
 {
-    in_roots_home 'a share of scripts/test.sh' 3600 'scripts/deps.sh test && scripts/build.sh release || exit 1
+    in_roots_home 'a part of scripts/test.sh' 3600 'scripts/deps.sh test && scripts/build.sh release || exit 1
         failed=0
         ctest --preset release -LE system || failed=1
         ctest --preset release -R "^system_(privilege|edges|two_nodes|gateway|scripts|install|service)$" || failed=1
@@ -237,12 +241,12 @@ part_short()
 part_test()
 {
     in_roots_home scripts/test.sh 10800 scripts/test.sh
-    tail -n 1 "$folder/test.log" | grep -Eq '^[0-9]+ passed, 0 failed$' || fail "no closing line without failures"
+    tail -n 1 "$folder/test.log" | grep -Eq '^[0-9]+ passed, 0 failed$' || fail "scripts/test.sh failed"
 }
 
 mkdir -p "$folder"
 exec 8>"$folder/lock"
-flock -n 8 || fail "another bare.sh uses $folder; wait for it, or name another with --folder"
+flock -n 8 || fail "another bare.sh uses $folder; wait for it, or use another with --folder"
 make_base
 for part in "${parts[@]}"; do
     "part_$part"

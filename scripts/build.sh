@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# scripts/build.sh [PRESET]...: installs what is missing, configures and builds into build/PRESET/ (default: release),
-# programs and tests.
-# Presets: release, debug, asan, tsan, clang (CMakePresets.json). JOBS=n: so many at a time.
+# scripts/build.sh [PRESET]...: installs missing packages, configures and builds programs and tests in build/PRESET/
+# (default: release).
+# Presets: release, debug, asan, tsan, clang (CMakePresets.json). JOBS=n: parallel jobs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/deps.sh check

@@ -1,4 +1,4 @@
-"""The builds that packagers make; scripts/builds.sh is the way in."""
+"""Builds as packagers make them; run by scripts/builds.sh."""
 import json
 import os
 import re
@@ -25,8 +25,8 @@ HARD_LINK = "-Wl,-z,relro -Wl,-z,now"
 
 
 class Build:
-    """A row: how it is configured, and what the compiler has to be told in the end. `fortify` is the level in force
-    (None: none); `has` are flags that have to stand there, `lacks` flags that must not."""
+    """A row: the configuration, and the expected compiler flags. `fortify` is the effective level (None: none); `has`
+    are flags that must be present, `lacks` flags that must not."""
 
     def __init__(self, name, options=(), compiler="gcc", cflags="", ldflags="", fortify=None, has=(), lacks=(),
                  folder="build"):
@@ -58,7 +58,7 @@ BUILDS = (
           fortify=2, has=("-fno-stack-protector", "-Wno-conversion")),
     Build("not position independent", kind("Release") + ("-DCMAKE_POSITION_INDEPENDENT_CODE=OFF",), fortify=2,
           lacks=("-fPIC", "-fPIE")),
-    Build("a path with a blank", kind("Release"), fortify=2, folder="a build"),
+    Build("a path with a space", kind("Release"), fortify=2, folder="a build"),
     Build("clang, no build type", compiler="clang"),
     Build("clang, Release", kind("Release"), compiler="clang", fortify=2, has=("-O3",)),
     Build("clang, MinSizeRel", kind("MinSizeRel"), compiler="clang", fortify=2),
@@ -68,7 +68,7 @@ BUILDS = (
     Build("clang, LTO by CFLAGS", cflags="-O2 -flto", ldflags="-O2 -flto", compiler="clang", fortify=2),
 )
 
-# How it is configured, the prefix at installing (None: the configured one), and the folders that follow.
+# Configuration, prefix at installation (None: the configured one), and the expected folders.
 INSTALLS = (
     ((), None, "/usr/local", {}),
     (("-DCMAKE_INSTALL_PREFIX=/usr",), None, "/usr", {}),
@@ -89,18 +89,18 @@ INSTALLS = (
 )
 
 
-class Trouble(Exception):
+class Failed(Exception):
     pass
 
 
-class LeftOut(Exception):
+class Skipped(Exception):
     pass
 
 
 def run(command, what, **more):
     done = subprocess.run(command, capture_output=True, text=True, **more)
     if done.returncode != 0:
-        raise Trouble("%s:\n%s%s" % (what, done.stdout[-4000:], done.stderr[-4000:]))
+        raise Failed("%s:\n%s%s" % (what, done.stdout[-4000:], done.stderr[-4000:]))
     return done.stdout + done.stderr
 
 
@@ -115,9 +115,9 @@ def configure(build, folder, more=()):
 
 
 def needs(build, folder):
-    """A compiler that is not here, or that cannot link what it is asked for, is no trouble of ours."""
+    """Skips the row if the compiler is not installed, or cannot link with these flags."""
     if shutil.which(build.compiler) is None:
-        raise LeftOut("%s is not installed" % build.compiler)
+        raise Skipped("%s is not installed" % build.compiler)
     source = os.path.join(folder, "one.c")
     with open(source, "w") as out:
         out.write("int main(void) { return 0; }\n")
@@ -126,7 +126,7 @@ def needs(build, folder):
                            *(["-flto"] if is_lto else []), "-o", os.path.join(folder, "one"), source],
                           capture_output=True, text=True)
     if done.returncode != 0:
-        raise LeftOut("%s cannot link a program with these flags here: %s" % (
+        raise Skipped("%s cannot link a program with these flags here: %s" % (
             build.compiler, done.stderr.strip().splitlines()[-1][:120]))
 
 
@@ -136,45 +136,45 @@ def compile_lines(folder):
 
 
 def fortify_level(words):
-    """What the last word on it says."""
+    """The level by the last such flag."""
     level = None
     for word in re.findall(r"-([UD])_FORTIFY_SOURCE(?:=(\d))?", " ".join(words)):
         level = int(word[1]) if word[0] == "D" else None
     return level
 
 
-def look_at_flags(build, folder):
+def check_flags(build, folder):
     for words in compile_lines(folder):
         level = fortify_level(words)
         if level != build.fortify:
-            raise Trouble("fortify is %s, not %s: %s" % (level, build.fortify, shlex.join(words)))
+            raise Failed("fortify is %s, not %s: %s" % (level, build.fortify, shlex.join(words)))
         missing = [flag for flag in build.has if flag not in words]
         there = [flag for flag in build.lacks if flag in words]
-        # A flag that undoes ours has to come after it.
+        # A flag that negates one of ours must come after it.
         early = [flag for flag in build.has if flag.startswith("-fno-") and "-f" + flag[5:] + "-strong" in words
                  and words.index(flag) < words.index("-f" + flag[5:] + "-strong")]
         if missing or there or early:
-            raise Trouble("missing %r, not wanted %r, overridden %r: %s" % (missing, there, early, shlex.join(words)))
+            raise Failed("missing %r, unexpected %r, overridden %r: %s" % (missing, there, early, shlex.join(words)))
         if "-Werror" in words:
-            raise Trouble("a warning is an error though nobody asked for that")
+            raise Failed("-Werror is set without having been requested")
 
 
 def compile_all(build, folder):
-    """Warnings are told, not counted as errors, for packagers; there is to be none all the same."""
+    """For packagers warnings are not errors, but there must be none."""
     said = run(["cmake", "--build", folder, "--target", "dustwired", "dustwire", "dustwire-load"], "building")
-    # gcc says so of its own work, not of ours: that it does the link-time optimisation in one process.
+    # gcc's note that link-time optimisation runs in one process is not about our code.
     warnings = [line for line in said.splitlines() if "warning:" in line and not line.startswith("lto-wrapper:")]
     if warnings:
-        raise Trouble("%d warnings: %s" % (len(warnings), "; ".join(warnings[:5])))
+        raise Failed("%d warnings: %s" % (len(warnings), "; ".join(warnings[:5])))
 
 
-def try_it(folder):
-    """The versions, the settings, and a file from one node to another."""
+def smoke_test(folder):
+    """Checks the versions and the settings, and sends a file from one node to another."""
     harness.BUILD = folder
     for program in ("dustwired", "dustwire", "dustwire-load"):
         said = run([os.path.join(folder, program), "--version"], program + " --version").strip()
         if not re.fullmatch(program + r" \d+\.\d+\.\d+", said):
-            raise Trouble("%s --version says %r" % (program, said))
+            raise Failed("%s --version printed %r" % (program, said))
     run([os.path.join(folder, "dustwired"), "--config", os.path.join(ROOT, "etc", "dustwired.ini"), "--check-config"],
         "--check-config")
     nodes = [harness.Node("alice"), harness.Node("bob")]
@@ -183,11 +183,11 @@ def try_it(folder):
         path = harness.make_file(os.path.join(alice.folder, "a file"), 300000, seed=1)
         result = alice.send([path], bob.contact)
         if result.code != 0 or bob.received_sums() != [harness.sha256(path)]:
-            raise Trouble("the file did not arrive: %s" % result)
+            raise Failed("the file was not received: %s" % result)
     finally:
         problems = [problem for problem in (node.close() for node in nodes) if problem]
     if problems:
-        raise Trouble("; ".join(problems))
+        raise Failed("; ".join(problems))
 
 
 def one(build, top):
@@ -195,13 +195,13 @@ def one(build, top):
     folder = os.path.join(top, build.folder)
     shutil.rmtree(folder, ignore_errors=True)
     configure(build, folder)
-    look_at_flags(build, folder)
+    check_flags(build, folder)
     compile_all(build, folder)
-    try_it(folder)
+    smoke_test(folder)
 
 
 def install_all(top):
-    """One build, configured and installed in every way."""
+    """One build, configured and installed with every row of INSTALLS."""
     plain, folder = Build("install", kind("Release")), os.path.join(top, "install build")
     configure(plain, folder)
     run(["cmake", "--build", folder], "building")
@@ -215,7 +215,7 @@ def install_all(top):
             env={**os.environ, "DESTDIR": destdir})
         found = installed.problems(destdir, prefix, folders)
         if found:
-            raise Trouble("%s, --prefix %s: %s" % (" ".join(options), at_installing, "; ".join(found)))
+            raise Failed("%s, --prefix %s: %s" % (" ".join(options), at_installing, "; ".join(found)))
 
 
 def rows():
@@ -226,7 +226,7 @@ def rows():
 def main(wanted):
     unknown = set(wanted) - {name for name, _ in rows()} - {"--list"}
     if unknown:
-        raise SystemExit("builds.sh: no such row: %s; --list names them" % ", ".join(sorted(unknown)))
+        raise SystemExit("builds.sh: unknown row: %s; --list prints them" % ", ".join(sorted(unknown)))
     if "--list" in wanted:
         print("\n".join(name for name, _ in rows()))
         return 0
@@ -238,9 +238,9 @@ def main(wanted):
         with tempfile.TemporaryDirectory(prefix="dustwire-builds-") as top:
             try:
                 function(top)
-            except LeftOut as e:
-                said = "left out: %s" % e
-            except (Trouble, AssertionError) as e:
+            except Skipped as e:
+                said = "skipped: %s" % e
+            except (Failed, AssertionError) as e:
                 said, failures = "FAILED: %s" % e, failures + 1
         print("%-34s %5.0f s  %s" % (name, time.monotonic() - began, said), flush=True)
     return 1 if failures else 0

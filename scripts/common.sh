@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# For the other scripts to read, from the root of the tree: `. scripts/common.sh`.
+# Sourced by the other scripts, from the root of the tree: `. scripts/common.sh`.
 
-# Programs of the administrator, which a person's PATH on Debian does not have.
+# System administration programs are not in the PATH of normal users on Debian.
 PATH=$PATH:/usr/sbin:/sbin
 
-# as_root COMMAND...: by sudo for everybody else.
+# as_root COMMAND...: runs it as root, by sudo if needed.
 as_root()
 {
     if [ "$(id -u)" -eq 0 ]; then
@@ -12,7 +12,7 @@ as_root()
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        echo "${0##*/}: this needs root: run it as root, or install sudo and let $(id -un) use it" >&2
+        echo "${0##*/}: root is required: run it as root, or install sudo and permit $(id -un) to use it" >&2
         return 1
     fi
 }

@@ -1,7 +1,7 @@
 # awk -f scripts/count_tests.awk build/*/Testing/Temporary/LastTest.log
-# Prints "passed failed": how many tests ran. A Criterion program and the plain runner say themselves how
-# many they ran, as does a Python unittest; any other entry of ctest is one test. An entry that failed
-# counts at least one failure, whatever it said before. Planted faults are not counted.
+# Prints "passed failed": the number of tests. Criterion programs, the plain runner and Python unittests print their
+# own counts; any other entry of ctest is one test. A failed entry counts as at least one failure. Planted faults are
+# not counted.
 function entry_ends(has_passed)
 {
     if (!open) return

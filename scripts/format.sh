@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# scripts/format.sh: formats every C file as .clang-format says. --check: changes nothing, names the
-# files that are not formatted and fails.
+# scripts/format.sh: formats every C file by .clang-format. --check: changes nothing, lists the files that are not
+# formatted and fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/deps.sh format

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# scripts/fuzz.sh HOURS [TARGET]...: fuzzes each target (tests/fuzz/fuzz_TARGET.c) so long, JOBS (default: the
-# processors) at a time, under the address and undefined-behaviour sanitizers, and counts the executions. `10s`, `15m`
-# instead of HOURS are seconds and minutes; `--merge` puts what is new and short into tests/fuzz/corpus.
-# Exit status 1: an input broke something; it lies in build/fuzz/found.
+# scripts/fuzz.sh HOURS [TARGET]...: fuzzes each target (tests/fuzz/fuzz_TARGET.c) for that time, JOBS (default: the
+# number of CPUs) in parallel, under the address and undefined-behaviour sanitizers, and prints the number of
+# executions. `10s`, `15m` instead of HOURS are seconds and minutes; `--merge` adds new short inputs to
+# tests/fuzz/corpus. Exit status 1: an input failed; it is in build/fuzz/found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,7 +32,7 @@ cmake --build build/fuzz -j "$jobs" -t "${targets[@]/#/fuzz_}" >/dev/null
 /usr/bin/python3 -B tests/fuzz/seed.py build/fuzz/corpus
 mkdir -p build/fuzz/found
 
-# What is short and reaches something that the others do not.
+# Keeps short inputs with additional coverage.
 merge()
 {
     local kept=tests/fuzz/corpus/$1

@@ -1,12 +1,12 @@
-"""The work of scripts/layers.sh: the table of rooms, and the checks of every #include line and of the functions'
-names against it."""
+"""The checks of scripts/layers.sh: the table of rooms, which every #include line and function name is checked
+against."""
 import os
 import re
 import sys
 import tempfile
 
 # room: the rooms and single headers of other rooms that it may include. A room is a folder below src/, include/ and
-# tests/, of one level or two. A row is above all that it names; a room that is not named here is an error.
+# tests/, of one level or two. A room is above all rooms that its row names; a room without a row is an error.
 MAY_INCLUDE = {
     "base": "",
     "engine": "base",
@@ -39,7 +39,7 @@ MAY_INCLUDE = {
     "loadgen": "base engine wire settings loop gateway/contact.h",
 }
 
-# header of a library: the only top rooms that include it (tests aside).
+# header of a library: the only top rooms that include it (except tests).
 ONLY_IN = {
     "iniparser": "settings",
     "microhttpd": "http",
@@ -52,10 +52,10 @@ ONLY_IN = {
 }
 
 # Rooms whose functions are named by file, as log_to_file in base/log.h: those up to loop, the gateway, and the daemon,
-# which nobody includes. In every other room a header's functions begin with the last folder's name and the file's:
-# session_io_ in tcp/session/io.h.
+# which no other room includes. In every other room a header's functions begin with the last folder's name and the
+# file's: session_io_ in tcp/session/io.h.
 NAMED_BY_FILE = "base engine wire settings loop gateway daemon".split()
-# But for these folders and files; and a file whose name begins with the folder's, as committer.h in store/commit.
+# Except these folders and files, and a file whose name begins with the folder's, as committer.h in store/commit.
 BEGINS_WITH = {"control/methods": "method"}
 FOLDER_ALONE = "rpc control/methods cli loadgen gateway_client/client control/reply http/peer http/routes tcp/node".split()
 STANDS_ALONE = "supervisor/network_connector supervisor/network_transport".split()
@@ -68,7 +68,7 @@ def top(room):
 
 
 def unit(path):
-    """x.c, x.h and x_internal.h, wherever they stand, are one unit: "room/x"."""
+    """x.c, x.h and x_internal.h of a room are one unit: "room/x"."""
     stem = os.path.splitext(path.partition("/")[2])[0]
     return stem[:-len("_internal")] if stem.endswith("_internal") else stem
 
@@ -91,20 +91,20 @@ def functions(text):
 
 
 def first_word(room):
-    """Of its functions' names."""
+    """The first word of its functions' names."""
     return BEGINS_WITH.get(room, os.path.basename(room))
 
 
 class Circles:
-    """Circles of units: `edges` has the place of an #include line for each (from, to)."""
+    """Circles of units: `edges` has the location of an #include line for each (from, to)."""
 
     def __init__(self, edges):
         self.edges, self.next = edges, {}
         for at, to in edges:
             self.next.setdefault(at, []).append(to)
 
-    def way_back(self, start):
-        """The shortest way from `start` to itself, as units; None if there is none."""
+    def shortest_circle(self, start):
+        """The shortest path from `start` to itself, as units; None if there is none."""
         before, queue = {}, [start]
         while queue:
             at = queue.pop(0)
@@ -121,10 +121,10 @@ class Circles:
         return None
 
     def each(self):
-        """A circle for every unit that stands in one, but for those that an earlier one has named."""
+        """A circle for every unit that is in one, except those in an earlier circle."""
         named = set()
         for start in sorted(self.next):
-            way = None if start in named else self.way_back(start)
+            way = None if start in named else self.shortest_circle(start)
             if way:
                 named.update(way)
                 yield [(a, b, self.edges[a, b]) for a, b in zip(way, way[1:])]
@@ -175,7 +175,7 @@ class Tree:
         return ["%s_%s_" % (first_word(room), stem)] + ([stem + "_"] if by_file else [])
 
     def check_names(self, path):
-        """Each function of a header begins as its room says, and not as those of another file."""
+        """Each function of a header begins with the name of its room or file, not with that of another file."""
         room = os.path.dirname(unit(path))
         if room not in MAY_INCLUDE:
             return
@@ -221,7 +221,7 @@ class Tree:
                 self.check_include(at, room, target, is_test)
 
     def note_edge(self, at, path, target):
-        """For the circles."""
+        """Records an #include for the circles."""
         here, there = unit(path), unit("/" + target)
         if here != there and self.header(target):
             self.edges.setdefault((here, there), at)
@@ -261,7 +261,7 @@ def check():
     return 1 if problems else 0
 
 
-# Each must be found: the files {path: text}, what has to be said.
+# Each must be found: the files {path: text}, the expected message.
 PLANTED = (
     ({"src/base/err.c": '#include "loop/loop.h"'}, "base may not include loop/loop.h"),
     ({"include/engine/x.h": '#include "loop/loop.h"'}, "engine may not include"),

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# scripts/layers.sh: checks that each file includes only what its room may see (the table in layers.py), that another
-# room is entered by its public headers (include/<room>/), that a .c file includes its own header first, that no files
-# include each other in a circle (x.c, x.h and x_internal.h count as one), and that the functions of a header begin with
-# its room's name, or its own, and never with that of another file.
+# scripts/layers.sh: checks that each file includes only what its room is allowed to (the table in layers.py), that of
+# another room only public headers (include/<room>/) are included, that a .c file includes its own header first, that
+# files do not include each other in a circle (x.c, x.h and x_internal.h count as one), and that the functions of a
+# header begin with the name of its room or file, not of another file.
 # scripts/layers.sh --self-test: plants one violation of each kind in a scratch folder and fails if one is not found.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# scripts/memcheck.sh [TEST.py [TESTCASE]...]: installs what is missing; the system tests (default: all) with every daemon under
-# valgrind memcheck. Exit status 1: an invalid access, a use of what was not set, a leak, or a test that failed.
-# A daemon that a test kills has no leak check. There are no suppressions of errors.
+# scripts/memcheck.sh [TEST.py [TESTCASE]...]: installs missing packages; runs the system tests (default: all) with
+# every daemon under valgrind memcheck. Exit status 1: an invalid access, a use of uninitialised memory, a leak, or a
+# failed test. A daemon that a test kills has no leak check. No errors are suppressed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/deps.sh memcheck
@@ -9,7 +9,7 @@ JOBS=${JOBS:-$(nproc)} scripts/build.sh debug >/dev/null
 folder=$PWD/build/memcheck
 rm -rf "$folder"
 mkdir -p "$folder/logs"
-chmod 1777 "$folder/logs" # some daemons belong to users of their own
+chmod 1777 "$folder/logs" # some daemons run as other users
 cat >"$folder/dustwired" <<END
 #!/bin/sh
 log=\$(mktemp '$folder/logs/XXXXXXXX')
@@ -30,13 +30,13 @@ for test in "${tests[@]}"; do
     /usr/bin/python3 -B "$test" "$@" 2>&1 | tee -a "$folder/tests.log" || { result=FAILED; failed+=("$test"); }
     table+=$(printf '%-42s %-6s %4d s %4d daemons' "$test" $result $((SECONDS - start)) $(($(daemons) - before)))$'\n'
 done
-# valgrind 3.19 does not know the system calls of Landlock, answers that they are not there and says so
-# in five lines; the daemon goes on as on a kernel without it.
+# valgrind 3.19 does not support the system calls of Landlock: it returns ENOSYS with a warning of five lines, and the
+# daemon continues as on a kernel without Landlock.
 find "$folder/logs" -type f -exec sed -i '/^--[0-9]*-- WARNING: unhandled amd64-linux syscall: 444$/,+4d' {} +
 find "$folder/logs" -type f -size +0 -exec head -60 {} +
-said=$(daemons -size +0)
+reported=$(daemons -size +0)
 printf '\n%s\n' "$table"
 grep ' \.\.\. skipped ' "$folder/tests.log" || true
-echo "$(daemons) daemons under valgrind, $said with something said; ${#failed[@]} of ${#tests[@]} tests failed: ${failed[*]:-none}"
+echo "$(daemons) daemons under valgrind, $reported with errors; ${#failed[@]} of ${#tests[@]} tests failed: ${failed[*]:-none}"
 [ "$(daemons)" -gt 0 ] || { echo "memcheck.sh: no daemon ran" >&2; exit 1; }
-[ "$said" -eq 0 ] && [ ${#failed[@]} -eq 0 ]
+[ "$reported" -eq 0 ] && [ ${#failed[@]} -eq 0 ]

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# scripts/run.sh: installs what a node needs and is missing, builds the two programs (no tests), and runs a node
-# with etc/dustwired.ini in the foreground. Ctrl-C stops it. Once it answers, the lines that send it a file are
-# printed. Exit status 1: it did not start, or one runs already.
-# scripts/run.sh --second: a second node on this machine, on port 7772, with its own inbox and socket in
-# a folder of its own: the other side to try a transfer with.
+# scripts/run.sh: installs the packages to build a node, builds the two programs (no tests), and runs a node with
+# etc/dustwired.ini in the foreground. Ctrl-C stops it. When it is up, the commands that send it a file are printed.
+# Exit status 1: it did not start, or a node runs already.
+# scripts/run.sh --second: runs a second node on this machine, on port 7772, with inbox and socket in a separate folder,
+# to try a transfer with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/common.sh
@@ -11,24 +11,24 @@ cd "$(dirname "$0")/.."
 usage()
 {
     echo "usage: scripts/run.sh [--second] [-h]"
-    echo "  (nothing)  a node with etc/dustwired.ini: port 7771, inbox in /var/lib/dustwire"
-    echo "  --second   another node on this machine, to send from: port 7772, everything else below"
+    echo "  (none)     a node with etc/dustwired.ini: port 7771, inbox in /var/lib/dustwire"
+    echo "  --second   a second node on this machine, to send from: port 7772, all files below"
     echo "             \${DUSTWIRE_SECOND:-/tmp/dustwire-second-\$UID}"
 }
 
-# own_folder PATH: makes it, owned by whoever runs this, if it is not there. What is there stays as it is.
+# own_folder PATH: creates it, owned by the current user. An existing one is not changed.
 own_folder()
 {
     [ -d "$1" ] && return
     if [ "$(id -u)" -eq 0 ]; then
         install -d -m 0755 "$1"
     elif ! install -d -m 0755 "$1" 2>/dev/null; then
-        echo "run.sh: making $1 for $(id -un) (sudo)"
+        echo "run.sh: creating $1 for $(id -un) (sudo)"
         as_root install -d -m 0755 -o "$(id -u)" -g "$(id -g)" "$1"
     fi
 }
 
-# setting SECTION KEY: of the settings in force, so that what is printed below is what holds.
+# setting SECTION KEY: prints the effective value.
 setting()
 {
     "$bin/dustwired" --config "$ini" --dump-config |
@@ -40,9 +40,9 @@ setting()
 write_second_settings()
 {
     own_folder "$folder"
-    # Below /tmp its name can be guessed: somebody else's folder, or a link, is not written to.
+    # The name below /tmp is predictable: does not write to a folder of another user, or to a link.
     if [ -L "$folder" ] || [ ! -O "$folder" ]; then
-        echo "run.sh: $folder belongs to somebody else; set DUSTWIRE_SECOND to another folder" >&2
+        echo "run.sh: $folder belongs to another user; set DUSTWIRE_SECOND to another folder" >&2
         exit 1
     fi
     chmod 700 "$folder"
@@ -60,28 +60,28 @@ socket = "$folder/control.sock"
 EOT
 }
 
-# Only what a node is. A build folder that has the tests too keeps them.
+# Builds the programs without tests. A build folder configured with the tests stays so.
 build_node()
 {
     [ -f build/release/build.ninja ] || cmake --preset release -D BUILD_TESTING=OFF
     cmake --build --preset release -j "${JOBS:-$(nproc)}" --target dustwired dustwire
 }
 
-# pid_at_socket: the process that answers at the control socket, if one does.
+# pid_at_socket: the process that answers on the control socket, if any.
 pid_at_socket()
 {
     [ -S "$socket" ] && timeout 5 "$bin/dustwire" --socket "$socket" --json status 2>/dev/null |
         sed -n 's/.*"pid": *\([0-9][0-9]*\).*/\1/p'
 }
 
-# name_of PID: as a person knows it.
+# name_of PID: its name and number.
 name_of()
 {
     echo "$(cat "/proc/$1/comm" 2>/dev/null || echo a process) (process $1)"
 }
 
-# The inode of a listening socket (state 0A of the kernel's table) that keeps us from listening: on our port, at all
-# addresses or at one of ours. Nothing if we are not to listen.
+# The inode of a listening socket (state 0A in the kernel's table) that conflicts with ours: same port, on all
+# addresses or on one of ours. Empty if the node does not listen.
 port_inode()
 {
     local hex
@@ -101,7 +101,7 @@ port_inode()
         /proc/net/tcp /proc/net/tcp6 2>/dev/null || true
 }
 
-# holder_of INODE: who has that socket open, as far as we may see.
+# holder_of INODE: the process that has this socket open, if visible to this user.
 holder_of()
 {
     local fd
@@ -110,33 +110,33 @@ holder_of()
     if [ -n "$fd" ]; then name_of "${fd%%/*}"; else echo "a program of another user"; fi
 }
 
-# Says what is in use and by whom, and ends: two daemons cannot share a control socket or a port. The daemon
-# itself looks after its inbox.
+# Exits with an error if the control socket or the port is in use, since two daemons cannot share one. The daemon
+# itself locks its inbox.
 refuse_if_in_use()
 {
     local pid inode
     pid=$(pid_at_socket || true)
     if [ -n "$pid" ]; then
-        echo "run.sh: a node runs already: $(name_of "$pid") answers at $socket." >&2
-        echo "  See it:  $bin/dustwire --socket $socket status" >&2
-        echo "  Stop it: $bin/dustwire --socket $socket stop" >&2
-        [ "$second" = yes ] || echo "  Another beside it: scripts/run.sh --second" >&2
+        echo "run.sh: a node runs already: $(name_of "$pid") answers on $socket." >&2
+        echo "  Status:  $bin/dustwire --socket $socket status" >&2
+        echo "  Stop:    $bin/dustwire --socket $socket stop" >&2
+        [ "$second" = yes ] || echo "  Second node: scripts/run.sh --second" >&2
         exit 1
     fi
     inode=$(port_inode)
     if [ -n "$inode" ]; then
-        echo "run.sh: port $port is in use by $(holder_of "$inode"); stop that, or set another" >&2
+        echo "run.sh: port $port is in use by $(holder_of "$inode"); stop it, or set another" >&2
         echo "  [services/tcp-connections] tcp-port in $ini" >&2
         exit 1
     fi
 }
 
-# Waits for the daemon (process $1) to answer, or to end, and tells what to do next. Runs beside the daemon.
-greet()
+# Waits until the daemon (process $1) answers or exits, and prints the next steps. Runs in parallel to the daemon.
+print_next_steps()
 {
     local tries=0
     until [ "$(pid_at_socket)" = "$1" ]; do
-        # It has said why it ended, or that it could not have its port.
+        # The daemon has logged why it exited, or that its port is in use.
         kill -0 "$1" 2>/dev/null && ((++tries < 300)) || return 0
         sleep 0.1
     done
@@ -144,13 +144,13 @@ greet()
     if [[ $("$bin/dustwire" --socket "$socket" status 2>&1) == *"network: DISCONNECTED"* ]]; then
         "$bin/dustwire" --socket "$socket" status || true
     elif [ "$second" = yes ]; then
-        echo "The second node is up. From another shell, this sends a file from it to the first:"
+        echo "The second node is up. To send a file from it to the first, in another shell:"
         echo "    $bin/dustwire --socket $socket send FILE 127.0.0.1:$(first_port)"
     else
-        echo "The node is up; what it receives goes to $(setting inbox path). A node cannot send to itself."
-        echo "From another node, this sends a file here:"
+        echo "The node is up; received files are in $(setting inbox path). A node cannot send to itself."
+        echo "To send a file to it from another node:"
         echo "    dustwire send FILE $(hostname -I 2>/dev/null | awk '{ print $1 }' | grep . || hostname):$port"
-        echo "To try it on this machine: scripts/run.sh --second in another shell, then"
+        echo "To try it on this machine: run scripts/run.sh --second in another shell, then"
         echo "    $bin/dustwire --socket ${DUSTWIRE_SECOND:-/tmp/dustwire-second-$UID}/control.sock send FILE 127.0.0.1:$port"
     fi
     echo "Ctrl-C stops the node."
@@ -187,6 +187,6 @@ refuse_if_in_use
 own_folder "$(dirname "$socket")"
 own_folder "$(dirname "$(setting inbox path)")"
 
-# The daemon takes the place of this script, so that signals reach it and its exit code is ours.
-greet $$ &
+# The daemon replaces this script, so that it receives the signals and its exit code is ours.
+print_next_steps $$ &
 exec "$bin/dustwired" --config "$ini"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scripts/sanitize.sh asan|tsan [ctest argument]...: builds that preset and runs its tests.
-# scripts/sanitize.sh asan|tsan --load [OPTION]...: puts the load of scripts/load.sh --quick on that preset's daemon
-# instead; fails if one reports something. Its speeds are a sanitizer's: nothing judges them.
+# scripts/sanitize.sh asan|tsan --load [OPTION]...: runs the load of scripts/load.sh --quick with that preset's daemon
+# instead; fails on a report of the sanitizer. Speeds are not checked.
 # asan: addresses, leaks and undefined behaviour. tsan: data races and lock order.
 set -euo pipefail
 cd "$(dirname "$0")/.."

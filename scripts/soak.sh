@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# scripts/soak.sh MINUTES [SEED]: mixed load, reloads and faults so long (tests/faults/soak.py); at the end
-# nothing that was acknowledged is missing, and memory, descriptors and partial files have not grown.
-# Installs what is missing; runs in a network namespace of its own.
+# scripts/soak.sh MINUTES [SEED]: runs mixed load, reloads and faults for that time (tests/faults/soak.py); checks at
+# the end that every acknowledged file exists, and that memory, descriptors and partial files have not grown.
+# Installs missing packages; runs in a new network namespace.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -ge 1 ] || { echo "usage: scripts/soak.sh MINUTES [SEED]" >&2; exit 2; }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# scripts/test.sh: installs what is missing, builds everything and tests it; some minutes.
-# scripts/test.sh --all: also what takes longer (system tests under both sanitizers, load under tsan, the builds of
-# packagers, and both commands of the README in a bare Debian 12).
-# Every step runs, whatever the ones before said; the exit code is 0 only if all of them passed.
+# scripts/test.sh: installs missing packages, builds everything and tests it; takes some minutes.
+# scripts/test.sh --all: also the long tests (system tests under both sanitizers, load under tsan, the builds of
+# packagers, and both commands of the README in a minimal Debian 12).
+# Every step runs, even if an earlier one failed; the exit code is 0 only if all passed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,7 @@ export JOBS=$jobs CTEST_OUTPUT_ON_FAILURE=1
 table=
 failures=0
 
-# step NAME COMMAND...: runs it, remembers result and time.
+# step NAME COMMAND...: runs it and records result and time.
 step()
 {
     local name=$1 start=$SECONDS result=ok
@@ -27,7 +27,7 @@ step()
     [ "$result" = ok ]
 }
 
-# ctest of a preset; its log is what the count is made of.
+# Runs ctest for a preset; its log is used for the final count.
 run_tests()
 {
     local preset=$1
@@ -37,7 +37,7 @@ run_tests()
 
 step "dependencies" scripts/deps.sh "$needed" || { echo "$table"; exit 1; }
 timeout 5 getent ahosts localhost >/dev/null ||
-    echo "test.sh: the name localhost is unknown here (/etc/hosts has to have it): tests that look it up are left out"
+    echo "test.sh: cannot resolve localhost (add it to /etc/hosts): tests that need it are skipped"
 rm -f build/*/Testing/Temporary/LastTest.log
 step "format" scripts/format.sh --check
 step "layers" scripts/layers.sh
@@ -58,7 +58,7 @@ step "faults, a share" scripts/faults.sh --quick --jobs "$jobs"
 shopt -s nullglob
 logs=(build/{release,debug,asan,tsan}/Testing/Temporary/LastTest.log)
 read -r passed failed < <(awk -f scripts/count_tests.awk "${logs[@]:-/dev/null}")
-# The sum over all presets, in ctest's words; a step that failed without a test failing counts too.
+# The sum over all presets, in ctest's format; a failed step without a failed test counts as one failure.
 [ "$failures" -eq 0 ] || [ "$failed" -gt 0 ] || failed=$failures
 total=$((passed + failed))
 [ "$total" -gt 0 ] || { echo "no test ran"; failures=1; }

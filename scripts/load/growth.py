@@ -1,6 +1,6 @@
-"""How the instructions per frame and per file grow with the sessions that are open: the node under
-callgrind, a lesser work and a greater one, and the difference divided by the work between them. So what
-starting, opening sessions and stopping cost falls out."""
+"""How the instructions per frame and per file grow with the number of open sessions: runs the node under callgrind
+with a smaller and a larger workload, and divides the difference of the counts by that of the workloads. The cost of
+starting, opening sessions and stopping cancels out."""
 import os
 import re
 import subprocess
@@ -9,7 +9,7 @@ from tools import BUILD, Measured, harness, say
 
 FRAME_BYTES = 96 << 10
 WORKS = {
-    # unit: (the lesser work and the greater, each a size and how many files of it, the units between them)
+    # unit: (the smaller and the larger workload, each a size and a number of files; the difference in units)
     "data frame": ((20 * FRAME_BYTES, 200), (60 * FRAME_BYTES, 200), 200 * 40),
     "small file": ((1024, 2000), (1024, 4000), 2000),
 }
@@ -18,8 +18,8 @@ START_S = 60
 
 
 class Counted(Measured):
-    """A node under callgrind. It is not asked anything, since answers cost instructions too: the
-    kernel says when it listens."""
+    """A node under callgrind. It gets no requests, since they would cost instructions: /proc/net/tcp shows when it
+    listens."""
 
     @property
     def profile(self):
@@ -42,17 +42,18 @@ class Counted(Measured):
             return any(":%04X 00000000:0000 0A" % self.port in line for line in table)
 
     def instructions(self):
-        """After the stop: all that it ran in user space."""
+        """All instructions in user space. Call after the stop."""
         return int(re.findall(r"Collected : (\d+)", self.log())[-1])
 
     def locks(self):
-        """After the stop: how often a mutex was locked."""
+        """Number of calls of pthread_mutex_lock. Call after the stop."""
         with open(self.profile) as lines:
             return calls_of(lines, "pthread_mutex_lock")
 
 
 def calls_of(profile, function):
-    """The calls of a function in callgrind's file, where a name stands once and its number after that."""
+    """The calls of a function in callgrind's file, where a name is written once and later referred to by its
+    number."""
     calls, numbers, is_wanted = 0, set(), False
     for line in profile:
         named = re.match(r"c?fn=(\(\d+\))(?: (.*))?", line)
@@ -67,7 +68,7 @@ def calls_of(profile, function):
 
 
 def count(bench, sessions, size, files):
-    """Instructions and locks of a node that has `sessions` open and takes `files`, one at a time."""
+    """Instructions and locks of a node with `sessions` open that receives `files`, one at a time."""
     with Counted("counted", bench.folder, 1, sessions__handshake_timeout_s=120) as node:
         part = bench.load(node, "bulk", size=size, files=files, beside=sessions - 1, seconds=300)[0]
         if part["roles"][0]["files"] != files or part["roles"][1]["opened"] != sessions - 1:

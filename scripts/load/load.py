@@ -1,4 +1,4 @@
-"""What scripts/load.sh runs: see there, and docs/performance.md."""
+"""The main program of scripts/load.sh: see there, and docs/performance.md."""
 import argparse
 import os
 import shutil
@@ -10,7 +10,7 @@ import peers
 import report
 import rows
 import sweep
-from tools import ROOT, Bench, file_system, machine, say, troubles
+from tools import ROOT, Bench, errors, file_system, machine, say
 
 FULL = types.SimpleNamespace(bulk_mib=512, small=20000, small_mib=256, idle=18000, idle_s=20, mixed_s=10, warm_s=2, synced=1000,
                              sessions=(100, 1000, 5000, 10000, 18000))
@@ -24,40 +24,42 @@ def numbers(text):
 def at_least_one(text):
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError("%d rounds measure nothing: 1 or more" % number)
+        raise argparse.ArgumentTypeError("invalid number of rounds %d: expected 1 or more" % number)
     return number
 
 
 def read_options():
     parser = argparse.ArgumentParser(
-        prog="scripts/load.sh", description="Puts load on dustwired and measures it against the yardstick.")
+        prog="scripts/load.sh", description="Measures dustwired under load and compares it with the yardstick.")
     parser.add_argument("--quick", action="store_true",
-                        help="one round of little work, for a look whether all this works; under two minutes")
-    parser.add_argument("--table", action="store_true", help="only the table of goals")
+                        help="one round with a small workload, to check the measuring; under two minutes")
+    parser.add_argument("--table", action="store_true", help="measure only the table of goals")
     parser.add_argument("--threads", type=numbers, default=[1, 2, 4], metavar="N,N",
-                        help="worker threads to try one after another (1,2,4)")
+                        help="numbers of worker threads to measure (1,2,4)")
     parser.add_argument("--cases", type=lambda text: text.split(","), default=list(sweep.CASES), metavar="CASE,CASE",
-                        help="cases to run for each (%s)" % ",".join(sweep.CASES))
-    parser.add_argument("--rounds", type=at_least_one, help="rounds of each measurement (5; quick: 1)")
+                        help="cases to measure for each (%s)" % ",".join(sweep.CASES))
+    parser.add_argument("--rounds", type=at_least_one, help="rounds of each measurement (default 5; quick: 1)")
     parser.add_argument("--growth", action="store_true",
-                        help="also count instructions with callgrind; some minutes more")
-    parser.add_argument("--peers", action="store_true", help="also rsync's daemon and nginx, where installed")
-    parser.add_argument("--dir", default="/dev/shm", help="a folder in memory for the files (/dev/shm)")
-    parser.add_argument("--disk", default="/var/tmp", help="a folder on a real disk, for durability = full (/var/tmp)")
-    parser.add_argument("--out", default=os.path.join(ROOT, "build", "load"), help="the report folder (build/load)")
+                        help="also count instructions with callgrind; takes some minutes more")
+    parser.add_argument("--peers", action="store_true", help="also measure rsync's daemon and nginx, if installed")
+    parser.add_argument("--dir", default="/dev/shm", help="folder for the files, in memory (default /dev/shm)")
+    parser.add_argument("--disk", default="/var/tmp",
+                        help="folder on a real disk, for durability = full (default /var/tmp)")
+    parser.add_argument("--out", default=os.path.join(ROOT, "build", "load"), help="report folder (default build/load)")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 5)
     unknown = set(options.cases) - set(sweep.CASES)
     if unknown:
-        parser.error("no such case: %s" % ", ".join(sorted(unknown)))
+        parser.error("unknown case: %s" % ", ".join(sorted(unknown)))
     return options
 
 
-def see_to_room(options, sizes):
-    """A container's /dev/shm is small: then on the disk, where the figures are a disk's."""
+def choose_folder(options, sizes):
+    """Uses the disk if the folder has too little space (a container's /dev/shm is small); the results are then those
+    of a disk."""
     needed_mib = 3 * sizes.bulk_mib + 128
     if not os.path.isdir(options.dir) or shutil.disk_usage(options.dir).free >> 20 < needed_mib:
-        say("load.sh: no %d MiB are free in %s: measured in %s" % (needed_mib, options.dir, options.disk))
+        say("load.sh: less than %d MiB free in %s: using %s" % (needed_mib, options.dir, options.disk))
         options.dir = options.disk
 
 
@@ -77,22 +79,22 @@ def measure(bench, options, sizes):
 
 
 def end(*unused):
-    """By SIGTERM as by Ctrl-C: what was started is ended, what was made is removed."""
-    raise SystemExit("load.sh: ended")
+    """On SIGTERM as on Ctrl-C: stops started processes and removes created files."""
+    raise SystemExit("load.sh: terminated")
 
 
 def main():
     signal.signal(signal.SIGTERM, end)
     options = read_options()
     sizes = QUICK if options.quick else FULL
-    see_to_room(options, sizes)
+    choose_folder(options, sizes)
     with Bench(options) as bench:
         results = measure(bench, options, sizes)
     report.write(options.out, results)
     print(report.goals(results["rows"]))
-    say("the report: %s" % os.path.join(options.out, "report.md"))
-    if troubles:
-        raise SystemExit("load.sh: %d troubles, see above: do not believe all figures" % len(troubles))
+    say("report: %s" % os.path.join(options.out, "report.md"))
+    if errors:
+        raise SystemExit("load.sh: %d errors, see above: the results are not reliable" % len(errors))
 
 
 if __name__ == "__main__":

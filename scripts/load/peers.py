@@ -1,6 +1,5 @@
-"""The same files by other programs, where they are installed: rsync's daemon and nginx with PUT. They
-do not do the same (rsync computes checksums and sets times, PUT answers without a name of its own), so
-this tells where dustwired stands, not who is better."""
+"""The same files sent by other programs, if installed: rsync's daemon and nginx with PUT. Their work differs (rsync
+computes checksums and sets times, PUT chooses no file name), so this is for orientation, not a ranking."""
 import os
 import shutil
 import socket
@@ -21,7 +20,7 @@ def wait_for_port(port):
 
 
 class Server:
-    """A program that serves a folder, for as long as the block lasts."""
+    """A program that serves a folder, as a context manager."""
 
     def __init__(self, folder, text):
         self.folder, self.port = folder, harness.free_port()
@@ -109,11 +108,11 @@ class Ours:
         self.sender.__exit__(), self.node.__exit__()
 
     def send(self, paths):
-        """A folder at once where there are many, as for rsync."""
+        """Many files are sent as one folder, as with rsync."""
         what = paths if len(paths) == 1 else ["--recursive", os.path.dirname(paths[0])]
         result = self.sender.command("send", *what, self.node.contact, limit=120)
         if result.code != 0:
-            raise SystemExit("load.sh: not sent: %s" % result)
+            raise SystemExit("load.sh: sending failed: %s" % result)
 
     def clear(self):
         self.node.empty_inbox()
@@ -147,7 +146,7 @@ def measure(bench, sizes):
         if shutil.which(kind.program) or os.path.exists("/usr/sbin/" + kind.program):
             servers.append(kind(os.path.join(bench.folder, kind.program)))
         else:
-            say("%s is not installed: left out" % kind.program)
+            say("%s is not installed: skipped" % kind.program)
     for server in servers:
         with server:
             bytes_per_s = Figure(sizes.bulk_mib * MIB / 1e6 / seconds_of(bench, server, large, 2 * sizes.bulk_mib)

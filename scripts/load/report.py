@@ -1,4 +1,4 @@
-"""The report folder: report.md, results.json, and plots by gnuplot where that is installed."""
+"""The report folder: report.md, results.json, and plots by gnuplot, if installed."""
 import json
 import os
 import shutil
@@ -21,14 +21,14 @@ def goals(measured):
 def machine_lines(results):
     m = results["machine"]
     return ("%s CPUs, %s%s; %s of memory; Linux %s. Files in %s (%s). Load average at the start: %.2f.\n"
-            "Generator, node and yardstick share these CPUs: a figure is that of both ends together. Each is "
-            "the median of the rounds (%d), with the least and the most in brackets." % (
+            "Generator, node and yardstick share these CPUs: a result includes both ends. Each is "
+            "the median of the rounds (%d), with minimum and maximum in parentheses." % (
                 m["cpus"], m["cpu"], ", virtual" if m["is_virtual"] else "", m["memory"], m["kernel"],
                 results["folder"], results["file_system"], m["load_average"][0], results["rounds"]))
 
 
 def time_unit(latencies):
-    """(microseconds in it, its name): milliseconds where most latencies take some."""
+    """(microseconds per unit, its name): milliseconds if the median is at least one."""
     return (1000, "ms") if statistics.median(figure.median for figure in latencies) >= 1000 else (1, "us")
 
 
@@ -41,7 +41,7 @@ def threads_table(case, by_count):
     names = ("p50", "p99", "p99_9", "max")
     return table(["worker threads", "speed, " + next(iter(by_count.values()))["unit"],
                   *["%s, %s" % (name.replace("_", "."), unit) for name in names],
-                  "node: CPU s/GB", "node: CPU s/1,000 files", "node: most resident (VmHWM), KiB"],
+                  "node: CPU s/GB", "node: CPU s/1,000 files", "node: peak resident (VmHWM), KiB"],
                  [[count, f["speed"], *[f[name].by(parts) for name in names], f["cpu_s_per_GB"],
                    f["cpu_s_per_1000_files"], f["peak_kib"]] for count, f in by_count.items()])
 
@@ -61,23 +61,23 @@ def growth_of(counts):
 def text_of(results):
     parts = ["# Load report", machine_lines(results)]
     if results.get("rows"):
-        parts += ["## The goals, as a share of the yardstick", goals(results["rows"])]
+        parts += ["## Goals, relative to the yardstick", goals(results["rows"])]
     for case, by_count in results.get("threads", {}).items():
         parts += ["## %s, by worker threads" % case, threads_table(case, by_count)]
     if results.get("sessions"):
-        parts += ["## Memory by idle sessions", "Anonymous memory (RssAnon) as in the goal's row: before the sessions "
-                  "and with them, after 5,000 handshakes that fill what the node keeps of events.",
-                  table(["sessions", "before, KiB", "with them, KiB", "bytes a session"],
+        parts += ["## Memory by idle sessions", "Anonymous memory (RssAnon) as in the row of the goals: before the sessions "
+                  "and with them, after 5,000 handshakes that fill the node's event buffer.",
+                  table(["sessions", "before, KiB", "with sessions, KiB", "bytes per session"],
                         [[n, before, after, number(each)] for n, before, after, each in results["sessions"]])]
     if results.get("slow"):
         in_it, unit = time_unit(results["slow"])
         alone, beside = [figure.by(in_it) for figure in results["slow"]]
-        parts += ["## Slow peers", "p99 of small files alone: %s %s; beside 20 peers that read or write a byte a "
+        parts += ["## Slow peers", "p99 of small files alone: %s %s; beside 20 peers that read or write one byte per "
                   "second: %s %s." % (alone, unit, beside, unit)]
     if results.get("growth"):
         parts += ["## Growth (callgrind)", growth_table(results["growth"])]
     if results.get("peers"):
-        parts += ["## Beside other programs",
+        parts += ["## Other programs",
                   table(["by", "one large file, MB/s", "1 KiB files, files/s"], results["peers"])]
     parts += ["![%s](%s)" % (name, name) for name in results.get("plots", [])]
     return "\n\n".join(parts) + "\n"
@@ -92,7 +92,7 @@ def as_json(value):
 # ---- plots
 
 def gnuplot(folder, name, title, script, data):
-    """Draws folder/name.png from inline data blocks; the legend stands below the title, off the lines."""
+    """Draws folder/name.png from inline data blocks; the legend is below the title, outside the plot."""
     blocks = "".join("$%s << END\n%s\nEND\n" % (block, "\n".join(" ".join(map(str, line)) for line in lines))
                      for block, lines in data.items())
     head = ("set terminal pngcairo size 900,540\nset output '%s.png'\nset title '%s'\nset grid\n"
@@ -124,7 +124,7 @@ plot $all using 1:2 with linespoints title 'speed (left)' lw 2, \\
 
 
 def plot_latency(folder, case, by_count):
-    """Over 1 / (1 - percentile), so that each nine takes the same room."""
+    """The x axis is 1 / (1 - percentile), so that each nine has the same width."""
     parts, unit = unit_of_case(by_count)
     data = {"t%d" % n: [[1 / (1 - share), us / parts] for share, us in f["curve"]] for n, f in by_count.items()}
     curves = ", ".join("$t%d using 1:2 with lines lw 2 title '%s'" % (n, threads_of(n)) for n in by_count)
@@ -142,8 +142,8 @@ def plot_sessions(folder, sessions):
 set xlabel 'idle sessions'
 set ylabel 'anonymous memory (RssAnon), KiB'
 set yrange [0:*]
-plot $all using 1:2 with linespoints lw 2 title 'with the sessions', \\
-     $all using 1:3 with linespoints lw 2 title 'before them'
+plot $all using 1:2 with linespoints lw 2 title 'with sessions', \\
+     $all using 1:3 with linespoints lw 2 title 'before'
 """, {"all": [[n, after, before] for n, before, after, _ in sessions]})
 
 

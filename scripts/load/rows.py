@@ -1,5 +1,5 @@
-"""The table of goals: each row measures the node and the yardstick in turn, round by round, so that
-what disturbs the machine disturbs both."""
+"""The table of goals: each row measures the node and the yardstick alternately, round by round, so that other load on
+the machine affects both."""
 import os
 import shutil
 import tempfile
@@ -9,8 +9,8 @@ from tools import MIB, Figure, file_system, files_of, number, say
 
 
 class Row:
-    """A goal and what was reached. `share` is the node's median by the yardstick's; `is_met` compares
-    it with the goal."""
+    """A goal and its result. `share` is the node's median divided by the yardstick's; `is_met` compares it with the
+    goal."""
 
     def __init__(self, name, goal, node, yardstick, share, is_met, unit, note=""):
         self.name, self.goal, self.node, self.yardstick = name, goal, node, yardstick
@@ -27,7 +27,7 @@ class Row:
                 "yardstick": self.yardstick.json() if self.yardstick else None}
 
 
-HELD = 0.95  # of the bytes that bulk is to do: beside less, small files have it easy
+HELD = 0.95  # share of the bulk rate that must be reached: with less, small files are not disturbed enough
 
 HEADER = ["case", "node: median (spread)", "yardstick: median (spread)", "share", "goal", "", "note"]
 
@@ -111,7 +111,7 @@ def handshakes(bench, node, sizes, kept):
 
 
 def cpu_both_ends(bench, node, sizes, kept):
-    """Node to node: what the sender and the receiver cost, together."""
+    """Node to node: CPU time of sender and receiver together."""
     costs = []
     path = os.path.join(bench.folder, "sent")
     with open(path, "wb") as out:
@@ -124,7 +124,7 @@ def cpu_both_ends(bench, node, sizes, kept):
             result = sender.send([path], node.contact, limit=120)
             costs.append((sender.cpu_s() + node.cpu_s() - before) / (sizes.bulk_mib * MIB / 1e9))
             if result.code != 0:
-                raise SystemExit("load.sh: the file was not sent: %s" % result)
+                raise SystemExit("load.sh: sending the file failed: %s" % result)
             node.empty_inbox()
     os.unlink(path)
     note = "generator and node: %s s/GB" % kept["generator_and_node_cost"]
@@ -154,16 +154,16 @@ def mixed(bench, node, sizes, kept):
         alone.append(files_of(parts, 0)["latency_us"]["p99"])
         beside.append(files_of(parts, 1)["latency_us"]["p99"])
         bulk.append(files_of(parts, 1, 1)["bytes_per_s"] / 1e6)
-    note = "two bulk sessions held at %d MB/s together, of which they did %s; small: 500 files/s; the comparison is " \
-        "with alone" % (rate // 1000000, Figure(bulk))
+    note = "two bulk sessions limited to %d MB/s together, reached %s; small: 500 files/s; compared with " \
+        "alone" % (rate // 1000000, Figure(bulk))
     row = at_most("mixed: p99 of small beside bulk", 5, Figure(beside), Figure(alone), "us", note)
     row.is_met = row.is_met and Figure(bulk).median * 1e6 >= HELD * rate
     return row
 
 
 def durable(bench, node, sizes, kept):
-    """Nothing is removed before the end: ext4 takes a multiple of the time to make files where thousands
-    were removed within the last minutes."""
+    """Files are removed at the end only: on ext4 creating files is several times slower if thousands were removed in
+    the last minutes."""
     plain, ours = [], []
     folder = tempfile.mkdtemp(prefix="dustwire-load-", dir=bench.options.disk)
     try:
@@ -177,7 +177,7 @@ def durable(bench, node, sizes, kept):
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return at_least("durability = full, small, one session, 20 in flight", 2, Figure(ours), Figure(plain),
-                    "files/s", "%s; against one fsync a file in turn" % file_system(bench.options.disk))
+                    "files/s", "%s; compared with one fsync per file, sequentially" % file_system(bench.options.disk))
 
 
 ROWS = [bulk_one, bulk_four, small_twenty, small_one, handshakes, cpu_both_ends, idle, mixed, durable]

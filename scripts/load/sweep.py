@@ -1,4 +1,4 @@
-"""By threads and by sessions: how throughput, latency and memory go with what an operator sets."""
+"""Throughput, latency and memory by worker threads and by sessions."""
 from tools import Figure, files_of, say
 
 CASES = {
@@ -43,15 +43,15 @@ def warm_load(bench, node, sizes, case, options):
 
 
 def idle_sessions(bench, name, count, seconds):
-    """A new node, since memory once taken is not given back. The events that it keeps are bounded and no
-    session's: they are filled up before."""
+    """A new node, since allocated memory is not returned. Its event buffer is bounded and does not belong to a
+    session: it is filled first."""
     with bench.node(name, 2) as node:
         bench.load(node, "handshake", sessions=64, files=5000, seconds=20)
         return bench.load(node, "idle", sessions=count, seconds=seconds)[0]
 
 
 def by_sessions(bench, counts):
-    """[(sessions, anonymous KiB before, after, bytes a session)], a new node for each."""
+    """[(sessions, anonymous KiB before, after, bytes per session)], a new node for each."""
     found = []
     for count in counts:
         daemon = idle_sessions(bench, "sessions%d" % count, count, 1)["daemon"]

@@ -1,6 +1,6 @@
-"""What the measurements are made with: a folder in memory, nodes, dustwire-load, the yardstick.
+"""Tools for the measurements: a folder in memory, nodes, dustwire-load, the yardstick.
 
-Only processes started here are ended, by their own handle; every call has a time limit."""
+Only processes started here are stopped, by their own handle; every call has a timeout."""
 import json
 import os
 import shutil
@@ -44,18 +44,18 @@ class Figure:
 
 
 def number(value):
-    """Three digits that matter."""
+    """Three significant digits."""
     if abs(value) >= 100:
         return "{:,.0f}".format(value)
     return "%.3g" % value
 
 
-troubles = []
+errors = []
 
 
-def trouble(text):
-    """Something went wrong that makes figures doubtful: told at once, and in the end by the exit status."""
-    troubles.append(text)
+def error(text):
+    """Records an error that makes results unreliable: printed at once, and the exit status is 1."""
+    errors.append(text)
     say(text)
 
 
@@ -64,7 +64,7 @@ def say(text):
 
 
 class Measured(harness.Node):
-    """A node for measuring: no sync, as many sessions as there can be, little talk."""
+    """A node for measuring: no sync, a high session limit, little logging."""
 
     def __init__(self, name, folder, threads, **settings):
         own = os.path.join(folder, name)
@@ -82,19 +82,19 @@ class Measured(harness.Node):
         problem = self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         if problem:
-            trouble(problem)
+            error(problem)
 
     def empty_inbox(self):
         for path in self.received():
             os.unlink(path)
 
     def cpu_s(self):
-        """User and system, by the scheduler's clock (clock_getcpuclockid(3))."""
+        """User and system CPU time (clock_getcpuclockid(3))."""
         return time.clock_gettime(~self.process.pid << 3 | 2)
 
 
 class Bench:
-    """A place to measure in, and the rounds of everything measured there."""
+    """A folder to measure in, and the number of rounds."""
 
     def __init__(self, options):
         self.options = options
@@ -127,15 +127,14 @@ class Bench:
         if not are_files_kept:
             node.empty_inbox()
         if done.returncode != 0:
-            trouble("dustwire-load %s ended with %d:\n%s" % (case, done.returncode, done.stderr))
+            error("dustwire-load %s exited with %d:\n%s" % (case, done.returncode, done.stderr))
         if not done.stdout:
-            raise SystemExit("load.sh: %s gave no figures" % " ".join(arguments))
+            raise SystemExit("load.sh: %s printed no results" % " ".join(arguments))
         return json.loads(done.stdout)["parts"]
 
     def warm(self, mib):
-        """Touches so much of the memory behind the folder and gives it back, right before it is used: on
-        a virtual machine the first touch is several times slower than the next, and what is free for some
-        seconds may go back to the host, so that its next touch is a first one again."""
+        """Allocates and frees that much memory in the folder right before it is used: on a virtual machine the first
+        access to memory is several times slower, and free memory can return to the host after some seconds."""
         path = os.path.join(self.folder, "warm")
         block = bytes(MIB)
         with open(path, "wb", buffering=0) as out:
@@ -149,7 +148,7 @@ def files_of(parts, part=0, role=0):
 
 
 def machine():
-    """The machine, for the report."""
+    """Description of the machine, for the report."""
     def first(path, word):
         with open(path) as stream:
             return next((line.split(":", 1)[1].strip() for line in stream if line.startswith(word)), "?")
@@ -160,6 +159,6 @@ def machine():
 
 
 def file_system(path):
-    """The device and the type of what a path lies on."""
+    """Device and type of the file system of a path."""
     done = subprocess.run(["findmnt", "-n", "-o", "SOURCE,FSTYPE", "-T", path], capture_output=True, text=True)
-    return " ".join((done.stdout.splitlines() or ["?"])[-1].split())  # the last is mounted over the others
+    return " ".join((done.stdout.splitlines() or ["?"])[-1].split())  # the last one is mounted over the others

@@ -84,9 +84,9 @@ class Report(SystemTest):
                                "folder": "/", "file_system": "ext4", "rounds": 1,
                                "threads": {"bulk": by_count((60.0,))}, "sessions": [(100, 900, 1000, 1024.0)],
                                "slow": [Figure([46924]), Figure([41157])]})
-        self.assertIn("alone: 46.9 ms; beside 20 peers that read or write a byte a second: 41.2 ms", text)
+        self.assertIn("alone: 46.9 ms; beside 20 peers that read or write one byte per second: 41.2 ms", text)
         self.assertIn("RssAnon", text)
-        self.assertIn("most resident (VmHWM), KiB", text)
+        self.assertIn("peak resident (VmHWM), KiB", text)
 
 
 @unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")

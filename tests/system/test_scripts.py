@@ -1,5 +1,5 @@
-"""The scripts of scripts/ on machines that lack something, and scripts/run.sh beside what is in use already. They run in
-a copy of the tree whose builds are stubs; apt-get is one that installs nothing."""
+"""The scripts of scripts/ on machines without a program, and scripts/run.sh with a port, socket or inbox already in
+use. They run in a copy of the tree with stubs for the builds and for apt-get, which installs nothing."""
 import os
 import re
 import shutil
@@ -17,7 +17,7 @@ SCRIPTS = sorted(name for name in os.listdir(os.path.join(ROOT, "scripts")) if n
 sys.path.append(os.path.join(ROOT, "tests", "faults"))
 PLACES = [place for place in ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin") if os.path.isdir(place)]
 
-# A script, its arguments, a program that it needs, and what becomes of it without.
+# A script, its arguments, a program that it needs, and what the script does without it.
 ENDS, GOES_ON = "ends", "goes on"
 WITHOUT = (
     ("build.sh", [], "gcc", ENDS), ("build.sh", [], "cmake", ENDS), ("build.sh", [], "ninja", ENDS),
@@ -41,8 +41,8 @@ def write(path, text, mode=0o755):
     os.chmod(path, mode)
 
 
-# What the scripts call, of all that is in those places.
 def words_of(name):
+    """Words of a script, among them the programs that it calls."""
     with open(os.path.join(ROOT, "scripts", name)) as stream:
         return re.findall(r"[\w.+-]+", stream.read())
 
@@ -51,8 +51,8 @@ WORDS = {word for name in SCRIPTS for word in words_of(name)}
 
 
 def programs_but(folder, hidden, stubs):
-    """A folder for PATH: the programs of this machine that a script names, but the hidden ones, and stubs in the place
-    of some."""
+    """A folder for PATH: the programs of this machine that a script names, except the hidden ones, and stubs for
+    some."""
     os.mkdir(folder)
     for place in PLACES:
         for name in WORDS.intersection(os.listdir(place)) - set(hidden) - set(stubs):
@@ -65,7 +65,7 @@ def programs_but(folder, hidden, stubs):
 
 
 class Tree(SystemTest):
-    """A copy of what the scripts need of the tree."""
+    """A copy of the parts of the tree that the scripts need."""
 
     def setUp(self):
         super().setUp()
@@ -74,7 +74,7 @@ class Tree(SystemTest):
         for name in ("scripts", "etc", "tests/faults", "tests/system"):
             shutil.copytree(os.path.join(ROOT, name), os.path.join(self.tree, name),
                             ignore=shutil.ignore_patterns("__pycache__"))
-        # The administrator's programs are looked for in PATH alone, so that they can be hidden.
+        # Search system administration programs in PATH only, so that they can be hidden.
         common = os.path.join(self.tree, "scripts", "common.sh")
         with open(common) as stream:
             text = stream.read()
@@ -87,12 +87,12 @@ class Tree(SystemTest):
                               env={"PATH": path, "HOME": self.top, **more.pop("env", {})}, **more)
 
 
-# Takes the lists and installs nothing.
+# Updates the lists, but fails to install.
 APT = '#!/bin/sh\ncase "$*" in *install*) exit 100;; esac\n'
 
 
 class Missing(Tree):
-    def test_every_script_says_what_it_lacks_before_it_does_anything(self):
+    def test_every_script_reports_a_missing_program_first(self):
         write(os.path.join(self.tree, "scripts", "build.sh.stub"), "#!/bin/sh\n")
         for number, (script, arguments, hidden, result) in enumerate(WITHOUT):
             with self.subTest("%s %s without %s" % (script, " ".join(arguments), hidden)):
@@ -111,28 +111,28 @@ class Missing(Tree):
                     self.assertIn("going on", done.stderr)
                     self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
-    def test_every_script_asks_for_what_it_needs(self):
+    def test_every_script_checks_its_dependencies(self):
         for script in SCRIPTS:
             with open(os.path.join(ROOT, "scripts", script)) as stream:
                 text = stream.read()
             with self.subTest(script):
                 self.assertTrue("scripts/deps.sh" in text or "scripts/build.sh" in text or script == "common.sh")
 
-    def test_a_set_that_there_is_not_is_told(self):
+    def test_an_unknown_set_is_refused(self):
         done = self.run_script("deps.sh", ["no-such-set"], os.environ["PATH"])
         self.assertEqual(done.returncode, 2)
         self.assertIn("a SET is one of: all bare build", done.stderr)
 
 
 class Installing(Tree):
-    """scripts/deps.sh with a dpkg that says that nothing is installed, and an apt that is a script."""
+    """scripts/deps.sh with stubs: a dpkg-query that lists no package, and an apt-get for each case."""
     DPKG = '#!/bin/sh\nexit 0\n'
     CASES = {
-        # what apt-get does, whether it worked
-        "all is well": ("exit 0", 0),
-        "the lists cannot be brought up to date": ('case "$*" in *update*) exit 100;; esac', 0),
-        "nothing can be installed": ('case "$*" in *install*) exit 100;; esac', 1),
-        "neither": ("exit 100", 1),
+        # what apt-get does, the expected exit code
+        "success": ("exit 0", 0),
+        "the lists cannot be updated": ('case "$*" in *update*) exit 100;; esac', 0),
+        "the installation fails": ('case "$*" in *install*) exit 100;; esac', 1),
+        "both fail": ("exit 100", 1),
         "killed": ("kill -9 $$", 1),
     }
 
@@ -147,7 +147,7 @@ class Installing(Tree):
         except FileNotFoundError:
             return done, ""
 
-    def test_whatever_apt_does(self):
+    def test_each_result_of_apt(self):
         for name, (apt, code) in self.CASES.items():
             with self.subTest(name):
                 done, log = self.deps(name, apt)
@@ -160,8 +160,8 @@ class Installing(Tree):
         self.assertEqual((done.returncode, log), (1, ""))
         self.assertIn("not installed: clang-format", done.stderr)
 
-    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
-    def test_somebody_else_needs_sudo(self):
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to run as another user")
+    def test_other_users_need_sudo(self):
         os.chmod(self.top, 0o777)
         for is_there, code in ((True, 0), (False, 1)):
             with self.subTest(sudo=is_there):
@@ -175,8 +175,8 @@ class Installing(Tree):
                     self.assertTrue(os.path.exists(os.path.join(self.top, "by")))
 
 
-class LeftOut(unittest.TestCase):
-    """A program that is missing is no loss; a file that is missing is one."""
+class Skipped(unittest.TestCase):
+    """A missing program is not a loss; a missing file is."""
 
     def run_kind(self, missing):
         import faults
@@ -186,7 +186,7 @@ class LeftOut(unittest.TestCase):
                 self.notes, self.runs, self.losses = [], 0, []
                 self.book = type("Book", (), {"count": 0, "acknowledged": 0})
 
-            def run_is_over(self, what, losses):
+            def end_run(self, what, losses):
                 self.runs += 1
                 self.losses += losses
 
@@ -210,10 +210,10 @@ class LeftOut(unittest.TestCase):
                 self.assertEqual(row[4], 0)
                 self.assertIn("left out: %s is not installed" % name, row[6])
 
-    def test_a_missing_file_is_one(self):
+    def test_a_missing_file_is_a_loss(self):
         self.assertEqual(self.run_kind("/nowhere/at/all")[4], 1)
 
-    def test_what_needs_no_program_of_the_network_goes_on_without(self):
+    def test_a_missing_network_program_is_no_error(self):
         import network
         self.assertFalse(network.shell("no-nft", "list", "ruleset"))
 
@@ -223,8 +223,8 @@ def can_make_namespaces():
                                                 stderr=subprocess.DEVNULL).returncode == 0
 
 
-@unittest.skipUnless(can_make_namespaces(), "no namespaces can be made here")
-class LeftOutForReal(SystemTest):
+@unittest.skipUnless(can_make_namespaces(), "cannot create namespaces here")
+class SkippedForReal(SystemTest):
     def test_a_link_without_nft_loses_nothing(self):
         path = programs_but(os.path.join(self.folder(), "path"), {"nft"}, {})
         done = subprocess.run(["unshare", "--mount", "--net", sys.executable, "-B",
@@ -235,7 +235,7 @@ class LeftOutForReal(SystemTest):
 
 
 class Runs(Tree):
-    """scripts/run.sh with settings of its own, beside what is in use."""
+    """scripts/run.sh with test settings, and resources already in use."""
 
     def setUp(self):
         super().setUp()
@@ -284,7 +284,7 @@ class Runs(Tree):
         try:
             code = process.wait(seconds(20))
         except subprocess.TimeoutExpired:
-            self.fail("it runs: " + self.text(log))
+            self.fail("run.sh did not exit: " + self.text(log))
         said = self.text(log)
         self.assertEqual(code, 1, said)
         for word in words:
@@ -305,13 +305,13 @@ class Runs(Tree):
         other.listen()
         return other
 
-    def test_twice(self):
+    def test_a_second_start_is_refused(self):
         first, log = self.start()
         self.assert_up(first, log)
         self.assert_refused("a node runs already: dustwired (process %d)" % first.pid, self.socket, "stop")
         self.assertEqual(self.text(log).count("The node is up"), 1)
 
-    def test_a_port_that_somebody_has(self):
+    def test_a_port_in_use(self):
         me = "python3 (process %d)" % os.getpid()
         for host, listen in (("0.0.0.0", "*"), ("127.0.0.1", "*"), ("127.0.0.2", "*"), ("0.0.0.0", "127.0.0.1"),
                              ("127.0.0.1", "127.0.0.1"), ("127.0.0.2", "127.0.0.1, 127.0.0.2")):
@@ -322,7 +322,7 @@ class Runs(Tree):
                 other.close()
 
     @unittest.skipUnless(harness.has_ipv6(), "this machine has no ::1")
-    def test_a_port_that_somebody_has_by_ipv6(self):
+    def test_a_port_in_use_on_ipv6(self):
         self.listener("::", socket.AF_INET6)
         self.assert_refused("port %d is in use by " % self.port)
 
@@ -331,7 +331,7 @@ class Runs(Tree):
         self.settings(listen="127.0.0.2")
         self.assert_up(*self.start())
 
-    def test_a_port_that_is_not_needed(self):
+    def test_a_port_in_use_is_ignored_without_receiving(self):
         self.listener("0.0.0.0")
         self.settings(receiving="false")
         self.assert_up(*self.start())
@@ -344,27 +344,27 @@ class Runs(Tree):
         other.close()
         self.assert_up(*self.start())
 
-    def test_an_inbox_that_another_node_has(self):
+    def test_an_inbox_in_use_by_another_node(self):
         first, log = self.start()
         self.assert_up(first, log)
         self.settings(port=free_port(), socket=os.path.join(self.place, "other.sock"))
         self.assert_refused(os.path.join(self.place, "inbox"), "in use", "process %d" % first.pid)
 
-    def test_a_socket_that_another_program_has(self):
+    def test_a_socket_in_use_by_another_program(self):
         self.listener(self.socket, socket.AF_UNIX)
         self.assert_refused(self.socket, "in use")
 
-    def test_a_socket_of_a_node_that_stands_still(self):
+    def test_a_socket_of_a_stopped_node(self):
         first, log = self.start()
         self.assert_up(first, log)
         first.send_signal(signal.SIGSTOP)
         self.assert_refused("in use by dustwired (process %d)" % first.pid)
 
-    def test_a_file_where_the_socket_is_to_be(self):
+    def test_another_file_in_place_of_the_socket(self):
         write(self.socket, "", 0o644)
         self.assert_refused(self.socket, "is no socket")
 
-    def test_a_socket_that_was_left_behind(self):
+    def test_a_stale_socket_is_replaced(self):
         self.listener(self.socket, socket.AF_UNIX).close()
         self.assert_up(*self.start())
 
@@ -374,13 +374,11 @@ class Runs(Tree):
 
 
 class Pages(unittest.TestCase):
-    def test_the_man_pages_have_the_version(self):
-        with open(os.path.join(ROOT, "CMakeLists.txt")) as stream:
-            version = re.search(r"project\(dustwire VERSION (\S+)", stream.read()).group(1)
+    def test_the_man_pages_get_their_version_at_installation(self):
         folder = os.path.join(ROOT, "docs", "man")
         for name in os.listdir(folder):
             with open(os.path.join(folder, name)) as stream, self.subTest(name):
-                self.assertIn('"dustwire %s"' % version, stream.readline())
+                self.assertIn('"dustwire VERSION"', stream.readline())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/* The tables of the supervisor's automata, for `dustwire automata`. */
+/* The transition tables of the supervisor's automata, for `dustwire automata`. */
 #ifndef SUPERVISOR_AUTOMATA_H
 #define SUPERVISOR_AUTOMATA_H
 

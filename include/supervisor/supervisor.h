@@ -1,5 +1,5 @@
 /* The thread that runs network_connector and the network_transport automata, their timers, the
- * network watch and the services. Others ask it by requests. */
+ * network watch and the services. Other threads post requests to it. */
 #ifndef SUPERVISOR_SUPERVISOR_H
 #define SUPERVISOR_SUPERVISOR_H
 
@@ -11,29 +11,30 @@
 struct supervisor;
 
 enum err supervisor_open(struct supervisor **out, const struct supervisor_config *config);
-/* After the threads of the transports have ended: requests that they still had come back before,
- * and are given back to their askers here, who close after it. */
+/* Call after the threads of the transports have ended, which returned their requests to the
+ * supervisor's mailbox. Returns these to their senders, who close after it. */
 void supervisor_close(struct supervisor **supervisor);
-/* Feeds `init` and `reconnect` to network_connector: the transports come up. */
+/* Starts the thread, which feeds `init` and `reconnect` to network_connector. */
 enum err supervisor_start(struct supervisor *supervisor);
-/* Ends the thread; after on_stopped, or at once when a second signal says so. */
+/* Stops the thread; after on_stopped for a clean stop. */
 void supervisor_stop(struct supervisor *supervisor);
-/* While its thread does not run. */
+/* Only while the thread is not running. */
 unsigned supervisor_stop_timeout_s(const struct supervisor *supervisor);
 
-/* Any thread. ERR_FULL, ERR_CLOSED: the request stays the caller's. A STOP is never refused. */
+/* Any thread. ERR_FULL, ERR_CLOSED: the caller keeps the request. STOP is never refused. */
 enum err supervisor_post(struct supervisor *supervisor, struct supervisor_request *r);
 
-/* Any thread. ERR_FULL, ERR_CLOSED: the request stays the caller's. (connect_to, lists and the like
- * need no choice: they go straight to a transport, which takes them from any thread.) */
+/* Any thread. ERR_FULL, ERR_CLOSED: the caller keeps the request. (connect_to, lists and the like
+ * name their transport: they are posted to it directly, from any thread.) */
 enum err supervisor_send(struct supervisor *supervisor, struct contacts_request *r);
 
-/* Any thread. For what must not overtake a send, like its cancel: `r` is answered after the sends
- * posted before it were handed to their transports. ERR_FULL, ERR_CLOSED: it stays the caller's. */
+/* Any thread. For work that must not overtake a send, such as its cancel: `r` is answered after the
+ * sends posted before it were forwarded to their transports. ERR_FULL, ERR_CLOSED: the caller keeps
+ * `r`. */
 enum err supervisor_ask_behind_sends(struct supervisor *supervisor, struct request *r);
 
-/* Any thread, never waits: an outgoing connect succeeded (`connection-done`). Many at once are told
- * as one. Not after supervisor_close. */
-void supervisor_tell_connection_done(struct supervisor *supervisor);
+/* Any thread, never blocks: an outgoing connect succeeded (`connection-done`). Calls before the
+ * supervisor handles it are coalesced. Not after supervisor_close. */
+void supervisor_notify_connection_done(struct supervisor *supervisor);
 
 #endif

@@ -16,7 +16,7 @@ void limits_raise_descriptors(void)
         return;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        log_warning("cannot raise the limit of descriptors: %s", strerror(errno));
+        log_warning("cannot raise the open file limit: %s", strerror(errno));
 }
 
 static uint64_t limit_of(unsigned resource)
@@ -31,12 +31,13 @@ void limits_log(const struct settings *s)
     uint64_t files = limit_of(RLIMIT_NOFILE), bytes = limit_of(RLIMIT_FSIZE);
 
     if (files < s->sessions.limit)
-        log_warning("this process may open %" PRIu64 " files (ulimit -n), so there can be fewer "
-                    "sessions than [sessions] limit = %u",
+        log_warning("open file limit (ulimit -n) is %" PRIu64
+                    ", below [sessions] limit = %u: fewer "
+                    "sessions are possible",
                     files, s->sessions.limit);
     if (bytes != RLIM_INFINITY)
-        log_warning("this process may write no file beyond %" PRIu64 " bytes (ulimit -f): larger "
-                    "ones cannot be received",
+        log_warning("file size limit (ulimit -f) is %" PRIu64
+                    " bytes: larger files cannot be received",
                     bytes);
 }
 
@@ -52,9 +53,8 @@ enum err limits_check_spare_descriptors(void)
         close(spare[i]);
     if (count == SPARE)
         return ERR_OK;
-    log_error("this process may open %" PRIu64
-              " files (ulimit -n), of which %u are left for sessions "
-              "and whoever asks: let it open more",
+    log_error("open file limit (ulimit -n) is %" PRIu64
+              ", with %u left for sessions and control connections: raise it",
               limit_of(RLIMIT_NOFILE), count);
     return ERR_DESCRIPTORS;
 }

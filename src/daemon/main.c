@@ -1,4 +1,4 @@
-/* The program: its options, its settings, its log, then the rooms until a signal says stop. */
+/* The program: options, settings, log, then the rooms until a stop signal. */
 
 #include "daemon/limits.h"
 #include "daemon/options.h"
@@ -30,7 +30,7 @@ static bool read_settings(struct rooms *rooms)
                                print_problem, NULL);
 
     if (e == ERR_NO_MEMORY)
-        fprintf(stderr, "dustwired: the settings cannot be read: %s\n", err_text(e));
+        fprintf(stderr, "dustwired: cannot read the settings: %s\n", err_text(e));
     return e == ERR_OK;
 }
 
@@ -49,11 +49,11 @@ static int check_config(const struct settings_in_force *in_force)
     settings_warn(&in_force->settings, &in_force->origins, print_note, NULL);
     if (preflight.problems > 0)
         return EXIT_FAILED;
-    printf("%s: the settings are good\n", file[0] == '\0' ? in_force->origins.persisted : file);
+    printf("%s: the settings are valid\n", file[0] == '\0' ? in_force->origins.persisted : file);
     return EXIT_ENDED;
 }
 
-/* Of the defaults alone nobody has to be told where each comes from: that is the sample file. */
+/* Without origins if every setting is the default: that output is the sample file. */
 static int dump_config(const struct settings_in_force *in_force)
 {
     bool is_plain = in_force->origins.file[0] == '\0';
@@ -80,7 +80,7 @@ static void log_advice(void *ctx, const char *sentence)
 
 static void log_start(const struct rooms *rooms)
 {
-    log_info("dustwired %s starts: settings=%s workers=%u inbox=%s durability=%s control=%s",
+    log_info("dustwired %s starting: settings=%s workers=%u inbox=%s durability=%s control=%s",
              DUSTWIRE_VERSION, rooms->paths.file == NULL ? "(defaults)" : rooms->paths.file,
              settings_worker_count(&rooms->in_force.settings), rooms->in_force.settings.inbox.path,
              rooms->in_force.settings.inbox.durability == DURABILITY_FULL ? "full" : "none",
@@ -125,7 +125,7 @@ static enum err start(struct rooms *rooms, struct signals *signals)
         e = rooms_start(rooms);
     if (e != ERR_OK)
         log_error("dustwired cannot start: %s; %s", err_text(e),
-                  err_advice(e, "the lines above say more"));
+                  err_advice(e, "see the log lines above"));
     return e;
 }
 
@@ -142,7 +142,7 @@ static int run(struct rooms *rooms)
     e = start(rooms, &signals);
     while (e == ERR_OK && !rooms->is_stopped)
         rooms_turn(rooms);
-    signals_let_end_us();
+    signals_exit_in_handler();
     if (rooms->loop != NULL)
         rooms_stop(rooms);
     signals_close(&signals);
@@ -152,7 +152,7 @@ static int run(struct rooms *rooms)
     return e == ERR_OK ? EXIT_ENDED : EXIT_FAILED;
 }
 
-/* What was asked for and could not be printed is no success. */
+/* Output that cannot be written is a failure. */
 static int printed(int exit_status)
 {
     int error_number = inherit_flush_output();
@@ -169,8 +169,8 @@ int main(int argc, char **argv)
     struct options options;
 
     inherit_fill_standard();
-    signals_hold();
-    umask(077); /* what others may have is given to them expressly: [inbox] mode, [control] mode */
+    signals_block();
+    umask(077); /* access for others is set explicitly: [inbox] mode, [control] mode */
     options_read(&options, argc, argv);
     if (options.action != OPTIONS_RUN)
         inherit_settle_signals(NULL);

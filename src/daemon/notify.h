@@ -1,8 +1,8 @@
-/* What the service manager (systemd) is told, and the sockets that it passes. libsystemd does the
- * talking; without NOTIFY_SOCKET nothing is said and nothing of this costs anything.
+/* Notifications to the service manager (systemd), and the sockets that it passes, by libsystemd.
+ * Without NOTIFY_SOCKET every notification is a no-op.
  *
- * The supervisor's thread tells the states (notify_news), main the watchdog: each call is one
- * datagram. */
+ * The supervisor's thread sends the states (notify_supervisor), main the watchdog pings; each is
+ * one datagram. */
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H
 
@@ -12,30 +12,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The context of notify_news; zeroed at first. The supervisor's thread. */
+/* The context of notify_supervisor; zeroed initially. The supervisor's thread. */
 struct notify {
-    bool is_ready; /* READY=1 is out: until then a reload is part of the start */
+    bool is_ready; /* READY=1 has been sent; until then a reload is part of the start */
 };
-void notify_news(void *ctx, enum supervisor_news news, const char *text); /* a supervisor_news_fn */
+/* A supervisor_notify_fn. */
+void notify_supervisor(void *ctx, enum supervisor_notice notice, const char *text);
 
-/* WATCHDOG=1 at half the interval that the service manager asked for, and only while no thread is
- * dead: each is asked by a message, and has answered or is judged (loop/pulse.h). A thread that
- * does not turn is told in the log, also without a service manager. Main thread. */
+/* Sends WATCHDOG=1 at half the service manager's interval, and only while no thread is dead: each
+ * is pinged by a message and has answered, or is checked (loop/pulse.h). A stalled thread is
+ * logged, with or without a service manager. Main thread. */
 struct watchdog {
     struct loop *loop;
     struct timer timer;
     uint64_t quarter_ms; /* of the interval; 0: not started */
-    bool is_served;      /* a service manager wants to know */
-    bool is_between;     /* two questions */
-    bool is_asked;       /* the threads were asked, and it was not told yet that all is well */
+    bool is_enabled;     /* the service manager expects WATCHDOG=1 */
+    bool is_check_only;  /* the last tick of the timer did not ping */
+    bool is_pending;     /* the threads were pinged, WATCHDOG=1 has not been sent for it yet */
 };
 void watchdog_start(struct watchdog *w, struct loop *loop);
-/* After each turn of main's loop. */
-void watchdog_look(struct watchdog *w);
+/* After each turn of main's loop: sends WATCHDOG=1 once every thread has answered. */
+void watchdog_poll(struct watchdog *w);
 void watchdog_stop(struct watchdog *w);
 
-/* The sockets that were passed (LISTEN_FDS), for tcp_transport_config: descriptors from `*first`
- * on. Returns how many. Once, at start. */
+/* The passed sockets (LISTEN_FDS), for tcp_transport_config: sets `*first` to the first of
+ * consecutive descriptors and returns their number. Once, at start. */
 unsigned notify_passed_sockets(int *first);
 
 #endif

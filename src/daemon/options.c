@@ -7,33 +7,31 @@
 static const char help[] =
     "Usage: dustwired [--config FILE] [--settings-file FILE] [--check-config | --dump-config]\n"
     "\n"
-    "The dustwire daemon: BitDust's tcp_transport() as a server. Stays in the foreground, logs to\n"
-    "stderr, one line an event.\n"
+    "The dustwire daemon: BitDust's tcp_transport() as a server. Runs in the foreground and logs "
+    "to\n"
+    "stderr, one line per event.\n"
     "\n"
-    "  -c, --config FILE   read the settings from FILE (INI; see dustwired.ini(5)); without it "
-    "every\n"
-    "                      setting has its default\n"
+    "  -c, --config FILE   read the settings from FILE (INI, see dustwired.ini(5)); default: "
+    "built-in\n"
+    "                      defaults only\n"
     "      --settings-file FILE\n"
-    "                      where 'dustwire set' writes, read after the other; overrides [node]\n"
-    "                      settings-file\n"
-    "      --check-config  check the settings of FILE, and whether this machine has what they\n"
-    "                      name (folders, groups, addresses); name every problem at once, and "
-    "end\n"
-    "      --dump-config   print the settings in force, with their meaning, unit and where each "
-    "comes\n"
-    "                      from, and end\n"
-    "  -h, --help          this text\n"
-    "  -V, --version       the version\n"
+    "                      absolute path of the file that 'dustwire set' writes, read after the\n"
+    "                      settings file; overrides [node] settings-file\n"
+    "      --check-config  check the settings and the directories, groups and addresses they "
+    "name;\n"
+    "                      print every error and exit\n"
+    "      --dump-config   print the effective settings with meaning, unit and origin, and exit\n"
+    "  -h, --help          print this help and exit\n"
+    "  -V, --version       print the version and exit\n"
     "\n"
-    "Signals: SIGTERM or SIGINT stops (files under way may finish, see [sessions] stop-timeout-s; "
-    "a\n"
-    "second one ends it at once), SIGHUP reads the settings again.\n"
+    "Signals: SIGTERM and SIGINT stop the daemon (transfers in progress may finish, see "
+    "[sessions]\n"
+    "stop-timeout-s; a second one exits immediately), SIGHUP reloads the settings.\n"
     "\n"
-    "Exit status: 0 stopped in order, or the settings are good; 1 it could not start (settings, "
-    "inbox,\n"
-    "lock, control socket), or was ended at once; 2 wrong usage.\n"
+    "Exit status: 0 clean stop, or the settings are valid; 1 start failed (settings, inbox, lock,\n"
+    "control socket), or immediate exit; 2 usage error.\n"
     "\n"
-    "Talk to it with dustwire(1): `dustwire status`, `dustwire help`.\n";
+    "Control it with dustwire(1): `dustwire status`, `dustwire help`.\n";
 
 enum { OPTION_CHECK = 256, OPTION_DUMP, OPTION_SETTINGS_FILE };
 
@@ -63,7 +61,7 @@ static void take(struct options *out, int option)
         if (optarg[0] == '/') {
             out->settings_path = optarg;
         } else {
-            fprintf(stderr, "dustwired: --settings-file needs an absolute path, not '%s'\n",
+            fprintf(stderr, "dustwired: --settings-file requires an absolute path, not '%s'\n",
                     optarg);
             end(out, EXIT_USAGE);
         }
@@ -82,7 +80,7 @@ static void take(struct options *out, int option)
         puts("dustwired " DUSTWIRE_VERSION);
         end(out, EXIT_ENDED);
         break;
-    default: /* getopt has named it */
+    default: /* getopt has printed the error */
         fputs("Try `dustwired --help`.\n", stderr);
         end(out, EXIT_USAGE);
         break;
@@ -99,13 +97,12 @@ void options_read(struct options *out, int argc, char **argv)
         take(out, option);
     if (out->action == OPTIONS_CHECK_CONFIG && out->config_path == NULL &&
         out->settings_path == NULL) {
-        fputs("dustwired: --check-config has nothing to check: give the file with --config FILE\n",
-              stderr);
+        fputs("dustwired: --check-config requires --config FILE or --settings-file FILE\n", stderr);
         end(out, EXIT_USAGE);
     }
     if (out->action != OPTIONS_END && optind < argc) {
         fprintf(stderr,
-                "dustwired: '%s' is not an option; settings go into a file: --config FILE\n",
+                "dustwired: unexpected argument '%s'; settings belong in a file: --config FILE\n",
                 argv[optind]);
         end(out, EXIT_USAGE);
     }

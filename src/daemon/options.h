@@ -8,9 +8,9 @@ enum options_action { OPTIONS_RUN, OPTIONS_CHECK_CONFIG, OPTIONS_DUMP_CONFIG, OP
 
 struct options {
     enum options_action action;
-    const char *config_path;   /* NULL: none given, every setting at its default */
-    const char *settings_path; /* NULL: the daemon's own file is where the settings say */
-    int exit_status;           /* OPTIONS_END: help, version or a usage error has been printed */
+    const char *config_path;   /* NULL: not given, every setting has its default */
+    const char *settings_path; /* NULL: not given, [node] settings-file holds */
+    int exit_status;           /* of OPTIONS_END: help, version or a usage error was printed */
 };
 
 /* Exit statuses of dustwired. */

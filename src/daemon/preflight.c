@@ -16,37 +16,37 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { SENTENCE_SIZE = 4 * SETTINGS_TEXT_SIZE };
+enum { MESSAGE_SIZE = 4 * SETTINGS_TEXT_SIZE };
 
 enum severity { NOTE, PROBLEM };
 
-__attribute__((format(printf, 3, 4))) static void say(struct preflight *p, enum severity severity,
-                                                      const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+report(struct preflight *p, enum severity severity, const char *format, ...)
 {
-    char sentence[SENTENCE_SIZE];
+    char message[MESSAGE_SIZE];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    (severity == PROBLEM ? p->problem : p->note)(p->ctx, sentence);
+    (severity == PROBLEM ? p->problem : p->note)(p->ctx, message);
     p->problems += severity == PROBLEM;
 }
 
-/* Folders. */
+/* Directories. */
 
-/* A folder that the daemon needs, and how many at the end of its path it makes where they are
- * missing. */
-struct wanted {
+/* A directory that the daemon needs, and how many missing components at the end of its path it
+ * creates. */
+struct required {
     const char *key; /* "[inbox] path" */
     const char *path;
-    unsigned makes;
+    unsigned creatable;
 };
 
-/* A file system that holds only what the kernel puts there (proc, sysfs, cgroup, devpts) has no
- * blocks, and takes no file, whatever its rights say. ramfs and a tmpfs without a limit say that
- * they have none, too, and some in user space (FUSE) do not say. */
-static bool takes_files(const char *folder)
+/* Pseudo file systems (proc, sysfs, cgroup, devpts) have no blocks and cannot hold files, whatever
+ * their permissions. ramfs and a tmpfs without a limit also report 0 blocks, and FUSE may report
+ * none. */
+static bool can_hold_files(const char *folder)
 {
     struct statfs about;
 
@@ -54,37 +54,37 @@ static bool takes_files(const char *folder)
            about.f_type == TMPFS_MAGIC || about.f_type == FUSE_SUPER_MAGIC;
 }
 
-/* One that is there. */
-static void check_rights(struct preflight *p, const struct wanted *w, const char *folder)
+/* For a directory that exists. */
+static void check_rights(struct preflight *p, const struct required *w, const char *folder)
 {
-    if (!takes_files(folder))
-        say(p, PROBLEM,
-            "%s = %s: no file can be made in %s, it is the kernel's: choose another folder", w->key,
-            w->path, folder);
+    if (!can_hold_files(folder))
+        report(p, PROBLEM,
+               "%s = %s: cannot create files in %s, a kernel file system: choose another directory",
+               w->key, w->path, folder);
     else if (access(folder, W_OK | X_OK) == 0)
         return;
     else if (errno == EROFS)
-        say(p, PROBLEM, "%s = %s: the file system of %s is read-only: choose another folder",
-            w->key, w->path, folder);
+        report(p, PROBLEM, "%s = %s: the file system of %s is read-only: choose another directory",
+               w->key, w->path, folder);
     else
-        say(p, NOTE,
-            "%s = %s: this user may not write in %s (%s): the daemon's user has to be able to",
-            w->key, w->path, folder, strerror(errno));
+        report(p, NOTE,
+               "%s = %s: this user cannot write to %s (%s): the daemon's user must be able to",
+               w->key, w->path, folder, strerror(errno));
 }
 
-static void say_missing(struct preflight *p, const struct wanted *w, const char *missing)
+static void report_missing(struct preflight *p, const struct required *w, const char *missing)
 {
-    if (w->makes == 0)
-        say(p, PROBLEM, "%s = %s: there is no folder %s: make it", w->key, w->path, missing);
+    if (w->creatable == 0)
+        report(p, PROBLEM, "%s = %s: no such directory %s: create it", w->key, w->path, missing);
     else
-        say(p, PROBLEM,
-            "%s = %s: there is no folder %s: make it (at its start the daemon makes only the "
-            "last one)",
-            w->key, w->path, missing);
+        report(p, PROBLEM,
+               "%s = %s: no such directory %s: create it (the daemon creates only the last "
+               "component)",
+               w->key, w->path, missing);
 }
 
-/* Up from the folder to the first that is there. */
-static void check_folder(struct preflight *p, const struct wanted *w, const char *folder)
+/* Checks the nearest ancestor that exists, the directory itself included. */
+static void check_folder(struct preflight *p, const struct required *w, const char *folder)
 {
     char at[PATH_MAX], missing[PATH_MAX] = "", up[PATH_MAX];
     struct stat st;
@@ -101,19 +101,20 @@ static void check_folder(struct preflight *p, const struct wanted *w, const char
         memcpy(at, up, sizeof at);
     }
     if (error_number == EACCES)
-        say(p, NOTE, "%s = %s: this user may not look into the folder of %s", w->key, w->path, at);
+        report(p, NOTE, "%s = %s: this user cannot search the parent directory of %s", w->key,
+               w->path, at);
     else if (error_number != 0)
-        say(p, PROBLEM, "%s = %s: %s cannot be used: %s", w->key, w->path, at,
-            strerror(error_number));
+        report(p, PROBLEM, "%s = %s: cannot access %s: %s", w->key, w->path, at,
+               strerror(error_number));
     else if (!S_ISDIR(st.st_mode))
-        say(p, PROBLEM, "%s = %s: %s is no folder", w->key, w->path, at);
-    else if (count > w->makes)
-        say_missing(p, w, missing);
+        report(p, PROBLEM, "%s = %s: %s is not a directory", w->key, w->path, at);
+    else if (count > w->creatable)
+        report_missing(p, w, missing);
     else
         check_rights(p, w, at);
 }
 
-static void check_folder_of(struct preflight *p, const struct wanted *w)
+static void check_folder_of(struct preflight *p, const struct required *w)
 {
     char folder[PATH_MAX];
 
@@ -121,7 +122,7 @@ static void check_folder_of(struct preflight *p, const struct wanted *w)
         check_folder(p, w, folder);
 }
 
-/* A trailing slash is no part of its own. */
+/* Trailing slashes are ignored. */
 static void check_inbox(struct preflight *p, const struct settings *s)
 {
     char path[SETTINGS_TEXT_SIZE];
@@ -130,38 +131,38 @@ static void check_inbox(struct preflight *p, const struct settings *s)
     memcpy(path, s->inbox.path, length + 1);
     while (length > 1 && path[length - 1] == '/')
         path[--length] = '\0';
-    check_folder(p, &(struct wanted){"[inbox] path", path, UINT_MAX}, path);
+    check_folder(p, &(struct required){"[inbox] path", path, UINT_MAX}, path);
 }
 
 static void check_socket(struct preflight *p, const struct settings *s)
 {
-    const struct wanted w = {"[control] socket", s->control.socket, 1};
+    const struct required w = {"[control] socket", s->control.socket, 1};
     struct stat st;
 
     check_folder_of(p, &w);
     if (lstat(w.path, &st) == 0 && !S_ISSOCK(st.st_mode))
-        say(p, PROBLEM, "%s = %s exists and is no socket: remove it, or choose another path", w.key,
-            w.path);
+        report(p, PROBLEM, "%s = %s exists and is not a socket: remove it, or choose another path",
+               w.key, w.path);
 }
 
-/* A link is what it leads to. */
+/* Symbolic links are followed. */
 static void check_file(struct preflight *p, const char *key, const char *path)
 {
     char end[PATH_MAX];
-    const struct wanted w = {key, path, 0};
+    const struct required w = {key, path, 0};
     struct stat st;
 
     if (path[0] == '\0')
         return;
     if (path_follow(end, sizeof end, path) != ERR_OK)
-        say(p, PROBLEM, "%s = %s: its links lead round in a circle", key, path);
+        report(p, PROBLEM, "%s = %s: symbolic link loop", key, path);
     else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        say(p, PROBLEM, "%s = %s is a folder: give the path of a file", key, path);
+        report(p, PROBLEM, "%s = %s is a directory: set the path of a file", key, path);
     else
-        check_folder_of(p, &(struct wanted){w.key, end, 0});
+        check_folder_of(p, &(struct required){w.key, end, 0});
 }
 
-/* Two names of one file; one that is missing is what its links lead to. */
+/* True if both paths name one file. A missing file is compared by the target of its links. */
 static bool is_one_file(const char *a, const char *b)
 {
     char end_a[PATH_MAX], end_b[PATH_MAX];
@@ -173,8 +174,9 @@ static bool is_one_file(const char *a, const char *b)
            path_follow(end_b, sizeof end_b, b) == ERR_OK && strcmp(end_a, end_b) == 0;
 }
 
-/* Each is written, bound or called as what the other is not. */
-static void check_apart(struct preflight *p, const struct settings_in_force *in_force)
+/* Each of these is used in a different way (written, bound, connected to): no two may be one file.
+ */
+static void check_distinct(struct preflight *p, const struct settings_in_force *in_force)
 {
     const struct settings *s = &in_force->settings;
     const char *url = s->gateway.url;
@@ -191,8 +193,9 @@ static void check_apart(struct preflight *p, const struct settings_in_force *in_
         for (size_t k = i + 1; k < count; k++)
             if (files[i].path[0] != '\0' && files[k].path[0] != '\0' &&
                 is_one_file(files[i].path, files[k].path))
-                say(p, PROBLEM, "%s and %s are the same file, %s: choose another for one of them",
-                    files[i].key, files[k].key, files[k].path);
+                report(p, PROBLEM,
+                       "%s and %s are the same file, %s: set another path for one of them",
+                       files[i].key, files[k].key, files[k].path);
 }
 
 static void check_root(struct preflight *p, const char *root)
@@ -201,14 +204,13 @@ static void check_root(struct preflight *p, const char *root)
     int error_number = stat(root, &st) == 0 ? 0 : errno;
 
     if (error_number != 0 && error_number != EACCES)
-        say(p, PROBLEM, "[outbox] roots: %s: %s: make it, or take it out", root,
-            strerror(error_number));
+        report(p, PROBLEM, "[outbox] roots: %s: %s: create it, or remove it from the list", root,
+               strerror(error_number));
     else if (error_number == 0 && !S_ISDIR(st.st_mode))
-        say(p, PROBLEM, "[outbox] roots: %s is no folder", root);
+        report(p, PROBLEM, "[outbox] roots: %s is not a directory", root);
     else if (error_number != 0 || access(root, R_OK | X_OK) != 0)
-        say(p, NOTE,
-            "[outbox] roots: this user may not look into %s: the daemon's user has to be able to",
-            root);
+        report(p, NOTE,
+               "[outbox] roots: this user cannot read %s: the daemon's user must be able to", root);
 }
 
 static void check_roots(struct preflight *p, const struct settings *s)
@@ -225,8 +227,8 @@ static void check_roots(struct preflight *p, const struct settings *s)
 static void check_group(struct preflight *p, const char *key, const char *name)
 {
     if (name[0] != '\0' && getgrnam(name) == NULL)
-        say(p, PROBLEM, "%s = %s: there is no such group: make it (groupadd %s), or name another",
-            key, name, name);
+        report(p, PROBLEM, "%s = %s: no such group: create it (groupadd %s), or set another", key,
+               name, name);
 }
 
 /* Addresses. */
@@ -249,10 +251,10 @@ static void check_port(struct preflight *p, const char *key, uint16_t port)
     uint16_t first = first_free_port();
 
     if (port < first && geteuid() != 0)
-        say(p, NOTE,
-            "%s: port %u is below %u: the daemon's user needs CAP_NET_BIND_SERVICE to listen "
-            "there",
-            key, (unsigned)port, (unsigned)first);
+        report(p, NOTE,
+               "%s: port %u is below %u: the daemon's user needs CAP_NET_BIND_SERVICE to listen "
+               "there",
+               key, (unsigned)port, (unsigned)first);
 }
 
 static void check_address(struct preflight *p, const char *key, const struct address *address)
@@ -260,11 +262,11 @@ static void check_address(struct preflight *p, const char *key, const struct add
     char text[ADDRESS_TEXT_SIZE];
 
     if (!address_is_wildcard(address) && !address_is_local(address))
-        say(p, NOTE, "%s: %s is no address of this machine at the moment", key,
-            address_ip_text(text, address));
+        report(p, NOTE, "%s: %s is not an address of this machine at the moment", key,
+               address_ip_text(text, address));
 }
 
-/* The control socket takes [::] for IPv4 as well, the node takes each family by itself. */
+/* The control socket serves IPv4 on [::] too, the node listens on each family separately. */
 static bool overlap(const struct address *control, const struct address *own)
 {
     if (address_is_wildcard(control) &&
@@ -297,10 +299,10 @@ static void check_addresses(struct preflight *p, const struct settings *s)
     check_port(p, "[control] listen", control.port);
     check_address(p, "[control] listen", &control);
     if (is_own_address(s, &control))
-        say(p, PROBLEM,
-            "[control] listen = %s is where the node itself listens ([services/tcp-connections] "
-            "tcp-port = %u): choose another port for one of them",
-            s->control.listen, (unsigned)s->tcp_connections.tcp_port);
+        report(p, PROBLEM,
+               "[control] listen = %s is already used by the node ([services/tcp-connections] "
+               "tcp-port = %u): set another port for one of them",
+               s->control.listen, (unsigned)s->tcp_connections.tcp_port);
 }
 
 void preflight_check(struct preflight *p, const struct settings_in_force *in_force)
@@ -315,5 +317,5 @@ void preflight_check(struct preflight *p, const struct settings_in_force *in_for
     check_addresses(p, s);
     check_file(p, "[node] settings-file", s->node.settings_file);
     check_file(p, "[log] file", s->log.file);
-    check_apart(p, in_force);
+    check_distinct(p, in_force);
 }

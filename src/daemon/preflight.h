@@ -1,15 +1,15 @@
-/* What --check-config can say beyond the settings themselves: whether this machine has, or would
- * let the daemon make, what they name. Nothing is made or changed. Main thread. */
+/* The checks of --check-config beyond the settings themselves: whether what they name exists on
+ * this machine or can be created by the daemon. Creates and changes nothing. Main thread. */
 #ifndef DAEMON_PREFLIGHT_H
 #define DAEMON_PREFLIGHT_H
 
 #include "settings/settings.h"
 
 struct preflight {
-    settings_problem_fn *problem; /* the daemon could not start so, whoever its user is */
-    settings_problem_fn *note;    /* it could not as the user that asks, or at this moment */
+    settings_problem_fn *problem; /* prevents the start, whatever the daemon's user is */
+    settings_problem_fn *note;    /* prevents it for the calling user, or at the moment */
     void *ctx;
-    unsigned problems; /* counted */
+    unsigned problems; /* number reported */
 };
 
 void preflight_check(struct preflight *p, const struct settings_in_force *in_force);

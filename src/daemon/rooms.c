@@ -13,37 +13,37 @@
 
 enum {
     AUTOMATA_COUNT = 3,
-    STEP_LIMIT_S = 30, /* for a step of the stop, beside the files that may finish in it */
+    STEP_LIMIT_S = 30, /* of a step of the stop, without the time for files to finish */
 };
 
 static const struct automat_kind *const automata[AUTOMATA_COUNT] = {
     &session_kind, &network_transport_kind, &network_connector_kind};
 
-/* The supervisor has logged what came of it. */
-static void signal_is_done(struct message *m, void *owner)
+/* The supervisor has logged the result. */
+static void signal_answered(struct message *m, void *owner)
 {
     struct supervisor_request *r = (struct supervisor_request *)(void *)m;
     struct rooms *rooms = owner;
 
     if (r->ask == SUPERVISOR_STOP && !rooms->is_stopped)
-        stop_limit_step(&rooms->stop_limit, "files under way and their sessions",
+        stop_limit_step(&rooms->stop_limit, "transfers in progress and their sessions",
                         r->in_force.settings.sessions.stop_timeout_s + STEP_LIMIT_S);
     free(r);
 }
 
-static void ask_supervisor(struct rooms *rooms, enum supervisor_ask ask)
+static void post_to_supervisor(struct rooms *rooms, enum supervisor_ask ask)
 {
     struct supervisor_request *r = calloc(1, sizeof *r);
 
     if (r == NULL) {
-        log_error("a signal is lost: %s", err_text(ERR_NO_MEMORY));
+        log_error("signal dropped: %s", err_text(ERR_NO_MEMORY));
         return;
     }
     r->ask = ask;
     r->request.answer_to = loop_mailbox(rooms->loop);
-    r->request.on_answer = signal_is_done;
+    r->request.on_answer = signal_answered;
     if (supervisor_post(rooms->supervisor, r) != ERR_OK) {
-        log_warning("a signal is lost: the supervisor takes no more requests");
+        log_warning("signal dropped: supervisor queue full or shutting down");
         free(r);
     } else if (ask == SUPERVISOR_STOP) {
         stop_limit_step(&rooms->stop_limit, "the supervisor", STEP_LIMIT_S);
@@ -53,12 +53,12 @@ static void ask_supervisor(struct rooms *rooms, enum supervisor_ask ask)
 void rooms_reload(struct rooms *rooms)
 {
     control_check_socket(rooms->control);
-    ask_supervisor(rooms, SUPERVISOR_RELOAD);
+    post_to_supervisor(rooms, SUPERVISOR_RELOAD);
 }
 
 void rooms_begin_stop(struct rooms *rooms)
 {
-    ask_supervisor(rooms, SUPERVISOR_STOP);
+    post_to_supervisor(rooms, SUPERVISOR_STOP);
 }
 
 /* Start. */
@@ -86,8 +86,8 @@ static enum err start_store(struct rooms *rooms)
     }
     inbox_set_limits(rooms->inbox, s);
     if ((e = outbox_set_roots(rooms->in_force.settings.outbox.roots)) != ERR_OK) {
-        log_error("[outbox] roots cannot be opened: %s; make each of those folders and let this "
-                  "user enter it",
+        log_error("cannot open [outbox] roots: %s; create each directory and make it accessible to "
+                  "the daemon's user",
                   err_text(e));
         return e;
     }
@@ -98,7 +98,7 @@ static void connection_done(void *ctx)
 {
     struct rooms *rooms = ctx;
 
-    supervisor_tell_connection_done(rooms->supervisor);
+    supervisor_notify_connection_done(rooms->supervisor);
 }
 
 static enum err open_transports(struct rooms *rooms)
@@ -134,8 +134,8 @@ static enum err open_supervisor(struct rooms *rooms)
                                                        .stopped_to = loop_mailbox(rooms->loop),
                                                        .stopped = &rooms->stopped,
                                                        .on_stopped = stop_complete,
-                                                       .news = notify_news,
-                                                       .news_ctx = &rooms->notify});
+                                                       .notify = notify_supervisor,
+                                                       .notify_ctx = &rooms->notify});
 }
 
 static enum err open_control(struct rooms *rooms)
@@ -162,11 +162,11 @@ static enum err open_control(struct rooms *rooms)
     return e;
 }
 
-/* What is started and cannot be is named: the reason alone would not say of what. */
-static enum err say_start(const char *what, enum err e)
+/* Logs which thread could not be started. Returns `e`. */
+static enum err log_start_error(const char *what, enum err e)
 {
     if (e != ERR_OK)
-        log_error("%s cannot be started: %s", what, err_text(e));
+        log_error("cannot start %s: %s", what, err_text(e));
     return e;
 }
 
@@ -174,7 +174,7 @@ static enum err start_threads(struct rooms *rooms)
 {
     enum err e;
 
-    /* Before the committer runs: the owed reports are read from what it will own. */
+    /* Before the committer thread starts: this reads the journal, which that thread owns then. */
     gateway_client_replay_report(&(struct gateway_client_replay){
         .inbox = rooms->inbox,
         .committer = rooms->committer,
@@ -182,21 +182,21 @@ static enum err start_threads(struct rooms *rooms)
         .gateway = rooms->gateway,
         .remote = {.ops = &gateway_client_ops, .self = rooms->gateway_client},
         .answer_to = loop_mailbox(rooms->loop)});
-    if ((e = say_start("the committer", committer_start(rooms->committer))) != ERR_OK)
+    if ((e = log_start_error("the committer", committer_start(rooms->committer))) != ERR_OK)
         return e;
-    rooms->is_committing = true;
-    if ((e = say_start("the calls to a gateway", gateway_client_start(rooms->gateway_client))) !=
+    rooms->is_committer_running = true;
+    if ((e = log_start_error("the gateway client", gateway_client_start(rooms->gateway_client))) !=
         ERR_OK)
         return e;
-    rooms->is_client_up = true;
+    rooms->is_client_running = true;
     if ((e = transports_start(&rooms->transports)) != ERR_OK)
         return e;
-    if ((e = say_start("the control socket", control_start(rooms->control))) != ERR_OK)
+    if ((e = log_start_error("the control socket", control_start(rooms->control))) != ERR_OK)
         return e;
-    rooms->is_controlled = true;
-    if ((e = say_start("the supervisor", supervisor_start(rooms->supervisor))) != ERR_OK)
+    rooms->is_control_running = true;
+    if ((e = log_start_error("the supervisor", supervisor_start(rooms->supervisor))) != ERR_OK)
         return e;
-    rooms->is_supervised = true;
+    rooms->is_supervisor_running = true;
     watchdog_start(&rooms->watchdog, rooms->loop);
     return ERR_OK;
 }
@@ -225,10 +225,10 @@ enum err rooms_start(struct rooms *rooms)
 void rooms_turn(struct rooms *rooms)
 {
     loop_turn(rooms->loop, -1);
-    watchdog_look(&rooms->watchdog);
+    watchdog_poll(&rooms->watchdog);
 }
 
-static void client_is_idle(struct message *m, void *owner)
+static void client_idle(struct message *m, void *owner)
 {
     struct rooms *rooms = owner;
 
@@ -236,45 +236,47 @@ static void client_is_idle(struct message *m, void *owner)
     rooms->is_client_idle = true;
 }
 
-/* What a remote gateway is still to be told has the time of a stop for it, if it answers at all. */
+/* Waits, within gateway_client_shut's limit, until the remaining calls to a remote gateway are
+ * done. */
 static void stop_client(struct rooms *rooms)
 {
     rooms->client_idle =
-        (struct request){.answer_to = loop_mailbox(rooms->loop), .on_answer = client_is_idle};
+        (struct request){.answer_to = loop_mailbox(rooms->loop), .on_answer = client_idle};
     gateway_client_await_idle(rooms->gateway_client, &rooms->client_idle);
     while (!rooms->is_client_idle)
         rooms_turn(rooms);
     gateway_client_stop(rooms->gateway_client);
 }
 
-/* The control thread ends first, so that no new work comes; the committer last, so that what was
- * taken is finished. */
+/* The control thread stops first, so that no new work arrives; the committer last, so that accepted
+ * work is completed. */
 void rooms_stop(struct rooms *rooms)
 {
     unsigned grace_s = 0;
 
     stop_limit_step(&rooms->stop_limit, "the control socket's threads", STEP_LIMIT_S);
-    if (rooms->is_controlled)
+    if (rooms->is_control_running)
         control_stop(rooms->control);
     stop_limit_step(&rooms->stop_limit, "the supervisor", STEP_LIMIT_S);
-    if (rooms->is_supervised)
+    if (rooms->is_supervisor_running)
         supervisor_stop(rooms->supervisor);
     if (rooms->supervisor != NULL)
         grace_s = supervisor_stop_timeout_s(rooms->supervisor);
-    if (rooms->is_client_up)
+    if (rooms->is_client_running)
         gateway_client_shut(rooms->gateway_client, grace_s * 1000ull);
     stop_limit_step(&rooms->stop_limit, "the transports' threads", STEP_LIMIT_S);
     transports_stop(&rooms->transports);
-    stop_limit_step(&rooms->stop_limit, "the calls to a gateway", grace_s + STEP_LIMIT_S);
-    if (rooms->is_client_up)
+    stop_limit_step(&rooms->stop_limit, "the gateway client", grace_s + STEP_LIMIT_S);
+    if (rooms->is_client_running)
         stop_client(rooms);
     stop_limit_step(&rooms->stop_limit, "the committer", STEP_LIMIT_S);
-    if (rooms->is_committing)
+    if (rooms->is_committer_running)
         committer_stop(rooms->committer);
     watchdog_stop(&rooms->watchdog);
-    mailbox_drain(loop_mailbox(rooms->loop)); /* the pulses of loops that are closed now */
-    /* Control last of those that ask: what it has asked for comes back from the transports by way
-     * of the supervisor, whose thread has ended before theirs. */
+    mailbox_drain(loop_mailbox(rooms->loop)); /* answers to pings of the loops just closed */
+    /* Control after the supervisor: the transports return control's requests through the
+     * supervisor's mailbox, whose thread stopped before theirs, and supervisor_close returns them
+     * to control. */
     supervisor_close(&rooms->supervisor);
     control_close(&rooms->control);
     transports_close(&rooms->transports);

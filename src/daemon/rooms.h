@@ -1,5 +1,5 @@
-/* The rooms of the daemon: opened and started from the ground up, stopped and closed from the top
- * down. Main thread. */
+/* The rooms of the daemon: opened and started from the lowest layer up, stopped and closed in the
+ * reverse order. Main thread. */
 #ifndef DAEMON_ROOMS_H
 #define DAEMON_ROOMS_H
 
@@ -16,14 +16,14 @@
 
 #include <stdbool.h>
 
-/* `paths`, `in_force` and `loop` are set before rooms_start, the rest is zeroed. */
+/* The caller sets `paths`, `in_force` and `loop` before rooms_start and zeroes the rest. */
 struct rooms {
     struct settings_paths paths;
     struct settings_in_force in_force; /* as read at the start */
-    struct loop *loop; /* main's own: signals and the news that the stop is complete */
+    struct loop *loop; /* main's: signals, and the message that the stop is complete */
     struct event_sink *events;
     struct gateway *gateway;
-    struct gateway_client *gateway_client; /* to a remote gateway, if there ever is one */
+    struct gateway_client *gateway_client; /* idle without a remote gateway */
     struct inbox *inbox;
     struct committer *committer;
     struct transports transports;
@@ -37,21 +37,21 @@ struct rooms {
     struct stop_limit stop_limit;
     bool is_stopped;
     bool is_client_idle;
-    /* threads that run */
-    bool is_committing, is_client_up, is_supervised, is_controlled;
+    bool is_committer_running, is_client_running, is_supervisor_running, is_control_running;
 };
 
-/* An error is in the log, and leaves what was started to rooms_stop. */
+/* An error is logged, and the caller still calls rooms_stop. */
 enum err rooms_start(struct rooms *rooms);
 
 /* One turn of main's loop. */
 void rooms_turn(struct rooms *rooms);
 
-/* The supervisor reads the settings again, or begins to stop: `is_stopped` when it is complete. */
+/* Makes the supervisor reload the settings, or begin to stop: `is_stopped` is set when it has. */
 void rooms_reload(struct rooms *rooms);
 void rooms_begin_stop(struct rooms *rooms);
 
-/* Each only if it runs. A step of it that takes too long ends the process (stop_limit.h). */
+/* Stops what is running and closes everything. A step that takes too long exits the process
+ * (stop_limit.h). */
 void rooms_stop(struct rooms *rooms);
 
 #endif

@@ -21,8 +21,8 @@
 
 enum { GROUPS_MAX = 1024, PRIVILEGED_PORTS = 1024 };
 
-__attribute__((format(printf, 2, 3))) static void say(struct sandbox *sandbox, const char *format,
-                                                      ...)
+__attribute__((format(printf, 2, 3))) static void append(struct sandbox *sandbox,
+                                                         const char *format, ...)
 {
     size_t used = strlen(sandbox->text);
     va_list args;
@@ -34,9 +34,9 @@ __attribute__((format(printf, 2, 3))) static void say(struct sandbox *sandbox, c
 
 /* Groups. */
 
-/* A file may be given to a group that one is in, without any capability: so the daemon joins it
- * while it still may. Without the right to join it is enough to be in it. */
-static enum err join(const char *name)
+/* A file's group can be changed without a capability to one that the process is in: so the daemon
+ * joins the group while it still can. Without CAP_SETGID its user must be a member already. */
+static enum err join_group(const char *name)
 {
     gid_t groups[GROUPS_MAX];
     const struct group *group;
@@ -46,8 +46,8 @@ static enum err join(const char *name)
         return ERR_OK;
     errno = 0;
     if ((group = getgrnam(name)) == NULL) {
-        log_error("there is no group '%s': make it (groupadd %s), or name another in [control] "
-                  "group or [inbox] group",
+        log_error("no such group '%s': create it (groupadd %s), or set another in [control] group "
+                  "or [inbox] group",
                   name, name);
         return ERR_NOT_FOUND;
     }
@@ -56,7 +56,7 @@ static enum err join(const char *name)
         return ERR_OK;
     groups[count] = group->gr_gid;
     if (setgroups((size_t)count + 1, groups) != 0 && errno != EPERM)
-        log_warning("cannot join the group %s: %s", name, strerror(errno));
+        log_warning("cannot join group %s: %s", name, strerror(errno));
     return ERR_OK;
 }
 
@@ -70,8 +70,8 @@ static bool is_port_privileged(const struct settings *s)
            (settings_control_address(s, &control) && control.port < PRIVILEGED_PORTS);
 }
 
-/* The bounding set can be emptied only by who has CAP_SETPCAP; without it, and with no new
- * privileges, nothing can be had from it anyway. */
+/* Clearing the bounding set requires CAP_SETPCAP; without it, no-new-privileges already prevents
+ * gaining a capability. */
 static void drop_capabilities(struct sandbox *sandbox, const struct settings *s)
 {
     bool has_setpcap, is_kept;
@@ -85,29 +85,29 @@ static void drop_capabilities(struct sandbox *sandbox, const struct settings *s)
     if (is_kept)
         capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
     if (capng_apply(has_setpcap ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) != 0)
-        log_warning("capabilities could not be dropped: %s", strerror(errno));
+        log_warning("cannot drop capabilities: %s", strerror(errno));
     capng_get_caps_process();
     names = capng_print_caps_text(CAPNG_PRINT_BUFFER, CAPNG_EFFECTIVE);
-    say(sandbox, ", capabilities: %s", names == NULL || names[0] == '\0' ? "none" : names);
+    append(sandbox, ", capabilities: %s", names == NULL || names[0] == '\0' ? "none" : names);
     free(names);
 }
 
 enum err sandbox_drop(struct sandbox *sandbox, const struct settings *s)
 {
-    enum err e = join(s->control.group);
+    enum err e = join_group(s->control.group);
 
     if (e == ERR_OK)
-        e = join(s->inbox.group);
+        e = join_group(s->inbox.group);
     if (e != ERR_OK)
         return e;
-    say(sandbox, "user %u", (unsigned)geteuid());
+    append(sandbox, "user %u", (unsigned)geteuid());
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
-        say(sandbox, ", no new privileges");
+        append(sandbox, ", no new privileges");
     drop_capabilities(sandbox, s);
     return ERR_OK;
 }
 
-/* Landlock. Debian 12's headers know versions 1 and 2; the numbers of later ones are the kernel's
+/* Landlock. Debian 12's headers define versions 1 and 2; these are the values of later ones
  * (landlock(7)). */
 #define ACCESS_TRUNCATE  (1ull << 14) /* version 3 */
 #define ACCESS_IOCTL_DEV (1ull << 15) /* version 5 */
@@ -120,15 +120,15 @@ enum err sandbox_drop(struct sandbox *sandbox, const struct settings *s)
      LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REFER | ACCESS_TRUNCATE)
 #define SOCKET (LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE)
 
-/* A larger struct whose tail is zero is taken by older kernels. */
+/* Older kernels accept a larger struct if the members they do not know are zero. */
 struct ruleset {
     uint64_t handled_fs, handled_net, scoped;
 };
 
-/* What is handled from version N on, index N. From 2 on: before it no file could be renamed from
- * one folder to another, as each commit does. */
-enum { LEAST_VERSION = 2, KNOWN_VERSION = 6 };
-static const struct ruleset rulesets[KNOWN_VERSION + 1] = {
+/* The access rights handled by version N, at index N. Version 1 cannot allow a rename from one
+ * directory to another, which each commit does. */
+enum { MIN_VERSION = 2, MAX_VERSION = 6 };
+static const struct ruleset rulesets[MAX_VERSION + 1] = {
     [2] = {.handled_fs = (LANDLOCK_ACCESS_FS_REFER << 1) - 1},
     [3] = {.handled_fs = (ACCESS_TRUNCATE << 1) - 1},
     [4] = {.handled_fs = (ACCESS_TRUNCATE << 1) - 1},
@@ -141,7 +141,7 @@ struct landlock {
     uint64_t handled;
 };
 
-/* What is not there needs no rule: it cannot be opened either way. */
+/* A missing path needs no rule: it cannot be opened in any case. */
 static void allow(const struct landlock *l, const char *path, uint64_t access)
 {
     struct landlock_path_beneath_attr rule = {
@@ -152,12 +152,12 @@ static void allow(const struct landlock *l, const char *path, uint64_t access)
     if (rule.parent_fd < 0)
         return;
     if (syscall(SYS_landlock_add_rule, l->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
-        log_warning("%s cannot be opened any more: Landlock has no rule for it: %s", path,
+        log_warning("cannot add a Landlock rule for %s: %s; access to it will be denied", path,
                     strerror(errno));
     close(rule.parent_fd);
 }
 
-/* Files are replaced by renaming: the rule is the folder's. */
+/* Files are replaced by rename, so the rule must be on the directory. */
 static void allow_folder_of(const struct landlock *l, const char *path, uint64_t access)
 {
     char folder[PATH_MAX];
@@ -166,8 +166,8 @@ static void allow_folder_of(const struct landlock *l, const char *path, uint64_t
         allow(l, folder, access);
 }
 
-/* A file that is a link is read where it leads to, and written there: the folder of each link on
- * the way counts too. Folders that are links lead to where they lead to now. */
+/* A symbolic link is read and written at its target: allows the directory of each link in the
+ * chain. Directories that are links are resolved now. */
 static void allow_links_of(const struct landlock *l, const char *path, uint64_t access)
 {
     char at[PATH_MAX], next[PATH_MAX];
@@ -182,8 +182,8 @@ static void allow_links_of(const struct landlock *l, const char *path, uint64_t 
     }
 }
 
-/* What the C library reads on its own: for names of hosts, for the number of processors, for its
- * parts that it loads when they are first needed. */
+/* What the C library reads itself: to resolve host names, to count processors, to load modules on
+ * first use. */
 static void allow_system(const struct landlock *l)
 {
     static const char *const folders[] = {"/etc",
@@ -227,7 +227,7 @@ static void allow_all(const struct landlock *l, const struct settings_in_force *
 
 static enum err restrict_self(const struct settings_in_force *in_force, int version)
 {
-    struct ruleset ruleset = rulesets[version < KNOWN_VERSION ? version : KNOWN_VERSION];
+    struct ruleset ruleset = rulesets[version < MAX_VERSION ? version : MAX_VERSION];
     struct landlock l = {.handled = ruleset.handled_fs};
     enum err e = ERR_OK;
 
@@ -241,7 +241,7 @@ static enum err restrict_self(const struct settings_in_force *in_force, int vers
     return e;
 }
 
-/* A filter that hides a call answers as a kernel without it does (ENOSYS), or as it likes. */
+/* A system call filter may fail the call as a kernel without it does (ENOSYS), or otherwise. */
 static const char *why_no_landlock(int error_number)
 {
     switch (error_number) {
@@ -264,17 +264,18 @@ static void confine(struct sandbox *sandbox, const struct settings_in_force *in_
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     enum err e;
 
-    if (version < LEAST_VERSION) {
-        say(sandbox, ", Landlock: %s", why_no_landlock(version < 0 ? errno : 0));
+    if (version < MIN_VERSION) {
+        append(sandbox, ", Landlock: %s", why_no_landlock(version < 0 ? errno : 0));
         return;
     }
     e = restrict_self(in_force, (int)version);
     if (e != ERR_OK)
-        say(sandbox, ", Landlock: refused (%s)", err_text(e));
+        append(sandbox, ", Landlock: refused (%s)", err_text(e));
     else
-        say(sandbox, ", Landlock: writes only its own folders, reads %s",
-            in_force->settings.outbox.roots[0] == '\0' ? "anywhere"
-                                                       : "the outbox roots and the system's files");
+        append(sandbox, ", Landlock: writes only its own folders, reads %s",
+               in_force->settings.outbox.roots[0] == '\0'
+                   ? "anywhere"
+                   : "the outbox roots and the system's files");
 }
 
 void sandbox_confine(struct sandbox *sandbox, const struct settings_in_force *in_force)
@@ -282,6 +283,6 @@ void sandbox_confine(struct sandbox *sandbox, const struct settings_in_force *in
     if (in_force->settings.node.is_confined)
         confine(sandbox, in_force);
     else
-        say(sandbox, ", Landlock: switched off");
+        append(sandbox, ", Landlock: switched off");
     log_info("privileges: %s", sandbox->text);
 }

@@ -14,9 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The libraries take some ten milliseconds to set themselves up before main is called: a signal
- * then would end us by its default action. This runs before they do, so it calls none of them. */
-static void hold_signals_early(void)
+/* The libraries' initialization takes about ten milliseconds before main is called: a signal then
+ * would terminate the process by its default action. This runs before it and so uses no library. */
+static void block_signals_early(void)
 {
     const uint64_t set =
         UINT64_C(1) << (SIGHUP - 1) | UINT64_C(1) << (SIGTERM - 1) | UINT64_C(1) << (SIGINT - 1);
@@ -25,24 +25,22 @@ static void hold_signals_early(void)
 }
 
 __attribute__((section(".preinit_array"),
-               used)) static void (*const hold_signals_first)(void) = hold_signals_early;
+               used)) static void (*const block_signals_first)(void) = block_signals_early;
 
-/* What was acknowledged is safe at any moment, so ending at once loses no promise, only politeness.
- */
-static void end_at_once(void)
+/* Acknowledged files are durable at any time, so an immediate exit loses none of them. */
+static void exit_now(void)
 {
-    log_warning("ended at once by a second signal");
+    log_warning("second stop signal: exiting immediately");
     _exit(EXIT_FAILED);
 }
 
-static void ended_by_handler(int number)
+static void exit_in_handler(int number)
 {
     (void)number;
     _exit(EXIT_FAILED);
 }
 
-/* SIGINT stays ignored if it was at the start: a shell does that for a command in the background.
- */
+/* SIGINT stays ignored if it was ignored at the start: a shell ignores it for background jobs. */
 static void stop_signals(sigset_t *set)
 {
     sigemptyset(set);
@@ -51,7 +49,7 @@ static void stop_signals(sigset_t *set)
         sigaddset(set, SIGINT);
 }
 
-void signals_hold(void)
+void signals_block(void)
 {
     sigset_t set;
 
@@ -67,7 +65,7 @@ static void take_signal(struct signals *s, unsigned number)
         return;
     }
     if (s->is_stopping)
-        end_at_once();
+        exit_now();
     s->is_stopping = true;
     log_info("%s: stopping", strsignal((int)number));
     s->stop(s->ctx);
@@ -96,9 +94,9 @@ enum err signals_open(struct signals *s, struct loop *loop)
     return loop_add(loop, &s->watch, EPOLLIN);
 }
 
-void signals_let_end_us(void)
+void signals_exit_in_handler(void)
 {
-    struct sigaction action = {.sa_handler = ended_by_handler};
+    struct sigaction action = {.sa_handler = exit_in_handler};
     sigset_t set;
 
     stop_signals(&set);

@@ -1,5 +1,5 @@
-/* SIGHUP, SIGTERM and SIGINT, read in main's loop. From before main is called until then they are
- * held, so that none ends us by its default action or is lost. Main thread. */
+/* SIGHUP, SIGTERM and SIGINT, read in main's loop. They are blocked before main is called, so that
+ * none is lost or terminates the process by its default action. Main thread. */
 #ifndef DAEMON_SIGNALS_H
 #define DAEMON_SIGNALS_H
 
@@ -10,24 +10,23 @@
 
 struct signals {
     struct watch watch;
-    /* SIGHUP, and the first of SIGTERM and SIGINT. A second one of those ends the process at once.
-     */
+    /* SIGHUP; the first SIGTERM or SIGINT. A second SIGTERM or SIGINT exits immediately. */
     void (*reload)(void *ctx);
     void (*stop)(void *ctx);
     void *ctx;
     bool is_stopping;
 };
 
-/* What comes before signals_open waits. First of all in main. */
-void signals_hold(void);
+/* Blocks them: they stay pending until signals_open. First call in main. */
+void signals_block(void);
 
-/* `reload`, `stop` and `ctx` are set. */
+/* The caller has set `reload`, `stop` and `ctx`. */
 enum err signals_open(struct signals *s, struct loop *loop);
-/* A no-op if it was not opened. */
+/* A no-op if not open. */
 void signals_close(struct signals *s);
 
-/* Nobody reads the signals while the rooms stop, and a disk that does not answer can hold that up:
- * from here on a signal ends the process by itself. */
-void signals_let_end_us(void);
+/* From here on SIGTERM and SIGINT exit from their handler: main's loop does not read them while the
+ * rooms stop, and a hung disk can delay that. */
+void signals_exit_in_handler(void);
 
 #endif

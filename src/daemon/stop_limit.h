@@ -1,6 +1,6 @@
-/* The time that each step of a stop may take. A thread that waits for a disk which does not answer
- * cannot be ended, and whoever waits for it would wait for ever: when the time is over, the process
- * ends all the same, with a line in the log. What was acknowledged is safe at any moment.
+/* A time limit for each step of the shutdown. A thread blocked on a hung disk cannot be stopped,
+ * and joining it would block for ever: when the limit expires, the step is logged and the process
+ * exits. Acknowledged files are durable at any time.
  *
  * Main thread. */
 #ifndef DAEMON_STOP_LIMIT_H
@@ -11,15 +11,16 @@
 #include <stdbool.h>
 
 struct stop_limit {
-    int bell; /* eventfd: the step is another one */
+    int event_fd; /* signals the thread that the step has changed */
     pthread_t thread;
-    bool is_begun, is_watched;
-    /* Main writes them and rings, the thread reads them: a step that is read late begins late. */
-    _Atomic unsigned limit_s; /* 0: the stop is over */
+    bool is_started, has_thread;
+    /* Main writes them and signals event_fd, the thread reads them: the time of a step starts when
+     * the thread reads it. */
+    _Atomic unsigned limit_s; /* 0: the shutdown is complete */
     _Atomic(const char *) what;
 };
 
-/* From now on `what` may take so long: for the log, as in "the committer". */
+/* Starts a step, which ends the one before. `what` names it in the log: "the committer". */
 void stop_limit_step(struct stop_limit *limit, const char *what, unsigned limit_s);
 void stop_limit_end(struct stop_limit *limit);
 

@@ -46,7 +46,7 @@ static const struct {
     enum err (*start)(void *self);
     void (*stop)(void *self);
     void (*close)(void *self);
-    struct transport_row row; /* its self is what `open` makes */
+    struct transport_row row; /* `open` fills in its self */
 } kinds[] = {
     {tcp_open,
      tcp_start,
@@ -57,7 +57,7 @@ static const struct {
       .preferences = tcp_transport_preferences}},
 };
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
-_Static_assert((int)KIND_COUNT <= (int)GATEWAY_TRANSPORTS_MAX, "the table has room for each");
+_Static_assert((int)KIND_COUNT <= (int)GATEWAY_TRANSPORTS_MAX, "every transport needs a row");
 
 enum err transports_open(struct transports *t, const struct transports_config *config)
 {
@@ -79,7 +79,7 @@ enum err transports_start(struct transports *t)
         enum err e = kinds[i].start(t->rows[i].self);
 
         if (e != ERR_OK) {
-            log_error("the %s transport cannot be started: %s", t->rows[i].ops->proto, err_text(e));
+            log_error("cannot start the %s transport: %s", t->rows[i].ops->proto, err_text(e));
             return e;
         }
         t->is_running[i] = true;

@@ -1,5 +1,5 @@
-/* The transports of this program: the one place that names them. Another one is a row in
- * transports.c and its room. Main thread. */
+/* The transports of this program: the only place that names them. Adding one takes a row in
+ * transports.c and a room. Main thread. */
 #ifndef DAEMON_TRANSPORTS_H
 #define DAEMON_TRANSPORTS_H
 
@@ -23,17 +23,17 @@ struct transports_config {
 };
 
 struct transports {
-    struct transport_table table; /* does not change from transports_open on */
+    struct transport_table table; /* constant after transports_open */
     struct transport_row rows[GATEWAY_TRANSPORTS_MAX];
     bool is_running[GATEWAY_TRANSPORTS_MAX];
 };
 
-/* An error leaves what was opened to transports_close. */
+/* On failure the caller still calls transports_close. */
 enum err transports_open(struct transports *t, const struct transports_config *config);
-/* Starts their threads; nothing listens yet. An error is in the log, and leaves what was started to
+/* Starts their threads; nothing listens yet. An error is logged, and the caller still calls
  * transports_stop. */
 enum err transports_start(struct transports *t);
-/* Ends the threads of those that run. */
+/* Stops the threads of those that run. */
 void transports_stop(struct transports *t);
 void transports_close(struct transports *t);
 

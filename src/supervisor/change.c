@@ -11,14 +11,14 @@
 #include <string.h>
 
 enum {
-    CHANGE_LIMIT_MS = 20000,
-    WAITING_MAX = 64, /* changes behind the one that is under way */
+    APPLIED_LIMIT_MS = 20000,
+    QUEUED_MAX = 64, /* changes behind the running one */
 };
 
 /* The answer. */
 
-static const char settings_read_again[] = "the settings have been read again";
-static const char settings_are_bad[] = "the settings are bad: the old ones stay in force";
+static const char reloaded_text[] = "settings reloaded";
+static const char invalid_text[] = "settings invalid: the previous ones stay in force";
 
 static bool is_settled(const struct supervisor *s)
 {
@@ -26,8 +26,8 @@ static bool is_settled(const struct supervisor *s)
            s->connector.automat.state == NETWORK_DISCONNECTED;
 }
 
-/* Puts a line before the others; those at the end may be cut for it. */
-static void put_line_first(char text[RELOAD_TEXT_SIZE], const char *line)
+/* Inserts a line at the start; cuts the end if there is no room. */
+static void prepend_line(char text[RELOAD_TEXT_SIZE], const char *line)
 {
     size_t length = strlen(line), rest = strlen(text);
 
@@ -40,68 +40,68 @@ static void put_line_first(char text[RELOAD_TEXT_SIZE], const char *line)
 }
 
 static void answer_change(struct supervisor *s, struct supervisor_request *r, enum err result,
-                          const char *news)
+                          const char *status)
 {
     if (r->ask == SUPERVISOR_RELOAD)
-        supervisor_core_tell_news(s, SUPERVISOR_NEWS_RELOADED, news);
+        supervisor_core_notify(s, SUPERVISOR_NOTICE_RELOADED, status);
     r->in_force = s->acting;
     request_answer(&r->request, result);
 }
 
-/* What was asked for is in force and written down; whether it works is known only now. */
+/* The change is in force and on disk; reports whether the transports came up with it. */
 static void answer_reconnected(struct supervisor *s, struct supervisor_request *r)
 {
     char reason[REASON_SIZE], line[REASON_SIZE + 128];
 
     if (supervisor_status_is_failing(s, reason)) {
-        snprintf(line, sizeof line, "in force, but the node is not connected now: %s", reason);
-        put_line_first(r->text, line);
+        snprintf(line, sizeof line, "applied, but the node is not connected: %s", reason);
+        prepend_line(r->text, line);
         answer_change(s, r, ERR_UNREACHABLE, line);
         return;
     }
     if (!is_settled(s))
-        put_line_first(r->text, "in force; the transports are still being taken down and up: see "
-                                "'dustwire status'");
-    answer_change(s, r, ERR_OK, settings_read_again);
+        prepend_line(r->text,
+                     "applied; the transports are still restarting: see 'dustwire status'");
+    answer_change(s, r, ERR_OK, reloaded_text);
 }
 
-void supervisor_change_answer_all(struct supervisor *s)
+void supervisor_change_answer_applied(struct supervisor *s)
 {
     struct message *m;
 
-    while ((m = STAILQ_FIRST(&s->changing)) != NULL) {
-        STAILQ_REMOVE_HEAD(&s->changing, link);
+    while ((m = STAILQ_FIRST(&s->applied)) != NULL) {
+        STAILQ_REMOVE_HEAD(&s->applied, link);
         answer_reconnected(s, CONTAINER_OF(m, struct supervisor_request, request.message));
     }
-    loop_cancel_timer(s->loop, &s->change_limit);
+    loop_cancel_timer(s->loop, &s->applied_limit);
 }
 
-static void limit_is_over(struct timer *timer, void *ctx)
+static void applied_limit_elapsed(struct timer *timer, void *ctx)
 {
     (void)timer;
-    supervisor_change_answer_all(ctx);
+    supervisor_change_answer_applied(ctx);
 }
 
-/* With a reconnect only when the transports are up again, or have failed to come up. */
+/* With a reconnect: answers when the transports are up again or have failed. */
 static void answer_when_settled(struct supervisor *s, struct supervisor_request *r,
                                 bool needs_reconnect)
 {
     if (!needs_reconnect) {
-        answer_change(s, r, ERR_OK, settings_read_again);
+        answer_change(s, r, ERR_OK, reloaded_text);
     } else if (is_settled(s)) {
         answer_reconnected(s, r);
     } else {
-        if (STAILQ_EMPTY(&s->changing))
-            loop_set_timer(s->loop, &s->change_limit, CHANGE_LIMIT_MS);
-        STAILQ_INSERT_TAIL(&s->changing, &r->request.message, link);
+        if (STAILQ_EMPTY(&s->applied))
+            loop_set_timer(s->loop, &s->applied_limit, APPLIED_LIMIT_MS);
+        STAILQ_INSERT_TAIL(&s->applied, &r->request.message, link);
     }
 }
 
 void supervisor_change_init(struct supervisor *s)
 {
-    STAILQ_INIT(&s->changing);
-    STAILQ_INIT(&s->waiting);
-    s->change_limit = (struct timer){.fire = limit_is_over, .ctx = s};
+    STAILQ_INIT(&s->applied);
+    STAILQ_INIT(&s->queued);
+    s->applied_limit = (struct timer){.fire = applied_limit_elapsed, .ctx = s};
 }
 
 /* The change. */
@@ -109,10 +109,10 @@ void supervisor_change_init(struct supervisor *s)
 static void put_in_force(struct supervisor *s, const struct settings_in_force *in_force)
 {
     s->in_force = *in_force;
-    supervisor_gateway_overrides_act(s);
+    supervisor_gateway_overrides_update(s);
 }
 
-/* One line of the log for each of the text. */
+/* Logs each line of the text. */
 static void log_text(enum log_level level, const char *text)
 {
     while (*text != '\0') {
@@ -123,11 +123,11 @@ static void log_text(enum log_level level, const char *text)
     }
 }
 
-/* Puts a successful change into force and emits its event. `path` is the file that it was about.
- * What the gateway's connect covers changes nothing for now. True if the transports go down and up
- * for it. */
-static bool take_in(struct supervisor *s, const struct settings_in_force *after,
-                    const struct settings_change *change, const char *path, const char *text)
+/* Puts a successful change into force and emits its event with `path`, the file that changed.
+ * Settings that the gateway overrides take effect after its disconnect. True if the transports
+ * restart. */
+static bool apply_change(struct supervisor *s, const struct settings_in_force *after,
+                         const struct settings_change *change, const char *path, const char *text)
 {
     struct settings before = s->acting.settings;
     struct settings_change acting;
@@ -144,35 +144,35 @@ static bool take_in(struct supervisor *s, const struct settings_in_force *after,
     return acting.needs_reconnect;
 }
 
-/* A note if options of the gateway's connect hide what was set or read. */
-static void add_covered_note(const struct supervisor *s, char text[RELOAD_TEXT_SIZE])
+/* Adds a note if options of the gateway's connect override the files. */
+static void add_override_note(const struct supervisor *s, char text[RELOAD_TEXT_SIZE])
 {
     size_t used = strlen(text);
-    struct settings_change covered;
+    struct settings_change overridden;
 
-    settings_compare(&s->in_force.settings, &s->acting.settings, &covered);
-    if (covered.is_any && s->wish.is_connected)
+    settings_compare(&s->in_force.settings, &s->acting.settings, &overridden);
+    if (overridden.is_any && s->overrides.is_connected)
         snprintf(text + used, RELOAD_TEXT_SIZE - used,
-                 "note: until its disconnect the gateway's connect goes over what the files say of "
-                 "idurl, host or tcp-port\n");
+                 "note: the gateway's connect overrides idurl, host or tcp-port of the files until "
+                 "its disconnect\n");
 }
 
-/* The work on the files. */
+/* The access to the files. */
 
-/* One change under way. */
+/* The running change. */
 struct supervisor_change {
-    struct request request; /* first: comes back, with what came of it */
+    struct request request; /* first member: returned with the result */
     struct supervisor *supervisor;
-    struct supervisor_request *asked;
+    struct supervisor_request *r;
     struct settings_paths paths;
     struct settings_in_force before, after;
     struct settings_change change;
 };
 
-/* In the thread of the settings' files. */
-static enum err work_on_files(struct supervisor_change *c)
+/* In the thread of the settings files. */
+static enum err access_files(struct supervisor_change *c)
 {
-    struct supervisor_request *r = c->asked;
+    struct supervisor_request *r = c->r;
 
     if (r->ask == SUPERVISOR_SET)
         return supervisor_reload_set(r->name, r->value, &c->before, &c->after, &c->change, r->text,
@@ -185,12 +185,12 @@ static enum err work_on_files(struct supervisor_change *c)
                                   sizeof r->text);
 }
 
-static void take_work(struct message *m, void *owner)
+static void run_change(struct message *m, void *owner)
 {
     struct supervisor_change *c = (struct supervisor_change *)(void *)m;
 
     (void)owner;
-    request_answer(&c->request, work_on_files(c));
+    request_answer(&c->request, access_files(c));
 }
 
 static void log_result(const struct supervisor_request *r, enum err e)
@@ -202,49 +202,49 @@ static void log_result(const struct supervisor_request *r, enum err e)
     else
         log_text(is_reload ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, r->text);
     if (e != ERR_OK && is_reload)
-        log_error("settings: not taken in, the old ones stay in force");
+        log_error("settings: reload failed; the previous settings stay in force");
 }
 
 static void end_change(struct supervisor *s, const struct supervisor_change *c)
 {
-    struct supervisor_request *r = c->asked;
+    struct supervisor_request *r = c->r;
     const struct settings_origins *origins = &c->after.origins;
     bool needs_reconnect;
 
     if (c->request.result != ERR_OK) {
-        answer_change(s, r, c->request.result, settings_are_bad);
+        answer_change(s, r, c->request.result, invalid_text);
         return;
     }
     needs_reconnect =
-        take_in(s, &c->after, &c->change,
-                r->ask == SUPERVISOR_RELOAD ? origins->file : origins->persisted, r->text);
-    add_covered_note(s, r->text);
+        apply_change(s, &c->after, &c->change,
+                     r->ask == SUPERVISOR_RELOAD ? origins->file : origins->persisted, r->text);
+    add_override_note(s, r->text);
     answer_when_settled(s, r, needs_reconnect);
 }
 
-/* What a SET has written meanwhile stays written. */
+/* What a SET or UNSET has written stays written. */
 static void end_while_stopping(struct supervisor *s, const struct supervisor_change *c)
 {
-    struct supervisor_request *r = c->asked;
+    struct supervisor_request *r = c->r;
     bool is_written = c->request.result == ERR_OK && r->ask != SUPERVISOR_RELOAD;
 
-    put_line_first(r->text, is_written ? "written, and in force from the next start: the daemon is "
-                                         "stopping"
-                                       : "the daemon is stopping");
+    prepend_line(r->text, is_written ? "written, takes effect at the next start: the daemon is "
+                                       "stopping"
+                                     : "the daemon is stopping");
     answer_change(s, r, is_written ? ERR_OK : ERR_CLOSED, "the daemon is stopping");
 }
 
 static void begin_next(struct supervisor *s);
 
-static void work_is_done(struct message *m, void *owner)
+static void change_done(struct message *m, void *owner)
 {
     struct supervisor_change *c = (struct supervisor_change *)(void *)m;
     struct supervisor *s = c->supervisor;
 
     (void)owner;
     s->change = NULL;
-    log_result(c->asked, c->request.result);
-    if (s->is_stopping || s->is_over)
+    log_result(c->r, c->request.result);
+    if (s->is_stopping || s->is_ended)
         end_while_stopping(s, c);
     else
         end_change(s, c);
@@ -257,60 +257,58 @@ static void begin(struct supervisor *s, struct supervisor_request *r)
     struct supervisor_change *c = calloc(1, sizeof *c);
 
     if (c == NULL) {
-        snprintf(r->text, sizeof r->text,
-                 "the daemon has no memory for a change of the settings\n");
+        snprintf(r->text, sizeof r->text, "out of memory: the settings are unchanged\n");
         request_answer(&r->request, ERR_NO_MEMORY);
         return;
     }
     if (r->ask == SUPERVISOR_RELOAD)
-        supervisor_core_tell_news(s, SUPERVISOR_NEWS_RELOADING, "reading the settings again");
+        supervisor_core_notify(s, SUPERVISOR_NOTICE_RELOADING, "reloading the settings");
     *c = (struct supervisor_change){
-        .request = {.answer_to = loop_mailbox(s->loop), .on_answer = work_is_done},
+        .request = {.answer_to = loop_mailbox(s->loop), .on_answer = change_done},
         .supervisor = s,
-        .asked = r,
+        .r = r,
         .paths = s->config.paths,
         .before = s->in_force};
     if (r->ask == SUPERVISOR_RELOAD)
         c->paths.persisted = c->before.origins.persisted;
     s->change = c;
-    mailbox_answer(loop_mailbox(s->files), &c->request.message, take_work);
+    mailbox_answer(loop_mailbox(s->files), &c->request.message, run_change);
 }
 
 static void begin_next(struct supervisor *s)
 {
     struct message *m;
 
-    while (s->change == NULL && (m = STAILQ_FIRST(&s->waiting)) != NULL) {
-        STAILQ_REMOVE_HEAD(&s->waiting, link);
-        s->waiting_count--;
+    while (s->change == NULL && (m = STAILQ_FIRST(&s->queued)) != NULL) {
+        STAILQ_REMOVE_HEAD(&s->queued, link);
+        s->queued_count--;
         begin(s, CONTAINER_OF(m, struct supervisor_request, request.message));
     }
 }
 
-void supervisor_change_ask(struct supervisor *s, struct supervisor_request *r)
+void supervisor_change_enqueue(struct supervisor *s, struct supervisor_request *r)
 {
-    if (s->waiting_count == WAITING_MAX) {
-        snprintf(r->text, sizeof r->text,
-                 "%d changes of the settings wait for their files: try again later\n",
-                 (int)WAITING_MAX);
+    if (s->queued_count == QUEUED_MAX) {
+        snprintf(r->text, sizeof r->text, "too many queued settings changes (%d): retry later\n",
+                 (int)QUEUED_MAX);
         request_answer(&r->request, ERR_FULL);
         return;
     }
-    STAILQ_INSERT_TAIL(&s->waiting, &r->request.message, link);
-    s->waiting_count++;
+    STAILQ_INSERT_TAIL(&s->queued, &r->request.message, link);
+    s->queued_count++;
     begin_next(s);
 }
 
-void supervisor_change_refuse_waiting(struct supervisor *s)
+void supervisor_change_refuse_queued(struct supervisor *s)
 {
     struct message *m;
 
-    while ((m = STAILQ_FIRST(&s->waiting)) != NULL) {
+    while ((m = STAILQ_FIRST(&s->queued)) != NULL) {
         struct supervisor_request *r = CONTAINER_OF(m, struct supervisor_request, request.message);
 
-        STAILQ_REMOVE_HEAD(&s->waiting, link);
+        STAILQ_REMOVE_HEAD(&s->queued, link);
         snprintf(r->text, sizeof r->text, "the daemon is stopping\n");
         request_answer(&r->request, ERR_CLOSED);
     }
-    s->waiting_count = 0;
+    s->queued_count = 0;
 }

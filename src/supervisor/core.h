@@ -1,5 +1,5 @@
-/* What the supervisor's thread owns, for the files that answer requests with it. All of it belongs
- * to that thread, but `is_done_posted`. */
+/* The supervisor's state, for the files that handle its requests. Owned by its thread, except
+ * `is_done_posted`. */
 #ifndef SUPERVISOR_CORE_H
 #define SUPERVISOR_CORE_H
 
@@ -13,9 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of the gateway's last connect: options that go over the settings, "" where it gave none. */
-struct gateway_wish {
-    bool is_connected; /* else nothing is enabled */
+/* The options of the gateway's last connect, which override the settings; "": not given. */
+struct gateway_overrides {
+    bool is_connected; /* false: no transport is enabled */
     char idurl[SETTINGS_TEXT_SIZE];
     char host[ADDRESS_HOST_SIZE];
     char tcp_port[8];
@@ -25,10 +25,10 @@ struct supervisor_change;
 
 struct supervisor {
     struct supervisor_config config;
-    struct settings_in_force in_force; /* as the files say */
-    struct settings_in_force acting;   /* with what the gateway's connect put over it */
+    struct settings_in_force in_force; /* of the files */
+    struct settings_in_force acting;   /* in_force with the gateway's overrides */
     bool is_remote;                    /* the gateway is another process */
-    struct gateway_wish wish;
+    struct gateway_overrides overrides;
     struct loop *loop;
     struct supervisor_net_watch net_watch;
     struct network_connector connector;
@@ -37,23 +37,23 @@ struct supervisor {
     uint64_t started_us; /* clock_boot_us */
     bool is_stopping;
     bool is_stopped;          /* on_stopped has been posted */
-    bool is_over;             /* the thread has ended: what still arrives is only given back */
-    char warned[REASON_SIZE]; /* why not connected, as last told at warning */
-    struct loop *files;       /* the thread that reads and writes the settings' files */
-    struct supervisor_change *change; /* with that thread; NULL: none */
-    struct message_list waiting;      /* requests for the changes behind it */
-    unsigned waiting_count;
-    struct message_list changing; /* requests that wait for the transports to be up again */
-    struct timer change_limit;    /* for all of them */
+    bool is_ended;            /* the thread has ended: requests that still arrive are refused */
+    char warned[REASON_SIZE]; /* the last reason for DISCONNECTED logged as a warning */
+    struct loop *files;       /* the thread that reads and writes the settings files */
+    struct supervisor_change *change; /* running in that thread; NULL: none */
+    struct message_list queued;       /* requests for the next changes */
+    unsigned queued_count;
+    struct message_list applied; /* requests that wait until the transports are up again */
+    struct timer applied_limit;  /* of all of them */
     struct message connection_done;
     atomic_bool is_done_posted;
 };
 
-static inline void supervisor_core_tell_news(const struct supervisor *s, enum supervisor_news news,
-                                             const char *text)
+static inline void supervisor_core_notify(const struct supervisor *s, enum supervisor_notice notice,
+                                          const char *text)
 {
-    if (s->config.news != NULL)
-        s->config.news(s->config.news_ctx, news, text);
+    if (s->config.notify != NULL)
+        s->config.notify(s->config.notify_ctx, notice, text);
 }
 
 #endif

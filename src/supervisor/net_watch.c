@@ -74,7 +74,7 @@ bool supervisor_net_watch_is_equal(struct address_set *a, struct address_set *b)
     return true;
 }
 
-static void quiet_now(struct timer *timer, void *ctx)
+static void quiet_elapsed(struct timer *timer, void *ctx)
 {
     struct supervisor_net_watch *w = ctx;
     struct address_set now;
@@ -86,22 +86,22 @@ static void quiet_now(struct timer *timer, void *ctx)
         supervisor_net_watch_clear(&now);
         return;
     }
-    log_info("the addresses of this machine have changed");
+    log_info("network addresses changed");
     supervisor_net_watch_clear(&w->known);
     w->known = now;
     w->changed(w->ctx);
 }
 
-/* The content does not matter, only that there was some. ENOBUFS: news were lost, so there were. */
-static void news(struct watch *watch, uint32_t events)
+/* Discards the messages: only their arrival matters. ENOBUFS: some were lost, so some arrived. */
+static void messages_ready(struct watch *watch, uint32_t events)
 {
     struct supervisor_net_watch *w = watch->ctx;
-    char thrown_away[8192];
+    char discarded[8192];
     bool is_any = false;
 
     (void)events;
     for (;;) {
-        ssize_t got = recv(watch->fd, thrown_away, sizeof thrown_away, MSG_DONTWAIT);
+        ssize_t got = recv(watch->fd, discarded, sizeof discarded, MSG_DONTWAIT);
 
         if (got < 0 && errno != ENOBUFS && errno != EINTR)
             break;
@@ -136,11 +136,11 @@ enum err supervisor_net_watch_open(struct supervisor_net_watch *w, struct loop *
     enum err e;
 
     *w = (struct supervisor_net_watch){.loop = loop,
-                                       .watch = {.fd = -1, .ready = news, .ctx = w},
-                                       .quiet = {.fire = quiet_now, .ctx = w},
+                                       .watch = {.fd = -1, .ready = messages_ready, .ctx = w},
+                                       .quiet = {.fire = quiet_elapsed, .ctx = w},
                                        .changed = changed,
                                        .ctx = ctx};
-    /* First the socket, then the set: what changes in between is news. */
+    /* The socket first: it reports a change that happens before the set is read. */
     if ((e = open_socket(&w->watch.fd)) != ERR_OK)
         return e;
     if ((e = supervisor_net_watch_read(&w->known)) != ERR_OK)
@@ -172,7 +172,7 @@ bool supervisor_net_watch_has_address(void)
     bool has_any;
 
     if (supervisor_net_watch_read(&now) != ERR_OK)
-        return true; /* not known: trying is better than waiting */
+        return true; /* unknown: a failed start is better than none */
     has_any = now.count > 0;
     supervisor_net_watch_clear(&now);
     return has_any;

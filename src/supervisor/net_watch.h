@@ -1,7 +1,7 @@
-/* Notices when this machine's addresses change. An rtnetlink socket in the supervisor's loop says
- * that something happened; what counts is the set of usable addresses before and after. Bursts of
- * news are one change: it is told after a second of quiet, and only if the set is another one.
- * Supervisor thread only. */
+/* Detects changes of this machine's addresses. An rtnetlink socket in the supervisor's loop signals
+ * that something changed; then the set of usable addresses is compared with the previous one. A
+ * burst is reported once, a second after its last message, and only if the set differs. Supervisor
+ * thread only. */
 #ifndef SUPERVISOR_NET_WATCH_H
 #define SUPERVISOR_NET_WATCH_H
 
@@ -14,7 +14,7 @@
 
 enum { SUPERVISOR_NET_WATCH_QUIET_MS = 1000 };
 
-/* The addresses of interfaces that are up and running, loopback too; sorted, ports 0. */
+/* The addresses of interfaces that are up and running, loopback included; ports 0. */
 struct address_set {
     struct address *list;
     size_t count;
@@ -22,7 +22,7 @@ struct address_set {
 
 enum err supervisor_net_watch_read(struct address_set *out);
 void supervisor_net_watch_clear(struct address_set *set);
-/* Sorted here: the order in which the kernel names them means nothing. */
+/* Sorts both: the kernel's order is not significant. */
 bool supervisor_net_watch_is_equal(struct address_set *a, struct address_set *b);
 
 struct supervisor_net_watch {
@@ -34,12 +34,12 @@ struct supervisor_net_watch {
     void *ctx;
 };
 
-/* On failure nothing is watched and supervisor_net_watch_close does no harm. */
+/* On failure nothing is watched, and supervisor_net_watch_close is a no-op. */
 enum err supervisor_net_watch_open(struct supervisor_net_watch *w, struct loop *loop,
                                    void (*changed)(void *ctx), void *ctx);
 void supervisor_net_watch_close(struct supervisor_net_watch *w);
 
-/* True if the machine has any usable address now. */
+/* True if the machine has a usable address now, or if that cannot be determined. */
 bool supervisor_net_watch_has_address(void);
 
 #endif

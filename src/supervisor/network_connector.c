@@ -4,7 +4,7 @@
 #include "supervisor/automata.h"
 #include "supervisor/state_event.h"
 
-/* What the conditions and actions look at. */
+/* Predicates of the conditions and actions. */
 
 static bool is_enabled(const struct network_transport *t)
 {
@@ -73,7 +73,7 @@ static bool is_time_passed(const struct network_connector *n)
 
 static bool is_need_upnp(const struct network_connector *n)
 {
-    (void)n; /* until port mapping is built */
+    (void)n; /* port mapping is not implemented */
     return false;
 }
 
@@ -118,14 +118,14 @@ ASSIGNMENT(clear_disconnects, n->disconnects = 0)
 ASSIGNMENT(disconnects_three, n->disconnects = NETWORK_QUICK_TRIES)
 ASSIGNMENT(count_disconnect, n->disconnects += 1)
 
-/* Actions: the work. Each ends with an event, now or when an answer comes. */
+/* Actions: the work. Each queues an event, immediately or when an answer arrives. */
 
 static void queue(struct network_connector *n, enum network_connector_event event)
 {
     automat_feed(&n->automat, (uint8_t)event, NULL);
 }
 
-/* A wildcard or an address of this machine among those to listen on. */
+/* True if a wildcard or an address of this machine is among those to listen on. */
 static bool is_listening_address_here(const struct settings *s)
 {
     if (s->tcp_connections.is_listen_any)
@@ -142,7 +142,7 @@ static void do_check_network_interfaces(void *self, const void *arg)
     struct network_connector *n = self;
 
     (void)arg;
-    n->probe_result = ERR_OK; /* of an earlier round */
+    n->probe_result = ERR_OK; /* drop that of the previous round */
     n->is_network_active = n->config.has_address();
     n->is_current_interface_active = is_listening_address_here(n->config.settings);
     queue(n, NETWORK_EV_GOT_NETWORK_INFO);
@@ -151,7 +151,7 @@ static void do_check_network_interfaces(void *self, const void *arg)
 static void do_set_up(void *self, const void *arg)
 {
     (void)arg;
-    queue(self, NETWORK_EV_NETWORK_UP); /* the interfaces are the system's: nothing to prepare */
+    queue(self, NETWORK_EV_NETWORK_UP); /* the system configures the interfaces */
 }
 
 static void do_upnp(void *self, const void *arg)
@@ -160,7 +160,7 @@ static void do_upnp(void *self, const void *arg)
     queue(self, NETWORK_EV_UPNP_DONE);
 }
 
-/* True if there is something to start; otherwise the event that says why not is queued. */
+/* True if a transport can be started; otherwise queues the event that says why not. */
 static bool has_work(struct network_connector *n)
 {
     if (!is_gateway_on(n))
@@ -222,7 +222,7 @@ static void do_verify_transports(void *self, const void *arg)
     }
     if (!is_any)
         queue(n, NETWORK_EV_VERIFIED);
-    /* One that had gone OFFLINE tells of no change any more: it must not leave us waiting here. */
+    /* A transport already OFFLINE reports no further change: process its state now. */
     if (!is_any && !is_all_listening(n))
         n->is_change_due = true;
 }
@@ -240,11 +240,11 @@ static void do_ping(void *self, const void *arg)
         queue(n, NETWORK_EV_INTERNET_SUCCESS);
     } else if (address_split(text, host, &port) != ERR_OK ||
                address_from_ip_text(&address, host, port) != ERR_OK) {
-        log_warning("[network] probe = %s is no numeric address with a port: nothing is asked",
+        log_warning("[network] probe = %s is not a numeric address with a port: probe skipped",
                     text);
         queue(n, NETWORK_EV_INTERNET_SUCCESS);
     } else {
-        supervisor_probe_ask(&n->probe, &address);
+        supervisor_probe_start(&n->probe, &address);
     }
 }
 
@@ -352,7 +352,7 @@ static const char *const state_names[] = {NETWORK_CONNECTOR_STATES(X)};
 static const char *const event_names[] = {NETWORK_CONNECTOR_EVENTS(X)};
 #undef X
 
-/* timer-5sec goes on while CONNECTED and DISCONNECTED last, timer-1hour while DISCONNECTED does. */
+/* timer-5sec is periodic in CONNECTED and DISCONNECTED, timer-1hour in DISCONNECTED. */
 static void set_timers(struct network_connector *n, uint8_t state)
 {
     const struct settings *s = n->config.settings;
@@ -387,13 +387,13 @@ const struct automat_kind network_connector_kind = {
     .state_count = NETWORK_STATE_COUNT,
     .event_count = NETWORK_EVENT_COUNT,
     .first = NETWORK_AT_STARTUP,
-    .last = NETWORK_STATE_COUNT, /* it never ends */
+    .last = NETWORK_STATE_COUNT, /* no last state */
     .rows = rows,
     .row_count = sizeof rows / sizeof rows[0],
     .stepped = stepped,
 };
 
-static void take_change(struct network_connector *n)
+static void process_change(struct network_connector *n)
 {
     n->is_change_due = false;
     if (n->automat.state == NETWORK_DOWN && is_all_down(n))
@@ -401,14 +401,14 @@ static void take_change(struct network_connector *n)
     automat_feed(&n->automat, NETWORK_EV_STATE_CHANGED, NULL);
 }
 
-/* After each event from outside: the changes of transports that it caused, then the news of where
- * that led. */
+/* After each external event: processes the changes of transports that it caused, then reports the
+ * new state. */
 static void settle(struct network_connector *n)
 {
     if (n->automat.is_running)
         return;
     while (n->is_change_due)
-        take_change(n);
+        process_change(n);
     if (!n->is_settling)
         return;
     n->is_settling = false;
@@ -418,7 +418,7 @@ static void settle(struct network_connector *n)
 
 void network_connector_feed(struct network_connector *n, enum network_connector_event event)
 {
-    if (n->is_over)
+    if (n->is_ended)
         return;
     automat_feed(&n->automat, (uint8_t)event, NULL);
     settle(n);
@@ -426,7 +426,7 @@ void network_connector_feed(struct network_connector *n, enum network_connector_
 
 void network_connector_transport_changed(struct network_connector *n)
 {
-    if (n->is_over)
+    if (n->is_ended)
         return;
     n->is_change_due = true;
     settle(n);
@@ -452,7 +452,7 @@ static void fire_1hour(struct timer *timer, void *ctx)
 static void fire_stop_limit(struct timer *timer, void *ctx)
 {
     (void)timer;
-    log_warning("a transport has not stopped in time: going on without it");
+    log_warning("stop limit reached: a transport is still stopping; continuing without it");
     network_connector_feed(ctx, NETWORK_EV_NETWORK_DOWN);
 }
 
@@ -478,7 +478,7 @@ void network_connector_init(struct network_connector *n,
 
 void network_connector_end(struct network_connector *n)
 {
-    n->is_over = true;
+    n->is_ended = true;
     loop_cancel_timer(n->config.loop, &n->timer_5sec);
     loop_cancel_timer(n->config.loop, &n->timer_1hour);
     loop_cancel_timer(n->config.loop, &n->stop_limit);
@@ -503,7 +503,7 @@ unsigned network_connector_next_round_s(const struct network_connector *n)
 {
     uint64_t now_ms = loop_now_ms(n->config.loop), at_ms;
 
-    if (n->automat.state != NETWORK_DISCONNECTED || n->is_over)
+    if (n->automat.state != NETWORK_DISCONNECTED || n->is_ended)
         return 0;
     at_ms = n->timer_1hour.deadline_ms;
     if ((n->disconnects < NETWORK_QUICK_TRIES || n->reset) && n->timer_5sec.deadline_ms < at_ms)

@@ -1,17 +1,17 @@
-/* The life of the network: AUTOMATA, network_connector. Brings the enabled transports up, sees that
- * they stay up, and takes everything down and up again when the network or the settings change.
- * One, run by the supervisor thread.
+/* The state of the network: AUTOMATA, network_connector. Starts the enabled transports, keeps them
+ * up, and restarts them when the network or the settings change. One instance, run by the
+ * supervisor thread.
  *
- *   AT_STARTUP    made
- *   START_UP      has looked at the interfaces once; waits for the first `reconnect`
- *   UP            passes at once to the transports
- *   UPNP          port mapping under way (never yet: isNeedUPNP is false)
+ *   AT_STARTUP    created
+ *   START_UP      has checked the interfaces; waits for the first `reconnect`
+ *   UP            starts the transports immediately
+ *   UPNP          port mapping in progress (unused: isNeedUPNP is false)
  *   TRANSPORTS?   waits until every enabled transport is OFFLINE or LISTENING
- *   CONNECTED     every enabled transport is LISTENING; timer-5sec looks again
- *   DOWN          the transports are being stopped; ends with the last, or at the stop limit
- *   NETWORK?      looks at the interfaces
- *   INTERNET?     asks the probe address, if there is one
- *   DISCONNECTED  waits for a timer, a change of addresses, a command */
+ *   CONNECTED     every enabled transport is LISTENING; checked again by timer-5sec
+ *   DOWN          stopping the transports; ends with the last one, or at the stop limit
+ *   NETWORK?      checks the interfaces
+ *   INTERNET?     connects to the probe address, if one is set
+ *   DISCONNECTED  waits for a timer, a change of addresses or a command */
 #ifndef SUPERVISOR_NETWORK_CONNECTOR_H
 #define SUPERVISOR_NETWORK_CONNECTOR_H
 
@@ -70,19 +70,19 @@ enum network_connector_event {
 
 enum {
     NETWORK_ROUND_MS = 15000,      /* isTimePassed */
-    NETWORK_STOP_MARGIN_MS = 5000, /* the stop limit: this and the sessions' linger */
-    NETWORK_QUICK_TRIES = 3,       /* Disconnects: so many rounds by timer-5sec, then timer-1hour */
+    NETWORK_STOP_MARGIN_MS = 5000, /* the stop limit is this plus the sessions' linger */
+    NETWORK_QUICK_TRIES = 3,       /* of Disconnects: rounds by timer-5sec before timer-1hour */
 };
 
 struct network_connector_config {
     struct loop *loop; /* timers and the probe's socket */
     struct network_transport *transports;
     unsigned transport_count;
-    const struct settings *settings; /* in force; the supervisor changes what is behind it */
-    struct event_sink *events;       /* may be NULL */
+    const struct settings *settings; /* in force; updated in place by the supervisor */
+    struct event_sink *events;       /* can be NULL */
     bool (*has_address)(void);       /* isNetworkActive */
     void *ctx;
-    /* After an event, and all that followed from it, that led to another state. May be NULL. */
+    /* Called after an event and those it caused, if the state has changed. Can be NULL. */
     void (*settled)(void *ctx, enum network_connector_state state);
 };
 
@@ -91,11 +91,10 @@ struct network_connector {
     struct network_connector_config config;
     bool reset, cold_start;
     unsigned disconnects;
-    bool is_network_active,
-        is_current_interface_active; /* as doCheckNetworkInterfaces found them */
-    bool is_change_due;              /* a transport changed while a step was running */
-    bool is_settling;                /* `settled` is still to be called */
-    bool is_over;
+    bool is_network_active, is_current_interface_active; /* set by doCheckNetworkInterfaces */
+    bool is_change_due; /* a transport's change is not processed yet */
+    bool is_settling;   /* `settled` must still be called */
+    bool is_ended;
     uint64_t round_at_ms;
     bool has_round;
     struct timer timer_5sec, timer_1hour, stop_limit;
@@ -105,20 +104,20 @@ struct network_connector {
 
 void network_connector_init(struct network_connector *n,
                             const struct network_connector_config *config);
-/* No event has any effect after this: timers and probe are cancelled. The daemon stops. */
+/* Cancels the timers and the probe; every later event is ignored. For the stop of the daemon. */
 void network_connector_end(struct network_connector *n);
 
-/* May be called from inside an action: the event waits its turn. */
+/* Can be called from an action: the event is queued. */
 void network_connector_feed(struct network_connector *n, enum network_connector_event event);
 
-/* A transport changed its state; several changes inside one step are told as one. */
+/* A transport changed its state; several changes within one step are processed as one. */
 void network_connector_transport_changed(struct network_connector *n);
 
-/* True while a round is under way that has not come to start the transports: it will start what is
- * wanted by then, and a `reconnect` would only make a second round of it. */
+/* True during a round that has not started the transports yet: it will start those enabled by then,
+ * and a `reconnect` would only add a second round. */
 bool network_connector_will_start(const struct network_connector *n);
 
-/* In DISCONNECTED: seconds until the next round by a timer. 0 elsewhere. */
+/* Seconds until a timer starts the next round, in DISCONNECTED; 0 in other states. */
 unsigned network_connector_next_round_s(const struct network_connector *n);
 
 #endif

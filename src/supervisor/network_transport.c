@@ -86,7 +86,7 @@ static void do_init(void *self, const void *arg)
     struct network_transport *t = self;
 
     (void)arg;
-    /* A transport of this process is there as soon as it is registered. */
+    /* A transport of this process is initialized when it is registered. */
     automat_feed(&t->automat, TRANSPORT_EV_INITIALIZED, NULL);
 }
 
@@ -105,8 +105,8 @@ static void do_start(void *self, const void *arg)
     const struct transport_row *row = t->config.registered->row;
 
     (void)arg;
-    CONTRACT(!t->is_start_under_way && !t->is_stop_under_way);
-    t->is_start_under_way = true;
+    CONTRACT(!t->is_start_pending && !t->is_stop_pending);
+    t->is_start_pending = true;
     t->start = (struct transport_start){
         .request = {.answer_to = t->config.answer_to, .on_answer = start_answered}};
     row->ops->connect(row->self, &t->start);
@@ -124,7 +124,7 @@ static void do_save_options(void *self, const void *arg)
     if (t->host[0] != '\0')
         log_info("%s: listening on %s", name_of(t, name), t->host);
     else
-        log_info("%s: serves without listening", name_of(t, name));
+        log_info("%s: active without listening", name_of(t, name));
     binding->ops->receiving_started(binding->self, network_transport_proto(t), t->host);
 }
 
@@ -132,8 +132,8 @@ static void disconnect(struct network_transport *t, uint64_t grace_ms)
 {
     const struct transport_row *row = t->config.registered->row;
 
-    CONTRACT(!t->is_start_under_way && !t->is_stop_under_way);
-    t->is_stop_under_way = true;
+    CONTRACT(!t->is_start_pending && !t->is_stop_pending);
+    t->is_stop_pending = true;
     t->host[0] = '\0';
     t->stop = (struct transport_stop){
         .request = {.answer_to = t->config.answer_to, .on_answer = stop_answered},
@@ -149,8 +149,8 @@ static void do_stop(void *self, const void *arg)
     disconnect(t, t->grace_ms);
 }
 
-/* What a connect or disconnect under way still holds is released when it answers; the struct is the
- * supervisor's. */
+/* A pending connect or disconnect releases its resources when it is answered; the supervisor owns
+ * the struct. */
 static void do_destroy_me(void *self, const void *arg)
 {
     struct network_transport *t = self;
@@ -246,9 +246,9 @@ void network_transport_init(struct network_transport *t,
              automat_state_name(&t->automat));
 }
 
-/* The others hear of a change only when the step is through: what they do about it may feed this
- * machine again, and must find it settled. */
-static void tell_if_settled(struct network_transport *t)
+/* Calls `changed` and `ended` only after the step is complete: the callbacks may feed this machine
+ * again and must find it settled. */
+static void report_if_settled(struct network_transport *t)
 {
     if (t->automat.is_running)
         return;
@@ -256,7 +256,7 @@ static void tell_if_settled(struct network_transport *t)
         t->is_changed = false;
         t->config.changed(t->config.ctx, t);
     }
-    if (t->automat.state == TRANSPORT_CLOSED && !t->is_start_under_way && !t->is_stop_under_way &&
+    if (t->automat.state == TRANSPORT_CLOSED && !t->is_start_pending && !t->is_stop_pending &&
         !t->is_ended) {
         t->is_ended = true;
         t->config.ended(t->config.ctx, t);
@@ -266,7 +266,7 @@ static void tell_if_settled(struct network_transport *t)
 void network_transport_feed(struct network_transport *t, enum network_transport_event event)
 {
     automat_feed(&t->automat, (uint8_t)event, NULL);
-    tell_if_settled(t);
+    report_if_settled(t);
 }
 
 void network_transport_shutdown(struct network_transport *t, uint64_t grace_ms)
@@ -292,7 +292,7 @@ static void start_failed(struct network_transport *t)
 
     snprintf(t->last_error, sizeof t->last_error, "%s",
              t->start.error[0] != '\0' ? t->start.error : err_text(t->start.request.result));
-    log_debug("%s transport: not started: %s", network_transport_proto(t), t->last_error);
+    log_debug("%s transport: start failed: %s", network_transport_proto(t), t->last_error);
     binding->ops->receiving_failed(binding->self, network_transport_proto(t),
                                    t->start.request.result, t->last_error);
     network_transport_feed(t, TRANSPORT_EV_FAILED);
@@ -303,11 +303,11 @@ static void start_answered(struct message *m, void *owner)
     struct network_transport *t = CONTAINER_OF(m, struct network_transport, start.request.message);
 
     (void)owner;
-    t->is_start_under_way = false;
+    t->is_start_pending = false;
     if (t->automat.state == TRANSPORT_CLOSED && t->start.request.result == ERR_OK)
-        disconnect(t, 0); /* shut down while starting: what came up goes down again */
+        disconnect(t, 0); /* shut down while starting: stop what has started */
     else if (t->automat.state == TRANSPORT_CLOSED)
-        tell_if_settled(t);
+        report_if_settled(t);
     else if (t->start.request.result == ERR_OK)
         network_transport_feed(t, TRANSPORT_EV_RECEIVING_STARTED);
     else
@@ -320,10 +320,10 @@ static void stop_answered(struct message *m, void *owner)
     const struct gateway_binding *binding = gateway_current(t->config.gateway);
 
     (void)owner;
-    t->is_stop_under_way = false;
+    t->is_stop_pending = false;
     binding->ops->disconnected(binding->self, network_transport_proto(t), "disconnected");
     if (t->automat.state == TRANSPORT_CLOSED)
-        tell_if_settled(t);
+        report_if_settled(t);
     else
         network_transport_feed(t, TRANSPORT_EV_STOPPED);
 }

@@ -1,15 +1,15 @@
-/* The life of one transport (tcp_transport; later udp_transport): AUTOMATA, network_transport.
- * Reaches the transport only through transport_ops: `connect` and `disconnect` are requests whose
- * answers come to the supervisor's mailbox and become `receiving-started`, `failed` and `stopped`.
- * Supervisor thread only.
+/* The state of one transport (tcp_transport; later udp_transport): AUTOMATA, network_transport.
+ * Calls the transport only through transport_ops: `connect` and `disconnect` are requests whose
+ * answers are posted to the supervisor's mailbox and become `receiving-started`, `failed` and
+ * `stopped`. Supervisor thread only.
  *
- *   AT_STARTUP  made, not yet initialized
- *   INIT        waits until the transport says that it is there
+ *   AT_STARTUP  created, not initialized
+ *   INIT        waits for `transport-initialized`
  *   OFFLINE     nothing is open; waits for `start`
- *   STARTING    a connect is under way; ends with its answer
- *   LISTENING   serves; ends with `stop`, `restart` or `shutdown`
- *   STOPPING    a disconnect is under way; ends with its answer
- *   CLOSED      over. A connect or disconnect may still be under way: `ended` tells when none is */
+ *   STARTING    a connect is in progress; ends with its answer
+ *   LISTENING   serving; ends with `stop`, `restart` or `shutdown`
+ *   STOPPING    a disconnect is in progress; ends with its answer
+ *   CLOSED      final. A connect or disconnect may still be in progress: `ended` follows it */
 #ifndef SUPERVISOR_NETWORK_TRANSPORT_H
 #define SUPERVISOR_NETWORK_TRANSPORT_H
 
@@ -57,13 +57,13 @@ struct network_transport;
 
 struct network_transport_config {
     struct gateway *gateway;
-    struct gateway_transport *registered; /* state and is_listening are kept up to date */
-    struct event_sink *events;            /* may be NULL */
+    struct gateway_transport *registered; /* its state and is_listening are updated here */
+    struct event_sink *events;            /* can be NULL */
     struct mailbox *answer_to;            /* the supervisor's */
     void *ctx;
-    /* After a step that changed the state, when all its actions are through. */
+    /* Called after a step that changed the state, once all its actions have run. */
     void (*changed)(void *ctx, struct network_transport *t);
-    /* CLOSED and nothing under way any more; once. */
+    /* Called once: CLOSED, and no connect or disconnect is in progress. */
     void (*ended)(void *ctx, struct network_transport *t);
 };
 
@@ -71,23 +71,23 @@ struct network_transport {
     struct automat automat;
     struct network_transport_config config;
     bool start_now, stop_now;
-    bool is_changed; /* `changed` is still to be called */
-    bool is_start_under_way, is_stop_under_way;
+    bool is_changed; /* `changed` must still be called */
+    bool is_start_pending, is_stop_pending;
     bool is_ended;
-    uint64_t grace_ms; /* of the next disconnect; 0 but for a shutdown */
+    uint64_t grace_ms; /* of the next disconnect; 0 except for a shutdown */
     struct transport_start start;
     struct transport_stop stop;
-    char host[REASON_SIZE];       /* what is bound, "" if nothing */
-    char last_error[REASON_SIZE]; /* of the last start, "" if it went well */
+    char host[REASON_SIZE];       /* the bound address, "" if none */
+    char last_error[REASON_SIZE]; /* of the last start, "" if it succeeded */
 };
 
 void network_transport_init(struct network_transport *t,
                             const struct network_transport_config *config);
 
-/* May be called from inside an action: the event waits its turn. */
+/* Can be called from an action: the event is queued. */
 void network_transport_feed(struct network_transport *t, enum network_transport_event event);
 
-/* Feeds `shutdown`; files under way may finish for `grace_ms`. */
+/* Feeds `shutdown`; transfers in progress have `grace_ms` to finish. */
 void network_transport_shutdown(struct network_transport *t, uint64_t grace_ms);
 
 /* Its name in contacts: "tcp". */

@@ -7,10 +7,10 @@
 
 void supervisor_probe_cancel(struct supervisor_probe *p)
 {
-    if (!p->is_asking)
+    if (!p->is_running)
         return;
-    p->is_asking = false;
-    loop_cancel_timer(p->loop, &p->limit);
+    p->is_running = false;
+    loop_cancel_timer(p->loop, &p->timeout);
     loop_remove(p->loop, &p->watch);
     close(p->watch.fd);
     p->watch.fd = -1;
@@ -33,7 +33,7 @@ static void ready(struct watch *w, uint32_t events)
     end(w->ctx, err_from_errno(error_number));
 }
 
-static void too_late(struct timer *timer, void *ctx)
+static void timed_out(struct timer *timer, void *ctx)
 {
     (void)timer;
     end(ctx, ERR_TIMEOUT);
@@ -44,7 +44,7 @@ void supervisor_probe_init(struct supervisor_probe *p, struct loop *loop, superv
 {
     *p = (struct supervisor_probe){.loop = loop,
                                    .watch = {.fd = -1, .ready = ready, .ctx = p},
-                                   .limit = {.fire = too_late, .ctx = p},
+                                   .timeout = {.fire = timed_out, .ctx = p},
                                    .done = done,
                                    .ctx = ctx};
 }
@@ -71,12 +71,12 @@ static enum err begin(struct supervisor_probe *p, const struct address *address)
         p->watch.fd = -1;
         return e;
     }
-    p->is_asking = true;
-    loop_set_timer(p->loop, &p->limit, SUPERVISOR_PROBE_LIMIT_MS);
+    p->is_running = true;
+    loop_set_timer(p->loop, &p->timeout, SUPERVISOR_PROBE_TIMEOUT_MS);
     return ERR_OK;
 }
 
-void supervisor_probe_ask(struct supervisor_probe *p, const struct address *address)
+void supervisor_probe_start(struct supervisor_probe *p, const struct address *address)
 {
     enum err e;
 

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Lines one below the other; what does not fit is left out, and the last line says so. */
+/* Lines of text. Lines that do not fit are dropped, and page_cut is the last line then. */
 struct page {
     char *text;
-    size_t room, used; /* room for page_cut is kept free until `is_cut` */
+    size_t room, used; /* space for page_cut is reserved until `is_cut` */
     bool is_cut;
 };
 
@@ -46,14 +46,14 @@ __attribute__((format(printf, 2, 3))) static void page_add(struct page *p, const
     p->is_cut = true;
 }
 
-static bool is_blank(const struct page *p)
+static bool is_empty(const struct page *p)
 {
     return p->used == 0 && !p->is_cut;
 }
 
-static void add_problem(void *ctx, const char *sentence)
+static void add_problem(void *ctx, const char *text)
 {
-    page_add(ctx, "%s", sentence);
+    page_add(ctx, "%s", text);
 }
 
 /* The settings that are not the default, as lines "section/key = value". */
@@ -63,12 +63,12 @@ struct lines {
     unsigned count;
 };
 
-static void add_line(void *ctx, const char *sentence)
+static void add_line(void *ctx, const char *text)
 {
     struct lines *lines = ctx;
 
     if (lines->count < LINES_MAX &&
-        (lines->list[lines->count] = text_dup(sentence, strlen(sentence))) != NULL)
+        (lines->list[lines->count] = text_dup(text, strlen(text))) != NULL)
         lines->count++;
 }
 
@@ -104,8 +104,8 @@ static bool has_key(const struct lines *lines, const char *line)
     return false;
 }
 
-static void tell_changes(struct page *page, const struct settings *before,
-                         const struct settings *after)
+static void add_changes(struct page *page, const struct settings *before,
+                        const struct settings *after)
 {
     struct lines old = {.count = 0}, new = {.count = 0};
 
@@ -116,24 +116,24 @@ static void tell_changes(struct page *page, const struct settings *before,
             page_add(page, "changed: %s", new.list[i]);
     for (unsigned i = 0; i < old.count; i++)
         if (!has_key(&new, old.list[i]))
-            page_add(page, "changed: %.*s is the default again", (int)key_length(old.list[i]),
+            page_add(page, "changed: %.*s reset to the default", (int)key_length(old.list[i]),
                      old.list[i]);
     lines_clear(&old);
     lines_clear(&new);
 }
 
-static void add_note(void *ctx, const char *sentence)
+static void add_note(void *ctx, const char *text)
 {
-    page_add(ctx, "note: %s", sentence);
+    page_add(ctx, "note: %s", text);
 }
 
-static void tell_page(struct page *page, const struct settings *before,
-                      const struct settings *after, const char *needs_restart)
+static void describe_change(struct page *page, const struct settings *before,
+                            const struct settings *after, const char *needs_restart)
 {
-    tell_changes(page, before, after);
+    add_changes(page, before, after);
     if (needs_restart[0] != '\0')
         page_add(page, "needs a restart: %s", needs_restart);
-    if (is_blank(page))
+    if (is_empty(page))
         page_add(page, "nothing has changed");
 }
 
@@ -148,20 +148,19 @@ enum err supervisor_reload_read(const struct settings_paths *paths,
 
     page_init(&page, text, room);
     if (paths->file == NULL) {
-        page_add(&page, "there is no settings file to read again: the daemon was started without "
-                        "--config FILE");
+        page_add(&page, "no settings file to reload: the daemon was started without --config FILE");
         return ERR_INVALID;
     }
     e = settings_load(&after->settings, &after->origins, paths, add_problem, &page);
     if (e != ERR_OK) {
-        if (is_blank(&page))
-            page_add(&page, "%s cannot be read: %s", paths->file, err_text(e));
+        if (is_empty(&page))
+            page_add(&page, "cannot read %s: %s", paths->file, err_text(e));
         return ERR_INVALID;
     }
     settings_compare(&before->settings, &after->settings, &wanted);
     settings_keep_fixed(&after->settings, &after->origins, &before->settings, &before->origins);
     settings_compare(&before->settings, &after->settings, change);
-    tell_page(&page, &before->settings, &after->settings, wanted.needs_restart);
+    describe_change(&page, &before->settings, &after->settings, wanted.needs_restart);
     settings_warn(&after->settings, &after->origins, add_note, &page);
     return ERR_OK;
 }
@@ -185,25 +184,23 @@ enum err supervisor_reload_set(const char *name, const char *value,
         return e;
     }
     settings_compare(&before->settings, &after->settings, change);
-    tell_page(&page, &before->settings, &after->settings, "");
+    describe_change(&page, &before->settings, &after->settings, "");
     return ERR_OK;
 }
 
-/* The operator's file says what the value is then; whatever else has changed there is the business
- * of a reload. */
-static enum err read_file_alone(const struct settings_paths *paths, struct settings_in_force *out,
-                                struct page *page)
+/* Reads the operator's file, which gives the value after an UNSET; its other changes are left to a
+ * reload. */
+static enum err read_file_only(const struct settings_paths *paths, struct settings_in_force *out,
+                               struct page *page)
 {
-    const struct settings_paths alone = {.file = paths->file, .persisted = ""};
+    const struct settings_paths file_only = {.file = paths->file, .persisted = ""};
     char text[4096];
     struct page problems;
 
     page_init(&problems, text, sizeof text);
-    if (settings_load(&out->settings, &out->origins, &alone, add_problem, &problems) == ERR_OK)
+    if (settings_load(&out->settings, &out->origins, &file_only, add_problem, &problems) == ERR_OK)
         return ERR_OK;
-    page_add(page,
-             "nothing was changed, because what the settings file says instead cannot be read: "
-             "%.*s",
+    page_add(page, "nothing was changed: cannot read the settings file for the new value: %.*s",
              (int)strcspn(text, "\n"), text);
     return ERR_INVALID;
 }
@@ -220,7 +217,7 @@ enum err supervisor_reload_unset(const char *name, const struct settings_paths *
 
     page_init(&page, text, room);
     *after = *before;
-    if ((e = read_file_alone(paths, &files, &page)) != ERR_OK)
+    if ((e = read_file_only(paths, &files, &page)) != ERR_OK)
         return e;
     e = settings_persisted_unset(after, &files, name, problem);
     if (e == ERR_OK)
@@ -228,9 +225,9 @@ enum err supervisor_reload_unset(const char *name, const struct settings_paths *
     if (e != ERR_OK) {
         page_add(&page, "%s", problem);
         settings_compare(&before->settings, &before->settings, change);
-        return e == ERR_EXISTS ? ERR_OK : e; /* not set: that is how it was to be */
+        return e == ERR_EXISTS ? ERR_OK : e; /* it was not set: nothing to remove */
     }
     settings_compare(&before->settings, &after->settings, change);
-    tell_page(&page, &before->settings, &after->settings, "");
+    describe_change(&page, &before->settings, &after->settings, "");
     return ERR_OK;
 }

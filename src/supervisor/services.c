@@ -13,7 +13,7 @@ static bool is_on(const struct service *service, const struct settings *s)
     return service->is_enabled(s);
 }
 
-/* The setting that stands in the way; "" if none does. `is_transport`: it is a transport's own. */
+/* Names the setting that keeps the service off; "" if none. `is_transport`: a transport's own. */
 static void explain_off(const struct service *service, const struct settings *s, bool is_transport,
                         char reason[REASON_SIZE])
 {
@@ -52,7 +52,7 @@ void supervisor_services_apply(const struct settings *s, struct gateway_transpor
     t->is_receiving_enabled = preferences.is_receiving_enabled;
 }
 
-/* A service that may run, seen through its transport. */
+/* The state of an enabled service, taken from its transport. */
 static void describe_running(struct service_info *info, const struct transport_info *t)
 {
     if (strcmp(t->state, "LISTENING") == 0) {
@@ -77,7 +77,7 @@ static void list_needs(struct service_info *info, const struct service *service)
     }
 }
 
-/* `t`: the transport whose own service it is, or NULL. */
+/* `t`: the transport that the service belongs to, or NULL. */
 static void describe(struct service_info *info, const struct service *service,
                      const struct settings *s, const struct transport_info *t)
 {
@@ -101,7 +101,7 @@ static bool is_listed(const struct service_info *list, unsigned count, const cha
     return false;
 }
 
-/* Adds it behind what it needs. Returns how many are listed then. */
+/* Adds the service after those it needs. Returns the new count. */
 static unsigned list_service(struct service_info out[SERVICES_MAX], unsigned count,
                              const struct service *service, const struct settings *s,
                              const struct transport_info *t)

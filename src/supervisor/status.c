@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* One STATUS under way: each transport counts in turn, then the answer goes out. */
+/* A STATUS in progress: the transports are asked for their counts one after the other. */
 struct supervisor_status_job {
     struct counts_request counts;
     struct supervisor *supervisor;
     struct supervisor_request *r;
-    unsigned at; /* the transport that counts now */
+    unsigned at; /* index of the transport being asked */
 };
 
 static void fill_transports(struct supervisor *s, struct supervisor_request *r)
@@ -42,7 +42,7 @@ static bool is_any_enabled(const struct supervisor *s)
     return false;
 }
 
-/* With no transport enabled: the first one's reason stands for all. */
+/* With no transport enabled the reason of the first one is given. */
 static void explain_nothing_enabled(struct supervisor *s, char out[REASON_SIZE])
 {
     char reason[REASON_SIZE];
@@ -51,7 +51,7 @@ static void explain_nothing_enabled(struct supervisor *s, char out[REASON_SIZE])
         snprintf(out, REASON_SIZE, "no transport is enabled: this program was built without one");
         return;
     }
-    if (!s->wish.is_connected) {
+    if (!s->overrides.is_connected) {
         snprintf(out, REASON_SIZE,
                  "the gateway has not asked for a transport: it waits for its "
                  "connect");
@@ -62,7 +62,7 @@ static void explain_nothing_enabled(struct supervisor *s, char out[REASON_SIZE])
     snprintf(out, REASON_SIZE, "no transport is enabled: %.*s", REASON_SIZE - 32, reason);
 }
 
-/* The first enabled transport whose last start failed says why. */
+/* Gives the error of the first enabled transport whose last start failed. */
 static void explain_transports(struct supervisor *s, char out[REASON_SIZE])
 {
     for (unsigned i = 0; i < s->transport_count; i++) {
@@ -110,7 +110,7 @@ void supervisor_status_advice(struct supervisor *s, char out[REASON_SIZE])
                  "stopping: files under way may finish, for %u s at most; nothing new is taken",
                  s->acting.settings.sessions.stop_timeout_s);
     else if (reason[0] == '\0' || !is_any_enabled(s))
-        snprintf(out, REASON_SIZE, "%s", reason); /* no try can change it, only an operator */
+        snprintf(out, REASON_SIZE, "%s", reason); /* no retry: needs the operator */
     else
         snprintf(out, REASON_SIZE, "%.*s; the next try is in %u s", REASON_SIZE - 40, reason,
                  network_connector_next_round_s(&s->connector));
@@ -130,13 +130,13 @@ static void fill(struct supervisor *s, struct supervisor_request *r)
 
 static void counted(struct message *m, void *owner);
 
-/* Asks the next transport, or answers when there is none left. */
-static void go_on(struct supervisor_status_job *job)
+/* Asks the next transport, or answers after the last one. */
+static void count_next(struct supervisor_status_job *job)
 {
     struct supervisor *s = job->supervisor;
     struct supervisor_request *r = job->r;
 
-    if (job->at < s->transport_count && !s->is_over) {
+    if (job->at < s->transport_count && !s->is_ended) {
         const struct transport_row *row = s->transports[job->at].config.registered->row;
 
         job->counts = (struct counts_request){
@@ -156,7 +156,7 @@ static void counted(struct message *m, void *owner)
     (void)owner;
     job->r->transports[job->at].counts = job->counts.counts;
     job->at++;
-    go_on(job);
+    count_next(job);
 }
 
 void supervisor_status_answer(struct supervisor *s, struct supervisor_request *r)
@@ -170,7 +170,7 @@ void supervisor_status_answer(struct supervisor *s, struct supervisor_request *r
     fill(s, r);
     job->supervisor = s;
     job->r = r;
-    go_on(job);
+    count_next(job);
 }
 
 void supervisor_status_answer_services(struct supervisor *s, struct supervisor_request *r)

@@ -1,19 +1,19 @@
-/* STATUS and SERVICES, and why the network is not CONNECTED. Supervisor thread only. */
+/* STATUS and SERVICES, and the reason why the network is not CONNECTED. Supervisor thread only. */
 #ifndef SUPERVISOR_STATUS_H
 #define SUPERVISOR_STATUS_H
 
 #include "supervisor/core.h"
 #include "supervisor/request.h"
 
-/* Fills in and answers STATUS (when the transports have counted) and SERVICES. */
+/* Answer STATUS (once every transport has reported its counts) and SERVICES. */
 void supervisor_status_answer(struct supervisor *s, struct supervisor_request *r);
 void supervisor_status_answer_services(struct supervisor *s, struct supervisor_request *r);
 
-/* Why the network is not CONNECTED, a sentence without full stop; "" if nothing is wrong. */
+/* Why the network is not CONNECTED, without a full stop; "" if nothing is wrong. */
 void supervisor_status_reason(struct supervisor *s, char out[REASON_SIZE]);
-/* True, with the reason, if the network is DISCONNECTED and is not meant to be. */
+/* True, with the reason, if the network should be CONNECTED and is DISCONNECTED. */
 bool supervisor_status_is_failing(struct supervisor *s, char reason[REASON_SIZE]);
-/* The same for STATUS, with the time of the next try; also says that the daemon is stopping. */
+/* The reason for STATUS, with the time of the next retry; or that the daemon is stopping. */
 void supervisor_status_advice(struct supervisor *s, char out[REASON_SIZE]);
 
 #endif

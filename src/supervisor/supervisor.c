@@ -17,7 +17,7 @@
 
 enum { SUPERVISOR_MAILBOX_LIMIT = 4096 };
 
-/* What the machines tell. */
+/* Callbacks of the automata. */
 
 static void transport_changed(void *ctx, struct network_transport *t)
 {
@@ -27,7 +27,7 @@ static void transport_changed(void *ctx, struct network_transport *t)
     network_connector_transport_changed(&s->connector);
 }
 
-static void tell_if_stopped(struct supervisor *s)
+static void report_if_stopped(struct supervisor *s)
 {
     if (!s->is_stopping || s->is_stopped)
         return;
@@ -35,40 +35,40 @@ static void tell_if_stopped(struct supervisor *s)
         if (!s->transports[i].is_ended)
             return;
     s->is_stopped = true;
-    log_info("every transport is stopped");
-    if (s->config.stopped_to != NULL && !s->is_over)
+    log_info("all transports stopped");
+    if (s->config.stopped_to != NULL && !s->is_ended)
         mailbox_answer(s->config.stopped_to, s->config.stopped, s->config.on_stopped);
 }
 
 static void transport_ended(void *ctx, struct network_transport *t)
 {
     (void)t;
-    tell_if_stopped(ctx);
+    report_if_stopped(ctx);
 }
 
-/* A reason is a warning once, however often it comes again; the retries that meet it again are for
- * the debug level. */
+/* Logs a new reason as a warning; retries that fail for the same reason are logged at debug level.
+ */
 static void network_settled(void *ctx, enum network_connector_state state)
 {
     struct supervisor *s = ctx;
     char reason[REASON_SIZE], advice[REASON_SIZE], text[REASON_SIZE + 32];
-    bool is_news;
+    bool is_new;
 
     if (state == NETWORK_CONNECTED) {
         s->warned[0] = '\0';
-        supervisor_core_tell_news(s, SUPERVISOR_NEWS_SETTLED, "connected");
-        supervisor_change_answer_all(s);
+        supervisor_core_notify(s, SUPERVISOR_NOTICE_SETTLED, "connected");
+        supervisor_change_answer_applied(s);
     }
     if (state != NETWORK_DISCONNECTED)
         return;
     supervisor_status_reason(s, reason);
     supervisor_status_advice(s, advice);
-    is_news = strcmp(reason, s->warned) != 0;
-    log_line(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "not connected: %s", advice);
+    is_new = strcmp(reason, s->warned) != 0;
+    log_line(is_new ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "not connected: %s", advice);
     snprintf(s->warned, sizeof s->warned, "%s", reason);
     snprintf(text, sizeof text, "not connected: %s", advice);
-    supervisor_core_tell_news(s, SUPERVISOR_NEWS_SETTLED, text);
-    supervisor_change_answer_all(s);
+    supervisor_core_notify(s, SUPERVISOR_NOTICE_SETTLED, text);
+    supervisor_change_answer_applied(s);
 }
 
 static void addresses_changed(void *ctx)
@@ -139,7 +139,7 @@ enum err supervisor_open(struct supervisor **out, const struct supervisor_config
     s->config = *config;
     s->in_force = s->acting = config->in_force;
     s->is_remote = s->in_force.settings.gateway.url[0] != '\0';
-    s->wish.is_connected = !s->is_remote;
+    s->overrides.is_connected = !s->is_remote;
     s->net_watch.watch.fd = -1;
     supervisor_change_init(s);
     s->started_us = clock_boot_us();
@@ -161,7 +161,7 @@ void supervisor_close(struct supervisor **supervisor)
 
     if (s == NULL)
         return;
-    s->is_over = true;
+    s->is_ended = true;
     if (s->loop != NULL) {
         mailbox_shut(loop_mailbox(s->loop));
         while (mailbox_drain(loop_mailbox(s->loop)) > 0)
@@ -179,7 +179,8 @@ void supervisor_begin(struct supervisor *s)
     enum err e = supervisor_net_watch_open(&s->net_watch, s->loop, addresses_changed, s);
 
     if (e != ERR_OK)
-        log_warning("changes of this machine's addresses will not be noticed: %s", err_text(e));
+        log_warning("cannot watch the network interfaces: %s; address changes are not detected",
+                    err_text(e));
     for (unsigned i = 0; i < s->transport_count; i++)
         network_transport_feed(&s->transports[i], TRANSPORT_EV_INIT);
     network_connector_feed(&s->connector, NETWORK_EV_INIT);
@@ -188,12 +189,12 @@ void supervisor_begin(struct supervisor *s)
 
 void supervisor_end(struct supervisor *s)
 {
-    s->is_over = true;
+    s->is_ended = true;
     mailbox_shut(loop_mailbox(s->loop));
     network_connector_end(&s->connector);
     supervisor_net_watch_close(&s->net_watch);
-    supervisor_change_answer_all(s);
-    supervisor_change_refuse_waiting(s);
+    supervisor_change_answer_applied(s);
+    supervisor_change_refuse_queued(s);
 }
 
 enum err supervisor_start(struct supervisor *supervisor)
@@ -210,7 +211,7 @@ enum err supervisor_start(struct supervisor *supervisor)
 void supervisor_stop(struct supervisor *supervisor)
 {
     loop_stop(supervisor->loop);
-    loop_stop(supervisor->files); /* what is written is written to the end */
+    loop_stop(supervisor->files); /* waits until a running change is written */
 }
 
 unsigned supervisor_stop_timeout_s(const struct supervisor *supervisor)
@@ -227,16 +228,17 @@ static void begin_stop(struct supervisor *s)
     if (s->is_stopping)
         return;
     s->is_stopping = true;
-    log_info("stopping: files under way may finish, for %u s at most",
+    log_info("stopping: transfers in progress have %u s to finish",
              s->in_force.settings.sessions.stop_timeout_s);
-    supervisor_core_tell_news(s, SUPERVISOR_NEWS_STOPPING, "stopping: files under way may finish");
+    supervisor_core_notify(s, SUPERVISOR_NOTICE_STOPPING,
+                           "stopping: transfers in progress may finish");
     supervisor_net_watch_close(&s->net_watch);
     network_connector_end(&s->connector);
-    supervisor_change_answer_all(s);
-    supervisor_change_refuse_waiting(s);
+    supervisor_change_answer_applied(s);
+    supervisor_change_refuse_queued(s);
     for (unsigned i = 0; i < s->transport_count; i++)
         network_transport_shutdown(&s->transports[i], grace_ms);
-    tell_if_stopped(s);
+    report_if_stopped(s);
 }
 
 static void build_contacts(struct supervisor *s, struct supervisor_request *r)
@@ -251,8 +253,8 @@ static void build_contacts(struct supervisor *s, struct supervisor_request *r)
     request_answer(&r->request, ERR_OK);
 }
 
-/* Ours, and what is bound is what the settings ask for. */
-static bool is_ours(struct supervisor *s, const char *text)
+/* True if the contact is this node's and the bound address matches the settings. */
+static bool is_own_contact(struct supervisor *s, const char *text)
 {
     const struct gateway_transport *t;
     struct contact contact;
@@ -269,7 +271,7 @@ static void verify_contacts(struct supervisor *s, struct supervisor_request *r)
     char *rest = r->wanted, *one;
 
     while ((one = strsep(&rest, ",")) != NULL)
-        r->is_verified = r->is_verified || is_ours(s, one);
+        r->is_verified = r->is_verified || is_own_contact(s, one);
     request_answer(&r->request, ERR_OK);
 }
 
@@ -300,17 +302,17 @@ static void check_reconnect(struct supervisor *s, struct supervisor_request *r)
 
 static const struct {
     void (*run)(struct supervisor *s, struct supervisor_request *r); /* answers */
-    bool is_change;                                                  /* not while stopping */
-} asks[] = {
+    bool is_change;                                                  /* refused while stopping */
+} handlers[] = {
     [SUPERVISOR_STATUS] = {supervisor_status_answer, false},
     [SUPERVISOR_SERVICES] = {supervisor_status_answer_services, false},
     [SUPERVISOR_SETTINGS] = {answer_settings, false},
     [SUPERVISOR_BUILD_CONTACTS] = {build_contacts, false},
     [SUPERVISOR_VERIFY_CONTACTS] = {verify_contacts, false},
     [SUPERVISOR_STOP] = {stop, false},
-    [SUPERVISOR_RELOAD] = {supervisor_change_ask, true},
-    [SUPERVISOR_SET] = {supervisor_change_ask, true},
-    [SUPERVISOR_UNSET] = {supervisor_change_ask, true},
+    [SUPERVISOR_RELOAD] = {supervisor_change_enqueue, true},
+    [SUPERVISOR_SET] = {supervisor_change_enqueue, true},
+    [SUPERVISOR_UNSET] = {supervisor_change_enqueue, true},
     [SUPERVISOR_RECONNECT] = {reconnect, true},
     [SUPERVISOR_CHECK_RECONNECT] = {check_reconnect, true},
     [SUPERVISOR_GATEWAY_INIT] = {supervisor_gateway_overrides_init, true},
@@ -323,13 +325,13 @@ static void take_request(struct message *m, void *owner)
     struct supervisor *s = owner;
     struct supervisor_request *r = CONTAINER_OF(m, struct supervisor_request, request.message);
 
-    CONTRACT(r->ask < sizeof asks / sizeof *asks);
-    if (s->is_over || (asks[r->ask].is_change && s->is_stopping)) {
+    CONTRACT(r->ask < sizeof handlers / sizeof *handlers);
+    if (s->is_ended || (handlers[r->ask].is_change && s->is_stopping)) {
         snprintf(r->text, sizeof r->text, "the daemon is stopping\n");
         request_answer(&r->request, ERR_CLOSED);
         return;
     }
-    asks[r->ask].run(s, r);
+    handlers[r->ask].run(s, r);
 }
 
 enum err supervisor_post(struct supervisor *supervisor, struct supervisor_request *r)
@@ -342,8 +344,8 @@ enum err supervisor_post(struct supervisor *supervisor, struct supervisor_reques
 
 /* Sends. */
 
-/* Of the one contact that was asked for; of several, that of the first transport there is. */
-static const char *proto_asked_for(const struct supervisor *s, const struct send_request *send,
+/* The proto of a single contact; for several, that of the first transport. */
+static const char *requested_proto(const struct supervisor *s, const struct send_request *send,
                                    struct contact *room)
 {
     if (send->asked_host != NULL && contact_parse(room, send->asked_host) == ERR_OK)
@@ -351,17 +353,17 @@ static const char *proto_asked_for(const struct supervisor *s, const struct send
     return s->transport_count > 0 ? network_transport_proto(&s->transports[0]) : "";
 }
 
-/* No transport was found, so here the gateway hears how it ended. */
+/* Fails a send that reached no transport, and reports that to the gateway. */
 static void refuse_send(struct supervisor *s, struct contacts_request *r, enum err e,
-                        const char *sentence)
+                        const char *reason)
 {
     struct send_request *send = &r->send;
     struct contact contact;
-    struct gateway_transfer t = {.proto = proto_asked_for(s, send, &contact),
+    struct gateway_transfer t = {.proto = requested_proto(s, send, &contact),
                                  .idurl = send->remote_idurl == NULL ? "" : send->remote_idurl};
 
     send->status = t.status = GATEWAY_TRANSFER_FAILED;
-    snprintf(send->error, sizeof send->error, "%.*s", GATEWAY_TRANSFER_ERROR_SIZE - 1, sentence);
+    snprintf(send->error, sizeof send->error, "%.*s", GATEWAY_TRANSFER_ERROR_SIZE - 1, reason);
     memcpy(t.error, send->error, sizeof t.error);
     gateway_describe_send(&t, send);
     gateway_sending_ended(s->config.gateway, &t);
@@ -376,7 +378,7 @@ static void take_send(struct message *m, void *owner)
     char error[REASON_SIZE] = "";
     enum err e;
 
-    if (s->is_stopping || s->is_over) {
+    if (s->is_stopping || s->is_ended) {
         refuse_send(s, r, ERR_CLOSED, "disconnecting");
         return;
     }
@@ -392,7 +394,7 @@ enum err supervisor_send(struct supervisor *supervisor, struct contacts_request 
     return mailbox_post(loop_mailbox(supervisor->loop), &r->send.request.message, take_send);
 }
 
-static void sends_are_handed_on(struct message *m, void *owner)
+static void sends_forwarded(struct message *m, void *owner)
 {
     (void)owner;
     request_answer((struct request *)(void *)m, ERR_OK);
@@ -400,7 +402,7 @@ static void sends_are_handed_on(struct message *m, void *owner)
 
 enum err supervisor_ask_behind_sends(struct supervisor *supervisor, struct request *r)
 {
-    return mailbox_post(loop_mailbox(supervisor->loop), &r->message, sends_are_handed_on);
+    return mailbox_post(loop_mailbox(supervisor->loop), &r->message, sends_forwarded);
 }
 
 /* connection-done. */
@@ -410,13 +412,13 @@ static void take_connection_done(struct message *m, void *owner)
     struct supervisor *s = owner;
 
     (void)m;
-    /* Free for the next before it is looked at: none that comes now is missed. */
+    /* Cleared before it is handled, so that a later notification posts a new message. */
     atomic_store(&s->is_done_posted, false);
-    if (!s->is_over)
+    if (!s->is_ended)
         network_connector_feed(&s->connector, NETWORK_EV_CONNECTION_DONE);
 }
 
-void supervisor_tell_connection_done(struct supervisor *supervisor)
+void supervisor_notify_connection_done(struct supervisor *supervisor)
 {
     if (!atomic_exchange(&supervisor->is_done_posted, true))
         mailbox_answer(loop_mailbox(supervisor->loop), &supervisor->connection_done,

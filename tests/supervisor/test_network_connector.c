@@ -646,7 +646,7 @@ Test(network_connector, a_probe_without_answer_ends_at_its_limit, .init = a_netw
     n.is_network_active = n.is_current_interface_active = true;
     network_connector_feed(&n, NETWORK_EV_GOT_NETWORK_INFO);
     if (n.automat.state == NETWORK_INTERNET)
-        fire(&n.probe.limit, SUPERVISOR_PROBE_LIMIT_MS);
+        fire(&n.probe.timeout, SUPERVISOR_PROBE_TIMEOUT_MS);
     cr_assert_str_eq(state(), "DISCONNECTED");
     cr_assert_neq(n.probe_result, ERR_OK);
 }

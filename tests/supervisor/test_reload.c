@@ -66,7 +66,7 @@ Test(reload, says_each_change_and_each_return_to_the_default, .init = a_file, .f
                  ERR_OK);
     cr_assert_not_null(strstr(text, "changed: services/tcp-connections/tcp-port = 7782\n"), "%s",
                        text);
-    cr_assert_not_null(strstr(text, "changed: sessions/keep-alive-s is the default again\n"), "%s",
+    cr_assert_not_null(strstr(text, "changed: sessions/keep-alive-s reset to the default\n"), "%s",
                        text);
     cr_assert_not_null(strstr(text, "needs a restart: [workers] threads\n"), "%s", text);
     cr_assert_null(strstr(text, "changed: workers"), "%s", text);

@@ -114,7 +114,7 @@ static void pump(void)
 
 static void clean_up(void)
 {
-    if (s != NULL && !s->is_over)
+    if (s != NULL && !s->is_ended)
         supervisor_end(s);
     tcp.is_at_once = true; /* what is under way comes back before the supervisor goes */
     if (tcp.start != NULL)
@@ -270,11 +270,11 @@ Test(supervisor, many_outgoing_connects_are_one_message_and_one_round, .init = a
     tcp.error = "in use";
     begin();
     for (unsigned i = 0; i < 10; i++)
-        supervisor_tell_connection_done(s);
+        supervisor_notify_connection_done(s);
     cr_assert_eq(mailbox_waiting(loop_mailbox(s->loop)), 1);
     pump();
     cr_assert_eq(tcp.connects, 2);
-    supervisor_tell_connection_done(s); /* told again, but 15 s have not passed */
+    supervisor_notify_connection_done(s); /* told again, but 15 s have not passed */
     cr_assert_eq(mailbox_waiting(loop_mailbox(s->loop)), 1);
     pump();
     cr_assert_eq(tcp.connects, 2);
@@ -444,7 +444,7 @@ Test(supervisor, an_unrelated_key_drops_no_session, .init = a_supervisor, .fini 
     cr_assert_eq(settings_events, 1);
     write_settings("[log]\nlevel = debug\n");
     cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK);
-    cr_assert_not_null(strstr(r.text, "the default again"), "%s", r.text);
+    cr_assert_not_null(strstr(r.text, "reset to the default"), "%s", r.text);
     cr_assert_eq(ask(SUPERVISOR_RELOAD), ERR_OK);
     cr_assert_not_null(strstr(r.text, "nothing has changed"), "%s", r.text);
     cr_assert_eq(tcp.settings_pushed, 2);
@@ -631,7 +631,7 @@ Test(supervisor, a_stop_waits_for_the_change_under_way_and_refuses_the_others, .
     is_disk_hanging = false;
     pump();
     cr_assert_eq(change_results[0], ERR_OK);
-    cr_assert_not_null(strstr(changes[0].text, "from the next start"), "%s", changes[0].text);
+    cr_assert_not_null(strstr(changes[0].text, "at the next start"), "%s", changes[0].text);
     cr_assert_eq(access(own, F_OK), 0, "it is written");
 }
 
@@ -710,7 +710,7 @@ Test(supervisor, runs_in_its_own_thread_from_start_to_stop, .init = a_supervisor
         ask_thread(SUPERVISOR_STATUS);
     while (strcmp(r.network_state, "CONNECTED") != 0);
     for (unsigned i = 0; i < 100; i++)
-        supervisor_tell_connection_done(s);
+        supervisor_notify_connection_done(s);
     ask_thread(SUPERVISOR_RECONNECT);
     ask_thread(SUPERVISOR_STOP);
     while (stops == 0)

@@ -193,7 +193,7 @@ class Notify(Served):
         reloading = self.manager.wait({"RELOADING": "1"})
         at = int(reloading["MONOTONIC_USEC"]) / 1e6
         self.assertTrue(ready["at"] <= at <= reloading["at"], (ready, reloading))
-        self.assertEqual(self.manager.wait({"READY": "1"})["STATUS"], "the settings have been read again")
+        self.assertEqual(self.manager.wait({"READY": "1"})["STATUS"], "settings reloaded")
 
     def test_a_bad_file_ends_the_reload_with_the_old_settings(self):
         node = self.served().spawn()
@@ -201,7 +201,7 @@ class Notify(Served):
         node.change({"sessions/limit": "many"})
         node.signal(signal.SIGHUP)
         self.manager.wait({"RELOADING": "1"})
-        self.assertIn("the old ones stay", self.manager.wait({"READY": "1"})["STATUS"])
+        self.assertIn("the previous ones stay", self.manager.wait({"READY": "1"})["STATUS"])
         self.assertNotEqual(node.command("reload").code, 0, "what ExecReload= fails by")
         node.change({"sessions/limit": None})
 
@@ -241,7 +241,7 @@ class Notify(Served):
                                        "trace=epoll_wait", "-e", "inject=epoll_wait:delay_enter=300s:when=1"],
                                       stderr=subprocess.DEVNULL) as holder:
                     try:
-                        node.wait_log("the thread %s has not turned" % name)
+                        node.wait_log("thread %s stalled" % name)
                         if name == "acceptor":  # status asks every worker
                             self.assertEqual(node.command("status").code, 0, "the others go on")
                         while self.manager.take(0.001):
@@ -274,7 +274,7 @@ class Notify(Served):
             with self.subTest(thread=thread, call=call):
                 self.hang(faults, call, lambda: begin(peer, number))
                 if thread != "look-up":  # is not asked, and has its own line when it is late
-                    self.assertIn("the thread %s" % thread, self.node.log())
+                    self.assertIn("thread %s" % thread, self.node.log())
 
     def hang(self, faults, call, begin):
         faults.arm(call, times=layer.EVER, mode=layer.BLOCK, block_ms=int(seconds(1000)))

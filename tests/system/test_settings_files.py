@@ -249,34 +249,34 @@ class Checked(harness.SystemTest):
 
     def test_what_the_machine_lacks_is_named(self):
         rows = (
-            ({"control/socket": "/nonexistent/dir/control.sock"}, "there is no folder /nonexistent"),
+            ({"control/socket": "/nonexistent/dir/control.sock"}, "no such directory /nonexistent"),
             ({"control/socket": self.path("file", "control.sock")}, "/file"),
             ({"control/socket": self.path("file", "sub", "control.sock")}, "/file"),
-            ({"control/socket": self.path("a", "b", "c.sock")}, "there is no folder %s" % self.path("a")),
-            ({"control/socket": self.path("folder")}, "is no socket"),
-            ({"control/socket": self.path("file")}, "is no socket"),
+            ({"control/socket": self.path("a", "b", "c.sock")}, "no such directory %s" % self.path("a")),
+            ({"control/socket": self.path("folder")}, "is not a socket"),
+            ({"control/socket": self.path("file")}, "is not a socket"),
             ({"control/socket": "/" + "x" * 200}, "107"),
             ({"control/group": "no-such-group"}, "groupadd no-such-group"),
             ({"inbox/group": "no-such-group"}, "groupadd no-such-group"),
-            ({"inbox/path": self.path("file")}, "is no folder"),
+            ({"inbox/path": self.path("file")}, "is not a directory"),
             ({"inbox/path": self.path("file", "in")}, "/file"),
-            ({"inbox/path": "/proc/in"}, "[inbox] path = /proc/in: no file can be made in /proc"),
-            ({"inbox/path": "/proc"}, "no file can be made"),
-            ({"inbox/path": "/proc/self/in"}, "no file can be made"),
-            ({"inbox/path": "/sys/in/a/b"}, "no file can be made in /sys"),
-            ({"inbox/path": "/sys/kernel/in"}, "no file can be made"),
-            ({"inbox/path": "/dev/fd/in"}, "no file can be made"),
-            ({"control/socket": "/proc/c.sock"}, "no file can be made in /proc"),
-            ({"control/socket": "/proc/new/c.sock"}, "no file can be made in /proc"),
-            ({"control/socket": "/sys/c.sock"}, "no file can be made in /sys"),
-            ({"log/file": "/proc/log"}, "no file can be made in /proc"),
-            ({"log/file": "/sys/log"}, "no file can be made in /sys"),
-            ({"node/settings-file": "/proc/own.ini"}, "no file can be made in /proc"),
+            ({"inbox/path": "/proc/in"}, "[inbox] path = /proc/in: cannot create files in /proc"),
+            ({"inbox/path": "/proc"}, "cannot create files"),
+            ({"inbox/path": "/proc/self/in"}, "cannot create files"),
+            ({"inbox/path": "/sys/in/a/b"}, "cannot create files in /sys"),
+            ({"inbox/path": "/sys/kernel/in"}, "cannot create files"),
+            ({"inbox/path": "/dev/fd/in"}, "cannot create files"),
+            ({"control/socket": "/proc/c.sock"}, "cannot create files in /proc"),
+            ({"control/socket": "/proc/new/c.sock"}, "cannot create files in /proc"),
+            ({"control/socket": "/sys/c.sock"}, "cannot create files in /sys"),
+            ({"log/file": "/proc/log"}, "cannot create files in /proc"),
+            ({"log/file": "/sys/log"}, "cannot create files in /sys"),
+            ({"node/settings-file": "/proc/own.ini"}, "cannot create files in /proc"),
             ({"outbox/roots": self.path("none")}, "[outbox] roots"),
-            ({"outbox/roots": self.path("folder") + "," + self.path("file")}, "is no folder"),
-            ({"log/file": self.path("none", "log")}, "there is no folder"),
-            ({"log/file": self.path("folder")}, "is a folder"),
-            ({"node/settings-file": self.path("none", "own.ini")}, "there is no folder"),
+            ({"outbox/roots": self.path("folder") + "," + self.path("file")}, "is not a directory"),
+            ({"log/file": self.path("none", "log")}, "no such directory"),
+            ({"log/file": self.path("folder")}, "is a directory"),
+            ({"node/settings-file": self.path("none", "own.ini")}, "no such directory"),
             ({"node/settings-file": self.path("folder")}, "regular file"),
             ({"log/file": self.path("new"), "node/settings-file": self.path("new")}, "are the same file"),
             ({"log/file": self.path("new"), "control/socket": self.path("new")}, "are the same file"),
@@ -288,7 +288,7 @@ class Checked(harness.SystemTest):
                 result = self.check(settings)
                 self.assertEqual(result.code, 1, str(result))
                 self.assertIn(said, result.err)
-                self.assertNotIn("good", result.out)
+                self.assertNotIn("valid", result.out)
 
     def test_what_the_daemon_would_make_is_good(self):
         rows = ({}, {"control/socket": self.path("new", "control.sock")},
@@ -301,7 +301,7 @@ class Checked(harness.SystemTest):
             with self.subTest(settings=settings):
                 result = self.check(settings)
                 self.assertEqual(result.code, 0, str(result))
-                self.assertIn("the settings are good", result.out)
+                self.assertIn("the settings are valid", result.out)
                 self.assertEqual(os.listdir(self.place), sorted(["file", "folder"]) if os.listdir(
                     self.place)[0] == "file" else ["folder", "file"], "nothing was made")
 
@@ -317,7 +317,7 @@ class Checked(harness.SystemTest):
             with self.subTest(control=control, listen=listen):
                 result = self.check({"services/tcp-connections/tcp-port": 7771, "control/listen": control,
                                      "services/tcp-connections/listen": listen, "control/token": "t" * 20})
-                self.assertEqual("is where the node itself listens" in result.err, is_own, str(result))
+                self.assertEqual("is already used by the node" in result.err, is_own, str(result))
                 self.assertEqual(result.code, 1 if is_own else 0, str(result))
         result = self.check({"services/tcp-connections/tcp-port": 7771, "control/listen": "127.0.0.1:7771",
                              "services/tcp-transport/receiving-enabled": "false"})
@@ -326,7 +326,7 @@ class Checked(harness.SystemTest):
     def test_what_may_only_be_so_now_is_a_note(self):
         result = self.check({"services/tcp-connections/listen": "192.0.2.7"})
         self.assertEqual(result.code, 0, str(result))
-        self.assertIn("note: [services/tcp-connections] listen: 192.0.2.7 is no address of this machine",
+        self.assertIn("note: [services/tcp-connections] listen: 192.0.2.7 is not an address of this machine",
                       result.out)
 
 
@@ -360,7 +360,7 @@ class Hidden(harness.SystemTest):
         self.assertIn("changed: services/tcp-transport/priority = 4", said)
         self.assertNotIn("limit", said)  # that is a reload's
         self.assertEqual((self.get("priority"), self.get("sending-enabled")), ("4", "false"))
-        self.assertIn("sending-enabled is the default again", self.run_command("unset", "sending-enabled"))
+        self.assertIn("sending-enabled reset to the default", self.run_command("unset", "sending-enabled"))
         self.assertEqual(self.bob.stop(), 0)
         self.bob.start()
         self.assertEqual((self.get("priority"), self.get("sending-enabled")), ("4", "true"))
@@ -402,7 +402,7 @@ class Told(harness.SystemTest):
 
     def expect_failure(self, result, *words):
         self.assertEqual(result.code, 1, str(result))
-        for word in ("in force, but the node is not connected now", *words):
+        for word in ("applied, but the node is not connected", *words):
             self.assertIn(word, result.out + result.err)
 
     def test_a_set_that_works_is_told_when_it_does(self):

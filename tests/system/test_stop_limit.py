@@ -28,7 +28,7 @@ class HungDisk(SystemTest):
         for name, node in waiting:
             with self.subTest(name):
                 self.assertEqual(node.wait_exit(10 * STEP_S), 1)
-                self.assertIn("perhaps because a disk does not answer: ended without it", node.log())
+                self.assertIn("possibly blocked by a hung disk; exiting without it", node.log())
 
     def test_a_call_that_comes_back_in_time_ends_in_order(self):
         node = self.hang("received", "pread", lambda node, peer: self.job(node.job("received")), block_s=1.5)

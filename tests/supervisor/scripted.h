@@ -1,5 +1,5 @@
-/* A transport that does what the test says: it stands at the boundary that transport_ops is. Its
- * connects and disconnects wait until the test answers them, or are answered at once. */
+/* A mock transport behind transport_ops. Its connects and disconnects are answered by the test, or
+ * immediately. */
 #ifndef SUPERVISOR_SCRIPTED_H
 #define SUPERVISOR_SCRIPTED_H
 
@@ -13,11 +13,11 @@
 struct scripted {
     struct transport_row row;
     struct transport_ops ops;
-    struct transport_start *start; /* under way */
-    struct transport_stop *stop;   /* under way */
-    struct send_request *send;     /* the last */
-    bool is_at_once;               /* connects and disconnects are answered at once */
-    const char *error;             /* a connect fails with it, NULL: it succeeds */
+    struct transport_start *start; /* pending */
+    struct transport_stop *stop;   /* pending */
+    struct send_request *send;     /* the last one */
+    bool is_at_once;               /* connects and disconnects are answered immediately */
+    const char *error;             /* of a failing connect; NULL: it succeeds */
     bool is_rebind_needed;
     unsigned connects, disconnects, settings_pushed;
     uint64_t grace_ms; /* of the last disconnect */
@@ -143,14 +143,14 @@ static inline void scripted_init(struct scripted *t, const char *proto)
                                     .preferences = scripted_preferences};
 }
 
-/* A row as AUTOMATA.md has it; "A / B" stands as two. */
-struct told_row {
+/* A row of docs/automata.md; "A / B" is written as two. */
+struct spec_row {
     const char *in, *when, *only_if, *go_to;
     const char *then[AUTOMAT_ACTIONS_MAX];
 };
 
-/* do_set_up -> doSetUp; what is not a function's name stays as it is. */
-static inline void told_word(char *out, size_t room, const char *name)
+/* do_set_up -> doSetUp; other texts are unchanged. */
+static inline void spec_word(char *out, size_t room, const char *name)
 {
     size_t used = 0;
 
@@ -165,27 +165,27 @@ static inline void told_word(char *out, size_t room, const char *name)
     out[used] = '\0';
 }
 
-static inline void told_check_row(const struct automat_kind *kind, const struct automat_row *row,
-                                  const struct told_row *told)
+static inline void spec_check_row(const struct automat_kind *kind, const struct automat_row *row,
+                                  const struct spec_row *spec)
 {
     char word[64];
 
-    cr_assert_str_eq(kind->state_names[row->in], told->in);
-    cr_assert_str_eq(kind->event_names[row->when], told->when);
-    cr_assert_str_eq(kind->state_names[row->go_to], told->go_to);
-    cr_assert_str_eq(row->only_if.holds == NULL ? "" : row->only_if.name, told->only_if,
-                     "condition of %s, %s", told->in, told->when);
+    cr_assert_str_eq(kind->state_names[row->in], spec->in);
+    cr_assert_str_eq(kind->event_names[row->when], spec->when);
+    cr_assert_str_eq(kind->state_names[row->go_to], spec->go_to);
+    cr_assert_str_eq(row->only_if.holds == NULL ? "" : row->only_if.name, spec->only_if,
+                     "condition of %s, %s", spec->in, spec->when);
     for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX; i++) {
-        cr_assert_eq(row->then[i].run == NULL, told->then[i] == NULL, "action %u of %s, %s", i,
-                     told->in, told->when);
+        cr_assert_eq(row->then[i].run == NULL, spec->then[i] == NULL, "action %u of %s, %s", i,
+                     spec->in, spec->when);
         if (row->then[i].run == NULL)
             break;
-        told_word(word, sizeof word, row->then[i].name);
-        cr_assert_str_eq(word, told->then[i], "action %u of %s, %s", i, told->in, told->when);
+        spec_word(word, sizeof word, row->then[i].name);
+        cr_assert_str_eq(word, spec->then[i], "action %u of %s, %s", i, spec->in, spec->when);
     }
 }
 
-static inline bool told_has_row(const struct automat_kind *kind, unsigned state, unsigned event)
+static inline bool spec_has_row(const struct automat_kind *kind, unsigned state, unsigned event)
 {
     for (size_t i = 0; i < kind->row_count; i++)
         if (kind->rows[i].in == state && kind->rows[i].when == event)
@@ -193,10 +193,10 @@ static inline bool told_has_row(const struct automat_kind *kind, unsigned state,
     return false;
 }
 
-static inline bool told_has_action(const struct told_row *told, const char *word)
+static inline bool spec_has_action(const struct spec_row *spec, const char *word)
 {
-    for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX && told->then[i] != NULL; i++)
-        if (strcmp(told->then[i], word) == 0)
+    for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX && spec->then[i] != NULL; i++)
+        if (strcmp(spec->then[i], word) == 0)
             return true;
     return false;
 }

@@ -32,7 +32,7 @@ static bool is_same(const char *const *a, const char *const *b)
 
 #define SET(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-Test(supervisor_net_watch, compares_sets_whatever_their_order, .timeout = 10)
+Test(supervisor_net_watch, compares_sets_independent_of_their_order, .timeout = 10)
 {
     cr_assert(is_same(SET("127.0.0.1", "::1", "10.0.0.7"), SET("10.0.0.7", "127.0.0.1", "::1")));
     cr_assert_not(is_same(SET("127.0.0.1", "10.0.0.7"), SET("127.0.0.1", "10.0.0.8")));
@@ -42,7 +42,7 @@ Test(supervisor_net_watch, compares_sets_whatever_their_order, .timeout = 10)
     cr_assert_not(is_same(SET(NULL), SET("::1")));
 }
 
-Test(supervisor_net_watch, knows_the_addresses_of_this_machine, .timeout = 10)
+Test(supervisor_net_watch, reads_the_addresses_of_this_machine, .timeout = 10)
 {
     struct address_set now, again;
 
@@ -54,7 +54,7 @@ Test(supervisor_net_watch, knows_the_addresses_of_this_machine, .timeout = 10)
     supervisor_net_watch_clear(&again);
 }
 
-static struct loop *loop; /* never started: the test is its thread */
+static struct loop *loop; /* not started: the test runs its turns */
 static struct supervisor_net_watch watch;
 static unsigned changes;
 
@@ -83,8 +83,8 @@ static void fire_quiet(void)
     watch.quiet.fire(&watch.quiet, watch.quiet.ctx);
 }
 
-Test(supervisor_net_watch, tells_nothing_when_the_set_is_the_same, .init = a_loop, .fini = clean_up,
-     .timeout = 10)
+Test(supervisor_net_watch, reports_nothing_when_the_set_is_the_same, .init = a_loop,
+     .fini = clean_up, .timeout = 10)
 {
     cr_assert_eq(supervisor_net_watch_open(&watch, loop, count, NULL), ERR_OK);
     loop_set_timer(loop, &watch.quiet, SUPERVISOR_NET_WATCH_QUIET_MS);
@@ -92,13 +92,13 @@ Test(supervisor_net_watch, tells_nothing_when_the_set_is_the_same, .init = a_loo
     cr_assert_eq(changes, 0);
 }
 
-Test(supervisor_net_watch, tells_once_when_the_set_is_another, .init = a_loop, .fini = clean_up,
+Test(supervisor_net_watch, reports_once_when_the_set_differs, .init = a_loop, .fini = clean_up,
      .timeout = 10)
 {
     cr_assert_eq(supervisor_net_watch_open(&watch, loop, count, NULL), ERR_OK);
     if (watch.known.count == 0)
         cr_skip_test("this machine has no address");
-    watch.known.count--; /* as if one had come since */
+    watch.known.count--; /* as if an address had been added */
     for (unsigned i = 0; i < 2; i++) {
         loop_set_timer(loop, &watch.quiet, SUPERVISOR_NET_WATCH_QUIET_MS);
         fire_quiet();
@@ -106,10 +106,10 @@ Test(supervisor_net_watch, tells_once_when_the_set_is_another, .init = a_loop, .
     cr_assert_eq(changes, 1);
 }
 
-/* A network of our own, with a loopback that we may switch. False where that is not allowed. */
+/* Enters a new network namespace with a switchable loopback. False if that is not permitted. */
 static bool enter_own_network(void)
 {
-    /* The first for root, whatever threads a test runner has; the second for others. */
+    /* The first for root, also in a multithreaded test runner; the second for others. */
     return unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
 }
 
@@ -123,13 +123,13 @@ static void switch_loopback(bool is_up)
     close(fd);
 }
 
-Test(supervisor_net_watch, notices_an_interface_that_comes_up_after_a_quiet_second, .init = a_loop,
+Test(supervisor_net_watch, detects_an_interface_that_comes_up_after_a_quiet_second, .init = a_loop,
      .fini = clean_up, .timeout = 10)
 {
     uint64_t deadline_ms;
 
     if (!enter_own_network()) {
-        fprintf(stderr, "no network namespace here: only the socket is opened\n");
+        fprintf(stderr, "no network namespaces available: only the socket is opened\n");
         cr_assert_eq(supervisor_net_watch_open(&watch, loop, count, NULL), ERR_OK);
         return;
     }
@@ -137,14 +137,14 @@ Test(supervisor_net_watch, notices_an_interface_that_comes_up_after_a_quiet_seco
     cr_assert_not(supervisor_net_watch_has_address());
     switch_loopback(true);
     loop_turn(loop, 2000);
-    cr_assert(watch.quiet.is_set, "news have come");
-    cr_assert_eq(changes, 0, "and are not told before a second of quiet");
+    cr_assert(watch.quiet.is_set, "messages have arrived");
+    cr_assert_eq(changes, 0, "and are not reported before a second of quiet");
     deadline_ms = watch.quiet.deadline_ms;
     cr_assert_eq(deadline_ms, loop_now_ms(loop) + SUPERVISOR_NET_WATCH_QUIET_MS);
     fire_quiet();
     cr_assert_eq(changes, 1);
     cr_assert(supervisor_net_watch_has_address());
-    switch_loopback(false); /* gone and back within the second: nothing to tell */
+    switch_loopback(false); /* down and up within the second: no change */
     switch_loopback(true);
     loop_turn(loop, 2000);
     fire_quiet();

@@ -11,9 +11,9 @@
 
 enum { TRANSPORTS = 2 };
 
-static struct event_sink *events; /* nobody keeps them */
+static struct event_sink *events; /* without a receiver */
 static struct gateway *gateway;
-static struct loop *loop; /* never started: the test is its thread */
+static struct loop *loop; /* not started: the test runs its turns */
 static struct settings settings;
 static struct scripted scripted[TRANSPORTS];
 static struct network_transport transports[TRANSPORTS];
@@ -36,7 +36,7 @@ static void record(void *self, uint8_t from, uint8_t event, uint8_t to)
     network_connector_kind.stepped(self, from, event, to);
 }
 
-static bool told_address(void)
+static bool scripted_address(void)
 {
     return has_address;
 }
@@ -58,7 +58,7 @@ static void transport_ended(void *ctx, struct network_transport *t)
     (void)ctx, (void)t;
 }
 
-static void fresh(void)
+static void reset(void)
 {
     static const char *const protos[TRANSPORTS] = {"tcp", "udp"};
 
@@ -87,7 +87,7 @@ static void fresh(void)
                                    .transports = transports,
                                    .transport_count = TRANSPORTS,
                                    .settings = &settings,
-                                   .has_address = told_address,
+                                   .has_address = scripted_address,
                                    .settled = count_settled,
                                });
     recording = network_connector_kind;
@@ -109,7 +109,7 @@ static void a_network(void)
         cr_assert_eq(gateway_add(gateway, &scripted[i].row), ERR_OK);
     }
     network_connector_init(&n, &(struct network_connector_config){.loop = loop});
-    fresh();
+    reset();
 }
 
 static void clean_up(void)
@@ -137,7 +137,7 @@ static void clean_up(void)
 #define LISTENING "not Reset, isAllReady, isAllListening"
 #define RESET     "Reset, isAllReady"
 #define OFFLINE   "isAllReady, not isAllListening"
-static const struct told_row told[] = {
+static const struct spec_row spec[] = {
     {"AT_STARTUP",
      "init",
      "",
@@ -201,19 +201,19 @@ static const struct told_row told[] = {
     {"DISCONNECTED", "timer-5sec", "Disconnects < 3, or Reset", "DOWN", ROUND},
     {"DISCONNECTED", "connection-done", "isTimePassed", "DOWN", ROUND},
 };
-enum { TOLD_COUNT = sizeof told / sizeof told[0] };
+enum { SPEC_COUNT = sizeof spec / sizeof spec[0] };
 
 Test(network_connector, has_the_rows_of_the_specification_in_their_order, .timeout = 10)
 {
-    cr_assert_eq(network_connector_kind.row_count, TOLD_COUNT);
-    for (unsigned i = 0; i < TOLD_COUNT; i++)
-        told_check_row(&network_connector_kind, &network_connector_kind.rows[i], &told[i]);
+    cr_assert_eq(network_connector_kind.row_count, SPEC_COUNT);
+    for (unsigned i = 0; i < SPEC_COUNT; i++)
+        spec_check_row(&network_connector_kind, &network_connector_kind.rows[i], &spec[i]);
     cr_assert_str_eq(network_connector_kind.state_names[network_connector_kind.first],
                      "AT_STARTUP");
     cr_assert_eq(network_connector_kind.last, network_connector_kind.state_count);
 }
 
-/* Every condition, and the world in which it holds (true) and in which it does not (false). */
+/* Sets up each condition to hold (true) or to fail (false). */
 static void when_not_active(bool holds)
 {
     n.is_network_active = !holds;
@@ -266,7 +266,7 @@ static void when_time_passed(bool holds)
 static const struct {
     const char *words;
     void (*make)(bool holds);
-} worlds[] = {
+} conditions[] = {
     {"not isNetworkActive", when_not_active},
     {"isNetworkActive, isCurrentInterfaceActive", when_active_here},
     {"isNetworkActive, not isCurrentInterfaceActive", when_active_elsewhere},
@@ -280,19 +280,19 @@ static const struct {
     {"isTimePassed", when_time_passed},
 };
 
-static bool make_world(const char *words, bool holds)
+static bool set_condition(const char *words, bool holds)
 {
-    for (unsigned i = 0; i < sizeof worlds / sizeof worlds[0]; i++) {
-        if (strcmp(worlds[i].words, words) == 0) {
-            worlds[i].make(holds);
+    for (unsigned i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
+        if (strcmp(conditions[i].words, words) == 0) {
+            conditions[i].make(holds);
             return true;
         }
     }
     return false;
 }
 
-/* isNeedUPNP is false until port mapping is built: its row cannot be taken yet. */
-static bool is_out_of_reach(const struct told_row *row)
+/* isNeedUPNP is false while port mapping is not implemented: its row cannot be taken. */
+static bool is_unreachable(const struct spec_row *row)
 {
     return strcmp(row->only_if, "not ColdStart, isNeedUPNP") == 0;
 }
@@ -301,39 +301,39 @@ Test(network_connector, takes_each_row, .init = a_network, .fini = clean_up, .ti
 {
     unsigned taken = 0;
 
-    for (unsigned i = 0; i < TOLD_COUNT; i++) {
+    for (unsigned i = 0; i < SPEC_COUNT; i++) {
         const struct automat_row *row = &network_connector_kind.rows[i];
 
-        if (is_out_of_reach(&told[i]))
+        if (is_unreachable(&spec[i]))
             continue;
-        fresh();
+        reset();
         n.automat.state = row->in;
-        cr_assert(told[i].only_if[0] == '\0' || make_world(told[i].only_if, true));
+        cr_assert(spec[i].only_if[0] == '\0' || set_condition(spec[i].only_if, true));
         network_connector_feed(&n, (enum network_connector_event)row->when);
         cr_assert(step_count > 0 && steps[0].from == row->in && steps[0].event == row->when &&
                       steps[0].to == row->go_to,
-                  "row %u: %s, %s", i, told[i].in, told[i].when);
+                  "row %u: %s, %s", i, spec[i].in, spec[i].when);
         cr_assert_eq(settled, n.automat.state != row->in || step_count > 1,
-                     "row %u: told once where it ended", i);
-        if (told_has_action(&told[i], "Disconnects += 1"))
+                     "row %u: the final state is reported once", i);
+        if (spec_has_action(&spec[i], "Disconnects += 1"))
             cr_assert_eq(n.round_at_ms, loop_now_ms(loop));
         taken++;
     }
-    cr_assert_eq(taken, TOLD_COUNT - 1);
+    cr_assert_eq(taken, SPEC_COUNT - 1);
 }
 
 Test(network_connector, does_not_take_a_row_whose_condition_fails, .init = a_network,
      .fini = clean_up, .timeout = 10)
 {
-    for (unsigned i = 0; i < TOLD_COUNT; i++) {
+    for (unsigned i = 0; i < SPEC_COUNT; i++) {
         const struct automat_row *row = &network_connector_kind.rows[i];
 
-        fresh();
+        reset();
         n.automat.state = row->in;
-        if (told[i].only_if[0] == '\0' || is_out_of_reach(&told[i]))
+        if (spec[i].only_if[0] == '\0' || is_unreachable(&spec[i]))
             continue;
-        cr_assert(make_world(told[i].only_if, false));
-        cr_assert_not(row->only_if.holds(&n, NULL), "row %u: %s, %s", i, told[i].in, told[i].when);
+        cr_assert(set_condition(spec[i].only_if, false));
+        cr_assert_not(row->only_if.holds(&n, NULL), "row %u: %s, %s", i, spec[i].in, spec[i].when);
     }
 }
 
@@ -351,7 +351,7 @@ Test(network_connector, flags_change_as_the_rows_say, .init = a_network, .fini =
         {"Disconnects += 1", 8, true, true},
     };
 
-    for (unsigned i = 0; i < TOLD_COUNT; i++) {
+    for (unsigned i = 0; i < SPEC_COUNT; i++) {
         const struct automat_action *then = network_connector_kind.rows[i].then;
 
         for (unsigned j = 0; j < AUTOMAT_ACTIONS_MAX && then[j].run != NULL; j++) {
@@ -379,9 +379,9 @@ Test(network_connector, ignores_each_event_without_a_row, .init = a_network, .fi
         for (unsigned event = 0; event < NETWORK_EVENT_COUNT; event++) {
             struct network_connector before;
 
-            if (told_has_row(&network_connector_kind, state, event))
+            if (spec_has_row(&network_connector_kind, state, event))
                 continue;
-            fresh();
+            reset();
             n.automat.state = (uint8_t)state;
             memcpy(&before, &n, sizeof n);
             network_connector_feed(&n, (enum network_connector_event)event);
@@ -404,7 +404,7 @@ static const char *state(void)
     return automat_state_name(&n.automat);
 }
 
-/* Fires a timer as the loop would, after looking at when it would. */
+/* Fires a timer as the loop would, after checking its deadline. */
 static void fire(struct timer *timer, uint64_t expected_ms)
 {
     cr_assert(timer->is_set);
@@ -442,7 +442,7 @@ Test(network_connector, a_cold_start_brings_up_the_highest_priority_only, .init 
     cr_assert_eq(scripted[0].connects, 1);
 }
 
-Test(network_connector, without_any_address_waits_for_one, .init = a_network, .fini = clean_up,
+Test(network_connector, waits_for_an_address_if_there_is_none, .init = a_network, .fini = clean_up,
      .timeout = 10)
 {
     has_address = false;
@@ -458,8 +458,8 @@ Test(network_connector, without_any_address_waits_for_one, .init = a_network, .f
     cr_assert_eq(scripted[0].connects, 1);
 }
 
-Test(network_connector, tries_a_busy_port_again_by_timer_5sec_then_by_timer_1hour,
-     .init = a_network, .fini = clean_up, .timeout = 10)
+Test(network_connector, retries_a_busy_port_by_timer_5sec_then_by_timer_1hour, .init = a_network,
+     .fini = clean_up, .timeout = 10)
 {
     uint64_t short_ms = settings.network.retry_s * 1000;
     uint64_t long_ms = settings.network.retry_long_s * 1000;
@@ -489,7 +489,7 @@ Test(network_connector, tries_a_busy_port_again_by_timer_5sec_then_by_timer_1hou
     cr_assert(n.timer_5sec.is_set);
 }
 
-Test(network_connector, timer_5sec_goes_on_while_connected, .init = a_network, .fini = clean_up,
+Test(network_connector, timer_5sec_is_periodic_while_connected, .init = a_network, .fini = clean_up,
      .timeout = 10)
 {
     bring_up();
@@ -499,11 +499,11 @@ Test(network_connector, timer_5sec_goes_on_while_connected, .init = a_network, .
     transports[0].automat.state = TRANSPORT_OFFLINE;
     fire(&n.timer_5sec, settings.network.retry_s * 1000);
     pump();
-    cr_assert_str_eq(state(), "TRANSPORTS?", "a dead connection is brought up again");
+    cr_assert_str_eq(state(), "TRANSPORTS?", "a dead connection is restarted");
 }
 
-Test(network_connector, a_reconnect_asked_for_in_any_state_ends_in_one_more_round,
-     .init = a_network, .fini = clean_up, .timeout = 10)
+Test(network_connector, a_reconnect_in_any_state_adds_one_round, .init = a_network,
+     .fini = clean_up, .timeout = 10)
 {
     bring_up();
     network_connector_feed(&n, NETWORK_EV_RECONNECT);
@@ -548,8 +548,8 @@ Test(network_connector, check_reconnect_restarts_only_what_is_bound_elsewhere, .
     cr_assert_eq(scripted[0].connects, 2);
 }
 
-Test(network_connector, check_reconnect_does_not_wait_for_a_transport_that_is_gone,
-     .init = a_network, .fini = clean_up, .timeout = 10)
+Test(network_connector, check_reconnect_does_not_wait_for_an_offline_transport, .init = a_network,
+     .fini = clean_up, .timeout = 10)
 {
     bring_up();
     transports[0].automat.state = TRANSPORT_OFFLINE;
@@ -565,14 +565,14 @@ Test(network_connector, a_transport_that_does_not_stop_is_not_waited_for, .init 
     cr_assert_str_eq(state(), "DOWN");
     fire(&n.stop_limit, settings.sessions.linger_ms + NETWORK_STOP_MARGIN_MS);
     cr_assert_str_eq(state(), "TRANSPORTS?");
-    scripted_answer_stop(&scripted[0]); /* at last: it starts anew at once */
+    scripted_answer_stop(&scripted[0]); /* late: it restarts immediately */
     pump();
     scripted_answer_start(&scripted[0]);
     pump();
     cr_assert_str_eq(state(), "CONNECTED");
 }
 
-Test(network_connector, a_gateway_that_is_off_keeps_everything_down, .init = a_network,
+Test(network_connector, a_gateway_that_is_off_keeps_every_transport_down, .init = a_network,
      .fini = clean_up, .timeout = 10)
 {
     settings.gateway_service.is_enabled = false;
@@ -597,7 +597,7 @@ Test(network_connector, an_outgoing_connect_starts_a_round_after_15_seconds, .in
     cr_assert_eq(scripted[0].connects, 1);
 }
 
-/* The probe: a real listener on loopback. */
+/* The probe, with a real listener on loopback. */
 static int listener(uint16_t *port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -611,9 +611,9 @@ static int listener(uint16_t *port)
     return fd;
 }
 
-static void ask(uint16_t port)
+static void run_probe(uint16_t port)
 {
-    fresh();
+    reset();
     snprintf(settings.network.probe, sizeof settings.network.probe, "127.0.0.1:%u", port);
     n.automat.state = NETWORK_NETWORK;
     n.is_network_active = n.is_current_interface_active = true;
@@ -622,25 +622,24 @@ static void ask(uint16_t port)
         loop_turn(loop, 1000);
 }
 
-Test(network_connector, a_probe_that_answers_lets_the_network_up, .init = a_network,
+Test(network_connector, a_probe_that_succeeds_starts_the_transports, .init = a_network,
      .fini = clean_up, .timeout = 10)
 {
     uint16_t port;
     int fd = listener(&port);
 
-    ask(port);
+    run_probe(port);
     cr_assert_str_eq(state(), "TRANSPORTS?");
     close(fd);
-    ask(port);
+    run_probe(port);
     cr_assert_str_eq(state(), "DISCONNECTED");
     cr_assert_eq(n.probe_result, ERR_REFUSED);
 }
 
-Test(network_connector, a_probe_without_answer_ends_at_its_limit, .init = a_network,
-     .fini = clean_up, .timeout = 10)
+Test(network_connector, a_probe_without_an_answer_times_out, .init = a_network, .fini = clean_up,
+     .timeout = 10)
 {
-    /* 192.0.2.0/24 is for documentation; whether the kernel drops or refuses the connect, nobody
-     * answers it. */
+    /* 192.0.2.0/24 is reserved for documentation: the connect fails or is never answered. */
     snprintf(settings.network.probe, sizeof settings.network.probe, "192.0.2.1:9");
     n.automat.state = NETWORK_NETWORK;
     n.is_network_active = n.is_current_interface_active = true;

@@ -12,7 +12,7 @@ static struct scripted tcp;
 static struct network_transport t;
 static unsigned changes, ends;
 
-/* Each step, as the engine tells it, before the machine's own hook. */
+/* Records each step, then calls the automaton's own hook. */
 static struct automat_kind recording;
 static struct {
     uint8_t from, event, to;
@@ -32,7 +32,7 @@ static void count_change(void *ctx, struct network_transport *changed)
 {
     (void)ctx;
     cr_assert_eq(changed, &t);
-    cr_assert_not(changed->automat.is_running, "told when the step is through");
+    cr_assert_not(changed->automat.is_running, "called after the step");
     changes++;
 }
 
@@ -42,7 +42,7 @@ static void count_end(void *ctx, struct network_transport *ended)
     ends++;
 }
 
-static void fresh(void)
+static void reset(void)
 {
     scripted_init(&tcp, "tcp");
     network_transport_init(&t, &(struct network_transport_config){
@@ -66,7 +66,7 @@ static void a_transport(void)
     cr_assert_eq(mailbox_open(&box, 16, NULL), ERR_OK);
     scripted_init(&tcp, "tcp");
     cr_assert_eq(gateway_add(gateway, &tcp.row), ERR_OK);
-    fresh();
+    reset();
 }
 
 static void clean_up(void)
@@ -78,7 +78,7 @@ static void clean_up(void)
     event_sink_close(&events);
 }
 
-static const struct told_row told[] = {
+static const struct spec_row spec[] = {
     {"AT_STARTUP", "init", "", "INIT", {"StopNow = StartNow = false", "doInit"}},
     {"INIT", "start", "", "INIT", {"StartNow = true"}},
     {"INIT", "restart", "", "INIT", {"StartNow = true"}},
@@ -109,20 +109,20 @@ static const struct told_row told[] = {
     {"STOPPING", "stop", "", "STOPPING", {"StartNow = false"}},
     {"STOPPING", "shutdown", "", "CLOSED", {"doDestroyMe"}},
 };
-enum { TOLD_COUNT = sizeof told / sizeof told[0] };
+enum { SPEC_COUNT = sizeof spec / sizeof spec[0] };
 
 Test(network_transport, has_the_rows_of_the_specification_in_their_order, .timeout = 10)
 {
-    cr_assert_eq(network_transport_kind.row_count, TOLD_COUNT);
-    for (unsigned i = 0; i < TOLD_COUNT; i++)
-        told_check_row(&network_transport_kind, &network_transport_kind.rows[i], &told[i]);
+    cr_assert_eq(network_transport_kind.row_count, SPEC_COUNT);
+    for (unsigned i = 0; i < SPEC_COUNT; i++)
+        spec_check_row(&network_transport_kind, &network_transport_kind.rows[i], &spec[i]);
     cr_assert_str_eq(network_transport_kind.state_names[network_transport_kind.first],
                      "AT_STARTUP");
     cr_assert_str_eq(network_transport_kind.state_names[network_transport_kind.last], "CLOSED");
 }
 
-/* The flags before a row: what its condition asks, else both set, so that clearing shows. */
-static void set_flags(const struct told_row *row)
+/* Sets the flags that the row's condition needs, the others so that its action changes them. */
+static void set_flags(const struct spec_row *row)
 {
     bool is_negative = strncmp(row->only_if, "not ", 4) == 0;
 
@@ -131,15 +131,15 @@ static void set_flags(const struct told_row *row)
         t.start_now = !is_negative;
     if (strstr(row->only_if, "StopNow") != NULL)
         t.stop_now = !is_negative;
-    if (told_has_action(row, "StartNow = true"))
+    if (spec_has_action(row, "StartNow = true"))
         t.start_now = false;
-    if (told_has_action(row, "StopNow = true"))
+    if (spec_has_action(row, "StopNow = true"))
         t.stop_now = false;
-    if (told_has_action(row, "StopNow = StartNow = true"))
+    if (spec_has_action(row, "StopNow = StartNow = true"))
         t.start_now = t.stop_now = false;
 }
 
-static void expect_flags(const struct told_row *row, bool start_now, bool stop_now)
+static void expect_flags(const struct spec_row *row, bool start_now, bool stop_now)
 {
     for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX && row->then[i] != NULL; i++) {
         const char *word = row->then[i];
@@ -158,24 +158,24 @@ static void expect_flags(const struct told_row *row, bool start_now, bool stop_n
 
 Test(network_transport, takes_each_row, .init = a_transport, .fini = clean_up, .timeout = 10)
 {
-    for (unsigned i = 0; i < TOLD_COUNT; i++) {
+    for (unsigned i = 0; i < SPEC_COUNT; i++) {
         const struct automat_row *row = &network_transport_kind.rows[i];
         bool start_now, stop_now;
 
-        fresh();
+        reset();
         t.automat.state = row->in;
-        set_flags(&told[i]);
+        set_flags(&spec[i]);
         start_now = t.start_now;
         stop_now = t.stop_now;
         network_transport_feed(&t, (enum network_transport_event)row->when);
         cr_assert_geq(step_count, 1);
         cr_assert(steps[0].from == row->in && steps[0].event == row->when &&
                       steps[0].to == row->go_to,
-                  "row %u: %s, %s", i, told[i].in, told[i].when);
-        cr_assert_eq(tcp.connects, told_has_action(&told[i], "doStart"));
-        cr_assert_eq(tcp.disconnects, told_has_action(&told[i], "doStop"));
+                  "row %u: %s, %s", i, spec[i].in, spec[i].when);
+        cr_assert_eq(tcp.connects, spec_has_action(&spec[i], "doStart"));
+        cr_assert_eq(tcp.disconnects, spec_has_action(&spec[i], "doStop"));
         cr_assert_eq(changes, row->in != row->go_to);
-        expect_flags(&told[i], start_now, stop_now);
+        expect_flags(&spec[i], start_now, stop_now);
     }
 }
 
@@ -188,9 +188,9 @@ Test(network_transport, ignores_each_event_without_a_row, .init = a_transport, .
         for (unsigned event = 0; event < TRANSPORT_EVENT_COUNT; event++) {
             struct network_transport before;
 
-            if (told_has_row(&network_transport_kind, state, event))
+            if (spec_has_row(&network_transport_kind, state, event))
                 continue;
-            fresh();
+            reset();
             t.automat.state = (uint8_t)state;
             t.is_ended = state == TRANSPORT_CLOSED;
             memcpy(&before, &t, sizeof t);
@@ -203,8 +203,8 @@ Test(network_transport, ignores_each_event_without_a_row, .init = a_transport, .
     cr_assert_gt(pairs, 30);
 }
 
-Test(network_transport, start_without_a_stop_wish_changes_nothing_while_starting,
-     .init = a_transport, .fini = clean_up, .timeout = 10)
+Test(network_transport, start_without_stop_now_changes_nothing_while_starting, .init = a_transport,
+     .fini = clean_up, .timeout = 10)
 {
     t.automat.state = TRANSPORT_STARTING;
     network_transport_feed(&t, TRANSPORT_EV_START);
@@ -271,7 +271,7 @@ Test(network_transport, a_restart_goes_down_and_up_again, .init = a_transport, .
     cr_assert_eq(tcp.connects, 2);
 }
 
-Test(network_transport, a_shutdown_ends_when_the_disconnect_comes_back, .init = a_transport,
+Test(network_transport, a_shutdown_ends_when_the_disconnect_completes, .init = a_transport,
      .fini = clean_up, .timeout = 10)
 {
     bring_up();
@@ -284,8 +284,8 @@ Test(network_transport, a_shutdown_ends_when_the_disconnect_comes_back, .init = 
     cr_assert_eq(ends, 1);
 }
 
-Test(network_transport, a_shutdown_while_starting_takes_down_what_still_comes_up,
-     .init = a_transport, .fini = clean_up, .timeout = 10)
+Test(network_transport, a_shutdown_while_starting_stops_what_still_starts, .init = a_transport,
+     .fini = clean_up, .timeout = 10)
 {
     network_transport_feed(&t, TRANSPORT_EV_INIT);
     network_transport_feed(&t, TRANSPORT_EV_START);
@@ -301,7 +301,7 @@ Test(network_transport, a_shutdown_while_starting_takes_down_what_still_comes_up
     cr_assert_eq(ends, 1);
 }
 
-Test(network_transport, a_shutdown_while_a_start_fails_ends_with_its_answer, .init = a_transport,
+Test(network_transport, a_shutdown_during_a_failing_start_ends_with_its_answer, .init = a_transport,
      .fini = clean_up, .timeout = 10)
 {
     network_transport_feed(&t, TRANSPORT_EV_INIT);

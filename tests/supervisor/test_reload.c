@@ -34,8 +34,8 @@ static void write_text(const char *text)
     fclose(file);
 }
 
-Test(reload, a_text_that_does_not_fit_ends_with_a_word_that_says_so, .init = a_file,
-     .fini = clean_up, .timeout = 10)
+Test(reload, a_text_that_does_not_fit_ends_with_a_note, .init = a_file, .fini = clean_up,
+     .timeout = 10)
 {
     static const char last[] = "(and more)\n";
     char all[16384];
@@ -44,7 +44,7 @@ Test(reload, a_text_that_does_not_fit_ends_with_a_word_that_says_so, .init = a_f
     cr_assert_eq(supervisor_reload_read(&paths, &before, &after, &change, all, sizeof all),
                  ERR_INVALID);
     for (size_t room = 64; room < strlen(all); room++) {
-        char *text = malloc(room); /* so that a byte too many is seen */
+        char *text = malloc(room); /* so that a sanitizer detects an overflow */
 
         cr_assert_eq(supervisor_reload_read(&paths, &before, &after, &change, text, room),
                      ERR_INVALID);
@@ -54,7 +54,7 @@ Test(reload, a_text_that_does_not_fit_ends_with_a_word_that_says_so, .init = a_f
     }
 }
 
-Test(reload, says_each_change_and_each_return_to_the_default, .init = a_file, .fini = clean_up,
+Test(reload, lists_each_change_and_each_reset_to_the_default, .init = a_file, .fini = clean_up,
      .timeout = 10)
 {
     char text[4096];

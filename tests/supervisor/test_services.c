@@ -37,7 +37,7 @@ static const struct service_info *of(const char *name, const char *state, const 
     return NULL;
 }
 
-Test(services, tcp_transport_is_as_far_as_its_machine, .init = all_on, .timeout = 10)
+Test(services, tcp_transport_has_the_state_of_its_automaton, .init = all_on, .timeout = 10)
 {
     cr_assert_str_eq(of("tcp_transport", "LISTENING", "")->state, "ON");
     cr_assert_str_eq(of("tcp_transport", "STARTING", "")->state, "STARTING");
@@ -61,8 +61,7 @@ static void expect_off(const char *needed)
     cr_assert_not_null(strstr(tcp->reason, needed), "%s", tcp->reason);
 }
 
-Test(services, tcp_transport_stays_off_without_what_it_needs_and_says_so, .init = all_on,
-     .timeout = 10)
+Test(services, tcp_transport_stays_off_and_names_what_it_needs, .init = all_on, .timeout = 10)
 {
     settings.gateway_service.is_enabled = false;
     expect_off("needs gateway");
@@ -71,7 +70,7 @@ Test(services, tcp_transport_stays_off_without_what_it_needs_and_says_so, .init 
     expect_off("needs tcp_connections");
 }
 
-Test(services, a_service_switched_off_names_its_setting, .init = all_on, .timeout = 10)
+Test(services, a_disabled_service_names_its_setting, .init = all_on, .timeout = 10)
 {
     settings.tcp_transport.is_enabled = false;
     cr_assert_str_eq(of("tcp_transport", "OFFLINE", "")->state, "OFF");

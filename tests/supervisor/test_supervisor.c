@@ -11,22 +11,22 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The supervisor with a scripted tcp. But for the tests of the thread itself, its loop is never
- * started: the test takes its turns, so nothing waits and nothing races. */
+/* The supervisor with a mock tcp. Except in the tests of the thread itself, its loop is not
+ * started: the test runs its turns, so nothing blocks and nothing races. */
 static struct event_sink *events;
 static struct gateway *gateway;
 static struct scripted tcp;
 static const struct transport_table table = {.rows = &tcp.row, .count = 1};
 static struct supervisor *s;
 static struct settings settings;
-static struct mailbox *answers; /* the asker's */
-static struct mailbox *kept;    /* the events' keeper's */
+static struct mailbox *answers; /* the sender's */
+static struct mailbox *kept;    /* the receiver's of events */
 static struct message stopped;
 static unsigned stops, answered, settings_events;
-static char states[1024]; /* network states that events told, in order */
+static char states[1024]; /* network states from events, in order */
 static char folder[64], path[96];
 
-static void take_event(struct message *m, void *owner)
+static void event_received(struct message *m, void *owner)
 {
     struct event *e = CONTAINER_OF(m, struct event, message);
 
@@ -39,19 +39,19 @@ static void take_event(struct message *m, void *owner)
     event_free(&e);
 }
 
-static void take_stopped(struct message *m, void *owner)
+static void stop_completed(struct message *m, void *owner)
 {
     (void)m, (void)owner;
     stops++;
 }
 
-static void take_answer(struct message *m, void *owner)
+static void answer_received(struct message *m, void *owner)
 {
     (void)m, (void)owner;
     answered++;
 }
 
-static char own[96]; /* the daemon's own settings file */
+static char own[96]; /* the file of 'dustwire set' */
 
 static void write_settings(const char *text)
 {
@@ -71,7 +71,7 @@ static void open_all(void)
     cr_assert_eq(mailbox_open(&answers, 64, NULL), ERR_OK);
     cr_assert_eq(mailbox_open(&kept, 1024, NULL), ERR_OK);
     cr_assert_eq(event_sink_open(&events), ERR_OK);
-    event_sink_connect(events, kept, take_event);
+    event_sink_connect(events, kept, event_received);
     cr_assert_eq(gateway_open(&gateway, events), ERR_OK);
     scripted_init(&tcp, "tcp");
     cr_assert_eq(gateway_add(gateway, &tcp.row), ERR_OK);
@@ -92,7 +92,7 @@ static void open_supervisor(void)
                                             .events = events,
                                             .stopped_to = answers,
                                             .stopped = &stopped,
-                                            .on_stopped = take_stopped}),
+                                            .on_stopped = stop_completed}),
         ERR_OK);
 }
 
@@ -102,12 +102,12 @@ static void a_supervisor(void)
     open_supervisor();
 }
 
-static bool is_disk_hanging; /* the thread of the settings' files does not turn */
+static bool is_disk_hung; /* the thread of the settings files is blocked */
 
 static void pump(void)
 {
     while (mailbox_drain(loop_mailbox(s->loop)) + mailbox_drain(answers) + mailbox_drain(kept) +
-               (is_disk_hanging ? 0 : mailbox_drain(loop_mailbox(s->files))) >
+               (is_disk_hung ? 0 : mailbox_drain(loop_mailbox(s->files))) >
            0)
         ;
 }
@@ -116,7 +116,7 @@ static void clean_up(void)
 {
     if (s != NULL && !s->is_ended)
         supervisor_end(s);
-    tcp.is_at_once = true; /* what is under way comes back before the supervisor goes */
+    tcp.is_at_once = true; /* pending requests are answered before the supervisor is closed */
     if (tcp.start != NULL)
         scripted_answer_start(&tcp);
     if (tcp.stop != NULL)
@@ -146,7 +146,7 @@ static enum err ask(enum supervisor_ask what)
     r.value = given[1];
     r.wanted = given[0];
     r.request.answer_to = answers;
-    r.request.on_answer = take_answer;
+    r.request.on_answer = answer_received;
     cr_assert_eq(supervisor_post(s, &r), ERR_OK);
     pump();
     cr_assert_eq(answered, before + 1, "answered once");
@@ -167,7 +167,7 @@ static void bring_up(void)
     cr_assert_str_eq(network_state(), "CONNECTED");
 }
 
-/* Fires a timer as the loop would, without waiting for it. */
+/* Fires a timer without waiting for its deadline. */
 static void fire(struct timer *timer)
 {
     cr_assert(timer->is_set);
@@ -176,7 +176,7 @@ static void fire(struct timer *timer)
     pump();
 }
 
-Test(supervisor, comes_up_and_says_so, .init = a_supervisor, .fini = clean_up, .timeout = 10)
+Test(supervisor, starts_and_reports_it, .init = a_supervisor, .fini = clean_up, .timeout = 10)
 {
     tcp.counts = (struct transport_counts){.workers = 2, .sessions = 5, .files_in = 3};
     bring_up();
@@ -193,8 +193,8 @@ Test(supervisor, comes_up_and_says_so, .init = a_supervisor, .fini = clean_up, .
     cr_assert_not(r.is_stopping);
 }
 
-Test(supervisor, a_busy_port_is_tried_again_until_it_is_free, .init = a_supervisor,
-     .fini = clean_up, .timeout = 10)
+Test(supervisor, a_busy_port_is_retried_until_it_is_free, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
 {
     char expected[32];
 
@@ -217,7 +217,7 @@ Test(supervisor, a_busy_port_is_tried_again_until_it_is_free, .init = a_supervis
     cr_assert_str_eq(r.transports[0].last_error, "");
 }
 
-/* What goes to stderr at warning while `act` runs. */
+/* Counts the warnings with `word` in the log while `act` runs. */
 static unsigned count_warnings(void (*act)(void), const char *word)
 {
     char line[512], name[] = "/tmp/dustwire-log-XXXXXX";
@@ -263,7 +263,7 @@ Test(supervisor, warns_of_a_busy_port_once_and_again_for_another_reason, .init =
     cr_assert_eq(count_warnings(try_again_twice, tcp.error), 1);
 }
 
-Test(supervisor, many_outgoing_connects_are_one_message_and_one_round, .init = a_supervisor,
+Test(supervisor, many_outgoing_connects_cause_one_message_and_one_round, .init = a_supervisor,
      .fini = clean_up, .timeout = 10)
 {
     tcp.is_at_once = true;
@@ -274,17 +274,16 @@ Test(supervisor, many_outgoing_connects_are_one_message_and_one_round, .init = a
     cr_assert_eq(mailbox_waiting(loop_mailbox(s->loop)), 1);
     pump();
     cr_assert_eq(tcp.connects, 2);
-    supervisor_notify_connection_done(s); /* told again, but 15 s have not passed */
+    supervisor_notify_connection_done(s); /* notified again, but 15 s have not passed */
     cr_assert_eq(mailbox_waiting(loop_mailbox(s->loop)), 1);
     pump();
     cr_assert_eq(tcp.connects, 2);
 }
 
-Test(supervisor, names_the_probe_that_was_not_reached, .init = a_supervisor, .fini = clean_up,
-     .timeout = 10)
+Test(supervisor, names_the_probe_that_failed, .init = a_supervisor, .fini = clean_up, .timeout = 10)
 {
     bring_up();
-    /* Port 1 of loopback: nobody listens. */
+    /* Port 1 of loopback: nothing listens. */
     snprintf(s->acting.settings.network.probe, sizeof s->acting.settings.network.probe,
              "127.0.0.1:1");
     cr_assert_eq(ask(SUPERVISOR_RECONNECT), ERR_OK);
@@ -297,7 +296,7 @@ Test(supervisor, names_the_probe_that_was_not_reached, .init = a_supervisor, .fi
     cr_assert_str_eq(network_state(), "CONNECTED");
 }
 
-Test(supervisor, two_reconnects_at_once_make_two_rounds, .init = a_supervisor, .fini = clean_up,
+Test(supervisor, two_reconnects_cause_two_rounds, .init = a_supervisor, .fini = clean_up,
      .timeout = 10)
 {
     bring_up();
@@ -313,7 +312,7 @@ Test(supervisor, two_reconnects_at_once_make_two_rounds, .init = a_supervisor, .
     cr_assert_eq(tcp.grace_ms, 0);
 }
 
-Test(supervisor, a_check_without_a_change_touches_no_transport, .init = a_supervisor,
+Test(supervisor, a_check_without_a_change_restarts_no_transport, .init = a_supervisor,
      .fini = clean_up, .timeout = 10)
 {
     bring_up();
@@ -331,7 +330,7 @@ static enum err send_to(const char *contacts)
 
     memset(&sending, 0, sizeof sending);
     sending.send.request.answer_to = answers;
-    sending.send.request.on_answer = take_answer;
+    sending.send.request.on_answer = answer_received;
     sending.contacts = strdup(contacts);
     cr_assert_eq(supervisor_send(s, &sending), ERR_OK);
     pump();
@@ -341,7 +340,7 @@ static enum err send_to(const char *contacts)
     return e;
 }
 
-Test(supervisor, hands_a_send_to_the_transport_of_its_contact, .init = a_supervisor,
+Test(supervisor, forwards_a_send_to_the_transport_of_its_contact, .init = a_supervisor,
      .fini = clean_up, .timeout = 10)
 {
     bring_up();
@@ -364,7 +363,7 @@ Test(supervisor, answers_a_send_itself_when_no_transport_can_take_it, .init = a_
     cr_assert_null(tcp.send);
 }
 
-Test(supervisor, a_stop_gives_grace_and_tells_when_it_is_complete, .init = a_supervisor,
+Test(supervisor, a_stop_gives_grace_and_reports_its_completion, .init = a_supervisor,
      .fini = clean_up, .timeout = 10)
 {
     bring_up();
@@ -386,7 +385,7 @@ Test(supervisor, a_stop_gives_grace_and_tells_when_it_is_complete, .init = a_sup
     cr_assert_eq(tcp.disconnects, 1);
 }
 
-Test(supervisor, a_stop_with_nothing_open_is_complete_at_once, .init = a_supervisor,
+Test(supervisor, a_stop_with_nothing_open_completes_immediately, .init = a_supervisor,
      .fini = clean_up, .timeout = 10)
 {
     tcp.is_at_once = true;
@@ -398,7 +397,7 @@ Test(supervisor, a_stop_with_nothing_open_is_complete_at_once, .init = a_supervi
     cr_assert_eq(tcp.disconnects, 0);
 }
 
-Test(supervisor, a_stop_in_the_middle_of_a_reconnect_waits_for_its_disconnect, .init = a_supervisor,
+Test(supervisor, a_stop_during_a_reconnect_waits_for_its_disconnect, .init = a_supervisor,
      .fini = clean_up, .timeout = 10)
 {
     bring_up();
@@ -409,10 +408,10 @@ Test(supervisor, a_stop_in_the_middle_of_a_reconnect_waits_for_its_disconnect, .
     scripted_answer_stop(&tcp);
     pump();
     cr_assert_eq(stops, 1);
-    cr_assert_eq(tcp.connects, 1, "nothing starts any more");
+    cr_assert_eq(tcp.connects, 1, "nothing starts after it");
 }
 
-Test(supervisor, a_bad_file_changes_nothing_and_is_explained, .init = a_supervisor,
+Test(supervisor, an_invalid_file_changes_nothing_and_is_reported, .init = a_supervisor,
      .fini = clean_up, .timeout = 10)
 {
     bring_up();
@@ -451,8 +450,8 @@ Test(supervisor, an_unrelated_key_drops_no_session, .init = a_supervisor, .fini 
     log_set_level(level);
 }
 
-Test(supervisor, another_port_takes_the_transport_down_and_up, .init = a_supervisor,
-     .fini = clean_up, .timeout = 10)
+Test(supervisor, another_port_restarts_the_transport, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
 {
     bring_up();
     write_settings("[services/tcp-connections]\ntcp-port = 7782\n");
@@ -471,8 +470,8 @@ static enum err set(const char *name, const char *value)
     return ask(SUPERVISOR_SET);
 }
 
-Test(supervisor, a_port_that_is_set_takes_the_transport_down_and_up, .init = a_supervisor,
-     .fini = clean_up, .timeout = 10)
+Test(supervisor, setting_the_port_restarts_the_transport, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
 {
     bring_up();
     cr_assert_eq(set("tcp-port", "7782"), ERR_OK, "%s", r.text);
@@ -482,10 +481,10 @@ Test(supervisor, a_port_that_is_set_takes_the_transport_down_and_up, .init = a_s
     cr_assert_eq(tcp.connects, 2);
     cr_assert_eq(settings_events, 1);
     cr_assert_eq(set("tcp-port", "7782"), ERR_OK, "%s", r.text);
-    cr_assert_eq(tcp.disconnects, 1, "it is that already");
+    cr_assert_eq(tcp.disconnects, 1, "the value is the same");
 }
 
-Test(supervisor, what_is_set_outlives_a_reload, .init = a_supervisor, .fini = clean_up,
+Test(supervisor, a_set_value_survives_a_reload, .init = a_supervisor, .fini = clean_up,
      .timeout = 10)
 {
     bring_up();
@@ -497,7 +496,7 @@ Test(supervisor, what_is_set_outlives_a_reload, .init = a_supervisor, .fini = cl
     cr_assert_not(r.in_force.settings.tcp_transport.is_sending_enabled);
 }
 
-Test(supervisor, a_bad_value_or_name_is_set_nowhere, .init = a_supervisor, .fini = clean_up,
+Test(supervisor, an_invalid_value_or_name_is_rejected, .init = a_supervisor, .fini = clean_up,
      .timeout = 10)
 {
     bring_up();
@@ -507,29 +506,29 @@ Test(supervisor, a_bad_value_or_name_is_set_nowhere, .init = a_supervisor, .fini
     cr_assert_neq(access(own, F_OK), 0);
 }
 
-static bool are_ours(const char *contacts)
+static bool are_own_contacts(const char *contacts)
 {
     snprintf(given[0], sizeof given[0], "%s", contacts);
     cr_assert_eq(ask(SUPERVISOR_VERIFY_CONTACTS), ERR_OK);
     return r.is_verified;
 }
 
-Test(supervisor, what_is_bound_decides_about_a_contact_of_ours, .init = a_supervisor,
-     .fini = clean_up, .timeout = 10)
+Test(supervisor, an_own_contact_requires_the_bound_address, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
 {
-    cr_assert_not(are_ours("udp://1.2.3.4:5,tcp://10.0.0.2:7771"), "nothing listens yet");
+    cr_assert_not(are_own_contacts("udp://1.2.3.4:5,tcp://10.0.0.2:7771"), "nothing listens yet");
     bring_up();
-    cr_assert(are_ours("udp://1.2.3.4:5,tcp://10.0.0.2:7771"));
-    cr_assert(are_ours("10.0.0.2:7771"));
-    cr_assert_not(are_ours("tcp://10.0.0.2:7772"));
-    cr_assert_not(are_ours("nonsense,,"));
+    cr_assert(are_own_contacts("udp://1.2.3.4:5,tcp://10.0.0.2:7771"));
+    cr_assert(are_own_contacts("10.0.0.2:7771"));
+    cr_assert_not(are_own_contacts("tcp://10.0.0.2:7772"));
+    cr_assert_not(are_own_contacts("nonsense,,"));
     tcp.is_rebind_needed = true;
-    cr_assert_not(are_ours("tcp://10.0.0.2:7771"), "another port is bound");
+    cr_assert_not(are_own_contacts("tcp://10.0.0.2:7771"), "another port is bound");
     tcp.is_rebind_needed = false;
 }
 
-Test(supervisor, what_needs_a_restart_is_named_and_stays, .init = a_supervisor, .fini = clean_up,
-     .timeout = 10)
+Test(supervisor, a_setting_that_needs_a_restart_is_named_and_unchanged, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
 {
     bring_up();
     write_settings("[workers]\nthreads = 13\n");
@@ -540,8 +539,8 @@ Test(supervisor, what_needs_a_restart_is_named_and_stays, .init = a_supervisor, 
     cr_assert_eq(tcp.disconnects, 0);
 }
 
-Test(supervisor, a_transport_switched_off_goes_down_and_comes_back, .init = a_supervisor,
-     .fini = clean_up, .timeout = 10)
+Test(supervisor, a_transport_is_disabled_and_enabled_again, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
 {
     bring_up();
     write_settings("[services/tcp-transport]\nenabled = false\n");
@@ -556,14 +555,14 @@ Test(supervisor, a_transport_switched_off_goes_down_and_comes_back, .init = a_su
     cr_assert_str_eq(network_state(), "CONNECTED");
 }
 
-/* Changes whose disk does not answer. */
+/* Changes with a hung disk. */
 
 static struct supervisor_request changes[3];
 static char change_values[3][8];
 static enum err change_results[3];
 static unsigned changes_done, changes_done_in_order;
 
-static void take_change_answer(struct message *m, void *owner)
+static void change_answered(struct message *m, void *owner)
 {
     struct supervisor_request *done = CONTAINER_OF(m, struct supervisor_request, request.message);
     size_t which = (size_t)(done - changes);
@@ -579,11 +578,11 @@ static void post_change(unsigned which, enum supervisor_ask what, const char *va
     static char name[] = "priority";
 
     snprintf(change_values[which], sizeof change_values[which], "%s", value);
-    changes[which] = (struct supervisor_request){
-        .request = {.answer_to = answers, .on_answer = take_change_answer},
-        .ask = what,
-        .name = name,
-        .value = change_values[which]};
+    changes[which] =
+        (struct supervisor_request){.request = {.answer_to = answers, .on_answer = change_answered},
+                                    .ask = what,
+                                    .name = name,
+                                    .value = change_values[which]};
     cr_assert_eq(supervisor_post(s, &changes[which]), ERR_OK);
     pump();
 }
@@ -594,19 +593,19 @@ static unsigned priority(void)
     return r.transports[0].priority;
 }
 
-Test(supervisor, a_disk_that_hangs_delays_changes_and_nothing_else, .init = a_supervisor,
+Test(supervisor, a_hung_disk_delays_changes_and_nothing_else, .init = a_supervisor,
      .fini = clean_up, .timeout = 10)
 {
     bring_up();
     write_settings("[sessions]\nkeep-alive-s = 77\n");
-    is_disk_hanging = true;
+    is_disk_hung = true;
     post_change(0, SUPERVISOR_SET, "3");
     post_change(1, SUPERVISOR_RELOAD, "");
     post_change(2, SUPERVISOR_SET, "4");
     cr_assert_eq(send_to("tcp://10.0.0.2:7771"), ERR_OK);
     cr_assert_eq(changes_done, 0);
     cr_assert_eq(priority(), 1, "nothing is in force before it is on the disk");
-    is_disk_hanging = false;
+    is_disk_hung = false;
     pump();
     cr_assert_eq(changes_done, 3);
     cr_assert_eq(changes_done_in_order, 3);
@@ -614,32 +613,32 @@ Test(supervisor, a_disk_that_hangs_delays_changes_and_nothing_else, .init = a_su
         cr_assert_eq(change_results[i], ERR_OK, "%u: %s", i, changes[i].text);
     cr_assert_eq(priority(), 4);
     cr_assert_eq(r.in_force.settings.sessions.keep_alive_s, 77);
-    cr_assert_eq(changes[1].in_force.settings.tcp_transport.priority, 3, "the reload's turn");
+    cr_assert_eq(changes[1].in_force.settings.tcp_transport.priority, 3, "as of the reload");
 }
 
-Test(supervisor, a_stop_waits_for_the_change_under_way_and_refuses_the_others, .init = a_supervisor,
+Test(supervisor, a_stop_completes_the_running_change_and_refuses_the_others, .init = a_supervisor,
      .fini = clean_up, .timeout = 10)
 {
     bring_up();
-    is_disk_hanging = true;
+    is_disk_hung = true;
     post_change(0, SUPERVISOR_SET, "3");
     post_change(1, SUPERVISOR_SET, "4");
     cr_assert_eq(ask(SUPERVISOR_STOP), ERR_OK);
     cr_assert_eq(stops, 1, "the transports do not wait for it");
     cr_assert_eq(changes_done, 1);
     cr_assert_eq(change_results[1], ERR_CLOSED);
-    is_disk_hanging = false;
+    is_disk_hung = false;
     pump();
     cr_assert_eq(change_results[0], ERR_OK);
     cr_assert_not_null(strstr(changes[0].text, "at the next start"), "%s", changes[0].text);
     cr_assert_eq(access(own, F_OK), 0, "it is written");
 }
 
-Test(supervisor, a_change_under_way_at_the_end_of_the_thread_comes_back, .init = a_supervisor,
+Test(supervisor, a_running_change_is_answered_after_the_end_of_the_thread, .init = a_supervisor,
      .fini = clean_up, .timeout = 10)
 {
     bring_up();
-    is_disk_hanging = true;
+    is_disk_hung = true;
     post_change(0, SUPERVISOR_RELOAD, "");
     post_change(1, SUPERVISOR_SET, "4");
     supervisor_end(s);
@@ -651,7 +650,7 @@ Test(supervisor, a_change_under_way_at_the_end_of_the_thread_comes_back, .init =
     cr_assert_eq(change_results[1], ERR_CLOSED);
 }
 
-Test(supervisor, a_service_whose_need_is_off_stays_off, .init = open_all, .fini = clean_up,
+Test(supervisor, a_service_stays_off_if_one_it_needs_is_off, .init = open_all, .fini = clean_up,
      .timeout = 10)
 {
     settings.gateway_service.is_enabled = false;
@@ -669,7 +668,8 @@ Test(supervisor, a_service_whose_need_is_off_stays_off, .init = open_all, .fini 
     cr_assert_not_null(strstr(r.services[2].reason, "needs gateway"), "%s", r.services[2].reason);
 }
 
-Test(supervisor, a_reload_without_a_file_says_so, .init = open_all, .fini = clean_up, .timeout = 10)
+Test(supervisor, a_reload_without_a_file_fails_with_a_reason, .init = open_all, .fini = clean_up,
+     .timeout = 10)
 {
     path[0] = '\0';
     open_supervisor();
@@ -678,9 +678,9 @@ Test(supervisor, a_reload_without_a_file_says_so, .init = open_all, .fini = clea
     cr_assert_not_null(strstr(r.text, "without --config"), "%s", r.text);
 }
 
-/* The thread itself. */
+/* The thread. */
 
-static void wait_for_mail(void)
+static void wait_for_message(void)
 {
     struct pollfd ready = {.fd = mailbox_fd(answers), .events = POLLIN};
 
@@ -695,10 +695,10 @@ static void ask_thread(enum supervisor_ask what)
     memset(&r, 0, sizeof r);
     r.ask = what;
     r.request.answer_to = answers;
-    r.request.on_answer = take_answer;
+    r.request.on_answer = answer_received;
     cr_assert_eq(supervisor_post(s, &r), ERR_OK);
     while (answered == before)
-        wait_for_mail();
+        wait_for_message();
 }
 
 Test(supervisor, runs_in_its_own_thread_from_start_to_stop, .init = a_supervisor, .fini = clean_up,
@@ -714,17 +714,17 @@ Test(supervisor, runs_in_its_own_thread_from_start_to_stop, .init = a_supervisor
     ask_thread(SUPERVISOR_RECONNECT);
     ask_thread(SUPERVISOR_STOP);
     while (stops == 0)
-        wait_for_mail();
+        wait_for_message();
     supervisor_stop(s);
     r.ask = SUPERVISOR_STATUS;
     cr_assert_eq(supervisor_post(s, &r), ERR_CLOSED);
 }
 
-Test(supervisor, a_thread_ended_at_once_gives_back_what_is_under_way, .init = a_supervisor,
-     .fini = clean_up, .timeout = 10)
+Test(supervisor, a_stopped_thread_returns_pending_requests, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
 {
     cr_assert_eq(supervisor_start(s), ERR_OK);
-    ask_thread(SUPERVISOR_STATUS); /* the connect is under way and not answered */
+    ask_thread(SUPERVISOR_STATUS); /* the connect is pending */
     supervisor_stop(s);
     cr_assert_not_null(tcp.start);
     cr_assert_eq(stops, 0);

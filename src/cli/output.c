@@ -56,7 +56,7 @@ static bool write_escaped(struct output *o, const char *bytes, size_t length)
     char raw[ESCAPE_BYTES], escaped[3 * ESCAPE_BYTES + 1];
 
     while (length > 0) {
-        size_t more = ESCAPE_BYTES - o->partial_length, taken, written;
+        size_t more = ESCAPE_BYTES - o->partial_length, consumed, written;
 
         if (more > length)
             more = length;
@@ -65,9 +65,9 @@ static bool write_escaped(struct output *o, const char *bytes, size_t length)
         bytes += more;
         length -= more;
         more += o->partial_length;
-        written = cli_terminal_escape(escaped, raw, more, true, false, &taken);
-        o->partial_length = more - taken;
-        memcpy(o->partial, raw + taken, o->partial_length);
+        written = cli_terminal_escape(escaped, raw, more, true, false, &consumed);
+        o->partial_length = more - consumed;
+        memcpy(o->partial, raw + consumed, o->partial_length);
         if (!write_all(o, escaped, written))
             return false;
     }

@@ -26,7 +26,7 @@ static bool is_hidden(uint32_t code)
 }
 
 size_t cli_terminal_escape(char *out, const char *bytes, size_t length, bool keeps_lines,
-                           bool is_end, size_t *taken)
+                           bool is_end, size_t *consumed)
 {
     size_t written = 0, i = 0;
 
@@ -47,16 +47,16 @@ size_t cli_terminal_escape(char *out, const char *bytes, size_t length, bool kee
         }
         i += count;
     }
-    *taken = i;
+    *consumed = i;
     return written;
 }
 
 char *cli_terminal_line(const char *text)
 {
-    size_t length = strlen(text), taken;
+    size_t length = strlen(text), consumed;
     char *line = malloc(3 * length + 1);
 
     if (line != NULL)
-        line[cli_terminal_escape(line, text, length, false, true, &taken)] = '\0';
+        line[cli_terminal_escape(line, text, length, false, true, &consumed)] = '\0';
     return line;
 }

@@ -9,10 +9,11 @@
 
 /* Escapes `bytes` up to an incomplete UTF-8 sequence at their end (at most 3 bytes), or with
  * `is_end` all of them. `out` has 3 * length + 1 bytes, since a NUL may be appended. Returns the
- * length written; `*taken` is the length consumed. With `keeps_lines` newlines and tabs are kept.
+ * length written; `*consumed` is the length consumed. With `keeps_lines` newlines and tabs are
+ * kept.
  */
 size_t cli_terminal_escape(char *out, const char *bytes, size_t length, bool keeps_lines,
-                           bool is_end, size_t *taken);
+                           bool is_end, size_t *consumed);
 
 /* Escapes a whole text to one line; malloc, NULL if out of memory. */
 char *cli_terminal_line(const char *text);

@@ -70,13 +70,13 @@ Test(cli_terminal, a_stream_keeps_newlines_and_split_characters_stay_whole, .tim
 
     for (size_t cut = 0; cut <= length; cut++) {
         char out[3 * sizeof text];
-        size_t taken, more, written;
+        size_t consumed, more, written;
 
-        written = cli_terminal_escape(out, text, cut, true, false, &taken);
-        cr_assert_leq(cut - taken, 3, "%zu", cut);
-        written +=
-            cli_terminal_escape(out + written, text + taken, length - taken, true, true, &more);
-        cr_assert_eq(taken + more, length);
+        written = cli_terminal_escape(out, text, cut, true, false, &consumed);
+        cr_assert_leq(cut - consumed, 3, "%zu", cut);
+        written += cli_terminal_escape(out + written, text + consumed, length - consumed, true,
+                                       true, &more);
+        cr_assert_eq(consumed + more, length);
         out[written] = '\0';
         cr_assert_str_eq(out, shown, "%zu", cut);
     }

@@ -21,7 +21,7 @@ enum {
     BLOCK_MIN = 512,
     BLOCK_DEFAULT = 4096, /* if the file system does not report it */
     BLOCK_MAX = 1 << 16,
-    STAT_BLOCK = 512, /* the unit of st_blocks, whatever the file system's is */
+    STAT_BLOCK = 512, /* unit of st_blocks on every file system */
     /* Inodes to keep free: a hundredth of all, within these bounds. */
     FREE_FILES_FRACTION = 100,
     FREE_FILES_MIN = 16, /* for the daemon itself: journal rewrite, settings, a spooled file */

@@ -103,7 +103,7 @@ static void plant_link(const char *target, const char *path, uid_t owner)
 static void need_root(void)
 {
     if (geteuid() != 0)
-        cr_skip_test("only root can make another user's link");
+        cr_skip_test("only root can create another user's link");
 }
 
 Test(inbox, does_not_follow_a_link_of_another_user, .init = make_scratch, .fini = remove_scratch,

@@ -220,7 +220,7 @@ Test(inbox_place, two_daemons_with_one_inbox_are_detected)
     cr_expect_eq(inbox_partial_file_begin(first, 5, &file), ERR_NO_INBOX);
     cr_expect_eq(inbox_place_check(inbox), ERR_OK);
     inbox_close(&inbox);
-    cr_expect_eq(inbox_place_check(first), ERR_OK, "the other has gone");
+    cr_expect_eq(inbox_place_check(first), ERR_OK, "the other is closed");
     inbox_close(&first);
 }
 

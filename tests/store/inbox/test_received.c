@@ -102,11 +102,11 @@ RECEIVED_TEST(a_page_is_found_from_either_end_and_from_any_position)
          {.from = INBOX_RECEIVED_AFTER, .position = {3000, 3}, .limit = 2},
          4,
          2},
-        {"after a place where none is",
+        {"after an unused position",
          {.from = INBOX_RECEIVED_AFTER, .position = {3000, 7}, .limit = 2},
          4,
          2},
-        {"after a place before the time",
+        {"after a position before since_us",
          {.from = INBOX_RECEIVED_AFTER, .position = {3000, 3}, .since_us = 8000, .limit = 2},
          8,
          2},
@@ -114,7 +114,7 @@ RECEIVED_TEST(a_page_is_found_from_either_end_and_from_any_position)
          {.from = INBOX_RECEIVED_AFTER, .position = {10000, 10}, .limit = 2},
          0,
          0},
-        {"before a place",
+        {"before a position",
          {.from = INBOX_RECEIVED_BEFORE, .position = {6000, 6}, .limit = 2},
          4,
          2},
@@ -126,11 +126,11 @@ RECEIVED_TEST(a_page_is_found_from_either_end_and_from_any_position)
          {.from = INBOX_RECEIVED_BEFORE, .position = {1000, 1}, .limit = 9},
          0,
          0},
-        {"before a place, from a time on",
+        {"before a position, since a time",
          {.from = INBOX_RECEIVED_BEFORE, .position = {6000, 6}, .since_us = 5000, .limit = 9},
          5,
          1},
-        {"before a place before the time",
+        {"before a position before since_us",
          {.from = INBOX_RECEIVED_BEFORE, .position = {3000, 3}, .since_us = 5000, .limit = 9},
          0,
          0},
@@ -182,7 +182,7 @@ RECEIVED_TEST(an_outcome_is_read_after_its_record_was_read)
     write_mark(JOURNAL_RECORD_REPORTED, 3);
     write_mark(JOURNAL_RECORD_VOID, 10);
     ask_for(&(struct inbox_received_query){.limit = SEEN_MAX});
-    expect_ids("without the one that never came to stand there", 1, 9);
+    expect_ids("without the file that was not stored", 1, 9);
     for (size_t i = 0; i < seen.count; i++)
         cr_expect_eq(seen.is_reported[i], seen.ids[i] == 3, "%u", seen.ids[i]);
 }

@@ -21,21 +21,25 @@ static const struct case_of {
 } cases[] = {
     {"nothing", 1, {{0}}, {0}, {1, B + 1}},
     {"behind the first block", B + 1, {{1, B + 1}}, {0}, {B + 1, 2 * B + 1}},
-    {"begun again", 1, {{1, B + 1}}, {0}, {B + 1, 2 * B + 1}},
-    {"begun again, two held", 1, {{B + 1, 2 * B + 1}, {1, B + 1}}, {0}, {2 * B + 1, 3 * B + 1}},
-    {"in the middle of a held one", 500, {{1, B + 1}}, {0}, {B + 1, 2 * B + 1}},
-    {"cut short by a held one", 1, {{1000, 2000}}, {0}, {1, 1000}},
-    {"between two held ones", 2000, {{1000, 2000}, {3000, 4000}}, {0}, {2000, 3000}},
-    {"held up to the last", LAST - 10, {{LAST - 10, LAST + 1}}, {0}, {1, B + 1}},
-    {"held up to the last and from the first",
+    {"wrapped around", 1, {{1, B + 1}}, {0}, {B + 1, 2 * B + 1}},
+    {"wrapped around, two in use",
+     1,
+     {{B + 1, 2 * B + 1}, {1, B + 1}},
+     {0},
+     {2 * B + 1, 3 * B + 1}},
+    {"in the middle of a block in use", 500, {{1, B + 1}}, {0}, {B + 1, 2 * B + 1}},
+    {"cut short by a block in use", 1, {{1000, 2000}}, {0}, {1, 1000}},
+    {"between two blocks in use", 2000, {{1000, 2000}, {3000, 4000}}, {0}, {2000, 3000}},
+    {"in use up to the last", LAST - 10, {{LAST - 10, LAST + 1}}, {0}, {1, B + 1}},
+    {"in use up to the last and from the first",
      LAST,
      {{LAST, LAST + 1}, {1, 50}},
      {0},
      {50, B + 50}},
     {"the last one alone", LAST, {{1, 50}}, {0}, {LAST, LAST + 1}},
-    {"owed behind a held one", 1, {{1, 50}}, {50, 51}, {52, B + 52}},
-    {"held behind an owed one", 49, {{50, 90}}, {49, 90}, {91, B + 91}},
-    {"cut short by an owed one before a held one", 1, {{300, 400}}, {200}, {1, 200}},
+    {"owed after a block in use", 1, {{1, 50}}, {50, 51}, {52, B + 52}},
+    {"in use after an owed one", 49, {{50, 90}}, {49, 90}, {91, B + 91}},
+    {"cut short by an owed one before a block in use", 1, {{300, 400}}, {200}, {1, 200}},
 };
 
 Test(journal_id_blocks, no_id_is_assigned_that_is_in_use_or_owed, .init = make_scratch,
@@ -72,8 +76,7 @@ static void back(const struct transfer_ids *block)
     journal_id_blocks_remove(journal_ids_out(inbox->journal), block);
 }
 
-Test(journal_id_blocks,
-     a_block_held_is_passed_over_when_all_ids_were_used_and_comes_after_it_is_back,
+Test(journal_id_blocks, a_block_in_use_is_skipped_when_ids_wrap_and_reused_after_its_return,
      .init = make_scratch, .fini = remove_scratch, .timeout = 60)
 {
     struct transfer_ids held, ids, first;

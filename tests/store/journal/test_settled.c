@@ -26,7 +26,7 @@ static const struct settled_row {
     enum told told;
 } rows[] = {
     {"a record alone: never acknowledged", false, false, false, NOWHERE, NOTHING},
-    {"acknowledged, then taken away", true, false, false, NOWHERE, FINISHED},
+    {"acknowledged, then removed", true, false, false, NOWHERE, FINISHED},
     {"cut off before the rename", false, false, false, PARTIAL, FAILED},
     {"the rename was undone by a power cut", true, false, false, PARTIAL, FAILED},
     {"cut off after the rename", false, false, false, FINAL, FINISHED},
@@ -39,12 +39,12 @@ static const struct settled_row {
     {"its owner has cut it", true, false, false, CHANGED, FINISHED},
     {"its owner has written more to it", true, false, false, CHANGED_LONGER, FINISHED},
     {"cut off after the rename, and changed", false, false, false, CHANGED_LONGER, FINISHED},
-    {"failed, and gone", false, true, false, NOWHERE, FAILED},
-    {"failed and settled, and gone", true, true, false, NOWHERE, FAILED},
+    {"failed, removed", false, true, false, NOWHERE, FAILED},
+    {"failed and settled, removed", true, true, false, NOWHERE, FAILED},
     {"failed, its file still there", false, true, false, PARTIAL, FAILED},
     {"failed, and could not be removed", true, true, false, FINAL, FAILED},
-    {"reported, gone, not settled", false, false, true, NOWHERE, NOTHING},
-    {"reported, gone", true, false, true, NOWHERE, NOTHING},
+    {"reported, removed, not settled", false, false, true, NOWHERE, NOTHING},
+    {"reported, removed", true, false, true, NOWHERE, NOTHING},
     {"reported, still there", true, false, true, FINAL, NOTHING},
 };
 

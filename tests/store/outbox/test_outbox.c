@@ -341,7 +341,7 @@ static const struct change {
     {"appended to", is_appended_to, ERR_CHANGED},
     {"truncated", is_truncated, ERR_SHRUNK},
     {"truncated, then extended", is_truncated_and_extended, ERR_CHANGED},
-    {"emptied and written anew", is_emptied_and_written_anew, ERR_CHANGED},
+    {"truncated and rewritten", is_emptied_and_written_anew, ERR_CHANGED},
     {"grown beyond the limit", grows_beyond_the_limit, ERR_CHANGED},
     {"got a hole", gets_a_hole, ERR_CHANGED},
     {"its time set back", gets_an_older_time, ERR_CHANGED},
@@ -349,10 +349,10 @@ static const struct change {
     {"removed", is_removed, ERR_OK},
     {"replaced by another", is_replaced, ERR_OK},
     {"renamed", is_renamed, ERR_OK},
-    {"made unreadable", is_made_unreadable, ERR_OK},
+    {"mode 0", is_made_unreadable, ERR_OK},
     {"got another link", gets_another_link, ERR_OK},
     {"read by another", is_read_by_another, ERR_OK},
-    {"a folder in its place", gets_a_folder_in_its_place, ERR_OK},
+    {"replaced by a folder", gets_a_folder_in_its_place, ERR_OK},
 };
 
 static void settle(void)

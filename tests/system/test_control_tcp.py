@@ -210,7 +210,7 @@ class Token(Daemon):
         check = subprocess.run([os.path.join(harness.BUILD, "dustwired"), "--config", node.config,
                                 "--check-config"], capture_output=True, text=True)
         self.assertEqual(check.returncode, 1)
-        self.assertIn("needs [control] token", check.stderr)
+        self.assertIn("requires [control] token", check.stderr)
 
     def test_a_busy_port_is_named_at_the_start(self):
         with socket.socket() as taken:

@@ -1,5 +1,5 @@
-"""What tests of the adapter share: a gateway that remembers what it was told, and the adapter's
-modules on the path. These tests run under twisted.trial, for they need a reactor."""
+"""Shared by the adapter's tests: a gateway that records its calls, and the adapter's modules on the
+path. These tests run under twisted.trial, since they need a reactor."""
 import hashlib
 import os
 import shutil
@@ -26,8 +26,8 @@ ENDS = ("finished", "failed")
 
 
 class FakeGateway:
-    """`calls`: (method, args) in order. `answers[method]` is called with the arguments, when it is
-    there, in the place of the ordinary answer."""
+    """`calls`: (method, args) in order. If `answers[method]` exists, it is called with the arguments
+    instead of the default answer."""
 
     def __init__(self, first_id=1):
         self.calls, self.answers, self._next = [], {}, first_id
@@ -62,13 +62,13 @@ def until(condition, what, limit=10.0):
         yield task.deferLater(reactor, 0.01, lambda: None)
 
 
-class TakingGateway(FakeGateway):
-    """Takes a received file as BitDust's gateway does: opens it by the path that it was registered
-    with, when it is reported finished, and deletes it."""
+class ConsumingGateway(FakeGateway):
+    """Consumes received files as BitDust's gateway does: when a file is reported as finished, it opens
+    the registered path and deletes the file."""
 
     def __init__(self, first_id=1):
         super().__init__(first_id)
-        self.paths, self.taken = {}, []
+        self.paths, self.consumed = {}, []
 
     def callRemote(self, method, *args):
         answer = super().callRemote(method, *args)
@@ -77,13 +77,13 @@ class TakingGateway(FakeGateway):
         elif method == "unregister_file_receiving" and args[1] == "finished":
             path = self.paths[args[0]]
             with open(path, "rb") as stream:
-                self.taken.append(hashlib.sha256(stream.read()).hexdigest())
+                self.consumed.append(hashlib.sha256(stream.read()).hexdigest())
             os.unlink(path)
         return answer
 
 
 class Peer:
-    """One node: an adapter with its own folder and port, and its gateway."""
+    """One node: an adapter with a separate folder and port, and its gateway."""
 
     def __init__(self, name, folder, first_id, more=""):
         self.port = node.free_port()
@@ -93,7 +93,7 @@ class Peer:
             out.write("[services/tcp-connections]\nlisten = 127.0.0.1\n[workers]\nthreads = 2\n"
                       "[sessions]\nlinger-ms = 500\n" + more)
         self.settings = Settings(self.folder, os.path.join(node.BUILD, "dustwired"), extra, self.port)
-        self.gateway = TakingGateway(first_id)
+        self.gateway = ConsumingGateway(first_id)
         self.interface = tcp_interface.GateInterface(self.settings)
         self.idurl = node.IDURL.format(name).encode()
         self.host = b"127.0.0.1:%d" % self.port
@@ -117,7 +117,7 @@ class Peer:
 
 class AdapterTest(unittest.TestCase):
     timeout = 240
-    settings = ""       # more of the daemons' INI files
+    settings = ""       # appended to the daemons' INI files
 
     @inlineCallbacks
     def setUp(self):
@@ -155,7 +155,7 @@ class ExchangeTest(AdapterTest):
     """Files in both directions at once."""
 
     def begin(self, count):
-        """Files of many sizes, each way at once: (deferreds by path) of a, of b."""
+        """Sends files of many sizes in both directions at once: the deferreds by path, of a and of b."""
         sends = []
         for one, other in ((self.a, self.b), (self.b, self.a)):
             paths = [self.file("%s%d" % (one.name, i), 1 + i * 997 % 60000, seed=one.name + str(i))
@@ -165,20 +165,20 @@ class ExchangeTest(AdapterTest):
         return sends
 
     def assert_reported_once(self, peer):
-        """Each id that the gateway gave away has come back, once."""
-        for way in ("sending", "receiving"):
-            back = [c[0] for c in peer.gateway.of("unregister_file_" + way)]
-            self.assertEqual(len(back), len(set(back)), way)
-            self.assertEqual(len(back), peer.gateway.count("register_file_" + way), way)
+        """Each id that the gateway assigned was unregistered exactly once."""
+        for direction in ("sending", "receiving"):
+            ids = [c[0] for c in peer.gateway.of("unregister_file_" + direction)]
+            self.assertEqual(len(ids), len(set(ids)), direction)
+            self.assertEqual(len(ids), peer.gateway.count("register_file_" + direction), direction)
 
     @staticmethod
-    def is_all_back(peer):
-        return all(peer.gateway.count("unregister_file_" + way) ==
-                   peer.gateway.count("register_file_" + way) for way in ("sending", "receiving"))
+    def is_all_unregistered(peer):
+        return all(peer.gateway.count("unregister_file_" + direction) ==
+                   peer.gateway.count("register_file_" + direction) for direction in ("sending", "receiving"))
 
 
 def run(path):
-    """The tests of a file, under trial, whose own folder goes with it."""
+    """Runs the tests of a file under trial, in a temporary folder."""
     folder = tempfile.mkdtemp(prefix="dw-")
     try:
         code = subprocess.call([sys.executable, "-B", "-m", "twisted.trial", "--reporter=verbose",

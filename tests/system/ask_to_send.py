@@ -1,4 +1,4 @@
-"""send_file by path at a control socket, as whoever runs this: prints "id N" or the fault.
+"""Calls send_file with a path at a control socket, as the current user; prints "id N" or the fault.
 
 ask_to_send.py SOCKET PATH CONTACT"""
 import http.client

@@ -1,14 +1,14 @@
-"""What a send through a remote gateway costs, as a table; no test, nothing here has a limit.
+"""Measures the cost of a send with a remote gateway; a benchmark without limits, not a test.
 
     /usr/bin/python3 -B tests/system/bench_gateway.py [FILES]
 
-1. one at a time: call in, register, the file and the peer's ok, unregister, file_result; the median
+1. one at a time: send_file, register, the file and the peer's ok, unregister, file_result; the median
    of 200 sends of 1 KiB on an open session
-2. FILES (default 2000) given at once, from the first call to the last file_result; against the calls
-   a second that a bare Twisted XML-RPC server answers to eight connections in the same run (each
-   send costs it three calls)
+2. FILES (default 2000) requested at once, from the first call to the last file_result; compared with
+   the calls per second that a bare Twisted XML-RPC server answers on eight connections in the same run
+   (each send costs it three calls)
 
-DUSTWIRE_BUILD chooses the build; the inboxes are in memory (/dev/shm) and without syncs.
+DUSTWIRE_BUILD selects the build; the inboxes are in memory (/dev/shm), without syncs.
 """
 import os
 import shutil
@@ -34,7 +34,7 @@ sys.path.insert(0, {adapter!r})
 from dustwire_adapter.control import Control
 
 class Gateway(xmlrpc.XMLRPC):
-    """Answers and counts, and writes nothing down."""
+    """Answers and counts, without recording the calls."""
     def __init__(self):
         super().__init__(allowNone=True)
         self.last, self.waiting, self.early = 0, {{}}, set()
@@ -77,13 +77,13 @@ def main():
     yield send()
     times = []
     for _ in range({one_by_one}):
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         yield send()
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - start_time)
     print("one", statistics.median(times) * 1000, sorted(times)[int(len(times) * 0.99)] * 1000)
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     yield DeferredList([send() for _ in range({files})])
-    print("many", {files} / (time.perf_counter() - begun))
+    print("many", {files} / (time.perf_counter() - start_time))
     reactor.stop()
 
 reactor.callWhenRunning(main)
@@ -114,15 +114,15 @@ def run(count):
     for _ in range(count):
         c.request("POST", "/", body, {"Content-Type": "text/xml"})
         c.getresponse().read()
-begun = time.perf_counter()
+start_time = time.perf_counter()
 threads = [threading.Thread(target=run, args=(int(sys.argv[2]),)) for _ in range(int(sys.argv[3]))]
 [t.start() for t in threads]; [t.join() for t in threads]
-print(int(sys.argv[2]) * int(sys.argv[3]) / (time.perf_counter() - begun))
+print(int(sys.argv[2]) * int(sys.argv[3]) / (time.perf_counter() - start_time))
 '''
 
 
 def bare_calls_a_second(folder):
-    """Calls of the size of ours, from a client in another process, kept-alive connections."""
+    """Calls of the same size, from a client in another process, on persistent connections."""
     path = os.path.join(folder, "bare.sock")
     server = subprocess.Popen([sys.executable, "-c", BARE, path], stdout=subprocess.PIPE, text=True)
     try:

@@ -1,18 +1,18 @@
-"""A gateway of the tests' own, on Twisted's XML-RPC server: it answers like BitDust's, writes down
-every call, and misbehaves on order. Runs as a process of its own, so that it can be killed.
+"""A test gateway on Twisted's XML-RPC server: it answers like BitDust's, records every call, and
+injects faults on request. It runs as a separate process, so that it can be killed.
 
     gateway_process.py ADDRESS CALLS FIRST_ID
 
-ADDRESS is unix:/PATH or a port of 127.0.0.1; CALLS a file that gets a JSON line for each call, with
-its answer, before it is answered. Orders are JSON lines on stdin, each answered by a line:
-{"mode": MODE, "methods": [names, or none for all], "times": how often, or none for ever}
+ADDRESS is unix:/PATH or a port of 127.0.0.1. For each call a JSON line with its answer is appended to
+the file CALLS before the answer is sent. Orders are JSON lines on stdin, each answered by a line:
+{"mode": MODE, "methods": [names, or none for all], "times": how often, or none for always}
 
 ok       answers
 fault    an XML-RPC fault
 nil      None instead of an id
-garbage  what is no XML-RPC
+garbage  a body that is not XML-RPC
 html     HTTP status 500
-i8       XML-RPC with an integer that is none
+i8       XML-RPC with an invalid integer
 hang     never answers
 hang_up  closes the connection without an answer
 slow     answers after 0.2 s
@@ -31,7 +31,7 @@ from twisted.web import server, xmlrpc
 
 
 def plain(value):
-    """What JSON can hold; base64 is marked, so that a test can tell it from text."""
+    """The value for JSON; base64 is marked to distinguish it from text."""
     if isinstance(value, Binary):
         return {"base64": base64.b64encode(value.data).decode()}
     return value
@@ -54,14 +54,14 @@ class Gateway(xmlrpc.XMLRPC):
             return order["mode"]
         return "ok"
 
-    def _note(self, method, args, mode, answer=None):
+    def _record(self, method, args, mode, answer=None):
         self._calls.write(json.dumps({"call": method, "args": [plain(a) for a in args],
                                       "mode": mode, "answer": answer}) + "\n")
         self._calls.flush()
 
     def render_POST(self, request):
-        # The base class decodes and dispatches; the modes below that act on the connection itself
-        # need the request, so it is kept for the call that follows at once.
+        # The base class decodes and dispatches. Some modes below act on the connection and need the
+        # request, so it is stored for the call, which follows immediately.
         self._request = request
         return super().render_POST(request)
 
@@ -76,9 +76,9 @@ class Gateway(xmlrpc.XMLRPC):
         if method.startswith("register_"):
             value = None if mode == "nil" else self._next_id
             self._next_id += 1
-        self._note(method, args, mode, value)
+        self._record(method, args, mode, value)
         if mode == "fault":
-            return xmlrpc.Fault(8002, "the test wants it so")
+            return xmlrpc.Fault(8002, "requested by the test")
         if mode == "hang":
             return Deferred()
         if mode == "hang_up":
@@ -91,7 +91,7 @@ class Gateway(xmlrpc.XMLRPC):
             return Deferred()
         if mode in ("garbage", "html"):
             request.setResponseCode(500 if mode == "html" else 200)
-            request.write(b"<html>this is no XML-RPC &nbsp;" + b"x" * 1000)
+            request.write(b"<html>this is not XML-RPC &nbsp;" + b"x" * 1000)
             request.finish()
             return Deferred()
         if mode == "slow":

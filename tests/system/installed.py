@@ -1,5 +1,4 @@
-"""What `cmake --install` put below a DESTDIR, looked at as a packager does: every path that the units and the man
-pages name is there."""
+"""Checks of what `cmake --install` put below a DESTDIR: every path that the units and the man pages name exists."""
 import os
 import re
 import shlex
@@ -8,31 +7,31 @@ PROGRAMS = ("dustwired", "dustwire", "dustwire-bitdust")
 
 
 def problems(destdir, prefix, folders=None):
-    """What is wrong, sentence by sentence. `folders` are the ones that were configured: bin, sysconf, man; else what
-    `prefix` makes of them."""
+    """The problems, a sentence each. `folders`: the configured ones (bin, sysconf, man); the others are derived from
+    `prefix`."""
     folders = {"bin": "bin", "man": "share/man", "data": "share",
                "sysconf": "/etc" if prefix.rstrip("/") == "/usr" else "etc", **(folders or {})}
     at = {name: os.path.normpath(os.path.join(prefix, folder)) for name, folder in folders.items()}
     ini = os.path.join(at["sysconf"], "dustwire", "dustwired.ini")
-    found = ["not there: " + path for path in
+    found = ["missing: " + path for path in
              [os.path.join(at["bin"], program) for program in PROGRAMS] +
              [ini, os.path.join(at["man"], "man8", "dustwired.8"), os.path.join(at["man"], "man5", "dustwired.ini.5")]
              if not os.path.isfile(destdir + path)]
-    found += ["a second file of settings: " + path for path in files_named(destdir, "dustwired.ini")
+    found += ["a second settings file: " + path for path in files_named(destdir, "dustwired.ini")
               if path != ini]
     return (found + unit_problems(destdir, prefix, at["bin"], ini) + page_problems(destdir, at["man"], ini) +
             launcher_problems(destdir, at["bin"], at["data"]))
 
 
 def launcher_problems(destdir, bin_folder, data):
-    """Where the launcher looks for the adapter: beside itself, or at a path that was written into it."""
+    """The launcher finds the adapter beside itself, or at the path that was written into it."""
     path = os.path.join(bin_folder, "dustwire-bitdust")
     with open(destdir + path) as stream:
         written = re.search(r'^INSTALLED = "(.*?)"', stream.read(), re.MULTILINE)
-    looks_in = written.group(1) if written else os.path.normpath(bin_folder + "/../share/dustwire/bitdust")
+    searched = written.group(1) if written else os.path.normpath(bin_folder + "/../share/dustwire/bitdust")
     found = [] if os.access(destdir + path, os.X_OK) else ["not executable: " + path]
-    if looks_in != data + "/dustwire/bitdust" or not os.path.isdir(destdir + looks_in + "/dustwire_adapter"):
-        found.append("%s looks for the adapter in %s" % (path, looks_in))
+    if searched != data + "/dustwire/bitdust" or not os.path.isdir(destdir + searched + "/dustwire_adapter"):
+        found.append("%s searches the adapter in %s" % (path, searched))
     return found
 
 
@@ -44,7 +43,7 @@ def files_named(destdir, name):
 def unit_problems(destdir, prefix, bin_folder, ini):
     path = os.path.normpath(os.path.join(prefix, "lib/systemd/system/dustwired.service"))
     if not os.path.isfile(destdir + path):
-        return ["not there: " + path]
+        return ["missing: " + path]
     with open(destdir + path) as stream:
         text = stream.read()
     found = ["two slashes: " + line for line in text.splitlines() if re.search(r"(?<![:/])//", line)]
@@ -60,7 +59,7 @@ def unit_problems(destdir, prefix, bin_folder, ini):
 
 
 def words_of(text, key):
-    """The words of a key of a unit: quoted ones are one word, %% is a %."""
+    """The words of a key of a unit: a quoted string is one word, %% is a %."""
     line = re.search(r"^%s=(.*)$" % key, text, re.MULTILINE).group(1)
     return [word.replace("%%", "%") for word in shlex.split(line)]
 
@@ -68,7 +67,7 @@ def words_of(text, key):
 def page_problems(destdir, man, ini):
     path = os.path.join(man, "man1", "dustwire.1")
     if not os.path.isfile(destdir + path):
-        return ["not there: " + path]
+        return ["missing: " + path]
     with open(destdir + path) as stream:
         text = stream.read()
     named = set(re.findall(r"config (\S.*?dustwired\.ini)", text))

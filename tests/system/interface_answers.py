@@ -1,5 +1,5 @@
-"""What commands and calls answer, held by the golden file: the members of JSON and XML-RPC values, events,
-metrics, automata. A pair of nodes that have exchanged files, with failed sends and files under way."""
+"""Answers of commands and calls, compared with the golden file: the members of JSON and XML-RPC values,
+events, metrics, automata. Two nodes exchange files, with failed sends and transfers in progress."""
 import os
 import re
 import subprocess
@@ -12,11 +12,11 @@ import node as harness
 import raw
 
 MIB = 1 << 20
-LONG = 3 * MIB  # at 1 MiB/s: some seconds, so that progress is told
+LONG = 3 * MIB  # takes seconds at 1 MiB/s, so that progress is reported
 
 
 class Answers(harness.SystemTest):
-    """A pair of nodes that have exchanged files, with a failed send and open sessions."""
+    """Two nodes that exchange files."""
 
     def setUp(self):
         self.json = shapes.Shapes(shapes.JSON_TYPES, maps=("limits_hit",), hidden=("metrics",))
@@ -31,8 +31,8 @@ class Answers(harness.SystemTest):
     def file(self, name, size=1000):
         return harness.make_file(os.path.join(self.files, name), size)
 
-    def ask(self, *command, code=0, node=None):
-        """Notes the members of a command's --json."""
+    def run_json(self, *command, code=0, node=None):
+        """Runs a command with --json and records the members of its output."""
         result = (node or self.a).command(command[0], "--json", *command[1:])
         self.assertEqual(result.code, code, (command, result))
         self.forms.add("%s: %s" % (command[0], "an array" if result.out.startswith("[") else "an object a line"))
@@ -41,12 +41,12 @@ class Answers(harness.SystemTest):
         return result.json()
 
     def call(self, method, *parameters):
-        """Notes the members of a call's answer."""
+        """Calls a method and records the members of its answer."""
         answer = getattr(self.control, method)(*parameters)
         self.rpc.add(method, answer)
         return answer
 
-    def note(self, what, *words):
+    def record(self, what, *words):
         self.words.update("%s: %s" % (what, word) for word in words)
 
     def raw(self, **more):
@@ -55,13 +55,13 @@ class Answers(harness.SystemTest):
         return peer
 
     def send(self, *arguments, code=0, node=None):
-        for row in self.ask("send", *arguments, code=code, node=node):
-            self.note("send status", row["status"])
+        for row in self.run_json("send", *arguments, code=code, node=node):
+            self.record("send status", row["status"])
 
-    def test_what_is_answered(self):
-        self.files_both_ways()
+    def test_answers(self):
+        self.files_in_both_directions()
         self.files_that_fail()
-        self.files_under_way()
+        self.files_in_progress()
         self.calls_and_commands()
         self.settings()
         self.reconnect()
@@ -69,9 +69,9 @@ class Answers(harness.SystemTest):
         self.load()
         self.events()
         methods, metrics = self.methods(), self.a.status()["metrics"]
-        automata, can_be_set = self.ask("automata")[0]["dot"], self.ask("get")
+        automata, can_be_set = self.run_json("automata")[0]["dot"], self.run_json("get")
         environment = self.environment()
-        self.ask("stop")
+        self.run_json("stop")
         golden.check(self, {
             "automata": shapes.transitions(automata),
             "control answers": self.rpc.lines(),
@@ -86,8 +86,8 @@ class Answers(harness.SystemTest):
             "words": self.words,
         })
 
-    def files_both_ways(self):
-        """A long one, of which progress is told, one whose name is no UTF-8, and one back."""
+    def files_in_both_directions(self):
+        """A long file with progress events, one whose name is not UTF-8, and one in the other direction."""
         job = self.job(self.a.send_job([self.file("long", LONG)], self.b.contact))
         self.a.events.wait("file-sending-progress")
         self.b.events.wait("file-receiving-progress")
@@ -102,7 +102,7 @@ class Answers(harness.SystemTest):
         os.mkfifo(os.path.join(folder, "fifo"))
         self.file("folder/file")
         self.send("-r", folder, self.b.contact)
-        self.send(self.file("refused"), harness.nobody(), code=1)
+        self.send(self.file("refused"), harness.unused_contact(), code=1)
         peer = self.raw()
         peer.send(raw.data(1, 2 * MIB, b"x"))  # beyond largest-file-mib
         peer.expect_end()
@@ -110,37 +110,37 @@ class Answers(harness.SystemTest):
         peer.send(raw.data(1, 100, b"x"), raw.abort(1))
         self.a.events.wait("file-received", status="failed", size=100)
 
-    def files_under_way(self):
-        """One that comes in, one going out that is not read, and one whose ok is awaited."""
+    def files_in_progress(self):
+        """An incoming file, an outgoing one that the peer does not read, and one that waits for its ok."""
         peer = self.raw()
         peer.send(raw.data(1, 20000, b"x"))
-        mute, other = raw.Listener(), raw.Listener(receive_buffer=65536)
-        self.addCleanup(mute.close)
-        self.addCleanup(other.close)
-        jobs = [self.job(self.a.send_job([self.odd], mute.contact))]
-        jobs.append(self.job(self.a.send_job([self.file("big", 4 * LONG)], other.contact)))
-        ends = [mute.accept(), other.accept()]
+        silent, slow = raw.Listener(), raw.Listener(receive_buffer=65536)
+        self.addCleanup(silent.close)
+        self.addCleanup(slow.close)
+        jobs = [self.job(self.a.send_job([self.odd], silent.contact))]
+        jobs.append(self.job(self.a.send_job([self.file("big", 4 * LONG)], slow.contact)))
+        ends = [silent.accept(), slow.accept()]
         for end in ends:
             end.expect(raw.DATA)
         harness.wait_until(lambda: {"receiving", "sending", "ok awaited"} <= {row["state"] for row in self.a.streams()},
                            "files in three states")
-        for row in self.ask("streams"):
-            self.note("stream state", row["state"])
-            self.note("stream type", row["type"])
+        for row in self.run_json("streams"):
+            self.record("stream state", row["state"])
+            self.record("stream type", row["type"])
         for row in self.call("list_streams"):
             self.call("find_stream", None, row["transfer_id"])
-        for row in self.ask("sessions"):
-            self.note("session direction", row["direction"])
+        for row in self.run_json("sessions"):
+            self.record("session direction", row["direction"])
         self.call("status")
-        self.ask("status")
+        self.run_json("status")
         for end, job in zip(ends, jobs):
             end.close()
             self.assertEqual(job.result().code, 1)
 
     def calls_and_commands(self):
-        self.ask("connect", self.b.contact)
-        self.ask("keep-alive", self.b.contact)
-        self.ask("cancel", "999999", code=1)
+        self.run_json("connect", self.b.contact)
+        self.run_json("keep-alive", self.b.contact)
+        self.run_json("cancel", "999999", code=1)
         self.call("connect_to", self.b.contact)
         self.call("send_keep_alive", self.b.contact)
         self.call("find_session", self.b.contact)
@@ -149,8 +149,8 @@ class Answers(harness.SystemTest):
         self.call("verify_contacts", [self.a.contact])
         plain, odd = self.file("plain"), os.fsencode(self.odd)
         self.call("send_wait", [self.call("send_file", None, plain, self.b.contact, "note"),
-                                self.call("send_file_single", None, odd, harness.nobody())])
-        self.call("send_wait", [self.call("send_file", None, plain, harness.nobody())])
+                                self.call("send_file_single", None, odd, harness.unused_contact())])
+        self.call("send_wait", [self.call("send_file", None, plain, harness.unused_contact())])
         for method in ("send_spooled", "send_spooled_single"):
             spool = self.call("spool_begin", "name", 3)
             self.call("spool_write", spool, xmlrpc.client.Binary(b"abc"))
@@ -160,14 +160,14 @@ class Answers(harness.SystemTest):
         self.call("cancel_file_receiving", 999999)
         self.call("cancel_outbox_file", self.b.contact, "/nothing")
         self.call("disconnect_from", self.b.contact)
-        self.ask("connect", self.b.contact)
-        self.ask("disconnect", self.b.contact)
+        self.run_json("connect", self.b.contact)
+        self.run_json("disconnect", self.b.contact)
 
     def settings(self):
-        self.ask("get", "tcp-port")
-        self.ask("set", "priority", "5")
-        self.ask("unset", "priority")
-        self.ask("reload")
+        self.run_json("get", "tcp-port")
+        self.run_json("set", "priority", "5")
+        self.run_json("unset", "priority")
+        self.run_json("reload")
         self.call("settings_get", "priority")
         self.call("settings_set", "priority", 6)
         self.call("settings_unset", "priority")
@@ -179,23 +179,23 @@ class Answers(harness.SystemTest):
 
     def reconnect(self):
         count = len(self.a.events.all("receiving-state-changed", to="receiving-started"))
-        self.ask("reconnect")
+        self.run_json("reconnect")
         self.a.events.wait("receiving-state-changed", count + 1, to="receiving-started")
-        harness.wait_until(self.a.is_serving, "it serves again")
+        harness.wait_until(self.a.is_serving, "the node serves again")
         self.call("reconnect")
         self.a.events.wait("receiving-state-changed", count + 2, to="receiving-started")
-        harness.wait_until(self.a.is_serving, "it serves again")
+        harness.wait_until(self.a.is_serving, "the node serves again")
         self.call("check_reconnect")
 
     def lists(self):
         for name in ("services", "received"):
-            self.ask(name)
+            self.run_json(name)
             self.call(name)
-        status, = self.ask("status")
-        self.note("network state", status["network_state"])
-        for row in self.ask("services"):
-            self.note("service", row["name"])
-            self.note("service state", row["state"])
+        status, = self.run_json("status")
+        self.record("network state", status["network_state"])
+        for row in self.run_json("services"):
+            self.record("service", row["name"])
+            self.record("service state", row["state"])
 
     def load(self):
         result = subprocess.run([os.path.join(harness.BUILD, "dustwire-load"), "small", "--files", "4", "--size", "1K",
@@ -211,12 +211,12 @@ class Answers(harness.SystemTest):
         for event in self.a.events.seen + self.b.events.seen:
             self.event_shapes.add(event["event"], event)
             if "status" in event:
-                self.note("event status", event["status"])
+                self.record("event status", event["status"])
             if event["event"] == "receiving-state-changed":
-                self.note("receiving state", event["to"])
+                self.record("receiving state", event["to"])
 
     def environment(self):
-        """The names that a program of --exec gets, over all events so far."""
+        """The environment variables that --exec programs get, over all events so far."""
         path = os.path.join(self.files, "names")
         result = self.a.command("events", "--after", "0", "--count", len(self.a.events.seen), "--jobs", "1", "--exec",
                                 "sh", "-c", "env -0 | cut -z -d= -f1 >>%s" % path)

@@ -1,4 +1,4 @@
-"""The control server's faults and HTTP statuses, held by the golden file."""
+"""The control server's faults and HTTP statuses, compared with the golden file."""
 import contextlib
 import http.client
 import os
@@ -31,7 +31,7 @@ class Control(harness.SystemTest):
         self.faults = set()
         node = self.node("alice", {"outbox/spool-limit-mib": 1, "outbox/roots": self.folder()})
         call = remote.control(node)
-        self.provoke("a document that is no XML-RPC", self.no_xmlrpc, node)
+        self.provoke("a document that is no XML-RPC", self.post_invalid, node)
         self.provoke("an unknown method", call.nonsense)
         self.provoke("a parameter that is missing", call.connect_to)
         self.provoke("a parameter too many", call.status, 1)
@@ -47,14 +47,14 @@ class Control(harness.SystemTest):
         self.provoke("settings_set of an unknown one", call.settings_set, "nonsense", 1)
         self.provoke("settings_set of a bad value", call.settings_set, "tcp-port", 70000)
         self.provoke("connect_to an unknown transport", call.connect_to, "udp://127.0.0.1:1")
-        self.provoke("connect_to where nobody listens", call.connect_to, harness.nobody())
+        self.provoke("connect_to where nobody listens", call.connect_to, harness.unused_contact())
         self.provoke("send_file of a file that does not exist", call.send_file, None, "/nonexistent/file", "h:1")
         self.provoke("send_file outside the roots", call.send_file, None, __file__, "127.0.0.1:1")
         self.provoke("send_spooled of an unknown id", call.send_spooled, None, 999, "127.0.0.1:1")
         self.provoke("spool_begin beyond the limit", call.spool_begin, "name", 2 * MIB)
         call.spool_begin("name", MIB)
         self.provoke("spool_begin when the spool is full", call.spool_begin, "name", MIB)
-        self.provoke("reload of a bad file", self.bad_reload, node, call)
+        self.provoke("reload of a bad file", self.reload_invalid_file, node, call)
         self.provoke("connect without a transport", self.connect_disabled)
         documented = self.documented()
         self.assertLessEqual({code for code, _ in self.faults}, documented, "docs/gateway.md lists every code")
@@ -74,11 +74,11 @@ class Control(harness.SystemTest):
         got.begin()
         return xmlrpc.client.loads(got.read())
 
-    def no_xmlrpc(self, node):
+    def post_invalid(self, node):
         with self.post(node, "hello") as s:
             self.answer(s)
 
-    def bad_reload(self, node, call):
+    def reload_invalid_file(self, node, call):
         with open(node.config, "a") as out:
             out.write("[nonsense]\n")
         call.reload()
@@ -96,24 +96,24 @@ class Control(harness.SystemTest):
         for name, settings in (("with a token", {"control/token": token}), ("without a token", {})):
             node = self.node("alice", {"control/listen": "127.0.0.1:%d" % port, **settings})
             given = {"Authorization": "Bearer " + token} if settings else {}
-            self.ask(port, name + ", a call", **given)
-            self.ask(port, name + ", a wrong token", **{"Authorization": "Bearer wrong"})
-            self.ask(port, name + ", a web page's Origin", Origin="http://x", **given)
-            self.ask(port, name + ", another path", path="/other", **given)
-            self.ask(port, name + ", GET", method="GET", **given)
-            self.ask(port, name + ", Content-Encoding: gzip", **{"Content-Encoding": "gzip", **given})
-            self.ask(port, name + ", another charset", **{"Content-Type": "text/xml; charset=utf-16", **given})
-            self.ask(port, name + ", more than 1 MiB", body=b"x" * (MIB + 1), **given)
+            self.request_status(port, name + ", a call", **given)
+            self.request_status(port, name + ", a wrong token", **{"Authorization": "Bearer wrong"})
+            self.request_status(port, name + ", a web page's Origin", Origin="http://x", **given)
+            self.request_status(port, name + ", another path", path="/other", **given)
+            self.request_status(port, name + ", GET", method="GET", **given)
+            self.request_status(port, name + ", Content-Encoding: gzip", **{"Content-Encoding": "gzip", **given})
+            self.request_status(port, name + ", another charset", **{"Content-Type": "text/xml; charset=utf-16", **given})
+            self.request_status(port, name + ", more than 1 MiB", body=b"x" * (MIB + 1), **given)
             self.assertEqual(node.stop(), 0)
         golden.check(self, {"http statuses": self.lines})
 
-    def ask(self, port, what, path="/RPC2", method="POST", body=xmlrpc.client.dumps((), "status"), **headers):
+    def request_status(self, port, what, path="/RPC2", method="POST", body=xmlrpc.client.dumps((), "status"), **headers):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=harness.seconds(10))
         with contextlib.closing(connection):
             connection.putrequest(method, path)
             for name, value in {"Content-Type": "text/xml", "Content-Length": str(len(body)), **headers}.items():
                 connection.putheader(name, value)
             connection.endheaders()
-            with contextlib.suppress(OSError):  # it may be refused before the body has come
+            with contextlib.suppress(OSError):  # the request may be refused before the body is sent
                 connection.send(body if isinstance(body, bytes) else body.encode())
             self.lines.append("%s: %d" % (what, connection.getresponse().status))

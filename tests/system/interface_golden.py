@@ -1,5 +1,5 @@
-"""The golden file of the interface (interface.golden): sections of sorted lines, compared with what the
-programs say. DUSTWIRE_GOLDEN_WRITE=1 rewrites the sections instead of comparing them."""
+"""The golden file of the interface (interface.golden): sections of sorted lines, compared with the
+programs' output. DUSTWIRE_GOLDEN_WRITE=1 rewrites the sections instead of comparing them."""
 import difflib
 import os
 import re
@@ -35,33 +35,33 @@ def write(sections):
             out.write("\n[%s]\n%s\n" % (name, "\n".join(sections[name])))
 
 
-def normal(entries):
-    """Sorted, each once. An entry is one printable line."""
+def normalized(entries):
+    """Sorted, without duplicates. An entry is one printable line."""
     entries = sorted(set(entries))
     for entry in entries:
         if not entry.isprintable() or entry.startswith("["):
-            raise AssertionError("not one line of the golden file: %r" % entry)
+            raise AssertionError("an entry must be one printable line: %r" % entry)
     return entries
 
 
 def difference(name, golden, entries):
-    """A unified diff, or "" where both are the same."""
-    return "\n".join(difflib.unified_diff(golden, normal(entries), "interface.golden [%s]" % name,
+    """A unified diff, or "" if both are equal."""
+    return "\n".join(difflib.unified_diff(golden, normalized(entries), "interface.golden [%s]" % name,
                                           "the programs [%s]" % name, n=1, lineterm=""))
 
 
-def is_written():
+def is_rewriting():
     return bool(os.environ.get("DUSTWIRE_GOLDEN_WRITE"))
 
 
 def check(test, seen):
-    """Compares {section: entries}, all of them, and fails with every difference."""
+    """Compares {section: entries} with the file, and fails with all differences."""
     sections = read()
-    if is_written():
-        write({**sections, **{name: normal(entries) for name, entries in seen.items()}})
+    if is_rewriting():
+        write({**sections, **{name: normalized(entries) for name, entries in seen.items()}})
         return
     for name in sorted(seen):
-        test.assertTrue(seen[name], "nothing was seen of [%s]" % name)
+        test.assertTrue(seen[name], "no entries for section [%s]" % name)
     found = [difference(name, sections.get(name, []), seen[name]) for name in sorted(seen)]
     if any(found):
-        test.fail("the interface is not what it was:\n" + "\n".join(filter(None, found)))
+        test.fail("the interface has changed:\n" + "\n".join(filter(None, found)))

@@ -1,5 +1,5 @@
-"""What peers and a gateway get, held by the golden file: the frames, the callbacks, the reasons. A node under
-a remote gateway, and peers by hand."""
+"""What a node sends to peers and to a gateway, compared with the golden file: frames, callbacks, reasons. The
+node has a remote gateway; the peers are raw sockets."""
 import contextlib
 import os
 
@@ -10,13 +10,13 @@ import node as harness
 import raw
 
 MIB = 1 << 20
-BIG = 12 * MIB  # more than the sockets hold while nobody reads
+BIG = 12 * MIB  # more than the socket buffers hold if the peer does not read
 ENDS = {"receiving_failed", "disconnected", "unregister_file_sending", "unregister_file_receiving",
         "cancelled_file_sending", "file_result"}  # their last argument is a reason, or nil
 
 
 class Peers(harness.SystemTest):
-    """A node under a remote gateway, and peers by hand: the callbacks, the frames, the texts."""
+    """A node with a remote gateway, and raw peers: callbacks, frames, texts."""
 
     def setUp(self):
         self.files = self.folder()
@@ -30,7 +30,7 @@ class Peers(harness.SystemTest):
         self.near.spawn()
         harness.wait_until(self.near.status, self.near.log)
         self.control = remote.control(self.near)
-        self.told = 0
+        self.seen = 0
 
     def file(self, size=10):
         return harness.make_file(os.path.join(self.files, "f%d" % len(os.listdir(self.files))), size)
@@ -40,24 +40,24 @@ class Peers(harness.SystemTest):
         self.addCleanup(listener.close)
         return listener
 
-    # ---- a case, and what the gateway heard of it
+    # ---- one case, and the calls that the gateway received
 
     @contextlib.contextmanager
     def case(self, name, last):
-        """What has been called since the case before, up to the call that is the last of it."""
+        """Records the calls since the previous case, up to the call `last`."""
         yield
-        harness.wait_until(lambda: last in [call["call"] for call in self.gateway.calls()[self.told:]],
+        harness.wait_until(lambda: last in [call["call"] for call in self.gateway.calls()[self.seen:]],
                            lambda: "%s: %s\n%s" % (name, last, self.near.log()[-4000:]), 20)
-        calls = self.gateway.calls()[self.told:]
-        self.told += len(calls)
+        calls = self.gateway.calls()[self.seen:]
+        self.seen += len(calls)
         self.callbacks.add("%s: %s" % (name, ", ".join(call["call"] for call in calls)))
         for call in calls:
             self.callbacks.add(call["call"] + shapes.arguments(call["args"]))
             if call["call"] in ENDS and call["args"][-1] is not None:
-                self.texts.add("%s: %s" % (name, shapes.told(call["args"][-1])))
+                self.texts.add("%s: %s" % (name, shapes.fixed_part(call["args"][-1])))
 
     def outgoing(self, name, act, size=10, is_greeted=True):
-        """A file to a peer by hand, which does with it what `act` says."""
+        """Sends a file to a raw peer; `act` is the peer's reaction."""
         listener, path = self.listener(), self.file(size)
         with self.case(name, "file_result"):
             request = self.control.send_file("http://127.0.0.1:8000/raw.xml", path, listener.contact, "note")
@@ -67,22 +67,22 @@ class Peers(harness.SystemTest):
         peer.close()
 
     def incoming(self, name, act):
-        """What a peer by hand sends, and what it gets back."""
+        """A raw peer sends what `act` says."""
         with self.case(name, "unregister_file_receiving"):
             peer = raw.Raw.greet(self.near.port)
             act(peer)
         peer.close()
 
     def abort(self, name, peer):
-        """Reads up to the abort that answers."""
+        """Reads frames up to an abort, and records its text."""
         while (got := peer.next()) is None or got.command != raw.ABORT:
-            self.assertIsNotNone(got, name + ": the end, and no abort")
+            self.assertIsNotNone(got, name + ": closed without an abort")
         self.aborts.add("%s: %s" % (name, got.text.lstrip().partition(": ")[0]))
         return got
 
     # ---- the test
 
-    def test_what_peers_and_a_gateway_get(self):
+    def test_peers_and_gateway(self):
         self.transport()
         self.frames_out()
         self.frames_in()
@@ -129,7 +129,7 @@ class Peers(harness.SystemTest):
             self.control.send_file("", self.file(MIB), listener.contact, None)
             self.send_ok(peer, "data, the first of a large file")
         self.control.disconnect_from(listener.contact)
-        self.assertEqual(peer.expect_end(), [], "nothing but the end")
+        self.assertEqual(peer.expect_end(), [], "the peer gets nothing before the end")
         peer.close()
 
     def send_ok(self, peer, name):
@@ -172,7 +172,7 @@ class Peers(harness.SystemTest):
 
     def sends(self):
         with self.case("nobody listens", "file_result"):
-            self.control.send_file("", self.file(), harness.nobody(), "note")
+            self.control.send_file("", self.file(), harness.unused_contact(), "note")
         with self.case("a single file", "file_result"):
             listener = self.listener()
             self.control.send_file_single("", self.file(), listener.contact, "note")
@@ -226,20 +226,20 @@ class Peers(harness.SystemTest):
                 self.abort(name, peer)
             return act
 
-        def under_way():
-            """The stream, once it has the gateway's id."""
+        def in_progress():
+            """The stream, once the gateway has assigned its id."""
             ids = [call["answer"] for call in self.gateway.calls("register_file_receiving")[-1:]]
             return [stream for stream in self.control.list_streams() if stream["transfer_id"] in ids]
 
         def cancel(peer):
             begin()(peer)
-            stream, = harness.wait_until(under_way, "it is under way")
+            stream, = harness.wait_until(in_progress, "the file is in progress")
             self.assertTrue(self.control.cancel_file_receiving(stream["transfer_id"]))
             self.abort("we cancel the receiving", peer)
 
         def disconnect(peer):
             begin()(peer)
-            stream, = harness.wait_until(under_way, "it is under way")
+            stream, = harness.wait_until(in_progress, "the file is in progress")
             self.assertTrue(self.control.disconnect_from(stream["host"]))
             self.abort("we disconnect, receiving", peer)
 
@@ -262,7 +262,7 @@ class Peers(harness.SystemTest):
             peer.close()
 
     def instances(self):
-        """Both are killed while the gateway owes an answer, and another gateway asks for the calls."""
+        """Node and gateway are killed before the gateway answers; a new gateway gets the call again."""
         self.gateway.order("hang", ["unregister_file_receiving"])
         with self.case("an end that is not answered", "unregister_file_receiving"):
             peer = raw.Raw.greet(self.near.port)
@@ -276,8 +276,8 @@ class Peers(harness.SystemTest):
         harness.wait_until(self.near.status, self.near.log)
         self.control.init(self.gateway.url, {"file_result": True})
         expected = {"register_file_receiving", "transport_initialized", "unregister_file_receiving"}
-        again = harness.wait_until(lambda: self.calls_since() >= expected and self.calls_since(), "it is told again")
+        again = harness.wait_until(lambda: self.new_calls() >= expected and self.new_calls(), "the call is repeated")
         self.callbacks.add("init by a new one: " + ", ".join(sorted(again)))
 
-    def calls_since(self):
-        return {call["call"] for call in self.gateway.calls()[self.told:]}
+    def new_calls(self):
+        return {call["call"] for call in self.gateway.calls()[self.seen:]}

@@ -1,6 +1,6 @@
-"""Lines of the golden file from what programs answer: the members of JSON and XML-RPC values, the
-options of a help text, the keys of a settings file, the bytes of a frame. What differs from run to run
-is left out or masked."""
+"""Golden file lines from the programs' output: the members of JSON and XML-RPC values, the options of a
+help text, the keys of a settings file, the bytes of a frame. Values that vary between runs are omitted or
+masked."""
 import base64
 import re
 import xmlrpc.client
@@ -14,14 +14,14 @@ UNITS = {"seconds": "s", "s": "s", "milliseconds": "ms", "ms": "ms", "bytes": "b
 
 
 class Shapes:
-    """The union of many values' members, each a path such as `transports[].state`, and the types met there.
-    `maps`: what holds data for names; `hidden`: what has a section of its own."""
+    """The members of many values, each a path such as `transports[].state`, with the types found there.
+    `maps`: objects whose member names are data; `hidden`: members with a separate section."""
 
     def __init__(self, types, maps=(), hidden=()):
         self._types, self._maps, self._hidden, self._seen = types, maps, hidden, {}
 
     def add(self, source, value, path=""):
-        """`value` is what `source` (a command, a call) has answered."""
+        """Adds the members of `value`, the answer of `source` (a command or a call)."""
         if path in self._hidden:
             return
         if isinstance(value, dict):
@@ -39,15 +39,15 @@ class Shapes:
 
 
 def options(program, text):
-    """`program --long, -s VALUE` for each option that a help text lists."""
+    """`program --long, -s VALUE` for each option in a help text."""
     return ["%s %s%s%s" % (program, long, ", " + short if short else "", " VALUE" if value else "")
             for short, long, value in re.findall("^ +(?:(-[a-zA-Z]), )?(--[a-z][a-z-]*)( [A-Z]+)?",
                                                  text, re.MULTILINE)]
 
 
 def kind(comment):
-    """What a setting may be: range and unit, or its words; a free description is `text`. The wording of the
-    comment may change, its numbers and words may not."""
+    """The allowed values of a setting: range and unit, or keywords; `text` for other descriptions. The wording
+    of the comment may change, but not its numbers and keywords."""
     allowed = re.split(r"\W+default\b", comment.lstrip("# "))[0]
     numbers = re.search(r"(?<![\d.])(\d+)\D{1,8}(?<!\.)(\d+)(?![\d.])(?: (%s)\b)?" % "|".join(UNITS), allowed)
     if numbers:
@@ -58,7 +58,7 @@ def kind(comment):
 
 
 def settings(dump):
-    """`section/key = default (what it may be)` for each key of a dump."""
+    """`section/key = default (allowed values)` for each key of a dump."""
     section, kinds, lines = "", [], []
     for line in dump.splitlines():
         head = re.fullmatch(r"\[(.+)\]", line)
@@ -92,8 +92,8 @@ def transitions(dot):
 
 
 def frame(got, *masked, longest=None):
-    """A frame as hex: length, version, command, payload (at most so many bytes of it); `masked`: (bytes,
-    name) that vary."""
+    """A frame as hex: length, version, command, payload (at most `longest` bytes of it). `masked`: (bytes,
+    name) pairs; varying bytes that are replaced by a name."""
     whole = raw.frame(got.command, got.payload, got.version)
     payload = whole[6:][:longest].hex()
     for value, name in masked:
@@ -113,8 +113,8 @@ def arguments(args):
     return "(%s)" % ", ".join(map(type_of, args))
 
 
-def told(text):
-    """The part of a reason that is fixed: what stands behind a colon is about the very case."""
+def fixed_part(text):
+    """The fixed part of a reason: the text after a colon depends on the case."""
     if isinstance(text, dict):
         text = base64.b64decode(text["base64"]).decode()
     return text if text is None else text.partition(": ")[0]

@@ -1,14 +1,14 @@
 """A real node for the system tests: a folder, an INI file, a dustwired, and dustwire to talk to it.
 
-Nothing here sleeps for a fixed time: `wait_until` looks until a condition holds or a deadline is
-over. Only processes that were started here are ended, by their own handle. Environment:
+Nothing here sleeps for a fixed time: `wait_until` polls until a condition holds or a deadline has
+passed. Only processes that were started here are ended, by their own handle. Environment:
 
 DUSTWIRE_BUILD      the folder of dustwired and dustwire (default: build/release of this tree)
-DUSTWIRE_TEST_LOOSE set: daemons do not confine themselves, unless a test says so: for tools that write
-                    files of their own (gcov)
+DUSTWIRE_TEST_LOOSE set: daemons do not confine themselves unless a test requests it; for tools that write
+                    additional files (gcov)
 DUSTWIRE_TEST_SLOW  a factor on every deadline, e.g. 5 for a sanitizer build (default 1)
-DUSTWIRE_TEST_TOOL  what the daemons run under, e.g. valgrind; tests that make no sense there are left out,
-                    each with its reason (not_under)
+DUSTWIRE_TEST_TOOL  the tool that daemons run under, e.g. valgrind; tests that make no sense under it are
+                    skipped with a reason (not_under)
 """
 import atexit
 import contextlib
@@ -34,20 +34,20 @@ BUILD = os.environ.get("DUSTWIRE_BUILD",
 SLOW = float(os.environ.get("DUSTWIRE_TEST_SLOW", "1"))
 IDURL = "http://127.0.0.1:8000/{}.xml"
 
-# What no test does to a daemon from outside: it died of a fault of its own.
+# Signals that no test sends: a daemon that ends by one has crashed.
 CRASHES = {-number for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL,
                                   signal.SIGSEGV, signal.SIGSYS)}
 
-_claims = []  # of the ports that were handed out
+_claims = []  # sockets that reserve the ports that were returned
 
 
 def report_in(text):
-    """The word of a sanitizer's report, or of the daemon's own last one, that a log holds; else None."""
+    """The word in a log that marks a sanitizer's report or a failed assertion of the daemon; else None."""
     return next((word for word in ("Sanitizer", "contract broken", "runtime error:") if word in text), None)
 
 
 def not_under(tool, reason):
-    """Leaves a test out where the daemons run under `tool`."""
+    """Skips a test if the daemons run under `tool`."""
     return unittest.skipIf(os.environ.get("DUSTWIRE_TEST_TOOL") == tool, "not under %s: %s" % (tool, reason))
 
 
@@ -57,16 +57,16 @@ def seconds(plain):
 
 
 def needs_backlog(count):
-    """Leaves a test out where the kernel does not let so many connections wait for a daemon that stands
-    still: whoever connects then would wait too."""
+    """Skips a test if the backlog of a stopped daemon cannot hold so many connections: further connects
+    would block."""
     with open("/proc/sys/net/core/somaxconn") as limit:
         longest = int(limit.read())
-    return unittest.skipIf(longest < count, "net.core.somaxconn is %d, and %d have to wait" % (longest, count))
+    return unittest.skipIf(longest < count, "net.core.somaxconn is %d, below %d" % (longest, count))
 
 
 @functools.cache
-def knows_localhost():
-    """A bare root has no /etc/hosts, and a name server may not know the name, or not answer."""
+def can_resolve_localhost():
+    """False e.g. without /etc/hosts, if the name server does not know the name or does not answer."""
     try:
         return subprocess.run(["getent", "ahosts", "localhost"], capture_output=True, timeout=5).returncode == 0
     except (subprocess.TimeoutExpired, FileNotFoundError):
@@ -74,19 +74,19 @@ def knows_localhost():
 
 
 def needs_localhost(test):
-    """Leaves out a test of a host name where the one name that needs no name server is not known."""
+    """Skips a test of a host name if localhost, which needs no name server, cannot be resolved."""
     @functools.wraps(test)
     def with_the_name(self):
-        if not knows_localhost():
-            self.skipTest("the name localhost is unknown here: /etc/hosts has to have it")
+        if not can_resolve_localhost():
+            self.skipTest("localhost cannot be resolved: add it to /etc/hosts")
         test(self)
     return with_the_name
 
 
 @functools.cache
 def open_programs():
-    """A folder with the programs, and the script that asks, which every user may enter: the tree may be below a
-    home that is closed to others (0700), where root clones. A copy, once a run."""
+    """A folder that every user can enter, with copies of the programs and of ask_to_send.py: the tree may be in a
+    home that other users cannot enter (0700). Copied once per run."""
     folder = tempfile.mkdtemp(prefix="dw-programs-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.chmod(folder, 0o755)
@@ -98,8 +98,8 @@ def open_programs():
 
 
 def wait_until(condition, what, limit=10.0, every=0.01):
-    """Returns the first true value of condition(); fails with `what` (a text, or a function that
-    makes one) when the deadline is over."""
+    """Returns the first true value of condition(); after the deadline it fails with `what` (a text, or
+    a function that returns one)."""
     deadline = time.monotonic() + seconds(limit)
     while True:
         value = condition()
@@ -112,8 +112,8 @@ def wait_until(condition, what, limit=10.0, every=0.01):
 
 
 def claim(port):
-    """Keeps a port from the other tests of this machine until this process ends, whether a daemon listens
-    on it or nobody is to: an abstract name, which the kernel gives to one process only. False: one has it."""
+    """Reserves a port against other tests on this machine until this process ends, whether or not a daemon
+    listens on it: an abstract socket name, which only one process can bind. False: it is reserved already."""
     name = socket.socket(socket.AF_UNIX)
     try:
         name.bind("\0dustwire-test-port-%d" % port)
@@ -125,8 +125,8 @@ def claim(port):
 
 
 def free_port(host="127.0.0.1"):
-    """A port that nobody has now, below the range from which the kernel takes ports for connects
-    and for bind(0), and never the same one twice, also not in tests that run at the same time."""
+    """A port that is unused now, below the range of the kernel's ephemeral ports, and never the same
+    one twice, even in tests that run at the same time."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(500):
         port = random.randrange(20000, 32000)
@@ -140,8 +140,8 @@ def free_port(host="127.0.0.1"):
     raise AssertionError("no free port on " + host)
 
 
-def nobody():
-    """A contact where nobody listens."""
+def unused_contact():
+    """A contact on which no process listens."""
     return "tcp://127.0.0.1:%d" % free_port()
 
 
@@ -163,7 +163,7 @@ def pattern(size):
 
 
 def make_file(path, size, seed=None):
-    """A file of `size` bytes: the captures' pattern, or random bytes that `seed` decides."""
+    """A file of `size` bytes: the captures' pattern, or random bytes determined by `seed`."""
     with open(path, "wb") as out:
         if seed is None:
             out.write(pattern(size))
@@ -199,13 +199,13 @@ def json_values(text):
 
 
 def needs_descriptors(count):
-    """Leaves a test out where a process may not have so many."""
+    """Skips a test if a process cannot have so many descriptors."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return unittest.skipIf(0 <= most < count, "a process may have only %d descriptors here" % most)
+    return unittest.skipIf(0 <= most < count, "a process can have only %d descriptors here" % most)
 
 
 class Result:
-    """What a dustwire command came to."""
+    """Exit status and output of a dustwire command."""
 
     def __init__(self, code, out, err):
         self.code, self.out, self.err = code, out, err
@@ -218,7 +218,7 @@ class Result:
 
 
 class Job:
-    """A dustwire command under way."""
+    """A running dustwire command."""
 
     def __init__(self, arguments):
         self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, text=True, errors="surrogateescape",
@@ -229,7 +229,7 @@ class Job:
             out, err = self.process.communicate(timeout=seconds(limit))
         except subprocess.TimeoutExpired:
             self.end()
-            raise AssertionError("no end of %r within %.0f s" % (self.process.args, seconds(limit)))
+            raise AssertionError("%r did not end within %.0f s" % (self.process.args, seconds(limit)))
         return Result(self.process.returncode, out, err)
 
     def is_running(self):
@@ -332,11 +332,10 @@ class Node:
             "node/confined": False if "DUSTWIRE_TEST_LOOSE" in os.environ else None,
         }
 
-    # ---- the file
+    # ---- the settings file
 
-    def write_settings(self, **changes):
-        """Writes the INI file; keywords are `section__key` with _ for - in neither (use update)."""
-        self.settings.update(changes)
+    def write_settings(self):
+        """Writes the INI file."""
         sections = {}
         for name, value in self.settings.items():
             section, key = name.rsplit("/", 1)
@@ -357,16 +356,16 @@ class Node:
     # ---- the daemon
 
     def spawn(self, run_by=(), **how):
-        """Starts the daemon and does not wait for anything. `run_by`: the words of a command that starts it;
-        `how`: arguments of subprocess.Popen in the place of the usual ones."""
+        """Starts the daemon and returns at once. `run_by`: a command line prefix that runs it;
+        `how`: arguments of subprocess.Popen that override the defaults."""
         with open(self.log_path, "ab") as log:
             usual = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self.process = subprocess.Popen([*run_by, self.program, "--config", self.config], **{**usual, **how})
         return self
 
     def start(self, limit=15.0):
-        """Starts the daemon and returns when it serves. A port that somebody took meanwhile is
-        given up for another one, unless the test chose it."""
+        """Starts the daemon and returns when it serves. If another process has taken the port meanwhile,
+        another port is used, unless the test chose the port."""
         for attempt in range(5):
             self.spawn()
             try:
@@ -409,7 +408,7 @@ class Node:
 
     @contextlib.contextmanager
     def stopped(self):
-        """The daemon stands still (SIGSTOP) within the block, and then meets at once all that came."""
+        """The daemon is stopped (SIGSTOP) during the block; after it, it handles everything that arrived."""
         self.signal(signal.SIGSTOP)
         try:
             yield
@@ -467,8 +466,8 @@ class Node:
         raise AssertionError("no %s in /proc/%d/status" % (key, self.process.pid))
 
     def close(self):
-        """Ends what still runs and removes the folder. Returns what is wrong with the daemon's own
-        behaviour: a crash, a sanitizer's report, a stop that failed; else None."""
+        """Ends running processes and removes the folder. Returns the problem if the daemon crashed, has a
+        sanitizer's report in its log or failed to stop; else None."""
         problem = None
         self._end_events()
         if self.process is not None:
@@ -481,10 +480,10 @@ class Node:
                     problem = str(e)
                     self._kill()
             if self.process.returncode in CRASHES:
-                problem = "it died of signal %d" % -self.process.returncode
+                problem = "it was killed by signal %d" % -self.process.returncode
             text = self.log()
             if report_in(text):
-                problem = "its stderr holds %r" % report_in(text)
+                problem = "its stderr contains %r" % report_in(text)
             if problem:
                 problem = "%s: %s\n%s" % (self.name, problem, text[-12000:])
         if self._own_folder:
@@ -494,7 +493,7 @@ class Node:
     # ---- the command
 
     def cli(self, *arguments):
-        """With patience: a slow machine makes nothing fail. A --timeout among the arguments wins."""
+        """The command line, with a long timeout for slow machines; a --timeout in `arguments` overrides it."""
         return [os.path.join(self.programs, "dustwire"), "--socket", self.socket, "--timeout", "180", *map(str, arguments)]
 
     def job(self, *arguments):
@@ -539,7 +538,7 @@ class Node:
         return sorted(sha256(path) for path in self.received())
 
     def partials(self):
-        """Partial files: those that stand under a final name in the inbox's own folder."""
+        """Names of the partial files."""
         names = []
         for folder in (".dustwire", ".dustwire/partial"):
             try:
@@ -554,7 +553,7 @@ class Node:
 
 
 def rows_of(result, word):
-    """The rows of a list command: one object a row, or one object that holds them under `word`."""
+    """The rows of a list command: one object per row, or one object that contains them under `word`."""
     if result.code != 0:
         raise AssertionError("%s: %s" % (word, result))
     rows = []
@@ -564,8 +563,8 @@ def rows_of(result, word):
 
 
 class SystemTest(unittest.TestCase):
-    """Nodes and folders with an end: a daemon that crashed, was found out by a sanitizer or did not
-    stop in order fails the test that had it."""
+    """Nodes and folders that are closed with the test: it fails if one of its daemons crashed, has a
+    sanitizer's report or did not stop cleanly."""
 
     maxDiff = None
 
@@ -585,7 +584,7 @@ class SystemTest(unittest.TestCase):
             self.fail(problem)
 
     def job(self, job):
-        """Registers a command under way, so that it ends with the test."""
+        """Registers a running command, which is ended with the test."""
         self.addCleanup(job.end)
         return job
 
@@ -598,7 +597,7 @@ class SystemTest(unittest.TestCase):
         return rows
 
     def assert_not_sent(self, result, *words, code=1):
-        """One file, failed, with an error that holds one of `words`."""
+        """One file, failed, with an error that contains one of `words`."""
         self.assertEqual(result.code, code, str(result))
         rows = result.json()
         self.assertEqual(len(rows), 1, str(result))
@@ -606,7 +605,7 @@ class SystemTest(unittest.TestCase):
         self.assertTrue(rows[0]["error"], str(result))
         if words:
             self.assertTrue(any(word in rows[0]["error"] for word in words),
-                            "%r holds none of %r" % (rows[0]["error"], words))
+                            "%r contains none of %r" % (rows[0]["error"], words))
         return rows[0]
 
 

@@ -1,4 +1,4 @@
-"""Starts peer.py and talks to it: the tests' end of its two pipes."""
+"""Starts peer.py and controls it through its stdin and stdout."""
 import json
 import os
 import subprocess
@@ -51,13 +51,13 @@ class PeerProcess:
         return self.wait("listening")[0]["port"]
 
     def connect(self, port, host="127.0.0.1"):
-        """Dials and returns the number of the session."""
+        """Connects and returns the number of the session."""
         before = len(self.all("opened", role="client"))
         self.do("connect", host=host, port=port)
         return self.wait("opened", before + 1, role="client")[-1]["session"]
 
     def end(self):
-        """Closing its stdin ends it; what does not end is killed."""
+        """Ends the peer by closing its stdin; kills it if it does not end."""
         self._process.stdin.close()
         try:
             self._process.wait(harness.seconds(5))

@@ -1,12 +1,12 @@
-"""A dustwired of the tests' own, for what the real one does only by chance: words that arrive in an
-odd order, a file that never ends. It keeps no network: a file's name says what becomes of it.
+"""A fake dustwired for cases that the real one produces only by chance: messages in an unusual order,
+a file that never ends. It has no network; the name of a file determines its result:
 
-hang…    registered, and then nothing
-early…   the outcome is told before send_file is answered
-refuse…  send_file answers a fault
-stopping…   reported; from then on the lists are answered as by a daemon that stops
-impatient…  the call that registers it is given up; the outcome is told without an id
-other    registered, reported, told
+hang…       registered, never finished
+early…      the result is reported before send_file is answered
+refuse…     send_file answers a fault
+stopping…   reported; afterwards the lists are answered as by a stopping daemon
+impatient…  the registering call is cancelled; the result is reported without an id
+other       registered, unregistered, and the result reported
 """
 import argparse
 import configparser
@@ -39,7 +39,7 @@ class Daemon(xmlrpc.XMLRPC):
 
     def xmlrpc_list_sessions(self, offset, limit):
         if self._is_stopping:
-            raise xmlrpc.Fault(6, "the daemon stopped before the answer was there")
+            raise xmlrpc.Fault(6, "the daemon stopped before the answer was ready")
         return []
 
     xmlrpc_list_streams = xmlrpc_list_sessions
@@ -66,7 +66,7 @@ class Daemon(xmlrpc.XMLRPC):
         self._last += 1
         request, word = self._last, os.path.basename(filename)
         if word.startswith("refuse"):
-            raise xmlrpc.Fault(2, "the file was not taken: try again")
+            raise xmlrpc.Fault(2, "the file was not accepted: try again")
         self._is_stopping = word.startswith("stopping")
         done = self._send(request, idurl, filename, host.data.decode(), description, word)
         if word.startswith("early"):

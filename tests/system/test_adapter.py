@@ -71,13 +71,13 @@ class Calls(AdapterTest):
                          [("tcp", self.b.host.decode(), "http://b", path, 1024, "Data")])
         self.assertEqual([c[:3] for c in self.a.gateway.of("unregister_file_sending")],
                          [(1000, "finished", 1024)])
-        yield until(lambda: self.b.gateway.taken, self.b.log)
+        yield until(lambda: self.b.gateway.consumed, self.b.log)
         proto, host, idurl, filename, size = self.b.gateway.of("register_file_receiving")[0]
         self.assertEqual((proto, idurl, size), ("tcp", self.a.idurl.decode(), 1024))
         self.assertTrue(host.startswith("127.0.0.1:"), host)
         self.assertEqual([c[:3] for c in self.b.gateway.of("unregister_file_receiving")],
                          [(500000, "finished", 1024)])
-        self.assertEqual(self.b.gateway.taken, [node.sha256(path)])
+        self.assertEqual(self.b.gateway.consumed, [node.sha256(path)])
 
     @inlineCallbacks
     def test_names_of_files_may_be_any_bytes(self):
@@ -94,7 +94,7 @@ class Calls(AdapterTest):
         answer = yield self.a.interface.send_file_single(b"http://b", path, self.b.host, "Data")
         self.assertEqual(answer, (path, "finished", ""))
         self.assertEqual(self.a.gateway.count("cancelled_file_sending"), 0)
-        yield until(lambda: self.b.gateway.taken == [node.sha256(path)], self.b.log)
+        yield until(lambda: self.b.gateway.consumed == [node.sha256(path)], self.b.log)
 
     @inlineCallbacks
     def test_a_file_that_does_not_exist_fails_and_is_cancelled(self):
@@ -224,15 +224,15 @@ class Exchange(ExchangeTest):
         for sends, to in zip(self.begin(FILES), (self.b, self.a)):
             answers = yield gatherResults(sends.values())
             self.assertEqual(sorted(answers), sorted((p, "finished", "") for p in sends))
-            yield until(lambda: len(to.gateway.taken) == FILES, to.log)
-            self.assertEqual(sorted(to.gateway.taken), sorted(map(node.sha256, sends)))
+            yield until(lambda: len(to.gateway.consumed) == FILES, to.log)
+            self.assertEqual(sorted(to.gateway.consumed), sorted(map(node.sha256, sends)))
         self.assert_reported_once(self.a)
         self.assert_reported_once(self.b)
 
     @inlineCallbacks
     def test_a_daemon_killed_in_the_middle_loses_nothing_that_was_answered(self):
         sends = self.begin(FILES)
-        yield until(lambda: len(self.a.gateway.taken) > FILES // 10, self.a.log)
+        yield until(lambda: len(self.a.gateway.consumed) > FILES // 10, self.a.log)
         os.kill(self.a.pid, signal.SIGKILL)
         answers = yield gatherResults([gatherResults(s.values()) for s in sends])
         self.assertTrue(all(a[1] in adapter_support.ENDS for both in answers for a in both))
@@ -240,12 +240,12 @@ class Exchange(ExchangeTest):
         self.assertEqual(self.a.gateway.count("disconnected"), 1)
         yield until(lambda: self.a.gateway.count("receiving_started") == 2, self.a.log)
         for peer in (self.a, self.b):
-            yield until(lambda: self.is_all_back(peer), peer.log, 30)
+            yield until(lambda: self.is_all_unregistered(peer), peer.log, 30)
             self.assert_reported_once(peer)
         for both, to in zip(answers, (self.b, self.a)):
             sums = {node.sha256(a[0]) for a in both if a[1] == "finished"}
-            self.assertEqual(sums - set(to.gateway.taken), set())
-            self.assertEqual(len(to.gateway.taken), len(set(to.gateway.taken)))
+            self.assertEqual(sums - set(to.gateway.consumed), set())
+            self.assertEqual(len(to.gateway.consumed), len(set(to.gateway.consumed)))
         yield self.again(answers[0])
 
     @inlineCallbacks

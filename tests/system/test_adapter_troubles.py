@@ -89,7 +89,7 @@ class Gateway(ExchangeTest):
             self.assertEqual(sorted(answers), sorted((p, "finished", "") for p in sends))
         for ids, peer in zip(taken, (self.a, self.b)):
             self.assertEqual((len(ids), len(set(ids))), (60, 60), peer.log())
-            yield until(lambda: len(peer.gateway.taken) == 60, peer.log)
+            yield until(lambda: len(peer.gateway.consumed) == 60, peer.log)
 
     @inlineCallbacks
     def test_a_registration_that_comes_too_late_is_ended_at_both_ends(self):
@@ -110,7 +110,7 @@ class Killed(ExchangeTest):
     @inlineCallbacks
     def test_daemons_killed_at_both_ends_lose_nothing_that_was_answered(self):
         sends = self.begin(200)
-        yield until(lambda: len(self.a.gateway.taken) > 20, self.a.log)
+        yield until(lambda: len(self.a.gateway.consumed) > 20, self.a.log)
         for peer in (self.a, self.b):
             os.kill(peer.pid, signal.SIGKILL)
         for peer in (self.a, self.b):
@@ -118,13 +118,13 @@ class Killed(ExchangeTest):
         answers = yield gatherResults([gatherResults(s.values()) for s in sends])
         self.assertIn("failed", [a[1] for both in answers for a in both])
         for peer in (self.a, self.b):
-            yield until(lambda: self.is_all_back(peer), peer.log, 30)
+            yield until(lambda: self.is_all_unregistered(peer), peer.log, 30)
             self.assert_reported_once(peer)
             yield until(lambda: peer.interface.list_streams() == [], peer.log)  # with the next look at the daemon
         for both, to in zip(answers, (self.b, self.a)):
             self.assertEqual(len(both), 200)
             sums = {node.sha256(a[0]) for a in both if a[1] == "finished"}
-            self.assertEqual(sums - set(to.gateway.taken), set())
+            self.assertEqual(sums - set(to.gateway.consumed), set())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the command `dustwire` inherits, what becomes of its output, and its own pauses."""
+"""The command `dustwire`: inherited process attributes, output errors, and suspensions."""
 import fcntl
 import json
 import os
@@ -27,11 +27,11 @@ def result_of(process, limit=30):
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
-        raise AssertionError("no end of %r: %r %r" % (process.args, out, err))
+        raise AssertionError("%r did not end: %r %r" % (process.args, out, err))
     return harness.Result(process.returncode, os.fsdecode(out or b""), os.fsdecode(err or b""))
 
 
-class Inherits(harness.SystemTest):
+class Inherited(harness.SystemTest):
     def setUp(self):
         self.a = self.node("alice")
         self.b = self.node("bob")
@@ -41,12 +41,12 @@ class Inherits(harness.SystemTest):
         self.assert_sent(self.b.send([self.path], self.a.contact), 1)
 
     def shell(self, script, *arguments, node=None, **more):
-        """The command as "$@" of a shell script."""
+        """Runs the command as "$@" of a shell script."""
         return result_of(subprocess.Popen(["bash", "-c", script, "bash", *(node or self.a).cli(*arguments)],
                                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                           **more))
 
-    def test_output_that_is_lost_is_a_failure_with_its_reason(self):
+    def test_failed_output_is_an_error_with_a_reason(self):
         events = ("events", "--after", "0", "--count", "1")
         for arguments in (("status",), ("status", "--json"), ("sessions",), ("streams",), ("services",), ("get",),
                           ("received",), ("automata",), ("help",), ("--version",), events, events + ("--json",),
@@ -60,7 +60,7 @@ class Inherits(harness.SystemTest):
                     self.assertEqual(result.err, "dustwire: cannot write to standard output: %s\n"
                                      % reason)
 
-    def test_without_any_descriptor_no_socket_is_taken_for_output(self):
+    def test_with_closed_descriptors_no_output_goes_to_a_socket(self):
         before = len(self.b.received())
         for to, code in (("<&-", 0), ("2>&-", 0), ("<&- 2>&-", 0), (">&- 2>&-", 1), ("<&- >&- 2>&-", 1)):
             with self.subTest(to=to):
@@ -69,14 +69,14 @@ class Inherits(harness.SystemTest):
         self.assertEqual(len(self.b.received()), before + 5)
         self.assertEqual(set(self.b.received_sums()), {harness.sha256(self.path)})
 
-    def test_a_file_that_may_not_grow(self):
+    def test_output_to_a_file_at_its_size_limit(self):
         out = os.path.join(self.files, "out")
         result = self.shell('ulimit -f 0; exec "$@" >"%s"' % out, "received")
         self.assertEqual((result.code, result.err), (1, "dustwire: cannot write to standard output: "
                                                         "File too large\n"))
 
-    def test_few_descriptors_are_enough_or_called_that(self):
-        for limit in (4, 5, 6, 7, 8, 9, 10, 11, 12, 16):  # the loader needs one, too
+    def test_few_descriptors_are_enough_or_reported(self):
+        for limit in (4, 5, 6, 7, 8, 9, 10, 11, 12, 16):  # the dynamic loader needs one, too
             result = self.shell("ulimit -n %d; exec \"$@\"" % limit, "status")
             if limit >= 8 or result.code == 0:
                 self.assertEqual((result.code, result.err), (0, ""), (limit, result))
@@ -84,7 +84,7 @@ class Inherits(harness.SystemTest):
                 self.assertEqual(result.err, "dustwire: cannot open a connection: Too many open files: raise "
                                              "the limit (ulimit -n)\n", limit)
 
-    def test_what_else_may_be_missing_or_odd(self):
+    def test_unusual_environments(self):
         bare = os.path.join(self.files, "gone")
         os.mkdir(bare)
         for script, more in (('exec "$@"', {"env": {}}),
@@ -103,7 +103,7 @@ class Inherits(harness.SystemTest):
                 self.assertEqual((result.code, result.err), (0, ""), result)
                 self.assertIn(": finished, ", result.out)
 
-    def test_output_that_does_not_wait_is_waited_for(self):
+    def test_output_to_a_nonblocking_pipe_is_complete(self):
         reader, writer = os.pipe()
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
         os.set_blocking(writer, False)
@@ -125,6 +125,8 @@ class Inherits(harness.SystemTest):
 
     def start(self, *arguments, dispositions=(), stdout=subprocess.PIPE):
         def prepare():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+                signal.signal(number, signal.SIG_DFL)  # the tests may run in the background, with SIGINT ignored
             for number, what in dispositions:
                 if what == IGNORE:
                     signal.signal(number, signal.SIG_IGN)
@@ -135,16 +137,16 @@ class Inherits(harness.SystemTest):
         self.addCleanup(lambda: process.poll() is None and process.kill())
         return process
 
-    def catches(self, process, *numbers):
-        """Waits until a handler stands for one of the signals, or it is seen to be ignored."""
-        def look():
+    def wait_handlers(self, process, *numbers):
+        """Waits until each of the signals is handled or ignored."""
+        def masks_when_ready():
             with open("/proc/%d/status" % process.pid) as status:
                 masks = {line.split(":")[0]: int(line.split()[1], 16) for line in status
                          if line.startswith(("SigCgt", "SigIgn", "SigBlk"))}
             return all((masks["SigCgt"] | masks["SigIgn"]) >> (number - 1) & 1 for number in numbers) and masks
-        return harness.wait_until(look, "signals are caught or ignored")
+        return harness.wait_until(masks_when_ready, "signals are caught or ignored")
 
-    def test_signals_that_were_ignored_stay_so_and_blocked_ones_come_through(self):
+    def test_ignored_signals_stay_ignored_and_blocked_ones_are_unblocked(self):
         for dispositions, sent, ends in (((), signal.SIGINT, 130), ((), signal.SIGTERM, 130),
                                          ((), signal.SIGHUP, -signal.SIGHUP),
                                          (((signal.SIGINT, IGNORE),), signal.SIGINT, None),
@@ -157,22 +159,22 @@ class Inherits(harness.SystemTest):
                                          (((signal.SIGQUIT, BLOCK),), signal.SIGQUIT, -signal.SIGQUIT)):
             with self.subTest(dispositions=dispositions, sent=sent):
                 process = self.start("events", dispositions=dispositions)
-                self.catches(process, signal.SIGINT, signal.SIGTERM)
+                self.wait_handlers(process, signal.SIGINT, signal.SIGTERM)
                 process.send_signal(sent)
-                if ends is None: # what it does not ignore ends it afterwards
+                if ends is None:  # it was ignored: another signal ends it
                     other = signal.SIGTERM if sent != signal.SIGTERM else signal.SIGINT
                     harness.wait_until(lambda: not pending(process.pid), "nothing is pending")
                     self.assertIsNone(process.poll())
                     process.send_signal(other)
                 self.assertEqual(result_of(process).code, 130 if ends is None else ends)
 
-    def test_with_children_ignored_the_results_of_programs_are_told(self):
+    def test_failed_programs_are_reported_if_sigchld_was_ignored(self):
         process = self.start("events", "--after", "0", "--count", "3", "--jobs", "1", "--exec", "sh", "-c", "exit 7",
                              dispositions=((signal.SIGCHLD, IGNORE),))
         result = result_of(process)
         self.assertEqual((result.code, result.err.count("failed with exit status 7")), (0, 3), result)
 
-    def test_programs_get_the_signals_as_they_were(self):
+    def test_programs_inherit_the_original_signal_dispositions(self):
         show = "sed -n 's/^Sig\\(Ign\\|Blk\\):.*\\(.\\)\\(.\\)\\(.\\)\\(.\\)$/\\1 \\2\\3\\4\\5/p' /proc/self/status >&2"
         for dispositions, ignored in (((), 0), (((signal.SIGPIPE, IGNORE),), 0),
                                       (((signal.SIGINT, IGNORE),), 1 << signal.SIGINT - 1),
@@ -184,9 +186,9 @@ class Inherits(harness.SystemTest):
             masks = dict(line.split() for line in result.err.splitlines())
             self.assertEqual((int(masks["Ign"], 16), int(masks["Blk"], 16)), (ignored, 0), dispositions)
 
-    # ---- readers that have had enough
+    # ---- readers that close the pipe
 
-    def test_a_reader_that_has_gone_ends_it_as_any_other_program(self):
+    def test_a_closed_pipe_ends_it_by_sigpipe(self):
         for arguments in (("status",), ("status", "--json"), ("received",), ("received", "--json"), ("sessions",),
                           ("services",), ("get",), ("automata", "--dot"), ("help",), ("--version",),
                           ("send", self.path, self.b.contact), ("events", "--after", "0"),
@@ -205,19 +207,19 @@ class Inherits(harness.SystemTest):
                     else:
                         self.assertEqual((result.code, result.err), (-signal.SIGPIPE, ""))
 
-    def test_events_end_when_their_reader_goes_and_nothing_happens(self):
+    def test_events_end_when_the_pipe_is_closed_without_an_event(self):
         for more in ((), ("--json",), ("--on", "failed"), ("--after", "0")):
             process = self.start("events", *more)
             if more == ("--after", "0"):
                 self.assertTrue(process.stdout.readline())
-            self.catches(process, signal.SIGINT)
+            self.wait_handlers(process, signal.SIGINT)
             process.stdout.close()
             process.stdout = None
             self.assertEqual(result_of(process).code, -signal.SIGPIPE, more)
         ours, theirs = socket.socketpair()
         process = self.start("events", stdout=theirs)
         theirs.close()
-        self.catches(process, signal.SIGINT)
+        self.wait_handlers(process, signal.SIGINT)
         ours.close()
         self.assertEqual(result_of(process).code, -signal.SIGPIPE)
 
@@ -233,8 +235,8 @@ NAMES = (b"plain", b"two words", b"two\nlines", b"tab\tbed", b"esc\x1b[31m", b"b
          b"cut\xe2\x82", b"\xed\xa0\x80", b"-dash", b"a" * 250)
 
 
-def on_terminal(arguments, columns=80, **environment):
-    """What a terminal gets, and the exit status."""
+def run_on_terminal(arguments, columns=80, **environment):
+    """Runs a command on a terminal; its output and exit status."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(arguments, stdin=theirs, stdout=theirs, stderr=theirs,
@@ -254,7 +256,7 @@ def on_terminal(arguments, columns=80, **environment):
 
 
 class Names(harness.SystemTest):
-    """True bytes to programs, nothing raw to a terminal."""
+    """Programs get the exact bytes of names, a terminal gets escaped ones."""
 
     def setUp(self):
         self.a = self.node("alice")
@@ -274,7 +276,7 @@ class Names(harness.SystemTest):
             return urllib.parse.unquote_to_bytes(row[key])
         return row[key].encode()
 
-    def test_of_a_send_and_its_events(self):
+    def test_names_of_a_send_and_its_events(self):
         result = self.send("--json")
         self.assertEqual(result.returncode, 0, result)
         rows = [json.loads(line) for line in result.stdout.splitlines()]
@@ -285,18 +287,18 @@ class Names(harness.SystemTest):
         for path in self.paths:
             self.assertIn(path + b": finished, ", result.stdout)
         follow = self.a.cli("events", "--after", "0", "--on", "file-sent", "--count", str(2 * len(NAMES)))
-        told = subprocess.run(follow, capture_output=True, timeout=harness.seconds(60))
+        result = subprocess.run(follow, capture_output=True, timeout=harness.seconds(60))
         for path in self.paths:
-            self.assertIn(b" path=" + path + b"\n", told.stdout)
+            self.assertIn(b" path=" + path + b"\n", result.stdout)
         # JSON
-        told = subprocess.run([*follow, "--json"], capture_output=True, timeout=harness.seconds(60))
-        rows = [json.loads(line) for line in told.stdout.splitlines()]
+        result = subprocess.run([*follow, "--json"], capture_output=True, timeout=harness.seconds(60))
+        rows = [json.loads(line) for line in result.stdout.splitlines()]
         self.assertEqual({self.bytes_of(row, "path") for row in rows}, set(self.paths))
         # a program's environment
         out = os.fsencode(self.folder())
-        told = subprocess.run([*follow, "--exec", "sh", "-c", 'printf %%s "$DUSTWIRE_PATH" >"%s/$DUSTWIRE_NUMBER"'
+        result = subprocess.run([*follow, "--exec", "sh", "-c", 'printf %%s "$DUSTWIRE_PATH" >"%s/$DUSTWIRE_NUMBER"'
                                % os.fsdecode(out)], capture_output=True, timeout=harness.seconds(60))
-        self.assertEqual((told.returncode, told.stderr), (0, b""))
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
         said = set()
         for name in os.listdir(out):
             with open(os.path.join(out, name), "rb") as file:
@@ -309,7 +311,7 @@ class Names(harness.SystemTest):
             self.assertNotIn(code, text)
         return text
 
-    def test_behind_a_long_path_stands_the_reason(self):
+    def test_the_reason_follows_a_long_path(self):
         folder = self.folder()
         for letter in (b"d", "\u00fc".encode(), b"\xff"):
             path = os.fsencode(folder)
@@ -317,14 +319,14 @@ class Names(harness.SystemTest):
                 path += b"/" + letter * (200 // len(letter))
             os.makedirs(path)
             path = harness.make_file(os.fsdecode(path + b"/file"), 10)
-            parent, nobody = os.path.dirname(path), "127.0.0.1:%d" % harness.free_port()
-            for arguments, reason in ((("send", path, nobody), "connection failed: connection refused"),
-                                      (("send", "-r", parent, nobody), "connection failed: connection refused"),
-                                      (("send", parent, nobody), "is a directory: use --recursive to send its files"),
-                                      (("send", path + "x", nobody), "No such file or directory"),
-                                      (("send", path + "/x", nobody), "Not a directory"),
-                                      (("send", path + 300 * "x", nobody), "File name too long"),
-                                      (("send", "/dev/null", path, nobody), "0 finished, 2 failed"),
+            parent, unused = os.path.dirname(path), "127.0.0.1:%d" % harness.free_port()
+            for arguments, reason in ((("send", path, unused), "connection failed: connection refused"),
+                                      (("send", "-r", parent, unused), "connection failed: connection refused"),
+                                      (("send", parent, unused), "is a directory: use --recursive to send its files"),
+                                      (("send", path + "x", unused), "No such file or directory"),
+                                      (("send", path + "/x", unused), "Not a directory"),
+                                      (("send", path + 300 * "x", unused), "File name too long"),
+                                      (("send", "/dev/null", path, unused), "0 finished, 2 failed"),
                                       (("send", path, self.a.contact), "the address is this node's own"),
                                       (("--token-file", path + "x", "status"), ": No such file or directory"),
                                       (("send", path, path), "the last argument must be HOST or HOST:PORT")):
@@ -335,7 +337,7 @@ class Names(harness.SystemTest):
 
     def test_on_a_terminal(self):
         for term in ("xterm", "dumb", ""):
-            got, code = on_terminal([*self.a.cli("send", "--"), *self.paths, self.b.contact], TERM=term)
+            got, code = run_on_terminal([*self.a.cli("send", "--"), *self.paths, self.b.contact], TERM=term)
             self.assertEqual(code, 0, got)
             text = self.assert_text(got, is_progress=True)
             for shown in ("two%0Alines: finished", "esc%1B[31m: finished", "rtl%E2%80%AEgpj: fin", "caf%E9: finished",
@@ -343,42 +345,42 @@ class Names(harness.SystemTest):
                 self.assertIn(shown, text)
         for arguments in (("events", "--after", "0", "--on", "file-sent", "--count", "20"), ("status",), ("sessions",),
                           ("help",), ("received",)):
-            got, code = on_terminal(self.a.cli(*arguments))
+            got, code = run_on_terminal(self.a.cli(*arguments))
             self.assertEqual(code, 0, got)
             self.assert_text(got)
-        got, code = on_terminal(self.a.cli("events", "--json", "--after", "0", "--on", "file-sent", "--count", "20"))
+        got, code = run_on_terminal(self.a.cli("events", "--json", "--after", "0", "--on", "file-sent", "--count", "20"))
         self.assert_text(got)
         rows = [json.loads(line) for line in got.decode().splitlines()]
         self.assertLessEqual({self.bytes_of(row, "path") for row in rows}, set(self.paths))
 
-    def test_wrong_words_on_a_terminal(self):
+    def test_invalid_arguments_on_a_terminal(self):
         for arguments in (("stat\x1b[2Jus",), ("status", "\u202ex"), ("get", "\x1b]0;x\x07"), ("send", "no\x1bfile", "h\x1b:1"),
                           ("events", "--on", "x\u200b"), ("received", "--since", "\x1b[A"), ("--socket", "/\x1b[2J", "status"),
                           ("--opt\x07ion",), ("help", "\x9b"), ("send", "gone\x1b[31m", self.b.contact)):
-            got, code = on_terminal(self.a.cli(*arguments))
+            got, code = run_on_terminal(self.a.cli(*arguments))
             self.assertNotEqual(code, 0)
             self.assertIn("%", self.assert_text(got))
 
-    def test_the_progress_has_no_escape_sequence_and_says_what_is_waited_for(self):
+    def test_the_progress_has_no_escape_sequence_and_shows_the_wait_for_ok(self):
         self.assertEqual(self.a.command("connect", self.b.contact).code, 0)
         with self.b.stopped():
             done = threading.Timer(1.5, self.b.signal, [signal.SIGCONT])
             done.start()
-            got, code = on_terminal(self.a.cli("send", os.fsdecode(self.paths[0]), self.b.contact), columns=40)
+            got, code = run_on_terminal(self.a.cli("send", os.fsdecode(self.paths[0]), self.b.contact), columns=40)
             done.join()
         self.assertEqual(code, 0, got)
         text = self.assert_text(got, is_progress=True)
-        self.assertIn("100%  waiting for ok", text)  # its kernel has every byte
+        self.assertIn("100%  waiting for ok", text)  # the peer's kernel has every byte
         lines = [line for line in text.split("\r") if "%" in line]
         self.assertTrue(lines, text)
         for line in lines:
             self.assertLess(len(line.rstrip()), 40)
 
 
-class Pauses(harness.SystemTest):
-    """Time in which the command or the daemon stands still."""
+class Suspended(harness.SystemTest):
+    """The command or the daemon is suspended."""
 
-    def test_a_daemon_that_stands_still_is_given_ten_seconds(self):
+    def test_a_suspended_daemon_is_given_ten_seconds(self):
         a = self.node("alice")
         a._end_events()
         with a.stopped():
@@ -396,7 +398,7 @@ class Pauses(harness.SystemTest):
                 self.assertRegex(result.err, "no response from the daemon at .* for (10|1) s")
             self.assertGreater(time.monotonic() - began, 9)
 
-    def test_what_is_no_socket_is_called_that(self):
+    def test_a_path_that_is_not_a_socket_is_reported(self):
         folder = self.folder()
         place = os.path.join(folder, "place")
         pipe, link, dangling = (os.path.join(folder, name) for name in ("pipe", "link", "dangling"))
@@ -417,11 +419,11 @@ class Pauses(harness.SystemTest):
                     self.assertEqual(result.code, 3, result)
                     self.assertIn(said, result.err)
 
-    def test_what_keeps_a_connection_from_being_made_is_called_that(self):
+    def test_the_reason_of_a_failed_connect_is_reported(self):
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen(0)
-            waiting = [socket.socket() for _ in range(4)]  # nobody accepts: whoever comes next is not answered
+            waiting = [socket.socket() for _ in range(4)]  # the backlog is full: further connects are not answered
             for one in waiting:
                 self.addCleanup(one.close)
                 one.setblocking(False)
@@ -436,8 +438,8 @@ class Pauses(harness.SystemTest):
                 self.assertEqual(result.code, 3, result)
                 self.assertIn(words % url, result.err)
 
-    def test_a_stop_is_no_word_about_the_daemon(self):
-        """Everything stood still for longer than the command waits, as in a suspend: it goes on before the daemon."""
+    def test_a_suspension_is_not_a_timeout(self):
+        """Command and daemon are suspended for longer than the timeout, and the command is resumed first."""
         a, b = self.node("alice"), self.node("bob")
         path = harness.make_file(os.path.join(self.folder(), "f"), 100)
         self.assertEqual(a.command("connect", b.contact).code, 0)
@@ -447,20 +449,20 @@ class Pauses(harness.SystemTest):
             for job in sends:
                 job.process.send_signal(signal.SIGSTOP)
             with a.stopped():
-                time.sleep(6)  # what is tested: more than the 4 s and the 1 s that send asks the daemon to wait
+                time.sleep(6)  # longer than the 4 s of --timeout and the 1 s that send asks the daemon to wait
                 for job in sends:
                     job.process.send_signal(signal.SIGCONT)
-                time.sleep(0.3)  # they look first
+                time.sleep(0.3)  # the commands run first
         for job in sends:
             self.assertEqual(job.result().code, 0)
 
 
-class Scripted:
-    """Answers at a Unix socket as a test wants: `answer(method)` is a value, a Fault, or None to close the
-    connection when `released` is set. With `is_single` a connection is closed behind its first answer."""
+class FakeDaemon:
+    """A fake daemon at a Unix socket: `answer(method)` returns a value, a Fault, or None to close the
+    connection when `released` is set. With `is_single` each connection is closed after its first answer."""
 
     def __init__(self, path, answer, is_single=False):
-        self.asked, self.released, self._answer, self._is_single = [], threading.Event(), answer, is_single
+        self.requests, self.released, self._answer, self._is_single = [], threading.Event(), answer, is_single
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(path)
         self._socket.listen(64)
@@ -485,7 +487,7 @@ class Scripted:
                 if line == b"":
                     return
                 _, method = xmlrpc.client.loads(stream.read(length))
-                self.asked.append(method)
+                self.requests.append(method)
                 value = self._answer(method)
                 if value is None:
                     self.released.wait()
@@ -501,9 +503,9 @@ class Scripted:
 
 
 class Progress(harness.SystemTest):
-    """How far a file is: what the peer has, where the daemon knows it."""
+    """The progress line: the bytes that the peer has acknowledged, if the daemon knows them."""
 
-    def test_the_peers_bytes_are_shown_and_then_its_ok_is_waited_for(self):
+    def test_the_acknowledged_bytes_are_shown_and_then_the_wait_for_ok(self):
         path = harness.make_file(os.path.join(self.folder(), "f"), 1000)
         for number, (stream, shown, hidden) in enumerate((
                 ({"bytes_current": 1000, "acknowledged": 400}, " 40%", "waiting for ok"),
@@ -520,22 +522,22 @@ class Progress(harness.SystemTest):
                 if method == "list_streams":
                     return [{"request_id": 7, **stream}]
                 waits.append(method)
-                time.sleep(0.25)  # longer than the command lets its line stand
+                time.sleep(0.25)  # longer than the interval of the progress line
                 return [{"id": 7, "is_done": len(waits) > 2, "status": "finished", "error": "", "bytes": 1000,
                          "size": 1000, "seconds": 0.5}]
 
             socket_path = os.path.join(self.folder(), str(number))
-            server = Scripted(socket_path, answer)
+            server = FakeDaemon(socket_path, answer)
             self.addCleanup(server.close)
-            got, code = on_terminal([os.path.join(harness.BUILD, "dustwire"), "--socket", socket_path, "send", path, "h:1"],
+            got, code = run_on_terminal([os.path.join(harness.BUILD, "dustwire"), "--socket", socket_path, "send", path, "h:1"],
                                     columns=40)
             self.assertEqual(code, 0, got)
             self.assertIn(shown, got.decode(), stream)
             self.assertNotIn(hidden, got.decode(), stream)
 
 
-class Lost(harness.SystemTest):
-    """A daemon that gave up on a connection while the command was stopped."""
+class LostConnection(harness.SystemTest):
+    """The daemon closes the connection while the command is suspended."""
 
     rows = (("status", ("status", "--json"), {"network_state": "DISCONNECTED"}, True),
             ("list_sessions", ("sessions", "--json"), [], True),
@@ -552,40 +554,40 @@ class Lost(harness.SystemTest):
             ("reconnect", ("reconnect",), True, False),
             ("cancel_file_sending", ("cancel", "5"), True, False))
 
-    def test_what_only_asks_asks_again_and_nothing_is_done_twice(self):
+    def test_queries_are_repeated_and_changes_are_not(self):
         folder, jobs = self.folder(), []
         for number, (method, arguments, value, _) in enumerate(self.rows):
             path = os.path.join(folder, str(number))
             first = []
 
-            def answer(asked, first=first, value=value):
+            def answer(method, first=first, value=value):
                 if not first:
-                    first.append(asked)
+                    first.append(method)
                     return None
                 return value
 
-            server = Scripted(path, answer)
+            server = FakeDaemon(path, answer)
             self.addCleanup(server.close)
             jobs.append((server, self.job(harness.Job([os.path.join(harness.BUILD, "dustwire"), "--socket", path,
                                                        *arguments]))))
         for server, job in jobs:
-            harness.wait_until(lambda: server.asked, "a question")
+            harness.wait_until(lambda: server.requests, "a request")
             job.process.send_signal(signal.SIGSTOP)
-        time.sleep(4)  # a stop is what takes longer than 2.5 s
+        time.sleep(4)  # more than 2.5 s count as a suspension
         for server, job in jobs:
             server.released.set()
             job.process.send_signal(signal.SIGCONT)
         for (method, arguments, _, is_repeated), (server, job) in zip(self.rows, jobs):
             with self.subTest(arguments=arguments):
                 result = job.result()
-                self.assertEqual(server.asked, [method, method] if is_repeated else [method])
+                self.assertEqual(server.requests, [method, method] if is_repeated else [method])
                 if is_repeated:
                     self.assertEqual((result.code, result.err), (3 if method == "status" else 0, ""), result)
                 else:
                     self.assertEqual(result.code, 3, result)
                     self.assertIn("lost the connection to the daemon", result.err)
 
-    def test_a_limit_of_descriptors_is_no_word_about_the_daemon(self):
+    def test_a_descriptor_limit_is_reported_as_such(self):
         path, processes = os.path.join(self.folder(), "socket"), []
 
         def answer(method):
@@ -593,7 +595,7 @@ class Lost(harness.SystemTest):
             resource.prlimit(processes[0].pid, resource.RLIMIT_NOFILE, (3, 3))
             return {"events": [], "last": 1, "lost": 0}
 
-        server = Scripted(path, answer, is_single=True)
+        server = FakeDaemon(path, answer, is_single=True)
         self.addCleanup(server.close)
         processes.append(subprocess.Popen([os.path.join(harness.BUILD, "dustwire"), "--socket", path, "events"],
                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE))
@@ -602,12 +604,12 @@ class Lost(harness.SystemTest):
         self.assertTrue(result.err.startswith("dustwire: cannot open a connection: Too many open files: raise "
                                               "the limit (ulimit -n)\n"), result)
 
-    @unittest.skipUnless(os.geteuid() == 0, "the limit of processes is another user's")
-    def test_a_limit_of_processes_is_called_that(self):
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to run as a user with a process limit")
+    def test_a_process_limit_is_reported_as_such(self):
         folder = self.folder()
         os.chmod(folder, 0o755)
         path = os.path.join(folder, "socket")
-        server = Scripted(path, lambda method: {"events": [{"event": "file-sent", "number": 1, "time_us": 1}],
+        server = FakeDaemon(path, lambda method: {"events": [{"event": "file-sent", "number": 1, "time_us": 1}],
                                                 "last": 1, "lost": 0})
         self.addCleanup(server.close)
         os.chmod(path, 0o666)
@@ -632,7 +634,7 @@ class Lost(harness.SystemTest):
 
 
 class Lists(harness.SystemTest):
-    """A long list is not held: what there is of it is printed before the next page is asked for."""
+    """A long list is not buffered: each page is printed before the next one is requested."""
 
     items = {
         "received": {"committed_us": 1, "started_us": 1, "transfer_id": 1, "size": 1, "host": "h:1", "idurl": "",
@@ -649,23 +651,23 @@ class Lists(harness.SystemTest):
 
     def served(self, command, counts, seen):
         pages = [[dict(self.items[command], cursor="%d.%d" % (n, i)) for i in range(count)] for n, count in enumerate(counts)]
-        asked = []
+        requests = []
 
         def answer(_):
-            asked.append(seen.is_set())
-            if len(asked) > 1 and not seen.wait(harness.seconds(10)):
+            requests.append(seen.is_set())
+            if len(requests) > 1 and not seen.wait(harness.seconds(10)):
                 return []
-            return pages[len(asked) - 1] if len(asked) <= len(pages) else []
+            return pages[len(requests) - 1] if len(requests) <= len(pages) else []
 
         path = os.path.join(self.folder(), "socket")
-        server = Scripted(path, answer)
+        server = FakeDaemon(path, answer)
         self.addCleanup(server.close)
         return [os.path.join(harness.BUILD, "dustwire"), "--socket", path, command]
 
     def check_json(self, command, counts):
         seen = threading.Event()
         process = subprocess.Popen([*self.served(command, counts, seen), "--json"], stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, bufsize=0)  # nothing but the first byte is taken
+                                   stderr=subprocess.PIPE, bufsize=0)  # only the first byte is read
         first = process.stdout.read(1).decode()
         seen.set()
         result = result_of(process)
@@ -685,21 +687,21 @@ class Lists(harness.SystemTest):
         if sum(counts) == 0:
             self.assertRegex(result.out, "^no (files received|sessions|streams)\n$")
 
-    def test_a_page_is_out_before_the_next_is_asked_for(self):
+    def test_a_page_is_printed_before_the_next_is_requested(self):
         for command, counts in self.rows:
             with self.subTest(command=command, counts=counts):
                 self.check_json(command, counts)
                 self.check_table(command, counts)
 
-    def test_a_list_that_breaks_off_is_no_whole_array(self):
+    def test_an_aborted_list_is_not_a_complete_array(self):
         for command in ("sessions", "streams"):
             answers = [[dict(self.items[command], cursor=str(i)) for i in range(200)]]
             path = os.path.join(self.folder(), "socket")
-            server = Scripted(path, lambda _, answers=answers: answers.pop() if answers else None)
+            server = FakeDaemon(path, lambda _, answers=answers: answers.pop() if answers else None)
             self.addCleanup(server.close)
             process = subprocess.Popen([os.path.join(harness.BUILD, "dustwire"), "--socket", path, command, "--json"],
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            harness.wait_until(lambda: server.asked.count("list_" + command) == 2, "the second question")
+            harness.wait_until(lambda: server.requests.count("list_" + command) == 2, "the second request")
             server.released.set()
             result = result_of(process)
             self.assertEqual(result.code, 3, result)

@@ -1,5 +1,5 @@
-"""The control socket under a daemon that lives on: its file is taken away, questions of every kind
-come while the daemon stops, and long lists are read while others ask."""
+"""The control socket of a running daemon: its file is removed, requests of every kind arrive while the
+daemon stops, and long lists are read while they change."""
 import http.client
 import os
 import shutil
@@ -28,7 +28,7 @@ class Reachable(harness.SystemTest):
 
     def wait_reachable(self):
         harness.wait_until(lambda: self.bob.command("status").code == 0,
-                           lambda: "it answers again:\n" + self.bob.log(), 20)
+                           lambda: "the daemon answers:\n" + self.bob.log(), 20)
 
     def make_other_file(self):
         os.unlink(self.bob.socket)
@@ -44,15 +44,15 @@ class Reachable(harness.SystemTest):
         os.unlink(self.bob.socket)
         os.symlink("/nowhere", self.bob.socket)
 
-    def test_a_socket_that_was_taken_away_is_made_again(self):
-        ways = [("removed", lambda: os.unlink(self.bob.socket), False),
+    def test_a_removed_socket_is_recreated(self):
+        removals = [("removed", lambda: os.unlink(self.bob.socket), False),
                 ("removed, and SIGHUP", lambda: os.unlink(self.bob.socket), True),
                 ("moved away", lambda: os.rename(self.bob.socket, self.bob.socket + ".old"), True),
                 ("replaced by a dead one", self.make_dead_socket, True)]
-        for count, (name, way, is_told) in enumerate(ways, 1):
+        for count, (name, remove, is_signalled) in enumerate(removals, 1):
             with self.subTest(name):
-                way()
-                if is_told:
+                remove()
+                if is_signalled:
                     self.bob.signal(signal.SIGHUP)
                 self.wait_reachable()
                 self.assertEqual(os.stat(self.bob.socket).st_mode & 0o777, 0o600)
@@ -60,20 +60,20 @@ class Reachable(harness.SystemTest):
         self.assertEqual(self.bob.stop(), 0)
         self.assertFalse(os.path.exists(self.bob.socket))
 
-    def test_what_stands_in_its_place_is_not_ours_to_remove(self):
-        for name, way in (("a file", self.make_other_file), ("a link", self.make_link)):
+    def test_another_file_in_its_place_is_not_removed(self):
+        for name, replace in (("a file", self.make_other_file), ("a link", self.make_link)):
             with self.subTest(name):
-                said = self.bob.log().count("commands cannot reach the daemon")
-                way()
+                before = self.bob.log().count("commands cannot reach the daemon")
+                replace()
                 self.bob.signal(signal.SIGHUP)
-                self.bob.wait_log("commands cannot reach the daemon", count=said + 1)
+                self.bob.wait_log("commands cannot reach the daemon", count=before + 1)
                 self.assertTrue(os.path.lexists(self.bob.socket))
                 os.unlink(self.bob.socket)
                 self.bob.signal(signal.SIGHUP)
                 self.wait_reachable()
-                self.assertEqual(self.bob.log().count("commands cannot reach the daemon"), said + 1)
+                self.assertEqual(self.bob.log().count("commands cannot reach the daemon"), before + 1)
 
-    def test_a_folder_that_was_removed_too_is_said(self):
+    def test_a_removed_folder_is_reported(self):
         shutil.rmtree(self.run_folder)
         self.bob.signal(signal.SIGHUP)
         harness.wait_until(lambda: "commands cannot reach the daemon" in self.bob.log()
@@ -81,8 +81,8 @@ class Reachable(harness.SystemTest):
 
 
 class Stop(harness.SystemTest):
-    """Six pollers of every method, and a stop among them: each gets an answer or none, and the daemon
-    ends in order (harness: exit 0, no crash)."""
+    """Six threads call every method while the daemon stops: each gets an answer or a closed connection,
+    and the daemon exits with 0."""
 
     CALLS = [("status",), ("services",), ("list_sessions",), ("list_streams",), ("received",),
              ("events", 0, 10, 0), ("find_session", "127.0.0.1:1"), ("find_stream", 1),
@@ -96,7 +96,7 @@ class Stop(harness.SystemTest):
     def poll(self, node, offset):
         control = gateway.control(node)
         at = offset
-        while not self.is_over.is_set():
+        while not self.is_done.is_set():
             method, *parameters = self.CALLS[at % len(self.CALLS)]
             at += 1
             try:
@@ -108,61 +108,61 @@ class Stop(harness.SystemTest):
                 if node.process.poll() is not None:
                     return
 
-    def test_questions_of_every_kind_while_it_stops(self):
+    def test_calls_of_every_kind_while_it_stops(self):
         for _ in range(5):
             node = self.node("bob")
-            self.is_over = threading.Event()
+            self.is_done = threading.Event()
             pollers = [threading.Thread(target=self.poll, args=(node, i * 4)) for i in range(6)]
             for poller in pollers:
                 poller.start()
             node.command("status")
             node.signal(signal.SIGTERM)
             code = node.wait_exit()
-            self.is_over.set()
+            self.is_done.set()
             for poller in pollers:
                 poller.join()
             self.assertEqual(code, 0, node.log())
 
 
 class FilesOfASession(harness.SystemTest):
-    """Pages by cursor through the files of one session, while some of them end."""
+    """Pages of the files of one session, by cursor, while some of them end."""
 
     SIZE, COUNT = 2000, 12
 
-    def test_none_is_left_out_and_none_told_twice(self):
+    def test_each_file_is_listed_exactly_once(self):
         self.bob = self.node("bob", {"log/level": "warning"})
         self.control = gateway.control(self.bob)
         for ends in ([[1], [2, 5], [3], [], [4, 9], [12]], [[1, 2]], [[2, 1], [4, 3], [6, 5]], [[], [12, 11]],
                      [[3, 4]], [[1], [3], [5], [7], [9], [11]], [[2], [4], [6], [8]], [list(range(1, 12))],
                      [list(range(3, 13))], [[], [], [], [], [], [11, 12]], []):
             with self.subTest(ends=ends):
-                told, gone = self.walk(iter(ends))
-                self.assertEqual(len(told), len(set(told)))
-                self.assertEqual(set(range(1, self.COUNT + 1)) - set(told) - gone, set(), "left out")
+                listed, gone = self.walk(iter(ends))
+                self.assertEqual(len(listed), len(set(listed)))
+                self.assertEqual(set(range(1, self.COUNT + 1)) - set(listed) - gone, set(), "omitted")
 
     def walk(self, ends):
-        """Which files pages of two told of, and which ended before it was their turn."""
+        """The files that pages of two listed, and those that ended before they could be listed."""
         session = raw.Raw.greet(self.bob.port)
         content = harness.pattern(self.SIZE)
         for file_id in range(1, self.COUNT + 1):
             session.send(raw.data(file_id, self.SIZE, content[:1000]))
         harness.wait_until(lambda: len(self.control.list_streams()) == self.COUNT, "every file has begun")
-        told, gone, cursor = [], set(), ""
+        listed, gone, cursor = [], set(), ""
         while len(page := self.control.list_streams({"limit": 2, "cursor": cursor})) == 2:
-            told += [row["stream_id"] for row in page]
+            listed += [row["stream_id"] for row in page]
             cursor = page[-1]["cursor"]
             for file_id in next(ends, []):
                 session.send(raw.data(file_id, self.SIZE, content[1000:]))
-                gone |= {file_id} - set(told)
-                harness.wait_until(lambda: file_id not in [row["stream_id"] for row in self.control.list_streams()], "it ends")
-        told += [row["stream_id"] for row in page]
+                gone |= {file_id} - set(listed)
+                harness.wait_until(lambda: file_id not in [row["stream_id"] for row in self.control.list_streams()], "the file has ended")
+        listed += [row["stream_id"] for row in page]
         session.close()
-        harness.wait_until(lambda: not self.control.list_streams(), "the session is over")
-        return told, gone
+        harness.wait_until(lambda: not self.control.list_streams(), "the session is closed")
+        return listed, gone
 
 
 class Lists(harness.SystemTest):
-    """Pages by cursor, while sessions come and go."""
+    """Pages by cursor, while sessions are closed."""
 
     SESSIONS, FILES = 150, 4
 
@@ -189,17 +189,17 @@ class Lists(harness.SystemTest):
             if after_page:
                 after_page()
 
-    def test_each_is_told_once_whatever_the_size_of_a_page(self):
+    def test_each_is_listed_once_for_every_page_size(self):
         ids = sorted(s["id"] for s in self.control.list_sessions())
         files = sorted((s["session"], s["stream_id"]) for s in self.control.list_streams())
         self.assertEqual(len(ids), self.SESSIONS)
         for limit in (1, 2, 7, 49, 50, 75, 149, 150, 151, 200):
             with self.subTest(limit):
                 self.assertEqual(sorted(s["id"] for s in self.all("list_sessions", limit)), ids)
-                told = [(s["session"], s["stream_id"]) for s in self.all("list_streams", limit)]
-                self.assertEqual(sorted(told), files)
+                listed = [(s["session"], s["stream_id"]) for s in self.all("list_streams", limit)]
+                self.assertEqual(sorted(listed), files)
 
-    def test_those_that_stay_are_told_once_though_others_go(self):
+    def test_open_sessions_are_listed_once_while_others_close(self):
         self.sessions[0].close()
         going = iter(self.sessions[1:100:3])
         ports = {s.socket.getsockname()[1] for s in self.sessions[2::3]}
@@ -209,11 +209,11 @@ class Lists(harness.SystemTest):
             if session is not None:
                 session.close()
 
-        told = [int(s["host"].rsplit(":", 1)[1]) for s in self.all("list_sessions", 5, end_one)]
-        self.assertEqual(len(told), len(set(told)), told)
-        self.assertLessEqual(ports, set(told))
+        listed = [int(s["host"].rsplit(":", 1)[1]) for s in self.all("list_sessions", 5, end_one)]
+        self.assertEqual(len(listed), len(set(listed)), listed)
+        self.assertLessEqual(ports, set(listed))
 
-    def test_what_is_no_cursor_is_refused(self):
+    def test_an_invalid_cursor_is_refused(self):
         for cursor in ("x", "1", "0.0.1", "0.0.1.0.0", "0.0.1.x", "0,0,1,0"):
             for method in ("list_sessions", "list_streams"):
                 with self.assertRaises(xmlrpc.client.Fault) as refused:
@@ -225,23 +225,23 @@ class Lists(harness.SystemTest):
         self.assertEqual(self.control.list_sessions({"cursor": "0.99.0.0"}), [])
 
 
-@unittest.skipIf(harness.SLOW > 4, "a sanitizer's own memory drowns the daemon's")
-class Held(harness.SystemTest):
-    """What clients make the daemon keep has a bound, of whichever kind it is."""
+@unittest.skipIf(harness.SLOW > 4, "a sanitizer's memory hides the daemon's")
+class Memory(harness.SystemTest):
+    """Memory that clients can occupy in the daemon is bounded, whatever they send."""
 
     LONG = 60000
 
     def setUp(self):
         self.bob = self.node("bob", {"outbox/spool-limit-mib": 8, "log/level": "error"})
-        self.mute = raw.Listener()
-        self.addCleanup(self.mute.close)
+        self.silent = raw.Listener()
+        self.addCleanup(self.silent.close)
         self.path = harness.make_file(os.path.join(self.folder(), "f"), 1)
         self.control = gateway.control(self.bob)
         self.open = []
         self.addCleanup(lambda: [s.close() for s in self.open])
 
     def repeat(self, count, call):
-        """The faults' codes of so many calls."""
+        """The fault codes of `count` calls."""
         faults = set()
         for i in range(count):
             try:
@@ -264,12 +264,12 @@ class Held(harness.SystemTest):
         return s
 
     def send(self, **more):
-        parameters = {"filename": self.path, "host": self.mute.contact}
+        parameters = {"filename": self.path, "host": self.silent.contact}
         parameters.update(more)
         return self.control.send_file(parameters)
 
     def wait_calls(self, method, parameters, count):
-        """Clients that ask and hang up without waiting."""
+        """Clients that send a request and close the connection without waiting."""
         body = xmlrpc.client.dumps(parameters, method).encode()
         for _ in range(count):
             self.post(body)
@@ -277,7 +277,7 @@ class Held(harness.SystemTest):
                 while self.open:
                     self.open.pop().close()
 
-    def test_what_a_client_makes_the_daemon_keep_is_bounded(self):
+    def test_memory_for_client_requests_is_bounded(self):
         many = "x" * self.LONG
         deep = "/" + "./" * 1990 + self.path.lstrip("/")
         kinds = [
@@ -292,7 +292,7 @@ class Held(harness.SystemTest):
             ("contacts", lambda: self.repeat(50, lambda i: self.send(host=[many + ":1"] * 10)), None),
             ("waits", lambda: self.wait_calls("send_wait", (list(range(1, 1001)), 60000), 300), None),
             ("events waited for", lambda: self.wait_calls("events", (10 ** 9, 500, 60000), 300), None),
-            ("sessions dialled", lambda: self.wait_calls("connect_to", (self.mute.contact,), 500), None),
+            ("sessions dialled", lambda: self.wait_calls("connect_to", (self.silent.contact,), 500), None),
             ("received asked for", lambda: self.wait_calls("received", (), 300), None),
             ("bodies half sent", lambda: [self.post(b" " * 900000, 1000000) for _ in range(60)] and set(), None),
             ("spool files", lambda: self.repeat(50, lambda i: self.control.spool_begin("f", 1 << 20)), 2),
@@ -308,7 +308,7 @@ class Held(harness.SystemTest):
                 faults = run()
                 while self.open:
                     self.open.pop().close()
-                harness.wait_until(lambda: self.bob.command("status").code == 0, "it answers after " + name)
+                harness.wait_until(lambda: self.bob.command("status").code == 0, "the daemon answers after " + name)
                 grown = self.bob.memory_kib("VmRSS") - before
                 self.assertLess(grown, 90 << 10, "%s: %d KiB" % (name, grown))
                 if fault is not None:
@@ -316,7 +316,7 @@ class Held(harness.SystemTest):
 
 
 class Received(harness.SystemTest):
-    """A journal with a history, as records alone: no file of it is there."""
+    """A journal with records whose files do not exist."""
 
     COUNT = 1000
 
@@ -341,7 +341,7 @@ class Received(harness.SystemTest):
         self.assertEqual(result.code, 0, str(result))
         return [row["transfer_id"] for row in result.json()]
 
-    def test_the_command_asks_for_what_is_wanted(self):
+    def test_count_selects_the_newest_files(self):
         everything = list(range(1, self.COUNT + 1))
         for options, expected in (((), everything),
                                   (("--count", 1), everything[-1:]),
@@ -369,7 +369,7 @@ class Received(harness.SystemTest):
                 control.received({"cursor": cursor})
             self.assertEqual(refused.exception.faultCode, -32602, cursor)
 
-    def test_a_file_that_its_owner_took_away_is_told_as_gone(self):
+    def test_a_removed_file_is_listed_as_no_longer_there(self):
         alice = self.node("alice")
         path = harness.make_file(os.path.join(self.folder(), "f"), 10)
         for _ in range(2):
@@ -381,7 +381,7 @@ class Received(harness.SystemTest):
         text = self.bob.command("received", "--count", 2).out
         self.assertEqual(text.count("(no longer there)"), 1, text)
 
-    def test_many_that_ask_at_once_are_answered_or_told_to_wait(self):
+    def test_concurrent_calls_are_answered_or_refused(self):
         outcomes, lock = [], threading.Lock()
 
         def ask():

@@ -1,5 +1,4 @@
-"""The control server at a TCP address: the token, and the calls of a gateway through Python's own
-XML-RPC client."""
+"""The control server at a TCP address: the token, and a gateway's calls with Python's XML-RPC client."""
 import http.client
 import os
 import socket
@@ -41,11 +40,10 @@ class Daemon(harness.SystemTest):
         finally:
             connection.close()
 
-    def lines(self, node, text, begun):
-        """Those of the log that hold `text`; of one kind there is a line in ten seconds at most, however
-        long what is told takes."""
+    def lines(self, node, text, start_time):
+        """The log lines with `text`: at least one, and at most one per ten seconds since `start_time`."""
         lines = [line for line in node.log().splitlines() if text in line]
-        self.assertTrue(1 <= len(lines) <= 1 + (time.monotonic() - begun) // 10, lines)
+        self.assertTrue(1 <= len(lines) <= 1 + (time.monotonic() - start_time) // 10, lines)
         return lines
 
     def fault(self, code, function, *arguments):
@@ -56,8 +54,8 @@ class Daemon(harness.SystemTest):
         return caught.exception.faultString
 
 
-class Strangers(Daemon):
-    def test_who_does_not_get_to_the_point_is_cut_off_and_keeps_nobody_out(self):
+class Unauthenticated(Daemon):
+    def test_slow_requests_are_closed_and_do_not_block_others(self):
         node = self.at_tcp()
         held = []
         for i in range(100):
@@ -67,10 +65,10 @@ class Strangers(Daemon):
             connection.sendall(b"POST /RPC2 HTTP/1.1\r\nHost: x\r\n")
             held.append(connection)
         self.assertEqual(self.proxy(node).status()["network_state"], "CONNECTED")
-        begun = time.monotonic()
+        start_time = time.monotonic()
         open_ones = held[:10]
-        while open_ones and time.monotonic() - begun < harness.seconds(20):
-            time.sleep(1)  # a byte a second is activity, and no excuse
+        while open_ones and time.monotonic() - start_time < harness.seconds(20):
+            time.sleep(1)  # a byte per second does not extend the timeout
             for connection in list(open_ones):
                 try:
                     connection.sendall(b"x")
@@ -81,25 +79,25 @@ class Strangers(Daemon):
             self.assertEqual(connection.recv(1), b"")
 
     @harness.needs_backlog(512)
-    def test_who_hangs_up_in_a_request_leaves_nothing_behind(self):
-        """The end comes in together with the last bytes: 128 are all that an address may have, and
-        without a look at the end they would stay until the server's own timeouts."""
+    def test_clients_that_close_during_a_request_are_released(self):
+        """The end of the connection arrives together with the last bytes. Connections whose end is not
+        noticed would occupy the 128 of the address until a timeout."""
         node = self.at_tcp()
         head = (b"POST /RPC2 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: text/xml\r\n"
                 b"Content-Length: 100\r\n\r\n" % TOKEN.encode())
 
         before = node.descriptors()
         for part in (head + b"<?xml", head[:40], b""):
-            with node.stopped():  # they come all at once: the backlog holds them
+            with node.stopped():  # all arrive at once: the backlog holds them
                 for _ in range(512):
                     with socket.create_connection(("127.0.0.1", node.control_port)) as connection:
                         connection.sendall(part)
-            begun = time.monotonic()
+            start_time = time.monotonic()
             self.assertEqual(self.post(node, headers=(("Authorization", "Bearer " + TOKEN),))[0], 200)
             harness.wait_until(lambda: node.descriptors() < before + 10, "the descriptors are closed")
-            self.assertLess(time.monotonic() - begun, harness.seconds(2))
+            self.assertLess(time.monotonic() - start_time, harness.seconds(2))
 
-    def test_who_closes_his_half_behind_a_whole_request_is_answered(self):
+    def test_a_client_that_shuts_down_after_a_request_is_answered(self):
         node = self.at_tcp()
         after = self.proxy(node).events()["last"]
         a_second_later = xmlrpc.client.dumps((after, 1, 1000), "events").encode()
@@ -114,8 +112,8 @@ class Strangers(Daemon):
             self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer[:200])
             self.assertTrue(answer.rstrip().endswith(b"</methodResponse>"), answer[-200:])
 
-    def test_one_too_many_of_an_address_is_named_in_the_log_once(self):
-        node, begun = self.at_tcp(), time.monotonic()
+    def test_the_limit_per_address_is_logged_once(self):
+        node, start_time = self.at_tcp(), time.monotonic()
         held = [socket.create_connection(("127.0.0.1", node.control_port)) for _ in range(148)]
         for connection in held:
             self.addCleanup(connection.close)
@@ -123,9 +121,9 @@ class Strangers(Daemon):
         for connection in held[128:]:
             connection.settimeout(harness.seconds(5))
             self.assertEqual(connection.recv(1), b"")
-        self.lines(node, "limit of 128 connections per address", begun)
+        self.lines(node, "limit of 128 connections per address", start_time)
 
-    def test_more_than_there_are_places_for_do_not_end_the_service(self):
+    def test_too_many_connections_do_not_stop_the_service(self):
         node = self.at_tcp()
         held = []
         for i in range(600):
@@ -143,16 +141,16 @@ class Strangers(Daemon):
         for connection in held:
             connection.close()
         harness.wait_until(lambda: self.post(node, headers=(("Authorization", "Bearer " + TOKEN),))[0] == 200,
-                           "it answers again")
+                           "the daemon answers")
 
 
 class Token(Daemon):
-    def test_with_the_token_the_calls_are_answered(self):
+    def test_calls_with_the_token_are_answered(self):
         node = self.at_tcp()
         self.assertEqual(self.proxy(node).status()["network_state"], "CONNECTED")
         self.assertIn("find_session", self.proxy(node).system.listMethods())
 
-    def test_without_it_every_path_and_method_is_401_and_says_nothing(self):
+    def test_without_the_token_every_path_and_method_is_401(self):
         node = self.at_tcp()
         for headers in ((), (("Authorization", "Bearer wrong"),),
                         (("Authorization", "Basic " + TOKEN),),
@@ -164,7 +162,7 @@ class Token(Daemon):
                 self.assertNotIn(b"alice", body)
                 self.assertNotIn(TOKEN.encode(), body)
 
-    def test_it_is_refused_before_the_body_has_come(self):
+    def test_a_request_without_token_is_refused_before_its_body(self):
         node = self.at_tcp()
         with socket.create_connection(("127.0.0.1", node.control_port)) as s:
             s.settimeout(harness.seconds(10))
@@ -172,18 +170,18 @@ class Token(Daemon):
                       b"Content-Length: 1000000\r\n\r\n")
             self.assertTrue(s.recv(4096).startswith(b"HTTP/1.1 401 "))
 
-    def test_a_thousand_guesses_are_few_log_lines(self):
-        node, begun = self.at_tcp(), time.monotonic()
+    def test_a_thousand_invalid_tokens_are_few_log_lines(self):
+        node, start_time = self.at_tcp(), time.monotonic()
         for i in range(1000):
             self.assertEqual(
                 self.post(node, headers=(("Authorization", "Bearer %d" % i),))[0], 401)
-        self.assertIn("127.0.0.1", self.lines(node, "missing or invalid token", begun)[0])
+        self.assertIn("127.0.0.1", self.lines(node, "missing or invalid token", start_time)[0])
         self.assertNotIn(TOKEN, node.log())
 
     def test_the_unix_socket_needs_no_token(self):
         self.assertEqual(self.at_tcp().command("status").code, 0)
 
-    def test_without_a_token_loopback_answers_everybody_but_web_pages(self):
+    def test_without_a_token_loopback_answers_all_but_web_pages(self):
         node = self.at_tcp(token=None)
         self.assertEqual(self.proxy(node, None).status()["network_state"], "CONNECTED")
         self.assertEqual(self.post(node, headers=(("Origin", "http://x"),))[0], 403)
@@ -204,7 +202,7 @@ class Token(Daemon):
         self.assertEqual(refused.returncode, 1)
         self.assertIn("--token-file", refused.stderr)
 
-    def test_beyond_loopback_without_a_token_is_a_settings_error(self):
+    def test_a_public_address_without_a_token_is_a_settings_error(self):
         node = self.node("wide", {"control/listen": "0.0.0.0:%d" % harness.free_port()},
                          is_started=False)
         check = subprocess.run([os.path.join(harness.BUILD, "dustwired"), "--config", node.config,
@@ -228,7 +226,7 @@ class Calls(Daemon):
         self.alice, self.bob = self.at_tcp(), self.node("bob")
         self.calls = self.proxy(self.alice)
 
-    def test_a_file_goes_by_text_bytes_and_pair(self):
+    def test_a_host_is_text_bytes_or_a_pair(self):
         folder, hosts = self.folder(), [self.bob.contact, "127.0.0.1:%d" % self.bob.port,
                                         ("127.0.0.1", self.bob.port),
                                         (b"127.0.0.1", self.bob.port),
@@ -241,7 +239,7 @@ class Calls(Daemon):
             self.assertEqual(outcome["status"], "finished", outcome)
         self.assertEqual(len(self.bob.received()), len(hosts))
 
-    def test_a_session_is_listed_and_found_in_all_ways(self):
+    def test_a_session_is_listed_and_found_by_every_argument(self):
         self.calls.connect_to(("127.0.0.1", self.bob.port))
         row, = harness.wait_until(lambda: [s for s in self.calls.list_sessions()
                                            if s["idurl"]], "the session is named")
@@ -257,7 +255,7 @@ class Calls(Daemon):
         self.assertTrue(self.calls.send_keep_alive(["127.0.0.1", self.bob.port]))
         self.assertTrue(self.calls.disconnect_from(b"127.0.0.1:%d" % self.bob.port))
 
-    def test_an_accepted_session_is_found_by_the_address_that_was_verified(self):
+    def test_an_accepted_session_is_found_by_its_verified_address(self):
         self.bob.command("connect", self.alice.contact)
         row = harness.wait_until(lambda: next((s for s in self.calls.list_sessions()
                                                if s["verified"]), None), "bob is verified")
@@ -270,7 +268,7 @@ class Calls(Daemon):
         self.assertIs(self.calls.verify_contacts([b"udp://1.2.3.4:5", contacts[0].encode()]), True)
         self.assertIs(self.calls.verify_contacts(["tcp://127.0.0.1:1"]), False)
 
-    def test_what_is_wrong_is_a_fault_with_its_code(self):
+    def test_errors_are_faults_with_their_codes(self):
         self.fault(-32601, self.calls.no_such)
         self.fault(-32602, self.calls.list_sessions, "x")
         self.fault(-32602, self.calls.send_keep_alive, ["127.0.0.1"])

@@ -1,5 +1,5 @@
-"""The documents name what is there: every path, link, file and identifier in them exists, a function is defined in the
-file that is named beside it, lines end at column 100, and the version has one place."""
+"""Checks of the documents: every path, link, file and identifier in them exists, a function is defined in the file
+that is named beside it, lines end at column 100, and the version is stated once."""
 import glob
 import os
 import re
@@ -8,7 +8,7 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDERS = ("src", "include", "tests", "scripts", "docs", "etc", "bench", "cmake", "adapter")
 WIDTH = 100
-# Names that stand for any file, files of other projects, and a callback of which the text says that it does not exist.
+# Placeholders, files of other projects, and a callback that is documented as nonexistent.
 PLACEHOLDERS = {"x.c", "x.h", "test_x.c", "x_internal.h", "bitdust.py", "cancelled_file_receiving", "room_file_verb"}
 
 PATH = re.compile(r"(?<![\w./$~<>-])(?:%s)/[\w.*/-]*[\w/*]" % "|".join(FOLDERS))
@@ -23,7 +23,7 @@ def read(path):
 
 
 def files_of_the_tree():
-    """Paths from the root, without what is built or hidden."""
+    """Paths from the root, without build folders and hidden ones."""
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in ("build", "__pycache__")]
         for name in names:
@@ -55,7 +55,7 @@ def is_file(name):
 
 
 def row_problems(line):
-    """A row of a table that names files and functions, `x()`: each function is in one of the files."""
+    """Checks a table row that names files and functions, `x()`: each function must be in one of the files."""
     files = [path for name in FILE.findall(line) for path in FILES if path == name]
     text = "".join(map(read, files))
     return ["%s() is not in %s" % (name, ", ".join(files)) for name in re.findall(r"`(\w+)\(\)`", line)
@@ -75,12 +75,12 @@ def line_problems(document, line):
             yield "no file " + name
     for name in filter(None, (called or word for called, word in IDENTIFIER.findall(line))):
         if name not in WORDS and name not in PLACEHOLDERS:
-            yield "nothing is called " + name
+            yield "no identifier " + name
     if line.startswith("|"):
         yield from row_problems(line)
 
 
-def is_to_be_wrapped(line):
+def must_be_wrapped(line):
     return not line.startswith("    ") and not line.lstrip().startswith("|") and "](http" not in line
 
 
@@ -90,9 +90,9 @@ def problems(document, text):
         if line.lstrip().startswith("```"):
             is_code = not is_code
         at = "%s:%d: " % (document, number)
-        if not is_code and len(line) > WIDTH and is_to_be_wrapped(line):
+        if not is_code and len(line) > WIDTH and must_be_wrapped(line):
             found.append(at + "longer than %d columns" % WIDTH)
-        if document != "CHANGELOG.md":  # tells what was
+        if document != "CHANGELOG.md":  # describes former releases
             found += [at + problem for problem in line_problems(document, line)]
     return found
 
@@ -100,7 +100,7 @@ def problems(document, text):
 class Documents(unittest.TestCase):
     maxDiff = None
 
-    def test_what_they_name_is_there(self):
+    def test_paths_links_and_identifiers_exist(self):
         self.assertIn("README.md", DOCUMENTS)
         found = [problem for document in DOCUMENTS for problem in problems(document, read(document))]
         self.assertEqual(found, [])
@@ -111,25 +111,25 @@ class Documents(unittest.TestCase):
                 ("[a](docs/no.md)", "no file docs/no.md"),
                 ("[a](docs/README.md#no-such)", "no heading #no-such"),
                 ("`no_such.c`", "no file no_such.c"),
-                ("`no_such" + "_function()`", "nothing is called no_such"),
-                ("`no_such" + "_name`", "nothing is called no_such"),
+                ("`no_such" + "_function()`", "no identifier no_such"),
+                ("`no_such" + "_name`", "no identifier no_such"),
                 ("| `src/base/err.c` | `inbox_open()` |", "inbox_open() is not in src/base/err.c"),
                 ("word " * 21, "longer than")):
             with self.subTest(text):
                 self.assertIn(expected, "".join(problems("README.md", text)))
 
-    def test_documents_that_the_sources_name_are_there(self):
+    def test_documents_that_the_sources_name_exist(self):
         named = {(path, name) for path in SOURCES for name in re.findall(r"\bdocs/[\w/]+\.md\b", read(path))}
         self.assertEqual({(path, name) for path, name in named if name not in DOCUMENTS and "test_documents" not in path},
                          set())
 
-    def test_the_calls_of_the_control_server_are_all_described(self):
+    def test_every_call_of_the_control_server_is_described(self):
         methods = re.findall(r'^    \{"(\w+)", "', read("src/control/method_table.c"), re.MULTILINE)
         self.assertGreater(len(methods), 30)
         page = read("docs/gateway.md")
         self.assertEqual([name for name in methods if "`%s`" % name not in page and not name.startswith("system.")], [])
 
-    def test_the_version_has_one_place(self):
+    def test_the_version_is_stated_once(self):
         version = re.search(r"^project\(dustwire VERSION (\S+)", read("CMakeLists.txt"), re.MULTILINE).group(1)
         self.assertEqual(re.findall(r"^## (\d\S*)", read("CHANGELOG.md"), re.MULTILINE)[0], version)
         stated = [path for path in FILES if path.startswith(("src/", "include/", "etc/", "cmake/", "docs/man/", "adapter/"))

@@ -1,4 +1,4 @@
-"""cmake --install: the prefix may be another than the one that was configured."""
+"""cmake --install: the prefix can differ from the configured one."""
 import os
 import subprocess
 import unittest
@@ -6,12 +6,12 @@ import unittest
 import installed
 from node import BUILD, SystemTest, main
 
-# The prefix that is given at installing, and what the folders below DESTDIR are called.
+# Values of --prefix, below a DESTDIR.
 PREFIXES = ("/usr", "/usr/", "/usr/local", "/opt/x", "/opt/my programs", "/opt/100%", "/opt/a&b", "/srv/one/two",
             "/home/anna/.local", "/opt/x//y", "/usr2", "/opt/usr")
 
 
-@unittest.skipUnless(os.path.exists(os.path.join(BUILD, "cmake_install.cmake")), "no build folder of CMake's")
+@unittest.skipUnless(os.path.exists(os.path.join(BUILD, "cmake_install.cmake")), "not a CMake build folder")
 class Install(SystemTest):
     def install(self, prefix):
         destdir = os.path.join(self.folder(), "dest dir")
@@ -25,14 +25,14 @@ class Install(SystemTest):
             with self.subTest(prefix):
                 self.assertEqual(installed.problems(self.install(prefix), prefix), [])
 
-    def test_a_relative_prefix_is_one_of_the_current_folder(self):
+    def test_a_relative_prefix_is_below_the_current_folder(self):
         here = self.folder()
         done = subprocess.run(["cmake", "--install", BUILD, "--prefix", "my out"], capture_output=True, text=True,
                               cwd=here, env={name: value for name, value in os.environ.items() if name != "DESTDIR"})
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(installed.problems("", os.path.join(here, "my out")), [])
 
-    def test_everything_installed_is_in_the_manifest(self):
+    def test_the_manifest_lists_every_installed_file(self):
         destdir = self.install("/opt/x")
         with open(os.path.join(BUILD, "install_manifest.txt")) as stream:
             named = set(stream.read().split("\n"))

@@ -1,5 +1,5 @@
-"""A node's life from outside: settings, reload under traffic, a busy port, stops in order, kill -9
-and the start after it, sends that are interrupted, and memory."""
+"""Start, reload and stop of a node: settings, reload under traffic, a busy port, clean stops, kill -9
+and the start after it, interrupted sends, and memory."""
 import os
 import signal
 import subprocess
@@ -18,12 +18,12 @@ class WithFiles(harness.SystemTest):
     def make(self, size, name="f"):
         return harness.make_file(os.path.join(self.files, name), size)
 
-    def keep(self, thing):
-        self.addCleanup(thing.close)
-        return thing
+    def close_later(self, resource):
+        self.addCleanup(resource.close)
+        return resource
 
     def greet(self, node, **more):
-        return self.keep(raw.Raw.greet(node.port, **more))
+        return self.close_later(raw.Raw.greet(node.port, **more))
 
     def half_a_file(self, node, session, file_id=1):
         session.send(raw.data(file_id, 20000, harness.pattern(10000)))
@@ -33,16 +33,16 @@ class WithFiles(harness.SystemTest):
         session.send(raw.data(file_id, 20000, harness.pattern(20000)[10000:]))
 
     def slow_receiver(self, node, size=30000000):
-        """A send to us of which we have read one frame and read no more."""
-        listener = self.keep(raw.Listener(receive_buffer=65536))
+        """A send to a raw peer that reads one frame and then stops reading."""
+        listener = self.close_later(raw.Listener(receive_buffer=65536))
         job = self.job(node.send_job([self.make(size, "slow")], listener.contact))
-        session = self.keep(listener.accept())
+        session = self.close_later(listener.accept())
         session.expect(raw.DATA)
         return listener, job, session
 
 
 class Settings(WithFiles):
-    """dustwired without a life: what it says of a settings file."""
+    """Checks of settings files, without a running daemon."""
 
     def run_daemon(self, *arguments):
         return subprocess.run([os.path.join(harness.BUILD, "dustwired"), *arguments], text=True,
@@ -74,13 +74,13 @@ class Settings(WithFiles):
         self.assertNotEqual(result.returncode, 0)
         self.assertIn("tcp-port", result.stderr)
 
-    def test_a_missing_file_or_folder_is_no_empty_one(self):
+    def test_a_missing_file_or_a_folder_is_an_error(self):
         for path in (os.path.join(self.files, "none.ini"), self.files):
             result = self.run_daemon("--config", path)
             self.assertNotEqual(result.returncode, 0)
             self.assertIn(path, result.stderr)
 
-    def test_dump_config_is_taken_back_and_says_the_same(self):
+    def test_dump_config_can_be_read_back_and_is_the_same(self):
         node = self.node(is_started=False)
         first = self.run_daemon("--dump-config", "--config", node.config)
         self.assertEqual(first.returncode, 0, first.stderr)
@@ -93,14 +93,14 @@ class Settings(WithFiles):
     def without_origins(self, dump):
         return [line for line in dump.splitlines() if not line.startswith("# from ")]
 
-    def test_an_inbox_that_cannot_be(self):
+    def test_an_inbox_that_cannot_be_created_is_an_error(self):
         node = self.node(settings={"inbox/path": os.path.join(self.make(3, "plain"), "inbox")},
                          is_started=False)
         node.spawn()
         self.assertNotEqual(node.wait_exit(), 0)
         self.assertIn(node.settings["inbox/path"], node.log())
 
-    def test_no_transport_enabled_is_said(self):
+    def test_no_enabled_transport_is_reported(self):
         node = self.node(settings={"services/tcp-transport/enabled": False}, is_started=False)
         result = self.run_daemon("--check-config", "--config", node.config)
         self.assertIn("transport", result.stdout + result.stderr)
@@ -134,22 +134,22 @@ class Reload(WithFiles):
         self.assertEqual(result.code == 0, code == 0, str(result))
         return result.out + result.err
 
-    def assert_session_lives(self):
+    def assert_session_is_open(self):
         self.other_half(self.session)
         self.session.expect_ok(1)
 
-    def test_an_unrelated_key_drops_no_session(self):
+    def test_an_unrelated_key_closes_no_session(self):
         self.reload({"sessions/keep-alive-s": 0, "log/level": "debug"})
-        self.assert_session_lives()
+        self.assert_session_is_open()
         self.assertEqual(self.bob.events.all("session-closed"), [])
 
     def test_sighup_reads_the_file_again(self):
         self.bob.change({"log/level": "debug"})
         self.bob.signal(signal.SIGHUP)
         self.bob.events.wait("settings-reloaded")
-        self.assert_session_lives()
+        self.assert_session_is_open()
 
-    def test_another_port_takes_the_transport_down_and_up(self):
+    def test_another_port_restarts_the_transport(self):
         port, old = harness.free_port(), self.bob.port
         self.reload({"services/tcp-connections/tcp-port": port})
         self.session.expect_end()
@@ -174,33 +174,33 @@ class Reload(WithFiles):
         harness.wait_until(self.bob.is_serving, "the node serves again")
         self.greet(self.bob)
 
-    def test_a_bad_file_changes_nothing_and_says_why(self):
-        said = self.reload({"log/level": "loud", "services/tcp-connections/tcp-port": 0}, code=1)
-        self.assertIn("loud", said)
-        self.assertIn("tcp-port", said)
-        self.assert_session_lives()
+    def test_an_invalid_file_changes_nothing_and_the_errors_are_reported(self):
+        output = self.reload({"log/level": "loud", "services/tcp-connections/tcp-port": 0}, code=1)
+        self.assertIn("loud", output)
+        self.assertIn("tcp-port", output)
+        self.assert_session_is_open()
         self.greet(self.bob)
 
-    def test_what_needs_a_restart_is_named_and_stays(self):
-        said = self.reload({"workers/threads": 1, "inbox/path": self.bob.inbox + "2"})
-        self.assertIn("threads", said)
-        self.assertIn("path", said)
-        self.assert_session_lives()
+    def test_settings_that_need_a_restart_are_named_and_not_applied(self):
+        output = self.reload({"workers/threads": 1, "inbox/path": self.bob.inbox + "2"})
+        self.assertIn("threads", output)
+        self.assertIn("path", output)
+        self.assert_session_is_open()
         self.assertEqual(len(self.bob.received()), 1)
         self.assertFalse(os.path.exists(self.bob.inbox + "2"))
 
-    def test_twenty_reloads_while_a_file_goes_over(self):
+    def test_twenty_reloads_during_a_transfer(self):
         alice = self.node("alice")
         path = self.make(64 * MIB)
         job = self.job(alice.send_job([path], self.bob.contact))
         for i in range(20):
             self.reload({"sessions/keep-alive-s": 100 + i})
         self.assert_sent(job.result(), 1)
-        self.assert_session_lives()
+        self.assert_session_is_open()
 
 
 class BusyPort(WithFiles):
-    def test_the_node_stays_up_says_so_and_recovers(self):
+    def test_the_node_runs_reports_the_port_and_recovers(self):
         taken = raw.Listener()
         node = self.node(port=taken.port, is_started=False).spawn()
         status = harness.wait_until(lambda: os.path.exists(node.socket) and self.down(node), "status says 3")
@@ -223,7 +223,7 @@ class Stops(WithFiles):
         return bob
 
     def stopping(self, node):
-        """Stopping has begun: nobody is let in any more."""
+        """Waits until the node stops, which refuses new connections."""
         def refused():
             try:
                 raw.Raw.dial(node.port).close()
@@ -232,7 +232,7 @@ class Stops(WithFiles):
             return False
         harness.wait_until(refused, lambda: "new connections are refused\n" + node.log())
 
-    def test_sigterm_lets_files_under_way_finish(self):
+    def test_sigterm_lets_transfers_in_progress_finish(self):
         bob = self.bob(60)
         session = self.greet(bob)
         self.half_a_file(bob, session)
@@ -251,7 +251,7 @@ class Stops(WithFiles):
         self.assertEqual(bob.wait_exit(), 0)
         self.assertEqual(bob.received_sums(), [harness.sha256_bytes(harness.pattern(20000))])
 
-    def test_what_is_too_slow_for_a_stop_is_aborted(self):
+    def test_an_incoming_file_too_slow_for_a_stop_is_aborted(self):
         bob = self.bob(1)
         session = self.greet(bob)
         self.half_a_file(bob, session)
@@ -263,7 +263,7 @@ class Stops(WithFiles):
         self.assertEqual(bob.wait_exit(), 0)
         self.assertEqual((bob.received(), bob.partials()), ([], []))
 
-    def test_an_outgoing_file_too_slow_for_a_stop_is_never_taken_for_whole(self):
+    def test_an_outgoing_file_too_slow_for_a_stop_is_never_complete_for_the_peer(self):
         bob = self.bob(1)
         _, job, receiver = self.slow_receiver(bob)
         bob.signal(signal.SIGTERM)
@@ -272,7 +272,7 @@ class Stops(WithFiles):
         receiver.expect_end(may_cut=True)
         self.assertEqual(receiver.check.done, {})
 
-    def test_dustwire_stop_is_the_same(self):
+    def test_dustwire_stop_lets_transfers_in_progress_finish(self):
         bob = self.bob(60)
         session = self.greet(bob)
         self.half_a_file(bob, session)
@@ -285,8 +285,8 @@ class Stops(WithFiles):
         self.assertEqual(bob.wait_exit(), 0)
         self.assertEqual(job.result().code, 0)
 
-    @harness.not_under("valgrind", "who ends at once frees nothing")
-    def test_a_second_sigterm_ends_it_at_once(self):
+    @harness.not_under("valgrind", "an immediate exit frees nothing")
+    def test_a_second_sigterm_ends_it_immediately(self):
         bob = self.bob(600)
         session = self.greet(bob)
         self.half_a_file(bob, session)
@@ -305,7 +305,7 @@ class Stops(WithFiles):
 
 
 class Kills(WithFiles):
-    def test_the_start_after_a_kill_clears_what_was_half_done_and_keeps_what_was_acknowledged(self):
+    def test_the_start_after_a_kill_removes_partial_files_and_keeps_acknowledged_ones(self):
         bob = self.node("bob")
         session = self.greet(bob)
         for i in range(20):
@@ -331,13 +331,13 @@ class Kills(WithFiles):
         row, = bob.events.wait("file-received", size=5)
         self.assertNotIn(row["transfer_id"], {old["transfer_id"] for old in rows})
 
-    def test_kills_under_load_lose_nothing_that_was_acknowledged(self):
+    def test_kills_under_load_lose_no_acknowledged_file(self):
         self.kill_under_load(self.node("bob"))
 
-    def test_kills_lose_nothing_that_came_by_two_workers(self):
+    def test_kills_lose_no_acknowledged_file_of_two_workers(self):
         self.kill_under_load(self.node("bob", {"inbox/durability": "none", "workers/threads": 2}))
 
-    def test_what_two_workers_committed_is_known_to_one_after_a_kill(self):
+    def test_one_worker_knows_the_files_of_two_workers_after_a_kill(self):
         bob = self.node("bob", {"inbox/durability": "none", "workers/threads": 2})
         for name in (b"one", b"two"):
             session = self.greet(bob)
@@ -369,11 +369,11 @@ class Kills(WithFiles):
         self.assertEqual(sorted(row["path"] for row in rows), bob.received())
 
     def reported(self, node):
-        """The journal's files, if none of them is still owed to the gateway."""
+        """The journal's files, if all of them have been reported to the gateway."""
         rows = harness.rows_of(node.command("received", "--json"), "received")
         return rows if rows and all(row["is_reported"] for row in rows) else None
 
-    def test_a_daemon_that_dies_under_a_waiting_send(self):
+    def test_a_daemon_that_is_killed_during_a_send(self):
         alice = self.node("alice")
         _, job, _ = self.slow_receiver(alice)
         alice.kill()
@@ -395,7 +395,7 @@ class Kills(WithFiles):
         self.assertIn(bob.socket, other.log())
         self.assertEqual(bob.command("status").code, 0)
 
-    def test_the_control_socket_is_the_owners_alone(self):
+    def test_only_the_owner_can_open_the_control_socket(self):
         bob = self.node("bob")
         self.assertEqual(os.stat(bob.socket).st_mode & 0o777, 0o600)
 
@@ -416,7 +416,7 @@ class Interruptions(WithFiles):
             pass
         self.assertEqual(session.check.done, {})
 
-    def test_a_file_that_shrinks_while_it_is_sent_is_aborted_and_the_session_lives(self):
+    def test_a_file_that_shrinks_while_it_is_sent_is_aborted_and_the_session_stays_open(self):
         for left in (0, 1, 15000000, 29999999):
             with self.subTest(left=left):
                 listener, job, session = self.slow_receiver(self.alice)
@@ -425,7 +425,7 @@ class Interruptions(WithFiles):
                 self.assert_not_sent(job.result(), "became shorter", "changed while it was sent")
                 self.next_file(listener, session)
 
-    def test_a_file_that_grows_while_it_is_sent_is_aborted_and_the_session_lives(self):
+    def test_a_file_that_grows_while_it_is_sent_is_aborted_and_the_session_stays_open(self):
         listener, job, session = self.slow_receiver(self.alice)
         with open(os.path.join(self.files, "slow"), "ab") as out:
             out.write(b"more" * 10000)
@@ -460,23 +460,23 @@ class Interruptions(WithFiles):
         self.read_to_abort(session)
         self.next_file(listener, session)
 
-    def test_a_peer_that_goes_away_mid_file(self):
+    def test_a_peer_that_resets_the_connection_mid_file(self):
         _, job, session = self.slow_receiver(self.alice)
         session.reset()
         self.assert_not_sent(job.result(), "connection closed")
 
-    def test_a_session_that_is_gone_is_dialled_anew(self):
+    def test_a_closed_session_is_reopened_for_the_next_send(self):
         listener, job, session = self.slow_receiver(self.alice, 1000)
         session.send(raw.ok(list(session.check.done)[0]))
         self.assert_sent(job.result(), 1)
         session.close()
         job = self.job(self.alice.send_job([self.make(10)], listener.contact))
-        again = self.keep(listener.accept())
+        again = self.close_later(listener.accept())
         again.take_files(1)
         self.assert_sent(job.result(), 1)
 
 
-@unittest.skipIf(harness.SLOW > 4, "a sanitizer's own memory drowns the daemon's")
+@unittest.skipIf(harness.SLOW > 4, "a sanitizer's memory hides the daemon's")
 class Memory(WithFiles):
     def test_it_does_not_grow_with_the_size_of_a_file(self):
         alice, bob = self.node("alice"), self.node("bob")

@@ -1,4 +1,4 @@
-"""What the daemon gives up, what that keeps it from, and who may ask it for what."""
+"""Dropped privileges and their effect, and access control."""
 import grp
 import os
 import socket
@@ -27,16 +27,16 @@ def capabilities(pid):
             for kind in ("CapEff", "CapPrm", "CapInh", "CapAmb")}
 
 
-class PersonsNode(Node):
-    """A daemon of the user `person`."""
-    person, groups = 0, ()
+class UserNode(Node):
+    """A daemon that runs as the user `user`."""
+    user, groups = 0, ()
 
     @property
     def programs(self):
         return open_programs()
 
     def spawn(self):
-        return super().spawn(user=self.person, group=self.person, extra_groups=self.groups, cwd="/")
+        return super().spawn(user=self.user, group=self.user, extra_groups=self.groups, cwd="/")
 
 
 class Dropped(SystemTest):
@@ -48,7 +48,7 @@ class Dropped(SystemTest):
             if IS_ROOT:
                 self.assertEqual(int(state["CapBnd"], 16), 0, state["Name"])
 
-    @unittest.skipUnless(IS_ROOT, "only root has what is to be kept")
+    @unittest.skipUnless(IS_ROOT, "only root has the capability to keep")
     def test_a_port_below_1024_keeps_the_one_capability_that_it_needs(self):
         port = next(p for p in range(700, 1000) if self.is_free(p))
         node = self.node(port=port)
@@ -66,16 +66,16 @@ class Dropped(SystemTest):
                 return False
         return True
 
-    def test_the_log_and_status_say_what_is_in_force(self):
+    def test_the_log_and_status_report_the_privileges(self):
         node = self.node()
-        said = node.status()["privileges"]
-        self.assertIn("no new privileges, capabilities: none, Landlock: ", said)
-        self.assertEqual(node.log().count("privileges: " + said), 1)
-        self.assertIn("privileges: " + said, node.command("status").out)
+        privileges = node.status()["privileges"]
+        self.assertIn("no new privileges, capabilities: none, Landlock: ", privileges)
+        self.assertEqual(node.log().count("privileges: " + privileges), 1)
+        self.assertIn("privileges: " + privileges, node.command("status").out)
 
 
 class Confined(SystemTest):
-    """Landlock, met where a path of the settings is led elsewhere by a link."""
+    """Landlock, tested by redirecting a path of the settings with a link."""
 
     def confined(self, settings=None):
         folder = self.folder()
@@ -89,8 +89,8 @@ class Confined(SystemTest):
             self.skipTest(NO_LANDLOCK)
         return node, folder
 
-    def lead_away(self, node, folder):
-        """What was the folder of the daemon's own settings is a link to another from now on."""
+    def redirect_settings(self, node, folder):
+        """Replaces the folder of the daemon's own settings by a link to another folder."""
         home = os.path.join(folder, "home")
         os.rename(home, home + "-was")
         os.symlink(os.path.join(folder, "else"), home)
@@ -99,18 +99,18 @@ class Confined(SystemTest):
     def test_nothing_is_written_elsewhere(self):
         node, folder = self.confined()
         self.assertEqual(node.command("set", "priority", "3").code, 0)
-        result = self.lead_away(node, folder)
+        result = self.redirect_settings(node, folder)
         self.assertNotEqual(result.code, 0)
         self.assertIn("denied", result.err)
         self.assertEqual(os.listdir(os.path.join(folder, "else")), [])
 
-    def test_switched_off_it_would_be(self):
+    def test_without_confinement_it_is_written(self):
         node, folder = self.confined({"node/confined": False})
         self.assertIn("Landlock: switched off", node.status()["privileges"])
-        self.assertEqual(self.lead_away(node, folder).code, 0)
+        self.assertEqual(self.redirect_settings(node, folder).code, 0)
         self.assertEqual(os.listdir(os.path.join(folder, "else")), ["own.ini"])
 
-    def test_nothing_is_read_elsewhere_once_there_are_roots(self):
+    def test_nothing_is_read_elsewhere_if_roots_are_set(self):
         node, folder = self.confined()
         moved = os.path.join(folder, "else", "moved.ini")
         os.rename(node.config, moved)
@@ -127,51 +127,51 @@ class Confined(SystemTest):
         self.assertEqual(node.send([path], "tcp://localhost:%d" % peer.port).code, 0)
 
 
-class Persons(SystemTest):
-    """Several people and one daemon, which runs as a user of its own without any privilege."""
+class Users(SystemTest):
+    """Several users and one daemon, which runs as a separate user without privileges."""
     DAEMON, ANNA, BERT, GROUP = 61001, 61002, 61003, grp.getgrnam("users").gr_gid
 
     def setUp(self):
         super().setUp()
         self.top = self.folder()
         os.chmod(self.top, 0o755)
-        # What stands for the daemon under a tool may lead to a place that others cannot enter.
+        # Under a tool the daemon may be a wrapper in a folder that other users cannot enter.
         tried = subprocess.run([os.path.join(open_programs(), "dustwired"), "--version"], capture_output=True,
                                text=True, user=self.DAEMON, group=self.DAEMON, extra_groups=[], cwd="/")
         if tried.returncode != 0:
             self.skipTest("another user cannot run the daemon: " + tried.stderr.strip())
 
     def shared(self, name="shared", settings=None, groups=(GROUP,)):
-        """A node of the daemon's own user, who is in GROUP."""
+        """A node run by the daemon's user, who is in GROUP."""
         folder = os.path.join(self.top, name)
         os.mkdir(folder, 0o755)
         os.chown(folder, self.DAEMON, self.DAEMON)
-        node = PersonsNode(name, settings, folder=folder)
-        node.person, node.groups = self.DAEMON, groups
+        node = UserNode(name, settings, folder=folder)
+        node.user, node.groups = self.DAEMON, groups
         self.addCleanup(self._close, node)
         return node.start()
 
-    def run_as(self, person, node, *arguments, groups=()):
-        return subprocess.run(node.cli(*arguments), capture_output=True, text=True, user=person, group=person,
+    def run_as(self, user, node, *arguments, groups=()):
+        return subprocess.run(node.cli(*arguments), capture_output=True, text=True, user=user, group=user,
                               extra_groups=groups, stdin=subprocess.DEVNULL, cwd="/")
 
-    def file_of(self, person, name, mode, size=50000, folder=None):
+    def file_of(self, user, name, mode, size=50000, folder=None):
         path = make_file(os.path.join(folder or self.top, name), size, seed=size)
-        os.chown(path, person, person)
+        os.chown(path, user, user)
         os.chmod(path, mode)
         return path
 
     OPEN = {"control/group": "users", "control/mode": "0660"}
 
 
-@unittest.skipUnless(IS_ROOT, "only root can be somebody else in turn")
-class People(Persons):
-    def test_runs_without_any_right_of_roots(self):
+@unittest.skipUnless(IS_ROOT, "only root can run commands as other users")
+class SharedDaemon(Users):
+    def test_runs_without_root_privileges(self):
         node = self.shared()
         self.assertEqual({value for _, value in capabilities(node.process.pid)}, {0})
         self.assertIn("user %d, no new privileges, capabilities: none" % self.DAEMON, node.log())
 
-    def test_by_default_the_socket_is_the_daemons_alone(self):
+    def test_by_default_only_the_daemons_user_can_open_the_socket(self):
         node = self.shared()
         self.assertEqual(os.stat(node.socket).st_mode & 0o777, 0o600)
         self.assertEqual(self.run_as(self.ANNA, node, "status", groups=[self.GROUP]).returncode, 3)
@@ -183,18 +183,18 @@ class People(Persons):
         self.assertEqual(self.run_as(self.ANNA, node, "status", groups=[self.GROUP]).returncode, 0)
         self.assertEqual(self.run_as(self.BERT, node, "status").returncode, 3)
 
-    def test_a_group_that_the_daemon_is_not_in_is_told_at_start(self):
-        folder = os.path.join(self.top, "stranger")
+    def test_a_group_that_the_daemon_is_not_in_is_an_error_at_start(self):
+        folder = os.path.join(self.top, "outsider")
         os.mkdir(folder)
         os.chown(folder, self.DAEMON, self.DAEMON)
-        node = PersonsNode("stranger", self.OPEN, folder=folder)
-        node.person, node.groups = self.DAEMON, ()
+        node = UserNode("outsider", self.OPEN, folder=folder)
+        node.user, node.groups = self.DAEMON, ()
         self.addCleanup(self._close, node)
         node.spawn()
         self.assertEqual(node.wait_exit(), 1)
         self.assertIn("control socket", node.log())
 
-    def test_root_joins_the_group_before_it_gives_up_everything(self):
+    def test_root_joins_the_group_before_it_drops_privileges(self):
         node = self.node("root", settings=self.OPEN)
         self.assertEqual(os.stat(node.socket).st_gid, self.GROUP)
         self.assertEqual({value for _, value in capabilities(node.process.pid)}, {0})
@@ -217,8 +217,8 @@ class People(Persons):
                                            extra_groups=[self.GROUP], stderr=subprocess.DEVNULL).returncode, 0)
 
 
-@unittest.skipUnless(IS_ROOT, "only root can be somebody else in turn")
-class Streamed(Persons):
+@unittest.skipUnless(IS_ROOT, "only root can run commands as other users")
+class Streamed(Users):
     """Files that the daemon's user cannot read."""
 
     def setUp(self):
@@ -228,14 +228,14 @@ class Streamed(Persons):
     def sender(self, settings=None):
         return self.shared("sender", {**self.OPEN, **(settings or {})}).follow()
 
-    def send_as(self, person, node, *files):
-        return self.run_as(person, node, "send", "--json", *files, self.peer.contact, groups=[self.GROUP])
+    def send_as(self, user, node, *files):
+        return self.run_as(user, node, "send", "--json", *files, self.peer.contact, groups=[self.GROUP])
 
     def spooled(self, node):
         return [os.path.join(folder, name) for folder, _, names in
                 os.walk(os.path.join(node.inbox, ".dustwire", "spool")) for name in names]
 
-    def test_a_file_of_the_sender_alone_arrives_and_leaves_nothing(self):
+    def test_a_private_file_arrives_and_leaves_no_spool_file(self):
         node = self.sender()
         path = self.file_of(self.ANNA, "letter of anna's", 0o600, 3000001)
         result = self.send_as(self.ANNA, node, path)
@@ -246,12 +246,12 @@ class Streamed(Persons):
         sent = node.events.wait("file-sent")[0]
         self.assertTrue(sent["path"].endswith("/letter of anna's"), sent)
 
-    def test_an_empty_one_too(self):
+    def test_an_empty_private_file_arrives(self):
         path = self.file_of(self.ANNA, "empty", 0o600, 0)
         self.assertEqual(self.send_as(self.ANNA, self.sender(), path).returncode, 0)
         self.assertEqual(len(self.peer.received()), 1)
 
-    def test_a_hundred_at_once_through_a_spool_for_a_few(self):
+    def test_a_hundred_files_pass_a_spool_with_room_for_five(self):
         node = self.sender({"outbox/spool-limit-mib": 1})
         paths = [self.file_of(self.ANNA, "f%d" % n, 0o600, 200000 + n) for n in range(100)]
         result = self.send_as(self.ANNA, node, *paths)
@@ -260,38 +260,38 @@ class Streamed(Persons):
                          sorted(sha256(p) for p in paths))
         wait_until(lambda: self.spooled(node) == [], lambda: self.spooled(node))
 
-    def test_what_is_larger_than_the_spool_is_refused_with_both_reasons(self):
+    def test_a_file_larger_than_the_spool_is_refused_with_both_reasons(self):
         node = self.sender({"outbox/spool-limit-mib": 1})
         result = self.send_as(self.ANNA, node, self.file_of(self.ANNA, "large", 0o600, 1100000))
         self.assertEqual(result.returncode, 1)
         self.assertIn("the daemon or you are not allowed to read it", result.stdout)
         self.assertIn("larger than [outbox] spool-limit-mib", result.stdout)
 
-    def test_a_send_that_fails_leaves_nothing(self):
+    def test_a_failed_send_leaves_no_spool_file(self):
         node = self.sender()
         path = self.file_of(self.ANNA, "file", 0o600)
         result = self.run_as(self.ANNA, node, "send", path, "tcp://127.0.0.1:%d" % free_port(), groups=[self.GROUP])
         self.assertEqual(result.returncode, 1)
         wait_until(lambda: self.spooled(node) == [], lambda: self.spooled(node))
 
-    def test_what_a_crash_left_is_gone_after_the_next_start(self):
+    def test_spool_files_of_a_crash_are_removed_at_the_next_start(self):
         node = self.sender({"node/confined": True})
-        nobody_there = socket.socket()
-        self.addCleanup(nobody_there.close)
-        nobody_there.bind(("127.0.0.1", 0))
-        nobody_there.listen()
+        silent_listener = socket.socket()
+        self.addCleanup(silent_listener.close)
+        silent_listener.bind(("127.0.0.1", 0))
+        silent_listener.listen()
         path = self.file_of(self.ANNA, "file", 0o600)
-        send = subprocess.Popen(node.cli("send", path, "tcp://127.0.0.1:%d" % nobody_there.getsockname()[1]),
+        send = subprocess.Popen(node.cli("send", path, "tcp://127.0.0.1:%d" % silent_listener.getsockname()[1]),
                                 user=self.ANNA, group=self.ANNA, extra_groups=[self.GROUP], cwd="/",
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: [os.path.getsize(f) for f in self.spooled(node)] == [50000], "it lies in the spool")
+        wait_until(lambda: [os.path.getsize(f) for f in self.spooled(node)] == [50000], "the file is in the spool")
         node.kill()
         send.wait()
         self.assertEqual(len(self.spooled(node)), 1)
         node.start()
         self.assertEqual(self.spooled(node), [])
 
-    def test_nobody_has_another_persons_file_read_by_the_daemon(self):
+    def test_a_user_cannot_send_another_users_private_file(self):
         node = self.sender()
         secrets = [self.file_of(self.DAEMON, "of the daemon", 0o600),
                    self.file_of(self.DAEMON, "in its inbox", 0o644, folder=node.inbox)]
@@ -300,25 +300,25 @@ class Streamed(Persons):
             link = os.path.join(self.top, os.path.basename(secret) + " by a link")
             os.symlink(secret, link)
             for path in (secret, link):
-                result = self.ask_to_send(self.BERT, node, path)
+                result = self.call_send_file(self.BERT, node, path)
                 self.assertIn("or you are not allowed", result)
         self.assertEqual(len(self.peer.received()), 0)
 
-    def ask_to_send(self, person, node, path):
-        """send_file by its path alone, which `dustwire send` would give up for streaming."""
+    def call_send_file(self, user, node, path):
+        """Calls send_file with the path only; `dustwire send` would stream the file instead."""
         script = os.path.join(node.programs, "ask_to_send.py")
         return subprocess.run(["/usr/bin/python3", "-B", script, node.socket, path, self.peer.contact],
-                              capture_output=True, text=True, user=person, group=person,
+                              capture_output=True, text=True, user=user, group=user,
                               extra_groups=[self.GROUP], cwd="/").stdout
 
-    def test_what_everybody_may_read_needs_no_streaming(self):
+    def test_a_world_readable_file_needs_no_streaming(self):
         node = self.sender({"outbox/spool-limit-mib": 0})
-        for person, mode in ((self.BERT, 0o644), (self.ANNA, 0o444)):
-            path = self.file_of(person, "open %o" % mode, mode)
-            self.assertIn("id ", self.ask_to_send(self.ANNA, node, path))
+        for user, mode in ((self.BERT, 0o644), (self.ANNA, 0o444)):
+            path = self.file_of(user, "open %o" % mode, mode)
+            self.assertIn("id ", self.call_send_file(self.ANNA, node, path))
             self.assertEqual(self.send_as(self.ANNA, node, path).returncode, 0)
 
-    def test_the_daemons_own_user_may_send_all_that_it_can_read(self):
+    def test_the_daemons_user_can_send_every_file_that_it_can_read(self):
         node = self.sender({"outbox/spool-limit-mib": 0})
         path = self.file_of(self.DAEMON, "mine", 0o600)
         self.assertEqual(self.run_as(self.DAEMON, node, "send", path, self.peer.contact).returncode, 0)
@@ -340,7 +340,7 @@ class Roots(SystemTest):
         return result.json()[0]["error"]
 
     @not_under("valgrind", "3.19 does not know openat2, and without it nothing below a root can be opened")
-    def test_a_file_below_a_root_is_sent_also_by_a_link_that_stays_there(self):
+    def test_a_file_below_a_root_is_sent_also_by_a_link_inside_the_root(self):
         os.mkdir(os.path.join(self.out, "deep"))
         path = make_file(os.path.join(self.out, "deep", "file"), 5000)
         os.symlink("deep/file", os.path.join(self.out, "link"))
@@ -350,10 +350,10 @@ class Roots(SystemTest):
     def test_a_file_elsewhere_is_refused(self):
         self.assertIn("[outbox] roots", self.refused(make_file(os.path.join(self.top, "file"), 10)))
 
-    def test_a_name_that_only_begins_like_a_root_is_refused(self):
+    def test_a_path_that_only_has_a_root_as_prefix_is_refused(self):
         self.assertIn("[outbox] roots", self.refused(make_file(self.out + "side", 10)))
 
-    def test_no_link_and_no_dots_lead_out(self):
+    def test_links_and_dots_that_lead_outside_are_refused(self):
         make_file(os.path.join(self.top, "secret"), 10)
         os.symlink("../secret", os.path.join(self.out, "relative"))
         os.symlink(os.path.join(self.top, "secret"), os.path.join(self.out, "absolute"))
@@ -361,7 +361,7 @@ class Roots(SystemTest):
         for name in ("relative", "absolute", "folder/secret", "../secret"):
             self.assertIn("[outbox] roots", self.refused(os.path.join(self.out, name)), name)
 
-    def test_a_root_that_is_not_there_is_told_at_start(self):
+    def test_a_missing_root_is_an_error_at_start(self):
         node = self.node("bad", settings={"outbox/roots": "/nowhere/at/all"}, is_started=False)
         node.spawn()
         self.assertEqual(node.wait_exit(), 1)

@@ -1,5 +1,5 @@
-"""What the daemon is started with and did not choose: signals, descriptors, limits, CPUs, umask, folder,
-environment, a root without /proc, system calls that a filter refuses."""
+"""The process attributes that the daemon inherits: signals, descriptors, limits, CPUs, umask, working directory,
+environment, a root without /proc, a system call filter."""
 import contextlib
 import ctypes
 import errno
@@ -20,20 +20,22 @@ sys.path.insert(1, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import node as harness  # noqa: E402
 from layer import BLOCK, LIBRARY, Layer  # noqa: E402
 
-# Programs that need more of everything than the daemon does: limits are not judged by them.
-IS_WATCHED = harness.SLOW > 4 or "DUSTWIRE_TEST_TOOL" in os.environ
-needs_layer = unittest.skipUnless(os.path.exists(LIBRARY), "the layer of faults is not built in this folder")
-WHY = "a sanitizer or valgrind needs descriptors, memory, files and /proc of its own"
+# Sanitizers and valgrind need more resources than the daemon: tests of limits are skipped.
+IS_INSTRUMENTED = harness.SLOW > 4 or "DUSTWIRE_TEST_TOOL" in os.environ
+needs_layer = unittest.skipUnless(os.path.exists(LIBRARY), "the fault layer is not built in this folder")
+WHY = "a sanitizer or valgrind needs additional descriptors, memory, files and /proc"
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class StartedNode(harness.Node):
-    """Started with `preexec` run in the child, the descriptors `closed`, in `cwd`, by the command `run_by`."""
+    """A node whose daemon starts after `preexec` in the child, with `closed` descriptors, in `cwd`, run by `run_by`."""
     preexec, environment, cwd, run_by = None, None, None, ()
     closed = ()
 
     def spawn(self):
         def prepare():
+            for number in STOPS:
+                signal.signal(number, signal.SIG_DFL)  # the tests may run in the background, with SIGINT ignored
             for fd in self.closed:
                 os.close(fd)
             if self.preexec:
@@ -66,20 +68,20 @@ class Started(harness.SystemTest):
         self.addCleanup(self._close, node)
         return node.start() if is_started else node.spawn()
 
-    def moves_a_file(self, node, path=None):
-        """One in and one out."""
+    def exchange_files(self, node, path=None):
+        """Receives a file and sends one."""
         mine = harness.make_file(os.path.join(self.folder(), "f"), 1000)
         self.assert_sent(self.peer.send([mine], node.contact), 1)
         self.assert_sent(node.send([path or mine], self.peer.contact), 1)
 
     def status_of(self, node):
-        """What the command of this build says of it."""
+        """The output of `dustwire status`."""
         return node.command("status").out
 
 
 class Inherited(Started):
-    def test_it_serves_and_stops_however_it_was_started(self):
-        """Each: serves, moves a file (to itself), ends in order by SIGTERM."""
+    def test_it_serves_and_stops_with_unusual_process_attributes(self):
+        """Each time it serves, receives and sends a file, and exits with 0 on SIGTERM."""
         gone = self.folder()
         os.mkdir(os.path.join(gone, "sub"))
         rows = {
@@ -107,38 +109,38 @@ class Inherited(Started):
         }
         limited = {"few descriptors", "a small stack", "no stack limit", "no locked memory"}
         for name, how in rows.items():
-            if IS_WATCHED and name in limited:
+            if IS_INSTRUMENTED and name in limited:
                 continue
             with self.subTest(name):
                 node = self.started(**how)
-                self.moves_a_file(node)
+                self.exchange_files(node)
                 self.assertEqual(node.stop(), 0)
 
-    def test_no_socket_gets_the_number_of_a_closed_descriptor(self):
+    def test_closed_standard_descriptors_are_replaced_by_dev_null(self):
         for closed in ((0,), (1,), (2,), (0, 1, 2)):
             node = self.started(closed=closed)
             for fd in closed:
                 self.assertEqual(os.readlink("/proc/%d/fd/%d" % (node.process.pid, fd)), "/dev/null")
             self.assertEqual(node.stop(), 0)
 
-    def test_an_interrupt_that_a_shell_ignored_for_it_is_ignored(self):
+    def test_sigint_that_was_ignored_at_start_stays_ignored(self):
         node = self.started(preexec=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
         node.signal(signal.SIGINT)
-        node.signal(signal.SIGHUP)  # read in order: the other would have come first
+        node.signal(signal.SIGHUP)  # signals are read in order: SIGINT would have been handled first
         node.wait_log("nothing has changed")
-        self.moves_a_file(node)
+        self.exchange_files(node)
         self.assertEqual(node.stop(), 0)
 
-    def test_an_interrupt_ends_it_otherwise(self):
+    def test_sigint_stops_it_by_default(self):
         node = self.started()
         node.signal(signal.SIGINT)
         self.assertEqual(node.wait_exit(), 0)
 
-    def test_files_have_their_modes_whatever_the_umask(self):
+    def test_file_modes_do_not_depend_on_the_umask(self):
         for umask in (0, 0o077, 0o777):
             node = self.started({"inbox/mode": "0640", "control/mode": "0660"},
                                 preexec=lambda: os.umask(umask))  # noqa: B023 (called in this round)
-            self.moves_a_file(node)
+            self.exchange_files(node)
             self.assertEqual(stat.S_IMODE(os.stat(node.received()[0]).st_mode), 0o640)
             self.assertEqual(stat.S_IMODE(os.stat(node.socket).st_mode), 0o660)
             for folder, folders, files in os.walk(os.path.join(node.inbox, ".dustwire")):
@@ -150,9 +152,9 @@ class Inherited(Started):
 
 
 @needs_layer
-class FirstMoments(Started):
-    def test_a_hangup_while_it_starts_is_a_reload(self):
-        """Sent while it reads its settings, which takes it half a second here."""
+class DuringStart(Started):
+    def test_sighup_during_the_start_is_a_reload(self):
+        """The signal is sent while it reads its settings, which the fault layer delays by half a second."""
         layer = Layer(self.folder())
         for number, is_up in ((signal.SIGHUP, True), (signal.SIGTERM, False), (signal.SIGINT, False)):
             node = StartedNode("node")
@@ -164,15 +166,15 @@ class FirstMoments(Started):
             node.signal(number)
             if is_up:
                 node.wait_log("nothing has changed")
-                self.moves_a_file(node)
+                self.exchange_files(node)
             self.assertEqual(node.stop() if is_up else node.wait_exit(), 0, node.log())
 
 
-@unittest.skipIf(IS_WATCHED, WHY)
+@unittest.skipIf(IS_INSTRUMENTED, WHY)
 class Printed(Started):
-    """What is asked of a program and cannot be written is no success."""
+    """Output that cannot be written is a failure."""
 
-    def assert_lost(self, name, *arguments):
+    def assert_output_fails(self, name, *arguments):
         for to, reason in ((">&-", "Bad file descriptor"), (">/dev/full", "No space left on device"),
                            ("<&- >&-", "Bad file descriptor")):
             with self.subTest(name=name, arguments=arguments, to=to):
@@ -182,33 +184,33 @@ class Printed(Started):
                 self.assertEqual(result.stderr, "%s: cannot write to standard output: %s\n"
                                  % (name, reason))
 
-    def test_output_that_is_lost_is_a_failure_with_its_reason(self):
+    def test_failed_output_is_an_error_with_a_reason(self):
         config = StartedNode("node", {})
         self.addCleanup(self._close, config)
         for arguments in (("--help",), ("--version",), ("--dump-config",), ("--config", config.config, "--dump-config"),
                           ("--config", config.config, "--check-config")):
-            self.assert_lost("dustwired", *arguments)
+            self.assert_output_fails("dustwired", *arguments)
         for arguments in (("--help",), ("--version",)):
-            self.assert_lost("dustwire-load", *arguments)
+            self.assert_output_fails("dustwire-load", *arguments)
 
 
 class Limits(Started):
-    def test_a_log_that_may_not_grow_ends_nothing(self):
-        """ulimit -f: stderr is a file, and so is what is received."""
+    def test_a_log_at_its_size_limit_stops_nothing(self):
+        """ulimit -f limits both the log (stderr) and received files."""
         size = 256 << 10
         node = self.started({"log/level": "debug"}, preexec=limit(resource.RLIMIT_FSIZE, size))
         self.assertIn("ulimit -f", node.log())
-        harness.wait_until(lambda: self.moves_a_file(node) or os.path.getsize(node.log_path) == size,
+        harness.wait_until(lambda: self.exchange_files(node) or os.path.getsize(node.log_path) == size,
                            "the log is full", 60)
-        self.moves_a_file(node)
+        self.exchange_files(node)
         large = harness.make_file(os.path.join(self.folder(), "large"), size * 2)
         self.assert_not_sent(self.peer.send([large], node.contact))
-        self.moves_a_file(node)
+        self.exchange_files(node)
         self.assertGreater(node.status()["metrics"]["log_lines_lost"], 0)
         self.assertEqual(node.stop(), 0)
 
     def test_too_few_descriptors_are_named(self):
-        """From none to enough: it starts, or says that descriptors are what is missing."""
+        """With each limit the daemon either starts or reports too few descriptors."""
         for count in (3, 4, 6, 9, 12, 15, 18, 22, 26, 30, 34, 40, 60, 90, 128):
             node = self.started(is_started=False, preexec=limit(resource.RLIMIT_NOFILE, count))
             harness.wait_until(node._is_serving_or_gone, node.log)
@@ -221,11 +223,11 @@ class Limits(Started):
             self.assertRegex(text, "too many open files|Too many open files|[Ee]rror 24", text)
             self.assertNotRegex(text, "out of memory|is damaged|remove it|would block", text)
 
-    @unittest.skipIf(harness.SLOW > 4, "a sanitizer makes processes of its own")
+    @unittest.skipIf(harness.SLOW > 4, "a sanitizer starts additional processes")
     def test_too_few_processes_are_named(self):
         if os.geteuid() != 0:
-            self.skipTest("only root can start it as a user without any process")
-        user = 64999  # nobody's
+            self.skipTest("only root can start it as a user that has no processes")
+        user = 64999  # an unused uid
         for count in range(1, 9):
             node = StartedNode("node", {"workers/threads": 2})
             self.addCleanup(self._close, node)
@@ -261,13 +263,13 @@ class Cpus(Started):
         with open("/proc/%d/task/%s/comm" % (pid, thread)) as stream:
             return stream.read()
 
-    def test_auto_counts_the_cpus_that_it_is_bound_to(self):
+    def test_auto_counts_the_cpus_of_its_affinity_mask(self):
         cpus = sorted(os.sched_getaffinity(0))
         self.assertLessEqual(self.workers(), len(cpus))
         self.assertEqual(self.workers(preexec=lambda: os.sched_setaffinity(0, cpus[-1:])), 1)
 
     def make_group(self, files):
-        """A group of version 2, or else of version 1, with what `files` says for it; its folder."""
+        """Creates a cgroup (version 2, or else 1) with `files[version]`; returns its folder."""
         name = "dustwire-test-%d" % os.getpid()
         root, version = ("/sys/fs/cgroup", 2) if os.path.exists("/sys/fs/cgroup/cgroup.controllers") \
             else ("/sys/fs/cgroup/cpu", 1)
@@ -281,10 +283,10 @@ class Cpus(Started):
                 with open(os.path.join(group, file), "w") as out:
                     out.write(text)
         except OSError as e:
-            self.skipTest("no group with a share of CPU time can be made here: %s" % e.strerror)
+            self.skipTest("cannot create a cgroup with a CPU limit: %s" % e.strerror)
         return group
 
-    def test_auto_counts_the_share_of_its_control_group(self):
+    def test_auto_respects_the_cpu_limit_of_its_control_group(self):
         group = self.make_group({2: {"cpu.max": "30000 100000"},
                                  1: {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "30000"}})
 
@@ -296,9 +298,9 @@ class Cpus(Started):
 
 
 class Output(Started):
-    def test_a_reader_that_does_not_read_holds_up_nobody(self):
-        """stderr is a pipe, full from the start; also another user's, which cannot be opened once more."""
-        for is_others in (False, True):
+    def test_a_full_log_pipe_blocks_nothing(self):
+        """stderr is a full pipe, also one of another user, which cannot be reopened."""
+        for is_other_user in (False, True):
             ends = os.pipe()
             os.set_blocking(ends[1], False)
             with contextlib.suppress(BlockingIOError):
@@ -306,22 +308,22 @@ class Output(Started):
                     os.write(ends[1], bytes(4096))
             os.set_blocking(ends[1], True)
             how = {"preexec": lambda: os.dup2(ends[1], 2)}  # noqa: B023
-            if is_others and os.geteuid() == 0:
+            if is_other_user and os.geteuid() == 0:
                 os.fchown(ends[1], 64999, -1)
                 how["run_by"] = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override")
             node = self.started({"log/level": "debug"}, **how)
             for _ in range(5):
-                self.moves_a_file(node)
+                self.exchange_files(node)
             self.assertEqual(node.stop(), 0)
             os.close(ends[0])
             os.close(ends[1])
 
-    def test_a_reader_that_went_away_ends_nothing(self):
+    def test_a_closed_log_pipe_stops_nothing(self):
         ends = os.pipe()
         node = self.started(preexec=lambda: (os.dup2(ends[1], 2), os.close(ends[0])))
         os.close(ends[0])
         os.close(ends[1])
-        self.moves_a_file(node)
+        self.exchange_files(node)
         self.assertEqual(node.stop(), 0)
 
 
@@ -340,7 +342,7 @@ class LogFile(Started):
     def logging(self, **settings):
         return self.started({"log/file": self.path, **settings})
 
-    def test_the_log_goes_there_and_stays_below_its_limit(self):
+    def test_the_log_is_written_to_the_file_and_stays_below_its_limit(self):
         with open(self.path, "w") as out:
             out.write("of the day before\n" * (1 << 16))
         node = self.logging(**{"log/file-limit-mib": 1})
@@ -351,17 +353,17 @@ class LogFile(Started):
         self.assertEqual(node.stop(), 0)
         self.assertIn("dustwired stopped", self.text())
 
-    def test_it_is_begun_anew_when_it_was_moved_away(self):
+    def test_it_is_reopened_after_it_was_moved_away(self):
         node = self.logging()
         os.rename(self.path, self.path + ".moved")
         node.signal(signal.SIGHUP)
         harness.wait_until(lambda: "nothing has changed" in self.text(), lambda: self.text())
-        os.unlink(self.path)  # nobody tells it of this
+        os.unlink(self.path)  # without a SIGHUP
         values = iter(range(2, 99))
         harness.wait_until(lambda: node.command("set", "priority", next(values)) and "priority" in self.text(),
                            lambda: self.text(), every=0.2)
 
-    def test_one_that_cannot_be_opened_is_named_before_anything_is_done(self):
+    def test_one_that_cannot_be_opened_is_reported_first(self):
         for path in (os.path.join(self.folder(), "none", "log"), self.folder()):
             node = self.started({"log/file": path}, is_started=False)
             self.assertEqual(node.wait_exit(), 1)
@@ -371,7 +373,7 @@ class LogFile(Started):
 
 @needs_layer
 class Clocks(Started):
-    """The clock that people and NTP set moves; ages do not."""
+    """Ages do not depend on the system clock."""
 
     def ages(self, node):
         status = node.status()
@@ -380,22 +382,22 @@ class Clocks(Started):
     def test_ages_do_not_follow_the_clock(self):
         layer = Layer(self.folder())
         node = self.started(environment={**os.environ, **layer.environment})
-        self.moves_a_file(node)
+        self.exchange_files(node)
         self.assertTrue(node.sessions())
-        begun = time.monotonic()
+        start_time = time.monotonic()
         for shift in (3600, -3600, 86400 * 365, -86400 * 365 * 40, 86400 * 365 * 200, -1, 1, 59,
                       -int(time.time()), -int(time.time()) - 1000, 253402300800 - int(time.time()), 0):
             with self.subTest(shift=shift):
                 layer.shift_clock(shift)
-                self.moves_a_file(node)
+                self.exchange_files(node)
                 up, ages = self.ages(node)
-                most = time.monotonic() - begun + harness.seconds(30)
+                most = time.monotonic() - start_time + harness.seconds(30)
                 self.assertTrue(0 <= up <= most and all(0 <= age <= most for age in ages), (up, ages))
-                said = node.command("sessions").out + node.command("status").out
-                self.assertNotRegex(said, r"-\d+ ?s|\d+ ?d\b", said)
+                output = node.command("sessions").out + node.command("status").out
+                self.assertNotRegex(output, r"-\d+ ?s|\d+ ?d\b", output)
         self.assertEqual(node.stop(), 0)
 
-    def test_what_ends_by_a_time_limit_does_so_whatever_the_clock(self):
+    def test_timeouts_do_not_depend_on_the_clock(self):
         layer = Layer(self.folder())
         node = self.started({"sessions/handshake-timeout-s": 1}, environment={**os.environ, **layer.environment})
         for shift in (86400 * 3650, -86400 * 3650):
@@ -405,7 +407,7 @@ class Clocks(Started):
                 self.assertEqual(silent.recv(1), b"")
 
 
-# What a filter (seccomp) of a container does.
+# A seccomp filter as containers have it.
 
 _ALLOW, _ERRNO = 0x7fff0000, 0x00050000
 _CALLS = {"landlock_create_ruleset": 444, "landlock_restrict_self": 446, "faccessat2": 439, "getrandom": 318,
@@ -414,7 +416,7 @@ _CALLS = {"landlock_create_ruleset": 444, "landlock_restrict_self": 446, "facces
 
 
 def refuse(calls, number):
-    """A preexec: the calls end with this errno."""
+    """A preexec function: the calls fail with this errno."""
     program = [(0x20, 0, 0, 0)]  # the call's number
     program += [(0x15, len(calls) - i, 0, _CALLS[call]) for i, call in enumerate(calls)]
     program += [(0x06, 0, 0, _ALLOW), (0x06, 0, 0, _ERRNO | number)]
@@ -432,33 +434,33 @@ def refuse(calls, number):
     return prepare
 
 
-@unittest.skipUnless(os.uname().machine == "x86_64", "the calls' numbers are x86-64's")
-@unittest.skipIf(IS_WATCHED, WHY)
+@unittest.skipUnless(os.uname().machine == "x86_64", "the system call numbers are for x86-64")
+@unittest.skipIf(IS_INSTRUMENTED, WHY)
 class Filtered(Started):
-    def test_it_serves_under_a_filter_that_refuses_what_is_new(self):
+    def test_it_serves_under_a_filter_that_refuses_new_calls(self):
         for call in _CALLS:
             for number in (errno.EPERM, errno.ENOSYS):
                 with self.subTest(call=call, error=errno.errorcode[number]):
                     node = self.started(preexec=refuse([call], number))
-                    self.moves_a_file(node)
+                    self.exchange_files(node)
                     self.assertEqual(node.stop(), 0)
         node = self.started(preexec=refuse(list(_CALLS), errno.EPERM))
-        self.moves_a_file(node)
+        self.exchange_files(node)
 
-    def test_what_is_said_of_landlock_is_what_was_met(self):
-        for call, number, said in (("landlock_create_ruleset", errno.ENOSYS, "hidden by a system call filter"),
+    def test_the_landlock_state_is_reported_as_it_is(self):
+        for call, number, expected in (("landlock_create_ruleset", errno.ENOSYS, "hidden by a system call filter"),
                                    ("landlock_create_ruleset", errno.EPERM, "refused by a system call filter"),
                                    ("landlock_create_ruleset", errno.EACCES, "refused by a system call filter"),
                                    ("landlock_create_ruleset", errno.EOPNOTSUPP, "switched off in this kernel"),
                                    ("landlock_restrict_self", errno.EPERM, "refused (permission denied)")):
             node = self.started({"node/confined": True}, preexec=refuse([call], number))
-            self.assertIn(said, self.status_of(node))
+            self.assertIn(expected, self.status_of(node))
             self.assertEqual(node.stop(), 0)
 
 
-@unittest.skipIf(IS_WATCHED, WHY)
+@unittest.skipIf(IS_INSTRUMENTED, WHY)
 class Bare(Started):
-    """A root with the programs and their libraries, and nothing else."""
+    """A root that contains only the programs and their libraries."""
 
     def setUp(self):
         if os.geteuid() != 0:
@@ -480,7 +482,7 @@ class Bare(Started):
         os.chdir("/")
 
     def command(self, *words):
-        """dustwire in there."""
+        """Runs dustwire inside the root."""
         return subprocess.run([os.path.join(harness.BUILD, "dustwire"), "--socket", "/dw/node.sock", *words],
                               preexec_fn=self.enter, capture_output=True, text=True)
 
@@ -494,7 +496,7 @@ class Bare(Started):
         return node.start()
 
     def check_reload(self, node):
-        """Without /proc and, with roots, without the right to make files but in its own folders."""
+        """Without /proc; with [outbox] roots also without permission to create files outside its own folders."""
         self.assertEqual(self.command("set", "priority", "7").returncode, 0)
         node.config = node.config_outside
         node.change({"sessions/limit": 7})

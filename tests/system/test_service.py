@@ -1,4 +1,4 @@
-"""dustwired under a service manager: the unit's exposure, what is told at NOTIFY_SOCKET, passed sockets."""
+"""dustwired under a service manager: the unit's exposure, messages to NOTIFY_SOCKET, passed sockets."""
 import os
 import re
 import shutil
@@ -21,7 +21,7 @@ UNIT = os.path.join(TREE, "etc", "systemd", "dustwired.service")
 
 
 class Manager:
-    """The other end of NOTIFY_SOCKET: every datagram with its time, as a dict of its lines."""
+    """Reads NOTIFY_SOCKET: each datagram with its time, as a dict of its lines."""
 
     def __init__(self):
         self._folder = tempfile.mkdtemp(prefix="dw-notify-")
@@ -36,19 +36,19 @@ class Manager:
             text = self._socket.recv(65536).decode()
         except (socket.timeout, BlockingIOError):
             return None
-        told = dict(line.split("=", 1) for line in text.splitlines())
-        told["at"] = time.monotonic()
-        self.seen.append(told)
-        return told
+        received = dict(line.split("=", 1) for line in text.splitlines())
+        received["at"] = time.monotonic()
+        self.seen.append(received)
+        return received
 
     def wait(self, what, limit=15.0):
         """The next datagram with these values."""
         deadline = time.monotonic() + seconds(limit)
         while time.monotonic() < deadline:
-            told = self.take(deadline - time.monotonic())
-            if told and all(told.get(key) == value for key, value in what.items()):
-                return told
-        raise AssertionError("no %r; told: %r" % (what, self.seen[-10:]))
+            received = self.take(deadline - time.monotonic())
+            if received and all(received.get(key) == value for key, value in what.items()):
+                return received
+        raise AssertionError("no %r; received: %r" % (what, self.seen[-10:]))
 
     def close(self):
         self._socket.close()
@@ -56,7 +56,7 @@ class Manager:
 
 
 class ServedNode(Node):
-    """A node with a service manager: its environment, and sockets that are passed to it."""
+    """A node under a service manager, with its environment and passed sockets."""
     environment, passed = {}, []
 
     def spawn(self):
@@ -64,7 +64,7 @@ class ServedNode(Node):
             for number, fd in enumerate(self._parked):
                 os.dup2(fd, 3 + number)
 
-        # LISTEN_PID has to be the daemon's own: only the shell that becomes it knows that number.
+        # LISTEN_PID must be the daemon's pid, which only the shell knows that executes it.
         start = 'exec "$@"' if not self.passed else \
             'LISTEN_PID=$$ LISTEN_FDS=%d exec "$@"' % len(self.passed)
         self._parked = [os.dup2(s.fileno(), 100 + n) for n, s in enumerate(self.passed)]
@@ -79,13 +79,13 @@ class Unit(unittest.TestCase):
     def test_exposure_is_below_two(self):
         result = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", UNIT],
                                 capture_output=True, text=True)
-        self.assertEqual(result.stderr, "", "every word of the unit is known")
+        self.assertEqual(result.stderr, "", "systemd knows every key of the unit")
         level = re.search(r"Overall exposure level for dustwired.service: ([0-9.]+)", result.stdout)
         self.assertIsNotNone(level, result.stdout)
         self.assertLess(float(level.group(1)), 2.0, result.stdout)
 
     def test_meminfo_can_be_read(self):
-        """By it the committer finds out when many small files may share one sync."""
+        """The committer reads it to decide when many small files share one sync."""
         with open(UNIT) as unit:
             self.assertFalse([line for line in unit if line.startswith("ProcSubset=")])
 
@@ -105,7 +105,7 @@ def can_trace():
 
 
 def can_attach():
-    """With Yama only root traces what it has not started."""
+    """With Yama only root can trace processes that it has not started."""
     try:
         with open("/proc/sys/kernel/yama/ptrace_scope") as scope:
             return can_trace() and int(scope.read()) <= (1 if os.geteuid() == 0 else 0)
@@ -114,7 +114,7 @@ def can_attach():
 
 
 def allowed_calls():
-    """The system calls that the unit's filter lets through, as systemd-analyze spells its groups."""
+    """The system calls that the unit's filter allows; groups are expanded by systemd-analyze."""
     def members(name):
         if not name.startswith("@"):
             return {name}
@@ -133,9 +133,9 @@ def allowed_calls():
     return allowed
 
 
-@unittest.skipUnless(can_trace(), "nobody may be traced here")
+@unittest.skipUnless(can_trace(), "processes cannot be traced here")
 class Calls(SystemTest):
-    def test_every_system_call_of_a_life_is_one_that_the_unit_allows(self):
+    def test_the_unit_allows_every_system_call_from_start_to_stop(self):
         node, peer = self.node("a", is_started=False), self.node("b")
         trace = os.path.join(node.folder, "trace")
         # The leak check of a sanitized build does not work in a traced process.
@@ -151,7 +151,7 @@ class Calls(SystemTest):
         with open(trace) as lines:
             used = set(re.findall(r"^\d+\s+([a-z_0-9]+)\(", lines.read(), re.MULTILINE))
         self.assertIn("epoll_wait", used)
-        # execve starts the daemon: systemd's own, before the filter holds for what follows.
+        # execve starts the daemon; systemd calls it before the filter applies.
         self.assertEqual(used - allowed_calls() - {"execve"}, set())
 
 
@@ -170,23 +170,23 @@ class Served(SystemTest):
 
 
 class Notify(Served):
-    def test_is_ready_when_the_socket_answers_and_the_transport_listens(self):
+    def test_ready_when_the_socket_answers_and_the_transport_listens(self):
         node = self.served().spawn()
-        told = self.manager.wait({"READY": "1"})
-        self.assertEqual(told["STATUS"], "connected")
-        self.assertEqual(node.command("status").code, 0, "at once, without another try")
+        received = self.manager.wait({"READY": "1"})
+        self.assertEqual(received["STATUS"], "connected")
+        self.assertEqual(node.command("status").code, 0, "at the first attempt")
 
-    def test_is_ready_and_says_why_when_the_port_is_busy(self):
+    def test_ready_with_a_reason_when_the_port_is_busy(self):
         port = free_port()
         with socket.socket() as holder:
             holder.bind(("127.0.0.1", port))
             holder.listen()
             self.served(port=port).spawn()
-            told = self.manager.wait({"READY": "1"})
-            self.assertIn("port is busy", told["STATUS"])
+            received = self.manager.wait({"READY": "1"})
+            self.assertIn("port is busy", received["STATUS"])
         self.manager.wait({"STATUS": "connected"})
 
-    def test_tells_the_beginning_and_the_end_of_a_reload(self):
+    def test_the_beginning_and_the_end_of_a_reload_are_reported(self):
         node = self.served().spawn()
         ready = self.manager.wait({"READY": "1"})
         node.signal(signal.SIGHUP)
@@ -202,17 +202,17 @@ class Notify(Served):
         node.signal(signal.SIGHUP)
         self.manager.wait({"RELOADING": "1"})
         self.assertIn("the previous ones stay", self.manager.wait({"READY": "1"})["STATUS"])
-        self.assertNotEqual(node.command("reload").code, 0, "what ExecReload= fails by")
+        self.assertNotEqual(node.command("reload").code, 0, "ExecReload= must fail")
         node.change({"sessions/limit": None})
 
-    def test_says_that_it_stops(self):
+    def test_stopping_is_reported(self):
         node = self.served().spawn()
         self.manager.wait({"READY": "1"})
         node.signal(signal.SIGTERM)
         self.manager.wait({"STOPPING": "1"})
         self.assertEqual(node.wait_exit(), 0)
 
-    def test_the_watchdog_is_fed_at_half_its_interval(self):
+    def test_the_watchdog_is_pinged_at_half_its_interval(self):
         self.served(environment={"WATCHDOG_USEC": "600000"}).spawn()
         self.manager.wait({"READY": "1"})
         times = [self.manager.wait({"WATCHDOG": "1"})["at"] for _ in range(8)]
@@ -220,7 +220,7 @@ class Notify(Served):
         self.assertGreater(gaps[len(gaps) // 2], 0.2, gaps)
         self.assertLess(gaps[len(gaps) // 2], seconds(0.45), gaps)
 
-    def test_without_an_interval_the_watchdog_is_silent(self):
+    def test_without_an_interval_the_watchdog_is_not_pinged(self):
         node = self.served().spawn()
         self.manager.wait({"READY": "1"})
         node.stop()
@@ -228,33 +228,33 @@ class Notify(Served):
             pass
         self.assertEqual([t for t in self.manager.seen if "WATCHDOG" in t], [])
 
-    @unittest.skipUnless(can_attach(), "a running daemon may not be traced here")
-    def test_the_watchdog_stops_while_one_thread_hangs(self):
-        """In its poll: a thread that works on files too does not wait for a file there."""
+    @unittest.skipUnless(can_attach(), "a running daemon cannot be traced here")
+    def test_the_watchdog_is_not_pinged_while_one_thread_hangs(self):
+        """The thread hangs in epoll_wait, where it does not wait for a file."""
         for name in ("acceptor", "worker-0", "resolver"):
             with self.subTest(name):
                 node = self.served(environment={"WATCHDOG_USEC": "400000"}).spawn()
                 self.manager.wait({"READY": "1"})
                 self.manager.wait({"WATCHDOG": "1"})
-                # The debugger holds this one thread, as a call that does not return would, until it is told to go.
+                # strace blocks this one thread, like a call that does not return, until it gets SIGINT.
                 with subprocess.Popen(["strace", "-qq", "-o", os.devnull, "-p", str(self.thread(node, name)), "-e",
                                        "trace=epoll_wait", "-e", "inject=epoll_wait:delay_enter=300s:when=1"],
                                       stderr=subprocess.DEVNULL) as holder:
                     try:
                         node.wait_log("thread %s stalled" % name)
                         if name == "acceptor":  # status asks every worker
-                            self.assertEqual(node.command("status").code, 0, "the others go on")
+                            self.assertEqual(node.command("status").code, 0, "the other threads run")
                         while self.manager.take(0.001):
                             pass  # from before
-                        self.assertIsNone(self.manager.take(1), "nothing while it hangs")
+                        self.assertIsNone(self.manager.take(1), "no message while it hangs")
                     finally:
                         holder.send_signal(signal.SIGINT)
                 self.manager.wait({"WATCHDOG": "1"})
                 node.stop()
 
     @unittest.skipUnless(os.path.exists(layer.LIBRARY), "the fault layer is not built here")
-    def test_the_watchdog_goes_on_while_a_disk_or_a_name_server_hangs(self):
-        """Each thread with each call that may take its time; the call hangs for longer than the interval."""
+    def test_the_watchdog_is_pinged_while_a_disk_or_a_name_server_hangs(self):
+        """Each thread with each call that may be slow; the call hangs for longer than the interval."""
         self.node = self.served(settings={"log/level": "debug"})
         faults = layer.Layer(self.folder())
         self.node.environment.update(faults.environment, WATCHDOG_USEC="300000")
@@ -273,7 +273,7 @@ class Notify(Served):
         for number, (thread, call, begin) in enumerate(rows):
             with self.subTest(thread=thread, call=call):
                 self.hang(faults, call, lambda: begin(peer, number))
-                if thread != "look-up":  # is not asked, and has its own line when it is late
+                if thread != "look-up":  # is not monitored, and logs a slow look-up itself
                     self.assertIn("thread %s" % thread, self.node.log())
 
     def hang(self, faults, call, begin):
@@ -281,14 +281,14 @@ class Notify(Served):
         begin()
         wait_until(lambda: faults.hits > 0, "a call of " + call)
         faults.disarm()
-        until, told = time.monotonic() + seconds(0.8), 0
+        until, received = time.monotonic() + seconds(0.8), 0
         while self.manager.take(0.001):
             pass  # from before
         while time.monotonic() < until:
             datagram = self.manager.take(until - time.monotonic())
-            told += datagram is not None and datagram.get("WATCHDOG") == "1"
-        self.assertGreaterEqual(told, 2)
-        wait_until(lambda: self.node.command("status").code == 0, "it serves again")
+            received += datagram is not None and datagram.get("WATCHDOG") == "1"
+        self.assertGreaterEqual(received, 2)
+        wait_until(lambda: self.node.command("status").code == 0, "the node serves again")
 
     def receive(self, peer, number, size=50000):
         peer.send(*raw.file_frames(number + 1, b"x" * size))
@@ -306,7 +306,7 @@ class Notify(Served):
 
 
 class Journal(Served):
-    def test_a_line_to_the_journals_socket_has_a_priority_and_leaves_the_time_to_it(self):
+    def test_a_line_to_the_journals_socket_has_a_priority_and_no_time(self):
         ours, stderr = socket.socketpair()
         self.addCleanup(ours.close)
         status = os.fstat(stderr.fileno())
@@ -314,7 +314,7 @@ class Journal(Served):
         node.spawn(stdout=None, stderr=stderr,
                    env={**os.environ, "JOURNAL_STREAM": "%d:%d" % (status.st_dev, status.st_ino)})
         stderr.close()
-        wait_until(node.is_serving, "it serves")
+        wait_until(node.is_serving, "the node serves")
         self.assertEqual(node.stop(), 0)
         with ours.makefile() as log:
             lines = log.read().splitlines()
@@ -351,11 +351,11 @@ class Passed(Served):
         self.manager.wait({"STATUS": "connected"})
         node.stop()
         with socket.create_connection(("127.0.0.1", port), timeout=seconds(5)):
-            pass  # the kernel takes it: nobody is refused
+            pass  # the kernel accepts it: no peer is refused
         node.spawn()
         self.manager.wait({"STATUS": "connected"})
 
-    def test_a_passed_socket_of_another_port_is_left_alone(self):
+    def test_a_passed_socket_of_another_port_is_not_used(self):
         other = self.listening(free_port())
         node = self.served(passed=[other]).spawn()
         self.manager.wait({"STATUS": "connected"})

@@ -1,5 +1,5 @@
-"""A stop comes to an end though a disk does not answer: each thread that works on files, with a call that hangs
-for longer than the stop may take."""
+"""A stop ends even if a disk does not answer: each thread that works on files, with a call that hangs for longer
+than the limit of the stop."""
 import os
 import signal
 import sys
@@ -17,8 +17,8 @@ STEP_S = 30  # STEP_LIMIT_S of src/daemon/rooms.c
 
 @unittest.skipUnless(os.path.exists(layer.LIBRARY), "the fault layer is not built here")
 class HungDisk(SystemTest):
-    def test_a_call_that_hangs_does_not_hold_up_the_end(self):
-        # All wait at the same time: each takes as long as a step of the stop may.
+    def test_a_hanging_call_does_not_block_the_stop(self):
+        # All run at the same time, since each takes the full limit of a step of the stop.
         waiting = [(name, self.hang(name, call, begin)) for name, call, begin in (
             ("received", "pread", lambda node, peer: self.job(node.job("received"))),
             ("control", "accept4-control", lambda node, peer: self.job(node.job("status"))),
@@ -30,13 +30,13 @@ class HungDisk(SystemTest):
                 self.assertEqual(node.wait_exit(10 * STEP_S), 1)
                 self.assertIn("possibly blocked by a hung disk; exiting without it", node.log())
 
-    def test_a_call_that_comes_back_in_time_ends_in_order(self):
+    def test_a_call_that_returns_before_the_limit_allows_a_clean_stop(self):
         node = self.hang("received", "pread", lambda node, peer: self.job(node.job("received")), block_s=1.5)
         self.assertEqual(node.wait_exit(), 0)
         self.assertIn("dustwired stopped", node.log())
 
     def hang(self, name, call, begin, block_s=3600):
-        """A daemon in which the call hangs, and that was told to stop."""
+        """A daemon in which the call hangs, after SIGTERM."""
         node = FaultNode(name, {"sessions/stop-timeout-s": 1}).with_layer()
         self.addCleanup(node.close)
         node.start()

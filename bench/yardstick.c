@@ -1,17 +1,20 @@
-/* yardstick: the work that a file transport does, with no protocol and no design in its way: what
- * this machine's kernel allows. dustwired is measured against it, in the same minute and folder,
- * because absolute times say more about the machine than about the program.
+/* yardstick: the work of a file transport without a protocol, to measure what the kernel of this
+ * machine allows. dustwired is compared with it, alternately and in the same folder, because
+ * absolute speeds say more about the machine than about the program. */
+/* clang-format off
  *
- *   yardstick bulk   DIR MIB STREAMS ROUNDS  sendfile, loopback, recv of 256 KiB, pwrite to a new
- * file yardstick splice DIR MIB STREAMS ROUNDS  the same with splice(2) through a pipe on the way
- * in yardstick drop   DIR MIB STREAMS ROUNDS  the same, thrown away on the way in yardstick small
- * DIR COUNT WINDOW        1 KiB each: create, write, rename, answer yardstick conns  COUNT WINDOW
- * connect, 40 bytes, 30 bytes back, close yardstick fsync  DIR COUNT               1 KiB each:
- * create, write, fsync, rename, one in turn yardstick batch  DIR BATCH ROUNDS WAY       the same in
- * batches, each file with a line in one journal: made, then on the disk by WAY (each, syncfs, once)
+ *   yardstick bulk   DIR MIB STREAMS ROUNDS   sendfile, loopback, recv of 256 KiB, pwrite to a new file
+ *   yardstick splice DIR MIB STREAMS ROUNDS   the same, received with splice(2) through a pipe
+ *   yardstick drop   DIR MIB STREAMS ROUNDS   the same, received bytes discarded
+ *   yardstick small  DIR COUNT WINDOW         1 KiB each: create, write, rename, answer
+ *   yardstick conns  COUNT WINDOW             connect, 40 bytes, 30 bytes back, close
+ *   yardstick fsync  DIR COUNT                1 KiB each: create, write, fsync, rename, sequentially
+ *   yardstick batch  DIR BATCH ROUNDS MODE    the same in batches, with a journal line for each file:
+ *                                             created, then synced by MODE (each, syncfs, once)
  *
- * A line of JSON on stdout. Each end of each stream is a process that waits in its system calls, so
- * nothing but the kernel decides who runs. It includes nothing of this project on purpose. */
+ * clang-format on */
+/* Prints a line of JSON. Each end of each stream is a process that blocks in its system calls, so
+ * only the kernel schedules them. It includes no code of this project on purpose. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,10 +38,10 @@ enum {
     PIPE_BYTES = 64 << 10,
     BLOCK_BYTES = 1 << 20,
     FILE_BYTES = 1024,
-    LINE_BYTES = 150, /* of a journal, for a file */
+    LINE_BYTES = 150, /* journal line of a file */
     HEADER_BYTES = 14,
     ANSWER_BYTES = 10,
-    ASK_BYTES = 40,
+    REQUEST_BYTES = 40,
     REPLY_BYTES = 30,
     BATCH = 256,
     BACKLOG = 4096,
@@ -85,7 +88,7 @@ static int by_value(const void *a, const void *b)
 
 /* ---- sockets and bytes */
 
-static int listen_somewhere(struct sockaddr_in *at, int flags)
+static int listen_on_free_port(struct sockaddr_in *at, int flags)
 {
     int fd = socket(AF_INET, SOCK_STREAM | flags, 0);
     socklen_t length = sizeof *at;
@@ -97,21 +100,21 @@ static int listen_somewhere(struct sockaddr_in *at, int flags)
     return fd;
 }
 
-static void send_at_once(int fd)
+static void set_no_delay(int fd)
 {
     const int one = 1;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
-static int dial(const struct sockaddr_in *to, int flags)
+static int connect_to(const struct sockaddr_in *to, int flags)
 {
     int fd = socket(AF_INET, SOCK_STREAM | flags, 0);
 
     if (fd < 0 ||
         (connect(fd, (const struct sockaddr *)to, sizeof *to) != 0 && errno != EINPROGRESS))
         die("connect");
-    send_at_once(fd);
+    set_no_delay(fd);
     return fd;
 }
 
@@ -141,7 +144,7 @@ static void read_all(int fd, char *bytes, size_t length)
 
 /* ---- bulk, splice, drop */
 
-/* Takes the next bytes of the stream; returns how many. */
+/* Receives the next bytes of the stream; returns their number. */
 typedef ssize_t receive_fn(int from, int to, off_t at, char *buffer, const int through[2]);
 
 static ssize_t by_copy(int from, int to, off_t at, char *buffer, const int through[2])
@@ -174,7 +177,7 @@ static ssize_t by_splice(int from, int to, off_t at, char *buffer, const int thr
     return count;
 }
 
-static ssize_t by_dropping(int from, int to, off_t at, char *buffer, const int through[2])
+static ssize_t by_discarding(int from, int to, off_t at, char *buffer, const int through[2])
 {
     (void)to, (void)at, (void)through;
     return read(from, buffer, READ_BYTES);
@@ -208,7 +211,7 @@ static _Noreturn void receive_stream(const struct stream *s, int listener)
 
 static _Noreturn void send_stream(const struct stream *s, const struct sockaddr_in *to)
 {
-    int fd = dial(to, 0);
+    int fd = connect_to(to, 0);
     char answer;
 
     for (off_t at = 0; at < s->length;)
@@ -237,12 +240,12 @@ static pid_t start(void)
     return pid;
 }
 
-/* Bytes a second of all streams together. */
+/* Returns the bytes per second of all streams together. */
 static double one_round(struct stream *s, const char *folder, unsigned streams)
 {
     pid_t receivers[STREAMS_MAX], senders[STREAMS_MAX];
     struct sockaddr_in at;
-    int listener = listen_somewhere(&at, 0);
+    int listener = listen_on_free_port(&at, 0);
     double began, seconds;
 
     for (unsigned i = 0; i < streams; i++) {
@@ -326,7 +329,7 @@ static void run_splice(char **arguments)
 
 static void run_drop(char **arguments)
 {
-    bulk("drop", by_dropping, arguments);
+    bulk("drop", by_discarding, arguments);
 }
 
 /* ---- small, fsync */
@@ -377,7 +380,7 @@ static _Noreturn void take_files(int listener, int folder, int count)
     int from = accept(listener, NULL, NULL);
     char bytes[HEADER_BYTES + FILE_BYTES], answer[ANSWER_BYTES] = {0};
 
-    send_at_once(from);
+    set_no_delay(from);
     for (int i = 0; i < count; i++) {
         read_all(from, bytes, sizeof bytes);
         make_file(folder, i, bytes + HEADER_BYTES, false);
@@ -387,7 +390,7 @@ static _Noreturn void take_files(int listener, int folder, int count)
     _exit(EXIT_SUCCESS);
 }
 
-/* Each file's time from its sending to its answer, in `took`. */
+/* Stores the time from sending to answer of each file in `took`. */
 static void send_files(int to, int count, int window, double *took)
 {
     char bytes[HEADER_BYTES + FILE_BYTES] = {0}, answer[ANSWER_BYTES];
@@ -407,13 +410,13 @@ static void run_small(char **arguments)
 {
     int folder = open_folder(arguments[0]), count = atoi(arguments[1]);
     struct sockaddr_in at;
-    int listener = listen_somewhere(&at, 0), to;
+    int listener = listen_on_free_port(&at, 0), to;
     double *took = calloc((size_t)count + 1, sizeof *took), began, seconds;
     pid_t receiver;
 
     if ((receiver = start()) == 0)
         take_files(listener, folder, count);
-    to = dial(&at, 0);
+    to = connect_to(&at, 0);
     began = now_s();
     send_files(to, count, atoi(arguments[2]), took);
     seconds = now_s() - began;
@@ -426,8 +429,8 @@ static void run_small(char **arguments)
     free(took);
 }
 
-/* The files stay: ext4 takes a multiple of the time to make files where thousands were removed
- * within the last minutes, so whoever measures removes them when all is measured. */
+/* Leaves the files: on ext4 creating files is several times slower if thousands were removed in the
+ * last minutes, so the caller removes them after all measurements. */
 static void run_fsync(char **arguments)
 {
     int folder = open_folder(arguments[0]), count = atoi(arguments[1]);
@@ -440,7 +443,7 @@ static void run_fsync(char **arguments)
     printf("{\"case\":\"fsync\",\"files\":%d,\"files_per_s\":%.1f}\n", count, count / seconds);
 }
 
-/* ---- batch: how many small files get on to the disk together */
+/* ---- batch: committing small files together */
 
 struct commit_batch {
     int folder, partial, journal, count;
@@ -490,7 +493,7 @@ static void range_of_each(const struct commit_batch *b, unsigned flags)
             die("sync_file_range");
 }
 
-/* All on their way, then each synced; then the names. */
+/* Starts writing all, then syncs each, then renames. */
 static void by_each(const struct commit_batch *b, int first)
 {
     write_lines(b);
@@ -505,7 +508,7 @@ static void by_each(const struct commit_batch *b, int first)
         die("fsync");
 }
 
-/* As dustwired does it. */
+/* As dustwired does. */
 static void by_syncfs(const struct commit_batch *b, int first)
 {
     write_lines(b);
@@ -517,8 +520,8 @@ static void by_syncfs(const struct commit_batch *b, int first)
         die("fsync");
 }
 
-/* The bytes, then one syncfs for the names and the journal together: a name may be on the disk
- * before its line in the journal. */
+/* Syncs the data, then names and journal together by one syncfs: a name can be on the disk before
+ * its line in the journal. */
 static void by_one(const struct commit_batch *b, int first)
 {
     range_of_each(b, SYNC_FILE_RANGE_WRITE);
@@ -529,25 +532,25 @@ static void by_one(const struct commit_batch *b, int first)
         die("syncfs");
 }
 
-static const struct way {
+static const struct mode {
     const char *name;
     void (*run)(const struct commit_batch *b, int first);
-} ways[] = {{"each", by_each}, {"syncfs", by_syncfs}, {"once", by_one}};
+} modes[] = {{"each", by_each}, {"syncfs", by_syncfs}, {"once", by_one}};
 
-static const struct way *way_of(const char *name)
+static const struct mode *find_mode(const char *name)
 {
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-        if (strcmp(ways[i].name, name) == 0)
-            return &ways[i];
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (strcmp(modes[i].name, name) == 0)
+            return &modes[i];
     errno = EINVAL;
     die(name);
 }
 
-/* The files stay, as those of run_fsync. */
+/* Leaves the files, as run_fsync does. */
 static void run_batch(char **arguments)
 {
     struct commit_batch b = {.folder = open_folder(arguments[0]), .count = atoi(arguments[1])};
-    const struct way *way = way_of(arguments[3]);
+    const struct mode *mode = find_mode(arguments[3]);
     int rounds = atoi(arguments[2]);
     double making = 0, began = now_s(), seconds;
 
@@ -562,12 +565,12 @@ static void run_batch(char **arguments)
 
         begin_batch(&b, i * b.count);
         making += now_s() - at;
-        way->run(&b, i * b.count);
+        mode->run(&b, i * b.count);
     }
     seconds = now_s() - began;
     printf("{\"case\":\"batch\",\"way\":\"%s\",\"batch\":%d,\"files_per_s\":%.0f,\"make_us\":%.1f,"
            "\"commit_us\":%.1f}\n",
-           way->name, b.count, b.count * rounds / seconds, making / rounds / b.count * 1e6,
+           mode->name, b.count, b.count * rounds / seconds, making / rounds / b.count * 1e6,
            (seconds - making) / rounds / b.count * 1e6);
     free(b.fds);
 }
@@ -589,7 +592,7 @@ static void accept_all(int poller, int listener)
         watch(poller, EPOLL_CTL_ADD, fd, EPOLLIN);
 }
 
-/* Answers what came; true if the connection is over. */
+/* Answers a request; true if the connection was closed. */
 static bool reply(int fd)
 {
     char bytes[64] = {0};
@@ -618,23 +621,23 @@ static _Noreturn void serve(int listener, int count)
     _exit(EXIT_SUCCESS);
 }
 
-/* By reset, since tens of thousands of ports would be left waiting. */
+/* Closes by reset: otherwise tens of thousands of ports would be in TIME_WAIT. */
 static void begin_connect(int poller, const struct sockaddr_in *to)
 {
     const struct linger reset = {.l_onoff = 1};
-    int fd = dial(to, SOCK_NONBLOCK);
+    int fd = connect_to(to, SOCK_NONBLOCK);
 
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     watch(poller, EPOLL_CTL_ADD, fd, EPOLLOUT);
 }
 
-static bool go_on(int poller, const struct epoll_event *event)
+static bool advance(int poller, const struct epoll_event *event)
 {
     char bytes[64] = {0};
     int fd = event->data.fd;
 
     if (event->events & EPOLLOUT) {
-        if (write(fd, bytes, ASK_BYTES) != ASK_BYTES)
+        if (write(fd, bytes, REQUEST_BYTES) != REQUEST_BYTES)
             die("conns");
         watch(poller, EPOLL_CTL_MOD, fd, EPOLLIN);
         return false;
@@ -650,7 +653,7 @@ static void run_conns(char **arguments)
     int count = atoi(arguments[0]), window = atoi(arguments[1]), begun = 0;
     struct epoll_event ready[BATCH];
     struct sockaddr_in at;
-    int listener = listen_somewhere(&at, SOCK_NONBLOCK), poller = epoll_create1(0);
+    int listener = listen_on_free_port(&at, SOCK_NONBLOCK), poller = epoll_create1(0);
     pid_t server = start();
     double began = now_s();
 
@@ -660,7 +663,7 @@ static void run_conns(char **arguments)
         for (; begun < count && begun - done < window; begun++)
             begin_connect(poller, &at);
         for (int i = 0, n = epoll_wait(poller, ready, BATCH, -1); i < n; i++)
-            done += go_on(poller, &ready[i]) ? 1 : 0;
+            done += advance(poller, &ready[i]) ? 1 : 0;
     }
     printf("{\"case\":\"conns\",\"count\":%d,\"window\":%d,\"per_s\":%.0f}\n", count, window,
            count / (now_s() - began));

@@ -1,7 +1,7 @@
 # cmake --install build/release --prefix /usr/local
 # Programs, the settings, man pages, completion, the units, the BitDust adapter.
-# The prefix is known only when it is installed (--prefix may say another): what depends on it, the folder of the
-# settings and the paths in the units, the man pages and the launcher, is worked out then, by installed_paths.cmake.
+# The prefix is known only at installation (--prefix can change it). What depends on it, the folder of the settings
+# and the paths in the units, the man pages and the launcher, is determined then, by installed_paths.cmake.
 include(GNUInstallDirs)
 
 foreach(program IN ITEMS dustwired dustwire dustwire-load)

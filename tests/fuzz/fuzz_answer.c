@@ -1,4 +1,4 @@
-/* Foreign bytes as a gateway's XML-RPC answer. */
+/* Arbitrary bytes as a gateway's XML-RPC response. */
 #include "rpc/document.h"
 
 #include <stdint.h>

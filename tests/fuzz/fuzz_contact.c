@@ -1,4 +1,4 @@
-/* Foreign bytes as a contact: what is taken, written again, must come back the same. */
+/* Arbitrary bytes as a contact: an accepted one, formatted and parsed again, must be the same. */
 #include "gateway/contact.h"
 
 #include <stdlib.h>

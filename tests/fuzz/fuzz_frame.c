@@ -1,6 +1,6 @@
-/* Foreign bytes into the frame decoder, at once and in pieces: both ways must give the same frames,
- * stay inside what was given, and hold no more than the limit. The input's first byte is the size
- * of the pieces. */
+/* Arbitrary bytes into the frame decoder, at once and in pieces: both must give the same frames,
+ * stay within the input, and buffer no more than the limit. The input's first byte is the size of
+ * the pieces. */
 #include "wire/frame.h"
 
 #include <stdlib.h>

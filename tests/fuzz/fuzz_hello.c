@@ -1,5 +1,5 @@
-/* Foreign bytes into the hello's parser: what it takes must lie in the payload, in order, with just
- * the separators between; and written again with our own writer it must come back the same. */
+/* Arbitrary bytes into the hello parser: the parsed fields must be in the payload, in order, with
+ * only the separators between; formatted with our writer and parsed again they must be the same. */
 #include "base/text.h"
 #include "wire/frame.h"
 
@@ -8,7 +8,7 @@
 
 #define MUST(holds) ((holds) ? (void)0 : abort())
 
-/* The writer refuses what we never say (and cannot say a NUL); what it does write must parse to the
+/* The writer refuses what we never send (and cannot send a NUL); what it writes must parse to the
  * same. */
 static void write_again(const struct hello *hello)
 {

@@ -1,6 +1,6 @@
-/* The lists of [access]: a network as text against what it means. What is taken must hold its own
- * base, lose it with the last of its bits changed, and be the same when it is written and read
- * again; and no identity may be on a list by anything but an item of it. */
+/* The lists of [access]. An accepted network must contain its base address, not contain it with the
+ * last bit of the prefix changed, and be the same when formatted and parsed again. An identity must
+ * match only if it is an item of the list. */
 #include "base/address.h"
 #include "base/text.h"
 #include "peers/access.h"
@@ -17,7 +17,7 @@ static void write_again(const struct network *network)
     struct network again;
 
     if (network->base.scope != 0)
-        return; /* printed as a number, read as the name of an interface */
+        return; /* formatted as a number, but parsed as the name of an interface */
     snprintf(text, sizeof text, "%s/%u", address_ip_text(ip, &network->base),
              (unsigned)network->prefix_bits);
     MUST(network_from_text(&again, text) == ERR_OK);
@@ -44,7 +44,7 @@ static void try_network(const char *text)
     MUST(!network_contains(&network, &other));
 }
 
-/* The first line is the list, the rest the identity. */
+/* The first line is the list, the rest is the identity. */
 static void try_identities(const char *text)
 {
     static struct settings s;

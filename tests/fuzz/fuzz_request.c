@@ -1,4 +1,4 @@
-/* Foreign bytes as an XML-RPC request: what is taken is read as every kind of argument. */
+/* Arbitrary bytes as an XML-RPC request: an accepted one is read as every kind of argument. */
 #include "rpc/document.h"
 
 #include <stdint.h>
@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     is_ready = true;
     if (rpc_call_parse(&call, (const char *)bytes, length, problem) != ERR_OK)
         return 0;
-    /* What came in goes out again, and in again. */
+    /* Encodes what was parsed, and parses it again. */
     if (rpc_call_write(&written, &size, call.method, call.params) == ERR_OK) {
         struct rpc_call again;
 

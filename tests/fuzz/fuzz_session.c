@@ -1,7 +1,7 @@
-/* A whole session fed with a stream: the automat, its streams, a real inbox in memory and a
- * committer, over a socket. The input's first byte says how it is cut into pieces and whether a
- * file of ours goes out meanwhile. At its end everything that began has ended once, and nothing
- * partial is left. */
+/* A complete session that receives the input: the automat, its streams, a real inbox in memory and
+ * a committer, over a socket. The input's first byte selects the size of the pieces and whether the
+ * session also sends a file. At the end every started file must have finished once, without partial
+ * files. */
 #include "base/log.h"
 #include "tcp/session/core.h"
 #include "tcp/session/files.h"
@@ -25,8 +25,7 @@ static struct session *conn;
 static char folder[] = "/dev/shm/dustwire-fuzz-XXXXXX", out_path[64], inbox_path[64];
 static unsigned registered, unregistered, answers;
 
-/* --- the worker that the session believes to have ----------------------------------------------
- */
+/* --- a fake worker for the session ---------------------------------------------- */
 
 static void on_run_again(void *worker, struct session *c)
 {
@@ -36,7 +35,7 @@ static void on_run_again(void *worker, struct session *c)
     loop_hurry(context.loop);
 }
 
-/* Nothing here has a limit of bandwidth. */
+/* No bandwidth limits. */
 static void on_throttled(void *worker, struct session *c, bool has_moved)
 {
     (void)worker;
@@ -224,7 +223,7 @@ static void send_a_file(void)
     session_files_send(conn, r);
 }
 
-/* What the daemon says is read and thrown away, so that it can say more. */
+/* Reads and discards what the daemon sends, so that it can send more. */
 static void hear(int peer)
 {
     static char heard[65536];

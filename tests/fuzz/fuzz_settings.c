@@ -1,4 +1,4 @@
-/* Feeds whatever comes to settings_read, as a file in memory. */
+/* Passes the input to settings_read, as a file in memory. */
 #include "settings/settings.h"
 
 #include <stdint.h>
@@ -15,7 +15,7 @@ static void ignore(void *ctx, const char *sentence)
     (void)sentence;
 }
 
-/* What was taken must be printed in a form that is taken again. */
+/* Accepted settings must be printed in a form that is accepted again. */
 static void read_again(const struct settings *s)
 {
     struct settings again;

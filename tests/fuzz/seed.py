@@ -1,5 +1,5 @@
-"""Seeds for the fuzz targets, out of the captures and the sample settings: seed.py FOLDER makes
-FOLDER/<target>/<seed>. What fuzzing found beyond them lies in tests/fuzz/corpus."""
+"""Seeds for the fuzz targets, from the captures and the sample settings: seed.py FOLDER creates
+FOLDER/<target>/<seed>. Further inputs found by fuzzing are in tests/fuzz/corpus."""
 import os
 import struct
 import sys

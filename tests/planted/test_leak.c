@@ -1,10 +1,9 @@
-/* A leak put here on purpose: the asan preset must report it (tests/planted/must_fail.cmake). */
+/* A planted leak: the asan preset must report it (tests/planted/must_fail.cmake). */
 #include <criterion/criterion.h>
 
 #include <stdlib.h>
 
-/* Volatile: what is stored here is read by nobody, yet the allocation must not be optimised away.
- */
+/* Volatile, so that the unused allocation is not optimised away. */
 static void *volatile kept;
 
 Test(planted, passes_but_leaks_forty_bytes, .timeout = 5)

@@ -1,5 +1,4 @@
-/* A data race put here on purpose: the tsan preset must report it (tests/planted/must_fail.cmake).
- */
+/* A planted data race: the tsan preset must report it (tests/planted/must_fail.cmake). */
 #include <criterion/criterion.h>
 
 #include <pthread.h>

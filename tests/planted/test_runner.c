@@ -1,5 +1,5 @@
-/* Tests that must fail, one for each way in which the plain runner has to notice it, and the
- * settings of a test that it has to honour. tests/planted/must_fail.cmake runs each by its name. */
+/* Tests that must fail, one for each kind of failure that the plain runner must detect, and tests
+ * of the options that it must support. tests/planted/must_fail.cmake runs each by its name. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
@@ -54,7 +54,7 @@ ParameterizedTest(int *number, planted, fails_with_the_second_parameter, .timeou
     cr_assert_neq(*number, 2, "planted");
 }
 
-/* And what must pass. */
+/* Tests that must pass. */
 static int steps;
 
 static void step(void)

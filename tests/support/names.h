@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
-/* Whether /etc/hosts has localhost, the one name that needs no name server. A bare root has no such
- * file, and there a look-up fails, or waits for a name server that is not there. */
+/* Whether /etc/hosts has localhost, the only name that needs no name server. A minimal root file
+ * system has no such file, and a look-up fails there, or waits for a name server. */
 bool names_has_localhost(void);
 
 #endif

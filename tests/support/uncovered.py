@@ -1,4 +1,4 @@
-"""Reads an lcov file; prints the lines that nothing executed, with their text, then a table."""
+"""Reads an lcov file; prints the lines that were not executed, with their text, and a table."""
 import os
 import sys
 

@@ -1,6 +1,6 @@
-"""Each limit of docs/limits.md, hit by a stranger while a good peer goes on: what happens at it, and
-that its counter in `status` goes up. Strangers come from 127.0.0.2 on, the good peer from 127.0.0.1,
-which alone is free from limits per source."""
+"""Each limit of docs/limits.md, reached by other peers while a good peer continues: what happens, and that its counter
+in `status` increases. The other peers connect from 127.0.0.2 and up, the good peer from 127.0.0.1, which alone is
+exempt from the limits for each source."""
 import os
 import re
 import resource
@@ -14,9 +14,9 @@ import node as harness
 import raw
 
 CONTENT = harness.pattern(3000)
-STRANGER = "127.0.0.2"
-OTHER = "127.0.0.3"
-FAR = "127.0.1.1"  # of another /24
+PEER = "127.0.0.2"
+OTHER_PEER = "127.0.0.3"
+FAR = "127.0.1.1"  # in another /24
 
 
 class Limited(harness.SystemTest):
@@ -31,24 +31,24 @@ class Limited(harness.SystemTest):
         self.addCleanup(self.check_good)
 
     def check_good(self):
-        """Whatever happened to strangers, the good peer's files go through."""
+        """The good peer's files are still accepted."""
         self.good_id += 1
         self.good.send(*raw.file_frames(self.good_id, CONTENT))
         self.good.expect_ok(self.good_id)
 
-    def keep(self, thing):
+    def close_later(self, thing):
         self.addCleanup(thing.close)
         return thing
 
-    def dial(self, source=STRANGER):
-        return self.keep(raw.Raw.dial(self.bob.port, source=source))
+    def connect(self, source=PEER):
+        return self.close_later(raw.Raw.dial(self.bob.port, source=source))
 
-    def greet(self, source=STRANGER, **more):
-        return self.keep(raw.Raw.greet(self.bob.port, source=source, **more))
+    def greet(self, source=PEER, **more):
+        return self.close_later(raw.Raw.greet(self.bob.port, source=source, **more))
 
-    def is_refused(self, source=STRANGER):
-        """Hung up on without a word, before anything was said."""
-        caller = self.dial(source)
+    def is_refused(self, source=PEER):
+        """The connection is closed without a frame, before anything was sent."""
+        caller = self.connect(source)
         frames = caller.expect_end()
         self.assertEqual(frames, [])
         return True
@@ -67,18 +67,18 @@ class Limited(harness.SystemTest):
 class PerAddress(Limited):
     settings = {"sessions/limit-per-address": 3, "sessions/limit-per-network": 5}
 
-    def test_an_address_has_so_many_sessions_and_the_next_is_refused(self):
+    def test_sessions_of_an_address_are_limited(self):
         mine = [self.greet() for _ in range(3)]
         self.assertTrue(self.is_refused())
         self.assert_counted("refused_address")
         self.assertIn("refused_address 1", self.bob.command("status").out)
-        self.greet(OTHER)
+        self.greet(OTHER_PEER)
         self.check_good()
         mine[0].close()
         harness.wait_until(lambda: self.counter("sessions_closed") == 1, self.bob.status)
         self.greet()
 
-    def test_a_network_has_so_many_sessions(self):
+    def test_sessions_of_a_network_are_limited(self):
         for last in range(2, 7):
             self.greet("127.0.0.%d" % last)
         self.assertTrue(self.is_refused("127.0.0.99"))
@@ -97,23 +97,23 @@ class PerAddress(Limited):
 
 
 class HalfOpen(Limited):
-    # None comes to its deadline meanwhile, however long the machine looks away.
+    # No handshake reaches its deadline, however slow the machine is.
     settings = {"sessions/half-open-limit": 5, "sessions/half-open-per-address": 3,
                 "sessions/handshake-timeout-s": 300}
 
-    def test_one_address_has_so_many_handshakes_unfinished(self):
-        silent = [self.dial() for _ in range(3)]
+    def test_half_open_handshakes_of_an_address_are_limited(self):
+        silent = [self.connect() for _ in range(3)]
         self.assertTrue(self.is_refused())
         self.assert_counted("refused_half_open")
         self.assertEqual(self.transport()["sessions_half_open"], 3)
-        self.greet(OTHER)
+        self.greet(OTHER_PEER)
         self.check_good()
         silent[0].send(raw.hello())
         silent[0].expect(raw.WAZAP)
         self.greet()
 
-    def test_of_too_many_in_all_the_oldest_gives_way_to_a_newcomer(self):
-        silent = [self.dial("127.0.0.%d" % last) for last in range(2, 7)]
+    def test_at_the_total_limit_the_oldest_handshake_is_evicted(self):
+        silent = [self.connect("127.0.0.%d" % last) for last in range(2, 7)]
         harness.wait_until(lambda: self.transport()["sessions_half_open"] == 5, self.transport)
         self.greet(FAR)
         self.assertEqual(silent[0].expect_end(), [])
@@ -124,23 +124,23 @@ class HalfOpen(Limited):
         silent[1].expect(raw.WAZAP)
 
     @harness.needs_backlog(320)
-    def test_whose_hello_has_arrived_is_answered_though_it_had_to_give_way(self):
-        """All come in while the daemon stands still: the good ones first, with their hello, then the
-        flood that crowds them out before their sockets are looked at."""
+    def test_a_hello_that_has_arrived_is_answered_instead_of_evicted(self):
+        """All connect while the daemon is stopped: the good peers first, with their hello, then a flood that would
+        evict them before their sockets are read."""
         with self.bob.stopped():
-            good = [self.dial("127.1.%d.1" % network) for network in range(20)]
+            good = [self.connect("127.1.%d.1" % network) for network in range(20)]
             for peer in good:
                 peer.send(raw.hello())
             for network in range(300):
-                self.dial("127.%d.%d.1" % (2 + network // 250, network % 250))
+                self.connect("127.%d.%d.1" % (2 + network // 250, network % 250))
         for peer in good:
             peer.expect(raw.WAZAP)
         self.check_good()
 
-    def test_a_flood_of_handshakes_keeps_no_newcomer_out(self):
+    def test_a_flood_of_handshakes_does_not_keep_new_peers_out(self):
         for _ in range(20):
             for last in range(2, 9):
-                self.dial("127.0.0.%d" % last)
+                self.connect("127.0.0.%d" % last)
             self.greet(FAR).close()
         self.check_good()
         self.assertLessEqual(self.transport()["sessions_half_open"], 5)
@@ -149,17 +149,17 @@ class HalfOpen(Limited):
 class Rate(Limited):
     settings = {"sessions/accepts-per-s": 2, "sessions/accepts-burst": 4}
 
-    def test_an_address_that_connects_too_often_waits_and_comes_in_again(self):
-        with self.bob.stopped():  # at once, however long a greeting takes here
-            callers = [self.dial() for _ in range(12)]
+    def test_an_address_that_connects_too_often_is_refused_for_a_while(self):
+        with self.bob.stopped():  # simultaneously, however long a handshake takes
+            callers = [self.connect() for _ in range(12)]
         self.assert_counted("refused_rate")
         self.assertEqual(callers[-1].expect_end(), [])
-        self.greet(OTHER)
+        self.greet(OTHER_PEER)
         self.check_good()
-        harness.wait_until(self.is_let_in, "the address comes in again", every=0.3)
+        harness.wait_until(self.is_admitted, "the address is admitted again", every=0.3)
 
-    def is_let_in(self):
-        caller = self.dial()
+    def is_admitted(self):
+        caller = self.connect()
         try:
             return caller.send_unless_closed(raw.hello()) and caller.next() is not None
         except AssertionError:
@@ -167,30 +167,30 @@ class Rate(Limited):
 
 
 class Handshake(Limited):
-    # Stretched like the tests' own deadlines: the good peer has to say hello within it.
+    # Scaled like the tests' own deadlines: the good peer must send hello within it.
     settings = {"sessions/handshake-timeout-s": round(harness.seconds(1))}
 
-    def test_a_hello_that_drips_has_one_deadline(self):
-        slow = self.dial()
+    def test_a_hello_sent_byte_by_byte_has_one_deadline(self):
+        slow = self.connect()
         for byte in raw.hello()[:20]:
-            if not slow.send_unless_closed(bytes([byte])) or self.is_over(slow):
+            if not slow.send_unless_closed(bytes([byte])) or self.is_closed(slow):
                 break
         else:
-            self.fail("20 bytes, one each fifth of the deadline, were waited for")
+            self.fail("20 bytes were accepted, one each fifth of the deadline")
         self.assert_counted("handshakes_late")
 
-    def is_over(self, slow):
+    def is_closed(self, slow):
         slow.socket.settimeout(harness.seconds(0.2))
         try:
             return slow.socket.recv(1) == b""
         except socket.timeout:
             return False
         except ConnectionResetError:
-            return True  # a byte came when it was over
+            return True  # a byte was sent after the close
 
-    def test_a_hello_that_comes_while_the_daemon_stands_still_is_in_time(self):
-        """When it goes on the deadline is over and the hello unread."""
-        caller = self.dial()
+    def test_a_hello_that_arrives_while_the_daemon_is_stopped_is_accepted(self):
+        """When it continues, the deadline has expired and the hello is unread."""
+        caller = self.connect()
         self.bob.events.wait("session-opened", count=2)
         with self.bob.stopped():
             caller.send(raw.hello())
@@ -199,37 +199,37 @@ class Handshake(Limited):
 
 
 class Penalty(Limited):
-    SECONDS = round(harness.seconds(2))  # within which the test has to come back
+    SECONDS = round(harness.seconds(2))  # the test must connect again within it
     settings = {"access/penalty-after": 3, "access/penalty-s": SECONDS}
 
-    def offend(self, source=STRANGER):
-        caller = self.dial(source)
+    def violate(self, source=PEER):
+        caller = self.connect(source)
         caller.send(raw.frame(b"x", b"nonsense"))
         caller.expect_end()
 
-    def test_who_breaks_the_protocol_again_and_again_is_refused_for_a_while(self):
+    def test_repeated_violations_lead_to_a_penalty(self):
         for _ in range(4):
-            self.offend()
+            self.violate()
         self.assertTrue(self.is_refused())
         self.assert_counted("penalties")
         self.assert_counted("refused_penalty")
         self.bob.wait_log("penalty: the address is refused for %d s" % self.SECONDS)
-        self.greet(OTHER)
+        self.greet(OTHER_PEER)
         self.check_good()
-        harness.wait_until(self.is_let_in, "the penalty ends", every=0.3)
-        self.offend()
+        harness.wait_until(self.is_admitted, "the penalty ends", every=0.3)
+        self.violate()
         self.bob.wait_log("penalty: the address is refused for %d s" % (2 * self.SECONDS))
 
-    def is_let_in(self):
-        caller = self.dial()
+    def is_admitted(self):
+        caller = self.connect()
         try:
             return caller.send_unless_closed(raw.hello()) and caller.next() is not None
         except AssertionError:
             return False
 
-    def test_an_exempt_address_is_not(self):
+    def test_an_exempt_address_gets_no_penalty(self):
         for _ in range(8):
-            self.offend("127.0.0.1")
+            self.violate("127.0.0.1")
         self.greet("127.0.0.1")
         self.assertEqual(self.counter("penalties"), 0)
 
@@ -240,36 +240,36 @@ class Access(Limited):
     def test_a_denied_network_is_refused(self):
         self.assertTrue(self.is_refused())
         self.assert_counted("refused_access")
-        self.greet(OTHER)
+        self.greet(OTHER_PEER)
 
-    def test_nothing_is_dialled_there_either(self):
+    def test_no_connection_is_opened_to_it(self):
         self.assert_not_sent_to("10.1.2.3")
 
     def assert_not_sent_to(self, host):
         path = harness.make_file(os.path.join(self.folder(), "f"), 10)
         self.assert_not_sent(self.bob.send([path], "tcp://%s:7771" % host), "deny-networks")
 
-    def test_a_reload_ends_the_sessions_that_it_denies(self):
-        mine = self.greet(OTHER)
+    def test_a_reload_closes_denied_sessions(self):
+        mine = self.greet(OTHER_PEER)
         self.bob.change({"access/deny-networks": "127.0.0.3/32"})
         self.assertEqual(self.bob.command("reload").code, 0)
         mine.expect_end()
-        self.greet(STRANGER)
+        self.greet(PEER)
 
-    def test_a_list_with_a_mistake_is_not_taken(self):
+    def test_a_list_with_a_syntax_error_is_refused(self):
         self.bob.change({"access/deny-networks": "127.0.0.3/33"})
         result = self.bob.command("reload")
         self.assertNotEqual(result.code, 0)
         self.assertIn("deny-networks", result.err + result.out)
-        self.assertTrue(self.is_refused(), "the old list holds")
+        self.assertTrue(self.is_refused(), "the old list is in force")
 
 
 class Allowed(Limited):
     settings = {"access/allow-networks": "127.0.0.1/32,127.0.0.2/32"}
 
-    def test_only_listed_networks_come_in(self):
-        self.greet(STRANGER)
-        self.assertTrue(self.is_refused(OTHER))
+    def test_only_listed_networks_are_admitted(self):
+        self.greet(PEER)
+        self.assertTrue(self.is_refused(OTHER_PEER))
         self.assert_counted("refused_access")
 
 
@@ -282,18 +282,18 @@ class Identities(Limited):
 
     def test_only_listed_identities_get_a_session(self):
         for idurl in (FRIEND + "x", "None", "http://127.0.0.1:8000/other.xml"):
-            caller = self.dial()
+            caller = self.connect()
             caller.send(raw.hello(idurl=idurl))
             self.assertEqual(caller.expect_end(), [], idurl)
         self.assert_counted("refused_access", 3)
         self.greet(idurl=FRIEND)
-        self.assertEqual(self.counter("penalties"), 0, "it is no offence")
+        self.assertEqual(self.counter("penalties"), 0, "it is not a violation")
 
-    def test_a_peer_that_we_dial_is_held_to_them_too(self):
-        listener = self.keep(raw.Listener())
+    def test_the_lists_apply_to_outgoing_sessions_too(self):
+        listener = self.close_later(raw.Listener())
         path = harness.make_file(os.path.join(self.folder(), "f"), 10)
         job = self.job(self.bob.send_job([path], listener.contact))
-        self.keep(listener.accept(idurl="http://127.0.0.1:8000/other.xml"))
+        self.close_later(listener.accept(idurl="http://127.0.0.1:8000/other.xml"))
         self.assert_not_sent(job.result(), "disconnected", "allow-idurls")
 
 
@@ -301,14 +301,14 @@ class DeniedIdentities(Limited):
     settings = {"access/deny-idurls": FRIEND, "sessions/idurl-limit-bytes": 100}
 
     def test_a_denied_identity_gets_no_session(self):
-        caller = self.dial()
+        caller = self.connect()
         caller.send(raw.hello(idurl=FRIEND))
         self.assertEqual(caller.expect_end(), [])
         self.assert_counted("refused_access")
         self.greet(idurl=FRIEND + "x")
 
-    def test_an_identity_over_the_limit_gets_none(self):
-        caller = self.dial()
+    def test_an_identity_over_the_limit_gets_no_session(self):
+        caller = self.connect()
         caller.send(raw.hello(idurl="http://127.0.0.1:8000/" + "i" * 100))
         self.assertEqual(caller.expect_end(), [])
         self.assert_counted("idurls_too_long")
@@ -318,7 +318,7 @@ class Files(Limited):
     settings = {"inbox/largest-file-mib": 1, "sessions/files-in-limit": 5,
                 "sessions/files-in-mib": 2}
 
-    def test_a_file_over_the_largest_size_is_refused_and_the_next_one_goes_through(self):
+    def test_a_file_over_the_largest_size_is_refused_and_the_next_one_accepted(self):
         mine = self.greet()
         mine.send(raw.data(1, (1 << 20) + 1, b"x"))
         self.assertIn("too large", mine.expect(raw.ABORT).text)
@@ -326,7 +326,7 @@ class Files(Limited):
         mine.expect_ok(2)
         self.assert_counted("files_too_large")
 
-    def test_so_many_bytes_may_be_under_way(self):
+    def test_bytes_in_flight_are_limited(self):
         mine = self.greet()
         mine.send(raw.data(1, 1 << 20, b"x"), raw.data(2, (1 << 20) - 1, b"x"), raw.data(3, 2, b"x"))
         refused = mine.expect(raw.ABORT)
@@ -336,7 +336,7 @@ class Files(Limited):
         mine.send(raw.abort(1), raw.abort(3), *raw.file_frames(4, b"four"))
         mine.expect_ok(4)
 
-    def test_one_file_more_than_allowed_closes_the_session(self):
+    def test_a_file_over_the_count_closes_the_session(self):
         mine = self.greet()
         for file_id in range(6):
             mine.send(raw.data(file_id, 100, b"x"))
@@ -349,7 +349,7 @@ class Quota(Limited):
     settings = {"inbox/quota-mib": 1}
     next_id = 10
 
-    def test_what_does_not_fit_is_refused_until_somebody_takes_files_away(self):
+    def test_files_over_the_quota_are_refused_until_files_are_removed(self):
         mine = self.greet()
         mine.send(*raw.file_frames(1, harness.pattern(700000)))
         mine.expect_ok(1)
@@ -358,35 +358,35 @@ class Quota(Limited):
         self.assert_counted("files_over_quota")
         self.check_good()
         os.unlink([path for path in self.bob.received() if os.path.getsize(path) == 700000][0])
-        harness.wait_until(lambda: self.is_taken(400000), "room is seen again", every=0.3)
+        harness.wait_until(lambda: self.is_accepted(400000), "the quota has space again", every=0.3)
 
-    def is_taken(self, size):
+    def is_accepted(self, size):
         mine = self.greet()
         self.next_id += 1
         if not mine.send_unless_closed(*raw.file_frames(self.next_id, harness.pattern(size))):
             return False
         return mine.expect_any(raw.OK, raw.ABORT).command == raw.OK
 
-    def test_files_under_way_count_with_their_whole_size(self):
-        one, two = self.greet(), self.greet(OTHER)
+    def test_files_in_flight_count_with_their_announced_size(self):
+        one, two = self.greet(), self.greet(OTHER_PEER)
         one.send(raw.data(1, 600000, b"x"))
         self.bob.events.wait("file-receiving-started")
         two.send(raw.data(1, 600000, b"x"))
         self.assertIn("quota", two.expect(raw.ABORT).text)
         one.close()
-        harness.wait_until(lambda: self.is_taken(600000), "the first one's room", every=0.1)
+        harness.wait_until(lambda: self.is_accepted(600000), "the space of the first file", every=0.1)
 
 
 class FreeSpace(harness.SystemTest):
     def test_parallel_files_cannot_fill_the_disk_together(self):
-        shared = "/dev/shm"  # where nobody builds meanwhile; a container's may be small
+        shared = "/dev/shm"  # not used by builds; a container's can be small
         if not os.path.isdir(shared):
-            self.skipTest("there is no " + shared)
+            self.skipTest("%s does not exist" % shared)
         folder = tempfile.mkdtemp(prefix="dw-", dir=shared)
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         disk = os.statvfs(shared)
         free = disk.f_bavail * disk.f_frsize >> 20
-        tenth = min(100, free // 10)  # of what is taken for free, in MiB
+        tenth = min(100, free // 10)  # of the free space, in MiB
         if tenth < 5:
             self.skipTest("only %d MiB are free in %s" % (free, shared))
         size = 4 * tenth << 20
@@ -412,10 +412,10 @@ class Log(Limited):
     settings = {"log/lines-per-peer-per-s": 5, "sessions/accepts-burst": 10,
                 "sessions/accepts-per-s": 1}
 
-    def test_a_stranger_cannot_flood_it(self):
-        with self.bob.stopped():  # at once: the lines are counted by the second
-            callers = [self.dial() for _ in range(100)]
-        for caller in callers[40:]:  # surely refused
+    def test_a_peer_cannot_flood_it(self):
+        with self.bob.stopped():  # simultaneously: lines are counted per second
+            callers = [self.connect() for _ in range(100)]
+        for caller in callers[40:]:  # certainly refused
             caller.expect_end()
         self.assert_counted("log_lines_limited", 20)
         self.assertLess(self.bob.log().count("connection refused"), 80)
@@ -423,8 +423,8 @@ class Log(Limited):
         self.bob.wait_log("closed by the peer")
 
 
-class NobodyReads(harness.SystemTest):
-    def test_a_stderr_that_nobody_reads_holds_nobody_up(self):
+class UnreadStderr(harness.SystemTest):
+    def test_a_stderr_that_is_not_read_blocks_nothing(self):
         bob = harness.Node("bob", {"log/level": "debug", "workers/threads": 1,
                                    "inbox/durability": "none"})
         self.addCleanup(self._close, bob)
@@ -453,33 +453,33 @@ class Time(Limited):
     settings = {"sessions/stall-window-s": 1, "sessions/unread-limit-s": 1,
                 "sessions/ok-timeout-s": 2}
 
-    def test_a_file_that_does_not_come_on_is_given_up(self):
+    def test_a_stalled_file_is_aborted(self):
         mine = self.greet()
         mine.send(raw.data(1, 1000, b"x"))
         self.assertIn("stalled", mine.expect(raw.ABORT).text)
         self.assert_counted("files_stalled")
 
-    def test_a_peer_that_does_not_read_is_left(self):
-        listener = self.keep(raw.Listener(receive_buffer=4096))
+    def test_a_peer_that_does_not_read_is_disconnected(self):
+        listener = self.close_later(raw.Listener(receive_buffer=4096))
         path = harness.make_file(os.path.join(self.folder(), "f"), 20 << 20)
         job = self.job(self.bob.send_job([path], listener.contact))
-        self.keep(listener.accept())
+        self.close_later(listener.accept())
         self.check_good()
         self.assert_not_sent(job.result(), "does not read")
         self.assert_counted("peers_not_reading")
 
-    def test_an_ok_that_does_not_come_is_not_waited_for_for_ever(self):
-        listener = self.keep(raw.Listener())
+    def test_a_missing_ok_fails_the_file(self):
+        listener = self.close_later(raw.Listener())
         path = harness.make_file(os.path.join(self.folder(), "f"), 20)
         job = self.job(self.bob.send_job([path], listener.contact))
-        self.keep(listener.accept()).take_files(1, is_answered=False)
+        self.close_later(listener.accept()).take_files(1, is_answered=False)
         self.assert_not_sent(job.result(), "no ok from the peer within [sessions] ok-timeout-s")
         self.assert_counted("oks_late")
 
 
 class Idle(harness.SystemTest):
-    def test_a_session_that_says_nothing_ends_and_one_that_says_that_it_lives_stays(self):
-        # Stretched like the tests' own deadlines: we have to say in time that we live.
+    def test_an_idle_session_is_closed_and_one_with_keep_alives_stays(self):
+        # Scaled like the tests' own deadlines: the keep-alives must arrive within it.
         bob = self.node("bob", {"sessions/idle-limit-s": round(harness.seconds(1))})
         quiet, alive = raw.Raw.greet(bob.port), raw.Raw.greet(bob.port)
         self.addCleanup(quiet.close)
@@ -495,7 +495,7 @@ class Idle(harness.SystemTest):
         alive.expect_ok(1)
         self.assertEqual(bob.status()["metrics"]["sessions_idle"], 1)
 
-    def test_what_is_said_while_the_daemon_stands_still_is_said_in_time(self):
+    def test_frames_that_arrive_while_the_daemon_is_stopped_count(self):
         limit_s = round(harness.seconds(1))
         bob = self.node("bob", {"sessions/idle-limit-s": limit_s})
         session = raw.Raw.greet(bob.port)
@@ -514,12 +514,12 @@ class Lengths(Limited):
         mine.send(raw.wazap("w" * 301))
         mine.expect_end()
         self.assert_counted("frames_too_long")
-        caller = self.dial()
+        caller = self.connect()
         caller.send(raw.hello(idurl="i" * 300))
         caller.expect_end()
         self.assert_counted("frames_too_long", 2)
 
-    def test_a_long_reason_is_cut(self):
+    def test_a_long_reason_is_truncated(self):
         mine = self.greet()
         mine.send(raw.data(1, 100, b"x"), raw.abort(1, " because of this and that"))
         row, = self.bob.events.wait("file-received", status="failed")
@@ -528,13 +528,13 @@ class Lengths(Limited):
 
 
 class Bandwidth(harness.SystemTest):
-    """Each moves for long enough that a burst does not count; bounds from both sides. No measuring may
-    show more than is allowed. That it is reached needs only one of several: while the machine looks
-    away nothing moves, and the daemon does not make up for it."""
+    """Each measurement is long enough that a burst does not matter. None may exceed the upper bound. The lower bound
+    must be reached by one of several only: on a slow machine less is transferred, and the daemon does not catch
+    up."""
     SECONDS, TRIES = 2, 5
 
-    def pour(self, raws):
-        """Peers that send as fast as they can, until the test is over."""
+    def flood(self, raws):
+        """Peers that send at full speed until the test ends."""
         stop = threading.Event()
         self.addCleanup(stop.set)
 
@@ -545,13 +545,13 @@ class Bandwidth(harness.SystemTest):
                 while not stop.is_set():
                     session.socket.sendall(chunk)
             except OSError:
-                pass  # the test is over
+                pass  # the test has ended
 
         for session in raws:
             threading.Thread(target=run, args=(session,), daemon=True).start()
 
     def rate_in(self, bob):
-        """Bytes a second that the node reads."""
+        """Bytes per second that the node reads."""
         begun, before = time.monotonic(), self.received(bob)
         time.sleep(self.SECONDS)
         moved = self.received(bob) - before
@@ -572,26 +572,26 @@ class Bandwidth(harness.SystemTest):
             self.assertLess(rates[-1], kib * most)
             if rates[-1] > kib * least:
                 return
-        self.fail("KiB a second instead of %d: %r" % (kib, rates))
+        self.fail("KiB per second instead of %d: %r" % (kib, rates))
 
-    def test_what_the_node_receives_is_bounded_and_shared(self):
+    def test_the_nodes_receive_rate_is_limited_and_shared(self):
         bob = self.node("bob", {"bandwidth/in-kib-per-s": 2000, "workers/threads": 2,
                                 "sessions/stop-timeout-s": 1})
-        self.pour([self.greet(bob) for _ in range(4)])
-        harness.wait_until(lambda: self.received(bob) > 1 << 20, "bytes come")
+        self.flood([self.greet(bob) for _ in range(4)])
+        harness.wait_until(lambda: self.received(bob) > 1 << 20, "bytes are received")
         self.assert_rate(lambda: self.rate_in(bob), 2000)
         rows = {row["id"]: row["bytes_received"] for row in bob.sessions()}
         self.assertGreater(min(rows.values()), max(rows.values()) / 5, rows)
         self.assertGreater(bob.status()["metrics"]["bandwidth_waits_in"], 0)
-        late = self.greet(bob)  # it waits for its share, but not for the others' end
+        late = self.greet(bob)  # it waits for its share, but not until the others end
         late.send(*raw.file_frames(7, CONTENT))
         late.expect_ok(7)
 
-    def test_what_a_session_receives_is_bounded_and_a_reload_changes_it(self):
+    def test_the_receive_rate_of_a_session_is_limited_and_a_reload_changes_it(self):
         bob = self.node("bob", {"bandwidth/session-in-kib-per-s": 500,
                                 "sessions/stop-timeout-s": 1})
-        self.pour([self.greet(bob)])
-        harness.wait_until(lambda: self.received(bob) > 1 << 19, "bytes come")
+        self.flood([self.greet(bob)])
+        harness.wait_until(lambda: self.received(bob) > 1 << 19, "bytes are received")
         self.assert_rate(lambda: self.rate_in(bob), 500)
         bob.change({"bandwidth/session-in-kib-per-s": 1500})
         self.assertEqual(bob.command("reload").code, 0)
@@ -610,25 +610,25 @@ class Bandwidth(harness.SystemTest):
         self.assert_rate(measure, kib, 0.6)
         return alice
 
-    def test_what_the_node_sends_is_bounded(self):
+    def test_the_nodes_send_rate_is_limited(self):
         alice = self.assert_rate_out({"bandwidth/out-kib-per-s": 2000}, 2000, 2 << 20, 2)
         self.assertGreater(alice.status()["metrics"]["bandwidth_waits_out"], 0)
 
-    def test_what_a_session_sends_is_bounded(self):
+    def test_the_send_rate_of_a_session_is_limited(self):
         self.assert_rate_out({"bandwidth/session-out-kib-per-s": 1000}, 1000, 2 << 20)
 
-    def test_a_session_that_goes_while_it_waits_leaves_the_others_their_turns(self):
+    def test_closing_a_waiting_session_does_not_stall_the_others(self):
         bob = self.node("bob", {"bandwidth/in-kib-per-s": 20, "workers/threads": 1})
         going, staying = self.greet(bob), self.greet(bob)
         for session in (going, staying):
             session.send(raw.data(1, 60000, b"x" * 60000))
-        harness.wait_until(lambda: bob.status()["metrics"]["bandwidth_waits_in"] > 0, "they wait")
+        harness.wait_until(lambda: bob.status()["metrics"]["bandwidth_waits_in"] > 0, "sessions wait for bandwidth")
         address = "127.0.0.1:%d" % going.socket.getsockname()[1]
         self.assertEqual(bob.command("disconnect", address).code, 0)
         harness.wait_until(lambda: len(bob.sessions()) == 1, bob.sessions)
         staying.expect_ok(1)
 
-    def test_a_file_that_waits_for_our_bandwidth_has_not_stalled(self):
+    def test_a_file_that_waits_for_our_rate_limit_is_not_stalled(self):
         bob = self.node("bob", {"bandwidth/in-kib-per-s": 20, "sessions/stall-window-s": 1,
                                 "sessions/stall-bytes-per-s": 100000})
         session = self.greet(bob)
@@ -637,7 +637,7 @@ class Bandwidth(harness.SystemTest):
 
 
 class Documented(harness.SystemTest):
-    def test_every_limit_and_counter_stands_in_the_table_and_exists(self):
+    def test_every_limit_and_counter_of_the_table_exists(self):
         path = os.path.join(harness.HERE, "..", "..", "docs", "limits.md")
         with open(path) as stream:
             rows = [line.split("|") for line in stream if line.startswith("| ")]
@@ -655,13 +655,13 @@ class Documented(harness.SystemTest):
 
 
 class Descriptors(Limited):
-    def test_without_descriptors_nothing_spins_and_the_service_comes_back(self):
+    def test_without_descriptors_accepting_pauses_and_recovers(self):
         pid = self.bob.process.pid
-        self.bob._end_events()  # no connection of the control socket is left
+        self.bob._end_events()  # leaves no connection to the control socket
         soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         used = set(map(int, os.listdir("/proc/%d/fd" % pid)))
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(set(range(len(used) + 1)) - used), hard))
-        callers = [self.dial("127.0.0.1") for _ in range(6)]
+        callers = [self.connect("127.0.0.1") for _ in range(6)]
         self.bob.wait_log("cannot accept")
         waiting = self.job(self.bob.job("status"))
         self.bob.wait_log("control: cannot accept a connection")

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum supervisor_ask {
+enum supervisor_request_type {
     SUPERVISOR_STATUS,
     SUPERVISOR_SERVICES,
     SUPERVISOR_RELOAD, /* reads the settings file again */
@@ -52,7 +52,7 @@ struct transport_info {
 
 struct supervisor_request {
     struct request request;
-    enum supervisor_ask ask;
+    enum supervisor_request_type type;
     void *cookie;
     /* STATUS */
     char network_state[24]; /* network_connector's */
@@ -85,8 +85,8 @@ struct supervisor_request {
     /* CONNECT: the options, malloc, owned by the sender; NULL or "": not given. ERR_INVALID,
      * ERR_DISABLED: nothing was done, `text` is the reason. */
     char *idurl, *host, *tcp_port;
-    /* GATEWAY_INIT: the callback binds the gateway; `url` is malloc, owned by the sender. */
-    enum err (*take_over)(const struct supervisor_request *r);
+    /* GATEWAY_INIT: binds the gateway; `url` is malloc, owned by the sender. */
+    enum err (*switch_gateway)(const struct supervisor_request *r);
     char *url;
     bool has_file_result;
 };

@@ -31,7 +31,7 @@ enum err supervisor_send(struct supervisor *supervisor, struct contacts_request 
 /* Any thread. For work that must not overtake a send, such as its cancel: `r` is answered after the
  * sends posted before it were forwarded to their transports. ERR_FULL, ERR_CLOSED: the caller keeps
  * `r`. */
-enum err supervisor_ask_behind_sends(struct supervisor *supervisor, struct request *r);
+enum err supervisor_post_after_sends(struct supervisor *supervisor, struct request *r);
 
 /* Any thread, never blocks: an outgoing connect succeeded (`connection-done`). Calls before the
  * supervisor handles it are coalesced. Not after supervisor_close. */

@@ -5,31 +5,30 @@
 #include <stdio.h>
 
 static const char help[] =
-    "Usage: dustwired [--config FILE] [--settings-file FILE] [--check-config | --dump-config]\n"
+    "Usage: dustwired [--config FILE] [--settings-file FILE]\n"
+    "                 [--check-config | --dump-config]\n"
     "\n"
-    "The dustwire daemon: BitDust's tcp_transport() as a server. Runs in the foreground and logs "
-    "to\n"
-    "stderr, one line per event.\n"
+    "The dustwire daemon: BitDust's tcp_transport() as a server. Runs in the\n"
+    "foreground and logs to stderr, one line per event.\n"
     "\n"
-    "  -c, --config FILE   read the settings from FILE (INI, see dustwired.ini(5)); default: "
-    "built-in\n"
-    "                      defaults only\n"
+    "  -c, --config FILE   read the settings from FILE (INI, see dustwired.ini(5));\n"
+    "                      default: built-in defaults only\n"
     "      --settings-file FILE\n"
-    "                      absolute path of the file that 'dustwire set' writes, read after the\n"
-    "                      settings file; overrides [node] settings-file\n"
-    "      --check-config  check the settings and the directories, groups and addresses they "
-    "name;\n"
-    "                      print every error and exit\n"
-    "      --dump-config   print the effective settings with meaning, unit and origin, and exit\n"
+    "                      absolute path of the file that 'dustwire set' writes, read\n"
+    "                      after the settings file; overrides [node] settings-file\n"
+    "      --check-config  check the settings and the directories, groups and\n"
+    "                      addresses they name; print every error and exit\n"
+    "      --dump-config   print the effective settings with meaning, unit and\n"
+    "                      origin, and exit\n"
     "  -h, --help          print this help and exit\n"
     "  -V, --version       print the version and exit\n"
     "\n"
-    "Signals: SIGTERM and SIGINT stop the daemon (transfers in progress may finish, see "
-    "[sessions]\n"
-    "stop-timeout-s; a second one exits immediately), SIGHUP reloads the settings.\n"
+    "Signals: SIGTERM and SIGINT stop the daemon (transfers in progress may finish,\n"
+    "see [sessions] stop-timeout-s; a second one exits immediately), SIGHUP reloads\n"
+    "the settings.\n"
     "\n"
-    "Exit status: 0 clean stop, or the settings are valid; 1 start failed (settings, inbox, lock,\n"
-    "control socket), or immediate exit; 2 usage error.\n"
+    "Exit status: 0 clean stop, or the settings are valid; 1 start failed (settings,\n"
+    "inbox, lock, control socket), or immediate exit; 2 usage error.\n"
     "\n"
     "Control it with dustwire(1): `dustwire status`, `dustwire help`.\n";
 
@@ -51,7 +50,7 @@ static void end(struct options *out, int exit_status)
     out->exit_status = exit_status;
 }
 
-static void take(struct options *out, int option)
+static void apply_option(struct options *out, int option)
 {
     switch (option) {
     case 'c':
@@ -94,7 +93,7 @@ void options_read(struct options *out, int argc, char **argv)
     *out = (struct options){.action = OPTIONS_RUN};
     while (out->action != OPTIONS_END &&
            (option = getopt_long(argc, argv, "c:hV", long_options, NULL)) != -1)
-        take(out, option);
+        apply_option(out, option);
     if (out->action == OPTIONS_CHECK_CONFIG && out->config_path == NULL &&
         out->settings_path == NULL) {
         fputs("dustwired: --check-config requires --config FILE or --settings-file FILE\n", stderr);

@@ -174,8 +174,7 @@ static bool is_one_file(const char *a, const char *b)
            path_follow(end_b, sizeof end_b, b) == ERR_OK && strcmp(end_a, end_b) == 0;
 }
 
-/* Each of these is used in a different way (written, bound, connected to): no two may be one file.
- */
+/* Each is used differently (written, bound, connected to), so no two can be one file. */
 static void check_distinct(struct preflight *p, const struct settings_in_force *in_force)
 {
     const struct settings *s = &in_force->settings;

@@ -25,13 +25,13 @@ static void signal_answered(struct message *m, void *owner)
     struct supervisor_request *r = (struct supervisor_request *)(void *)m;
     struct rooms *rooms = owner;
 
-    if (r->ask == SUPERVISOR_STOP && !rooms->is_stopped)
+    if (r->type == SUPERVISOR_STOP && !rooms->is_stopped)
         stop_limit_step(&rooms->stop_limit, "transfers in progress and their sessions",
                         r->in_force.settings.sessions.stop_timeout_s + STEP_LIMIT_S);
     free(r);
 }
 
-static void post_to_supervisor(struct rooms *rooms, enum supervisor_ask ask)
+static void post_to_supervisor(struct rooms *rooms, enum supervisor_request_type type)
 {
     struct supervisor_request *r = calloc(1, sizeof *r);
 
@@ -39,13 +39,13 @@ static void post_to_supervisor(struct rooms *rooms, enum supervisor_ask ask)
         log_error("signal dropped: %s", err_text(ERR_NO_MEMORY));
         return;
     }
-    r->ask = ask;
+    r->type = type;
     r->request.answer_to = loop_mailbox(rooms->loop);
     r->request.on_answer = signal_answered;
     if (supervisor_post(rooms->supervisor, r) != ERR_OK) {
         log_warning("signal dropped: supervisor queue full or shutting down");
         free(r);
-    } else if (ask == SUPERVISOR_STOP) {
+    } else if (type == SUPERVISOR_STOP) {
         stop_limit_step(&rooms->stop_limit, "the supervisor", STEP_LIMIT_S);
     }
 }

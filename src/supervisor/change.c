@@ -42,7 +42,7 @@ static void prepend_line(char text[RELOAD_TEXT_SIZE], const char *line)
 static void answer_change(struct supervisor *s, struct supervisor_request *r, enum err result,
                           const char *status)
 {
-    if (r->ask == SUPERVISOR_RELOAD)
+    if (r->type == SUPERVISOR_RELOAD)
         supervisor_core_notify(s, SUPERVISOR_NOTICE_RELOADED, status);
     r->in_force = s->acting;
     request_answer(&r->request, result);
@@ -174,10 +174,10 @@ static enum err access_files(struct supervisor_change *c)
 {
     struct supervisor_request *r = c->r;
 
-    if (r->ask == SUPERVISOR_SET)
+    if (r->type == SUPERVISOR_SET)
         return supervisor_reload_set(r->name, r->value, &c->before, &c->after, &c->change, r->text,
                                      sizeof r->text);
-    if (r->ask == SUPERVISOR_UNSET)
+    if (r->type == SUPERVISOR_UNSET)
         return supervisor_reload_unset(r->name, &c->paths, &c->before, &c->after, &c->change,
                                        r->text, sizeof r->text);
     log_reopen();
@@ -195,7 +195,7 @@ static void run_change(struct message *m, void *owner)
 
 static void log_result(const struct supervisor_request *r, enum err e)
 {
-    bool is_reload = r->ask == SUPERVISOR_RELOAD;
+    bool is_reload = r->type == SUPERVISOR_RELOAD;
 
     if (e == ERR_OK)
         log_text(LOG_LEVEL_INFO, r->text);
@@ -217,7 +217,7 @@ static void end_change(struct supervisor *s, const struct supervisor_change *c)
     }
     needs_reconnect =
         apply_change(s, &c->after, &c->change,
-                     r->ask == SUPERVISOR_RELOAD ? origins->file : origins->persisted, r->text);
+                     r->type == SUPERVISOR_RELOAD ? origins->file : origins->persisted, r->text);
     add_override_note(s, r->text);
     answer_when_settled(s, r, needs_reconnect);
 }
@@ -226,7 +226,7 @@ static void end_change(struct supervisor *s, const struct supervisor_change *c)
 static void end_while_stopping(struct supervisor *s, const struct supervisor_change *c)
 {
     struct supervisor_request *r = c->r;
-    bool is_written = c->request.result == ERR_OK && r->ask != SUPERVISOR_RELOAD;
+    bool is_written = c->request.result == ERR_OK && r->type != SUPERVISOR_RELOAD;
 
     prepend_line(r->text, is_written ? "written, takes effect at the next start: the daemon is "
                                        "stopping"
@@ -261,7 +261,7 @@ static void begin(struct supervisor *s, struct supervisor_request *r)
         request_answer(&r->request, ERR_NO_MEMORY);
         return;
     }
-    if (r->ask == SUPERVISOR_RELOAD)
+    if (r->type == SUPERVISOR_RELOAD)
         supervisor_core_notify(s, SUPERVISOR_NOTICE_RELOADING, "reloading the settings");
     *c = (struct supervisor_change){
         .request = {.answer_to = loop_mailbox(s->loop), .on_answer = change_done},
@@ -269,7 +269,7 @@ static void begin(struct supervisor *s, struct supervisor_request *r)
         .r = r,
         .paths = s->config.paths,
         .before = s->in_force};
-    if (r->ask == SUPERVISOR_RELOAD)
+    if (r->type == SUPERVISOR_RELOAD)
         c->paths.persisted = c->before.origins.persisted;
     s->change = c;
     mailbox_answer(loop_mailbox(s->files), &c->request.message, run_change);

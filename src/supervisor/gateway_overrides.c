@@ -166,7 +166,7 @@ void supervisor_gateway_overrides_disconnect(struct supervisor *s, struct superv
  * stop. For a new instance of a remote gateway they keep running. */
 void supervisor_gateway_overrides_init(struct supervisor *s, struct supervisor_request *r)
 {
-    enum err e = r->take_over(r);
+    enum err e = r->switch_gateway(r);
     const struct gateway_binding *binding = gateway_current(s->config.gateway);
     bool is_new = !s->is_remote;
 

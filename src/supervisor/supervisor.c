@@ -325,18 +325,18 @@ static void take_request(struct message *m, void *owner)
     struct supervisor *s = owner;
     struct supervisor_request *r = CONTAINER_OF(m, struct supervisor_request, request.message);
 
-    CONTRACT(r->ask < sizeof handlers / sizeof *handlers);
-    if (s->is_ended || (handlers[r->ask].is_change && s->is_stopping)) {
+    CONTRACT(r->type < sizeof handlers / sizeof *handlers);
+    if (s->is_ended || (handlers[r->type].is_change && s->is_stopping)) {
         snprintf(r->text, sizeof r->text, "the daemon is stopping\n");
         request_answer(&r->request, ERR_CLOSED);
         return;
     }
-    handlers[r->ask].run(s, r);
+    handlers[r->type].run(s, r);
 }
 
 enum err supervisor_post(struct supervisor *supervisor, struct supervisor_request *r)
 {
-    if (r->ask != SUPERVISOR_STOP)
+    if (r->type != SUPERVISOR_STOP)
         return mailbox_post(loop_mailbox(supervisor->loop), &r->request.message, take_request);
     mailbox_answer(loop_mailbox(supervisor->loop), &r->request.message, take_request);
     return ERR_OK;
@@ -400,7 +400,7 @@ static void sends_forwarded(struct message *m, void *owner)
     request_answer((struct request *)(void *)m, ERR_OK);
 }
 
-enum err supervisor_ask_behind_sends(struct supervisor *supervisor, struct request *r)
+enum err supervisor_post_after_sends(struct supervisor *supervisor, struct request *r)
 {
     return mailbox_post(loop_mailbox(supervisor->loop), &r->message, sends_forwarded);
 }

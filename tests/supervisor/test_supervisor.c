@@ -136,12 +136,12 @@ static void clean_up(void)
 static struct supervisor_request r;
 static char given[2][64]; /* name and value of a SET, or contacts */
 
-static enum err ask(enum supervisor_ask what)
+static enum err ask(enum supervisor_request_type what)
 {
     unsigned before = answered;
 
     memset(&r, 0, sizeof r);
-    r.ask = what;
+    r.type = what;
     r.name = given[0];
     r.value = given[1];
     r.wanted = given[0];
@@ -573,14 +573,14 @@ static void change_answered(struct message *m, void *owner)
     changes_done++;
 }
 
-static void post_change(unsigned which, enum supervisor_ask what, const char *value)
+static void post_change(unsigned which, enum supervisor_request_type what, const char *value)
 {
     static char name[] = "priority";
 
     snprintf(change_values[which], sizeof change_values[which], "%s", value);
     changes[which] =
         (struct supervisor_request){.request = {.answer_to = answers, .on_answer = change_answered},
-                                    .ask = what,
+                                    .type = what,
                                     .name = name,
                                     .value = change_values[which]};
     cr_assert_eq(supervisor_post(s, &changes[which]), ERR_OK);
@@ -688,12 +688,12 @@ static void wait_for_message(void)
     mailbox_drain(answers);
 }
 
-static void ask_thread(enum supervisor_ask what)
+static void ask_thread(enum supervisor_request_type what)
 {
     unsigned before = answered;
 
     memset(&r, 0, sizeof r);
-    r.ask = what;
+    r.type = what;
     r.request.answer_to = answers;
     r.request.on_answer = answer_received;
     cr_assert_eq(supervisor_post(s, &r), ERR_OK);
@@ -716,7 +716,7 @@ Test(supervisor, runs_in_its_own_thread_from_start_to_stop, .init = a_supervisor
     while (stops == 0)
         wait_for_message();
     supervisor_stop(s);
-    r.ask = SUPERVISOR_STATUS;
+    r.type = SUPERVISOR_STATUS;
     cr_assert_eq(supervisor_post(s, &r), ERR_CLOSED);
 }
 

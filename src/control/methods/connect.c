@@ -257,7 +257,7 @@ static void begin_cancel(struct control *control, struct http_call *call, struct
     control_pending_begin(&c->pending, control, call, CONTROL_PENDING_PEERS);
     c->request.request =
         (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = sends_dispatched};
-    if ((e = supervisor_ask_behind_sends(control->config.supervisor, &c->request.request)) !=
+    if ((e = supervisor_post_after_sends(control->config.supervisor, &c->request.request)) !=
         ERR_OK)
         end_cancel(c, e);
 }

@@ -54,7 +54,7 @@ void method_init(struct control *control, struct http_call *call, struct rpc_arg
         return;
     r = &q->request;
     r->cookie = control;
-    r->take_over = switch_gateway;
+    r->switch_gateway = switch_gateway;
     rpc_args_text(args, "url", true, &r->url);
     rpc_args_flag(args, "options", "file_result", &r->has_file_result);
     if (r->url != NULL && !settings_gateway_url_check(r->url, why)) {

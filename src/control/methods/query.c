@@ -9,7 +9,7 @@
 /* For a failed reload, set, unset or connect the method itself reports the reason. */
 static bool check_result(struct method_query *q)
 {
-    enum supervisor_ask what = q->request.ask;
+    enum supervisor_request_type what = q->request.type;
     enum err e = q->request.request.result;
     bool has_more = what == SUPERVISOR_RELOAD || what == SUPERVISOR_SET ||
                     what == SUPERVISOR_UNSET || what == SUPERVISOR_CONNECT;
@@ -46,7 +46,8 @@ static void query_answered(struct message *m, void *owner)
 }
 
 struct method_query *method_query_new(struct control *control, struct http_call *call,
-                                      enum supervisor_ask what, method_query_answer_fn *answer)
+                                      enum supervisor_request_type what,
+                                      method_query_answer_fn *answer)
 {
     struct method_query *q;
 
@@ -58,7 +59,7 @@ struct method_query *method_query_new(struct control *control, struct http_call 
     }
     q->request.request =
         (struct request){.answer_to = loop_mailbox(control->loop), .on_answer = query_answered};
-    q->request.ask = what;
+    q->request.type = what;
     q->answer = answer;
     return q;
 }
@@ -85,7 +86,7 @@ void method_query_post(struct control *control, struct http_call *call, struct m
 }
 
 void method_query_run(struct control *control, struct http_call *call, struct rpc_args *args,
-                      enum supervisor_ask what, method_query_answer_fn *answer)
+                      enum supervisor_request_type what, method_query_answer_fn *answer)
 {
     struct method_query *q = method_query_new(control, call, what, answer);
 

@@ -20,13 +20,14 @@ struct method_query {
 };
 /* NULL: out of memory or limit reached; `call` has been answered. */
 struct method_query *method_query_new(struct control *control, struct http_call *call,
-                                      enum supervisor_ask what, method_query_answer_fn *answer);
+                                      enum supervisor_request_type what,
+                                      method_query_answer_fn *answer);
 void method_query_free(struct method_query *q);
 /* Takes ownership of `q`. Invalid parameters or a full mailbox are answered with a fault. */
 void method_query_post(struct control *control, struct http_call *call, struct method_query *q,
                        struct rpc_args *args);
 /* method_query_new and method_query_post, for a call without parameters. */
 void method_query_run(struct control *control, struct http_call *call, struct rpc_args *args,
-                      enum supervisor_ask what, method_query_answer_fn *answer);
+                      enum supervisor_request_type what, method_query_answer_fn *answer);
 
 #endif

@@ -38,7 +38,8 @@ void method_settings_dump(struct control *control, struct http_call *call, struc
 }
 
 static void query_key(struct control *control, struct http_call *call, struct rpc_args *args,
-                      enum supervisor_ask what, method_query_answer_fn *answer, bool is_name_needed)
+                      enum supervisor_request_type what, method_query_answer_fn *answer,
+                      bool is_name_needed)
 {
     struct method_query *q = method_query_new(control, call, what, answer);
 

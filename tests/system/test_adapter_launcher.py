@@ -204,7 +204,7 @@ class OwnSettings(node.SystemTest):
         settings = Settings(os.path.join(self.folder(), "a"), DAEMON)
         settings.prepare()
         os.mkdir(settings.log)
-        with self.assertRaisesRegex(SettingsError, "is a folder"):
+        with self.assertRaisesRegex(SettingsError, "is a directory"):
             settings.check()
 
     def test_a_folder_that_is_too_deep_for_a_socket_is_named(self):

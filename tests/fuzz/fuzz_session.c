@@ -165,7 +165,7 @@ static void make_file(void)
     close(fd);
 }
 
-static void open_home(void)
+static void open_context(void)
 {
     struct loop_config config = {
         .name = "worker-0", .mailbox_limit = 1000, .after_turn = after_turn};
@@ -265,7 +265,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     int pair[2];
 
     if (context.loop == NULL)
-        open_home();
+        open_context();
     if (length < 2 || length > INPUT_MAX)
         return 0;
     registered = unregistered = answers = 0;

@@ -1,10 +1,10 @@
-"""A BitDust-like peer on Twisted's own Int32StringReceiver: what the reference does on the wire,
-written from docs/protocol.md alone. A process of its own that is told what to do by a JSON object a
-line on stdin, and tells what happens by one a line on stdout. Shares no code with the daemon.
+"""A BitDust-like peer on Twisted's own Int32StringReceiver: behaves on the wire as the reference,
+written from docs/protocol.md alone. A separate process: one JSON object per line, commands on stdin
+and events on stdout. Shares no code with the daemon.
 
-It behaves as the reference of today, its bad manners included where they meet a peer: chunks of
-16,384 bytes, 20 files in flight, ok as soon as the bytes are there, an abort from a receiver is not
-listened to, a bad frame in CONNECTED makes it deaf, a half-close is the end.
+It behaves as the current reference, including the defects that a peer can observe: chunks of
+16,384 bytes, 20 files in flight, ok as soon as the bytes are written, an abort from a receiver is
+ignored, after a bad frame in CONNECTED it stops reading, a half-close ends the session.
 
     {"do": "listen", "port": 0}                          -> listening
     {"do": "connect", "host": H, "port": P}              -> opened (or connect-failed)

@@ -1,4 +1,4 @@
-"""Frames by hand, over plain sockets: for replays, and for peers that do what no peer should.
+"""Frames over plain sockets, encoded here: for replays, and for misbehaving peers.
 
 Written from docs/protocol.md alone; shares no code with the daemon."""
 import socket
@@ -75,7 +75,7 @@ class Frame:
 
 
 def split(transcript):
-    """A transcript's whole frames, and the bytes left over."""
+    """A transcript's complete frames, and the remaining bytes."""
     frames, at = [], 0
     while at + 4 <= len(transcript):
         length = struct.unpack(">I", transcript[at:at + 4])[0]
@@ -87,11 +87,11 @@ def split(transcript):
 
 
 class ReferencePeer:
-    """Checks each frame of a session as the reference would take it; raises AssertionError at the
-    first that it would not. Collects the files."""
+    """Checks each frame of a session by the rules of the reference; raises AssertionError at the
+    first that the reference would not accept. Collects the files."""
 
     def __init__(self, is_listening_side):
-        self._is_shaken = not is_listening_side  # a client hears a wazap first, a server a hello
+        self._is_shaken = not is_listening_side  # a client receives a wazap first, a server a hello
         self._first = HELLO if is_listening_side else WAZAP
         self._count = 0
         self.open, self.done, self.aborted, self.oks, self.keep_alives = {}, {}, {}, [], 0
@@ -147,7 +147,7 @@ class ReferencePeer:
 # ---- sockets
 
 class Raw:
-    """One connection. `shake` does the handshake of its side."""
+    """One connection, from either side."""
 
     def __init__(self, connection, is_listening_side=False):
         self.socket = connection
@@ -170,7 +170,7 @@ class Raw:
 
     @classmethod
     def greet(cls, port, announced="127.0.0.1:7771", idurl="http://127.0.0.1:8000/raw.xml", **more):
-        """Connects, says hello and takes the wazap."""
+        """Connects, sends hello and receives the wazap."""
         raw = cls.dial(port, **more)
         raw.send(hello(announced, idurl))
         raw.expect(WAZAP)
@@ -181,7 +181,7 @@ class Raw:
         self.socket.sendall(b"".join(pieces))
 
     def send_unless_closed(self, *pieces):
-        """For bytes behind which the daemon may hang up at any moment."""
+        """For bytes after which the daemon can close at any moment; False if it did."""
         try:
             self.send(*pieces)
             return True
@@ -191,12 +191,12 @@ class Raw:
     def _fill(self, deadline):
         left = deadline - time.monotonic()
         if left <= 0:
-            raise AssertionError("nothing came in time; waiting bytes: %r" % bytes(self._buffer[:64]))
+            raise AssertionError("timeout: nothing received; buffered bytes: %r" % bytes(self._buffer[:64]))
         self.socket.settimeout(left)
         try:
             got = self.socket.recv(1 << 18)
         except socket.timeout:
-            raise AssertionError("nothing came in time; waiting bytes: %r" % bytes(self._buffer[:64]))
+            raise AssertionError("timeout: nothing received; buffered bytes: %r" % bytes(self._buffer[:64]))
         except ConnectionResetError:
             got = b""
             self.was_reset = True
@@ -207,7 +207,7 @@ class Raw:
     was_reset = False
 
     def next(self, limit=10.0):
-        """The next frame, checked as the reference would; None at the end of the stream."""
+        """The next frame, checked by the rules of the reference; None at the end of the stream."""
         deadline = time.monotonic() + harness.seconds(limit)
         while True:
             if len(self._buffer) >= 4:
@@ -239,8 +239,8 @@ class Raw:
         assert got.file_id == file_id, "%r instead of an ok for %d" % (got, file_id)
 
     def expect_end(self, limit=10.0, may_cut=False):
-        """Reads to the end of the stream; the frames on the way. `may_cut`: the end may lie within a
-        frame, because we did not read while it was sent."""
+        """Reads to the end of the stream; returns the frames before it. `may_cut`: the end can be within
+        a frame, because we did not read while it was sent."""
         frames = []
         while True:
             got = self.next(limit)
@@ -251,7 +251,7 @@ class Raw:
             frames.append(got)
 
     def take_files(self, count, limit=30.0, is_answered=True):
-        """Reads until `count` files have come; answers each with ok; their contents by file id."""
+        """Reads until `count` files are complete; answers each with ok; returns (file id, content)."""
         files = []
         while len(files) < count:
             got = self.next(limit)
@@ -263,7 +263,7 @@ class Raw:
         return files
 
     def is_quiet(self):
-        """True if nothing waits to be read now and the connection still stands."""
+        """True if there is nothing to read now and the connection is open."""
         self.socket.setblocking(False)
         try:
             got = self.socket.recv(1 << 16)
@@ -278,7 +278,7 @@ class Raw:
         self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self):
-        """Ends with RST: the peer that is simply gone."""
+        """Closes with RST."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
@@ -287,7 +287,7 @@ class Raw:
 
 
 class Listener:
-    """A listening side by hand."""
+    """A listening side."""
 
     def __init__(self, host="127.0.0.1", receive_buffer=None, port=0):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -305,12 +305,12 @@ class Listener:
             self.host, self.port)
 
     def accept(self, limit=10.0, is_greeted=True, idurl="http://127.0.0.1:8000/raw.xml"):
-        """The next connection; with `is_greeted` its hello is taken and answered."""
+        """The next connection; with `is_greeted` its hello is received and answered."""
         self.socket.settimeout(harness.seconds(limit))
         try:
             connection, _ = self.socket.accept()
         except socket.timeout:
-            raise AssertionError("nobody connected in time")
+            raise AssertionError("timeout: no connection")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         raw = Raw(connection, is_listening_side=True)
         if is_greeted:
@@ -319,7 +319,7 @@ class Listener:
         return raw
 
     def has_caller(self):
-        """True if a connection waits now."""
+        """True if a connection is pending."""
         self.socket.setblocking(False)
         try:
             connection, _ = self.socket.accept()

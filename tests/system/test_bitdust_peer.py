@@ -1,4 +1,4 @@
-"""A node and a peer as BitDust's are today (peer.py, on Twisted), in both directions."""
+"""A node and a peer that behaves as current BitDust (peer.py, on Twisted), in both directions."""
 import os
 
 import node as harness
@@ -165,7 +165,7 @@ class Sessions(WithPeer):
         self.node_.events.wait("file-received", status="failed")
         self.node_.wait_no_partials()
 
-    def test_our_disconnect_while_we_send_is_heard_by_the_peer(self):
+    def test_our_disconnect_while_we_send_closes_the_peer(self):
         self.peer.connect(self.node_.port)
         session = self.peer.all("opened")[0]["session"]
         self.peer.do("pause", session=session)
@@ -177,7 +177,7 @@ class Sessions(WithPeer):
         self.peer.wait("closed")
         self.assertEqual(self.peer.all("received"), [])
 
-    def test_our_stop_tells_the_peer_what_it_aborts(self):
+    def test_our_stop_sends_aborts_to_the_peer(self):
         self.node_.change({"sessions/stop-timeout-s": 1})
         self.assertEqual(self.node_.command("reload").code, 0)
         self.peer.connect(self.node_.port)

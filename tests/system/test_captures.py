@@ -1,14 +1,12 @@
-"""The reference's own sessions, byte for byte (tests/captures), against a real node, both roles: a
-capture's client side is played to a node that listens, and a node that dials is answered with a
-capture's server side."""
+"""Recorded sessions of the reference (tests/captures), replayed to a real node in both roles: a
+capture's client side to a node that listens, its server side to a node that dials."""
 import os
 import struct
 
 import node as harness
 import raw
 
-# name: sizes of the files that the client sends whole, in order of their ends, and of the one that
-# it does not
+# name: sizes of the files that the client sends completely, in order of completion
 COMPLETE = {
     "hello-1k": [1024],
     "hello-100000": [100000],
@@ -35,13 +33,13 @@ def pieces(content, length):
 
 
 class AsClient(harness.SystemTest):
-    """We connect to dustwired and play what the reference's client sent."""
+    """Connects to dustwired and replays the reference's client."""
 
     def setUp(self):
         self.bob = self.node("bob")
 
     def play(self, name, piece=None):
-        """Plays NAME.client.bin and checks the answers; the sizes whose ok came."""
+        """Replays NAME.client.bin and checks the answers; returns the sizes that got an ok."""
         content = transcript(name, "client")
         session = raw.Raw.dial(self.bob.port)
         self.addCleanup(session.close)
@@ -116,7 +114,7 @@ class AsClient(harness.SystemTest):
 
 
 class AsServer(harness.SystemTest):
-    """dustwired dials us; we answer with what the reference's server sent."""
+    """dustwired dials the test, which replays the reference's server."""
 
     def setUp(self):
         self.alice = self.node("alice", {"sessions/linger-ms": int(harness.seconds(2000))})
@@ -132,7 +130,7 @@ class AsServer(harness.SystemTest):
         return listener
 
     def answer(self, name, session):
-        """Sends NAME.server.bin frame by frame, each ok when a file has come and with its id."""
+        """Sends NAME.server.bin frame by frame, each ok after a complete file and with its id."""
         answered = 0
         for frame in raw.split(transcript(name, "server"))[0]:
             if frame.command == raw.OK:
@@ -150,7 +148,7 @@ class AsServer(harness.SystemTest):
         self.addCleanup(session.close)
         greeting = session.expect(raw.HELLO)
         self.assertEqual(greeting.payload.decode().split(" ")[1], self.alice.settings["node/idurl"])
-        self.assertTrue(session.is_quiet(), "something came before the wazap")
+        self.assertTrue(session.is_quiet(), "nothing is sent before the wazap")
         return job, session
 
     def check_sent(self, session, paths):
@@ -197,7 +195,7 @@ class AsServer(harness.SystemTest):
         self.check_sent(session, [first, second])
 
     def start_big(self, name):
-        """A file of 30,000,000 bytes of which we read about 100,000 and then nothing."""
+        """Starts a file of 30,000,000 bytes, of which we read about 100,000."""
         listener = self.listener(receive_buffer=65536)
         path = harness.make_file(os.path.join(self.files, "big"), BIG)
         job, session = self.begin(name, listener, [path])

@@ -1,4 +1,4 @@
-"""Settings at their edges, and peers that are quick rather than loud."""
+"""Extreme settings, and peers that cause much work with few bytes."""
 import http.client
 import os
 import resource
@@ -27,19 +27,19 @@ class SmallReadBuffer(harness.SystemTest):
 
 
 class KeepAlive(harness.SystemTest):
-    def test_a_distant_keep_alive_does_not_put_off_the_limits_of_time(self):
+    def test_a_distant_keep_alive_does_not_delay_timeouts(self):
         bob = self.node("bob", {"sessions/keep-alive-s": 600})
         session = raw.Raw.greet(bob.port)
         self.addCleanup(session.close)
         harness.wait_until(lambda: bob.sessions(), "the session is there")
-        time.sleep(1.5)  # the first check goes by: from now on the timer is the keep-alive's
+        time.sleep(1.5)  # after the first check the timer is set for the keep-alive
         session.send(raw.data(5, -1, b"x"))
         self.assertEqual(session.expect(raw.ABORT).file_id, 5)
         session.expect_end(limit=5)
 
 
-class GivenUpFiles(harness.SystemTest):
-    """25 bytes of a peer, a file begun and aborted, cost the daemon a file made and unlinked."""
+class AbortedFiles(harness.SystemTest):
+    """A file begun and aborted costs a peer 25 bytes, and the daemon a file created and unlinked."""
 
     def flood(self, pair):
         self.bob = self.node("bob", {"workers/threads": 1})
@@ -107,19 +107,19 @@ class UnixTransport(xmlrpc.client.Transport):
 
 class NoDescriptors(harness.SystemTest):
     def leave_free(self, bob, count):
-        """Returns how it was."""
+        """Limits the free descriptors to `count`; returns the pid and the previous limit."""
         pid, usual = bob.process.pid, resource.prlimit(bob.process.pid, resource.RLIMIT_NOFILE)
         taken = {int(name) for name in os.listdir("/proc/%d/fd" % pid)}
         free = sorted(set(range(len(taken) + 1 + count)) - taken)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[count], usual[1]))
         return pid, usual
 
-    def test_one_that_comes_and_goes_is_told_once(self):
+    def test_an_error_that_recurs_is_logged_once(self):
         bob = self.node("bob").follow()
         bob.events.wait("network-connector-state-changed", to="CONNECTED")
         before, begun = bob.status()["metrics"]["accept_pauses"], time.monotonic()
         self.leave_free(bob, 1)
-        with bob.stopped():  # all wait when it looks, for the one descriptor
+        with bob.stopped():  # all are pending when it accepts, with one free descriptor
             callers = [UnixConnection(bob.socket) for _ in range(12)]
             for caller in callers:
                 self.addCleanup(caller.close)
@@ -129,7 +129,7 @@ class NoDescriptors(harness.SystemTest):
             caller.close()
         told, took = bob.log().count("control: cannot accept a connection"), time.monotonic() - begun
         self.assertGreater(bob.status()["metrics"]["accept_pauses"] - before, 4)
-        # What was away for a second is new, as between two looks of a machine that has much to do.
+        # An error that did not recur for a second is reported again, as can happen on a slow machine.
         self.assertTrue(1 <= told <= 1 + took, bob.log())
 
     def test_commands_are_answered_as_soon_as_there_are_some_again(self):
@@ -139,7 +139,7 @@ class NoDescriptors(harness.SystemTest):
         waiting = [bob.job("status") for _ in range(3)]
         for job in waiting:
             self.addCleanup(job.end)
-        harness.wait_until(lambda: bob.log().count("control: "), "it says what it lacks")
+        harness.wait_until(lambda: bob.log().count("control: "), "the error is logged")
         self.assertTrue(all(job.is_running() for job in waiting))
         resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
         for job in waiting + [bob.job("status")]:
@@ -149,9 +149,9 @@ class NoDescriptors(harness.SystemTest):
 class FullControlSocket(harness.SystemTest):
     def setUp(self):
         self.bob = self.node("bob")
-        self.bob.events.wait("network-connector-state-changed", to="CONNECTED")  # it has one of the 256 places
+        self.bob.events.wait("network-connector-state-changed", to="CONNECTED")  # it uses one of the 256 connections
 
-    def test_who_waits_for_a_place_is_answered_when_there_is_one(self):
+    def test_a_pending_connection_is_answered_when_another_closes(self):
         bob, held = self.bob, []
         for _ in range(255):
             connection = socket.socket(socket.AF_UNIX)
@@ -171,10 +171,10 @@ class FullControlSocket(harness.SystemTest):
         usual = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, usual)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(usual[1], 4096), usual[1]))
-        places = bob.descriptors() + 250  # all, but for those whose end is not seen yet
+        places = bob.descriptors() + 250  # all, except those not seen as closed yet
         self.connect_to_the_last(bob)
         harness.wait_until(lambda: bob.descriptors() >= places, "all places are taken")
-        self.connect_to_the_last(bob)  # where those were that it took
+        self.connect_to_the_last(bob)  # fills the backlog again
         answer = bob.command("status")
         self.assertEqual(answer.code, 3, answer)
         self.assertIn("too many connections", answer.err)
@@ -198,7 +198,7 @@ class CancelByHostAndFile(harness.SystemTest):
         self.addCleanup(listener.close)
         path = harness.make_file(os.path.join(self.folder(), "f"), 64 << 20)
         contact = "localhost:%d" % listener.port
-        jobs = [self.job(bob.send_job([path], contact)) for _ in range(22)]  # 2 wait for a place
+        jobs = [self.job(bob.send_job([path], contact)) for _ in range(22)]  # 2 stay queued
         session = listener.accept()
         self.addCleanup(session.close)
         harness.wait_until(lambda: sum(s["files_out"] + s["files_waiting"] for s in bob.sessions()) == 22,
@@ -213,7 +213,7 @@ class CancelByHostAndFile(harness.SystemTest):
 
 
 class Counters(harness.SystemTest):
-    def test_a_connect_that_fails_is_no_session_that_ended(self):
+    def test_a_failed_connect_is_not_counted_as_a_closed_session(self):
         bob = self.node("bob")
         path = harness.make_file(os.path.join(self.folder(), "f"), 10)
         self.assert_not_sent(bob.send([path], "127.0.0.1:%d" % harness.free_port()))

@@ -1,5 +1,5 @@
-"""Peers that do what no peer should. Every test has a bystander: a session with a file half sent,
-which must come through untouched, and a node that serves afterwards."""
+"""Misbehaving peers. Every test has a bystander, a session with a half-sent file that must complete
+unaffected, and checks that the node serves afterwards."""
 import os
 import random
 import select
@@ -108,7 +108,7 @@ class BadFrames(Hostile):
         harness.wait_until(lambda: sum(peer in line for line in self.bob.log().splitlines()) >= 2,
                            self.bob.log)
 
-    def test_what_may_not_come_first(self):
+    def test_frames_not_allowed_as_the_first(self):
         for first in (raw.wazap(), raw.data(1, 1, b"x"), raw.ok(1), raw.abort(1)):
             session = self.dial()
             session.send_unless_closed(first, raw.hello())
@@ -183,7 +183,7 @@ class Hellos(Hostile):
 
 
 class Silence(Hostile):
-    # Stretched like the tests' own deadlines: the bystander has to say hello within it.
+    # Scaled like the tests' own timeouts: the bystander must send its hello within it.
     settings = {"sessions/handshake-timeout-s": round(harness.seconds(1))}
 
     def test_a_peer_that_never_says_hello(self):
@@ -244,10 +244,10 @@ class IncomingFiles(Hostile):
                 session = self.greet()
                 session.send(raw.data(1, 10, b"12345"), *frames)
                 self.assertEqual(session.expect(raw.ABORT).file_id, 2)
-                # what still comes of it is dropped: no new file, no answer
+                # the rest of its data is discarded: no new file, no answer
                 session.send(*frames, raw.data(2, 3, b"abc"), raw.data(1, 10, b"67890"))
                 session.expect_ok(1)
-                # nothing else is open: only the end tells an old sender
+                # nothing else is open: only the end of the session notifies a BitDust sender
                 self.assert_only_aborts(session.expect_end())
         rows = [row for row in self.bob.events.wait("file-received", len(self.BROKEN), status="finished")]
         self.assertEqual(len(rows), len(self.BROKEN))
@@ -401,7 +401,7 @@ class OkTimeout(Hostile):
 
 
 class Stall(Hostile):
-    """The bystander's file would stall too: here it is whole before the test begins."""
+    """Without a bystander, whose file would stall too."""
     settings = {"sessions/stall-window-s": 1, "sessions/stall-bytes-per-s": 1024}
 
     def setUp(self):
@@ -419,7 +419,7 @@ class Stall(Hostile):
 
 
 class Routing(Hostile):
-    """Who is handed the files for an address that somebody announced."""
+    """Which session receives the files for an announced address."""
 
     def send_to(self, port):
         return self.job(self.bob.send_job([self.make(100, "route")], "tcp://127.0.0.1:%d" % port))
@@ -444,7 +444,7 @@ class Routing(Hostile):
         port = harness.free_port()
         self.assert_routed(self.greet(":%d" % port), port)
 
-    def test_somebody_elses_address_does_not_route(self):
+    def test_another_nodes_address_does_not_route(self):
         victim = self.listener()
         stranger = self.greet("127.0.0.1:%d" % victim.port, source="127.0.0.2")
         self.assert_not_routed(stranger, victim)
@@ -491,8 +491,8 @@ class Routing(Hostile):
 class TrustedAnnouncers(Routing):
     settings = {"sessions/trusted-announcers": "127.0.0.2/32"}
 
-    def test_somebody_elses_address_does_not_route(self):
-        """From a trusted network it does; from another one still not."""
+    def test_another_nodes_address_does_not_route(self):
+        """An announcement from a trusted network routes; from another network it does not."""
         port = harness.free_port()
         self.assert_routed(self.greet("127.0.0.1:%d" % port, source="127.0.0.2"), port)
         victim = self.listener()

@@ -1,5 +1,5 @@
-"""Peers that say nothing: vanished ones (packets dropped in a network namespace of the test's own), and
-ones that only pause. A pause costs nothing, a vanished peer is found in the time of the settings."""
+"""Silent peers: vanished ones (packets dropped in a network namespace of the test's own), and paused
+ones. A pause is tolerated; a vanished peer is detected within the configured timeout."""
 import ctypes
 import os
 import shutil
@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 
 def take_own_network():
-    """The reason why not, or None."""
+    """Enters a network namespace; the reason why it cannot, or None."""
     if not shutil.which("nft") or not shutil.which("ip"):
         return "nft and ip are needed"
     libc, uid, gid = ctypes.CDLL(None, use_errno=True), os.getuid(), os.getgid()
@@ -36,7 +36,7 @@ def nft(text):
 
 
 class Hole:
-    """Nothing gets through to or from these ports until `close`."""
+    """Drops all packets to and from these ports until `close`."""
 
     def __init__(self, *ports):
         rules = "".join("add rule inet hole drops tcp %s { %s } drop\n" % (way, ", ".join(map(str, ports)))
@@ -73,10 +73,10 @@ class SilentPeers(SystemTest):
         return make_file(os.path.join(self.alice.folder, "f%d" % size), size)
 
     def slow_bob(self):
-        """Takes 20 MiB in some ten seconds."""
+        """Receives 20 MiB in about ten seconds."""
         return self.node("bob", {**self.settings, "bandwidth/in-kib-per-s": 2048})
 
-    def test_everybody_who_vanished_is_found(self):
+    def test_vanished_peers_are_detected(self):
         bob, listener = self.slow_bob(), self.keep(raw.Listener())
         job = self.job(self.alice.send_job([self.file(20 * MIB)], bob.contact))
         accepted = self.keep(raw.Raw.greet(self.alice.port))
@@ -103,12 +103,12 @@ class SilentPeers(SystemTest):
         job = self.job(self.alice.send_job([self.file(8 * MIB)], bob.contact))
         wait_until(lambda: bob.streams(), "the file is on its way")
         hole = self.hole(bob.port)
-        time.sleep(0.8)  # the length of the gap is what is tried
+        time.sleep(0.8)  # the gap under test
         hole.close()
         self.assert_sent(job.result(), 1)
 
     def test_a_peer_that_pauses_for_longer_keeps_its_files(self):
-        """Its window shuts; its kernel answers the probes."""
+        """Its window is zero; its kernel answers the probes."""
         bob = self.slow_bob()
         job = self.job(self.alice.send_job([self.file(12 * MIB)] + [self.file(n) for n in range(1, 20)], bob.contact))
         wait_until(lambda: bob.streams(), "the file is on its way")
@@ -116,17 +116,17 @@ class SilentPeers(SystemTest):
             time.sleep(7)  # three times tcp-user-timeout-s, and more than tcp-keep-alive-s
         self.assert_sent(job.result(), 20)
 
-    def test_one_that_pauses_and_vanishes_then_is_found(self):
+    def test_a_paused_peer_that_then_vanishes_is_detected(self):
         listener = self.keep(raw.Listener(receive_buffer=4096))
         job = self.job(self.alice.send_job([self.file(20 * MIB)], listener.contact))
         session = self.keep(listener.accept())
         wait_until(lambda: self.alice.streams(), "the file is on its way")
-        time.sleep(1)  # reads nothing: the window is shut
+        time.sleep(1)  # reads nothing: zero window
         self.hole(listener.port)
         self.assert_not_sent(job.result(), "timed out")
         self.assertFalse(session.is_ended)
 
-    def test_the_limit_for_who_does_not_read_is_the_one_that_is_set(self):
+    def test_a_peer_that_does_not_read_is_closed_after_the_configured_limit(self):
         self.alice.change({"sessions/unread-limit-s": 4})
         self.assertEqual(self.alice.command("reload").code, 0)
         listener = self.keep(raw.Listener(receive_buffer=4096))
@@ -139,11 +139,11 @@ class SilentPeers(SystemTest):
     def test_an_idle_session_costs_no_wake_up(self):
         peers = [self.keep(raw.Raw.greet(self.alice.port)) for _ in range(20)]
         workers = [task for task in self.tasks() if self.task(task, "comm").startswith("worker")]
-        time.sleep(2)  # what the handshakes still owed has been looked at
+        time.sleep(2)  # until the checks after the handshakes are done
         before = [self.switches(task) for task in workers]
         time.sleep(3)
         self.assertEqual([self.switches(task) for task in workers], before)
-        self.assertEqual(len(self.alice.sessions()), len(peers), "each was asked by the kernel, and answered")
+        self.assertEqual(len(self.alice.sessions()), len(peers), "each answered the kernel's probes")
 
     def tasks(self):
         return os.listdir("/proc/%d/task" % self.alice.process.pid)

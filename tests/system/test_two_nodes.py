@@ -1,5 +1,5 @@
-"""Two nodes exchange files: every size that has its own path through the code, many at once, both
-ways at the same time, over IPv4 and IPv6; and what a send is refused for."""
+"""Two nodes exchange files: every size with its own code path, many at once, in both directions at the
+same time, over IPv4 and IPv6; and the reasons why a send is refused."""
 import os
 import unittest
 
@@ -30,8 +30,8 @@ class TwoNodes(harness.SystemTest):
         self.assertEqual(node.partials(), [])
 
     def assert_reported_once(self, sender, receiver, paths, limit=10.0):
-        """One file-received and one file-sent for each file, no more: a last file behind them shows
-        that all news of the ones before has come."""
+        """Exactly one file-received and one file-sent for each file: a last file shows that all
+        events of the previous ones have arrived."""
         marker = self.make([3], "marker")
         self.assert_sent(sender.send(marker, receiver.contact), 1)
         count = len(paths) + 1
@@ -126,7 +126,7 @@ class BothWays(TwoNodes):
         self.assert_sent(self.a.command("send", "--json", "-r", tree, self.b.contact), 60)
         self.assert_inbox(self.b, paths)
 
-    def test_what_of_a_folder_is_not_sent_is_told_and_counted(self):
+    def test_skipped_entries_of_a_folder_are_reported_and_counted(self):
         tree = os.path.join(self.files, "tree")
         os.makedirs(os.path.join(tree, "empty"))
         files = [harness.make_file(os.path.join(tree, "f%d" % i), 10, seed=i) for i in range(2)]
@@ -233,7 +233,7 @@ class Refusals(TwoNodes):
         self.assertTrue(outcome[gone]["error"])
         self.assertEqual([outcome[path]["status"] for path in files], ["finished"] * 2)
 
-    def test_what_is_no_regular_file(self):
+    def test_a_file_that_is_not_regular(self):
         fifo, folder = os.path.join(self.files, "fifo"), os.path.join(self.files, "dir")
         os.mkfifo(fifo)
         os.mkdir(folder)
@@ -256,7 +256,7 @@ class Refusals(TwoNodes):
             self.assert_not_sent(self.a.send([locked], self.b.contact), "not allowed to read it")
         self.assert_still_sends()
 
-    def test_a_peer_that_is_not_there(self):
+    def test_a_peer_that_does_not_listen(self):
         port = harness.free_port()
         self.assert_not_sent(self.a.send(self.make([10]), "127.0.0.1:%d" % port),
                              "connection failed", "refused")
@@ -269,19 +269,19 @@ class Refusals(TwoNodes):
         job = self.job(self.a.send_job(self.make([10, 20, 30]), listener.contact))
         session = listener.accept(is_greeted=False)
         session.expect(raw.HELLO)
-        listener.close()  # so that what is dialled anew is refused
+        listener.close()  # further connects are refused
         session.close()
         result = job.result()
         self.assertEqual(result.code, 1, str(result))
         self.assertEqual([row["status"] for row in result.json()], ["failed"] * 3, str(result))
-        for row in result.json():  # the second and third may have had a connect of their own
+        for row in result.json():  # the second and third can have had their own connect
             self.assertTrue(row["error"].startswith("connection failed"), row)
 
     def test_no_transport_in_common_names_both_sides(self):
         row = self.assert_not_sent(self.a.send(self.make([10]), "udp://127.0.0.1:7771"), "udp")
         self.assertIn("tcp", row["error"])
 
-    def test_what_is_no_contact(self):
+    def test_an_invalid_contact(self):
         for contact in ("no^host", "tcp://", "127.0.0.1:0", "127.0.0.1:70000"):
             with self.subTest(contact=contact):
                 result = self.a.send(self.make([10]), contact)
@@ -301,7 +301,7 @@ class Refusals(TwoNodes):
 
 
 class Words(TwoNodes):
-    """What the commands print for people and scripts."""
+    """The output of the commands."""
 
     def test_the_automata_are_printed_from_the_tables(self):
         for name, state in (("tcp_connection", "CLIENT?"), ("network_transport", "STOPPING"),

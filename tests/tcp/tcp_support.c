@@ -18,14 +18,14 @@
 #include <unistd.h>
 
 struct tcp_context context;
-char home_folder[64];
+char scratch_folder[64];
 static char inbox_folder[96];
 
 struct session *conn;
 bool is_conn_closed;
 unsigned connects_done, reroutes;
 
-/* The worker that the sessions believe to have. */
+/* The sessions' worker. */
 
 STAILQ_HEAD(session_list, session);
 static struct session_list woken = STAILQ_HEAD_INITIALIZER(woken);
@@ -44,7 +44,7 @@ static void on_run_again(void *worker, struct session *c)
 static void on_throttled(void *worker, struct session *c, bool has_moved)
 {
     (void)has_moved;
-    on_run_again(worker, c); /* looks all the time */
+    on_run_again(worker, c); /* without waiting for a tick */
 }
 
 static void on_closed(void *worker, struct session *c)
@@ -150,8 +150,8 @@ static struct {
 static enum err registration(struct gateway_transfer *t)
 {
     t->registration = (struct gateway_registration){.transfer_id = t->transfer_id};
-    if (played.no_longer != ERR_OK || played.is_unknowing)
-        return played.no_longer;
+    if (played.register_result != ERR_OK || played.is_unregistered_ok)
+        return played.register_result;
     cr_assert_lt(t->transfer_id, IDS_MAX);
     cr_assert_eq(times_registered[t->transfer_id], 0, "registered twice");
     times_registered[t->transfer_id]++;
@@ -241,15 +241,15 @@ static const struct gateway_ops played_ops = {
     .is_full = do_is_full,
 };
 
-/* Life. */
+/* The context. */
 
 static void open_inbox(void)
 {
     char problem[256];
 
-    snprintf(home_folder, sizeof home_folder, "/tmp/dustwire-tcp-XXXXXX");
-    cr_assert_not_null(mkdtemp(home_folder));
-    snprintf(inbox_folder, sizeof inbox_folder, "%s/inbox", home_folder);
+    snprintf(scratch_folder, sizeof scratch_folder, "/tmp/dustwire-tcp-XXXXXX");
+    cr_assert_not_null(mkdtemp(scratch_folder));
+    snprintf(inbox_folder, sizeof inbox_folder, "%s/inbox", scratch_folder);
     cr_assert_eq(inbox_open(&context.transfer.inbox, inbox_folder, DURABILITY_NONE, 1 << 20,
                             problem, sizeof problem),
                  ERR_OK, "%s", problem);
@@ -261,7 +261,7 @@ static void open_inbox(void)
                  ERR_OK);
 }
 
-void home_open(void)
+void context_open(void)
 {
     struct loop_config config = {
         .name = "worker-0", .mailbox_limit = 1000, .after_turn = after_turn};
@@ -303,7 +303,7 @@ static void check_ends(void)
     cr_expect_eq(inbox_partials(), 0);
 }
 
-void home_close(void)
+void context_close(void)
 {
     if (context.loop == NULL)
         return;
@@ -328,7 +328,7 @@ void home_close(void)
     loop_close(&context.loop);
     transfer_ids_fini(&context.transfer.ids);
     free(context.scratch);
-    nftw(home_folder, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
+    nftw(scratch_folder, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* Files. */
@@ -387,7 +387,7 @@ const char *make_file(const char *name, size_t size)
     static char path[128];
     FILE *file;
 
-    snprintf(path, sizeof path, "%s/%s", home_folder, name);
+    snprintf(path, sizeof path, "%s/%s", scratch_folder, name);
     file = fopen(path, "w");
     cr_assert_not_null(file);
     for (size_t i = 0; i < size; i++)
@@ -435,8 +435,8 @@ struct sent_file *send_path(const char *path, bool is_single)
     return s;
 }
 
-/* Passes the tick of the clock in which the file was made: it can be read at once. */
-static void pass_the_tick(const char *path)
+/* Waits for the end of the clock tick in which the file was created: it can be read at once. */
+static void wait_for_settled(const char *path)
 {
     struct stat state;
 
@@ -452,7 +452,7 @@ struct sent_file *send_made(size_t size)
 
     snprintf(name, sizeof name, "out-%u", sent_count);
     path = make_file(name, size);
-    pass_the_tick(path);
+    wait_for_settled(path);
     return send_path(path, false);
 }
 
@@ -486,7 +486,7 @@ static int listener(struct sockaddr_in *at)
     return fd;
 }
 
-static void speak_up(void)
+static void set_nodelay(void)
 {
     int on = 1;
 
@@ -508,7 +508,7 @@ static void accept_as(const char *peer_ip)
     fd = accept4(listening, (struct sockaddr *)&from, &length, SOCK_NONBLOCK);
     cr_assert_geq(fd, 0);
     close(listening);
-    speak_up();
+    set_nodelay();
     cr_assert_eq(address_from_sockaddr(&peer, (struct sockaddr *)&from), ERR_OK);
     if (peer_ip != NULL)
         cr_assert_eq(address_from_ip_text(&peer, peer_ip, peer.port), ERR_OK);
@@ -524,14 +524,14 @@ void session_accepted(void)
     accept_as(NULL);
 }
 
-void session_of(const char *host, const char *peer_ip)
+void session_announcing(const char *host, const char *peer_ip)
 {
     char hello[300];
 
     accept_as(peer_ip);
     snprintf(hello, sizeof hello, "%s http://id.example/peer.xml", host);
-    peer_say('h', hello, strlen(hello));
-    cr_assert_eq(peer_hears().command, 'w');
+    peer_send('h', hello, strlen(hello));
+    cr_assert_eq(peer_receive().command, 'w');
 }
 
 void session_to(uint64_t id, const struct address *peer)
@@ -554,19 +554,19 @@ void session_dialled(void)
     peer_fd = accept(listening, NULL, NULL);
     cr_assert_geq(peer_fd, 0);
     close(listening);
-    speak_up();
+    set_nodelay();
 }
 
 void session_connected(bool is_outgoing)
 {
     if (is_outgoing) {
         session_dialled();
-        cr_assert_eq(peer_hears().command, 'h');
-        peer_say('w', "None", 4);
+        cr_assert_eq(peer_receive().command, 'h');
+        peer_send('w', "None", 4);
     } else {
         session_accepted();
         peer_hello();
-        cr_assert_eq(peer_hears().command, 'w');
+        cr_assert_eq(peer_receive().command, 'w');
     }
     UNTIL(state() == ST_CONNECTED);
 }

@@ -1,6 +1,6 @@
-/* What the tests of the tcp room share: one worker's home in the test's own thread (a loop that the
- * test turns, a real inbox and committer in a scratch folder, a gateway that counts), and a peer
- * that speaks the wire by hand over loopback TCP. One at a time: a test is a process of its own. */
+/* Fixture of the tcp tests: a worker's context in the test's thread (a loop that the test runs, a
+ * real inbox and committer in a scratch folder, a gateway that counts calls), and a peer that
+ * encodes its frames itself, over loopback TCP. One per process, as each test is. */
 #ifndef TCP_TCP_SUPPORT_H
 #define TCP_TCP_SUPPORT_H
 
@@ -13,17 +13,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The home. Settings may be changed by the test. `home_close` ends every session and checks what
- * must hold at every end: each send answered once, each registered transfer unregistered once, no
- * stream, no place in the directory and no partial file left over. A test calls it last, because
- * under Criterion a check that fails in `.fini` fails no test; once more from there is nothing. */
+/* The context. Tests can change its settings. `context_close` ends every session and checks that
+ * each send was answered once, each registered transfer unregistered once, and no transfer, place
+ * in the directory or partial file is left. A test calls it last, because Criterion ignores failed
+ * checks in `.fini`; the second call from there is a no-op. */
 extern struct tcp_context context;
-extern char home_folder[64];
+extern char scratch_folder[64];
 
-void home_open(void);
-void home_close(void);
+void context_open(void);
+void context_close(void);
 
-/* One turn of the loop; waits for a moment at most. */
+/* One turn of the loop, at most 10 ms. */
 void turn(void);
 #define UNTIL(holds)     \
     do {                 \
@@ -31,12 +31,12 @@ void turn(void);
             turn();      \
     } while (0)
 
-/* The gateway that the streams report to. */
+/* The gateway that the transfers report to. */
 struct played_gateway {
     bool is_full;
-    bool is_late;       /* answers are ERR_PENDING and come with gateway_answer */
-    enum err no_longer; /* what a register call answers (later or at once), ERR_OK: taken */
-    bool is_unknowing;  /* takes a sending without knowing it: is_registered stays false */
+    bool is_late;             /* calls return ERR_PENDING and are answered by gateway_answer */
+    enum err register_result; /* result of a register call; ERR_OK: accepted */
+    bool is_unregistered_ok;  /* accepts a send without registering it: is_registered stays false */
     unsigned pending;
     unsigned registered, unregistered, cancelled;
     unsigned finished, failed; /* of the unregistered */
@@ -46,17 +46,18 @@ struct played_gateway {
     char last_path[INBOX_PATH_SIZE];
 };
 extern struct played_gateway played;
-void gateway_answer(void); /* all that is pending */
+void gateway_answer(void); /* all pending calls */
 
 /* A session, and the peer at the other end of its socket. */
 extern struct session *conn;
 extern bool is_conn_closed;
 extern unsigned connects_done, reroutes;
-void session_accepted(void);                              /* the peer dialled us */
-void session_dialled(void);                               /* we dialled the peer */
-void session_to(uint64_t id, const struct address *peer); /* a claimed place, whoever is there */
-void session_of(const char *host, const char *peer_ip);   /* hello HOST from this source */
-void session_connected(bool is_outgoing);                 /* with the handshake behind it */
+void session_accepted(void); /* incoming */
+void session_dialled(void);  /* outgoing */
+void session_to(uint64_t id,
+                const struct address *peer); /* outgoing to any address, for a claimed place */
+void session_announcing(const char *host, const char *peer_ip); /* hello HOST from this source */
+void session_connected(bool is_outgoing);                       /* after the handshake */
 struct address peer_address(void);
 enum session_state state(void);
 
@@ -77,33 +78,33 @@ struct sent_file *send_path(const char *path, bool is_single);
 struct sent_file *send_made(size_t size);
 unsigned answered(void);
 
-/* The peer's mouth. */
+/* What the peer sends. */
 void peer_write(const void *bytes, size_t length);
-void peer_say(uint8_t command, const void *payload, size_t length);
+void peer_send(uint8_t command, const void *payload, size_t length);
 void peer_hello(void);
 void peer_data(int32_t file_id, int32_t size, const void *bytes, size_t length);
-void peer_file(int32_t file_id, const char *text); /* whole, in one frame */
+void peer_file(int32_t file_id, const char *text); /* complete, in one frame */
 void peer_ok(int32_t file_id);
 void peer_abort(int32_t file_id, const char *text);
 void peer_end(void);   /* end of file */
-void peer_leave(void); /* closes */
+void peer_close(void); /* closes */
 extern int peer_fd;
 
-/* Frames put together and sent in one segment. */
-void together(void);
-void at_once(void);
+/* Gathers the peer's frames, to send them in one segment. */
+void gather_frames(void);
+void send_gathered(void);
 
-/* The peer's ear. */
-struct heard {
+/* What the peer receives. */
+struct received_frame {
     uint8_t command;
     int32_t file_id, size; /* of d, o and a */
     char text[300];        /* of h, w and a */
     const uint8_t *bytes;  /* of d, valid until the next call */
     size_t length;
 };
-struct heard peer_hears(void); /* waits for a frame, turning the loop */
-bool peer_hears_end(void);     /* true: end of file, nothing more before it */
-bool peer_hears_nothing(void); /* what is there after some turns */
+struct received_frame peer_receive(void); /* the next frame; runs the loop meanwhile */
+bool peer_receives_end(void);             /* true: end of file without a frame before it */
+bool peer_receives_nothing(void);         /* after some turns of the loop */
 
 /* Files in the inbox: finished ones, and partial ones. */
 unsigned inbox_files(void);

@@ -37,7 +37,7 @@ static struct tcp_place find(const struct address *a)
     return place;
 }
 
-/* Somebody who is held to no limit of a source. */
+/* A peer exempt from the limits of a source. */
 static enum peers_admission accept_one(struct tcp_place *place)
 {
     struct address peer = at("127.0.0.1", 1);
@@ -55,7 +55,7 @@ static struct tcp_place accepted(void)
     return place;
 }
 
-Test(tcp_directory, two_sends_at_once_find_one_reservation)
+Test(tcp_directory, two_concurrent_sends_find_one_reservation)
 {
     struct address a = at("192.0.2.1", 7771);
     struct tcp_place first = find(&a), second = find(&a);
@@ -104,7 +104,7 @@ Test(tcp_directory, a_mapped_address_is_the_same_host)
 }
 
 Test(tcp_directory,
-     a_dialled_session_goes_before_an_announced_one_and_that_before_one_being_dialled)
+     a_dialled_session_is_preferred_to_an_announced_one_and_that_to_one_being_dialled)
 {
     struct address a = at("192.0.2.1", 7771);
     uint64_t dialled = find(&a).session, announced = accepted().session;
@@ -164,7 +164,7 @@ Test(tcp_directory, a_hidden_session_keeps_its_place_but_gets_no_sends)
     tcp_directory_leave(d, next);
 }
 
-Test(tcp_directory, leaving_and_hiding_what_is_unknown_is_nothing)
+Test(tcp_directory, leaving_and_hiding_an_unknown_session_is_a_no_op)
 {
     tcp_directory_leave(d, 4711);
     tcp_directory_hide(d, 4711);
@@ -184,7 +184,7 @@ static void set_limits(void)
                                           .accepts_burst = 10};
 }
 
-static struct tcp_place evicted; /* by the last of those below */
+static struct tcp_place evicted; /* by the last call below */
 
 static enum peers_admission come(const char *ip, struct tcp_place *out)
 {
@@ -215,7 +215,7 @@ Test(tcp_directory, a_source_counts_its_sessions_until_they_leave, .init = set_l
 
     cr_expect_eq(tcp_directory_sources(d).half_open, 2);
     tcp_directory_connected(d, one, NULL);
-    tcp_directory_hide(d, two); /* refused, and on its way out */
+    tcp_directory_hide(d, two); /* rejected, not closed yet */
     cr_expect_eq(tcp_directory_sources(d).half_open, 1);
     cr_expect_eq(come("192.0.2.1", &three), ADMISSION_ADDRESS_FULL);
     tcp_directory_leave(d, two);
@@ -224,7 +224,7 @@ Test(tcp_directory, a_source_counts_its_sessions_until_they_leave, .init = set_l
     all_leave(three.session);
 }
 
-Test(tcp_directory, of_too_many_handshakes_the_oldest_of_the_largest_network_gives_way,
+Test(tcp_directory, at_the_half_open_limit_the_oldest_of_the_largest_network_is_evicted,
      .init = set_limits)
 {
     uint64_t flood, next;
@@ -241,12 +241,12 @@ Test(tcp_directory, of_too_many_handshakes_the_oldest_of_the_largest_network_giv
     tcp_directory_connected(d, next, NULL);
     come_in("198.51.100.2");
     cr_expect_eq(evicted.session, 0, "one has said hello");
-    tcp_directory_connected(d, flood, NULL); /* it was quicker than its end */
+    tcp_directory_connected(d, flood, NULL); /* its hello arrived before the eviction */
     cr_expect_eq(tcp_directory_sources(d).half_open, 4);
     all_leave(6);
 }
 
-Test(tcp_directory, who_is_refused_for_its_own_sake_makes_nobody_give_way, .init = set_limits)
+Test(tcp_directory, a_peer_over_its_own_limit_evicts_no_other, .init = set_limits)
 {
     struct tcp_place place;
 
@@ -259,7 +259,7 @@ Test(tcp_directory, who_is_refused_for_its_own_sake_makes_nobody_give_way, .init
     all_leave(3);
 }
 
-Test(tcp_directory, exempt_ones_give_way_to_nobody, .init = set_limits)
+Test(tcp_directory, exempt_sessions_are_not_evicted, .init = set_limits)
 {
     struct tcp_place place;
 
@@ -272,7 +272,7 @@ Test(tcp_directory, exempt_ones_give_way_to_nobody, .init = set_limits)
     all_leave(1);
 }
 
-Test(tcp_directory, a_limit_that_was_lowered_still_lets_one_in_for_one, .init = set_limits)
+Test(tcp_directory, with_a_lowered_limit_one_is_evicted_for_each_new_one, .init = set_limits)
 {
     come_in("192.0.2.1");
     come_in("192.0.2.2");
@@ -356,7 +356,7 @@ Test(tcp_directory, listening_everywhere_makes_each_address_of_this_machine_our_
     cr_expect_not(tcp_directory_is_own(d, &far));
 }
 
-Test(tcp_directory, the_wildcard_leads_back_to_who_listens_on_loopback)
+Test(tcp_directory, the_wildcard_is_our_own_when_we_listen_on_loopback)
 {
     struct address own = at("127.0.0.1", 7771), any = at("0.0.0.0", 7771);
 
@@ -364,8 +364,7 @@ Test(tcp_directory, the_wildcard_leads_back_to_who_listens_on_loopback)
     cr_expect(tcp_directory_is_own(d, &any), "connect(2) takes 0.0.0.0 for loopback");
 }
 
-/* Threads: every one asks for the same few hosts; whoever claims a place has it alone, until it
- * leaves. */
+/* All threads use the same few hosts; a claimed place has one holder until it leaves. */
 
 enum { THREADS = 8, ROUNDS = 2000, HOSTS = 4 };
 

@@ -1,5 +1,5 @@
-/* The node with all its threads: acceptor, workers, resolver. The test is the supervisor, and the
- * peers' other ends are plain blocking sockets. */
+/* The node with all its threads: acceptor, workers, resolver. The test acts as supervisor; the
+ * peers are blocking sockets. */
 #include "tcp/node.h"
 
 #include "support/names.h"
@@ -35,7 +35,7 @@ static struct sockaddr_in loopback(uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 }
 
-/* A socket bound to a port that nobody else has. */
+/* A socket bound to a free port. */
 static int bound_socket(uint16_t *port)
 {
     struct sockaddr_in at = loopback(0);
@@ -49,8 +49,8 @@ static int bound_socket(uint16_t *port)
     return fd;
 }
 
-/* The name service: `localhost`, names that do not exist, one that does not answer before the test
- * ends, and any `name.example` with the addresses that the test gives it. */
+/* Name resolution: `localhost`, names that do not exist, one without an answer until the test
+ * ends, and any `name.example` with addresses set by the test. */
 static sem_t may_answer;
 static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 static char name_ips[ROUTE_ADDRESSES_MAX][16];
@@ -174,7 +174,7 @@ static void close_node(void)
 TestSuite(tcp_node, .init = open_node, .fini = close_node, .timeout = 20);
 TestSuite(tcp_node_full, .init = open_with_little_mailboxes, .fini = close_node, .timeout = 20);
 
-/* Requests: each counts how often it came back. */
+/* Requests: counts their answers. */
 
 static unsigned answers;
 
@@ -193,9 +193,9 @@ static struct request asked(void)
 static void wait_answers(unsigned count)
 {
     while (answers < count) {
-        struct pollfd bell = {.fd = mailbox_fd(box), .events = POLLIN};
+        struct pollfd wakeup = {.fd = mailbox_fd(box), .events = POLLIN};
 
-        poll(&bell, 1, -1);
+        poll(&wakeup, 1, -1);
         mailbox_drain(box);
     }
     answers = 0;
@@ -282,7 +282,7 @@ static int dialled_peer(void)
     return fd;
 }
 
-/* Hears one frame of a known payload; returns its command. */
+/* Receives one frame; returns its command, 0 at the end. */
 static int hears(int fd)
 {
     uint8_t head[4], body[1000];
@@ -325,20 +325,20 @@ static void hears_end(int fd)
 
 static struct transport_stop stop;
 
-/* Returns when the workers have been told. */
+/* Returns when the stop was posted to the workers. */
 static void stop_begins(uint64_t grace_ms)
 {
-    struct pollfd bell = {.fd = mailbox_fd(box), .events = POLLIN};
+    struct pollfd wakeup = {.fd = mailbox_fd(box), .events = POLLIN};
 
     stop = (struct transport_stop){.request = asked(), .grace_ms = grace_ms};
     tcp_node_disconnect(node, &stop);
     while (mailbox_drain(box) == 0)
-        poll(&bell, 1, -1);
+        poll(&wakeup, 1, -1);
 }
 
-/* Up and down. */
+/* Start and stop. */
 
-Test(tcp_node, listens_says_where_and_serves_who_comes)
+Test(tcp_node, listens_reports_its_address_and_serves)
 {
     char where[ADDRESS_TEXT_SIZE];
     int peers[7];
@@ -381,7 +381,7 @@ Test(tcp_node, stops_that_join_a_stop_are_answered_with_it)
     wait_answers(2);
 }
 
-Test(tcp_node, a_busy_port_is_named_with_what_to_do)
+Test(tcp_node, the_error_of_a_busy_port_has_address_and_remedy)
 {
     int fd;
     char expected[200];
@@ -409,7 +409,7 @@ Test(tcp_node, an_address_of_another_machine_is_named)
     cr_expect_not_null(strstr(start.error, "no such address on this machine"));
 }
 
-Test(tcp_node, a_changed_port_asks_for_a_rebind)
+Test(tcp_node, a_changed_port_needs_a_rebind)
 {
     serve();
     cr_expect_not(tcp_node_is_rebind_needed(node));
@@ -450,7 +450,7 @@ Test(tcp_node, a_stop_lets_a_file_under_way_finish)
     wait_answers(1);
 }
 
-Test(tcp_node, a_stop_whose_grace_is_over_tells_the_peer)
+Test(tcp_node, a_stop_sends_aborts_when_its_grace_expires)
 {
     static const char first[] = "\0\0\0\x0d"
                                 "1d\1\0\0\0\6\0\0\0abc";
@@ -467,7 +467,7 @@ Test(tcp_node, a_stop_whose_grace_is_over_tells_the_peer)
     wait_answers(1);
 }
 
-Test(tcp_node, the_end_of_the_daemon_overtakes_a_stop_that_is_patient)
+Test(tcp_node, the_final_stop_ends_a_graceful_stop)
 {
     static const char first[] = "\0\0\0\x0d"
                                 "1d\1\0\0\0\6\0\0\0abc";
@@ -484,7 +484,7 @@ Test(tcp_node, the_end_of_the_daemon_overtakes_a_stop_that_is_patient)
     close(peer);
 }
 
-Test(tcp_node, the_limit_of_sessions_turns_the_next_away)
+Test(tcp_node, a_session_over_the_limit_is_refused)
 {
     int one, two;
 
@@ -549,7 +549,7 @@ static const char *small_file(void)
     return path;
 }
 
-Test(tcp_node, two_sends_at_once_go_down_one_connect)
+Test(tcp_node, two_concurrent_sends_share_one_connect)
 {
     struct send_request one, two;
     const char *file;
@@ -583,7 +583,7 @@ Test(tcp_node, two_sends_at_once_go_down_one_connect)
     close(listening);
 }
 
-Test(tcp_node, a_send_goes_on_to_the_next_address_of_a_name)
+Test(tcp_node, a_send_tries_the_next_address_of_a_name)
 {
     struct send_request r;
     uint16_t shut_port, port;
@@ -623,7 +623,8 @@ Test(tcp_node, a_send_that_no_address_of_a_name_takes_fails_with_the_reason)
     close(other);
 }
 
-/* One address of several: every call that takes a host name. Nobody listens at 127.0.0.2 to 9. */
+/* Names with several addresses, for every call with a host name. 127.0.0.2 to 9 have no listener.
+ */
 
 static int serve_at(const char *ip, uint16_t *port)
 {
@@ -756,7 +757,7 @@ Test(tcp_node, an_address_of_a_name_that_is_our_own_is_left_out)
     close(listening);
 }
 
-/* What a host has now counts, whatever it had when a connect to it failed. */
+/* After a failed connect the next request uses the host's current addresses. */
 Test(tcp_node, a_changed_address_is_taken_right_after_a_failure, .timeout = 60)
 {
     static const struct {
@@ -777,7 +778,7 @@ Test(tcp_node, a_changed_address_is_taken_right_after_a_failure, .timeout = 60)
         int listening = serve_at(rows[i].after, &port), peer;
         char host[32];
 
-        snprintf(host, sizeof host, "%zu.name.example", i); /* nothing is known of it */
+        snprintf(host, sizeof host, "%zu.name.example", i); /* not in the resolver's cache */
         name_has(1, &rows[i].before);
         if (rows[i].is_connect) {
             cr_expect_eq(call(TCP_CONNECT_TO, host, port).request.result, ERR_CLOSED);
@@ -827,7 +828,7 @@ Test(tcp_node, a_send_that_waits_for_its_address_can_be_cancelled)
     sem_post(&may_answer);
 }
 
-Test(tcp_node, a_mute_name_server_holds_up_neither_other_names_nor_a_stop)
+Test(tcp_node, a_silent_name_server_blocks_neither_other_names_nor_a_stop)
 {
     struct send_request mute, send;
     uint16_t port = 0;
@@ -848,8 +849,8 @@ Test(tcp_node, a_mute_name_server_holds_up_neither_other_names_nor_a_stop)
     close(listening);
 }
 
-/* fe80 and its like are on some link: which, only the asker can say. */
-Test(tcp_node, a_link_local_address_without_its_interface_is_told)
+/* Link-local addresses need an interface. */
+Test(tcp_node, a_link_local_address_without_an_interface_is_an_error)
 {
     static const struct {
         const char *host;
@@ -879,7 +880,7 @@ Test(tcp_node, a_link_local_address_without_its_interface_is_told)
     }
 }
 
-Test(tcp_node, listening_at_a_link_local_address_without_its_interface_is_told)
+Test(tcp_node, listening_on_a_link_local_address_without_an_interface_is_an_error)
 {
     address_from_ip_text(&settings.tcp_connections.listen[0], "fe80::1", 0);
     start_node();
@@ -925,7 +926,7 @@ Test(tcp_node_full, calls_that_a_full_mailbox_refuses_leave_no_place_taken)
     struct send_request send;
     unsigned refused = 0;
 
-    for (uint16_t i = 0; i < 6; i++) { /* nothing runs yet: each worker takes one, then is full */
+    for (uint16_t i = 0; i < 6; i++) { /* not started yet: each worker's mailbox holds one */
         calls[i] = (struct host_request){.request = asked(), .route = route_to("192.0.2.1", i + 1)};
         tcp_route_host_call(node, TCP_CONNECT_TO, &calls[i]);
     }
@@ -940,7 +941,7 @@ Test(tcp_node_full, calls_that_a_full_mailbox_refuses_leave_no_place_taken)
     close_node();
 }
 
-Test(tcp_node, connect_to_tells_whether_a_session_was_there_and_why_there_is_none)
+Test(tcp_node, connect_to_reports_an_existing_session_or_the_reason_of_a_failure)
 {
     struct host_request r = {.request = asked()};
     uint16_t port;
@@ -968,7 +969,7 @@ Test(tcp_node, connect_to_tells_whether_a_session_was_there_and_why_there_is_non
     close(listening);
 }
 
-/* Visits. */
+/* Requests to all workers. */
 
 Test(tcp_node, sessions_are_listed_in_pages)
 {

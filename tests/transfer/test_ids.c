@@ -50,7 +50,7 @@ static unsigned blocks_used(void)
     return count;
 }
 
-/* A block's first id and its last; all between them have come and gone. */
+/* A block's first and last id; those between are skipped. */
 static void use_a_block(uint32_t *first, uint32_t *last)
 {
     *first = transfer_ids_next(&context.ids);
@@ -59,7 +59,7 @@ static void use_a_block(uint32_t *first, uint32_t *last)
     UNTIL(!context.ids.is_requesting);
 }
 
-Test(transfer_ids, a_block_goes_back_when_no_file_has_one_of_them)
+Test(transfer_ids, a_block_is_returned_when_none_of_its_ids_is_in_use)
 {
     enum { BLOCKS = 3 * (TRANSFER_ID_MAX / TRANSFER_IDS_BLOCK) };
     uint32_t first, last, slow = 0;

@@ -9,7 +9,7 @@ TestSuite(transfer_incoming, .timeout = 60, .init = context_open);
 
 static struct transfer_incoming_list list = {.head = TAILQ_HEAD_INITIALIZER(list.head)};
 
-/* NULL: it has left already. */
+/* NULL: detached already. */
 static struct transfer_incoming *begin(int32_t file_id, uint32_t size_bytes)
 {
     cr_assert_eq(
@@ -51,11 +51,11 @@ Test(transfer_incoming, takes_no_byte_beyond_its_size)
     cr_expect_eq(told.failed, 1);
     cr_expect_eq(told.last_bytes, 3);
     cr_expect_str_eq(told.last_error, "more bytes than announced");
-    cr_expect_eq(heard.committed + heard.refused, 0, "who fails it knows");
+    cr_expect_eq(heard.committed + heard.refused, 0, "no callback to the caller that failed it");
     context_close();
 }
 
-Test(transfer_incoming, outlives_its_session_once_it_is_whole)
+Test(transfer_incoming, outlives_its_session_when_complete)
 {
     struct transfer_incoming *in = begin(1, 5);
 
@@ -63,12 +63,12 @@ Test(transfer_incoming, outlives_its_session_once_it_is_whole)
     transfer_incoming_detach(in);
     cr_expect_eq(list.count, 0);
     UNTIL(transfer_is_idle(&context));
-    cr_expect_eq(heard.committed, 0, "nobody is left to be told");
+    cr_expect_eq(heard.committed, 0, "no session is attached");
     cr_expect_eq(told.finished, 1);
     context_close();
 }
 
-Test(transfer_incoming, fails_when_the_gateway_cannot_be_asked)
+Test(transfer_incoming, fails_when_the_gateway_refuses_the_registration)
 {
     told.refusal = ERR_FULL;
     cr_expect_null(begin(3, 5));
@@ -80,7 +80,7 @@ Test(transfer_incoming, fails_when_the_gateway_cannot_be_asked)
     context_close();
 }
 
-Test(transfer_incoming, too_many_partial_files_to_be_removed_hold_up_the_sessions)
+Test(transfer_incoming, too_many_pending_removals_of_partial_files_are_backpressure)
 {
     enum { MOST = 2000 };
     struct transfer_incoming *in;
@@ -99,8 +99,8 @@ Test(transfer_incoming, too_many_partial_files_to_be_removed_hold_up_the_session
     context_close();
 }
 
-/* Of a minute: what the session brought and what of it was the first file's, how many files are
- * under way, and for how many minutes the first got nothing before. */
+/* In one minute: bytes received by the session, those of the first file, the number of files, and
+ * for how many minutes before the first file received nothing. */
 static const struct pace {
     const char *what;
     uint64_t session_bytes, own_bytes;
@@ -145,7 +145,7 @@ static void end_all(void)
     UNTIL(transfer_is_idle(&context));
 }
 
-Test(transfer_incoming, files_in_turn_are_judged_by_what_their_session_brings)
+Test(transfer_incoming, concurrent_files_are_stalled_by_the_rate_of_their_session)
 {
     for (size_t i = 0; i < sizeof paces / sizeof *paces; i++) {
         cr_expect_eq(transfer_incoming_is_stalled(play_pace(&paces[i]), true), paces[i].is_stalled,
@@ -155,7 +155,7 @@ Test(transfer_incoming, files_in_turn_are_judged_by_what_their_session_brings)
     context_close();
 }
 
-Test(transfer_incoming, is_not_late_before_its_minute_or_when_our_side_holds_it_up)
+Test(transfer_incoming, is_not_stalled_within_its_window_or_while_our_side_blocks)
 {
     struct transfer_incoming *in = play_pace(&paces[0]);
 

@@ -5,7 +5,7 @@
 
 TestSuite(transfer_marks, .timeout = 60);
 
-/* Frames of `step` bytes, at places `stride` apart, `ahead` of them under way. */
+/* Frames of `step` bytes, at offsets `stride` apart, `ahead` of them unacknowledged. */
 static const struct marking {
     uint32_t step, stride, frames, ahead;
 } markings[] = {
@@ -23,7 +23,7 @@ static const struct marking {
     {98304, 98318, 20000, 19999},
 };
 
-Test(transfer_marks, they_tell_no_byte_too_many_and_few_too_few)
+Test(transfer_marks, they_count_no_byte_too_many_and_few_too_few)
 {
     for (size_t i = 0; i < sizeof markings / sizeof *markings; i++) {
         const struct marking *m = &markings[i];

@@ -13,7 +13,7 @@ TestSuite(transfer_outgoing, .timeout = 60, .init = context_open);
 
 static struct transfer_outgoing_list list = {.head = TAILQ_HEAD_INITIALIZER(list.head)};
 
-/* The asker. */
+/* The sender of the requests. */
 static struct {
     unsigned answers;
     enum gateway_transfer_status status;
@@ -51,7 +51,7 @@ static void begin(int32_t file_id, const char *path)
     transfer_outgoing_new(&context, &peer, &callbacks, &heard, &list, file_id, request_for(path));
 }
 
-/* The next in turn, when all can be read. */
+/* The next file, when all can be read. */
 static struct transfer_outgoing *next(void)
 {
     struct transfer_outgoing *out;
@@ -69,14 +69,14 @@ static struct transfer_outgoing *next(void)
     return out;
 }
 
-Test(transfer_outgoing, a_file_just_changed_is_waited_for)
+Test(transfer_outgoing, a_file_just_changed_is_read_later)
 {
     struct transfer_outgoing *out;
     uint64_t settle_ms = 0;
 
     begin(1, make_file("file", "four", 4));
     out = TAILQ_FIRST(&list.head);
-    do { /* again on a machine that takes a second for it */
+    do { /* repeated if the machine takes a second for it */
         out->is_settled = false;
         out->file.state.st_ctim = file_state_clock();
         out->file.state.st_ctim.tv_sec++;
@@ -88,7 +88,7 @@ Test(transfer_outgoing, a_file_just_changed_is_waited_for)
     context_close();
 }
 
-/* The next piece goes out: its bytes end at `*at`. Returns the file's id. */
+/* Sends the next piece, which ends at `*at`. Returns the file's id. */
 static int32_t send_piece(uint32_t most, uint64_t *at, char *to)
 {
     struct transfer_outgoing *out = next();
@@ -147,7 +147,7 @@ Test(transfer_outgoing, is_finished_by_its_ok_only)
     context_close();
 }
 
-Test(transfer_outgoing, is_late_when_its_ok_is)
+Test(transfer_outgoing, times_out_without_an_ok)
 {
     struct transfer_outgoing *out;
     uint64_t at = 0;
@@ -161,7 +161,7 @@ Test(transfer_outgoing, is_late_when_its_ok_is)
     out->last_byte_ms -= settings.sessions.ok_timeout_s * 1000ull;
     cr_expect(transfer_outgoing_is_timed_out(out));
     transfer_outgoing_restart_timeout(out);
-    cr_expect_not(transfer_outgoing_is_timed_out(out), "held up by us");
+    cr_expect_not(transfer_outgoing_is_timed_out(out), "blocked by us");
     transfer_outgoing_fail(out, "no ok from the peer within [sessions] ok-timeout-s");
     UNTIL(asker.answers == 1);
     context_close();
@@ -191,7 +191,7 @@ Test(transfer_outgoing, a_file_that_is_not_there_is_answered_at_once)
     context_close();
 }
 
-Test(transfer_outgoing, fails_when_the_gateway_cannot_be_asked)
+Test(transfer_outgoing, fails_when_the_gateway_refuses_the_registration)
 {
     told.refusal = ERR_FULL;
     begin(1, make_file("file", "four", 4));
@@ -202,7 +202,7 @@ Test(transfer_outgoing, fails_when_the_gateway_cannot_be_asked)
     context_close();
 }
 
-Test(transfer_outgoing, a_send_that_never_began_is_reported_with_its_contacts_protocol)
+Test(transfer_outgoing, a_send_that_was_not_started_is_reported_with_its_contacts_protocol)
 {
     transfer_outgoing_fail_send(context.gateway, context.events, request_for("/file"), "10.0.0.2",
                                 "no such route");

@@ -124,7 +124,7 @@ const struct transfer_callbacks callbacks = {
     .acknowledged = on_acknowledged,
 };
 
-/* Life. */
+/* The context. */
 
 static void after_turn(void *owner)
 {

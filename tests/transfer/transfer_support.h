@@ -1,6 +1,6 @@
-/* What the tests of the transfer room share: a context in the test's own thread (a loop that the
- * test turns, a real inbox and committer in a scratch folder, a gateway that counts), and a session
- * that only notes what it is told. One at a time: a test is a process of its own. */
+/* Fixture of the transfer tests: a context in the test's thread (a loop that the test runs, a real
+ * inbox and committer in a scratch folder, a gateway that counts calls), and a session that records
+ * its callbacks. One per process, as each test is. */
 #ifndef TRANSFER_TRANSFER_SUPPORT_H
 #define TRANSFER_TRANSFER_SUPPORT_H
 
@@ -25,9 +25,9 @@ void turn(void);
             turn();      \
     } while (0)
 
-/* What the gateway was told. */
+/* Calls to the gateway. */
 struct told {
-    enum err refusal; /* what a register call answers; ERR_OK: taken */
+    enum err refusal; /* result of a register call; ERR_OK: accepted */
     bool is_full;
     unsigned registered, finished, failed; /* of the ends, registered or not */
     uint64_t last_bytes;
@@ -37,7 +37,7 @@ struct told {
 };
 extern struct told told;
 
-/* What the session was told. */
+/* Callbacks to the session. */
 struct heard {
     unsigned committed, refused, gateway_lost, sendable, unsendable;
     int32_t last_id;

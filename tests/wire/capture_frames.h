@@ -1,6 +1,4 @@
-/* What each transcript in tests/captures holds, frame by frame: the tables of its README.md as
- * data.
- */
+/* The frames of each transcript in tests/captures: the tables of its README.md as data. */
 #ifndef WIRE_CAPTURE_FRAMES_H
 #define WIRE_CAPTURE_FRAMES_H
 
@@ -13,7 +11,7 @@ struct capture_frame {
     char command;
     int32_t file_id, size;
     size_t data_bytes;
-    const char *text; /* hello, wazap: the payload; abort: behind the file_id */
+    const char *text; /* hello, wazap: the payload; abort: after the file_id */
 };
 
 enum { CAPTURE_FRAMES_MAX = 14 };
@@ -21,7 +19,7 @@ enum { CAPTURE_FRAMES_MAX = 14 };
 struct capture {
     const char *file;
     size_t bytes;
-    size_t unfinished_bytes; /* at the end, of a frame that was never completed */
+    size_t unfinished_bytes; /* at the end, of an incomplete frame */
     size_t frame_count;
     struct capture_frame frames[CAPTURE_FRAMES_MAX];
 };

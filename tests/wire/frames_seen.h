@@ -1,6 +1,5 @@
-/* Feeds bytes to a decoder and keeps the frames that come out, whole, so that tests can compare.
- * Each feed is a block of its own on the heap, of just that size: a look beyond it is seen by the
- * address sanitizer. */
+/* Feeds bytes to a decoder and keeps the decoded frames for comparison. Each feed is a heap block
+ * of exactly that size, so that the address sanitizer detects reads beyond it. */
 #ifndef WIRE_FRAMES_SEEN_H
 #define WIRE_FRAMES_SEEN_H
 
@@ -16,13 +15,13 @@ struct frame_seen {
     uint8_t command;
     int32_t file_id, size;
     bool is_whole;
-    struct buf payload; /* data bytes; for ok and abort what is behind the file_id */
+    struct buf payload; /* data bytes; for ok and abort the bytes after the file_id */
 };
 
 struct frames_seen {
     struct frame_decoder decoder;
     struct frame_seen frames[SEEN_MAX];
-    size_t count; /* the last one may be a data frame not yet whole */
+    size_t count; /* the last one can be an incomplete data frame */
     const char *bad;
 };
 

@@ -24,7 +24,7 @@ static void load(const char *file)
     fclose(in);
 }
 
-/* Byte i of every file sent is i * 7 mod 251; frames of a file carry it on where it stood. */
+/* Byte i of every file is i * 7 mod 251, across its frames. */
 static void expect_content(const struct capture *c, size_t index, const struct frame_seen *frame)
 {
     size_t offset = 0;

@@ -140,8 +140,7 @@ Test(frame, hands_data_on_out_of_the_callers_buffer, .timeout = 10)
     cr_assert_null(d.control.bytes);
 }
 
-Test(frame, may_be_told_of_data_instead_of_shown, .init = a_decoder, .fini = clean_up,
-     .timeout = 10)
+Test(frame, can_skip_data_that_it_does_not_see, .init = a_decoder, .fini = clean_up, .timeout = 10)
 {
     uint8_t header[FRAME_DATA_HEADER_SIZE];
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The parser gets a block of just its size, so that a look beyond is seen by the sanitizer. */
+/* The parser gets a heap block of the exact size, so that the sanitizer detects reads beyond it. */
 static uint8_t *block;
 
 static void clean_up(void)
@@ -38,7 +38,7 @@ Test(hello, accepts_what_the_reference_accepts, .fini = clean_up, .timeout = 10)
         {":1 ", "", "", 1},
         {"h\xff\x01\t:5 \xfe\n:x", "h\xff\x01\t", "\xfe\n:x", 5},
         {"[x]:80 id", "[x]", "id", 80},
-        /* a port that is an integer and no port */
+        /* an integer, but not a valid port */
         {"h:0 id", "h", "id", 0},
         {"h:-1 id", "h", "id", 0},
         {"h:-7771 id", "h", "id", 0},
@@ -46,13 +46,13 @@ Test(hello, accepts_what_the_reference_accepts, .fini = clean_up, .timeout = 10)
         {"h:70000 id", "h", "id", 0},
         {"h:4294967297 id", "h", "id", 0},
         {"h:123456789012345678901234567890 id", "h", "id", 0},
-        /* as int() reads integers */
+        /* as Python's int() parses integers */
         {"h:+7771 id", "h", "id", 7771},
         {"h:007771 id", "h", "id", 7771},
         {"h:7_771 id", "h", "id", 7771},
         {"h:\t\n\v\f\r7771\t\n id", "h", "id", 7771},
         {"h:-0 id", "h", "id", 0},
-        /* from each other */
+        /* IPv6: only between dustwire nodes */
         {"[::1]:7771 id", "[::1]", "id", 7771},
         {"[2001:db8::ffff:1.2.3.4]:1 ", "[2001:db8::ffff:1.2.3.4]", "", 1},
         {"[::]:0 id", "[::]", "id", 0},

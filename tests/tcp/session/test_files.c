@@ -1,5 +1,4 @@
-/* What a CONNECTED session does with files. The handshake and the ends are in
- * test_tcp_connection.c. */
+/* File transfer of a CONNECTED session. Handshake and end of a session are in test_session.c. */
 #include "tcp/tcp_support.h"
 
 #include "base/clock.h"
@@ -14,11 +13,11 @@
 
 enum { FILES_IN = 40 };
 
-TestSuite(tcp_connection_files, .init = home_open, .fini = home_close, .timeout = 20);
+TestSuite(tcp_connection_files, .init = context_open, .fini = context_close, .timeout = 20);
 
 static void hears(uint8_t command, int32_t file_id, const char *text)
 {
-    struct heard h = peer_hears();
+    struct received_frame h = peer_receive();
 
     cr_expect_eq(h.command, command, "'%c' instead of '%c'", h.command, command);
     cr_expect_eq(h.file_id, file_id, "file %d instead of %d", h.file_id, file_id);
@@ -35,12 +34,12 @@ static void is_alive(void)
 
 /* Incoming. */
 
-Test(tcp_connection_files, a_file_in_pieces_is_answered_when_it_stands_in_the_inbox)
+Test(tcp_connection_files, a_file_in_pieces_is_answered_when_it_is_in_the_inbox)
 {
     session_connected(false);
     peer_data(5, 6, "abc", 3);
     peer_data(5, 6, "", 0);
-    cr_expect(peer_hears_nothing());
+    cr_expect(peer_receives_nothing());
     cr_expect_eq(inbox_partials(), 1);
     cr_expect_eq(inbox_files(), 0);
     peer_data(5, 6, "def", 3);
@@ -50,7 +49,7 @@ Test(tcp_connection_files, a_file_in_pieces_is_answered_when_it_stands_in_the_in
     cr_expect_eq(played.finished, 1);
     cr_expect_eq(played.last_bytes, 6);
     cr_expect_str_eq(played.last_error, "");
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, an_empty_file_arrives)
@@ -60,21 +59,21 @@ Test(tcp_connection_files, an_empty_file_arrives)
     hears('o', 5, NULL);
     UNTIL(played.finished == 1);
     cr_expect(is_file(played.last_path, "", 0));
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, the_id_of_a_completed_file_is_a_new_file_also_in_the_same_segment)
 {
     session_connected(false);
-    together();
+    gather_frames();
     peer_file(-3, "one");
     peer_file(-3, "two");
-    at_once();
+    send_gathered();
     hears('o', -3, NULL);
     hears('o', -3, NULL);
     UNTIL(played.finished == 2);
     cr_expect_eq(inbox_files(), 2);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, another_size_in_a_later_frame_fails_that_file_alone)
@@ -90,7 +89,7 @@ Test(tcp_connection_files, another_size_in_a_later_frame_fails_that_file_alone)
     UNTIL(played.unregistered == 2);
     cr_expect_eq(played.registered, 2);
     cr_expect_eq(played.finished, 1);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, more_bytes_than_announced_fail_that_file_before_one_is_written)
@@ -102,7 +101,7 @@ Test(tcp_connection_files, more_bytes_than_announced_fail_that_file_before_one_i
     UNTIL(played.failed == 1);
     cr_expect_eq(played.last_bytes, 3);
     is_alive();
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, a_first_frame_longer_than_its_file_is_refused)
@@ -111,7 +110,7 @@ Test(tcp_connection_files, a_first_frame_longer_than_its_file_is_refused)
     peer_data(1, 2, "abc", 3);
     hears('a', 1, " more bytes than announced");
     UNTIL(played.failed == 1);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, a_negative_size_is_refused)
@@ -121,10 +120,10 @@ Test(tcp_connection_files, a_negative_size_is_refused)
     hears('a', 1, " negative size");
     cr_expect_eq(played.registered, 0);
     is_alive();
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, a_session_with_a_dropped_file_ends_when_nothing_else_is_under_way)
+Test(tcp_connection_files, a_session_with_an_aborted_file_ends_when_no_other_is_under_way)
 {
     session_connected(false);
     peer_data(2, 6, "abc", 3);
@@ -132,23 +131,23 @@ Test(tcp_connection_files, a_session_with_a_dropped_file_ends_when_nothing_else_
     hears('a', 1, NULL);
     peer_data(2, 6, "def", 3);
     hears('o', 2, NULL);
-    cr_expect(peer_hears_end(), "only so an old sender learns that the file failed");
+    cr_expect(peer_receives_end(), "only so an old sender learns that the file failed");
     cr_expect_str_eq(conn->reason, "incoming file aborted");
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, a_session_whose_keep_alive_is_far_ends_as_soon_with_a_dropped_file)
+Test(tcp_connection_files, a_distant_keep_alive_does_not_delay_the_end_after_an_aborted_file)
 {
     context.settings.sessions.keep_alive_s = 3600;
     session_connected(false);
     UNTIL(clock_boot_us() - conn->opened_us > 1100000); /* the timer is the keep-alive's */
     peer_data(1, -1, "", 0);
     hears('a', 1, NULL);
-    cr_expect(peer_hears_end());
-    home_close();
+    cr_expect(peer_receives_end());
+    context_close();
 }
 
-Test(tcp_connection_files, a_sender_that_confirms_the_drop_keeps_the_session)
+Test(tcp_connection_files, a_sender_that_confirms_the_abort_keeps_the_session)
 {
     session_connected(false);
     for (int i = 0; i < 200; i++) {
@@ -158,10 +157,10 @@ Test(tcp_connection_files, a_sender_that_confirms_the_drop_keeps_the_session)
     }
     is_alive();
     cr_expect_eq(conn->aborted->count, 0);
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, forty_files_may_be_dropped_and_one_more_ends_the_session)
+Test(tcp_connection_files, forty_unconfirmed_aborts_are_allowed_and_one_more_ends_the_session)
 {
     session_connected(false);
     for (int i = 0; i < SESSION_ABORTED_MAX; i++)
@@ -171,12 +170,12 @@ Test(tcp_connection_files, forty_files_may_be_dropped_and_one_more_ends_the_sess
     cr_expect_eq(state(), ST_CONNECTED);
     peer_data(40, -1, "", 0);
     hears('a', 40, NULL);
-    cr_expect(peer_hears_end());
+    cr_expect(peer_receives_end());
     cr_expect_str_eq(conn->reason, "too many unconfirmed aborted files");
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, forty_files_may_be_open_and_one_more_ends_the_session)
+Test(tcp_connection_files, forty_open_files_are_allowed_and_one_more_ends_the_session)
 {
     session_connected(false);
     for (int i = 0; i < FILES_IN; i++)
@@ -185,13 +184,13 @@ Test(tcp_connection_files, forty_files_may_be_open_and_one_more_ends_the_session
     peer_data(40, 10, "abc", 3);
     for (int i = 0; i < FILES_IN; i++)
         hears('a', i, " too many incoming files at once");
-    cr_expect(peer_hears_end());
+    cr_expect(peer_receives_end());
     UNTIL(played.failed == FILES_IN);
     cr_expect_eq(inbox_partials(), 0);
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, a_thousand_small_files_in_a_row_are_no_forty_at_once)
+Test(tcp_connection_files, a_thousand_sequential_files_do_not_reach_the_limit_of_open_files)
 {
     session_connected(false);
     for (int i = 0; i < 1000; i++) {
@@ -200,7 +199,7 @@ Test(tcp_connection_files, a_thousand_small_files_in_a_row_are_no_forty_at_once)
     }
     UNTIL(played.finished == 1000 && context.transfer.transfers == 0);
     cr_expect_eq(inbox_files(), 1000);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, a_file_keeps_its_id_until_it_is_reported_each_way)
@@ -212,7 +211,7 @@ Test(tcp_connection_files, a_file_keeps_its_id_until_it_is_reported_each_way)
     UNTIL(context.transfer.transfers == 1);
     cr_expect_eq(SLIST_FIRST(&context.transfer.ids.used)->live, 1);
     send_made(10);
-    out = peer_hears().file_id;
+    out = peer_receive().file_id;
     cr_expect_eq(SLIST_FIRST(&context.transfer.ids.used)->live, 2);
     peer_data(1000, 9, "files", 5);
     hears('o', 1000, NULL);
@@ -221,7 +220,7 @@ Test(tcp_connection_files, a_file_keeps_its_id_until_it_is_reported_each_way)
     peer_ok(out);
     UNTIL(context.transfer.transfers == 0);
     cr_expect_eq(SLIST_FIRST(&context.transfer.ids.used)->live, 0);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, without_a_transfer_id_a_file_is_refused)
@@ -230,19 +229,19 @@ Test(tcp_connection_files, without_a_transfer_id_a_file_is_refused)
     context.transfer.ids.present = (struct transfer_ids){0};
     context.transfer.ids.is_requesting = true; /* the journal does not answer */
     peer_file(1, "small");
-    cr_expect_eq(peer_hears().command, 'a');
+    cr_expect_eq(peer_receive().command, 'a');
     cr_expect_eq(played.registered, 0);
     context.transfer.ids.is_requesting = false;
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, an_abort_of_the_sender_fails_the_file_with_its_text)
 {
     session_connected(false);
-    together();
+    gather_frames();
     peer_data(1, 10, "abc", 3);
     peer_abort(1, " changed my \x1b mind");
-    at_once();
+    send_gathered();
     UNTIL(played.failed == 1);
     cr_expect_str_eq(played.last_error, "changed my %1B mind");
     UNTIL(context.transfer.transfers == 0);
@@ -252,7 +251,7 @@ Test(tcp_connection_files, an_abort_of_the_sender_fails_the_file_with_its_text)
     peer_abort(2, "");
     UNTIL(played.failed == 2);
     cr_expect_str_eq(played.last_error, "aborted by the peer");
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, ok_and_abort_of_an_unknown_file_are_ignored)
@@ -261,7 +260,7 @@ Test(tcp_connection_files, ok_and_abort_of_an_unknown_file_are_ignored)
     peer_ok(17);
     peer_abort(17, " what");
     is_alive();
-    home_close();
+    context_close();
 }
 
 static void bad_frame(const char *frame, size_t length)
@@ -270,13 +269,13 @@ static void bad_frame(const char *frame, size_t length)
     peer_data(1, 10, "abc", 3);
     peer_data(2, 10, "abc", 3);
     UNTIL(inbox_partials() == 2);
-    together();
+    gather_frames();
     peer_write(frame, length);
     peer_file(3, "not used any more");
-    at_once();
+    send_gathered();
     hears('a', 1, NULL);
     hears('a', 2, NULL);
-    cr_expect(peer_hears_end());
+    cr_expect(peer_receives_end());
     UNTIL(played.failed == 2);
     cr_expect_eq(played.registered, 2);
 }
@@ -286,7 +285,7 @@ Test(tcp_connection_files, a_bad_version_ends_the_session_and_its_files)
     bad_frame("\0\0\0\x02"
               "2d",
               6);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, an_unknown_command_ends_the_session_and_its_files)
@@ -294,7 +293,7 @@ Test(tcp_connection_files, an_unknown_command_ends_the_session_and_its_files)
     bad_frame("\0\0\0\x02"
               "1D",
               6);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, a_frame_too_long_ends_the_session_and_its_files)
@@ -302,7 +301,7 @@ Test(tcp_connection_files, a_frame_too_long_ends_the_session_and_its_files)
     bad_frame("\0\x01\x86\xa0"
               "1d",
               6);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, receiving_switched_off_refuses_each_file)
@@ -312,26 +311,26 @@ Test(tcp_connection_files, receiving_switched_off_refuses_each_file)
     peer_data(1, 3, "abc", 3);
     hears('a', 1, " receiving is disabled on this node");
     cr_expect_eq(played.registered, 0);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, a_disconnect_tells_the_peer_of_each_file_both_ways)
 {
     struct sent_file *s;
-    struct heard h;
+    struct received_frame h;
 
     session_connected(false);
     peer_data(1, 10, "abc", 3);
     s = send_made(100);
-    h = peer_hears();
+    h = peer_receive();
     cr_expect_eq(h.command, 'd');
     session_core_disconnect(conn, "disconnecting");
     hears('a', 1, " disconnecting");
     hears('a', h.file_id, " disconnecting");
-    cr_expect(peer_hears_end());
+    cr_expect(peer_receives_end());
     UNTIL(s->answers == 1 && played.failed == 2);
     cr_expect_str_eq(s->error, "disconnecting");
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, a_session_lost_mid_file_fails_it_both_ways)
@@ -341,47 +340,47 @@ Test(tcp_connection_files, a_session_lost_mid_file_fails_it_both_ways)
     session_connected(true);
     peer_data(1, 10, "abc", 3);
     s = send_made(100);
-    cr_expect_eq(peer_hears().command, 'd');
-    peer_leave();
+    cr_expect_eq(peer_receive().command, 'd');
+    peer_close();
     UNTIL(conn == NULL && s->answers == 1 && played.failed == 2);
     cr_expect_str_eq(s->error, "connection closed");
     UNTIL(context.transfer.transfers == 0);
     cr_expect_eq(inbox_files(), 0);
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, a_whole_file_is_finished_though_its_session_dies)
+Test(tcp_connection_files, a_complete_file_is_committed_although_its_session_ends)
 {
     played.is_late = true;
     session_connected(false);
     peer_file(1, "whole");
     UNTIL(played.pending == 1);
-    peer_leave();
+    peer_close();
     UNTIL(conn == NULL);
     cr_expect_eq(context.transfer.transfers, 1);
     gateway_answer();
     UNTIL(played.pending == 1);
     cr_expect_eq(played.finished, 1);
     cr_expect(is_file(played.last_path, "whole", 5));
-    home_close();
+    context_close();
 }
 
-/* The gateway takes its time, or says no. */
+/* The gateway answers late, or refuses. */
 
-Test(tcp_connection_files, bytes_are_taken_while_the_gateway_thinks)
+Test(tcp_connection_files, bytes_are_accepted_before_the_gateway_answers)
 {
     played.is_late = true;
     session_connected(false);
     peer_data(1, 6, "abc", 3);
     peer_data(1, 6, "def", 3);
-    cr_expect(peer_hears_nothing());
+    cr_expect(peer_receives_nothing());
     gateway_answer();
     hears('o', 1, NULL);
     cr_expect(is_file(played.last_path, "abcdef", 6));
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, a_file_aborted_while_the_gateway_thinks_is_still_unregistered)
+Test(tcp_connection_files, a_file_aborted_before_the_gateway_answers_is_still_unregistered)
 {
     played.is_late = true;
     session_connected(false);
@@ -393,64 +392,64 @@ Test(tcp_connection_files, a_file_aborted_while_the_gateway_thinks_is_still_unre
     gateway_answer();
     UNTIL(played.failed == 1);
     is_alive();
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, a_gateway_that_says_no_ends_the_session)
+Test(tcp_connection_files, a_gateway_that_refuses_a_file_ends_the_session)
 {
-    played.no_longer = ERR_GATEWAY;
+    played.register_result = ERR_GATEWAY;
     session_connected(false);
     peer_data(1, 6, "abc", 3);
     hears('a', 1, NULL);
-    cr_expect(peer_hears_end());
+    cr_expect(peer_receives_end());
     UNTIL(context.transfer.transfers == 0);
     cr_expect_eq(inbox_partials(), 0);
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, a_gateway_that_says_no_late_ends_the_session_though_the_file_is_whole)
+Test(tcp_connection_files, a_gateway_that_refuses_late_ends_the_session_of_a_complete_file)
 {
     played.is_late = true;
-    played.no_longer = ERR_GATEWAY;
+    played.register_result = ERR_GATEWAY;
     session_connected(false);
     peer_file(1, "whole");
     UNTIL(played.pending == 1);
     gateway_answer();
     hears('a', 1, NULL);
-    cr_expect(peer_hears_end());
+    cr_expect(peer_receives_end());
     UNTIL(context.transfer.transfers == 0);
     cr_expect_eq(inbox_files(), 0);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, a_send_that_the_gateway_refuses_fails_and_the_session_lives)
 {
     struct sent_file *s;
 
-    played.no_longer = ERR_GATEWAY;
+    played.register_result = ERR_GATEWAY;
     session_connected(false);
     s = send_made(10);
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, err_text(ERR_GATEWAY));
     cr_expect_eq(played.cancelled, 1);
     is_alive();
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, a_send_that_the_gateway_does_not_know_goes_on_and_is_not_unregistered)
 {
     struct sent_file *s;
 
-    played.is_unknowing = true;
+    played.is_unregistered_ok = true;
     session_connected(false);
     s = send_made(10);
-    peer_ok(peer_hears().file_id);
+    peer_ok(peer_receive().file_id);
     UNTIL(s->answers == 1);
     cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED);
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, a_session_that_ends_while_the_gateway_thinks_fails_the_send_once)
+Test(tcp_connection_files, a_session_that_ends_before_the_gateway_answers_fails_the_send_once)
 {
     struct sent_file *s;
 
@@ -458,27 +457,27 @@ Test(tcp_connection_files, a_session_that_ends_while_the_gateway_thinks_fails_th
     session_connected(false);
     s = send_made(10);
     UNTIL(played.pending == 1);
-    peer_leave();
+    peer_close();
     UNTIL(conn == NULL);
     gateway_answer();
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "connection closed");
-    home_close();
+    context_close();
 }
 
-/* Limits of time. */
+/* Timeouts. */
 
-Test(tcp_connection_files, a_file_that_stalls_is_given_up)
+Test(tcp_connection_files, a_stalled_file_is_aborted)
 {
     context.settings.sessions.stall_window_s = 1;
     session_connected(false);
     peer_data(1, 10, "abc", 3);
     hears('a', 1, " stalled: below [sessions] stall-bytes-per-s");
     UNTIL(played.failed == 1);
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, a_file_that_is_not_confirmed_in_time_fails)
+Test(tcp_connection_files, a_file_without_an_ok_before_the_timeout_fails)
 {
     struct sent_file *s;
     int32_t file_id;
@@ -486,15 +485,15 @@ Test(tcp_connection_files, a_file_that_is_not_confirmed_in_time_fails)
     context.settings.sessions.ok_timeout_s = 1;
     session_connected(false);
     s = send_made(10);
-    file_id = peer_hears().file_id;
+    file_id = peer_receive().file_id;
     hears('a', file_id, " no ok from the peer within [sessions] ok-timeout-s");
     UNTIL(s->answers == 1);
     peer_ok(file_id);
     is_alive();
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, a_peer_that_we_do_not_read_for_the_gateways_sake_is_not_late)
+Test(tcp_connection_files, a_peer_not_read_because_of_gateway_backpressure_does_not_time_out)
 {
     struct sent_file *s;
     int32_t file_id;
@@ -503,7 +502,7 @@ Test(tcp_connection_files, a_peer_that_we_do_not_read_for_the_gateways_sake_is_n
     context.settings.sessions.stall_window_s = context.settings.sessions.ok_timeout_s = 1;
     session_connected(false);
     s = send_made(10);
-    file_id = peer_hears().file_id;
+    file_id = peer_receive().file_id;
     peer_data(1, 10, "abc", 3);
     UNTIL(played.registered == 2);
     played.is_full = true;
@@ -515,10 +514,10 @@ Test(tcp_connection_files, a_peer_that_we_do_not_read_for_the_gateways_sake_is_n
     hears('o', 1, NULL);
     UNTIL(s->answers == 1);
     cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED);
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_files, while_too_many_partial_files_wait_for_the_disk_no_more_are_begun)
+Test(tcp_connection_files, too_many_pending_removals_of_partial_files_pause_new_ones)
 {
     session_connected(false);
     context.transfer.discards = 1000000;
@@ -528,7 +527,7 @@ Test(tcp_connection_files, while_too_many_partial_files_wait_for_the_disk_no_mor
     cr_expect_eq(played.registered, 0);
     context.transfer.discards = 0;
     hears('o', 1, NULL);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_files, cancelling_an_incoming_file_tells_its_sender)
@@ -541,5 +540,5 @@ Test(tcp_connection_files, cancelling_an_incoming_file_tells_its_sender)
         conn, TAILQ_FIRST(&conn->incoming.head)->transfer.transfer_id));
     hears('a', 1, " cancelled");
     UNTIL(played.failed == 1);
-    home_close();
+    context_close();
 }

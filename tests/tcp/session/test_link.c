@@ -1,5 +1,5 @@
-/* A link and the other end of its socket, over loopback TCP, with the poller that a session has:
- * edge-triggered. */
+/* A link and the other end of its socket, over loopback TCP, with an edge-triggered poller as a
+ * session has. */
 #include "tcp/session/link.h"
 
 #include <arpa/inet.h>
@@ -38,7 +38,7 @@ static void watch(void)
     cr_assert_eq(epoll_ctl(poller, EPOLL_CTL_ADD, l.fd, &e), 0);
 }
 
-/* Waits until the socket rings. */
+/* Waits for a readiness event of the socket. */
 static void ring(void)
 {
     struct epoll_event e;
@@ -76,9 +76,9 @@ static void clean_up(void)
 /* Closes the peer's end with a reset. */
 static void reset(void)
 {
-    struct linger at_once = {.l_onoff = 1};
+    struct linger immediate = {.l_onoff = 1};
 
-    cr_assert_eq(setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    cr_assert_eq(setsockopt(peer, SOL_SOCKET, SO_LINGER, &immediate, sizeof immediate), 0);
     close(peer);
     peer = -1;
 }
@@ -103,15 +103,15 @@ Test(session_link, the_handshake_of_a_connect_waits_for_its_outcome, .fini = cle
 
     session_link_init(&l);
     cr_assert_eq(session_link_connect(&l, &address), ERR_OK);
-    cr_expect_eq(session_link_handshake(&l), ERR_AGAIN, "nobody has told of the socket");
+    cr_expect_eq(session_link_handshake(&l), ERR_AGAIN, "no event was reported");
     watch();
     ring();
     cr_expect_eq(session_link_handshake(&l), ERR_OK);
-    cr_expect_eq(session_link_handshake(&l), ERR_OK, "once more is no harm");
+    cr_expect_eq(session_link_handshake(&l), ERR_OK, "a second call is a no-op");
     cr_expect(session_link_has_room(&l));
 }
 
-Test(session_link, a_refused_connect_is_told_by_the_handshake, .fini = clean_up)
+Test(session_link, a_refused_connect_is_reported_by_the_handshake, .fini = clean_up)
 {
     struct address address = listen_on_loopback();
 
@@ -159,7 +159,7 @@ Test(session_link, a_full_buffer_leaves_something_pending_a_short_read_nothing, 
     UNTIL(session_link_has_pending(&l));
 }
 
-Test(session_link, a_full_buffer_that_was_all_is_followed_by_again, .init = connected,
+Test(session_link, a_full_buffer_with_nothing_behind_it_is_followed_by_again, .init = connected,
      .fini = clean_up)
 {
     char bytes[8];
@@ -174,7 +174,8 @@ Test(session_link, a_full_buffer_that_was_all_is_followed_by_again, .init = conn
     cr_expect_not(session_link_has_pending(&l));
 }
 
-Test(session_link, what_did_not_ring_is_found_by_a_recheck, .init = connected, .fini = clean_up)
+Test(session_link, bytes_without_an_event_are_found_by_a_recheck, .init = connected,
+     .fini = clean_up)
 {
     char bytes[8];
     size_t length;
@@ -184,7 +185,7 @@ Test(session_link, what_did_not_ring_is_found_by_a_recheck, .init = connected, .
     cr_expect_not(session_link_has_pending(&l));
     cr_assert_eq(write(peer, "a", 1), 1);
     cr_assert_eq(poll(&(struct pollfd){.fd = l.fd, .events = POLLIN}, 1, -1), 1);
-    cr_expect_not(session_link_has_pending(&l), "nobody has told of it");
+    cr_expect_not(session_link_has_pending(&l), "no event was reported");
     session_link_recheck(&l);
     cr_expect_eq(session_link_recv(&l, bytes, sizeof bytes, &length), ERR_OK);
     cr_expect_eq(length, 1);
@@ -201,14 +202,13 @@ Test(session_link, an_announced_end_of_file_is_pending_until_it_was_read, .init 
     UNTIL(session_link_has_end(&l));
     cr_expect_eq(session_link_recv(&l, bytes, sizeof bytes, &length), ERR_OK);
     cr_expect_eq(length, 3);
-    cr_expect(session_link_has_pending(&l), "the end does not ring again");
+    cr_expect(session_link_has_pending(&l), "the end causes no other event");
     cr_expect_eq(session_link_recv(&l, bytes, sizeof bytes, &length), ERR_OK);
     cr_expect_eq(length, 0);
     cr_expect_not(session_link_has_pending(&l));
 }
 
-Test(session_link, a_reset_is_told_to_who_receives_and_to_who_sends, .init = connected,
-     .fini = clean_up)
+Test(session_link, a_reset_is_reported_by_recv_and_send, .init = connected, .fini = clean_up)
 {
     char bytes[8];
     size_t moved;
@@ -231,7 +231,7 @@ static uint8_t byte_at(size_t i)
 
 enum { ALL = 8 << 20 };
 
-/* What the peer has got, all of it in order. */
+/* Receives at the peer, and checks the bytes and their order. */
 static size_t peer_takes(size_t got)
 {
     static uint8_t taken[1 << 16];
@@ -243,7 +243,7 @@ static size_t peer_takes(size_t got)
     return got + (size_t)n;
 }
 
-Test(session_link, a_send_that_is_cut_goes_on_from_the_same_bytes_when_it_rings, .init = connected,
+Test(session_link, a_short_send_continues_with_the_same_bytes_after_an_event, .init = connected,
      .fini = clean_up)
 {
     uint8_t *bytes = malloc(ALL);
@@ -265,7 +265,7 @@ Test(session_link, a_send_that_is_cut_goes_on_from_the_same_bytes_when_it_rings,
         cr_assert_not(session_link_has_room(&l), "what was cut is full");
         cr_assert_eq(session_link_send(&l, bytes + at, ALL - at, &sent), ERR_AGAIN);
         cr_assert_eq(sent, 0);
-        while (got < at) /* then it rings */
+        while (got < at) /* then EPOLLOUT is reported */
             got = peer_takes(got);
     }
     while (got < ALL)
@@ -283,13 +283,13 @@ Test(session_link, a_send_that_was_taken_whole_leaves_room, .init = connected, .
     cr_expect(session_link_has_room(&l));
 }
 
-Test(session_link, a_full_socket_says_again, .init = connected, .fini = clean_up)
+Test(session_link, a_full_socket_returns_again, .init = connected, .fini = clean_up)
 {
     static uint8_t bytes[1 << 16];
     size_t sent;
 
     while (send(l.fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
-        ; /* behind the link's back */
+        ; /* without the link */
     cr_expect_eq(session_link_send(&l, bytes, sizeof bytes, &sent), ERR_AGAIN);
     cr_expect_eq(sent, 0);
     cr_expect_not(session_link_has_room(&l));

@@ -1,4 +1,4 @@
-/* The peer of tcp_support.h: frames put together and taken apart by hand, not by our own codec. */
+/* The peer of tcp_support.h: encodes and decodes frames itself, without the codec under test. */
 #include "tcp/tcp_support.h"
 
 #include <criterion/criterion.h>
@@ -9,18 +9,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The peer's mouth. */
+/* Sending. */
 
 static uint8_t gathered[1 << 20];
 static size_t gathered_length;
 static bool is_gathering;
 
-void together(void)
+void gather_frames(void)
 {
     is_gathering = true;
 }
 
-void at_once(void)
+void send_gathered(void)
 {
     is_gathering = false;
     peer_write(gathered, gathered_length);
@@ -72,7 +72,7 @@ static int32_t get_i32_le(const uint8_t *from)
                      (uint32_t)from[3] << 24);
 }
 
-void peer_say(uint8_t command, const void *payload, size_t length)
+void peer_send(uint8_t command, const void *payload, size_t length)
 {
     uint8_t *frame = malloc(6 + length);
 
@@ -90,7 +90,7 @@ void peer_hello(void)
 {
     static const char hello[] = "127.0.0.1:7771 http://id.example/peer.xml";
 
-    peer_say('h', hello, sizeof hello - 1);
+    peer_send('h', hello, sizeof hello - 1);
 }
 
 void peer_data(int32_t file_id, int32_t size, const void *bytes, size_t length)
@@ -102,7 +102,7 @@ void peer_data(int32_t file_id, int32_t size, const void *bytes, size_t length)
     put_i32_le(payload + 4, size);
     if (length > 0)
         memcpy(payload + 8, bytes, length);
-    peer_say('d', payload, 8 + length);
+    peer_send('d', payload, 8 + length);
     free(payload);
 }
 
@@ -116,7 +116,7 @@ void peer_ok(int32_t file_id)
     uint8_t payload[4];
 
     put_i32_le(payload, file_id);
-    peer_say('o', payload, sizeof payload);
+    peer_send('o', payload, sizeof payload);
 }
 
 void peer_abort(int32_t file_id, const char *text)
@@ -125,7 +125,7 @@ void peer_abort(int32_t file_id, const char *text)
 
     put_i32_le(payload, file_id);
     memcpy(payload + 4, text, strlen(text));
-    peer_say('a', payload, 4 + strlen(text));
+    peer_send('a', payload, 4 + strlen(text));
 }
 
 void peer_end(void)
@@ -133,18 +133,18 @@ void peer_end(void)
     shutdown(peer_fd, SHUT_WR);
 }
 
-void peer_leave(void)
+void peer_close(void)
 {
     close(peer_fd);
     peer_fd = -1;
 }
 
-/* The peer's ear. */
+/* Receiving. */
 
 static uint8_t ear[1 << 18];
 static size_t ear_length, ear_used;
 
-/* 1: something came, 0: end of file, -1: nothing is there. */
+/* 1: bytes were received, 0: end of file, -1: no bytes available. */
 static int listen_once(void)
 {
     ssize_t n;
@@ -168,9 +168,9 @@ static bool is_frame_there(size_t *length)
     return ear_length - ear_used >= 4 + *length;
 }
 
-struct heard peer_hears(void)
+struct received_frame peer_receive(void)
 {
-    struct heard h = {0};
+    struct received_frame h = {0};
     const uint8_t *at;
     size_t length;
 
@@ -203,7 +203,7 @@ struct heard peer_hears(void)
     return h;
 }
 
-bool peer_hears_end(void)
+bool peer_receives_end(void)
 {
     size_t length;
     int got = -1;
@@ -218,7 +218,7 @@ bool peer_hears_end(void)
     return got == 0 && ear_length == ear_used;
 }
 
-bool peer_hears_nothing(void)
+bool peer_receives_nothing(void)
 {
     for (int i = 0; i < 5; i++)
         turn();

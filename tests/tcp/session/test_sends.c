@@ -1,4 +1,4 @@
-/* What a CONNECTED session does with files that go out. */
+/* Outgoing files of a CONNECTED session. */
 #include "tcp/tcp_support.h"
 
 #include "base/log.h"
@@ -10,18 +10,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-TestSuite(tcp_connection_sends, .init = home_open, .fini = home_close, .timeout = 20);
+TestSuite(tcp_connection_sends, .init = context_open, .fini = context_close, .timeout = 20);
 
 enum { CHUNK = 96 * 1024, LONG = 3 * CHUNK + 1000, FILES_OUT = 20 };
 
-/* The peer takes frames of one file until it is whole. */
+/* The peer receives the frames of one file until it is complete. */
 static int32_t takes_file(size_t size)
 {
     size_t got = 0;
     int32_t file_id = 0;
 
     do {
-        struct heard h = peer_hears();
+        struct received_frame h = peer_receive();
 
         cr_assert_eq(h.command, 'd');
         cr_assert(got == 0 || h.file_id == file_id);
@@ -46,7 +46,7 @@ static void finishes(size_t size)
     cr_expect_str_eq(s->error, "");
 }
 
-/* The socket takes little at a time, and nothing while the peer does not read. */
+/* Small socket buffers: sending blocks while the peer does not read. */
 static void narrow(void)
 {
     int size = 4096;
@@ -58,7 +58,7 @@ static void narrow(void)
 static void is_alive(void)
 {
     cr_expect(session_keep_alive(conn));
-    cr_expect_eq(peer_hears().command, 'w');
+    cr_expect_eq(peer_receive().command, 'w');
 }
 
 Test(tcp_connection_sends, files_of_every_size_around_a_chunk_arrive)
@@ -70,7 +70,7 @@ Test(tcp_connection_sends, files_of_every_size_around_a_chunk_arrive)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         finishes(sizes[i]);
     cr_expect_eq(played.finished, sizeof sizes / sizeof *sizes);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, a_read_buffer_smaller_than_a_chunk_sends_all_the_same)
@@ -80,7 +80,7 @@ Test(tcp_connection_sends, a_read_buffer_smaller_than_a_chunk_sends_all_the_same
     finishes(10);
     finishes(50 * 1024);
     finishes(LONG);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, a_narrow_socket_gets_frames_in_pieces)
@@ -89,7 +89,7 @@ Test(tcp_connection_sends, a_narrow_socket_gets_frames_in_pieces)
     narrow();
     finishes(LONG);
     finishes(10);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, a_peer_that_does_not_read_for_a_while_gets_it_all_later)
@@ -105,7 +105,7 @@ Test(tcp_connection_sends, a_peer_that_does_not_read_for_a_while_gets_it_all_lat
     for (int i = 0; i < 5; i++)
         turn();
     while (got < 30) {
-        struct heard h = peer_hears();
+        struct received_frame h = peer_receive();
 
         cr_assert_eq(h.command, 'd');
         cr_expect_eq(h.length, 9000);
@@ -115,10 +115,10 @@ Test(tcp_connection_sends, a_peer_that_does_not_read_for_a_while_gets_it_all_lat
     UNTIL(answered() == 30);
     for (int i = 0; i < 30; i++)
         cr_expect_eq(s[i]->status, GATEWAY_TRANSFER_FINISHED);
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_sends, a_peer_that_never_reads_is_left)
+Test(tcp_connection_sends, a_peer_that_never_reads_is_disconnected)
 {
     struct sent_file *s;
 
@@ -130,19 +130,19 @@ Test(tcp_connection_sends, a_peer_that_never_reads_is_left)
     UNTIL(conn == NULL);
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "the peer does not read");
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_sends, a_long_silence_of_ours_is_no_fault_of_the_peers)
+Test(tcp_connection_sends, a_pause_without_sends_does_not_count_against_the_peer)
 {
     session_connected(true);
     context.settings.sessions.unread_limit_s = 1;
-    conn->writer.progress_ms -= 5000;                /* long ago, there was nothing to say */
+    conn->writer.progress_ms -= 5000;                /* nothing was sent for a while */
     cr_assert(session_keep_alive(conn));             /* waits for its turn */
-    conn->timer.fire(&conn->timer, conn->timer.ctx); /* and the check comes before it */
+    conn->timer.fire(&conn->timer, conn->timer.ctx); /* and the check runs before it */
     cr_expect_eq(state(), ST_CONNECTED);
-    cr_expect_eq(peer_hears().command, 'w');
-    home_close();
+    cr_expect_eq(peer_receive().command, 'w');
+    context_close();
 }
 
 Test(tcp_connection_sends, twenty_are_in_flight_and_the_next_follows_each_ok)
@@ -154,7 +154,7 @@ Test(tcp_connection_sends, twenty_are_in_flight_and_the_next_follows_each_ok)
         send_made(10);
     for (int i = 0; i < FILES_OUT; i++)
         ids[i] = takes_file(10);
-    cr_expect(peer_hears_nothing());
+    cr_expect(peer_receives_nothing());
     cr_expect_eq(conn->waiting.count, 5);
     for (int i = FILES_OUT; i < 25; i++) {
         peer_ok(ids[i - FILES_OUT]);
@@ -167,7 +167,7 @@ Test(tcp_connection_sends, twenty_are_in_flight_and_the_next_follows_each_ok)
     for (int i = 0; i < 25; i++)
         for (int j = 0; j < i; j++)
             cr_expect_neq(ids[i], ids[j]);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, files_take_turns_a_chunk_each)
@@ -177,21 +177,21 @@ Test(tcp_connection_sends, files_take_turns_a_chunk_each)
     session_connected(false);
     send_made(2 * CHUNK + 1);
     send_made(2 * CHUNK + 1);
-    first = peer_hears().file_id;
-    second = peer_hears().file_id;
+    first = peer_receive().file_id;
+    second = peer_receive().file_id;
     cr_expect_neq(first, second);
-    cr_expect_eq(peer_hears().file_id, first);
-    cr_expect_eq(peer_hears().file_id, second);
-    cr_expect_eq(peer_hears().file_id, first);
-    cr_expect_eq(peer_hears().file_id, second);
+    cr_expect_eq(peer_receive().file_id, first);
+    cr_expect_eq(peer_receive().file_id, second);
+    cr_expect_eq(peer_receive().file_id, first);
+    cr_expect_eq(peer_receive().file_id, second);
     peer_ok(second);
     peer_ok(first);
     UNTIL(answered() == 2);
     cr_expect_eq(played.finished, 2);
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_sends, what_waits_in_a_long_queue_is_bounded)
+Test(tcp_connection_sends, the_queue_of_pending_sends_is_bounded)
 {
     context.settings.sessions.queue_limit = 2;
     session_dialled();
@@ -199,13 +199,13 @@ Test(tcp_connection_sends, what_waits_in_a_long_queue_is_bounded)
         send_made(1);
     UNTIL(answered() == 1);
     cr_expect_str_eq(sent[2].error, err_text(ERR_FULL));
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, an_ok_before_the_end_fails_that_file_alone)
 {
     struct sent_file *s;
-    struct heard h;
+    struct received_frame h;
 
     session_connected(true);
     narrow();
@@ -214,14 +214,14 @@ Test(tcp_connection_sends, an_ok_before_the_end_fails_that_file_alone)
     peer_ok(TAILQ_FIRST(&conn->outgoing.head)->file_id);
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "ok before the end");
-    h = peer_hears();
+    h = peer_receive();
     cr_expect_eq(h.command, 'd');
     cr_expect_eq(h.length, CHUNK, "the frame begun is completed");
-    h = peer_hears();
+    h = peer_receive();
     cr_expect_eq(h.command, 'a');
     cr_expect_str_eq(h.text, " ok before the end");
     finishes(10);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, an_abort_of_the_receiver_fails_the_file_with_its_text)
@@ -235,10 +235,10 @@ Test(tcp_connection_sends, an_abort_of_the_receiver_fails_the_file_with_its_text
     peer_abort(file_id, " no room here");
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "no room here");
-    cr_expect_eq(peer_hears().command, 'a', "so that the receiver may forget the id");
+    cr_expect_eq(peer_receive().command, 'a', "so that the receiver may forget the id");
     peer_ok(file_id);
     finishes(10);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, an_id_of_either_side_is_another_file)
@@ -256,10 +256,10 @@ Test(tcp_connection_sends, an_id_of_either_side_is_another_file)
     peer_ok(file_id);
     UNTIL(s->answers == 1);
     cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED);
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_sends, a_file_that_cannot_be_sent_says_why_and_the_session_lives)
+Test(tcp_connection_sends, a_file_that_cannot_be_sent_has_a_reason_and_the_session_continues)
 {
     char path[128];
     struct sent_file *s;
@@ -268,7 +268,7 @@ Test(tcp_connection_sends, a_file_that_cannot_be_sent_says_why_and_the_session_l
     s = send_path("/nonexistent/file", false);
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "file not exist");
-    s = send_path(home_folder, false);
+    s = send_path(scratch_folder, false);
     UNTIL(s->answers == 1);
     cr_expect_not_null(strstr(s->error, "regular"), "%s", s->error);
     snprintf(path, sizeof path, "%s", make_file("huge", 1));
@@ -279,13 +279,13 @@ Test(tcp_connection_sends, a_file_that_cannot_be_sent_says_why_and_the_session_l
     cr_expect_eq(played.cancelled, 3);
     cr_expect_eq(played.registered, 0);
     is_alive();
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, a_file_that_shrinks_is_aborted_after_the_frame_begun)
 {
     struct sent_file *s;
-    struct heard h;
+    struct received_frame h;
     char path[128];
 
     session_connected(true);
@@ -294,18 +294,18 @@ Test(tcp_connection_sends, a_file_that_shrinks_is_aborted_after_the_frame_begun)
     s = send_path(path, false);
     UNTIL(!session_link_has_room(&conn->link));
     cr_assert_eq(truncate(path, 100), 0);
-    h = peer_hears();
+    h = peer_receive();
     cr_expect_eq(h.command, 'd');
     cr_expect_eq(h.length, CHUNK);
     for (size_t i = 0; i < CHUNK; i++)
         cr_assert_eq(h.bytes[i], byte_at(i));
-    h = peer_hears();
+    h = peer_receive();
     cr_expect_eq(h.command, 'a');
     cr_expect_str_eq(h.text, " the file became shorter while it was sent");
     UNTIL(s->answers == 1);
     cr_expect_eq(s->status, GATEWAY_TRANSFER_FAILED);
     finishes(LONG);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, a_file_that_shrinks_before_its_first_frame_is_never_heard_of)
@@ -322,8 +322,8 @@ Test(tcp_connection_sends, a_file_that_shrinks_before_its_first_frame_is_never_h
     gateway_answer();
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "the file became shorter while it was sent");
-    cr_expect(peer_hears_nothing());
-    home_close();
+    cr_expect(peer_receives_nothing());
+    context_close();
 }
 
 Test(tcp_connection_sends, a_file_that_grows_before_its_first_frame_is_never_heard_of)
@@ -342,8 +342,8 @@ Test(tcp_connection_sends, a_file_that_grows_before_its_first_frame_is_never_hea
     gateway_answer();
     UNTIL(answered() == 1);
     cr_expect_str_eq(sent[0].error, "the file changed while it was sent");
-    cr_expect(peer_hears_nothing());
-    home_close();
+    cr_expect(peer_receives_nothing());
+    context_close();
 }
 
 /* Cancels. */
@@ -362,8 +362,8 @@ static void one_of_many_answered(struct message *m, void *owner)
     many_answers++;
 }
 
-/* A look at all that wait for each of them would take minutes. */
-Test(tcp_connection_sends, each_of_very_many_that_wait_is_cancelled_by_itself)
+/* With a linear search for each cancel this would take minutes. */
+Test(tcp_connection_sends, each_of_very_many_pending_sends_can_be_cancelled)
 {
     enum { MANY = 100000 };
     struct send_request *many = calloc(MANY, sizeof *many);
@@ -389,12 +389,12 @@ Test(tcp_connection_sends, each_of_very_many_that_wait_is_cancelled_by_itself)
     }
     cr_expect_eq(many_answers, MANY);
     cr_expect_eq(conn->waiting.count, 0);
-    home_close();
+    context_close();
     free(many);
 }
 
-/* What is left keeps its order. */
-Test(tcp_connection_sends, those_that_wait_behind_a_cancelled_one_go_in_their_order)
+/* The remaining sends keep their order. */
+Test(tcp_connection_sends, sends_behind_a_cancelled_one_keep_their_order)
 {
     struct sent_file *s[7];
     struct cancel_request by_id, by_transfer = {.transfer_id = 4711};
@@ -415,14 +415,14 @@ Test(tcp_connection_sends, those_that_wait_behind_a_cancelled_one_go_in_their_or
     UNTIL(answered() == 7);
     for (unsigned i = 0; i < 7; i++)
         cr_expect_str_eq(s[i]->error, i % 2 == 0 ? "" : "cancelled", "%u", i);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, a_cancel_takes_effect_at_a_frames_end)
 {
     struct sent_file *s;
     struct cancel_request r;
-    struct heard h;
+    struct received_frame h;
 
     session_connected(true);
     narrow();
@@ -431,15 +431,15 @@ Test(tcp_connection_sends, a_cancel_takes_effect_at_a_frames_end)
     r = cancel_of(s);
     cr_expect(session_files_cancel_sending(conn, &r));
     cr_expect_not(session_files_cancel_sending(conn, &r), "only once");
-    h = peer_hears();
+    h = peer_receive();
     cr_expect_eq(h.length, CHUNK);
-    h = peer_hears();
+    h = peer_receive();
     cr_expect_eq(h.command, 'a');
     cr_expect_str_eq(h.text, " cancelled");
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "cancelled");
     finishes(LONG);
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, a_cancel_comes_too_late_once_the_last_frame_has_begun)
@@ -456,10 +456,10 @@ Test(tcp_connection_sends, a_cancel_comes_too_late_once_the_last_frame_has_begun
     peer_ok(file_id);
     UNTIL(s->answers == 1);
     cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED);
-    home_close();
+    context_close();
 }
 
-Test(tcp_connection_sends, a_send_that_waits_is_cancelled_without_a_word_to_the_peer)
+Test(tcp_connection_sends, a_pending_send_is_cancelled_without_a_frame_to_the_peer)
 {
     struct cancel_request r;
 
@@ -467,14 +467,14 @@ Test(tcp_connection_sends, a_send_that_waits_is_cancelled_without_a_word_to_the_
     r = cancel_of(send_made(10));
     cr_expect(session_files_cancel_sending(conn, &r));
     UNTIL(answered() == 1);
-    cr_expect_eq(peer_hears().command, 'h');
-    peer_say('w', "None", 4);
+    cr_expect_eq(peer_receive().command, 'h');
+    peer_send('w', "None", 4);
     UNTIL(state() == ST_CONNECTED);
-    cr_expect(peer_hears_nothing());
-    home_close();
+    cr_expect(peer_receives_nothing());
+    context_close();
 }
 
-Test(tcp_connection_sends, a_send_cancelled_while_the_gateway_thinks_is_unregistered_once)
+Test(tcp_connection_sends, a_send_cancelled_before_the_gateway_answers_is_unregistered_once)
 {
     struct sent_file *s;
     struct cancel_request r;
@@ -485,15 +485,15 @@ Test(tcp_connection_sends, a_send_cancelled_while_the_gateway_thinks_is_unregist
     UNTIL(played.pending == 1);
     r = cancel_of(s);
     cr_expect(session_files_cancel_sending(conn, &r));
-    cr_expect(peer_hears_nothing());
+    cr_expect(peer_receives_nothing());
     gateway_answer();
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "cancelled");
-    cr_expect(peer_hears_nothing());
-    home_close();
+    cr_expect(peer_receives_nothing());
+    context_close();
 }
 
-Test(tcp_connection_sends, a_file_is_cancelled_by_its_host_and_name_though_its_like_is_past_it)
+Test(tcp_connection_sends, a_cancel_by_host_and_name_skips_a_file_that_was_sent_already)
 {
     struct cancel_request r = {.contact = {.host = "127.0.0.1"}};
     char path[128];
@@ -515,7 +515,7 @@ Test(tcp_connection_sends, a_file_is_cancelled_by_its_host_and_name_though_its_l
     peer_ok(file_id);
     UNTIL(sent[0].answers == 1);
     cr_expect_eq(sent[0].status, GATEWAY_TRANSFER_FINISHED);
-    home_close();
+    context_close();
 }
 
 /* Single sends. */
@@ -527,14 +527,14 @@ Test(tcp_connection_sends, a_session_opened_for_a_single_file_ends_with_it)
     session_dialled();
     conn->is_single = true;
     s = send_path(make_file("single", 10), true);
-    cr_expect_eq(peer_hears().command, 'h');
-    peer_say('w', "None", 4);
+    cr_expect_eq(peer_receive().command, 'h');
+    peer_send('w', "None", 4);
     peer_ok(takes_file(10));
-    cr_expect(peer_hears_end());
+    cr_expect(peer_receives_end());
     UNTIL(s->answers == 1);
     cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED);
     cr_expect_eq(played.registered, 0, "a single file is not registered");
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, a_send_on_a_single_session_keeps_it)
@@ -543,13 +543,13 @@ Test(tcp_connection_sends, a_send_on_a_single_session_keeps_it)
     conn->is_single = true;
     send_path(make_file("single", 10), true);
     send_made(10);
-    cr_expect_eq(peer_hears().command, 'h');
-    peer_say('w', "None", 4);
+    cr_expect_eq(peer_receive().command, 'h');
+    peer_send('w', "None", 4);
     peer_ok(takes_file(10));
     peer_ok(takes_file(10));
     UNTIL(answered() == 2);
     is_alive();
-    home_close();
+    context_close();
 }
 
 Test(tcp_connection_sends, both_directions_at_once_on_one_session)
@@ -563,7 +563,7 @@ Test(tcp_connection_sends, both_directions_at_once_on_one_session)
     for (int i = 0; i < 10; i++)
         peer_data(i, sizeof bytes, bytes, sizeof bytes);
     while (oks < 10 || files < 10) {
-        struct heard h = peer_hears();
+        struct received_frame h = peer_receive();
 
         if (h.command == 'o')
             oks++;
@@ -571,5 +571,5 @@ Test(tcp_connection_sends, both_directions_at_once_on_one_session)
             peer_ok(h.file_id);
     }
     UNTIL(played.finished == 20);
-    home_close();
+    context_close();
 }

@@ -1,4 +1,5 @@
-/* Files that fail, or change, while they are sent; what it costs the session; what the peer has. */
+/* Files that fail or change while they are sent, the effect on the session, and acknowledged bytes.
+ */
 #include "tcp/tcp_support.h"
 
 #include <criterion/criterion.h>
@@ -13,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-TestSuite(tcp_sends_troubled, .init = home_open, .fini = home_close, .timeout = 30);
+TestSuite(tcp_sends_troubled, .init = context_open, .fini = context_close, .timeout = 30);
 
 enum { CHUNK = 96 * 1024, LONG = 3 * CHUNK + 1000 };
 
@@ -63,14 +64,14 @@ static void a_bad_file(char path[128], size_t size, int error_number, off_t from
     bad_file.times = times;
 }
 
-/* Takes a file's frames up to the last; false: it was aborted, with `text`. */
+/* Receives a file's frames up to the last; false: it was aborted, with `text`. */
 static bool takes(size_t size, char text[300])
 {
     size_t got = 0;
-    struct heard h;
+    struct received_frame h;
 
     do {
-        h = peer_hears();
+        h = peer_receive();
         if (h.command == 'a') {
             snprintf(text, 300, "%s", h.text);
             return false;
@@ -102,7 +103,7 @@ static const int read_errors[] = {
     ENOTCONN, ECONNREFUSED, EREMOTEIO,  EKEYEXPIRED, EDQUOT,     ENOSPC,
 };
 
-Test(tcp_sends_troubled, whatever_a_read_says_is_the_files_and_never_the_sockets)
+Test(tcp_sends_troubled, a_read_error_fails_the_file_and_never_the_session)
 {
     char path[128], expected[200], text[300];
 
@@ -119,12 +120,12 @@ Test(tcp_sends_troubled, whatever_a_read_says_is_the_files_and_never_the_sockets
         UNTIL(s->answers == 1);
         cr_expect_str_eq(s->error, expected + 1);
         a_bad_file(path, 100, error_number, 0, 1);
-        s = send_path(path, false); /* never heard of by the peer */
+        s = send_path(path, false); /* without a frame to the peer */
         UNTIL(s->answers == 1);
         cr_expect_str_eq(s->error, expected + 1);
     }
     is_alive();
-    home_close();
+    context_close();
 }
 
 Test(tcp_sends_troubled, an_interrupted_read_goes_on)
@@ -137,7 +138,7 @@ Test(tcp_sends_troubled, an_interrupted_read_goes_on)
     cr_expect(takes(LONG, text));
     UNTIL(answered() == 1);
     cr_expect_eq(sent[0].status, GATEWAY_TRANSFER_FINISHED);
-    home_close();
+    context_close();
 }
 
 static const int socket_errors[] = {
@@ -145,7 +146,7 @@ static const int socket_errors[] = {
     ENOBUFS, ENOMEM,     EPERM,     EACCES,       ENOTCONN,    EIO,
 };
 
-Test(tcp_sends_troubled, whatever_a_send_says_is_the_sockets_and_ends_the_session)
+Test(tcp_sends_troubled, a_send_error_ends_the_session)
 {
     for (size_t i = 0; i < sizeof socket_errors / sizeof *socket_errors; i++) {
         struct sent_file *s;
@@ -159,9 +160,9 @@ Test(tcp_sends_troubled, whatever_a_send_says_is_the_sockets_and_ends_the_sessio
         UNTIL(s->answers == 1);
         cr_expect_eq(s->status, GATEWAY_TRANSFER_FAILED, "%s", strerror(socket_errors[i]));
         cr_expect_null(strstr(s->error, "reading"), "%s", s->error);
-        peer_leave();
+        peer_close();
     }
-    home_close();
+    context_close();
 }
 
 Test(tcp_sends_troubled, a_send_that_is_interrupted_or_would_wait_goes_on)
@@ -175,10 +176,10 @@ Test(tcp_sends_troubled, a_send_that_is_interrupted_or_would_wait_goes_on)
     send_made(LONG);
     cr_expect(takes(LONG, text));
     UNTIL(answered() == 1);
-    home_close();
+    context_close();
 }
 
-/* The file changes when some of it has gone. */
+/* The file changes after part of it was sent. */
 
 static void writes(const char *path)
 {
@@ -318,7 +319,7 @@ static const struct change {
     {"linked", links, true},
 };
 
-/* Some of the one file under way is in frames, and the socket takes no more. */
+/* The file has begun, and the socket is full. */
 static bool is_under_way(enum transfer_outgoing_phase phase)
 {
     struct transfer_outgoing *out = TAILQ_FIRST(&conn->outgoing.head);
@@ -335,7 +336,7 @@ static void narrow(void)
     cr_assert_eq(setsockopt(peer_fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
 }
 
-Test(tcp_sends_troubled, a_file_that_changes_half_way_is_aborted_and_the_session_lives)
+Test(tcp_sends_troubled, a_file_that_changes_while_sent_is_aborted_and_the_session_continues)
 {
     session_connected(true);
     narrow();
@@ -358,11 +359,11 @@ Test(tcp_sends_troubled, a_file_that_changes_half_way_is_aborted_and_the_session
         unlink(path);
         is_alive();
     }
-    home_close();
+    context_close();
 }
 
-/* What was read is a copy: no change reaches what is on its way. */
-Test(tcp_sends_troubled, a_file_that_changes_when_all_of_it_was_read_arrives_as_it_was)
+/* Bytes that were read are a copy, which no change affects. */
+Test(tcp_sends_troubled, a_file_that_changes_after_it_was_read_arrives_unchanged)
 {
     enum { ONE = CHUNK };
 
@@ -382,11 +383,10 @@ Test(tcp_sends_troubled, a_file_that_changes_when_all_of_it_was_read_arrives_as_
         chmod(path, 0600);
         unlink(path);
     }
-    home_close();
+    context_close();
 }
 
-/* Between the request and its turn the name may come to mean something else: what it means then is
- * sent, or refused. */
+/* If another file gets the name before the send starts, that one is sent or refused. */
 
 static void puts_a_folder(const char *path)
 {
@@ -461,7 +461,7 @@ static const struct swap {
     {"beyond the limit", lengthens_beyond_all, "2,147,483,647"},
 };
 
-Test(tcp_sends_troubled, what_a_name_means_at_its_turn_is_sent_or_refused)
+Test(tcp_sends_troubled, the_file_with_that_name_at_the_start_of_the_send_is_sent_or_refused)
 {
     for (size_t i = 0; i < sizeof swaps / sizeof *swaps; i++) {
         char path[128], text[300] = "";
@@ -471,8 +471,8 @@ Test(tcp_sends_troubled, what_a_name_means_at_its_turn_is_sent_or_refused)
         snprintf(path, sizeof path, "%s", make_file("queued", 10));
         s = send_path(path, false);
         swaps[i].change(path);
-        cr_assert_eq(peer_hears().command, 'h');
-        peer_say('w', "None", 4);
+        cr_assert_eq(peer_receive().command, 'h');
+        peer_send('w', "None", 4);
         if (swaps[i].problem == NULL)
             cr_expect(takes(LONG, text), "%s: %s", swaps[i].what, text);
         UNTIL(s->answers == 1);
@@ -485,12 +485,12 @@ Test(tcp_sends_troubled, what_a_name_means_at_its_turn_is_sent_or_refused)
         remove(path);
         session_core_drop(conn, "next");
         UNTIL(conn == NULL);
-        peer_leave();
+        peer_close();
     }
-    home_close();
+    context_close();
 }
 
-Test(tcp_sends_troubled, a_file_without_a_size_is_sent_as_long_as_it_is)
+Test(tcp_sends_troubled, a_file_without_a_size_is_sent_with_the_size_read)
 {
     static const char *const names[] = {"/proc/version", "/proc/sys/kernel/ostype",
                                         "/proc/filesystems", "/proc/self/cmdline"};
@@ -501,7 +501,7 @@ Test(tcp_sends_troubled, a_file_without_a_size_is_sent_as_long_as_it_is)
         FILE *file = fopen(names[i], "r");
         char bytes[16384];
         size_t length = fread(bytes, 1, sizeof bytes, file);
-        struct heard h = peer_hears();
+        struct received_frame h = peer_receive();
 
         fclose(file);
         cr_assert_gt(length, 0);
@@ -512,10 +512,10 @@ Test(tcp_sends_troubled, a_file_without_a_size_is_sent_as_long_as_it_is)
         UNTIL(s->answers == 1);
         cr_expect_eq(s->status, GATEWAY_TRANSFER_FINISHED);
     }
-    home_close();
+    context_close();
 }
 
-/* How far the peer has it. */
+/* Acknowledged bytes. */
 
 static uint32_t acknowledged_now(void)
 {
@@ -524,7 +524,7 @@ static uint32_t acknowledged_now(void)
     return transfer_marks_passed(&out->marks, session_core_acknowledged(conn));
 }
 
-Test(tcp_sends_troubled, what_the_peer_has_is_what_its_machine_acknowledged)
+Test(tcp_sends_troubled, acknowledged_bytes_are_those_that_the_peers_kernel_acknowledged)
 {
     enum { WAITS = 1 << 20 };
     uint32_t before;
@@ -542,7 +542,7 @@ Test(tcp_sends_troubled, what_the_peer_has_is_what_its_machine_acknowledged)
     cr_expect_leq(before, out->transfer.done_bytes);
     cr_expect_leq(before, conn->writer.sent_bytes);
     do {
-        struct heard h = peer_hears();
+        struct received_frame h = peer_receive();
         uint32_t now;
 
         got += h.length;
@@ -555,5 +555,5 @@ Test(tcp_sends_troubled, what_the_peer_has_is_what_its_machine_acknowledged)
     UNTIL(acknowledged_now() == WAITS);
     peer_ok(file_id);
     UNTIL(answered() == 1);
-    home_close();
+    context_close();
 }

@@ -15,9 +15,9 @@
 
 #define HUNG_UP "connection failed: the peer hung up before hello: not a node, or it refuses us"
 
-TestSuite(session, .init = home_open, .fini = home_close, .timeout = 10);
+TestSuite(session, .init = context_open, .fini = context_close, .timeout = 10);
 
-/* The machine, as docs/automata.md has it, word by word. */
+/* The state machine exactly as in docs/automata.md. */
 
 struct expected_row {
     const char *in, *when, *only_if, *go_to, *actions;
@@ -112,67 +112,67 @@ Test(session, an_event_without_a_row_leaves_everything_as_it_was)
         }
     cr_expect_eq(tried, ST_COUNT * EV_COUNT - 14, "14 pairs have rows, three of them two");
     conn->automat.state = was;
-    home_close();
+    context_close();
 }
 
 /* The handshake. */
 
-Test(session, one_accepted_waits_for_the_hello_and_answers_with_a_wazap)
+Test(session, an_incoming_session_waits_for_the_hello_and_answers_with_a_wazap)
 {
-    struct heard h;
+    struct received_frame h;
 
     strcpy(context.settings.node.idurl, "http://id.example/me.xml");
     session_accepted();
     cr_expect_eq(state(), ST_SERVER);
-    cr_expect(peer_hears_nothing());
+    cr_expect(peer_receives_nothing());
     peer_hello();
-    h = peer_hears();
+    h = peer_receive();
     cr_expect_eq(h.command, 'w');
     cr_expect_str_eq(h.text, "http://id.example/me.xml");
     cr_expect_eq(state(), ST_CONNECTED);
     cr_expect_str_eq(conn->idurl, "http://id.example/peer.xml");
     cr_expect_eq(connects_done, 0);
-    home_close();
+    context_close();
 }
 
-Test(session, one_dialled_says_hello_and_is_connected_by_the_wazap_alone)
+Test(session, an_outgoing_session_sends_hello_and_is_connected_by_the_wazap_alone)
 {
-    struct heard h;
+    struct received_frame h;
 
     strcpy(context.settings.node.host, "node.example");
     session_dialled();
-    h = peer_hears();
+    h = peer_receive();
     cr_expect_eq(h.command, 'h');
     cr_expect_str_eq(h.text, "node.example:7771 None");
     cr_expect_eq(state(), ST_CLIENT);
     cr_expect_eq(connects_done, 1);
-    peer_say('w', "http://id.example/peer.xml", 26);
+    peer_send('w', "http://id.example/peer.xml", 26);
     UNTIL(state() != ST_CLIENT);
     cr_expect_eq(state(), ST_CONNECTED);
-    cr_expect(peer_hears_nothing());
-    home_close();
+    cr_expect(peer_receives_nothing());
+    context_close();
 }
 
-Test(session, who_does_not_receive_says_so_in_the_words_of_the_reference)
+Test(session, a_node_that_does_not_receive_announces_the_address_of_the_reference)
 {
     context.settings.tcp_transport.is_receiving_enabled = false;
     context.settings.tcp_connections.tcp_port = 4711;
     session_dialled();
-    cr_expect_str_eq(peer_hears().text, "127.0.0.1:7771 None");
-    home_close();
+    cr_expect_str_eq(peer_receive().text, "127.0.0.1:7771 None");
+    context_close();
 }
 
 Test(session, data_may_follow_the_hello_in_its_segment)
 {
     session_accepted();
-    together();
+    gather_frames();
     peer_hello();
     peer_file(7, "pipelined");
-    at_once();
-    cr_expect_eq(peer_hears().command, 'w');
-    cr_expect_eq(peer_hears().command, 'o');
+    send_gathered();
+    cr_expect_eq(peer_receive().command, 'w');
+    cr_expect_eq(peer_receive().command, 'o');
     cr_expect(is_file(played.last_path, "pipelined", 9));
-    home_close();
+    context_close();
 }
 
 Test(session, a_hello_may_come_byte_by_byte)
@@ -185,153 +185,153 @@ Test(session, a_hello_may_come_byte_by_byte)
         peer_write(hello + i, 1);
         turn();
     }
-    cr_expect_eq(peer_hears().command, 'w');
+    cr_expect_eq(peer_receive().command, 'w');
     cr_expect_null(conn->idurl);
-    home_close();
+    context_close();
 }
 
-Test(session, a_hello_that_has_arrived_is_answered_though_the_session_has_to_give_way)
+Test(session, a_hello_that_has_arrived_is_answered_despite_an_eviction)
 {
     session_accepted();
     turn();
     peer_hello();
-    session_limits_evict(conn); /* before its socket has rung */
-    cr_expect_eq(peer_hears().command, 'w');
+    session_limits_evict(conn); /* before the poller reported its socket */
+    cr_expect_eq(peer_receive().command, 'w');
     cr_expect_eq(state(), ST_CONNECTED);
-    home_close();
+    context_close();
 }
 
-Test(session, one_without_a_hello_gives_way_in_its_next_turn)
+Test(session, a_session_without_a_hello_is_evicted_in_its_next_turn)
 {
     session_accepted();
     peer_write("\0\0\0\x0c", 4);
     session_limits_evict(conn);
     UNTIL(conn == NULL);
-    cr_expect(peer_hears_end());
-    home_close();
+    cr_expect(peer_receives_end());
+    context_close();
 }
 
-/* As after a halt of the whole daemon: what came meanwhile has not been read. */
-static void the_time_is_up(void)
+/* As after a suspension of the process: what arrived meanwhile is unread. */
+static void fire_timer(void)
 {
     loop_cancel_timer(context.loop, &conn->timer);
     conn->timer.fire(&conn->timer, conn->timer.ctx);
 }
 
-Test(session, a_hello_that_has_arrived_when_its_time_is_up_came_in_time)
+Test(session, a_hello_that_arrived_before_the_timeout_fired_is_accepted)
 {
     session_accepted();
     turn();
     peer_hello();
-    the_time_is_up();
-    cr_expect_eq(peer_hears().command, 'w');
+    fire_timer();
+    cr_expect_eq(peer_receive().command, 'w');
     cr_expect_eq(state(), ST_CONNECTED);
-    home_close();
+    context_close();
 }
 
-Test(session, a_wazap_that_has_arrived_when_its_time_is_up_came_in_time)
+Test(session, a_wazap_that_arrived_before_the_timeout_fired_is_accepted)
 {
     session_dialled();
-    cr_expect_eq(peer_hears().command, 'h');
-    peer_say('w', "None", 4);
-    the_time_is_up();
+    cr_expect_eq(peer_receive().command, 'h');
+    peer_send('w', "None", 4);
+    fire_timer();
     UNTIL(state() != ST_CLIENT);
     cr_expect_eq(state(), ST_CONNECTED);
-    home_close();
+    context_close();
 }
 
-Test(session, who_has_said_something_that_is_not_read_yet_is_not_idle)
+Test(session, a_peer_with_unread_input_is_not_idle)
 {
     context.settings.sessions.idle_limit_s = 1;
     session_connected(false);
     conn->received_ms -= 1000;
-    peer_say('w', "None", 4);
-    the_time_is_up();
+    peer_send('w', "None", 4);
+    fire_timer();
     turn();
     cr_expect_eq(state(), ST_CONNECTED);
     cr_expect(conn->timer.is_set, "it is looked at again");
-    home_close();
+    context_close();
 }
 
 static void is_hung_up(const char *reason)
 {
-    cr_expect(peer_hears_end(), "nothing is sent before the end");
+    cr_expect(peer_receives_end(), "nothing is sent before the end");
     cr_expect_eq(state(), ST_DISCONNECT);
     cr_expect_str_eq(conn->reason, reason);
-    peer_leave();
+    peer_close();
     UNTIL(conn == NULL);
 }
 
-Test(session, data_first_is_no_hello)
+Test(session, data_as_first_frame_is_rejected)
 {
     session_accepted();
     peer_file(1, "too early");
     is_hung_up("the first frame is not a hello");
-    home_close();
+    context_close();
 }
 
-Test(session, a_hello_that_is_none_is_hung_up_on)
+Test(session, an_invalid_hello_closes_the_session)
 {
     session_accepted();
-    peer_say('h', "no-port None", 12);
+    peer_send('h', "no-port None", 12);
     is_hung_up("invalid hello");
-    home_close();
+    context_close();
 }
 
-Test(session, something_else_than_a_wazap_is_hung_up_on)
+Test(session, another_first_frame_than_a_wazap_closes_the_session)
 {
     session_dialled();
-    cr_expect_eq(peer_hears().command, 'h');
+    cr_expect_eq(peer_receive().command, 'h');
     peer_hello();
     is_hung_up("the first frame is not a wazap: is that a dustwire node?");
-    home_close();
+    context_close();
 }
 
-Test(session, another_protocol_is_hung_up_on)
+Test(session, another_protocol_closes_the_session)
 {
     session_accepted();
     peer_write("GET / HTTP/1.0\r\n\r\n", 18);
-    cr_expect(peer_hears_end());
+    cr_expect(peer_receives_end());
     cr_expect_eq(state(), ST_DISCONNECT);
-    home_close();
+    context_close();
 }
 
-Test(session, a_hello_that_comes_late_comes_too_late)
+Test(session, a_late_hello_is_a_handshake_timeout)
 {
     context.settings.sessions.handshake_timeout_s = 1;
     session_accepted();
-    peer_write("\0\0", 2); /* a byte now and then gives no more time */
+    peer_write("\0\0", 2); /* single bytes do not extend the timeout */
     is_hung_up("no hello within 1 s");
-    home_close();
+    context_close();
 }
 
-Test(session, a_wazap_that_does_not_come_ends_the_session)
+Test(session, a_missing_wazap_is_a_handshake_timeout)
 {
     context.settings.sessions.handshake_timeout_s = 1;
     session_dialled();
-    cr_expect_eq(peer_hears().command, 'h');
+    cr_expect_eq(peer_receive().command, 'h');
     is_hung_up("no hello within 1 s: is that a dustwire node?");
-    home_close();
+    context_close();
 }
 
 Test(session, a_peer_that_leaves_before_its_hello_leaves_nothing)
 {
     session_accepted();
-    peer_leave();
+    peer_close();
     UNTIL(conn == NULL);
     cr_expect_eq(tcp_directory_count(context.directory), 0);
-    home_close();
+    context_close();
 }
 
-Test(session, a_refused_connect_fails_what_waits_with_the_reason)
+Test(session, a_refused_connect_fails_pending_sends_with_the_reason)
 {
     struct tcp_place place;
     struct address nobody;
     struct sent_file *s;
 
-    session_accepted(); /* for a port where nobody listens: the peer's own */
+    session_accepted(); /* for a port without a listener: the peer's own */
     nobody = conn->peer;
-    peer_leave();
+    peer_close();
     UNTIL(conn == NULL);
     cr_assert_eq(tcp_directory_find_or_reserve(context.directory, &nobody, &place), ERR_OK);
     cr_assert(tcp_directory_claim(context.directory, place.session));
@@ -340,37 +340,37 @@ Test(session, a_refused_connect_fails_what_waits_with_the_reason)
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "connection failed: connection refused");
     cr_expect_eq(played.cancelled, 1);
-    home_close();
+    context_close();
 }
 
-Test(session, a_host_with_another_address_gets_its_sends_routed_on)
+Test(session, a_send_tries_the_next_address_of_its_host)
 {
     struct sent_file *s;
 
     session_dialled();
     s = send_made(10);
     s->r->route.address_count = 2;
-    cr_expect_eq(peer_hears().command, 'h');
-    peer_leave();
+    cr_expect_eq(peer_receive().command, 'h');
+    peer_close();
     UNTIL(s->answers == 1);
     cr_expect_eq(reroutes, 1);
-    home_close();
+    context_close();
 }
 
-Test(session, a_peer_that_hangs_up_on_our_hello_fails_what_waits)
+Test(session, a_peer_that_closes_after_our_hello_fails_pending_sends)
 {
     struct sent_file *s;
 
     session_dialled();
     s = send_made(10);
-    cr_expect_eq(peer_hears().command, 'h');
-    peer_leave();
+    cr_expect_eq(peer_receive().command, 'h');
+    peer_close();
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, HUNG_UP);
-    home_close();
+    context_close();
 }
 
-/* What is told of a peer that we dialled and that is no node, or does not want us. */
+/* The error for a dialled peer that is not a node, or refuses us. */
 
 static void says_nothing(void)
 {
@@ -378,7 +378,7 @@ static void says_nothing(void)
 
 static void leaves(void)
 {
-    peer_leave();
+    peer_close();
 }
 
 static void resets(void)
@@ -386,7 +386,7 @@ static void resets(void)
     const struct linger reset = {.l_onoff = 1};
 
     setsockopt(peer_fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    peer_leave();
+    peer_close();
 }
 
 static void half_closes(void)
@@ -397,7 +397,7 @@ static void half_closes(void)
 static void says_half_a_frame_and_leaves(void)
 {
     peer_write("\0\0\0", 3);
-    peer_leave();
+    peer_close();
 }
 
 static void greets_like_ssh(void)
@@ -439,7 +439,7 @@ static void says_another_version(void)
 
 static void says_a_letter_that_is_no_command(void)
 {
-    peer_say('z', "None", 4);
+    peer_send('z', "None", 4);
 }
 
 static void drips_forever(void)
@@ -447,7 +447,7 @@ static void drips_forever(void)
     peer_write("\0", 1);
 }
 
-Test(session, what_is_told_of_a_peer_that_is_no_node)
+Test(session, the_error_for_a_peer_that_is_not_a_node)
 {
     static const struct {
         const char *name;
@@ -482,30 +482,30 @@ Test(session, what_is_told_of_a_peer_that_is_no_node)
 
         session_dialled();
         s = send_made(10);
-        cr_expect_eq(peer_hears().command, 'h');
+        cr_expect_eq(peer_receive().command, 'h');
         rows[i].does();
         UNTIL(s->answers == 1);
         cr_expect_str_eq(s->error, rows[i].error, "%s: %s", rows[i].name, s->error);
         if (peer_fd >= 0)
-            peer_leave();
+            peer_close();
         UNTIL(conn == NULL);
     }
-    home_close();
+    context_close();
 }
 
-/* The linger: from the ACK of our last byte on. */
+/* The linger timeout starts with the ACK of our last byte. */
 
 enum { LINGER_MS = 40 };
 
 struct ending {
     const char *name;
-    size_t file_bytes; /* on its way when we end */
+    size_t file_bytes; /* being sent when we disconnect */
     unsigned rest_ms;  /* before the peer begins to read */
-    size_t bite;       /* that it reads in a turn; 0: it never reads */
-    bool is_closing;   /* it ends when it has heard our end */
-    bool is_talking;   /* says more meanwhile, which is thrown away */
-    bool is_stop;      /* the node stops: no session is waited for longer */
-    bool hears_it_all; /* up to the abort and our end of file */
+    size_t bite;       /* bytes that it reads per turn; 0: it never reads */
+    bool is_closing;   /* closes after our end of file */
+    bool is_talking;   /* sends frames meanwhile, which are discarded */
+    bool is_stop;      /* the node stops: only the linger timeout applies */
+    bool hears_it_all; /* receives the abort and our end of file */
 };
 
 static void narrow_both(void)
@@ -524,7 +524,7 @@ static void rest(unsigned ms)
         turn();
 }
 
-/* What the peer reads until our end; true: it came, and right behind the abort. */
+/* The peer reads until our end of file; true: it follows the abort. */
 static bool hears_all(const struct ending *row)
 {
     static char bytes[1 << 16], tail[64];
@@ -542,7 +542,7 @@ static bool hears_all(const struct ending *row)
             memcpy(tail + sizeof tail - n, bytes, (size_t)n);
         }
         if (n > 0 && row->is_talking)
-            peer_say('w', "None", 4);
+            peer_send('w', "None", 4);
         turn();
     }
     return n == 0 &&
@@ -575,10 +575,10 @@ static void end_like(const struct ending *row)
         cr_expect_geq(loop_now_ms(context.loop) + 5, received_ms + LINGER_MS, "%s: too early",
                       row->name);
     cr_expect(s == NULL || s->answers == 1, "%s", row->name);
-    peer_leave();
+    peer_close();
 }
 
-Test(session, the_linger_begins_with_the_last_byte_and_not_with_the_decision, .timeout = 60)
+Test(session, the_linger_timeout_starts_with_the_ack_of_the_last_byte, .timeout = 60)
 {
     static const struct ending rows[] = {
         {.name = "nothing under way", .bite = 100, .is_closing = true, .hears_it_all = true},
@@ -631,7 +631,7 @@ Test(session, the_linger_begins_with_the_last_byte_and_not_with_the_decision, .t
     context.settings.sessions.linger_ms = LINGER_MS;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         end_like(&rows[i]);
-    home_close();
+    context_close();
 }
 
 /* Keep-alive. */
@@ -640,21 +640,21 @@ Test(session, a_keep_alive_is_a_wazap_that_is_not_answered)
 {
     session_connected(false);
     cr_expect(session_keep_alive(conn));
-    cr_expect_eq(peer_hears().command, 'w');
-    peer_say('w', "None", 4);
+    cr_expect_eq(peer_receive().command, 'w');
+    peer_send('w', "None", 4);
     peer_hello();
-    cr_expect(peer_hears_nothing());
+    cr_expect(peer_receives_nothing());
     cr_expect_eq(state(), ST_CONNECTED);
-    home_close();
+    context_close();
 }
 
-Test(session, keep_alives_go_out_by_themselves_when_it_is_quiet)
+Test(session, keep_alives_are_sent_automatically_while_idle)
 {
     context.settings.sessions.keep_alive_s = 1;
     session_connected(false);
-    cr_expect_eq(peer_hears().command, 'w');
-    cr_expect_eq(peer_hears().command, 'w');
-    home_close();
+    cr_expect_eq(peer_receive().command, 'w');
+    cr_expect_eq(peer_receive().command, 'w');
+    context_close();
 }
 
 Test(session, an_idle_session_ends_though_we_keep_it_alive)
@@ -663,12 +663,12 @@ Test(session, an_idle_session_ends_though_we_keep_it_alive)
     context.settings.sessions.idle_limit_s = 2;
     context.settings.sessions.linger_ms = 50;
     session_connected(false);
-    cr_expect_eq(peer_hears().command, 'w');
+    cr_expect_eq(peer_receive().command, 'w');
     UNTIL(state() == ST_DISCONNECT);
     cr_expect_str_eq(conn->reason, "idle");
     peer_end();
     UNTIL(conn == NULL);
-    home_close();
+    context_close();
 }
 
 Test(session, a_peer_that_keeps_it_alive_is_not_idle)
@@ -679,35 +679,35 @@ Test(session, a_peer_that_keeps_it_alive_is_not_idle)
     session_connected(false);
     since_ms = loop_now_ms(context.loop);
     while (loop_now_ms(context.loop) - since_ms < 1500) {
-        peer_say('w', "None", 4);
+        peer_send('w', "None", 4);
         turn();
     }
     cr_expect_eq(state(), ST_CONNECTED);
-    home_close();
+    context_close();
 }
 
 Test(session, no_keep_alive_before_the_handshake)
 {
     session_accepted();
     cr_expect_not(session_keep_alive(conn));
-    cr_expect(peer_hears_nothing());
-    home_close();
+    cr_expect(peer_receives_nothing());
+    context_close();
 }
 
-/* Ends. */
+/* End of a session. */
 
 Test(session, a_disconnect_is_an_end_of_file_and_waits_for_the_peers)
 {
     session_connected(false);
     session_core_disconnect(conn, "disconnecting");
-    cr_expect(peer_hears_end());
+    cr_expect(peer_receives_end());
     peer_file(1, "thrown away");
     turn();
     cr_expect_eq(state(), ST_DISCONNECT);
     peer_end();
     UNTIL(conn == NULL);
     cr_expect_eq(played.registered, 0);
-    home_close();
+    context_close();
 }
 
 Test(session, a_peer_that_does_not_close_is_dropped_after_the_linger)
@@ -715,9 +715,9 @@ Test(session, a_peer_that_does_not_close_is_dropped_after_the_linger)
     context.settings.sessions.linger_ms = 50;
     session_connected(false);
     session_core_disconnect(conn, "disconnecting");
-    cr_expect(peer_hears_end());
+    cr_expect(peer_receives_end());
     UNTIL(conn == NULL);
-    home_close();
+    context_close();
 }
 
 Test(session, a_half_close_of_the_peer_ends_the_session)
@@ -725,57 +725,57 @@ Test(session, a_half_close_of_the_peer_ends_the_session)
     session_connected(true);
     peer_end();
     UNTIL(conn == NULL);
-    cr_expect(peer_hears_end());
-    home_close();
+    cr_expect(peer_receives_end());
+    context_close();
 }
 
-Test(session, what_came_with_the_peers_end_is_still_taken)
+Test(session, files_received_with_the_peers_end_of_file_are_kept)
 {
     session_connected(false);
-    together();
+    gather_frames();
     peer_file(1, "first");
     peer_file(2, "second");
-    at_once();
+    send_gathered();
     peer_end();
     UNTIL(conn == NULL && context.transfer.transfers == 0);
     cr_expect_eq(played.finished, 2);
     cr_expect_eq(inbox_files(), 2);
-    home_close();
+    context_close();
 }
 
-Test(session, a_session_that_drains_with_nothing_to_do_ends)
+Test(session, draining_an_idle_session_ends_it)
 {
     session_connected(false);
     session_drain(conn);
-    cr_expect(peer_hears_end());
-    peer_leave();
+    cr_expect(peer_receives_end());
+    peer_close();
     UNTIL(conn == NULL);
-    home_close();
+    context_close();
 }
 
-Test(session, draining_lets_what_is_under_way_finish_and_takes_nothing_new)
+Test(session, draining_lets_files_under_way_finish_and_accepts_no_new_ones)
 {
     struct sent_file *under_way, *late;
-    struct heard h;
+    struct received_frame h;
 
     session_connected(false);
     peer_data(1, 6, "abc", 3);
     under_way = send_made(100);
-    h = peer_hears();
+    h = peer_receive();
     session_drain(conn);
     late = send_made(100);
     cr_expect_eq(late->answers, 0, "answers travel as messages");
     peer_file(2, "new");
-    cr_expect_eq(peer_hears().file_id, 2);
+    cr_expect_eq(peer_receive().file_id, 2);
     cr_expect_str_eq(late->error, "disconnecting");
     peer_ok(h.file_id);
     peer_data(1, 6, "def", 3);
-    h = peer_hears();
+    h = peer_receive();
     cr_expect_eq(h.command, 'o');
     cr_expect_eq(h.file_id, 1);
     cr_expect_eq(under_way->status, GATEWAY_TRANSFER_FINISHED);
-    cr_expect(peer_hears_end());
-    home_close();
+    cr_expect(peer_receives_end());
+    context_close();
 }
 
 /* Announced addresses. */
@@ -789,7 +789,7 @@ static void check_announcement(const struct announcement *a)
     char text[ADDRESS_TEXT_SIZE];
     struct tcp_place place;
 
-    session_of(a->host, a->source);
+    session_announcing(a->host, a->source);
     if (a->expected == NULL) {
         cr_expect_eq(conn->route.family, ADDRESS_NONE, "%s from %s routes", a->host, a->source);
     } else {
@@ -799,7 +799,7 @@ static void check_announcement(const struct announcement *a)
                      ERR_OK);
         cr_expect_eq(place.session, conn->id);
     }
-    peer_leave();
+    peer_close();
     UNTIL(conn == NULL);
     is_conn_closed = false;
 }
@@ -832,23 +832,23 @@ Test(session, an_announced_address_routes_only_if_it_is_the_peers_own)
         network_from_text(&trusted->networks[0], "192.0.2.0/24");
         check_announcement(&table[i]);
     }
-    home_close();
+    context_close();
 }
 
-Test(session, text_of_the_peer_is_escaped_before_people_see_it)
+Test(session, text_of_the_peer_is_escaped)
 {
     struct session_info info;
     static const char hello[] = "192.0.2.1:9 http://\x1b[31m";
 
     session_accepted();
-    peer_say('h', hello, sizeof hello - 1);
-    cr_expect_eq(peer_hears().command, 'w');
+    peer_send('h', hello, sizeof hello - 1);
+    cr_expect_eq(peer_receive().command, 'w');
     session_describe(conn, &info);
     cr_expect_str_eq(info.state, "CONNECTED");
     cr_expect_str_eq(info.announced, "192.0.2.1:9");
     cr_expect_null(strchr(info.idurl, '\x1b'));
     cr_expect_not(info.is_verified);
-    home_close();
+    context_close();
 }
 
 /* Memory. */
@@ -857,19 +857,19 @@ Test(session, an_idle_session_holds_no_buffer)
 {
     session_connected(false);
     peer_file(1, "something");
-    cr_expect_eq(peer_hears().command, 'o');
+    cr_expect_eq(peer_receive().command, 'o');
     send_made(1000);
-    peer_ok(peer_hears().file_id);
+    peer_ok(peer_receive().file_id);
     UNTIL(answered() == 1);
     cr_expect_null(conn->decoder.control.bytes);
     cr_expect_null(conn->writer.control.bytes);
     cr_expect_null(conn->writer.begun.bytes);
     cr_expect_null(conn->aborted);
     cr_expect_leq(sizeof *conn, 1024);
-    home_close();
+    context_close();
 }
 
-/* Awaiters. */
+/* Waiters for the handshake. */
 
 static struct host_request awaiter;
 static unsigned awaiter_answers;
@@ -892,9 +892,9 @@ Test(session, connect_to_is_answered_when_the_handshake_is_done)
 {
     session_dialled();
     await();
-    cr_expect_eq(peer_hears().command, 'h');
+    cr_expect_eq(peer_receive().command, 'h');
     cr_expect_eq(awaiter_answers, 0);
-    peer_say('w', "None", 4);
+    peer_send('w', "None", 4);
     UNTIL(awaiter_answers == 1);
     cr_expect_eq(awaiter.request.result, ERR_OK);
     cr_expect_not(awaiter.answer, "the session was not there before");
@@ -902,17 +902,17 @@ Test(session, connect_to_is_answered_when_the_handshake_is_done)
     UNTIL(awaiter_answers == 2);
     cr_expect(awaiter.answer);
     cr_expect_eq(awaiter.session, conn->id);
-    home_close();
+    context_close();
 }
 
 Test(session, connect_to_is_answered_with_the_reason_when_the_session_fails)
 {
     session_dialled();
     await();
-    cr_expect_eq(peer_hears().command, 'h');
-    peer_leave();
+    cr_expect_eq(peer_receive().command, 'h');
+    peer_close();
     UNTIL(awaiter_answers == 1);
     cr_expect_eq(awaiter.request.result, ERR_CLOSED);
     cr_expect_neq(awaiter.error[0], '\0');
-    home_close();
+    context_close();
 }

@@ -76,7 +76,7 @@ static void warm_up(struct active_run *r)
         wait_for_progress(r, since, end);
 }
 
-/* Waits until all threads have finished their stage; tells them to stop after `limit_s`. */
+/* Waits until all threads have finished their stage; requests a stop after `limit_s`. */
 static void wait_for_threads(struct active_run *r, double limit_s)
 {
     uint64_t since = loadgen_session_now_ns(), end = since + (uint64_t)(limit_s * 1e9);

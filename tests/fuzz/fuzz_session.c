@@ -224,11 +224,11 @@ static void send_a_file(void)
 }
 
 /* Reads and discards what the daemon sends, so that it can send more. */
-static void hear(int peer)
+static void drain(int peer)
 {
-    static char heard[65536];
+    static char discarded[65536];
 
-    while (recv(peer, heard, sizeof heard, MSG_DONTWAIT) > 0)
+    while (recv(peer, discarded, sizeof discarded, MSG_DONTWAIT) > 0)
         ;
 }
 
@@ -254,7 +254,7 @@ static void say(int peer, const uint8_t *bytes, size_t length, size_t step)
         if (send(peer, bytes + at, piece, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
             return;
         loop_turn(context.loop, 0);
-        hear(peer);
+        drain(peer);
     }
 }
 
@@ -278,7 +278,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     shutdown(pair[1], SHUT_WR);
     while (conn != NULL || !transfer_is_idle(&context.transfer) || answers < is_sending) {
         loop_turn(context.loop, 10);
-        hear(pair[1]);
+        drain(pair[1]);
     }
     close(pair[1]);
     MUST(registered == unregistered && answers == is_sending);

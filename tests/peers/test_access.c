@@ -10,7 +10,7 @@ static void list(struct network_list *to, const char *network)
     cr_assert_eq(network_from_text(&to->networks[to->count++], network), ERR_OK);
 }
 
-static bool may(const char *ip)
+static bool is_admitted(const char *ip)
 {
     struct address a;
 
@@ -20,31 +20,31 @@ static bool may(const char *ip)
 
 TestSuite(access, .timeout = 5);
 
-Test(access, lets_everybody_in_without_lists)
+Test(access, admits_every_peer_without_lists)
 {
-    cr_expect(may("192.0.2.1"));
-    cr_expect(may("2001:db8::1"));
+    cr_expect(is_admitted("192.0.2.1"));
+    cr_expect(is_admitted("2001:db8::1"));
     cr_expect_null(peers_access_idurl_refusal(&s, NULL));
     cr_expect_null(peers_access_idurl_refusal(&s, "http://id.example/a.xml"));
 }
 
-Test(access, an_allow_list_lets_in_nobody_else)
+Test(access, an_allow_list_admits_only_its_entries)
 {
     list(&s.access.allow_networks, "192.0.2.0/24");
-    cr_expect(may("192.0.2.255"));
-    cr_expect(may("::ffff:192.0.2.7"), "a mapped address is the IPv4 one");
-    cr_expect_not(may("192.0.3.0"));
-    cr_expect_not(may("2001:db8::1"));
+    cr_expect(is_admitted("192.0.2.255"));
+    cr_expect(is_admitted("::ffff:192.0.2.7"), "a mapped address is the IPv4 one");
+    cr_expect_not(is_admitted("192.0.3.0"));
+    cr_expect_not(is_admitted("2001:db8::1"));
 }
 
 Test(access, deny_wins_over_allow)
 {
     list(&s.access.allow_networks, "192.0.2.0/24");
     list(&s.access.deny_networks, "192.0.2.64/26");
-    cr_expect(may("192.0.2.63"));
-    cr_expect_not(may("192.0.2.64"));
-    cr_expect_not(may("192.0.2.127"));
-    cr_expect(may("192.0.2.128"));
+    cr_expect(is_admitted("192.0.2.63"));
+    cr_expect_not(is_admitted("192.0.2.64"));
+    cr_expect_not(is_admitted("192.0.2.127"));
+    cr_expect(is_admitted("192.0.2.128"));
 }
 
 Test(access, identities_are_compared_whole)
@@ -59,7 +59,7 @@ Test(access, identities_are_compared_whole)
     cr_expect_null(peers_access_idurl_refusal(&s, NULL));
 }
 
-Test(access, where_identities_are_listed_one_without_is_refused)
+Test(access, a_peer_without_identity_is_refused_if_identities_are_listed)
 {
     strcpy(s.access.allow_idurls, "http://id.example/a.xml");
     cr_expect_null(peers_access_idurl_refusal(&s, "http://id.example/a.xml"));

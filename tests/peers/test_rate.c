@@ -6,7 +6,7 @@
 
 TestSuite(rate, .timeout = 5);
 
-Test(rate, lets_a_burst_pass_after_a_rest)
+Test(rate, allows_a_burst_when_idle)
 {
     struct peers_rate r = {0};
 
@@ -15,17 +15,17 @@ Test(rate, lets_a_burst_pass_after_a_rest)
     cr_expect_eq(peers_rate_allowance(&r, 10, 5, 100 * S), 0u);
 }
 
-Test(rate, gives_back_as_much_as_time_went_by)
+Test(rate, refills_with_time)
 {
     struct peers_rate r = {0};
 
     peers_rate_take(&r, 10, 5, 5, 100 * S);
     cr_expect_eq(peers_rate_allowance(&r, 10, 5, 100 * S + S / 10), 1u);
     cr_expect_eq(peers_rate_allowance(&r, 10, 5, 100 * S + S / 2), 5u);
-    cr_expect_eq(peers_rate_allowance(&r, 10, 5, 200 * S), 5u, "a long rest is worth one burst");
+    cr_expect_eq(peers_rate_allowance(&r, 10, 5, 200 * S), 5u, "a long idle time gives one burst");
 }
 
-Test(rate, makes_a_debt_wait)
+Test(rate, a_debt_delays_the_next_allowance)
 {
     struct peers_rate r = {0};
 
@@ -34,7 +34,7 @@ Test(rate, makes_a_debt_wait)
     cr_expect_eq(peers_rate_allowance(&r, 1000, 100, 105 * S), 100u);
 }
 
-Test(rate, holds_over_a_long_time_whatever_the_steps_are)
+Test(rate, is_kept_over_time_for_any_step)
 {
     static const uint64_t rates[] = {1, 3, 7, 1000, 98304, 1 << 20, 1000000000};
 
@@ -72,7 +72,7 @@ Test(rate, the_largest_amounts_fit)
     cr_expect_eq(peers_rate_allowance(&r, 1, PEERS_RATE_AMOUNT_MAX, 5000000010 * (uint64_t)S), 10u);
 }
 
-Test(rate, begins_with_the_clock_at_zero)
+Test(rate, works_from_clock_zero)
 {
     struct peers_rate r = {0};
 

@@ -55,7 +55,7 @@ static enum err fake_look_up(const char *host, struct address *addresses, unsign
 
 /* Interposed system functions that fail on demand. */
 static int gai_status; /* 0: the real function is called */
-static atomic_bool has_no_thread;
+static atomic_bool is_pthread_create_failing;
 static sem_t refused;
 
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
@@ -75,7 +75,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
         (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(
             RTLD_NEXT, "pthread_create");
 
-    if (!atomic_load(&has_no_thread))
+    if (!atomic_load(&is_pthread_create_failing))
         return real(thread, attributes, start, arg);
     sem_post(&refused);
     return EAGAIN;
@@ -112,7 +112,7 @@ static void close_resolver(void)
 
 TestSuite(resolver, .init = prepare, .fini = close_resolver, .timeout = 30);
 
-struct asking {
+struct pending_query {
     struct route route;
     enum err result;
     bool is_answered;
@@ -122,7 +122,7 @@ struct asking {
 static void on_answer(void *ctx, void *what, enum err e)
 {
     static unsigned answers; /* the resolver's thread alone calls this */
-    struct asking *a = what;
+    struct pending_query *a = what;
 
     (void)ctx;
     a->place = ++answers;
@@ -131,9 +131,9 @@ static void on_answer(void *ctx, void *what, enum err e)
     sem_post(&answered);
 }
 
-static void post(struct asking *a, const char *host, uint16_t port)
+static void post(struct pending_query *a, const char *host, uint16_t port)
 {
-    *a = (struct asking){.route = {.contact = {.port = port}}};
+    *a = (struct pending_query){.route = {.contact = {.port = port}}};
     snprintf(a->route.contact.host, sizeof a->route.contact.host, "%s", host);
     cr_assert_eq(peers_resolver_resolve(resolver, &a->route, on_answer, NULL, a), ERR_OK);
 }
@@ -144,16 +144,16 @@ static void wait_for(sem_t *what, unsigned times)
         sem_wait(what);
 }
 
-static struct asking ask(const char *host, uint16_t port)
+static struct pending_query resolve(const char *host, uint16_t port)
 {
-    static struct asking a;
+    static struct pending_query a;
 
     post(&a, host, port);
     wait_for(&answered, 1);
     return a;
 }
 
-static const char *first_of(const struct asking *a)
+static const char *first_of(const struct pending_query *a)
 {
     static char text[ADDRESS_TEXT_SIZE];
 
@@ -190,7 +190,7 @@ Test(resolver, every_kind_of_answer)
 
     start_resolver();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct asking a = ask(rows[i].host, 4711);
+        struct pending_query a = resolve(rows[i].host, 4711);
 
         cr_expect_eq(a.result, rows[i].result, "%s: %s", rows[i].host, err_name(a.result));
         cr_expect_eq(a.route.address_count, rows[i].count, "%s", rows[i].host);
@@ -201,7 +201,7 @@ Test(resolver, every_kind_of_answer)
 
 Test(resolver, a_mute_name_blocks_no_other)
 {
-    struct asking mute[SLOTS - 1];
+    struct pending_query mute[SLOTS - 1];
     char host[32];
 
     start_resolver();
@@ -210,10 +210,10 @@ Test(resolver, a_mute_name_blocks_no_other)
         post(&mute[i], host, 1);
     }
     for (unsigned i = 0; i < 10; i++) {
-        struct asking a;
+        struct pending_query a;
 
         snprintf(host, sizeof host, "good-%u", i);
-        a = ask(host, 1);
+        a = resolve(host, 1);
         cr_expect_eq(a.result, ERR_OK, "%s", host);
     }
     for (unsigned i = 0; i < SLOTS - 1; i++)
@@ -226,30 +226,30 @@ Test(resolver, a_mute_name_blocks_no_other)
 Test(resolver, concurrent_queries_share_one_look_up)
 {
     enum { MANY = 1000 };
-    static struct asking askers[MANY];
+    static struct pending_query queries[MANY];
 
     start_resolver();
     for (unsigned i = 0; i < MANY; i++)
-        post(&askers[i], "mute.example", (uint16_t)(i + 1));
+        post(&queries[i], "mute.example", (uint16_t)(i + 1));
     wait_for(&asked, 1);
     sem_post(&may_answer);
     wait_for(&answered, MANY);
     cr_expect_eq(atomic_load(&look_ups), 1);
     for (unsigned i = 0; i < MANY; i++) {
-        cr_expect_eq(askers[i].result, ERR_OK);
-        cr_expect_eq(askers[i].route.addresses[0].port, i + 1, "each has its own port");
+        cr_expect_eq(queries[i].result, ERR_OK);
+        cr_expect_eq(queries[i].route.addresses[0].port, i + 1, "each has its own port");
     }
 }
 
 Test(resolver, more_names_than_slots_wait_for_one)
 {
-    struct asking askers[SLOTS + 3];
+    struct pending_query queries[SLOTS + 3];
     char host[32];
 
     start_resolver();
     for (unsigned i = 0; i < SLOTS + 3; i++) {
         snprintf(host, sizeof host, "mute-%u", i);
-        post(&askers[i], host, 1);
+        post(&queries[i], host, 1);
     }
     wait_for(&asked, SLOTS);
     cr_expect_eq(atomic_load(&look_ups), SLOTS);
@@ -258,24 +258,24 @@ Test(resolver, more_names_than_slots_wait_for_one)
     wait_for(&answered, SLOTS + 3);
     cr_expect_eq(atomic_load(&look_ups), SLOTS + 3);
     for (unsigned i = 0; i < SLOTS + 3; i++)
-        cr_expect_eq(askers[i].result, ERR_OK);
+        cr_expect_eq(queries[i].result, ERR_OK);
 }
 
 Test(resolver, a_query_fails_at_the_limit_and_the_look_up_continues)
 {
-    struct asking a;
+    struct pending_query a;
 
     config.limit_ms = 20;
     config.failed_ms = 1;
     start_resolver();
-    a = ask("mute.example", 1);
+    a = resolve("mute.example", 1);
     cr_expect_eq(a.result, ERR_NAME_SERVER);
-    a = ask("mute.example", 1); /* joins it */
+    a = resolve("mute.example", 1); /* joins it */
     cr_expect_eq(a.result, ERR_NAME_SERVER);
     cr_expect_eq(atomic_load(&look_ups), 1);
     sem_post(&may_answer);
     do
-        a = ask("mute.example", 1);
+        a = resolve("mute.example", 1);
     while (a.result != ERR_OK);
     cr_expect_eq(atomic_load(&look_ups), 1, "its late result is used");
 }
@@ -284,7 +284,7 @@ Test(resolver, a_query_fails_at_the_limit_and_the_look_up_continues)
  * cache. */
 static void refused_before_cached(const char *host)
 {
-    static struct asking late, known;
+    static struct pending_query late, known;
 
     post(&late, host, 1);
     post(&known, "good.example", 1);
@@ -297,13 +297,13 @@ static void refused_before_cached(const char *host)
 /* All slots are stuck: queries for new names fail at once, cached names are still answered. */
 Test(resolver, with_all_slots_late_new_names_are_refused_at_once)
 {
-    struct asking stuck[SLOTS], a;
+    struct pending_query stuck[SLOTS], a;
     char host[32];
 
     config.limit_ms = 20;
     start_resolver();
     do
-        a = ask("good.example", 1);
+        a = resolve("good.example", 1);
     while (a.result != ERR_OK);
     for (unsigned i = 0; i < SLOTS; i++) {
         snprintf(host, sizeof host, "mute-%u", i);
@@ -318,7 +318,7 @@ Test(resolver, with_all_slots_late_new_names_are_refused_at_once)
     for (unsigned i = 0; i < SLOTS; i++)
         sem_post(&may_answer);
     do
-        a = ask("good-again.example", 1);
+        a = resolve("good-again.example", 1);
     while (a.result != ERR_OK);
 }
 
@@ -326,7 +326,7 @@ Test(resolver, an_answer_is_cached)
 {
     start_resolver();
     for (unsigned i = 0; i < 10; i++) {
-        struct asking a = ask("good.example", (uint16_t)(i + 1));
+        struct pending_query a = resolve("good.example", (uint16_t)(i + 1));
 
         cr_expect_eq(a.route.addresses[0].port, i + 1);
     }
@@ -337,10 +337,10 @@ Test(resolver, a_failure_is_cached_too)
 {
     start_resolver();
     for (unsigned i = 0; i < 5; i++) {
-        struct asking absent = ask("absent.example", 1), failing;
+        struct pending_query absent = resolve("absent.example", 1), failing;
 
         cr_expect_eq(absent.result, ERR_UNRESOLVED);
-        failing = ask("failing.example", 1);
+        failing = resolve("failing.example", 1);
         cr_expect_eq(failing.result, ERR_NAME_SERVER);
     }
     cr_expect_eq(atomic_load(&look_ups), 2);
@@ -348,21 +348,21 @@ Test(resolver, a_failure_is_cached_too)
 
 Test(resolver, cached_answers_expire)
 {
-    struct asking a;
+    struct pending_query a;
 
     config.kept_ms = config.failed_ms = 1;
     start_resolver();
     do {
         atomic_store(&answer_with, 7);
-        a = ask("good.example", 1);
+        a = resolve("good.example", 1);
     } while (strcmp(first_of(&a), "192.0.2.7:1") != 0);
     do {
         atomic_store(&answer_with, 8);
-        a = ask("good.example", 1);
+        a = resolve("good.example", 1);
     } while (strcmp(first_of(&a), "192.0.2.8:1") != 0);
-    ask("absent.example", 1);
+    resolve("absent.example", 1);
     while (atomic_load(&look_ups) < 5)
-        ask("absent.example", 1);
+        resolve("absent.example", 1);
 }
 
 /* How the address can have changed when a connect failed: no row is answered from the cache. */
@@ -376,14 +376,14 @@ Test(resolver, after_a_failed_connect_the_name_is_looked_up_again)
     start_resolver();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char expected[32];
-        struct asking a;
+        struct pending_query a;
 
         peers_resolver_forget(resolver, "good.example");
         atomic_store(&answer_with, rows[i].before);
-        ask("good.example", 1);
+        resolve("good.example", 1);
         peers_resolver_forget(resolver, "good.example");
         atomic_store(&answer_with, rows[i].after);
-        a = ask("good.example", 1);
+        a = resolve("good.example", 1);
         snprintf(expected, sizeof expected, "192.0.2.%u:1", rows[i].after);
         cr_expect_str_eq(first_of(&a), expected, "row %zu", i);
     }
@@ -391,7 +391,7 @@ Test(resolver, after_a_failed_connect_the_name_is_looked_up_again)
 
 Test(resolver, a_name_forgotten_during_its_look_up_is_not_cached)
 {
-    struct asking a;
+    struct pending_query a;
 
     start_resolver();
     post(&a, "mute.example", 1);
@@ -402,7 +402,7 @@ Test(resolver, a_name_forgotten_during_its_look_up_is_not_cached)
     cr_expect_eq(a.result, ERR_OK);
     sem_post(&may_answer);
     atomic_store(&answer_with, 2);
-    a = ask("mute.example", 1);
+    a = resolve("mute.example", 1);
     cr_expect_str_eq(first_of(&a), "192.0.2.2:1");
 }
 
@@ -410,15 +410,15 @@ Test(resolver, forgetting_an_unknown_name_is_a_no_op)
 {
     start_resolver();
     peers_resolver_forget(resolver, "never.asked.example");
-    ask("absent.example", 1);
+    resolve("absent.example", 1);
     peers_resolver_forget(resolver, "absent.example"); /* a cached failure stays */
-    ask("absent.example", 1);
+    resolve("absent.example", 1);
     cr_expect_eq(atomic_load(&look_ups), 1);
 }
 
 Test(resolver, a_stop_does_not_wait_for_look_ups)
 {
-    struct asking stuck[SLOTS + 2];
+    struct pending_query stuck[SLOTS + 2];
     char host[32];
 
     start_resolver();
@@ -448,7 +448,7 @@ static const char *wanted;
 
 static bool is_wanted(const void *ctx, const void *what)
 {
-    const struct asking *a = what;
+    const struct pending_query *a = what;
 
     return strcmp(ctx, a->route.contact.host) == 0;
 }
@@ -472,7 +472,7 @@ static bool cancel(const char *host)
 
 Test(resolver, queries_can_be_cancelled_with_and_without_a_slot)
 {
-    struct asking askers[SLOTS + 2];
+    struct pending_query queries[SLOTS + 2];
     char host[32];
 
     sem_init(&handled, 0, 0);
@@ -480,13 +480,13 @@ Test(resolver, queries_can_be_cancelled_with_and_without_a_slot)
     start_resolver();
     for (unsigned i = 0; i < SLOTS + 2; i++) {
         snprintf(host, sizeof host, "mute-%u", i);
-        post(&askers[i], host, 1);
+        post(&queries[i], host, 1);
     }
     cr_expect_not(cancel("good.example"));
     for (unsigned i = 0; i < SLOTS + 2; i++) {
         snprintf(host, sizeof host, "mute-%u", i);
         cr_expect(cancel(host), "%s", host);
-        cr_expect_eq(askers[i].result, ERR_CANCELLED, "%s", host);
+        cr_expect_eq(queries[i].result, ERR_CANCELLED, "%s", host);
         cr_expect_not(cancel(host), "%s: once", host);
     }
     cr_expect_eq(waiting_answers(), SLOTS + 2);
@@ -544,25 +544,25 @@ Test(resolver, a_name_server_error_is_not_an_unknown_name)
 
 Test(resolver, without_a_thread_a_name_waits_for_another_look_up_to_finish)
 {
-    struct asking mute, good, again;
+    struct pending_query mute, good, again;
 
     sem_init(&refused, 0, 0);
     start_resolver();
     post(&mute, "mute.example", 1);
     wait_for(&asked, 1);
-    atomic_store(&has_no_thread, true);
+    atomic_store(&is_pthread_create_failing, true);
     post(&good, "good.example", 1);
     wait_for(&refused, 1);
     cr_expect_eq(waiting_answers(), 0);
-    atomic_store(&has_no_thread, false);
+    atomic_store(&is_pthread_create_failing, false);
     sem_post(&may_answer);
     wait_for(&answered, 2);
     cr_expect_eq(mute.result, ERR_OK);
     cr_expect_eq(good.result, ERR_OK);
-    atomic_store(&has_no_thread, true);
-    again = ask("alone.example", 1);
+    atomic_store(&is_pthread_create_failing, true);
+    again = resolve("alone.example", 1);
     cr_expect_eq(again.result, ERR_THREADS, "no running look-up to wait for");
-    atomic_store(&has_no_thread, false);
-    again = ask("alone.example", 1);
+    atomic_store(&is_pthread_create_failing, false);
+    again = resolve("alone.example", 1);
     cr_expect_eq(again.result, ERR_OK, "that failure is not cached");
 }

@@ -1,4 +1,4 @@
-"""The report of scripts/load.sh: units, titles and legends of its tables and plots, from figures made up here."""
+"""The report of scripts/load.sh: units, titles and legends of its tables and plots, from sample figures."""
 import os
 import re
 import shutil
@@ -12,7 +12,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.dirname(HERE)), "scripts", 
 import report  # noqa: E402 (the path above)
 from tools import Figure  # noqa: E402
 
-# p50 of each thread count in microseconds, and the unit that fits.
+# p50 of each thread count in microseconds, and the expected unit.
 UNITS = (
     ((0.5,), "us"), ((60.0,), "us"), ((999.0,), "us"), ((1000.0,), "ms"), ((1500.0,), "ms"), ((250000.0,), "ms"),
     ((60.0, 70.0), "us"), ((900.0, 1200.0, 1300.0), "ms"), ((900.0, 950.0, 250000.0), "us"), ((200000.0, 90000.0), "ms"),
@@ -21,7 +21,7 @@ UNITS = (
 
 
 def by_count(medians):
-    """{threads: figures} as sweep.py makes them: 1, 2, 4, ... threads with these medians."""
+    """{threads: figures} as returned by sweep.py: 1, 2, 4, ... threads with these medians."""
     found = {}
     for number, p50 in enumerate(medians):
         figures = {name: Figure([p50 * factor]) for name, factor in
@@ -40,7 +40,7 @@ class Report(SystemTest):
         real = report.subprocess.run
 
         class Gnuplot:
-            """Keeps what gnuplot is told, and runs it where there is one."""
+            """Records the scripts for gnuplot, and runs them if it is installed."""
             @staticmethod
             def run(command, **more):
                 self.scripts.append(more["input"])
@@ -48,7 +48,7 @@ class Report(SystemTest):
 
         report.subprocess = Gnuplot
 
-    def test_a_latency_has_the_unit_that_fits(self):
+    def test_a_latency_has_a_suitable_unit(self):
         for medians, unit in UNITS:
             with self.subTest(medians):
                 figures = by_count(medians)
@@ -64,7 +64,7 @@ class Report(SystemTest):
                 drawn = re.search(r"\$all << END\n\S+ \S+ (\S+)", self.scripts[1]).group(1)
                 self.assertAlmostEqual(float(drawn), 3 * medians[0] / parts)
 
-    def test_every_plot_has_a_title_and_its_legend_off_the_lines(self):
+    def test_every_plot_has_a_title_and_its_legend_outside(self):
         folder = self.folder()
         results = {"threads": {"bulk": by_count((200000.0, 100000.0)), "small": by_count((60.0, 70.0))},
                    "sessions": [(100, 900, 1000, 1024.0), (500, 900, 1400, 1024.0)]}
@@ -78,7 +78,7 @@ class Report(SystemTest):
             said = "1 worker thread" if number == 1 else "2 worker threads"
             self.assertEqual(report.threads_of(number), said)
 
-    def test_memory_is_told_by_its_kind(self):
+    def test_the_kind_of_memory_is_named(self):
         text = report.text_of({"machine": {"cpus": 2, "cpu": "x", "is_virtual": False, "memory": "y", "kernel": "z",
                                            "load_average": (0, 0, 0)},
                                "folder": "/", "file_system": "ext4", "rounds": 1,
@@ -91,7 +91,7 @@ class Report(SystemTest):
 
 @unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
 class Gnuplot(unittest.TestCase):
-    def test_a_script_that_it_does_not_understand_is_an_error(self):
+    def test_a_syntax_error_in_a_script_is_reported(self):
         with self.assertRaises(subprocess.CalledProcessError):
             report.gnuplot("/tmp", "never", "never", "plot nonsense nonsense\n", {})
 

@@ -1,5 +1,5 @@
-/* What accept(2) fails with: whether the next one in the backlog can be taken at once, for how long
- * to pause if not, and how often to say so. Pure: the time is an argument. */
+/* Errors of accept(2): which allow the next accept at once, how long to pause after the others, and
+ * how often to log them. Pure: the time is an argument. */
 #ifndef BASE_ACCEPT_ERROR_H
 #define BASE_ACCEPT_ERROR_H
 
@@ -7,22 +7,22 @@
 #include <stdint.h>
 
 enum {
-    /* Without descriptors (EMFILE), and after anything unknown, accepting again at once would only
-     * spin: wait for some to close. */
+    /* Without descriptors (EMFILE) and after unknown errors, an immediate retry would spin. */
     ACCEPT_ERROR_PAUSE_MS = 100,
-    ACCEPT_ERROR_QUIET_MS = 1000, /* trouble that was away for so long is told again */
+    ACCEPT_ERROR_QUIET_MS =
+        1000, /* errors after an error-free interval of this length are logged */
 };
 
-/* True for the errors of a connection that broke off, or that a firewall forbade, before it was
- * ours: take the next one. */
+/* True for errors of the pending connection (reset, rejected by a firewall): accept the next one.
+ */
 bool accept_error_is_transient(int error_number);
 
-/* Of one listener. All zero: none yet. */
+/* State of one listener. All zero: no error yet. */
 struct accept_error_log {
-    uint64_t quiet_ms; /* without more of it until then it is over */
+    uint64_t quiet_ms; /* an error at or after this time is a new one */
 };
 
-/* One more pause; true if it is to be told. Descriptors that come and go are one trouble. */
-bool accept_error_is_new(struct accept_error_log *trouble, uint64_t now_ms);
+/* Records an error; true if it should be logged. A series of errors is logged once. */
+bool accept_error_is_new(struct accept_error_log *log, uint64_t now_ms);
 
 #endif

@@ -1,6 +1,6 @@
-/* An IP address with a port, and a network of addresses, as plain values. IPv4-mapped IPv6
- * addresses become IPv4 on the way in, so that equal peers compare equal (PROTOCOL: hello). Names
- * are not addresses: nothing here resolves. */
+/* An IP address with a port, and an IP network, as plain values. IPv4-mapped IPv6 addresses are
+ * converted to IPv4, so that equal peers compare equal (PROTOCOL: hello). Names are not resolved
+ * here. */
 #ifndef BASE_ADDRESS_H
 #define BASE_ADDRESS_H
 
@@ -12,8 +12,8 @@
 
 enum address_family { ADDRESS_NONE = 0, ADDRESS_V4 = 4, ADDRESS_V6 = 6 };
 
-/* No padding is left undefined: two equal addresses are equal byte for byte (hash keys rely on it).
- * `scope` is the interface index of a link-local IPv6 address, else 0. */
+/* Has no padding: two equal addresses are equal byte for byte (hash keys rely on it). `scope` is
+ * the interface index of a link-local IPv6 address, else 0. */
 struct address {
     uint8_t ip[16]; /* network order; an IPv4 address in the first four bytes, the rest 0 */
     uint32_t scope;
@@ -24,14 +24,13 @@ struct address {
 /* [v6%scope]:port and the NUL */
 enum { ADDRESS_TEXT_SIZE = 64 };
 
-/* Any thread. From what the kernel gave; ERR_INVALID for another family. */
+/* Any thread. ERR_INVALID for a family other than IPv4 and IPv6. */
 enum err address_from_sockaddr(struct address *out, const struct sockaddr *from);
 
 /* Any thread. Fills `to` and returns its length for bind(2) and connect(2). */
 socklen_t address_to_sockaddr(const struct address *from, struct sockaddr_storage *to);
 
-/* Any thread. "1.2.3.4", "::1", "[::1]" with the port given apart. ERR_INVALID if it is no numeric
- * address (a name, for example). */
+/* Any thread. Parses "1.2.3.4", "::1", "[::1]". ERR_INVALID if it is not a numeric address. */
 enum err address_from_ip_text(struct address *out, const char *ip, uint16_t port);
 
 /* Any thread. "1.2.3.4:7771", "[::1]:7771"; returns `out`. ADDRESS_NONE prints "-". */
@@ -43,14 +42,13 @@ bool address_is_equal(const struct address *a, const struct address *b);
 bool address_is_same_ip(const struct address *a, const struct address *b);
 bool address_is_loopback(const struct address *address);
 bool address_is_wildcard(const struct address *address);
-/* A link-local IPv6 address without an interface: the kernel cannot know where it is. */
+/* True for a link-local IPv6 address without an interface, which the kernel cannot route. */
 bool address_lacks_scope(const struct address *address);
 
-/* Any thread; makes a socket and binds it, sends nothing. True if the IP is one of this machine's.
- */
+/* Any thread. True if the IP belongs to this machine; tests it with bind(2). */
 bool address_is_local(const struct address *address);
 
-/* host:port or [v6]:port, split, nothing resolved. */
+/* Splits host:port or [v6]:port. */
 enum { ADDRESS_HOST_SIZE = 256 };
 enum err address_split(const char *text, char host[ADDRESS_HOST_SIZE], uint16_t *port);
 
@@ -59,7 +57,7 @@ struct network {
     uint8_t prefix_bits;
 };
 
-/* "10.0.0.0/8", "fe80::/10", a bare address is a network of one. */
+/* Parses "10.0.0.0/8", "fe80::/10"; a bare address is a network of one. */
 enum err network_from_text(struct network *out, const char *text);
 bool network_contains(const struct network *network, const struct address *address);
 

@@ -1,5 +1,5 @@
-/* Bytes that wait: a queue of bytes that holds no memory while it is empty. For control frames
- * waiting for a socket and control frames arriving in pieces; files never pass through it. */
+/* A byte queue that holds no memory while it is empty. For control frames to be sent and control
+ * frames received in pieces; file data never passes through it. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Owner: whoever holds the struct. All zero is an empty one. */
+/* Owner: the holder of the struct. All zero is empty. */
 struct buf {
     uint8_t *bytes;
-    uint32_t start; /* of what waits */
+    uint32_t start; /* of the queued bytes */
     uint32_t end;
     uint32_t room;
 };
@@ -19,17 +19,17 @@ struct buf {
 size_t buf_length(const struct buf *b);
 const uint8_t *buf_bytes(const struct buf *b);
 
-/* Appends. ERR_NO_MEMORY leaves what was there. ERR_TOO_LARGE beyond BUF_LIMIT. */
+/* Appends. On ERR_NO_MEMORY, and ERR_TOO_LARGE beyond BUF_LIMIT, the buffer is unchanged. */
 enum { BUF_LIMIT = 1 << 20 };
 enum err buf_add(struct buf *b, const void *bytes, size_t length);
 
-/* Takes `length` bytes off the front; the memory goes when nothing is left. */
+/* Removes `length` bytes from the front; frees the memory when it is empty. */
 void buf_take(struct buf *b, size_t length);
 
-/* Takes bytes off the back, so that the first `length` stay: undoes what was added since. */
+/* Truncates to the first `length` bytes, to undo an append. */
 void buf_cut(struct buf *b, size_t length);
 
-/* Forgets everything and gives the memory back. */
+/* Empties the buffer and frees its memory. */
 void buf_clear(struct buf *b);
 
 #endif

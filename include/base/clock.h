@@ -1,21 +1,20 @@
-/* The clocks. Deadlines use the monotonic one, ages ("up 3 days") the one that goes on while the
- * machine sleeps, stamps the real one, which an operator or NTP may set at any time: no duration is
- * a difference of two of its times. Pure rooms (engine, wire) never read a clock: they are told
- * `now`. */
+/* The clocks. Deadlines use CLOCK_MONOTONIC, ages ("up 3 days") CLOCK_BOOTTIME, timestamps
+ * CLOCK_REALTIME, which can be set at any time: never compute a duration from it. Pure rooms
+ * (engine, wire) never read a clock: `now` is an argument. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Any thread. Monotonic milliseconds and microseconds since some point in the past. */
+/* Any thread. Monotonic milliseconds and microseconds since an arbitrary point. */
 uint64_t clock_mono_ms(void);
 uint64_t clock_mono_us(void);
 
-/* Any thread. Microseconds since some point in the past, with the time that the machine slept. */
+/* Any thread. Microseconds since an arbitrary point, including suspend. */
 uint64_t clock_boot_us(void);
 
-/* Any thread. When it was `age_us` ago, in real time as the clock goes now. */
+/* Any thread. The real time `age_us` ago, by the current setting of the clock. */
 int64_t clock_real_us_ago(uint64_t age_us);
 
 /* Any thread. Microseconds since 1970-01-01T00:00:00Z. */

@@ -1,31 +1,30 @@
-/* What a process was started with and did not choose: closed standard descriptors, blocked and
- * ignored signals. At the beginning of main, before there is any other thread. */
+/* State inherited from the parent process: closed standard descriptors, blocked and ignored
+ * signals. Call at the beginning of main, before any other thread exists. */
 #ifndef BASE_INHERIT_H
 #define BASE_INHERIT_H
 
 #include <signal.h>
 #include <stdbool.h>
 
-/* Fills each of the descriptors 0 to 2 that is closed, so that no socket or file gets its number
- * and is taken for input or output. What fills it cannot be used the way its number is: reading 0,
- * writing 1 or 2 fails as it does on a closed one, and so can be noticed. */
+/* Opens a placeholder for each closed descriptor from 0 to 2, so that no socket or file gets its
+ * number. Reading from a placeholder 0 and writing to 1 or 2 fails, as on a closed descriptor. */
 void inherit_fill_standard(void);
 
-/* Flushes standard output. 0, or the errno why some of what was printed is lost: a program that was
- * asked for text has failed then, however well it did the rest. */
+/* Flushes standard output. Returns 0, or the errno if output was lost; the program then must report
+ * failure. */
 int inherit_flush_output(void);
 
-/* Exactly the signals of `blocked` (NULL: none) are blocked. One that was ignored has its default
- * action again, but for those that are ignored on purpose: SIGINT and SIGQUIT (a shell does it for
- * a command in the background), SIGHUP (nohup) and the stops of job control. SIGPIPE and SIGXFSZ
- * are ignored from here on: a write that they are about fails with EPIPE or EFBIG instead. */
-void inherit_settle_signals(const sigset_t *blocked);
+/* Blocks exactly the signals of `blocked` (NULL: none). Resets ignored signals to their default
+ * action, except those ignored on purpose: SIGINT and SIGQUIT (background jobs of a shell), SIGHUP
+ * (nohup) and the stop signals of job control. Ignores SIGPIPE and SIGXFSZ: the write fails with
+ * EPIPE or EFBIG instead. */
+void inherit_reset_signals(const sigset_t *blocked);
 
-/* True if `number` is ignored now: who would take it after inherit_settle_signals leaves it so. */
+/* True if signal `number` is ignored. A handler must not be installed then. */
 bool inherit_is_ignored(int number);
 
-/* Those that inherit_settle_signals ignores: a program that we start must get their default action
- * back (posix_spawnattr_setsigdefault). */
-void inherit_ignored_by_us(sigset_t *out);
+/* The signals that inherit_reset_signals ignores: pass them to posix_spawnattr_setsigdefault for a
+ * child process. */
+void inherit_ignored_signals(sigset_t *out);
 
 #endif

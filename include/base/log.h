@@ -1,7 +1,8 @@
-/* One line an event, to stderr or to a file: time, level, thread, and for sessions the session and
- * its peer. Under systemd (JOURNAL_STREAM names our stderr) the time is left out and each line
- * starts with the journal's priority, "<6>". Any thread may log; a line is one write(2), so lines
- * never mix. Nobody waits for a reader: what a full pipe does not take is lost and counted. */
+/* Logs one line per event, to stderr or to a file: time, level, thread, and for sessions the
+ * session and its peer. Under systemd (JOURNAL_STREAM names our stderr) the time is omitted and
+ * each line starts with the journal's priority, "<6>". Any thread can log; a line is one write(2),
+ * so lines are never interleaved. Never blocks: a line that does not fit in a pipe is dropped and
+ * counted. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -25,25 +26,24 @@ enum log_level {
         LOG_LEVEL_COUNT
 };
 
-/* Any thread. The level from which on lines are dropped; also while others log (a reload does it).
- */
+/* Any thread, at any time. Less severe lines are dropped. */
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
-/* Any thread. So many lines a second about one peer, of each thread; 0: no limit. Not at level
- * debug. */
+/* Any thread. Limits the lines per second about one peer, per thread; 0: no limit. Not applied at
+ * level debug. */
 void log_set_peer_limit(unsigned lines_per_s);
 
-/* From now on lines go into this file. Once, before there are other threads; else `problem` is a
- * sentence and lines go on to stderr. */
+/* Redirects the log to this file. Once, before other threads exist. On an error `problem` is a
+ * sentence and the log stays on stderr. */
 enum err log_to_file(const char *path, char *problem, size_t room);
-/* Any thread. At so many bytes the file is renamed to its name with ".1", and a new one begun; 0:
- * never. Whoever renames it himself need not say so: within a second a new one is begun too. */
+/* Any thread. At this size the file is renamed to its name with ".1" and a new one is opened; 0:
+ * never. If another program renames it, a new one is opened within a second. */
 void log_set_file_limit(uint64_t bytes);
-/* Any thread. Opens the file by its name anew at once. Nothing without a file. */
+/* Any thread. Reopens the file by its path. No-op without a file. */
 void log_reopen(void);
 
-/* True when lines of `level` are written; ask before building an expensive line. */
+/* True if lines of `level` are written; check before building an expensive line. */
 bool log_is_on(enum log_level level);
 
 /* The word of a level, and back; false if there is no such word. */
@@ -53,15 +53,15 @@ bool log_level_from_word(enum log_level *out, const char *word);
 /* The calling thread's name in its lines ("worker-1"); also set as the kernel's thread name. */
 void log_name_thread(const char *name);
 
-/* Any thread. Foreign bytes must have been escaped (text_escape) before they get here. */
+/* Any thread. Untrusted bytes must be escaped (text_escape) by the caller. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Any thread. The same for a session: `peer` is an address in text. */
 void log_session(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Any thread. The same for what becomes of a session as a whole, or of a peer without one (session
- * 0). These lines are counted by themselves: many about files cannot hide how a session ended. */
+/* Any thread. The same for the lifecycle of a session, or for a peer without one (session 0). These
+ * lines have a rate limit of their own: lines about files cannot suppress them. */
 void log_life(enum log_level level, uint64_t session, const char *peer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

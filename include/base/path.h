@@ -1,4 +1,4 @@
-/* Paths that are links. */
+/* Symbolic links and parent directories of paths. */
 #ifndef BASE_PATH_H
 #define BASE_PATH_H
 
@@ -7,15 +7,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where the link at `path` leads to, seen from where we are; false if there is no link, or its
- * target does not fit. */
+/* The target of the symbolic link at `path`, relative to the current directory; false if `path` is
+ * not a link, or the target does not fit. */
 bool path_link_target(char *to, size_t room, const char *path);
 
-/* Follows the links at the end of `path`, which may lead to nothing yet: what is made there stands
- * at the end of them all. ERR_TOO_LARGE; ERR_DENIED for more than eight, as in a circle. */
+/* Resolves symbolic links in the last component of `path`; the final target need not exist yet.
+ * ERR_TOO_LARGE; ERR_DENIED for more than eight, as in a loop. */
 enum err path_follow(char *to, size_t room, const char *path);
 
-/* The folder that `path` is in: "." for a bare name. ERR_TOO_LARGE. */
+/* The parent directory of `path`: "." for a bare name. ERR_TOO_LARGE. */
 enum err path_folder(char *to, size_t room, const char *path);
 
 #endif

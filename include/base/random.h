@@ -1,13 +1,11 @@
-/* Random bytes for names, seeds and first numbers: what nobody should guess, and nothing that is a
- * secret. */
+/* Random bytes for names, seeds and initial ids: hard to guess, but not for secrets. */
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 
 #include <stddef.h>
 
-/* Any thread. Never fails and never waits: where getrandom(2) is refused (a system call filter) or
- * has nothing yet, the bytes come from what the kernel gave this process at its start, and the
- * clock. */
+/* Any thread. Never fails and never blocks: if getrandom(2) is denied (seccomp) or not ready, the
+ * bytes are derived from AT_RANDOM and the clock. */
 void random_fill(void *to, size_t length);
 
 #endif

@@ -1,5 +1,4 @@
-/* Text of a known size: copying, formatting and escaping that cannot overflow, and numbers read
- * strictly. Not for parsing documents: libraries do that. */
+/* Bounded copying, formatting and escaping of text, and strict parsing of numbers. */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
@@ -12,29 +11,28 @@
 /* Any thread. Copies `from` with its NUL. ERR_TOO_LARGE if it does not fit: `to` is then "". */
 enum err text_copy(char *to, size_t room, const char *from);
 
-/* Any thread. snprintf that answers ERR_TOO_LARGE instead of cutting: `to` is then "". */
+/* Any thread. snprintf that returns ERR_TOO_LARGE instead of truncating: `to` is then "". */
 enum err text_format(char *to, size_t room, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Any thread. Copies `length` bytes and adds a NUL. NULL when there is no memory. The caller frees.
- */
+/* Any thread. Copies `length` bytes and adds a NUL. NULL without memory. The caller frees. */
 char *text_dup(const void *bytes, size_t length);
 
-/* Any thread. Reads a whole decimal number: digits only (no sign, space, leading zero but "0"
- * itself), at most `most`. ERR_INVALID and `*out` untouched otherwise. */
+/* Any thread. Parses a decimal number: digits only (no sign, no space, no leading zero), at most
+ * `most`. Otherwise ERR_INVALID and `*out` is unchanged. */
 enum err text_to_u64(uint64_t *out, const char *text, uint64_t most);
 
 /* Any thread. True if each byte is printable ASCII, space included. */
 bool text_is_printable(const void *bytes, size_t length);
 
-/* Any thread. Percent-escapes (RFC 3986 style, "%0A") what is no printable ASCII, and '%', so that
- * what a peer sent can stand in a log line, an event or an XML document. With `no_spaces` a space
- * is escaped too, for records with fields. Cuts at `room` at the end of a whole escape and always
- * ends with a NUL. Returns the length written. 3 * length + 1 bytes are always enough. */
+/* Any thread. Percent-escapes (RFC 3986 style, "%0A") all bytes but printable ASCII, and '%', for
+ * untrusted text in log lines, events and XML documents. With `no_spaces` a space is escaped too,
+ * for records with fields. Truncates at `room` after a whole escape and always adds a NUL. Returns
+ * the length written. 3 * length + 1 bytes are always enough. */
 size_t text_escape(char *to, size_t room, const void *bytes, size_t length, bool no_spaces);
 
-/* Any thread. Undoes text_escape. Returns the number of bytes written to `to` (a NUL is added and
- * not counted), ERR_INVALID for a broken escape, ERR_TOO_LARGE if it does not fit. */
+/* Any thread. Reverses text_escape. `*length` is the number of bytes written to `to`, without the
+ * NUL. ERR_INVALID for an invalid escape, ERR_TOO_LARGE if it does not fit. */
 enum err text_unescape(char *to, size_t room, size_t *length, const char *text);
 
 /* Any thread. "1.5 GiB", "12 B" into `to`; returns `to`. */

@@ -1,12 +1,11 @@
-/* The table-driven machine that tcp_connection, network_transport and network_connector are. The
- * table is the program: rows from top to bottom, the first whose state, event and condition fit
- * wins, the state changes, the actions run from left to right. Not for bytes: frames are plain
- * code.
+/* Table-driven state machines: tcp_connection, network_transport and network_connector. For an
+ * event the first row whose state, event and condition match is taken: the state changes, then the
+ * row's actions run in order. Not for parsing: frames are plain code.
  *
- * One event at a time. An action never calls automat_feed on its own machine to go deeper: an event
- * fed from inside an action waits until all actions of the present row are through. A condition
- * only looks. An event without a row changes nothing (a debug line). Only the engine writes
- * `state`. Pure: no descriptors, no threads. A machine is its owner thread's. */
+ * Events are not nested: an event fed from inside an action is queued until all actions of the
+ * current row have run. Conditions have no side effects. An event without a matching row is ignored
+ * (with a debug line). Only the engine writes `state`. Pure: no descriptors, no threads. Owner
+ * thread only. */
 #ifndef ENGINE_AUTOMAT_H
 #define ENGINE_AUTOMAT_H
 
@@ -15,14 +14,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* `self` is what automat_init got; `arg` is what came with the event, valid during the step only,
- * and NULL for an event that was fed from inside an action. */
+/* `self` is the argument of automat_init; `arg` is the argument of the event, valid during the step
+ * only, and NULL for a queued event. */
 typedef bool automat_condition_fn(const void *self, const void *arg);
 typedef void automat_action_fn(void *self, const void *arg);
 
 enum { AUTOMAT_ACTIONS_MAX = 6, AUTOMAT_WAITING_MAX = 6 };
 
-/* The names are for diagrams: AUTOMAT_IF and AUTOMAT_DO make them from the functions' own names. */
+/* The names are for diagrams: AUTOMAT_IF and AUTOMAT_DO derive them from the functions' names. */
 struct automat_condition {
     automat_condition_fn *holds;
     const char *name;
@@ -49,7 +48,7 @@ struct automat_row {
     uint8_t when;
     struct automat_condition only_if;
     uint8_t go_to;
-    struct automat_action then[AUTOMAT_ACTIONS_MAX]; /* ends at the first without a function */
+    struct automat_action then[AUTOMAT_ACTIONS_MAX]; /* terminated by one without a function */
 };
 
 struct automat_kind {
@@ -59,11 +58,11 @@ struct automat_kind {
     uint8_t state_count;
     uint8_t event_count;
     uint8_t first;
-    uint8_t last; /* == state_count if the machine never ends */
+    uint8_t last; /* == state_count if there is no final state */
     const struct automat_row *rows;
     size_t row_count;
-    /* May be NULL. Called after each step that had a row, before its actions, e.g. to tell others
-     * of a new state. `self` is the machine's. */
+    /* Can be NULL. Called after each state transition, before the actions, e.g. to report the new
+     * state. `self` is the machine's. */
     void (*stepped)(void *self, uint8_t from, uint8_t event, uint8_t to);
 };
 
@@ -76,18 +75,17 @@ struct automat {
     uint8_t waiting[AUTOMAT_WAITING_MAX];
 };
 
-/* Puts the machine into its first state. */
+/* Sets the machine to its first state. */
 void automat_init(struct automat *a, const struct automat_kind *kind, void *self);
 
-/* Takes one event, and those that its actions feed. Returns true if the event had a row. From
- * inside an action: keeps the event for later (more than AUTOMAT_WAITING_MAX at once is a bug) and
- * returns true. */
+/* Processes one event, and those that its actions feed. Returns true if a row matched. From inside
+ * an action: queues the event (at most AUTOMAT_WAITING_MAX, asserted) and returns true. */
 bool automat_feed(struct automat *a, uint8_t event, const void *arg);
 
 const char *automat_state_name(const struct automat *a);
 
-/* Prints the table as a Graphviz digraph. A row's label is event, [condition], / actions, in the
- * words of AUTOMATA: is_hello prints as isHello, do_send_wazap as doSendWazap. */
+/* Prints the table as a Graphviz digraph. A row's label is event, [condition], / actions, with the
+ * names of AUTOMATA: is_hello prints as isHello, do_send_wazap as doSendWazap. */
 void automat_print_dot(const struct automat_kind *kind, FILE *out);
 
 #endif

@@ -76,7 +76,7 @@ void event_sink_close(struct event_sink **sink);
 void event_sink_connect(struct event_sink *sink, struct mailbox *keeper, message_fn *take);
 
 /* Any thread. Gives `e` away; NULL is fine. Never waits, and does not wake a keeper that said it is
- * in no hurry (mailbox_set_hurried): it takes what waits when somebody asks it for events. */
+ * in no hurry (mailbox_set_immediate): it takes what waits when somebody asks it for events. */
 void event_emit(struct event_sink *sink, struct event *e);
 
 /* Keeper's thread. How many were lost since the last call. */

@@ -1,10 +1,10 @@
-/* The one way from thread to thread: a queue of messages and an eventfd in the owner's poll loop. A
- * message lives inside something that its sender gives away (a request, a notice): posting is
- * giving, and the sender does not look at it again until it comes back as an answer.
+/* Communication between threads: a message queue and an eventfd in the owner's event loop. A
+ * message is embedded in an object (a request, a notification). Posting it passes the ownership to
+ * the receiver; the sender must not access it until it is returned as a response.
  *
- * The bound holds for new work only. A request carries the room for its own answer, so an answer is
- * never refused: what has been taken in can always be finished. (The queue is a list through the
- * messages; the bound is counted, not allocated.) */
+ * The limit applies to new requests only. A request contains the memory for its response, so a
+ * response is never rejected: accepted work can always be finished. (The queue is an intrusive
+ * list; the limit is a count.) */
 #ifndef LOOP_MAILBOX_H
 #define LOOP_MAILBOX_H
 
@@ -18,8 +18,8 @@
 struct message;
 struct mailbox;
 
-/* Runs in the receiving thread. `owner` is what the receiving mailbox was opened with. Takes over
- * the message and what it lives in. */
+/* Runs in the receiving thread. `owner` is the argument of mailbox_open. Takes ownership of the
+ * message and the object that contains it. */
 typedef void message_fn(struct message *m, void *owner);
 
 struct message {
@@ -27,62 +27,60 @@ struct message {
     message_fn *deliver;
 };
 
-/* A message that comes back. Embed it, first, in the struct with the question and the answer. */
+/* A message that is returned to its sender. Embed it as the first member of the struct with the
+ * request's and the response's data. */
 struct request {
     struct message message;
-    struct mailbox
-        *answer_to; /* NULL: nobody waits, `on_answer` runs at once in the answering thread */
-    message_fn *on_answer; /* runs in the asking thread, with its mailbox's owner */
+    struct mailbox *answer_to; /* NULL: `on_answer` is called directly in the responding thread */
+    message_fn *on_answer;     /* called in the requesting thread, with its mailbox's owner */
     enum err result;
 };
 
-/* Any thread. Opens a box of at most `limit` messages of new work. */
+/* Any thread. Opens a mailbox for at most `limit` queued requests. */
 enum err mailbox_open(struct mailbox **out, size_t limit, void *owner);
 
-/* After its thread ended and nobody can post any more. What still waits in it must be none
- * (asserted). At ease with NULL. */
+/* After its thread exited and no thread can post any more. The mailbox must be empty (asserted).
+ * NULL is a no-op. */
 void mailbox_close(struct mailbox **box);
 
-/* Any thread. New work. The message is the receiver's on ERR_OK, still the caller's on ERR_FULL and
- * ERR_CLOSED (mailbox_shut). Never waits. */
+/* Any thread. Posts a request. On ERR_OK the receiver owns the message, on ERR_FULL and ERR_CLOSED
+ * (mailbox_shut) still the caller. Never blocks. */
 enum err mailbox_post(struct mailbox *box, struct message *m, message_fn *deliver);
 
-/* Any thread. The same, but it may wait in silence until the owner looks (mailbox_drain), something
- * else rings, or some hundreds wait: for news that nobody may want. The order of all mail is kept.
- */
-enum err mailbox_post_unhurried(struct mailbox *box, struct message *m, message_fn *deliver);
+/* Any thread. The same, queued without waking the owner until it drains the mailbox, another
+ * message wakes it, or some hundreds are queued: for low-priority notifications. The order of
+ * messages is kept. */
+enum err mailbox_post_deferred(struct mailbox *box, struct message *m, message_fn *deliver);
 
-/* Any thread. For answers and for what must not be refused (a stop, a descriptor already accepted
- * by another bound): always taken. */
+/* Any thread. Posts a response, or a message that must not be rejected (a stop, a descriptor
+ * counted by another limit). Never fails. */
 void mailbox_answer(struct mailbox *box, struct message *m, message_fn *deliver);
 
-/* Any thread. Many answers at once, oldest first, each with its `deliver` set: the owner finds all
- * of them together. Empties `list`. */
+/* Any thread. Posts a batch of responses, oldest first, each with its `deliver` set; they are
+ * delivered together. Empties `list`. */
 STAILQ_HEAD(message_list, message);
 void mailbox_answer_list(struct mailbox *box, struct message_list *list, size_t count);
 
-/* Any thread. Sends `r` back to whoever asked, with `result`. The answering side never looks at it
- * again. */
+/* Any thread. Returns `r` to its sender, with `result`. The caller must not access it any more. */
 void request_answer(struct request *r, enum err result);
 
-/* Any thread. Number of messages that wait now, for status. */
+/* Any thread. Number of queued messages, for status. */
 size_t mailbox_waiting(struct mailbox *box);
 
-/* Any thread. Messages delivered so far: it grows as long as the owner makes progress. */
+/* Any thread. Number of messages delivered so far; increases while the owner makes progress. */
 uint64_t mailbox_delivered(const struct mailbox *box);
 
-/* Any thread; from then on mailbox_post answers ERR_CLOSED. Answers still pass. */
+/* Any thread. Makes mailbox_post return ERR_CLOSED from now on. Responses are still accepted. */
 void mailbox_shut(struct mailbox *box);
 
 /* Owner thread. */
-int mailbox_fd(const struct mailbox *box); /* readable when something waits */
+int mailbox_fd(const struct mailbox *box); /* readable when messages are queued */
 
-/* Owner thread. Whether unhurried mail that comes from now on rings as any other; what waits
- * already does not. */
-void mailbox_set_hurried(struct mailbox *box, bool is_hurried);
+/* Owner thread. True: deferred messages posted from now on wake the owner at once. */
+void mailbox_set_immediate(struct mailbox *box, bool is_immediate);
 
-/* Owner thread. Delivers every message that waited at the call, oldest first, with no lock held.
- * Returns how many. */
+/* Owner thread. Delivers the messages queued at the call, oldest first, with no lock held. Returns
+ * their number. */
 size_t mailbox_drain(struct mailbox *box);
 
 #endif

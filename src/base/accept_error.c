@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-/* accept(2), "Error handling": Linux passes on what is already wrong with the new socket. */
+/* accept(2), "Error handling": Linux reports errors that are already pending on the new socket. */
 bool accept_error_is_transient(int error_number)
 {
     switch (error_number) {
@@ -23,10 +23,10 @@ bool accept_error_is_transient(int error_number)
     }
 }
 
-bool accept_error_is_new(struct accept_error_log *trouble, uint64_t now_ms)
+bool accept_error_is_new(struct accept_error_log *log, uint64_t now_ms)
 {
-    bool is_new = now_ms >= trouble->quiet_ms;
+    bool is_new = now_ms >= log->quiet_ms;
 
-    trouble->quiet_ms = now_ms + ACCEPT_ERROR_QUIET_MS;
+    log->quiet_ms = now_ms + ACCEPT_ERROR_QUIET_MS;
     return is_new;
 }

@@ -46,7 +46,7 @@ const char *clock_text(char out[CLOCK_TEXT_SIZE], int64_t real_us)
     struct tm utc;
     char date[24];
 
-    if (micro < 0) { /* before 1970: a clock that jumped */
+    if (micro < 0) { /* before 1970: the clock was set wrongly */
         micro += 1000000;
         second--;
     }

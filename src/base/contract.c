@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-void contract_broken(const char *what, const char *file, int line, const char *function)
+void contract_violated(const char *condition, const char *file, int line)
 {
-    log_error("a bug in dustwire: contract broken in %s (%s:%d): %s", function, file, line, what);
+    log_error("assertion failed: %s at %s:%d; please report", condition, file, line);
     abort();
 }

@@ -11,7 +11,7 @@
 
 enum { PATH_SIZE = 4096, LINE_SIZE = PATH_SIZE + 128 };
 
-/* The first line of a file, without its end; false if there is none. */
+/* Reads the first line of a file, without the newline; false if there is none. */
 static bool read_line(const char *path, char line[LINE_SIZE])
 {
     FILE *in = fopen(path, "re");
@@ -76,8 +76,8 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* Of the group and all above it. Its path may be one that is not mounted here (a container that
- * sees the groups of the host by name): then what is mounted, the container's own, is left. */
+/* The quota of the group and its ancestors. If its path is not mounted here (a container that sees
+ * the host's group names), only the mounted root, the container's own group, counts. */
 static unsigned quota_up(const char *root, const char *group, unsigned (*quota)(const char *folder))
 {
     char folder[PATH_SIZE], *slash;
@@ -137,27 +137,27 @@ unsigned cpus_of_quota(const char *membership, const char *root)
     return found;
 }
 
-static unsigned bound_to(void)
+static unsigned affinity_count(void)
 {
     cpu_set_t set;
     long online;
 
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         return (unsigned)CPU_COUNT(&set);
-    online = sysconf(_SC_NPROCESSORS_ONLN); /* a machine with more than a cpu_set_t holds */
+    online = sysconf(_SC_NPROCESSORS_ONLN); /* more CPUs than a cpu_set_t can represent */
     return online < 1 ? 1 : (unsigned)online;
 }
 
 static unsigned usable;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void look(void)
+static void detect_usable(void)
 {
-    usable = least(bound_to(), cpus_of_quota("/proc/self/cgroup", "/sys/fs/cgroup"));
+    usable = least(affinity_count(), cpus_of_quota("/proc/self/cgroup", "/sys/fs/cgroup"));
 }
 
 unsigned cpus_usable(void)
 {
-    pthread_once(&once, look);
+    pthread_once(&once, detect_usable);
     return usable;
 }

@@ -58,7 +58,7 @@ enum err err_from_errno(int error_number)
     case EROFS:
         return ERR_READ_ONLY;
     case EIO:
-    case EUCLEAN: /* as ext4, XFS and btrfs say of what is damaged */
+    case EUCLEAN: /* ext4, XFS and btrfs: corrupted structure */
     case EBADMSG:
     case ESTALE:
         return ERR_IO;
@@ -105,18 +105,20 @@ const char *err_advice(enum err e, const char *usual)
 {
     switch (e) {
     case ERR_DESCRIPTORS:
-        return "raise the limit of open files, of this process (ulimit -n, LimitNOFILE) or of the "
-               "machine (fs.file-max)";
+        return "raise the open file limit of this process (ulimit -n, LimitNOFILE) or of the "
+               "machine "
+               "(fs.file-max)";
     case ERR_NO_MEMORY:
-        return "free some memory, or raise the limit of this process (ulimit -v or -d, MemoryMax)";
+        return "free memory, or raise the memory limit of this process (ulimit -v or -d, "
+               "MemoryMax)";
     case ERR_NO_SPACE:
-        return "make room on that file system: bytes, or inodes";
+        return "free space or inodes on that file system";
     case ERR_QUOTA:
-        return "make room, or raise this user's quota on that file system";
+        return "free space, or raise this user's quota on that file system";
     case ERR_READ_ONLY:
-        return "mount that file system for writing, or use another";
+        return "remount that file system read-write, or use another";
     case ERR_IO:
-        return "check the disk (the kernel's log says more)";
+        return "check the disk (see the kernel log)";
     case ERR_INTERRUPTED:
         return "try again";
     default:
@@ -124,7 +126,7 @@ const char *err_advice(enum err e, const char *usual)
     }
 }
 
-/* As much as the stack of a thread, taken and given back. */
+/* Tries to allocate a thread's stack. */
 static bool has_memory_for_stack(void)
 {
     enum { STACK_BYTES = 2 << 20 };

@@ -3,10 +3,10 @@
 static const int64_t ns_per_s = 1000000000;
 
 enum {
-    COARSE_S = 2,         /* of file systems with coarse times: FAT counts by two seconds */
-    COARSE_NS = 10000000, /* and exFAT, finer, by 10 ms: both are multiples of that */
-    FINE_NS = 1000,       /* the others cut off less than a microsecond, if anything */
-    TICK_MS = 4,          /* of most kernels; with a longer one it is asked again */
+    COARSE_S = 2,         /* granularity of FAT */
+    COARSE_NS = 10000000, /* granularity of exFAT, which divides that of FAT */
+    FINE_NS = 1000,       /* upper bound for all others */
+    TICK_MS = 4,          /* of most kernels; with a longer one the caller checks again */
 };
 
 static bool is_same_time(struct timespec a, struct timespec b)
@@ -14,7 +14,7 @@ static bool is_same_time(struct timespec a, struct timespec b)
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-/* Has the name been given to another file, or taken away? */
+/* True if the path no longer names this file. */
 static bool is_renamed(const struct stat *now, const char *path)
 {
     struct stat named;
@@ -22,7 +22,7 @@ static bool is_renamed(const struct stat *now, const char *path)
     return stat(path, &named) != 0 || named.st_dev != now->st_dev || named.st_ino != now->st_ino;
 }
 
-/* Why else the time of the last change may have moved. */
+/* True if something other than a write explains the new change time. */
 static bool is_other_change(const struct stat *before, const struct stat *now, const char *path)
 {
     return before->st_nlink != now->st_nlink || before->st_mode != now->st_mode ||
@@ -49,7 +49,7 @@ uint64_t file_state_settles_in_ms(const struct stat *state, struct timespec now)
     int64_t grain_ns = is_coarse ? COARSE_S * ns_per_s : FINE_NS;
     int64_t left_ns = ns_of(state->st_ctim) + grain_ns - ns_of(now);
 
-    /* Another machine's clock, or ours was set: waiting would tell nothing. */
+    /* Another machine's clock, or ours was set: waiting would not help. */
     if (left_ns < 0 || left_ns > COARSE_S * ns_per_s)
         return 0;
     return (uint64_t)(left_ns / 1000000) + TICK_MS;

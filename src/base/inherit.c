@@ -11,8 +11,8 @@ static bool is_closed(int fd)
     return fcntl(fd, F_GETFD) < 0 && errno == EBADF;
 }
 
-/* Lower numbers first: an open takes the lowest that is free, which then is `fd`. Without /dev/null
- * (a bare root) a folder does the same: it can neither be read nor written. */
+/* Call in ascending order: open returns the lowest free number, which then is `fd`. Without
+ * /dev/null (an empty root) a directory serves: it can neither be read nor written. */
 static void fill(int fd)
 {
     if (!is_closed(fd))
@@ -33,7 +33,7 @@ int inherit_flush_output(void)
     errno = 0;
     if (fflush(stdout) != 0)
         return errno == 0 ? EIO : errno;
-    return ferror(stdout) ? EIO : 0; /* of an earlier write stdio does not keep the reason */
+    return ferror(stdout) ? EIO : 0; /* stdio does not keep the errno of an earlier write */
 }
 
 static bool is_kept(int number)
@@ -53,7 +53,7 @@ bool inherit_is_ignored(int number)
     return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-void inherit_settle_signals(const sigset_t *blocked)
+void inherit_reset_signals(const sigset_t *blocked)
 {
     sigset_t none;
 
@@ -66,7 +66,7 @@ void inherit_settle_signals(const sigset_t *blocked)
     sigprocmask(SIG_SETMASK, blocked == NULL ? &none : blocked, NULL);
 }
 
-void inherit_ignored_by_us(sigset_t *out)
+void inherit_ignored_signals(sigset_t *out)
 {
     sigemptyset(out);
     sigaddset(out, SIGPIPE);

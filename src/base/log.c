@@ -29,14 +29,14 @@ static const int priorities[] = {
 #undef X
 };
 
-/* Read by every thread for every line, written by a reload: a relaxed atomic, because a line more
- * or less around the change does no harm and nothing else hangs on it. */
+/* Read by every thread for every line, written by a reload. Relaxed: no other data depends on it,
+ * and a line more or less around the change is harmless. */
 static _Atomic int level_now = LOG_LEVEL_INFO;
 
-/* The same for the lines of a peer in a second. */
+/* Lines per second about one peer; the same holds. */
 static _Atomic unsigned peer_limit = 0;
 
-static _Thread_local struct log_meter meter_of_files, meter_of_lives;
+static _Thread_local struct log_meter transfer_meter, session_meter;
 static _Thread_local char thread_name[16] = "main";
 
 void log_set_level(enum log_level level)
@@ -81,15 +81,15 @@ void log_name_thread(const char *name)
     pthread_setname_np(pthread_self(), thread_name);
 }
 
-static void warn_of_file(const char *path, int error_number)
+static void warn_of_reopen(const char *path, int error_number)
 {
-    log_warning("the log file %s cannot be opened anew: %s; the old one is written on", path,
+    log_warning("cannot reopen log file %s: %s; continuing with the old one", path,
                 strerror(error_number));
 }
 
 enum err log_to_file(const char *path, char *problem, size_t room)
 {
-    return log_file_open(path, warn_of_file, problem, room);
+    return log_file_open(path, warn_of_reopen, problem, room);
 }
 
 void log_set_file_limit(uint64_t bytes)
@@ -102,8 +102,8 @@ void log_reopen(void)
     log_file_reopen();
 }
 
-/* systemd names the device and inode of the stream that it reads in JOURNAL_STREAM (sd-daemon(3)):
- * only if stderr is that very stream do priorities belong in the lines. */
+/* JOURNAL_STREAM names the device and inode of the stream that systemd reads (sd-daemon(3)); lines
+ * get priorities only if stderr is that stream. */
 static bool is_stderr_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
@@ -117,7 +117,7 @@ static bool is_stderr_journal(void)
 static bool journal;
 static pthread_once_t journal_once = PTHREAD_ONCE_INIT;
 
-static void journal_look(void)
+static void detect_journal(void)
 {
     journal = !log_file_is_open() && is_stderr_journal();
 }
@@ -134,7 +134,7 @@ static void write_line(enum log_level level, const char *about, const char *form
     char line[LOG_LINE_SIZE], time[CLOCK_TEXT_SIZE];
     size_t end;
 
-    pthread_once(&journal_once, journal_look);
+    pthread_once(&journal_once, detect_journal);
     if (journal)
         end = bounded(snprintf(line, sizeof line, "<%d>%-7s %-12s %s", priorities[level],
                                words[level], thread_name, about),
@@ -143,7 +143,7 @@ static void write_line(enum log_level level, const char *about, const char *form
         end = bounded(snprintf(line, sizeof line, "%s %-7s %-12s %s",
                                clock_text(time, clock_real_us()), words[level], thread_name, about),
                       sizeof line);
-    /* One byte stays free for the newline. */
+    /* One byte is reserved for the newline. */
     end +=
         bounded(vsnprintf(line + end, sizeof line - 1 - end, format, args), sizeof line - 1 - end);
     line[end++] = '\n';
@@ -171,23 +171,22 @@ write_about(enum log_level level, const char *about, const char *format, ...)
     va_end(args);
 }
 
-/* Who asked for debug wants all there is. */
-static bool may_say(struct log_meter *meter, enum log_level level, const char *peer,
-                    const char *about)
+/* Applies the rate limit of a peer; there is none at level debug. */
+static bool is_within_limit(struct log_meter *meter, enum log_level level, const char *peer,
+                            const char *about)
 {
-    unsigned limit = atomic_load_explicit(&peer_limit, memory_order_relaxed), left_out;
+    unsigned limit = atomic_load_explicit(&peer_limit, memory_order_relaxed), suppressed;
 
     if (limit == 0 || log_is_on(LOG_LEVEL_DEBUG))
         return true;
-    if (!log_meter_takes(meter, peer, clock_mono_ms() / 1000, limit, &left_out)) {
+    if (!log_meter_allows(meter, peer, clock_mono_ms() / 1000, limit, &suppressed)) {
         metrics_add(METRIC_LOG_LINES_LIMITED, 1);
         return false;
     }
-    if (left_out > 0)
+    if (suppressed > 0)
         write_about(level, about,
-                    "%u lines before this one were left out ([log] "
-                    "lines-per-peer-per-s)",
-                    left_out);
+                    "%u previous lines suppressed: rate limit [log] lines-per-peer-per-s",
+                    suppressed);
     return true;
 }
 
@@ -205,7 +204,7 @@ __attribute__((format(printf, 5, 0))) static void write_metered(struct log_meter
         snprintf(about, sizeof about, "peer=%s ", peer);
     else
         snprintf(about, sizeof about, "session=%" PRIu64 " peer=%s ", session, peer);
-    if (may_say(meter, level, peer, about))
+    if (is_within_limit(meter, level, peer, about))
         write_line(level, about, format, args);
 }
 
@@ -214,7 +213,7 @@ void log_session(enum log_level level, uint64_t session, const char *peer, const
     va_list args;
 
     va_start(args, format);
-    write_metered(&meter_of_files, level, session, peer, format, args);
+    write_metered(&transfer_meter, level, session, peer, format, args);
     va_end(args);
 }
 
@@ -223,6 +222,6 @@ void log_life(enum log_level level, uint64_t session, const char *peer, const ch
     va_list args;
 
     va_start(args, format);
-    write_metered(&meter_of_lives, level, session, peer, format, args);
+    write_metered(&session_meter, level, session, peer, format, args);
     va_end(args);
 }

@@ -1,9 +1,9 @@
-/* The log as a file of its own ([log] file): bounded, and found again when somebody moves it away.
+/* The log file ([log] file): limited in size, and reopened when it is moved away.
  *
- * Lines are written by any thread, without a lock: all use one descriptor, and a new file is put
- * under its number (dup3) while they write. One line in a second looks whether the file still has
- * its name; the line that goes beyond the limit turns the file: PATH becomes PATH.1, the one before
- * goes. Whoever finds another thread at either leaves it to that. */
+ * Any thread writes lines without a lock: all use one descriptor number, and a new file is moved to
+ * it with dup3. Once per second a write checks whether the path still names the file; a write that
+ * exceeds the limit rotates: PATH is renamed to PATH.1. If another thread is rotating or reopening,
+ * a thread skips it. */
 #ifndef BASE_LOG_FILE_H
 #define BASE_LOG_FILE_H
 
@@ -13,21 +13,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Told once for each reason: the file could not be opened anew, so the old one is written on. From
- * any thread that writes a line; may write one itself. */
-typedef void log_file_trouble_fn(const char *path, int error_number);
+/* Called once per errno if the file cannot be reopened, from any thread that writes a line; can
+ * log.
+ */
+typedef void log_file_error_fn(const char *path, int error_number);
 
-/* Once, before there are other threads. Makes the file if there is none; a link is followed, a FIFO
- * or device is written and never turned. Else `problem` is a sentence. */
-enum err log_file_open(const char *path, log_file_trouble_fn *trouble, char *problem, size_t room);
+/* Once, before other threads exist. Creates the file if necessary; a symbolic link is followed, a
+ * FIFO or device is never rotated. On an error `problem` is a sentence. */
+enum err log_file_open(const char *path, log_file_error_fn *on_error, char *problem, size_t room);
 
-/* Any thread; false if there is no log file, all lines go to stderr. */
+/* Any thread. False if the log goes to stderr. */
 bool log_file_is_open(void);
-/* Any thread, with one open. False: the line is lost. */
+/* Any thread, with the file open. False: the line is lost. */
 bool log_file_write(const char *line, size_t length);
-/* Any thread. Opens the path anew, as after a rename. */
+/* Any thread. Reopens the path, as after a rename. */
 void log_file_reopen(void);
-/* Any thread. 0: whoever else turns it (logrotate) has to. */
+/* Any thread. 0: no rotation, as with an external logrotate. */
 void log_file_set_limit(uint64_t bytes);
 
 #endif

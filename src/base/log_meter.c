@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* FNV-1a over the address. Whoever finds addresses that fall on one place shares his own share. */
-static unsigned place_of(const char *peer)
+/* FNV-1a over the address. A peer that finds colliding addresses only shares its own limit. */
+static unsigned slot_of(const char *peer)
 {
     const char *port = strrchr(peer, ':');
     size_t length = port == NULL ? strlen(peer) : (size_t)(port - peer);
@@ -11,20 +11,20 @@ static unsigned place_of(const char *peer)
 
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)peer[i]) * 16777619u;
-    return (hash ^ hash >> 16) % LOG_METER_PLACES;
+    return (hash ^ hash >> 16) % LOG_METER_SLOTS;
 }
 
-bool log_meter_takes(struct log_meter *m, const char *peer, uint64_t second, unsigned limit,
-                     unsigned *left_out)
+bool log_meter_allows(struct log_meter *m, const char *peer, uint64_t second, unsigned limit,
+                      unsigned *suppressed)
 {
-    unsigned place = place_of(peer), lines;
+    unsigned slot = slot_of(peer), lines;
 
-    *left_out = 0;
-    if (m->places[place].second != second) {
-        lines = m->places[place].lines;
-        *left_out = lines > limit ? lines - limit : 0;
-        m->places[place].second = second;
-        m->places[place].lines = 0;
+    *suppressed = 0;
+    if (m->slots[slot].second != second) {
+        lines = m->slots[slot].lines;
+        *suppressed = lines > limit ? lines - limit : 0;
+        m->slots[slot].second = second;
+        m->slots[slot].lines = 0;
     }
-    return ++m->places[place].lines <= limit;
+    return ++m->slots[slot].lines <= limit;
 }

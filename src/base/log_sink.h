@@ -1,12 +1,12 @@
-/* Where lines go: the log file, or stderr, without ever waiting for whoever reads it. A pipe or
- * terminal that is full loses the line, which is counted. */
+/* Writes lines to the log file or stderr without blocking on the reader. If a pipe or terminal is
+ * full, the line is dropped and counted. */
 #ifndef BASE_LOG_SINK_H
 #define BASE_LOG_SINK_H
 
 #include <limits.h>
 #include <stddef.h>
 
-/* So long a line goes into a pipe whole or not at all (pipe(7)). */
+/* Writes of up to this size to a pipe are atomic (pipe(7)). */
 enum { LOG_LINE_SIZE = PIPE_BUF };
 
 /* Any thread. */

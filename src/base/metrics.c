@@ -4,9 +4,9 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-/* A block is written by its thread alone and read by whoever sums: relaxed atomics, so that a sum
- * reads whole numbers without any thread waiting. Blocks are few (one per thread of the daemon) and
- * are not given back, so that what an ended thread counted stays in the sum. */
+/* A block is written by its thread only and read by any thread: relaxed atomics prevent torn reads
+ * without locks. Blocks (one per thread of the daemon) are never freed, so that the counts of an
+ * exited thread stay in the sum. */
 struct block {
     _Atomic uint64_t counters[METRIC_COUNT];
 };
@@ -22,7 +22,7 @@ static struct block *my_block(void)
     if (mine == NULL) {
         unsigned index = atomic_fetch_add(&block_count, 1);
 
-        /* Beyond the table threads share the last block: counts may then be lost, never memory. */
+        /* With too many threads the last block is shared: counts can be lost then. */
         mine = &blocks[index < BLOCKS_MAX ? index : BLOCKS_MAX - 1];
     }
     return mine;

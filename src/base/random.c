@@ -19,7 +19,7 @@ static uint64_t mix(uint64_t x)
 
 static uint64_t from_start(void)
 {
-    /* The kernel gives the address of 16 bytes as a number.
+    /* getauxval returns the address of 16 bytes as a number.
      * NOLINTNEXTLINE(performance-no-int-to-ptr) */
     const void *given = (const void *)getauxval(AT_RANDOM);
     uint64_t words[2] = {0};
@@ -31,7 +31,7 @@ static uint64_t from_start(void)
 
 static void fill_without_kernel(unsigned char *to, size_t length)
 {
-    /* Relaxed: that no two calls get the same number is all there is to it. */
+    /* Relaxed: it only has to give each call another number. */
     static _Atomic uint64_t calls;
     uint64_t call = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
     uint64_t state = from_start() ^ mix(clock_mono_us() ^ (uint64_t)getpid() << 32) ^ mix(call);

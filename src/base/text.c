@@ -145,7 +145,7 @@ const char *text_size(char to[TEXT_SIZE_ROOM], uint64_t bytes)
     double amount = (double)bytes;
     unsigned unit = 0;
 
-    /* what would round to 1024.0 belongs to the next unit */
+    /* a value that would round to 1024.0 is printed in the next unit */
     while (amount >= 1023.95 && unit + 1 < sizeof units / sizeof *units) {
         amount /= 1024;
         unit++;

@@ -2,7 +2,7 @@
 
 enum { CODE_MOST = 0x10ffff };
 
-/* How many bytes a sequence has that begins so. */
+/* The length of a sequence by its first byte. */
 static unsigned sequence_length(unsigned char first)
 {
     if (first < 0x80)

@@ -124,7 +124,7 @@ static int spawn(pid_t *pid, char *const *program, char **variables)
     sigset_t defaults;
     int error_number;
 
-    inherit_ignored_by_us(&defaults);
+    inherit_ignored_signals(&defaults);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", 0, 0);
     posix_spawnattr_init(&attributes);

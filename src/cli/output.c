@@ -97,7 +97,7 @@ void cli_output_open(void)
 {
     inherit_fill_standard();
     is_pipe_ignored = inherit_is_ignored(SIGPIPE);
-    inherit_settle_signals(NULL);
+    inherit_reset_signals(NULL);
     stdout = open_stream(&outputs[0], stdout, _IOFBF);
     stderr = open_stream(&outputs[1], stderr, _IOLBF);
 }

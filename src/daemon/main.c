@@ -173,7 +173,7 @@ int main(int argc, char **argv)
     umask(077); /* access for others is set explicitly: [inbox] mode, [control] mode */
     options_read(&options, argc, argv);
     if (options.action != OPTIONS_RUN)
-        inherit_settle_signals(NULL);
+        inherit_reset_signals(NULL);
     if (options.action == OPTIONS_END)
         return printed(options.exit_status);
     rooms.paths =

@@ -57,7 +57,7 @@ void notify_supervisor(void *ctx, enum supervisor_notice notice, const char *tex
 
 static void ping_threads(struct watchdog *w)
 {
-    pulse_ask(loop_mailbox(w->loop), loop_now_ms(w->loop));
+    pulse_ping(loop_mailbox(w->loop), loop_now_ms(w->loop));
     w->is_pending = true;
 }
 
@@ -72,9 +72,9 @@ static void report_pulse(void *ctx, const char *name, enum pulse_state state, ui
 {
     const struct watchdog *w = ctx;
 
-    if (state == PULSE_TURNS)
+    if (state == PULSE_ALIVE)
         log_info("thread %s is making progress again", name);
-    else if (state == PULSE_WAITS)
+    else if (state == PULSE_BLOCKED)
         log_warning("thread %s blocked on file I/O for %" PRIu64
                     " ms: work that needs it is delayed; check the disk",
                     name, ms);
@@ -126,7 +126,7 @@ void watchdog_start(struct watchdog *w, struct loop *loop)
 
 void watchdog_poll(struct watchdog *w)
 {
-    if (w->is_pending && !pulse_is_missing())
+    if (w->is_pending && !pulse_is_pending())
         ping_manager(w);
 }
 

@@ -55,7 +55,7 @@ void signals_block(void)
 
     stop_signals(&set);
     sigaddset(&set, SIGHUP);
-    inherit_settle_signals(&set);
+    inherit_reset_signals(&set);
 }
 
 static void take_signal(struct signals *s, unsigned number)

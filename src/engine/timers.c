@@ -4,10 +4,9 @@
 
 #include <stddef.h>
 
-/* Pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986): every timer is due no later than its
- * children; children are a list through `sibling`. Joining two heaps makes one the first child of
- * the other; taking a timer out joins its children in pairs, which keeps the amortised cost at
- * O(log n). */
+/* Pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986): no timer is later than its children;
+ * children are linked through `sibling`. Joining two heaps makes one the first child of the other;
+ * removing a timer joins its children in pairs, for an amortised cost of O(log n). */
 
 static struct timer *join(struct timer *a, struct timer *b)
 {
@@ -34,7 +33,7 @@ static struct timer *join_pairs(struct timer *list)
 {
     struct timer *pairs = NULL, *joined = NULL, *next;
 
-    while (list != NULL) { /* left to right: pairs, stacked */
+    while (list != NULL) { /* first pass, left to right: join pairs and stack them */
         struct timer *a = list, *b = a->sibling;
 
         next = b == NULL ? NULL : b->sibling;
@@ -46,7 +45,7 @@ static struct timer *join_pairs(struct timer *list)
         pairs = a;
         list = next;
     }
-    while (pairs != NULL) { /* and back */
+    while (pairs != NULL) { /* second pass, right to left */
         next = pairs->sibling;
         pairs->sibling = NULL;
         joined = join(joined, pairs);

@@ -115,7 +115,7 @@ void event_emit(struct event_sink *sink, struct event *e)
         event_free(&e);
         return;
     }
-    if (mailbox_post_unhurried(sink->keeper, &e->message, sink->take) == ERR_OK)
+    if (mailbox_post_deferred(sink->keeper, &e->message, sink->take) == ERR_OK)
         return;
     /* Relaxed: the number stands for itself. Nothing else is published by it, and the keeper that
      * reads it a moment early sees the rest at its next look. */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-enum { STACK_BYTES = 2 << 20 }; /* whatever ulimit -s says of the first thread's */
+enum { STACK_BYTES = 2 << 20 }; /* independent of ulimit -s */
 
 struct loop {
     struct loop_config config;
@@ -23,7 +23,7 @@ struct loop {
     struct watch mail;
     struct timers timers;
     uint64_t now_ms;
-    bool is_hurried;
+    bool skips_wait;
     bool is_ending; /* owner thread only: set by the message of loop_stop */
     bool is_started;
     struct message stop;
@@ -31,11 +31,10 @@ struct loop {
     pthread_t thread;
 };
 
-/* The loop whose thread this is: what loop_assert_here asks. Nobody else can write it, so it needs
- * no lock, and it holds from the thread's first step. */
+/* The loop that runs in this thread, for loop_assert_here. */
 static _Thread_local const struct loop *here;
 
-static void mail_waits(struct watch *w, uint32_t events)
+static void on_mail(struct watch *w, uint32_t events)
 {
     struct loop *loop = w->ctx;
 
@@ -60,7 +59,7 @@ enum err loop_open(struct loop **out, const struct loop_config *config)
         goto fail;
     if ((e = mailbox_open(&loop->mailbox, config->mailbox_limit, config->owner)) != ERR_OK)
         goto fail;
-    loop->mail = (struct watch){.fd = mailbox_fd(loop->mailbox), .ready = mail_waits, .ctx = loop};
+    loop->mail = (struct watch){.fd = mailbox_fd(loop->mailbox), .ready = on_mail, .ctx = loop};
     if ((e = poller_add(loop->poller, &loop->mail, EPOLLIN)) != ERR_OK)
         goto fail;
     *out = loop;
@@ -74,7 +73,7 @@ void loop_close(struct loop **loop)
 {
     if (*loop == NULL)
         return;
-    CONTRACT(!(*loop)->is_started && !(*loop)->pulse.is_out);
+    CONTRACT(!(*loop)->is_started && !(*loop)->pulse.is_pending);
     mailbox_close(&(*loop)->mailbox);
     poller_close(&(*loop)->poller);
     free(*loop);
@@ -86,7 +85,7 @@ void loop_turn(struct loop *loop, int most_ms)
     uint64_t deadline_ms;
     int wait_ms = most_ms;
 
-    if (loop->is_hurried) {
+    if (loop->skips_wait) {
         wait_ms = 0;
     } else if (timers_next(&loop->timers, &deadline_ms)) {
         uint64_t now_ms = clock_mono_ms();
@@ -95,16 +94,16 @@ void loop_turn(struct loop *loop, int most_ms)
         if (wait_ms < 0 || left_ms < (uint64_t)wait_ms)
             wait_ms = left_ms > INT_MAX ? INT_MAX : (int)left_ms;
     }
-    loop->is_hurried = false;
-    pulse_polls(&loop->pulse, true);
+    loop->skips_wait = false;
+    pulse_set_polling(&loop->pulse, true);
     poller_gather(loop->poller, wait_ms);
-    pulse_polls(&loop->pulse, false);
-    loop->now_ms = clock_mono_ms(); /* after the wait: mail and sockets set timers from it */
+    pulse_set_polling(&loop->pulse, false);
+    loop->now_ms = clock_mono_ms(); /* after the wait: callbacks set timers relative to it */
     poller_deliver(loop->poller);
     timers_run(&loop->timers, loop->now_ms);
     if (loop->config.after_turn != NULL)
         loop->config.after_turn(loop->config.owner);
-    pulse_turned(&loop->pulse);
+    pulse_count_turn(&loop->pulse);
 }
 
 static void *run(void *arg)
@@ -118,7 +117,7 @@ static void *run(void *arg)
         loop->config.started(loop->config.owner);
     while (!loop->is_ending)
         loop_turn(loop, -1);
-    /* Answers that came in with the stop still find their owner. */
+    /* Deliver the responses that arrived with the stop. */
     while (mailbox_drain(loop->mailbox) > 0)
         ;
     if (loop->config.ended != NULL)
@@ -137,7 +136,7 @@ enum err loop_start(struct loop *loop)
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    loop->is_started = true; /* before the thread is there: from now on the loop is its own */
+    loop->is_started = true; /* before pthread_create: the new thread owns the loop */
     error_number = pthread_create(&loop->thread, &attributes, run, loop);
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -160,7 +159,7 @@ void loop_stop(struct loop *loop)
 {
     if (!loop->is_started)
         return;
-    CONTRACT(here != loop); /* it would wait for itself */
+    CONTRACT(here != loop); /* it would join itself */
     pulse_leave(&loop->pulse);
     mailbox_answer(loop->mailbox, &loop->stop, end);
     pthread_join(loop->thread, NULL);
@@ -207,8 +206,8 @@ uint64_t loop_now_ms(const struct loop *loop)
     return loop->now_ms;
 }
 
-void loop_hurry(struct loop *loop)
+void loop_skip_wait(struct loop *loop)
 {
     loop_assert_here(loop);
-    loop->is_hurried = true;
+    loop->skips_wait = true;
 }

@@ -10,22 +10,22 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* The lock is the one lock of the message path: held for a few pointer writes, never across a
- * system call. The bell is rung outside of it, and only once for a batch. */
+/* The only lock of the message path: held for a few pointer writes, never across a system call. The
+ * eventfd is written outside of it, and only once per batch. */
 
-enum { UNHURRIED_MAX = 256 }; /* so much of it may wait in silence */
+enum { DEFERRED_MAX = 256 }; /* queued messages at which a deferred one wakes the owner */
 
 struct mailbox {
-    pthread_mutex_t lock; /* covers what follows, up to is_hurried */
+    pthread_mutex_t lock; /* protects the following members, up to is_immediate */
     struct message_list list;
     size_t count;
-    bool is_rung; /* since the last drain */
+    bool is_woken; /* since the last drain */
     bool is_shut;
-    bool is_hurried;           /* unhurried mail rings, too */
-    struct message_list taken; /* the owner's: drained, not yet delivered */
+    bool is_immediate;         /* deferred messages wake the owner, too */
+    struct message_list taken; /* owner thread: drained, not yet delivered */
     size_t limit;
-    int bell; /* eventfd */
-    /* The owner adds, others read (loop/pulse.h): it stands alone, no lock. */
+    int wakeup_fd; /* eventfd */
+    /* Written by the owner, read by other threads (loop/pulse.h); independent of other data. */
     _Atomic uint64_t delivered;
     void *owner;
 };
@@ -36,8 +36,8 @@ enum err mailbox_open(struct mailbox **out, size_t limit, void *owner)
 
     if (box == NULL)
         return ERR_NO_MEMORY;
-    box->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (box->bell < 0) {
+    box->wakeup_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (box->wakeup_fd < 0) {
         enum err e = err_from_errno(errno);
 
         free(box);
@@ -57,87 +57,87 @@ void mailbox_close(struct mailbox **box)
     if (*box == NULL)
         return;
     CONTRACT((*box)->count == 0);
-    close((*box)->bell);
+    close((*box)->wakeup_fd);
     pthread_mutex_destroy(&(*box)->lock);
     free(*box);
     *box = NULL;
 }
 
-static void ring(struct mailbox *box)
+static void wake(struct mailbox *box)
 {
     uint64_t one = 1;
 
-    /* Only a full counter (EAGAIN) can refuse, and then the bell is ringing. */
-    ssize_t written = write(box->bell, &one, sizeof one);
+    /* EAGAIN means that the counter is full, so the eventfd is readable. */
+    ssize_t written = write(box->wakeup_fd, &one, sizeof one);
     CONTRACT(written == sizeof one || errno == EAGAIN);
 }
 
-/* With the lock held: whether this message is the one to ring for. */
-static bool must_ring(struct mailbox *box, bool is_unhurried)
+/* With the lock held. True if the caller must wake the owner. */
+static bool must_wake(struct mailbox *box, bool is_deferred)
 {
-    bool has_time = box->count < UNHURRIED_MAX && box->count < box->limit;
+    bool can_wait = box->count < DEFERRED_MAX && box->count < box->limit;
 
-    if (box->is_rung || (is_unhurried && !box->is_hurried && has_time))
+    if (box->is_woken || (is_deferred && !box->is_immediate && can_wait))
         return false;
-    box->is_rung = true;
+    box->is_woken = true;
     return true;
 }
 
-struct manner {
-    bool is_bounded, is_unhurried;
+struct post_mode {
+    bool is_bounded, is_deferred;
 };
 
 static enum err add(struct mailbox *box, struct message *m, message_fn *deliver,
-                    struct manner manner)
+                    struct post_mode mode)
 {
     enum err e = ERR_OK;
-    bool is_ringing = false;
+    bool is_waking = false;
 
     m->deliver = deliver;
     pthread_mutex_lock(&box->lock);
-    if (manner.is_bounded && box->is_shut) {
+    if (mode.is_bounded && box->is_shut) {
         e = ERR_CLOSED;
-    } else if (manner.is_bounded && box->count >= box->limit) {
+    } else if (mode.is_bounded && box->count >= box->limit) {
         e = ERR_FULL;
     } else {
         STAILQ_INSERT_TAIL(&box->list, m, link);
         box->count++;
-        is_ringing = must_ring(box, manner.is_unhurried);
+        is_waking = must_wake(box, mode.is_deferred);
     }
     pthread_mutex_unlock(&box->lock);
-    if (is_ringing)
-        ring(box);
+    if (is_waking)
+        wake(box);
     return e;
 }
 
 enum err mailbox_post(struct mailbox *box, struct message *m, message_fn *deliver)
 {
-    return add(box, m, deliver, (struct manner){.is_bounded = true});
+    return add(box, m, deliver, (struct post_mode){.is_bounded = true});
 }
 
-enum err mailbox_post_unhurried(struct mailbox *box, struct message *m, message_fn *deliver)
+enum err mailbox_post_deferred(struct mailbox *box, struct message *m, message_fn *deliver)
 {
-    return add(box, m, deliver, (struct manner){.is_bounded = true, .is_unhurried = true});
+    return add(box, m, deliver, (struct post_mode){.is_bounded = true, .is_deferred = true});
 }
 
 void mailbox_answer(struct mailbox *box, struct message *m, message_fn *deliver)
 {
-    add(box, m, deliver, (struct manner){0});
+    add(box, m, deliver, (struct post_mode){0});
 }
 
 void mailbox_answer_list(struct mailbox *box, struct message_list *list, size_t count)
 {
-    bool is_ringing;
+    bool is_waking;
 
     if (count == 0)
         return;
     pthread_mutex_lock(&box->lock);
     STAILQ_CONCAT(&box->list, list);
     box->count += count;
-    is_ringing = must_ring(box, false);
+    is_waking = must_wake(box, false);
     pthread_mutex_unlock(&box->lock);
-    if (is_ringing)
-        ring(box);
+    if (is_waking)
+        wake(box);
 }
 
 void request_answer(struct request *r, enum err result)
@@ -166,10 +166,10 @@ void mailbox_shut(struct mailbox *box)
     pthread_mutex_unlock(&box->lock);
 }
 
-void mailbox_set_hurried(struct mailbox *box, bool is_hurried)
+void mailbox_set_immediate(struct mailbox *box, bool is_immediate)
 {
     pthread_mutex_lock(&box->lock);
-    box->is_hurried = is_hurried;
+    box->is_immediate = is_immediate;
     pthread_mutex_unlock(&box->lock);
 }
 
@@ -185,23 +185,23 @@ static void count_delivered(struct mailbox *box)
 
 int mailbox_fd(const struct mailbox *box)
 {
-    return box->bell;
+    return box->wakeup_fd;
 }
 
-/* A message may drain again from inside: the oldest is still the first, whoever delivers it. */
+/* A message's callback can call this again: the order of delivery is kept. */
 size_t mailbox_drain(struct mailbox *box)
 {
     struct message *m;
-    uint64_t rings;
+    uint64_t wakeups;
     size_t count;
 
-    if (read(box->bell, &rings, sizeof rings) < 0)
+    if (read(box->wakeup_fd, &wakeups, sizeof wakeups) < 0)
         CONTRACT(errno == EAGAIN || errno == EINTR);
     pthread_mutex_lock(&box->lock);
     STAILQ_CONCAT(&box->taken, &box->list);
     count = box->count;
     box->count = 0;
-    box->is_rung = false;
+    box->is_woken = false;
     pthread_mutex_unlock(&box->lock);
     while ((m = STAILQ_FIRST(&box->taken)) != NULL) {
         STAILQ_REMOVE_HEAD(&box->taken, link);

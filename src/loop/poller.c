@@ -12,7 +12,7 @@ static const uint32_t watch_magic = 0x77617463; /* "watc" */
 
 struct poller {
     int fd;
-    int ready_count; /* of the batch under way, else 0 */
+    int ready_count; /* of the current batch, else 0 */
     struct epoll_event ready[BATCH];
 };
 

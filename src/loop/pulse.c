@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-/* The loops that this thread has started: each thread has a list of its own, so no lock. */
+/* The loops that this thread has started. Thread-local, so no lock. */
 static _Thread_local LIST_HEAD(, pulse) running = LIST_HEAD_INITIALIZER(running);
 
 void pulse_enter(struct pulse *pulse, struct mailbox *box, pthread_t thread)
@@ -18,19 +18,19 @@ void pulse_leave(struct pulse *pulse)
     LIST_REMOVE(pulse, link);
 }
 
-void pulse_polls(struct pulse *pulse, bool is_polling)
+void pulse_set_polling(struct pulse *pulse, bool is_polling)
 {
     atomic_store_explicit(&pulse->is_polling, is_polling, memory_order_relaxed);
 }
 
-void pulse_turned(struct pulse *pulse)
+void pulse_count_turn(struct pulse *pulse)
 {
     atomic_store_explicit(&pulse->turns,
                           atomic_load_explicit(&pulse->turns, memory_order_relaxed) + 1,
                           memory_order_relaxed);
 }
 
-/* CPU time of the thread; 0 if the kernel does not say. */
+/* CPU time of the thread; 0 if it is unknown. */
 static uint64_t cpu_ns(const struct pulse *pulse)
 {
     struct timespec t;
@@ -46,77 +46,77 @@ static uint64_t beats(const struct pulse *pulse)
            mailbox_delivered(pulse->box);
 }
 
-static void remember(struct pulse *pulse, uint64_t now_ms)
+static void take_snapshot(struct pulse *pulse, uint64_t now_ms)
 {
     pulse->checked_ms = now_ms;
     pulse->beats = beats(pulse);
     pulse->cpu_ns = cpu_ns(pulse);
 }
 
-/* In the loop that was pinged. */
+/* Runs in the pinged loop. */
 static void answer(struct message *m, void *owner)
 {
     (void)owner;
     request_answer((struct request *)(void *)m, ERR_OK);
 }
 
-static void is_back(struct message *m, void *owner)
+static void take_answer(struct message *m, void *owner)
 {
     struct pulse *pulse = (struct pulse *)(void *)m;
 
     (void)owner;
-    pulse->is_out = false;
+    pulse->is_pending = false;
 }
 
-void pulse_ask(struct mailbox *answer_to, uint64_t now_ms)
+void pulse_ping(struct mailbox *answer_to, uint64_t now_ms)
 {
     struct pulse *pulse;
 
     LIST_FOREACH (pulse, &running, link) {
-        if (pulse->is_out)
+        if (pulse->is_pending)
             continue;
-        pulse->is_out = true;
+        pulse->is_pending = true;
         pulse->beat_ms = now_ms;
-        remember(pulse, now_ms);
-        pulse->request = (struct request){.answer_to = answer_to, .on_answer = is_back};
+        take_snapshot(pulse, now_ms);
+        pulse->request = (struct request){.answer_to = answer_to, .on_answer = take_answer};
         mailbox_answer(pulse->box, &pulse->request.message, answer);
     }
 }
 
-bool pulse_is_missing(void)
+bool pulse_is_pending(void)
 {
     struct pulse *pulse;
 
     LIST_FOREACH (pulse, &running, link)
-        if (pulse->is_out)
+        if (pulse->is_pending)
             return true;
     return false;
 }
 
-/* More than half of the time since the last check. */
+/* True if the thread used the CPU for more than half of the time since the last check. */
 static bool is_computing(const struct pulse *pulse, uint64_t now_ms)
 {
     return (cpu_ns(pulse) - pulse->cpu_ns) * 2 > (now_ms - pulse->checked_ms) * 1000000u;
 }
 
-static bool is_in_a_file_call(const struct pulse *pulse, uint64_t now_ms)
+static bool is_blocked_on_file(const struct pulse *pulse, uint64_t now_ms)
 {
     return pulse->works_on_files &&
            !atomic_load_explicit(&pulse->is_polling, memory_order_relaxed) &&
            !is_computing(pulse, now_ms);
 }
 
-static enum pulse_state judge(struct pulse *pulse, uint64_t now_ms)
+static enum pulse_state classify(struct pulse *pulse, uint64_t now_ms)
 {
-    enum pulse_state state = PULSE_DEAD;
+    enum pulse_state state = PULSE_STALLED;
 
-    if (!pulse->is_out || beats(pulse) != pulse->beats) {
+    if (!pulse->is_pending || beats(pulse) != pulse->beats) {
         pulse->beat_ms = now_ms;
-        state = PULSE_TURNS;
-    } else if (is_in_a_file_call(pulse, now_ms)) {
-        state = PULSE_WAITS;
+        state = PULSE_ALIVE;
+    } else if (is_blocked_on_file(pulse, now_ms)) {
+        state = PULSE_BLOCKED;
     }
-    remember(pulse, now_ms);
+    take_snapshot(pulse, now_ms);
     return state;
 }
 
@@ -127,12 +127,12 @@ bool pulse_check(uint64_t now_ms, pulse_report_fn *report, void *ctx)
 
     LIST_FOREACH (pulse, &running, link) {
         uint64_t since_ms = pulse->beat_ms;
-        enum pulse_state state = judge(pulse, now_ms);
+        enum pulse_state state = classify(pulse, now_ms);
 
-        if (pulse->is_reported != (state != PULSE_TURNS))
+        if (pulse->is_reported != (state != PULSE_ALIVE))
             report(ctx, pulse->name, state, now_ms - since_ms);
-        pulse->is_reported = state != PULSE_TURNS;
-        is_alive = is_alive && state != PULSE_DEAD;
+        pulse->is_reported = state != PULSE_ALIVE;
+        is_alive = is_alive && state != PULSE_STALLED;
     }
     return is_alive;
 }

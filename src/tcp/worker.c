@@ -184,7 +184,7 @@ static void after_turn(void *self)
     reap(w);
     answer_stops(w);
     if (!STAILQ_EMPTY(&w->turn) || !STAILQ_EMPTY(&w->reap_list))
-        loop_hurry(w->context.loop);
+        loop_skip_wait(w->context.loop);
 }
 
 static void grace_expired(struct timer *timer, void *ctx)

@@ -6,10 +6,11 @@
 
 #include <string.h>
 
-/* The decoder is a header of 6 bytes (14 for data), gathered in `header` because it may come in
- * pieces, and then `left` bytes of payload. Each header byte is judged when it arrives: a hostile
- * length is answered after four bytes, not after the 4 GiB that it promises. Payload is touched
- * only to be handed on; the one copy is that of a control frame that came in pieces. */
+/* A frame is a header of 6 bytes (14 for data), buffered in `header` because it can arrive in
+ * pieces, and `left` bytes of payload. Each header byte is validated when it arrives: an invalid
+ * length is rejected after four bytes. Payload is not copied, except a control frame that arrives
+ * in pieces.
+ */
 
 enum { VERSION = '1', VERSION_AT = 4, COMMAND_AT = 5, FILE_ID_SIZE = 4, DATA_FIELDS_SIZE = 8 };
 
@@ -52,9 +53,9 @@ void frame_decoder_fini(struct frame_decoder *d)
     *d = (struct frame_decoder){0};
 }
 
-/* What is wrong with the command and the payload's length, NULL if nothing is. */
 const char frame_too_long[] = "a control frame beyond the set limit";
 
+/* The reason why command or payload length are invalid, or NULL. */
 static const char *command_problem(uint8_t command, uint32_t payload, uint32_t control_limit)
 {
     switch (command) {
@@ -74,7 +75,7 @@ static const char *command_problem(uint8_t command, uint32_t payload, uint32_t c
     return payload > control_limit ? frame_too_long : NULL;
 }
 
-/* Judges as much of the header as is here. */
+/* Validates the part of the header that has arrived. */
 static const char *header_problem(const struct frame_decoder *d)
 {
     uint32_t length;
@@ -118,8 +119,8 @@ static void end_frame(struct frame_decoder *d)
     d->header_length = 0;
 }
 
-/* Takes header bytes; returns how many. With the header whole, d->command is set. `*problem` is set
- * if the frame is bad. */
+/* Consumes header bytes; returns their number. Sets d->command when the header is complete, and
+ * `*problem` if the frame is invalid. */
 static size_t take_header(struct frame_decoder *d, const uint8_t *bytes, size_t length,
                           const char **problem)
 {
@@ -147,7 +148,7 @@ static size_t take_data(struct frame_decoder *d, const uint8_t *bytes, size_t le
     size_t part = length < d->left ? length : d->left;
 
     if (part == 0 && d->left > 0)
-        return 0; /* the header was all there was */
+        return 0; /* no payload yet */
     d->left -= (uint32_t)part;
     *out = (struct frame_piece){.kind = FRAME_PIECE_DATA,
                                 .command = FRAME_DATA,
@@ -163,8 +164,8 @@ static size_t take_data(struct frame_decoder *d, const uint8_t *bytes, size_t le
     return part;
 }
 
-static void give_control(struct frame_decoder *d, const uint8_t *payload, size_t length,
-                         struct frame_piece *out)
+static void return_control(struct frame_decoder *d, const uint8_t *payload, size_t length,
+                           struct frame_piece *out)
 {
     *out = (struct frame_piece){
         .kind = FRAME_PIECE_CONTROL, .command = d->command, .bytes = payload, .length = length};
@@ -183,13 +184,13 @@ static enum err take_control(struct frame_decoder *d, const uint8_t *bytes, size
     enum err e;
 
     if (part == d->left && buf_length(&d->control) == 0) {
-        give_control(d, bytes, part, out);
+        return_control(d, bytes, part, out);
     } else {
         if ((e = buf_add(&d->control, bytes, part)) != ERR_OK)
             return e;
         if (part == d->left) {
-            give_control(d, buf_bytes(&d->control), buf_length(&d->control), out);
-            d->is_control_given = true;
+            return_control(d, buf_bytes(&d->control), buf_length(&d->control), out);
+            d->is_control_returned = true;
         }
     }
     d->left -= (uint32_t)part;
@@ -197,7 +198,7 @@ static enum err take_control(struct frame_decoder *d, const uint8_t *bytes, size
     return ERR_OK;
 }
 
-static void go_bad(struct frame_decoder *d, struct frame_piece *out, const char *reason)
+static void reject(struct frame_decoder *d, struct frame_piece *out, const char *reason)
 {
     d->is_bad = true;
     d->left = 0;
@@ -213,12 +214,12 @@ enum err frame_decode(struct frame_decoder *d, const uint8_t *bytes, size_t leng
 
     *taken = 0;
     *out = (struct frame_piece){.kind = FRAME_PIECE_NONE};
-    if (d->is_control_given) {
+    if (d->is_control_returned) {
         buf_clear(&d->control);
-        d->is_control_given = false;
+        d->is_control_returned = false;
     }
     if (d->is_bad) {
-        go_bad(d, out, "the stream was broken before");
+        reject(d, out, "the stream was broken before");
         return ERR_OK;
     }
     if (length == 0)
@@ -226,13 +227,13 @@ enum err frame_decode(struct frame_decoder *d, const uint8_t *bytes, size_t leng
     if (d->command == 0)
         *taken = take_header(d, bytes, length, &problem);
     if (problem != NULL)
-        go_bad(d, out, problem);
+        reject(d, out, problem);
     else if (d->command == FRAME_DATA)
         *taken += take_data(d, bytes + *taken, length - *taken, out);
     else if (d->command != 0)
         e = take_control(d, bytes + *taken, length - *taken, taken, out);
     if (e != ERR_OK)
-        go_bad(d, out, err_text(e));
+        reject(d, out, err_text(e));
     return e;
 }
 
@@ -287,7 +288,7 @@ static enum err add_frame(struct buf *out, uint8_t command, const void *head, si
     return e;
 }
 
-/* A word is what stands between the hello's spaces. */
+/* A field of the hello: printable, without spaces. */
 static bool is_word(const char *text)
 {
     return text_is_printable(text, strlen(text)) && strchr(text, ' ') == NULL;
@@ -328,9 +329,9 @@ enum err frame_add_ok(struct buf *out, int32_t file_id)
 enum err frame_add_abort(struct buf *out, int32_t file_id, const char *text)
 {
     uint8_t head[FILE_ID_SIZE + 1];
-    bool wants_space = text[0] != '\0' && text[0] != ' ';
+    bool needs_space = text[0] != '\0' && text[0] != ' ';
 
     put_i32_le(head, file_id);
     head[FILE_ID_SIZE] = ' ';
-    return add_frame(out, FRAME_ABORT, head, sizeof head - !wants_space, text, strlen(text));
+    return add_frame(out, FRAME_ABORT, head, sizeof head - !needs_space, text, strlen(text));
 }

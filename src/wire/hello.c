@@ -3,16 +3,17 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-/* The reference splits the payload at single spaces into two parts, the first part at ':' into two
- * parts, and gives the second of these to Python's int(). What passes there passes here. */
+/* BitDust splits the payload at single spaces into two parts, the first part at ':' into two parts,
+ * and passes the second of these to Python's int(). This accepts the same input. */
 
 static bool is_blank(uint8_t byte)
 {
-    return byte >= '\t' && byte <= '\r'; /* \t \n \v \f \r: what int() strips, but for the space */
+    return byte >= '\t' && byte <= '\r'; /* \t \n \v \f \r: what int() strips, except the space */
 }
 
-/* Reads `text` as int() reads bytes: blanks around it, one sign, digits, single underscores between
- * digits. `*value` stops growing above 65535: nobody asks by how much a port is too large. */
+/* Parses `text` as int() does: blanks around it, one sign, digits, single underscores between
+ * digits.
+ * `*value` saturates above 65535. */
 static bool read_integer(const uint8_t *text, size_t length, bool *is_negative, uint32_t *value)
 {
     bool was_digit = false;
@@ -39,7 +40,7 @@ static bool read_integer(const uint8_t *text, size_t length, bool *is_negative, 
     return was_digit;
 }
 
-/* "[v6]", as dustwire's nodes may announce to each other. */
+/* "[v6]", which only dustwire announces. */
 static bool is_bracketed_v6(const uint8_t *host, size_t length)
 {
     char text[INET6_ADDRSTRLEN];

@@ -63,11 +63,11 @@ Test(err, limits_have_an_advice_of_their_own_and_nothing_is_to_be_removed, .time
         int error_number;
         const char *advice; /* in it; NULL: the usual one */
     } rows[] = {
-        {EMFILE, "ulimit -n"},  {ENFILE, "fs.file-max"}, {ENOMEM, "memory"},
-        {ENOBUFS, "memory"},    {ENOSPC, "make room"},   {EDQUOT, "quota"},
-        {EROFS, "for writing"}, {EIO, "disk"},           {EUCLEAN, "disk"},
-        {EBADMSG, "disk"},      {ESTALE, "disk"},        {EINTR, "try again"},
-        {EACCES, NULL},         {ENOENT, NULL},          {ENOTDIR, NULL},
+        {EMFILE, "ulimit -n"}, {ENFILE, "fs.file-max"}, {ENOMEM, "memory"},
+        {ENOBUFS, "memory"},   {ENOSPC, "free space"},  {EDQUOT, "quota"},
+        {EROFS, "read-write"}, {EIO, "disk"},           {EUCLEAN, "disk"},
+        {EBADMSG, "disk"},     {ESTALE, "disk"},        {EINTR, "try again"},
+        {EACCES, NULL},        {ENOENT, NULL},          {ENOTDIR, NULL},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

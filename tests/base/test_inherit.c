@@ -121,7 +121,7 @@ static int settle(unsigned row)
         sigprocmask(SIG_BLOCK, &set, NULL);
     if (signals[row].is_ignored)
         signal(signals[row].number, SIG_IGN);
-    inherit_settle_signals(NULL);
+    inherit_reset_signals(NULL);
     sigprocmask(SIG_BLOCK, NULL, &set);
     if (sigismember(&set, signals[row].number))
         return 1;
@@ -144,7 +144,7 @@ static int settle_blocked(unsigned row)
     (void)row;
     sigemptyset(&set);
     sigaddset(&set, SIGHUP);
-    inherit_settle_signals(&set);
+    inherit_reset_signals(&set);
     raise(SIGHUP); /* waits */
     sigprocmask(SIG_BLOCK, NULL, &after);
     return sigismember(&after, SIGHUP) && !sigismember(&after, SIGTERM) ? 0 : 1;
@@ -163,7 +163,7 @@ static int write_beyond(unsigned row)
     (void)row;
     if (file == NULL || setrlimit(RLIMIT_FSIZE, &none) != 0)
         return 1;
-    inherit_settle_signals(NULL);
+    inherit_reset_signals(NULL);
     return write(fileno(file), "x", 1) == -1 && errno == EFBIG ? 0 : 2;
 }
 
@@ -176,7 +176,7 @@ Test(inherit, names_what_a_program_that_is_started_must_get_back, .timeout = 10)
 {
     sigset_t set;
 
-    inherit_ignored_by_us(&set);
+    inherit_ignored_signals(&set);
     cr_assert(sigismember(&set, SIGPIPE) && sigismember(&set, SIGXFSZ));
     cr_assert_not(sigismember(&set, SIGINT));
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 static struct log_meter m;
-static unsigned left_out;
+static unsigned suppressed;
 
 TestSuite(log_meter, .timeout = 5);
 
@@ -13,7 +13,7 @@ static unsigned passed(const char *peer, uint64_t second, unsigned lines)
     unsigned count = 0;
 
     for (unsigned i = 0; i < lines; i++)
-        count += log_meter_takes(&m, peer, second, 10, &left_out);
+        count += log_meter_allows(&m, peer, second, 10, &suppressed);
     return count;
 }
 
@@ -35,12 +35,12 @@ Test(log_meter, another_port_is_the_same_peer_and_another_address_is_not)
 Test(log_meter, the_first_line_of_a_second_says_how_many_are_missing_before_it)
 {
     passed("192.0.2.1:4000", 7, 25);
-    cr_expect(log_meter_takes(&m, "192.0.2.1:4000", 9, 10, &left_out));
-    cr_expect_eq(left_out, 15u);
-    cr_expect(log_meter_takes(&m, "192.0.2.1:4000", 9, 10, &left_out));
-    cr_expect_eq(left_out, 0u);
-    cr_expect(log_meter_takes(&m, "192.0.2.1:4000", 10, 10, &left_out));
-    cr_expect_eq(left_out, 0u);
+    cr_expect(log_meter_allows(&m, "192.0.2.1:4000", 9, 10, &suppressed));
+    cr_expect_eq(suppressed, 15u);
+    cr_expect(log_meter_allows(&m, "192.0.2.1:4000", 9, 10, &suppressed));
+    cr_expect_eq(suppressed, 0u);
+    cr_expect(log_meter_allows(&m, "192.0.2.1:4000", 10, 10, &suppressed));
+    cr_expect_eq(suppressed, 0u);
 }
 
 Test(log_meter, all_peers_together_are_bounded)
@@ -50,9 +50,9 @@ Test(log_meter, all_peers_together_are_bounded)
 
     for (unsigned i = 0; i < 100000; i++) {
         snprintf(peer, sizeof peer, "10.%u.%u.%u:1", i >> 16, (i >> 8) & 255, i & 255);
-        lines += log_meter_takes(&m, peer, 7, 10, &left_out);
+        lines += log_meter_allows(&m, peer, 7, 10, &suppressed);
     }
-    cr_expect_leq(lines, 10u * LOG_METER_PLACES);
+    cr_expect_leq(lines, 10u * LOG_METER_SLOTS);
 }
 
 Test(log_meter, peers_without_a_port_have_places_too)

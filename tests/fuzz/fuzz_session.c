@@ -32,7 +32,7 @@ static void on_run_again(void *worker, struct session *c)
     (void)worker;
     c->is_scheduled = true;
     STAILQ_INSERT_TAIL(&woken, c, turn_link);
-    loop_hurry(context.loop);
+    loop_skip_wait(context.loop);
 }
 
 /* No bandwidth limits. */
@@ -48,7 +48,7 @@ static void on_closed(void *worker, struct session *c)
 {
     (void)worker;
     STAILQ_INSERT_TAIL(&reap_list, c, reap_link);
-    loop_hurry(context.loop);
+    loop_skip_wait(context.loop);
 }
 
 static void on_route_next(void *worker, struct send_request *send, const char *host,

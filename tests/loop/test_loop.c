@@ -167,12 +167,12 @@ Test(loop, waits_for_the_next_timer_and_no_longer, .init = a_loop, .fini = clean
     cr_assert_eq(fired, 1u);
 }
 
-Test(loop, hurries_only_once, .init = a_loop, .fini = clean_up, .timeout = 10)
+Test(loop, skips_the_wait_only_once, .init = a_loop, .fini = clean_up, .timeout = 10)
 {
     struct timer timer = {.fire = fire};
 
     loop_set_timer(owner.loop, &timer, 30);
-    loop_hurry(owner.loop);
+    loop_skip_wait(owner.loop);
     loop_turn(owner.loop, -1); /* would wait for the timer */
     cr_assert_eq(fired, 0u);
     loop_turn(owner.loop, -1);
@@ -340,9 +340,9 @@ Test(loop, two_loops_ask_each_other_many_times, .timeout = 60)
     for (unsigned i = 0; i < 2; i++)
         cr_assert_eq(loop_start(sides[i].loop), ERR_OK);
     while (finished < 2) {
-        struct pollfd bell = {.fd = mailbox_fd(done_box), .events = POLLIN};
+        struct pollfd wakeup = {.fd = mailbox_fd(done_box), .events = POLLIN};
 
-        cr_assert_eq(poll(&bell, 1, 50000), 1, "the two came to a stand");
+        cr_assert_eq(poll(&wakeup, 1, 50000), 1, "the two came to a stand");
         mailbox_drain(done_box);
     }
     for (unsigned i = 0; i < 2; i++)

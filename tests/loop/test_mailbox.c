@@ -41,11 +41,11 @@ static void note(struct message *m, void *owner)
     delivered[delivered_count++] = ((struct numbered *)m)->number;
 }
 
-static bool is_ringing(void)
+static bool is_woken(void)
 {
-    struct pollfd bell = {.fd = mailbox_fd(box), .events = POLLIN};
+    struct pollfd wakeup = {.fd = mailbox_fd(box), .events = POLLIN};
 
-    return poll(&bell, 1, 0) == 1;
+    return poll(&wakeup, 1, 0) == 1;
 }
 
 Test(mailbox, delivers_in_the_order_of_posting, .init = a_box, .fini = clean_up, .timeout = 5)
@@ -92,17 +92,17 @@ Test(mailbox, rings_once_a_batch, .init = a_box, .fini = clean_up, .timeout = 5)
 {
     eventfd_t rings = 0;
 
-    cr_assert_not(is_ringing());
+    cr_assert_not(is_woken());
     mailbox_post(box, &notes[0].message, note);
     mailbox_post(box, &notes[1].message, note);
     mailbox_answer(box, &notes[2].message, note);
     cr_assert_eq(eventfd_read(mailbox_fd(box), &rings), 0);
     cr_assert_eq(rings, (eventfd_t)1);
-    cr_assert_eq(mailbox_drain(box), 3u, "a bell already answered loses nothing");
+    cr_assert_eq(mailbox_drain(box), 3u, "a consumed wakeup loses nothing");
     mailbox_post(box, &notes[0].message, note);
-    cr_assert(is_ringing());
+    cr_assert(is_woken());
     mailbox_drain(box);
-    cr_assert_not(is_ringing());
+    cr_assert_not(is_woken());
 }
 
 static void post_another(struct message *m, void *owner)
@@ -117,7 +117,7 @@ Test(mailbox, leaves_what_a_delivery_posts_to_the_next_drain, .init = a_box, .fi
     mailbox_post(box, &notes[0].message, post_another);
     cr_assert_eq(mailbox_drain(box), 1u);
     cr_assert_eq(delivered_count, 1u);
-    cr_assert(is_ringing());
+    cr_assert(is_woken());
     cr_assert_eq(mailbox_drain(box), 1u);
     cr_assert_eq(delivered[1], 9u);
 }
@@ -193,7 +193,7 @@ static void *send_all(void *arg)
 Test(mailbox, loses_nothing_between_threads, .init = a_box, .fini = clean_up, .timeout = 30)
 {
     pthread_t threads[SENDERS];
-    struct pollfd bell = {.fd = mailbox_fd(box), .events = POLLIN};
+    struct pollfd wakeup = {.fd = mailbox_fd(box), .events = POLLIN};
 
     for (unsigned i = 0; i < SENDERS; i++) {
         for (unsigned j = 0; j < EACH; j++)
@@ -201,7 +201,7 @@ Test(mailbox, loses_nothing_between_threads, .init = a_box, .fini = clean_up, .t
         cr_assert_eq(pthread_create(&threads[i], NULL, send_all, crowd[i]), 0);
     }
     while (taken < SENDERS * EACH) {
-        cr_assert_eq(poll(&bell, 1, 20000), 1, "mail waits and the bell is silent");
+        cr_assert_eq(poll(&wakeup, 1, 20000), 1, "messages are queued without a wakeup");
         mailbox_drain(box);
     }
     for (unsigned i = 0; i < SENDERS; i++)
@@ -210,41 +210,41 @@ Test(mailbox, loses_nothing_between_threads, .init = a_box, .fini = clean_up, .t
     cr_assert_eq(taken, (unsigned)(SENDERS * EACH));
 }
 
-static void post_unhurried(unsigned number)
+static void post_deferred(unsigned number)
 {
-    cr_assert_eq(mailbox_post_unhurried(box, &notes[number].message, note), ERR_OK);
+    cr_assert_eq(mailbox_post_deferred(box, &notes[number].message, note), ERR_OK);
 }
 
-Test(mailbox, lets_unhurried_mail_wait_in_silence_until_other_mail_rings, .init = a_box,
+Test(mailbox, queues_deferred_messages_until_another_wakes_the_owner, .init = a_box,
      .fini = clean_up, .timeout = 5)
 {
-    post_unhurried(0);
-    cr_assert_not(is_ringing());
+    post_deferred(0);
+    cr_assert_not(is_woken());
     cr_assert_eq(mailbox_post(box, &notes[1].message, note), ERR_OK);
-    cr_assert(is_ringing());
-    post_unhurried(2);
+    cr_assert(is_woken());
+    post_deferred(2);
     cr_assert_eq(mailbox_drain(box), 3u);
-    cr_assert_not(is_ringing());
+    cr_assert_not(is_woken());
     for (unsigned i = 0; i < 3; i++)
         cr_assert_eq(delivered[i], i);
-    post_unhurried(3);
-    cr_assert_not(is_ringing(), "the drain ends what was rung");
+    post_deferred(3);
+    cr_assert_not(is_woken(), "the drain clears the wakeup");
     mailbox_drain(box);
 }
 
-Test(mailbox, rings_for_unhurried_mail_when_the_owner_is_in_a_hurry_or_the_box_is_full,
-     .init = a_box, .fini = clean_up, .timeout = 5)
+Test(mailbox, wakes_for_deferred_messages_when_immediate_or_full, .init = a_box, .fini = clean_up,
+     .timeout = 5)
 {
-    mailbox_set_hurried(box, true);
-    post_unhurried(0);
-    cr_assert(is_ringing());
+    mailbox_set_immediate(box, true);
+    post_deferred(0);
+    cr_assert(is_woken());
     mailbox_drain(box);
-    mailbox_set_hurried(box, false);
+    mailbox_set_immediate(box, false);
     for (unsigned i = 1; i < LIMIT; i++)
-        post_unhurried(i);
-    cr_assert_not(is_ringing());
-    post_unhurried(LIMIT);
-    cr_assert(is_ringing());
+        post_deferred(i);
+    cr_assert_not(is_woken());
+    post_deferred(LIMIT);
+    cr_assert(is_woken());
     mailbox_drain(box);
 }
 

@@ -43,15 +43,15 @@ static void clean_up(void)
 
 static void wait_for_an_answer(void)
 {
-    struct pollfd bell = {.fd = mailbox_fd(answers), .events = POLLIN};
+    struct pollfd wakeup = {.fd = mailbox_fd(answers), .events = POLLIN};
 
-    poll(&bell, 1, -1);
+    poll(&wakeup, 1, -1);
     mailbox_drain(answers);
 }
 
 static void wait_for_all(void)
 {
-    while (pulse_is_missing())
+    while (pulse_is_pending())
         wait_for_an_answer();
 }
 
@@ -132,9 +132,9 @@ static bool check(uint64_t now_ms)
 Test(pulse, is_answered_by_every_loop_that_turns, .init = two_loops, .fini = clean_up,
      .timeout = 10)
 {
-    cr_assert_not(pulse_is_missing(), "nobody was asked yet");
-    pulse_ask(answers, 1000);
-    cr_assert(pulse_is_missing());
+    cr_assert_not(pulse_is_pending(), "nobody was asked yet");
+    pulse_ping(answers, 1000);
+    cr_assert(pulse_is_pending());
     wait_for_all();
     cr_expect(check(2000));
     cr_expect_eq(reported_count, 0);
@@ -156,13 +156,13 @@ static void judge_case(const struct case_of *row)
         give(row->loop, row->does, 1);
         sem_wait(&is_held);
     }
-    pulse_ask(answers, 1000);
+    pulse_ping(answers, 1000);
     if (row->does != NULL)
         wait_for_an_answer(); /* the other's */
     else
         wait_for_all();
     cr_expect_eq(check(1000 + 60000), row->is_alive, "%s", row->name);
-    cr_expect_eq(reported_count, row->state == PULSE_TURNS ? 0 : 1, "%s", row->name);
+    cr_expect_eq(reported_count, row->state == PULSE_ALIVE ? 0 : 1, "%s", row->name);
     if (reported_count > 0)
         cr_expect_eq(reported_state, row->state, "%s", row->name);
     if (row->does != NULL)
@@ -175,10 +175,10 @@ Test(pulse, one_that_hangs_is_dead_unless_it_waits_for_files, .init = two_loops,
      .timeout = 20)
 {
     static const struct case_of rows[] = {
-        {"an event loop at rest", 0, NULL, true, PULSE_TURNS},
-        {"a loop of files at rest", 1, NULL, true, PULSE_TURNS},
-        {"an event loop in a call that hangs", 0, hangs, false, PULSE_DEAD},
-        {"a loop of files in a call that hangs", 1, hangs, true, PULSE_WAITS},
+        {"an event loop at rest", 0, NULL, true, PULSE_ALIVE},
+        {"a loop of files at rest", 1, NULL, true, PULSE_ALIVE},
+        {"an event loop in a call that hangs", 0, hangs, false, PULSE_STALLED},
+        {"a loop of files in a call that hangs", 1, hangs, true, PULSE_BLOCKED},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -188,12 +188,12 @@ Test(pulse, one_that_hangs_is_dead_unless_it_waits_for_files, .init = two_loops,
 static void judge_computing(unsigned loop)
 {
     give(loop, computes, 1);
-    pulse_ask(answers, 1000);
+    pulse_ping(answers, 1000);
     wait_for_an_answer(); /* the other's */
     sem_post(&may_count);
     sem_wait(&is_held); /* has computed for 20 ms since the question, at least */
     cr_expect_not(check(1000 + CHECK_MS));
-    cr_expect_eq(reported_state, PULSE_DEAD);
+    cr_expect_eq(reported_state, PULSE_STALLED);
     cr_expect_str_eq(reported_name, loop == 0 ? "first" : "second");
     sem_post(&may_go_on);
     wait_for_all();
@@ -212,7 +212,7 @@ Test(pulse, a_ping_queued_behind_work_reports_nothing, .init = two_loops, .fini 
 {
     for (unsigned loop = 0; loop < 2; loop++) {
         give(loop, is_one_of_many, MANY);
-        pulse_ask(answers, 1000);
+        pulse_ping(answers, 1000);
         wait_for_an_answer(); /* the other's */
         for (unsigned i = 0; i + 1 < MANY; i++) {
             sem_post(&may_go_on);
@@ -232,35 +232,35 @@ Test(pulse, reports_once_and_when_it_turns_again, .init = two_loops, .fini = cle
 {
     give(1, hangs, 1);
     sem_wait(&is_held);
-    pulse_ask(answers, 1000);
+    pulse_ping(answers, 1000);
     wait_for_an_answer();
     for (unsigned i = 1; i < 10; i++)
         cr_expect(check(1000 + i * 1000), "a disk may take its time");
     cr_expect_eq(reported_count, 1);
     cr_expect_str_eq(reported_name, "second");
     cr_expect_eq(reported_ms, 1000);
-    pulse_ask(answers, 11000); /* the first again; the second still has its question */
+    pulse_ping(answers, 11000); /* the first again; the second still has its question */
     wait_for_an_answer();
-    cr_expect(pulse_is_missing());
+    cr_expect(pulse_is_pending());
     sem_post(&may_go_on);
     wait_for_all();
     check(12000);
     cr_expect_eq(reported_count, 2);
-    cr_expect_eq(reported_state, PULSE_TURNS);
+    cr_expect_eq(reported_state, PULSE_ALIVE);
 }
 
 Test(pulse, does_not_wait_for_a_loop_that_was_stopped, .init = two_loops, .fini = clean_up,
      .timeout = 10)
 {
     loop_stop(loops[1]);
-    pulse_ask(answers, 1000);
+    pulse_ping(answers, 1000);
     wait_for_all();
 }
 
 static void *check_from_another_thread(void *arg)
 {
-    pulse_ask(answers, 1000);
-    *(bool *)arg = pulse_is_missing();
+    pulse_ping(answers, 1000);
+    *(bool *)arg = pulse_is_pending();
     return NULL;
 }
 

@@ -323,7 +323,7 @@ class Trouble(GatewayTest):
         self.gateway.order("ok")
         self.gateway.order("fault", ["register_file_receiving"], 2)
         self.assert_not_sent(far.send([self.file()], near.contact))
-        near.wait_log("the gateway did not take it")
+        near.wait_log("rejected by the gateway")
         harness.wait_until(lambda: near.sessions() == [], near.log)
         near.wait_no_partials()
         self.gateway.order("ok")

@@ -155,7 +155,7 @@ class Moved(harness.SystemTest):
         answers = [self.answer(peer, file_id) for file_id, _ in begun]
         answers += [self.whole(peer, size) for size in (0, 1, 3000)]
         for answer in answers:
-            self.assertIn("the inbox is not the folder that was opened", answer, what)
+            self.assertIn("the inbox was replaced by another directory", answer, what)
 
     def assert_status(self, what, sentence):
         result = self.bob.command("status")
@@ -221,7 +221,7 @@ class Gone(harness.SystemTest):
         shutil.rmtree(path(bob))
         os.mkdir(path(bob), 0o700)
         peer.send(*raw.file_frames(1, CONTENT))
-        self.assertIn("is not the folder that was opened", peer.expect(raw.ABORT).text)
+        self.assertIn("was replaced by another directory", peer.expect(raw.ABORT).text)
         harness.wait_until(lambda: bob.command("status").code == 3, bob.status)
         self.assertIn("restart dustwired to use this one", bob.command("status").out)
         self.assertEqual(bob.stop(), 0)
@@ -293,7 +293,7 @@ class ReadOnly(harness.SystemTest):
             out.write("1")
         for file_id in (2, 3):
             peer.send(*raw.file_frames(file_id, CONTENT))
-            self.assertIn("the file system is read-only", peer.expect(raw.ABORT).text)
+            self.assertIn("read-only file system", peer.expect(raw.ABORT).text)
         result = bob.command("status")
         self.assertEqual(result.code, 3, str(result))
         self.assertIn("is not writable: Read-only file system", result.out)

@@ -245,7 +245,7 @@ class Limits(Started):
                 self.assertEqual(node.stop(), 0)
                 continue
             self.assertEqual(node.process.returncode, 1, node.log())
-            self.assertRegex(node.log(), "cannot start .*: the limit of processes and threads is used up")
+            self.assertRegex(node.log(), "cannot start .*: process and thread limit reached")
             self.assertNotIn("would block", node.log())
 
 

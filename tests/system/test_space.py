@@ -97,7 +97,7 @@ class OnFileSystem(harness.SystemTest):
             self.assertEqual(bob.command("reload").code, 0)
             count, text = self.filled(bob, 1)
             self.assertEqual(count, 7, name)
-            self.assertIn("too many files", text)
+            self.assertIn("inbox file limit reached", text)
             self.assertIn("7 of 7 files", bob.command("status").out)
             self._close(bob)
         self.assertNotIn("tmpfs", left_out)
@@ -110,7 +110,7 @@ class OnFileSystem(harness.SystemTest):
         bob.inbox = where + "/in"
         count, text = self.filled(bob, 0)
         self.assertTrue(30 <= count <= 64, count)
-        self.assertIn("too few inodes", text)
+        self.assertIn("free inodes would drop below the limit", text)
         self.assertGreaterEqual(os.statvfs(where).f_favail, 15)
         self.assertEqual(bob.status()["metrics"]["files_no_inodes"], 1)
         os.unlink(bob.received()[0])

@@ -38,7 +38,7 @@ static void on_run_again(void *worker, struct session *c)
     (void)worker;
     c->is_scheduled = true;
     STAILQ_INSERT_TAIL(&woken, c, turn_link);
-    loop_hurry(context.loop);
+    loop_skip_wait(context.loop);
 }
 
 static void on_throttled(void *worker, struct session *c, bool has_moved)
@@ -52,7 +52,7 @@ static void on_closed(void *worker, struct session *c)
     (void)worker;
     STAILQ_INSERT_TAIL(&reap_list, c, reap_link);
     is_conn_closed = true;
-    loop_hurry(context.loop);
+    loop_skip_wait(context.loop);
 }
 
 static void on_route_next(void *worker, struct send_request *send, const char *host,
@@ -103,7 +103,7 @@ static void reap(void)
         session_free(&c);
     }
     if (!STAILQ_EMPTY(&reap_list))
-        loop_hurry(context.loop);
+        loop_skip_wait(context.loop);
 }
 
 static void run_turns(void)
@@ -129,7 +129,7 @@ static void after_turn(void *owner)
     }
     reap();
     if (!STAILQ_EMPTY(&woken))
-        loop_hurry(context.loop);
+        loop_skip_wait(context.loop);
 }
 
 void turn(void)

@@ -862,7 +862,7 @@ Test(tcp_node, a_link_local_address_without_an_interface_is_an_error)
         {"fe80::1%lo", false}, {"fe80::1%1", false},   {"::1", false},
         {"ff02::1", false},
     };
-    const char *told = "its scope is missing, as in fe80::1%eth0";
+    const char *told = "missing scope, as in fe80::1%eth0";
 
     serve();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -886,7 +886,7 @@ Test(tcp_node, listening_on_a_link_local_address_without_an_interface_is_an_erro
     start_node();
     tcp_node_settings_changed(node, &settings);
     cr_expect_eq(listen_now(), ERR_SCOPE);
-    cr_expect_not_null(strstr(start.error, "its scope is missing"));
+    cr_expect_not_null(strstr(start.error, "missing scope"));
 }
 
 Test(tcp_node, a_send_to_ourselves_is_refused)

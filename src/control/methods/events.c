@@ -25,7 +25,7 @@ static void change_waiters(struct control *control, int change)
 
     control->event_waiters += (unsigned)change;
     if (was_awaited != (control->event_waiters > 0))
-        mailbox_set_hurried(loop_mailbox(control->loop), !was_awaited);
+        mailbox_set_immediate(loop_mailbox(control->loop), !was_awaited);
 }
 
 static void put_text_if(xmlrpc_env *env, xmlrpc_value *to, const char *name, const char *text)

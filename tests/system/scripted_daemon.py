@@ -39,7 +39,7 @@ class Daemon(xmlrpc.XMLRPC):
 
     def xmlrpc_list_sessions(self, offset, limit):
         if self._is_stopping:
-            raise xmlrpc.Fault(6, "the daemon stopped before the answer was ready")
+            raise xmlrpc.Fault(6, "the daemon stopped before the call completed")
         return []
 
     xmlrpc_list_streams = xmlrpc_list_sessions
@@ -66,7 +66,7 @@ class Daemon(xmlrpc.XMLRPC):
         self._last += 1
         request, word = self._last, os.path.basename(filename)
         if word.startswith("refuse"):
-            raise xmlrpc.Fault(2, "the file was not accepted: try again")
+            raise xmlrpc.Fault(2, "send not accepted: retry later")
         self._is_stopping = word.startswith("stopping")
         done = self._send(request, idurl, filename, host.data.decode(), description, word)
         if word.startswith("early"):

@@ -88,7 +88,7 @@ class Words(unittest.TestCase):
     def test_a_refused_send_is_cancelled_with_the_callers_host(self):
         path = self.file("refuse")
         answer = yield self.interface.send_file(None, path, ("127.0.0.1", 7999), "Data")
-        self.assertEqual(answer, (path, "failed", "the file was not accepted: try again"))
+        self.assertEqual(answer, (path, "failed", "send not accepted: retry later"))
         self.assertEqual(self.gateway.of("cancelled_file_sending"),
                          [("tcp", HOST, path, 0, "Data", answer[2])])
 

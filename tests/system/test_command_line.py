@@ -279,7 +279,7 @@ class Said(harness.SystemTest):
         old = xmlrpc.server.SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False)
         self.addCleanup(old.server_close)
         old._marshaled_dispatch = lambda *_: xmlrpc.client.dumps(
-            xmlrpc.client.Fault(-32601, "there is no method")).encode()
+            xmlrpc.client.Fault(-32601, "unknown method")).encode()
         thread = threading.Thread(target=old.handle_request)
         thread.start()
         result = run("--url", "http://127.0.0.1:%d/" % old.server_address[1], "status")

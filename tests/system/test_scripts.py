@@ -362,7 +362,7 @@ class Runs(Tree):
 
     def test_another_file_in_place_of_the_socket(self):
         write(self.socket, "", 0o644)
-        self.assert_refused(self.socket, "is no socket")
+        self.assert_refused(self.socket, "is not a socket")
 
     def test_a_stale_socket_is_replaced(self):
         self.listener(self.socket, socket.AF_UNIX).close()

@@ -1,6 +1,6 @@
-/* What happens, told to whoever follows: a plain struct that an emitting thread fills and gives
- * away to the one thread that numbers and keeps events (control). An event that finds no room is
- * counted and lost, and the numbers show the gap: a follower can never slow the daemon. */
+/* Events for subscribers: a plain struct that the emitting thread fills and passes to the thread
+ * that numbers and stores events (control). An event that does not fit in the queue is dropped and
+ * counted, and leaves a gap in the numbers: a subscriber can never slow the daemon. */
 #ifndef GATEWAY_EVENT_H
 #define GATEWAY_EVENT_H
 
@@ -75,11 +75,11 @@ void event_sink_close(struct event_sink **sink);
 /* Before other threads start. */
 void event_sink_connect(struct event_sink *sink, struct mailbox *keeper, message_fn *take);
 
-/* Any thread. Gives `e` away; NULL is fine. Never waits, and does not wake a keeper that said it is
- * in no hurry (mailbox_set_immediate): it takes what waits when somebody asks it for events. */
+/* Any thread. Takes ownership of `e`; NULL is a no-op. Never blocks; queued without waking the
+ * keeper (mailbox_post_deferred) unless it asked for it (mailbox_set_immediate). */
 void event_emit(struct event_sink *sink, struct event *e);
 
-/* Keeper's thread. How many were lost since the last call. */
+/* Keeper's thread. The number of events dropped since the last call. */
 uint64_t event_sink_take_lost(struct event_sink *sink);
 
 #endif

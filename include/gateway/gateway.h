@@ -1,6 +1,6 @@
-/* The registry between transports and the gateway: which transports there are and in what state,
- * which gateway hears of files, and which transport a send goes to. Belongs to the supervisor's
- * thread; only what says so is for any thread. */
+/* The registry of transports and gateways: the transports and their state, the gateway that is
+ * notified of files, and the choice of a transport for a send. Supervisor thread, unless a function
+ * says otherwise. */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
@@ -38,7 +38,7 @@ enum err gateway_add(struct gateway *gateway, const struct transport_row *row);
  * now on it hears of what begins; what the built-in one registered ends there. */
 void gateway_set(struct gateway *gateway, const struct gateway_ops *ops, void *self);
 
-/* Any thread. Who hears of what begins now. */
+/* Any thread. The gateway for new transfers. */
 struct gateway_binding {
     const struct gateway_ops *ops;
     void *self;

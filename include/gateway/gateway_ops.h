@@ -1,13 +1,11 @@
-/* What a gateway hears: the callbacks of BitDust's gateway as one struct of functions. The built-in
- * gateway implements it in this process, a remote one over XML-RPC. Who calls does not know which,
- * and goes through the functions of gateway.h, which see to it that a transfer stays with the
- * gateway that it was registered with.
+/* The interface of a gateway: the callbacks of BitDust's gateway as a struct of functions. The
+ * built-in gateway implements it in this process, a remote one over XML-RPC. Callers use the
+ * functions of gateway.h, which keep a transfer with the gateway that registered it.
  *
- * Called from any thread. Strings are the caller's and copied by a gateway that keeps them. No
- * function waits. The calls that take a transfer for themselves answer ERR_OK when they were
- * answered at once, or ERR_PENDING: then transfer->request comes back as a message, exactly once.
- * Until then the gateway touches the request and transfer->registration only, and the caller all
- * but these. Any other code: the gateway did not take it.
+ * Called from any thread. Strings belong to the caller; a gateway copies them. No function blocks.
+ * Calls with a non-const transfer return ERR_OK when they are complete, or ERR_PENDING: then
+ * transfer->request is returned as a message, exactly once. Until then the gateway accesses only
+ * the request and transfer->registration, the caller only the rest. Any other code: rejected.
  */
 #ifndef GATEWAY_GATEWAY_OPS_H
 #define GATEWAY_GATEWAY_OPS_H
@@ -89,7 +87,7 @@ struct gateway_ops {
      * cancelled_file_sending for one that failed before it was registered, and file_result. Nobody
      * waits for the answer. */
     void (*sending_ended)(void *self, const struct gateway_transfer *transfer);
-    /* True while so much waits for the gateway that no more should be begun. */
+    /* True while the queue of the gateway is full: no new transfers should be started. */
     bool (*is_full)(void *self);
 };
 

@@ -1,9 +1,10 @@
-/* What a transport offers: BitDust's GateInterface as one struct of functions. tcp implements it;
- * udp is to come through the same door. Whoever calls knows no transport's inside.
+/* The interface of a transport: BitDust's GateInterface as a struct of functions. Implemented by
+ * tcp; udp will use it too.
  *
- * Every call but build_contacts and verify_contacts hands over a request that comes back exactly
- * once, as a message, to its `answer_to`. What hangs on a request (strings) is the asker's to free
- * then. */
+ * Every call except build_contacts and verify_contacts takes ownership of a request, which is
+ * returned exactly once, as a message, to its `answer_to`. The caller then frees the strings of the
+ * request.
+ */
 #ifndef GATEWAY_TRANSPORT_OPS_H
 #define GATEWAY_TRANSPORT_OPS_H
 

@@ -1,5 +1,6 @@
-/* The transports of this daemon, a row each: made by the daemon before any thread runs, then never
- * changed, and handed down to whoever goes through them. Any thread. */
+/* The table of transports: created by the daemon before any thread runs, then immutable. Any
+ * thread.
+ */
 #ifndef GATEWAY_TRANSPORT_TABLE_H
 #define GATEWAY_TRANSPORT_TABLE_H
 
@@ -18,7 +19,7 @@ struct service {
     const struct service *needs[SERVICE_NEEDS_MAX]; /* NULL: no more */
 };
 
-/* The service that every transport needs: somebody who hears of its files. */
+/* The gateway service, which every transport needs. */
 extern const struct service gateway_service;
 
 /* What the settings say of a transport beside its service. */
@@ -39,7 +40,7 @@ struct transport_table {
     unsigned count;
 };
 
-/* NULL: there is no transport of that name. */
+/* NULL: unknown transport. */
 const struct transport_row *transport_table_find(const struct transport_table *table,
                                                  const char *proto);
 

@@ -3,9 +3,8 @@
  * of one transfer in sequence. A worker that calls only copies and posts, so a slow gateway slows
  * no worker; docs/gateway.md has the rules for one that is dead, hangs or answers faults.
  *
- * Owner of everything: the client thread. The bound of waiting calls is the settings'
- * [gateway] queue-limit: at it gateway_is_full holds the workers' reading back, and what is under
- * way by then is still taken. */
+ * Owner: the client thread. The limit of pending calls is [gateway] queue-limit: at the limit
+ * gateway_is_full pauses the workers' reading; calls for active files are still accepted. */
 #ifndef GATEWAY_CLIENT_CLIENT_H
 #define GATEWAY_CLIENT_CLIENT_H
 
@@ -43,7 +42,7 @@ enum err gateway_client_init(struct gateway_client *client, const char *url, boo
  * which knows the ids of that time. */
 void gateway_client_confirm(struct gateway_client *client);
 
-/* Any thread. Calls that wait for their answer or their turn. */
+/* Any thread. Number of pending calls, sent or queued. */
 size_t gateway_client_waiting(const struct gateway_client *client);
 
 #endif

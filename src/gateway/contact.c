@@ -68,7 +68,7 @@ const char *contact_advice(const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)bytes[i] >= 0x80)
-            return "a host name has to be ASCII: write its xn-- form, which 'idn2 NAME' prints";
+            return "a host name must be ASCII: use its xn-- form, which 'idn2 NAME' prints";
     return NULL;
 }
 

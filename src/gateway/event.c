@@ -52,8 +52,8 @@ static const char *put(char **at, const char *text, size_t length)
     return start;
 }
 
-/* One allocation: the strings lie behind the struct, so that giving an event away is giving one
- * pointer away and its end is one free. */
+/* One allocation: the strings are stored behind the struct, so that an event is one pointer and one
+ * free. */
 struct event *event_new(enum event_kind kind, const char *idurl, const char *path,
                         const char *error)
 {
@@ -117,8 +117,7 @@ void event_emit(struct event_sink *sink, struct event *e)
     }
     if (mailbox_post_deferred(sink->keeper, &e->message, sink->take) == ERR_OK)
         return;
-    /* Relaxed: the number stands for itself. Nothing else is published by it, and the keeper that
-     * reads it a moment early sees the rest at its next look. */
+    /* Relaxed: no other data depends on it, and a late increment is read at the next call. */
     atomic_fetch_add_explicit(&sink->lost, 1, memory_order_relaxed);
     metrics_add(METRIC_EVENTS_LOST, 1);
     event_free(&e);

@@ -163,15 +163,15 @@ static enum err contact_refused(const char *text, size_t length, char error[REAS
     char shown[100];
 
     text_escape(shown, sizeof shown, text, length, false);
-    snprintf(error, REASON_SIZE, "'%s' is no contact: %s", shown,
+    snprintf(error, REASON_SIZE, "invalid contact '%s': %s", shown,
              advice != NULL ? advice
-                            : "write proto://host:port or host:port, an IPv6 address in brackets, "
-                              "the port from 1 to 65535");
+                            : "expected [PROTO://]HOST:PORT, an IPv6 address in brackets, the port "
+                              "from 1 to 65535");
     return ERR_INVALID;
 }
 
-/* One contact that is none refuses the whole list: to skip it would send the file somewhere else
- * than the asker believes. */
+/* One invalid contact rejects the whole list: skipping it could send the file to a host that the
+ * caller does not expect. */
 static enum err contacts_parse(struct contact_list *list, const char *text, char error[REASON_SIZE])
 {
     static const char separators[] = ", \t\r\n";
@@ -182,7 +182,7 @@ static enum err contacts_parse(struct contact_list *list, const char *text, char
         size_t length = strcspn(text, separators);
 
         if (list->count == GATEWAY_CONTACTS_MAX) {
-            snprintf(error, REASON_SIZE, "more than %d contacts: give the best ones only",
+            snprintf(error, REASON_SIZE, "too many contacts: the maximum is %d",
                      (int)GATEWAY_CONTACTS_MAX);
             return ERR_INVALID;
         }
@@ -197,7 +197,7 @@ static enum err contacts_parse(struct contact_list *list, const char *text, char
     }
     if (list->count > 0)
         return ERR_OK;
-    snprintf(error, REASON_SIZE, "no contact was given: write proto://host:port or host:port");
+    snprintf(error, REASON_SIZE, "missing contact: expected [PROTO://]HOST:PORT");
     return ERR_INVALID;
 }
 
@@ -251,7 +251,7 @@ static const struct gateway_transport *all_off(struct gateway *gateway,
     return best;
 }
 
-/* Adds ", word" or "word" as long as it fits; a list cut short ends in "...". */
+/* Appends ", word" or "word" if it fits; a truncated list ends in "...". */
 static void list_add(char *list, size_t room, const char *word)
 {
     size_t used = strlen(list), left = room - used;

@@ -55,7 +55,7 @@ static void end(struct gateway_client_queue_entry *entry, enum err result)
         request_answer(&t->request, result);
 }
 
-/* What goes on does so before what has not begun; what is repeated waits its turn. */
+/* A delivery in progress is queued before new ones; a retry is queued at the end. */
 static void make_ready(struct gateway_client_queue_entry *entry)
 {
     bool is_repeat = entry->delivery->retry_ms > 0;
@@ -93,8 +93,8 @@ static void count(const struct gateway_client_delivery_decision *decision)
         metrics_add(METRIC_GATEWAY_UNDELIVERED, 1);
 }
 
-static void log_trouble(const struct gateway_client_delivery *d,
-                        const struct gateway_client_delivery_decision *decision)
+static void log_fault(const struct gateway_client_delivery *d,
+                      const struct gateway_client_delivery_decision *decision)
 {
     const char *name = d->text[GATEWAY_CLIENT_TEXT_FILENAME];
     char shown[SETTINGS_TEXT_SIZE];
@@ -108,8 +108,8 @@ static void log_trouble(const struct gateway_client_delivery *d,
                 decision->trouble, decision->problem);
 }
 
-/* A delivery begins, or begins anew. An id of an earlier run means something only to the gateway of
- * that time: whether this is the same one, its init or connect says. */
+/* Starts or restarts a delivery. An id of an earlier run is known only to the gateway of that run:
+ * it is held until init or connect says whether this is the same one. */
 static void admit(struct gateway_client_queue_entry *entry)
 {
     struct gateway_client *client = entry->client;
@@ -147,11 +147,11 @@ static void end_all(struct gateway_client_queue_list *list)
     }
 }
 
-static void tell_if_idle(struct gateway_client *client)
+static void report_if_idle(struct gateway_client *client)
 {
     struct request *idle = client->idle;
 
-    /* What is held waits for nobody at a stop. */
+    /* Held entries do not delay a stop. */
     if (idle == NULL || !gateway_client_queue_is_idle(&client->queue))
         return;
     client->idle = NULL;
@@ -169,8 +169,8 @@ static void close_now(struct gateway_client *client)
     loop_cancel_timer(client->loop, &client->grace);
     loop_cancel_timer(client->loop, &client->pause);
     if (left > 0)
-        log_warning("gateway: %zu calls have not been answered at the stop; what the journal owes "
-                    "is told after the next start",
+        log_warning("gateway: %zu calls unanswered at the stop; those recorded in the journal are "
+                    "delivered after the next start",
                     left);
     gateway_client_http_pool_cancel_all(client->http);
     gateway_client_queue_gather(&client->queue, &all);
@@ -224,7 +224,7 @@ static void take_unreachable(struct gateway_client *client, const char *problem)
     if (client->is_closed || client->is_paused)
         return;
     if (client->pause_ms == 0)
-        log_warning("gateway %s cannot be reached: %s; %zu calls wait, it is tried again and again",
+        log_warning("gateway %s is unreachable: %s; %zu calls pending, retrying",
                     client->settings.gateway.url, problem, gateway_client_waiting(client));
     client->pause_ms = client->pause_ms == 0 ? PAUSE_FIRST_MS : client->pause_ms * 2;
     if (client->pause_ms > PAUSE_MOST_MS)
@@ -241,7 +241,7 @@ static void take_reachable(struct gateway_client *client)
     client->answered_ms = loop_now_ms(client->loop);
     if (client->pause_ms == 0)
         return;
-    log_info("gateway %s answers again: %zu calls wait", client->settings.gateway.url,
+    log_info("gateway %s is reachable again: %zu calls pending", client->settings.gateway.url,
              gateway_client_waiting(client));
     end_pause(client);
 }
@@ -258,7 +258,7 @@ static void take_reply(void *ctx, void *cookie, const struct gateway_client_repl
     gateway_client_delivery_replied(entry->delivery, &client->target, reply, &decision);
     if (decision.is_answered)
         take_reachable(client);
-    log_trouble(entry->delivery, &decision);
+    log_fault(entry->delivery, &decision);
     count(&decision);
     act(entry, &decision);
     if (decision.action == GATEWAY_CLIENT_DELIVERY_UNREACHABLE)
@@ -315,11 +315,11 @@ static void give_up(struct gateway_client_queue_entry *entry)
         gateway_client_queue_take_ready(&client->queue, entry);
     }
     gateway_client_delivery_expire(entry->delivery, &client->target, &decision);
-    log_trouble(entry->delivery, &decision);
+    log_fault(entry->delivery, &decision);
     act(entry, &decision);
 }
 
-static void patience_is_over(struct timer *timer, void *ctx)
+static void expiry_is_due(struct timer *timer, void *ctx)
 {
     struct gateway_client_queue_entry *entry = ctx;
     const struct gateway_client *client = entry->client;
@@ -341,7 +341,7 @@ static void take_entry(struct message *m, void *owner)
 
     entry->client = client;
     entry->retry = (struct timer){.fire = retry_is_due, .ctx = entry};
-    entry->expiry = (struct timer){.fire = patience_is_over, .ctx = entry};
+    entry->expiry = (struct timer){.fire = expiry_is_due, .ctx = entry};
     if (client->is_closed) {
         end(entry, ERR_CLOSED);
     } else if (entry->delivery->kind == GATEWAY_CLIENT_DELIVERY_NOTICE) {
@@ -353,9 +353,8 @@ static void take_entry(struct message *m, void *owner)
     }
 }
 
-/* Everything begins anew, but for the notices: what an earlier instance was to be told of the
- * transport is no news for this one. */
-static void begin_anew(struct gateway_client *client)
+/* Restarts all deliveries except the notices, which were for the earlier instance. */
+static void restart_all(struct gateway_client *client)
 {
     struct gateway_client_queue_list all = TAILQ_HEAD_INITIALIZER(all);
     struct gateway_client_queue_entry *entry;
@@ -386,16 +385,16 @@ static void take_init(struct message *m, void *owner)
         client->target.has_file_result = init->has_file_result;
         client->target.instance++;
         end_pause(client);
-        begin_anew(client);
+        restart_all(client);
         if (gateway_client_http_pool_aim(client->http, init->url) != ERR_OK)
-            log_error("gateway %s cannot be called: %s", init->url, err_text(ERR_NO_MEMORY));
-        log_info("gateway %s is in charge, instance %u: %zu calls wait", init->url,
+            log_error("gateway %s: cannot set its URL: %s", init->url, err_text(ERR_NO_MEMORY));
+        log_info("gateway %s is active, instance %u: %zu calls pending", init->url,
                  client->target.instance, gateway_client_waiting(client));
     }
     free(init);
 }
 
-/* `connect` without an init: the gateway is the one that it was. */
+/* `connect` without an init: the gateway is the same instance. */
 static void take_confirm(struct message *m, void *owner)
 {
     struct gateway_client *client = owner;
@@ -417,16 +416,16 @@ static void after_turn(void *owner)
 
     gateway_client_queue_advance_notices(&client->queue);
     post_due(client);
-    tell_if_idle(client);
+    report_if_idle(client);
 }
 
-/* What curl holds is closed in the thread that watches its sockets. */
+/* curl's handles are closed in the thread that watches their sockets. */
 static void ended(void *owner)
 {
     struct gateway_client *client = owner;
 
     close_now(client);
-    tell_if_idle(client);
+    report_if_idle(client);
     gateway_client_http_pool_close(&client->http);
 }
 
@@ -472,7 +471,7 @@ void gateway_client_close(struct gateway_client **client)
 
     if (c == NULL)
         return;
-    /* Whatever was posted after the thread's end, or before it ever began, is answered here. */
+    /* Complete what was posted after the thread exited, or before it started. */
     c->is_closed = true;
     while (c->loop != NULL && mailbox_drain(loop_mailbox(c->loop)) > 0)
         ;
@@ -522,7 +521,7 @@ void gateway_client_confirm(struct gateway_client *client)
     struct message *m = calloc(1, sizeof *m);
 
     if (m == NULL)
-        log_error("gateway: what is owed from an earlier run waits for its init: %s",
+        log_error("gateway: calls of an earlier run are held until init: %s",
                   err_text(ERR_NO_MEMORY));
     else
         mailbox_answer(loop_mailbox(client->loop), m, take_confirm);

@@ -165,7 +165,7 @@ static void decide_retry(struct gateway_client_delivery *d,
 }
 
 /* A fault's sentence is the gateway's: it gets no line of its own. */
-static void set_trouble(struct gateway_client_delivery_decision *decision, const char *trouble,
+static void set_problem(struct gateway_client_delivery_decision *decision, const char *trouble,
                         const char *sentence)
 {
     decision->trouble = trouble;
@@ -224,11 +224,11 @@ static void give_up_registering(struct gateway_client_delivery *d,
                                 struct gateway_client_delivery_decision *decision)
 {
     if (!d->is_sending) {
-        set_trouble(decision, "is given up, so the file is refused", sentence);
+        set_problem(decision, "failed, the file is rejected", sentence);
         decide_done(decision, ERR_GATEWAY);
         return;
     }
-    set_trouble(decision, "is given up, the file goes unregistered", sentence);
+    set_problem(decision, "failed, the file is sent unregistered", sentence);
     set_registered(d, target, 0);
     decide_done(decision, ERR_OK);
 }
@@ -238,7 +238,7 @@ static void leave_undelivered(struct gateway_client_delivery *d,
                               const char *sentence,
                               struct gateway_client_delivery_decision *decision)
 {
-    set_trouble(decision, "is left undelivered", sentence);
+    set_problem(decision, "is dropped as undelivered", sentence);
     decision->is_undelivered = true;
     if (d->call == register_call(d))
         d->is_registered = false;
@@ -272,7 +272,7 @@ static void take_id(struct gateway_client_delivery *d,
     } else if (rpc_args_integer_of(value, &id) && id >= 1 && id <= GATEWAY_ID_MAX) {
         set_registered(d, target, (uint32_t)id);
     } else {
-        take_fault(d, target, "it answered neither nil nor a transfer id", decision);
+        take_fault(d, target, "the response is neither nil nor a transfer id", decision);
         return;
     }
     decide_call(d, call_after(d, target), decision);
@@ -293,11 +293,11 @@ static void take_answer(struct gateway_client_delivery *d,
 }
 
 /* Logged the first time only. */
-static void take_silence(struct gateway_client_delivery *d, const char *problem,
-                         struct gateway_client_delivery_decision *decision)
+static void take_no_response(struct gateway_client_delivery *d, const char *problem,
+                             struct gateway_client_delivery_decision *decision)
 {
     if (d->retry_ms == 0)
-        set_trouble(decision, "got no answer and will be repeated", problem);
+        set_problem(decision, "got no response and will be retried", problem);
     decide_retry(d, decision);
 }
 
@@ -312,7 +312,7 @@ static void take_body(struct gateway_client_delivery *d,
     if (rpc_answer_parse(&answer, body, reply->length) == ERR_OK)
         take_answer(d, target, &answer, decision);
     else
-        take_silence(d, answer.text == NULL ? err_text(ERR_NO_MEMORY) : answer.text, decision);
+        take_no_response(d, answer.text == NULL ? err_text(ERR_NO_MEMORY) : answer.text, decision);
     rpc_answer_fini(&answer);
 }
 
@@ -326,7 +326,7 @@ void gateway_client_delivery_replied(struct gateway_client_delivery *d,
     if (reply->outcome == GATEWAY_CLIENT_REPLY_UNREACHABLE)
         decision->action = GATEWAY_CLIENT_DELIVERY_UNREACHABLE;
     else if (reply->outcome == GATEWAY_CLIENT_REPLY_NO_ANSWER)
-        take_silence(d, reply->problem, decision);
+        take_no_response(d, reply->problem, decision);
     else
         take_body(d, target, reply, decision);
 }
@@ -349,5 +349,5 @@ void gateway_client_delivery_expire(struct gateway_client_delivery *d,
     MAGIC_CHECK(d, delivery_magic);
     CONTRACT(d->kind == GATEWAY_CLIENT_DELIVERY_REGISTER);
     decision_init(decision, d);
-    give_up_registering(d, target, "no answer in time ([gateway] patience-s)", decision);
+    give_up_registering(d, target, "timeout: no response within [gateway] patience-s", decision);
 }

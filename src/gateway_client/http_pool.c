@@ -77,7 +77,7 @@ static void connection_release(struct gateway_client_http_pool *pool, struct con
 static const char *problem_of(const struct connection *connection, CURLcode code)
 {
     if (connection->is_too_long)
-        return "its answer is too long";
+        return "its response is too long";
     return connection->problem[0] != '\0' ? connection->problem : curl_easy_strerror(code);
 }
 
@@ -100,7 +100,7 @@ static void connection_finished(struct gateway_client_http_pool *pool,
         text_format(problem, sizeof problem, "%s", problem_of(connection, code));
     } else if (status != 200) {
         reply.outcome = GATEWAY_CLIENT_REPLY_NO_ANSWER;
-        text_format(problem, sizeof problem, "it answered with HTTP status %ld", status);
+        text_format(problem, sizeof problem, "HTTP status %ld", status);
     }
     connection->answer = NULL;
     connection->room = 0;
@@ -114,7 +114,7 @@ static void connection_finished(struct gateway_client_http_pool *pool,
     }
 }
 
-static void look_for_finished(struct gateway_client_http_pool *pool)
+static void complete_finished(struct gateway_client_http_pool *pool)
 {
     CURLMsg *message;
     int left;
@@ -143,7 +143,7 @@ static void socket_ready(struct watch *w, uint32_t events)
     if (events & (EPOLLERR | EPOLLHUP))
         what |= CURL_CSELECT_ERR;
     curl_multi_socket_action(pool->multi, w->fd, what, &running);
-    look_for_finished(pool);
+    complete_finished(pool);
 }
 
 static void timeout_is_over(struct timer *timer, void *ctx)
@@ -153,7 +153,7 @@ static void timeout_is_over(struct timer *timer, void *ctx)
 
     (void)timer;
     curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    look_for_finished(pool);
+    complete_finished(pool);
 }
 
 static int set_timeout(CURLM *multi, long timeout_ms, void *ctx)
@@ -180,8 +180,7 @@ static struct socket_watch *watch_new(struct gateway_client_http_pool *pool, cur
     return s;
 }
 
-/* curl counts on being told as long as a socket is ready: level-triggered. Without memory the call
- * runs into its time limit, and is made again. */
+/* curl expects level-triggered events. Without memory the call times out and is retried. */
 static int set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *assigned)
 {
     struct gateway_client_http_pool *pool = ctx;
@@ -203,7 +202,7 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *a
     if (what & CURL_POLL_OUT)
         events |= EPOLLOUT;
     if (loop_add(pool->loop, &s->watch, events) != ERR_OK)
-        log_error("a connection to the gateway cannot be watched");
+        log_error("gateway: cannot watch a connection");
     return 0;
 }
 

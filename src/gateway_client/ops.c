@@ -1,4 +1,4 @@
-/* The gateway_ops of a remote gateway: whoever calls copies what is to be told and posts it. */
+/* The gateway_ops of a remote gateway: the calling thread copies the data and posts it. */
 #include "base/log.h"
 #include "gateway_client/client.h"
 #include "gateway_client/client_internal.h"
@@ -28,7 +28,7 @@ static void post_notice(struct gateway_client *client, enum gateway_client_call 
         e = gateway_client_post(client, delivery, NULL);
     }
     if (e != ERR_OK)
-        log_error("gateway: %s is not told: %s", gateway_client_call_method(call), err_text(e));
+        log_error("gateway: cannot send %s: %s", gateway_client_call_method(call), err_text(e));
 }
 
 static void transport_initialized(void *self, const char *proto)
@@ -70,7 +70,7 @@ static void sending_ended(void *self, const struct gateway_transfer *transfer)
     enum err e = delivery == NULL ? ERR_NO_MEMORY : gateway_client_post(self, delivery, NULL);
 
     if (e != ERR_OK)
-        log_error("gateway: the end of the sending of %s is not told: %s", transfer->filename,
+        log_error("gateway: cannot report the end of sending %s: %s", transfer->filename,
                   err_text(e));
 }
 

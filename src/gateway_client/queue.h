@@ -1,5 +1,5 @@
-/* What waits for the gateway, in order. Bookkeeping only: no socket, no clock. Client thread, but
- * what says otherwise.
+/* The queue of deliveries. Pure: no socket, no clock. Client thread, unless a function says
+ * otherwise.
  *
  * An entry is in one place at a time: `ready`, by rank (waits for a connection), `notices` (waits
  * for the notice before it), `held` (of an earlier run: waits until the gateway has said who it is)

@@ -283,7 +283,7 @@ Test(gateway, refuses_a_list_with_one_bad_contact_by_name, .init = two_transport
     cr_assert_eq(choose("a:1,b\x01:x"), ERR_INVALID);
     cr_assert_not_null(strstr(error, "'b%01:x'"));
     cr_assert_eq(choose(""), ERR_INVALID);
-    cr_assert_not_null(strstr(error, "no contact"));
+    cr_assert_not_null(strstr(error, "missing contact"));
     cr_assert_eq(choose(" ,, "), ERR_INVALID);
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';

@@ -43,7 +43,7 @@ _claims = []  # sockets that reserve the ports that were returned
 
 def report_in(text):
     """The word in a log that marks a sanitizer's report or a failed assertion of the daemon; else None."""
-    return next((word for word in ("Sanitizer", "contract broken", "runtime error:") if word in text), None)
+    return next((word for word in ("Sanitizer", "assertion failed", "runtime error:") if word in text), None)
 
 
 def not_under(tool, reason):

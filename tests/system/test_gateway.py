@@ -368,7 +368,7 @@ class Trouble(GatewayTest):
         self.gateway.wait("unregister_file_receiving")
         self.assertEqual(len(near.received()), 2, "the file is kept")
         self.assertEqual(len(self.gateway.calls("unregister_file_receiving")), 5)
-        near.wait_log("is left undelivered")
+        near.wait_log("is dropped as undelivered")
 
     def test_a_report_waits_for_a_gateway_that_comes_back(self):
         near, far = self.driven(), self.node("far")
@@ -435,7 +435,7 @@ class Trouble(GatewayTest):
         near, far = self.driven(), self.node("far")
         self.gateway.order("hang_up", ["unregister_file_receiving"])
         self.assert_sent(far.send([self.file()], near.contact), 1)
-        near.wait_log("got no answer and will be repeated")
+        near.wait_log("got no response and will be retried")
         for i in range(10):
             begun = time.monotonic()
             remote.control(near).send_file("", self.file(), self.address(far), "")

@@ -299,11 +299,11 @@ class Names(harness.SystemTest):
         result = subprocess.run([*follow, "--exec", "sh", "-c", 'printf %%s "$DUSTWIRE_PATH" >"%s/$DUSTWIRE_NUMBER"'
                                % os.fsdecode(out)], capture_output=True, timeout=harness.seconds(60))
         self.assertEqual((result.returncode, result.stderr), (0, b""))
-        said = set()
+        seen = set()
         for name in os.listdir(out):
             with open(os.path.join(out, name), "rb") as file:
-                said.add(file.read())
-        self.assertEqual(said, set(self.paths))
+                seen.add(file.read())
+        self.assertEqual(seen, set(self.paths))
 
     def assert_text(self, got, is_progress=False):
         text = got.decode() # all of it is UTF-8
@@ -406,7 +406,7 @@ class Suspended(harness.SystemTest):
         os.mkfifo(pipe)
         os.symlink(place, link)
         os.symlink(os.path.join(folder, "none"), dangling)
-        for path, said in ((place, "is not a socket but a file"), (link, "is not a socket but a file"),
+        for path, expected in ((place, "is not a socket but a file"), (link, "is not a socket but a file"),
                            (folder, "is not a socket but a directory"), ("/", "is not a socket but a directory"),
                            ("/etc/passwd", "is not a socket but a file"), ("/proc/self/status", "is not a socket but a file"),
                            (pipe, "is not a socket but a pipe or a device"), (os.devnull, "is not a socket but a pipe or a device"),
@@ -417,7 +417,7 @@ class Suspended(harness.SystemTest):
                     result = result_of(subprocess.Popen([os.path.join(harness.BUILD, "dustwire"), "--socket", path,
                                                          *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE))
                     self.assertEqual(result.code, 3, result)
-                    self.assertIn(said, result.err)
+                    self.assertIn(expected, result.err)
 
     def test_the_reason_of_a_failed_connect_is_reported(self):
         with socket.socket() as listener:

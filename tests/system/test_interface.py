@@ -205,7 +205,7 @@ class ExitCodes(harness.SystemTest):
             node = self.node("bob", {"sessions/stop-timeout-s": 60})
             peer = raw.Raw.greet(node.port)
             peer.send(raw.data(1, 1000, b"x"))
-            harness.wait_until(node.streams, "a file under way")
+            harness.wait_until(node.streams, "a file in progress")
             node.signal(number)
             harness.wait_until(lambda: node.status().get("is_stopping"), "it stops")
             node.signal(number)

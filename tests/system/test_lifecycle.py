@@ -167,7 +167,7 @@ class Reload(WithFiles):
     def test_the_transport_switched_off_and_on(self):
         self.reload({"services/tcp-transport/enabled": False})
         self.session.expect_end()
-        harness.wait_until(lambda: self.bob.command("status").code == 3, "status says 3")
+        harness.wait_until(lambda: self.bob.command("status").code == 3, "status exits with 3")
         with self.assertRaises(ConnectionRefusedError):
             raw.Raw.dial(self.bob.port)
         self.reload({"services/tcp-transport/enabled": True})
@@ -203,7 +203,7 @@ class BusyPort(WithFiles):
     def test_the_node_runs_reports_the_port_and_recovers(self):
         taken = raw.Listener()
         node = self.node(port=taken.port, is_started=False).spawn()
-        status = harness.wait_until(lambda: os.path.exists(node.socket) and self.down(node), "status says 3")
+        status = harness.wait_until(lambda: os.path.exists(node.socket) and self.down(node), "status exits with 3")
         self.assertIn(str(taken.port), status.out + status.err)
         node.wait_log("port is busy")
         self.assertIsNone(node.process.poll())

@@ -367,7 +367,7 @@ class LogFile(Started):
         for path in (os.path.join(self.folder(), "none", "log"), self.folder()):
             node = self.started({"log/file": path}, is_started=False)
             self.assertEqual(node.wait_exit(), 1)
-            self.assertIn("the log file %s cannot be opened" % path, node.log())
+            self.assertIn("cannot open log file %s" % path, node.log())
             self.assertFalse(os.path.exists(node.inbox))
 
 

@@ -6,7 +6,8 @@ import sys
 import tempfile
 
 # room: the rooms and single headers of other rooms that it may include. A room is a folder below src/, include/ and
-# tests/, of one level or two. A room is above all rooms that its row names; a room without a row is an error.
+# tests/, of one level or two; a room without a row is an error. The lowest is first: a row names only rooms above it in
+# the table, and of the folders of its own top room also single headers, which the check for circles of files covers.
 MAY_INCLUDE = {
     "base": "",
     "engine": "base",
@@ -28,11 +29,11 @@ MAY_INCLUDE = {
     "tcp/session": "base engine wire loop gateway peers transfer tcp/automata.h tcp/directory.h tcp/context.h",
     "tcp": "base engine settings loop store/inbox store/commit gateway peers transfer tcp/session",
     "supervisor": "base engine settings loop gateway",
-    "control": "base engine settings loop rpc http store/inbox store/commit store/outbox gateway gateway_client supervisor "
-               "control/methods",
     "control/methods": "base settings loop rpc http store/inbox store/outbox gateway gateway_client supervisor "
                        "control/state.h control/reply.h control/waiters.h control/event_ring.h control/send_table.h "
                        "control/quota.h",
+    "control": "base engine settings loop rpc http store/inbox store/commit store/outbox gateway gateway_client supervisor "
+               "control/methods",
     "daemon": "base engine wire settings loop http store/inbox store/commit store/outbox gateway gateway_client tcp "
               "supervisor control",
     "cli": "base engine settings loop rpc gateway/contact.h gateway/event.h gateway/gateway_ops.h",
@@ -140,6 +141,7 @@ class Tree:
             for name in names if name.endswith((".c", ".h")))
         self.known = set(self.files)
         self.problems, self.includes = [], 0
+        self.wanted = set()  # headers that another top room or a public header includes
         self.edges = {}   # (unit, unit): where the first includes the second
         self.claims = {}  # what functions begin with: the unit that they belong to
 
@@ -154,8 +156,10 @@ class Tree:
         return None
 
     def check(self):
+        self.check_table()
         for path in self.files:
             self.check_file(path)
+        self.check_public()
         for circle in Circles(self.edges).each():
             self.problem(circle[0][2], "circle of files: " + ", ".join("%s includes %s (%s)" % (a, b, at)
                                                                        for a, b, at in circle))
@@ -165,6 +169,23 @@ class Tree:
         for path in self.headers():
             self.check_names(path)
         return self.problems
+
+    def check_table(self, table=MAY_INCLUDE):
+        """No row names a room below its own in the table, or itself."""
+        below = set()
+        for room, row in table.items():
+            for name in row.split():
+                to_room = os.path.dirname(name) if name.endswith(".h") else name
+                if to_room not in below and not (name.endswith(".h") and top(to_room) == top(room)):
+                    self.problem("scripts/layers.py", "%s is not below %s" % (name, room))
+            below.add(room)
+
+    def check_public(self):
+        """include/ has what another top room includes, and what such a header includes."""
+        for header in self.headers():
+            name = header.partition("/")[2]
+            if header.startswith("include/") and name not in self.wanted:
+                self.problem(header, "no other room includes it: it belongs beside its .c")
 
     def headers(self):
         return [path for path in self.files if path.endswith(".h") and not path.startswith("tests/")]
@@ -218,6 +239,8 @@ class Tree:
                 own = None
                 if not is_test:
                     self.note_edge(at, path, target)
+                    if top(os.path.dirname(target)) != top(room) or root == "include":
+                        self.wanted.add(target)
                 self.check_include(at, room, target, is_test)
 
     def note_edge(self, at, path, target):
@@ -277,6 +300,8 @@ PLANTED = (
     ({"src/tcp/worker.c": '#include "no_such.h"'}, "does not name a room"),
     ({"src/stray/x.c": '#include "base/err.h"'}, "room stray is not"),
     ({"src/store/stray/x.c": '#include "base/err.h"'}, "room store/stray is not"),
+    ({"include/base/x.h": ""}, "include/base/x.h: no other room includes it"),
+    ({"include/base/x.h": "", "src/base/y.c": '#include "base/x.h"'}, "no other room includes it"),
     # Circles of files: in a room of one level, in a sub-room, across two, through headers only, by way of _internal.h,
     # of three files.
     ({"src/tcp/a.c": '#include "tcp/a.h"\n#include "tcp/b.h"', "src/tcp/a.h": "",
@@ -306,8 +331,9 @@ PLANTED = (
      "log_go() begins as the functions of base/log"),
     ({"src/tcp/session/a.h": "static inline int go(void)\n{\n    return tcp_go(1);\n}"}, "go() does not begin with"),
 )
-CLEAN = ("include/base/err.h", "include/supervisor/supervisor.h", "include/loop/loop.h", "include/tcp/transport.h",
-         "include/store/inbox/inbox.h", "src/tcp/worker.h")
+PUBLIC = ("base/err.h", "supervisor/supervisor.h", "loop/loop.h", "tcp/transport.h", "store/inbox/inbox.h")
+CLEAN = {"src/tcp/worker.h": "", "src/daemon/x.c": "\n".join('#include "%s"' % name for name in PUBLIC),
+         **{"include/" + name: "" for name in PUBLIC}}
 
 
 def write(path, text):
@@ -319,8 +345,8 @@ def write(path, text):
 def self_test():
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(scratch)
-        for path in CLEAN:
-            write(path, "")
+        for path, text in CLEAN.items():
+            write(path, text)
         assert not Tree().check()
         for files, said in PLANTED:
             for path, text in files.items():
@@ -332,8 +358,12 @@ def self_test():
             for path in files:
                 os.remove(path)
                 if path in CLEAN:
-                    write(path, "")
+                    write(path, CLEAN[path])
         assert not Tree().check()
+        for table in ({"base": "loop", "loop": "base"}, {"base": "", "loop": "base loop"}, {"base": "loop/x.h", "loop": ""}):
+            tree = Tree()
+            tree.check_table(table)
+            assert tree.problems, table
     print("layers.sh: each planted violation was found")
     return 0
 

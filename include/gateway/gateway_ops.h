@@ -42,7 +42,7 @@ struct gateway_transfer {
     /* the question; a gateway reads the strings during the call only */
     const char *proto;
     char host[ADDRESS_TEXT_SIZE]; /* the address dialled, or the source address of one accepted */
-    const char *asked_host;       /* sending only: where to, as the asker wrote it */
+    const char *asked_host;       /* sending only: where to, as the requester wrote it */
     const char *idurl;            /* the other side's, escaped; "" if unknown */
     const char *filename;    /* absolute path: final name of a received file, or the sent one */
     const char *description; /* sending only; may be NULL */
@@ -81,7 +81,7 @@ struct gateway_ops {
     enum err (*register_file_sending)(void *self, struct gateway_transfer *transfer);
     enum err (*register_file_receiving)(void *self, struct gateway_transfer *transfer);
     /* The end of a registered file coming in: unregister_file_receiving. ERR_CLOSED, also as the
-     * late answer: nobody was told, the report is still owed. */
+     * late answer: not reported, stays unreported. */
     enum err (*receiving_ended)(void *self, struct gateway_transfer *transfer);
     /* The end of every file going out, registered or not: unregister_file_sending, or
      * cancelled_file_sending for one that failed before it was registered, and file_result. Nobody

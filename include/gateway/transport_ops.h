@@ -58,8 +58,8 @@ struct send_request {
     char *filename;     /* absolute; malloc */
     char *description;  /* may be NULL; malloc */
     const struct gateway_binding *binding; /* of the gateway when it was asked for; NULL: of then */
-    char *asked_host; /* the one contact as the asker wrote it; NULL if several; malloc */
-    uid_t asker;      /* who has to be able to read the file (outbox_open) */
+    char *asked_host; /* the one contact as the requester wrote it; NULL if several; malloc */
+    uid_t requester;  /* who has to be able to read the file (outbox_open) */
     bool is_single;
     /* the outcome */
     enum gateway_transfer_status status;
@@ -67,7 +67,7 @@ struct send_request {
     uint64_t size_bytes;
     uint64_t sent_bytes;
     char error[GATEWAY_TRANSFER_ERROR_SIZE]; /* "" when finished */
-    void *cookie;                            /* the asker's */
+    void *cookie;                            /* the requester's */
     /* the transport's own, while it waits there */
     TAILQ_ENTRY(send_request) queue_link;
     UT_hash_handle hh;
@@ -102,14 +102,14 @@ struct cancel_request {
 
 /* Where an item stands in a list, for the page behind it: of worker `worker` the session `session`
  * (0: none yet), and in it the files up to `file`, whatever the transport means by that. */
-struct list_place {
+struct list_cursor {
     unsigned worker;
     uint64_t session, file;
 };
 
 struct session_info {
     uint64_t id;
-    struct list_place place;
+    struct list_cursor cursor;
     char proto[CONTACT_PROTO_SIZE];
     const char *state; /* "CONNECTED" */
     struct address host;
@@ -127,7 +127,7 @@ struct session_info {
 
 struct stream_info {
     uint32_t transfer_id;
-    struct list_place place;
+    struct list_cursor cursor;
     uint64_t request_id;
     int32_t stream_id; /* file_id on the wire */
     char proto[CONTACT_PROTO_SIZE];
@@ -151,8 +151,8 @@ struct stream_info {
 struct list_request {
     struct request request;
     size_t offset, limit;
-    bool has_place; /* then offset is 0, and `total` says nothing */
-    struct list_place place;
+    bool has_cursor; /* then offset is 0, and `total` says nothing */
+    struct list_cursor cursor;
     struct address host;
     char idurl[256];
     int32_t stream_id;

@@ -33,13 +33,13 @@ void gateway_client_await_idle(struct gateway_client *client, struct request *id
 void gateway_client_stop(struct gateway_client *client);
 
 /* Any thread. A new instance of the gateway, at `url` (settings_gateway_url_check must like it):
- * what was registered with an earlier one and is still owed is registered again, then
+ * what was registered with an earlier one and is still unreported is registered again, then
  * unregistered. What is posted afterwards goes to it. ERR_NO_MEMORY: nothing was changed. */
 enum err gateway_client_init(struct gateway_client *client, const char *url, bool has_file_result);
 
-/* Any thread. The gateway has said `connect`. What an earlier run of the daemon owes to a gateway
- * (instance 0) waits for this or for gateway_client_init: without an init it is the same instance,
- * which knows the ids of that time. */
+/* Any thread. The gateway has called `connect`. What an earlier run of the daemon did not report to
+ * a gateway (instance 0) waits for this or for gateway_client_init: without an init it is the same
+ * instance, which knows the ids of that time. */
 void gateway_client_confirm(struct gateway_client *client);
 
 /* Any thread. Number of pending calls, sent or queued. */

@@ -22,7 +22,7 @@ enum peers_bandwidth_direction {
 
 /* Shared by all workers; initially all zero. Atomic: a lease is one compare-and-swap. */
 struct peers_bandwidth_pool {
-    _Atomic uint64_t due_ns[PEERS_BANDWIDTH_DIRECTIONS];
+    _Atomic uint64_t tat_ns[PEERS_BANDWIDTH_DIRECTIONS];
 };
 
 struct peers_bandwidth_lease {

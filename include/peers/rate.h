@@ -1,14 +1,15 @@
-/* A rate limiter (virtual scheduling) whose state is one number: the time at which everything taken
- * so far is paid for. It needs no timer, and a changed rate applies at once to what is taken
- * afterwards. Pure: `now_us` is an argument. More than the allowance can be taken (a started frame
- * is completed); the allowance is then 0 until the debt has run off. */
+/* A rate limiter: GCRA (generic cell rate algorithm, virtual scheduling). Its state is one number,
+ * the theoretical arrival time: when all that was taken is paid for. It needs no timer, and a
+ * changed rate applies at once to what is taken afterwards. Pure: `now_us` is an argument. More
+ * than the allowance can be taken (a started frame is completed); the allowance is then 0 until the
+ * debt has run off. */
 #ifndef PEERS_RATE_H
 #define PEERS_RATE_H
 
 #include <stdint.h>
 
 struct peers_rate {
-    uint64_t due_ns; /* 0: nothing taken yet */
+    uint64_t tat_ns; /* theoretical arrival time; 0: nothing taken yet */
 };
 
 /* Amounts and bursts are at most PEERS_RATE_AMOUNT_MAX, `per_s` is at least 1. */

@@ -13,7 +13,7 @@ enum { STORE_NAME_SIZE = 48 };
 enum err store_name_choose(char name[STORE_NAME_SIZE]);
 
 /* True if a partial file of that name is stored in the second of the two directories. */
-bool store_name_is_in_second(const char *name);
+bool store_name_is_in_partial2(const char *name);
 
 /* True if `name` has the form of such a name. */
 bool store_name_is_valid(const char *name);

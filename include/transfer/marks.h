@@ -1,5 +1,6 @@
-/* How much of a file the peer has acknowledged: offsets in the session's byte stream, and how many
- * of the file's bytes precede each. Pure. */
+/* How much of a file the peer has acknowledged. A mark is a sample (offset in the session's byte
+ * stream, bytes of the file before it); the marks map acknowledged bytes of the stream to progress
+ * of the file. Pure. */
 #ifndef TRANSFER_MARKS_H
 #define TRANSFER_MARKS_H
 
@@ -9,8 +10,8 @@
 enum { TRANSFER_MARKS_MAX = 32 };
 
 struct transfer_mark {
-    uint64_t at;
-    uint32_t bytes;
+    uint64_t at;    /* offset in the stream */
+    uint32_t bytes; /* of the file, before it */
 };
 /* Initialised with zeros. */
 struct transfer_marks {

@@ -70,8 +70,8 @@ void transfer_outgoing_new(struct transfer_context *context, const struct transf
 struct transfer_outgoing *transfer_outgoing_next(struct transfer_outgoing_list *list,
                                                  uint64_t *settle_ms);
 
-/* Size of the next frame's data, at most `most`; 0 for an empty file, which needs a frame too. */
-uint32_t transfer_outgoing_next_bytes(const struct transfer_outgoing *out, uint32_t most);
+/* Size of the next frame's data, at most `max`; 0 for an empty file, which needs a frame too. */
+uint32_t transfer_outgoing_next_bytes(const struct transfer_outgoing *out, uint32_t max);
 
 /* Reads the next `bytes` of the file. On an error (as outbox_read) the caller fails it. */
 enum err transfer_outgoing_read(struct transfer_outgoing *out, void *to, uint32_t bytes);

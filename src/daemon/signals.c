@@ -58,7 +58,7 @@ void signals_block(void)
     inherit_reset_signals(&set);
 }
 
-static void take_signal(struct signals *s, unsigned number)
+static void handle_signal(struct signals *s, unsigned number)
 {
     if (number == SIGHUP) {
         s->reload(s->ctx);
@@ -78,7 +78,7 @@ static void ready(struct watch *w, uint32_t events)
 
     (void)events;
     while (read(w->fd, &info, sizeof info) == sizeof info)
-        take_signal(s, info.ssi_signo);
+        handle_signal(s, info.ssi_signo);
 }
 
 enum err signals_open(struct signals *s, struct loop *loop)

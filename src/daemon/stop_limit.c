@@ -27,7 +27,7 @@ static void *watch(void *arg)
         return NULL;
     alarm(LOG_LIMIT_S);
     log_error("shutdown timeout: %s did not stop within %u s, possibly blocked by a hung disk; "
-              "exiting without it",
+              "exiting anyway",
               atomic_load(&limit->what), limit_s);
     _exit(EXIT_FAILED);
 }

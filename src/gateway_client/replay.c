@@ -38,11 +38,11 @@ static void complete(struct report *r, enum err e)
 {
     const struct gateway_transfer *t = &r->transfer;
 
-    if (e != ERR_OK) { /* the daemon is stopping: the report stays owed */
+    if (e != ERR_OK) { /* the daemon is stopping: the result stays unreported */
         report_free(r);
         return;
     }
-    log_info("owed report delivered: transfer=%" PRIu32 " %s path=%s", t->transfer_id,
+    log_info("unreported result delivered: transfer=%" PRIu32 " %s path=%s", t->transfer_id,
              gateway_transfer_status_word(t->status), r->path);
     event_emit(r->replay.events, gateway_transfer_event(EVENT_RECEIVING_ENDED, t));
     committer_submit(r->replay.committer, &r->mark);
@@ -110,5 +110,5 @@ static void report_one(void *ctx, const struct journal_file *record, bool is_fin
 
 void gateway_client_replay_report(const struct gateway_client_replay *replay)
 {
-    inbox_each_owed(replay->inbox, report_one, (void *)replay);
+    inbox_each_unreported(replay->inbox, report_one, (void *)replay);
 }

@@ -22,7 +22,7 @@ static const struct row {
     const char *name;
     enum kind kind;
     size_t offset;
-    uint64_t least, most;
+    uint64_t min, max;
     const char *argument, *meaning;
 } rows[] = {
     {"sessions", KIND_NUMBER, AT_NUMBER(sessions), 1, LOADGEN_OPTIONS_SESSIONS_MAX, "N",
@@ -96,7 +96,7 @@ void loadgen_options_help(FILE *out)
         out);
 }
 
-enum err loadgen_options_size_read(uint64_t *out, const char *text, uint64_t most)
+enum err loadgen_options_size_read(uint64_t *out, const char *text, uint64_t max)
 {
     static const char suffixes[] = "KMG";
     size_t length = strlen(text);
@@ -111,7 +111,7 @@ enum err loadgen_options_size_read(uint64_t *out, const char *text, uint64_t mos
         return ERR_INVALID;
     memcpy(digits, text, length);
     digits[length] = '\0';
-    if (text_to_u64(&number, digits, most >> shift) != ERR_OK)
+    if (text_to_u64(&number, digits, max >> shift) != ERR_OK)
         return ERR_INVALID;
     *out = number << shift;
     return ERR_OK;
@@ -132,7 +132,7 @@ static enum err take(struct loadgen_options *out, const struct row *row, const c
     default:
         break;
     }
-    if (loadgen_options_size_read(&number, text, row->most) != ERR_OK || number < row->least)
+    if (loadgen_options_size_read(&number, text, row->max) != ERR_OK || number < row->min)
         return ERR_INVALID;
     *(uint64_t *)field = number;
     return ERR_OK;
@@ -168,7 +168,7 @@ static enum err take_option(struct loadgen_options *out, enum loadgen_options_ac
         return ERR_OK;
     snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
              "invalid value '%s' for --%s: expected %llu to %llu", optarg, row->name,
-             (unsigned long long)row->least, (unsigned long long)row->most);
+             (unsigned long long)row->min, (unsigned long long)row->max);
     return ERR_INVALID;
 }
 

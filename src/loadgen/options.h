@@ -44,7 +44,7 @@ enum err loadgen_options_read(struct loadgen_options *out, enum loadgen_options_
                               int argc, char **argv, char problem[LOADGEN_OPTIONS_PROBLEM_SIZE]);
 void loadgen_options_help(FILE *out);
 
-/* "512", "4K", "512M", "2G" (powers of 1,024); at most `most`. */
-enum err loadgen_options_size_read(uint64_t *out, const char *text, uint64_t most);
+/* "512", "4K", "512M", "2G" (powers of 1,024); at most `max`. */
+enum err loadgen_options_size_read(uint64_t *out, const char *text, uint64_t max);
 
 #endif

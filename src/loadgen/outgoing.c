@@ -91,39 +91,39 @@ static void advance(struct loadgen_outgoing *o, uint64_t written)
     }
 }
 
-/* The part of `bytes` after `*skip`, at most `*most` long; reduces both. */
-static struct iovec piece(const uint8_t *bytes, uint64_t length, uint64_t *skip, uint64_t *most)
+/* The part of `bytes` after `*skip`, at most `*max` bytes; reduces both. */
+static struct iovec piece(const uint8_t *bytes, uint64_t length, uint64_t *skip, uint64_t *max)
 {
     uint64_t from = *skip < length ? *skip : length;
-    uint64_t count = length - from < *most ? length - from : *most;
+    uint64_t count = length - from < *max ? length - from : *max;
 
     *skip -= from;
-    *most -= count;
+    *max -= count;
     return (struct iovec){.iov_base = (void *)(bytes + from), .iov_len = (size_t)count};
 }
 
-static ssize_t write_frames(struct loadgen_outgoing *o, int fd, uint64_t most)
+static ssize_t write_frames(struct loadgen_outgoing *o, int fd, uint64_t max)
 {
     struct iovec pieces[2 * LOADGEN_PAYLOAD_WINDOW_MAX];
     struct msghdr message = {.msg_iov = pieces};
     uint64_t skip = o->head_written;
 
-    for (unsigned i = 0; i < o->unsent_count && most > 0; i++) {
+    for (unsigned i = 0; i < o->unsent_count && max > 0; i++) {
         const struct slot *at = &o->slots[o->unsent[(o->unsent_first + i) % o->window]];
 
-        pieces[message.msg_iovlen++] = piece(at->header, sizeof at->header, &skip, &most);
-        pieces[message.msg_iovlen++] = piece(o->payload->body, o->payload->size, &skip, &most);
+        pieces[message.msg_iovlen++] = piece(at->header, sizeof at->header, &skip, &max);
+        pieces[message.msg_iovlen++] = piece(o->payload->body, o->payload->size, &skip, &max);
     }
     return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static ssize_t write_stream(struct loadgen_outgoing *o, int fd, uint64_t most)
+static ssize_t write_stream(struct loadgen_outgoing *o, int fd, uint64_t max)
 {
     uint64_t left = o->payload->wire_length - o->head_written;
     off_t at = (off_t)o->head_written;
 
     return sendfile(fd, o->payload->streams[o->unsent[o->unsent_first]], &at,
-                    (size_t)(left < most ? left : most));
+                    (size_t)(left < max ? left : max));
 }
 
 enum err loadgen_outgoing_write(struct loadgen_outgoing *o, int fd, uint64_t most_bytes,

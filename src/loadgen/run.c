@@ -57,11 +57,11 @@ static bool have_all_arrived(struct active_run *r)
 static void wait_for_progress(struct active_run *r, uint64_t since_ns, uint64_t end_ns)
 {
     struct pollfd progress = {.fd = r->run.progress_fd, .events = POLLIN};
-    uint64_t rung, now = loadgen_session_now_ns();
+    uint64_t count, now = loadgen_session_now_ns();
     int left_ms = now >= end_ns ? 0 : (int)((end_ns - now) / 1000000U) + 1;
 
     if (poll(&progress, 1, left_ms > 0 && left_ms < POLL_MS ? left_ms : POLL_MS) > 0 &&
-        read(r->run.progress_fd, &rung, sizeof rung) < 0)
+        read(r->run.progress_fd, &count, sizeof count) < 0)
         errno = 0; /* a spurious wakeup is harmless */
     if (r->plan->is_live)
         loadgen_live_show(r->plan->title, r->threads, r->run.thread_count, since_ns);

@@ -270,23 +270,23 @@ static void take_bytes(struct loadgen_session *s, size_t length)
 }
 
 /* A short read means that the socket is drained; more bytes raise a new event (edge-triggered). */
-static void read_answers(struct loadgen_session *s, size_t most)
+static void read_answers(struct loadgen_session *s, size_t max)
 {
-    size_t room = most < sizeof s->group->shared->scratch ? most : sizeof s->group->shared->scratch;
-    ssize_t count = (ssize_t)room;
+    size_t size = max < sizeof s->group->shared->scratch ? max : sizeof s->group->shared->scratch;
+    ssize_t count = (ssize_t)size;
 
-    while (is_connected(s) && count == (ssize_t)room && most > 0) {
-        count = recv(s->watch.fd, s->group->shared->scratch, room, 0);
+    while (is_connected(s) && count == (ssize_t)size && max > 0) {
+        count = recv(s->watch.fd, s->group->shared->scratch, size, 0);
         if (count > 0) {
             s->bytes_read += (uint64_t)count;
-            most -= (size_t)count;
+            max -= (size_t)count;
             take_bytes(s, (size_t)count);
         } else if (count == 0) {
             end(s, "ended", "the peer closed the session");
         } else if (errno != EAGAIN && errno != EINTR) {
             end(s, "reading", err_text(err_from_errno(errno)));
         }
-        room = most < room ? most : room;
+        size = max < size ? max : size;
     }
 }
 
@@ -335,8 +335,8 @@ static uint64_t allowance(const struct loadgen_session *s, double bytes_per_s, u
 
 static void write_files(struct loadgen_session *s)
 {
-    uint64_t most = allowance(s, role_of(s)->write_bytes_per_s, s->written), written;
-    enum err e = loadgen_outgoing_write(s->outgoing, s->watch.fd, most, &written);
+    uint64_t max = allowance(s, role_of(s)->write_bytes_per_s, s->written), written;
+    enum err e = loadgen_outgoing_write(s->outgoing, s->watch.fd, max, &written);
 
     s->written += written;
     count_live(&s->group->shared->live_bytes, written);
@@ -396,10 +396,10 @@ void loadgen_session_add_due(struct loadgen_session *s)
 
 void loadgen_session_tick(struct loadgen_session *s)
 {
-    uint64_t most = allowance(s, role_of(s)->read_bytes_per_s, s->bytes_read);
+    uint64_t max = allowance(s, role_of(s)->read_bytes_per_s, s->bytes_read);
 
-    if (role_of(s)->read_bytes_per_s > 0 && s->state == LOADGEN_SESSION_OPEN && most > 0)
-        read_answers(s, (size_t)most);
+    if (role_of(s)->read_bytes_per_s > 0 && s->state == LOADGEN_SESSION_OPEN && max > 0)
+        read_answers(s, (size_t)max);
     reopen_if_due(s);
     pump(s);
 }

@@ -29,16 +29,16 @@ static uint64_t part_of(uint64_t allowance)
 static uint64_t lease(struct peers_bandwidth_pool *pool, enum peers_bandwidth_direction direction,
                       uint64_t per_s, uint64_t now_us)
 {
-    uint64_t before = atomic_load(&pool->due_ns[direction]), burst = per_s / BURSTS_PER_S, amount;
+    uint64_t before = atomic_load(&pool->tat_ns[direction]), burst = per_s / BURSTS_PER_S, amount;
     struct peers_rate after;
 
     do {
-        after.due_ns = before;
+        after.tat_ns = before;
         amount = part_of(peers_rate_allowance(&after, per_s, burst, now_us));
         if (amount == 0)
             return 0;
         peers_rate_take(&after, per_s, burst, amount, now_us);
-    } while (!atomic_compare_exchange_weak(&pool->due_ns[direction], &before, after.due_ns));
+    } while (!atomic_compare_exchange_weak(&pool->tat_ns[direction], &before, after.tat_ns));
     return amount;
 }
 

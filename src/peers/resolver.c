@@ -347,7 +347,7 @@ static void query_expired(struct timer *timer, void *ctx)
         remove_name(name);
 }
 
-static void take_query(struct message *m, void *owner)
+static void handle_query(struct message *m, void *owner)
 {
     struct query *q = (struct query *)(void *)m;
     struct peers_resolver *r = owner;
@@ -384,7 +384,7 @@ enum err peers_resolver_resolve(struct peers_resolver *resolver, struct route *r
                         .then = then,
                         .ctx = ctx,
                         .what = what};
-    e = mailbox_post(loop_mailbox(resolver->loop), &q->message, take_query);
+    e = mailbox_post(loop_mailbox(resolver->loop), &q->message, handle_query);
     if (e != ERR_OK)
         free(q);
     return e;
@@ -420,7 +420,7 @@ void peers_resolver_forget(struct peers_resolver *resolver, const char *host)
         free(f);
 }
 
-static void take_message(struct message *m, void *owner)
+static void handle_message(struct message *m, void *owner)
 {
     struct peers_resolver *r = owner;
 
@@ -429,7 +429,7 @@ static void take_message(struct message *m, void *owner)
 
 void peers_resolver_post(struct peers_resolver *resolver, struct message *m)
 {
-    mailbox_answer(loop_mailbox(resolver->loop), m, take_message);
+    mailbox_answer(loop_mailbox(resolver->loop), m, handle_message);
 }
 
 static bool cancel_of(struct name *name, peers_resolved_fn *then, peers_resolver_match_fn *matches,

@@ -208,14 +208,14 @@ static uint32_t evict(struct peers_source_table *t, uint64_t now_ms)
 }
 
 /* Finds or creates the source of `key`. NONE: no memory. */
-static uint32_t take(struct peers_source_table *t, const struct key *key, uint32_t most,
+static uint32_t take(struct peers_source_table *t, const struct key *key, uint32_t max,
                      uint64_t now_ms)
 {
     uint32_t at = find(t, key);
 
     if (at != NONE)
         return at;
-    if (t->count >= most)
+    if (t->count >= max)
         at = evict(t, now_ms);
     if (at == NONE) {
         if (t->count == t->capacity && !grow(t))
@@ -228,7 +228,7 @@ static uint32_t take(struct peers_source_table *t, const struct key *key, uint32
 }
 
 /* Two for each session, so that sources kept without sessions never displace one in use. */
-static uint32_t most_sources(const struct peers_source_limits *limits)
+static uint32_t max_sources(const struct peers_source_limits *limits)
 {
     return SOURCES_KEPT + 2 * limits->sessions;
 }
@@ -240,13 +240,13 @@ static bool take_both(struct peers_source_table *t, const struct address *peer,
 {
     struct key address = key_of(peer, address_bits(peer)),
                network = key_of(peer, network_bits(peer));
-    uint32_t most = most_sources(limits);
+    uint32_t max = max_sources(limits);
 
-    out->network = take(t, &network, most, now_ms);
+    out->network = take(t, &network, max, now_ms);
     if (out->network == NONE)
         return false;
     t->sources[out->network].sessions++; /* protected from eviction by the next call */
-    out->address = take(t, &address, most, now_ms);
+    out->address = take(t, &address, max, now_ms);
     t->sources[out->network].sessions--;
     return out->address != NONE;
 }

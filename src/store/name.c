@@ -76,7 +76,7 @@ static uint64_t with_directory_bit(uint64_t random)
     return (random & ~(uint64_t)1) | (cache.names_given++ / NAMES_PER_DIRECTORY % 2);
 }
 
-bool store_name_is_in_second(const char *name)
+bool store_name_is_in_partial2(const char *name)
 {
     return strchr("13579bdf", name[LAST_DIGIT]) != NULL;
 }

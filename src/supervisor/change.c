@@ -1,5 +1,6 @@
 #include "supervisor/change.h"
 
+#include "base/container_of.h"
 #include "base/log.h"
 #include "supervisor/gateway_overrides.h"
 #include "supervisor/reload.h"

@@ -19,11 +19,11 @@ static bool is_usable(const struct ifaddrs *a)
 
 static enum err collect(struct address_set *out, const struct ifaddrs *all)
 {
-    size_t most = 0;
+    size_t max = 0;
 
     for (const struct ifaddrs *a = all; a != NULL; a = a->ifa_next)
-        most++;
-    *out = (struct address_set){.list = calloc(most > 0 ? most : 1, sizeof *out->list)};
+        max++;
+    *out = (struct address_set){.list = calloc(max > 0 ? max : 1, sizeof *out->list)};
     if (out->list == NULL)
         return ERR_NO_MEMORY;
     for (const struct ifaddrs *a = all; a != NULL; a = a->ifa_next)

@@ -1,5 +1,6 @@
 #include "supervisor/network_transport.h"
 
+#include "base/container_of.h"
 #include "base/contract.h"
 #include "base/log.h"
 #include "supervisor/automata.h"

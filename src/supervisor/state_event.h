@@ -1,14 +1,8 @@
-/* Reporting a state change, and CONTAINER_OF; shared by the files of this room. */
+/* Reporting a state change; shared by the files of this room. */
 #ifndef SUPERVISOR_STATE_EVENT_H
 #define SUPERVISOR_STATE_EVENT_H
 
 #include "gateway/event.h"
-
-#include <stddef.h>
-
-/* The struct that contains the member `pointer` points to. */
-#define CONTAINER_OF(pointer, type, member) \
-    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Supervisor thread. Writes a log line and emits an event. `who` is the automaton's name in the
  * log, `proto` is "" for the network as a whole. */

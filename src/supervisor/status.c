@@ -1,6 +1,7 @@
 #include "supervisor/status.h"
 
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "supervisor/services.h"
 #include "supervisor/state_event.h"
 
@@ -52,9 +53,7 @@ static void explain_nothing_enabled(struct supervisor *s, char out[REASON_SIZE])
         return;
     }
     if (!s->overrides.is_connected) {
-        snprintf(out, REASON_SIZE,
-                 "the gateway has not asked for a transport: it waits for its "
-                 "connect");
+        snprintf(out, REASON_SIZE, "waiting for the remote gateway to call `connect`");
         return;
     }
     supervisor_services_is_transport_on(&s->acting.settings,
@@ -107,12 +106,12 @@ void supervisor_status_advice(struct supervisor *s, char out[REASON_SIZE])
     supervisor_status_reason(s, reason);
     if (s->is_stopping)
         snprintf(out, REASON_SIZE,
-                 "stopping: files under way may finish, for %u s at most; nothing new is taken",
+                 "stopping: transfers have %u s to complete; new ones are rejected",
                  s->acting.settings.sessions.stop_timeout_s);
     else if (reason[0] == '\0' || !is_any_enabled(s))
         snprintf(out, REASON_SIZE, "%s", reason); /* no retry: needs the operator */
     else
-        snprintf(out, REASON_SIZE, "%.*s; the next try is in %u s", REASON_SIZE - 40, reason,
+        snprintf(out, REASON_SIZE, "%.*s; next retry in %u s", REASON_SIZE - 40, reason,
                  network_connector_next_round_s(&s->connector));
 }
 

@@ -1,6 +1,7 @@
 #include "supervisor/supervisor.h"
 
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/contract.h"
 #include "base/log.h"
 #include "supervisor/change.h"
@@ -320,7 +321,7 @@ static const struct {
     [SUPERVISOR_DISCONNECT] = {supervisor_gateway_overrides_disconnect, true},
 };
 
-static void take_request(struct message *m, void *owner)
+static void handle_request(struct message *m, void *owner)
 {
     struct supervisor *s = owner;
     struct supervisor_request *r = CONTAINER_OF(m, struct supervisor_request, request.message);
@@ -337,8 +338,8 @@ static void take_request(struct message *m, void *owner)
 enum err supervisor_post(struct supervisor *supervisor, struct supervisor_request *r)
 {
     if (r->type != SUPERVISOR_STOP)
-        return mailbox_post(loop_mailbox(supervisor->loop), &r->request.message, take_request);
-    mailbox_answer(loop_mailbox(supervisor->loop), &r->request.message, take_request);
+        return mailbox_post(loop_mailbox(supervisor->loop), &r->request.message, handle_request);
+    mailbox_answer(loop_mailbox(supervisor->loop), &r->request.message, handle_request);
     return ERR_OK;
 }
 
@@ -370,7 +371,7 @@ static void refuse_send(struct supervisor *s, struct contacts_request *r, enum e
     request_answer(&send->request, e);
 }
 
-static void take_send(struct message *m, void *owner)
+static void handle_send(struct message *m, void *owner)
 {
     struct supervisor *s = owner;
     struct contacts_request *r = CONTAINER_OF(m, struct contacts_request, send.request.message);
@@ -391,7 +392,7 @@ static void take_send(struct message *m, void *owner)
 
 enum err supervisor_send(struct supervisor *supervisor, struct contacts_request *r)
 {
-    return mailbox_post(loop_mailbox(supervisor->loop), &r->send.request.message, take_send);
+    return mailbox_post(loop_mailbox(supervisor->loop), &r->send.request.message, handle_send);
 }
 
 static void sends_forwarded(struct message *m, void *owner)
@@ -407,7 +408,7 @@ enum err supervisor_post_after_sends(struct supervisor *supervisor, struct reque
 
 /* connection-done. */
 
-static void take_connection_done(struct message *m, void *owner)
+static void handle_connection_done(struct message *m, void *owner)
 {
     struct supervisor *s = owner;
 
@@ -422,5 +423,5 @@ void supervisor_notify_connection_done(struct supervisor *supervisor)
 {
     if (!atomic_exchange(&supervisor->is_done_posted, true))
         mailbox_answer(loop_mailbox(supervisor->loop), &supervisor->connection_done,
-                       take_connection_done);
+                       handle_connection_done);
 }

@@ -154,7 +154,7 @@ static void pause_expired(struct timer *timer, void *ctx)
         socket_ready(&a->sockets[i], EPOLLIN);
 }
 
-static void take_listen(struct message *m, void *owner)
+static void handle_listen(struct message *m, void *owner)
 {
     struct tcp_acceptor *a = owner;
     struct tcp_listen *listen = (struct tcp_listen *)(void *)m;
@@ -178,10 +178,10 @@ static void take_listen(struct message *m, void *owner)
 
 void tcp_acceptor_post_listen(struct tcp_acceptor *acceptor, struct tcp_listen *listen)
 {
-    mailbox_answer(loop_mailbox(acceptor->loop), &listen->request.message, take_listen);
+    mailbox_answer(loop_mailbox(acceptor->loop), &listen->request.message, handle_listen);
 }
 
-static void take_settings(struct message *m, void *owner)
+static void handle_settings(struct message *m, void *owner)
 {
     struct tcp_acceptor *a = owner;
     struct tcp_serve *serve = (struct tcp_serve *)(void *)m;
@@ -192,7 +192,7 @@ static void take_settings(struct message *m, void *owner)
 
 void tcp_acceptor_post_settings(struct tcp_acceptor *acceptor, struct tcp_serve *serve)
 {
-    mailbox_answer(loop_mailbox(acceptor->loop), &serve->message, take_settings);
+    mailbox_answer(loop_mailbox(acceptor->loop), &serve->message, handle_settings);
 }
 
 static void ended(void *owner)

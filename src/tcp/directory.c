@@ -231,13 +231,13 @@ static void describe(const struct entry *e, struct tcp_place *out)
 static struct entry *pick_eviction(struct tcp_directory *d)
 {
     struct entry *e, *found = NULL;
-    unsigned most = 0, looks = 0;
+    unsigned max = 0, looks = 0;
 
     TAILQ_FOREACH (e, &d->half_open, by_age) {
         unsigned crowd = peers_source_table_network_half_open(d->sources, &e->source);
 
-        if (crowd > most) {
-            most = crowd;
+        if (crowd > max) {
+            max = crowd;
             found = e;
         }
         if (++looks == EVICTION_SCAN_MAX)

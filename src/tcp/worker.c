@@ -293,7 +293,7 @@ static void add_session(struct tcp_worker *w, struct session *c)
         session_core_drop(c, err_text(ERR_NO_MEMORY));
 }
 
-static void take_accepted(struct message *m, void *owner)
+static void handle_accepted(struct message *m, void *owner)
 {
     struct tcp_worker *w = owner;
     struct tcp_accepted *a = (struct tcp_accepted *)(void *)m;
@@ -315,10 +315,10 @@ static void take_accepted(struct message *m, void *owner)
 
 enum err tcp_worker_post_accepted(struct tcp_worker *worker, struct tcp_accepted *accepted)
 {
-    return mailbox_post(loop_mailbox(worker->context.loop), &accepted->message, take_accepted);
+    return mailbox_post(loop_mailbox(worker->context.loop), &accepted->message, handle_accepted);
 }
 
-static void take_evict(struct message *m, void *owner)
+static void handle_evict(struct message *m, void *owner)
 {
     struct tcp_worker *w = owner;
     struct tcp_evict *evict = (struct tcp_evict *)(void *)m;
@@ -332,10 +332,10 @@ static void take_evict(struct message *m, void *owner)
 
 void tcp_worker_post_evict(struct tcp_worker *worker, struct tcp_evict *evict)
 {
-    mailbox_answer(loop_mailbox(worker->context.loop), &evict->message, take_evict);
+    mailbox_answer(loop_mailbox(worker->context.loop), &evict->message, handle_evict);
 }
 
-static void take_serve(struct message *m, void *owner)
+static void handle_serve(struct message *m, void *owner)
 {
     struct tcp_worker *w = owner;
     struct tcp_serve *serve = (struct tcp_serve *)(void *)m;
@@ -350,10 +350,10 @@ static void take_serve(struct message *m, void *owner)
 
 void tcp_worker_post_serve(struct tcp_worker *worker, struct tcp_serve *serve)
 {
-    mailbox_answer(loop_mailbox(worker->context.loop), &serve->message, take_serve);
+    mailbox_answer(loop_mailbox(worker->context.loop), &serve->message, handle_serve);
 }
 
-static void take_stop(struct message *m, void *owner)
+static void handle_stop(struct message *m, void *owner)
 {
     struct tcp_worker *w = owner;
     struct tcp_stop *stop = (struct tcp_stop *)(void *)m;
@@ -376,7 +376,7 @@ static void take_stop(struct message *m, void *owner)
 
 void tcp_worker_post_stop(struct tcp_worker *worker, struct tcp_stop *stop)
 {
-    mailbox_answer(loop_mailbox(worker->context.loop), &stop->request.message, take_stop);
+    mailbox_answer(loop_mailbox(worker->context.loop), &stop->request.message, handle_stop);
 }
 
 /* The session of a routed request; a reservation becomes a session that dials. NULL: neither exists
@@ -400,7 +400,7 @@ static struct session *find_or_dial(struct tcp_worker *w, const struct route *ro
 }
 
 /* A session dialled for a single file ends after it, unless a send_file uses it too. */
-static void take_send(struct message *m, void *owner)
+static void handle_send(struct message *m, void *owner)
 {
     struct tcp_worker *w = owner;
     struct send_request *send = (struct send_request *)(void *)m;
@@ -424,10 +424,10 @@ static void take_send(struct message *m, void *owner)
 
 enum err tcp_worker_post_send(struct tcp_worker *worker, struct send_request *r)
 {
-    return mailbox_post(loop_mailbox(worker->context.loop), &r->request.message, take_send);
+    return mailbox_post(loop_mailbox(worker->context.loop), &r->request.message, handle_send);
 }
 
-static void take_connect_to(struct message *m, void *owner)
+static void handle_connect_to(struct message *m, void *owner)
 {
     struct tcp_worker *w = owner;
     struct host_request *r = (struct host_request *)(void *)m;
@@ -451,5 +451,5 @@ static void take_connect_to(struct message *m, void *owner)
 
 enum err tcp_worker_post_connect_to(struct tcp_worker *worker, struct host_request *r)
 {
-    return mailbox_post(loop_mailbox(worker->context.loop), &r->request.message, take_connect_to);
+    return mailbox_post(loop_mailbox(worker->context.loop), &r->request.message, handle_connect_to);
 }

@@ -139,28 +139,28 @@ static void *next_row(struct list_request *r, void *array, size_t row_size)
 static struct session *first_on_page(struct tcp_worker *w, const struct list_request *r,
                                      bool is_of_files, uint64_t *after)
 {
-    const struct list_place *place = &r->place;
+    const struct list_cursor *cursor = &r->cursor;
     struct session *c;
 
     *after = 0;
-    if (r->has_place && w->config.index < place->worker)
+    if (r->has_cursor && w->config.index < cursor->worker)
         return NULL;
-    if (!r->has_place || w->config.index > place->worker || place->session == 0)
+    if (!r->has_cursor || w->config.index > cursor->worker || cursor->session == 0)
         return TAILQ_FIRST(&w->sessions);
-    HASH_FIND(hh, w->by_id, &place->session, sizeof place->session, c);
+    HASH_FIND(hh, w->by_id, &cursor->session, sizeof cursor->session, c);
     if (c != NULL) {
-        *after = is_of_files ? place->file : 0;
+        *after = is_of_files ? cursor->file : 0;
         return is_of_files ? c : TAILQ_NEXT(c, list_link);
     }
     TAILQ_FOREACH (c, &w->sessions, list_link)
-        if (c->id > place->session)
+        if (c->id > cursor->session)
             break;
     return c;
 }
 
 static bool is_page_full(const struct list_request *r)
 {
-    return r->has_place && r->count >= r->limit;
+    return r->has_cursor && r->count >= r->limit;
 }
 
 static void end_page(struct tcp_worker *w, struct list_request *r, message_fn *visit)
@@ -196,7 +196,7 @@ static void visit_sessions(struct message *m, void *owner)
         if (row == NULL)
             continue;
         session_describe(c, row);
-        row->place = (struct list_place){.worker = w->config.index, .session = c->id};
+        row->cursor = (struct list_cursor){.worker = w->config.index, .session = c->id};
     }
     end_page(w, r, visit_sessions);
 }
@@ -261,7 +261,7 @@ static uint64_t number_in_list(uint64_t number, bool is_outgoing)
     return number | (is_outgoing ? UINT64_C(1) << 63 : 0);
 }
 
-static void list_incoming(struct session *c, struct list_request *r, struct list_place *place,
+static void list_incoming(struct session *c, struct list_request *r, struct list_cursor *cursor,
                           uint64_t after)
 {
     struct transfer_incoming *in;
@@ -269,21 +269,21 @@ static void list_incoming(struct session *c, struct list_request *r, struct list
     TAILQ_FOREACH (in, &c->incoming.head, link) {
         struct stream_info *row;
 
-        place->file = number_in_list(in->number, false);
-        if (place->file <= after || is_page_full(r) ||
+        cursor->file = number_in_list(in->number, false);
+        if (cursor->file <= after || is_page_full(r) ||
             !is_stream_selected(r, in->transfer.transfer_id, in->file_id, 0))
             continue;
         row = next_row(r, &r->streams, sizeof *row);
         if (row == NULL)
             continue;
         describe_stream(row, c, &in->transfer, in->begun_us, in->file.written_bytes);
-        row->place = *place;
+        row->cursor = *cursor;
         row->stream_id = in->file_id;
         row->state = incoming_state(in);
     }
 }
 
-static void list_outgoing(struct session *c, struct list_request *r, struct list_place *place,
+static void list_outgoing(struct session *c, struct list_request *r, struct list_cursor *cursor,
                           uint64_t after)
 {
     uint64_t acknowledged = c->outgoing.count > 0 ? session_core_acknowledged(c) : 0;
@@ -292,8 +292,8 @@ static void list_outgoing(struct session *c, struct list_request *r, struct list
     TAILQ_FOREACH (out, &c->outgoing.head, link) {
         struct stream_info *row;
 
-        place->file = number_in_list(out->number, true);
-        if (place->file <= after || is_page_full(r) ||
+        cursor->file = number_in_list(out->number, true);
+        if (cursor->file <= after || is_page_full(r) ||
             !is_stream_selected(r, out->transfer.transfer_id, out->file_id,
                                 out->transfer.request_id))
             continue;
@@ -301,7 +301,7 @@ static void list_outgoing(struct session *c, struct list_request *r, struct list
         if (row == NULL)
             continue;
         describe_stream(row, c, &out->transfer, out->begun_us, out->transfer.done_bytes);
-        row->place = *place;
+        row->cursor = *cursor;
         row->acknowledged_bytes = transfer_marks_passed(&out->marks, acknowledged);
         row->stream_id = out->file_id;
         row->is_outgoing = true;
@@ -318,12 +318,12 @@ static void visit_streams(struct message *m, void *owner)
 
     for (c = first_on_page(w, r, true, &after); c != NULL && !is_page_full(r);
          c = TAILQ_NEXT(c, list_link), after = 0) {
-        struct list_place place = {.worker = w->config.index, .session = c->id};
+        struct list_cursor cursor = {.worker = w->config.index, .session = c->id};
 
         if (!is_session_selected(c, r))
             continue;
-        list_incoming(c, r, &place, after);
-        list_outgoing(c, r, &place, after);
+        list_incoming(c, r, &cursor, after);
+        list_outgoing(c, r, &cursor, after);
     }
     end_page(w, r, visit_streams);
 }

@@ -3,6 +3,7 @@
 #include "transfer/transfer_internal.h"
 
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -50,7 +51,7 @@ static void log_incoming_end(const struct transfer_incoming *in)
 
 static void incoming_marked(struct message *m, void *owner)
 {
-    struct transfer_incoming *in = AROUND(m, struct transfer_incoming, commit);
+    struct transfer_incoming *in = CONTAINER_OF(m, struct transfer_incoming, commit);
 
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
@@ -72,7 +73,7 @@ static void incoming_report_done(struct transfer_incoming *in, enum err e)
 
 static void incoming_report_answered(struct message *m, void *owner)
 {
-    struct transfer_incoming *in = AROUND(m, struct transfer_incoming, transfer);
+    struct transfer_incoming *in = CONTAINER_OF(m, struct transfer_incoming, transfer);
 
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
@@ -98,7 +99,7 @@ static void incoming_report(struct transfer_incoming *in)
 
 static void incoming_discarded(struct message *m, void *owner)
 {
-    struct transfer_incoming *in = AROUND(m, struct transfer_incoming, commit);
+    struct transfer_incoming *in = CONTAINER_OF(m, struct transfer_incoming, commit);
 
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
@@ -138,7 +139,7 @@ static void incoming_abort(struct transfer_incoming *in, const char *reason, ref
 
 static void incoming_committed(struct message *m, void *owner)
 {
-    struct transfer_incoming *in = AROUND(m, struct transfer_incoming, commit);
+    struct transfer_incoming *in = CONTAINER_OF(m, struct transfer_incoming, commit);
     enum err e = in->commit.request.result;
 
     (void)owner;
@@ -192,7 +193,7 @@ static void incoming_register_done(struct transfer_incoming *in, enum err e)
 
 static void incoming_registered(struct message *m, void *owner)
 {
-    struct transfer_incoming *in = AROUND(m, struct transfer_incoming, transfer);
+    struct transfer_incoming *in = CONTAINER_OF(m, struct transfer_incoming, transfer);
 
     (void)owner;
     MAGIC_CHECK(in, incoming_magic);
@@ -285,7 +286,7 @@ enum err transfer_incoming_write(struct transfer_incoming *in, const void *bytes
         return ERR_TOO_LARGE;
     if (length > 0 && (e = inbox_partial_file_write(&in->file, bytes, length)) != ERR_OK)
         return e;
-    committer_write_early(context->committer, &in->file);
+    committer_start_writeback(context->committer, &in->file);
     if (loop_now_ms(context->loop) - in->progress_ms >= TRANSFER_PROGRESS_MS) {
         in->progress_ms = loop_now_ms(context->loop);
         in->transfer.done_bytes = in->file.written_bytes;

@@ -1,5 +1,5 @@
-/* One mark per frame would be thousands: when the array is full every second mark is removed, and
- * the spacing of new marks is doubled. */
+/* A mark per frame would be thousands: when the array is full, every second mark is removed and the
+ * spacing of new ones is doubled. */
 #include "transfer/marks.h"
 
 #include <string.h>

@@ -3,6 +3,7 @@
 #include "transfer/transfer_internal.h"
 
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -107,7 +108,7 @@ static void outgoing_register_done(struct transfer_outgoing *out, enum err e)
 
 static void outgoing_registered(struct message *m, void *owner)
 {
-    struct transfer_outgoing *out = AROUND(m, struct transfer_outgoing, transfer);
+    struct transfer_outgoing *out = CONTAINER_OF(m, struct transfer_outgoing, transfer);
 
     (void)owner;
     MAGIC_CHECK(out, outgoing_magic);
@@ -189,7 +190,7 @@ void transfer_outgoing_new(struct transfer_context *context, const struct transf
     out->callbacks = callbacks;
     out->session = session;
     out->file_id = file_id;
-    e = outbox_open(&out->file, send->filename, send->asker);
+    e = outbox_open(&out->file, send->filename, send->requester);
     if (e == ERR_OK)
         e = outbox_load(&out->file);
     if (e != ERR_OK) {
@@ -226,11 +227,11 @@ struct transfer_outgoing *transfer_outgoing_next(struct transfer_outgoing_list *
     return NULL;
 }
 
-uint32_t transfer_outgoing_next_bytes(const struct transfer_outgoing *out, uint32_t most)
+uint32_t transfer_outgoing_next_bytes(const struct transfer_outgoing *out, uint32_t max)
 {
     uint32_t left = out->file.size_bytes - (uint32_t)out->transfer.done_bytes;
 
-    return left < most ? left : most;
+    return left < max ? left : max;
 }
 
 enum err transfer_outgoing_read(struct transfer_outgoing *out, void *to, uint32_t bytes)

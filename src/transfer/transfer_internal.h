@@ -4,13 +4,7 @@
 
 #include "transfer/transfer.h"
 
-#include <stddef.h>
-
 enum { TRANSFER_PROGRESS_MS = 1000 }; /* interval of a file's progress events */
-
-/* The struct that contains a member; the caller checks its magic number. */
-#define AROUND(member_pointer, type, member) \
-    ((type *)(void *)((char *)(member_pointer)-offsetof(type, member)))
 
 /* Fills in a new transfer, with the next transfer id. */
 void transfer_fill(struct gateway_transfer *t, struct transfer_context *context,

@@ -206,8 +206,8 @@ static void t_list_sessions(void *self, struct list_request *r)
         find_session(r);
         return;
     }
-    if (r->has_place)
-        r->offset = r->place.session; /* its ids are 1, 2, 3, ... */
+    if (r->has_cursor)
+        r->offset = r->cursor.session; /* its ids are 1, 2, 3, ... */
     r->total = NODE_SESSIONS;
     r->count = r->offset >= NODE_SESSIONS ? 0 : NODE_SESSIONS - r->offset;
     if (r->count > r->limit)
@@ -218,7 +218,7 @@ static void t_list_sessions(void *self, struct list_request *r)
         struct session_info *s = &r->sessions[i];
 
         *s = (struct session_info){.id = r->offset + i + 1, .proto = "tcp", .state = "CONNECTED"};
-        s->place.session = s->id;
+        s->cursor.session = s->id;
         memset(s->idurl, 'i', sizeof s->idurl - 1);
     }
     request_answer(&r->request, ERR_OK);

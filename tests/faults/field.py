@@ -294,7 +294,7 @@ class Field:
                 return
 
     def _reports(self, node):
-        """Each file in the inbox was reported, none is owed, transfer ids are unique."""
+        """Each file in the inbox was reported, none is unreported, transfer ids are unique."""
         def all_reported():
             rows = harness.rows_of(node.command("received", "--json"), "received")
             return rows if all(row["is_reported"] for row in rows) else None

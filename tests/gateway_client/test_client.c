@@ -99,7 +99,7 @@ Test(client, is_full_at_its_bound_and_takes_what_comes_all_the_same, .init = ope
     gateway_client_shut(client, 10000);
     wait_for(4);
     for (int i = 0; i < 4; i++)
-        cr_assert_eq(ended[i].request.result, ERR_CLOSED, "still owed");
+        cr_assert_eq(ended[i].request.result, ERR_CLOSED, "still unreported");
     cr_assert_eq(gateway_client_waiting(client), 0);
 }
 

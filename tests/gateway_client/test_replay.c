@@ -1,5 +1,5 @@
-/* Reports owed by the previous run, without a remote gateway. tests/system/test_gateway.py covers a
- * remote one. */
+/* Unreported results of the previous run, without a remote gateway. tests/system/test_gateway.py
+ * covers a remote one. */
 #include "gateway_client/replay.h"
 
 #include "gateway/event.h"

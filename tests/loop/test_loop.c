@@ -258,8 +258,8 @@ Test(loop, blocks_signals_in_its_thread_and_not_in_its_starters, .init = a_loop,
     cr_assert_not(sigismember(&blocked, SIGTERM));
 }
 
-/* Two loops send requests to each other: many in flight, each comes back to its asker, answered,
- * until all have gone to and fro often enough. */
+/* Two loops send requests to each other: many in flight, each comes back to its requester,
+ * answered, until all have gone to and fro often enough. */
 enum { IN_FLIGHT = 64, ROUNDS = 1500 };
 
 struct side {
@@ -268,7 +268,7 @@ struct side {
     unsigned asked, answered;
     struct ball {
         struct request request; /* first */
-        struct side *asker;
+        struct side *requester;
         unsigned rounds;
     } balls[IN_FLIGHT];
 };
@@ -283,7 +283,7 @@ static void ball_arrives(struct message *m, void *arg)
     struct side *here = arg;
 
     loop_assert_here(here->loop);
-    cr_assert_eq(here, ball->asker->peer);
+    cr_assert_eq(here, ball->requester->peer);
     here->asked++;
     request_answer(&ball->request, ERR_OK);
 }
@@ -300,7 +300,7 @@ static void ball_is_back(struct message *m, void *arg)
     struct side *here = arg;
 
     loop_assert_here(here->loop);
-    cr_assert_eq(here, ball->asker);
+    cr_assert_eq(here, ball->requester);
     here->answered++;
     if (++ball->rounds < ROUNDS)
         cr_assert_eq(
@@ -317,7 +317,7 @@ static void serve(void *arg)
     for (unsigned i = 0; i < IN_FLIGHT; i++) {
         struct ball *ball = &side->balls[i];
 
-        ball->asker = side;
+        ball->requester = side;
         ball->request.answer_to = loop_mailbox(side->loop);
         ball->request.on_answer = ball_is_back;
         cr_assert_eq(

@@ -147,7 +147,7 @@ Test(mailbox, brings_an_answer_to_who_asked, .init = a_box, .fini = clean_up, .t
     struct question q = {.request = {.answer_to = box, .on_answer = take_answer}};
 
     request_answer(&q.request, ERR_NO_SPACE);
-    cr_assert_not(q.is_answered, "only when the asker looks into its box");
+    cr_assert_not(q.is_answered, "only when the requester looks into its box");
     cr_assert_eq(mailbox_drain(box), 1u);
     cr_assert(q.is_answered);
     cr_assert_eq(q.seen_owner, &owner_mark);

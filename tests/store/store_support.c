@@ -96,7 +96,7 @@ void commit_all(struct commit_request *requests, size_t count)
     for (size_t i = 0; i < count; i++) {
         requests[i].request.answer_to = box;
         requests[i].request.on_answer = count_answer;
-        committer_write_early(committer, &requests[i].file); /* as a file's owner does */
+        committer_start_writeback(committer, &requests[i].file); /* as a file's owner does */
         committer_submit(committer, &requests[i]);
     }
     cr_assert_eq(committer_start(committer), ERR_OK);
@@ -150,8 +150,7 @@ struct asked_once {
     void *ctx;
 };
 
-static void tell_asker(void *ctx, const struct journal_file *record, bool is_reported,
-                       bool is_there)
+static void call_back(void *ctx, const struct journal_file *record, bool is_reported, bool is_there)
 {
     const struct asked_once *asked = ctx;
 
@@ -170,7 +169,7 @@ enum err inbox_each_received(struct inbox *from, int64_t since_us, size_t offset
     enum err e;
 
     cr_assert_eq(inbox_received_open(&received, from, &is_stopping), ERR_OK);
-    e = inbox_received_each(received, &query, tell_asker, &asked);
+    e = inbox_received_each(received, &query, call_back, &asked);
     inbox_received_close(&received);
     return e;
 }
@@ -225,7 +224,7 @@ unsigned count_in(const char *directory, const char *ending)
 
 static void see(void *ctx, const struct journal_file *record, bool is_finished)
 {
-    struct owed_seen *seen = ctx;
+    struct unreported_seen *seen = ctx;
 
     if (is_finished)
         seen->finished++;
@@ -235,10 +234,10 @@ static void see(void *ctx, const struct journal_file *record, bool is_finished)
     snprintf(seen->last_proto, sizeof seen->last_proto, "%s", record->proto);
 }
 
-struct owed_seen owed_now(void)
+struct unreported_seen unreported_now(void)
 {
-    struct owed_seen seen = {0};
+    struct unreported_seen seen = {0};
 
-    inbox_each_owed(inbox, see, &seen);
+    inbox_each_unreported(inbox, see, &seen);
     return seen;
 }

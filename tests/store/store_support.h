@@ -45,12 +45,12 @@ bool is_in_inbox(const char *name, const void *bytes, size_t length);
 bool is_partial(const char *name);
 unsigned count_in(const char *directory, const char *ending);
 
-/* Number of owed reports, and the last of them. */
-struct owed_seen {
+/* Number of unreported results, and the last of them. */
+struct unreported_seen {
     unsigned finished, failed;
     uint32_t last_id;
     char last_proto[JOURNAL_FILE_PROTO_SIZE];
 };
-struct owed_seen owed_now(void);
+struct unreported_seen unreported_now(void);
 
 #endif

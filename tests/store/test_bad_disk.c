@@ -73,11 +73,11 @@ static void check_files(const char *name)
  * files in the inbox. */
 static void check_reports(const char *name, unsigned ok)
 {
-    struct owed_seen seen;
+    struct unreported_seen seen;
     unsigned there;
 
     reopen_inbox(DURABILITY_FULL);
-    seen = owed_now();
+    seen = unreported_now();
     there = count_in(inbox_path, ".in");
     cr_assert_geq(seen.finished, ok, "%s: %u of %u reported", name, seen.finished, ok);
     cr_assert_eq(seen.finished, there, "%s: %u reported, %u there", name, seen.finished, there);

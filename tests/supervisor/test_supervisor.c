@@ -1,5 +1,6 @@
 #include "supervisor/supervisor.h"
 
+#include "base/container_of.h"
 #include "base/log.h"
 #include "supervisor/core.h"
 #include "supervisor/scripted.h"

@@ -264,7 +264,7 @@ class Streamed(Users):
         node = self.sender({"outbox/spool-limit-mib": 1})
         result = self.send_as(self.ANNA, node, self.file_of(self.ANNA, "large", 0o600, 1100000))
         self.assertEqual(result.returncode, 1)
-        self.assertIn("the daemon or you are not allowed to read it", result.stdout)
+        self.assertIn("no read permission for the daemon or for you", result.stdout)
         self.assertIn("larger than [outbox] spool-limit-mib", result.stdout)
 
     def test_a_failed_send_leaves_no_spool_file(self):

@@ -253,7 +253,7 @@ class Refusals(TwoNodes):
         if os.geteuid() != 0:  # root reads everything
             locked = self.make([10], "locked")[0]
             os.chmod(locked, 0)
-            self.assert_not_sent(self.a.send([locked], self.b.contact), "not allowed to read it")
+            self.assert_not_sent(self.a.send([locked], self.b.contact), "no read permission")
         self.assert_still_sends()
 
     def test_a_peer_that_does_not_listen(self):

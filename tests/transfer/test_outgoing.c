@@ -19,17 +19,17 @@ static struct {
     enum gateway_transfer_status status;
     uint64_t sent_bytes;
     char error[GATEWAY_TRANSFER_ERROR_SIZE];
-} asker;
+} requester;
 
 static void answered(struct message *m, void *owner)
 {
     struct send_request *send = (struct send_request *)(void *)m;
 
     (void)owner;
-    asker.answers++;
-    asker.status = send->status;
-    asker.sent_bytes = send->sent_bytes;
-    snprintf(asker.error, sizeof asker.error, "%s", send->error);
+    requester.answers++;
+    requester.status = send->status;
+    requester.sent_bytes = send->sent_bytes;
+    snprintf(requester.error, sizeof requester.error, "%s", send->error);
     gateway_send_request_free(&send);
 }
 
@@ -83,8 +83,8 @@ Test(transfer_outgoing, a_file_just_changed_is_read_later)
     } while (transfer_outgoing_next(&list, &settle_ms) != NULL);
     cr_expect_gt(settle_ms, 0);
     transfer_outgoing_fail(out, "cancelled");
-    UNTIL(asker.answers == 1);
-    cr_expect_str_eq(asker.error, "cancelled");
+    UNTIL(requester.answers == 1);
+    cr_expect_str_eq(requester.error, "cancelled");
     context_close();
 }
 
@@ -121,7 +121,7 @@ Test(transfer_outgoing, files_take_turns_piece_by_piece)
     cr_expect_eq(settle_ms, 0, "nothing is waited for");
     while (!TAILQ_EMPTY(&list.head))
         transfer_outgoing_finish(TAILQ_FIRST(&list.head));
-    UNTIL(asker.answers == 2);
+    UNTIL(requester.answers == 2);
     cr_expect_eq(told.finished, 2);
     context_close();
 }
@@ -139,9 +139,9 @@ Test(transfer_outgoing, is_finished_by_its_ok_only)
     cr_expect_eq(out->end_at, 1004);
     cr_expect_eq(told.finished, 0);
     transfer_outgoing_finish(out);
-    UNTIL(asker.answers == 1);
-    cr_expect_eq(asker.status, GATEWAY_TRANSFER_FINISHED);
-    cr_expect_eq(asker.sent_bytes, 4);
+    UNTIL(requester.answers == 1);
+    cr_expect_eq(requester.status, GATEWAY_TRANSFER_FINISHED);
+    cr_expect_eq(requester.sent_bytes, 4);
     cr_expect_str_eq(told.last_proto, "carrier");
     cr_expect_eq(list.count, 0);
     context_close();
@@ -163,7 +163,7 @@ Test(transfer_outgoing, times_out_without_an_ok)
     transfer_outgoing_restart_timeout(out);
     cr_expect_not(transfer_outgoing_is_timed_out(out), "blocked by us");
     transfer_outgoing_fail(out, "no ok from the peer within [sessions] ok-timeout-s");
-    UNTIL(asker.answers == 1);
+    UNTIL(requester.answers == 1);
     context_close();
 }
 
@@ -176,8 +176,8 @@ Test(transfer_outgoing, an_empty_file_is_one_piece_of_nothing)
     cr_expect_eq(send_piece(8, &at, text), 1);
     cr_expect_str_eq(text, "");
     transfer_outgoing_finish(TAILQ_FIRST(&list.head));
-    UNTIL(asker.answers == 1);
-    cr_expect_eq(asker.status, GATEWAY_TRANSFER_FINISHED);
+    UNTIL(requester.answers == 1);
+    cr_expect_eq(requester.status, GATEWAY_TRANSFER_FINISHED);
     context_close();
 }
 
@@ -186,8 +186,8 @@ Test(transfer_outgoing, a_file_that_is_not_there_is_answered_at_once)
     begin(1, "/nonexistent/file");
     cr_expect_eq(list.count, 0);
     cr_expect_eq(told.failed, 1);
-    UNTIL(asker.answers == 1);
-    cr_expect_str_eq(asker.error, "file not exist");
+    UNTIL(requester.answers == 1);
+    cr_expect_str_eq(requester.error, "file not exist");
     context_close();
 }
 
@@ -197,8 +197,8 @@ Test(transfer_outgoing, fails_when_the_gateway_refuses_the_registration)
     begin(1, make_file("file", "four", 4));
     cr_expect_eq(list.count, 0);
     cr_expect_eq(heard.unsendable, 1);
-    UNTIL(asker.answers == 1);
-    cr_expect_str_eq(asker.error, err_text(ERR_FULL));
+    UNTIL(requester.answers == 1);
+    cr_expect_str_eq(requester.error, err_text(ERR_FULL));
     context_close();
 }
 
@@ -206,9 +206,9 @@ Test(transfer_outgoing, a_send_that_was_not_started_is_reported_with_its_contact
 {
     transfer_outgoing_fail_send(context.gateway, context.events, request_for("/file"), "10.0.0.2",
                                 "no such route");
-    UNTIL(asker.answers == 1);
-    cr_expect_eq(asker.status, GATEWAY_TRANSFER_FAILED);
-    cr_expect_str_eq(asker.error, "no such route");
+    UNTIL(requester.answers == 1);
+    cr_expect_eq(requester.status, GATEWAY_TRANSFER_FAILED);
+    cr_expect_str_eq(requester.error, "no such route");
     cr_expect_str_eq(told.last_proto, "pigeon");
     context_close();
 }

@@ -47,7 +47,7 @@ bool committer_turn_end(struct committer_turn *turn, struct committer *committer
 /* File owner, after each write. Starts writeback of a large file while it is still being received
  * (durability full), so that the final sync has little left to write. A hint only: never fails,
  * never blocks. */
-void committer_write_early(struct committer *committer, struct inbox_partial_file *file);
+void committer_start_writeback(struct committer *committer, struct inbox_partial_file *file);
 
 /* Any thread. Number of queued requests, for status. */
 size_t committer_waiting(struct committer *committer);

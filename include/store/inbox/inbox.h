@@ -3,7 +3,7 @@
  * bits, one bit for the directory, ".in"). A partial file is stored in .dustwire or
  * .dustwire/partial; when finished it is renamed into the inbox.
  *
- * This header: opening and recovering the inbox, its limits, owed reports. Partial files are
+ * This header: opening and recovering the inbox, its limits, unreported results. Partial files are
  * created and written by store/inbox/partial_file.h; finishing files and writing the journal is
  * done by the committer. */
 #ifndef STORE_INBOX_INBOX_H
@@ -34,11 +34,12 @@ void inbox_close(struct inbox **inbox);
 
 const struct inbox_recovery *inbox_recovery(const struct inbox *inbox);
 
-/* After open, before other threads start: calls `each` for every owed report, finished or failed.
- * The record is valid during the call. Mark it as delivered with the committer (COMMIT_REPORTED).
+/* After open, before other threads start: calls `each` for every unreported result, finished or
+ * failed. The record is valid during the call. Mark it as delivered with the committer
+ * (COMMIT_REPORTED).
  */
-typedef void inbox_owed_fn(void *ctx, const struct journal_file *record, bool is_finished);
-void inbox_each_owed(struct inbox *inbox, inbox_owed_fn *each, void *ctx);
+typedef void inbox_unreported_fn(void *ctx, const struct journal_file *record, bool is_finished);
+void inbox_each_unreported(struct inbox *inbox, inbox_unreported_fn *each, void *ctx);
 
 /* At start, before the committer runs (later: COMMIT_IDS). */
 enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out);

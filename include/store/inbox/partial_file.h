@@ -16,9 +16,9 @@ struct inbox_partial_file {
     char name[STORE_NAME_SIZE];
     uint64_t written_bytes;
     struct inbox *inbox;
-    uint64_t reserved_bytes; /* disk usage of its announced size */
-    uint64_t pending_bytes;  /* of these, not yet reported as written */
-    uint64_t early_bytes;    /* with writeback started (committer_write_early) */
+    uint64_t reserved_bytes;  /* disk usage of its announced size */
+    uint64_t pending_bytes;   /* of these, not yet reported as written */
+    uint64_t writeback_bytes; /* writeback started, committer_start_writeback */
 };
 
 /* Any thread. Reserves disk space and creates the partial file. ERR_NO_INBOX or another error of

@@ -7,9 +7,9 @@
 struct inbox_recovery {
     unsigned partial_files; /* removed */
     uint64_t partial_bytes;
-    unsigned owed_finished, owed_failed; /* reports the gateway has not received */
-    unsigned damaged_records;            /* skipped */
-    unsigned written_again;              /* files rewritten after a power cut */
+    unsigned unreported_finished, unreported_failed; /* reports the gateway has not received */
+    unsigned damaged_records;                        /* skipped */
+    unsigned written_again;                          /* files rewritten after a power cut */
 };
 
 #endif

@@ -12,7 +12,7 @@ enum { JOURNAL_FILE_PROTO_SIZE = 16 };
 /* Strings are owned by the holder. */
 struct journal_file {
     uint32_t transfer_id; /* our id, the key in the journal */
-    uint32_t gateway_id;  /* id given by the remote gateway that the report is owed to; 0: none */
+    uint32_t gateway_id;  /* id given by the remote gateway that gets the report; 0: none */
     struct address peer;
     uint64_t size_bytes;
     int64_t started_us, committed_us; /* real time */

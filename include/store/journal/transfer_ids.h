@@ -1,5 +1,5 @@
 /* A block of transfer ids, 1 to TRANSFER_ID_MAX. A reserved block is not handed out again until it
- * is returned, and later runs skip ids whose report may still be owed. */
+ * is returned, and later runs skip ids that may still be unreported. */
 #ifndef STORE_JOURNAL_TRANSFER_IDS_H
 #define STORE_JOURNAL_TRANSFER_IDS_H
 

@@ -45,23 +45,23 @@ static const char *direction_word(bool is_outgoing)
 
 /* The `cursor` for the page after this item: the transport and the position in it. */
 static void put_cursor(xmlrpc_env *env, xmlrpc_value *to, unsigned transport,
-                       const struct list_place *place)
+                       const struct list_cursor *cursor)
 {
     char text[CURSOR_SIZE];
 
-    snprintf(text, sizeof text, "%u.%u.%" PRIu64 ".%" PRIu64, transport, place->worker,
-             place->session, place->file);
+    snprintf(text, sizeof text, "%u.%u.%" PRIu64 ".%" PRIu64, transport, cursor->worker,
+             cursor->session, cursor->file);
     rpc_put_text(env, to, "cursor", text);
 }
 
 static bool read_cursor(struct listing *l, const char *text)
 {
-    struct list_place *place = &l->filter.place;
+    struct list_cursor *cursor = &l->filter.cursor;
     char rest;
 
-    l->filter.has_place = true;
+    l->filter.has_cursor = true;
     return text[0] == '\0' || sscanf(text, "%u.%u.%" SCNu64 ".%" SCNu64 "%c", &l->transport,
-                                     &place->worker, &place->session, &place->file, &rest) == 4;
+                                     &cursor->worker, &cursor->session, &cursor->file, &rest) == 4;
 }
 
 static xmlrpc_value *session_value(xmlrpc_env *env, const struct session_info *s)
@@ -121,9 +121,9 @@ static bool matches_ids(const struct listing *l, const struct stream_info *s)
     return false;
 }
 
-static void add_item(struct listing *l, xmlrpc_value *value, const struct list_place *place)
+static void add_item(struct listing *l, xmlrpc_value *value, const struct list_cursor *cursor)
 {
-    put_cursor(&l->env, value, l->transport, place);
+    put_cursor(&l->env, value, l->transport, cursor);
     rpc_add(&l->env, l->items, value);
 }
 
@@ -133,9 +133,9 @@ static void add_items(struct listing *l)
 
     for (size_t i = 0; i < r->count; i++) {
         if (!l->is_streams)
-            add_item(l, session_value(&l->env, &r->sessions[i]), &r->sessions[i].place);
+            add_item(l, session_value(&l->env, &r->sessions[i]), &r->sessions[i].cursor);
         else if (matches_ids(l, &r->streams[i]))
-            add_item(l, stream_value(&l->env, &r->streams[i]), &r->streams[i].place);
+            add_item(l, stream_value(&l->env, &r->streams[i]), &r->streams[i].cursor);
     }
 }
 
@@ -213,7 +213,7 @@ static void listing_answered(struct message *m, void *owner)
         xmlrpc_env_set_fault(&l->env, FAULT_INTERNAL, err_text(e));
     }
     gateway_list_request_fini(&l->request);
-    l->filter.place = (struct list_place){0}; /* valid for this transport only */
+    l->filter.cursor = (struct list_cursor){0}; /* valid for this transport only */
     if (e == ERR_OK && l->limit > 0 && !control->is_stopping &&
         ++l->transport < control->config.transports->count)
         listing_post(l);

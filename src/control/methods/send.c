@@ -54,11 +54,12 @@ static void send_completed(struct message *m, void *owner)
 }
 
 /* Reports an unusable file to the client before anything is queued. */
-static bool check_file(struct http_call *call, const char *path, uid_t asker, uint64_t *size_bytes)
+static bool check_file(struct http_call *call, const char *path, uid_t requester,
+                       uint64_t *size_bytes)
 {
     char sentence[RPC_REASON_SIZE * 4];
     struct outbox_file file;
-    enum err e = outbox_open(&file, path, asker);
+    enum err e = outbox_open(&file, path, requester);
 
     if (e != ERR_OK) {
         outbox_explain(e, path, sentence, sizeof sentence);
@@ -115,8 +116,8 @@ static bool find_file(struct http_call *call, struct send *send, int64_t spool_i
 
     if (spool_id != 0 && !claim_spooled(call, send, (uint64_t)spool_id))
         return false;
-    r->asker = spool_id != 0 ? OUTBOX_DAEMON : http_call_uid(call);
-    return check_file(call, r->filename, r->asker, size_bytes);
+    r->requester = spool_id != 0 ? OUTBOX_DAEMON : http_call_uid(call);
+    return check_file(call, r->filename, r->requester, size_bytes);
 }
 
 /* Reads the parameters; the file is a path or the id of a spooled file. */

@@ -245,7 +245,7 @@ static void add_reported(struct commit_batch *b, const struct commit_request *r)
     journal_add(b->journal, &record);
 }
 
-/* No report is owed for a failed file, its requester is answered. For a file that was renamed into
+/* A failed file is not reported later: its requester is answered. For a file that was renamed into
  * the inbox, REPORTED is written only after its removal: until then a start would remove it. */
 static void add_failure(struct commit_batch *b, size_t i)
 {

@@ -295,7 +295,7 @@ static bool is_bulk(const struct committer *c, const struct commit_request *r)
 }
 
 /* A discarded file's descriptor is closed at once, however long the unlink takes. (Except of a
- * large file: the bulk thread may still be using it, committer_write_early.) */
+ * large file: the bulk thread may still be using it, committer_start_writeback.) */
 void committer_submit(struct committer *c, struct commit_request *r)
 {
     r->request.result = ERR_OK;
@@ -382,37 +382,38 @@ bool committer_turn_end(struct committer_turn *turn, struct committer *c)
 
 /* Request to start writeback of a range. The descriptor stays open until it is handled: closing a
  * file of this size is queued behind it in the same mailbox. */
-struct early {
+struct writeback_request {
     struct message message;
     int fd;
     uint64_t from, length;
 };
 
-static void start_writing(struct message *m, void *owner)
+static void handle_writeback(struct message *m, void *owner)
 {
-    struct early *early = (struct early *)(void *)m;
+    struct writeback_request *request = (struct writeback_request *)(void *)m;
 
     (void)owner;
-    if (sync_file_range(early->fd, (off_t)early->from, (off_t)early->length,
+    if (sync_file_range(request->fd, (off_t)request->from, (off_t)request->length,
                         SYNC_FILE_RANGE_WRITE) != 0)
         log_debug("sync_file_range: %s", strerror(errno)); /* the final sync reports the error */
-    free(early);
+    free(request);
 }
 
-void committer_write_early(struct committer *c, struct inbox_partial_file *file)
+void committer_start_writeback(struct committer *c, struct inbox_partial_file *file)
 {
-    uint64_t length = file->written_bytes - file->early_bytes;
-    struct early *early;
+    uint64_t length = file->written_bytes - file->writeback_bytes;
+    struct writeback_request *request;
 
     if (length < EARLY_BYTES || !is_full(c))
         return;
-    early = malloc(sizeof *early);
-    if (early == NULL)
+    request = malloc(sizeof *request);
+    if (request == NULL)
         return;
-    *early = (struct early){.fd = file->fd, .from = file->early_bytes, .length = length};
-    file->early_bytes = file->written_bytes;
-    if (mailbox_post(loop_mailbox(c->bulk), &early->message, start_writing) != ERR_OK)
-        free(early);
+    *request =
+        (struct writeback_request){.fd = file->fd, .from = file->writeback_bytes, .length = length};
+    file->writeback_bytes = file->written_bytes;
+    if (mailbox_post(loop_mailbox(c->bulk), &request->message, handle_writeback) != ERR_OK)
+        free(request);
 }
 
 size_t committer_waiting(struct committer *c)

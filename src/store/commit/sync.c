@@ -42,7 +42,7 @@ static bool is_too_dirty(int meminfo_fd)
     return kib_of(text, "\nDirty:") + kib_of(text, "\nWriteback:") > DIRTY_MAX_KIB;
 }
 
-static void start_writing(struct commit_request *const *batch, size_t count)
+static void start_writeback(struct commit_request *const *batch, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (batch[i]->file.fd >= 0)
@@ -63,7 +63,7 @@ bool commit_sync_batch_data(int meminfo_fd, struct commit_request *const *batch,
     bool is_syncfs_done = count >= SYNCFS_MIN && !is_too_dirty(meminfo_fd) && syncfs(dir_fd) == 0;
 
     if (!is_syncfs_done && count > EACH_MAX)
-        start_writing(batch, count);
+        start_writeback(batch, count);
     sync_requests(batch, count, is_syncfs_done ? store_sync_writeback_error : store_sync_data);
     return is_syncfs_done;
 }

@@ -297,29 +297,29 @@ const struct inbox_recovery *inbox_recovery(const struct inbox *inbox)
 /* --- before the threads start ------------------------------------------------------------------
  */
 
-struct owed_callback {
-    inbox_owed_fn *each;
+struct unreported_callback {
+    inbox_unreported_fn *each;
     void *ctx;
 };
 
-static enum err report_owed(void *ctx, const struct journal_file *record,
-                            struct journal_ledger_owed *owed)
+static enum err report_unreported(void *ctx, const struct journal_file *record,
+                                  struct journal_ledger_unreported *unreported)
 {
-    const struct owed_callback *callback = ctx;
+    const struct unreported_callback *callback = ctx;
 
-    callback->each(callback->ctx, record, !owed->is_void);
+    callback->each(callback->ctx, record, !unreported->is_void);
     return ERR_OK;
 }
 
-void inbox_each_owed(struct inbox *inbox, inbox_owed_fn *each, void *ctx)
+void inbox_each_unreported(struct inbox *inbox, inbox_unreported_fn *each, void *ctx)
 {
-    struct owed_callback callback = {each, ctx};
-    enum err e = journal_each_owed(inbox->journal, report_owed, &callback);
+    struct unreported_callback callback = {each, ctx};
+    enum err e = journal_each_unreported(inbox->journal, report_unreported, &callback);
 
     if (e != ERR_OK)
-        log_error(
-            "inbox %s: its journal cannot be read: %s; some reports stay owed until the next start",
-            inbox->path, err_text(e));
+        log_error("inbox %s: its journal cannot be read: %s; some results stay unreported until "
+                  "the next start",
+                  inbox->path, err_text(e));
 }
 
 enum err inbox_first_ids(struct inbox *inbox, struct transfer_ids *out)

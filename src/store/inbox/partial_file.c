@@ -12,7 +12,7 @@
 
 int inbox_partial_file_folder(const struct inbox *in, const char *name)
 {
-    return store_name_is_in_second(name) ? in->second_fd : in->partial_fd;
+    return store_name_is_in_partial2(name) ? in->second_fd : in->partial_fd;
 }
 
 static enum err create_partial(struct inbox *inbox, struct inbox_partial_file *file)

@@ -54,32 +54,34 @@ static bool is_changed_since(const struct stat *status, const struct journal_fil
            record->committed_us;
 }
 
-static enum err check_owed(void *ctx, const struct journal_file *record,
-                           struct journal_ledger_owed *owed)
+static enum err check_unreported(void *ctx, const struct journal_file *record,
+                                 struct journal_ledger_unreported *unreported)
 {
     struct inbox *in = ctx;
     struct stat status;
 
-    if (!owed->is_void && fstatat(in->dir_fd, record->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+    if (!unreported->is_void &&
+        fstatat(in->dir_fd, record->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         S_ISREG(status.st_mode)) {
         if ((uint64_t)status.st_size == record->size_bytes || is_changed_since(&status, record)) {
-            in->recovery.owed_finished++;
+            in->recovery.unreported_finished++;
             return ERR_OK;
         }
         log_warning("inbox: %s has %lld of %llu bytes; removed, reported as failed", record->name,
                     (long long)status.st_size, (unsigned long long)record->size_bytes);
         unlinkat(in->dir_fd, record->name, 0);
-    } else if (!owed->is_void && !has_partial(in, record->name)) {
-        if (!journal_ledger_is_settled(journal_ledger(in->journal), owed->offset))
+    } else if (!unreported->is_void && !has_partial(in, record->name)) {
+        if (!journal_ledger_is_settled(journal_ledger(in->journal), unreported->offset))
             return forget(in, record);
-        in->recovery.owed_finished++;
+        in->recovery.unreported_finished++;
         return ERR_OK;
     }
-    if (owed->is_void && fstatat(in->dir_fd, record->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+    if (unreported->is_void &&
+        fstatat(in->dir_fd, record->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         !is_changed_since(&status, record))
         unlinkat(in->dir_fd, record->name, 0); /* its removal failed earlier */
-    in->recovery.owed_failed++;
-    return owed->is_void ? ERR_OK : mark_void(in, record->transfer_id);
+    in->recovery.unreported_failed++;
+    return unreported->is_void ? ERR_OK : mark_void(in, record->transfer_id);
 }
 
 /* If it cannot be removed it is left and logged. */
@@ -106,15 +108,17 @@ enum err inbox_recover(struct inbox *in)
     enum err e;
 
     in->recovery.damaged_records += journal_ledger(in->journal)->damaged;
-    if ((e = journal_each_owed(in->journal, check_owed, in)) != ERR_OK ||
+    if ((e = journal_each_unreported(in->journal, check_unreported, in)) != ERR_OK ||
         (e = journal_write(in->journal)) != ERR_OK || (e = journal_sync(in->journal)) != ERR_OK ||
         (e = store_directory_each(in->partial_fd, ".", remove_partial, in)) != ERR_OK ||
         (e = store_directory_each(in->second_fd, ".", remove_partial, in)) != ERR_OK)
         return e;
-    log_info("inbox %s: %u partial files removed (%s), reports owed: %u finished, %u failed; %u "
-             "damaged records",
-             in->path, in->recovery.partial_files, text_size(size, in->recovery.partial_bytes),
-             in->recovery.owed_finished, in->recovery.owed_failed, in->recovery.damaged_records);
+    log_info(
+        "inbox %s: %u partial files removed (%s), unreported results: %u finished, %u failed; %u "
+        "damaged records",
+        in->path, in->recovery.partial_files, text_size(size, in->recovery.partial_bytes),
+        in->recovery.unreported_finished, in->recovery.unreported_failed,
+        in->recovery.damaged_records);
     return ERR_OK;
 }
 

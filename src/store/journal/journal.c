@@ -22,9 +22,9 @@
  * undoes everything since the last journal_write, so that a batch is in the journal completely or
  * not at all.
  *
- * A rewrite copies the old file into `journal.new`, which is synced and renamed over it. All owed
- * records are kept, of the others the newest. A rewrite also recovers from a failed sync: the
- * kernel marks pages clean that it could not write, so the old file cannot be trusted. */
+ * A rewrite copies the old file into `journal.new`, which is synced and renamed over it. All
+ * unreported records are kept, of the others the newest. A rewrite also recovers from a failed
+ * sync: the kernel marks pages clean that it could not write, so the old file cannot be trusted. */
 
 static const char journal_name[] = "journal", new_name[] = "journal.new";
 
@@ -61,10 +61,10 @@ struct journal {
 static uint64_t first_kept_offset(const struct journal *j)
 {
     uint64_t budget = j->limit_bytes / 2, size = j->whole_bytes;
-    struct journal_ledger_owed *owed, *next;
+    struct journal_ledger_unreported *unreported, *next;
 
-    HASH_ITER (hh, j->ledger.owed, owed, next)
-        budget -= owed->length < budget ? owed->length : budget;
+    HASH_ITER (hh, j->ledger.unreported, unreported, next)
+        budget -= unreported->length < budget ? unreported->length : budget;
     return size > budget ? size - budget : 0;
 }
 
@@ -72,27 +72,29 @@ struct copy {
     struct journal_sink *to;
     const struct journal *from;
     uint64_t keep_offset;
-    bool is_unsettled; /* an owed record was copied since the last JOURNAL_RECORD_SETTLED */
+    bool is_unsettled; /* an unreported record was copied since the last JOURNAL_RECORD_SETTLED */
 };
 
 static enum err copy_file(struct copy *c, const struct journal_entry *entry)
 {
     const struct journal_ledger *ledger = &c->from->ledger;
     uint32_t id = entry->record.file.transfer_id;
-    const struct journal_ledger_owed *owed = journal_ledger_find(ledger, id, entry->offset);
-    bool is_voided =
-        journal_ledger_is_voided(ledger, entry->offset) || (owed != NULL && owed->is_void);
-    bool is_kept = owed != NULL || c->from->keeps_all_records ||
+    const struct journal_ledger_unreported *unreported =
+        journal_ledger_find(ledger, id, entry->offset);
+    bool is_voided = journal_ledger_is_voided(ledger, entry->offset) ||
+                     (unreported != NULL && unreported->is_void);
+    bool is_kept = unreported != NULL || c->from->keeps_all_records ||
                    (entry->offset >= c->keep_offset && !is_voided);
     enum err e;
 
     if (!is_kept)
         return ERR_OK;
-    c->is_unsettled = c->is_unsettled || owed != NULL;
+    c->is_unsettled = c->is_unsettled || unreported != NULL;
     if ((e = journal_sink_put(c->to, &entry->record)) == ERR_OK && is_voided)
         e = journal_sink_put_number(c->to, JOURNAL_RECORD_VOID, id);
-    return e == ERR_OK && owed == NULL ? journal_sink_put_number(c->to, JOURNAL_RECORD_REPORTED, id)
-                                       : e;
+    return e == ERR_OK && unreported == NULL
+               ? journal_sink_put_number(c->to, JOURNAL_RECORD_REPORTED, id)
+               : e;
 }
 
 static enum err copy_entry(void *ctx, const struct journal_entry *entry)
@@ -196,20 +198,21 @@ bool journal_needs_rewrite(const struct journal *j)
 enum err journal_rewrite_if_needed(struct journal *j)
 {
     uint64_t before = j->whole_bytes;
-    unsigned owed = HASH_COUNT(j->ledger.owed);
+    unsigned unreported = HASH_COUNT(j->ledger.unreported);
     enum err e;
 
-    CONTRACT(j->sink != NULL && j->sink->held == 0);
+    CONTRACT(j->sink != NULL && j->sink->buffered_bytes == 0);
     if (!journal_needs_rewrite(j))
         return ERR_OK;
     e = rewrite(j);
     if (e == ERR_OK) {
-        log_info("journal rewritten: %llu bytes reduced to %llu, reports owed: %u",
+        log_info("journal rewritten: %llu bytes reduced to %llu, unreported results: %u",
                  (unsigned long long)before, (unsigned long long)j->whole_bytes,
-                 HASH_COUNT(j->ledger.owed));
-        if (HASH_COUNT(j->ledger.owed) < owed)
-            log_error("journal: %u owed reports could not be read during the rewrite and are lost",
-                      owed - HASH_COUNT(j->ledger.owed));
+                 HASH_COUNT(j->ledger.unreported));
+        if (HASH_COUNT(j->ledger.unreported) < unreported)
+            log_error(
+                "journal: %u unreported results could not be read during the rewrite and are lost",
+                unreported - HASH_COUNT(j->ledger.unreported));
         return ERR_OK;
     }
     if (j->is_broken) {
@@ -358,14 +361,14 @@ static void add_outcome(struct outcomes *o, const struct journal_record *record)
 
 enum err journal_add(struct journal *j, const struct journal_record *record)
 {
-    uint64_t offset = journal_sink_end(j->sink);
+    uint64_t offset = journal_sink_end_offset(j->sink);
     enum err e;
 
     add_outcome(&j->outcomes, record);
     if ((e = journal_sink_put(j->sink, record)) != ERR_OK)
         return e;
     return journal_ledger_take(&j->ledger, record, offset,
-                               (uint32_t)(journal_sink_end(j->sink) - offset));
+                               (uint32_t)(journal_sink_end_offset(j->sink) - offset));
 }
 
 static enum err put_unwritten(struct journal *j)
@@ -381,7 +384,7 @@ static enum err put_unwritten(struct journal *j)
 /* Truncates the file to its last complete write. */
 static void truncate_unwritten(struct journal *j)
 {
-    j->sink->held = 0;
+    j->sink->buffered_bytes = 0;
     j->sink->size = j->whole_bytes;
     if (ftruncate(j->sink->fd, (off_t)j->whole_bytes) != 0)
         j->is_broken = true;
@@ -428,7 +431,7 @@ enum err journal_append_part(struct journal *j, int fd, uint64_t limit, unsigned
     uint64_t before = j->whole_bytes, end;
     enum err e;
 
-    CONTRACT(j->sink->held == 0);
+    CONTRACT(j->sink->buffered_bytes == 0);
     if ((e = copy_part(j->sink, fd, limit, damaged)) != ERR_OK)
         truncate_unwritten(j);
     else if ((e = journal_write(j)) == ERR_OK)
@@ -492,34 +495,35 @@ uint64_t journal_size(const struct journal *j)
     return j->whole_bytes;
 }
 
-struct owed_visitor {
+struct unreported_visitor {
     const struct journal_ledger *ledger;
-    journal_owed_fn *each;
+    journal_unreported_fn *each;
     void *ctx;
 };
 
-static enum err visit_owed(void *ctx, const struct journal_entry *entry)
+static enum err visit_unreported(void *ctx, const struct journal_entry *entry)
 {
-    const struct owed_visitor *visitor = ctx;
+    const struct unreported_visitor *visitor = ctx;
     const struct journal_file *file = &entry->record.file;
-    struct journal_ledger_owed *owed =
+    struct journal_ledger_unreported *unreported =
         entry->record.kind == JOURNAL_RECORD_FILE
             ? journal_ledger_find(visitor->ledger, file->transfer_id, entry->offset)
             : NULL;
 
-    return owed != NULL ? visitor->each(visitor->ctx, file, owed) : ERR_OK;
+    return unreported != NULL ? visitor->each(visitor->ctx, file, unreported) : ERR_OK;
 }
 
-enum err journal_each_owed(struct journal *j, journal_owed_fn *each, void *ctx)
+enum err journal_each_unreported(struct journal *j, journal_unreported_fn *each, void *ctx)
 {
-    struct owed_visitor visitor = {&j->ledger, each, ctx};
+    struct unreported_visitor visitor = {&j->ledger, each, ctx};
 
-    return HASH_COUNT(j->ledger.owed) == 0
+    return HASH_COUNT(j->ledger.unreported) == 0
                ? ERR_OK
-               : journal_reader_each(j->sink->fd, 0, j->whole_bytes, visit_owed, &visitor, NULL);
+               : journal_reader_each(j->sink->fd, 0, j->whole_bytes, visit_unreported, &visitor,
+                                     NULL);
 }
 
-/* The first free id from `id` on, neither owed nor in a block in use; 0: none. */
+/* The first free id from `id` on, neither unreported nor in a block in use; 0: none. */
 static uint32_t next_free(const struct journal *j, uint32_t id)
 {
     for (uint64_t passed = 0; passed < TRANSFER_ID_MAX;) {

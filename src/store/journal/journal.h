@@ -13,7 +13,7 @@
 
 struct journal_id_blocks;
 struct journal_ledger;
-struct journal_ledger_owed;
+struct journal_ledger_unreported;
 struct journal_record;
 
 struct journal;
@@ -67,13 +67,13 @@ bool journal_is_in_place(const struct journal *journal);
 int journal_fd(const struct journal *journal);
 uint64_t journal_size(const struct journal *journal);
 
-/* Calls `each` for every owed record. */
-typedef enum err journal_owed_fn(void *ctx, const struct journal_file *record,
-                                 struct journal_ledger_owed *owed);
-enum err journal_each_owed(struct journal *journal, journal_owed_fn *each, void *ctx);
+/* Calls `each` for every unreported record. */
+typedef enum err journal_unreported_fn(void *ctx, const struct journal_file *record,
+                                       struct journal_ledger_unreported *unreported);
+enum err journal_each_unreported(struct journal *journal, journal_unreported_fn *each, void *ctx);
 
-/* Reserves the next block of transfer ids: added, not yet written. Skips owed ids and blocks in
- * use. ERR_FULL: no id is free. */
+/* Reserves the next block of transfer ids: added, not yet written. Skips unreported ids and blocks
+ * in use. ERR_FULL: no id is free. */
 enum err journal_reserve_ids(struct journal *journal, struct transfer_ids *out);
 
 #endif

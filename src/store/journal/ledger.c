@@ -7,13 +7,13 @@
 
 void journal_ledger_fini(struct journal_ledger *ledger)
 {
-    struct journal_ledger_owed *owed, *next_owed;
+    struct journal_ledger_unreported *unreported, *next_unreported;
     struct journal_ledger_voided *voided, *next_voided;
 
     /* clang-analyzer does not understand HASH_ITER: the next element is read before the free. */
-    HASH_ITER (hh, ledger->owed, owed, next_owed) {
-        HASH_DEL(ledger->owed, owed); /* NOLINT(clang-analyzer-unix.Malloc) */
-        free(owed);
+    HASH_ITER (hh, ledger->unreported, unreported, next_unreported) {
+        HASH_DEL(ledger->unreported, unreported); /* NOLINT(clang-analyzer-unix.Malloc) */
+        free(unreported);
     }
     HASH_ITER (hh, ledger->voided, voided, next_voided) {
         HASH_DEL(ledger->voided, voided); /* NOLINT(clang-analyzer-unix.Malloc) */
@@ -22,50 +22,51 @@ void journal_ledger_fini(struct journal_ledger *ledger)
     *ledger = (struct journal_ledger){0};
 }
 
-static struct journal_ledger_owed *find(const struct journal_ledger *ledger, uint32_t transfer_id)
+static struct journal_ledger_unreported *find(const struct journal_ledger *ledger,
+                                              uint32_t transfer_id)
 {
-    struct journal_ledger_owed *owed;
+    struct journal_ledger_unreported *unreported;
 
-    HASH_FIND(hh, ledger->owed, &transfer_id, sizeof transfer_id, owed);
-    return owed;
+    HASH_FIND(hh, ledger->unreported, &transfer_id, sizeof transfer_id, unreported);
+    return unreported;
 }
 
-static enum err owe(struct journal_ledger *ledger, uint32_t transfer_id, uint64_t offset,
-                    uint32_t length)
+static enum err add_unreported(struct journal_ledger *ledger, uint32_t transfer_id, uint64_t offset,
+                               uint32_t length)
 {
-    struct journal_ledger_owed *owed = find(ledger, transfer_id);
+    struct journal_ledger_unreported *unreported = find(ledger, transfer_id);
 
-    if (owed == NULL) {
-        owed = calloc(1, sizeof *owed);
-        if (owed == NULL)
+    if (unreported == NULL) {
+        unreported = calloc(1, sizeof *unreported);
+        if (unreported == NULL)
             return ERR_NO_MEMORY;
-        owed->transfer_id = transfer_id;
-        HASH_ADD(hh, ledger->owed, transfer_id, sizeof owed->transfer_id, owed);
-        if (owed->hh.tbl == NULL) {
-            free(owed);
+        unreported->transfer_id = transfer_id;
+        HASH_ADD(hh, ledger->unreported, transfer_id, sizeof unreported->transfer_id, unreported);
+        if (unreported->hh.tbl == NULL) {
+            free(unreported);
             return ERR_NO_MEMORY;
         }
     }
-    owed->offset = offset;
-    owed->length = length;
-    owed->is_void = false;
+    unreported->offset = offset;
+    unreported->length = length;
+    unreported->is_void = false;
     return ERR_OK;
 }
 
 static enum err make_void(struct journal_ledger *ledger, uint32_t transfer_id)
 {
-    struct journal_ledger_owed *owed = find(ledger, transfer_id);
+    struct journal_ledger_unreported *unreported = find(ledger, transfer_id);
     struct journal_ledger_voided *voided;
 
-    if (owed == NULL)
+    if (unreported == NULL)
         return ERR_OK;
-    owed->is_void = true;
-    if (journal_ledger_is_voided(ledger, owed->offset))
+    unreported->is_void = true;
+    if (journal_ledger_is_voided(ledger, unreported->offset))
         return ERR_OK;
     voided = calloc(1, sizeof *voided);
     if (voided == NULL)
         return ERR_NO_MEMORY;
-    voided->offset = owed->offset;
+    voided->offset = unreported->offset;
     HASH_ADD(hh, ledger->voided, offset, sizeof voided->offset, voided);
     if (voided->hh.tbl == NULL) {
         free(voided);
@@ -76,25 +77,25 @@ static enum err make_void(struct journal_ledger *ledger, uint32_t transfer_id)
 
 void journal_ledger_forget(struct journal_ledger *ledger, uint32_t transfer_id)
 {
-    struct journal_ledger_owed *owed = find(ledger, transfer_id);
+    struct journal_ledger_unreported *unreported = find(ledger, transfer_id);
 
-    if (owed == NULL)
+    if (unreported == NULL)
         return;
     /* An element that was found is in a table, so uthash's head is not NULL. */
-    HASH_DEL(ledger->owed, owed); /* NOLINT(clang-analyzer-core.NullDereference) */
-    free(owed);
+    HASH_DEL(ledger->unreported, unreported); /* NOLINT(clang-analyzer-core.NullDereference) */
+    free(unreported);
 }
 
 void journal_ledger_cut(struct journal_ledger *ledger, uint64_t offset)
 {
-    struct journal_ledger_owed *owed, *next_owed;
+    struct journal_ledger_unreported *unreported, *next_unreported;
     struct journal_ledger_voided *voided, *next_voided;
 
-    HASH_ITER (hh, ledger->owed, owed, next_owed) {
-        if (owed->offset < offset)
+    HASH_ITER (hh, ledger->unreported, unreported, next_unreported) {
+        if (unreported->offset < offset)
             continue;
-        HASH_DEL(ledger->owed, owed); /* NOLINT(clang-analyzer-unix.Malloc) */
-        free(owed);
+        HASH_DEL(ledger->unreported, unreported); /* NOLINT(clang-analyzer-unix.Malloc) */
+        free(unreported);
     }
     HASH_ITER (hh, ledger->voided, voided, next_voided) {
         if (voided->offset < offset)
@@ -118,7 +119,7 @@ enum err journal_ledger_take(struct journal_ledger *ledger, const struct journal
         ledger->version = record->number;
         return ERR_OK;
     case JOURNAL_RECORD_FILE:
-        return owe(ledger, record->file.transfer_id, offset, length);
+        return add_unreported(ledger, record->file.transfer_id, offset, length);
     case JOURNAL_RECORD_VOID:
         return make_void(ledger, record->number);
     case JOURNAL_RECORD_REPORTED:
@@ -152,12 +153,12 @@ enum err journal_ledger_read(struct journal_ledger *ledger, int fd, uint64_t fro
     return e;
 }
 
-struct journal_ledger_owed *journal_ledger_find(const struct journal_ledger *ledger,
-                                                uint32_t transfer_id, uint64_t offset)
+struct journal_ledger_unreported *journal_ledger_find(const struct journal_ledger *ledger,
+                                                      uint32_t transfer_id, uint64_t offset)
 {
-    struct journal_ledger_owed *owed = find(ledger, transfer_id);
+    struct journal_ledger_unreported *unreported = find(ledger, transfer_id);
 
-    return owed != NULL && owed->offset == offset ? owed : NULL;
+    return unreported != NULL && unreported->offset == offset ? unreported : NULL;
 }
 
 bool journal_ledger_is_settled(const struct journal_ledger *ledger, uint64_t offset)

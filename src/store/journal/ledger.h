@@ -1,4 +1,4 @@
-/* The state that results from a journal. Only owed records are kept, by transfer id, with the
+/* The state that results from a journal. Only unreported records are kept, by transfer id, with the
  * offset of each record: a journal of a million reported files costs no memory. */
 #ifndef STORE_JOURNAL_LEDGER_H
 #define STORE_JOURNAL_LEDGER_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <uthash.h>
 
-struct journal_ledger_owed {
+struct journal_ledger_unreported {
     uint32_t transfer_id;
     uint32_t length;
     uint64_t offset;
@@ -25,8 +25,8 @@ struct journal_ledger_voided {
 
 /* Zero-initialised: empty. */
 struct journal_ledger {
-    struct journal_ledger_owed *owed;     /* by transfer_id */
-    struct journal_ledger_voided *voided; /* by offset: file records without a file; few */
+    struct journal_ledger_unreported *unreported; /* by transfer_id */
+    struct journal_ledger_voided *voided;         /* by offset: file records without a file; few */
     bool has_header;
     uint32_t version;
     uint32_t next_id;
@@ -51,9 +51,9 @@ void journal_ledger_cut(struct journal_ledger *ledger, uint64_t offset);
 
 bool journal_ledger_owes(const struct journal_ledger *ledger, uint32_t transfer_id);
 
-/* The owed entry whose record is at `offset`, or NULL. */
-struct journal_ledger_owed *journal_ledger_find(const struct journal_ledger *ledger,
-                                                uint32_t transfer_id, uint64_t offset);
+/* The unreported entry whose record is at `offset`, or NULL. */
+struct journal_ledger_unreported *journal_ledger_find(const struct journal_ledger *ledger,
+                                                      uint32_t transfer_id, uint64_t offset);
 bool journal_ledger_is_voided(const struct journal_ledger *ledger, uint64_t offset);
 /* True if the outcome of the file recorded at `offset` is known. */
 bool journal_ledger_is_settled(const struct journal_ledger *ledger, uint64_t offset);

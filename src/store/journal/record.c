@@ -28,7 +28,7 @@ static bool is_proto_letter(char c)
 }
 
 /* The syntax of protocols in contacts, so it needs no escaping. Unknown protocols are valid:
- * reports of a transport that this daemon does not have are still owed. */
+ * reports of a transport that this daemon does not have stay unreported. */
 static bool is_proto(const char *text)
 {
     size_t length = 0;

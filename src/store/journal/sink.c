@@ -15,7 +15,7 @@ struct journal_sink *journal_sink_new(int fd, uint64_t size)
     sink->fd = fd;
     sink->version = JOURNAL_VERSION;
     sink->size = size;
-    sink->held = 0;
+    sink->buffered_bytes = 0;
     return sink;
 }
 
@@ -33,9 +33,9 @@ enum err journal_sink_flush(struct journal_sink *sink)
 {
     size_t done = 0;
 
-    while (done < sink->held) {
-        ssize_t count =
-            pwrite(sink->fd, sink->buffer + done, sink->held - done, (off_t)(sink->size + done));
+    while (done < sink->buffered_bytes) {
+        ssize_t count = pwrite(sink->fd, sink->buffer + done, sink->buffered_bytes - done,
+                               (off_t)(sink->size + done));
 
         if (count < 0 && errno == EINTR)
             continue;
@@ -43,8 +43,8 @@ enum err journal_sink_flush(struct journal_sink *sink)
             return count < 0 ? err_from_errno(errno) : ERR_IO;
         done += (size_t)count;
     }
-    sink->size += sink->held;
-    sink->held = 0;
+    sink->size += sink->buffered_bytes;
+    sink->buffered_bytes = 0;
     return ERR_OK;
 }
 
@@ -52,10 +52,11 @@ enum err journal_sink_put(struct journal_sink *sink, const struct journal_record
 {
     enum err e;
 
-    if (sink->held + JOURNAL_RECORD_LINE_MAX > JOURNAL_SINK_SIZE &&
+    if (sink->buffered_bytes + JOURNAL_RECORD_LINE_MAX > JOURNAL_SINK_SIZE &&
         (e = journal_sink_flush(sink)) != ERR_OK)
         return e;
-    sink->held += journal_record_write(sink->buffer + sink->held, record, sink->version);
+    sink->buffered_bytes +=
+        journal_record_write(sink->buffer + sink->buffered_bytes, record, sink->version);
     return ERR_OK;
 }
 
@@ -67,7 +68,7 @@ enum err journal_sink_put_number(struct journal_sink *sink, enum journal_record_
     return journal_sink_put(sink, &record);
 }
 
-uint64_t journal_sink_end(const struct journal_sink *sink)
+uint64_t journal_sink_end_offset(const struct journal_sink *sink)
 {
-    return sink->size + sink->held;
+    return sink->size + sink->buffered_bytes;
 }

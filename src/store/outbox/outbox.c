@@ -102,14 +102,14 @@ static const char *fd_link(char out[LINK_SIZE], int fd)
     return out;
 }
 
-/* True if the user has the permission bit `own`, as owner or as others. Groups are ignored: users
- * with group access upload the file instead. */
+/* True if `requester` has the permission bit `own` (a bit of the owner), as owner or as others.
+ * Groups are ignored: users with group access upload the file instead. */
 static bool is_permitted(const struct stat *st, uid_t requester, mode_t own)
 {
     return (st->st_mode & (st->st_uid == requester ? own : own >> 6)) != 0;
 }
 
-/* By descriptor, so that the file cannot be exchanged in between. */
+/* By descriptor, which avoids a race between check and use (TOCTOU). */
 static enum err check_requester(int fd, const struct stat *state, uid_t requester)
 {
     char link[LINK_SIZE], path[PATH_MAX];
@@ -135,11 +135,11 @@ static enum err check_requester(int fd, const struct stat *state, uid_t requeste
 /* Opens the file that was checked: opening a file that is not regular has side effects (rewinds a
  * tape, arms a watchdog, wakes a FIFO's writer). Without /proc it is opened by name again, and must
  * be the same file. */
-static enum err open_for_reading(struct outbox_file *file, int place, const struct stat *seen)
+static enum err open_for_reading(struct outbox_file *file, int path_fd, const struct stat *seen)
 {
     char link[LINK_SIZE];
 
-    file->fd = open(fd_link(link, place), OPEN_FLAGS);
+    file->fd = open(fd_link(link, path_fd), OPEN_FLAGS);
     if (file->fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         file->fd = open_named(file->path, OPEN_FLAGS);
     if (file->fd < 0 || fstat(file->fd, &file->state) != 0)
@@ -154,21 +154,21 @@ enum err outbox_open(struct outbox_file *file, const char *path, uid_t requester
 {
     struct stat state;
     enum err e;
-    int place;
+    int path_fd;
 
     *file = (struct outbox_file){.fd = -1, .path = path};
     if (path[0] != '/')
         return ERR_INVALID;
-    place = open_named(path, O_PATH | O_CLOEXEC);
-    if (place < 0)
+    path_fd = open_named(path, O_PATH | O_CLOEXEC);
+    if (path_fd < 0)
         return errno == EXDEV ? ERR_DENIED : err_from_errno(errno);
-    e = fstat(place, &state) != 0 ? err_from_errno(errno)
-                                  : check_requester(place, &state, requester);
+    e = fstat(path_fd, &state) != 0 ? err_from_errno(errno)
+                                    : check_requester(path_fd, &state, requester);
     if (e == ERR_OK)
         e = check_kind(&state);
     if (e == ERR_OK)
-        e = open_for_reading(file, place, &state);
-    close(place);
+        e = open_for_reading(file, path_fd, &state);
+    close(path_fd);
     if (e != ERR_OK)
         outbox_close(file);
     return e;
@@ -191,14 +191,14 @@ static const char *error_sentence(enum err e)
         return "no such file: check the path";
     case ERR_DENIED:
         return root_count == 0
-                   ? "the daemon or you are not allowed to read it: grant both read permission for "
+                   ? "no read permission for the daemon or for you: grant both read permission for "
                      "the file and search permission for the folders above it"
-                   : "the daemon or you are not allowed to read it: it must be below one of "
+                   : "no read permission for the daemon or for you: it must be below one of "
                      "[outbox] roots, and both need read permission for it and search permission "
                      "for the folders above it";
     case ERR_NOT_REGULAR:
-        return "it is not a regular file: folders, pipes and devices cannot be sent, pack it into "
-               "a file first";
+        return "it is not a regular file: folders, pipes and devices cannot be sent; create an "
+               "archive and send that";
     case ERR_TOO_LARGE:
         return "it is larger than 2,147,483,647 bytes, which the protocol cannot carry: split it";
     case ERR_SHRUNK:

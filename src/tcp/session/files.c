@@ -361,7 +361,7 @@ void session_files_fail_waiting(struct session *c, const char *reason, bool is_r
 
 /* Timeouts. */
 
-/* The peer is not to blame for input left unread by our rate limit. */
+/* Input that our rate limit leaves unread does not count as a stall. */
 static void check_incoming(struct session *c, struct transfer_incoming *in)
 {
     if (!transfer_incoming_is_stalled(in, !session_limits_has_unread_input(c)))
@@ -386,7 +386,7 @@ static void check_outgoing(struct session *c)
         }
     }
     /* If the socket has room, the writer just has not run since. */
-    if (is_sending && !session_link_has_room(&c->link) &&
+    if (is_sending && !session_link_is_writable(&c->link) &&
         now_ms - c->writer.progress_ms >= unread_ms) {
         metrics_add(METRIC_PEERS_NOT_READING, 1);
         session_core_disconnect(c, "the peer does not read");

@@ -107,7 +107,7 @@ static void connection_ended(struct session *c, enum err e)
 /* One read per turn, for fairness between sessions. */
 void session_io_read(struct session *c)
 {
-    size_t room = c->context->scratch_size, length;
+    size_t size = c->context->scratch_size, length;
     enum err e;
 
     if (!may_read(c) || c->is_limited_in || is_paused(c))
@@ -116,12 +116,12 @@ void session_io_read(struct session *c)
         c->is_limited_in = true;
         return;
     }
-    if (c->has_small_frames && room > SMALL_READ_BYTES)
-        room = SMALL_READ_BYTES;
-    room = (size_t)allowed(c, PEERS_BANDWIDTH_IN, room);
-    if (room == 0)
+    if (c->has_small_frames && size > SMALL_READ_BYTES)
+        size = SMALL_READ_BYTES;
+    size = (size_t)allowed(c, PEERS_BANDWIDTH_IN, size);
+    if (size == 0)
         return;
-    e = session_link_recv(&c->link, c->context->scratch, room, &length);
+    e = session_link_recv(&c->link, c->context->scratch, size, &length);
     if (e == ERR_OK && length > 0)
         received(c, length);
     else if (e != ERR_AGAIN)
@@ -147,7 +147,7 @@ void session_io_write(struct session *c)
     unsigned frames;
     enum err e;
 
-    if (!session_link_has_room(&c->link) || c->is_shut)
+    if (!session_link_is_writable(&c->link) || c->is_shut)
         return;
     frames = frames_allowed(c);
     e = session_writer_run(&c->writer, &c->link, c->context, &c->outgoing, frames, is_closing,
@@ -182,7 +182,7 @@ void session_io_handshake(struct session *c)
 
 static bool may_write(const struct session *c)
 {
-    return session_link_has_room(&c->link) && session_core_state(c) != ST_CLOSED &&
+    return session_link_is_writable(&c->link) && session_core_state(c) != ST_CLOSED &&
            c->outgoing.count > 0;
 }
 

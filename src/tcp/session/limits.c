@@ -240,7 +240,7 @@ bool session_limits_may_read_files(struct session *c)
 void session_limits_abort_reason(const struct session *c, char to[GATEWAY_TRANSFER_ERROR_SIZE],
                                  const struct frame_piece *piece)
 {
-    size_t most = c->context->settings.sessions.reason_limit_bytes;
+    size_t max = c->context->settings.sessions.reason_limit_bytes;
     const uint8_t *text = piece->bytes;
     size_t length = piece->length;
 
@@ -248,9 +248,9 @@ void session_limits_abort_reason(const struct session *c, char to[GATEWAY_TRANSF
         text++;
         length--;
     }
-    if (length > most) {
+    if (length > max) {
         metrics_add(METRIC_REASONS_CUT, 1);
-        length = most;
+        length = max;
     }
     if (length == 0)
         snprintf(to, GATEWAY_TRANSFER_ERROR_SIZE, "aborted by the peer");

@@ -80,7 +80,7 @@ void session_link_ready(struct session_link *l, uint32_t events)
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         l->has_end = true;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-        l->has_room = true;
+        l->is_writable = true;
 }
 
 enum err session_link_handshake(struct session_link *l)
@@ -90,24 +90,24 @@ enum err session_link_handshake(struct session_link *l)
 
     if (!l->is_connecting)
         return ERR_OK;
-    if (!l->has_room)
+    if (!l->is_writable)
         return ERR_AGAIN;
     l->is_connecting = false;
     getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error_number, &length);
     return err_from_errno(error_number);
 }
 
-/* A read that does not fill the room has emptied the socket: the next bytes cause another event
+/* A read that does not fill the buffer has emptied the socket: the next bytes cause another event
  * (epoll(7), edge-triggered). After a reported end of file, reading continues until it. */
-enum err session_link_recv(struct session_link *l, void *to, size_t room, size_t *received)
+enum err session_link_recv(struct session_link *l, void *to, size_t size, size_t *received)
 {
     ssize_t n;
 
     do
-        n = recv(l->fd, to, room, MSG_DONTWAIT);
+        n = recv(l->fd, to, size, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     *received = n < 0 ? 0 : (size_t)n;
-    if (n <= 0 || (*received < room && !l->has_end))
+    if (n <= 0 || (*received < size && !l->has_end))
         l->has_pending = false;
     return n < 0 ? err_from_errno(errno) : ERR_OK;
 }
@@ -127,29 +127,29 @@ bool session_link_has_end(const struct session_link *l)
     return l->has_end;
 }
 
-/* After a short send the socket is full; EPOLLOUT reports when it has room. */
+/* After a short send the socket is full; EPOLLOUT reports when it is writable. */
 enum err session_link_send(struct session_link *l, const void *bytes, size_t length, size_t *sent)
 {
     ssize_t n;
 
     *sent = 0;
-    if (!l->has_room)
+    if (!l->is_writable)
         return ERR_AGAIN;
     do
         n = send(l->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n < 0) {
-        l->has_room = false;
+        l->is_writable = false;
         return err_from_errno(errno);
     }
     *sent = (size_t)n;
-    l->has_room = *sent == length;
+    l->is_writable = *sent == length;
     return ERR_OK;
 }
 
-bool session_link_has_room(const struct session_link *l)
+bool session_link_is_writable(const struct session_link *l)
 {
-    return l->has_room;
+    return l->is_writable;
 }
 
 enum err session_link_shutdown(struct session_link *l)

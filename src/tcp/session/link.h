@@ -21,7 +21,7 @@ struct session_link {
     int fd;             /* -1: none */
     bool is_connecting; /* connect(2) is in progress */
     bool has_pending;
-    bool has_room;
+    bool is_writable;
     bool has_end; /* the poller reported end of file or reset */
 };
 
@@ -46,12 +46,12 @@ void session_link_ready(struct session_link *l, uint32_t events);
  * an accepted socket at once. ERR_AGAIN: call again when the socket is ready. */
 enum err session_link_handshake(struct session_link *l);
 
-/* Receives at most `room` bytes; ERR_OK with `*received` 0 is the peer's end of file. Call
+/* Receives at most `size` bytes; ERR_OK with `*received` 0 is the peer's end of file. Call
  * session_link_has_pending to learn whether there may be more. */
-enum err session_link_recv(struct session_link *l, void *to, size_t room, size_t *received);
+enum err session_link_recv(struct session_link *l, void *to, size_t size, size_t *received);
 
 /* True if session_link_recv may return bytes without another readiness event. A recv shorter than
- * its room does not imply that the socket is empty; only false here does. */
+ * its buffer does not imply that the socket is empty; only false here does. */
 bool session_link_has_pending(const struct session_link *l);
 
 /* Makes session_link_has_pending true until a recv finds nothing: for bytes that the poller may not
@@ -68,10 +68,10 @@ bool session_link_has_end(const struct session_link *l);
 enum err session_link_send(struct session_link *l, const void *bytes, size_t length, size_t *sent);
 
 /* True if session_link_send may make progress. */
-bool session_link_has_room(const struct session_link *l);
+bool session_link_is_writable(const struct session_link *l);
 
 /* Sends our end of file after all sent bytes; receiving continues. ERR_AGAIN: not sent, call again
- * when there is room. */
+ * when it is writable. */
 enum err session_link_shutdown(struct session_link *l);
 
 #endif

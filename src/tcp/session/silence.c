@@ -11,7 +11,7 @@
 
 /* Before Linux 5.18 tcp_info has no window. A zero window needs no check there: everything in
  * flight has been acknowledged, and only probes are sent. */
-static bool is_shut(const struct tcp_info *info, size_t length)
+static bool is_window_zero(const struct tcp_info *info, size_t length)
 {
     return length >= offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof info->tcpi_snd_wnd &&
            info->tcpi_snd_wnd == 0;
@@ -22,7 +22,7 @@ uint64_t session_silence_update(struct session_silence *s, const struct tcp_info
 {
     uint64_t ago_ms = info->tcpi_last_ack_recv;
     bool is_unanswered =
-        info->tcpi_probes > 0 || (info->tcpi_unacked > 0 && !is_shut(info, length));
+        info->tcpi_probes > 0 || (info->tcpi_unacked > 0 && !is_window_zero(info, length));
 
     if (!is_unanswered) {
         s->since_ms = 0;

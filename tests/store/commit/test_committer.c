@@ -74,8 +74,8 @@ Test(committer, early_writeback_does_not_outlive_the_descriptor, .init = make_sc
     struct commit_request both[2];
 
     commit_one_of_two(both, length);
-    cr_assert_eq(both[0].file.early_bytes, length);
-    cr_assert_eq(both[1].file.early_bytes, length);
+    cr_assert_eq(both[0].file.writeback_bytes, length);
+    cr_assert_eq(both[1].file.writeback_bytes, length);
 }
 
 Test(committer, a_large_file_is_committed_by_the_bulk_thread, .init = make_scratch_on_disk,
@@ -108,7 +108,7 @@ static void many(enum durability durability)
     }
     cr_assert_eq(metrics_sum(METRIC_COMMITS) - commits, COUNT);
     cr_assert_lt(metrics_sum(METRIC_COMMIT_BATCHES) - batches, COUNT);
-    cr_assert_eq(owed_now().finished, COUNT);
+    cr_assert_eq(unreported_now().finished, COUNT);
 }
 
 Test(committer, three_hundred_at_once_are_each_answered_once_in_fewer_batches, .init = make_scratch,
@@ -143,10 +143,10 @@ Test(committer, a_foreign_file_under_the_final_name_stays_and_ours_fails, .init 
     cr_assert(is_in_inbox(both[0].file.name, "foreign", 7));
     cr_assert_not(is_partial(both[0].file.name));
     reopen_inbox(DURABILITY_FULL);
-    cr_assert_eq(owed_now().finished,
-                 1); /* the failed one was answered: no report is owed for it */
-    cr_assert_eq(owed_now().failed, 0);
-    cr_assert_eq(owed_now().last_id, 2);
+    cr_assert_eq(unreported_now().finished,
+                 1); /* the failed one was answered: no report is due for it */
+    cr_assert_eq(unreported_now().failed, 0);
+    cr_assert_eq(unreported_now().last_id, 2);
 }
 
 /* fdatasync(2) fails on a pipe, as on a broken disk. */
@@ -181,8 +181,8 @@ Test(committer, a_file_whose_sync_fails_is_removed_and_the_others_succeed, .init
         cr_assert_not(is_in_inbox(some[i].file.name, "x", 1));
     }
     reopen_inbox(DURABILITY_FULL);
-    cr_assert_eq(owed_now().finished, 2);
-    cr_assert_eq(owed_now().failed, 0);
+    cr_assert_eq(unreported_now().finished, 2);
+    cr_assert_eq(unreported_now().failed, 0);
 }
 
 Test(committer, a_discarded_file_is_gone, .init = make_scratch, .fini = remove_scratch,
@@ -197,7 +197,7 @@ Test(committer, a_discarded_file_is_gone, .init = make_scratch, .fini = remove_s
     cr_assert_eq(r.request.result, ERR_OK);
     cr_assert_eq(r.file.fd, -1);
     cr_assert_not(is_partial(r.file.name));
-    cr_assert_eq(owed_now().finished, 0);
+    cr_assert_eq(unreported_now().finished, 0);
 }
 
 Test(committer, gives_each_requester_its_own_ids, .init = make_scratch, .fini = remove_scratch,
@@ -246,8 +246,8 @@ Test(committer, a_journal_that_cannot_grow_fails_the_batch_and_recovers, .init =
     commit_file(10, "after");
     reopen_inbox(DURABILITY_FULL);
     cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
-    cr_assert_eq(owed_now().finished, 2);
-    cr_assert_eq(owed_now().failed, 0);
+    cr_assert_eq(unreported_now().finished, 2);
+    cr_assert_eq(unreported_now().failed, 0);
 }
 
 /* No outcomes are kept for files without a record, however long the disk is full. */
@@ -353,8 +353,8 @@ Test(committer, a_failed_journal_sync_fails_the_batch_and_rewrites_the_journal,
     commit_file(10, "after");
     reopen_inbox(DURABILITY_FULL);
     cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
-    cr_assert_eq(owed_now().finished, 2);
-    cr_assert_eq(owed_now().failed, 0);
+    cr_assert_eq(unreported_now().finished, 2);
+    cr_assert_eq(unreported_now().failed, 0);
 }
 
 static void answered_here(struct message *m, void *owner)

@@ -262,18 +262,18 @@ static void expect_after_crash(enum step last, unsigned removed, unsigned finish
                                unsigned standing)
 {
     char partial_path[SCRATCH_SIZE + 64], second_path[SCRATCH_SIZE + 64];
-    struct owed_seen seen;
+    struct unreported_seen seen;
 
     crash_at(last);
     snprintf(partial_path, sizeof partial_path, "%s/.dustwire", inbox_path);
     snprintf(second_path, sizeof second_path, "%s/.dustwire/partial", inbox_path);
-    for (int again = 0; again < 2; again++) { /* a second start owes the same */
-        seen = owed_now();
+    for (int again = 0; again < 2; again++) { /* a second start finds the same */
+        seen = unreported_now();
         cr_assert_eq(seen.finished, finished);
         cr_assert_eq(seen.failed, failed);
         cr_assert_eq(inbox_recovery(inbox)->partial_files, again == 0 ? removed : 0);
-        cr_assert_eq(inbox_recovery(inbox)->owed_finished, finished);
-        cr_assert_eq(inbox_recovery(inbox)->owed_failed, failed);
+        cr_assert_eq(inbox_recovery(inbox)->unreported_finished, finished);
+        cr_assert_eq(inbox_recovery(inbox)->unreported_failed, failed);
         cr_assert_eq(count_in(inbox_path, ".in"), standing);
         cr_assert_eq(count_in(partial_path, ".in"), 0);
         cr_assert_eq(count_in(second_path, ".in"), 0);
@@ -281,7 +281,7 @@ static void expect_after_crash(enum step last, unsigned removed, unsigned finish
     }
     mark_reported(7);
     reopen_inbox(DURABILITY_FULL);
-    seen = owed_now();
+    seen = unreported_now();
     cr_assert_eq(seen.finished + seen.failed, 0);
 }
 
@@ -333,12 +333,12 @@ Test(inbox, a_file_removed_before_its_report_was_marked_is_finished, .init = mak
     inbox_final_path(inbox, r.file.name, path);
     cr_assert_eq(unlink(path), 0);
     reopen_inbox(DURABILITY_NONE);
-    cr_assert_eq(owed_now().finished, 1);
-    cr_assert_eq(owed_now().failed, 0);
+    cr_assert_eq(unreported_now().finished, 1);
+    cr_assert_eq(unreported_now().failed, 0);
 }
 
-Test(inbox, a_file_truncated_by_a_power_cut_is_removed_and_owed_as_failed, .init = make_scratch,
-     .fini = remove_scratch, .timeout = 20)
+Test(inbox, a_file_truncated_by_a_power_cut_is_removed_and_to_be_reported_as_failed,
+     .init = make_scratch, .fini = remove_scratch, .timeout = 20)
 {
     static const struct timespec early[2];
     char path[INBOX_PATH_SIZE];
@@ -351,7 +351,7 @@ Test(inbox, a_file_truncated_by_a_power_cut_is_removed_and_owed_as_failed, .init
     cr_assert_eq(truncate(path, 0), 0);
     cr_assert_eq(utimensat(AT_FDCWD, path, early, 0), 0); /* with its original time */
     reopen_inbox(DURABILITY_NONE);
-    cr_assert_eq(owed_now().failed, 1);
+    cr_assert_eq(unreported_now().failed, 1);
     cr_assert_eq(access(path, F_OK), -1);
 }
 
@@ -372,7 +372,8 @@ Test(inbox, ids_of_successive_runs_do_not_overlap, .init = make_scratch, .fini =
     cr_assert_eq(second.next, first.end);
 }
 
-Test(inbox, ids_wrap_and_skip_owed_ids, .init = make_scratch, .fini = remove_scratch, .timeout = 20)
+Test(inbox, ids_wrap_and_skip_unreported_ids, .init = make_scratch, .fini = remove_scratch,
+     .timeout = 20)
 {
     struct journal_record mark = {.kind = JOURNAL_RECORD_IDS, .number = 99999990};
     struct transfer_ids ids;

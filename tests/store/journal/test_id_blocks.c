@@ -1,4 +1,4 @@
-/* Reuse of transfer ids: no id is assigned that is in use or owed. */
+/* Reuse of transfer ids: no id is assigned that is in use or unreported. */
 #include "store/journal/id_blocks.h"
 
 #include "store/bad_disk.h"
@@ -16,7 +16,7 @@ static const struct case_of {
     const char *what;
     uint32_t next;
     struct transfer_ids out[3];
-    uint32_t owed[3];
+    uint32_t unreported[3];
     struct transfer_ids expected;
 } cases[] = {
     {"nothing", 1, {{0}}, {0}, {1, B + 1}},
@@ -37,12 +37,12 @@ static const struct case_of {
      {0},
      {50, B + 50}},
     {"the last one alone", LAST, {{1, 50}}, {0}, {LAST, LAST + 1}},
-    {"owed after a block in use", 1, {{1, 50}}, {50, 51}, {52, B + 52}},
-    {"in use after an owed one", 49, {{50, 90}}, {49, 90}, {91, B + 91}},
-    {"cut short by an owed one before a block in use", 1, {{300, 400}}, {200}, {1, 200}},
+    {"unreported after a block in use", 1, {{1, 50}}, {50, 51}, {52, B + 52}},
+    {"in use after an unreported one", 49, {{50, 90}}, {49, 90}, {91, B + 91}},
+    {"cut short by an unreported one before a block in use", 1, {{300, 400}}, {200}, {1, 200}},
 };
 
-Test(journal_id_blocks, no_id_is_assigned_that_is_in_use_or_owed, .init = make_scratch,
+Test(journal_id_blocks, no_id_is_assigned_that_is_in_use_or_unreported, .init = make_scratch,
      .fini = remove_scratch, .timeout = 20)
 {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -51,14 +51,14 @@ Test(journal_id_blocks, no_id_is_assigned_that_is_in_use_or_owed, .init = make_s
 
         open_inbox(DURABILITY_NONE, LIMIT_BYTES);
         for (unsigned j = 0; j < 3; j++) {
-            struct journal_record owed = {.kind = JOURNAL_RECORD_FILE,
-                                          .file.transfer_id = c->owed[j]};
+            struct journal_record unreported = {.kind = JOURNAL_RECORD_FILE,
+                                                .file.transfer_id = c->unreported[j]};
 
             if (c->out[j].end > 0)
                 cr_assert_eq(journal_id_blocks_add(journal_ids_out(inbox->journal), &c->out[j]),
                              ERR_OK);
-            if (c->owed[j] > 0)
-                cr_assert_eq(journal_ledger_take(journal_ledger(inbox->journal), &owed, 0, 1),
+            if (c->unreported[j] > 0)
+                cr_assert_eq(journal_ledger_take(journal_ledger(inbox->journal), &unreported, 0, 1),
                              ERR_OK);
         }
         journal_ledger(inbox->journal)->next_id = c->next;
@@ -66,7 +66,7 @@ Test(journal_id_blocks, no_id_is_assigned_that_is_in_use_or_owed, .init = make_s
         cr_expect_eq(ids.next, c->expected.next, "%s: %u", c->what, ids.next);
         cr_expect_eq(ids.end, c->expected.end, "%s: %u", c->what, ids.end);
         for (unsigned j = 0; j < 3; j++)
-            journal_ledger_forget(journal_ledger(inbox->journal), c->owed[j]);
+            journal_ledger_forget(journal_ledger(inbox->journal), c->unreported[j]);
         inbox_close(&inbox);
     }
 }

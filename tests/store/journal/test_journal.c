@@ -71,13 +71,13 @@ Test(journal, a_tail_torn_at_any_byte_loses_only_that_record, .init = a_journal,
         cr_assert_eq(truncate(journal_path, (off_t)end), 0);
         open_inbox(DURABILITY_NONE, LIMIT_BYTES);
         cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
-        cr_assert_eq(owed_now().failed, 1);
-        cr_assert_eq(owed_now().last_id, 1);
+        cr_assert_eq(unreported_now().failed, 1);
+        cr_assert_eq(unreported_now().last_id, 1);
         cr_assert_eq(journal_size(inbox->journal), before);
         add(&last); /* overwrites the torn one */
         journal_write(inbox->journal);
         cr_assert_eq(journal_size(inbox->journal), after);
-        cr_assert_eq(owed_now().last_id, 2);
+        cr_assert_eq(unreported_now().last_id, 2);
     }
 }
 
@@ -102,10 +102,10 @@ static void three_files_of_which_the_second_is_damaged(void)
     close(fd);
 }
 
-static void the_first_and_the_third_are_owed(void)
+static void the_first_and_the_third_are_unreported(void)
 {
-    cr_assert_eq(owed_now().finished, 2);
-    cr_assert_eq(owed_now().last_id, 3);
+    cr_assert_eq(unreported_now().finished, 2);
+    cr_assert_eq(unreported_now().last_id, 3);
 }
 
 #define DAMAGE_TEST(name) \
@@ -116,7 +116,7 @@ DAMAGE_TEST(a_damaged_line_in_the_middle_is_skipped_and_counted)
     three_files_of_which_the_second_is_damaged();
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1);
-    the_first_and_the_third_are_owed();
+    the_first_and_the_third_are_unreported();
 }
 
 DAMAGE_TEST(a_damaged_line_is_left_behind_by_a_rewrite)
@@ -124,10 +124,10 @@ DAMAGE_TEST(a_damaged_line_is_left_behind_by_a_rewrite)
     three_files_of_which_the_second_is_damaged();
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     cr_assert_eq(journal_rewrite(inbox->journal), ERR_OK);
-    the_first_and_the_third_are_owed();
+    the_first_and_the_third_are_unreported();
     reopen_inbox(DURABILITY_NONE);
     cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
-    the_first_and_the_third_are_owed();
+    the_first_and_the_third_are_unreported();
 }
 
 DAMAGE_TEST(a_damaged_line_of_a_part_is_skipped_and_counted)
@@ -139,7 +139,7 @@ DAMAGE_TEST(a_damaged_line_of_a_part_is_skipped_and_counted)
     cr_assert_eq(rename(journal_path, part_path), 0);
     open_inbox(DURABILITY_NONE, LIMIT_BYTES);
     cr_assert_eq(inbox_recovery(inbox)->damaged_records, 1);
-    the_first_and_the_third_are_owed();
+    the_first_and_the_third_are_unreported();
     cr_assert_neq(access(part_path, F_OK), 0);
 }
 
@@ -188,7 +188,7 @@ DAMAGE_TEST(a_part_that_cannot_be_read_leaves_the_journal_as_it_was)
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
     reopen_inbox(DURABILITY_NONE);
     cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
-    cr_assert_eq(owed_now().last_id, 1);
+    cr_assert_eq(unreported_now().last_id, 1);
 }
 
 Test(journal, garbage_of_any_length_without_a_line_end_is_survived, .init = a_journal,
@@ -211,7 +211,7 @@ Test(journal, garbage_of_any_length_without_a_line_end_is_survived, .init = a_jo
     add_number(JOURNAL_RECORD_SETTLED, 1);
     journal_write(inbox->journal);
     reopen_inbox(DURABILITY_NONE);
-    cr_assert_eq(owed_now().finished, 1);
+    cr_assert_eq(unreported_now().finished, 1);
 }
 
 Test(journal, of_a_later_version_is_refused_with_a_message, .init = a_journal,
@@ -317,9 +317,9 @@ Test(journal, of_an_older_version_is_rewritten_completely, .init = a_journal,
 
             open_inbox(DURABILITY_FULL, limit_bytes);
             cr_assert_eq(inbox_recovery(inbox)->damaged_records, 0);
-            cr_assert_eq(owed_now().finished, 1, "version %u", (unsigned)version);
-            cr_assert_eq(owed_now().last_id, REPORTED + 1);
-            cr_assert_str_eq(owed_now().last_proto, "tcp");
+            cr_assert_eq(unreported_now().finished, 1, "version %u", (unsigned)version);
+            cr_assert_eq(unreported_now().last_id, REPORTED + 1);
+            cr_assert_str_eq(unreported_now().last_proto, "tcp");
             cr_assert_eq(inbox_each_received(inbox, 0, 0, SIZE_MAX, count_row, &rows), ERR_OK);
             cr_assert_eq(rows, REPORTED + 1);
             inbox_close(&inbox);
@@ -354,7 +354,7 @@ Test(journal, of_an_older_version_is_unchanged_if_the_disk_is_full, .init = a_jo
     read_journal(after, sizeof after);
     cr_assert_str_eq(after, before);
     open_inbox(DURABILITY_FULL, LIMIT_BYTES);
-    cr_assert_eq(owed_now().finished, 1);
+    cr_assert_eq(unreported_now().finished, 1);
 }
 
 /* Until the journal is upgraded, the daemon that wrote it can read what was added. */
@@ -385,7 +385,7 @@ Test(journal, of_an_older_version_is_appended_to_in_its_format, .init = a_journa
     close(dir_fd);
 }
 
-Test(journal, an_owed_report_keeps_its_proto_also_after_a_rewrite, .init = a_journal,
+Test(journal, an_unreported_report_keeps_its_proto_also_after_a_rewrite, .init = a_journal,
      .fini = remove_scratch, .timeout = 10)
 {
     struct journal_record record = file_record(5);
@@ -396,9 +396,9 @@ Test(journal, an_owed_report_keeps_its_proto_also_after_a_rewrite, .init = a_jou
     add_number(JOURNAL_RECORD_SETTLED, 1);
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
     reopen_inbox(DURABILITY_NONE);
-    cr_assert_str_eq(owed_now().last_proto, "udp");
+    cr_assert_str_eq(unreported_now().last_proto, "udp");
     cr_assert_eq(journal_rewrite(inbox->journal), ERR_OK);
-    cr_assert_str_eq(owed_now().last_proto, "udp");
+    cr_assert_str_eq(unreported_now().last_proto, "udp");
 }
 
 /* As on a full disk: the journal cannot grow while `write` runs. */
@@ -438,7 +438,7 @@ Test(journal, an_outcome_is_written_later_if_the_disk_was_full, .init = a_journa
     cr_assert_eq(journal_write(inbox->journal), ERR_OK);
     inbox_close(&inbox);
     open_inbox(DURABILITY_FULL, 1 << 20);
-    cr_assert_eq(owed_now().finished + owed_now().failed, 0);
+    cr_assert_eq(unreported_now().finished + unreported_now().failed, 0);
     cr_assert_eq(HASH_COUNT(journal_ledger(inbox->journal)->voided), 1);
 }
 
@@ -448,16 +448,16 @@ Test(journal, an_outcome_is_written_at_the_latest_at_close, .init = a_journal,
     three_files_of_which_two_are_decided_on_a_full_disk();
     inbox_close(&inbox);
     open_inbox(DURABILITY_FULL, 1 << 20);
-    cr_assert_eq(owed_now().finished, 1);
-    cr_assert_eq(owed_now().failed, 0);
+    cr_assert_eq(unreported_now().finished, 1);
+    cr_assert_eq(unreported_now().failed, 0);
 }
 
-Test(journal, a_rewrite_keeps_owed_records_the_next_id_and_the_newest_reported, .init = a_journal,
-     .fini = remove_scratch, .timeout = 30)
+Test(journal, a_rewrite_keeps_unreported_records_the_next_id_and_the_newest_reported,
+     .init = a_journal, .fini = remove_scratch, .timeout = 30)
 {
     enum { COUNT = 3000, SMALL = 65536 };
     struct transfer_ids ids, next;
-    struct journal_ledger_owed *owed;
+    struct journal_ledger_unreported *unreported;
     uint32_t id;
 
     open_inbox(DURABILITY_FULL, SMALL);
@@ -475,14 +475,14 @@ Test(journal, a_rewrite_keeps_owed_records_the_next_id_and_the_newest_reported, 
         cr_assert_eq(journal_rewrite_if_needed(inbox->journal), ERR_OK);
         cr_assert_leq(journal_size(inbox->journal), SMALL);
     }
-    cr_assert_eq(HASH_COUNT(journal_ledger(inbox->journal)->owed), COUNT / 100 + 1);
+    cr_assert_eq(HASH_COUNT(journal_ledger(inbox->journal)->unreported), COUNT / 100 + 1);
     id = 17;
-    HASH_FIND(hh, journal_ledger(inbox->journal)->owed, &id, sizeof id, owed);
-    cr_assert(owed != NULL && owed->is_void);
+    HASH_FIND(hh, journal_ledger(inbox->journal)->unreported, &id, sizeof id, unreported);
+    cr_assert(unreported != NULL && unreported->is_void);
     inbox_close(&inbox);
     open_inbox(DURABILITY_FULL, SMALL);
-    cr_assert_eq(owed_now().finished, COUNT / 100);
-    cr_assert_eq(owed_now().failed, 1); /* the voided one */
+    cr_assert_eq(unreported_now().finished, COUNT / 100);
+    cr_assert_eq(unreported_now().failed, 1); /* the voided one */
     cr_assert_eq(inbox_first_ids(inbox, &next), ERR_OK);
     cr_assert_eq(next.next, ids.end);
     cr_assert_gt(journal_size(inbox->journal), SMALL / 4);
@@ -509,7 +509,7 @@ Test(journal, a_hundred_thousand_records_are_read_in_under_a_second, .init = a_j
 #else
     (void)begin_ms;
 #endif
-    cr_assert_eq(owed_now().failed + owed_now().finished, 0);
+    cr_assert_eq(unreported_now().failed + unreported_now().finished, 0);
 }
 
 /* --- a reader beside the writer ----------------------------------------------------------------

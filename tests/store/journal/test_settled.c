@@ -97,7 +97,7 @@ static void put_in_place(enum place place, const char *name)
 
 static void check(const struct settled_row *row)
 {
-    struct owed_seen seen = owed_now();
+    struct unreported_seen seen = unreported_now();
 
     cr_assert_eq(seen.finished, row->told == FINISHED, "%s: finished %u", row->name, seen.finished);
     cr_assert_eq(seen.failed, row->told == FAILED, "%s: failed %u", row->name, seen.failed);
@@ -156,7 +156,7 @@ Test(settled, a_journal_of_version_1_keeps_its_meaning, .timeout = 20)
                  1);
     for (unsigned i = 0; i < 3; i++) { /* read, rewritten, read in the new version */
         reopen_inbox(DURABILITY_FULL);
-        cr_assert_eq(owed_now().finished, 1);
+        cr_assert_eq(unreported_now().finished, 1);
         cr_assert_eq(journal_ledger(inbox->journal)->version, (unsigned)JOURNAL_VERSION);
     }
     remove_scratch();
@@ -180,9 +180,9 @@ Test(settled, a_rewrite_keeps_what_was_settled_and_what_was_not, .timeout = 20)
     put_in_place(NOWHERE, second.file.name);
     cr_assert_eq(journal_rewrite(inbox->journal), ERR_OK);
     reopen_inbox(DURABILITY_FULL);
-    cr_assert_eq(owed_now().finished, 1);
-    cr_assert_eq(owed_now().last_id, 7);
-    cr_assert_eq(owed_now().failed, 0);
+    cr_assert_eq(unreported_now().finished, 1);
+    cr_assert_eq(unreported_now().last_id, 7);
+    cr_assert_eq(unreported_now().failed, 0);
     remove_scratch();
 }
 
@@ -206,6 +206,6 @@ Test(settled, a_rewrite_after_a_full_disk_keeps_what_was_settled, .timeout = 20)
     disk_refuses(0, 0, 0);
     cr_assert_eq(journal_rewrite(inbox->journal), ERR_OK);
     reopen_inbox(DURABILITY_FULL);
-    cr_assert_eq(owed_now().finished, 1);
+    cr_assert_eq(unreported_now().finished, 1);
     remove_scratch();
 }

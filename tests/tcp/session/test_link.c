@@ -91,7 +91,7 @@ Test(session_link, the_handshake_of_an_accepted_socket_is_done_at_once)
     session_link_take(&l, pair[0]);
     cr_expect_eq(session_link_handshake(&l), ERR_OK);
     cr_expect_not(session_link_has_pending(&l));
-    cr_expect_not(session_link_has_room(&l));
+    cr_expect_not(session_link_is_writable(&l));
     session_link_close(&l);
     cr_expect_eq(read(pair[1], pair, 1), 0, "the link closed its socket");
     close(pair[1]);
@@ -108,7 +108,7 @@ Test(session_link, the_handshake_of_a_connect_waits_for_its_outcome, .fini = cle
     ring();
     cr_expect_eq(session_link_handshake(&l), ERR_OK);
     cr_expect_eq(session_link_handshake(&l), ERR_OK, "a second call is a no-op");
-    cr_expect(session_link_has_room(&l));
+    cr_expect(session_link_is_writable(&l));
 }
 
 Test(session_link, a_refused_connect_is_reported_by_the_handshake, .fini = clean_up)
@@ -255,14 +255,14 @@ Test(session_link, a_short_send_continues_with_the_same_bytes_after_an_event, .i
     while (at < ALL) {
         size_t sent;
 
-        UNTIL(session_link_has_room(&l));
+        UNTIL(session_link_is_writable(&l));
         cr_assert_eq(session_link_send(&l, bytes + at, ALL - at, &sent), ERR_OK);
         cr_assert_gt(sent, 0);
         at += sent;
         if (at == ALL)
             break;
         cuts++;
-        cr_assert_not(session_link_has_room(&l), "what was cut is full");
+        cr_assert_not(session_link_is_writable(&l), "what was cut is full");
         cr_assert_eq(session_link_send(&l, bytes + at, ALL - at, &sent), ERR_AGAIN);
         cr_assert_eq(sent, 0);
         while (got < at) /* then EPOLLOUT is reported */
@@ -280,7 +280,7 @@ Test(session_link, a_send_that_was_taken_whole_leaves_room, .init = connected, .
 
     cr_assert_eq(session_link_send(&l, "abc", 3, &sent), ERR_OK);
     cr_expect_eq(sent, 3);
-    cr_expect(session_link_has_room(&l));
+    cr_expect(session_link_is_writable(&l));
 }
 
 Test(session_link, a_full_socket_returns_again, .init = connected, .fini = clean_up)
@@ -292,7 +292,7 @@ Test(session_link, a_full_socket_returns_again, .init = connected, .fini = clean
         ; /* without the link */
     cr_expect_eq(session_link_send(&l, bytes, sizeof bytes, &sent), ERR_AGAIN);
     cr_expect_eq(sent, 0);
-    cr_expect_not(session_link_has_room(&l));
+    cr_expect_not(session_link_is_writable(&l));
 }
 
 Test(session_link, after_its_end_of_file_it_still_receives, .init = connected, .fini = clean_up)

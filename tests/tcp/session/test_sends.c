@@ -101,7 +101,7 @@ Test(tcp_connection_sends, a_peer_that_does_not_read_for_a_while_gets_it_all_lat
     narrow();
     for (int i = 0; i < 30; i++)
         s[i] = send_made(9000);
-    UNTIL(!session_link_has_room(&conn->link));
+    UNTIL(!session_link_is_writable(&conn->link));
     for (int i = 0; i < 5; i++)
         turn();
     while (got < 30) {
@@ -210,7 +210,7 @@ Test(tcp_connection_sends, an_ok_before_the_end_fails_that_file_alone)
     session_connected(true);
     narrow();
     s = send_made(LONG);
-    UNTIL(!session_link_has_room(&conn->link));
+    UNTIL(!session_link_is_writable(&conn->link));
     peer_ok(TAILQ_FIRST(&conn->outgoing.head)->file_id);
     UNTIL(s->answers == 1);
     cr_expect_str_eq(s->error, "ok before the end");
@@ -292,7 +292,7 @@ Test(tcp_connection_sends, a_file_that_shrinks_is_aborted_after_the_frame_begun)
     narrow();
     snprintf(path, sizeof path, "%s", make_file("shrinks", LONG));
     s = send_path(path, false);
-    UNTIL(!session_link_has_room(&conn->link));
+    UNTIL(!session_link_is_writable(&conn->link));
     cr_assert_eq(truncate(path, 100), 0);
     h = peer_receive();
     cr_expect_eq(h.command, 'd');
@@ -427,7 +427,7 @@ Test(tcp_connection_sends, a_cancel_takes_effect_at_a_frames_end)
     session_connected(true);
     narrow();
     s = send_made(LONG);
-    UNTIL(!session_link_has_room(&conn->link));
+    UNTIL(!session_link_is_writable(&conn->link));
     r = cancel_of(s);
     cr_expect(session_files_cancel_sending(conn, &r));
     cr_expect_not(session_files_cancel_sending(conn, &r), "only once");

@@ -325,7 +325,7 @@ static bool is_under_way(enum transfer_outgoing_phase phase)
     struct transfer_outgoing *out = TAILQ_FIRST(&conn->outgoing.head);
 
     return out != NULL && out->is_begun && out->phase == phase &&
-           !session_link_has_room(&conn->link);
+           !session_link_is_writable(&conn->link);
 }
 
 static void narrow(void)
@@ -457,7 +457,7 @@ static const struct swap {
     {"a folder", puts_a_folder, "not a regular file"},
     {"a pipe", puts_a_pipe, "not a regular file"},
     {"a device", puts_a_link_to_a_device, "not a regular file"},
-    {"a link to itself", puts_a_link_to_itself, "not allowed to read it"},
+    {"a link to itself", puts_a_link_to_itself, "no read permission"},
     {"beyond the limit", lengthens_beyond_all, "2,147,483,647"},
 };
 

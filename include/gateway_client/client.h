@@ -19,20 +19,19 @@
 struct gateway_client;
 extern const struct gateway_ops gateway_client_ops; /* `self` is the client */
 
-/* Main thread. Knows the gateway of the settings, if they name one. */
+/* Main thread. Uses [gateway] url; without one, no call is made before gateway_client_init. */
 enum err gateway_client_open(struct gateway_client **out, const struct settings *settings);
 void gateway_client_close(struct gateway_client **client);
 enum err gateway_client_start(struct gateway_client *client);
 
-/* Main thread, from the first step of a stop to the last. Shut: what waits may still go out for
- * `grace_ms`, less if nobody answers there; then, and from then on, everything is answered with
- * ERR_CLOSED. Await: `idle` comes back when nothing waits any more, after gateway_client_shut.
- * Stop: ends the thread. */
+/* Main thread, in this order at a stop. Shut: pending calls are made for up to `grace_ms`, or until
+ * the gateway is unreachable; then these and all later ones complete with ERR_CLOSED. Await: `idle`
+ * completes when no call is pending. Stop: joins the thread. */
 void gateway_client_shut(struct gateway_client *client, uint64_t grace_ms);
 void gateway_client_await_idle(struct gateway_client *client, struct request *idle);
 void gateway_client_stop(struct gateway_client *client);
 
-/* Any thread. A new instance of the gateway, at `url` (settings_gateway_url_check must like it):
+/* Any thread. A new instance of the gateway, at `url` (must pass settings_gateway_url_check):
  * what was registered with an earlier one and is still unreported is registered again, then
  * unregistered. What is posted afterwards goes to it. ERR_NO_MEMORY: nothing was changed. */
 enum err gateway_client_init(struct gateway_client *client, const char *url, bool has_file_result);

@@ -1,5 +1,4 @@
-/* The calls of BitDust's gateway that a remote one takes from us, in the words of docs/gateway.md.
- */
+/* The calls to a remote gateway, named as in docs/gateway.md. */
 #ifndef GATEWAY_CLIENT_CALL_H
 #define GATEWAY_CLIENT_CALL_H
 

@@ -1,6 +1,6 @@
-/* The client thread: posts the calls that are due, up to GATEWAY_CLIENT_CONNECTIONS at once, and
- * acts on what their replies lead to (delivery.h). While the gateway is unreachable everything
- * stays in the queue, and after each pause one call tries. */
+/* The client thread: posts pending calls, up to GATEWAY_CLIENT_CONNECTIONS at once, and executes
+ * the decisions made from their replies (delivery.h). While the gateway is unreachable all calls
+ * stay queued; after each pause one of them is posted as a probe. */
 #include "gateway_client/client.h"
 
 #include "base/contract.h"
@@ -19,9 +19,9 @@
 #include <string.h>
 
 enum {
-    MAILBOX_LIMIT = 1024, /* of new work; nothing is refused here, see gateway_client_ops.is_full */
+    MAILBOX_LIMIT = 1024, /* not enforced for calls, see gateway_client_ops.is_full */
     PAUSE_FIRST_MS = 200,
-    PAUSE_MOST_MS = 5000,
+    PAUSE_MAX_MS = 5000,
 };
 
 struct gateway_client_init {
@@ -55,21 +55,21 @@ static void end(struct gateway_client_queue_entry *entry, enum err result)
         request_answer(&t->request, result);
 }
 
-/* A delivery in progress is queued before new ones; a retry is queued at the end. */
+/* The next call of a delivery is queued at the head, a retry at the tail. */
 static void make_ready(struct gateway_client_queue_entry *entry)
 {
-    bool is_repeat = entry->delivery->retry_ms > 0;
+    bool is_retry = entry->delivery->retry_ms > 0;
 
-    gateway_client_queue_add_ready(&entry->client->queue, entry, !is_repeat);
+    gateway_client_queue_add_ready(&entry->client->queue, entry, !is_retry);
 }
 
 static void retry_after(struct gateway_client_queue_entry *entry, uint64_t delay_ms)
 {
-    gateway_client_queue_put_away(&entry->client->queue, entry);
+    gateway_client_queue_add_outstanding(&entry->client->queue, entry);
     loop_set_timer(entry->client->loop, &entry->retry, delay_ms);
 }
 
-/* For an entry that is in no place. */
+/* The entry must not be in any list. */
 static void act(struct gateway_client_queue_entry *entry,
                 const struct gateway_client_delivery_decision *decision)
 {
@@ -99,24 +99,24 @@ static void log_fault(const struct gateway_client_delivery *d,
     const char *name = d->text[GATEWAY_CLIENT_TEXT_FILENAME];
     char shown[SETTINGS_TEXT_SIZE];
 
-    if (decision->trouble == NULL)
+    if (decision->outcome == NULL)
         return;
     if (name == NULL)
         name = d->text[GATEWAY_CLIENT_TEXT_PROTO];
     text_escape(shown, sizeof shown, name, strlen(name), false);
     log_warning("gateway: %s of %s %s: %s", gateway_client_call_method(decision->call), shown,
-                decision->trouble, decision->problem);
+                decision->outcome, decision->problem);
 }
 
 /* Starts or restarts a delivery. An id of an earlier run is known only to the gateway of that run:
- * it is held until init or connect says whether this is the same one. */
+ * it is deferred until init or connect shows whether this is the same one. */
 static void admit(struct gateway_client_queue_entry *entry)
 {
     struct gateway_client *client = entry->client;
     struct gateway_client_delivery_decision decision;
 
-    if (gateway_client_delivery_is_held(entry->delivery)) {
-        gateway_client_queue_hold(&client->queue, entry);
+    if (gateway_client_delivery_is_deferred(entry->delivery)) {
+        gateway_client_queue_defer(&client->queue, entry);
         return;
     }
     gateway_client_delivery_begin(entry->delivery, &client->target, &decision);
@@ -126,12 +126,12 @@ static void admit(struct gateway_client_queue_entry *entry)
         gateway_client_queue_add_ready(&client->queue, entry, false);
 }
 
-static void retry_is_due(struct timer *timer, void *ctx)
+static void retry_fired(struct timer *timer, void *ctx)
 {
     struct gateway_client_queue_entry *entry = ctx;
 
     (void)timer;
-    gateway_client_queue_take_away(&entry->client->queue, entry);
+    gateway_client_queue_remove_outstanding(&entry->client->queue, entry);
     make_ready(entry);
 }
 
@@ -151,7 +151,7 @@ static void report_if_idle(struct gateway_client *client)
 {
     struct request *idle = client->idle;
 
-    /* Held entries do not delay a stop. */
+    /* Deferred entries do not delay a stop. */
     if (idle == NULL || !gateway_client_queue_is_idle(&client->queue))
         return;
     client->idle = NULL;
@@ -173,18 +173,18 @@ static void close_now(struct gateway_client *client)
                     "delivered after the next start",
                     left);
     gateway_client_http_pool_cancel_all(client->http);
-    gateway_client_queue_gather(&client->queue, &all);
+    gateway_client_queue_drain(&client->queue, &all);
     end_all(&all);
     end_all(&client->queue.notices);
 }
 
-static void grace_is_over(struct timer *timer, void *ctx)
+static void grace_expired(struct timer *timer, void *ctx)
 {
     (void)timer;
     close_now(ctx);
 }
 
-static void take_shut(struct message *m, void *owner)
+static void handle_shut(struct message *m, void *owner)
 {
     struct gateway_client *client = owner;
 
@@ -196,14 +196,14 @@ static void take_shut(struct message *m, void *owner)
         loop_set_timer(client->loop, &client->grace, client->shut.grace_ms);
 }
 
-static void take_await_idle(struct message *m, void *owner)
+static void handle_await_idle(struct message *m, void *owner)
 {
     ((struct gateway_client *)owner)->idle = (struct request *)(void *)m;
 }
 
 /* Unreachable. */
 
-static void pause_is_over(struct timer *timer, void *ctx)
+static void pause_expired(struct timer *timer, void *ctx)
 {
     struct gateway_client *client = ctx;
 
@@ -219,7 +219,7 @@ static void end_pause(struct gateway_client *client)
     loop_cancel_timer(client->loop, &client->pause);
 }
 
-static void take_unreachable(struct gateway_client *client, const char *problem)
+static void handle_unreachable(struct gateway_client *client, const char *problem)
 {
     if (client->is_closed || client->is_paused)
         return;
@@ -227,8 +227,8 @@ static void take_unreachable(struct gateway_client *client, const char *problem)
         log_warning("gateway %s is unreachable: %s; %zu calls pending, retrying",
                     client->settings.gateway.url, problem, gateway_client_waiting(client));
     client->pause_ms = client->pause_ms == 0 ? PAUSE_FIRST_MS : client->pause_ms * 2;
-    if (client->pause_ms > PAUSE_MOST_MS)
-        client->pause_ms = PAUSE_MOST_MS;
+    if (client->pause_ms > PAUSE_MAX_MS)
+        client->pause_ms = PAUSE_MAX_MS;
     client->is_paused = true;
     client->is_probing = false;
     loop_set_timer(client->loop, &client->pause, client->pause_ms);
@@ -236,7 +236,7 @@ static void take_unreachable(struct gateway_client *client, const char *problem)
         close_now(client);
 }
 
-static void take_reachable(struct gateway_client *client)
+static void handle_reachable(struct gateway_client *client)
 {
     client->answered_ms = loop_now_ms(client->loop);
     if (client->pause_ms == 0)
@@ -248,21 +248,21 @@ static void take_reachable(struct gateway_client *client)
 
 /* Calls. */
 
-static void take_reply(void *ctx, void *cookie, const struct gateway_client_reply *reply)
+static void handle_reply(void *ctx, void *cookie, const struct gateway_client_reply *reply)
 {
     struct gateway_client *client = ctx;
     struct gateway_client_queue_entry *entry = cookie;
     struct gateway_client_delivery_decision decision;
 
-    gateway_client_queue_take_away(&client->queue, entry);
+    gateway_client_queue_remove_outstanding(&client->queue, entry);
     gateway_client_delivery_replied(entry->delivery, &client->target, reply, &decision);
     if (decision.is_answered)
-        take_reachable(client);
+        handle_reachable(client);
     log_fault(entry->delivery, &decision);
     count(&decision);
     act(entry, &decision);
     if (decision.action == GATEWAY_CLIENT_DELIVERY_UNREACHABLE)
-        take_unreachable(client, reply->problem);
+        handle_unreachable(client, reply->problem);
 }
 
 static void post(struct gateway_client *client, struct gateway_client_queue_entry *entry)
@@ -270,7 +270,7 @@ static void post(struct gateway_client *client, struct gateway_client_queue_entr
     char *document = NULL;
     size_t length = 0;
 
-    gateway_client_queue_post(&client->queue, entry);
+    gateway_client_queue_mark_in_flight(&client->queue, entry);
     entry->delivery->was_posted = true;
     metrics_add(METRIC_GATEWAY_CALLS, 1);
     if (gateway_client_encode_write(entry->delivery, &document, &length) != ERR_OK ||
@@ -278,23 +278,23 @@ static void post(struct gateway_client *client, struct gateway_client_queue_entr
         const struct gateway_client_reply reply = {.outcome = GATEWAY_CLIENT_REPLY_NO_ANSWER,
                                                    .problem = err_text(ERR_NO_MEMORY)};
 
-        take_reply(client, entry, &reply);
+        handle_reply(client, entry, &reply);
     }
 }
 
-static bool may_post(const struct gateway_client *client)
+static bool can_post(const struct gateway_client *client)
 {
     if (!client->has_url || client->is_paused)
         return false;
     return client->is_probing ? gateway_client_http_pool_is_idle(client->http)
-                              : gateway_client_http_pool_has_room(client->http);
+                              : gateway_client_http_pool_has_free(client->http);
 }
 
 static void post_due(struct gateway_client *client)
 {
     struct gateway_client_queue_entry *entry;
 
-    while (may_post(client) && (entry = gateway_client_queue_next(&client->queue)) != NULL)
+    while (can_post(client) && (entry = gateway_client_queue_next(&client->queue)) != NULL)
         post(client, entry);
 }
 
@@ -303,23 +303,23 @@ static uint64_t patience_ms(const struct gateway_client *client)
     return client->settings.gateway.patience_s * 1000ull;
 }
 
-static void give_up(struct gateway_client_queue_entry *entry)
+static void expire_entry(struct gateway_client_queue_entry *entry)
 {
     struct gateway_client *client = entry->client;
     struct gateway_client_delivery_decision decision;
 
-    if (entry->is_away) {
+    if (entry->is_outstanding) {
         gateway_client_http_pool_cancel(client->http, entry);
-        gateway_client_queue_take_away(&client->queue, entry);
+        gateway_client_queue_remove_outstanding(&client->queue, entry);
     } else {
-        gateway_client_queue_take_ready(&client->queue, entry);
+        gateway_client_queue_remove_ready(&client->queue, entry);
     }
     gateway_client_delivery_expire(entry->delivery, &client->target, &decision);
     log_fault(entry->delivery, &decision);
     act(entry, &decision);
 }
 
-static void expiry_is_due(struct timer *timer, void *ctx)
+static void expiry_fired(struct timer *timer, void *ctx)
 {
     struct gateway_client_queue_entry *entry = ctx;
     const struct gateway_client *client = entry->client;
@@ -329,19 +329,19 @@ static void expiry_is_due(struct timer *timer, void *ctx)
     if (left_ms > 0)
         loop_set_timer(client->loop, timer, left_ms);
     else
-        give_up(entry);
+        expire_entry(entry);
 }
 
-/* Mail. */
+/* Messages. */
 
-static void take_entry(struct message *m, void *owner)
+static void handle_entry(struct message *m, void *owner)
 {
     struct gateway_client *client = owner;
     struct gateway_client_queue_entry *entry = (struct gateway_client_queue_entry *)(void *)m;
 
     entry->client = client;
-    entry->retry = (struct timer){.fire = retry_is_due, .ctx = entry};
-    entry->expiry = (struct timer){.fire = expiry_is_due, .ctx = entry};
+    entry->retry = (struct timer){.fire = retry_fired, .ctx = entry};
+    entry->expiry = (struct timer){.fire = expiry_fired, .ctx = entry};
     if (client->is_closed) {
         end(entry, ERR_CLOSED);
     } else if (entry->delivery->kind == GATEWAY_CLIENT_DELIVERY_NOTICE) {
@@ -353,14 +353,14 @@ static void take_entry(struct message *m, void *owner)
     }
 }
 
-/* Restarts all deliveries except the notices, which were for the earlier instance. */
+/* Restarts all deliveries except the notices: those were for the previous instance. */
 static void restart_all(struct gateway_client *client)
 {
     struct gateway_client_queue_list all = TAILQ_HEAD_INITIALIZER(all);
     struct gateway_client_queue_entry *entry;
 
     gateway_client_http_pool_cancel_all(client->http);
-    gateway_client_queue_gather(&client->queue, &all);
+    gateway_client_queue_drain(&client->queue, &all);
     end_all(&client->queue.notices);
     while ((entry = TAILQ_FIRST(&all)) != NULL) {
         TAILQ_REMOVE(&all, entry, link);
@@ -373,7 +373,7 @@ static void restart_all(struct gateway_client *client)
     }
 }
 
-static void take_init(struct message *m, void *owner)
+static void handle_init(struct message *m, void *owner)
 {
     struct gateway_client *client = owner;
     struct gateway_client_init *init = (struct gateway_client_init *)(void *)m;
@@ -386,7 +386,7 @@ static void take_init(struct message *m, void *owner)
         client->target.instance++;
         end_pause(client);
         restart_all(client);
-        if (gateway_client_http_pool_aim(client->http, init->url) != ERR_OK)
+        if (gateway_client_http_pool_set_url(client->http, init->url) != ERR_OK)
             log_error("gateway %s: cannot set its URL: %s", init->url, err_text(ERR_NO_MEMORY));
         log_info("gateway %s is active, instance %u: %zu calls pending", init->url,
                  client->target.instance, gateway_client_waiting(client));
@@ -394,17 +394,17 @@ static void take_init(struct message *m, void *owner)
     free(init);
 }
 
-/* `connect` without an init: the gateway is the same instance. */
-static void take_confirm(struct message *m, void *owner)
+/* `connect` without a preceding init: the gateway is the same instance. */
+static void handle_confirm(struct message *m, void *owner)
 {
     struct gateway_client *client = owner;
-    struct gateway_client_queue_list held = TAILQ_HEAD_INITIALIZER(held);
+    struct gateway_client_queue_list deferred = TAILQ_HEAD_INITIALIZER(deferred);
     struct gateway_client_queue_entry *entry;
 
     free(m);
-    TAILQ_CONCAT(&held, &client->queue.held, link);
-    while ((entry = TAILQ_FIRST(&held)) != NULL) {
-        TAILQ_REMOVE(&held, entry, link);
+    TAILQ_CONCAT(&deferred, &client->queue.deferred, link);
+    while ((entry = TAILQ_FIRST(&deferred)) != NULL) {
+        TAILQ_REMOVE(&deferred, entry, link);
         gateway_client_delivery_identify(entry->delivery, client->target.instance);
         admit(entry);
     }
@@ -419,7 +419,7 @@ static void after_turn(void *owner)
     report_if_idle(client);
 }
 
-/* curl's handles are closed in the thread that watches their sockets. */
+/* Closes curl's handles in the thread that polls their sockets. */
 static void ended(void *owner)
 {
     struct gateway_client *client = owner;
@@ -429,7 +429,7 @@ static void ended(void *owner)
     gateway_client_http_pool_close(&client->http);
 }
 
-/* Life. */
+/* Open, start, stop. */
 
 enum err gateway_client_open(struct gateway_client **out, const struct settings *settings)
 {
@@ -442,8 +442,8 @@ enum err gateway_client_open(struct gateway_client **out, const struct settings 
     client->has_url = settings->gateway.url[0] != '\0';
     client->target.has_file_result = settings->gateway.has_file_result;
     client->target.instance = GATEWAY_CLIENT_INSTANCE_FIRST;
-    client->pause = (struct timer){.fire = pause_is_over, .ctx = client};
-    client->grace = (struct timer){.fire = grace_is_over, .ctx = client};
+    client->pause = (struct timer){.fire = pause_expired, .ctx = client};
+    client->grace = (struct timer){.fire = grace_expired, .ctx = client};
     gateway_client_queue_init(&client->queue);
     atomic_init(&client->waiting, 0);
     rpc_library_init();
@@ -454,9 +454,9 @@ enum err gateway_client_open(struct gateway_client **out, const struct settings 
                                                        .ended = ended});
     if (e == ERR_OK)
         e = gateway_client_http_pool_open(&client->http, client->loop, patience_ms(client),
-                                          take_reply, client);
+                                          handle_reply, client);
     if (e == ERR_OK && client->has_url)
-        e = gateway_client_http_pool_aim(client->http, settings->gateway.url);
+        e = gateway_client_http_pool_set_url(client->http, settings->gateway.url);
     if (e != ERR_OK) {
         gateway_client_close(&client);
         return e;
@@ -495,12 +495,12 @@ void gateway_client_stop(struct gateway_client *client)
 void gateway_client_shut(struct gateway_client *client, uint64_t grace_ms)
 {
     client->shut.grace_ms = grace_ms;
-    mailbox_answer(loop_mailbox(client->loop), &client->shut.message, take_shut);
+    mailbox_answer(loop_mailbox(client->loop), &client->shut.message, handle_shut);
 }
 
 void gateway_client_await_idle(struct gateway_client *client, struct request *idle)
 {
-    mailbox_answer(loop_mailbox(client->loop), &idle->message, take_await_idle);
+    mailbox_answer(loop_mailbox(client->loop), &idle->message, handle_await_idle);
 }
 
 enum err gateway_client_init(struct gateway_client *client, const char *url, bool has_file_result)
@@ -512,7 +512,7 @@ enum err gateway_client_init(struct gateway_client *client, const char *url, boo
         return ERR_NO_MEMORY;
     memcpy(init->url, url, size);
     init->has_file_result = has_file_result;
-    mailbox_answer(loop_mailbox(client->loop), &init->message, take_init);
+    mailbox_answer(loop_mailbox(client->loop), &init->message, handle_init);
     return ERR_OK;
 }
 
@@ -521,10 +521,10 @@ void gateway_client_confirm(struct gateway_client *client)
     struct message *m = calloc(1, sizeof *m);
 
     if (m == NULL)
-        log_error("gateway: calls of an earlier run are held until init: %s",
+        log_error("gateway: calls of an earlier run are deferred until init: %s",
                   err_text(ERR_NO_MEMORY));
     else
-        mailbox_answer(loop_mailbox(client->loop), m, take_confirm);
+        mailbox_answer(loop_mailbox(client->loop), m, handle_confirm);
 }
 
 size_t gateway_client_waiting(const struct gateway_client *client)
@@ -544,6 +544,6 @@ enum err gateway_client_post(struct gateway_client *client,
     entry->transfer = transfer;
     atomic_fetch_add(&client->waiting, 1);
     atomic_fetch_add(&client->waiting_bytes, bytes);
-    mailbox_answer(loop_mailbox(client->loop), &entry->message, take_entry);
+    mailbox_answer(loop_mailbox(client->loop), &entry->message, handle_entry);
     return ERR_OK;
 }

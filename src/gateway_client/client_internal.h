@@ -1,9 +1,9 @@
-/* The client thread's state. All of it belongs to that thread, but what says otherwise.
+/* The state of the client thread, owned by it unless a member says otherwise. Layers, lowest first:
  *
- *   reply < delivery < queue: what came back, what it leads to, what waits
+ *   reply < delivery < queue: the HTTP result, the decision made from it, the pending deliveries
  *   call < delivery < encode: a call as an XML-RPC document
  *   reply < http_pool: POSTs by curl_multi
- *   client on top acts on the decisions; ops posts to it from any thread */
+ *   client: executes the decisions; ops: posts to the client from any thread */
 #ifndef GATEWAY_CLIENT_CLIENT_INTERNAL_H
 #define GATEWAY_CLIENT_CLIENT_INTERNAL_H
 
@@ -31,24 +31,24 @@ struct gateway_client {
     bool has_url;
     struct gateway_client_delivery_target target;
     struct gateway_client_queue queue;
-    bool is_paused, is_probing; /* unreachable: nothing is sent; one call tries */
+    bool is_paused, is_probing; /* unreachable: no calls; one call as a probe */
     uint64_t pause_ms;
-    uint64_t answered_ms; /* when the last answer came */
+    uint64_t answered_ms; /* time of the last response; 0: none yet */
     struct timer pause, grace;
     struct gateway_client_shut shut;
     bool is_shut, is_closed;
     struct request *idle;
-    /* Atomic: posting threads count up, the client thread counts down, and workers look at it for
-     * every read; a mailbox could tell only what it holds itself. */
+    /* Atomic: posting threads increment it, the client thread decrements it, and workers read it
+     * before every socket read. The mailbox length does not include the entries in `queue`. */
     atomic_size_t waiting;
-    atomic_size_t waiting_bytes; /* their texts */
+    atomic_size_t waiting_bytes; /* size of their strings */
 };
 
-/* At it the client is full, too: the queue-limit says how many, a description may have 64 KiB. */
+/* Second limit for is_full, next to queue-limit: one description can have 64 KiB. */
 enum { GATEWAY_CLIENT_WAITING_BYTES_MAX = 64 << 20 };
 
-/* Any thread. Takes the delivery over in any case; it is counted as waiting from here on. The
- * result goes to `transfer`; NULL: nobody waits for it. ERR_NO_MEMORY: nothing is told. */
+/* Any thread. Takes ownership of the delivery, also on failure, and counts it as pending. The
+ * result is returned in `transfer`; NULL: it is discarded. ERR_NO_MEMORY: no call is made. */
 enum err gateway_client_post(struct gateway_client *client,
                              struct gateway_client_delivery *delivery,
                              struct gateway_transfer *transfer);

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAULTS_MAX = 3, REGISTER_FAULTS_MAX = 1, RETRY_FIRST_MS = 200, RETRY_MOST_MS = 5000 };
+enum { FAULTS_MAX = 3, REGISTER_FAULTS_MAX = 1, RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000 };
 
 static const uint32_t delivery_magic = 0x64656c76; /* "delv" */
 
-/* Made in the thread of whoever has something to tell. */
+/* Creation, in the posting thread. */
 
 static size_t text_bytes(const char *const text[GATEWAY_CLIENT_TEXT_COUNT])
 {
@@ -99,7 +99,7 @@ static enum gateway_client_call result_call(const struct gateway_client_delivery
                : GATEWAY_CLIENT_CALL_NONE;
 }
 
-/* Of the end of a transfer. A single file is never registered: only its result is told. */
+/* First call for the end of a transfer. A single file is never registered: only file_result. */
 static enum gateway_client_call first_end_call(const struct gateway_client_delivery *d,
                                                const struct gateway_client_delivery_target *target)
 {
@@ -158,18 +158,18 @@ static void decide_retry(struct gateway_client_delivery *d,
                          struct gateway_client_delivery_decision *decision)
 {
     d->retry_ms = d->retry_ms == 0 ? RETRY_FIRST_MS : d->retry_ms * 2;
-    if (d->retry_ms > RETRY_MOST_MS)
-        d->retry_ms = RETRY_MOST_MS;
+    if (d->retry_ms > RETRY_MAX_MS)
+        d->retry_ms = RETRY_MAX_MS;
     decision->action = GATEWAY_CLIENT_DELIVERY_RETRY;
     decision->delay_ms = d->retry_ms;
 }
 
-/* A fault's sentence is the gateway's: it gets no line of its own. */
-static void set_problem(struct gateway_client_delivery_decision *decision, const char *trouble,
-                        const char *sentence)
+/* Escaped: a fault's text comes from the gateway and could contain newlines. */
+static void set_problem(struct gateway_client_delivery_decision *decision, const char *outcome,
+                        const char *reason)
 {
-    decision->trouble = trouble;
-    text_escape(decision->problem, sizeof decision->problem, sentence, strlen(sentence), false);
+    decision->outcome = outcome;
+    text_escape(decision->problem, sizeof decision->problem, reason, strlen(reason), false);
 }
 
 static void decision_init(struct gateway_client_delivery_decision *decision,
@@ -180,18 +180,18 @@ static void decision_init(struct gateway_client_delivery_decision *decision,
     decision->result = ERR_OK;
     decision->call = d->call;
     decision->is_answered = decision->is_fault = decision->is_undelivered = false;
-    decision->trouble = NULL;
+    decision->outcome = NULL;
     decision->problem[0] = '\0';
 }
 
-bool gateway_client_delivery_is_held(const struct gateway_client_delivery *d)
+bool gateway_client_delivery_is_deferred(const struct gateway_client_delivery *d)
 {
     return d->kind == GATEWAY_CLIENT_DELIVERY_END && d->is_registered && d->instance == 0;
 }
 
 void gateway_client_delivery_identify(struct gateway_client_delivery *d, uint32_t instance)
 {
-    if (gateway_client_delivery_is_held(d))
+    if (gateway_client_delivery_is_deferred(d))
         d->instance = instance;
 }
 
@@ -200,7 +200,7 @@ void gateway_client_delivery_begin(struct gateway_client_delivery *d,
                                    struct gateway_client_delivery_decision *decision)
 {
     MAGIC_CHECK(d, delivery_magic);
-    CONTRACT(!gateway_client_delivery_is_held(d));
+    CONTRACT(!gateway_client_delivery_is_deferred(d));
     decision_init(decision, d);
     decide_call(d, first_call(d, target), decision);
 }
@@ -217,53 +217,51 @@ static void set_registered(struct gateway_client_delivery *d,
         d->transfer_id = transfer_id;
 }
 
-/* A file that goes out needs no id, one that comes in does. */
-static void give_up_registering(struct gateway_client_delivery *d,
-                                const struct gateway_client_delivery_target *target,
-                                const char *sentence,
-                                struct gateway_client_delivery_decision *decision)
+/* An outgoing file can proceed without an id; an incoming one is rejected. */
+static void fail_registration(struct gateway_client_delivery *d,
+                              const struct gateway_client_delivery_target *target,
+                              const char *reason, struct gateway_client_delivery_decision *decision)
 {
     if (!d->is_sending) {
-        set_problem(decision, "failed, the file is rejected", sentence);
+        set_problem(decision, "failed, the file is rejected", reason);
         decide_done(decision, ERR_GATEWAY);
         return;
     }
-    set_problem(decision, "failed, the file is sent unregistered", sentence);
+    set_problem(decision, "failed, the file is sent unregistered", reason);
     set_registered(d, target, 0);
     decide_done(decision, ERR_OK);
 }
 
-static void leave_undelivered(struct gateway_client_delivery *d,
-                              const struct gateway_client_delivery_target *target,
-                              const char *sentence,
-                              struct gateway_client_delivery_decision *decision)
+static void drop_undelivered(struct gateway_client_delivery *d,
+                             const struct gateway_client_delivery_target *target,
+                             const char *reason, struct gateway_client_delivery_decision *decision)
 {
-    set_problem(decision, "is dropped as undelivered", sentence);
+    set_problem(decision, "is dropped as undelivered", reason);
     decision->is_undelivered = true;
     if (d->call == register_call(d))
         d->is_registered = false;
     decide_call(d, call_after(d, target), decision);
 }
 
-static void take_fault(struct gateway_client_delivery *d,
-                       const struct gateway_client_delivery_target *target, const char *sentence,
-                       struct gateway_client_delivery_decision *decision)
+static void handle_fault(struct gateway_client_delivery *d,
+                         const struct gateway_client_delivery_target *target, const char *reason,
+                         struct gateway_client_delivery_decision *decision)
 {
     decision->is_fault = true;
     d->faults++;
     if (d->kind == GATEWAY_CLIENT_DELIVERY_REGISTER && d->faults > REGISTER_FAULTS_MAX)
-        give_up_registering(d, target, sentence, decision);
+        fail_registration(d, target, reason, decision);
     else if (d->kind == GATEWAY_CLIENT_DELIVERY_REGISTER)
         decision->action = GATEWAY_CLIENT_DELIVERY_SEND;
     else if (d->faults > FAULTS_MAX)
-        leave_undelivered(d, target, sentence, decision);
+        drop_undelivered(d, target, reason, decision);
     else
         decide_retry(d, decision);
 }
 
-static void take_id(struct gateway_client_delivery *d,
-                    const struct gateway_client_delivery_target *target, xmlrpc_value *value,
-                    struct gateway_client_delivery_decision *decision)
+static void handle_id(struct gateway_client_delivery *d,
+                      const struct gateway_client_delivery_target *target, xmlrpc_value *value,
+                      struct gateway_client_delivery_decision *decision)
 {
     int64_t id = 0;
 
@@ -272,47 +270,48 @@ static void take_id(struct gateway_client_delivery *d,
     } else if (rpc_args_integer_of(value, &id) && id >= 1 && id <= GATEWAY_ID_MAX) {
         set_registered(d, target, (uint32_t)id);
     } else {
-        take_fault(d, target, "the response is neither nil nor a transfer id", decision);
+        handle_fault(d, target, "the response is neither nil nor a transfer id", decision);
         return;
     }
     decide_call(d, call_after(d, target), decision);
 }
 
-static void take_answer(struct gateway_client_delivery *d,
-                        const struct gateway_client_delivery_target *target,
-                        const struct rpc_answer *answer,
-                        struct gateway_client_delivery_decision *decision)
+static void handle_answer(struct gateway_client_delivery *d,
+                          const struct gateway_client_delivery_target *target,
+                          const struct rpc_answer *answer,
+                          struct gateway_client_delivery_decision *decision)
 {
     decision->is_answered = true;
     if (answer->value == NULL)
-        take_fault(d, target, answer->text, decision);
+        handle_fault(d, target, answer->text, decision);
     else if (d->call == register_call(d))
-        take_id(d, target, answer->value, decision);
+        handle_id(d, target, answer->value, decision);
     else
         decide_call(d, call_after(d, target), decision);
 }
 
 /* Logged the first time only. */
-static void take_no_response(struct gateway_client_delivery *d, const char *problem,
-                             struct gateway_client_delivery_decision *decision)
+static void handle_no_response(struct gateway_client_delivery *d, const char *problem,
+                               struct gateway_client_delivery_decision *decision)
 {
     if (d->retry_ms == 0)
         set_problem(decision, "got no response and will be retried", problem);
     decide_retry(d, decision);
 }
 
-static void take_body(struct gateway_client_delivery *d,
-                      const struct gateway_client_delivery_target *target,
-                      const struct gateway_client_reply *reply,
-                      struct gateway_client_delivery_decision *decision)
+static void handle_body(struct gateway_client_delivery *d,
+                        const struct gateway_client_delivery_target *target,
+                        const struct gateway_client_reply *reply,
+                        struct gateway_client_delivery_decision *decision)
 {
     const char *body = reply->length == 0 ? "" : reply->body;
     struct rpc_answer answer;
 
     if (rpc_answer_parse(&answer, body, reply->length) == ERR_OK)
-        take_answer(d, target, &answer, decision);
+        handle_answer(d, target, &answer, decision);
     else
-        take_no_response(d, answer.text == NULL ? err_text(ERR_NO_MEMORY) : answer.text, decision);
+        handle_no_response(d, answer.text == NULL ? err_text(ERR_NO_MEMORY) : answer.text,
+                           decision);
     rpc_answer_fini(&answer);
 }
 
@@ -326,9 +325,9 @@ void gateway_client_delivery_replied(struct gateway_client_delivery *d,
     if (reply->outcome == GATEWAY_CLIENT_REPLY_UNREACHABLE)
         decision->action = GATEWAY_CLIENT_DELIVERY_UNREACHABLE;
     else if (reply->outcome == GATEWAY_CLIENT_REPLY_NO_ANSWER)
-        take_no_response(d, reply->problem, decision);
+        handle_no_response(d, reply->problem, decision);
     else
-        take_body(d, target, reply, decision);
+        handle_body(d, target, reply, decision);
 }
 
 uint64_t gateway_client_delivery_left_ms(const struct gateway_client_delivery *d,
@@ -349,5 +348,5 @@ void gateway_client_delivery_expire(struct gateway_client_delivery *d,
     MAGIC_CHECK(d, delivery_magic);
     CONTRACT(d->kind == GATEWAY_CLIENT_DELIVERY_REGISTER);
     decision_init(decision, d);
-    give_up_registering(d, target, "timeout: no response within [gateway] patience-s", decision);
+    fail_registration(d, target, "timeout: no response within [gateway] patience-s", decision);
 }

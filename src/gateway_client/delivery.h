@@ -1,23 +1,22 @@
-/* A delivery: everything that the gateway is to be told about one thing, one call after the other,
- * and what each reply leads to. Pure: no thread, no descriptor, no clock; a reply goes in, a
- * decision comes out, and whoever owns the delivery acts on it.
+/* A delivery: the sequence of calls for one notice or one phase of a transfer, and the decision
+ * after each reply. Pure: no thread, no descriptor, no clock; the owner passes in a reply and
+ * executes the decision.
  *
  *   NOTICE     one call: a notice about the transport
- *   REGISTER   one call: register; its transfer gets the id
- *   END        [register again, if that was with another instance of the gateway], unregister or
- *              cancelled_file_sending; then file_result, if a send was requested
+ *   REGISTER   one call: register; returns the transfer id
+ *   END        [register again, if registered with another instance of the gateway], unregister or
+ *              cancelled_file_sending; then file_result for a requested send
  *
- * What a reply leads to:
+ * Decisions:
  *
- *                  a value        a fault, or no valid id       no reply, or a malformed one
- *   REGISTER       done, with     the call once more; then it   retry with a growing delay, until
- *                  the id         fails (in) or goes without    gateway_client_delivery_expire;
- *                                 an id (out)                   then the same
- *   all others     the next call  three more times with a       retry with a growing delay,
- *                                 growing delay; then it is     without end
- *                                 left undelivered
+ *                  value          fault or invalid id           no or malformed response
+ *   REGISTER       done, with     one retry; then the file is   retry with backoff until
+ *                  the id         rejected (incoming) or sent   gateway_client_delivery_expire;
+ *                                 without an id (outgoing)      then as for a fault
+ *   NOTICE, END    next call      three retries with backoff;   retry with backoff, unlimited
+ *                                 then dropped as undelivered
  *
- * Unreachable changes nothing: the call is due as soon as the gateway can be reached. */
+ * Unreachable: no change; the call is made when the gateway is reachable again. */
 #ifndef GATEWAY_CLIENT_DELIVERY_H
 #define GATEWAY_CLIENT_DELIVERY_H
 
@@ -48,49 +47,49 @@ enum gateway_client_delivery_text {
     GATEWAY_CLIENT_TEXT_COUNT
 };
 
-/* Instances of the gateway are counted. 0: none, or one of an earlier run of the daemon that may
- * still be the present one; EARLIER: one of an earlier run that is gone. */
+/* Instances of the gateway are numbered. 0: none, or one of an earlier run of the daemon that might
+ * still be running; EARLIER: one of an earlier run that has been replaced. */
 enum { GATEWAY_CLIENT_INSTANCE_EARLIER = 1, GATEWAY_CLIENT_INSTANCE_FIRST = 2 };
 
-/* The gateway as a delivery has to know it. */
+/* The gateway's properties that decisions depend on. */
 struct gateway_client_delivery_target {
     uint32_t instance;
-    bool has_file_result; /* it wants file_result calls */
+    bool has_file_result; /* it implements file_result */
 };
 
 struct gateway_client_delivery {
     uint32_t magic;
     enum gateway_client_delivery_kind kind;
-    enum gateway_client_call call; /* that is due */
-    bool was_posted;               /* a call of it was sent; the owner sets it */
+    enum gateway_client_call call; /* the next one to make */
+    bool was_posted;               /* at least one call was sent; set by the owner */
     bool is_sending, is_single, is_registered;
-    uint32_t instance; /* that registered it */
+    uint32_t instance; /* the one that registered it */
     uint32_t transfer_id;
     uint64_t request_id, size_bytes, done_bytes;
     enum gateway_transfer_status status;
-    unsigned faults;   /* of the present call */
-    uint64_t retry_ms; /* the last delay of the present call; 0: it was not repeated yet */
+    unsigned faults;   /* of the current call */
+    uint64_t retry_ms; /* last retry delay of the current call; 0: not retried yet */
     size_t text_bytes;
     const char *text[GATEWAY_CLIENT_TEXT_COUNT]; /* each may be NULL; stored behind the struct */
     char bytes[];
 };
 
 enum gateway_client_delivery_action {
-    GATEWAY_CLIENT_DELIVERY_SEND,        /* the call that is due now */
-    GATEWAY_CLIENT_DELIVERY_RETRY,       /* the same call, after `delay_ms` */
-    GATEWAY_CLIENT_DELIVERY_DONE,        /* nothing is left to tell; `result` */
-    GATEWAY_CLIENT_DELIVERY_UNREACHABLE, /* the same call, when the gateway can be reached */
+    GATEWAY_CLIENT_DELIVERY_SEND,        /* make the next call now */
+    GATEWAY_CLIENT_DELIVERY_RETRY,       /* repeat the call after `delay_ms` */
+    GATEWAY_CLIENT_DELIVERY_DONE,        /* no more calls; see `result` */
+    GATEWAY_CLIENT_DELIVERY_UNREACHABLE, /* repeat the call when the gateway is reachable */
 };
 
 struct gateway_client_delivery_decision {
     enum gateway_client_delivery_action action;
     uint64_t delay_ms;             /* RETRY */
-    enum err result;               /* DONE: ERR_GATEWAY if the file must be refused */
-    enum gateway_client_call call; /* that the reply was for */
-    bool is_answered;              /* the gateway runs: a value or a fault came */
-    bool is_fault, is_undelivered; /* to be counted */
-    const char *trouble;           /* to be logged: what becomes of the call; NULL: nothing */
-    char problem[RPC_REASON_SIZE]; /* of the trouble: why; escaped */
+    enum err result;               /* DONE: ERR_GATEWAY if the file must be rejected */
+    enum gateway_client_call call; /* the one that was replied to */
+    bool is_answered;              /* the gateway returned a value or a fault */
+    bool is_fault, is_undelivered; /* for the metrics */
+    const char *outcome;           /* to be logged; NULL: no log line */
+    char problem[RPC_REASON_SIZE]; /* reason for `outcome`; escaped */
 };
 
 /* Any thread. NULL without memory. The strings are copied. */
@@ -102,30 +101,30 @@ struct gateway_client_delivery *gateway_client_delivery_of(enum gateway_client_d
 /* NULL is a no-op; clears. */
 void gateway_client_delivery_free(struct gateway_client_delivery **delivery);
 
-/* True for the end of a file that an earlier run of the daemon registered: its id means something
- * only to the gateway of that time. It must not begin before gateway_client_delivery_identify. */
-bool gateway_client_delivery_is_held(const struct gateway_client_delivery *delivery);
-/* The gateway of that time was `instance`. No-op for all others. */
+/* True for the end of a file registered by an earlier run of the daemon: its id is valid only for
+ * the gateway of that run. Call gateway_client_delivery_identify before _begin. */
+bool gateway_client_delivery_is_deferred(const struct gateway_client_delivery *delivery);
+/* Sets the instance of a deferred delivery; a no-op for others. */
 void gateway_client_delivery_identify(struct gateway_client_delivery *delivery, uint32_t instance);
 
-/* Begins, or begins anew for another instance of the gateway, with the first call that is due to
- * it: SEND, or DONE if there is nothing to tell. */
+/* Starts, or restarts for another instance of the gateway, with the first call to make: SEND, or
+ * DONE if no call is needed. */
 void gateway_client_delivery_begin(struct gateway_client_delivery *delivery,
                                    const struct gateway_client_delivery_target *target,
                                    struct gateway_client_delivery_decision *decision);
-/* What came back for the call that was due. */
+/* Processes the reply to the current call. */
 void gateway_client_delivery_replied(struct gateway_client_delivery *delivery,
                                      const struct gateway_client_delivery_target *target,
                                      const struct gateway_client_reply *reply,
                                      struct gateway_client_delivery_decision *decision);
 
-/* REGISTER: how long it may wait beyond now; 0: it is to be given up. The time that it was queued
- * behind others while those were answered does not count: before its first post, `patience_ms` runs
- * from the gateway's last answer (`answered_ms`; 0: there was none). */
+/* REGISTER: remaining time before it expires; 0: expired. Time queued behind other calls that are
+ * answered does not count: before its first post, `patience_ms` runs from the gateway's last
+ * response (`answered_ms`; 0: none yet). */
 uint64_t gateway_client_delivery_left_ms(const struct gateway_client_delivery *delivery,
                                          uint64_t patience_ms, uint64_t answered_ms,
                                          uint64_t now_ms);
-/* REGISTER: gives it up, DONE. */
+/* REGISTER: fails it after the timeout: DONE. */
 void gateway_client_delivery_expire(struct gateway_client_delivery *delivery,
                                     const struct gateway_client_delivery_target *target,
                                     struct gateway_client_delivery_decision *decision);

@@ -1,6 +1,6 @@
-/* The callbacks as XML-RPC calls, in the order and with the types that BitDust's gateway wants
- * (docs/gateway.md): identities as strings, '' for one that is unknown or no clean text; the host
- * of cancelled_file_sending as base64, byte for byte as it came with send_file; no error as nil. */
+/* The callbacks as XML-RPC calls, with the argument order and types of docs/gateway.md: identities
+ * as strings, '' if unknown or not valid text; the host of cancelled_file_sending as base64 of the
+ * exact bytes passed to send_file; nil for no error. */
 #include "gateway_client/encode.h"
 
 #include "base/text.h"
@@ -22,9 +22,9 @@ static void add_text(xmlrpc_env *env, xmlrpc_value *params, const char *text)
 
 static void add_idurl(xmlrpc_env *env, xmlrpc_value *params, const char *escaped)
 {
-    size_t room = strlen(escaped) + 1, length = 0;
-    char *idurl = malloc(room);
-    bool is_clean = idurl != NULL && text_unescape(idurl, room, &length, escaped) == ERR_OK &&
+    size_t size = strlen(escaped) + 1, length = 0;
+    char *idurl = malloc(size);
+    bool is_clean = idurl != NULL && text_unescape(idurl, size, &length, escaped) == ERR_OK &&
                     rpc_validate_text(idurl, length);
 
     add_text(env, params, is_clean ? idurl : "");
@@ -39,7 +39,7 @@ static void add_error(xmlrpc_env *env, xmlrpc_value *params, const char *error)
         add_text(env, params, error);
 }
 
-/* As bytes where it is no clean text. */
+/* A string, or base64 if it is not valid text. */
 static void add_bytes(xmlrpc_env *env, xmlrpc_value *params, const char *bytes)
 {
     add(env, params, rpc_path(env, bytes == NULL ? "" : bytes));
@@ -65,8 +65,8 @@ static void receiving_started(xmlrpc_env *env, xmlrpc_value *params,
     add(env, params, options);
 }
 
-static void told_with_reason(xmlrpc_env *env, xmlrpc_value *params,
-                             const struct gateway_client_delivery *d)
+static void notice_with_error(xmlrpc_env *env, xmlrpc_value *params,
+                              const struct gateway_client_delivery *d)
 {
     add_text(env, params, d->text[GATEWAY_CLIENT_TEXT_PROTO]);
     add_error(env, params, d->text[GATEWAY_CLIENT_TEXT_ERROR]);
@@ -122,8 +122,8 @@ static void file_result(xmlrpc_env *env, xmlrpc_value *params,
 static params_fn *const params_of[GATEWAY_CLIENT_CALL_NONE] = {
     [GATEWAY_CLIENT_CALL_TRANSPORT_INITIALIZED] = transport_initialized,
     [GATEWAY_CLIENT_CALL_RECEIVING_STARTED] = receiving_started,
-    [GATEWAY_CLIENT_CALL_RECEIVING_FAILED] = told_with_reason,
-    [GATEWAY_CLIENT_CALL_DISCONNECTED] = told_with_reason,
+    [GATEWAY_CLIENT_CALL_RECEIVING_FAILED] = notice_with_error,
+    [GATEWAY_CLIENT_CALL_DISCONNECTED] = notice_with_error,
     [GATEWAY_CLIENT_CALL_REGISTER_SENDING] = register_file,
     [GATEWAY_CLIENT_CALL_REGISTER_RECEIVING] = register_file,
     [GATEWAY_CLIENT_CALL_UNREGISTER_SENDING] = unregister_file,

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-/* The call that is due as a document in malloc'ed memory. */
+/* Encodes the delivery's current call; `*out` is malloc'ed. */
 enum err gateway_client_encode_write(const struct gateway_client_delivery *delivery, char **out,
                                      size_t *length);
 

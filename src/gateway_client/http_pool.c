@@ -1,6 +1,6 @@
-/* curl_multi's socket interface in our loop: curl says which sockets to watch and when to wake it,
- * we tell it what happened. Each connection has an easy handle of its own, used again
- * and again, so that connections and buffers live on. */
+/* curl_multi's socket interface driven by the event loop: curl requests sockets to poll and a
+ * timeout, the loop reports their events. Each connection keeps its easy handle, so that sockets
+ * and buffers are reused. */
 #include "gateway_client/http_pool.h"
 
 #include "base/contract.h"
@@ -19,7 +19,7 @@ struct connection {
     void *cookie; /* NULL: free */
     char *document;
     char *answer; /* malloc */
-    size_t length, room;
+    size_t length, capacity;
     bool is_too_long;
     char problem[CURL_ERROR_SIZE];
 };
@@ -35,13 +35,13 @@ struct gateway_client_http_pool {
     void *ctx;
 };
 
-/* A socket of curl's that we watch. */
+/* A socket of curl, polled by the loop. */
 struct socket_watch {
     struct watch watch;
     struct gateway_client_http_pool *pool;
 };
 
-static size_t take_answer(char *bytes, size_t size, size_t count, void *ctx)
+static size_t receive_body(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct connection *connection = ctx;
     size_t length = size * count;
@@ -50,14 +50,14 @@ static size_t take_answer(char *bytes, size_t size, size_t count, void *ctx)
         connection->is_too_long = true;
         return 0;
     }
-    if (connection->length + length > connection->room) {
-        size_t room = (connection->length + length) * 2;
-        char *larger = realloc(connection->answer, room);
+    if (connection->length + length > connection->capacity) {
+        size_t capacity = (connection->length + length) * 2;
+        char *larger = realloc(connection->answer, capacity);
 
         if (larger == NULL)
             return 0;
         connection->answer = larger;
-        connection->room = room;
+        connection->capacity = capacity;
     }
     memcpy(connection->answer + connection->length, bytes, length);
     connection->length += length;
@@ -81,14 +81,14 @@ static const char *problem_of(const struct connection *connection, CURLcode code
     return connection->problem[0] != '\0' ? connection->problem : curl_easy_strerror(code);
 }
 
-/* The buffers of a connection are used again by the next post, which `replied` may make: what is
- * handed over is taken out of it first. */
+/* `replied` can post again on this connection, which reuses its buffers: the response is moved out
+ * of it before the callback. */
 static void connection_finished(struct gateway_client_http_pool *pool,
                                 struct connection *connection, CURLcode code)
 {
     char *answer = connection->answer, problem[CURL_ERROR_SIZE + 32];
     void *cookie = connection->cookie;
-    size_t room = connection->room;
+    size_t capacity = connection->capacity;
     long status = 0;
     struct gateway_client_reply reply = {
         .body = answer, .length = connection->length, .problem = problem};
@@ -103,12 +103,12 @@ static void connection_finished(struct gateway_client_http_pool *pool,
         text_format(problem, sizeof problem, "HTTP status %ld", status);
     }
     connection->answer = NULL;
-    connection->room = 0;
+    connection->capacity = 0;
     connection_release(pool, connection);
     pool->replied(pool->ctx, cookie, &reply);
     if (connection->answer == NULL && answer != NULL) {
         connection->answer = answer;
-        connection->room = room;
+        connection->capacity = capacity;
     } else {
         free(answer);
     }
@@ -146,7 +146,7 @@ static void socket_ready(struct watch *w, uint32_t events)
     complete_finished(pool);
 }
 
-static void timeout_is_over(struct timer *timer, void *ctx)
+static void timeout_expired(struct timer *timer, void *ctx)
 {
     struct gateway_client_http_pool *pool = ctx;
     int running;
@@ -216,12 +216,12 @@ static enum err connection_open(struct gateway_client_http_pool *pool,
     curl_easy_setopt(connection->curl, CURLOPT_ERRORBUFFER, connection->problem);
     curl_easy_setopt(connection->curl, CURLOPT_HTTPHEADER, pool->headers);
     curl_easy_setopt(connection->curl, CURLOPT_POST, 1L);
-    curl_easy_setopt(connection->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+    curl_easy_setopt(connection->curl, CURLOPT_PROXY, ""); /* ignore http_proxy */
     curl_easy_setopt(connection->curl, CURLOPT_PROTOCOLS_STR, "http");
     curl_easy_setopt(connection->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(connection->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     curl_easy_setopt(connection->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(connection->curl, CURLOPT_WRITEFUNCTION, take_answer);
+    curl_easy_setopt(connection->curl, CURLOPT_WRITEFUNCTION, receive_body);
     curl_easy_setopt(connection->curl, CURLOPT_WRITEDATA, connection);
     return ERR_OK;
 }
@@ -249,7 +249,7 @@ enum err gateway_client_http_pool_open(struct gateway_client_http_pool **out, st
     pool->loop = loop;
     pool->replied = replied;
     pool->ctx = ctx;
-    pool->timeout = (struct timer){.fire = timeout_is_over, .ctx = pool};
+    pool->timeout = (struct timer){.fire = timeout_expired, .ctx = pool};
     curl_global_init(CURL_GLOBAL_NOTHING);
     pool->multi = curl_multi_init();
     pool->headers = make_headers();
@@ -288,7 +288,7 @@ void gateway_client_http_pool_close(struct gateway_client_http_pool **pool)
     *pool = NULL;
 }
 
-static enum err connection_aim(struct connection *connection, const char *url)
+static enum err connection_set_url(struct connection *connection, const char *url)
 {
     bool is_unix = strncmp(url, "unix:", 5) == 0;
     CURLcode path =
@@ -299,17 +299,17 @@ static enum err connection_aim(struct connection *connection, const char *url)
     return path == CURLE_OK && address == CURLE_OK ? ERR_OK : ERR_NO_MEMORY;
 }
 
-enum err gateway_client_http_pool_aim(struct gateway_client_http_pool *pool, const char *url)
+enum err gateway_client_http_pool_set_url(struct gateway_client_http_pool *pool, const char *url)
 {
     enum err e = ERR_OK;
 
     CONTRACT(pool->busy == 0);
     for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS && e == ERR_OK; i++)
-        e = connection_aim(&pool->connections[i], url);
+        e = connection_set_url(&pool->connections[i], url);
     return e;
 }
 
-bool gateway_client_http_pool_has_room(const struct gateway_client_http_pool *pool)
+bool gateway_client_http_pool_has_free(const struct gateway_client_http_pool *pool)
 {
     return pool->busy < GATEWAY_CLIENT_CONNECTIONS;
 }
@@ -324,7 +324,7 @@ enum err gateway_client_http_pool_post(struct gateway_client_http_pool *pool, ch
 {
     struct connection *connection = pool->connections;
 
-    CONTRACT(gateway_client_http_pool_has_room(pool) && cookie != NULL);
+    CONTRACT(gateway_client_http_pool_has_free(pool) && cookie != NULL);
     while (connection->cookie != NULL)
         connection++;
     connection->document = document;

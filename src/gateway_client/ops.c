@@ -41,7 +41,7 @@ static void receiving_started(void *self, const char *proto, const char *host)
     post_notice(self, GATEWAY_CLIENT_CALL_RECEIVING_STARTED, proto, host, NULL);
 }
 
-/* A busy port has a word of its own in BitDust. */
+/* BitDust has a fixed text for a busy port. */
 static void receiving_failed(void *self, const char *proto, enum err e, const char *error)
 {
     post_notice(self, GATEWAY_CLIENT_CALL_RECEIVING_FAILED, proto, NULL,

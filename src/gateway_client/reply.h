@@ -1,4 +1,4 @@
-/* What came back for one POST to the gateway. */
+/* The result of one POST to the gateway. */
 #ifndef GATEWAY_CLIENT_REPLY_H
 #define GATEWAY_CLIENT_REPLY_H
 
@@ -12,9 +12,9 @@ enum gateway_client_reply_outcome {
 
 struct gateway_client_reply {
     enum gateway_client_reply_outcome outcome;
-    const char *body; /* the receiver of the reply borrows both strings for the call */
+    const char *body; /* both strings are borrowed, valid during the callback */
     size_t length;
-    const char *problem; /* a sentence, if it was not answered */
+    const char *problem; /* the reason, unless ANSWERED */
 };
 
 #endif

@@ -1,5 +1,4 @@
-/* The client's thread with nobody at the other end. How it gets on with a real gateway is for
- * tests/system/test_gateway.py. */
+/* The client thread with an unreachable gateway. tests/system/test_gateway.py tests a real one. */
 #include "gateway_client/client.h"
 
 #include "base/log.h"
@@ -21,7 +20,7 @@ static struct gateway_transfer sent = {.proto = "tcp",
                                        .error = "connection failed",
                                        .transfer_id = 42};
 
-/* A client of a socket that is not there. */
+/* A client of a nonexistent socket. */
 static struct gateway_client *client;
 static struct settings settings;
 static struct mailbox *box;
@@ -54,7 +53,7 @@ static void answered(struct message *m, void *owner)
     answers++;
 }
 
-/* Runs when the box rings; the test's own .timeout bounds it. */
+/* Polls the mailbox; the test's .timeout is the limit. */
 static void wait_for(unsigned count)
 {
     while (answers < count)
@@ -68,8 +67,8 @@ static void begin(struct gateway_transfer *t, bool is_sending)
     t->request = (struct request){.answer_to = box, .on_answer = answered};
 }
 
-Test(client, gives_up_a_registration_when_patience_is_over, .init = open_client,
-     .fini = close_client, .timeout = 20)
+Test(client, expires_a_registration_after_patience, .init = open_client, .fini = close_client,
+     .timeout = 20)
 {
     struct gateway_transfer in, out;
 
@@ -78,13 +77,13 @@ Test(client, gives_up_a_registration_when_patience_is_over, .init = open_client,
     cr_assert_eq(gateway_client_ops.register_file_receiving(client, &in), ERR_PENDING);
     cr_assert_eq(gateway_client_ops.register_file_sending(client, &out), ERR_PENDING);
     wait_for(2);
-    cr_assert_eq(in.request.result, ERR_GATEWAY, "a file that comes in needs its id");
-    cr_assert_eq(out.request.result, ERR_OK, "one that goes out does not");
+    cr_assert_eq(in.request.result, ERR_GATEWAY, "an incoming file needs an id");
+    cr_assert_eq(out.request.result, ERR_OK, "an outgoing file does not");
     cr_assert_not(out.registration.is_registered);
-    cr_assert_eq(out.registration.transfer_id, 42, "ours");
+    cr_assert_eq(out.registration.transfer_id, 42, "the transport's id");
 }
 
-Test(client, is_full_at_its_bound_and_takes_what_comes_all_the_same, .init = open_client,
+Test(client, is_full_at_the_limit_but_still_accepts_calls, .init = open_client,
      .fini = close_client, .timeout = 20)
 {
     struct gateway_transfer ended[4];
@@ -99,11 +98,11 @@ Test(client, is_full_at_its_bound_and_takes_what_comes_all_the_same, .init = ope
     gateway_client_shut(client, 10000);
     wait_for(4);
     for (int i = 0; i < 4; i++)
-        cr_assert_eq(ended[i].request.result, ERR_CLOSED, "still unreported");
+        cr_assert_eq(ended[i].request.result, ERR_CLOSED, "not delivered");
     cr_assert_eq(gateway_client_waiting(client), 0);
 }
 
-Test(client, answers_what_comes_after_its_end, .init = open_client, .fini = close_client,
+Test(client, completes_calls_posted_after_shutdown, .init = open_client, .fini = close_client,
      .timeout = 20)
 {
     struct gateway_transfer late;

@@ -1,4 +1,4 @@
-/* What each reply leads to, for each kind of delivery: no thread, no socket, no clock. */
+/* The decision after each reply, for each kind of delivery. */
 #include "gateway_client/delivery.h"
 
 #include <criterion/criterion.h>
@@ -17,12 +17,12 @@ enum kind {
     NOTICE,
     REGISTER_IN,
     REGISTER_OUT,
-    END_IN,           /* registered with the present instance */
+    END_IN,           /* registered with the current instance */
     END_OUT,          /* the same, and its send was requested */
     END_MOVED_IN,     /* registered with another instance */
     END_MOVED_OUT,    /* the same, and its send was requested */
-    END_UNREGISTERED, /* a send that failed before */
-    END_SINGLE,       /* send_file_single: only the result is told */
+    END_UNREGISTERED, /* a send that failed before registration */
+    END_SINGLE,       /* send_file_single: only file_result */
     KIND_COUNT
 };
 
@@ -88,7 +88,7 @@ static char *body_of(enum reply reply)
     if (reply == MALFORMED)
         return strdup("<methodResponse>");
     if (reply == FAULT) {
-        cr_assert_eq(rpc_answer_write_fault(&body, &length, 1, "no\nroom"), ERR_OK);
+        cr_assert_eq(rpc_answer_write_fault(&body, &length, 1, "disk\nfull"), ERR_OK);
         return body;
     }
     xmlrpc_env_init(&env);
@@ -124,15 +124,15 @@ static void reply_with(enum reply reply, unsigned times)
 
 /* The table. */
 
-enum { ANSWERED = 1, FAULTED = 2, UNDELIVERED = 4, TROUBLE = 8 };
+enum { ANSWERED = 1, FAULTED = 2, UNDELIVERED = 4, LOGGED = 8 };
 
 #define CALL(name) GATEWAY_CLIENT_CALL_##name
 #define SEND       GATEWAY_CLIENT_DELIVERY_SEND
 #define RETRY      GATEWAY_CLIENT_DELIVERY_RETRY
 #define DONE       GATEWAY_CLIENT_DELIVERY_DONE
 #define AGAIN      GATEWAY_CLIENT_DELIVERY_UNREACHABLE
-#define LEFT       (ANSWERED | FAULTED | UNDELIVERED | TROUBLE)
-#define REFUSED    (ANSWERED | FAULTED | TROUBLE)
+#define LEFT       (ANSWERED | FAULTED | UNDELIVERED | LOGGED)
+#define REFUSED    (ANSWERED | FAULTED | LOGGED)
 
 static const struct row {
     enum kind kind;
@@ -140,7 +140,7 @@ static const struct row {
     unsigned times;
     enum gateway_client_delivery_action action;
     uint64_t delay_ms;
-    enum gateway_client_call call; /* that is due then */
+    enum gateway_client_call call; /* the next one */
     unsigned flags;
     enum err result;
     uint32_t registered_id; /* 0: not registered */
@@ -150,9 +150,9 @@ static const struct row {
     {NOTICE, FAULT, 1, RETRY, 200, CALL(RECEIVING_STARTED), ANSWERED | FAULTED, ERR_OK, 0},
     {NOTICE, FAULT, 3, RETRY, 800, CALL(RECEIVING_STARTED), ANSWERED | FAULTED, ERR_OK, 0},
     {NOTICE, FAULT, 4, DONE, 0, CALL(NONE), LEFT, ERR_OK, 0},
-    {NOTICE, MALFORMED, 1, RETRY, 200, CALL(RECEIVING_STARTED), TROUBLE, ERR_OK, 0},
-    {NOTICE, EMPTY, 1, RETRY, 200, CALL(RECEIVING_STARTED), TROUBLE, ERR_OK, 0},
-    {NOTICE, NO_ANSWER, 1, RETRY, 200, CALL(RECEIVING_STARTED), TROUBLE, ERR_OK, 0},
+    {NOTICE, MALFORMED, 1, RETRY, 200, CALL(RECEIVING_STARTED), LOGGED, ERR_OK, 0},
+    {NOTICE, EMPTY, 1, RETRY, 200, CALL(RECEIVING_STARTED), LOGGED, ERR_OK, 0},
+    {NOTICE, NO_ANSWER, 1, RETRY, 200, CALL(RECEIVING_STARTED), LOGGED, ERR_OK, 0},
     {NOTICE, NO_ANSWER, 2, RETRY, 400, CALL(RECEIVING_STARTED), 0, ERR_OK, 0},
     {NOTICE, NO_ANSWER, 5, RETRY, 3200, CALL(RECEIVING_STARTED), 0, ERR_OK, 0},
     {NOTICE, NO_ANSWER, 6, RETRY, 5000, CALL(RECEIVING_STARTED), 0, ERR_OK, 0},
@@ -166,9 +166,9 @@ static const struct row {
     {REGISTER_IN, WORD, 2, DONE, 0, CALL(REGISTER_RECEIVING), REFUSED, ERR_GATEWAY, 0},
     {REGISTER_IN, FAULT, 1, SEND, 0, CALL(REGISTER_RECEIVING), ANSWERED | FAULTED, ERR_OK, 0},
     {REGISTER_IN, FAULT, 2, DONE, 0, CALL(REGISTER_RECEIVING), REFUSED, ERR_GATEWAY, 0},
-    {REGISTER_IN, MALFORMED, 1, RETRY, 200, CALL(REGISTER_RECEIVING), TROUBLE, ERR_OK, 0},
+    {REGISTER_IN, MALFORMED, 1, RETRY, 200, CALL(REGISTER_RECEIVING), LOGGED, ERR_OK, 0},
     {REGISTER_IN, EMPTY, 2, RETRY, 400, CALL(REGISTER_RECEIVING), 0, ERR_OK, 0},
-    {REGISTER_IN, NO_ANSWER, 1, RETRY, 200, CALL(REGISTER_RECEIVING), TROUBLE, ERR_OK, 0},
+    {REGISTER_IN, NO_ANSWER, 1, RETRY, 200, CALL(REGISTER_RECEIVING), LOGGED, ERR_OK, 0},
     {REGISTER_IN, NO_ANSWER, 100, RETRY, 5000, CALL(REGISTER_RECEIVING), 0, ERR_OK, 0},
     {REGISTER_IN, UNREACHABLE, 100, AGAIN, 0, CALL(REGISTER_RECEIVING), 0, ERR_OK, 0},
 
@@ -177,14 +177,14 @@ static const struct row {
     {REGISTER_OUT, WORD, 2, DONE, 0, CALL(REGISTER_SENDING), REFUSED, ERR_OK, 0},
     {REGISTER_OUT, FAULT, 1, SEND, 0, CALL(REGISTER_SENDING), ANSWERED | FAULTED, ERR_OK, 0},
     {REGISTER_OUT, FAULT, 2, DONE, 0, CALL(REGISTER_SENDING), REFUSED, ERR_OK, 0},
-    {REGISTER_OUT, MALFORMED, 1, RETRY, 200, CALL(REGISTER_SENDING), TROUBLE, ERR_OK, 0},
+    {REGISTER_OUT, MALFORMED, 1, RETRY, 200, CALL(REGISTER_SENDING), LOGGED, ERR_OK, 0},
     {REGISTER_OUT, NO_ANSWER, 100, RETRY, 5000, CALL(REGISTER_SENDING), 0, ERR_OK, 0},
     {REGISTER_OUT, UNREACHABLE, 1, AGAIN, 0, CALL(REGISTER_SENDING), 0, ERR_OK, 0},
 
     {END_IN, VALUE, 1, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, OUR_ID},
     {END_IN, FAULT, 1, RETRY, 200, CALL(UNREGISTER_RECEIVING), ANSWERED | FAULTED, ERR_OK, OUR_ID},
     {END_IN, FAULT, 4, DONE, 0, CALL(NONE), LEFT, ERR_OK, OUR_ID},
-    {END_IN, MALFORMED, 1, RETRY, 200, CALL(UNREGISTER_RECEIVING), TROUBLE, ERR_OK, OUR_ID},
+    {END_IN, MALFORMED, 1, RETRY, 200, CALL(UNREGISTER_RECEIVING), LOGGED, ERR_OK, OUR_ID},
     {END_IN, NO_ANSWER, 100, RETRY, 5000, CALL(UNREGISTER_RECEIVING), 0, ERR_OK, OUR_ID},
     {END_IN, UNREACHABLE, 1, AGAIN, 0, CALL(UNREGISTER_RECEIVING), 0, ERR_OK, OUR_ID},
 
@@ -193,7 +193,7 @@ static const struct row {
     {END_OUT, FAULT, 3, RETRY, 800, CALL(UNREGISTER_SENDING), ANSWERED | FAULTED, ERR_OK, OUR_ID},
     {END_OUT, FAULT, 4, SEND, 0, CALL(FILE_RESULT), LEFT, ERR_OK, OUR_ID},
     {END_OUT, FAULT, 8, DONE, 0, CALL(NONE), LEFT, ERR_OK, OUR_ID},
-    {END_OUT, MALFORMED, 1, RETRY, 200, CALL(UNREGISTER_SENDING), TROUBLE, ERR_OK, OUR_ID},
+    {END_OUT, MALFORMED, 1, RETRY, 200, CALL(UNREGISTER_SENDING), LOGGED, ERR_OK, OUR_ID},
     {END_OUT, NO_ANSWER, 100, RETRY, 5000, CALL(UNREGISTER_SENDING), 0, ERR_OK, OUR_ID},
     {END_OUT, UNREACHABLE, 1, AGAIN, 0, CALL(UNREGISTER_SENDING), 0, ERR_OK, OUR_ID},
 
@@ -203,7 +203,7 @@ static const struct row {
     {END_MOVED_IN, WORD, 1, RETRY, 200, CALL(REGISTER_RECEIVING), ANSWERED | FAULTED, ERR_OK,
      OUR_ID},
     {END_MOVED_IN, FAULT, 4, DONE, 0, CALL(NONE), LEFT, ERR_OK, 0},
-    {END_MOVED_IN, MALFORMED, 1, RETRY, 200, CALL(REGISTER_RECEIVING), TROUBLE, ERR_OK, OUR_ID},
+    {END_MOVED_IN, MALFORMED, 1, RETRY, 200, CALL(REGISTER_RECEIVING), LOGGED, ERR_OK, OUR_ID},
     {END_MOVED_IN, NO_ANSWER, 100, RETRY, 5000, CALL(REGISTER_RECEIVING), 0, ERR_OK, OUR_ID},
     {END_MOVED_IN, UNREACHABLE, 1, AGAIN, 0, CALL(REGISTER_RECEIVING), 0, ERR_OK, OUR_ID},
 
@@ -211,7 +211,7 @@ static const struct row {
     {END_MOVED_OUT, VALUE, 3, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, GATEWAYS_ID},
     {END_MOVED_OUT, NIL, 1, SEND, 0, CALL(FILE_RESULT), ANSWERED, ERR_OK, 0},
     {END_MOVED_OUT, FAULT, 4, SEND, 0, CALL(FILE_RESULT), LEFT, ERR_OK, 0},
-    {END_MOVED_OUT, MALFORMED, 1, RETRY, 200, CALL(REGISTER_SENDING), TROUBLE, ERR_OK, OUR_ID},
+    {END_MOVED_OUT, MALFORMED, 1, RETRY, 200, CALL(REGISTER_SENDING), LOGGED, ERR_OK, OUR_ID},
     {END_MOVED_OUT, NO_ANSWER, 100, RETRY, 5000, CALL(REGISTER_SENDING), 0, ERR_OK, OUR_ID},
     {END_MOVED_OUT, UNREACHABLE, 1, AGAIN, 0, CALL(REGISTER_SENDING), 0, ERR_OK, OUR_ID},
 
@@ -220,14 +220,14 @@ static const struct row {
     {END_UNREGISTERED, FAULT, 1, RETRY, 200, CALL(CANCELLED_SENDING), ANSWERED | FAULTED, ERR_OK,
      0},
     {END_UNREGISTERED, FAULT, 4, SEND, 0, CALL(FILE_RESULT), LEFT, ERR_OK, 0},
-    {END_UNREGISTERED, MALFORMED, 1, RETRY, 200, CALL(CANCELLED_SENDING), TROUBLE, ERR_OK, 0},
+    {END_UNREGISTERED, MALFORMED, 1, RETRY, 200, CALL(CANCELLED_SENDING), LOGGED, ERR_OK, 0},
     {END_UNREGISTERED, NO_ANSWER, 100, RETRY, 5000, CALL(CANCELLED_SENDING), 0, ERR_OK, 0},
     {END_UNREGISTERED, UNREACHABLE, 1, AGAIN, 0, CALL(CANCELLED_SENDING), 0, ERR_OK, 0},
 
     {END_SINGLE, NIL, 1, DONE, 0, CALL(NONE), ANSWERED, ERR_OK, 0},
     {END_SINGLE, FAULT, 1, RETRY, 200, CALL(FILE_RESULT), ANSWERED | FAULTED, ERR_OK, 0},
     {END_SINGLE, FAULT, 4, DONE, 0, CALL(NONE), LEFT, ERR_OK, 0},
-    {END_SINGLE, MALFORMED, 1, RETRY, 200, CALL(FILE_RESULT), TROUBLE, ERR_OK, 0},
+    {END_SINGLE, MALFORMED, 1, RETRY, 200, CALL(FILE_RESULT), LOGGED, ERR_OK, 0},
     {END_SINGLE, NO_ANSWER, 100, RETRY, 5000, CALL(FILE_RESULT), 0, ERR_OK, 0},
     {END_SINGLE, UNREACHABLE, 1, AGAIN, 0, CALL(FILE_RESULT), 0, ERR_OK, 0},
 };
@@ -235,7 +235,7 @@ static const struct row {
 static unsigned flags_of(const struct gateway_client_delivery_decision *d)
 {
     return (d->is_answered ? ANSWERED : 0u) | (d->is_fault ? FAULTED : 0u) |
-           (d->is_undelivered ? UNDELIVERED : 0u) | (d->trouble != NULL ? TROUBLE : 0u);
+           (d->is_undelivered ? UNDELIVERED : 0u) | (d->outcome != NULL ? LOGGED : 0u);
 }
 
 static void check(const struct row *row)
@@ -265,7 +265,7 @@ static void clean_up(void)
 #define DELIVERY_TEST(name) \
     Test(delivery, name, .init = rpc_library_init, .fini = clean_up, .timeout = 5)
 
-DELIVERY_TEST(decides_by_its_table)
+DELIVERY_TEST(decides_as_in_the_table)
 {
     unsigned seen[KIND_COUNT] = {0};
 
@@ -279,16 +279,16 @@ DELIVERY_TEST(decides_by_its_table)
                       kind, reply_names[reply]);
 }
 
-DELIVERY_TEST(names_the_call_and_the_reason_of_a_trouble_in_one_line)
+DELIVERY_TEST(gives_the_call_and_reason_of_a_failure_in_one_line)
 {
     begin(END_OUT);
     reply_with(FAULT, 4);
     cr_assert_eq(decision.call, GATEWAY_CLIENT_CALL_UNREGISTER_SENDING);
-    cr_assert_not_null(strstr(decision.problem, "room"));
+    cr_assert_not_null(strstr(decision.problem, "full"));
     cr_assert_null(strchr(decision.problem, '\n'));
 }
 
-DELIVERY_TEST(keeps_its_own_id_where_the_gateway_gives_none)
+DELIVERY_TEST(keeps_its_own_id_if_the_gateway_returns_nil)
 {
     begin(REGISTER_OUT);
     reply_with(NIL, 1);
@@ -303,7 +303,7 @@ DELIVERY_TEST(belongs_to_the_instance_that_registered_it)
     cr_assert_eq(delivery->instance, INSTANCE);
 }
 
-DELIVERY_TEST(counts_each_call_on_its_own)
+DELIVERY_TEST(counts_retries_per_call)
 {
     begin(END_OUT);
     reply_with(FAULT, 2);
@@ -312,17 +312,17 @@ DELIVERY_TEST(counts_each_call_on_its_own)
     reply_with(NIL, 1);
     reply_with(NO_ANSWER, 1);
     cr_assert_eq(decision.delay_ms, 200);
-    cr_assert_not_null(decision.trouble);
+    cr_assert_not_null(decision.outcome);
     reply_with(FAULT, 3);
     cr_assert_eq(decision.action, RETRY);
 }
 
-DELIVERY_TEST(sends_no_result_to_a_gateway_that_wants_none)
+DELIVERY_TEST(sends_no_result_to_a_gateway_without_file_result)
 {
-    const struct gateway_client_delivery_target silent = {.instance = INSTANCE};
+    const struct gateway_client_delivery_target without_result = {.instance = INSTANCE};
 
     begin(END_SINGLE);
-    gateway_client_delivery_begin(delivery, &silent, &decision);
+    gateway_client_delivery_begin(delivery, &without_result, &decision);
     cr_assert_eq(decision.action, DONE);
     cr_assert_eq(decision.result, ERR_OK);
 }
@@ -343,13 +343,13 @@ static const struct {
     {REGISTER_OUT, FAULT, 1, CALL(REGISTER_SENDING)},
     {END_IN, FAULT, 3, CALL(REGISTER_RECEIVING)},
     {END_OUT, NO_ANSWER, 3, CALL(REGISTER_SENDING)},
-    {END_OUT, VALUE, 1, CALL(FILE_RESULT)}, /* unregistered there: only the result is left */
+    {END_OUT, VALUE, 1, CALL(FILE_RESULT)}, /* already unregistered: only file_result is left */
     {END_MOVED_IN, VALUE, 1, CALL(REGISTER_RECEIVING)},
     {END_UNREGISTERED, UNREACHABLE, 1, CALL(CANCELLED_SENDING)},
     {END_SINGLE, NO_ANSWER, 1, CALL(FILE_RESULT)},
 };
 
-DELIVERY_TEST(begins_anew_for_another_instance)
+DELIVERY_TEST(restarts_for_another_instance)
 {
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         begin(changes[i].kind);
@@ -357,45 +357,45 @@ DELIVERY_TEST(begins_anew_for_another_instance)
         gateway_client_delivery_begin(delivery, &next, &decision);
         cr_expect_eq(decision.action, SEND, "row %zu", i);
         cr_expect_eq(delivery->call, changes[i].call, "row %zu: call %d", i, (int)delivery->call);
-        cr_expect_eq(delivery->retry_ms + delivery->faults, 0, "row %zu: counted anew", i);
+        cr_expect_eq(delivery->retry_ms + delivery->faults, 0, "row %zu: counters reset", i);
     }
 }
 
-DELIVERY_TEST(of_an_earlier_run_waits_to_be_identified)
+DELIVERY_TEST(of_an_earlier_run_is_deferred_until_identified)
 {
     begin(END_IN);
     delivery->instance = 0;
-    cr_assert(gateway_client_delivery_is_held(delivery));
+    cr_assert(gateway_client_delivery_is_deferred(delivery));
     gateway_client_delivery_identify(delivery, INSTANCE);
-    cr_assert_not(gateway_client_delivery_is_held(delivery));
+    cr_assert_not(gateway_client_delivery_is_deferred(delivery));
     gateway_client_delivery_begin(delivery, &target, &decision);
-    cr_assert_eq(delivery->call, GATEWAY_CLIENT_CALL_UNREGISTER_RECEIVING, "it is the same one");
+    cr_assert_eq(delivery->call, GATEWAY_CLIENT_CALL_UNREGISTER_RECEIVING, "same instance");
 }
 
-DELIVERY_TEST(of_an_earlier_run_is_registered_anew_with_another_gateway)
+DELIVERY_TEST(of_an_earlier_run_is_registered_again_with_another_gateway)
 {
     begin(END_IN);
     delivery->instance = 0;
     gateway_client_delivery_identify(delivery, GATEWAY_CLIENT_INSTANCE_EARLIER);
-    gateway_client_delivery_identify(delivery, INSTANCE); /* is known by now */
+    gateway_client_delivery_identify(delivery, INSTANCE); /* a no-op: already identified */
     gateway_client_delivery_begin(delivery, &target, &decision);
     cr_assert_eq(delivery->call, GATEWAY_CLIENT_CALL_REGISTER_RECEIVING);
 }
 
-/* Patience. */
+/* Timeout. */
 
 static const struct {
     bool was_posted;
     uint64_t answered_ms, now_ms, left_ms;
 } waits[] = {
     {false, 0, 5000, 0},       /* the gateway has never answered */
-    {false, 4000, 5000, 2000}, /* it answers: this one only waits for its turn */
-    {false, 2001, 5000, 1},    /* on the last millisecond */
-    {false, 2000, 5000, 0},    /* silent for all of the patience */
-    {true, 4999, 5000, 0},     /* posted: the time is the gateway's */
+    {false, 4000, 5000, 2000}, /* it answers; this call is queued */
+    {false, 2001, 5000, 1},    /* the last millisecond */
+    {false, 2000, 5000, 0},    /* no response for all of patience */
+    {true, 4999, 5000, 0},     /* already posted */
 };
 
-DELIVERY_TEST(does_not_count_the_time_behind_others_while_they_are_answered)
+DELIVERY_TEST(does_not_count_time_queued_behind_answered_calls)
 {
     begin(REGISTER_IN);
     for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
@@ -406,17 +406,17 @@ DELIVERY_TEST(does_not_count_the_time_behind_others_while_they_are_answered)
     }
 }
 
-DELIVERY_TEST(refuses_a_file_that_comes_in_when_patience_is_over)
+DELIVERY_TEST(rejects_an_incoming_file_after_patience)
 {
     begin(REGISTER_IN);
     reply_with(NO_ANSWER, 2);
     gateway_client_delivery_expire(delivery, &target, &decision);
     cr_assert_eq(decision.action, DONE);
     cr_assert_eq(decision.result, ERR_GATEWAY);
-    cr_assert_not_null(decision.trouble);
+    cr_assert_not_null(decision.outcome);
 }
 
-DELIVERY_TEST(lets_a_file_go_out_unregistered_when_patience_is_over)
+DELIVERY_TEST(sends_an_outgoing_file_unregistered_after_patience)
 {
     begin(REGISTER_OUT);
     gateway_client_delivery_expire(delivery, &target, &decision);

@@ -43,14 +43,14 @@ static void has(const char *text, const char *part)
     cr_assert_not_null(strstr(text, part), "no '%s' in %s", part, text);
 }
 
-Test(encode, gives_an_identity_back_as_it_was, .init = rpc_library_init, .fini = rpc_library_fini,
+Test(encode, unescapes_an_identity, .init = rpc_library_init, .fini = rpc_library_fini,
      .timeout = 5)
 {
     has(document(GATEWAY_CLIENT_CALL_REGISTER_SENDING, &sent),
         "<string>http://host/%41.xml</string>");
 }
 
-Test(encode, leaves_out_an_identity_that_is_no_text, .init = rpc_library_init,
+Test(encode, replaces_an_invalid_identity_by_an_empty_string, .init = rpc_library_init,
      .fini = rpc_library_fini, .timeout = 5)
 {
     struct gateway_transfer t = sent;
@@ -62,7 +62,7 @@ Test(encode, leaves_out_an_identity_that_is_no_text, .init = rpc_library_init,
     cr_assert_null(strstr(text, "http://host"));
 }
 
-Test(encode, gives_the_host_of_a_cancelled_send_byte_for_byte, .init = rpc_library_init,
+Test(encode, encodes_the_host_of_a_cancelled_send_as_base64, .init = rpc_library_init,
      .fini = rpc_library_fini, .timeout = 5)
 {
     has(document(GATEWAY_CLIENT_CALL_CANCELLED_SENDING, &sent),
@@ -71,7 +71,7 @@ Test(encode, gives_the_host_of_a_cancelled_send_byte_for_byte, .init = rpc_libra
         "<string>connection failed</string>");
 }
 
-Test(encode, tells_of_no_error_with_nil, .init = rpc_library_init, .fini = rpc_library_fini,
+Test(encode, encodes_no_error_as_nil, .init = rpc_library_init, .fini = rpc_library_fini,
      .timeout = 5)
 {
     struct gateway_transfer t = sent;
@@ -84,7 +84,7 @@ Test(encode, tells_of_no_error_with_nil, .init = rpc_library_init, .fini = rpc_l
     has(document(GATEWAY_CLIENT_CALL_UNREGISTER_SENDING, &t), "<i4>42</i4>");
 }
 
-Test(encode, has_an_odd_path_as_base64_and_a_long_size_as_i8, .init = rpc_library_init,
+Test(encode, encodes_an_invalid_path_as_base64_and_a_large_size_as_i8, .init = rpc_library_init,
      .fini = rpc_library_fini, .timeout = 5)
 {
     struct gateway_transfer t = sent;

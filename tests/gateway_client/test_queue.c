@@ -1,4 +1,4 @@
-/* What gets the next connection, and what has to wait. */
+/* Priorities and limits of the queue. */
 #include "gateway_client/queue.h"
 
 #include <criterion/criterion.h>
@@ -18,7 +18,7 @@ static void close_queue(void)
         gateway_client_queue_entry_free(&made[--made_count]);
 }
 
-/* Of a repeated call if `retry_ms` says so. */
+/* A retry if `retry_ms` is not 0. */
 static struct gateway_client_queue_entry *make(enum gateway_client_delivery_kind kind,
                                                uint64_t retry_ms)
 {
@@ -41,14 +41,14 @@ static struct gateway_client_queue_entry *make_ready(enum gateway_client_deliver
     return entry;
 }
 
-/* Posts all that may be on the wire; how many. */
+/* Posts up to the limits; returns the count. */
 static unsigned post_all(void)
 {
     struct gateway_client_queue_entry *entry;
     unsigned count = 0;
 
     while ((entry = gateway_client_queue_next(&queue)) != NULL) {
-        gateway_client_queue_post(&queue, entry);
+        gateway_client_queue_mark_in_flight(&queue, entry);
         count++;
     }
     return count;
@@ -56,20 +56,20 @@ static unsigned post_all(void)
 
 #define QUEUE_TEST(name) Test(queue, name, .init = open_queue, .fini = close_queue, .timeout = 5)
 
-QUEUE_TEST(posts_registrations_before_ends_before_repeats)
+QUEUE_TEST(posts_registrations_before_ends_before_retries)
 {
-    struct gateway_client_queue_entry *repeat = make_ready(GATEWAY_CLIENT_DELIVERY_REGISTER, 200);
+    struct gateway_client_queue_entry *retry = make_ready(GATEWAY_CLIENT_DELIVERY_REGISTER, 200);
     struct gateway_client_queue_entry *end = make_ready(GATEWAY_CLIENT_DELIVERY_END, 0);
     struct gateway_client_queue_entry *first = make_ready(GATEWAY_CLIENT_DELIVERY_REGISTER, 0);
 
     cr_assert_eq(gateway_client_queue_next(&queue), first);
-    gateway_client_queue_post(&queue, first);
+    gateway_client_queue_mark_in_flight(&queue, first);
     cr_assert_eq(gateway_client_queue_next(&queue), end);
-    gateway_client_queue_post(&queue, end);
-    cr_assert_eq(gateway_client_queue_next(&queue), repeat);
+    gateway_client_queue_mark_in_flight(&queue, end);
+    cr_assert_eq(gateway_client_queue_next(&queue), retry);
 }
 
-QUEUE_TEST(leaves_connections_for_registrations)
+QUEUE_TEST(reserves_connections_for_registrations)
 {
     for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS; i++)
         make_ready(GATEWAY_CLIENT_DELIVERY_END, 0);
@@ -78,24 +78,24 @@ QUEUE_TEST(leaves_connections_for_registrations)
     cr_assert_eq(post_all(), 1);
 }
 
-QUEUE_TEST(leaves_connections_for_ends_that_are_not_repeated)
+QUEUE_TEST(reserves_connections_for_ends_that_are_not_retries)
 {
     for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS; i++)
         make_ready(GATEWAY_CLIENT_DELIVERY_END, 200);
-    cr_assert_eq(post_all(), GATEWAY_CLIENT_REPEATS_MAX);
+    cr_assert_eq(post_all(), GATEWAY_CLIENT_RETRIES_MAX);
     make_ready(GATEWAY_CLIENT_DELIVERY_END, 0);
     cr_assert_eq(post_all(), 1);
 }
 
-QUEUE_TEST(gives_a_share_back_when_its_call_is_over)
+QUEUE_TEST(allows_another_call_when_one_completes)
 {
     struct gateway_client_queue_entry *first = make_ready(GATEWAY_CLIENT_DELIVERY_END, 200);
 
     for (unsigned i = 0; i < GATEWAY_CLIENT_CONNECTIONS; i++)
         make_ready(GATEWAY_CLIENT_DELIVERY_END, 200);
-    cr_assert_eq(post_all(), GATEWAY_CLIENT_REPEATS_MAX);
-    gateway_client_queue_take_away(&queue, first);
-    gateway_client_queue_take_away(&queue, first); /* is in no place: left alone */
+    cr_assert_eq(post_all(), GATEWAY_CLIENT_RETRIES_MAX);
+    gateway_client_queue_remove_outstanding(&queue, first);
+    gateway_client_queue_remove_outstanding(&queue, first); /* no-op: in no list */
     cr_assert_eq(post_all(), 1);
 }
 
@@ -109,43 +109,43 @@ QUEUE_TEST(has_one_notice_due_at_a_time)
     gateway_client_queue_advance_notices(&queue);
     gateway_client_queue_advance_notices(&queue);
     cr_assert_eq(gateway_client_queue_next(&queue), one);
-    gateway_client_queue_post(&queue, one);
+    gateway_client_queue_mark_in_flight(&queue, one);
     cr_assert_null(gateway_client_queue_next(&queue));
-    gateway_client_queue_take_away(&queue, one);
+    gateway_client_queue_remove_outstanding(&queue, one);
     queue.has_notice_due = false;
     gateway_client_queue_advance_notices(&queue);
     cr_assert_eq(gateway_client_queue_next(&queue), two);
 }
 
-QUEUE_TEST(is_idle_with_held_entries_only)
+QUEUE_TEST(is_idle_with_deferred_entries_only)
 {
     struct gateway_client_queue_entry *end;
 
-    gateway_client_queue_hold(&queue, make(GATEWAY_CLIENT_DELIVERY_END, 0));
+    gateway_client_queue_defer(&queue, make(GATEWAY_CLIENT_DELIVERY_END, 0));
     cr_assert(gateway_client_queue_is_idle(&queue));
     end = make_ready(GATEWAY_CLIENT_DELIVERY_END, 0);
     cr_assert_not(gateway_client_queue_is_idle(&queue));
-    gateway_client_queue_post(&queue, end);
+    gateway_client_queue_mark_in_flight(&queue, end);
     cr_assert_not(gateway_client_queue_is_idle(&queue));
-    gateway_client_queue_take_away(&queue, end);
+    gateway_client_queue_remove_outstanding(&queue, end);
     cr_assert(gateway_client_queue_is_idle(&queue));
 }
 
-QUEUE_TEST(gathers_what_was_posted_first_then_held_then_ready)
+QUEUE_TEST(drains_outstanding_then_deferred_then_ready)
 {
     struct gateway_client_queue_list all = TAILQ_HEAD_INITIALIZER(all);
     struct gateway_client_queue_entry *posted = make_ready(GATEWAY_CLIENT_DELIVERY_END, 0);
-    struct gateway_client_queue_entry *held = make(GATEWAY_CLIENT_DELIVERY_END, 0);
+    struct gateway_client_queue_entry *deferred = make(GATEWAY_CLIENT_DELIVERY_END, 0);
     struct gateway_client_queue_entry *ready;
 
-    gateway_client_queue_hold(&queue, held);
-    gateway_client_queue_post(&queue, posted);
+    gateway_client_queue_defer(&queue, deferred);
+    gateway_client_queue_mark_in_flight(&queue, posted);
     ready = make_ready(GATEWAY_CLIENT_DELIVERY_REGISTER, 0);
-    gateway_client_queue_gather(&queue, &all);
+    gateway_client_queue_drain(&queue, &all);
     cr_assert_eq(TAILQ_FIRST(&all), posted);
-    cr_assert_eq(TAILQ_NEXT(posted, link), held);
-    cr_assert_eq(TAILQ_NEXT(held, link), ready);
+    cr_assert_eq(TAILQ_NEXT(posted, link), deferred);
+    cr_assert_eq(TAILQ_NEXT(deferred, link), ready);
     cr_assert_null(TAILQ_NEXT(ready, link));
     cr_assert(gateway_client_queue_is_idle(&queue));
-    cr_assert_eq(queue.on_wire[GATEWAY_CLIENT_RANK_END], 0);
+    cr_assert_eq(queue.in_flight[GATEWAY_CLIENT_PRIORITY_END], 0);
 }

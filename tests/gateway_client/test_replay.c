@@ -38,7 +38,7 @@ static void run_committer(void)
     committer_stop(committer);
 }
 
-static void take(struct message *m, void *owner)
+static void handle_event(struct message *m, void *owner)
 {
     (void)owner;
     event_free(&reported);
@@ -51,7 +51,7 @@ static void begin(void)
     cr_assert_not_null(mkdtemp(folder));
     cr_assert_eq(mailbox_open(&keeper, 8, NULL), ERR_OK);
     cr_assert_eq(event_sink_open(&events), ERR_OK);
-    event_sink_connect(events, keeper, take);
+    event_sink_connect(events, keeper, handle_event);
     open_all();
 }
 

@@ -72,6 +72,8 @@ struct supervisor_request {
      * they are up again; ERR_UNREACHABLE: it is in force, but they failed to come up, and `text`
      * begins with the reason. One line per item. */
     char text[RELOAD_TEXT_SIZE];
+    struct message_list merged; /* the supervisor's: RELOADs that are answered with this one */
+    unsigned merged_count;
     /* SET, UNSET (only the name): both malloc, owned by the sender. Results as for RELOAD;
      * ERR_NOT_FOUND: unknown setting; any other: the file could not be written. */
     char *name, *value;

@@ -13,7 +13,7 @@
 
 enum {
     APPLIED_LIMIT_MS = 20000,
-    QUEUED_MAX = 64, /* changes behind the running one */
+    QUEUED_MAX = 64, /* changes behind the running one; also reloads merged into a queued one */
 };
 
 /* The answer. */
@@ -40,13 +40,30 @@ static void prepend_line(char text[RELOAD_TEXT_SIZE], const char *line)
     text[length + 1 + rest] = '\0';
 }
 
+/* Answers the request, and those merged into it with the same result. */
+static void answer(struct supervisor_request *r, enum err result)
+{
+    struct message *m;
+
+    while ((m = STAILQ_FIRST(&r->merged)) != NULL) {
+        struct supervisor_request *merged =
+            CONTAINER_OF(m, struct supervisor_request, request.message);
+
+        STAILQ_REMOVE_HEAD(&r->merged, link);
+        memcpy(merged->text, r->text, sizeof merged->text);
+        merged->in_force = r->in_force;
+        request_answer(&merged->request, result);
+    }
+    request_answer(&r->request, result);
+}
+
 static void answer_change(struct supervisor *s, struct supervisor_request *r, enum err result,
                           const char *status)
 {
     if (r->type == SUPERVISOR_RELOAD)
         supervisor_core_notify(s, SUPERVISOR_NOTICE_RELOADED, status);
     r->in_force = s->acting;
-    request_answer(&r->request, result);
+    answer(r, result);
 }
 
 /* The change is in force and on disk; reports whether the transports came up with it. */
@@ -168,22 +185,27 @@ struct supervisor_change {
     struct settings_paths paths;
     struct settings_in_force before, after;
     struct settings_change change;
+    bool is_written; /* the file of 'dustwire set' */
 };
 
 /* In the thread of the settings files. */
 static enum err access_files(struct supervisor_change *c)
 {
     struct supervisor_request *r = c->r;
+    enum err e;
 
-    if (r->type == SUPERVISOR_SET)
-        return supervisor_reload_set(r->name, r->value, &c->before, &c->after, &c->change, r->text,
-                                     sizeof r->text);
-    if (r->type == SUPERVISOR_UNSET)
-        return supervisor_reload_unset(r->name, &c->paths, &c->before, &c->after, &c->change,
-                                       r->text, sizeof r->text);
-    log_reopen();
-    return supervisor_reload_read(&c->paths, &c->before, &c->after, &c->change, r->text,
-                                  sizeof r->text);
+    if (r->type == SUPERVISOR_RELOAD) {
+        log_reopen();
+        return supervisor_reload_read(&c->paths, &c->before, &c->after, &c->change, r->text,
+                                      sizeof r->text);
+    }
+    e = r->type == SUPERVISOR_SET
+            ? supervisor_reload_set(r->name, r->value, &c->before, &c->after, &c->change, r->text,
+                                    sizeof r->text)
+            : supervisor_reload_unset(r->name, &c->paths, &c->before, &c->after, &c->change,
+                                      r->text, sizeof r->text);
+    c->is_written = e == ERR_OK;
+    return r->type == SUPERVISOR_UNSET && e == ERR_EXISTS ? ERR_OK : e;
 }
 
 static void run_change(struct message *m, void *owner)
@@ -223,16 +245,20 @@ static void end_change(struct supervisor *s, const struct supervisor_change *c)
     answer_when_settled(s, r, needs_reconnect);
 }
 
-/* What a SET or UNSET has written stays written. */
+/* What a SET or UNSET has written stays written; of a RELOAD nothing is applied. */
 static void end_while_stopping(struct supervisor *s, const struct supervisor_change *c)
 {
+    static const char stopping_text[] = "the daemon is stopping";
     struct supervisor_request *r = c->r;
-    bool is_written = c->request.result == ERR_OK && r->type != SUPERVISOR_RELOAD;
 
-    prepend_line(r->text, is_written ? "written, takes effect at the next start: the daemon is "
-                                       "stopping"
-                                     : "the daemon is stopping");
-    answer_change(s, r, is_written ? ERR_OK : ERR_CLOSED, "the daemon is stopping");
+    if (r->type == SUPERVISOR_RELOAD) {
+        prepend_line(r->text, stopping_text);
+        answer_change(s, r, ERR_CLOSED, stopping_text);
+        return;
+    }
+    if (c->is_written)
+        prepend_line(r->text, "written, takes effect at the next start: the daemon is stopping");
+    answer_change(s, r, c->request.result, stopping_text);
 }
 
 static void begin_next(struct supervisor *s);
@@ -253,13 +279,20 @@ static void change_done(struct message *m, void *owner)
     begin_next(s);
 }
 
+/* Answers a change that is not begun, and logs it: a signal's reload has no other reader. */
+static void refuse(struct supervisor_request *r, enum err e)
+{
+    log_result(r, e);
+    answer(r, e);
+}
+
 static void begin(struct supervisor *s, struct supervisor_request *r)
 {
     struct supervisor_change *c = calloc(1, sizeof *c);
 
     if (c == NULL) {
         snprintf(r->text, sizeof r->text, "out of memory: the settings are unchanged\n");
-        request_answer(&r->request, ERR_NO_MEMORY);
+        refuse(r, ERR_NO_MEMORY);
         return;
     }
     if (r->type == SUPERVISOR_RELOAD)
@@ -287,12 +320,46 @@ static void begin_next(struct supervisor *s)
     }
 }
 
+/* Of the queued changes one at most is a RELOAD. NULL: none. */
+static struct supervisor_request *find_queued_reload(const struct supervisor *s)
+{
+    struct message *m;
+
+    STAILQ_FOREACH (m, &s->queued, link) {
+        struct supervisor_request *r = CONTAINER_OF(m, struct supervisor_request, request.message);
+
+        if (r->type == SUPERVISOR_RELOAD)
+            return r;
+    }
+    return NULL;
+}
+
+/* The queued one has not read the files yet, so it does what `r` asks for. */
+static void merge(struct supervisor_request *queued, struct supervisor_request *r)
+{
+    if (queued->merged_count == QUEUED_MAX) {
+        snprintf(r->text, sizeof r->text, "a reload is already queued\n");
+        request_answer(&r->request, ERR_FULL);
+        return;
+    }
+    STAILQ_INSERT_TAIL(&queued->merged, &r->request.message, link);
+    queued->merged_count++;
+}
+
 void supervisor_change_enqueue(struct supervisor *s, struct supervisor_request *r)
 {
+    struct supervisor_request *queued = r->type == SUPERVISOR_RELOAD ? find_queued_reload(s) : NULL;
+
+    STAILQ_INIT(&r->merged);
+    r->merged_count = 0;
+    if (queued != NULL) {
+        merge(queued, r);
+        return;
+    }
     if (s->queued_count == QUEUED_MAX) {
         snprintf(r->text, sizeof r->text, "too many queued settings changes (%d): retry later\n",
                  (int)QUEUED_MAX);
-        request_answer(&r->request, ERR_FULL);
+        refuse(r, ERR_FULL);
         return;
     }
     STAILQ_INSERT_TAIL(&s->queued, &r->request.message, link);
@@ -309,7 +376,7 @@ void supervisor_change_refuse_queued(struct supervisor *s)
 
         STAILQ_REMOVE_HEAD(&s->queued, link);
         snprintf(r->text, sizeof r->text, "the daemon is stopping\n");
-        request_answer(&r->request, ERR_CLOSED);
+        answer(r, ERR_CLOSED);
     }
     s->queued_count = 0;
 }

@@ -10,7 +10,9 @@
 
 void supervisor_change_init(struct supervisor *s);
 
-/* RELOAD, SET, UNSET: answered when done. ERR_FULL: too many are queued. */
+/* RELOAD, SET, UNSET: answered when done. A RELOAD is merged into one that is queued but not begun,
+ * and answered with it. ERR_FULL: too many are queued; logged unless a queued RELOAD does the same.
+ */
 void supervisor_change_enqueue(struct supervisor *s, struct supervisor_request *r);
 
 /* For a stop: answers the queued ones with ERR_CLOSED. The running one is still completed. */

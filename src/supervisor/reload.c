@@ -225,7 +225,7 @@ enum err supervisor_reload_unset(const char *name, const struct settings_paths *
     if (e != ERR_OK) {
         page_add(&page, "%s", problem);
         settings_compare(&before->settings, &before->settings, change);
-        return e == ERR_EXISTS ? ERR_OK : e; /* it was not set: nothing to remove */
+        return e;
     }
     settings_compare(&before->settings, &after->settings, change);
     describe_change(&page, &before->settings, &after->settings, "");

@@ -24,8 +24,9 @@ enum err supervisor_reload_set(const char *name, const char *value,
                                struct settings_in_force *after, struct settings_change *change,
                                char *text, size_t room);
 
-/* Removes what was set for `name`. As above; also ERR_OK if it was not set, with `text` saying so,
- * and ERR_INVALID if the settings file cannot be read now. */
+/* Removes what was set for `name`. As above; also ERR_EXISTS if it was not set, with `text` saying
+ * so and `*after`, `*change` without a change; ERR_INVALID if the settings file cannot be read now.
+ */
 enum err supervisor_reload_unset(const char *name, const struct settings_paths *paths,
                                  const struct settings_in_force *before,
                                  struct settings_in_force *after, struct settings_change *change,

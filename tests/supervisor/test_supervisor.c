@@ -218,8 +218,8 @@ Test(supervisor, a_busy_port_is_retried_until_it_is_free, .init = a_supervisor, 
     cr_assert_str_eq(r.transports[0].last_error, "");
 }
 
-/* Counts the warnings with `word` in the log while `act` runs. */
-static unsigned count_warnings(void (*act)(void), const char *word)
+/* Counts the log lines of `level` with `word` while `act` runs. */
+static unsigned count_logged(void (*act)(void), const char *level, const char *word)
 {
     char line[512], name[] = "/tmp/dustwire-log-XXXXXX";
     int file = mkstemp(name), saved = dup(STDERR_FILENO);
@@ -233,7 +233,7 @@ static unsigned count_warnings(void (*act)(void), const char *word)
     text = fdopen(file, "r");
     rewind(text);
     while (fgets(line, sizeof line, text) != NULL)
-        count += strstr(line, "warning") != NULL && strstr(line, word) != NULL;
+        count += strstr(line, level) != NULL && strstr(line, word) != NULL;
     fclose(text);
     close(saved);
     unlink(name);
@@ -257,11 +257,11 @@ Test(supervisor, warns_of_a_busy_port_once_and_again_for_another_reason, .init =
 {
     tcp.is_at_once = true;
     tcp.error = "cannot listen on 127.0.0.1:7771: in use";
-    cr_assert_eq(count_warnings(begin, tcp.error), 1);
-    cr_assert_eq(count_warnings(try_again_twice, "not connected"), 0);
+    cr_assert_eq(count_logged(begin, "warning", tcp.error), 1);
+    cr_assert_eq(count_logged(try_again_twice, "warning", "not connected"), 0);
     tcp.error = "cannot listen on 127.0.0.1:80: permission denied";
     s->connector.disconnects = 0;
-    cr_assert_eq(count_warnings(try_again_twice, tcp.error), 1);
+    cr_assert_eq(count_logged(try_again_twice, "warning", tcp.error), 1);
 }
 
 Test(supervisor, many_outgoing_connects_cause_one_message_and_one_round, .init = a_supervisor,
@@ -558,9 +558,11 @@ Test(supervisor, a_transport_is_disabled_and_enabled_again, .init = a_supervisor
 
 /* Changes with a hung disk. */
 
-static struct supervisor_request changes[3];
-static char change_values[3][8];
-static enum err change_results[3];
+enum { CHANGES_MAX = 66 }; /* the running one, as many as are queued, one too many */
+
+static struct supervisor_request changes[CHANGES_MAX];
+static char change_values[CHANGES_MAX][8];
+static enum err change_results[CHANGES_MAX];
 static unsigned changes_done, changes_done_in_order;
 
 static void change_answered(struct message *m, void *owner)
@@ -633,6 +635,94 @@ Test(supervisor, a_stop_completes_the_running_change_and_refuses_the_others, .in
     cr_assert_eq(change_results[0], ERR_OK);
     cr_assert_not_null(strstr(changes[0].text, "at the next start"), "%s", changes[0].text);
     cr_assert_eq(access(own, F_OK), 0, "it is written");
+}
+
+static void fill_the_queue_and_reload(void)
+{
+    bring_up();
+    is_disk_hung = true;
+    for (unsigned i = 0; i < CHANGES_MAX - 1; i++)
+        post_change(i, SUPERVISOR_SET, "3");
+    cr_assert_eq(changes_done, 0);
+    post_change(CHANGES_MAX - 1, SUPERVISOR_RELOAD, "");
+}
+
+Test(supervisor, a_reload_that_finds_the_queue_full_is_refused_and_logged, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    cr_assert_eq(count_logged(fill_the_queue_and_reload, "error", "too many queued"), 1);
+    cr_assert_eq(changes_done, 1);
+    cr_assert_eq(change_results[CHANGES_MAX - 1], ERR_FULL);
+    is_disk_hung = false;
+    pump();
+    cr_assert_eq(changes_done, CHANGES_MAX);
+}
+
+Test(supervisor, reloads_merge_with_a_queued_one_and_leave_room_for_others, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    bring_up();
+    is_disk_hung = true;
+    for (unsigned i = 0; i < CHANGES_MAX - 1; i++)
+        post_change(i, SUPERVISOR_RELOAD, "");
+    post_change(CHANGES_MAX - 1, SUPERVISOR_SET, "4");
+    cr_assert_eq(changes_done, 0, "the SET is queued");
+    write_settings("[sessions]\nkeep-alive-s = 77\n");
+    is_disk_hung = false;
+    pump();
+    cr_assert_eq(changes_done, CHANGES_MAX);
+    for (unsigned i = 0; i < CHANGES_MAX; i++)
+        cr_assert_eq(change_results[i], ERR_OK, "%u: %s", i, changes[i].text);
+    cr_assert_eq(settings_events, 3, "the running reload, the merged ones together, the SET");
+    cr_assert_eq(changes[2].in_force.settings.sessions.keep_alive_s, 77);
+    cr_assert_str_eq(changes[2].text, changes[1].text);
+    cr_assert_eq(priority(), 4);
+}
+
+Test(supervisor, a_stop_refuses_merged_reloads, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
+{
+    bring_up();
+    is_disk_hung = true;
+    for (unsigned i = 0; i < 3; i++)
+        post_change(i, SUPERVISOR_RELOAD, "");
+    cr_assert_eq(ask(SUPERVISOR_STOP), ERR_OK);
+    cr_assert_eq(changes_done, 2);
+    cr_assert_eq(change_results[1], ERR_CLOSED);
+    cr_assert_eq(change_results[2], ERR_CLOSED);
+    is_disk_hung = false;
+    pump();
+    cr_assert_eq(change_results[0], ERR_CLOSED);
+}
+
+static void stop_during(enum supervisor_request_type what, const char *value)
+{
+    bring_up();
+    write_settings("[sessions]\nkeep-alive-s = 77\n");
+    is_disk_hung = true;
+    post_change(0, what, value);
+    cr_assert_eq(ask(SUPERVISOR_STOP), ERR_OK);
+    is_disk_hung = false;
+    pump();
+    cr_assert_eq(changes_done, 1);
+    cr_assert_neq(access(own, F_OK), 0, "nothing is written");
+}
+
+Test(supervisor, a_set_that_fails_during_a_stop_gives_its_reason, .init = a_supervisor,
+     .fini = clean_up, .timeout = 10)
+{
+    stop_during(SUPERVISOR_SET, "none");
+    cr_assert_eq(change_results[0], ERR_INVALID);
+    cr_assert_eq(strncmp(changes[0].text, "priority", 8), 0, "%s", changes[0].text);
+}
+
+Test(supervisor, an_unset_of_nothing_during_a_stop_says_so, .init = a_supervisor, .fini = clean_up,
+     .timeout = 10)
+{
+    stop_during(SUPERVISOR_UNSET, "");
+    cr_assert_eq(change_results[0], ERR_OK);
+    cr_assert_null(strstr(changes[0].text, "written"), "%s", changes[0].text);
+    cr_assert_not_null(strstr(changes[0].text, "not been set"), "%s", changes[0].text);
 }
 
 Test(supervisor, a_running_change_is_answered_after_the_end_of_the_thread, .init = a_supervisor,

@@ -50,7 +50,9 @@ enum err journal_rewrite(struct journal *journal);
 
 /* At open, after release 0.1's leftovers have been appended: rewrites a journal of an older format
  * version. Until then every rewrite keeps all records, and records are added in the file's own
- * version, so that the older daemon can still use it if the start fails. */
+ * version. A rewrite writes the current version, so that an older daemon refuses the file: that of
+ * journal_open (no header) and that after the import of release 0.1's log of
+ * small files come before this one. */
 enum err journal_upgrade(struct journal *journal);
 
 /* Appends the file records of the journal part `fd`, before offset `limit`: all of them, or none on

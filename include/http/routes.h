@@ -20,8 +20,8 @@ enum http_route_access {
 struct http_route {
     const char *method; /* "POST" */
     const char *path;   /* "/RPC2" */
-    /* NULL-terminated list of accepted content types; text, in UTF-8. NULL: no body is expected,
-     * and the type is not checked. */
+    /* NULL-terminated list of accepted content types; text, in UTF-8. NULL: a request with a
+     * body is refused (413), and the type is not checked. */
     const char *const *types;
     enum http_route_access access;
     http_route_fn *handle;

@@ -86,6 +86,13 @@ static bool is_length_clear(struct MHD_Connection *connection)
     return lengths.given + lengths.chunked <= 1 && !lengths.has_blank;
 }
 
+/* Chunked encoding counts as a body, since the head does not tell whether it will be empty. */
+static bool has_body(const struct http_head *head, const char *length)
+{
+    return value_of(head, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL ||
+           (length != NULL && strtoull(length, NULL, 10) > 0);
+}
+
 static enum http_refusal check_body_headers(const struct http_head *head)
 {
     const char *length = value_of(head, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -98,6 +105,8 @@ static enum http_refusal check_body_headers(const struct http_head *head)
         return HTTP_REFUSAL_EXPECTATION;
     if (!is_length_clear(head->connection))
         return HTTP_REFUSAL_AMBIGUOUS;
+    if (head->route->types == NULL && has_body(head, length))
+        return HTTP_REFUSAL_BODY;
     if (length != NULL && strtoull(length, NULL, 10) > HTTP_CALL_BODY_LIMIT)
         return HTTP_REFUSAL_LENGTH;
     return HTTP_REFUSAL_NONE;

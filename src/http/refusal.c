@@ -27,6 +27,8 @@ static const struct {
                                   "unsupported Expect header: only 100-continue is supported\n",
                                   NULL},
     [HTTP_REFUSAL_LENGTH] = {MHD_HTTP_CONTENT_TOO_LARGE, "request body exceeds 1 MiB\n", NULL},
+    [HTTP_REFUSAL_BODY] = {MHD_HTTP_CONTENT_TOO_LARGE,
+                           "this path takes no request body: send the request without one\n", NULL},
     [HTTP_REFUSAL_AMBIGUOUS] = {MHD_HTTP_BAD_REQUEST,
                                 "ambiguous request length: send one Content-Length, or chunked "
                                 "encoding without one\n",

@@ -208,6 +208,19 @@ AT_UNIX(unmatched_requests_are_refused_with_the_valid_values)
     cr_expect_not_null(strstr(allow, "\r\nAllow: GET\r\n"), "%s", allow);
 }
 
+/* No bytes of the bodies are sent: the refusal does not wait for them. */
+AT_UNIX(a_body_is_refused_at_the_head_of_a_route_without_types)
+{
+    static const char refusal[] = "this path takes no request body: send the request without one\n";
+
+    expect("GET /metrics HTTP/1.1\r\nHost: node\r\nContent-Length: 1048576\r\n\r\n", 413,
+           "text/plain", refusal);
+    expect("GET /health HTTP/1.1\r\nHost: node\r\nTransfer-Encoding: chunked\r\n\r\n", 413,
+           "text/plain", refusal);
+    expect("GET /metrics HTTP/1.1\r\nHost: node\r\nContent-Length: 0\r\n" NOW, 200,
+           "text/plain; version=0.0.4", "dustwire_files_in 7\n");
+}
+
 AT_UNIX(a_handler_may_respond_later)
 {
     int fd = ask("GET /later HTTP/1.1\r\nHost: node\r\n" NOW);

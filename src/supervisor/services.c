@@ -121,7 +121,9 @@ unsigned supervisor_services_list(struct service_info out[SERVICES_MAX], const s
 {
     unsigned count = 0;
 
-    for (unsigned i = 0; i < table->count; i++)
+    for (unsigned i = 0; i < table->count; i++) {
+        CONTRACT(strcmp(transports[i].proto, table->rows[i].ops->proto) == 0);
         count = list_service(out, count, table->rows[i].service, s, &transports[i]);
+    }
     return count;
 }

@@ -8,13 +8,13 @@
 
 #include <sys/queue.h>
 
-TAILQ_HEAD(tcp_connection_list, session);
+TAILQ_HEAD(tcp_session_list, session);
 STAILQ_HEAD(tcp_turn_list, session);
 
 struct tcp_worker {
     struct tcp_worker_config config;
     struct tcp_context context;
-    struct tcp_connection_list sessions;
+    struct tcp_session_list sessions;
     struct session *by_id; /* uthash */
     unsigned session_count;
     struct tcp_turn_list turn;      /* scheduled for the next turn */

@@ -14,19 +14,19 @@
 /* A request to all workers is passed from one to the next, and the last one answers it: nothing is
  * shared, and no answers have to be collected. */
 
-static void begin(struct tcp_worker *first, struct request *r, unsigned *at, message_fn *visit)
+static void begin(struct tcp_worker *first, struct request *r, unsigned *at, message_fn *query)
 {
     *at = 0;
-    mailbox_answer(loop_mailbox(first->context.loop), &r->message, visit);
+    mailbox_answer(loop_mailbox(first->context.loop), &r->message, query);
 }
 
-static void forward(struct tcp_worker *w, struct request *r, unsigned *at, message_fn *visit)
+static void forward(struct tcp_worker *w, struct request *r, unsigned *at, message_fn *query)
 {
     (*at)++;
     if (*at == w->config.worker_count)
         request_answer(r, ERR_OK);
     else
-        mailbox_answer(loop_mailbox(w->config.workers[*at]->context.loop), &r->message, visit);
+        mailbox_answer(loop_mailbox(w->config.workers[*at]->context.loop), &r->message, query);
 }
 
 /* True if the session's peer has one of the addresses of the route. */
@@ -163,12 +163,12 @@ static bool is_page_full(const struct list_request *r)
     return r->has_cursor && r->count >= r->limit;
 }
 
-static void end_page(struct tcp_worker *w, struct list_request *r, message_fn *visit)
+static void end_page(struct tcp_worker *w, struct list_request *r, message_fn *query)
 {
     if (is_page_full(r))
         request_answer(&r->request, ERR_OK);
     else
-        forward(w, &r->request, &r->at, visit);
+        forward(w, &r->request, &r->at, query);
 }
 
 static bool is_session_selected(const struct session *c, const struct list_request *r)
@@ -248,7 +248,7 @@ static void describe_stream(struct stream_info *row, const struct session *c,
                                     (uint64_t)((double)done_bytes * 1e6 / (double)age_us),
                                 .age_us = age_us,
                                 .started_at_us = clock_real_us_ago(age_us)};
-    snprintf(row->proto, sizeof row->proto, "tcp");
+    snprintf(row->proto, sizeof row->proto, "%s", c->context->transfer.proto);
     snprintf(row->idurl, sizeof row->idurl, "%.*s", (int)sizeof row->idurl - 1, t->idurl);
     snprintf(row->filename, sizeof row->filename, "%.*s", (int)sizeof row->filename - 1,
              t->filename);

@@ -41,7 +41,7 @@ static void emit(const struct session *c, enum event_kind kind, const char *reas
     e->bytes_sent = c->writer.sent_bytes;
     e->bytes_received = c->received_bytes;
     address_text(e->host, &c->peer);
-    snprintf(e->proto, sizeof e->proto, "tcp");
+    snprintf(e->proto, sizeof e->proto, "%s", c->context->transfer.proto);
     event_emit(c->context->transfer.events, e);
 }
 
@@ -492,6 +492,7 @@ enum err session_accept(struct session **out, struct tcp_context *context, uint6
     }
     c->next_file_id = first_file_id(false);
     *out = c;
+    session_core_set_timer(c, context->settings.sessions.handshake_timeout_s * 1000ull);
     session_io_handshake(c);
     return ERR_OK;
 }
@@ -517,9 +518,9 @@ enum err session_dial(struct session **out, struct tcp_context *context, uint64_
     return ERR_OK;
 }
 
-void session_free(struct session **connection)
+void session_free(struct session **session)
 {
-    struct session *c = *connection;
+    struct session *c = *session;
 
     if (c == NULL)
         return;
@@ -534,7 +535,7 @@ void session_free(struct session **connection)
     free(c->aborted);
     c->magic = 0;
     free(c);
-    *connection = NULL;
+    *session = NULL;
 }
 
 /* Queries. */
@@ -573,7 +574,7 @@ void session_describe(const struct session *c, struct session_info *out)
                                  .age_us = age_us,
                                  .opened_at_us = clock_real_us_ago(age_us),
                                  .last_activity_us = clock_real_us_ago(quiet_ms * 1000)};
-    snprintf(out->proto, sizeof out->proto, "tcp");
+    snprintf(out->proto, sizeof out->proto, "%s", c->context->transfer.proto);
     snprintf(out->announced, sizeof out->announced, "%.*s", (int)sizeof out->announced - 1,
              session_handshake_announced(c, room));
     snprintf(out->idurl, sizeof out->idurl, "%.*s", (int)sizeof out->idurl - 1, idurl_of(c));

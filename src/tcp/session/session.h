@@ -44,7 +44,7 @@ enum err session_dial(struct session **out, struct tcp_context *context, uint64_
                       const struct address *peer);
 
 /* After CLOSED, at the end of the turn. NULL is a no-op. */
-void session_free(struct session **c);
+void session_free(struct session **session);
 
 /* Runs a scheduled session: reads, handles timeouts, starts files, writes. */
 void session_turn(struct session *c);

@@ -51,7 +51,7 @@ static void copy_cut(char *to, size_t room, const char *from)
     to[length] = '\0';
 }
 
-static void tell_state(void *self, const char *state, const char *proto, const char *host,
+static void emit_state(void *self, const char *state, const char *proto, const char *host,
                        const char *what)
 {
     struct event *e = event_new(EVENT_RECEIVING_STATE, NULL, NULL, what);
@@ -72,21 +72,22 @@ static void transport_initialized(void *self, const char *proto)
 
 static void receiving_started(void *self, const char *proto, const char *host)
 {
-    tell_state(self, "receiving-started", proto, host, NULL);
+    emit_state(self, "receiving-started", proto, host, NULL);
 }
 
 static void receiving_failed(void *self, const char *proto, enum err e, const char *error)
 {
     (void)e;
-    tell_state(self, "receiving-failed", proto, NULL, error);
+    emit_state(self, "receiving-failed", proto, NULL, error);
 }
 
 static void disconnected(void *self, const char *proto, const char *result)
 {
-    tell_state(self, "disconnected", proto, NULL, result);
+    emit_state(self, "disconnected", proto, NULL, result);
 }
 
-/* Files are told as events by their transport, whoever the gateway is: here they only get their id.
+/* Files are reported as events by their transport, whoever the gateway is: here they only get their
+ * id.
  */
 static enum err take(void *self, struct gateway_transfer *t)
 {

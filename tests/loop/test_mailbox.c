@@ -32,7 +32,7 @@ static void clean_up(void)
 {
     mailbox_close(&box);
     cr_assert_null(box);
-    mailbox_close(&box); /* at ease with NULL */
+    mailbox_close(&box); /* a no-op with NULL */
 }
 
 static void note(struct message *m, void *owner)

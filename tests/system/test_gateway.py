@@ -402,7 +402,7 @@ class Trouble(GatewayTest):
         near.spawn()
         self.wait_control(near)
         self.connect(near)
-        self.assertEqual(len(self.gateway.taken("unregister_file_receiving")), 1, "told once")
+        self.assertEqual(len(self.gateway.taken("unregister_file_receiving")), 1, "reported once")
 
     def test_a_new_instance_after_both_were_killed_gets_an_id_of_its_own(self):
         near, far = self.driven(), self.node("far")

@@ -13,7 +13,7 @@
 
 enum { FILES_IN = 40 };
 
-TestSuite(tcp_connection_files, .init = context_open, .fini = context_close, .timeout = 20);
+TestSuite(session_files, .init = context_open, .fini = context_close, .timeout = 20);
 
 static void hears(uint8_t command, int32_t file_id, const char *text)
 {
@@ -34,7 +34,7 @@ static void is_alive(void)
 
 /* Incoming. */
 
-Test(tcp_connection_files, a_file_in_pieces_is_answered_when_it_is_in_the_inbox)
+Test(session_files, a_file_in_pieces_is_answered_when_it_is_in_the_inbox)
 {
     session_connected(false);
     peer_data(5, 6, "abc", 3);
@@ -52,7 +52,7 @@ Test(tcp_connection_files, a_file_in_pieces_is_answered_when_it_is_in_the_inbox)
     context_close();
 }
 
-Test(tcp_connection_files, an_empty_file_arrives)
+Test(session_files, an_empty_file_arrives)
 {
     session_connected(true);
     peer_data(5, 0, "", 0);
@@ -62,7 +62,7 @@ Test(tcp_connection_files, an_empty_file_arrives)
     context_close();
 }
 
-Test(tcp_connection_files, the_id_of_a_completed_file_is_a_new_file_also_in_the_same_segment)
+Test(session_files, the_id_of_a_completed_file_is_a_new_file_also_in_the_same_segment)
 {
     session_connected(false);
     gather_frames();
@@ -76,7 +76,7 @@ Test(tcp_connection_files, the_id_of_a_completed_file_is_a_new_file_also_in_the_
     context_close();
 }
 
-Test(tcp_connection_files, another_size_in_a_later_frame_fails_that_file_alone)
+Test(session_files, another_size_in_a_later_frame_fails_that_file_alone)
 {
     session_connected(false);
     peer_data(1, 6, "abc", 3);
@@ -92,7 +92,7 @@ Test(tcp_connection_files, another_size_in_a_later_frame_fails_that_file_alone)
     context_close();
 }
 
-Test(tcp_connection_files, more_bytes_than_announced_fail_that_file_before_one_is_written)
+Test(session_files, more_bytes_than_announced_fail_that_file_before_one_is_written)
 {
     session_connected(false);
     peer_data(1, 4, "abc", 3);
@@ -104,7 +104,7 @@ Test(tcp_connection_files, more_bytes_than_announced_fail_that_file_before_one_i
     context_close();
 }
 
-Test(tcp_connection_files, a_first_frame_longer_than_its_file_is_refused)
+Test(session_files, a_first_frame_longer_than_its_file_is_refused)
 {
     session_connected(false);
     peer_data(1, 2, "abc", 3);
@@ -113,7 +113,7 @@ Test(tcp_connection_files, a_first_frame_longer_than_its_file_is_refused)
     context_close();
 }
 
-Test(tcp_connection_files, a_negative_size_is_refused)
+Test(session_files, a_negative_size_is_refused)
 {
     session_connected(false);
     peer_data(1, -1, "abc", 3);
@@ -123,7 +123,7 @@ Test(tcp_connection_files, a_negative_size_is_refused)
     context_close();
 }
 
-Test(tcp_connection_files, a_session_with_an_aborted_file_ends_when_no_other_is_under_way)
+Test(session_files, a_session_with_an_aborted_file_ends_when_no_other_is_under_way)
 {
     session_connected(false);
     peer_data(2, 6, "abc", 3);
@@ -136,7 +136,7 @@ Test(tcp_connection_files, a_session_with_an_aborted_file_ends_when_no_other_is_
     context_close();
 }
 
-Test(tcp_connection_files, a_distant_keep_alive_does_not_delay_the_end_after_an_aborted_file)
+Test(session_files, a_distant_keep_alive_does_not_delay_the_end_after_an_aborted_file)
 {
     context.settings.sessions.keep_alive_s = 3600;
     session_connected(false);
@@ -147,7 +147,7 @@ Test(tcp_connection_files, a_distant_keep_alive_does_not_delay_the_end_after_an_
     context_close();
 }
 
-Test(tcp_connection_files, a_sender_that_confirms_the_abort_keeps_the_session)
+Test(session_files, a_sender_that_confirms_the_abort_keeps_the_session)
 {
     session_connected(false);
     for (int i = 0; i < 200; i++) {
@@ -160,7 +160,7 @@ Test(tcp_connection_files, a_sender_that_confirms_the_abort_keeps_the_session)
     context_close();
 }
 
-Test(tcp_connection_files, forty_unconfirmed_aborts_are_allowed_and_one_more_ends_the_session)
+Test(session_files, forty_unconfirmed_aborts_are_allowed_and_one_more_ends_the_session)
 {
     session_connected(false);
     for (int i = 0; i < SESSION_ABORTED_MAX; i++)
@@ -175,7 +175,7 @@ Test(tcp_connection_files, forty_unconfirmed_aborts_are_allowed_and_one_more_end
     context_close();
 }
 
-Test(tcp_connection_files, forty_open_files_are_allowed_and_one_more_ends_the_session)
+Test(session_files, forty_open_files_are_allowed_and_one_more_ends_the_session)
 {
     session_connected(false);
     for (int i = 0; i < FILES_IN; i++)
@@ -190,7 +190,7 @@ Test(tcp_connection_files, forty_open_files_are_allowed_and_one_more_ends_the_se
     context_close();
 }
 
-Test(tcp_connection_files, a_thousand_sequential_files_do_not_reach_the_limit_of_open_files)
+Test(session_files, a_thousand_sequential_files_do_not_reach_the_limit_of_open_files)
 {
     session_connected(false);
     for (int i = 0; i < 1000; i++) {
@@ -202,7 +202,7 @@ Test(tcp_connection_files, a_thousand_sequential_files_do_not_reach_the_limit_of
     context_close();
 }
 
-Test(tcp_connection_files, a_file_keeps_its_id_until_it_is_reported_each_way)
+Test(session_files, a_file_keeps_its_id_until_it_is_reported_each_way)
 {
     int32_t out;
 
@@ -223,7 +223,7 @@ Test(tcp_connection_files, a_file_keeps_its_id_until_it_is_reported_each_way)
     context_close();
 }
 
-Test(tcp_connection_files, without_a_transfer_id_a_file_is_refused)
+Test(session_files, without_a_transfer_id_a_file_is_refused)
 {
     session_connected(false);
     context.transfer.ids.present = (struct transfer_ids){0};
@@ -235,7 +235,7 @@ Test(tcp_connection_files, without_a_transfer_id_a_file_is_refused)
     context_close();
 }
 
-Test(tcp_connection_files, an_abort_of_the_sender_fails_the_file_with_its_text)
+Test(session_files, an_abort_of_the_sender_fails_the_file_with_its_text)
 {
     session_connected(false);
     gather_frames();
@@ -254,7 +254,7 @@ Test(tcp_connection_files, an_abort_of_the_sender_fails_the_file_with_its_text)
     context_close();
 }
 
-Test(tcp_connection_files, ok_and_abort_of_an_unknown_file_are_ignored)
+Test(session_files, ok_and_abort_of_an_unknown_file_are_ignored)
 {
     session_connected(false);
     peer_ok(17);
@@ -280,7 +280,7 @@ static void bad_frame(const char *frame, size_t length)
     cr_expect_eq(played.registered, 2);
 }
 
-Test(tcp_connection_files, a_bad_version_ends_the_session_and_its_files)
+Test(session_files, a_bad_version_ends_the_session_and_its_files)
 {
     bad_frame("\0\0\0\x02"
               "2d",
@@ -288,7 +288,7 @@ Test(tcp_connection_files, a_bad_version_ends_the_session_and_its_files)
     context_close();
 }
 
-Test(tcp_connection_files, an_unknown_command_ends_the_session_and_its_files)
+Test(session_files, an_unknown_command_ends_the_session_and_its_files)
 {
     bad_frame("\0\0\0\x02"
               "1D",
@@ -296,7 +296,7 @@ Test(tcp_connection_files, an_unknown_command_ends_the_session_and_its_files)
     context_close();
 }
 
-Test(tcp_connection_files, a_frame_too_long_ends_the_session_and_its_files)
+Test(session_files, a_frame_too_long_ends_the_session_and_its_files)
 {
     bad_frame("\0\x01\x86\xa0"
               "1d",
@@ -304,7 +304,7 @@ Test(tcp_connection_files, a_frame_too_long_ends_the_session_and_its_files)
     context_close();
 }
 
-Test(tcp_connection_files, receiving_switched_off_refuses_each_file)
+Test(session_files, receiving_switched_off_refuses_each_file)
 {
     session_connected(false);
     context.settings.tcp_transport.is_receiving_enabled = false;
@@ -314,7 +314,7 @@ Test(tcp_connection_files, receiving_switched_off_refuses_each_file)
     context_close();
 }
 
-Test(tcp_connection_files, a_disconnect_tells_the_peer_of_each_file_both_ways)
+Test(session_files, a_disconnect_tells_the_peer_of_each_file_both_ways)
 {
     struct sent_file *s;
     struct received_frame h;
@@ -333,7 +333,7 @@ Test(tcp_connection_files, a_disconnect_tells_the_peer_of_each_file_both_ways)
     context_close();
 }
 
-Test(tcp_connection_files, a_session_lost_mid_file_fails_it_both_ways)
+Test(session_files, a_session_lost_mid_file_fails_it_both_ways)
 {
     struct sent_file *s;
 
@@ -349,7 +349,7 @@ Test(tcp_connection_files, a_session_lost_mid_file_fails_it_both_ways)
     context_close();
 }
 
-Test(tcp_connection_files, a_complete_file_is_committed_although_its_session_ends)
+Test(session_files, a_complete_file_is_committed_although_its_session_ends)
 {
     played.is_late = true;
     session_connected(false);
@@ -367,7 +367,7 @@ Test(tcp_connection_files, a_complete_file_is_committed_although_its_session_end
 
 /* The gateway answers late, or refuses. */
 
-Test(tcp_connection_files, bytes_are_accepted_before_the_gateway_answers)
+Test(session_files, bytes_are_accepted_before_the_gateway_answers)
 {
     played.is_late = true;
     session_connected(false);
@@ -380,7 +380,7 @@ Test(tcp_connection_files, bytes_are_accepted_before_the_gateway_answers)
     context_close();
 }
 
-Test(tcp_connection_files, a_file_aborted_before_the_gateway_answers_is_still_unregistered)
+Test(session_files, a_file_aborted_before_the_gateway_answers_is_still_unregistered)
 {
     played.is_late = true;
     session_connected(false);
@@ -395,7 +395,7 @@ Test(tcp_connection_files, a_file_aborted_before_the_gateway_answers_is_still_un
     context_close();
 }
 
-Test(tcp_connection_files, a_gateway_that_refuses_a_file_ends_the_session)
+Test(session_files, a_gateway_that_refuses_a_file_ends_the_session)
 {
     played.register_result = ERR_GATEWAY;
     session_connected(false);
@@ -407,7 +407,7 @@ Test(tcp_connection_files, a_gateway_that_refuses_a_file_ends_the_session)
     context_close();
 }
 
-Test(tcp_connection_files, a_gateway_that_refuses_late_ends_the_session_of_a_complete_file)
+Test(session_files, a_gateway_that_refuses_late_ends_the_session_of_a_complete_file)
 {
     played.is_late = true;
     played.register_result = ERR_GATEWAY;
@@ -422,7 +422,7 @@ Test(tcp_connection_files, a_gateway_that_refuses_late_ends_the_session_of_a_com
     context_close();
 }
 
-Test(tcp_connection_files, a_send_that_the_gateway_refuses_fails_and_the_session_lives)
+Test(session_files, a_send_that_the_gateway_refuses_fails_and_the_session_lives)
 {
     struct sent_file *s;
 
@@ -436,7 +436,7 @@ Test(tcp_connection_files, a_send_that_the_gateway_refuses_fails_and_the_session
     context_close();
 }
 
-Test(tcp_connection_files, a_send_that_the_gateway_does_not_know_goes_on_and_is_not_unregistered)
+Test(session_files, a_send_that_the_gateway_does_not_know_goes_on_and_is_not_unregistered)
 {
     struct sent_file *s;
 
@@ -449,7 +449,7 @@ Test(tcp_connection_files, a_send_that_the_gateway_does_not_know_goes_on_and_is_
     context_close();
 }
 
-Test(tcp_connection_files, a_session_that_ends_before_the_gateway_answers_fails_the_send_once)
+Test(session_files, a_session_that_ends_before_the_gateway_answers_fails_the_send_once)
 {
     struct sent_file *s;
 
@@ -467,7 +467,7 @@ Test(tcp_connection_files, a_session_that_ends_before_the_gateway_answers_fails_
 
 /* Timeouts. */
 
-Test(tcp_connection_files, a_stalled_file_is_aborted)
+Test(session_files, a_stalled_file_is_aborted)
 {
     context.settings.sessions.stall_window_s = 1;
     session_connected(false);
@@ -477,7 +477,7 @@ Test(tcp_connection_files, a_stalled_file_is_aborted)
     context_close();
 }
 
-Test(tcp_connection_files, a_file_without_an_ok_before_the_timeout_fails)
+Test(session_files, a_file_without_an_ok_before_the_timeout_fails)
 {
     struct sent_file *s;
     int32_t file_id;
@@ -493,7 +493,7 @@ Test(tcp_connection_files, a_file_without_an_ok_before_the_timeout_fails)
     context_close();
 }
 
-Test(tcp_connection_files, a_peer_not_read_because_of_gateway_backpressure_does_not_time_out)
+Test(session_files, a_peer_not_read_because_of_gateway_backpressure_does_not_time_out)
 {
     struct sent_file *s;
     int32_t file_id;
@@ -517,7 +517,7 @@ Test(tcp_connection_files, a_peer_not_read_because_of_gateway_backpressure_does_
     context_close();
 }
 
-Test(tcp_connection_files, too_many_pending_removals_of_partial_files_pause_new_ones)
+Test(session_files, too_many_pending_removals_of_partial_files_pause_new_ones)
 {
     session_connected(false);
     context.transfer.discards = 1000000;
@@ -530,7 +530,7 @@ Test(tcp_connection_files, too_many_pending_removals_of_partial_files_pause_new_
     context_close();
 }
 
-Test(tcp_connection_files, cancelling_an_incoming_file_tells_its_sender)
+Test(session_files, cancelling_an_incoming_file_tells_its_sender)
 {
     session_connected(false);
     peer_data(1, 10, "abc", 3);

@@ -871,21 +871,21 @@ Test(session, an_idle_session_holds_no_buffer)
 
 /* Waiters for the handshake. */
 
-static struct host_request awaiter;
-static unsigned awaiter_answers;
+static struct host_request waiter;
+static unsigned waiter_answers;
 
-static void awaiter_answered(struct message *m, void *owner)
+static void waiter_answered(struct message *m, void *owner)
 {
     (void)m;
     (void)owner;
-    awaiter_answers++;
+    waiter_answers++;
 }
 
 static void await(void)
 {
-    awaiter = (struct host_request){
-        .request = {.answer_to = loop_mailbox(context.loop), .on_answer = awaiter_answered}};
-    session_add_waiter(conn, &awaiter);
+    waiter = (struct host_request){
+        .request = {.answer_to = loop_mailbox(context.loop), .on_answer = waiter_answered}};
+    session_add_waiter(conn, &waiter);
 }
 
 Test(session, connect_to_is_answered_when_the_handshake_is_done)
@@ -893,15 +893,15 @@ Test(session, connect_to_is_answered_when_the_handshake_is_done)
     session_dialled();
     await();
     cr_expect_eq(peer_receive().command, 'h');
-    cr_expect_eq(awaiter_answers, 0);
+    cr_expect_eq(waiter_answers, 0);
     peer_send('w', "None", 4);
-    UNTIL(awaiter_answers == 1);
-    cr_expect_eq(awaiter.request.result, ERR_OK);
-    cr_expect_not(awaiter.answer, "the session was not there before");
+    UNTIL(waiter_answers == 1);
+    cr_expect_eq(waiter.request.result, ERR_OK);
+    cr_expect_not(waiter.answer, "the session was not there before");
     await();
-    UNTIL(awaiter_answers == 2);
-    cr_expect(awaiter.answer);
-    cr_expect_eq(awaiter.session, conn->id);
+    UNTIL(waiter_answers == 2);
+    cr_expect(waiter.answer);
+    cr_expect_eq(waiter.session, conn->id);
     context_close();
 }
 
@@ -911,8 +911,8 @@ Test(session, connect_to_is_answered_with_the_reason_when_the_session_fails)
     await();
     cr_expect_eq(peer_receive().command, 'h');
     peer_close();
-    UNTIL(awaiter_answers == 1);
-    cr_expect_eq(awaiter.request.result, ERR_CLOSED);
-    cr_expect_neq(awaiter.error[0], '\0');
+    UNTIL(waiter_answers == 1);
+    cr_expect_eq(waiter.request.result, ERR_CLOSED);
+    cr_expect_neq(waiter.error[0], '\0');
     context_close();
 }

@@ -19,8 +19,8 @@ enum err text_format(char *to, size_t room, const char *format, ...)
 char *text_dup(const void *bytes, size_t length);
 
 /* Any thread. Parses a decimal number: digits only (no sign, no space, no leading zero), at most
- * `most`. Otherwise ERR_INVALID and `*out` is unchanged. */
-enum err text_to_u64(uint64_t *out, const char *text, uint64_t most);
+ * `max`. Otherwise ERR_INVALID and `*out` is unchanged. */
+enum err text_to_u64(uint64_t *out, const char *text, uint64_t max);
 
 /* Any thread. True if each byte is printable ASCII, space included. */
 bool text_is_printable(const void *bytes, size_t length);

@@ -44,11 +44,11 @@ struct automat_action {
     }
 
 struct automat_row {
-    uint8_t in;
-    uint8_t when;
-    struct automat_condition only_if;
-    uint8_t go_to;
-    struct automat_action then[AUTOMAT_ACTIONS_MAX]; /* terminated by one without a function */
+    uint8_t from;
+    uint8_t event;
+    struct automat_condition guard;
+    uint8_t to;
+    struct automat_action actions[AUTOMAT_ACTIONS_MAX]; /* terminated by one without a function */
 };
 
 struct automat_kind {

@@ -53,6 +53,6 @@ uint64_t loop_now_ms(const struct loop *loop);
 void loop_skip_wait(struct loop *loop);
 
 /* Owner thread. Runs one turn; for tests and for owners with a thread of their own. */
-void loop_turn(struct loop *loop, int most_ms);
+void loop_turn(struct loop *loop, int max_ms);
 
 #endif

@@ -80,11 +80,8 @@ void frame_decoder_fini(struct frame_decoder *d);
 enum err frame_decode(struct frame_decoder *d, const uint8_t *bytes, size_t length, size_t *taken,
                       struct frame_piece *out);
 
-/* The remaining bytes of the current data frame, which can bypass the decoder (splice(2)); 0 if it
- * is not inside one. d->file_id and d->size are those of the frame. */
+/* Remaining bytes of the current data frame; 0 outside of one. */
 uint32_t frame_decoder_data_left(const struct frame_decoder *d);
-/* Skips `count` bytes of the current data frame, at most frame_decoder_data_left. */
-void frame_decoder_skip(struct frame_decoder *d, uint32_t count);
 
 /* Write exactly the size of `out`. */
 void frame_write_header(uint8_t out[FRAME_HEADER_SIZE], uint8_t command, size_t payload_length);

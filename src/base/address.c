@@ -221,7 +221,7 @@ enum err network_from_text(struct network *out, const char *text)
     char ip[ADDRESS_TEXT_SIZE];
     const char *slash = strchr(text, '/');
     size_t length = slash == NULL ? strlen(text) : (size_t)(slash - text);
-    uint64_t bits, most;
+    uint64_t bits, max;
 
     *out = (struct network){0};
     if (length == 0 || length >= sizeof ip)
@@ -230,9 +230,9 @@ enum err network_from_text(struct network *out, const char *text)
     ip[length] = '\0';
     if (address_from_ip_text(&out->base, ip, 0) != ERR_OK)
         return ERR_INVALID;
-    most = out->base.family == ADDRESS_V4 ? 32 : 128;
-    bits = most;
-    if (slash != NULL && text_to_u64(&bits, slash + 1, most) != ERR_OK)
+    max = out->base.family == ADDRESS_V4 ? 32 : 128;
+    bits = max;
+    if (slash != NULL && text_to_u64(&bits, slash + 1, max) != ERR_OK)
         return ERR_INVALID;
     out->prefix_bits = (uint8_t)bits;
     return ERR_OK;

@@ -204,9 +204,9 @@ static ssize_t append(const char *line, size_t length)
 
 static bool is_beyond_limit(void)
 {
-    uint64_t most = atomic_load_explicit(&limit, memory_order_relaxed);
+    uint64_t max = atomic_load_explicit(&limit, memory_order_relaxed);
 
-    return most > 0 && atomic_load_explicit(&size, memory_order_relaxed) > most;
+    return max > 0 && atomic_load_explicit(&size, memory_order_relaxed) > max;
 }
 
 bool log_file_write(const char *line, size_t length)

@@ -46,7 +46,7 @@ char *text_dup(const void *bytes, size_t length)
     return copy;
 }
 
-enum err text_to_u64(uint64_t *out, const char *text, uint64_t most)
+enum err text_to_u64(uint64_t *out, const char *text, uint64_t max)
 {
     uint64_t value = 0;
 
@@ -55,7 +55,7 @@ enum err text_to_u64(uint64_t *out, const char *text, uint64_t most)
     for (const char *at = text; *at != '\0'; at++) {
         unsigned digit = (unsigned)(unsigned char)*at - '0';
 
-        if (digit > 9 || digit > most || value > (most - digit) / 10)
+        if (digit > 9 || digit > max || value > (max - digit) / 10)
             return ERR_INVALID;
         value = value * 10 + digit;
     }

@@ -22,8 +22,8 @@ static const struct automat_row *find_row(const struct automat *a, uint8_t event
     for (size_t i = 0; i < kind->row_count; i++) {
         const struct automat_row *row = &kind->rows[i];
 
-        if (row->in == a->state && row->when == event &&
-            (row->only_if.holds == NULL || row->only_if.holds(a->self, arg)))
+        if (row->from == a->state && row->event == event &&
+            (row->guard.holds == NULL || row->guard.holds(a->self, arg)))
             return row;
     }
     return NULL;
@@ -40,13 +40,13 @@ static bool step(struct automat *a, uint8_t event, const void *arg)
                   kind->state_names[from]);
         return false;
     }
-    a->state = row->go_to;
+    a->state = row->to;
     log_debug("%s: %s, %s -> %s", kind->name, kind->state_names[from], kind->event_names[event],
-              kind->state_names[row->go_to]);
+              kind->state_names[row->to]);
     if (kind->stepped != NULL)
-        kind->stepped(a->self, from, event, row->go_to);
-    for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX && row->then[i].run != NULL; i++)
-        row->then[i].run(a->self, arg);
+        kind->stepped(a->self, from, event, row->to);
+    for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX && row->actions[i].run != NULL; i++)
+        row->actions[i].run(a->self, arg);
     return true;
 }
 
@@ -101,16 +101,16 @@ void automat_print_dot(const struct automat_kind *kind, FILE *out)
     for (size_t i = 0; i < kind->row_count; i++) {
         const struct automat_row *row = &kind->rows[i];
 
-        fprintf(out, "    \"%s\" -> \"%s\" [label=\"%s", kind->state_names[row->in],
-                kind->state_names[row->go_to], kind->event_names[row->when]);
-        if (row->only_if.holds != NULL) {
+        fprintf(out, "    \"%s\" -> \"%s\" [label=\"%s", kind->state_names[row->from],
+                kind->state_names[row->to], kind->event_names[row->event]);
+        if (row->guard.holds != NULL) {
             fputs("\\n[", out);
-            print_camel(row->only_if.name, out);
+            print_camel(row->guard.name, out);
             fputc(']', out);
         }
-        for (unsigned j = 0; j < AUTOMAT_ACTIONS_MAX && row->then[j].run != NULL; j++) {
+        for (unsigned j = 0; j < AUTOMAT_ACTIONS_MAX && row->actions[j].run != NULL; j++) {
             fputs(j == 0 ? "\\n/ " : ",\\n", out);
-            print_camel(row->then[j].name, out);
+            print_camel(row->actions[j].name, out);
         }
         fputs("\"];\n", out);
     }

@@ -1,5 +1,6 @@
 #include "gateway_client/replay.h"
 
+#include "base/container_of.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "gateway_client/client.h"
@@ -27,8 +28,7 @@ static void report_free(struct report *r)
 
 static void marked(struct message *m, void *owner)
 {
-    struct report *r =
-        (struct report *)(void *)((char *)m - offsetof(struct report, mark.request.message));
+    struct report *r = CONTAINER_OF(m, struct report, mark.request.message);
 
     (void)owner;
     report_free(r);

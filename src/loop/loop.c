@@ -80,10 +80,10 @@ void loop_close(struct loop **loop)
     *loop = NULL;
 }
 
-void loop_turn(struct loop *loop, int most_ms)
+void loop_turn(struct loop *loop, int max_ms)
 {
     uint64_t deadline_ms;
-    int wait_ms = most_ms;
+    int wait_ms = max_ms;
 
     if (loop->skips_wait) {
         wait_ms = 0;

@@ -8,12 +8,12 @@
  * row is deleted. */
 struct settings_deprecated_key {
     const char *section, *name;
-    const char *now_section, *now_name; /* NULL: removed without a replacement */
-    const char *why;          /* of a removed key: "small files share a sync without it" */
-    const char *refused_from; /* the release that rejects it: "0.4" */
+    const char *new_section, *new_name; /* NULL: removed without a replacement */
+    const char *why;         /* of a removed key: "small files share a sync without it" */
+    const char *rejected_in; /* the release that rejects it: "0.4" */
 };
 
-/* A pointer, so that tests can install their own table; nothing else writes it. */
+/* A pointer, because tests install their own table; nothing else writes it. */
 extern const struct settings_deprecated_key *settings_deprecated;
 extern unsigned settings_deprecated_count;
 

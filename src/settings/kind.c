@@ -66,10 +66,10 @@ static enum err number_of(const struct settings_row *row, uint64_t *out, const c
 {
     uint64_t number;
 
-    if (text_to_u64(&number, text, row->most) != ERR_OK || number < row->least)
+    if (text_to_u64(&number, text, row->max) != ERR_OK || number < row->min)
         return settings_kind_reject(why, "must be %sa whole number from %llu to %llu%s%s%s",
                                     row->kind == &settings_kind_threads ? "auto or " : "",
-                                    (unsigned long long)row->least, (unsigned long long)row->most,
+                                    (unsigned long long)row->min, (unsigned long long)row->max,
                                     row->unit[0] == '\0' ? "" : " (", row->unit,
                                     row->unit[0] == '\0' ? "" : ")");
     *out = number;
@@ -178,16 +178,16 @@ static enum err print_level(const struct settings_row *row, const struct setting
 const struct settings_kind settings_kind_level = {
     .read = read_level, .print = print_level, .allowed = "error, warning, info or debug"};
 
-/* Texts: the field is a char array of at least row->most + 1 bytes. */
+/* Texts: the field is a char array of at least row->max + 1 bytes. */
 
 enum err settings_kind_take_text(const struct settings_row *row, struct settings *s,
                                  const char *text, char why[SETTINGS_WHY_SIZE])
 {
     size_t length = strlen(text);
 
-    if (length > row->most)
+    if (length > row->max)
         return settings_kind_reject(why, "is %zu bytes long: must be at most %llu", length,
-                                    (unsigned long long)row->most);
+                                    (unsigned long long)row->max);
     /* The file format has no escape for a quote inside of quotes. */
     if (strchr(text, '"') != NULL)
         return settings_kind_reject(why, "must not contain a double quote");
@@ -287,10 +287,10 @@ static enum err read_token(const struct settings_row *row, struct settings *s, c
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/=";
 
-    if (text[0] != '\0' && (strlen(text) < row->least || text[strspn(text, letters)] != '\0'))
+    if (text[0] != '\0' && (strlen(text) < row->min || text[strspn(text, letters)] != '\0'))
         return settings_kind_reject(why,
                                     "must be empty or at least %llu letters, digits and -._~+/=",
-                                    (unsigned long long)row->least);
+                                    (unsigned long long)row->min);
     return settings_kind_take_text(row, s, text, why);
 }
 

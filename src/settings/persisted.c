@@ -22,8 +22,8 @@ static void describe_allowed(const struct settings_row *row, char *to, size_t ro
     if (row->kind->allowed != NULL)
         snprintf(to, room, "%s", row->kind->allowed);
     else
-        snprintf(to, room, "%llu to %llu", (unsigned long long)row->least,
-                 (unsigned long long)row->most);
+        snprintf(to, room, "%llu to %llu", (unsigned long long)row->min,
+                 (unsigned long long)row->max);
 }
 
 unsigned settings_persisted_list(struct settings_persisted_key out[SETTINGS_PERSISTED_MAX],

@@ -13,7 +13,7 @@ static void print_allowed(const struct settings_row *row, FILE *out)
         fprintf(out, "%s", row->kind->allowed);
     else
         fprintf(out, "%s%llu to %llu%s%s", row->kind == &settings_kind_threads ? "auto or " : "",
-                (unsigned long long)row->least, (unsigned long long)row->most,
+                (unsigned long long)row->min, (unsigned long long)row->max,
                 row->unit[0] == '\0' ? "" : " ", row->unit);
 }
 

@@ -238,18 +238,18 @@ static void take_deprecated(struct settings_reader *r, unsigned number, unsigned
     char line[SETTINGS_LINE_MAX + SETTINGS_READER_DEPRECATED_SIZE_MAX];
     unsigned index;
 
-    if (!is_first(r, number, f->name, &r->deprecated_line_of[deprecated]) || f->now_name == NULL)
+    if (!is_first(r, number, f->name, &r->deprecated_line_of[deprecated]) || f->new_name == NULL)
         return;
-    CONTRACT(find_row(f->now_section, f->now_name, &index));
+    CONTRACT(find_row(f->new_section, f->new_name, &index));
     if (r->line_of[index] != 0) {
         settings_reader_add_problem(
             r, number, "[%s] %s is the old name of [%s] %s in line %u: remove the old one",
-            f->section, f->name, f->now_section, f->now_name, r->line_of[index]);
+            f->section, f->name, f->new_section, f->new_name, r->line_of[index]);
         return;
     }
     if (!take_row(r, number, index, f->name, value))
         return;
-    snprintf(line, sizeof line, "[%s]\n%s = %s\n[%s]", f->now_section, f->now_name, value,
+    snprintf(line, sizeof line, "[%s]\n%s = %s\n[%s]", f->new_section, f->new_name, value,
              r->section);
     copy_clean(r, line, strlen(line));
 }

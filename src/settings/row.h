@@ -31,7 +31,7 @@ struct settings_row {
     const struct settings_kind *kind;
     size_t offset;        /* of the field, or of the first of several */
     const char *fallback; /* the default, as text */
-    uint64_t least, most; /* of a number; of a text: `most` is its maximum length */
+    uint64_t min, max;    /* of a number; of a text: `max` is its maximum length */
     const char *unit;     /* "": none */
     enum settings_row_change change;
     const char *meaning; /* one sentence */

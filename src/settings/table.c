@@ -11,8 +11,8 @@
      .kind = &(of_kind),                                                     \
      .offset = offsetof(struct settings, field),                             \
      .fallback = (def),                                                      \
-     .least = (lo),                                                          \
-     .most = (hi),                                                           \
+     .min = (lo),                                                            \
+     .max = (hi),                                                            \
      .unit = (of_unit),                                                      \
      .change = (on_change),                                                  \
      .meaning = (says)},
@@ -24,8 +24,8 @@
      .kind = &(of_kind),                                                            \
      .offset = offsetof(struct settings, field),                                    \
      .fallback = (def),                                                             \
-     .least = (lo),                                                                 \
-     .most = (hi),                                                                  \
+     .min = (lo),                                                                   \
+     .max = (hi),                                                                   \
      .unit = (of_unit),                                                             \
      .change = (on_change),                                                         \
      .meaning = (says),                                                             \

@@ -13,15 +13,15 @@ static void warn_deprecated_key(const struct settings_deprecated_key *f, const c
 {
     char sentence[2 * SETTINGS_TEXT_SIZE];
 
-    if (f->now_name != NULL)
+    if (f->new_name != NULL)
         snprintf(
             sentence, sizeof sentence,
             "%s: [%s] %s is deprecated: rename it to [%s] %s; release %s will reject the old name",
-            place, f->section, f->name, f->now_section, f->now_name, f->refused_from);
+            place, f->section, f->name, f->new_section, f->new_name, f->rejected_in);
     else
         snprintf(sentence, sizeof sentence,
                  "%s: [%s] %s has no effect (%s): remove the line; release %s will reject it",
-                 place, f->section, f->name, f->why, f->refused_from);
+                 place, f->section, f->name, f->why, f->rejected_in);
     warning(ctx, sentence);
 }
 

@@ -301,7 +301,7 @@ static void do_set_down(void *self, const void *arg)
 #define TIME_PASSED    { if_time_passed, "isTimePassed" }
 
 static const struct automat_row rows[] = {
-    /* in                   when                         only if         go to                 then, left to right */
+    /* from                 event                        guard           to                    actions, left to right */
     { NETWORK_AT_STARTUP,   NETWORK_EV_INIT,             ALWAYS,         NETWORK_START_UP,     { DISCONNECTS_0, RESET_FALSE, COLD_TRUE, DO(do_check_network_interfaces) } },
     { NETWORK_START_UP,     NETWORK_EV_GOT_NETWORK_INFO, NOT_ACTIVE,     NETWORK_DISCONNECTED, { DISCONNECTS_3 } },
     { NETWORK_START_UP,     NETWORK_EV_RECONNECT,        ALWAYS,         NETWORK_UP,           { DO(do_set_up) } },

@@ -191,7 +191,7 @@ static void stepped(void *self, uint8_t from, uint8_t event, uint8_t to)
 #define DO(function)  AUTOMAT_DO(function)
 
 static const struct automat_row rows[] = {
-    /* in                 when                            only if        go to                then, left to right */
+    /* from               event                           guard          to                   actions, left to right */
     { TRANSPORT_AT_STARTUP, TRANSPORT_EV_INIT,              ALWAYS,        TRANSPORT_INIT,      { BOTH_FALSE, DO(do_init) } },
     { TRANSPORT_INIT,       TRANSPORT_EV_START,             ALWAYS,        TRANSPORT_INIT,      { START_TRUE } },
     { TRANSPORT_INIT,       TRANSPORT_EV_RESTART,           ALWAYS,        TRANSPORT_INIT,      { START_TRUE } },

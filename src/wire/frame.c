@@ -53,24 +53,24 @@ void frame_decoder_fini(struct frame_decoder *d)
     *d = (struct frame_decoder){0};
 }
 
-const char frame_too_long[] = "a control frame beyond the set limit";
+const char frame_too_long[] = "control frame exceeds control-frame-limit-bytes";
 
 /* The reason why command or payload length are invalid, or NULL. */
 static const char *command_problem(uint8_t command, uint32_t payload, uint32_t control_limit)
 {
     switch (command) {
     case FRAME_DATA:
-        return payload < DATA_FIELDS_SIZE ? "a data frame without room for file id and size" : NULL;
+        return payload < DATA_FIELDS_SIZE ? "data frame too short for file id and size" : NULL;
     case FRAME_OK:
     case FRAME_ABORT:
         if (payload < FILE_ID_SIZE)
-            return "an ok or abort frame without room for a file id";
+            return "ok or abort frame too short for a file id";
         break;
     case FRAME_HELLO:
     case FRAME_WAZAP:
         break;
     default:
-        return "a frame of an unknown command";
+        return "unknown frame command";
     }
     return payload > control_limit ? frame_too_long : NULL;
 }
@@ -84,11 +84,11 @@ static const char *header_problem(const struct frame_decoder *d)
         return NULL;
     length = get_u32_be(d->header);
     if (length > FRAME_LENGTH_MAX)
-        return "a frame longer than 99,999 bytes";
+        return "frame longer than 99,999 bytes";
     if (length < 2)
-        return "a frame without room for version and command";
+        return "frame too short for version and command";
     if (d->header_length > VERSION_AT && d->header[VERSION_AT] != VERSION)
-        return "a frame of an unknown version";
+        return "unknown frame version";
     if (d->header_length <= COMMAND_AT)
         return NULL;
     return command_problem(d->header[COMMAND_AT], length - 2, d->control_limit);
@@ -219,7 +219,7 @@ enum err frame_decode(struct frame_decoder *d, const uint8_t *bytes, size_t leng
         d->is_control_returned = false;
     }
     if (d->is_bad) {
-        reject(d, out, "the stream was broken before");
+        reject(d, out, "earlier protocol error");
         return ERR_OK;
     }
     if (length == 0)
@@ -240,17 +240,6 @@ enum err frame_decode(struct frame_decoder *d, const uint8_t *bytes, size_t leng
 uint32_t frame_decoder_data_left(const struct frame_decoder *d)
 {
     return d->command == FRAME_DATA ? d->left : 0;
-}
-
-void frame_decoder_skip(struct frame_decoder *d, uint32_t count)
-{
-    CONTRACT(count <= frame_decoder_data_left(d));
-    if (count == 0)
-        return;
-    d->left -= count;
-    d->is_first = false;
-    if (d->left == 0)
-        end_frame(d);
 }
 
 void frame_write_header(uint8_t out[FRAME_HEADER_SIZE], uint8_t command, size_t payload_length)

@@ -127,7 +127,7 @@ Test(settings, are_the_defaults_in_an_empty_file, .init = set_up, .fini = clean_
 
 struct limits {
     const char *section, *key;
-    unsigned long least, most;
+    unsigned long min, max;
 };
 
 static const struct limits limits[] = {
@@ -193,7 +193,7 @@ static void check_number(const struct limits *l, const char *value, bool is_take
         return;
     snprintf(wanted, sizeof wanted, "line 2: [%s] %s = ", l->section, l->key);
     cr_assert_not_null(strstr(told, wanted), "%s", told);
-    snprintf(wanted, sizeof wanted, "a whole number from %lu to %lu", l->least, l->most);
+    snprintf(wanted, sizeof wanted, "a whole number from %lu to %lu", l->min, l->max);
     cr_assert_not_null(strstr(told, wanted), "%s", told);
 }
 
@@ -209,14 +209,14 @@ Test(settings, hold_each_number_to_its_limits, .init = set_up, .fini = clean_up,
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         const struct limits *l = &limits[i];
 
-        snprintf(value, sizeof value, "%lu", l->least);
+        snprintf(value, sizeof value, "%lu", l->min);
         check_number(l, value, true);
-        snprintf(value, sizeof value, "\"%lu\"", l->most);
+        snprintf(value, sizeof value, "\"%lu\"", l->max);
         check_number(l, value, true);
-        snprintf(value, sizeof value, "%lu", l->most + 1);
+        snprintf(value, sizeof value, "%lu", l->max + 1);
         check_number(l, value, false);
-        if (l->least > 0) {
-            snprintf(value, sizeof value, "%lu", l->least - 1);
+        if (l->min > 0) {
+            snprintf(value, sizeof value, "%lu", l->min - 1);
             check_number(l, value, false);
         }
         for (size_t j = 0; j < sizeof never / sizeof *never; j++)

@@ -145,8 +145,8 @@ static inline void scripted_init(struct scripted *t, const char *proto)
 
 /* A row of docs/automata.md; "A / B" is written as two. */
 struct spec_row {
-    const char *in, *when, *only_if, *go_to;
-    const char *then[AUTOMAT_ACTIONS_MAX];
+    const char *from, *event, *guard, *to;
+    const char *actions[AUTOMAT_ACTIONS_MAX];
 };
 
 /* do_set_up -> doSetUp; other texts are unchanged. */
@@ -170,33 +170,33 @@ static inline void spec_check_row(const struct automat_kind *kind, const struct 
 {
     char word[64];
 
-    cr_assert_str_eq(kind->state_names[row->in], spec->in);
-    cr_assert_str_eq(kind->event_names[row->when], spec->when);
-    cr_assert_str_eq(kind->state_names[row->go_to], spec->go_to);
-    cr_assert_str_eq(row->only_if.holds == NULL ? "" : row->only_if.name, spec->only_if,
-                     "condition of %s, %s", spec->in, spec->when);
+    cr_assert_str_eq(kind->state_names[row->from], spec->from);
+    cr_assert_str_eq(kind->event_names[row->event], spec->event);
+    cr_assert_str_eq(kind->state_names[row->to], spec->to);
+    cr_assert_str_eq(row->guard.holds == NULL ? "" : row->guard.name, spec->guard,
+                     "condition of %s, %s", spec->from, spec->event);
     for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX; i++) {
-        cr_assert_eq(row->then[i].run == NULL, spec->then[i] == NULL, "action %u of %s, %s", i,
-                     spec->in, spec->when);
-        if (row->then[i].run == NULL)
+        cr_assert_eq(row->actions[i].run == NULL, spec->actions[i] == NULL, "action %u of %s, %s",
+                     i, spec->from, spec->event);
+        if (row->actions[i].run == NULL)
             break;
-        spec_word(word, sizeof word, row->then[i].name);
-        cr_assert_str_eq(word, spec->then[i], "action %u of %s, %s", i, spec->in, spec->when);
+        spec_word(word, sizeof word, row->actions[i].name);
+        cr_assert_str_eq(word, spec->actions[i], "action %u of %s, %s", i, spec->from, spec->event);
     }
 }
 
 static inline bool spec_has_row(const struct automat_kind *kind, unsigned state, unsigned event)
 {
     for (size_t i = 0; i < kind->row_count; i++)
-        if (kind->rows[i].in == state && kind->rows[i].when == event)
+        if (kind->rows[i].from == state && kind->rows[i].event == event)
             return true;
     return false;
 }
 
 static inline bool spec_has_action(const struct spec_row *spec, const char *word)
 {
-    for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX && spec->then[i] != NULL; i++)
-        if (strcmp(spec->then[i], word) == 0)
+    for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX && spec->actions[i] != NULL; i++)
+        if (strcmp(spec->actions[i], word) == 0)
             return true;
     return false;
 }

@@ -294,7 +294,7 @@ static bool set_condition(const char *words, bool holds)
 /* isNeedUPNP is false while port mapping is not implemented: its row cannot be taken. */
 static bool is_unreachable(const struct spec_row *row)
 {
-    return strcmp(row->only_if, "not ColdStart, isNeedUPNP") == 0;
+    return strcmp(row->guard, "not ColdStart, isNeedUPNP") == 0;
 }
 
 Test(network_connector, takes_each_row, .init = a_network, .fini = clean_up, .timeout = 10)
@@ -307,13 +307,13 @@ Test(network_connector, takes_each_row, .init = a_network, .fini = clean_up, .ti
         if (is_unreachable(&spec[i]))
             continue;
         reset();
-        n.automat.state = row->in;
-        cr_assert(spec[i].only_if[0] == '\0' || set_condition(spec[i].only_if, true));
-        network_connector_feed(&n, (enum network_connector_event)row->when);
-        cr_assert(step_count > 0 && steps[0].from == row->in && steps[0].event == row->when &&
-                      steps[0].to == row->go_to,
-                  "row %u: %s, %s", i, spec[i].in, spec[i].when);
-        cr_assert_eq(settled, n.automat.state != row->in || step_count > 1,
+        n.automat.state = row->from;
+        cr_assert(spec[i].guard[0] == '\0' || set_condition(spec[i].guard, true));
+        network_connector_feed(&n, (enum network_connector_event)row->event);
+        cr_assert(step_count > 0 && steps[0].from == row->from && steps[0].event == row->event &&
+                      steps[0].to == row->to,
+                  "row %u: %s, %s", i, spec[i].from, spec[i].event);
+        cr_assert_eq(settled, n.automat.state != row->from || step_count > 1,
                      "row %u: the final state is reported once", i);
         if (spec_has_action(&spec[i], "Disconnects += 1"))
             cr_assert_eq(n.round_at_ms, loop_now_ms(loop));
@@ -329,11 +329,11 @@ Test(network_connector, does_not_take_a_row_whose_condition_fails, .init = a_net
         const struct automat_row *row = &network_connector_kind.rows[i];
 
         reset();
-        n.automat.state = row->in;
-        if (spec[i].only_if[0] == '\0' || is_unreachable(&spec[i]))
+        n.automat.state = row->from;
+        if (spec[i].guard[0] == '\0' || is_unreachable(&spec[i]))
             continue;
-        cr_assert(set_condition(spec[i].only_if, false));
-        cr_assert_not(row->only_if.holds(&n, NULL), "row %u: %s, %s", i, spec[i].in, spec[i].when);
+        cr_assert(set_condition(spec[i].guard, false));
+        cr_assert_not(row->guard.holds(&n, NULL), "row %u: %s, %s", i, spec[i].from, spec[i].event);
     }
 }
 
@@ -352,19 +352,19 @@ Test(network_connector, flags_change_as_the_rows_say, .init = a_network, .fini =
     };
 
     for (unsigned i = 0; i < SPEC_COUNT; i++) {
-        const struct automat_action *then = network_connector_kind.rows[i].then;
+        const struct automat_action *actions = network_connector_kind.rows[i].actions;
 
-        for (unsigned j = 0; j < AUTOMAT_ACTIONS_MAX && then[j].run != NULL; j++) {
+        for (unsigned j = 0; j < AUTOMAT_ACTIONS_MAX && actions[j].run != NULL; j++) {
             for (unsigned k = 0; k < sizeof expected / sizeof expected[0]; k++) {
-                if (strcmp(then[j].name, expected[k].word) != 0)
+                if (strcmp(actions[j].name, expected[k].word) != 0)
                     continue;
                 n.disconnects = 7;
-                n.reset = strcmp(then[j].name, "Reset = true") != 0;
-                n.cold_start = strcmp(then[j].name, "ColdStart = true") != 0;
-                then[j].run(&n, NULL);
-                cr_assert_eq(n.disconnects, expected[k].disconnects, "%s", then[j].name);
-                cr_assert_eq(n.reset, expected[k].reset, "%s", then[j].name);
-                cr_assert_eq(n.cold_start, expected[k].cold_start, "%s", then[j].name);
+                n.reset = strcmp(actions[j].name, "Reset = true") != 0;
+                n.cold_start = strcmp(actions[j].name, "ColdStart = true") != 0;
+                actions[j].run(&n, NULL);
+                cr_assert_eq(n.disconnects, expected[k].disconnects, "%s", actions[j].name);
+                cr_assert_eq(n.reset, expected[k].reset, "%s", actions[j].name);
+                cr_assert_eq(n.cold_start, expected[k].cold_start, "%s", actions[j].name);
             }
         }
     }

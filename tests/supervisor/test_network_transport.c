@@ -124,12 +124,12 @@ Test(network_transport, has_the_rows_of_the_specification_in_their_order, .timeo
 /* Sets the flags that the row's condition needs, the others so that its action changes them. */
 static void set_flags(const struct spec_row *row)
 {
-    bool is_negative = strncmp(row->only_if, "not ", 4) == 0;
+    bool is_negative = strncmp(row->guard, "not ", 4) == 0;
 
     t.start_now = t.stop_now = true;
-    if (strstr(row->only_if, "StartNow") != NULL)
+    if (strstr(row->guard, "StartNow") != NULL)
         t.start_now = !is_negative;
-    if (strstr(row->only_if, "StopNow") != NULL)
+    if (strstr(row->guard, "StopNow") != NULL)
         t.stop_now = !is_negative;
     if (spec_has_action(row, "StartNow = true"))
         t.start_now = false;
@@ -141,8 +141,8 @@ static void set_flags(const struct spec_row *row)
 
 static void expect_flags(const struct spec_row *row, bool start_now, bool stop_now)
 {
-    for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX && row->then[i] != NULL; i++) {
-        const char *word = row->then[i];
+    for (unsigned i = 0; i < AUTOMAT_ACTIONS_MAX && row->actions[i] != NULL; i++) {
+        const char *word = row->actions[i];
         bool is_true = strstr(word, "= true") != NULL;
 
         if (strstr(word, "StartNow") != NULL)
@@ -152,8 +152,8 @@ static void expect_flags(const struct spec_row *row, bool start_now, bool stop_n
         if (strcmp(word, "doDestroyMe") == 0)
             start_now = stop_now = false;
     }
-    cr_assert_eq(t.start_now, start_now, "StartNow after %s, %s", row->in, row->when);
-    cr_assert_eq(t.stop_now, stop_now, "StopNow after %s, %s", row->in, row->when);
+    cr_assert_eq(t.start_now, start_now, "StartNow after %s, %s", row->from, row->event);
+    cr_assert_eq(t.stop_now, stop_now, "StopNow after %s, %s", row->from, row->event);
 }
 
 Test(network_transport, takes_each_row, .init = a_transport, .fini = clean_up, .timeout = 10)
@@ -163,18 +163,18 @@ Test(network_transport, takes_each_row, .init = a_transport, .fini = clean_up, .
         bool start_now, stop_now;
 
         reset();
-        t.automat.state = row->in;
+        t.automat.state = row->from;
         set_flags(&spec[i]);
         start_now = t.start_now;
         stop_now = t.stop_now;
-        network_transport_feed(&t, (enum network_transport_event)row->when);
+        network_transport_feed(&t, (enum network_transport_event)row->event);
         cr_assert_geq(step_count, 1);
-        cr_assert(steps[0].from == row->in && steps[0].event == row->when &&
-                      steps[0].to == row->go_to,
-                  "row %u: %s, %s", i, spec[i].in, spec[i].when);
+        cr_assert(steps[0].from == row->from && steps[0].event == row->event &&
+                      steps[0].to == row->to,
+                  "row %u: %s, %s", i, spec[i].from, spec[i].event);
         cr_assert_eq(tcp.connects, spec_has_action(&spec[i], "doStart"));
         cr_assert_eq(tcp.disconnects, spec_has_action(&spec[i], "doStop"));
-        cr_assert_eq(changes, row->in != row->go_to);
+        cr_assert_eq(changes, row->from != row->to);
         expect_flags(&spec[i], start_now, stop_now);
     }
 }

@@ -140,22 +140,6 @@ Test(frame, hands_data_on_out_of_the_callers_buffer, .timeout = 10)
     cr_assert_null(d.control.bytes);
 }
 
-Test(frame, can_skip_data_that_it_does_not_see, .init = a_decoder, .fini = clean_up, .timeout = 10)
-{
-    uint8_t header[FRAME_DATA_HEADER_SIZE];
-
-    frame_write_data_header(header, 5, 1000, 100);
-    seen_feed(&seen, header, sizeof header);
-    cr_assert_eq(seen.decoder.file_id, 5);
-    cr_assert_eq(seen.decoder.size, 1000);
-    frame_decoder_skip(&seen.decoder, 99);
-    cr_assert_eq(frame_decoder_data_left(&seen.decoder), 1u);
-    frame_decoder_skip(&seen.decoder, 1);
-    cr_assert_eq(frame_decoder_data_left(&seen.decoder), 0u);
-    seen_feed(&seen, each_kind, sizeof each_kind);
-    expect_each_kind();
-}
-
 Test(frame, holds_memory_only_while_a_control_frame_is_incomplete, .init = a_decoder,
      .fini = clean_up, .timeout = 10)
 {

@@ -58,12 +58,12 @@ void session_core_set_timer(struct session *c, uint64_t delay_ms)
     loop_set_timer(c->context->loop, &c->timer, delay_ms);
 }
 
-void session_core_check_soon(struct session *c, uint64_t most_ms)
+void session_core_check_soon(struct session *c, uint64_t max_ms)
 {
     if (c->is_due)
         return;
-    if (!c->timer.is_set || c->timer.deadline_ms > loop_now_ms(c->context->loop) + most_ms)
-        session_core_set_timer(c, most_ms);
+    if (!c->timer.is_set || c->timer.deadline_ms > loop_now_ms(c->context->loop) + max_ms)
+        session_core_set_timer(c, max_ms);
 }
 
 /* Reason of its end. */

@@ -184,8 +184,8 @@ void session_core_queued(struct session *c, enum err e);
 
 void session_core_set_timer(struct session *c, uint64_t delay_ms);
 
-/* Makes the timer fire within `most_ms`; an earlier deadline stays. */
-void session_core_check_soon(struct session *c, uint64_t most_ms);
+/* Makes the timer fire within `max_ms`; an earlier deadline stays. */
+void session_core_check_soon(struct session *c, uint64_t max_ms);
 
 /* How many of the sent bytes the peer's kernel has acknowledged. One system call. */
 uint64_t session_core_acknowledged(const struct session *c);

@@ -328,7 +328,7 @@ static void do_read_wazap(void *self, const void *arg)
 
 static const struct automat_row rows[] = {
     /* clang-format off */
-    /* in              when                 only if                   go to           then, left to right */
+    /* from            event                guard                     to              actions, left to right */
     { ST_AT_STARTUP,  EV_CONNECTION_MADE,  AUTOMAT_IF(is_incoming),  ST_SERVER,      { AUTOMAT_DO(do_init) } },
     { ST_AT_STARTUP,  EV_CONNECTION_MADE,  AUTOMAT_IF(is_outgoing),  ST_CLIENT,      { AUTOMAT_DO(do_init), AUTOMAT_DO(do_close_outgoing), AUTOMAT_DO(do_send_hello) } },
     { ST_SERVER,      EV_DATA_RECEIVED,    AUTOMAT_IF(is_hello),     ST_CONNECTED,   { AUTOMAT_DO(do_read_hello), AUTOMAT_DO(do_send_wazap), AUTOMAT_DO(do_open_stream), AUTOMAT_DO(do_start_pending_files) } },

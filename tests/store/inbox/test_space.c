@@ -141,7 +141,7 @@ Test(space, existing_files_count_with_their_allocated_size)
         const char *what;
         size_t size;
         bool is_sparse;
-        uint64_t least, most;
+        uint64_t min, max;
     } rows[] = {
         {"empty", 0, false, BLOCK, BLOCK},
         {"a byte", 1, false, BLOCK, 2 * BLOCK},
@@ -160,7 +160,7 @@ Test(space, existing_files_count_with_their_allocated_size)
         else
             put_file("f", rows[i].size);
         limit(1 << 30, 0, 0);
-        cr_expect(space.used_bytes >= rows[i].least && space.used_bytes <= rows[i].most, "%s: %llu",
+        cr_expect(space.used_bytes >= rows[i].min && space.used_bytes <= rows[i].max, "%s: %llu",
                   rows[i].what, (unsigned long long)space.used_bytes);
         cr_expect_eq(space.used_files, 1, "%s", rows[i].what);
         cr_assert_eq(unlinkat(dir_fd, "f", 0), 0);

@@ -20,7 +20,7 @@ TestSuite(session, .init = context_open, .fini = context_close, .timeout = 10);
 /* The state machine exactly as in docs/automata.md. */
 
 struct expected_row {
-    const char *in, *when, *only_if, *go_to, *actions;
+    const char *from, *event, *guard, *to, *actions;
 };
 
 static const struct expected_row expected[] = {
@@ -68,16 +68,16 @@ Test(session, the_table_is_the_one_of_the_document)
         const struct automat_row *row = &kind->rows[i];
         char condition[64] = "", actions[200] = "";
 
-        add_camel(condition, row->only_if.name);
-        for (int j = 0; j < AUTOMAT_ACTIONS_MAX && row->then[j].run != NULL; j++) {
+        add_camel(condition, row->guard.name);
+        for (int j = 0; j < AUTOMAT_ACTIONS_MAX && row->actions[j].run != NULL; j++) {
             if (j > 0)
                 strcat(actions, " ");
-            add_camel(actions, row->then[j].name);
+            add_camel(actions, row->actions[j].name);
         }
-        cr_expect_str_eq(kind->state_names[row->in], expected[i].in, "row %zu", i);
-        cr_expect_str_eq(kind->event_names[row->when], expected[i].when, "row %zu", i);
-        cr_expect_str_eq(condition, expected[i].only_if, "row %zu", i);
-        cr_expect_str_eq(kind->state_names[row->go_to], expected[i].go_to, "row %zu", i);
+        cr_expect_str_eq(kind->state_names[row->from], expected[i].from, "row %zu", i);
+        cr_expect_str_eq(kind->event_names[row->event], expected[i].event, "row %zu", i);
+        cr_expect_str_eq(condition, expected[i].guard, "row %zu", i);
+        cr_expect_str_eq(kind->state_names[row->to], expected[i].to, "row %zu", i);
         cr_expect_str_eq(actions, expected[i].actions, "row %zu", i);
     }
 }
@@ -85,8 +85,8 @@ Test(session, the_table_is_the_one_of_the_document)
 static bool has_row(uint8_t in, uint8_t when)
 {
     for (size_t i = 0; i < ROWS; i++)
-        if (strcmp(expected[i].in, session_kind.state_names[in]) == 0 &&
-            strcmp(expected[i].when, session_kind.event_names[when]) == 0)
+        if (strcmp(expected[i].from, session_kind.state_names[in]) == 0 &&
+            strcmp(expected[i].event, session_kind.event_names[when]) == 0)
             return true;
     return false;
 }
@@ -462,17 +462,14 @@ Test(session, the_error_for_a_peer_that_is_not_a_node)
         ROW(half_closes, "the peer hung up before hello: not a node, or it refuses us"),
         ROW(says_half_a_frame_and_leaves,
             "the peer hung up before hello: not a node, or it refuses us"),
-        ROW(greets_like_ssh, "a frame longer than 99,999 bytes: is that a dustwire node?"),
-        ROW(answers_like_a_web_server,
-            "a frame longer than 99,999 bytes: is that a dustwire node?"),
-        ROW(greets_like_a_mail_server,
-            "a frame longer than 99,999 bytes: is that a dustwire node?"),
+        ROW(greets_like_ssh, "frame longer than 99,999 bytes: is that a dustwire node?"),
+        ROW(answers_like_a_web_server, "frame longer than 99,999 bytes: is that a dustwire node?"),
+        ROW(greets_like_a_mail_server, "frame longer than 99,999 bytes: is that a dustwire node?"),
         ROW(echoes_the_hello, "the first frame is not a wazap: is that a dustwire node?"),
         ROW(sends_a_file_first, "the first frame is not a wazap: is that a dustwire node?"),
         ROW(says_ok_first, "the first frame is not a wazap: is that a dustwire node?"),
-        ROW(says_another_version, "a frame of an unknown version: is that a dustwire node?"),
-        ROW(says_a_letter_that_is_no_command,
-            "a frame of an unknown command: is that a dustwire node?"),
+        ROW(says_another_version, "unknown frame version: is that a dustwire node?"),
+        ROW(says_a_letter_that_is_no_command, "unknown frame command: is that a dustwire node?"),
     };
 
     context.settings.sessions.handshake_timeout_s = 1;

@@ -1,4 +1,4 @@
-/* Contacts: `proto://host:port`, and plain `host:port`. Parsed, not resolved. */
+/* Contacts: `proto://host:port` or `host:port`. Parsed, not resolved. */
 #ifndef GATEWAY_CONTACT_H
 #define GATEWAY_CONTACT_H
 
@@ -11,7 +11,7 @@
 
 enum { CONTACT_PROTO_SIZE = 16, CONTACT_TEXT_SIZE = ADDRESS_HOST_SIZE + CONTACT_PROTO_SIZE + 16 };
 
-/* What a contact without "proto://" means. */
+/* The protocol of a contact without "proto://". */
 #define CONTACT_PROTO_DEFAULT "tcp"
 
 struct contact {
@@ -20,11 +20,11 @@ struct contact {
     uint16_t port;
 };
 
-/* Any thread. ERR_INVALID with nothing written for what is neither form. */
+/* Any thread. ERR_INVALID: not a contact; `*out` is unchanged. */
 enum err contact_parse(struct contact *out, const char *text);
 
-/* Any thread. What to write instead of these bytes, which contact_parse refused; NULL: one of the
- * two forms. Host names are not converted: that belongs to whoever shows and types them. */
+/* Any thread. A specific hint for text that contact_parse rejected; NULL: none, show the two forms.
+ * Host names are not converted to their ASCII form: this is left to the user interface. */
 const char *contact_advice(const char *bytes, size_t length);
 
 /* Any thread. "tcp://host:port", an IPv6 host in brackets; returns `out`. */

@@ -37,49 +37,50 @@ const char *event_word(enum event_kind kind);
 struct event {
     struct message message; /* first */
     enum event_kind kind;
-    int64_t at_us;   /* real time; filled in by event_emit */
-    uint64_t number; /* filled in by the keeper */
+    int64_t at_us;   /* real time; set by event_emit */
+    uint64_t number; /* set by the keeper */
     uint64_t session;
     uint64_t request_id;
     uint32_t transfer_id;
     bool is_outgoing; /* session events */
     uint64_t size_bytes;
     uint64_t done_bytes;
-    uint64_t acknowledged_bytes; /* of done_bytes, what the peer's machine has; files going out */
+    uint64_t acknowledged_bytes;         /* part of done_bytes that the peer's TCP has acknowledged;
+                                            outgoing files */
     uint64_t bytes_sent, bytes_received; /* session closed */
     char host[ADDRESS_TEXT_SIZE];
     char status[16]; /* "finished", "failed" */
     char proto[16];
     char from_state[24], to_state[24];
-    /* The rest is variable: made by event_new. Never NULL. */
+    /* Stored behind the struct by event_new. Never NULL. */
     const char *idurl;
     const char *path;
     const char *error; /* reason, or what changed */
 };
 
-/* Longer than any identity that we may have ourselves. A peer's may be ten times that, and events
- * are kept by the ten thousand: theirs are cut here. */
+/* Longer than the longest identity of this node. A peer's can be ten times that; it is truncated,
+ * because thousands of events are kept. */
 enum { EVENT_IDURL_MAX = 1024 };
 
-/* Any thread. One event with copies of the three strings (NULL is ""), zero otherwise; NULL without
- * memory: then the event is simply lost. */
+/* Any thread. An event with copies of the three strings (NULL is ""), all else zero. NULL: out of
+ * memory; event_emit ignores it. */
 struct event *event_new(enum event_kind kind, const char *idurl, const char *path,
                         const char *error);
 void event_free(struct event **e);
 
-/* Where events go; the control thread opens it. `take` runs in the keeper's thread and owns the
- * event. Before there is a keeper, and without one, events are dropped. */
+/* The queue to the keeper, the thread that numbers and stores events. `on_event` runs in that
+ * thread and takes ownership of the event. Until event_sink_connect, events are dropped. */
 struct event_sink;
 enum err event_sink_open(struct event_sink **out);
 void event_sink_close(struct event_sink **sink);
-/* Before other threads start. */
-void event_sink_connect(struct event_sink *sink, struct mailbox *keeper, message_fn *take);
+/* Call before other threads start. */
+void event_sink_connect(struct event_sink *sink, struct mailbox *keeper, message_fn *on_event);
 
 /* Any thread. Takes ownership of `e`; NULL is a no-op. Never blocks; queued without waking the
- * keeper (mailbox_post_deferred) unless it asked for it (mailbox_set_immediate). */
+ * keeper (mailbox_post_deferred) unless that set mailbox_set_immediate. */
 void event_emit(struct event_sink *sink, struct event *e);
 
-/* Keeper's thread. The number of events dropped since the last call. */
+/* Keeper's thread. Returns and resets the number of dropped events. */
 uint64_t event_sink_take_lost(struct event_sink *sink);
 
 #endif

@@ -28,47 +28,46 @@ enum { GATEWAY_TRANSFER_ERROR_SIZE = 128, GATEWAY_ID_MAX = INT32_MAX };
 
 struct gateway_binding;
 
-/* What a register call that was ERR_PENDING came to. */
+/* The result of a register call that was ERR_PENDING. */
 struct gateway_registration {
     uint32_t transfer_id;
     bool is_registered;
     uint32_t instance;
 };
 
-/* One file on its way, from its registration to its result. Lives in the transport's stream; one
- * call at a time. */
+/* One file transfer, from its registration to its result. Embedded in the transport's stream; at
+ * most one pending call. */
 struct gateway_transfer {
-    struct request request; /* first: the way back of a call that was ERR_PENDING */
-    /* the question; a gateway reads the strings during the call only */
+    struct request request; /* first: returns a call that was ERR_PENDING */
+    /* arguments; a gateway reads the strings during the call only */
     const char *proto;
-    char host[ADDRESS_TEXT_SIZE]; /* the address dialled, or the source address of one accepted */
+    char host[ADDRESS_TEXT_SIZE]; /* the address dialled, or the source address if accepted */
     const char *asked_host;       /* sending only: where to, as the requester wrote it */
-    const char *idurl;            /* the other side's, escaped; "" if unknown */
-    const char *filename;    /* absolute path: final name of a received file, or the sent one */
+    const char *idurl;            /* the peer's, escaped; "" if unknown */
+    const char *filename;    /* absolute path of the sent file, or final path of the received one */
     const char *description; /* sending only; may be NULL */
     uint64_t session;
-    uint64_t request_id; /* sending only: of the send request; 0: nobody asked over control */
+    uint64_t request_id; /* sending only: of the send request; 0: none */
     uint64_t size_bytes;
     uint64_t done_bytes;
-    uint64_t acknowledged_bytes; /* sending: of done_bytes, when it was looked at last */
+    uint64_t acknowledged_bytes; /* sending: part of done_bytes, at the last poll */
     bool is_sending;
-    bool is_single; /* of send_file_single: never registered */
+    bool is_single; /* send_file_single: never registered */
     enum gateway_transfer_status status;
     char error[GATEWAY_TRANSFER_ERROR_SIZE]; /* "" when finished; escaped */
-    /* the answer of a register call */
-    uint32_t transfer_id; /* the gateway's; before, and if it has none for it, ours */
-    bool is_registered;   /* false: the gateway does not know it, it is not unregistered */
-    /* the gateway's own notes, zero at first */
-    const struct gateway_binding *binding; /* that registered it */
-    uint32_t instance;                     /* of a remote gateway: which one since its first init */
-    /* the gateway's until the request is back: the file is listed and cancelled meanwhile, by our
-     * id */
+    /* result of a register call */
+    uint32_t transfer_id; /* the gateway's; ours until registered, or if it has none */
+    bool is_registered;   /* false: unknown to the gateway, not unregistered */
+    /* private to the gateway, initially zero */
+    const struct gateway_binding *binding; /* the one that registered it */
+    uint32_t instance;                     /* remote gateway: its instance, counted by init */
+    /* owned by the gateway until the request completes; the file is listed and cancelled by our id
+     * until then */
     struct gateway_registration registration;
 };
 
-/* Any thread. The event of `kind` that tells of this transfer as it is now, with its status for the
- * kinds that end one; NULL without memory. Transports emit it, so that it is the same under every
- * gateway. */
+/* Any thread. An event of `kind` with the transfer's current state, for the ..._ENDED kinds with
+ * status and error; NULL: out of memory. Emitted by the transports, independent of the gateway. */
 struct event *gateway_transfer_event(enum event_kind kind, const struct gateway_transfer *transfer);
 
 struct gateway_ops {
@@ -80,12 +79,12 @@ struct gateway_ops {
     void (*disconnected)(void *self, const char *proto, const char *result);
     enum err (*register_file_sending)(void *self, struct gateway_transfer *transfer);
     enum err (*register_file_receiving)(void *self, struct gateway_transfer *transfer);
-    /* The end of a registered file coming in: unregister_file_receiving. ERR_CLOSED, also as the
+    /* The end of a registered incoming file: unregister_file_receiving. ERR_CLOSED, also as the
      * late answer: not reported, stays unreported. */
     enum err (*receiving_ended)(void *self, struct gateway_transfer *transfer);
-    /* The end of every file going out, registered or not: unregister_file_sending, or
-     * cancelled_file_sending for one that failed before it was registered, and file_result. Nobody
-     * waits for the answer. */
+    /* The end of every outgoing file, registered or not: unregister_file_sending, or
+     * cancelled_file_sending for one that failed before it was registered, and file_result. No
+     * result is returned. */
     void (*sending_ended)(void *self, const struct gateway_transfer *transfer);
     /* True while the queue of the gateway is full: no new transfers should be started. */
     bool (*is_full)(void *self);

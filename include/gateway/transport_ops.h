@@ -24,32 +24,32 @@
 
 enum { REASON_SIZE = 256, ROUTE_ADDRESSES_MAX = 8 };
 
-/* connect(options): open the listening sockets (none with receiving switched off) and serve. result
- * ERR_OK is `receiving-started`, with what is bound in `host`; anything else is `failed`, with a
- * sentence in `error` that names the address and the reason. */
+/* connect(options): opens the listening sockets (none if receiving is disabled) and serves. Result
+ * ERR_OK is `receiving-started`, with the bound addresses in `host`; any other is `failed`, with
+ * the address and the reason in `error`. */
 struct transport_start {
     struct request request;
     char host[REASON_SIZE];
     char error[REASON_SIZE];
 };
 
-/* disconnect: stop listening, let files under way finish for `grace_ms` (0: at once), end every
- * session. Comes back when the last one is gone: `stopped`. */
+/* disconnect: stops listening, lets active files finish for up to `grace_ms`, closes every session.
+ * Completes when all are closed: `stopped`. */
 struct transport_stop {
     struct request request;
     uint64_t grace_ms;
 };
 
-/* A host to reach: the contact, and what the transport found out about it on the way. */
+/* A destination: the contact, and the transport's state of resolving and connecting to it. */
 struct route {
     struct contact contact;
-    unsigned address_count, address_next; /* transport's own from here on */
+    unsigned address_count, address_next; /* private to the transport from here on */
     struct address addresses[ROUTE_ADDRESSES_MAX];
     uint64_t session;
     bool was_rerouted;
 };
 
-/* send_file, send_file_single. Comes back when the outcome is decided, whatever happens. */
+/* send_file, send_file_single. Completes when the send has finished or failed. */
 struct send_request {
     struct request request;
     uint64_t id;
@@ -57,18 +57,18 @@ struct send_request {
     char *remote_idurl; /* escaped, may be NULL; malloc, freed by gateway_send_request_free */
     char *filename;     /* absolute; malloc */
     char *description;  /* may be NULL; malloc */
-    const struct gateway_binding *binding; /* of the gateway when it was asked for; NULL: of then */
+    const struct gateway_binding *binding; /* gateway at the request; NULL: the current one */
     char *asked_host; /* the one contact as the requester wrote it; NULL if several; malloc */
     uid_t requester;  /* who has to be able to read the file (outbox_open) */
     bool is_single;
     /* the outcome */
     enum gateway_transfer_status status;
-    uint32_t transfer_id; /* 0 if it never got one */
+    uint32_t transfer_id; /* 0: none was assigned */
     uint64_t size_bytes;
     uint64_t sent_bytes;
     char error[GATEWAY_TRANSFER_ERROR_SIZE]; /* "" when finished */
     void *cookie;                            /* the requester's */
-    /* the transport's own, while it waits there */
+    /* private to the transport while queued */
     TAILQ_ENTRY(send_request) queue_link;
     UT_hash_handle hh;
 };
@@ -78,12 +78,12 @@ void gateway_send_request_free(struct send_request **r);
 struct host_request {
     struct request request;
     struct route route;
-    /* connect_to: a session was there already. disconnect_from, send_keep_alive: something was
-     * done. */
+    /* connect_to: a session was open before. disconnect_from, send_keep_alive: a session was found.
+     */
     bool answer;
     uint64_t session;        /* connect_to */
-    char error[REASON_SIZE]; /* a sentence, if result is not ERR_OK */
-    unsigned at;             /* transport's own */
+    char error[REASON_SIZE]; /* reason, if result is not ERR_OK */
+    unsigned at;             /* private to the transport */
     void *cookie;
 };
 
@@ -91,17 +91,17 @@ struct host_request {
  * filename), and by the id of a send request (`dustwire send` interrupted). */
 struct cancel_request {
     struct request request;
-    uint32_t transfer_id;   /* 0: not asked for by it */
-    uint64_t send_id;       /* 0: not asked for by it */
+    uint32_t transfer_id;   /* 0: not selected by it */
+    uint64_t send_id;       /* 0: not selected by it */
     struct contact contact; /* cancel_outbox_file */
     char filename[SETTINGS_TEXT_SIZE * 4];
     bool answer;
-    unsigned at; /* transport's own */
+    unsigned at; /* private to the transport */
     void *cookie;
 };
 
-/* Where an item stands in a list, for the page behind it: of worker `worker` the session `session`
- * (0: none yet), and in it the files up to `file`, whatever the transport means by that. */
+/* The position of an item in a list: worker, session (0: before the first one) and file. `file` is
+ * defined by the transport. */
 struct list_cursor {
     unsigned worker;
     uint64_t session, file;
@@ -114,13 +114,13 @@ struct session_info {
     const char *state; /* "CONNECTED" */
     struct address host;
     char announced[ADDRESS_TEXT_SIZE]; /* as announced, escaped; "" if nothing usable */
-    bool is_verified;                  /* files for `announced` go down this session */
+    bool is_verified;                  /* files for `announced` use this session */
     bool is_outgoing;
     unsigned worker;
     unsigned files_in, files_out, files_waiting;
     uint64_t bytes_sent, bytes_received;
-    uint64_t age_us;      /* since it was opened, whatever happened to the clock */
-    int64_t opened_at_us; /* in real time, as the clock goes now */
+    uint64_t age_us;      /* since it was opened, by the monotonic clock */
+    int64_t opened_at_us; /* real time, computed from age_us */
     int64_t last_activity_us;
     char idurl[256]; /* escaped, cut */
 };
@@ -135,7 +135,7 @@ struct stream_info {
     uint64_t session;
     struct address host;
     uint64_t current_bytes, total_bytes;
-    uint64_t acknowledged_bytes; /* of current_bytes, what the peer's machine has; in: all */
+    uint64_t acknowledged_bytes; /* acknowledged by the peer's TCP; incoming: current_bytes */
     uint64_t bytes_per_second;
     uint64_t age_us;
     int64_t started_at_us; /* as for a session */
@@ -144,14 +144,14 @@ struct stream_info {
     char filename[SETTINGS_TEXT_SIZE];
 };
 
-/* list_sessions, list_streams, find_session, find_stream: a page of what there is, in order of
- * session. Filters that are zero or "" let everything pass. With an offset all is gone through for
- * each page; with a place the page begins behind it and the way ends with the page. (A session of a
- * place that has ended meanwhile: the page begins at the next that is younger.) */
+/* list_sessions, list_streams, find_session, find_stream: a page of the items, ordered by session.
+ * Filters that are zero or "" match everything. An offset scans all items for each page. With a
+ * cursor the page begins after it and the scan ends with the page; if the cursor's session has
+ * closed, the page begins at the next younger one. */
 struct list_request {
     struct request request;
     size_t offset, limit;
-    bool has_cursor; /* then offset is 0, and `total` says nothing */
+    bool has_cursor; /* then offset is 0 and `total` is meaningless */
     struct list_cursor cursor;
     struct address host;
     char idurl[256];
@@ -161,19 +161,19 @@ struct list_request {
     /* the answer: one of the two arrays; gateway_list_request_fini frees it */
     struct session_info *sessions;
     struct stream_info *streams;
-    size_t count, total; /* total: how many passed the filters */
-    size_t room;         /* transport's own from here on */
+    size_t count, total; /* total: number that match the filters */
+    size_t capacity;     /* private to the transport from here on */
     unsigned at;
     void *cookie;
 };
 void gateway_list_request_fini(struct list_request *r);
 
-/* A number of every worker, session and file in it, for status. */
+/* Totals over all workers, for status. */
 struct transport_counts {
     unsigned workers;
     unsigned sessions, sessions_connected;
     unsigned sessions_half_open; /* accepted, no hello yet */
-    unsigned sources_known;      /* addresses and networks that are remembered */
+    unsigned sources_known;      /* addresses and networks in the source table */
     unsigned files_in, files_out, files_waiting;
 };
 struct counts_request {
@@ -190,12 +190,12 @@ struct transport_ops {
     void (*connect)(void *self, struct transport_start *start);
     void (*disconnect)(void *self, struct transport_stop *stop);
     void (*settings_changed)(void *self, const struct settings *settings); /* copies */
-    /* True if what is bound differs from what the settings ask for. */
+    /* True if the bound addresses differ from those of the settings. */
     bool (*is_rebind_needed)(void *self);
-    /* One contact of ours for an identity, e.g. "tcp://host:port". ERR_NOT_FOUND if there is none
-     * to give (no host known). */
+    /* This node's contact for an identity, e.g. "tcp://host:port". ERR_NOT_FOUND: the host is
+     * unknown. */
     enum err (*build_contacts)(void *self, char out[CONTACT_TEXT_SIZE]);
-    /* True if `contact` is ours: the host of the settings and the port of the settings. */
+    /* True if `contact` has the host and the port of the settings. */
     bool (*verify_contacts)(void *self, const struct contact *contact);
 
     /* Any thread. */

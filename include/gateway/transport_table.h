@@ -11,18 +11,18 @@
 
 enum { GATEWAY_TRANSPORTS_MAX = 4, SERVICE_NEEDS_MAX = 2 };
 
-/* A service of the node: it is on if it is switched on and all that it needs is on. */
+/* A service of the node: on if it is enabled and all services that it needs are on. */
 struct service {
     const char *name;    /* "tcp_transport" */
-    const char *section; /* of the settings, where it is switched on: "services/tcp-transport" */
+    const char *section; /* settings section that enables it: "services/tcp-transport" */
     bool (*is_enabled)(const struct settings *s);
-    const struct service *needs[SERVICE_NEEDS_MAX]; /* NULL: no more */
+    const struct service *needs[SERVICE_NEEDS_MAX]; /* NULL: end of the list */
 };
 
 /* The gateway service, which every transport needs. */
 extern const struct service gateway_service;
 
-/* What the settings say of a transport beside its service. */
+/* Settings of a transport apart from its service. */
 struct transport_preferences {
     unsigned priority; /* 1 is the highest */
     bool is_sending_enabled, is_receiving_enabled;
@@ -30,8 +30,8 @@ struct transport_preferences {
 
 struct transport_row {
     const struct transport_ops *ops;
-    void *self;                    /* goes to each of the ops; outlives every thread */
-    const struct service *service; /* the transport may run while it is on */
+    void *self;                    /* first argument of the ops; outlives every thread */
+    const struct service *service; /* the transport runs only while this is on */
     struct transport_preferences (*preferences)(const struct settings *s);
 };
 

@@ -15,7 +15,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* A scheme as URLs have them, so that a contact can stand in a list without quotes. */
+/* A URL scheme: no characters that would need quotes in a list of contacts. */
 static enum err proto_parse(char out[CONTACT_PROTO_SIZE], const char *text, size_t length)
 {
     if (length == 0 || length >= CONTACT_PROTO_SIZE || !is_letter(text[0]))
@@ -31,8 +31,7 @@ static enum err proto_parse(char out[CONTACT_PROTO_SIZE], const char *text, size
     return ERR_OK;
 }
 
-/* What getaddrinfo could make sense of: an IPv6 address (in brackets before the split), an IPv4
- * address or a host name. */
+/* True for an IPv6 address (in brackets before the split), an IPv4 address or a host name. */
 static bool host_is_usable(const char *host, bool had_brackets)
 {
     struct address ignored;

@@ -9,8 +9,8 @@
 #include <string.h>
 
 struct event_sink {
-    struct mailbox *keeper; /* these two are set before other threads start, then only read */
-    message_fn *take;
+    struct mailbox *keeper; /* both set before other threads start, then read-only */
+    message_fn *on_event;
     atomic_uint_fast64_t lost;
 };
 
@@ -30,7 +30,7 @@ static const char *or_empty(const char *text)
     return text == NULL ? "" : text;
 }
 
-/* How much of an escaped identity is kept: no cut goes through a %XX. */
+/* Length after truncation of an escaped identity: never inside a %XX. */
 static size_t idurl_length(const char *idurl)
 {
     size_t length = strnlen(idurl, EVENT_IDURL_MAX);
@@ -42,7 +42,7 @@ static size_t idurl_length(const char *idurl)
     return idurl[length - 2] == '%' ? length - 2 : length;
 }
 
-/* Copies so much of `text` to `*at`, ends it and moves `*at` behind it. */
+/* Appends `length` bytes and a NUL at `*at` and advances it. */
 static const char *put(char **at, const char *text, size_t length)
 {
     char *start = memcpy(*at, text, length);
@@ -52,8 +52,7 @@ static const char *put(char **at, const char *text, size_t length)
     return start;
 }
 
-/* One allocation: the strings are stored behind the struct, so that an event is one pointer and one
- * free. */
+/* One allocation: the strings are stored behind the struct. */
 struct event *event_new(enum event_kind kind, const char *idurl, const char *path,
                         const char *error)
 {
@@ -100,10 +99,10 @@ void event_sink_close(struct event_sink **sink)
     *sink = NULL;
 }
 
-void event_sink_connect(struct event_sink *sink, struct mailbox *keeper, message_fn *take)
+void event_sink_connect(struct event_sink *sink, struct mailbox *keeper, message_fn *on_event)
 {
     sink->keeper = keeper;
-    sink->take = take;
+    sink->on_event = on_event;
 }
 
 void event_emit(struct event_sink *sink, struct event *e)
@@ -115,9 +114,9 @@ void event_emit(struct event_sink *sink, struct event *e)
         event_free(&e);
         return;
     }
-    if (mailbox_post_deferred(sink->keeper, &e->message, sink->take) == ERR_OK)
+    if (mailbox_post_deferred(sink->keeper, &e->message, sink->on_event) == ERR_OK)
         return;
-    /* Relaxed: no other data depends on it, and a late increment is read at the next call. */
+    /* Relaxed: a pure counter; a late increment is seen by the next event_sink_take_lost. */
     atomic_fetch_add_explicit(&sink->lost, 1, memory_order_relaxed);
     metrics_add(METRIC_EVENTS_LOST, 1);
     event_free(&e);

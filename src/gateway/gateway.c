@@ -14,8 +14,8 @@ struct gateway {
     struct gateway_builtin *builtin;
     struct gateway_binding builtin_binding,
         other_binding; /* each written once, before it is published */
-    /* Atomic, because every thread asks it for every file while `init` may bring another gateway;
-     * what it points to never changes and outlives the threads. */
+    /* Atomic: any thread reads it for each file while `init` can switch to another gateway. The
+     * bindings are immutable and outlive the threads. */
     const struct gateway_binding *_Atomic current;
 };
 
@@ -151,13 +151,13 @@ struct gateway_transport *gateway_find(struct gateway *gateway, const char *prot
     return NULL;
 }
 
-/* The other side's contacts, in its order. */
+/* The peer's contacts in the given order. */
 struct contact_list {
     unsigned count;
     struct contact contacts[GATEWAY_CONTACTS_MAX];
 };
 
-static enum err contact_refused(const char *text, size_t length, char error[REASON_SIZE])
+static enum err contact_rejected(const char *text, size_t length, char error[REASON_SIZE])
 {
     const char *advice = contact_advice(text, length);
     char shown[100];
@@ -187,11 +187,11 @@ static enum err contacts_parse(struct contact_list *list, const char *text, char
             return ERR_INVALID;
         }
         if (length >= sizeof one)
-            return contact_refused(text, length, error);
+            return contact_rejected(text, length, error);
         memcpy(one, text, length);
         one[length] = '\0';
         if (contact_parse(&list->contacts[list->count], one) != ERR_OK)
-            return contact_refused(text, length, error);
+            return contact_rejected(text, length, error);
         list->count++;
         text += length;
     }
@@ -214,7 +214,8 @@ static bool is_ready(const struct gateway_transport *t)
     return t->is_enabled && t->is_listening;
 }
 
-/* The best by priority (1 is the highest, the first added wins a tie) that has a contact. */
+/* The usable transport with a contact and the best priority (1 is the highest; a tie: the first
+ * added). */
 static struct gateway_transport *best_of(struct gateway *gateway, const struct contact_list *list,
                                          bool must_send)
 {
@@ -232,7 +233,7 @@ static struct gateway_transport *best_of(struct gateway *gateway, const struct c
     return best;
 }
 
-/* The best by priority of those that have a contact, if none of them is enabled. */
+/* The transport with a contact and the best priority, if all of these are disabled; else NULL. */
 static const struct gateway_transport *all_off(struct gateway *gateway,
                                                const struct contact_list *list)
 {
@@ -252,9 +253,9 @@ static const struct gateway_transport *all_off(struct gateway *gateway,
 }
 
 /* Appends ", word" or "word" if it fits; a truncated list ends in "...". */
-static void list_add(char *list, size_t room, const char *word)
+static void list_add(char *list, size_t size, const char *word)
 {
-    size_t used = strlen(list), left = room - used;
+    size_t used = strlen(list), left = size - used;
     size_t need = strlen(word) + (used > 0 ? 2 : 0) + sizeof ", ...";
 
     if (need <= left)
@@ -285,7 +286,7 @@ static void explain_nothing_in_common(struct gateway *gateway, const struct cont
              theirs, ours[0] == '\0' ? "none" : ours);
 }
 
-/* Why none of the contacts can be used. */
+/* Sets `error` to the reason why no contact can be used. */
 static enum err explain_no_transport(struct gateway *gateway, const struct contact_list *list,
                                      char error[REASON_SIZE])
 {

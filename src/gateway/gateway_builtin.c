@@ -9,7 +9,7 @@
 
 #define BUILTIN_MAGIC 0x6275696cu
 
-/* Nothing changes after it was opened: that is why any thread may call without a lock. */
+/* Immutable after it was opened, so any thread can call it without a lock. */
 struct gateway_builtin {
     uint32_t magic;
     struct event_sink *events;
@@ -41,11 +41,11 @@ static struct gateway_builtin *from_self(void *self)
     return builtin;
 }
 
-/* As much of `from` as fits; for fields that only people read. */
-static void copy_cut(char *to, size_t room, const char *from)
+/* Truncates; for fields that are only displayed. */
+static void copy_cut(char *to, size_t size, const char *from)
 {
     const char *text = from == NULL ? "" : from;
-    size_t length = strnlen(text, room - 1);
+    size_t length = strnlen(text, size - 1);
 
     memcpy(to, text, length);
     to[length] = '\0';
@@ -86,10 +86,8 @@ static void disconnected(void *self, const char *proto, const char *result)
     emit_state(self, "disconnected", proto, NULL, result);
 }
 
-/* Files are reported as events by their transport, whoever the gateway is: here they only get their
- * id.
- */
-static enum err take(void *self, struct gateway_transfer *t)
+/* Accepts the id. The transports emit the events of files, independent of the gateway. */
+static enum err register_file(void *self, struct gateway_transfer *t)
 {
     (void)from_self(self);
     CONTRACT(t->transfer_id >= 1 && t->transfer_id <= TRANSFER_ID_MAX);
@@ -122,8 +120,8 @@ const struct gateway_ops gateway_builtin_ops = {
     .receiving_started = receiving_started,
     .receiving_failed = receiving_failed,
     .disconnected = disconnected,
-    .register_file_sending = take,
-    .register_file_receiving = take,
+    .register_file_sending = register_file,
+    .register_file_receiving = register_file,
     .receiving_ended = receiving_ended,
     .sending_ended = sending_ended,
     .is_full = is_full,

@@ -7,10 +7,10 @@ const char *gateway_transfer_status_word(enum gateway_transfer_status status)
     return status == GATEWAY_TRANSFER_FINISHED ? "finished" : "failed";
 }
 
-/* As much as fits; for fields that only people read. */
-static void copy_cut(char *to, size_t room, const char *from)
+/* Truncates; for fields that are only displayed. */
+static void copy_cut(char *to, size_t size, const char *from)
 {
-    snprintf(to, room, "%.*s", (int)room - 1, from == NULL ? "" : from);
+    snprintf(to, size, "%.*s", (int)size - 1, from == NULL ? "" : from);
 }
 
 struct event *gateway_transfer_event(enum event_kind kind, const struct gateway_transfer *transfer)

@@ -21,5 +21,5 @@ void gateway_list_request_fini(struct list_request *r)
     r->sessions = NULL;
     r->streams = NULL;
     r->count = 0;
-    r->room = 0;
+    r->capacity = 0;
 }

@@ -123,14 +123,14 @@ static void *next_row(struct list_request *r, void *array, size_t row_size)
     if (index < r->offset || r->count >= r->limit)
         return NULL;
     memcpy(&rows, array, sizeof rows);
-    if (r->count == r->room) {
-        size_t room = r->room == 0 ? 64 : r->room * 2;
+    if (r->count == r->capacity) {
+        size_t capacity = r->capacity == 0 ? 64 : r->capacity * 2;
 
-        rows = realloc(rows, room * row_size);
+        rows = realloc(rows, capacity * row_size);
         if (rows == NULL)
             return NULL;
         memcpy(array, &rows, sizeof rows);
-        r->room = room;
+        r->capacity = capacity;
     }
     return rows + r->count++ * row_size;
 }

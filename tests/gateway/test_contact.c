@@ -24,7 +24,7 @@ Test(contact, reads_and_prints_both_forms, .timeout = 5)
     }
 }
 
-Test(contact, refuses_what_is_no_contact_and_writes_nothing, .timeout = 5)
+Test(contact, rejects_invalid_contacts_and_writes_nothing, .timeout = 5)
 {
     static const char *const cases[] = {
         "",
@@ -66,7 +66,7 @@ Test(contact, refuses_what_is_no_contact_and_writes_nothing, .timeout = 5)
     }
 }
 
-Test(contact, takes_the_longest_host_and_no_longer_one, .timeout = 5)
+Test(contact, accepts_the_longest_host_and_no_longer_one, .timeout = 5)
 {
     char text[ADDRESS_HOST_SIZE + 16], again[CONTACT_TEXT_SIZE], wanted[CONTACT_TEXT_SIZE];
     struct contact contact;
@@ -81,7 +81,7 @@ Test(contact, takes_the_longest_host_and_no_longer_one, .timeout = 5)
     cr_assert_eq(contact_parse(&contact, text), ERR_INVALID);
 }
 
-Test(contact, a_host_name_that_is_not_ascii_is_told_from_other_mistakes, .timeout = 5)
+Test(contact, has_a_hint_for_host_names_that_are_not_ascii, .timeout = 5)
 {
     static const struct {
         const char *text;

@@ -8,30 +8,30 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROOM = 2 };
+enum { QUEUE_LIMIT = 2 };
 
 static struct event_sink *sink;
 static struct mailbox *box;
-static struct event *taken[ROOM];
-static unsigned taken_count;
+static struct event *received[QUEUE_LIMIT];
+static unsigned received_count;
 
-static void take(struct message *m, void *owner)
+static void record_event(struct message *m, void *owner)
 {
-    cr_assert_eq(owner, &taken_count);
-    taken[taken_count++] = (struct event *)m;
+    cr_assert_eq(owner, &received_count);
+    received[received_count++] = (struct event *)m;
 }
 
 static void set_up(void)
 {
     cr_assert_eq(event_sink_open(&sink), ERR_OK);
-    cr_assert_eq(mailbox_open(&box, ROOM, &taken_count), ERR_OK);
-    event_sink_connect(sink, box, take);
+    cr_assert_eq(mailbox_open(&box, QUEUE_LIMIT, &received_count), ERR_OK);
+    event_sink_connect(sink, box, record_event);
 }
 
 static void clean_up(void)
 {
-    for (unsigned i = 0; i < taken_count; i++)
-        event_free(&taken[i]);
+    for (unsigned i = 0; i < received_count; i++)
+        event_free(&received[i]);
     mailbox_close(&box);
     event_sink_close(&sink);
 }
@@ -54,7 +54,7 @@ Test(event, keeps_copies_of_its_strings, .timeout = 5)
     event_free(&e);
 }
 
-Test(event, cuts_a_very_long_identity_but_not_an_escape_in_it, .timeout = 5)
+Test(event, truncates_a_long_identity_but_never_inside_an_escape, .timeout = 5)
 {
     static const char *const ends[] = {"xxx%FF", "xx%FFx", "x%FFxx"};
     char idurl[3 * EVENT_IDURL_MAX];
@@ -86,27 +86,29 @@ Test(event, has_a_word_for_each_kind, .timeout = 5)
             cr_assert_str_neq(event_word((enum event_kind)i), event_word((enum event_kind)j));
 }
 
-Test(event, reaches_the_keeper_with_its_time, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(event, is_delivered_to_the_keeper_with_its_time, .init = set_up, .fini = clean_up,
+     .timeout = 5)
 {
     int64_t before = clock_real_us();
 
     event_emit(sink, event_new(EVENT_SESSION_OPENED, "a", NULL, NULL));
     event_emit(sink, event_new(EVENT_SESSION_CLOSED, "b", NULL, NULL));
     cr_assert_eq(mailbox_drain(box), 2);
-    cr_assert_eq(taken_count, 2);
-    cr_assert_eq(taken[0]->kind, EVENT_SESSION_OPENED);
-    cr_assert_str_eq(taken[1]->idurl, "b");
-    cr_assert_geq(taken[0]->at_us, before);
+    cr_assert_eq(received_count, 2);
+    cr_assert_eq(received[0]->kind, EVENT_SESSION_OPENED);
+    cr_assert_str_eq(received[1]->idurl, "b");
+    cr_assert_geq(received[0]->at_us, before);
     cr_assert_eq(event_sink_take_lost(sink), 0);
 }
 
-Test(event, counts_what_finds_no_room_and_loses_it, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(event, is_dropped_and_counted_when_the_queue_is_full, .init = set_up, .fini = clean_up,
+     .timeout = 5)
 {
     uint64_t metric = metrics_sum(METRIC_EVENTS_LOST);
 
-    for (int i = 0; i < ROOM + 3; i++)
+    for (int i = 0; i < QUEUE_LIMIT + 3; i++)
         event_emit(sink, event_new(EVENT_SESSION_OPENED, NULL, NULL, NULL));
-    cr_assert_eq(mailbox_drain(box), ROOM);
+    cr_assert_eq(mailbox_drain(box), QUEUE_LIMIT);
     cr_assert_eq(event_sink_take_lost(sink), 3);
     cr_assert_eq(event_sink_take_lost(sink), 0);
     cr_assert_eq(metrics_sum(METRIC_EVENTS_LOST), metric + 3);
@@ -145,7 +147,7 @@ static void *emit_many(void *ctx)
     return ctx;
 }
 
-Test(event, is_taken_or_counted_whichever_thread_emits, .init = set_up, .fini = clean_up,
+Test(event, is_delivered_or_counted_from_any_thread, .init = set_up, .fini = clean_up,
      .timeout = 20)
 {
     pthread_t threads[EMITTERS];

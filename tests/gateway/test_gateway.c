@@ -54,7 +54,7 @@ static enum err choose(const char *contacts)
     return gateway_choose(gateway, contacts, &chosen, &contact, error);
 }
 
-Test(gateway, knows_each_transport_once, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(gateway, registers_each_transport_once, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     static const struct transport_ops ops[] = {{.proto = "a"}, {.proto = "b"}, {.proto = "c"}};
     static const struct transport_row more[] = {
@@ -73,7 +73,7 @@ Test(gateway, knows_each_transport_once, .init = set_up, .fini = clean_up, .time
     cr_assert_not(gateway_find(gateway, "tcp")->is_enabled);
 }
 
-Test(gateway, has_the_built_in_one_behind_it, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(gateway, uses_the_built_in_gateway_at_first, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     const struct gateway_binding *binding = gateway_current(gateway);
 
@@ -82,7 +82,7 @@ Test(gateway, has_the_built_in_one_behind_it, .init = set_up, .fini = clean_up, 
     cr_assert_not(gateway_is_full(gateway));
 }
 
-/* A gateway that only remembers what it was called for. */
+/* A gateway that counts its calls. */
 static unsigned other_registered, other_ended;
 
 static enum err other_register(void *self, struct gateway_transfer *t)
@@ -122,19 +122,19 @@ static const struct gateway_ops other_ops = {.name = "other",
                                              .sending_ended = other_sending_ended,
                                              .is_full = other_is_full};
 
-Test(gateway, what_a_late_registration_came_to_is_the_transfers_once_it_is_taken, .timeout = 5)
+Test(gateway, applies_the_result_of_a_pending_registration, .timeout = 5)
 {
     struct gateway_transfer t = {.transfer_id = 7};
 
     t.registration =
         (struct gateway_registration){.transfer_id = 1000001, .is_registered = true, .instance = 2};
-    cr_assert_eq(gateway_remote_id(&t), 0, "still ours alone");
+    cr_assert_eq(gateway_remote_id(&t), 0, "not applied yet");
     gateway_registered(&t);
     cr_assert(t.is_registered);
     cr_assert_eq(gateway_remote_id(&t), 1000001);
 }
 
-Test(gateway, ends_a_transfer_where_it_was_registered, .init = set_up, .fini = clean_up,
+Test(gateway, ends_a_transfer_with_the_gateway_that_registered_it, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
     struct gateway_transfer early = {.transfer_id = 1}, late = {.transfer_id = 2};
@@ -146,10 +146,10 @@ Test(gateway, ends_a_transfer_where_it_was_registered, .init = set_up, .fini = c
     cr_assert_eq(gateway_register(gateway, &late), ERR_OK);
     cr_assert_eq(other_registered, 1);
     cr_assert_eq(gateway_receiving_ended(gateway, &early), ERR_OK);
-    cr_assert_eq(other_ended, 0, "it began with the built-in one");
+    cr_assert_eq(other_ended, 0, "registered with the built-in one");
     cr_assert_eq(gateway_receiving_ended(gateway, &late), ERR_OK);
     gateway_sending_ended(gateway, &sent);
-    cr_assert_eq(other_ended, 2, "what was never registered is told to the present one");
+    cr_assert_eq(other_ended, 2, "an unregistered one ends with the current one");
     cr_assert_eq(gateway_remote_id(&early), 0);
     cr_assert_eq(gateway_remote_id(&late), 2);
 }
@@ -166,7 +166,7 @@ Test(gateway, chooses_by_priority_among_several, .init = two_transports, .fini =
     cr_assert_str_eq(contact.host, "a");
 }
 
-Test(gateway, passes_over_what_cannot_take_a_file, .init = two_transports, .fini = clean_up,
+Test(gateway, skips_transports_that_cannot_send, .init = two_transports, .fini = clean_up,
      .timeout = 5)
 {
     gateway_find(gateway, "udp")->is_listening = false;
@@ -182,8 +182,8 @@ Test(gateway, passes_over_what_cannot_take_a_file, .init = two_transports, .fini
     cr_assert_eq(chosen->row, &tcp);
 }
 
-Test(gateway, says_what_both_sides_have_when_nothing_fits, .init = two_transports, .fini = clean_up,
-     .timeout = 5)
+Test(gateway, lists_both_sides_transports_when_none_is_common, .init = two_transports,
+     .fini = clean_up, .timeout = 5)
 {
     cr_assert_eq(choose("foo://a:1 bar://b:2 foo://c:3"), ERR_NOT_FOUND);
     cr_assert_str_eq(error, "no transport in common: the contacts offer foo, bar, this node has "
@@ -210,7 +210,7 @@ static void make(const char *proto, enum is is)
     snprintf(t->off_reason, sizeof t->off_reason, "%s", is != OFF ? "" : "switch it on with X");
 }
 
-Test(gateway, says_what_is_off_and_how_to_switch_it_on, .init = two_transports, .fini = clean_up,
+Test(gateway, reports_what_is_off_and_how_to_enable_it, .init = two_transports, .fini = clean_up,
      .timeout = 5)
 {
     static const struct {
@@ -248,7 +248,7 @@ Test(gateway, says_what_is_off_and_how_to_switch_it_on, .init = two_transports, 
     }
 }
 
-Test(gateway, a_long_reason_is_cut, .init = two_transports, .fini = clean_up, .timeout = 5)
+Test(gateway, truncates_a_long_reason, .init = two_transports, .fini = clean_up, .timeout = 5)
 {
     struct gateway_transport *t = gateway_find(gateway, "tcp");
 
@@ -259,13 +259,14 @@ Test(gateway, a_long_reason_is_cut, .init = two_transports, .fini = clean_up, .t
     cr_assert_eq(strlen(error), strlen("tcp is off on this node: ") + 200);
 }
 
-Test(gateway, says_so_when_there_is_no_transport, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(gateway, reports_that_the_node_has_no_transport, .init = set_up, .fini = clean_up,
+     .timeout = 5)
 {
     cr_assert_eq(choose("a:1"), ERR_NOT_FOUND);
     cr_assert_str_eq(error, "no transport in common: the contacts offer tcp, this node has none");
 }
 
-Test(gateway, says_when_sending_is_off, .init = two_transports, .fini = clean_up, .timeout = 5)
+Test(gateway, reports_that_sending_is_off, .init = two_transports, .fini = clean_up, .timeout = 5)
 {
     gateway_find(gateway, "tcp")->is_sending_enabled = false;
     cr_assert_eq(choose("a:1"), ERR_DISABLED);
@@ -273,8 +274,8 @@ Test(gateway, says_when_sending_is_off, .init = two_transports, .fini = clean_up
     cr_assert_not_null(strstr(error, "tcp"));
 }
 
-Test(gateway, refuses_a_list_with_one_bad_contact_by_name, .init = two_transports, .fini = clean_up,
-     .timeout = 5)
+Test(gateway, rejects_a_list_and_names_the_invalid_contact, .init = two_transports,
+     .fini = clean_up, .timeout = 5)
 {
     char longest[2000];
 
@@ -291,7 +292,7 @@ Test(gateway, refuses_a_list_with_one_bad_contact_by_name, .init = two_transport
     cr_assert_not_null(strstr(error, "xxx"));
 }
 
-Test(gateway, says_how_a_host_name_that_is_not_ascii_is_written, .init = two_transports,
+Test(gateway, has_a_hint_for_host_names_that_are_not_ascii, .init = two_transports,
      .fini = clean_up, .timeout = 5)
 {
     cr_assert_eq(choose("a:1, \xf0\x9f\x92\xa9.example:1"), ERR_INVALID);
@@ -300,7 +301,7 @@ Test(gateway, says_how_a_host_name_that_is_not_ascii_is_written, .init = two_tra
     cr_assert_null(strstr(error, "xn--"), "%s", error);
 }
 
-Test(gateway, takes_sixteen_contacts_and_no_more, .init = two_transports, .fini = clean_up,
+Test(gateway, accepts_sixteen_contacts_and_no_more, .init = two_transports, .fini = clean_up,
      .timeout = 5)
 {
     char list[GATEWAY_CONTACTS_MAX * 4 + 8] = "";
@@ -313,8 +314,8 @@ Test(gateway, takes_sixteen_contacts_and_no_more, .init = two_transports, .fini 
     cr_assert_not_null(strstr(error, "16"));
 }
 
-Test(gateway, keeps_its_sentence_whole_with_many_transports, .init = two_transports,
-     .fini = clean_up, .timeout = 5)
+Test(gateway, shortens_the_lists_of_many_transports, .init = two_transports, .fini = clean_up,
+     .timeout = 5)
 {
     char list[512] = "";
 

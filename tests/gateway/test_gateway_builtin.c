@@ -6,26 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM = 8 };
+enum { QUEUE_LIMIT = 8 };
 
 static struct event_sink *sink;
 static struct mailbox *box;
 static struct gateway_builtin *builtin;
-static struct event *taken[ROOM];
-static unsigned taken_count;
+static struct event *received[QUEUE_LIMIT];
+static unsigned received_count;
 static struct gateway_transfer transfer;
 
-static void take(struct message *m, void *owner)
+static void record_event(struct message *m, void *owner)
 {
     (void)owner;
-    taken[taken_count++] = (struct event *)m;
+    received[received_count++] = (struct event *)m;
 }
 
 static void set_up(void)
 {
     cr_assert_eq(event_sink_open(&sink), ERR_OK);
-    cr_assert_eq(mailbox_open(&box, ROOM, NULL), ERR_OK);
-    event_sink_connect(sink, box, take);
+    cr_assert_eq(mailbox_open(&box, QUEUE_LIMIT, NULL), ERR_OK);
+    event_sink_connect(sink, box, record_event);
     cr_assert_eq(gateway_builtin_open(&builtin, sink), ERR_OK);
     transfer = (struct gateway_transfer){.proto = "tcp",
                                          .host = "1.2.3.4:7771",
@@ -39,8 +39,8 @@ static void set_up(void)
 
 static void clean_up(void)
 {
-    for (unsigned i = 0; i < taken_count; i++)
-        event_free(&taken[i]);
+    for (unsigned i = 0; i < received_count; i++)
+        event_free(&received[i]);
     gateway_builtin_close(&builtin);
     mailbox_close(&box);
     event_sink_close(&sink);
@@ -49,11 +49,11 @@ static void clean_up(void)
 static const struct event *last(unsigned count)
 {
     mailbox_drain(box);
-    cr_assert_eq(taken_count, count);
-    return taken[count - 1];
+    cr_assert_eq(received_count, count);
+    return received[count - 1];
 }
 
-Test(gateway_builtin, takes_the_proposed_id_of_every_file, .init = set_up, .fini = clean_up,
+Test(gateway_builtin, accepts_the_proposed_id_of_every_file, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
     const struct gateway_ops *ops = &gateway_builtin_ops;
@@ -90,7 +90,7 @@ static void check_transfer_event(enum event_kind kind, const char *status, const
     event_free(&e);
 }
 
-Test(gateway_transfer, is_told_as_it_is, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(gateway_transfer, is_copied_to_its_event, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     transfer.done_bytes = 10;
     check_transfer_event(EVENT_RECEIVING_STARTED, "", "");
@@ -101,8 +101,7 @@ Test(gateway_transfer, is_told_as_it_is, .init = set_up, .fini = clean_up, .time
     check_transfer_event(EVENT_SENDING_ENDED, "failed", "the peer went away");
 }
 
-Test(gateway_builtin, tells_what_becomes_of_receiving, .init = set_up, .fini = clean_up,
-     .timeout = 5)
+Test(gateway_builtin, emits_the_state_of_receiving, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     gateway_builtin_ops.transport_initialized(builtin, "tcp");
     gateway_builtin_ops.receiving_started(builtin, "tcp", "0.0.0.0:7771");
@@ -110,24 +109,24 @@ Test(gateway_builtin, tells_what_becomes_of_receiving, .init = set_up, .fini = c
     gateway_builtin_ops.disconnected(builtin, "tcp", "stopped");
     last(3);
     for (int i = 0; i < 3; i++) {
-        cr_assert_eq(taken[i]->kind, EVENT_RECEIVING_STATE);
-        cr_assert_str_eq(taken[i]->proto, "tcp");
+        cr_assert_eq(received[i]->kind, EVENT_RECEIVING_STATE);
+        cr_assert_str_eq(received[i]->proto, "tcp");
     }
-    cr_assert_str_eq(taken[0]->to_state, "receiving-started");
-    cr_assert_str_eq(taken[0]->host, "0.0.0.0:7771");
-    cr_assert_str_eq(taken[1]->to_state, "receiving-failed");
-    cr_assert_str_eq(taken[1]->error, "port 7771 is in use");
-    cr_assert_str_eq(taken[2]->to_state, "disconnected");
-    cr_assert_str_eq(taken[2]->error, "stopped");
+    cr_assert_str_eq(received[0]->to_state, "receiving-started");
+    cr_assert_str_eq(received[0]->host, "0.0.0.0:7771");
+    cr_assert_str_eq(received[1]->to_state, "receiving-failed");
+    cr_assert_str_eq(received[1]->error, "port 7771 is in use");
+    cr_assert_str_eq(received[2]->to_state, "disconnected");
+    cr_assert_str_eq(received[2]->error, "stopped");
 }
 
-Test(gateway_builtin, has_the_words_of_bitdust, .timeout = 5)
+Test(gateway_builtin, uses_the_status_words_of_bitdust, .timeout = 5)
 {
     cr_assert_str_eq(gateway_transfer_status_word(GATEWAY_TRANSFER_FINISHED), "finished");
     cr_assert_str_eq(gateway_transfer_status_word(GATEWAY_TRANSFER_FAILED), "failed");
 }
 
-Test(gateway_builtin, counts_on_being_given_an_id, .init = set_up, .signal = SIGABRT, .timeout = 5)
+Test(gateway_builtin, requires_an_id, .init = set_up, .signal = SIGABRT, .timeout = 5)
 {
     transfer.transfer_id = 0;
     gateway_builtin_ops.register_file_receiving(builtin, &transfer);
@@ -145,7 +144,7 @@ Test(transport_ops, frees_a_send_request_with_its_strings, .timeout = 5)
     gateway_send_request_free(&r);
 }
 
-Test(transport_ops, forgets_the_answer_of_a_list, .timeout = 5)
+Test(transport_ops, frees_the_result_of_a_list, .timeout = 5)
 {
     struct list_request r = {.count = 1, .total = 9};
 

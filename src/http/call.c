@@ -155,5 +155,6 @@ void http_call_respond(struct http_call *call, const struct http_response *answe
     call->is_watched = call->is_suspended = false;
     all->suspended--;
     MHD_resume_connection(call->connection);
+    all->has_resumed = true;
     loop_set_timer(all->loop, all->again, 0);
 }

@@ -17,6 +17,7 @@ struct http_calls {
     struct timer *again; /* set when libmicrohttpd has work */
     bool is_tcp;
     unsigned suspended;
+    bool has_resumed;  /* since the last MHD_run began; MHD_get_timeout does not tell */
     size_t body_bytes; /* of requests being received */
 };
 

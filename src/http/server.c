@@ -62,12 +62,16 @@ static void update_listener(struct http_server *http)
 static void run(struct http_server *http)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
-
     bool is_waiting;
 
+    http->calls.has_resumed = false;
     MHD_run(http->daemon);
     update_listener(http);
     is_waiting = MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES;
+    if (http->calls.has_resumed) { /* a handler responded to another call */
+        is_waiting = true;
+        timeout_ms = 0;
+    }
     if (is_waiting)
         loop_set_timer(http->loop, &http->again, timeout_ms);
     else

@@ -60,12 +60,21 @@ static void keep(void *ctx, struct http_call *call, const char *body, size_t len
     kept = call;
 }
 
+/* Responds to the call kept before, and keeps its own. */
+static void release(void *ctx, struct http_call *call, const char *body, size_t length)
+{
+    (void)ctx, (void)body, (void)length;
+    answer(kept, 200, "text/plain", "released");
+    kept = call;
+}
+
 static const char *const xml[] = {"text/xml", NULL};
 static const struct http_route rows[] = {
     {"POST", "/RPC2", xml, HTTP_ROUTE_TOKEN, echo},
     {"GET", "/metrics", NULL, HTTP_ROUTE_TOKEN, get_metrics},
     {"GET", "/health", NULL, HTTP_ROUTE_PUBLIC, refuse},
     {"GET", "/later", NULL, HTTP_ROUTE_TOKEN, keep},
+    {"GET", "/release", NULL, HTTP_ROUTE_TOKEN, release},
 };
 
 static void start(struct http_server_config config)
@@ -199,7 +208,7 @@ AT_UNIX(unmatched_requests_are_refused_with_the_valid_values)
     const char *allow;
 
     expect("GET / HTTP/1.1\r\nHost: node\r\n" NOW, 404, "text/plain",
-           "unknown path: use one of /RPC2, /metrics, /health, /later\n");
+           "unknown path: use one of /RPC2, /metrics, /health, /later, /release\n");
     expect("GET /RPC2 HTTP/1.1\r\nHost: node\r\n" NOW, 405, "text/plain",
            "method not allowed: use POST\n");
     expect("POST /RPC2 HTTP/1.1\r\nHost: node\r\nContent-Type: a/b\r\nContent-Length: 0\r\n" NOW,
@@ -232,6 +241,20 @@ AT_UNIX(a_handler_may_respond_later)
     text = read_answer(fd);
     cr_expect_eq(strncmp(text, "HTTP/1.1 200 ", 13), 0, "%s", text);
     cr_expect_str_eq(text + strlen(text) - 3, "now");
+}
+
+AT_UNIX(a_handler_may_respond_to_another_call)
+{
+    int first = ask("GET /later HTTP/1.1\r\nHost: node\r\n" NOW), second;
+    const char *text;
+
+    while (kept == NULL)
+        loop_turn(loop, 10);
+    second = ask("GET /release HTTP/1.1\r\nHost: node\r\n" NOW);
+    text = read_answer(first); /* with no other event */
+    cr_expect_str_eq(text + strlen(text) - 8, "released", "%s", text);
+    answer(kept, 200, "text/plain", "now");
+    read_answer(second);
 }
 
 AT_TCP(each_route_has_its_access)

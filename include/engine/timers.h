@@ -37,7 +37,7 @@ void timers_cancel(struct timers *t, struct timer *timer);
 bool timers_next(struct timers *t, uint64_t *deadline_ms);
 
 /* Fires the timers expired at `now_ms`, earliest first; each is inactive again before its callback.
- * A timer that is set from a callback fires in a later run, whatever its deadline, so that a run
+ * A timer that is set from a callback fires in a later run even if it is due, so that a run
  * terminates. */
 void timers_run(struct timers *t, uint64_t now_ms);
 

@@ -40,6 +40,6 @@ void transfer_ids_fini(struct transfer_ids_pool *pool);
 
 /* The next id, in use until it is given back; 0: none left, the journal could not reserve more. */
 uint32_t transfer_ids_next(struct transfer_ids_pool *pool);
-void transfer_ids_give_back(struct transfer_ids_pool *pool, uint32_t id);
+void transfer_ids_release(struct transfer_ids_pool *pool, uint32_t id);
 
 #endif

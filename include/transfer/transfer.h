@@ -3,7 +3,7 @@
  * thread of the context's loop. A transfer can outlive its session: a completely received file is
  * still committed and reported.
  *
- * At most one request of a transfer is under way at a time:
+ * At most one request of a transfer is in flight at a time:
  *
  *   incoming   REGISTERING -> OPEN -> COMMITTING -> REPORTING -> MARKING -> freed
  *              (bytes are accepted in REGISTERING and OPEN; a failed file has DISCARDING instead of

@@ -377,7 +377,7 @@ static void show_progress(struct sending *s)
     put_line(s, line);
 }
 
-/* Bytes that the peer has acknowledged, if the daemon knows; else bytes passed to the kernel. */
+/* Bytes that the peer has acknowledged, if known; else bytes passed to the kernel. */
 static uint64_t bytes_at_peer(const json_t *stream)
 {
     const char *key =

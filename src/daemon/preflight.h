@@ -6,7 +6,7 @@
 #include "settings/settings.h"
 
 struct preflight {
-    settings_problem_fn *problem; /* prevents the start, whatever the daemon's user is */
+    settings_problem_fn *problem; /* prevents the start, for any user of the daemon */
     settings_problem_fn *note;    /* prevents it for the calling user, or at the moment */
     void *ctx;
     unsigned problems; /* number reported */

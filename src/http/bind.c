@@ -40,7 +40,7 @@ static enum err find_access(struct access *out, const char *group, unsigned mode
     return ERR_NOT_FOUND;
 }
 
-/* Lets everyone who may write to the socket traverse its folder. */
+/* Lets every user with write permission for the socket traverse its folder. */
 static void set_folder_access(const char *folder, const struct access *access)
 {
     mode_t mode =

@@ -117,7 +117,7 @@ enum err loadgen_options_size_read(uint64_t *out, const char *text, uint64_t max
     return ERR_OK;
 }
 
-static enum err take(struct loadgen_options *out, const struct row *row, const char *text)
+static enum err read_value(struct loadgen_options *out, const struct row *row, const char *text)
 {
     void *field = (char *)out + row->offset;
     uint64_t number;
@@ -149,7 +149,7 @@ static void fill_long_options(struct option to[ROWS + 3])
     to[ROWS + 1] = (struct option){.name = "version", .val = 'V'};
 }
 
-static enum err take_option(struct loadgen_options *out, enum loadgen_options_action *action,
+static enum err read_option(struct loadgen_options *out, enum loadgen_options_action *action,
                             int option, char **argv, char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
     const struct row *row;
@@ -164,7 +164,7 @@ static enum err take_option(struct loadgen_options *out, enum loadgen_options_ac
         return ERR_INVALID;
     }
     row = &rows[option - FIRST_ROW];
-    if (take(out, row, optarg) == ERR_OK)
+    if (read_value(out, row, optarg) == ERR_OK)
         return ERR_OK;
     snprintf(problem, LOADGEN_OPTIONS_PROBLEM_SIZE,
              "invalid value '%s' for --%s: expected %llu to %llu", optarg, row->name,
@@ -185,7 +185,7 @@ static void name_cases(char problem[LOADGEN_OPTIONS_PROBLEM_SIZE], const char *n
                                                : ", ");
 }
 
-static enum err take_case(struct loadgen_options *out, int argc, char **argv,
+static enum err read_case(struct loadgen_options *out, int argc, char **argv,
                           char problem[LOADGEN_OPTIONS_PROBLEM_SIZE])
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -234,7 +234,7 @@ enum err loadgen_options_read(struct loadgen_options *out, enum loadgen_options_
                                     .spread = UINT64_MAX,
                                     .idurl = "http://load.invalid/peer.xml"};
     *action = LOADGEN_OPTIONS_ACTION_RUN;
-    if (has_case && take_case(out, argc, argv, problem) != ERR_OK)
+    if (has_case && read_case(out, argc, argv, problem) != ERR_OK)
         return ERR_INVALID;
     fill_long_options(long_options);
     if (has_case) { /* getopt takes it for the program's name */
@@ -244,12 +244,12 @@ enum err loadgen_options_read(struct loadgen_options *out, enum loadgen_options_
     optind = 0; /* restarts getopt, also for a second call */
     opterr = 0;
     while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) != -1)
-        if (take_option(out, action, option, argv, problem) != ERR_OK)
+        if (read_option(out, action, option, argv, problem) != ERR_OK)
             return ERR_INVALID;
     if (*action != LOADGEN_OPTIONS_ACTION_RUN)
         return ERR_OK;
     if (!has_case)
-        return take_case(out, argc, argv, problem);
+        return read_case(out, argc, argv, problem);
     out->is_spread_given = out->spread != UINT64_MAX;
     out->target = optind == argc - 1 ? argv[optind] : NULL;
     return check_together(out, problem);

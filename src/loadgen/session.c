@@ -251,7 +251,7 @@ static bool is_connected(const struct loadgen_session *s)
     return s->state == LOADGEN_SESSION_HELLO_SENT || s->state == LOADGEN_SESSION_OPEN;
 }
 
-static void take_bytes(struct loadgen_session *s, size_t length)
+static void handle_bytes(struct loadgen_session *s, size_t length)
 {
     const uint8_t *bytes = s->group->shared->scratch;
     size_t at = 0, taken;
@@ -280,7 +280,7 @@ static void read_answers(struct loadgen_session *s, size_t max)
         if (count > 0) {
             s->bytes_read += (uint64_t)count;
             max -= (size_t)count;
-            take_bytes(s, (size_t)count);
+            handle_bytes(s, (size_t)count);
         } else if (count == 0) {
             end(s, "ended", "the peer closed the session");
         } else if (errno != EAGAIN && errno != EINTR) {

@@ -60,7 +60,7 @@ static void answer(struct message *m, void *owner)
     request_answer((struct request *)(void *)m, ERR_OK);
 }
 
-static void take_answer(struct message *m, void *owner)
+static void handle_answer(struct message *m, void *owner)
 {
     struct pulse *pulse = (struct pulse *)(void *)m;
 
@@ -78,7 +78,7 @@ void pulse_ping(struct mailbox *answer_to, uint64_t now_ms)
         pulse->is_pending = true;
         pulse->beat_ms = now_ms;
         take_snapshot(pulse, now_ms);
-        pulse->request = (struct request){.answer_to = answer_to, .on_answer = take_answer};
+        pulse->request = (struct request){.answer_to = answer_to, .on_answer = handle_answer};
         mailbox_answer(pulse->box, &pulse->request.message, answer);
     }
 }

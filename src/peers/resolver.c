@@ -228,7 +228,7 @@ static void report_all_late(struct peers_resolver *r)
     r->is_full_reported = is_full;
 }
 
-/* The look-up is over its limit. Its queries have their own timers. */
+/* The look-up has exceeded its limit. Its queries have their own timers. */
 static void mark_late(struct name *name)
 {
     struct peers_resolver *r = name->resolver;

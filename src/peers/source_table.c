@@ -208,8 +208,8 @@ static uint32_t evict(struct peers_source_table *t, uint64_t now_ms)
 }
 
 /* Finds or creates the source of `key`. NONE: no memory. */
-static uint32_t take(struct peers_source_table *t, const struct key *key, uint32_t max,
-                     uint64_t now_ms)
+static uint32_t find_or_create(struct peers_source_table *t, const struct key *key, uint32_t max,
+                               uint64_t now_ms)
 {
     uint32_t at = find(t, key);
 
@@ -234,19 +234,19 @@ static uint32_t max_sources(const struct peers_source_limits *limits)
 }
 
 /* Finds or creates both sources of `peer`; false: no memory. */
-static bool take_both(struct peers_source_table *t, const struct address *peer,
-                      const struct peers_source_limits *limits, uint64_t now_ms,
-                      struct peers_source_place *out)
+static bool find_or_create_both(struct peers_source_table *t, const struct address *peer,
+                                const struct peers_source_limits *limits, uint64_t now_ms,
+                                struct peers_source_place *out)
 {
     struct key address = key_of(peer, address_bits(peer)),
                network = key_of(peer, network_bits(peer));
     uint32_t max = max_sources(limits);
 
-    out->network = take(t, &network, max, now_ms);
+    out->network = find_or_create(t, &network, max, now_ms);
     if (out->network == NONE)
         return false;
     t->sources[out->network].sessions++; /* protected from eviction by the next call */
-    out->address = take(t, &address, max, now_ms);
+    out->address = find_or_create(t, &address, max, now_ms);
     t->sources[out->network].sessions--;
     return out->address != NONE;
 }
@@ -308,7 +308,7 @@ enum peers_admission peers_source_table_enter(struct peers_source_table *t,
 
     *out = (struct peers_source_place){NONE, NONE};
     if (!limits->is_exempt) {
-        if (!take_both(t, peer, limits, now_ms, out))
+        if (!find_or_create_both(t, peer, limits, now_ms, out))
             return ADMISSION_NO_MEMORY;
         a = check_limits(t, out, limits, now_ms);
     }
@@ -381,7 +381,8 @@ uint64_t peers_source_table_record_violation(struct peers_source_table *t,
     struct source *s;
     uint64_t ms;
 
-    if (limits->is_exempt || limits->penalty_s == 0 || !take_both(t, peer, limits, now_ms, &place))
+    if (limits->is_exempt || limits->penalty_s == 0 ||
+        !find_or_create_both(t, peer, limits, now_ms, &place))
         return 0;
     s = limited_source(t, &place);
     forgive(s, now_ms);
@@ -402,7 +403,7 @@ unsigned peers_source_table_take_files(struct peers_source_table *t, const struc
     uint64_t allowed;
     struct source *s;
 
-    if (limits->is_exempt || per_s == 0 || !take_both(t, peer, limits, now_ms, &place))
+    if (limits->is_exempt || per_s == 0 || !find_or_create_both(t, peer, limits, now_ms, &place))
         return wanted;
     s = limited_source(t, &place);
     allowed = peers_rate_allowance(&s->files, per_s, per_s, now_ms * 1000);

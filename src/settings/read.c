@@ -259,7 +259,7 @@ static dictionary *load_clean(struct settings_reader *r)
     return values;
 }
 
-static void take_value(struct settings_reader *r, unsigned index, const dictionary *values)
+static void read_value(struct settings_reader *r, unsigned index, const dictionary *values)
 {
     const struct settings_row *row = &settings_table[index];
     char key[128], why[SETTINGS_WHY_SIZE], text[SETTINGS_READER_SHOWN_SIZE];
@@ -279,7 +279,7 @@ static void take_value(struct settings_reader *r, unsigned index, const dictiona
     }
 }
 
-static enum err take_values(struct settings_reader *r)
+static enum err read_values(struct settings_reader *r)
 {
     dictionary *values = load_clean(r);
 
@@ -287,7 +287,7 @@ static enum err take_values(struct settings_reader *r)
         return ERR_INVALID;
     for (unsigned i = 0; i < settings_table_count; i++)
         if (r->is_usable[i])
-            take_value(r, i, values);
+            read_value(r, i, values);
     iniparser_freedict(values);
     return ERR_OK;
 }
@@ -421,7 +421,7 @@ static enum err read_over(struct settings_reader *r)
         e = report_unreadable(r, e);
     } else {
         settings_reader_scan(r);
-        e = take_values(r);
+        e = read_values(r);
     }
     if (e == ERR_OK && !r->is_persisted)
         check_combinations(r);

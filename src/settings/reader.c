@@ -210,8 +210,8 @@ static bool is_first(struct settings_reader *r, unsigned number, const char *nam
 }
 
 /* True if `value` can be passed to iniparser as the value of the row. */
-static bool take_row(struct settings_reader *r, unsigned number, unsigned index, const char *name,
-                     const char *value)
+static bool accept_row(struct settings_reader *r, unsigned number, unsigned index, const char *name,
+                       const char *value)
 {
     const char *fault = value_fault(value);
     char shown[SETTINGS_READER_SHOWN_SIZE];
@@ -231,8 +231,8 @@ static bool take_row(struct settings_reader *r, unsigned number, unsigned index,
 }
 
 /* A renamed key is passed to iniparser under its new name. */
-static void take_deprecated(struct settings_reader *r, unsigned number, unsigned deprecated,
-                            const char *value)
+static void accept_deprecated(struct settings_reader *r, unsigned number, unsigned deprecated,
+                              const char *value)
 {
     const struct settings_deprecated_key *f = &settings_deprecated[deprecated];
     char line[SETTINGS_LINE_MAX + SETTINGS_READER_DEPRECATED_SIZE_MAX];
@@ -247,7 +247,7 @@ static void take_deprecated(struct settings_reader *r, unsigned number, unsigned
             f->section, f->name, f->new_section, f->new_name, r->line_of[index]);
         return;
     }
-    if (!take_row(r, number, index, f->name, value))
+    if (!accept_row(r, number, index, f->name, value))
         return;
     snprintf(line, sizeof line, "[%s]\n%s = %s\n[%s]", f->new_section, f->new_name, value,
              r->section);
@@ -255,17 +255,17 @@ static void take_deprecated(struct settings_reader *r, unsigned number, unsigned
 }
 
 /* True if the line can be passed to iniparser unchanged. */
-static bool take_key(struct settings_reader *r, unsigned number, const char *name,
-                     const char *value)
+static bool accept_key(struct settings_reader *r, unsigned number, const char *name,
+                       const char *value)
 {
     unsigned index;
 
     if (r->section == NULL)
         report_outside_section(r, number, name);
     else if (find_row(r->section, name, &index))
-        return take_row(r, number, index, name, value);
+        return accept_row(r, number, index, name, value);
     else if (settings_deprecated_find(r->section, name, &index))
-        take_deprecated(r, number, index, value);
+        accept_deprecated(r, number, index, value);
     else
         report_unknown_key(r, number, name);
     return false;
@@ -286,7 +286,7 @@ static bool scan_key(struct settings_reader *r, unsigned number, char *text)
     *equals = '\0';
     name = trim(text);
     fold(name);
-    return take_key(r, number, name, trim(equals + 1));
+    return accept_key(r, number, name, trim(equals + 1));
 }
 
 /* Rejects control characters; also NUL, at which iniparser's line would end. */

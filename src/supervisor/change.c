@@ -124,7 +124,7 @@ void supervisor_change_init(struct supervisor *s)
 
 /* The change. */
 
-static void put_in_force(struct supervisor *s, const struct settings_in_force *in_force)
+static void set_in_force(struct supervisor *s, const struct settings_in_force *in_force)
 {
     s->in_force = *in_force;
     supervisor_gateway_overrides_update(s);
@@ -151,7 +151,7 @@ static bool apply_change(struct supervisor *s, const struct settings_in_force *a
     struct settings_change acting;
 
     if (change->is_any)
-        put_in_force(s, after);
+        set_in_force(s, after);
     else
         s->in_force.origins = after->origins;
     settings_compare(&before, &s->acting.settings, &acting);

@@ -32,7 +32,7 @@ struct tcp_serve {
     bool is_serving;
 };
 
-/* node -> worker -> node: end every session. Files under way have `grace_ms` to finish. */
+/* node -> worker -> node: end every session. Active files have `grace_ms` to finish. */
 struct tcp_stop {
     struct request request;
     uint64_t grace_ms;

@@ -253,7 +253,7 @@ static void listening(struct message *m, void *owner)
     request_answer(&start->request, e);
 }
 
-/* Passes the sockets to the acceptor; one such message is under way at a time. */
+/* Passes the sockets to the acceptor; one such message is in flight at a time. */
 static void post_listen(struct tcp_node *node, struct mailbox *answer_to, message_fn *then,
                         const struct tcp_listener *l)
 {

@@ -33,7 +33,7 @@ void tcp_node_stop(struct tcp_node *node);
 void tcp_node_close(struct tcp_node **node);
 
 /* Supervisor thread: transport_ops connect, disconnect, settings_changed. One start or stop is
- * under way at a time, besides stops that join a stop. */
+ * in progress at a time, besides stops that join a stop. */
 void tcp_node_listen(struct tcp_node *node, struct transport_start *start);
 void tcp_node_disconnect(struct tcp_node *node, struct transport_stop *stop);
 void tcp_node_settings_changed(struct tcp_node *node, const struct settings *settings);

@@ -20,10 +20,10 @@ struct tcp_node {
     struct tcp_worker *workers[TCP_WORKERS_MAX];
     /* Supervisor thread only, from here on. */
     bool is_serving;
-    struct transport_start *start; /* under way */
+    struct transport_start *start; /* in progress */
     struct tcp_listen listen;      /* the message to the acceptor; one at a time */
     bool is_listen_posted;
-    STAILQ_HEAD(, message) stops; /* of transport_stop, all answered by the stop under way */
+    STAILQ_HEAD(, message) stops; /* of transport_stop, all answered by the stop in progress */
     uint64_t grace_ms;
     unsigned stops_left; /* workers that have not answered */
     struct tcp_stop worker_stops[TCP_WORKERS_MAX];

@@ -72,7 +72,7 @@ static void fail_send(struct tcp_node *node, struct send_request *send, enum err
 }
 
 /* Releases the reservation of a request that could not be posted. */
-static void give_back(struct tcp_node *node, const struct tcp_place *place)
+static void release_place(struct tcp_node *node, const struct tcp_place *place)
 {
     if (!place->is_connected && tcp_directory_claim(node->directory, place->session))
         tcp_directory_leave(node->directory, place->session);
@@ -84,7 +84,7 @@ static void place_send(struct tcp_node *node, struct send_request *send)
     enum err e = find_place(node, &send->route, &place);
 
     if (e == ERR_OK && (e = tcp_worker_post_send(node->workers[place.worker], send)) != ERR_OK) {
-        give_back(node, &place);
+        release_place(node, &place);
         transfer_outgoing_fail_send(node->config.gateway, node->config.events, send, "",
                                     "the worker's mailbox is full; send later");
     } else if (e != ERR_OK) {
@@ -188,7 +188,7 @@ static void connect_to(void *ctx, void *what, enum err e)
     }
     e = tcp_worker_post_connect_to(node->workers[place.worker], r);
     if (e != ERR_OK) {
-        give_back(node, &place);
+        release_place(node, &place);
         snprintf(r->error, sizeof r->error, "the worker's mailbox is full; try again");
         request_answer(&r->request, e);
     }

@@ -23,7 +23,7 @@ struct tcp_worker {
     struct timer tick;
     struct tcp_turn_list reap_list; /* CLOSED, freed after the turn */
     STAILQ_HEAD(, message) stops;
-    struct timer grace; /* of the stop under way */
+    struct timer grace; /* of the stop in progress */
 };
 
 #endif

@@ -108,7 +108,7 @@ uint32_t transfer_ids_next(struct transfer_ids_pool *pool)
     return pool->present.next == pool->present.end ? 0 : use_id(pool);
 }
 
-void transfer_ids_give_back(struct transfer_ids_pool *pool, uint32_t id)
+void transfer_ids_release(struct transfer_ids_pool *pool, uint32_t id)
 {
     struct transfer_ids_block *used = id == 0 ? NULL : ids_with(pool, id);
 

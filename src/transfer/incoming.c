@@ -19,7 +19,7 @@ static const uint32_t incoming_magic = 0x696e636f; /* "inco" */
 static void incoming_free(struct transfer_incoming *in)
 {
     in->context->transfers--;
-    transfer_ids_give_back(&in->context->ids, in->journal_id);
+    transfer_ids_release(&in->context->ids, in->journal_id);
     in->magic = 0;
     free(in->idurl);
     free(in);

@@ -19,7 +19,7 @@ static const uint32_t outgoing_magic = 0x6f757467; /* "outg" */
 static void outgoing_free(struct transfer_outgoing *out)
 {
     out->context->transfers--;
-    transfer_ids_give_back(&out->context->ids, out->own_id);
+    transfer_ids_release(&out->context->ids, out->own_id);
     out->magic = 0;
     free(out->idurl);
     free(out);

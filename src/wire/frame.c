@@ -121,8 +121,8 @@ static void end_frame(struct frame_decoder *d)
 
 /* Consumes header bytes; returns their number. Sets d->command when the header is complete, and
  * `*problem` if the frame is invalid. */
-static size_t take_header(struct frame_decoder *d, const uint8_t *bytes, size_t length,
-                          const char **problem)
+static size_t decode_header(struct frame_decoder *d, const uint8_t *bytes, size_t length,
+                            const char **problem)
 {
     size_t taken = 0;
 
@@ -142,8 +142,8 @@ static size_t take_header(struct frame_decoder *d, const uint8_t *bytes, size_t 
     return taken;
 }
 
-static size_t take_data(struct frame_decoder *d, const uint8_t *bytes, size_t length,
-                        struct frame_piece *out)
+static size_t decode_data(struct frame_decoder *d, const uint8_t *bytes, size_t length,
+                          struct frame_piece *out)
 {
     size_t part = length < d->left ? length : d->left;
 
@@ -177,8 +177,8 @@ static void return_control(struct frame_decoder *d, const uint8_t *payload, size
     end_frame(d);
 }
 
-static enum err take_control(struct frame_decoder *d, const uint8_t *bytes, size_t length,
-                             size_t *taken, struct frame_piece *out)
+static enum err decode_control(struct frame_decoder *d, const uint8_t *bytes, size_t length,
+                               size_t *taken, struct frame_piece *out)
 {
     size_t part = length < d->left ? length : d->left;
     enum err e;
@@ -225,13 +225,13 @@ enum err frame_decode(struct frame_decoder *d, const uint8_t *bytes, size_t leng
     if (length == 0)
         return ERR_OK;
     if (d->command == 0)
-        *taken = take_header(d, bytes, length, &problem);
+        *taken = decode_header(d, bytes, length, &problem);
     if (problem != NULL)
         reject(d, out, problem);
     else if (d->command == FRAME_DATA)
-        *taken += take_data(d, bytes + *taken, length - *taken, out);
+        *taken += decode_data(d, bytes + *taken, length - *taken, out);
     else if (d->command != 0)
-        e = take_control(d, bytes + *taken, length - *taken, taken, out);
+        e = decode_control(d, bytes + *taken, length - *taken, taken, out);
     if (e != ERR_OK)
         reject(d, out, err_text(e));
     return e;

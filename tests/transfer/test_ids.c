@@ -72,15 +72,15 @@ Test(transfer_ids, a_block_is_returned_when_none_of_its_ids_is_in_use)
         if (block == 3)
             slow = first;
         else
-            transfer_ids_give_back(&context.ids, first);
-        transfer_ids_give_back(&context.ids, last);
+            transfer_ids_release(&context.ids, first);
+        transfer_ids_release(&context.ids, last);
         cr_assert_leq(blocks_used(), 3u, "the present one, the last one, and that of the slow one");
     }
-    transfer_ids_give_back(&context.ids, slow);
+    transfer_ids_release(&context.ids, slow);
     for (int i = 0; i < 2; i++) {
         use_a_block(&first, &last);
-        transfer_ids_give_back(&context.ids, first);
-        transfer_ids_give_back(&context.ids, last);
+        transfer_ids_release(&context.ids, first);
+        transfer_ids_release(&context.ids, last);
     }
     cr_expect_leq(blocks_used(), 2u);
     context_close();

@@ -32,8 +32,8 @@ void inbox_place_note_error(struct inbox *inbox, enum err e);
  * here: each file fails by itself, so that one transient EROFS does not refuse others. */
 enum err inbox_place_refusal(const struct inbox *inbox);
 
-/* Committer's second thread. Checks everything, clears a fault that is gone, and recreates the lock
- * file and the second directory of partial files. */
+/* Committer's second thread. Checks everything, clears a fault that has ended, and recreates the
+ * lock file and the second directory of partial files. */
 enum err inbox_place_check(struct inbox *inbox);
 
 #endif

@@ -82,7 +82,7 @@ static void fail_all(struct commit_batch *b, enum err e)
             b->requests[i]->request.result = e;
 }
 
-static void take_batch(struct commit_batch *b)
+static void fill_batch(struct commit_batch *b)
 {
     struct message *m;
 
@@ -408,7 +408,7 @@ bool commit_batch_has_pending(const struct commit_batch *b)
 
 void commit_batch_run(struct commit_batch *b, enum err journal_state)
 {
-    take_batch(b);
+    fill_batch(b);
     b->journal_error = ERR_OK;
     b->has_ids = b->has_records = false;
     if (journal_state == ERR_OK) {

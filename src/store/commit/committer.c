@@ -35,9 +35,9 @@
  * both after a power cut is treated as a partial file by the next start and removed there. */
 
 enum {
-    BULK_BYTES = 4 << 20,  /* files of this size or more are bulk */
-    EARLY_BYTES = 8 << 20, /* writeback is started in steps of this size */
-    EARLY_WAITING_MAX = 256,
+    BULK_BYTES = 4 << 20,           /* files of this size or more are bulk */
+    WRITEBACK_STEP_BYTES = 8 << 20, /* writeback is started in steps of this size */
+    WRITEBACKS_MAX = 256,
     INLINE_MAX = 2,          /* committed in the submitting thread; more are faster as a batch */
     PLACE_CHECK_MS = 500,    /* interval of inbox_place_check, */
     PLACE_RECHECK_MS = 200,  /* while there is a fault */
@@ -243,7 +243,7 @@ enum err committer_open(struct committer **out, struct inbox *inbox)
     if ((e = loop_open(&c->loop, &config)) != ERR_OK)
         goto fail;
     config = (struct loop_config){.name = "committer-bulk",
-                                  .mailbox_limit = EARLY_WAITING_MAX,
+                                  .mailbox_limit = WRITEBACKS_MAX,
                                   .owner = c,
                                   .works_on_files = true,
                                   .started = bulk_started};
@@ -404,7 +404,7 @@ void committer_start_writeback(struct committer *c, struct inbox_partial_file *f
     uint64_t length = file->written_bytes - file->writeback_bytes;
     struct writeback_request *request;
 
-    if (length < EARLY_BYTES || !is_full(c))
+    if (length < WRITEBACK_STEP_BYTES || !is_full(c))
         return;
     request = malloc(sizeof *request);
     if (request == NULL)

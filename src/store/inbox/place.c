@@ -146,7 +146,7 @@ static void set_fault(struct inbox *in, uint32_t from, uint32_t to)
     if (from == to || !atomic_compare_exchange_strong(&in->fault, &from, to))
         return;
     if (to == 0) {
-        log_warning("inbox %s: the fault is gone; files are accepted again", in->path);
+        log_warning("inbox %s: the fault is cleared; files are accepted again", in->path);
         return;
     }
     describe(in, to, text, sizeof text);

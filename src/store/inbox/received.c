@@ -192,7 +192,7 @@ static enum err add_entry(void *ctx, const struct journal_entry *entry)
 {
     struct inbox_received *r = ctx;
     const struct journal_file *file = &entry->record.file;
-    enum err e = journal_ledger_take(&r->ledger, &entry->record, entry->offset, entry->length);
+    enum err e = journal_ledger_apply(&r->ledger, &entry->record, entry->offset, entry->length);
 
     if (e == ERR_OK && atomic_load(r->is_stopping))
         e = ERR_CLOSED;

@@ -337,8 +337,8 @@ static bool has_unrecorded(const struct replay *p)
 /* --- rewriting ---------------------------------------------------------------------------------
  */
 
-/* Restores the original group and mode, whatever the current settings. If the group cannot be set,
- * the mode that was meant for it is not set either. */
+/* Restores the original group and mode, independent of the current settings. If the group cannot be
+ * set, the mode that was meant for it is not set either. */
 static void set_access(int fd, const struct entry *entry)
 {
     const char *name = entry->record.file.name;
@@ -392,7 +392,7 @@ static bool is_void(const struct replay *p, uint32_t transfer_id)
     return file == NULL || file->is_void;
 }
 
-/* Replaces whatever has that name, except a directory. */
+/* Replaces an existing file of that name, but not a directory. */
 static enum err restore_file(struct replay *p, const struct entry *entry)
 {
     const struct inbox *in = p->inbox;

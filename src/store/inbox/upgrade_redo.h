@@ -7,8 +7,8 @@
 
 struct inbox;
 
-/* Writes its files into the inbox, synced, and removes the log. On an error nothing is lost;
- * `blocked` as of inbox_upgrade. */
+/* Writes its files to the inbox, syncs them, and removes the log. On an error the log is kept;
+ * `blocked` as in inbox_upgrade. */
 enum err inbox_upgrade_redo(struct inbox *inbox, char blocked[STORE_NAME_SIZE]);
 
 #endif

@@ -367,8 +367,8 @@ enum err journal_add(struct journal *j, const struct journal_record *record)
     add_outcome(&j->outcomes, record);
     if ((e = journal_sink_put(j->sink, record)) != ERR_OK)
         return e;
-    return journal_ledger_take(&j->ledger, record, offset,
-                               (uint32_t)(journal_sink_end_offset(j->sink) - offset));
+    return journal_ledger_apply(&j->ledger, record, offset,
+                                (uint32_t)(journal_sink_end_offset(j->sink) - offset));
 }
 
 static enum err put_unwritten(struct journal *j)

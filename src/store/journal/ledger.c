@@ -110,8 +110,8 @@ bool journal_ledger_owes(const struct journal_ledger *ledger, uint32_t transfer_
     return find(ledger, transfer_id) != NULL;
 }
 
-enum err journal_ledger_take(struct journal_ledger *ledger, const struct journal_record *record,
-                             uint64_t offset, uint32_t length)
+enum err journal_ledger_apply(struct journal_ledger *ledger, const struct journal_record *record,
+                              uint64_t offset, uint32_t length)
 {
     switch (record->kind) {
     case JOURNAL_RECORD_HEADER:
@@ -135,16 +135,16 @@ enum err journal_ledger_take(struct journal_ledger *ledger, const struct journal
     return ERR_OK;
 }
 
-static enum err take_each(void *ctx, const struct journal_entry *entry)
+static enum err apply_each(void *ctx, const struct journal_entry *entry)
 {
-    return journal_ledger_take(ctx, &entry->record, entry->offset, entry->length);
+    return journal_ledger_apply(ctx, &entry->record, entry->offset, entry->length);
 }
 
 enum err journal_ledger_read(struct journal_ledger *ledger, int fd, uint64_t from, uint64_t limit,
                              uint64_t *end)
 {
     struct journal_extent extent;
-    enum err e = journal_reader_each(fd, from, limit, take_each, ledger, &extent);
+    enum err e = journal_reader_each(fd, from, limit, apply_each, ledger, &extent);
 
     if (ledger->damaged == 0)
         ledger->first_damaged_offset = extent.first_damaged_offset;

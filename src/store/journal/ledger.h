@@ -38,8 +38,8 @@ struct journal_ledger {
 void journal_ledger_fini(struct journal_ledger *ledger);
 
 /* Enters the record at `offset`. */
-enum err journal_ledger_take(struct journal_ledger *ledger, const struct journal_record *record,
-                             uint64_t offset, uint32_t length);
+enum err journal_ledger_apply(struct journal_ledger *ledger, const struct journal_record *record,
+                              uint64_t offset, uint32_t length);
 
 /* Enters all lines of `fd` from offset `from` up to `limit`; `*end` is the end of the last complete
  * line. */

@@ -105,9 +105,9 @@ struct session_linger {
 struct session {
     uint32_t magic;
     bool is_outgoing;
-    bool is_connecting;    /* connect(2) is under way: AT_STARTUP */
+    bool is_connecting;    /* connect(2) is in progress: AT_STARTUP */
     bool is_single;        /* opened for send_file_single: ends when no file is left */
-    bool is_draining;      /* accepts no new files, ends when those under way have finished */
+    bool is_draining;      /* accepts no new files, ends when the active ones have finished */
     bool is_scheduled;     /* in the worker's list for the next turn */
     bool is_shut;          /* our end of file has been sent */
     bool is_ending;        /* `disconnect` has been fed */

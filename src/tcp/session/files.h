@@ -22,7 +22,7 @@ void session_files_receive(struct session *c, const struct frame_piece *piece);
  * left. */
 void session_files_turn(struct session *c);
 
-/* Starts pending files while fewer than [sessions] files-out-limit are under way. */
+/* Starts pending files while fewer than [sessions] files-out-limit are active. */
 void session_files_start_pending(struct session *c);
 
 /* Fails every unfinished file; with `has_aborts` an abort frame is queued for each. */
@@ -31,7 +31,7 @@ void session_files_stop(struct session *c, const char *reason, bool has_aborts);
 /* Fails every pending send; with `is_rerouted` each tries the next address of its host first. */
 void session_files_fail_waiting(struct session *c, const char *reason, bool is_rerouted);
 
-/* Once a second while files are under way: checks their timeouts. */
+/* Once a second while files are active: checks their timeouts. */
 void session_files_check(struct session *c);
 
 /* True while session_files_check has something to check. */

@@ -57,7 +57,7 @@ static char *escaped(const void *bytes, size_t length)
     return fitting;
 }
 
-static void take_idurl(struct session *c, const void *bytes, size_t length)
+static void set_idurl(struct session *c, const void *bytes, size_t length)
 {
     if (session_limits_is_anonymous(bytes, length))
         return;
@@ -122,7 +122,7 @@ void session_handshake_read_hello(struct session *c, const struct frame_piece *p
     size_t address_length;
 
     CONTRACT(hello_parse(&hello, piece->bytes, piece->length) == ERR_OK);
-    take_idurl(c, hello.idurl, hello.idurl_length);
+    set_idurl(c, hello.idurl, hello.idurl_length);
     if (!hello.is_port_usable || !text_is_printable(hello.host, hello.host_length)) {
         session_core_log(LOG_LEVEL_DEBUG, c, "unusable announced address");
         return;
@@ -138,5 +138,5 @@ void session_handshake_read_hello(struct session *c, const struct frame_piece *p
 
 void session_handshake_read_wazap(struct session *c, const struct frame_piece *piece)
 {
-    take_idurl(c, piece->bytes, piece->length);
+    set_idurl(c, piece->bytes, piece->length);
 }

@@ -13,7 +13,7 @@ enum {
     SMALL_FRAME_BYTES = 256, /* a peer with smaller frames on average is read in small pieces */
     SMALL_READ_BYTES = 16384,
     FRAMES_PER_TURN = 16,        /* data frames written in a turn */
-    PAUSE_RECHECK_MS = 250,      /* between checks whether backpressure is over */
+    PAUSE_RECHECK_MS = 250,      /* interval of checking for the end of backpressure */
     CONTROL_WAITING_MAX = 65536, /* unsent bytes at which reading stops */
 };
 

@@ -53,7 +53,7 @@ void session_turn(struct session *c);
  * cannot be established passes it to route_host_next. */
 void session_add_waiter(struct session *c, struct host_request *r);
 
-/* Accepts no new files; disconnects when none is under way. */
+/* Accepts no new files; disconnects when none is active. */
 void session_drain(struct session *c);
 /* Sends a wazap; false if not CONNECTED. */
 bool session_keep_alive(struct session *c);

@@ -6,7 +6,7 @@
 #include "tcp/session/core.h"
 
 enum {
-    SESSION_CHECK_MS = 1000, /* interval of the checks while files are under way */
+    SESSION_CHECK_MS = 1000, /* interval of the checks while files are active */
 };
 
 /* The fire function of every session's timer: wakes the session, whose turn calls

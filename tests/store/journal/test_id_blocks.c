@@ -58,8 +58,9 @@ Test(journal_id_blocks, no_id_is_assigned_that_is_in_use_or_unreported, .init = 
                 cr_assert_eq(journal_id_blocks_add(journal_ids_out(inbox->journal), &c->out[j]),
                              ERR_OK);
             if (c->unreported[j] > 0)
-                cr_assert_eq(journal_ledger_take(journal_ledger(inbox->journal), &unreported, 0, 1),
-                             ERR_OK);
+                cr_assert_eq(
+                    journal_ledger_apply(journal_ledger(inbox->journal), &unreported, 0, 1),
+                    ERR_OK);
         }
         journal_ledger(inbox->journal)->next_id = c->next;
         cr_assert_eq(journal_reserve_ids(inbox->journal, &ids), ERR_OK);

@@ -87,6 +87,5 @@ uint64_t metrics_sum(enum metric metric);
 bool metrics_is_limit(enum metric metric);
 
 const char *metrics_word(enum metric metric);
-const char *metrics_meaning(enum metric metric);
 
 #endif

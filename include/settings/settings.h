@@ -158,14 +158,6 @@ void settings_default(struct settings *out);
  * would be valid. */
 typedef void settings_problem_fn(void *ctx, const char *sentence);
 
-/* Reads `path` over the defaults. Reports every unknown section and key, every duplicate, every
- * invalid value and every invalid combination, each as one problem, sorted by line; ERR_INVALID if
- * there was one (`*out` is then undefined). ERR_NOT_FOUND, ERR_DENIED, ERR_NOT_REGULAR (also
- * reported as a problem) if the file cannot be read. A missing file is an error, not an empty file.
- */
-enum err settings_read(struct settings *out, const char *path, settings_problem_fn *problem,
-                       void *ctx);
-
 /* Where the effective value of a key comes from. */
 enum settings_origin {
     ORIGIN_DEFAULT,
@@ -203,12 +195,15 @@ struct settings_paths {
     bool is_persisted_from_command_line;
 };
 
-/* Reads both files over the defaults, the persisted one last; problems of both are reported as
- * above. A missing persisted file is not an error: nothing has been set yet. */
+/* Reads both files over the defaults, the persisted one last. Reports every unknown section and
+ * key, every duplicate, every invalid value and every invalid combination, each as one problem,
+ * sorted by line; ERR_INVALID if there was one (`*out` is then undefined). ERR_NOT_FOUND,
+ * ERR_DENIED, ERR_NOT_REGULAR (also reported as a problem) if a file cannot be read. A missing
+ * `file` is an error, a missing persisted file is not: nothing has been set yet. */
 enum err settings_load(struct settings *out, struct settings_origins *origins,
                        const struct settings_paths *paths, settings_problem_fn *problem, void *ctx);
 
-/* Prints the settings as a commented INI file that settings_read accepts (secrets are not printed):
+/* Prints the settings as a commented INI file that settings_load accepts (secrets are not printed):
  * each key with its description, unit, default, and its origin if `origins` is not NULL.
  * etc/dustwired.ini is this output for the defaults (a test compares them). */
 void settings_print(const struct settings *s, const struct settings_origins *origins, FILE *out);

@@ -67,13 +67,3 @@ const char *metrics_word(enum metric metric)
     };
     return list[metric];
 }
-
-const char *metrics_meaning(enum metric metric)
-{
-    static const char *const list[] = {
-#define X(name, word, meaning) [name] = meaning,
-        METRIC_LIST(X)
-#undef X
-    };
-    return list[metric];
-}

@@ -19,8 +19,7 @@ enum {
 static const struct automat_kind *const automata[AUTOMATA_COUNT] = {
     &session_kind, &network_transport_kind, &network_connector_kind};
 
-/* The supervisor has logged the result; of a reload it refuses during a stop there is nothing to
- * log. */
+/* The supervisor has logged the result, except of a reload that a stop precedes. */
 static void signal_answered(struct message *m, void *owner)
 {
     struct supervisor_request *r = (struct supervisor_request *)(void *)m;

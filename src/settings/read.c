@@ -450,15 +450,6 @@ static void reader_free(struct settings_reader **r)
     *r = NULL;
 }
 
-enum err settings_read(struct settings *out, const char *path, settings_problem_fn *problem,
-                       void *ctx)
-{
-    struct settings_origins origins;
-
-    return settings_load(out, &origins, &(struct settings_paths){.file = path, .persisted = ""},
-                         problem, ctx);
-}
-
 static void note_origins(const struct settings_reader *r, struct settings_origins *origins,
                          enum settings_origin from)
 {

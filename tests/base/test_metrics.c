@@ -61,10 +61,9 @@ Test(metrics, keep_what_ended_threads_counted_however_many_they_were, .timeout =
     cr_assert_eq(metrics_sum(METRIC_COMMITS), 600u);
 }
 
-Test(metrics, each_have_a_word_and_a_meaning_of_their_own, .timeout = 5)
+Test(metrics, each_have_a_word_of_their_own, .timeout = 5)
 {
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
-        cr_assert_gt(strlen(metrics_meaning((enum metric)i)), 5u);
         cr_assert_null(strchr(metrics_word((enum metric)i), ' '));
         for (unsigned j = 0; j < i; j++)
             cr_assert_str_neq(metrics_word((enum metric)i), metrics_word((enum metric)j));

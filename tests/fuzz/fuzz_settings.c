@@ -1,4 +1,4 @@
-/* Passes the input to settings_read, as a file in memory. */
+/* Passes the input to settings_load, as a file in memory. */
 #include "settings/settings.h"
 
 #include <stdint.h>
@@ -15,6 +15,14 @@ static void ignore(void *ctx, const char *sentence)
     (void)sentence;
 }
 
+static enum err read_file(struct settings *out, const char *path)
+{
+    struct settings_origins origins;
+
+    return settings_load(out, &origins, &(struct settings_paths){.file = path, .persisted = ""},
+                         ignore, NULL);
+}
+
 /* Accepted settings must be printed in a form that is accepted again. */
 static void read_again(const struct settings *s)
 {
@@ -27,7 +35,7 @@ static void read_again(const struct settings *s)
     settings_print(s, NULL, out);
     fflush(out);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (settings_read(&again, path, ignore, NULL) != ERR_OK)
+    if (read_file(&again, path) != ERR_OK)
         abort();
     settings_compare(s, &again, &change);
     if (change.is_any)
@@ -44,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     if (write(fd, bytes, length) != (ssize_t)length)
         abort();
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (settings_read(&s, path, ignore, NULL) == ERR_OK && s.control.token[0] == '\0')
+    if (read_file(&s, path) == ERR_OK && s.control.token[0] == '\0')
         read_again(&s);
     close(fd);
     return 0;

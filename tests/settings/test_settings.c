@@ -37,9 +37,12 @@ static void note(void *ctx, const char *sentence)
 
 static enum err read_path(const char *from)
 {
+    const struct settings_paths paths = {.file = from, .persisted = ""};
+    struct settings_origins origins;
+
     told[0] = '\0';
     told_count = 0;
-    return settings_read(&s, from, note, told);
+    return settings_load(&s, &origins, &paths, note, told);
 }
 
 static enum err read_bytes(const void *bytes, size_t length)

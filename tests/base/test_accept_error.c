@@ -18,7 +18,7 @@ Test(accept_error, of_a_connection_is_what_accept_2_says_of_the_network_and_fire
         cr_expect_not(accept_error_is_transient(of_listener[i]), "%d", of_listener[i]);
 }
 
-Test(accept_error, is_told_once_until_it_was_away_for_a_second)
+Test(accept_error, is_logged_once_until_absent_for_a_second)
 {
     struct accept_error_log trouble = {0};
     uint64_t now_ms = 5000;

@@ -36,7 +36,7 @@ Test(address, prints_what_it_read, .timeout = 5)
     cr_assert_str_eq(address_ip_text(text, &(struct address){0}), "-");
 }
 
-Test(address, prints_the_longest_whole, .timeout = 5)
+Test(address, prints_the_longest_address_completely, .timeout = 5)
 {
     struct address a = from("ffff:eeee:dddd:cccc:bbbb:aaaa:9999:8888", 65535);
     char text[ADDRESS_TEXT_SIZE];
@@ -46,7 +46,7 @@ Test(address, prints_the_longest_whole, .timeout = 5)
                      "[ffff:eeee:dddd:cccc:bbbb:aaaa:9999:8888%4294967295]:65535");
 }
 
-Test(address, takes_no_names_and_no_halves, .timeout = 5)
+Test(address, rejects_names_and_incomplete_addresses, .timeout = 5)
 {
     static const char *const bad[] = {
         "",
@@ -74,7 +74,7 @@ Test(address, takes_no_names_and_no_halves, .timeout = 5)
     }
 }
 
-Test(address, goes_to_the_kernel_and_back, .timeout = 5)
+Test(address, converts_to_sockaddr_and_back, .timeout = 5)
 {
     static const char *const table[] = {"1.2.3.4", "::1", "fe80::1%1"};
 
@@ -93,7 +93,7 @@ Test(address, goes_to_the_kernel_and_back, .timeout = 5)
     cr_assert_eq(address_from_sockaddr(&a, &other), ERR_INVALID);
 }
 
-Test(address, of_ipv4_in_ipv6_clothes_is_ipv4, .timeout = 5)
+Test(address, maps_ipv4_in_ipv6_to_ipv4, .timeout = 5)
 {
     struct sockaddr_in6 mapped = {.sin6_family = AF_INET6, .sin6_port = htons(80)};
     struct address a, plain = from("10.0.0.1", 80);
@@ -114,7 +114,7 @@ Test(address, compares_with_and_without_the_port, .timeout = 5)
     cr_assert(address_is_equal(&a, &a));
 }
 
-Test(address, knows_its_special_kinds, .timeout = 5)
+Test(address, classifies_special_addresses, .timeout = 5)
 {
     struct address v4 = from("127.9.9.9", 1), v6 = from("::1", 1), any = from("0.0.0.0", 1),
                    any6 = from("::", 1), none = {0}, far = from("192.0.2.1", 1);
@@ -182,7 +182,7 @@ Test(network, contains_by_its_prefix, .timeout = 5)
     cr_assert(is_in("10.0.0.0/8", "::ffff:10.1.1.1"));
 }
 
-Test(network, refuses_what_is_none, .timeout = 5)
+Test(network, rejects_invalid_networks, .timeout = 5)
 {
     static const char *const bad[] = {
         "",        "/",           "/8",          "10.0.0.0/",    "10.0.0.0/33",

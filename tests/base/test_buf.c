@@ -23,7 +23,7 @@ Test(buf, holds_no_memory_while_empty, .fini = clean_up, .timeout = 5)
     buf_clear(&b);
 }
 
-Test(buf, gives_bytes_in_the_order_added, .fini = clean_up, .timeout = 5)
+Test(buf, returns_bytes_in_order, .fini = clean_up, .timeout = 5)
 {
     cr_assert_eq(buf_add(&b, "hello", 5), ERR_OK);
     buf_take(&b, 2);
@@ -32,7 +32,7 @@ Test(buf, gives_bytes_in_the_order_added, .fini = clean_up, .timeout = 5)
     cr_assert_arr_eq(buf_bytes(&b), "llo you", 7);
 }
 
-Test(buf, cuts_off_its_end, .fini = clean_up, .timeout = 5)
+Test(buf, truncates, .fini = clean_up, .timeout = 5)
 {
     buf_add(&b, "hello", 5);
     buf_take(&b, 1);
@@ -47,7 +47,7 @@ Test(buf, cuts_off_its_end, .fini = clean_up, .timeout = 5)
     cr_assert_null(b.bytes);
 }
 
-Test(buf, refuses_more_than_its_limit_and_keeps_what_it_has, .fini = clean_up, .timeout = 5)
+Test(buf, rejects_more_than_its_limit_and_keeps_its_content, .fini = clean_up, .timeout = 5)
 {
     static char much[BUF_LIMIT + 1];
 
@@ -62,7 +62,7 @@ Test(buf, refuses_more_than_its_limit_and_keeps_what_it_has, .fini = clean_up, .
     cr_assert_eq(buf_add(&b, much, 10), ERR_OK);
 }
 
-Test(buf, does_as_a_counter_does_under_random_use, .fini = clean_up, .timeout = 30)
+Test(buf, matches_a_counter_under_random_use, .fini = clean_up, .timeout = 30)
 {
     unsigned seed = 1;
     uint8_t chunk[700];

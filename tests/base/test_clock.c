@@ -23,7 +23,7 @@ Test(clock, writes_utc_with_milliseconds, .timeout = 5)
         cr_assert_str_eq(clock_text(out, table[i].us), table[i].text);
 }
 
-Test(clock, copes_with_times_out_of_reach, .timeout = 5)
+Test(clock, handles_times_out_of_range, .timeout = 5)
 {
     char out[CLOCK_TEXT_SIZE];
 
@@ -31,7 +31,7 @@ Test(clock, copes_with_times_out_of_reach, .timeout = 5)
     cr_assert_not_null(clock_text(out, INT64_MIN));
 }
 
-Test(clock, goes_forward_in_both_units, .timeout = 5)
+Test(clock, is_monotonic_in_both_units, .timeout = 5)
 {
     uint64_t ms = clock_mono_ms(), us = clock_mono_us(), before = us;
 

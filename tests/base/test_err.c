@@ -20,7 +20,7 @@ Test(err, has_a_name_and_a_sentence_for_each_code, .timeout = 5)
     cr_assert_str_eq(err_text(ERR_NO_SPACE), "no space left on the disk");
 }
 
-Test(err, answers_for_codes_that_do_not_exist, .timeout = 5)
+Test(err, handles_unknown_codes, .timeout = 5)
 {
     cr_assert_not_null(err_text((enum err)(ERR_SYSTEM + 1)));
     cr_assert_not_null(err_name((enum err)(ERR_SYSTEM + 1)));
@@ -57,7 +57,7 @@ Test(err, is_made_from_errno, .timeout = 5)
                      strerror(table[i].error_number));
 }
 
-Test(err, limits_have_an_advice_of_their_own_and_nothing_is_to_be_removed, .timeout = 5)
+Test(err, limits_have_specific_advice, .timeout = 5)
 {
     static const struct {
         int error_number;

@@ -31,7 +31,7 @@ static const struct settling {
     {"a clock ahead by a day", {87400, 7}, {87400, 7}, {1000, 7}, true},
 };
 
-Test(file_state, a_change_within_the_tick_of_the_last_one_could_not_be_seen, .timeout = 5)
+Test(file_state, a_change_within_the_same_clock_tick_is_not_detectable, .timeout = 5)
 {
     for (size_t i = 0; i < sizeof settlings / sizeof *settlings; i++) {
         const struct settling *s = &settlings[i];
@@ -84,7 +84,7 @@ static const struct difference {
      false},
 };
 
-Test(file_state, tells_other_content_from_another_name_or_other_rights, .timeout = 5)
+Test(file_state, distinguishes_content_from_name_and_mode_changes, .timeout = 5)
 {
     struct stat before = {.st_size = 100, .st_nlink = 1, .st_mtim = {50, 7}, .st_ctim = {50, 7}};
     struct stat root;
@@ -103,7 +103,7 @@ Test(file_state, tells_other_content_from_another_name_or_other_rights, .timeout
     }
 }
 
-Test(file_state, a_name_that_leads_elsewhere_explains_a_change_without_content, .timeout = 5)
+Test(file_state, a_name_of_another_file_explains_a_change_without_content, .timeout = 5)
 {
     struct stat before = {.st_size = 100, .st_mtim = {50, 7}, .st_ctim = {50, 7}}, now = before;
 

@@ -56,7 +56,7 @@ static int fill_closed(unsigned row)
     return 0;
 }
 
-Test(inherit, fills_the_standard_descriptors_that_are_closed, .timeout = 10)
+Test(inherit, opens_closed_standard_descriptors, .timeout = 10)
 {
     for (unsigned i = 0; i < sizeof closings / sizeof *closings; i++) {
         int claim = child_says(fill_closed, i);
@@ -82,7 +82,7 @@ static int fill_without_null(unsigned row)
     return write(1, "x", 1) == -1 ? 0 : 2;
 }
 
-Test(inherit, fills_them_without_a_null_device_too, .timeout = 10)
+Test(inherit, opens_them_without_a_null_device_too, .timeout = 10)
 {
     cr_assert_eq(child_says(fill_without_null, 0), 0);
 }
@@ -128,7 +128,7 @@ static int settle(unsigned row)
     return inherit_is_ignored(signals[row].number) == signals[row].stays_ignored ? 0 : 2;
 }
 
-Test(inherit, settles_the_signals_that_it_got_blocked_or_ignored, .timeout = 10)
+Test(inherit, resets_inherited_blocked_and_ignored_signals, .timeout = 10)
 {
     for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
         int claim = child_says(settle, i);
@@ -150,7 +150,7 @@ static int settle_blocked(unsigned row)
     return sigismember(&after, SIGHUP) && !sigismember(&after, SIGTERM) ? 0 : 1;
 }
 
-Test(inherit, blocks_what_is_asked_for, .timeout = 10)
+Test(inherit, blocks_the_given_signals, .timeout = 10)
 {
     cr_assert_eq(child_says(settle_blocked, 0), 0);
 }
@@ -172,7 +172,7 @@ Test(inherit, turns_the_signal_of_a_full_file_into_an_error, .timeout = 10)
     cr_assert_eq(child_says(write_beyond, 0), 0);
 }
 
-Test(inherit, names_what_a_program_that_is_started_must_get_back, .timeout = 10)
+Test(inherit, returns_the_signals_to_restore_for_a_child, .timeout = 10)
 {
     sigset_t set;
 

@@ -126,7 +126,7 @@ static void say_below_the_level(void)
         _exit(1);
 }
 
-Test(log, drops_and_does_not_build_what_is_below_the_level, .timeout = 10)
+Test(log, drops_lines_below_the_level_unformatted, .timeout = 10)
 {
     cr_assert_eq(log_get_level(), LOG_LEVEL_INFO);
     capture(say_below_the_level, NO_JOURNAL);
@@ -155,7 +155,7 @@ static void say_far_too_much(void)
     log_info("next");
 }
 
-Test(log, cuts_a_line_that_is_too_long_and_ends_it, .timeout = 10)
+Test(log, truncates_a_long_line_and_terminates_it, .timeout = 10)
 {
     capture(say_far_too_much, NO_JOURNAL);
     cr_assert_lt(strchr(text, '\n') - text, 4096);
@@ -170,7 +170,7 @@ static void say_a_lot_about_two(void)
         log_session(LOG_LEVEL_INFO, 1, "192.0.2.1:4000", "stranger");
     log_life(LOG_LEVEL_INFO, 1, "192.0.2.1:4001", "how it ended");
     log_life(LOG_LEVEL_INFO, 0, "192.0.2.2:4001", "neighbour");
-    log_info("nobody in particular");
+    log_info("without a peer");
 }
 
 Test(log, a_peer_cannot_flood_it, .timeout = 10)
@@ -179,14 +179,14 @@ Test(log, a_peer_cannot_flood_it, .timeout = 10)
 
     capture(say_a_lot_about_two, NO_JOURNAL);
     expect_match("session=1 peer=192\\.0\\.2\\.1:4001 how it ended\n[^\n]*info +main "
-                 "+peer=192\\.0\\.2\\.2:4001 neighbour\n[^\n]*nobody in particular\n$");
+                 "+peer=192\\.0\\.2\\.2:4001 neighbour\n[^\n]*without a peer\n$");
     for (char *at = text; (at = strstr(at, " stranger")) != NULL; at++)
         lines++;
     cr_assert(lines >= 5 && lines <= 10, "%u lines: a second may have begun", lines);
 }
 
-/* The other end of the pipe is open, and nobody reads from it. */
-static void say_to_nobody(void)
+/* The read end of the pipe is open but never read. */
+static void log_without_a_reader(void)
 {
     uint64_t lost;
 
@@ -196,14 +196,14 @@ static void say_to_nobody(void)
     _exit(lost > 50000 ? 42 : 1);
 }
 
-static void expect_nobody_held_up(int ends[2])
+static void expect_not_blocked(int ends[2])
 {
     int status;
     pid_t child = fork();
 
     if (child == 0) {
         dup2(ends[1], STDERR_FILENO);
-        say_to_nobody();
+        log_without_a_reader();
     }
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 42);
@@ -211,20 +211,20 @@ static void expect_nobody_held_up(int ends[2])
     close(ends[1]);
 }
 
-Test(log, a_reader_that_does_not_read_holds_nobody_up, .timeout = 20)
+Test(log, never_blocks_on_a_stalled_reader, .timeout = 20)
 {
     int ends[2];
 
     cr_assert_eq(pipe(ends), 0);
-    expect_nobody_held_up(ends);
+    expect_not_blocked(ends);
 }
 
-Test(log, a_journal_that_does_not_read_holds_nobody_up, .timeout = 20)
+Test(log, never_blocks_on_a_stalled_journal, .timeout = 20)
 {
     int ends[2];
 
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-    expect_nobody_held_up(ends);
+    expect_not_blocked(ends);
 }
 
 enum { THREADS = 4, LINES = 200 };

@@ -26,7 +26,7 @@ static bool open_log(const char *path)
     return log_to_file(path, problem, sizeof problem) == ERR_OK;
 }
 
-/* Bytes; -1: there is none. */
+/* Bytes; -1: no such file. */
 static long size_of(const char *path)
 {
     struct stat st;
@@ -99,7 +99,7 @@ static int is_begun_anew_when_moved_away(void)
     return holds("log", "after") && holds("log.moved", "before") ? 0 : 3;
 }
 
-static int is_begun_anew_at_once_when_told(void)
+static int is_reopened_at_once_on_request(void)
 {
     if (!open_log("log"))
         return 1;
@@ -353,7 +353,7 @@ static const struct {
     {"stays below its limit", stays_below_its_limit},
     {"without a limit it grows", without_a_limit_it_grows},
     {"is begun anew when moved away", is_begun_anew_when_moved_away},
-    {"is begun anew at once when told", is_begun_anew_at_once_when_told},
+    {"is reopened at once on request", is_reopened_at_once_on_request},
     {"says once why it cannot be begun anew", says_once_why_it_cannot_be_begun_anew},
     {"is begun anew when removed", is_begun_anew_when_removed},
     {"goes on when its folder is removed", goes_on_when_its_folder_is_removed},
@@ -386,7 +386,7 @@ static int run(unsigned row)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-Test(log_file, is_bounded_and_found_again, .timeout = 60)
+Test(log_file, is_rotated_and_reopened, .timeout = 60)
 {
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
         int claim;

@@ -17,7 +17,7 @@ static unsigned passed(const char *peer, uint64_t second, unsigned lines)
     return count;
 }
 
-Test(log_meter, a_peer_has_so_many_lines_a_second)
+Test(log_meter, limits_the_lines_of_a_peer_per_second)
 {
     cr_expect_eq(passed("192.0.2.1:4000", 7, 25), 10u);
     cr_expect_eq(passed("192.0.2.1:4000", 8, 5), 5u);
@@ -32,7 +32,7 @@ Test(log_meter, another_port_is_the_same_peer_and_another_address_is_not)
     cr_expect_eq(passed("[2001:db8::1]:4001", 7, 1), 0u);
 }
 
-Test(log_meter, the_first_line_of_a_second_says_how_many_are_missing_before_it)
+Test(log_meter, the_first_line_of_a_second_has_the_number_of_dropped_ones)
 {
     passed("192.0.2.1:4000", 7, 25);
     cr_expect(log_meter_allows(&m, "192.0.2.1:4000", 9, 10, &suppressed));
@@ -43,7 +43,7 @@ Test(log_meter, the_first_line_of_a_second_says_how_many_are_missing_before_it)
     cr_expect_eq(suppressed, 0u);
 }
 
-Test(log_meter, all_peers_together_are_bounded)
+Test(log_meter, limits_all_peers_together)
 {
     unsigned lines = 0;
     char peer[32];
@@ -55,7 +55,7 @@ Test(log_meter, all_peers_together_are_bounded)
     cr_expect_leq(lines, 10u * LOG_METER_SLOTS);
 }
 
-Test(log_meter, peers_without_a_port_have_places_too)
+Test(log_meter, limits_peers_without_a_port_too)
 {
     cr_expect_eq(passed("-", 7, 11), 10u);
     cr_expect_eq(passed("", 7, 1), 1u);

@@ -50,7 +50,7 @@ static void *count_one(void *arg)
     return NULL;
 }
 
-Test(metrics, keep_what_ended_threads_counted_however_many_they_were, .timeout = 30)
+Test(metrics, keep_the_counts_of_ended_threads, .timeout = 30)
 {
     for (unsigned i = 0; i < 600; i++) {
         pthread_t thread;
@@ -61,7 +61,7 @@ Test(metrics, keep_what_ended_threads_counted_however_many_they_were, .timeout =
     cr_assert_eq(metrics_sum(METRIC_COMMITS), 600u);
 }
 
-Test(metrics, each_have_a_word_of_their_own, .timeout = 5)
+Test(metrics, have_distinct_names, .timeout = 5)
 {
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         cr_assert_null(strchr(metrics_word((enum metric)i), ' '));

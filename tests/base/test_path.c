@@ -17,7 +17,7 @@ static const struct {
     {"/a/b/", "/a/b"},  {"//a", "/"}, {"/a b/c", "/a b"},
 };
 
-Test(path, folder_is_what_a_path_is_in, .timeout = 5)
+Test(path, folder_is_the_parent_of_a_path, .timeout = 5)
 {
     char found[64];
 
@@ -83,7 +83,7 @@ static void follow(unsigned row)
         cr_expect_str_eq(end, rows[row].end, "%s: %s", rows[row].name, end);
 }
 
-Test(path, links_are_followed_to_where_a_file_is_or_would_be, .timeout = 10)
+Test(path, links_are_followed_to_their_final_target, .timeout = 10)
 {
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
         make_folder();

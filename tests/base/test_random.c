@@ -45,12 +45,12 @@ static void check_distinct(void)
     cr_assert_eq(none, 0, "and at times not");
 }
 
-Test(random, gives_other_bytes_at_each_call, .timeout = 10)
+Test(random, returns_different_bytes_at_each_call, .timeout = 10)
 {
     check_distinct();
 }
 
-Test(random, does_without_getrandom, .timeout = 10)
+Test(random, works_without_getrandom, .timeout = 10)
 {
     char byte;
 
@@ -59,13 +59,13 @@ Test(random, does_without_getrandom, .timeout = 10)
     check_distinct();
 }
 
-Test(random, does_with_a_filter_that_denies_it, .timeout = 10)
+Test(random, works_under_a_filter_that_denies_it, .timeout = 10)
 {
     refuse_getrandom(EPERM);
     check_distinct();
 }
 
-Test(random, fills_exactly_what_was_asked_for, .timeout = 10)
+Test(random, fills_exactly_the_requested_bytes, .timeout = 10)
 {
     for (size_t length = 0; length < 70; length++) {
         unsigned char bytes[80], zero[80] = {0};

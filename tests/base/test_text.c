@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-Test(text, copies_whole_or_not_at_all, .timeout = 5)
+Test(text, copies_completely_or_not_at_all, .timeout = 5)
 {
     char to[4] = "???";
 
@@ -16,7 +16,7 @@ Test(text, copies_whole_or_not_at_all, .timeout = 5)
     cr_assert_eq(text_copy(to, 1, ""), ERR_OK);
 }
 
-Test(text, formats_whole_or_not_at_all, .timeout = 5)
+Test(text, formats_completely_or_not_at_all, .timeout = 5)
 {
     char to[4] = "???";
 
@@ -61,7 +61,7 @@ Test(text, reads_numbers_strictly, .timeout = 5)
     cr_assert_eq(text_to_u64(&value, "99999999999999999999", UINT64_MAX), ERR_INVALID);
 }
 
-Test(text, knows_what_is_printable, .timeout = 5)
+Test(text, recognises_printable_text, .timeout = 5)
 {
     cr_assert(text_is_printable("a ~", 3));
     cr_assert(text_is_printable(NULL, 0));
@@ -117,7 +117,7 @@ Test(text, unescapes_every_byte_that_it_escapes, .timeout = 5)
     cr_assert_eq(text_escape(escaped, sizeof escaped, all, sizeof all, false), 3 * sizeof all);
 }
 
-Test(text, refuses_broken_escapes, .timeout = 5)
+Test(text, rejects_invalid_escapes, .timeout = 5)
 {
     static const char *const bad[] = {"%", "a%1", "%g0", "%0g", "%%25", "% 1"};
     char to[8];
@@ -133,7 +133,7 @@ Test(text, refuses_broken_escapes, .timeout = 5)
     cr_assert_str_eq(to, "JJ");
 }
 
-Test(text, says_sizes_as_people_do, .timeout = 5)
+Test(text, formats_sizes_with_binary_units, .timeout = 5)
 {
     char to[TEXT_SIZE_ROOM];
 

@@ -49,7 +49,7 @@ Test(utf8, one_character_is_decoded, .timeout = 5)
     }
 }
 
-Test(utf8, every_character_comes_back, .timeout = 10)
+Test(utf8, every_character_round_trips, .timeout = 10)
 {
     for (uint32_t code = 0; code <= 0x10ffff; code++) {
         uint32_t back = UINT32_MAX;
@@ -64,7 +64,7 @@ Test(utf8, every_character_comes_back, .timeout = 10)
     }
 }
 
-Test(utf8, it_is_told_from_other_bytes, .timeout = 5)
+Test(utf8, it_is_distinguished_from_other_bytes, .timeout = 5)
 {
     static const struct {
         const char *text;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A door: small enough to see through, with all that a machine may have. */
+/* A door: a small machine that uses every feature. */
 enum { ST_OPEN, ST_SHUT, ST_LOCKED, ST_BROKEN, ST_COUNT };
 enum { EV_PUSH, EV_TURN_KEY, EV_SLAM, EV_KICK, EV_COUNT };
 
@@ -52,7 +52,7 @@ static void do_click(void *self, const void *arg)
     write_down(arg == NULL ? "click" : "click-with-arg");
 }
 
-/* Feeds two events into its own machine: they wait until do_creak is through. */
+/* Feeds two events into its own machine: both are queued until do_creak has returned. */
 static void do_slam_and_lock(void *self, const void *arg)
 {
     struct door *d = self;
@@ -120,14 +120,14 @@ Test(automat, starts_in_its_first_state, .init = a_door, .timeout = 5)
     cr_assert_str_empty(door.diary);
 }
 
-Test(automat, tells_of_the_step_before_its_actions, .init = a_door, .timeout = 5)
+Test(automat, reports_the_step_before_its_actions, .init = a_door, .timeout = 5)
 {
     cr_assert(automat_feed(&door.automat, EV_PUSH, NULL));
     cr_assert_str_eq(door.diary, "OPEN?:push:SHUT creak ");
     cr_assert_eq(door.automat.state, ST_SHUT);
 }
 
-Test(automat, takes_the_first_row_that_fits, .init = a_door, .timeout = 5)
+Test(automat, uses_the_first_matching_row, .init = a_door, .timeout = 5)
 {
     int strong = 10, weak = 1;
 
@@ -146,7 +146,7 @@ Test(automat, takes_the_first_row_that_fits, .init = a_door, .timeout = 5)
                                  "creak ");
 }
 
-Test(automat, leaves_everything_as_it_was_without_a_row, .init = a_door, .timeout = 5)
+Test(automat, ignores_an_event_without_a_row, .init = a_door, .timeout = 5)
 {
     struct automat before;
 
@@ -167,23 +167,22 @@ Test(automat, leaves_everything_as_it_was_without_a_row, .init = a_door, .timeou
     }
 }
 
-Test(automat, lets_events_of_actions_wait_for_the_row_to_end, .init = a_door, .timeout = 5)
+Test(automat, queues_events_of_actions_until_the_row_ends, .init = a_door, .timeout = 5)
 {
     door.has_key = true;
     cr_assert(automat_feed(&door.automat, EV_SLAM, NULL));
     cr_assert_str_eq(door.diary, "OPEN?:slam:OPEN? OPEN? creak OPEN?:push:SHUT creak "
                                  "SHUT:turn-key:LOCKED click ");
     cr_assert_eq(door.automat.state, ST_LOCKED);
-    cr_assert_not(automat_feed(&door.automat, EV_PUSH, NULL), "it is awake again");
+    cr_assert_not(automat_feed(&door.automat, EV_PUSH, NULL), "the queue is empty again");
 }
 
-Test(automat, feeding_more_than_can_wait_is_a_bug, .init = a_door, .signal = SIGABRT, .timeout = 5)
+Test(automat, overflowing_the_event_queue_aborts, .init = a_door, .signal = SIGABRT, .timeout = 5)
 {
     automat_feed(&door.automat, EV_KICK, NULL);
 }
 
-Test(automat, an_event_that_does_not_exist_is_a_bug, .init = a_door, .signal = SIGABRT,
-     .timeout = 5)
+Test(automat, an_unknown_event_aborts, .init = a_door, .signal = SIGABRT, .timeout = 5)
 {
     automat_feed(&door.automat, EV_COUNT, NULL);
 }

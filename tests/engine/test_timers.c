@@ -15,7 +15,7 @@ static size_t fired_count;
 static void note(struct timer *timer, void *ctx)
 {
     (void)ctx;
-    cr_assert_not(timer->is_set, "idle again before its call");
+    cr_assert_not(timer->is_set, "not set during its callback");
     cr_assert_lt(fired_count, sizeof fired / sizeof *fired);
     fired[fired_count++] = (size_t)(timer - pool);
 }
@@ -123,7 +123,7 @@ Test(timers, cancelled_by_one_that_fires_do_not_fire, .init = some_timers, .time
     cr_assert(fired_count == 2 && fired[0] == 0 && fired[1] == 2);
 }
 
-Test(timers, without_a_function_are_a_bug, .signal = SIGABRT, .timeout = 5)
+Test(timers, without_a_function_abort, .signal = SIGABRT, .timeout = 5)
 {
     struct timer blank = {0};
 
@@ -131,7 +131,7 @@ Test(timers, without_a_function_are_a_bug, .signal = SIGABRT, .timeout = 5)
     timers_set(&timers, &blank, 1);
 }
 
-/* The naive model: an array of deadlines, looked through whole. */
+/* The naive model: an array of deadlines, scanned linearly. */
 static bool model_is_set[MANY];
 static uint64_t model_deadline[MANY];
 
@@ -167,7 +167,7 @@ static void run_both(uint64_t now)
     }
 }
 
-Test(timers, do_as_a_naive_model_does, .init = some_timers, .timeout = 60)
+Test(timers, match_a_naive_model, .init = some_timers, .timeout = 60)
 {
     unsigned seed = 7771;
     uint64_t now = 0;

@@ -11,7 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* Owner of a loop: counts what happens to it. Its thread's while the loop runs. */
+/* Owner of a loop: counts its callbacks. Belongs to the loop's thread while that runs. */
 struct owner {
     struct loop *loop;
     unsigned started, turns, ended, mail, mail_at_end;
@@ -92,7 +92,7 @@ Test(loop, delivers_what_was_posted_before_a_stop, .init = a_loop, .fini = clean
     cr_assert_eq(owner.ended, 1u, "a second stop does nothing");
 }
 
-Test(loop, may_be_stopped_without_a_start, .init = a_loop, .fini = clean_up, .timeout = 10)
+Test(loop, can_be_stopped_without_a_start, .init = a_loop, .fini = clean_up, .timeout = 10)
 {
     loop_stop(owner.loop);
     cr_assert_eq(owner.started + owner.ended, 0u);
@@ -106,8 +106,7 @@ static void answer_late(struct message *m, void *arg)
     mailbox_answer(loop_mailbox(((struct owner *)arg)->loop), &reply, count_mail);
 }
 
-Test(loop, delivers_answers_that_come_with_the_stop, .init = a_loop, .fini = clean_up,
-     .timeout = 10)
+Test(loop, delivers_answers_posted_during_the_stop, .init = a_loop, .fini = clean_up, .timeout = 10)
 {
     static struct message question;
 
@@ -117,14 +116,14 @@ Test(loop, delivers_answers_that_come_with_the_stop, .init = a_loop, .fini = cle
     cr_assert_eq(owner.mail_at_end, 1u);
 }
 
-Test(loop, is_nobody_elses_from_its_start_on, .init = a_loop, .signal = SIGABRT, .timeout = 10)
+Test(loop, belongs_to_its_thread_after_the_start, .init = a_loop, .signal = SIGABRT, .timeout = 10)
 {
     loop_assert_here(owner.loop); /* no thread yet: the opener prepares it */
     cr_assert_eq(loop_start(owner.loop), ERR_OK);
     loop_assert_here(owner.loop);
 }
 
-Test(loop, lets_no_other_thread_set_a_timer, .init = a_loop, .signal = SIGABRT, .timeout = 10)
+Test(loop, rejects_a_timer_from_another_thread, .init = a_loop, .signal = SIGABRT, .timeout = 10)
 {
     static struct timer timer;
 
@@ -132,8 +131,7 @@ Test(loop, lets_no_other_thread_set_a_timer, .init = a_loop, .signal = SIGABRT, 
     loop_set_timer(owner.loop, &timer, 1);
 }
 
-Test(loop, lets_no_other_thread_watch_a_descriptor, .init = a_loop, .signal = SIGABRT,
-     .timeout = 10)
+Test(loop, rejects_a_watch_from_another_thread, .init = a_loop, .signal = SIGABRT, .timeout = 10)
 {
     static struct watch watch;
 
@@ -192,8 +190,8 @@ static void set_timer(struct message *m, void *arg)
     loop_set_timer(((struct owner *)arg)->loop, &from_mail, 20);
 }
 
-/* The loop's time stood still since its opening; what mail sets must count from this turn. */
-Test(loop, counts_timers_that_mail_sets_from_this_turn, .init = a_loop, .fini = clean_up,
+/* The loop's cached time is that of its opening; timers set by messages must use this turn's. */
+Test(loop, starts_timers_set_by_messages_from_this_turn, .init = a_loop, .fini = clean_up,
      .timeout = 10)
 {
     struct message m;
@@ -244,8 +242,7 @@ static void look_at_signals(struct message *m, void *arg)
     ((struct owner *)arg)->mail = sigismember(&blocked, SIGTERM) && sigismember(&blocked, SIGHUP);
 }
 
-Test(loop, blocks_signals_in_its_thread_and_not_in_its_starters, .init = a_loop, .fini = clean_up,
-     .timeout = 10)
+Test(loop, blocks_signals_in_its_thread_only, .init = a_loop, .fini = clean_up, .timeout = 10)
 {
     static struct message m;
     sigset_t blocked;
@@ -258,8 +255,8 @@ Test(loop, blocks_signals_in_its_thread_and_not_in_its_starters, .init = a_loop,
     cr_assert_not(sigismember(&blocked, SIGTERM));
 }
 
-/* Two loops send requests to each other: many in flight, each comes back to its requester,
- * answered, until all have gone to and fro often enough. */
+/* Two loops send requests to each other, many in flight; each is answered to its requester, for a
+ * number of rounds. */
 enum { IN_FLIGHT = 64, ROUNDS = 1500 };
 
 struct side {
@@ -326,7 +323,7 @@ static void serve(void *arg)
     }
 }
 
-Test(loop, two_loops_ask_each_other_many_times, .timeout = 60)
+Test(loop, two_loops_exchange_many_requests, .timeout = 60)
 {
     unsigned finished = 0;
     struct loop_config config = {.name = "side", .mailbox_limit = 2 * IN_FLIGHT, .started = serve};
@@ -342,7 +339,7 @@ Test(loop, two_loops_ask_each_other_many_times, .timeout = 60)
     while (finished < 2) {
         struct pollfd wakeup = {.fd = mailbox_fd(done_box), .events = POLLIN};
 
-        cr_assert_eq(poll(&wakeup, 1, 50000), 1, "the two came to a stand");
+        cr_assert_eq(poll(&wakeup, 1, 50000), 1, "no progress");
         mailbox_drain(done_box);
     }
     for (unsigned i = 0; i < 2; i++)

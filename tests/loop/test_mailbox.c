@@ -61,7 +61,7 @@ Test(mailbox, delivers_in_the_order_of_posting, .init = a_box, .fini = clean_up,
         cr_assert_eq(delivered[i], i);
 }
 
-Test(mailbox, refuses_new_work_when_full_but_never_an_answer, .init = a_box, .fini = clean_up,
+Test(mailbox, rejects_new_work_when_full_but_never_an_answer, .init = a_box, .fini = clean_up,
      .timeout = 5)
 {
     for (unsigned i = 0; i < LIMIT; i++)
@@ -73,11 +73,11 @@ Test(mailbox, refuses_new_work_when_full_but_never_an_answer, .init = a_box, .fi
     cr_assert_eq(mailbox_drain(box), 10u);
     for (unsigned i = 0; i < 10; i++)
         cr_assert_eq(delivered[i], i);
-    cr_assert_eq(mailbox_post(box, &notes[10].message, note), ERR_OK, "there is room again");
+    cr_assert_eq(mailbox_post(box, &notes[10].message, note), ERR_OK, "not full any more");
     cr_assert_eq(mailbox_drain(box), 1u);
 }
 
-Test(mailbox, takes_no_new_work_when_shut_but_answers_still, .init = a_box, .fini = clean_up,
+Test(mailbox, rejects_new_work_when_closed_but_accepts_answers, .init = a_box, .fini = clean_up,
      .timeout = 5)
 {
     cr_assert_eq(mailbox_post(box, &notes[0].message, note), ERR_OK);
@@ -122,7 +122,7 @@ Test(mailbox, leaves_what_a_delivery_posts_to_the_next_drain, .init = a_box, .fi
     cr_assert_eq(delivered[1], 9u);
 }
 
-Test(mailbox, closing_with_mail_in_it_is_a_bug, .init = a_box, .signal = SIGABRT, .timeout = 5)
+Test(mailbox, closing_with_queued_messages_aborts, .init = a_box, .signal = SIGABRT, .timeout = 5)
 {
     mailbox_post(box, &notes[0].message, note);
     mailbox_close(&box);
@@ -142,12 +142,12 @@ static void take_answer(struct message *m, void *owner)
     q->is_answered = true;
 }
 
-Test(mailbox, brings_an_answer_to_who_asked, .init = a_box, .fini = clean_up, .timeout = 5)
+Test(mailbox, delivers_an_answer_to_the_requester, .init = a_box, .fini = clean_up, .timeout = 5)
 {
     struct question q = {.request = {.answer_to = box, .on_answer = take_answer}};
 
     request_answer(&q.request, ERR_NO_SPACE);
-    cr_assert_not(q.is_answered, "only when the requester looks into its box");
+    cr_assert_not(q.is_answered, "only when the requester drains its mailbox");
     cr_assert_eq(mailbox_drain(box), 1u);
     cr_assert(q.is_answered);
     cr_assert_eq(q.seen_owner, &owner_mark);
@@ -163,8 +163,7 @@ Test(mailbox, gives_an_answer_that_nobody_waits_for_at_once, .timeout = 5)
     cr_assert_null(q.seen_owner);
 }
 
-/* Several threads post, one drains: nothing is lost, nothing comes twice, each sender's order
- * holds. */
+/* Several threads post, one drains: no loss, no duplicates, each sender's order is kept. */
 enum { SENDERS = 3, EACH = 2000 };
 
 static struct numbered crowd[SENDERS][EACH];

@@ -47,7 +47,7 @@ static void send_to(int fd)
     cr_assert_eq(write(fd, "x", 1), 1);
 }
 
-Test(poller, tells_once_of_an_edge, .init = two_pairs, .fini = clean_up, .timeout = 5)
+Test(poller, reports_an_edge_once, .init = two_pairs, .fini = clean_up, .timeout = 5)
 {
     cr_assert_eq(poller_add(poller, &watch, EPOLLIN), ERR_OK);
     poller_wait(poller, 0);
@@ -57,14 +57,13 @@ Test(poller, tells_once_of_an_edge, .init = two_pairs, .fini = clean_up, .timeou
     cr_assert_eq(calls, 1u);
     cr_assert(last_events & EPOLLIN);
     poller_wait(poller, 0);
-    cr_assert_eq(calls, 1u, "not read, but told already");
+    cr_assert_eq(calls, 1u, "not read, but reported already");
     send_to(pair[1]);
     poller_wait(poller, -1);
     cr_assert_eq(calls, 2u);
 }
 
-Test(poller, tells_of_a_level_as_long_as_it_lasts, .init = two_pairs, .fini = clean_up,
-     .timeout = 5)
+Test(poller, reports_a_level_while_it_lasts, .init = two_pairs, .fini = clean_up, .timeout = 5)
 {
     char byte;
 
@@ -78,7 +77,7 @@ Test(poller, tells_of_a_level_as_long_as_it_lasts, .init = two_pairs, .fini = cl
     cr_assert_eq(calls, 2u);
 }
 
-Test(poller, tells_that_the_other_side_is_gone, .init = two_pairs, .fini = clean_up, .timeout = 5)
+Test(poller, reports_a_hangup, .init = two_pairs, .fini = clean_up, .timeout = 5)
 {
     cr_assert_eq(poller_add(poller, &watch, EPOLLIN | EPOLLRDHUP), ERR_OK);
     cr_assert_eq(shutdown(pair[1], SHUT_WR), 0);
@@ -86,7 +85,7 @@ Test(poller, tells_that_the_other_side_is_gone, .init = two_pairs, .fini = clean
     cr_assert(last_events & EPOLLRDHUP);
 }
 
-Test(poller, refuses_a_descriptor_twice_or_closed, .init = two_pairs, .fini = clean_up,
+Test(poller, rejects_a_duplicate_or_closed_descriptor, .init = two_pairs, .fini = clean_up,
      .timeout = 5)
 {
     struct watch closed = {.fd = -1, .ready = count};
@@ -96,7 +95,7 @@ Test(poller, refuses_a_descriptor_twice_or_closed, .init = two_pairs, .fini = cl
     cr_assert_neq(poller_add(poller, &closed, EPOLLIN), ERR_OK);
 }
 
-/* Whichever of the two is called first removes the other: it must not be called any more. */
+/* The first of the two to be called removes the other, which must not be called then. */
 static void remove_the_other(struct watch *w, uint32_t events)
 {
     struct watch *loser = w == &watch ? &other : &watch;
@@ -104,10 +103,10 @@ static void remove_the_other(struct watch *w, uint32_t events)
     (void)events;
     calls++;
     poller_remove(poller, loser);
-    memset(loser, 0xee, sizeof *loser); /* as if its memory were somebody else's now */
+    memset(loser, 0xee, sizeof *loser); /* as if its memory were reused */
 }
 
-Test(poller, calls_nobody_who_was_removed_in_the_same_batch, .init = two_pairs, .fini = clean_up,
+Test(poller, never_calls_a_watch_removed_in_the_same_batch, .init = two_pairs, .fini = clean_up,
      .timeout = 5)
 {
     watch.ready = other.ready = remove_the_other;
@@ -121,8 +120,7 @@ Test(poller, calls_nobody_who_was_removed_in_the_same_batch, .init = two_pairs, 
     cr_assert_eq(calls, 1u);
 }
 
-Test(poller, lets_a_watch_remove_itself_and_come_back, .init = two_pairs, .fini = clean_up,
-     .timeout = 5)
+Test(poller, lets_a_watch_remove_and_add_itself, .init = two_pairs, .fini = clean_up, .timeout = 5)
 {
     cr_assert_eq(poller_add(poller, &watch, EPOLLIN), ERR_OK);
     poller_remove(poller, &watch);
@@ -131,7 +129,7 @@ Test(poller, lets_a_watch_remove_itself_and_come_back, .init = two_pairs, .fini 
     cr_assert_eq(calls, 0u);
     cr_assert_eq(poller_add(poller, &watch, EPOLLIN), ERR_OK);
     poller_wait(poller, -1);
-    cr_assert_eq(calls, 1u, "what waits already is an edge for a new watch");
+    cr_assert_eq(calls, 1u, "pending data is an edge for a new watch");
 }
 
 Test(poller, calls_between_the_steps_of_a_wait_nobody, .init = two_pairs, .fini = clean_up,
@@ -147,7 +145,7 @@ Test(poller, calls_between_the_steps_of_a_wait_nobody, .init = two_pairs, .fini 
     cr_assert_eq(calls, 1u);
 }
 
-Test(poller, a_watch_whose_memory_was_reused_is_a_bug, .init = two_pairs, .signal = SIGABRT,
+Test(poller, a_watch_whose_memory_was_reused_aborts, .init = two_pairs, .signal = SIGABRT,
      .timeout = 5)
 {
     cr_assert_eq(poller_add(poller, &watch, EPOLLIN), ERR_OK);

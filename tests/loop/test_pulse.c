@@ -13,7 +13,7 @@ static struct loop *loops[2];
 static struct mailbox *answers;
 static sem_t is_held, may_go_on, may_count;
 
-/* The first waits for nothing but its loop, the second works on files. */
+/* The first blocks only in its loop, the second works on files. */
 static void two_loops(void)
 {
     const char *const names[] = {"first", "second"};
@@ -55,7 +55,7 @@ static void wait_for_all(void)
         wait_for_an_answer();
 }
 
-/* What a thread may be doing when it is asked. */
+/* What a thread can be doing when it is pinged. */
 
 enum { CHECK_MS = 20 };
 
@@ -74,7 +74,7 @@ static uint64_t own_cpu_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* Says so when it has computed for CHECK_MS since the test let it count. */
+/* Posts is_held after CHECK_MS of CPU time since may_count. */
 static void computes(struct message *m, void *owner)
 {
     uint64_t since_ms = 0;
@@ -93,7 +93,7 @@ static void computes(struct message *m, void *owner)
     }
 }
 
-/* One of many: the question waits behind them. */
+/* One of many: the ping is queued behind them. */
 static void is_one_of_many(struct message *m, void *owner)
 {
     (void)m, (void)owner;
@@ -129,10 +129,9 @@ static bool check(uint64_t now_ms)
     return pulse_check(now_ms, on_report, NULL);
 }
 
-Test(pulse, is_answered_by_every_loop_that_turns, .init = two_loops, .fini = clean_up,
-     .timeout = 10)
+Test(pulse, is_answered_by_every_running_loop, .init = two_loops, .fini = clean_up, .timeout = 10)
 {
-    cr_assert_not(pulse_is_pending(), "nobody was asked yet");
+    cr_assert_not(pulse_is_pending(), "no ping sent yet");
     pulse_ping(answers, 1000);
     cr_assert(pulse_is_pending());
     wait_for_all();
@@ -140,7 +139,7 @@ Test(pulse, is_answered_by_every_loop_that_turns, .init = two_loops, .fini = cle
     cr_expect_eq(reported_count, 0);
 }
 
-/* Each kind of loop, in each thing that it may do. */
+/* Each kind of loop, idle and blocked. */
 struct case_of {
     const char *name;
     unsigned loop;
@@ -168,10 +167,10 @@ static void judge_case(const struct case_of *row)
     if (row->does != NULL)
         sem_post(&may_go_on);
     wait_for_all();
-    cr_expect(check(90000), "%s: it turns again", row->name);
+    cr_expect(check(90000), "%s: running again", row->name);
 }
 
-Test(pulse, one_that_hangs_is_dead_unless_it_waits_for_files, .init = two_loops, .fini = clean_up,
+Test(pulse, a_blocked_loop_is_stalled_unless_it_works_on_files, .init = two_loops, .fini = clean_up,
      .timeout = 20)
 {
     static const struct case_of rows[] = {
@@ -191,7 +190,7 @@ static void judge_computing(unsigned loop)
     pulse_ping(answers, 1000);
     wait_for_an_answer(); /* the other's */
     sem_post(&may_count);
-    sem_wait(&is_held); /* has computed for 20 ms since the question, at least */
+    sem_wait(&is_held); /* at least 20 ms of CPU time since the ping */
     cr_expect_not(check(1000 + CHECK_MS));
     cr_expect_eq(reported_state, PULSE_STALLED);
     cr_expect_str_eq(reported_name, loop == 0 ? "first" : "second");
@@ -200,8 +199,8 @@ static void judge_computing(unsigned loop)
     cr_expect(check(2000));
 }
 
-Test(pulse, one_that_computes_without_turning_is_dead_whatever_its_work, .init = two_loops,
-     .fini = clean_up, .timeout = 20)
+Test(pulse, a_computing_loop_is_stalled_in_both_kinds, .init = two_loops, .fini = clean_up,
+     .timeout = 20)
 {
     judge_computing(0);
     judge_computing(1);
@@ -217,7 +216,7 @@ Test(pulse, a_ping_queued_behind_work_reports_nothing, .init = two_loops, .fini 
         for (unsigned i = 0; i + 1 < MANY; i++) {
             sem_post(&may_go_on);
             sem_wait(&is_held);
-            sem_post(&may_go_on); /* the next begins only when this one has been counted */
+            sem_post(&may_go_on); /* the next starts after this one was counted */
             sem_wait(&is_held);
             i++;
             cr_expect(check(1000 + (i + 1) * 60000), "message %u of loop %u", i, loop);
@@ -227,19 +226,18 @@ Test(pulse, a_ping_queued_behind_work_reports_nothing, .init = two_loops, .fini 
     }
 }
 
-Test(pulse, reports_once_and_when_it_turns_again, .init = two_loops, .fini = clean_up,
-     .timeout = 10)
+Test(pulse, reports_a_stall_once_and_its_end, .init = two_loops, .fini = clean_up, .timeout = 10)
 {
     give(1, hangs, 1);
     sem_wait(&is_held);
     pulse_ping(answers, 1000);
     wait_for_an_answer();
     for (unsigned i = 1; i < 10; i++)
-        cr_expect(check(1000 + i * 1000), "a disk may take its time");
+        cr_expect(check(1000 + i * 1000), "a slow disk is tolerated");
     cr_expect_eq(reported_count, 1);
     cr_expect_str_eq(reported_name, "second");
     cr_expect_eq(reported_ms, 1000);
-    pulse_ping(answers, 11000); /* the first again; the second still has its question */
+    pulse_ping(answers, 11000); /* pings the first again; the second has one pending */
     wait_for_an_answer();
     cr_expect(pulse_is_pending());
     sem_post(&may_go_on);
@@ -264,7 +262,7 @@ static void *check_from_another_thread(void *arg)
     return NULL;
 }
 
-Test(pulse, is_of_the_thread_that_started_the_loops, .init = two_loops, .fini = clean_up,
+Test(pulse, belongs_to_the_thread_that_started_the_loops, .init = two_loops, .fini = clean_up,
      .timeout = 10)
 {
     bool is_missing = true;

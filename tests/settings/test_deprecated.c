@@ -62,7 +62,7 @@ static const struct {
     const char *text;
     const char *warnings; /* a part of the only sentence; "" if there is none */
     const char *key;      /* "section/key = value" in force, or NULL: nothing but defaults */
-} taken[] = {
+} accepted[] = {
     {"[node]\nname = a.example\n", "line 2: [node] name is deprecated: rename it to [node] host",
      "node/host = \"a.example\""},
     {"[node]\nNAME=a.example", "release 0.9 will reject the old name", "node/host = \"a.example\""},
@@ -86,21 +86,23 @@ static void check_taken(unsigned row)
 {
     char in_force[4096] = "";
 
-    cr_assert_eq(read_text(taken[row].text), ERR_OK, "%s: %s", taken[row].text, problems);
+    cr_assert_eq(read_text(accepted[row].text), ERR_OK, "%s: %s", accepted[row].text, problems);
     cr_assert_str_empty(problems);
     settings_warn(&s, &origins, note, warnings);
-    cr_assert_not_null(strstr(warnings, taken[row].warnings), "%s: %s", taken[row].text, warnings);
-    cr_assert_eq(strlen(taken[row].warnings) == 0, strlen(warnings) == 0, "%s", warnings);
+    cr_assert_not_null(strstr(warnings, accepted[row].warnings), "%s: %s", accepted[row].text,
+                       warnings);
+    cr_assert_eq(strlen(accepted[row].warnings) == 0, strlen(warnings) == 0, "%s", warnings);
     settings_print_changed(&s, note, in_force);
-    cr_assert_eq(taken[row].key == NULL, strlen(in_force) == 0, "%s: %s", taken[row].text,
+    cr_assert_eq(accepted[row].key == NULL, strlen(in_force) == 0, "%s: %s", accepted[row].text,
                  in_force);
-    cr_assert(taken[row].key == NULL || strstr(in_force, taken[row].key) == in_force, "%s: %s",
-              taken[row].text, in_force);
+    cr_assert(accepted[row].key == NULL || strstr(in_force, accepted[row].key) == in_force,
+              "%s: %s", accepted[row].text, in_force);
 }
 
-Test(settings_deprecated, are_taken_with_a_warning, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(settings_deprecated, are_accepted_with_a_warning, .init = set_up, .fini = clean_up,
+     .timeout = 5)
 {
-    for (unsigned i = 0; i < sizeof taken / sizeof *taken; i++)
+    for (unsigned i = 0; i < sizeof accepted / sizeof *accepted; i++)
         check_taken(i);
 }
 
@@ -121,8 +123,7 @@ static const struct {
     {"[swap\npath = /srv/in\n", "invalid section header"},
 };
 
-Test(settings_deprecated, are_held_to_what_holds_for_every_key, .init = set_up, .fini = clean_up,
-     .timeout = 5)
+Test(settings_deprecated, are_checked_as_every_key, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++) {
         cr_assert_eq(read_text(refused[i].text), ERR_INVALID, "%s", refused[i].text);
@@ -134,7 +135,7 @@ Test(settings_deprecated, are_held_to_what_holds_for_every_key, .init = set_up, 
 }
 
 /* What the table has of this release itself. */
-Test(settings_deprecated, are_none_of_the_keys_there_are, .timeout = 5)
+Test(settings_deprecated, are_distinct_from_the_current_keys, .timeout = 5)
 {
     cr_assert_leq(settings_deprecated_count, (unsigned)SETTINGS_DEPRECATED_MAX);
     for (unsigned f = 0; f < settings_deprecated_count; f++)

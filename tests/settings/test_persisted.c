@@ -10,7 +10,7 @@
 static char folder[64], file[128], persisted[128];
 static struct settings s;
 static struct settings_origins origins;
-static char told[8192], problem[SETTINGS_PERSISTED_TEXT_SIZE];
+static char messages[8192], problem[SETTINGS_PERSISTED_TEXT_SIZE];
 
 static void set_up(void)
 {
@@ -32,7 +32,7 @@ static void clean_up(void)
 static void note(void *ctx, const char *sentence)
 {
     (void)ctx;
-    snprintf(told + strlen(told), sizeof told - strlen(told), "%s\n", sentence);
+    snprintf(messages + strlen(messages), sizeof messages - strlen(messages), "%s\n", sentence);
 }
 
 static void write_text(const char *path, const char *text)
@@ -46,7 +46,7 @@ static void write_text(const char *path, const char *text)
 
 static enum err load(void)
 {
-    told[0] = '\0';
+    messages[0] = '\0';
     return settings_load(
         &s, &origins, &(struct settings_paths){.file = file, .persisted = persisted}, note, NULL);
 }
@@ -73,18 +73,18 @@ PERSISTED_TEST(the_persisted_file_is_read_last_and_takes_precedence)
     write_text(file, "[services/tcp-connections]\ntcp-port = 7001\n[services/tcp-transport]\n"
                      "priority = 3\n");
     write_text(persisted, "[services/tcp-connections]\ntcp-port = 7002\n");
-    cr_assert_eq(load(), ERR_OK, "%s", told);
+    cr_assert_eq(load(), ERR_OK, "%s", messages);
     cr_assert_eq(s.tcp_connections.tcp_port, 7002);
     cr_assert_eq(s.tcp_transport.priority, 3);
 }
 
-PERSISTED_TEST(each_value_says_where_it_comes_from)
+PERSISTED_TEST(each_value_has_its_origin)
 {
     char line[256], *text;
 
     write_text(file, "[services/tcp-transport]\n\npriority = 3\n");
     write_text(persisted, "[services/tcp-connections]\ntcp-port = 7002\n");
-    cr_assert_eq(load(), ERR_OK, "%s", told);
+    cr_assert_eq(load(), ERR_OK, "%s", messages);
     text = printed();
     snprintf(line, sizeof line, "# from %s, line 3\npriority = 3\n", file);
     cr_assert_not_null(strstr(text, line), "%s", text);
@@ -105,21 +105,22 @@ PERSISTED_TEST(what_was_set_is_read_again)
     set("tcp-port", "7003");
     cr_assert_eq(stat(persisted, &st), 0);
     cr_assert_eq(st.st_mode & 07777, 0600);
-    cr_assert_eq(load(), ERR_OK, "%s", told);
+    cr_assert_eq(load(), ERR_OK, "%s", messages);
     cr_assert(!s.tcp_transport.is_receiving_enabled && s.tcp_transport.is_sending_enabled);
     cr_assert_eq(s.tcp_transport.priority, 9);
     cr_assert_eq(s.tcp_connections.tcp_port, 7003);
 }
 
-PERSISTED_TEST(only_what_can_be_set_while_the_daemon_runs_stands_there)
+PERSISTED_TEST(holds_only_keys_that_can_be_set_at_run_time)
 {
     write_text(file, "");
     write_text(persisted, "[sessions]\nlimit = 5\n");
     cr_assert_eq(load(), ERR_INVALID);
-    cr_assert_not_null(strstr(told, "limit cannot be set while the daemon runs"), "%s", told);
+    cr_assert_not_null(strstr(messages, "limit cannot be set while the daemon runs"), "%s",
+                       messages);
     write_text(persisted, "[services/tcp-transport]\npriority = 100\n");
     cr_assert_eq(load(), ERR_INVALID);
-    cr_assert_not_null(strstr(told, "persisted.ini, line 2"), "%s", told);
+    cr_assert_not_null(strstr(messages, "persisted.ini, line 2"), "%s", messages);
     unlink(persisted);
     cr_assert_eq(load(), ERR_OK);
     cr_assert_eq(settings_persisted_set(&s, &origins, "limit", "5", problem), ERR_NOT_FOUND);
@@ -132,10 +133,10 @@ PERSISTED_TEST(the_two_files_cannot_be_one)
     write_text(file, "[services/tcp-transport]\npriority = 3\n");
     cr_assert_eq(link(file, persisted), 0);
     cr_assert_eq(load(), ERR_INVALID);
-    cr_assert_not_null(strstr(told, "would overwrite it"), "%s", told);
+    cr_assert_not_null(strstr(messages, "would overwrite it"), "%s", messages);
 }
 
-PERSISTED_TEST(a_write_that_fails_leaves_the_old_file_and_nothing_beside_it)
+PERSISTED_TEST(a_failed_write_leaves_the_old_file_and_no_temporary_one)
 {
     struct stat before, after;
 
@@ -158,43 +159,43 @@ PERSISTED_TEST(a_token_is_never_printed)
     char *text;
 
     write_text(file, "[control]\ntoken = 0123456789abcdefXYZ\n");
-    cr_assert_eq(load(), ERR_OK, "%s", told);
+    cr_assert_eq(load(), ERR_OK, "%s", messages);
     text = printed();
     cr_assert_null(strstr(text, "XYZ"));
     cr_assert_not_null(strstr(text, "# token = (set, not shown)"), "%s", text);
     free(text);
     settings_print_changed(&s, note, NULL);
-    cr_assert_null(strstr(told, "XYZ"));
+    cr_assert_null(strstr(messages, "XYZ"));
     write_text(file, "[control]\ntoken = short-XYZ\n");
     cr_assert_eq(load(), ERR_INVALID);
-    cr_assert_null(strstr(told, "XYZ"));
-    cr_assert_not_null(strstr(told, "at least 16"), "%s", told);
+    cr_assert_null(strstr(messages, "XYZ"));
+    cr_assert_not_null(strstr(messages, "at least 16"), "%s", messages);
 }
 
-PERSISTED_TEST(a_token_that_everybody_may_read_is_warned_about)
+PERSISTED_TEST(a_world_readable_token_is_warned_about)
 {
     write_text(file, "[control]\ntoken = 0123456789abcdef\n");
     cr_assert_eq(chmod(file, 0640), 0);
     cr_assert_eq(load(), ERR_OK);
     settings_warn(&s, &origins, note, NULL);
-    cr_assert_str_eq(told, "");
+    cr_assert_str_eq(messages, "");
     cr_assert_eq(chmod(file, 0644), 0);
     cr_assert_eq(load(), ERR_OK);
     settings_warn(&s, &origins, note, NULL);
-    cr_assert_not_null(strstr(told, "chmod o-r"), "%s", told);
+    cr_assert_not_null(strstr(messages, "chmod o-r"), "%s", messages);
 }
 
-PERSISTED_TEST(beyond_loopback_control_needs_a_token)
+PERSISTED_TEST(a_listen_address_beyond_loopback_requires_a_token)
 {
     write_text(file, "[control]\nlisten = 127.0.0.1:8000\n");
-    cr_assert_eq(load(), ERR_OK, "%s", told);
+    cr_assert_eq(load(), ERR_OK, "%s", messages);
     write_text(file, "[control]\nlisten = [::1]:8000\n");
-    cr_assert_eq(load(), ERR_OK, "%s", told);
+    cr_assert_eq(load(), ERR_OK, "%s", messages);
     write_text(file, "[control]\nlisten = 0.0.0.0:8000\n");
     cr_assert_eq(load(), ERR_INVALID);
-    cr_assert_not_null(strstr(told, "requires [control] token"), "%s", told);
+    cr_assert_not_null(strstr(messages, "requires [control] token"), "%s", messages);
     write_text(file, "[control]\nlisten = 0.0.0.0:8000\ntoken = 0123456789abcdef\n");
-    cr_assert_eq(load(), ERR_OK, "%s", told);
+    cr_assert_eq(load(), ERR_OK, "%s", messages);
 }
 
 /* The version that a file was written for. */
@@ -222,13 +223,14 @@ static const struct {
 
 static void check_version(const char *text, const char *expected)
 {
-    cr_assert_eq(load(), expected[0] == '\0' ? ERR_OK : ERR_INVALID, "%s: %s", text, told);
-    cr_assert_not_null(strstr(told, expected), "%s: %s", text, told);
-    cr_assert_eq(expected[0] == '\0', told[0] == '\0', "%s: %s", text, told);
-    cr_assert(told[0] == '\0' || strchr(told, '\n')[1] == '\0', "one sentence: %s", told);
+    cr_assert_eq(load(), expected[0] == '\0' ? ERR_OK : ERR_INVALID, "%s: %s", text, messages);
+    cr_assert_not_null(strstr(messages, expected), "%s: %s", text, messages);
+    cr_assert_eq(expected[0] == '\0', messages[0] == '\0', "%s: %s", text, messages);
+    cr_assert(messages[0] == '\0' || strchr(messages, '\n')[1] == '\0', "one sentence: %s",
+              messages);
 }
 
-PERSISTED_TEST(a_file_of_a_later_version_is_refused_with_a_sentence)
+PERSISTED_TEST(a_file_of_a_later_version_is_rejected)
 {
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
         write_text(file, versions[i].text);
@@ -236,7 +238,7 @@ PERSISTED_TEST(a_file_of_a_later_version_is_refused_with_a_sentence)
     }
 }
 
-PERSISTED_TEST(a_persisted_file_of_a_later_version_is_refused_too)
+PERSISTED_TEST(a_persisted_file_of_a_later_version_is_rejected_too)
 {
     write_text(file, "");
     write_text(persisted, "# dustwired settings, version 2\n[services/tcp-transport]\nspeed = 2\n");
@@ -247,7 +249,7 @@ PERSISTED_TEST(a_persisted_file_of_a_later_version_is_refused_too)
     cr_assert_eq(s.tcp_transport.priority, 2);
 }
 
-PERSISTED_TEST(what_is_written_names_its_version)
+PERSISTED_TEST(writes_its_version)
 {
     char line[64] = "", *text;
     FILE *in;
@@ -268,7 +270,7 @@ PERSISTED_TEST(what_is_written_names_its_version)
 
 static void warn(void)
 {
-    told[0] = '\0';
+    messages[0] = '\0';
     settings_warn(&s, &origins, note, NULL);
 }
 
@@ -277,18 +279,19 @@ PERSISTED_TEST(an_overridden_value_of_the_file_is_reported)
     write_text(file, "[services/tcp-connections]\ntcp-port = 7001\n[sessions]\nlimit = 3\n");
     cr_assert_eq(load(), ERR_OK);
     warn();
-    cr_assert_str_empty(told);
+    cr_assert_str_empty(messages);
     set("tcp-port", "7002");
     set("priority", "5"); /* not in the file: it overrides nothing */
     warn();
-    cr_assert_not_null(strstr(told, "line 2: [services/tcp-connections] tcp-port is overridden "
-                                    "by 'dustwire set' with 7002"),
-                       "%s", told);
-    cr_assert_null(strstr(told, "priority"), "%s", told);
+    cr_assert_not_null(strstr(messages, "line 2: [services/tcp-connections] tcp-port is overridden "
+                                        "by 'dustwire set' with 7002"),
+                       "%s", messages);
+    cr_assert_null(strstr(messages, "priority"), "%s", messages);
     cr_assert_eq(load(), ERR_OK);
     warn();
-    cr_assert_not_null(strstr(told, "line 2: [services/tcp-connections] tcp-port"), "%s", told);
-    cr_assert_null(strstr(told, "priority"), "%s", told);
+    cr_assert_not_null(strstr(messages, "line 2: [services/tcp-connections] tcp-port"), "%s",
+                       messages);
+    cr_assert_null(strstr(messages, "priority"), "%s", messages);
 }
 
 static struct settings_in_force in_force, files;
@@ -297,7 +300,7 @@ static enum err unset(const char *name)
 {
     enum err e;
 
-    cr_assert_eq(load(), ERR_OK, "%s", told);
+    cr_assert_eq(load(), ERR_OK, "%s", messages);
     in_force = (struct settings_in_force){s, origins};
     cr_assert_eq(settings_load(&files.settings, &files.origins,
                                &(struct settings_paths){.file = file, .persisted = ""}, note, NULL),
@@ -309,7 +312,7 @@ static enum err unset(const char *name)
     return e;
 }
 
-PERSISTED_TEST(what_was_set_is_taken_back)
+PERSISTED_TEST(unset_reverts_to_the_file)
 {
     write_text(file, "[services/tcp-connections]\ntcp-port = 7001\n");
     write_text(persisted, "[services/tcp-connections]\ntcp-port = 7002\n[services/tcp-transport]\n"
@@ -326,10 +329,10 @@ PERSISTED_TEST(what_was_set_is_taken_back)
               s.tcp_transport.is_enabled && s.tcp_transport.is_sending_enabled);
     cr_assert_not(s.tcp_transport.is_receiving_enabled, "the others stay");
     warn();
-    cr_assert_str_empty(told);
+    cr_assert_str_empty(messages);
 }
 
-PERSISTED_TEST(what_was_not_set_is_not_taken_back)
+PERSISTED_TEST(unset_rejects_what_was_not_set)
 {
     static const struct {
         const char *name;
@@ -354,7 +357,7 @@ PERSISTED_TEST(what_was_not_set_is_not_taken_back)
 
 /* Files that are links. */
 
-PERSISTED_TEST(an_own_file_that_is_a_link_stays_one)
+PERSISTED_TEST(a_persisted_file_that_is_a_link_stays_one)
 {
     char target[192];
     struct stat st;
@@ -373,7 +376,7 @@ PERSISTED_TEST(an_own_file_that_is_a_link_stays_one)
     unlink(target);
 }
 
-PERSISTED_TEST(an_own_file_that_is_a_circle_of_links_is_refused)
+PERSISTED_TEST(a_persisted_file_in_a_link_loop_is_rejected)
 {
     write_text(file, "");
     cr_assert_eq(load(), ERR_OK);
@@ -382,10 +385,10 @@ PERSISTED_TEST(an_own_file_that_is_a_circle_of_links_is_refused)
     cr_assert_eq(settings_persisted_write(&s, &origins, problem), ERR_DENIED);
     cr_assert_not_null(strstr(problem, "nothing was changed"), "%s", problem);
     cr_assert_eq(load(), ERR_DENIED);
-    cr_assert_not_null(strstr(told, "persisted.ini"), "%s", told);
+    cr_assert_not_null(strstr(messages, "persisted.ini"), "%s", messages);
 }
 
-PERSISTED_TEST(a_file_that_is_swapped_as_a_whole_is_read_whole)
+PERSISTED_TEST(a_file_replaced_by_a_rename_is_read_consistently)
 {
     char path[192], other[256];
 
@@ -400,7 +403,7 @@ PERSISTED_TEST(a_file_that_is_swapped_as_a_whole_is_read_whole)
         cr_assert_eq(rename(other, path), 0);
         if (i == 0)
             cr_assert_eq(symlink("..data/file.ini", file), 0);
-        cr_assert_eq(load(), ERR_OK, "%s", told);
+        cr_assert_eq(load(), ERR_OK, "%s", messages);
         cr_assert_eq(s.sessions.limit, i % 2 ? 11 : 22);
     }
     snprintf(path, sizeof path, "rm -r %s/..?*", folder);

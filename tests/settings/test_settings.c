@@ -10,8 +10,8 @@
 
 static char folder[64], path[128];
 static struct settings s;
-static char told[65536]; /* every sentence of the last reading, a line each */
-static unsigned told_count;
+static char messages[65536]; /* every sentence of the last reading, a line each */
+static unsigned message_count;
 
 static void set_up(void)
 {
@@ -28,11 +28,11 @@ static void clean_up(void)
 
 static void note(void *ctx, const char *sentence)
 {
-    size_t used = strlen(told);
+    size_t used = strlen(messages);
 
-    cr_assert_eq(ctx, told);
-    snprintf(told + used, sizeof told - used, "%s\n", sentence);
-    told_count++;
+    cr_assert_eq(ctx, messages);
+    snprintf(messages + used, sizeof messages - used, "%s\n", sentence);
+    message_count++;
 }
 
 static enum err read_path(const char *from)
@@ -40,9 +40,9 @@ static enum err read_path(const char *from)
     const struct settings_paths paths = {.file = from, .persisted = ""};
     struct settings_origins origins;
 
-    told[0] = '\0';
-    told_count = 0;
-    return settings_load(&s, &origins, &paths, note, told);
+    messages[0] = '\0';
+    message_count = 0;
+    return settings_load(&s, &origins, &paths, note, messages);
 }
 
 static enum err read_bytes(const void *bytes, size_t length)
@@ -74,15 +74,15 @@ __attribute__((format(printf, 1, 2))) static enum err read_format(const char *fo
 static void check_refused(const char *text, const char *part)
 {
     cr_assert_eq(read_text(text), ERR_INVALID, "%s", text);
-    cr_assert_eq(told_count, 1, "%s: %s", text, told);
-    cr_assert_not_null(strstr(told, part), "%s: %s", text, told);
-    cr_assert_not_null(strstr(told, path));
+    cr_assert_eq(message_count, 1, "%s: %s", text, messages);
+    cr_assert_not_null(strstr(messages, part), "%s: %s", text, messages);
+    cr_assert_not_null(strstr(messages, path));
 }
 
 static void check_taken(const char *text)
 {
-    cr_assert_eq(read_text(text), ERR_OK, "%s: %s", text, told);
-    cr_assert_eq(told_count, 0);
+    cr_assert_eq(read_text(text), ERR_OK, "%s: %s", text, messages);
+    cr_assert_eq(message_count, 0);
 }
 
 static void check_same(const struct settings *a, const struct settings *b)
@@ -185,19 +185,19 @@ static const struct limits limits[] = {
     {"control", "events-kept", 100, 1000000},
 };
 
-static void check_number(const struct limits *l, const char *value, bool is_taken)
+static void check_number(const struct limits *l, const char *value, bool is_accepted)
 {
     char wanted[128];
 
     cr_assert_eq(read_format("[%s]\n%s = %s\n", l->section, l->key, value),
-                 is_taken ? ERR_OK : ERR_INVALID, "%s = %s: %s", l->key, value, told);
-    cr_assert_eq(told_count, is_taken ? 0 : 1, "%s = %s: %s", l->key, value, told);
-    if (is_taken)
+                 is_accepted ? ERR_OK : ERR_INVALID, "%s = %s: %s", l->key, value, messages);
+    cr_assert_eq(message_count, is_accepted ? 0 : 1, "%s = %s: %s", l->key, value, messages);
+    if (is_accepted)
         return;
     snprintf(wanted, sizeof wanted, "line 2: [%s] %s = ", l->section, l->key);
-    cr_assert_not_null(strstr(told, wanted), "%s", told);
+    cr_assert_not_null(strstr(messages, wanted), "%s", messages);
     snprintf(wanted, sizeof wanted, "a whole number from %lu to %lu", l->min, l->max);
-    cr_assert_not_null(strstr(told, wanted), "%s", told);
+    cr_assert_not_null(strstr(messages, wanted), "%s", messages);
 }
 
 Test(settings, hold_each_number_to_its_limits, .init = set_up, .fini = clean_up, .timeout = 30)
@@ -227,7 +227,7 @@ Test(settings, hold_each_number_to_its_limits, .init = set_up, .fini = clean_up,
     }
 }
 
-Test(settings, take_the_words_of_a_boolean_and_no_other, .init = set_up, .fini = clean_up,
+Test(settings, accept_the_boolean_words_and_no_other, .init = set_up, .fini = clean_up,
      .timeout = 10)
 {
     static const char *const yes[] = {"true", "yes", "on", "1", "\"true\""};
@@ -251,12 +251,12 @@ Test(settings, take_the_words_of_a_boolean_and_no_other, .init = set_up, .fini =
         for (size_t i = 0; i < sizeof neither / sizeof *neither; i++) {
             cr_assert_eq(read_format("[%s]\n%s = %s\n", keys[k][0], keys[k][1], neither[i]),
                          ERR_INVALID);
-            cr_assert_eq(told_count, 1);
-            cr_assert_not_null(strstr(told, "true or false"));
+            cr_assert_eq(message_count, 1);
+            cr_assert_not_null(strstr(messages, "true or false"));
         }
 }
 
-Test(settings, take_the_words_of_the_other_keys, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(settings, accept_the_words_of_the_other_keys, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     check_taken("[inbox]\ndurability = none\n[log]\nlevel = debug\n[workers]\nthreads = auto\n");
     cr_assert_eq(s.inbox.durability, DURABILITY_NONE);
@@ -267,8 +267,7 @@ Test(settings, take_the_words_of_the_other_keys, .init = set_up, .fini = clean_u
     check_refused("[workers]\nthreads = AUTO\n", "must be auto or a whole number");
 }
 
-Test(settings, take_modes_that_let_the_daemon_work_and_nobody_execute, .init = set_up,
-     .fini = clean_up, .timeout = 5)
+Test(settings, accept_modes_from_0600_to_0666_only, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     static const char *const bad[] = {"0400", "0700", "0610", "4660", "06600",
                                       "66",   "0668", "rw",   "",     "0x1b0"};
@@ -278,11 +277,11 @@ Test(settings, take_modes_that_let_the_daemon_work_and_nobody_execute, .init = s
     cr_assert_eq(s.inbox.mode, 0644u);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cr_assert_eq(read_format("[inbox]\nmode = \"%s\"\n", bad[i]), ERR_INVALID, "%s", bad[i]);
-        cr_assert_not_null(strstr(told, "must be an octal mode from 0600 to 0666"));
+        cr_assert_not_null(strstr(messages, "must be an octal mode from 0600 to 0666"));
     }
 }
 
-Test(settings, take_names_of_groups, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(settings, accept_group_names, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     check_taken("[control]\ngroup = dust-wire_1.x\n");
     cr_assert_str_eq(s.control.group, "dust-wire_1.x");
@@ -290,7 +289,7 @@ Test(settings, take_names_of_groups, .init = set_up, .fini = clean_up, .timeout 
     check_refused("[inbox]\ngroup = \"-a\"\n", "must be the name of a group");
 }
 
-Test(settings, take_folders_to_send_from, .init = set_up, .fini = clean_up, .timeout = 5)
+Test(settings, accept_folders_to_send_from, .init = set_up, .fini = clean_up, .timeout = 5)
 {
     char root[SETTINGS_TEXT_SIZE];
     const char *at = s.outbox.roots;
@@ -312,10 +311,10 @@ Test(settings, check_the_identity_url, .init = set_up, .fini = clean_up, .timeou
 
     memset(url, 'u', sizeof url);
     url[1001] = '\0';
-    cr_assert_eq(read_format("[node]\nidurl = \"%.1000s\"\n", url), ERR_OK, "%s", told);
+    cr_assert_eq(read_format("[node]\nidurl = \"%.1000s\"\n", url), ERR_OK, "%s", messages);
     cr_assert_eq(strlen(s.node.idurl), 1000);
     cr_assert_eq(read_format("[node]\nidurl = \"%s\"\n", url), ERR_INVALID);
-    cr_assert_eq(told_count, 1, "%s", told);
+    cr_assert_eq(message_count, 1, "%s", messages);
     check_taken("[node]\nidurl = \"http://a/b.xml#c;d\"\n");
     cr_assert_str_eq(s.node.idurl, "http://a/b.xml#c;d");
     check_refused("[node]\nidurl = \"a b\"\n", "without spaces");
@@ -335,12 +334,12 @@ Test(settings, check_the_host, .init = set_up, .fini = clean_up, .timeout = 5)
                                       ".a",      "a..b",   "-a",     "1.2.3"};
 
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        cr_assert_eq(read_format("[node]\nhost = \"%s\"\n", good[i][0]), ERR_OK, "%s", told);
+        cr_assert_eq(read_format("[node]\nhost = \"%s\"\n", good[i][0]), ERR_OK, "%s", messages);
         cr_assert_str_eq(s.node.host, good[i][1]);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cr_assert_eq(read_format("[node]\nhost = \"%s\"\n", bad[i]), ERR_INVALID, "%s", bad[i]);
-        cr_assert_eq(told_count, 1);
+        cr_assert_eq(message_count, 1);
     }
 }
 
@@ -366,7 +365,7 @@ Test(settings, check_the_addresses_to_listen_on, .init = set_up, .fini = clean_u
     cr_assert_eq(read_format("[services/tcp-connections]\nlisten = \"%s\"\n", list), ERR_OK);
     cr_assert_eq(read_format("[services/tcp-connections]\nlisten = \"%s,127.1.1.1\"\n", list),
                  ERR_INVALID);
-    cr_assert_not_null(strstr(told, "more than 16"));
+    cr_assert_not_null(strstr(messages, "more than 16"));
 }
 
 Test(settings, check_the_trusted_announcers, .init = set_up, .fini = clean_up, .timeout = 5)
@@ -384,10 +383,10 @@ Test(settings, check_the_trusted_announcers, .init = set_up, .fini = clean_up, .
     for (int i = 1; i < SETTINGS_NETWORKS_MAX; i++)
         snprintf(list + strlen(list), sizeof list - strlen(list), ",10.0.%d.0/24", i);
     cr_assert_eq(read_format("[sessions]\ntrusted-announcers = \"%s\"\n", list), ERR_OK, "%s",
-                 told);
+                 messages);
     cr_assert_eq(s.sessions.trusted_announcers.count, SETTINGS_NETWORKS_MAX);
     cr_assert_eq(read_format("[sessions]\ntrusted-announcers = \"%s,::1\"\n", list), ERR_INVALID);
-    cr_assert_not_null(strstr(told, "more than 64"));
+    cr_assert_not_null(strstr(messages, "more than 64"));
 }
 
 Test(settings, check_the_lists_of_identities, .init = set_up, .fini = clean_up, .timeout = 5)
@@ -401,7 +400,7 @@ Test(settings, check_the_lists_of_identities, .init = set_up, .fini = clean_up, 
     check_refused("[access]\ndeny-idurls = \",\"\n", "must be URLs");
 }
 
-Test(settings, free_loopback_from_limits_of_a_source, .timeout = 5)
+Test(settings, exempt_loopback_from_source_limits, .timeout = 5)
 {
     struct address address;
 
@@ -425,14 +424,14 @@ static void see_limit(void *ctx, const char *section, const char *name, const ch
     limits_seen++;
 }
 
-Test(settings, tell_each_limit, .timeout = 5)
+Test(settings, print_each_limit, .timeout = 5)
 {
     settings_default(&s);
     settings_each_limit(&s, see_limit, NULL);
     cr_assert_gt(limits_seen, 45u);
 }
 
-Test(settings, refuse_a_list_that_could_not_be_printed_again, .init = set_up, .fini = clean_up,
+Test(settings, reject_a_list_that_is_too_long_to_print, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
     char list[1024] = "::a01:2ff";
@@ -441,8 +440,8 @@ Test(settings, refuse_a_list_that_could_not_be_printed_again, .init = set_up, .f
     for (int i = 1; i < SETTINGS_NETWORKS_MAX; i++)
         snprintf(list + strlen(list), sizeof list - strlen(list), ",::a01:2ff");
     cr_assert_eq(read_format("[sessions]\ntrusted-announcers = \"%s\"\n", list), ERR_INVALID);
-    cr_assert_eq(told_count, 1);
-    cr_assert_not_null(strstr(told, "too long"));
+    cr_assert_eq(message_count, 1);
+    cr_assert_not_null(strstr(messages, "too long"));
 }
 
 Test(settings, check_the_paths_and_the_probe, .init = set_up, .fini = clean_up, .timeout = 5)
@@ -457,9 +456,9 @@ Test(settings, check_the_paths_and_the_probe, .init = set_up, .fini = clean_up, 
     check_refused("[control]\nsocket = run/x\n", "absolute");
     memset(longest, 's', sizeof longest);
     longest[0] = '/';
-    cr_assert_eq(read_format("[control]\nsocket = %.107s\n", longest), ERR_OK, "%s", told);
+    cr_assert_eq(read_format("[control]\nsocket = %.107s\n", longest), ERR_OK, "%s", messages);
     cr_assert_eq(read_format("[control]\nsocket = %.108s\n", longest), ERR_INVALID);
-    cr_assert_not_null(strstr(told, "at most 107"));
+    cr_assert_not_null(strstr(messages, "at most 107"));
     check_taken("[network]\nprobe = \"[::1]:53\"\n");
     check_taken("[network]\nprobe = 192.0.2.1:443\n");
     cr_assert_str_eq(s.network.probe, "192.0.2.1:443");
@@ -470,7 +469,7 @@ Test(settings, check_the_paths_and_the_probe, .init = set_up, .fini = clean_up, 
     check_taken("[inbox]\npath = /a\n[control]\nsocket = /ab/s\n");
 }
 
-Test(settings, name_what_they_do_not_know_and_the_nearest_they_do, .init = set_up, .fini = clean_up,
+Test(settings, name_an_unknown_key_and_suggest_the_nearest, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
     check_refused("[worker]\nthreads = 2\n", "did you mean [workers]?");
@@ -481,7 +480,7 @@ Test(settings, name_what_they_do_not_know_and_the_nearest_they_do, .init = set_u
     check_refused("[node]\nidurl:x = no\n", "'idurl:x'");
 }
 
-Test(settings, list_the_names_there_are_when_none_comes_near, .init = set_up, .fini = clean_up,
+Test(settings, list_the_valid_names_when_none_is_near, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
     check_refused("[access]\ndeny = 10.0.0.0/8\n",
@@ -490,30 +489,30 @@ Test(settings, list_the_names_there_are_when_none_comes_near, .init = set_up, .f
     check_refused("[sessions]\nx = 1\n", ", trusted-announcers\n");
     check_refused("[foo]\n", "valid sections are [services/tcp-transport], ");
     check_refused("[]\n", "[gateway], [log]\n");
-    cr_assert_null(strstr(told, "did you mean"));
+    cr_assert_null(strstr(messages, "did you mean"));
 }
 
-Test(settings, name_the_section_of_a_key_that_stands_before_the_first, .init = set_up,
-     .fini = clean_up, .timeout = 5)
+Test(settings, name_the_section_of_a_key_before_the_first_section, .init = set_up, .fini = clean_up,
+     .timeout = 5)
 {
     check_refused("threads = 2\n", "before the first [section]: it belongs to [workers]\n");
     check_refused("enabled = no\n", "to [services/tcp-transport], [services/tcp-connections], ");
     check_refused("x = 2\n", "[section]: move it into a section\n");
 }
 
-Test(settings, refuse_a_byte_order_mark_and_look_at_the_text_behind_it, .init = set_up,
-     .fini = clean_up, .timeout = 5)
+Test(settings, reject_a_byte_order_mark_and_check_the_rest, .init = set_up, .fini = clean_up,
+     .timeout = 5)
 {
     static const char wide[] = "\xff\xfe[\0l\0o\0g\0]\0\n";
 
     cr_assert_eq(read_text("\xef\xbb\xbf[workers]\nthreads = none\n"), ERR_INVALID);
-    cr_assert_eq(told_count, 2, "%s", told);
+    cr_assert_eq(message_count, 2, "%s", messages);
     cr_assert_not_null(
-        strstr(told, "line 1: unexpected byte order mark: save the file as plain UTF-8\n"));
-    cr_assert_not_null(strstr(told, "line 2: [workers] threads = none"));
+        strstr(messages, "line 1: unexpected byte order mark: save the file as plain UTF-8\n"));
+    cr_assert_not_null(strstr(messages, "line 2: [workers] threads = none"));
     cr_assert_eq(read_bytes(wide, sizeof wide), ERR_INVALID);
-    cr_assert_eq(told_count, 1, "%s", told);
-    cr_assert_not_null(strstr(told, "line 1: unexpected byte order mark"));
+    cr_assert_eq(message_count, 1, "%s", messages);
+    cr_assert_not_null(strstr(messages, "line 1: unexpected byte order mark"));
 }
 
 Test(settings, name_what_is_wrong_below_a_section_that_is_not_written_as_one_too, .init = set_up,
@@ -529,11 +528,12 @@ Test(settings, name_what_is_wrong_below_a_section_that_is_not_written_as_one_too
         snprintf(file, sizeof file, "[log]\nlevel = loud\n%s\nthreads = none\nno-key = 1\n",
                  lines[i]);
         cr_assert_eq(read_text(file), ERR_INVALID);
-        cr_expect_eq(told_count, 4, "%s", told);
-        cr_expect_not_null(strstr(told, "line 2: [log] level = loud"), "%s", told);
-        cr_expect_not_null(strstr(told, "line 3: "), "%s", told);
-        cr_expect_not_null(strstr(told, "line 4: [workers] threads = none"), "%s", told);
-        cr_expect_not_null(strstr(told, "line 5: unknown key 'no-key' in [workers]"), "%s", told);
+        cr_expect_eq(message_count, 4, "%s", messages);
+        cr_expect_not_null(strstr(messages, "line 2: [log] level = loud"), "%s", messages);
+        cr_expect_not_null(strstr(messages, "line 3: "), "%s", messages);
+        cr_expect_not_null(strstr(messages, "line 4: [workers] threads = none"), "%s", messages);
+        cr_expect_not_null(strstr(messages, "line 5: unknown key 'no-key' in [workers]"), "%s",
+                           messages);
     }
     check_refused("[x y\nthreads = none\n", "its keys were not checked");
     check_refused("[wor\nthreads = none\n", "its keys were not checked");
@@ -573,26 +573,26 @@ Test(settings, refuse_what_would_be_cut_or_joined, .init = set_up, .fini = clean
     memset(longest, 'x', sizeof longest);
     longest[0] = '#';
     longest[1020] = '\n';
-    cr_assert_eq(read_bytes(longest, 1021), ERR_OK, "%s", told);
+    cr_assert_eq(read_bytes(longest, 1021), ERR_OK, "%s", messages);
     longest[1020] = 'x';
     longest[1021] = '\n';
     cr_assert_eq(read_bytes(longest, 1022), ERR_INVALID);
-    cr_assert_not_null(strstr(told, "line 1: line of 1021 bytes is too long"));
+    cr_assert_not_null(strstr(messages, "line 1: line of 1021 bytes is too long"));
 }
 
 Test(settings, report_everything_at_once_in_the_order_of_the_file, .init = set_up, .fini = clean_up,
      .timeout = 5)
 {
     static const char *const parts[] = {"line 1: ", "line 3: ", "line 4: ", "line 5: ", "line 7: "};
-    const char *at = told;
+    const char *at = messages;
 
     cr_assert_eq(read_text("x\n[workers]\nthreads = 0\nthread = 1\nthreads = 1\n[inbox]\n"
                            "path = in\n"),
                  ERR_INVALID);
-    cr_assert_eq(told_count, 5, "%s", told);
+    cr_assert_eq(message_count, 5, "%s", messages);
     for (size_t i = 0; i < 5; i++) {
         at = strstr(at, parts[i]);
-        cr_assert_not_null(at, "%s: %s", parts[i], told);
+        cr_assert_not_null(at, "%s: %s", parts[i], messages);
     }
 }
 
@@ -601,16 +601,16 @@ Test(settings, say_why_a_file_cannot_be_read, .init = set_up, .fini = clean_up, 
     char missing[160];
 
     cr_assert_eq(read_path(folder), ERR_NOT_REGULAR);
-    cr_assert_eq(told_count, 1);
+    cr_assert_eq(message_count, 1);
     cr_assert_eq(read_path("/dev/null"), ERR_NOT_REGULAR);
     cr_assert_eq(mkfifo(path, 0600), 0);
     cr_assert_eq(read_path(path), ERR_NOT_REGULAR);
     unlink(path);
     cr_assert_eq(read_path(path), ERR_NOT_FOUND);
-    cr_assert_not_null(strstr(told, "no such file"));
+    cr_assert_not_null(strstr(messages, "no such file"));
     snprintf(missing, sizeof missing, "%s/missing/file.ini", folder);
     cr_assert_eq(read_path(missing), ERR_NOT_FOUND);
-    cr_assert_eq(told_count, 1);
+    cr_assert_eq(message_count, 1);
 }
 
 Test(settings, paths_that_are_not_set_lie_in_no_inbox, .init = set_up, .fini = clean_up,
@@ -622,8 +622,8 @@ Test(settings, paths_that_are_not_set_lie_in_no_inbox, .init = set_up, .fini = c
     for (size_t i = 0; i < sizeof inboxes / sizeof *inboxes; i++) {
         snprintf(text, sizeof text, "[inbox]\npath = %s\n", inboxes[i]);
         cr_assert_eq(read_bytes(text, strlen(text)), ERR_INVALID);
-        cr_expect_eq(told_count, 1, "%s", told);
-        cr_expect_not_null(strstr(told, "[control] socket is in"));
+        cr_expect_eq(message_count, 1, "%s", messages);
+        cr_expect_not_null(strstr(messages, "[control] socket is in"));
     }
 }
 
@@ -638,13 +638,13 @@ Test(settings, survive_garbage, .init = set_up, .fini = clean_up, .timeout = 20)
         bytes[i] = (unsigned char)(random >> 24);
     }
     cr_assert_eq(read_bytes(bytes, size), ERR_INVALID);
-    cr_assert_eq(told_count, 1);
-    cr_assert_not_null(strstr(told, "larger than 256 KiB"));
+    cr_assert_eq(message_count, 1);
+    cr_assert_not_null(strstr(messages, "larger than 256 KiB"));
     cr_assert_eq(read_bytes(bytes, 256 * 1024), ERR_INVALID);
-    cr_assert_eq(told_count, 101);
-    cr_assert_not_null(strstr(told, "more problems"));
+    cr_assert_eq(message_count, 101);
+    cr_assert_not_null(strstr(messages, "more problems"));
     cr_assert_eq(read_bytes(bytes, 256 * 1024 + 1), ERR_INVALID);
-    cr_assert_eq(told_count, 1);
+    cr_assert_eq(message_count, 1);
     free(bytes);
 }
 
@@ -653,8 +653,8 @@ Test(settings, refuse_bytes_that_are_no_text, .init = set_up, .fini = clean_up, 
     static const char nul[] = "[workers]\nthreads = 1\0 2\n";
 
     cr_assert_eq(read_bytes(nul, sizeof nul - 1), ERR_INVALID);
-    cr_assert_eq(told_count, 1);
-    cr_assert_not_null(strstr(told, "line 2: invalid control character 0x00"));
+    cr_assert_eq(message_count, 1);
+    cr_assert_not_null(strstr(messages, "line 2: invalid control character 0x00"));
     check_refused("[node]\nidurl = a\x1b[m\n", "0x1b");
     check_refused("# \x7f\n", "0x7f");
     cr_assert_eq(read_bytes("\0", 1), ERR_INVALID);

@@ -1,4 +1,5 @@
 #include "cli/file_list.h"
+#include "support/folders.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -43,16 +44,10 @@ static void make_tree(void)
     cr_assert_eq(mkfifo(path, 0600), 0);
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-    (void)st, (void)kind, (void)where;
-    return remove(path);
-}
-
 static void remove_tree(void)
 {
     cli_files_fini(&files);
-    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    folders_remove(folder);
 }
 
 #define FILES_TEST(name) \

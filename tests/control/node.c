@@ -5,10 +5,10 @@
 #include "gateway/contact.h"
 #include "gateway_client/client.h"
 #include "supervisor/automata.h"
+#include "support/folders.h"
 
 #include <criterion/criterion.h>
 #include <curl/curl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -422,12 +422,6 @@ char *node_own_settings(void)
     return text;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-    (void)st, (void)kind, (void)where;
-    return remove(path);
-}
-
 void node_stop_control(void)
 {
     control_stop(node.control);
@@ -461,7 +455,7 @@ void node_stop_rest(void)
     inbox_close(&node.inbox);
     event_sink_close(&node.events);
     curl_global_cleanup();
-    nftw(node_folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    folders_remove(node_folder);
 }
 
 void node_stop(void)

@@ -3,9 +3,9 @@
 #include "gateway_client/replay.h"
 
 #include "gateway/event.h"
+#include "support/folders.h"
 
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,19 +55,13 @@ static void begin(void)
     open_all();
 }
 
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-    (void)status, (void)type, (void)at;
-    return remove(path);
-}
-
 static void end(void)
 {
     close_all();
     event_free(&reported);
     event_sink_close(&events);
     mailbox_close(&keeper);
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    folders_remove(folder);
 }
 
 static void committed(struct message *m, void *owner)

@@ -5,11 +5,10 @@
 #include "store/inbox/state.h"
 #include "store/journal/journal.h"
 #include "store/journal/record.h"
+#include "support/folders.h"
 
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,15 +41,9 @@ void make_scratch_on_disk(void)
     scratch_below(here);
 }
 
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-    (void)status, (void)type, (void)at;
-    return remove(path);
-}
-
 void remove_tree(const char *path)
 {
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    folders_remove(path);
 }
 
 void remove_scratch(void)
@@ -204,22 +197,6 @@ bool is_partial(const char *name)
 {
     return faccessat(inbox->partial_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
            faccessat(inbox->second_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-unsigned count_in(const char *directory, const char *ending)
-{
-    DIR *dir = opendir(directory);
-    struct dirent *entry;
-    unsigned count = 0;
-
-    cr_assert_not_null(dir);
-    while ((entry = readdir(dir)) != NULL) {
-        size_t length = strlen(entry->d_name), tail = strlen(ending);
-
-        count += length >= tail && strcmp(entry->d_name + length - tail, ending) == 0;
-    }
-    closedir(dir);
-    return count;
 }
 
 static void see(void *ctx, const struct journal_file *record, bool is_finished)

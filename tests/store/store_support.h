@@ -43,7 +43,6 @@ void journal_file_only(const struct commit_request *r);
 
 bool is_in_inbox(const char *name, const void *bytes, size_t length);
 bool is_partial(const char *name);
-unsigned count_in(const char *directory, const char *ending);
 
 /* Number of unreported results, and the last of them. */
 struct unreported_seen {

@@ -3,6 +3,7 @@
  * not. */
 #include "store/bad_disk.h"
 #include "store/store_support.h"
+#include "support/folders.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -78,7 +79,7 @@ static void check_reports(const char *name, unsigned ok)
 
     reopen_inbox(DURABILITY_FULL);
     seen = unreported_now();
-    there = count_in(inbox_path, ".in");
+    there = folders_count(inbox_path, ".in");
     cr_assert_geq(seen.finished, ok, "%s: %u of %u reported", name, seen.finished, ok);
     cr_assert_eq(seen.finished, there, "%s: %u reported, %u there", name, seen.finished, there);
 }

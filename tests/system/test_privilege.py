@@ -301,7 +301,7 @@ class Streamed(Users):
             os.symlink(secret, link)
             for path in (secret, link):
                 result = self.call_send_file(self.BERT, node, path)
-                self.assertIn("or you are not allowed", result)
+                self.assertIn("no read permission", result)
         self.assertEqual(len(self.peer.received()), 0)
 
     def call_send_file(self, user, node, path):

@@ -1,12 +1,11 @@
 #include "tcp/tcp_support.h"
 
 #include "base/file_state.h"
+#include "support/folders.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -285,14 +284,6 @@ void context_open(void)
     open_inbox();
 }
 
-static int unlink_one(const char *path, const struct stat *s, int kind, struct FTW *at)
-{
-    (void)s;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
 static void check_ends(void)
 {
     for (unsigned i = 0; i < sent_count; i++)
@@ -328,27 +319,14 @@ void context_close(void)
     loop_close(&context.loop);
     transfer_ids_fini(&context.transfer.ids);
     free(context.scratch);
-    nftw(scratch_folder, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
+    folders_remove(scratch_folder);
 }
 
 /* Files. */
 
-static unsigned count_in(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    struct dirent *entry;
-    unsigned count = 0;
-
-    cr_assert_not_null(dir);
-    while ((entry = readdir(dir)) != NULL)
-        count += strstr(entry->d_name, ".in") != NULL;
-    closedir(dir);
-    return count;
-}
-
 unsigned inbox_files(void)
 {
-    return count_in(inbox_folder);
+    return folders_count(inbox_folder, ".in");
 }
 
 unsigned inbox_partials(void)
@@ -357,7 +335,7 @@ unsigned inbox_partials(void)
 
     snprintf(first, sizeof first, "%s/.dustwire", inbox_folder);
     snprintf(second, sizeof second, "%s/.dustwire/partial", inbox_folder);
-    return count_in(first) + count_in(second);
+    return folders_count(first, ".in") + folders_count(second, ".in");
 }
 
 bool is_file(const char *path, const void *bytes, size_t length)

@@ -2,11 +2,11 @@
  * peers are blocking sockets. */
 #include "tcp/node.h"
 
+#include "support/folders.h"
 #include "support/names.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -143,14 +143,6 @@ static void start_node(void)
     is_started = true;
 }
 
-static int unlink_one(const char *path, const struct stat *s, int kind, struct FTW *at)
-{
-    (void)s;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
 /* tcp_node_close asserts that no session and no reservation is left. */
 static void close_node(void)
 {
@@ -168,7 +160,7 @@ static void close_node(void)
     event_sink_close(&events);
     committer_close(&committer);
     inbox_close(&inbox);
-    nftw(folder, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
+    folders_remove(folder);
 }
 
 TestSuite(tcp_node, .init = open_node, .fini = close_node, .timeout = 20);
@@ -432,19 +424,28 @@ Test(tcp_node, with_receiving_switched_off_it_serves_without_listening)
     close(fd);
 }
 
-Test(tcp_node, a_stop_lets_a_file_under_way_finish)
+/* Half of a file of six bytes; sent again, it is the other half. */
+static const char half[] = "\0\0\0\x0d"
+                           "1d\1\0\0\0\6\0\0\0abc";
+
+static int peer_that_sent_half(void)
 {
-    static const char first[] = "\0\0\0\x0d"
-                                "1d\1\0\0\0\6\0\0\0abc";
     int peer;
 
     serve();
     peer = connected_peer();
-    says(peer, first, sizeof first - 1);
+    says(peer, half, sizeof half - 1);
     while (counts().files_in == 0)
         ;
+    return peer;
+}
+
+Test(tcp_node, a_stop_lets_a_file_under_way_finish)
+{
+    int peer = peer_that_sent_half();
+
     stop_begins(60000);
-    says(peer, first, sizeof first - 1);
+    says(peer, half, sizeof half - 1);
     cr_expect_eq(hears(peer), 'o');
     hears_end(peer);
     wait_answers(1);
@@ -452,15 +453,8 @@ Test(tcp_node, a_stop_lets_a_file_under_way_finish)
 
 Test(tcp_node, a_stop_sends_aborts_when_its_grace_expires)
 {
-    static const char first[] = "\0\0\0\x0d"
-                                "1d\1\0\0\0\6\0\0\0abc";
-    int peer;
+    int peer = peer_that_sent_half();
 
-    serve();
-    peer = connected_peer();
-    says(peer, first, sizeof first - 1);
-    while (counts().files_in == 0)
-        ;
     stop_begins(20);
     cr_expect_eq(hears(peer), 'a');
     hears_end(peer);
@@ -469,15 +463,8 @@ Test(tcp_node, a_stop_sends_aborts_when_its_grace_expires)
 
 Test(tcp_node, the_final_stop_ends_a_graceful_stop)
 {
-    static const char first[] = "\0\0\0\x0d"
-                                "1d\1\0\0\0\6\0\0\0abc";
-    int peer;
+    int peer = peer_that_sent_half();
 
-    serve();
-    peer = connected_peer();
-    says(peer, first, sizeof first - 1);
-    while (counts().files_in == 0)
-        ;
     stop_begins(60000);
     close_node();
     cr_expect_eq(answers, 1, "the patient stop is answered too");

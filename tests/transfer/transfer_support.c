@@ -1,10 +1,9 @@
 #include "transfer/transfer_support.h"
 
 #include "base/log.h"
+#include "support/folders.h"
 
 #include <criterion/criterion.h>
-#include <dirent.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,14 +169,6 @@ void context_open(void)
                  ERR_OK);
 }
 
-static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *at)
-{
-    (void)s;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
 void context_close(void)
 {
     UNTIL(transfer_is_idle(&context));
@@ -189,30 +180,17 @@ void context_close(void)
     event_sink_close(&context.events);
     loop_close(&context.loop);
     transfer_ids_fini(&context.ids);
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    folders_remove(folder);
 }
 
 /* Files. */
-
-static unsigned count_in(const char *path)
-{
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-    unsigned count = 0;
-
-    cr_assert_not_null(dir);
-    while ((entry = readdir(dir)) != NULL)
-        count += strstr(entry->d_name, ".in") != NULL;
-    closedir(dir);
-    return count;
-}
 
 unsigned partial_files(void)
 {
     char path[128];
 
     snprintf(path, sizeof path, "%s/.dustwire/partial", inbox_folder);
-    return count_in(path);
+    return folders_count(path, ".in");
 }
 
 const char *make_file(const char *name, const void *bytes, size_t length)

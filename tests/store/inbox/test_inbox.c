@@ -5,6 +5,7 @@
 #include "store/journal/record.h"
 #include "store/name.h"
 #include "store/store_support.h"
+#include "support/folders.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -274,9 +275,9 @@ static void expect_after_crash(enum step last, unsigned removed, unsigned finish
         cr_assert_eq(inbox_recovery(inbox)->partial_files, again == 0 ? removed : 0);
         cr_assert_eq(inbox_recovery(inbox)->unreported_finished, finished);
         cr_assert_eq(inbox_recovery(inbox)->unreported_failed, failed);
-        cr_assert_eq(count_in(inbox_path, ".in"), standing);
-        cr_assert_eq(count_in(partial_path, ".in"), 0);
-        cr_assert_eq(count_in(second_path, ".in"), 0);
+        cr_assert_eq(folders_count(inbox_path, ".in"), standing);
+        cr_assert_eq(folders_count(partial_path, ".in"), 0);
+        cr_assert_eq(folders_count(second_path, ".in"), 0);
         reopen_inbox(DURABILITY_FULL);
     }
     mark_reported(7);

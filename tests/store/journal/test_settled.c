@@ -7,6 +7,7 @@
 #include "store/journal/record.h"
 #include "store/name.h"
 #include "store/store_support.h"
+#include "support/folders.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -125,7 +126,7 @@ static void run_row(const struct settled_row *row, enum durability durability)
     check(row);
     reopen_inbox(durability); /* and no different result after that */
     check(row);
-    cr_assert_eq(count_in(inbox_path, ".in"), is_to_stand(row), "%s", row->name);
+    cr_assert_eq(folders_count(inbox_path, ".in"), is_to_stand(row), "%s", row->name);
     remove_scratch();
 }
 

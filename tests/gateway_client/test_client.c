@@ -2,23 +2,10 @@
 #include "gateway_client/client.h"
 
 #include "base/log.h"
+#include "gateway_client/sent.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
-
-static struct gateway_transfer sent = {.proto = "tcp",
-                                       .host = "192.0.2.1:7771",
-                                       .asked_host = "node.example:7771",
-                                       .idurl = "http://host/%2541.xml",
-                                       .filename = "/out/file",
-                                       .description = "note",
-                                       .request_id = 7,
-                                       .size_bytes = 1000,
-                                       .done_bytes = 10,
-                                       .is_sending = true,
-                                       .status = GATEWAY_TRANSFER_FAILED,
-                                       .error = "connection failed",
-                                       .transfer_id = 42};
 
 /* A client of a nonexistent socket. */
 static struct gateway_client *client;

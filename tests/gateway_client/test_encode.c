@@ -1,24 +1,11 @@
 /* The calls as XML-RPC documents. */
 #include "gateway_client/encode.h"
+#include "gateway_client/sent.h"
 #include "rpc/document.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct gateway_transfer sent = {.proto = "tcp",
-                                       .host = "192.0.2.1:7771",
-                                       .asked_host = "node.example:7771",
-                                       .idurl = "http://host/%2541.xml",
-                                       .filename = "/out/file",
-                                       .description = "note",
-                                       .request_id = 7,
-                                       .size_bytes = 1000,
-                                       .done_bytes = 10,
-                                       .is_sending = true,
-                                       .status = GATEWAY_TRANSFER_FAILED,
-                                       .error = "connection failed",
-                                       .transfer_id = 42};
 
 /* The document of `call` for `t`; static, until the next one. */
 static const char *document(enum gateway_client_call call, const struct gateway_transfer *t)

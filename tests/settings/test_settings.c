@@ -10,7 +10,7 @@
 
 static char folder[64], path[128];
 static struct settings s;
-static char messages[65536]; /* every sentence of the last reading, a line each */
+static char messages[65536]; /* reported by the last read, one per line */
 static unsigned message_count;
 
 static void set_up(void)
